@@ -1,0 +1,5 @@
+"""`orchestrator`: what a person types."""
+
+from orchestrator.cli.app import cli
+
+__all__ = ["cli"]

@@ -1,0 +1,22 @@
+"""The command group, and how an error becomes one line and an exit code."""
+
+import typer
+
+from orchestrator.cli import inspect, run
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@cli.callback()
+def main() -> None:
+    """Train a teacher and a student for every symbol and window, judge them on unseen bars, brief a person.
+
+    Exit codes: 0 all phases done, 2 the request cannot be run, 3 a phase failed, 130 interrupted.
+    """
+
+
+cli.command("run")(run.run)
+cli.command("plan")(inspect.plan)
+cli.command("runs")(inspect.runs)
+cli.command("status")(inspect.status)
+cli.command("resume")(run.resume)

@@ -1,0 +1,106 @@
+"""`orchestrator plan`, `runs` and `status`: look, change nothing."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.options import fail, with_config
+from orchestrator.cli.run import load_run
+from schemas.config import RunConfig
+from schemas.errors import GurukulError
+
+
+@with_config
+def plan(config: RunConfig) -> None:
+    """Show the windows that `run` would train, and why others are skipped. Writes nothing.
+
+    Example: orchestrator plan --source csv:bars --start-date 2022-01-01 --end-date 2024-12-31
+    """
+    from orchestrator.run import prepare
+
+    prepared = prepare(config)
+    console = Console(stderr=config.json_summary, highlight=False)
+    trainable = [planned for planned in prepared.plan if planned.skip is None]
+    table = Table()
+    for heading in ("symbol", "bars", "first", "last", "windows", "trainable", "skipped"):
+        table.add_column(heading, justify="left" if heading in ("symbol", "skipped") else "right")
+    for row in prepared.coverage:
+        mine = [planned for planned in prepared.plan if planned.window.symbol == row.symbol]
+        skips = Counter(planned.skip.value for planned in mine if planned.skip)
+        text = ", ".join(f"{count} {reason}" for reason, count in sorted(skips.items()))
+        ready = sum(planned.skip is None for planned in mine)
+        table.add_row(row.symbol, str(row.bars), str(row.first), str(row.last), str(len(mine)), str(ready), text)
+    console.print(table)
+    rows = sum(planned.expected_rows for planned in trainable)
+    console.print(
+        f"{len(prepared.plan)} windows of {len(prepared.coverage)} symbols: {len(trainable)} to train twice (teacher, student),"
+        f" {len(prepared.plan) - len(trainable)} skipped, about {rows} labelled rows",
+        soft_wrap=True,
+    )
+    devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"
+    console.print(Text(f"devices (slots): {devices}"), soft_wrap=True)
+    if config.json_summary:
+        typer.echo(json.dumps([p.model_dump(mode="json") | {"label": p.window.label} for p in prepared.plan]))
+
+
+def runs(
+    data_dir: Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")] = "data",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+) -> None:
+    """List the runs under a data folder, newest first."""
+    from orchestrator.ledger import Ledger
+    from orchestrator.summary import summarise
+
+    found = []
+    for ledger_path in Path(data_dir).glob("models/*/ledger.db"):
+        try:
+            manifest, layout = load_run(data_dir, ledger_path.parent.name)
+            ledger = Ledger(layout.ledger)
+        except GurukulError as error:
+            typer.echo(f"orchestrator: {error}", err=True)
+            continue
+        found.append((manifest, summarise(manifest, ledger, layout)))
+        ledger.close()
+    found.sort(key=lambda pair: pair[0].created, reverse=True)
+    if as_json:
+        typer.echo(json.dumps([summary for _, summary in found]))
+        return
+    if not found:
+        typer.echo(f"no runs under {data_dir}/models")
+        return
+    table = Table()
+    for heading in ("run", "status", "trained", "skipped", "failed", "recommendation"):
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("trained", "skipped", "failed") else "left")
+    for _, summary in found:
+        counts = summary["windows"]["student"]
+        cells = (counts["success"], counts["skipped"], counts["failed"])
+        table.add_row(summary["run_id"], summary["status"], *map(str, cells), summary["recommendation"] or "")
+    Console(highlight=False).print(table)
+
+
+def status(
+    run_id: Annotated[str, typer.Argument(help="The run to look at.")],
+    data_dir: Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")] = "data",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show how far a run is, or how it ended."""
+    from orchestrator.ledger import Ledger
+    from orchestrator.summary import show, summarise
+
+    try:
+        manifest, layout = load_run(data_dir, run_id)
+        ledger = Ledger(layout.ledger)
+    except GurukulError as error:
+        raise fail(error) from None
+    summary = summarise(manifest, ledger, layout)
+    ledger.close()
+    if as_json:
+        typer.echo(json.dumps(summary, allow_nan=False))
+    else:
+        show(Console(highlight=False), summary)

@@ -1,0 +1,60 @@
+"""One list of settings: a command that takes a RunConfig gets a flag for each of its fields."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic_core import PydanticUndefined
+from rich.console import Console
+
+from orchestrator.resolve import ENV_PREFIX, SAMPLE_SPAN, flag_of, resolve
+from schemas.config import RunConfig
+from schemas.errors import GurukulError
+
+SWITCHES = {
+    "telemetry": "--enable-telemetry/--no-telemetry",
+    "local_workers": "--local-workers/--no-local-workers",
+    "json_summary": "--json",
+    "skip_fetch": "--skip-fetch",
+}
+
+Command = Callable[..., Any]
+
+
+def fail(error: GurukulError) -> typer.Exit:
+    """Print one line on stderr; the exit to raise."""
+    Console(stderr=True).print(f"orchestrator: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(2)
+
+
+def with_config(command: Callable[[RunConfig], None]) -> Command:
+    """Give `command` one flag for each RunConfig field and `--config`; it is called with the resolved config."""
+
+    @functools.wraps(command)
+    def wrapper(config: Path | None, **flags: Any) -> None:
+        try:
+            command(resolve(flags, config))
+        except GurukulError as error:
+            raise fail(error) from None
+
+    parameters = [_parameter("config", Path | None, "--config", "TOML file with any of these settings.", None)]
+    for name, field in RunConfig.model_fields.items():
+        switch = name in SWITCHES
+        declared = SWITCHES.get(name, flag_of(name))
+        default = field.default if field.default is not PydanticUndefined else SAMPLE_SPAN[name]
+        shown = None if default in (None, (), "") or switch else f"sample: {default}" if name in SAMPLE_SPAN else str(default)
+        parameters.append(_parameter(name, bool | None if switch else str | None, declared, field.description or "", shown))
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    wrapper.__doc__ = f"{command.__doc__}\n\nEvery flag is also an environment variable, such as {ENV_PREFIX}SYMBOLS."
+    return wrapper
+
+
+def _parameter(name: str, kind: Any, flag: str, help_text: str, default: str | None) -> inspect.Parameter:
+    option = typer.Option(flag, help=help_text, show_default=default if default is not None else False)
+    annotation = typing.cast(Any, Annotated)[kind, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

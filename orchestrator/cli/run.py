@@ -1,0 +1,82 @@
+"""`orchestrator run` and `orchestrator resume`."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestrator.cli.options import fail, with_config
+from schemas.artifacts import RunManifest
+from schemas.config import RunConfig
+from schemas.errors import GurukulError
+from schemas.layout import RunLayout
+from schemas.names import check_run_id
+from schemas.rows import read_model
+
+
+@with_config
+def run(config: RunConfig) -> None:
+    """Train, judge and brief: the main job.
+
+    Example: orchestrator run --source csv:bars --symbols TCS,INFY --start-date 2022-01-01 --end-date 2024-12-31
+    """
+    from orchestrator import run as running
+
+    console = Console(stderr=config.json_summary, highlight=False)
+    manifest, code = running.start(config, console)
+    _report(manifest, RunLayout.under(config.data_dir, manifest.run_id), console, code, config.json_summary)
+
+
+def resume(
+    run_id: Annotated[str, typer.Argument(help="The run to finish.")],
+    data_dir: Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")] = "data",
+    broker: Annotated[
+        str | None, typer.Option(help="URL of the broker, if it needs a password or has moved.", envvar="GURUKUL_BROKER")
+    ] = None,
+    json_summary: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")] = False,
+) -> None:
+    """Finish a run that was interrupted, killed, or failed. Windows that ended well are not trained again.
+
+    Example: orchestrator resume live_candidate_20260102_030405
+    """
+    from orchestrator import run as running
+
+    console = Console(stderr=json_summary, highlight=False)
+    try:
+        manifest, layout = load_run(data_dir, run_id)
+        code = running.resume(manifest, layout, broker, console)
+    except GurukulError as error:
+        raise fail(error) from None
+    _report(manifest, layout, console, code, json_summary)
+
+
+def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
+    """A stored run's manifest and layout; GurukulError if there is none of that name."""
+    try:
+        layout = RunLayout.under(data_dir, check_run_id(run_id))
+    except ValueError as error:
+        raise GurukulError(str(error)) from None
+    if not layout.manifest.is_file():
+        raise GurukulError(f"there is no run {run_id} under {data_dir}/models; `orchestrator runs` lists the runs there are")
+    return read_model(layout.manifest, RunManifest), layout
+
+
+def _report(manifest: RunManifest, layout: RunLayout, console: Console, code: int, as_json: bool) -> None:
+    from orchestrator.ledger import Ledger
+    from orchestrator.summary import show, summarise
+
+    ledger = Ledger(layout.ledger)
+    summary = summarise(manifest, ledger, layout)
+    message = ledger.get("message")
+    ledger.close()
+    show(console, summary)
+    if code:
+        data_dir = manifest.config.data_dir
+        where = "" if data_dir == "data" else f" --data-dir {data_dir}"
+        if message:
+            console.print(f"{summary['status']}: {message}", markup=False, soft_wrap=True)
+        console.print(f"to go on: orchestrator resume {manifest.run_id}{where}", markup=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps(summary, allow_nan=False))
+    raise typer.Exit(code)

@@ -1,0 +1,97 @@
+"""What every phase works with, and how a phase begins and ends: ledger first, then telemetry, then the screen."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.dispatch import Dispatcher
+from orchestrator.ledger import Ledger
+from orchestrator.progress import Progress
+from orchestrator.telemetry import Telemetry
+from schemas.artifacts import RunManifest
+from schemas.errors import PhaseError
+from schemas.events import EventStatus, EventType, Phase
+from schemas.layout import RunLayout, audit_folder
+from schemas.messages import Metric, Outcome, Role, RunTask, Status
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One run while it is going on."""
+
+    manifest: RunManifest
+    layout: RunLayout
+    ledger: Ledger
+    dispatcher: Dispatcher
+    telemetry: Telemetry
+    progress: Progress
+
+    @property
+    def run_id(self) -> str:
+        return self.manifest.run_id
+
+    @property
+    def audit(self) -> Path:
+        return audit_folder(self.manifest.config.release_dir, self.run_id)
+
+    @property
+    def data_dir(self) -> str:
+        """Absolute: workers may have been started elsewhere."""
+        return str(Path(self.manifest.config.data_dir).absolute())
+
+    def begin(self, phase: Phase, total: int = 1, skipped: int = 0) -> None:
+        """Record, announce and show that a phase begins."""
+        self.ledger.begin_phase(phase)
+        self.telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase)
+        self.progress.phase_begins(phase, total, skipped)
+        logger.info("phase %s begins", phase)
+
+    def end(self, phase: Phase, error: str = "", metrics: dict[str, Metric] | None = None) -> None:
+        """Record, announce and show that a phase ended: in success, or with the sentence `error`."""
+        status = EventStatus.FAILED if error else EventStatus.SUCCESS
+        seconds = self.ledger.end_phase(phase, status, error)
+        self.telemetry.emit(
+            EventType.PHASE_END, status, phase, message=error, duration_seconds=seconds, metrics=metrics or {}
+        )
+        self.progress.phase_ends(phase, status)
+        logger.info("phase %s ends: %s %s", phase, status, error)
+
+    @contextmanager
+    def phase(self, phase: Phase, total: int = 1) -> Iterator[None]:
+        """Begin and end a phase around a block; whatever the block raises ends it failed."""
+        self.begin(phase, total)
+        try:
+            yield
+        except BaseException as error:
+            self.end(phase, str(error) or type(error).__name__)
+            raise
+        self.end(phase)
+
+    def compute(self, role: Role) -> Outcome:
+        """Have a worker do the run's own work of `role` and wait for it; PhaseError if it fails."""
+        config = self.manifest.config
+        task = RunTask(
+            run_id=self.run_id,
+            data_dir=self.data_dir,
+            telemetry=config.telemetry,
+            role=role,  # type: ignore[arg-type]
+            settings=config.training(),
+            release_dir=str(Path(config.release_dir).absolute()),
+        )
+        ends: list[Outcome] = []
+
+        def on_end(outcome: Outcome) -> tuple[()]:
+            ends.append(outcome)
+            return ()
+
+        self.ledger.add(role, [self.run_id])
+        self.ledger.reopen(role, [self.run_id])
+        self.dispatcher.run([task], on_end)
+        (outcome,) = ends
+        if outcome.status is not Status.SUCCESS:
+            raise PhaseError(f"{role} failed ({outcome.failure}): {outcome.message}")
+        return outcome

@@ -1,0 +1,46 @@
+"""Phase release_audit: the bundle's folders, the plots that a worker draws, and copies of all that they came from."""
+
+import json
+import shutil
+from collections import Counter
+
+from orchestrator.context import RunContext
+from schemas.errors import PhaseError
+from schemas.events import Phase
+from schemas.layout import telemetry_path, to_json, write_atomic
+from schemas.messages import Role
+
+
+def run(context: RunContext) -> None:
+    """Leaves `audit_<run_id>/` without its texts, which the briefing writes. A bundle from an earlier try is replaced."""
+    with context.phase(Phase.RELEASE_AUDIT):
+        shutil.rmtree(context.audit, ignore_errors=True)
+        layout = context.layout
+        copies = {
+            layout.manifest: "configs/run.json",
+            layout.validation: "validation_results/validation.json",
+            layout.statistics: "validation_results/statistics.json",
+            layout.rows(Role.TEACHER): "validation_results/teacher_runs.json",
+            layout.rows(Role.STUDENT): "validation_results/student_runs.json",
+        }
+        for source, name in copies.items():
+            if not source.is_file():
+                raise PhaseError(f"{source} is missing: the phase before it left nothing to audit")
+            write_atomic(context.audit / name, source.read_bytes())
+        write_atomic(context.audit / "telemetry_summaries" / "summary.json", to_json(summarise_telemetry(context)))
+        context.compute(Role.AUDIT)
+
+
+def summarise_telemetry(context: RunContext) -> dict[str, object]:
+    """Phases from the ledger, and how many events of each type the log holds so far."""
+    phases = {
+        record.name: {"status": record.status, "duration_seconds": record.duration_seconds}
+        for record in context.ledger.phases()
+        if record.ended is not None
+    }
+    path = telemetry_path(context.manifest.config, context.run_id)
+    counts: Counter[str] = Counter()
+    if context.manifest.config.telemetry:
+        context.telemetry.write_new()
+        counts.update(json.loads(line)["event_type"] for line in path.read_text(encoding="utf-8").splitlines())
+    return {"run_id": context.run_id, "phases": phases, "events": dict(sorted(counts.items()))}

@@ -1,0 +1,87 @@
+"""Phase promotion_briefing: the verdict in words for a person, each number beside the file it came from, and the manifest of it all."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from orchestrator.context import RunContext
+from orchestrator.verdict import recommend
+from schemas.artifacts import Recommendation, Statistics, Validation
+from schemas.errors import PhaseError
+from schemas.events import Phase
+from schemas.layout import sha256_of, to_json, write_atomic
+from schemas.messages import Role
+from schemas.rows import read_model
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+MEANING = {
+    Recommendation.PROMOTE: "Every gate passes. A person may approve it.",
+    Recommendation.HOLD: "The numbers point the right way, but chance explains them too. Collect more data before deciding.",
+    Recommendation.REJECT: "The evidence does not support these students. Finding that out before trading is what this run is for.",
+}
+
+
+def run(context: RunContext) -> tuple[Recommendation, list[str]]:
+    """Write metrics, summary, briefing, report and manifest; returns the recommendation and its reasons."""
+    with context.phase(Phase.PROMOTION_BRIEFING):
+        results = context.audit / "validation_results"
+        validation = read_model(results / "validation.json", Validation)
+        statistics = read_model(results / "statistics.json", Statistics)
+        plots = sorted((context.audit / "plots").glob("*.png"))
+        if not plots:
+            raise PhaseError(f"{context.audit / 'plots'} holds no plot: the audit left nothing to show")
+        recommendation, reasons = recommend(statistics)
+        facts = _facts(context, validation, statistics, recommendation, reasons, plots)
+        environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        for name in ("summary.md", "promotion_briefing.md"):
+            write_atomic(context.audit / name, environment.get_template(f"{name}.j2").render(facts))
+        html = environment.overlay(autoescape=True).get_template("report.html.j2")
+        write_atomic(context.audit / "report.html", html.render(facts))
+        write_atomic(context.audit / "metrics.json", to_json(_metrics(context, validation, statistics, recommendation, reasons)))
+        files = sorted(path for path in context.audit.rglob("*") if path.is_file() and path.name != "manifest.json")
+        digests = {path.relative_to(context.audit).as_posix(): sha256_of(path) for path in files}
+        write_atomic(context.audit / "manifest.json", to_json({"run_id": context.run_id, "sha256": digests}))
+        return recommendation, reasons
+
+
+def _metrics(
+    context: RunContext, validation: Validation, statistics: Statistics, recommendation: Recommendation, reasons: list[str]
+) -> dict[str, Any]:
+    sources = ("validation_results/validation.json", "validation_results/statistics.json")
+    return {
+        "run_id": context.run_id,
+        "recommendation": recommendation,
+        "reasons": reasons,
+        "validation": validation.model_dump(mode="json", exclude={"inputs", "per_symbol", "run_id"}),
+        "gates": [gate.model_dump(mode="json") for gate in statistics.gates],
+        "sources": {name: sha256_of(context.audit / name) for name in sources},
+    }
+
+
+def _facts(
+    context: RunContext, validation: Validation, statistics: Statistics, recommendation: Recommendation,
+    reasons: list[str], plots: list[Path],
+) -> dict[str, Any]:  # fmt: skip
+    roles = {role.value: context.ledger.counts(role) for role in (Role.TEACHER, Role.STUDENT)}
+    skips: dict[str, int] = {}
+    for record in context.ledger.records(Role.STUDENT):
+        if record.reason:
+            skips[record.reason] = skips.get(record.reason, 0) + 1
+    return {
+        "manifest": context.manifest,
+        "config": context.manifest.config,
+        "validation": validation,
+        "statistics": statistics,
+        "recommendation": recommendation,
+        "meaning": MEANING[recommendation],
+        "reasons": reasons,
+        "counts": roles,
+        "skips": dict(sorted(skips.items())),
+        "plots": [
+            {"name": path.name, "title": path.stem.replace("_", " "), "data": base64.b64encode(path.read_bytes()).decode()}
+            for path in plots
+        ],
+    }

@@ -1,0 +1,187 @@
+"""Phases teacher_training and student_training, overlapping: a window's student is queued the moment its teacher is done."""
+
+from collections.abc import Iterable
+
+from orchestrator.context import RunContext
+from orchestrator.rows import store_rows
+from schemas.errors import PhaseError
+from schemas.events import EventStatus, EventType, Phase
+from schemas.messages import Metric, Outcome, Role, Status, WindowTask
+
+PHASES = {Role.TEACHER: Phase.TEACHER_TRAINING, Role.STUDENT: Phase.STUDENT_TRAINING}
+
+END_EVENTS = {
+    (Role.TEACHER, Status.SUCCESS): EventType.TEACHER_WINDOW_SUCCESS,
+    (Role.TEACHER, Status.SKIPPED): EventType.TEACHER_WINDOW_SKIP,
+    (Role.TEACHER, Status.FAILED): EventType.TEACHER_WINDOW_FAIL,
+    (Role.STUDENT, Status.SUCCESS): EventType.STUDENT_WINDOW_SUCCESS,
+    (Role.STUDENT, Status.SKIPPED): EventType.STUDENT_WINDOW_SKIP,
+    (Role.STUDENT, Status.FAILED): EventType.STUDENT_WINDOW_FAIL,
+}
+
+
+def run(context: RunContext) -> None:
+    """Train what the ledger does not hold yet. PhaseError if too many windows failed, or none was trained."""
+    _Training(context).run()
+
+
+class _Training:
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+        self.windows = {planned.window.label: planned.window for planned in context.manifest.plan}
+        self.bars = {row.symbol: row.sha256 for row in context.manifest.coverage}
+        self.teachers_open = 0
+        self.errors: list[str] = []
+
+    def run(self) -> None:
+        context = self.context
+        skipped = enter_plan(context)
+        teachers = {record.name: record for record in context.ledger.records(Role.TEACHER)}
+        students = {record.name: record for record in context.ledger.records(Role.STUDENT)}
+        pending = [label for label in self.windows if teachers[label].status is None]
+        self.teachers_open = len(pending)
+        context.begin(Phase.TEACHER_TRAINING, len(self.windows), len(self.windows) - len(pending))
+        self._announce(skipped, Role.TEACHER)
+        context.begin(Phase.STUDENT_TRAINING, len(self.windows), sum(r.status is not None for r in students.values()))
+        context.telemetry.emit(EventType.STUDENT_BATCH_START, EventStatus.IN_PROGRESS, Phase.STUDENT_TRAINING)
+        self._announce(skipped, Role.STUDENT)
+        if not pending:
+            self._end_teachers()
+        work = [self._task(Role.TEACHER, label) for label in pending]
+        work += [
+            task
+            for label, record in students.items()
+            if record.status is None and teachers[label].status is not None
+            for task in self._student_of(label, teachers[label].status, teachers[label].message, None)
+        ]
+        context.dispatcher.run(work, self._on_end)
+        self._end_students()
+        if self.errors:
+            raise PhaseError("; ".join(self.errors))
+
+    def _on_end(self, outcome: Outcome) -> Iterable[WindowTask]:
+        phase = PHASES[outcome.role]
+        status = outcome.status
+        self.context.progress.advance(phase, failed=status is Status.FAILED, skipped=status is Status.SKIPPED)
+        self._emit(outcome)
+        if outcome.role is Role.STUDENT:
+            return ()
+        self.teachers_open -= 1
+        students = self._student_of(outcome.name, status, outcome.message, outcome)
+        if not self.teachers_open:
+            self._end_teachers()
+        return students
+
+    def _student_of(self, label: str, teacher: Status | None, message: str, outcome: Outcome | None) -> list[WindowTask]:
+        """The student's task; where the teacher did not succeed, its end is settled here instead."""
+        if teacher is Status.SUCCESS:
+            return [self._task(Role.STUDENT, label)]
+        settled = Outcome(
+            run_id=self.context.run_id,
+            role=Role.STUDENT,
+            name=label,
+            attempt=0,
+            device=outcome.device if outcome else "",
+            status=teacher or Status.FAILED,
+            reason=outcome.reason if outcome else None,
+            failure=outcome.failure if outcome else None,
+            message=message if teacher is Status.SKIPPED else f"its teacher failed: {message}",
+        )
+        self.context.ledger.settle([settled])
+        self.context.progress.advance(
+            Phase.STUDENT_TRAINING, failed=teacher is Status.FAILED, skipped=teacher is Status.SKIPPED
+        )
+        self._emit(settled)
+        return []
+
+    def _task(self, role: Role, label: str) -> WindowTask:
+        window = self.windows[label]
+        return WindowTask(
+            run_id=self.context.run_id,
+            data_dir=self.context.data_dir,
+            telemetry=self.context.manifest.config.telemetry,
+            role=role,  # type: ignore[arg-type]
+            window=window,
+            settings=self.context.manifest.config.training(),
+            bars_sha256=self.bars[window.symbol],
+        )
+
+    def _emit(self, outcome: Outcome) -> None:
+        window = self.windows[outcome.name]
+        self.context.telemetry.emit(
+            END_EVENTS[outcome.role, outcome.status],
+            EventStatus(outcome.status.value),
+            PHASES[outcome.role],
+            symbol=window.symbol,
+            window_label=window.label,
+            metrics=outcome.metrics,
+            message=f"{outcome.reason}: {outcome.message}" if outcome.reason else outcome.message,
+            duration_seconds=outcome.duration_seconds,
+            device=outcome.device or None,
+            attempt=outcome.attempt or None,
+        )
+
+    def _announce(self, skipped: list[Outcome], role: Role) -> None:
+        for outcome in skipped:
+            if outcome.role is role:
+                self._emit(outcome)
+
+    def _end_teachers(self) -> None:
+        error, metrics = self._close(Role.TEACHER)
+        self.context.end(Phase.TEACHER_TRAINING, error, metrics)
+
+    def _end_students(self) -> None:
+        error, metrics = self._close(Role.STUDENT)
+        status = EventStatus.FAILED if error else EventStatus.SUCCESS
+        self.context.telemetry.emit(
+            EventType.STUDENT_BATCH_END, status, Phase.STUDENT_TRAINING, metrics=metrics, message=error
+        )
+        self.context.end(Phase.STUDENT_TRAINING, error, metrics)
+
+    def _close(self, role: Role) -> tuple[str, dict[str, Metric]]:
+        """Store the role's rows; the error sentence ('' if none) and the counts."""
+        context = self.context
+        store_rows(context.manifest, context.ledger, context.layout, role)
+        counts = context.ledger.counts(role)
+        success, skipped, failed = (counts.get(status, 0) for status in Status)
+        metrics: dict[str, Metric] = {"planned": len(self.windows), "success": success, "skipped": skipped, "failed": failed}
+        error = failure_sentence(role, success, failed, context.manifest.config.max_failure_rate)
+        if error:
+            self.errors.append(error)
+        return error, metrics
+
+
+def failure_sentence(role: Role, success: int, failed: int, max_failure_rate: float) -> str:
+    """Why a role's phase failed, or '' if it did not."""
+    attempted = success + failed
+    if not success:
+        return f"no {role} was trained ({failed} failed, the rest were skipped)"
+    if failed / attempted > max_failure_rate:
+        return f"{failed} of {attempted} {role}s failed, more than --max-failure-rate {max_failure_rate:g} allows"
+    return ""
+
+
+def enter_plan(context: RunContext) -> list[Outcome]:
+    """Enter every window of the plan in the ledger; returns the ends of those that it skips and that are new there."""
+    manifest, ledger = context.manifest, context.ledger
+    skipped: list[Outcome] = []
+    for role in (Role.TEACHER, Role.STUDENT):
+        known = {record.name for record in ledger.records(role)}
+        fresh = [planned for planned in manifest.plan if planned.window.label not in known]
+        skipped += [
+            Outcome(
+                run_id=manifest.run_id,
+                role=role,
+                name=planned.window.label,
+                attempt=0,
+                device="",
+                status=Status.SKIPPED,
+                reason=planned.skip,
+                message=planned.detail,
+            )
+            for planned in fresh
+            if planned.skip
+        ]
+        ledger.add(role, [planned.window.label for planned in fresh if not planned.skip])
+    ledger.settle(skipped)
+    return skipped

@@ -1,0 +1,15 @@
+"""Phase model_validation: a worker scores all students together."""
+
+from orchestrator.context import RunContext
+from schemas.events import EventStatus, EventType, Phase
+from schemas.messages import Role
+
+
+def run(context: RunContext) -> None:
+    """Leaves `validation.json`; PhaseError if there is nothing to score."""
+    with context.phase(Phase.MODEL_VALIDATION):
+        outcome = context.compute(Role.VALIDATION)
+        context.telemetry.emit(
+            EventType.VALIDATION_COMPLETE, EventStatus.SUCCESS, Phase.MODEL_VALIDATION, metrics=outcome.metrics,
+            duration_seconds=outcome.duration_seconds,
+        )  # fmt: skip

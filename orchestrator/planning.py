@@ -1,0 +1,99 @@
+"""Lay windows over each symbol's known span: arithmetic on dates and coverage, no bars."""
+
+import math
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from schemas.config import RunConfig
+from schemas.coverage import Coverage
+from schemas.window import WARMUP_BARS, PlannedWindow, SkipReason, Window
+
+MIN_WINDOW_DAYS = 7
+
+
+def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days: int) -> list[Window]:
+    """Windows from `start`, one each `step_days`, the last cut at `end`; one shorter than a week is left out.
+
+    A window is scored from its end to the next one's, so that scored blocks tile time without overlap.
+    """
+    spans: list[tuple[date, date]] = []
+    while start < end:
+        stop = min(start + timedelta(days=window_days), end)
+        if (stop - start).days < MIN_WINDOW_DAYS:
+            break
+        spans.append((start, stop))
+        if stop == end:
+            break
+        start += timedelta(days=step_days)
+    ends = [stop for _, stop in spans[1:]] + [spans[-1][1] + timedelta(days=step_days)] if spans else []
+    return [
+        Window(symbol=symbol, start=begin, end=stop, score_end=score_end)
+        for (begin, stop), score_end in zip(spans, ends, strict=True)
+    ]
+
+
+def plan(config: RunConfig, coverage: Mapping[str, Coverage]) -> list[PlannedWindow]:
+    """Every window of every symbol, by symbol and date, with a skip reason where coverage alone rules it out.
+
+    A window that coverage does not rule out may still be skipped by the worker, which sees the bars.
+    """
+    return [
+        _judge(window, coverage.get(symbol), config)
+        for symbol in config.symbols
+        for window in lay_windows(symbol, config.start_date, config.end_date, config.window_days, config.step_days)
+    ]
+
+
+def _judge(window: Window, known: Coverage | None, config: RunConfig) -> PlannedWindow:
+    def skip(reason: SkipReason, detail: str) -> PlannedWindow:
+        return PlannedWindow(window=window, skip=reason, detail=detail)
+
+    if known is None or known.last < window.start or known.first >= window.end:
+        span = f"bars run from {known.first} to {known.last}" if known else "no bars are stored"
+        return skip(SkipReason.NO_DATA, span)
+    trading = TradingDays(known)
+    history = trading.most_bars(known.first, window.end)
+    if history - config.horizon < WARMUP_BARS + 1:
+        return skip(
+            SkipReason.INSUFFICIENT_HISTORY,
+            f"at most {history} bars from {known.first} to {window.end}; features need {WARMUP_BARS} before the first row",
+        )
+    future = trading.most_bars(window.end, known.last + timedelta(days=1))
+    if future < config.horizon + 1:
+        return skip(
+            SkipReason.INSUFFICIENT_FUTURE_DATA,
+            f"at most {future} bars from {window.end} to {known.last}; scoring one row needs {config.horizon + 1}",
+        )
+    inside = trading.most_bars(max(window.start, known.first), min(window.end, known.last + timedelta(days=1)))
+    warm = min(inside, history - WARMUP_BARS)
+    rows = max(warm - config.horizon, 0)
+    if rows < config.min_rows:
+        reason = SkipReason.INSUFFICIENT_SAMPLES if warm == inside else SkipReason.INSUFFICIENT_HISTORY
+        return skip(reason, f"at most {rows} labelled rows, {config.min_rows} needed")
+    return PlannedWindow(window=window, expected_rows=round(rows * trading.density))
+
+
+class TradingDays:
+    """Upper bounds on the bars of a span, from what a symbol's coverage shows of its market."""
+
+    def __init__(self, known: Coverage) -> None:
+        after_last = known.last + timedelta(days=1)
+        weekdays, days = count_weekdays(known.first, after_last), (after_last - known.first).days
+        # A few special weekend sessions do not make a market of seven days a week; a twentieth more do.
+        self._all_days = known.sessions > weekdays * 1.05
+        self._bars_a_session = math.ceil(known.bars / known.sessions)
+        self.density = min(known.sessions / (days if self._all_days else max(weekdays, 1)), 1.0)
+
+    def most_bars(self, start: date, stop: date) -> int:
+        """Bars that `[start, stop)` can hold at most."""
+        if stop <= start:
+            return 0
+        days = (stop - start).days if self._all_days else count_weekdays(start, stop)
+        return days * self._bars_a_session
+
+
+def count_weekdays(start: date, stop: date) -> int:
+    """Mondays to Fridays in `[start, stop)`."""
+    weeks, rest = divmod((stop - start).days, 7)
+    first = start.weekday()
+    return weeks * 5 + sum((first + i) % 7 < 5 for i in range(rest))

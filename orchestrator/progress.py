@@ -1,0 +1,160 @@
+"""What a person sees while a run goes on: a line a phase and a line a device, or plain lines where there is no terminal."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from schemas.events import Phase
+
+RATE_WINDOW = 50
+PLAIN_EVERY_S = 5.0
+
+
+@dataclass
+class PhaseLine:
+    """How far a phase is. Times are monotonic seconds."""
+
+    total: int
+    started: float
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    ended: float | None = None
+    status: str = "running"
+
+    def remaining_s(self, now: float) -> float | None:
+        """Time left at the rate so far; None before the first result."""
+        return (now - self.started) / self.done * (self.total - self.done) if 0 < self.done < self.total else None
+
+
+@dataclass
+class DeviceLine:
+    """What a device does and how fast."""
+
+    slots: int = 0
+    task: str = ""
+    done: int = 0
+    present: bool = True
+    finished: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_WINDOW))
+
+    def rate(self, now: float) -> float:
+        """Pieces of work a second over the last fifty."""
+        if len(self.finished) < 2:
+            return 0.0
+        return (len(self.finished) - 1) / max(now - self.finished[0], 1e-9)
+
+
+class Progress:
+    """Collects what happens; a console shows it live if it is a terminal, in plain lines if not."""
+
+    def __init__(self, console: Console, run_id: str) -> None:
+        self._console, self._run_id = console, run_id
+        self._phases: dict[Phase, PhaseLine] = {}
+        self._devices: dict[str, DeviceLine] = {}
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=5, transient=True) if console.is_terminal else None
+        self._said: dict[Phase, float] = {}
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def note(self, text: str) -> None:
+        """One line that stays on screen."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def phase_begins(self, phase: Phase, total: int, skipped: int = 0) -> None:
+        """`total` pieces of work, of which `skipped` are skipped by the plan."""
+        self._phases[phase] = PhaseLine(total, time.monotonic(), done=skipped, skipped=skipped)
+        if not self._live:
+            self._plain(phase, f"begins, {total} to do" if total > 1 else "begins")
+
+    def advance(self, phase: Phase, *, failed: bool = False, skipped: bool = False) -> None:
+        line = self._phases[phase]
+        line.done += 1
+        line.failed += failed
+        line.skipped += skipped
+        if not self._live and time.monotonic() - self._said.get(phase, 0.0) > PLAIN_EVERY_S and line.done < line.total:
+            self._plain(phase, f"{line.done}/{line.total}{_counts(line)}")
+
+    def phase_ends(self, phase: Phase, status: str) -> None:
+        line = self._phases[phase]
+        line.ended, line.status = time.monotonic(), status
+        if not self._live:
+            self._plain(phase, f"{status}{_counts(line)} in {line.ended - line.started:.1f} s")
+
+    def fleet(self, slots: dict[str, int]) -> None:
+        """The devices that are there now."""
+        for name, count in slots.items():
+            line = self._devices.setdefault(name, DeviceLine())
+            if line.slots != count or not line.present:
+                line.slots, line.present = count, True
+                if not self._live:
+                    self.note(f"device {name} is here, {_plural(count, 'slot')}")
+        for name, line in self._devices.items():
+            if line.present and name not in slots:
+                line.present = False
+                self.note(f"device {name} is lost")
+
+    def device_takes(self, device: str, task: str) -> None:
+        self._devices.setdefault(device, DeviceLine()).task = task
+
+    def device_done(self, device: str) -> None:
+        line = self._devices.setdefault(device, DeviceLine())
+        line.done += 1
+        line.finished.append(time.monotonic())
+
+    def _plain(self, phase: Phase, text: str) -> None:
+        self._said[phase] = time.monotonic()
+        self.note(f"{phase}: {text}")
+
+    def _render(self) -> Group:
+        now = time.monotonic()
+        phases = Table.grid(padding=(0, 1))
+        for phase, line in self._phases.items():
+            phases.add_row(*_phase_cells(phase, line, now))
+        devices = Table.grid(padding=(0, 1))
+        for name, device in self._devices.items():
+            devices.add_row(*_device_cells(name, device, now))
+        return Group(Text(f"run {self._run_id}", style="bold"), phases, devices)
+
+
+def _phase_cells(phase: Phase, line: PhaseLine, now: float) -> tuple[Text | ProgressBar, ...]:
+    styles = {"success": "green", "failed": "red", "running": "cyan"}
+    elapsed = (line.ended or now) - line.started
+    remaining = line.remaining_s(now) if line.ended is None else None
+    left = f" {remaining:.0f} s left" if remaining is not None else ""
+    return (
+        Text(phase, style=styles.get(line.status, "yellow")),
+        ProgressBar(total=max(line.total, 1), completed=line.total if line.status == "success" else line.done, width=16),
+        Text(f"{line.done}/{line.total}{_counts(line)}" if line.total > 1 else line.status),
+        Text(f"{elapsed:.1f} s{left}", style="dim"),
+    )
+
+
+def _device_cells(name: str, device: DeviceLine, now: float) -> tuple[Text, ...]:
+    if not device.present:
+        return Text(name, style="red"), Text("lost"), Text("")
+    task = Text(device.task, overflow="ellipsis", no_wrap=True)
+    return Text(name, style="blue"), task, Text(f"{device.rate(now):.1f}/s, {device.done} done", style="dim")
+
+
+def _counts(line: PhaseLine) -> str:
+    parts = [f"{count} {word}" for count, word in ((line.skipped, "skipped"), (line.failed, "failed")) if count]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"

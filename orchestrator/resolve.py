@@ -1,0 +1,90 @@
+"""From TOML file, environment and flags, in rising precedence, to one RunConfig; what is wrong is one line."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.config import RunConfig
+from schemas.errors import RequestError
+
+ENV_PREFIX = "GURUKUL_"
+
+# What the sample's seven symbols have in common; asked for where a run on it names no dates.
+SAMPLE_SPAN = {"start_date": date(2004, 8, 19), "end_date": date(2013, 3, 1)}
+
+FLAGS = {"telemetry": "--enable-telemetry", "local_workers": "--no-local-workers", "json_summary": "--json"}
+
+
+def flag_of(field: str) -> str:
+    """The command line's name of a config field."""
+    return FLAGS.get(field, "--" + field.replace("_", "-"))
+
+
+def resolve(flags: Mapping[str, Any], config_file: Path | None, environment: Mapping[str, str] = os.environ) -> RunConfig:
+    """Merge the three layers; RequestError says which value is wrong and where it came from."""
+    layers: dict[str, tuple[str, Any]] = {}
+    for name, value in _from_file(config_file).items():
+        layers[name] = (f"{config_file}: {name}", value)
+    for name in RunConfig.model_fields:
+        if value := environment.get(ENV_PREFIX + name.upper()):
+            layers[name] = (ENV_PREFIX + name.upper(), value)
+    for name, value in flags.items():
+        if value is not None:
+            layers[name] = (flag_of(name), value)
+    values = {name: value for name, (_, value) in layers.items()}
+    if values.get("symbols_file"):
+        if "symbols" in values:
+            raise RequestError("--symbols and --symbols-file exclude each other; give one")
+        values["symbols"] = read_symbols(Path(str(values["symbols_file"])))
+    if values.get("source", "sample") == "sample":
+        values = SAMPLE_SPAN | values
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise RequestError(_sentence(error, layers)) from None
+
+
+def read_symbols(path: Path) -> list[str]:
+    """Symbols of a file, one a line, `#` comments; RequestError if it is missing or names none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"symbols file {path} cannot be read: {error}; check --symbols-file") from None
+    symbols = [text for line in lines if (text := line.partition("#")[0].strip())]
+    if not symbols:
+        raise RequestError(f"symbols file {path} names no symbol; write one a line")
+    return symbols
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(f"config file {path} cannot be read: {error.strerror}; check --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"config file {path} is not TOML: {error}") from None
+    for name in values:
+        if name not in RunConfig.model_fields:
+            raise RequestError(f"config file {path}: {name} is not a setting; `orchestrator run --help` lists them")
+    return values
+
+
+def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> str:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "missing":
+        return f"{flag_of(name)} is missing; give it as a flag, as {ENV_PREFIX}{name.upper()} or in the config file"
+    message = first["msg"].removeprefix("Value error, ")
+    if not name:
+        return message
+    where, value = layers.get(name, (flag_of(name), first["input"]))
+    shown = first["input"] if isinstance(first["input"], str) else value
+    hint = " (dates are YYYY-MM-DD)" if name.endswith("_date") else ""
+    return f"{where}: {message}{hint}" if repr(shown) in message else f"{where} {str(shown)!r}: {message}{hint}"

@@ -1,0 +1,44 @@
+"""`teacher_runs.json` and `student_runs.json` from the ledger: one row a window, skipped and failed ones too."""
+
+from datetime import UTC, datetime
+
+from orchestrator.ledger import Ledger, WorkRecord
+from schemas.artifacts import RunManifest, RunRow
+from schemas.errors import PhaseError
+from schemas.layout import RunLayout
+from schemas.messages import Role, Status
+from schemas.rows import write_rows
+from schemas.window import SkipReason, Window
+
+
+def store_rows(manifest: RunManifest, ledger: Ledger, layout: RunLayout, role: Role) -> list[RunRow]:
+    """Write a role's rows in plan order; PhaseError if the ledger lacks a window's end."""
+    records = {record.name: record for record in ledger.records(role)}
+    rows = [_row(manifest.run_id, planned.window, records.get(planned.window.label), role) for planned in manifest.plan]
+    write_rows(layout, role, rows)
+    return rows
+
+
+def _row(run_id: str, window: Window, record: WorkRecord | None, role: Role) -> RunRow:
+    if record is None or record.status is None:
+        raise PhaseError(f"the ledger has no outcome of {role} {window.label}; resume the run")
+    success = record.status is Status.SUCCESS
+    return RunRow(
+        run_id=run_id,
+        role=role,
+        window_label=window.label,
+        symbol=window.symbol,
+        start=window.start,
+        end=window.end,
+        status=record.status,
+        reason=SkipReason(record.reason) if record.reason else None,
+        failure=record.failure,
+        message=record.message,
+        artifacts=f"windows/{window.label}/{role}" if success else None,
+        metadata_sha256=record.digests.get("metadata.json") if success else None,
+        metrics=record.metrics,
+        device=record.device,
+        attempts=record.attempt,
+        duration_seconds=record.duration_seconds,
+        finished=datetime.fromtimestamp(record.finished, UTC) if record.finished else None,
+    )

@@ -1,0 +1,256 @@
+"""A run from request to recommendation: check everything, write the manifest, open the fleet, walk the phases."""
+
+import fcntl
+import logging
+import os
+import platform
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+
+from redis.exceptions import RedisError
+from rich.console import Console
+
+from orchestrator import broker as brokers
+from orchestrator.context import RunContext
+from orchestrator.dispatch import Dispatcher, WorkersGone
+from orchestrator.ledger import Ledger
+from orchestrator.local import local_workers
+from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
+from orchestrator.planning import plan
+from orchestrator.preflight import ask
+from orchestrator.progress import Progress
+from orchestrator.sender import Sender
+from orchestrator.telemetry import Telemetry
+from schemas.artifacts import RunManifest
+from schemas.config import RunConfig
+from schemas.coverage import Coverage, CoverageTable
+from schemas.device import Device
+from schemas.errors import Interrupted, PhaseError, RequestError
+from schemas.events import EventStatus, EventType, Phase
+from schemas.layout import BarsLayout, RunLayout, log_path, sha256_of, telemetry_path
+from schemas.messages import Role, Status
+from schemas.preflight import PreflightRequest
+from schemas.rows import read_model, write_model
+from schemas.window import PlannedWindow
+
+logger = logging.getLogger(__name__)
+
+READY, FAILED, INTERRUPTED = "ready-for-review", "failed", "interrupted"
+EXIT_CODES = {READY: 0, FAILED: 3, INTERRUPTED: 130}
+LIBRARIES = ("gurukul", "celery", "redis", "pydantic", "numpy", "pyarrow", "scipy", "scikit-learn", "arch")
+XGBOOST_NAMES = ("xgboost", "xgboost-cpu", "xgboost-cu12")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that can be run: the config with its symbols, what is known of each, the devices, the plan."""
+
+    config: RunConfig
+    coverage: tuple[Coverage, ...]
+    devices: tuple[Device, ...]
+    plan: tuple[PlannedWindow, ...]
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Look at source, store, devices and broker; RequestError if the run cannot be done. Writes nothing."""
+    if config.broker is not None:
+        brokers.check(config.broker)
+    report = ask(
+        PreflightRequest(
+            devices=config.devices if config.local_workers else None,
+            read_source=not config.skip_fetch,
+            source=config.source,
+            interval=config.interval,
+            timezone=config.timezone,
+            symbols=config.symbols,
+        )
+    )
+    coverage = stored_coverage(config) if config.skip_fetch else report.coverage
+    config = config.model_copy(update={"symbols": tuple(row.symbol for row in coverage)})
+    planned = plan(config, {row.symbol: row for row in coverage})
+    if not planned:
+        raise RequestError(f"{config.start_date} to {config.end_date} holds no window of a week or more; move --end-date")
+    return Prepared(config, coverage, report.devices, tuple(planned))
+
+
+def stored_coverage(config: RunConfig) -> tuple[Coverage, ...]:
+    """What the bar store holds of the wanted symbols (all, if none is named); RequestError names a missing one."""
+    bars = BarsLayout.under(config.data_dir, config.interval)
+    if not bars.coverage.is_file():
+        raise RequestError(f"{bars.coverage} does not exist: no bars are stored; run once without --skip-fetch")
+    table = read_model(bars.coverage, CoverageTable).symbols
+    for symbol in config.symbols:
+        if symbol not in table or not bars.bars(symbol).is_file():
+            raise RequestError(f"symbol {symbol} is not in {bars.folder}; run once without --skip-fetch")
+    return tuple(table[symbol] for symbol in config.symbols or sorted(table))
+
+
+def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
+    """Run a new request to its end; returns its manifest and the exit code. RequestError before anything is written."""
+    prepared = prepare(config)
+    config = prepared.config
+    run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
+    layout = RunLayout.under(config.data_dir, run_id)
+    manifest = RunManifest(
+        run_id=run_id,
+        created=datetime.now(UTC),
+        config=config.model_copy(update={"broker": brokers.redact(config.broker) if config.broker else None}),
+        devices=prepared.devices,
+        coverage=prepared.coverage,
+        plan=prepared.plan,
+        versions=versions(),
+    )
+    with ExitStack() as stack:
+        url = config.broker or stack.enter_context(brokers.embedded())
+        try:
+            layout.folder.mkdir(parents=True)
+        except FileExistsError:
+            raise RequestError(f"{layout.folder} exists already; give another --run-id, or `orchestrator resume {run_id}`") from None
+        except OSError as error:
+            raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
+        write_model(layout.manifest, manifest)
+        ledger = Ledger.create(layout.ledger)
+        return manifest, _execute(manifest, layout, ledger, url, console)
+
+
+def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
+    """Finish a run that ended early; returns the exit code. What has ended well is not done again."""
+    if manifest.config.broker is not None:
+        brokers.check(broker or manifest.config.broker)
+    with ExitStack() as stack:
+        url = broker or manifest.config.broker or stack.enter_context(brokers.embedded())
+        ledger = Ledger(layout.ledger)
+        reopened = reopen_broken(ledger, layout)
+        if ledger.get("status") == READY and not reopened:
+            ledger.close()
+            return EXIT_CODES[READY]
+        return _execute(manifest, layout, ledger, url, console)
+
+
+def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
+    """Make windows pending again that failed, or whose artifacts are not what the ledger recorded; returns their names."""
+    reopened = []
+    for role in (Role.TEACHER, Role.STUDENT):
+        for record in ledger.records(role):
+            folder = layout.artifact(record.name, role)
+            metadata = folder / "metadata.json"
+            intact = metadata.is_file() and sha256_of(metadata) == record.digests.get("metadata.json")
+            if record.status is Status.FAILED or (record.status is Status.SUCCESS and not intact):
+                shutil.rmtree(folder, ignore_errors=True)
+                ledger.reopen(role, [record.name])
+                reopened.append(f"{role} {record.name}")
+    return reopened
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that decide what a run computes."""
+    found = {"python": platform.python_version()}
+    for name in (*LIBRARIES, *XGBOOST_NAMES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console) -> int:
+    """Walk the phases with everything open; record how it ended on every way out."""
+    config, began = manifest.config, time.monotonic()
+    log = log_path(config, manifest.run_id)
+    before = float(ledger.get("duration_seconds") or 0.0)
+    status, message = FAILED, ""
+    with _only_one(layout, ledger), _logging_to(log), _signals_raise(), ExitStack() as stack:
+        stack.callback(ledger.close)
+        redis = stack.enter_context(brokers.connect(url))
+        path = telemetry_path(config, manifest.run_id) if config.telemetry else None
+        telemetry = stack.enter_context(Telemetry(redis, manifest.run_id, path))
+        progress = stack.enter_context(Progress(console, manifest.run_id))
+        ledger.set(status="running")
+        telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)
+        try:
+            local = stack.enter_context(local_workers(config.devices, url, log)) if config.local_workers else None
+            sender = Sender(url)
+            stack.callback(sender.close)
+            dispatcher = Dispatcher(
+                manifest.run_id, redis, ledger, sender, telemetry, progress, local.exit_code if local else lambda: None
+            )
+            dispatcher.drain()
+            _walk(RunContext(manifest, layout, ledger, dispatcher, telemetry, progress))
+            status = READY
+        except Interrupted as error:
+            status, message = INTERRUPTED, str(error)
+        except (PhaseError, RequestError, WorkersGone, RedisError) as error:
+            message = str(error)
+            progress.note(f"run failed: {message}")
+        finally:
+            seconds = time.monotonic() - began
+            ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
+            event_status = EventStatus.SUCCESS if status == READY else EventStatus.FAILED
+            telemetry.finish(EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds)
+            logger.info("run %s: %s %s", manifest.run_id, status, message)
+    return EXIT_CODES[status]
+
+
+def _walk(context: RunContext) -> None:
+    ended = {record.name for record in context.ledger.phases() if record.status == "success"}
+    if not context.manifest.config.skip_fetch and Phase.DATA_INGESTION not in ended:
+        ingestion.run(context)
+    training.run(context)
+    validation.run(context)
+    statistics.run(context)
+    audit.run(context)
+    recommendation, reasons = briefing.run(context)
+    context.ledger.set(recommendation=recommendation, reasons="\n".join(reasons))
+
+
+@contextmanager
+def _only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
+    """Hold the run for this process; RequestError names the process that holds it already."""
+    with layout.manifest.open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = ledger.get("owner")
+            raise RequestError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it") from None
+        ledger.set(owner=f"process {os.getpid()} on {platform.node()}")
+        yield
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into Interrupted; a second one acts as if there were no handler."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

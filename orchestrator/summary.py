@@ -1,0 +1,75 @@
+"""How a run ended: one object for programs, one screen for people."""
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.ledger import Ledger
+from schemas.artifacts import RunManifest
+from schemas.layout import RunLayout, audit_folder, log_path, telemetry_path
+from schemas.messages import Role, Status
+
+STYLES = {"promote": "green", "hold": "yellow", "reject": "cyan"}
+
+
+def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[str, Any]:
+    """The object that `--json` prints: read from the ledger, so it is right after any end."""
+    config = manifest.config
+    records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
+    planned = len(manifest.plan)
+    reasons = ledger.get("reasons")
+    paths = {"run": layout.folder, "audit": audit_folder(config.release_dir, manifest.run_id), "log": log_path(config, manifest.run_id)}
+    if config.telemetry:
+        paths["telemetry"] = telemetry_path(config, manifest.run_id)
+    return {
+        "run_id": manifest.run_id,
+        "status": ledger.get("status") or "interrupted",
+        "recommendation": ledger.get("recommendation"),
+        "reasons": reasons.split("\n") if reasons else [],
+        "phases": {
+            phase.name.value: {"status": phase.status, "duration_seconds": round_seconds(phase.duration_seconds)}
+            for phase in ledger.phases()
+        },
+        "windows": {
+            role.value: {"planned": planned} | {s.value: sum(r.status is s for r in records[role]) for s in Status}
+            for role in records
+        },
+        "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.TEACHER] if r.reason).items())),
+        "paths": {name: str(path) for name, path in paths.items() if path.exists()},
+        "duration_seconds": float(ledger.get("duration_seconds") or 0.0),
+    }
+
+
+def round_seconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def show(console: Console, summary: dict[str, Any]) -> None:
+    """The final table: phases, windows, symbols with nothing trained, verdict, and where to look."""
+    table = Table(title=f"run {summary['run_id']}: {summary['status']}", title_justify="left", title_style="bold")
+    table.add_column("phase")
+    table.add_column("status")
+    table.add_column("seconds", justify="right")
+    for name, phase in summary["phases"].items():
+        seconds = phase["duration_seconds"]
+        table.add_row(name, phase["status"], "" if seconds is None else f"{seconds:.1f}")
+    console.print(table)
+    windows = Table()
+    for heading in ("windows", "planned", "success", "skipped", "failed"):
+        windows.add_column(heading, justify="left" if heading == "windows" else "right")
+    for role, counts in summary["windows"].items():
+        windows.add_row(role, *(str(counts[key]) for key in ("planned", "success", "skipped", "failed")))
+    console.print(windows)
+    for reason, count in summary["skip_reasons"].items():
+        console.print(Text(f"skipped: {count} {reason}"))
+    if summary["recommendation"]:
+        word = summary["recommendation"]
+        console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (a person decides)"))
+    for reason in summary["reasons"]:
+        console.print(Text(f"  {reason}"))
+    for name, path in summary["paths"].items():
+        console.print(Text(f"{name}: {path}"), soft_wrap=True)
+    console.print(Text(f"{summary['duration_seconds']:.1f} s"))

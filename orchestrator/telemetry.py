@@ -1,0 +1,89 @@
+"""Emit the run's events, and write the event log from their stream. Every event goes one way: stream, then file."""
+
+import json
+import logging
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from schemas.events import EventStatus, EventType, Phase, TrainingEvent
+from schemas.wire import EMIT_SCRIPT, emit_arguments, events_stream, sequence_key
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+
+
+class Telemetry:
+    """Open for the length of a run. With `path` None telemetry is off and every call does nothing."""
+
+    def __init__(self, redis: Redis, run_id: str, path: Path | None) -> None:
+        self._redis, self._run_id, self._path = redis, run_id, path
+        self._cursor = "0-0"
+        self._written = 0
+        self._file: Any = None
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._written = _last_sequence(self._path)
+            self._redis.set(sequence_key(self._run_id), self._written, nx=True)
+            self._file = self._path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def emit(self, event_type: EventType, status: EventStatus, phase: Phase | None = None, **details: Any) -> None:
+        """Number, append and publish one event. A broker that is gone costs the event's publication, not the record."""
+        if self._file is None:
+            return
+        event = TrainingEvent(run_id=self._run_id, event_type=event_type, status=status, phase=phase, **details)
+        keys, arguments = emit_arguments(event)
+        try:
+            self._redis.eval(EMIT_SCRIPT, len(keys), *keys, *arguments)
+        except RedisError as error:
+            logger.warning("event %s went to the log alone: %s", event_type, error)
+            self._write(event.model_copy(update={"seq": self._written + 1}).model_dump_json())
+
+    def write_new(self) -> None:
+        """Append to the log whatever the stream holds beyond it."""
+        while self._file is not None:
+            entries = self._redis.xrange(events_stream(self._run_id), min=f"({self._cursor}", count=BATCH)
+            for entry_id, fields in entries:
+                self._cursor = entry_id.decode()
+                body = fields[b"event"].decode()
+                if json.loads(body)["seq"] > self._written:
+                    self._write(body)
+            self._file.flush()
+            if len(entries) < BATCH:
+                return
+
+    def finish(self, event_type: EventType, status: EventStatus, **details: Any) -> None:
+        """Emit the last event and write everything up to it."""
+        self.emit(event_type, status, **details)
+        try:
+            self.write_new()
+        except RedisError as error:
+            logger.warning("event log ends early: %s", error)
+
+    def _write(self, body: str) -> None:
+        self._file.write(body + "\n")
+        self._written = json.loads(body)["seq"]
+
+
+def _last_sequence(path: Path) -> int:
+    """Sequence number of the last whole line; a line cut off by a kill is cut away."""
+    if not path.is_file():
+        return 0
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        path.write_bytes(whole)
+    lines = whole.splitlines()
+    return int(json.loads(lines[-1])["seq"]) if lines else 0

@@ -1,0 +1,1 @@
+"""The contract between the planes: what orchestrator and workers share, and nothing else."""

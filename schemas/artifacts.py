@@ -1,0 +1,151 @@
+"""What a run leaves on disk, typed: manifests, metadata, rows and verdicts."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from schemas.base import Frozen
+from schemas.config import RunConfig, TrainingSettings
+from schemas.coverage import Coverage
+from schemas.device import Device
+from schemas.messages import FailureClass, Metric, Role, Status
+from schemas.window import PlannedWindow, SkipReason, Window
+
+
+class RunManifest(Frozen):
+    """`run.json`: what was asked, of which bars, with which versions. Written once, before any work."""
+
+    run_id: str
+    created: AwareDatetime
+    config: RunConfig
+    devices: tuple[Device, ...]
+    coverage: tuple[Coverage, ...]
+    plan: tuple[PlannedWindow, ...]
+    versions: dict[str, str]
+
+
+class TeacherMetadata(Frozen):
+    """`teacher/metadata.json`: a function of bars, settings and code; nothing about when or where."""
+
+    role: Literal[Role.TEACHER] = Role.TEACHER
+    window: Window
+    settings: TrainingSettings
+    bars_sha256: str
+    features: tuple[str, ...]
+    rows: dict[str, int]
+    effective_rows: float
+    prior: float
+    rounds: int
+    parameters: dict[str, Metric]
+    metrics: dict[str, Metric]
+    versions: dict[str, str]
+    sha256: dict[str, str]
+
+
+class StudentModel(Frozen):
+    """`student/model.json`: a logistic model folded to one dot product.
+
+    `p = sigmoid(intercept + sum(coefficients * x))` with each NaN of `x` replaced by `fill`.
+    """
+
+    kind: Literal["logistic"] = "logistic"
+    features: tuple[str, ...]
+    coefficients: tuple[float, ...]
+    intercept: float
+    fill: tuple[float, ...]
+    trade_above: float | None
+
+
+class StudentMetadata(Frozen):
+    """`student/metadata.json`: a function of bars, settings and code."""
+
+    role: Literal[Role.STUDENT] = Role.STUDENT
+    window: Window
+    settings: TrainingSettings
+    bars_sha256: str
+    teacher_sha256: str
+    features: tuple[str, ...]
+    rows: dict[str, int]
+    prior: float
+    metrics: dict[str, Metric]
+    versions: dict[str, str]
+    sha256: dict[str, str]
+
+
+class RunRow(Frozen):
+    """One row of `teacher_runs.json` or `student_runs.json`: a window's outcome and its circumstances."""
+
+    run_id: str
+    role: Role
+    window_label: str
+    symbol: str
+    start: date
+    end: date
+    status: Status
+    reason: SkipReason | None = None
+    failure: FailureClass | None = None
+    message: str = ""
+    artifacts: str | None = None
+    metadata_sha256: str | None = None
+    metrics: dict[str, Metric] = {}
+    device: str | None = None
+    attempts: int = 0
+    duration_seconds: float | None = None
+    finished: AwareDatetime | None = None
+
+
+class Recommendation(StrEnum):
+    PROMOTE = "promote"
+    HOLD = "hold"
+    REJECT = "reject"
+
+
+class Gate(Frozen):
+    """One test that a promotion must pass: its number, its bound, and the file both come from."""
+
+    name: str
+    question: str
+    statistic: float | None
+    low: float | None = None
+    high: float | None = None
+    threshold: float
+    n: int
+    effective_n: float | None = None
+    passed: bool
+    reason: str
+
+
+class Validation(Frozen):
+    """`validation.json`: pooled out-of-sample scores of every student, and what they were computed from."""
+
+    run_id: str
+    windows: int
+    rows: int
+    first: date
+    last: date
+    prior_log_loss: float
+    student_log_loss: float
+    teacher_log_loss: float
+    log_loss_skill: float
+    teacher_skill: float
+    student_auc: float | None
+    trades: int
+    hit_rate: float | None
+    mean_net_bps_per_trade: float | None
+    mean_net_bps_per_day: float
+    cost_bps: float
+    slippage_bps: float
+    per_symbol: dict[str, dict[str, Metric]]
+    inputs: dict[str, str]
+
+
+class Statistics(Frozen):
+    """`statistics.json`: the gates in order, seeded, with the digest of their input."""
+
+    run_id: str
+    seed: int
+    repetitions: int
+    gates: tuple[Gate, ...]
+    inputs: dict[str, str]

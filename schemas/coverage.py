@@ -1,0 +1,26 @@
+"""What is known about a symbol's stored bars without reading them."""
+
+from datetime import date
+
+from schemas.base import Frozen
+from schemas.names import Symbol
+
+
+class Coverage(Frozen):
+    """One symbol's stored bars: how many, from when to when, from where, and their digest."""
+
+    symbol: Symbol
+    interval: str
+    bars: int
+    sessions: int
+    first: date
+    last: date
+    source: str
+    adjusted: bool
+    sha256: str
+
+
+class CoverageTable(Frozen):
+    """`coverage.json`: every stored symbol of one interval."""
+
+    symbols: dict[str, Coverage] = {}

@@ -1,0 +1,119 @@
+"""What a queue carries to a worker, and what comes back. Ids and small settings; never bars or models."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.base import Frozen
+from schemas.config import Interval, TrainingSettings
+from schemas.names import RunId, Symbol
+from schemas.window import SkipReason, Window
+
+
+class Role(StrEnum):
+    """The kinds of work; one Celery task each."""
+
+    INGEST = "ingest"
+    TEACHER = "teacher"
+    STUDENT = "student"
+    VALIDATION = "validation"
+    STATISTICS = "statistics"
+    AUDIT = "audit"
+
+
+TASK_NAMES = {
+    Role.INGEST: "bars.ingest",
+    Role.TEACHER: "teacher.train",
+    Role.STUDENT: "student.train",
+    Role.VALIDATION: "students.validate",
+    Role.STATISTICS: "students.test",
+    Role.AUDIT: "audit.render",
+}
+
+
+class Attempt(Frozen):
+    """What every message has: whose work it is, which try, and where the run's folders lie."""
+
+    run_id: RunId
+    attempt: int = Field(0, ge=0, description="Fencing number: an outcome counts only under the newest.")
+    data_dir: str
+    telemetry: bool = True
+
+
+class IngestTask(Attempt):
+    """Read one symbol from a source and store it."""
+
+    role: Literal[Role.INGEST] = Role.INGEST
+    symbol: Symbol
+    source: str
+    interval: Interval
+    timezone: str
+    sha256: str = Field(description="Digest that the preflight saw; other bars now are an error.")
+
+
+class WindowTask(Attempt):
+    """Train one role of one window."""
+
+    role: Literal[Role.TEACHER, Role.STUDENT]
+    window: Window
+    settings: TrainingSettings
+    bars_sha256: str
+
+
+class RunTask(Attempt):
+    """Judge a whole run: inputs are the run's own stored rows, found by run id."""
+
+    role: Literal[Role.VALIDATION, Role.STATISTICS, Role.AUDIT]
+    settings: TrainingSettings
+    release_dir: str
+
+
+Task = Annotated[IngestTask | WindowTask | RunTask, Field(discriminator="role")]
+
+
+class Status(StrEnum):
+    SUCCESS = "success"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class FailureClass(StrEnum):
+    """What kind of failure; only transient, oom and lost are tried again."""
+
+    DATA = "data"
+    TRANSIENT = "transient"
+    BUG = "bug"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+
+
+RETRIED = frozenset({FailureClass.TRANSIENT, FailureClass.OOM, FailureClass.LOST})
+
+Metric = float | int | str | bool | None
+
+
+class Outcome(Frozen):
+    """How one attempt ended."""
+
+    run_id: RunId
+    role: Role
+    name: str
+    attempt: int
+    device: str
+    status: Status
+    reason: SkipReason | None = None
+    failure: FailureClass | None = None
+    message: str = ""
+    traceback: str = ""
+    metrics: dict[str, Metric] = {}
+    digests: dict[str, str] = {}
+    duration_seconds: float = 0.0
+
+
+def work_name(task: IngestTask | WindowTask | RunTask) -> str:
+    """The name that, with the role, identifies a piece of work in a run."""
+    if isinstance(task, IngestTask):
+        return task.symbol
+    return task.window.label if isinstance(task, WindowTask) else task.run_id

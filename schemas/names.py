@@ -1,0 +1,29 @@
+"""Names that come from outside and end up in paths, queues and keys."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9&.^=-]{0,31}")
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def check_symbol(symbol: str) -> str:
+    """Return `symbol` unchanged; ValueError unless it is safe as a file and key name (`M&M`, `^GSPC`)."""
+    if not _SYMBOL.fullmatch(symbol) or symbol.endswith("."):
+        raise ValueError(
+            f"symbol {symbol!r} is not valid: 1 to 32 of letters, digits and & . ^ = -, starting with a letter, digit or ^"
+        )
+    return symbol
+
+
+def check_run_id(run_id: str) -> str:
+    """Return `run_id` unchanged; ValueError unless it is safe as a folder and key name."""
+    if not _RUN_ID.fullmatch(run_id):
+        raise ValueError(f"run id {run_id!r} is not valid: 1 to 64 of letters, digits and _ . -, starting with a letter or digit")
+    return run_id
+
+
+Symbol = Annotated[str, AfterValidator(check_symbol)]
+RunId = Annotated[str, AfterValidator(check_run_id)]

@@ -1,0 +1,52 @@
+"""The Celery application of a worker: one queue, spawned children, early acknowledgement, JSON alone.
+
+The orchestrator supervises attempts itself, so nothing here depends on redelivery (see docs/design.md).
+"""
+
+import os
+
+from celery import Celery
+from celery.signals import celeryd_init, worker_process_init
+
+from schemas.wire import BROKER_ENV
+from workers.lifeline import follow_parent
+from workers.presence import PresenceStep
+
+app = Celery("gurukul", broker=os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"), include=["workers.tasks"])
+app.conf.update(
+    accept_content=["json"],
+    task_serializer="json",
+    task_ignore_result=True,
+    task_create_missing_queues=True,
+    worker_pool="prefork",
+    worker_pool_start_method="spawn",
+    worker_proc_alive_timeout=120.0,
+    worker_prefetch_multiplier=1,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_send_task_events=False,
+    worker_redirect_stdouts=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": 86400,
+        "health_check_interval": 10,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "priority_steps": [0],
+        "client_name": "gurukul-worker",
+    },
+)
+app.steps["consumer"].add(PresenceStep)
+
+
+@celeryd_init.connect
+def _end_with_supervisor(**_: object) -> None:
+    follow_parent()
+
+
+@worker_process_init.connect
+def _warm_up(**_: object) -> None:
+    """In each pool child, before its first task: import the learning stack and follow the worker."""
+    follow_parent()
+    import workers.work  # noqa: F401

@@ -1,0 +1,159 @@
+"""Write and read a window's artifacts: whole folders, renamed into place, with the digests of what they hold."""
+
+import gzip
+import io
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+import sklearn
+import xgboost as xgb
+
+from schemas.artifacts import StudentMetadata, TeacherMetadata
+from schemas.errors import DataError
+from schemas.layout import artifact_folder, sha256_of, to_json
+from schemas.messages import WindowTask
+from schemas.rows import write_model
+from workers.bars.series import Floats
+from workers.judging.predictions import FILE_NAME as PREDICTIONS
+from workers.learning.features import FEATURE_NAMES
+from workers.learning.teacher import importance
+from workers.learning.window import History, TaughtWindow, TrainedStudent, label_columns
+
+MODEL_UBJ = "model.ubj"
+MODEL_JSON = "model.json"
+LABELS = "labels.csv.gz"
+METADATA = "metadata.json"
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Versions of the code and libraries that decide an artifact's bytes."""
+    return {
+        "gurukul": version("gurukul"),
+        "numpy": np.__version__,
+        "pyarrow": pa.__version__,
+        "scikit-learn": sklearn.__version__,
+        "xgboost": xgb.__version__,
+    }
+
+
+def write_teacher(target: Path, task: WindowTask, history: History, taught: TaughtWindow) -> dict[str, str]:
+    """Store model, labels, importances and metadata; returns the digests of every file."""
+    teacher = taught.teacher
+    with artifact_folder(target) as folder:
+        (folder / MODEL_UBJ).write_bytes(bytes(teacher.booster.save_raw("ubj")))
+        (folder / LABELS).write_bytes(_labels_csv(task.window.symbol, history, taught))
+        (folder / "feature_importance.csv").write_text(_importance_csv(teacher.booster))
+        sha256 = _digests(folder)
+        metadata = TeacherMetadata(
+            window=task.window,
+            settings=task.settings,
+            bars_sha256=task.bars_sha256,
+            features=FEATURE_NAMES,
+            rows={
+                "fit": len(taught.split.fit),
+                "purged": len(taught.split.purged),
+                "tail": len(taught.split.tail),
+                "total": len(taught.rows.train),
+            },
+            effective_rows=float(taught.metrics["effective_rows"] or 0.0),
+            prior=float(np.average(history.labels.y[taught.rows.train], weights=taught.weight)),
+            rounds=teacher.rounds,
+            parameters=teacher.parameters,
+            metrics=taught.metrics,
+            versions=versions(),
+            sha256=sha256,
+        )
+        return sha256 | _write_metadata(folder, metadata)
+
+
+def write_student(
+    target: Path, task: WindowTask, history: History, student: TrainedStudent, teacher_sha256: str
+) -> dict[str, str]:
+    """Store model, out-of-sample predictions and metadata; returns the digests of every file."""
+    with artifact_folder(target) as folder:
+        (folder / MODEL_JSON).write_text(to_json(student.model.model_dump(mode="json")))
+        pq.write_table(_predictions(task.window.symbol, history, student), folder / PREDICTIONS, compression="zstd")
+        sha256 = _digests(folder)
+        metadata = StudentMetadata(
+            window=task.window,
+            settings=task.settings,
+            bars_sha256=task.bars_sha256,
+            teacher_sha256=teacher_sha256,
+            features=FEATURE_NAMES,
+            rows={"train": int(student.metrics["rows"] or 0), "scored": len(student.scored)},
+            prior=student.prior,
+            metrics=student.metrics,
+            versions=versions(),
+            sha256=sha256,
+        )
+        return sha256 | _write_metadata(folder, metadata)
+
+
+def read_teacher(folder: Path) -> tuple[xgb.Booster, Floats, str]:
+    """The stored booster, its out-of-fold probabilities, and the metadata's digest. DataError if anything was changed."""
+    metadata_path = folder / METADATA
+    if not metadata_path.is_file():
+        raise DataError(f"{folder} holds no finished teacher; resume the run to train it")
+    metadata = TeacherMetadata.model_validate_json(metadata_path.read_bytes())
+    for name in (MODEL_UBJ, LABELS):
+        if sha256_of(folder / name) != metadata.sha256[name]:
+            raise DataError(f"{folder / name} was changed after training; remove {folder.parent} and resume the run")
+    booster = xgb.Booster(params={"nthread": 1})
+    booster.load_model(bytearray((folder / MODEL_UBJ).read_bytes()))
+    table = arrow_csv.read_csv(
+        io.BytesIO(gzip.decompress((folder / LABELS).read_bytes())),
+        convert_options=arrow_csv.ConvertOptions(include_columns=["teacher_out_of_fold"]),
+    )
+    probability = np.asarray(table["teacher_out_of_fold"], dtype=np.float64)
+    return booster, probability, sha256_of(metadata_path)
+
+
+def _labels_csv(symbol: str, history: History, taught: TaughtWindow) -> bytes:
+    columns = {"symbol": pa.array([symbol] * len(taught.rows.train))}
+    for name, values in label_columns(history, taught).items():
+        column = pa.array(values)
+        columns[name] = column.cast(pa.timestamp("us", tz="UTC")) if name in ("timestamp", "label_end") else column
+    buffer = io.BytesIO()
+    arrow_csv.write_csv(pa.table(columns), buffer, arrow_csv.WriteOptions(quoting_style="needed"))
+    return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0)
+
+
+def _importance_csv(booster: xgb.Booster) -> str:
+    rows = (f"{name},{share!r},{rank}" for name, share, rank in importance(booster, FEATURE_NAMES))
+    return "\n".join(["feature,importance,rank", *rows]) + "\n"
+
+
+def _predictions(symbol: str, history: History, student: TrainedStudent) -> pa.Table:
+    bars, labels, scored = history.series, history.labels, student.scored
+    t0, t1 = labels.t0[scored], labels.t1[scored]
+    trade_above = student.model.trade_above
+    instant = pa.timestamp("us", tz="UTC")
+    return pa.table(
+        {
+            "symbol": pa.array([symbol] * len(scored)),
+            "timestamp": pa.array(bars.timestamp[t0]).cast(instant),
+            "label_end": pa.array(bars.timestamp[t1]).cast(instant),
+            "session": pa.array(bars.session[t0].astype(np.int32)).cast(pa.date32()),
+            "label": labels.y[scored],
+            "forward_return": labels.forward_return[scored],
+            "student": student.scored_student,
+            "teacher": student.scored_teacher,
+            "prior": np.full(len(scored), student.prior),
+            "trade": student.scored_student > (np.inf if trade_above is None else trade_above),
+        }
+    )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+
+
+def _write_metadata(folder: Path, metadata: TeacherMetadata | StudentMetadata) -> dict[str, str]:
+    write_model(folder / METADATA, metadata)
+    return {METADATA: sha256_of(folder / METADATA)}

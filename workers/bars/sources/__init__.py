@@ -1,0 +1,1 @@
+"""Sources of bars; each module has `symbols(...)` and `read(...)`."""

@@ -1,0 +1,64 @@
+"""Real daily bars that come inside Python packages: five stocks from `bokeh_sampledata`, two indices from `arch`.
+
+Prices are adjusted by the data's own adjusted close, volume inversely, so splits leave no jump.
+"""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from schemas.errors import RequestError
+from workers.bars.series import COLUMNS
+from workers.bars.sources.table import bars_table, instants
+
+STOCKS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+INDICES = {"^GSPC": "sp500", "^IXIC": "nasdaq"}
+
+
+def symbols(folder: str, interval: str) -> list[str]:
+    """The seven symbols of the sample; RequestError for any interval but 1day."""
+    if interval != "1day":
+        raise RequestError(f"the sample has no {interval} bars, only 1day; use --interval 1day or csv:DIR")
+    return sorted([*STOCKS, *INDICES])
+
+
+def read(folder: str, symbol: str, interval: str, timezone: str) -> pa.Table:
+    """All bars of one symbol, adjusted. Days are exchange days; each bar is stamped with its midnight in UTC."""
+    columns = _index(INDICES[symbol]) if symbol in INDICES else _stock(symbol)
+    factor = np.asarray(columns["adjusted"], dtype=np.float64) / np.asarray(columns["close"], dtype=np.float64)
+    prices = {name: np.asarray(columns[name], dtype=np.float64) * factor for name in COLUMNS if name != "volume"}
+    volume = np.asarray(columns["volume"], dtype=np.float64) / factor
+
+    def locate(row: int) -> str:
+        return f"sample {symbol} row {row + 1}"
+
+    return bars_table(instants(columns["date"], "UTC", locate), {**prices, "volume": volume}, "UTC", locate)
+
+
+def _stock(symbol: str) -> dict[str, Any]:
+    try:
+        from bokeh_sampledata import stocks
+    except ImportError:
+        raise RequestError("the sample needs the package bokeh_sampledata; install the extra [sample]") from None
+    data = getattr(stocks, symbol)
+    return {name: data[name] for name in COLUMNS} | {
+        "date": pa.chunked_array([data["date"]], pa.string()),
+        "adjusted": data["adj_close"],
+    }
+
+
+def _index(name: str) -> dict[str, Any]:
+    # Found without importing it: `arch` itself takes seconds to import, its data files do not.
+    spec = importlib.util.find_spec("arch")
+    if spec is None or spec.origin is None:
+        raise RequestError("the sample needs the package arch; install the project with its dependencies")
+    table = arrow_csv.read_csv(Path(spec.origin).parent / "data" / name / f"{name}.csv.gz")
+    dates = table["Date"]
+    if pa.types.is_string(dates.type):
+        parsed = pa.compute.strptime(dates, format="%m/%d/%Y", unit="s")
+        dates = parsed.cast(pa.date32())
+    return {column: table[column.title()] for column in COLUMNS} | {"date": dates, "adjusted": table["Adj Close"]}

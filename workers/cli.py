@@ -1,0 +1,76 @@
+"""`workers start` for people; `workers preflight` for the orchestrator."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from schemas.errors import GurukulError
+from schemas.preflight import PreflightRequest
+from schemas.wire import BROKER_ENV
+from workers.devices import find_devices
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.callback()
+def main() -> None:
+    """Train windows on this machine's devices."""
+
+
+@cli.command()
+def start(
+    devices: Annotated[
+        str, typer.Option(help="auto, gpu:0,1 or cpu:DEVICESxSLOTS.", envvar="GURUKUL_DEVICES")
+    ] = "auto",
+    broker: Annotated[
+        str | None, typer.Option(help="redis:// or rediss:// URL of the broker.", envvar=BROKER_ENV)
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
+) -> None:
+    """Start one worker process a device and keep it running. Stop with Ctrl-C or SIGTERM.
+
+    Example: workers start --devices cpu:2x1 --broker redis://127.0.0.1:6379/0
+    """
+    from workers.fleet import supervise
+
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if until_stdin_closes:
+        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    try:
+        if not broker:
+            raise GurukulError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
+        supervise(find_devices(devices), broker, stop, log_level)
+    except (GurukulError, ValueError) as error:
+        typer.echo(f"workers: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@cli.command(hidden=True)
+def preflight() -> None:
+    """Answer one PreflightRequest on stdin with one PreflightReport on stdout."""
+    from workers.preflight import inspect
+
+    try:
+        request = PreflightRequest.model_validate_json(sys.stdin.read())
+    except ValidationError as error:
+        typer.echo(f"workers: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(inspect(request).model_dump_json())
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    stop.set()
+
+

@@ -1,0 +1,81 @@
+"""Phase model_validation: pooled out-of-sample scores. Never an average of per-window AUCs, which is biased upwards."""
+
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from schemas.artifacts import Validation
+from schemas.config import TrainingSettings
+from schemas.messages import Metric
+from workers.bars.series import Floats
+from workers.judging.predictions import Predictions
+from workers.judging.scoring import daily_means, log_loss, skill
+from workers.learning.window import round_trip_cost
+
+
+def net_returns(predictions: Predictions, cost: float) -> Floats:
+    """Each row's return after cost: that of its trade, or 0 where the student did not trade. Fractions."""
+    return np.where(predictions.trade, predictions.forward_return - cost, 0.0)
+
+
+def daily_net(predictions: Predictions, settings: TrainingSettings) -> tuple[NDArray[np.int64], Floats]:
+    """Mean net return over symbols for each decision day, idle symbols counting 0."""
+    return daily_means(predictions.day, net_returns(predictions, round_trip_cost(settings)))
+
+
+def validate(run_id: str, predictions: Predictions, settings: TrainingSettings) -> Validation:
+    """Scores of all rows together, and by symbol."""
+    net = net_returns(predictions, round_trip_cost(settings))
+    traded = predictions.trade
+    prior, student, teacher = (
+        log_loss(predictions.y, p) for p in (predictions.prior, predictions.student, predictions.teacher)
+    )
+    _, by_day = daily_net(predictions, settings)
+    return Validation(
+        run_id=run_id,
+        windows=predictions.windows,
+        rows=len(predictions),
+        first=_day(predictions.day.min()),
+        last=_day(predictions.day.max()),
+        prior_log_loss=prior,
+        student_log_loss=student,
+        teacher_log_loss=teacher,
+        log_loss_skill=skill(student, prior),
+        teacher_skill=skill(teacher, prior),
+        student_auc=_auc(predictions.y, predictions.student),
+        trades=int(traded.sum()),
+        hit_rate=float((net[traded] > 0).mean()) if traded.any() else None,
+        mean_net_bps_per_trade=float(net[traded].mean() * 1e4) if traded.any() else None,
+        mean_net_bps_per_day=float(by_day.mean() * 1e4),
+        cost_bps=settings.cost_bps,
+        slippage_bps=settings.slippage_bps,
+        per_symbol={s: _symbol(predictions, net, s) for s in sorted(set(predictions.symbol.tolist()))},
+        inputs=predictions.digests,
+    )
+
+
+def _symbol(predictions: Predictions, net: Floats, symbol: str) -> dict[str, Metric]:
+    mine = predictions.symbol == symbol
+    trades = mine & predictions.trade
+    y = predictions.y[mine]
+    prior, student = log_loss(y, predictions.prior[mine]), log_loss(y, predictions.student[mine])
+    return {
+        "rows": int(mine.sum()),
+        "positives": int(y.sum()),
+        "prior_log_loss": prior,
+        "student_log_loss": student,
+        "log_loss_skill": skill(student, prior),
+        "trades": int(trades.sum()),
+        "hit_rate": float((net[trades] > 0).mean()) if trades.any() else None,
+        "mean_net_bps_per_trade": float(net[trades].mean() * 1e4) if trades.any() else None,
+    }
+
+
+def _auc(y: Floats, p: Floats) -> float | None:
+    return float(roc_auc_score(y, p)) if 0 < y.sum() < len(y) else None
+
+
+def _day(number: np.integer) -> date:
+    return date(1970, 1, 1) + timedelta(days=int(number))

@@ -1,0 +1,19 @@
+"""A process that must not outlive its parent notices when it is orphaned, even by SIGKILL."""
+
+import os
+import threading
+
+POLL_S = 0.5
+
+
+def follow_parent() -> None:
+    """End this process at once when its parent has gone; artifacts are renamed into place, so none is left half."""
+    parent = os.getppid()
+    never = threading.Event()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            never.wait(POLL_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="follow-parent", daemon=True).start()
