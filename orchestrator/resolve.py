@@ -25,7 +25,9 @@ def flag_of(field: str) -> str:
     return FLAGS.get(field, "--" + field.replace("_", "-"))
 
 
-def resolve(flags: Mapping[str, Any], config_file: Path | None, environment: Mapping[str, str] = os.environ) -> RunConfig:
+def resolve(
+    flags: Mapping[str, Any], config_file: Path | None, environment: Mapping[str, str] = os.environ
+) -> RunConfig:
     """Merge the three layers; RequestError says which value is wrong and where it came from."""
     layers: dict[str, tuple[str, Any]] = {}
     for name, value in _from_file(config_file).items():

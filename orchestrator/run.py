@@ -77,7 +77,9 @@ def prepare(config: RunConfig) -> Prepared:
     config = config.model_copy(update={"symbols": tuple(row.symbol for row in coverage)})
     planned = plan(config, {row.symbol: row for row in coverage})
     if not planned:
-        raise RequestError(f"{config.start_date} to {config.end_date} holds no window of a week or more; move --end-date")
+        raise RequestError(
+            f"{config.start_date} to {config.end_date} holds no window of a week or more; move --end-date"
+        )
     return Prepared(config, coverage, report.devices, tuple(planned))
 
 
@@ -113,7 +115,9 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
         try:
             layout.folder.mkdir(parents=True)
         except FileExistsError:
-            raise RequestError(f"{layout.folder} exists already; give another --run-id, or `orchestrator resume {run_id}`") from None
+            raise RequestError(
+                f"{layout.folder} exists already; give another --run-id, or `orchestrator resume {run_id}`"
+            ) from None
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
         write_model(layout.manifest, manifest)
@@ -136,7 +140,7 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
 
 
 def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
-    """Make windows pending again that failed, or whose artifacts are not what the ledger recorded; returns their names."""
+    """Make windows pending again that failed, or whose artifacts are not what the ledger says; returns their names."""
     reopened = []
     for role in (Role.TEACHER, Role.STUDENT):
         for record in ledger.records(role):

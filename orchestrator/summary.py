@@ -21,7 +21,11 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
     records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
     planned = len(manifest.plan)
     reasons = ledger.get("reasons")
-    paths = {"run": layout.folder, "audit": audit_folder(config.release_dir, manifest.run_id), "log": log_path(config, manifest.run_id)}
+    paths = {
+        "run": layout.folder,
+        "audit": audit_folder(config.release_dir, manifest.run_id),
+        "log": log_path(config, manifest.run_id),
+    }
     if config.telemetry:
         paths["telemetry"] = telemetry_path(config, manifest.run_id)
     return {

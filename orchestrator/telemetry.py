@@ -9,6 +9,7 @@ from typing import Any, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
+from orchestrator.streams import read_beyond
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
 from schemas.wire import EMIT_SCRIPT, emit_arguments, events_stream, sequence_key
 
@@ -34,7 +35,9 @@ class Telemetry:
             self._file = self._path.open("a", encoding="utf-8")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -54,12 +57,11 @@ class Telemetry:
     def write_new(self) -> None:
         """Append to the log whatever the stream holds beyond it."""
         while self._file is not None:
-            entries = self._redis.xrange(events_stream(self._run_id), min=f"({self._cursor}", count=BATCH)
-            for entry_id, fields in entries:
-                self._cursor = entry_id.decode()
-                body = fields[b"event"].decode()
+            stream = events_stream(self._run_id)
+            entries = read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms=None)
+            for self._cursor, body in entries:
                 if json.loads(body)["seq"] > self._written:
-                    self._write(body)
+                    self._write(body.decode())
             self._file.flush()
             if len(entries) < BATCH:
                 return

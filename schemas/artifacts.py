@@ -4,7 +4,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from schemas.base import Frozen
 from schemas.config import RunConfig, TrainingSettings
@@ -89,7 +89,7 @@ class RunRow(Frozen):
     message: str = ""
     artifacts: str | None = None
     metadata_sha256: str | None = None
-    metrics: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = Field(default_factory=dict)
     device: str | None = None
     attempts: int = 0
     duration_seconds: float | None = None

@@ -47,7 +47,9 @@ class RunConfig(Frozen):
     window_days: Annotated[int, Field(ge=7, le=3660)] = Field(180, description="Calendar days a window spans.")
     step_days: Annotated[int, Field(ge=1, le=3660)] = Field(180, description="Calendar days between window starts.")
     horizon: Annotated[int, Field(ge=1, le=500)] = Field(5, description="Bars from a decision to the end of its label.")
-    threshold: Annotated[float, Field(ge=-1, le=10)] = Field(0.02, description="Forward return above which a label is 1.")
+    threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
+        0.02, description="Forward return above which a label is 1."
+    )
     min_rows: Annotated[int, Field(ge=20)] = Field(40, description="Labelled rows a window needs to be trained.")
     distill_weight: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="Weight of the teacher's out-of-fold probability in the student's target."
@@ -59,7 +61,9 @@ class RunConfig(Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of everything that is random.")
     devices: str = Field("auto", description="Where to train: auto, gpu:0,1 or cpu:DEVICESxSLOTS.")
     broker: str | None = Field(None, description="redis:// or rediss:// URL; none: an embedded server for this run.")
-    local_workers: bool = Field(True, description="Start workers for this run, or use only those already on the broker.")
+    local_workers: bool = Field(
+        True, description="Start workers for this run, or use only those already on the broker."
+    )
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
     release_dir: str = Field("release", description="Folder of audit bundles.")
     log_dir: str = Field("logs", description="Folder of log files.")

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+from pydantic import Field
+
 from schemas.base import Frozen
 from schemas.names import Symbol
 
@@ -23,4 +25,4 @@ class Coverage(Frozen):
 class CoverageTable(Frozen):
     """`coverage.json`: every stored symbol of one interval."""
 
-    symbols: dict[str, Coverage] = {}
+    symbols: dict[str, Coverage] = Field(default_factory=dict)

@@ -57,7 +57,7 @@ class TrainingEvent(Frozen):
     symbol: str | None = None
     window_label: str | None = None
     status: EventStatus
-    metrics: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = Field(default_factory=dict)
     message: str = ""
     duration_seconds: float | None = None
     device: str | None = None

@@ -107,8 +107,8 @@ class Outcome(Frozen):
     failure: FailureClass | None = None
     message: str = ""
     traceback: str = ""
-    metrics: dict[str, Metric] = {}
-    digests: dict[str, str] = {}
+    metrics: dict[str, Metric] = Field(default_factory=dict)
+    digests: dict[str, str] = Field(default_factory=dict)
     duration_seconds: float = 0.0
 
 

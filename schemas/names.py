@@ -13,7 +13,7 @@ def check_symbol(symbol: str) -> str:
     """Return `symbol` unchanged; ValueError unless it is safe as a file and key name (`M&M`, `^GSPC`)."""
     if not _SYMBOL.fullmatch(symbol) or symbol.endswith("."):
         raise ValueError(
-            f"symbol {symbol!r} is not valid: 1 to 32 of letters, digits and & . ^ = -, starting with a letter, digit or ^"
+            f"symbol {symbol!r} is not valid: 1 to 32 letters, digits, & . ^ = -, the first a letter, digit or ^"
         )
     return symbol
 
@@ -21,7 +21,9 @@ def check_symbol(symbol: str) -> str:
 def check_run_id(run_id: str) -> str:
     """Return `run_id` unchanged; ValueError unless it is safe as a folder and key name."""
     if not _RUN_ID.fullmatch(run_id):
-        raise ValueError(f"run id {run_id!r} is not valid: 1 to 64 of letters, digits and _ . -, starting with a letter or digit")
+        raise ValueError(
+            f"run id {run_id!r} is not valid: 1 to 64 of letters, digits and _ . -, starting with a letter or digit"
+        )
     return run_id
 
 

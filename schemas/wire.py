@@ -1,8 +1,8 @@
 """How work, outcomes and events travel: names of queues, streams and channels, and their one script.
 
-    events:<run>      stream of TrainingEvents, numbered from 1        telemetry:<run>  channel, the same events
-    outcomes:<run>    stream of Outcomes                               seq:<run>        the last event's number
-    presence:<device> one key a live worker, gone `PRESENCE_EXPIRY_S` after its last heartbeat
+events:<run>      stream of TrainingEvents, numbered from 1        telemetry:<run>  channel, the same events
+outcomes:<run>    stream of Outcomes                               seq:<run>        the last event's number
+presence:<device> one key a live worker, gone `PRESENCE_EXPIRY_S` after its last heartbeat
 """
 
 from schemas.base import Frozen

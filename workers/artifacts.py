@@ -96,7 +96,7 @@ def write_student(
 
 
 def read_teacher(folder: Path) -> tuple[xgb.Booster, Floats, str]:
-    """The stored booster, its out-of-fold probabilities, and the metadata's digest. DataError if anything was changed."""
+    """The stored booster, its out-of-fold probabilities, the metadata's digest. DataError if anything was changed."""
     metadata_path = folder / METADATA
     if not metadata_path.is_file():
         raise DataError(f"{folder} holds no finished teacher; resume the run to train it")

@@ -72,5 +72,3 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
     while os.read(0, 4096):
         pass
     stop.set()
-
-

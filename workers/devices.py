@@ -1,5 +1,6 @@
 """Find devices, name them, and say what a process must have in its environment to be pinned to one."""
 
+import importlib
 import os
 import socket
 from typing import Any
@@ -65,7 +66,7 @@ def _chosen(gpus: list[Device], index: int) -> Device:
 def _gpus(host: str, nvml: Any) -> list[Device]:
     if nvml is None:
         try:
-            import pynvml as nvml
+            nvml = importlib.import_module("pynvml")
         except ImportError:
             return []
     try:
@@ -94,5 +95,3 @@ def _gpu(nvml: Any, index: int, host: str) -> Device:
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-

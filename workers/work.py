@@ -6,7 +6,7 @@ from pathlib import Path
 
 from schemas.config import TrainingSettings
 from schemas.errors import DataError
-from schemas.layout import BarsLayout, RunLayout, audit_folder, write_atomic
+from schemas.layout import BarsLayout, RunLayout, audit_folder, sha256_of, write_atomic
 from schemas.messages import IngestTask, Metric, Role, RunTask, WindowTask
 from schemas.rows import write_model
 from workers import artifacts
@@ -71,7 +71,7 @@ def validate(task: RunTask) -> Result:
     validation = judge(task.run_id, load_predictions(layout), task.settings)
     write_model(layout.validation, validation)
     scores = validation.model_dump(mode="json", exclude={"run_id", "per_symbol", "inputs"})
-    return Result(scores, {layout.validation.name: artifacts.sha256_of(layout.validation)})
+    return Result(scores, {layout.validation.name: sha256_of(layout.validation)})
 
 
 def test(task: RunTask) -> Result:
@@ -83,7 +83,7 @@ def test(task: RunTask) -> Result:
     statistics = judge(layout, task.run_id, load_predictions(layout), task.settings)
     write_model(layout.statistics, statistics)
     passed = {f"{gate.name}_passed": gate.passed for gate in statistics.gates}
-    return Result(dict(passed), {layout.statistics.name: artifacts.sha256_of(layout.statistics)})
+    return Result(dict(passed), {layout.statistics.name: sha256_of(layout.statistics)})
 
 
 def audit(task: RunTask) -> Result:

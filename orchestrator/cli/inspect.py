@@ -39,7 +39,7 @@ def plan(config: RunConfig) -> None:
     console.print(table)
     rows = sum(planned.expected_rows for planned in trainable)
     console.print(
-        f"{len(prepared.plan)} windows of {len(prepared.coverage)} symbols: {len(trainable)} to train twice (teacher, student),"
+        f"{len(prepared.plan)} windows of {len(prepared.coverage)} symbols: {len(trainable)} to train, twice each,"
         f" {len(prepared.plan) - len(trainable)} skipped, about {rows} labelled rows",
         soft_wrap=True,
     )
@@ -50,7 +50,9 @@ def plan(config: RunConfig) -> None:
 
 
 def runs(
-    data_dir: Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")] = "data",
+    data_dir: Annotated[
+        str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")
+    ] = "data",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
     """List the runs under a data folder, newest first."""
@@ -76,7 +78,9 @@ def runs(
         return
     table = Table()
     for heading in ("run", "status", "trained", "skipped", "failed", "recommendation"):
-        table.add_column(heading, overflow="fold", justify="right" if heading in ("trained", "skipped", "failed") else "left")
+        table.add_column(
+            heading, overflow="fold", justify="right" if heading in ("trained", "skipped", "failed") else "left"
+        )
     for _, summary in found:
         counts = summary["windows"]["student"]
         cells = (counts["success"], counts["skipped"], counts["failed"])
@@ -86,7 +90,9 @@ def runs(
 
 def status(
     run_id: Annotated[str, typer.Argument(help="The run to look at.")],
-    data_dir: Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")] = "data",
+    data_dir: Annotated[
+        str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")
+    ] = "data",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show how far a run is, or how it ended."""

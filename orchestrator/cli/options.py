@@ -46,8 +46,16 @@ def with_config(command: Callable[[RunConfig], None]) -> Command:
         switch = name in SWITCHES
         declared = SWITCHES.get(name, flag_of(name))
         default = field.default if field.default is not PydanticUndefined else SAMPLE_SPAN[name]
-        shown = None if default in (None, (), "") or switch else f"sample: {default}" if name in SAMPLE_SPAN else str(default)
-        parameters.append(_parameter(name, bool | None if switch else str | None, declared, field.description or "", shown))
+        shown = (
+            None
+            if default in (None, (), "") or switch
+            else f"sample: {default}"
+            if name in SAMPLE_SPAN
+            else str(default)
+        )
+        parameters.append(
+            _parameter(name, bool | None if switch else str | None, declared, field.description or "", shown)
+        )
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     wrapper.__doc__ = f"{command.__doc__}\n\nEvery flag is also an environment variable, such as {ENV_PREFIX}SYMBOLS."

@@ -30,11 +30,16 @@ def run(config: RunConfig) -> None:
 
 def resume(
     run_id: Annotated[str, typer.Argument(help="The run to finish.")],
-    data_dir: Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")] = "data",
+    data_dir: Annotated[
+        str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")
+    ] = "data",
     broker: Annotated[
-        str | None, typer.Option(help="URL of the broker, if it needs a password or has moved.", envvar="GURUKUL_BROKER")
+        str | None,
+        typer.Option(help="URL of the broker, if it needs a password or has moved.", envvar="GURUKUL_BROKER"),
     ] = None,
-    json_summary: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")] = False,
+    json_summary: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")
+    ] = False,
 ) -> None:
     """Finish a run that was interrupted, killed, or failed. Windows that ended well are not trained again.
 
@@ -58,7 +63,9 @@ def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
     except ValueError as error:
         raise GurukulError(str(error)) from None
     if not layout.manifest.is_file():
-        raise GurukulError(f"there is no run {run_id} under {data_dir}/models; `orchestrator runs` lists the runs there are")
+        raise GurukulError(
+            f"there is no run {run_id} under {data_dir}/models; `orchestrator runs` lists the runs there are"
+        )
     return read_model(layout.manifest, RunManifest), layout
 
 

@@ -12,7 +12,7 @@ from schemas.messages import Role
 
 
 def run(context: RunContext) -> None:
-    """Leaves `audit_<run_id>/` without its texts, which the briefing writes. A bundle from an earlier try is replaced."""
+    """Leave `audit_<run_id>/` but for its texts, which the briefing writes; an earlier try's bundle is replaced."""
     with context.phase(Phase.RELEASE_AUDIT):
         shutil.rmtree(context.audit, ignore_errors=True)
         layout = context.layout

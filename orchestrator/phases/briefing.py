@@ -1,4 +1,4 @@
-"""Phase promotion_briefing: the verdict in words for a person, each number beside the file it came from, and the manifest of it all."""
+"""Phase promotion_briefing: the verdict in words, each number beside its file, and the manifest of the bundle."""
 
 import base64
 from pathlib import Path
@@ -19,8 +19,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 MEANING = {
     Recommendation.PROMOTE: "Every gate passes. A person may approve it.",
-    Recommendation.HOLD: "The numbers point the right way, but chance explains them too. Collect more data before deciding.",
-    Recommendation.REJECT: "The evidence does not support these students. Finding that out before trading is what this run is for.",
+    Recommendation.HOLD: "The numbers point the right way, but chance explains them too. Decide on more data.",
+    Recommendation.REJECT: "The evidence does not support these students; to find that out before trading is what a run is for.",
 }
 
 
@@ -35,12 +35,16 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
             raise PhaseError(f"{context.audit / 'plots'} holds no plot: the audit left nothing to show")
         recommendation, reasons = recommend(statistics)
         facts = _facts(context, validation, statistics, recommendation, reasons, plots)
-        environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
         for name in ("summary.md", "promotion_briefing.md"):
             write_atomic(context.audit / name, environment.get_template(f"{name}.j2").render(facts))
         html = environment.overlay(autoescape=True).get_template("report.html.j2")
         write_atomic(context.audit / "report.html", html.render(facts))
-        write_atomic(context.audit / "metrics.json", to_json(_metrics(context, validation, statistics, recommendation, reasons)))
+        write_atomic(
+            context.audit / "metrics.json", to_json(_metrics(context, validation, statistics, recommendation, reasons))
+        )
         files = sorted(path for path in context.audit.rglob("*") if path.is_file() and path.name != "manifest.json")
         digests = {path.relative_to(context.audit).as_posix(): sha256_of(path) for path in files}
         write_atomic(context.audit / "manifest.json", to_json({"run_id": context.run_id, "sha256": digests}))
@@ -48,7 +52,11 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
 
 
 def _metrics(
-    context: RunContext, validation: Validation, statistics: Statistics, recommendation: Recommendation, reasons: list[str]
+    context: RunContext,
+    validation: Validation,
+    statistics: Statistics,
+    recommendation: Recommendation,
+    reasons: list[str],
 ) -> dict[str, Any]:
     sources = ("validation_results/validation.json", "validation_results/statistics.json")
     return {
@@ -81,7 +89,11 @@ def _facts(
         "counts": roles,
         "skips": dict(sorted(skips.items())),
         "plots": [
-            {"name": path.name, "title": path.stem.replace("_", " "), "data": base64.b64encode(path.read_bytes()).decode()}
+            {
+                "name": path.name,
+                "title": path.stem.replace("_", " "),
+                "data": base64.b64encode(path.read_bytes()).decode(),
+            }
             for path in plots
         ],
     }

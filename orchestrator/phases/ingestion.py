@@ -40,7 +40,9 @@ def run(context: RunContext) -> None:
             for symbol, row in wanted.items()
         ]
         context.dispatcher.run(tasks, on_end)
-        failed = sorted(f"{outcome.name}: {outcome.message}" for outcome in ends if outcome.status is not Status.SUCCESS)
+        failed = sorted(
+            f"{outcome.name}: {outcome.message}" for outcome in ends if outcome.status is not Status.SUCCESS
+        )
         if failed:
             raise PhaseError(f"{len(failed)} of {len(wanted)} symbols could not be stored; {failed[0]}")
         merge_coverage(BarsLayout.under(config.data_dir, config.interval), CoverageTable(symbols=wanted))

@@ -1,4 +1,4 @@
-"""Phases teacher_training and student_training, overlapping: a window's student is queued the moment its teacher is done."""
+"""Phases teacher_training and student_training, overlapping: a student is queued the moment its teacher is done."""
 
 from collections.abc import Iterable
 
@@ -72,7 +72,9 @@ class _Training:
             self._end_teachers()
         return students
 
-    def _student_of(self, label: str, teacher: Status | None, message: str, outcome: Outcome | None) -> list[WindowTask]:
+    def _student_of(
+        self, label: str, teacher: Status | None, message: str, outcome: Outcome | None
+    ) -> list[WindowTask]:
         """The student's task; where the teacher did not succeed, its end is settled here instead."""
         if teacher is Status.SUCCESS:
             return [self._task(Role.STUDENT, label)]
@@ -100,7 +102,7 @@ class _Training:
             run_id=self.context.run_id,
             data_dir=self.context.data_dir,
             telemetry=self.context.manifest.config.telemetry,
-            role=role,  # type: ignore[arg-type]
+            role=role,
             window=window,
             settings=self.context.manifest.config.training(),
             bars_sha256=self.bars[window.symbol],
@@ -144,7 +146,12 @@ class _Training:
         store_rows(context.manifest, context.ledger, context.layout, role)
         counts = context.ledger.counts(role)
         success, skipped, failed = (counts.get(status, 0) for status in Status)
-        metrics: dict[str, Metric] = {"planned": len(self.windows), "success": success, "skipped": skipped, "failed": failed}
+        metrics: dict[str, Metric] = {
+            "planned": len(self.windows),
+            "success": success,
+            "skipped": skipped,
+            "failed": failed,
+        }
         error = failure_sentence(role, success, failed, context.manifest.config.max_failure_rate)
         if error:
             self.errors.append(error)

@@ -1,4 +1,4 @@
-"""Confidence intervals for means of dependent series: the stationary bootstrap of `arch`, block length from the data."""
+"""Intervals for means of dependent series: the stationary bootstrap of `arch`, block length from the data."""
 
 from dataclasses import dataclass
 

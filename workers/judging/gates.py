@@ -5,7 +5,8 @@ from schemas.config import TrainingSettings
 from schemas.layout import RunLayout
 from schemas.messages import Role, Status
 from schemas.rows import read_rows
-from workers.judging.bootstrap import Interval, mean_interval
+from workers.bars.series import Floats
+from workers.judging.bootstrap import mean_interval
 from workers.judging.predictions import Predictions
 from workers.judging.scoring import daily_means, log_losses
 from workers.judging.validation import daily_net
@@ -18,7 +19,11 @@ MIN_DAYS = 60
 
 def judge(layout: RunLayout, run_id: str, predictions: Predictions, settings: TrainingSettings) -> Statistics:
     """Run every gate on the run's stored predictions. Seeded: the same predictions give the same numbers."""
-    gates = (_data_gate(layout, predictions), _skill_gate(predictions, settings), _economics_gate(predictions, settings))
+    gates = (
+        _data_gate(layout, predictions),
+        _skill_gate(predictions, settings),
+        _economics_gate(predictions, settings),
+    )
     return Statistics(
         run_id=run_id, seed=settings.seed, repetitions=REPETITIONS, gates=gates, inputs=predictions.digests
     )
@@ -40,25 +45,35 @@ def _data_gate(layout: RunLayout, predictions: Predictions) -> Gate:
 
 
 def _skill_gate(predictions: Predictions, settings: TrainingSettings) -> Gate:
-    gain = log_losses(predictions.y, predictions.prior) - log_losses(predictions.y, predictions.student)
-    _, daily = daily_means(predictions.day, gain)
-    return _interval_gate("skill", "Do students predict better than each window's base rate?", "log loss saved a row", daily, settings, 1.0, "nats")
+    saved = log_losses(predictions.y, predictions.prior) - log_losses(predictions.y, predictions.student)
+    _, daily = daily_means(predictions.day, saved)
+    question = "Do students predict better than each window's base rate?"
+    return _interval_gate("skill", question, "nats of log loss saved a row", daily, settings)
 
 
 def _economics_gate(predictions: Predictions, settings: TrainingSettings) -> Gate:
     _, daily = daily_net(predictions, settings)
-    return _interval_gate("economics", "Do their trades earn more than they cost?", "net return a decision day", daily, settings, 1e4, "bps")
+    question = "Do their trades earn more than they cost?"
+    return _interval_gate("economics", question, "bps net a decision day", daily * 1e4, settings)
 
 
-def _interval_gate(name, question, what, daily, settings: TrainingSettings, scale: float, unit: str) -> Gate:  # type: ignore[no-untyped-def]
+def _interval_gate(name: str, question: str, unit: str, daily: Floats, settings: TrainingSettings) -> Gate:
+    """Passes if the whole interval of the mean of `daily` (one value a day, in order) lies above 0."""
     if len(daily) < MIN_DAYS or not daily.any():
         why = f"{len(daily)} days, {MIN_DAYS} needed" if len(daily) < MIN_DAYS else "no row differs from the baseline"
-        return Gate(name=name, question=question, statistic=None, threshold=0.0, n=len(daily), passed=False, reason=f"not computable: {why}")
-    interval: Interval = mean_interval(
-        daily * scale, min_block=settings.horizon_bars, repetitions=REPETITIONS, seed=settings.seed, confidence=CONFIDENCE
+        return Gate(
+            name=name,
+            question=question,
+            statistic=None,
+            threshold=0.0,
+            n=len(daily),
+            passed=False,
+            reason=f"not computable: {why}",
+        )
+    interval = mean_interval(
+        daily, min_block=settings.horizon_bars, repetitions=REPETITIONS, seed=settings.seed, confidence=CONFIDENCE
     )
-    passed = interval.low > 0
-    verdict = "above 0" if passed else "below 0" if interval.high < 0 else "not told apart from 0"
+    verdict = "above 0" if interval.low > 0 else "below 0" if interval.high < 0 else "not told apart from 0"
     return Gate(
         name=name,
         question=question,
@@ -68,6 +83,6 @@ def _interval_gate(name, question, what, daily, settings: TrainingSettings, scal
         threshold=0.0,
         n=interval.n,
         effective_n=interval.effective_n,
-        passed=passed,
-        reason=f"{what}: {interval.mean:+.4g} {unit}, 95 % interval {interval.low:+.4g} to {interval.high:+.4g}: {verdict}",
+        passed=interval.low > 0,
+        reason=f"{interval.mean:+.4g} {unit}, 95 % interval {interval.low:+.4g} to {interval.high:+.4g}: {verdict}",
     )

@@ -43,9 +43,7 @@ RAW_INDICATORS = (
 )  # fmt: skip
 
 
-def seed_indicators(
-    high: Array, low: Array, close: Array, volume: Array, session: Array | None
-) -> dict[str, Array]:
+def seed_indicators(high: Array, low: Array, close: Array, volume: Array, session: Array | None) -> dict[str, Array]:
     """The fifteen seed indicators in price units; VWAP by session if `session` is given, else over 20 bars."""
     upper, middle, lower = indicators.bollinger(close)
     line, signal, histogram = indicators.macd(close)

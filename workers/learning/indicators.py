@@ -75,7 +75,9 @@ def _smooth(x: Array, n: int, alpha: float, start: int) -> Array:
         return xp.full(x.shape, xp.nan)
     seed = x[..., start : start + n].mean(axis=-1, keepdims=True)
     decay = 1.0 - alpha
-    rest = _lfilter([alpha], [1.0, -decay], x[..., first + 1 :], decay * seed) if x.shape[-1] > first + 1 else x[..., :0]
+    rest = (
+        _lfilter([alpha], [1.0, -decay], x[..., first + 1 :], decay * seed) if x.shape[-1] > first + 1 else x[..., :0]
+    )
     return _leading_nan(xp.concatenate([seed, rest], axis=-1), first)
 
 

@@ -1,4 +1,4 @@
-"""Forward-return labels with their spans. Decide at the close of `t`, enter at the next open, exit at the close of `t + horizon`."""
+"""Forward-return labels: decide at the close of `t`, enter at the next open, exit at the close of `t + horizon`."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,8 @@ from workers.bars.series import Floats, Ints, Series
 class Labels:
     """One label a bar, for the bars whose label's end is known.
 
-    Bar indices: `t0` decision, `t1` end of the label. `forward_return` is gross; `y` is 1 where it exceeds the threshold.
+    Bar indices: `t0` decision, `t1` end of the label. `forward_return` is gross; `y` is 1 where it
+    exceeds the threshold.
     """
 
     t0: Ints

@@ -1,4 +1,4 @@
-"""The student: a logistic model taught by labels and by the teacher's out-of-fold opinion, served as one dot product."""
+"""The student: a logistic model taught by labels and the teacher's out-of-fold opinion, served as a dot product."""
 
 import numpy as np
 from numpy.typing import NDArray

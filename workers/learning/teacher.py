@@ -94,7 +94,7 @@ def predict(booster: xgb.Booster, x: Floats) -> Floats:
 def out_of_fold(
     x: Floats, y: NDArray[np.int8], weight: Floats, folds: list[Fold], rounds: int, seed: int, device: str
 ) -> Floats:
-    """Probability for each row from a model that saw no label overlapping it; the fold's prior where it had one class."""
+    """Probability for each row from a model that saw no label overlapping it; the prior where the fold had one class."""
     probability = np.empty(len(y))
     for fold in folds:
         prior = float(np.average(y[fold.fit], weights=weight[fold.fit])) if len(fold.fit) else 0.5
@@ -114,5 +114,7 @@ def importance(booster: xgb.Booster, features: tuple[str, ...]) -> list[tuple[st
         for name, value in booster.get_score(importance_type="total_gain").items()
     }
     total = sum(gain.values()) or 1.0
-    order = sorted(((features[int(key[1:])], value / total) for key, value in gain.items()), key=lambda r: (-r[1], r[0]))
+    order = sorted(
+        ((features[int(key[1:])], value / total) for key, value in gain.items()), key=lambda r: (-r[1], r[0])
+    )
     return [(name, share, rank) for rank, (name, share) in enumerate(order, start=1)]

@@ -84,9 +84,9 @@ def day_number(day: date) -> int:
 
 
 def select_rows(history: History, window: Window, settings: TrainingSettings) -> Rows:
-    """Training rows: decided in `[start, end)`, label ended before `end`, warmed up. Scored rows: decided in `[end, score_end)`.
+    """Rows to train on: decided in `[start, end)`, label ended before `end`. To score: decided in `[end, score_end)`.
 
-    Raises Skip with the first reason that holds.
+    Both are warmed up. Raises Skip with the first reason that holds.
     """
     session = history.series.session
     start, end, score_end = map(day_number, (window.start, window.end, window.score_end))
@@ -100,7 +100,7 @@ def select_rows(history: History, window: Window, settings: TrainingSettings) ->
     if len(train) < settings.min_rows:
         cold = int(inside.sum()) - len(train)
         if int(inside.sum()) >= settings.min_rows:
-            detail = f"{cold} of {int(inside.sum())} rows lack {WARMUP_BARS} bars of history; {len(train)} left, {settings.min_rows} needed"
+            detail = f"{cold} rows lack {WARMUP_BARS} bars of history; {len(train)} left, {settings.min_rows} needed"
             raise Skip(SkipReason.INSUFFICIENT_HISTORY, detail)
         raise Skip(SkipReason.INSUFFICIENT_SAMPLES, f"{len(train)} labelled rows, {settings.min_rows} needed")
     if not len(scored):
@@ -112,7 +112,8 @@ def select_rows(history: History, window: Window, settings: TrainingSettings) ->
 def train_teacher(history: History, window: Window, settings: TrainingSettings, device: str) -> TaughtWindow:
     """Fit the window's teacher and its purged out-of-fold probabilities. Raises Skip."""
     rows = select_rows(history, window, settings)
-    t0, t1, y = (part[rows.train] for part in (history.labels.t0, history.labels.t1, history.labels.y))
+    labels = history.labels
+    t0, t1, y = labels.t0[rows.train], labels.t1[rows.train], labels.y[rows.train]
     x = history.features[t0]
     split = split_tail(t0, t1)
     _require_both_classes(y[split.fit])

@@ -18,7 +18,9 @@ def render(layout: RunLayout, audit: Path, settings: TrainingSettings) -> dict[s
     validation = read_model(layout.validation, Validation)
     predictions = load_predictions(layout)
     if predictions.digests != validation.inputs:
-        raise PhaseError(f"the predictions under {layout.folder} are not those that {layout.validation.name} was computed from")
+        raise PhaseError(
+            f"the predictions under {layout.folder} are not those that {layout.validation.name} was computed from"
+        )
     pictures = {
         "cumulative_net_return.png": plots.cumulative_net(*daily_net(predictions, settings)),
         "reliability.png": plots.reliability(predictions.y, predictions.student, predictions.teacher),

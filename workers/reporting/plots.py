@@ -80,7 +80,9 @@ def window_grid(rows: Sequence[RunRow]) -> bytes:
     symbols = sorted({row.symbol for row in rows})
     starts = sorted({row.start for row in rows})
     grid = np.full((len(symbols), len(starts)), np.nan)
-    figure, axes = plt.subplots(figsize=(max(5, 0.5 * len(starts) + 3), max(2.5, 0.24 * len(symbols) + 1.8)), layout="constrained")
+    figure, axes = plt.subplots(
+        figsize=(max(5, 0.5 * len(starts) + 3), max(2.5, 0.24 * len(symbols) + 1.8)), layout="constrained"
+    )
     for row in rows:
         place = symbols.index(row.symbol), starts.index(row.start)
         if row.status is Status.SUCCESS:

@@ -1,4 +1,4 @@
-"""From columns as read to bars as stored: one instant each, sorted, unique, finite; or an error that names the file and line."""
+"""From columns as read to bars as stored: one instant each, sorted, unique, finite; or an error with file and line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +53,9 @@ def _parse(text: pa.ChunkedArray, kind: pa.DataType, locate: Locate) -> pa.Chunk
             try:
                 pa.chunked_array([[value.as_py()]], pa.string()).cast(kind)
             except pa.ArrowInvalid:
-                raise DataError(f"{locate(row)}: {value.as_py()!r} is not a timestamp; use YYYY-MM-DD[THH:MM:SS[+HH:MM]]") from None
+                raise DataError(
+                    f"{locate(row)}: {value.as_py()!r} is not a timestamp; use YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
+                ) from None
         raise
 
 
@@ -86,4 +88,6 @@ def _check(times: pa.Array, values: dict[str, np.ndarray], locate: Locate) -> No
     if (steps <= 0).any():
         row = int((steps <= 0).argmax()) + 1
         what = "repeats the one before it" if steps[row - 1] == 0 else "is earlier than the one before it"
-        raise DataError(f"{locate(row)}: timestamp {times[row].as_py().isoformat()} {what}; keep one row a bar, oldest first")
+        raise DataError(
+            f"{locate(row)}: timestamp {times[row].as_py().isoformat()} {what}; keep one row a bar, oldest first"
+        )

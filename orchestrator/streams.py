@@ -1,0 +1,17 @@
+"""Read what a stream holds beyond a cursor."""
+
+from typing import Any
+
+from redis import Redis
+
+
+def read_beyond(
+    redis: Redis, stream: str, cursor: str, field: str, count: int, block_ms: int | None
+) -> list[tuple[str, bytes]]:
+    """(cursor, value of `field`) of the next entries; empty after `block_ms`, or at once if that is None."""
+    answer: Any = redis.xread({stream: cursor}, count=count, block=block_ms)
+    if not answer:
+        return []
+    # Protocol 3 answers with a mapping of streams to one list of entries, protocol 2 with pairs.
+    entries = next(iter(answer.values()))[0] if isinstance(answer, dict) else answer[0][1]
+    return [(entry_id.decode(), fields[field.encode()]) for entry_id, fields in entries]
