@@ -43,11 +43,11 @@ class RunContext:
         """Absolute: workers may have been started elsewhere."""
         return str(Path(self.manifest.config.data_dir).absolute())
 
-    def begin(self, phase: Phase, total: int = 1, skipped: int = 0) -> None:
+    def begin(self, phase: Phase, total: int = 1, done: int = 0, skipped: int = 0) -> None:
         """Record, announce and show that a phase begins."""
         self.ledger.begin_phase(phase)
         self.telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase)
-        self.progress.phase_begins(phase, total, skipped)
+        self.progress.phase_begins(phase, total, done, skipped)
         logger.info("phase %s begins", phase)
 
     def end(self, phase: Phase, error: str = "", metrics: dict[str, Metric] | None = None) -> None:
@@ -60,14 +60,23 @@ class RunContext:
         self.progress.phase_ends(phase, status)
         logger.info("phase %s ends: %s %s", phase, status, error)
 
+    def end_open(self, status: str, message: str) -> None:
+        """End every phase that is still open: the run stops here."""
+        for record in self.ledger.phases():
+            if record.ended is None:
+                seconds = self.ledger.end_phase(record.name, status, message)
+                self.telemetry.emit(
+                    EventType.PHASE_END, EventStatus.FAILED, record.name, message=message, duration_seconds=seconds
+                )
+
     @contextmanager
     def phase(self, phase: Phase, total: int = 1) -> Iterator[None]:
-        """Begin and end a phase around a block; whatever the block raises ends it failed."""
+        """Begin and end a phase around a block; a PhaseError ends it failed."""
         self.begin(phase, total)
         try:
             yield
-        except BaseException as error:
-            self.end(phase, str(error) or type(error).__name__)
+        except PhaseError as error:
+            self.end(phase, str(error))
             raise
         self.end(phase)
 

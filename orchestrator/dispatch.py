@@ -151,7 +151,7 @@ class Dispatcher:
             return
         lost = Outcome(
             run_id=self._run_id, role=sent.work.role, name=work_name(sent.work), attempt=sent.work.attempt,
-            device=sent.device, status=Status.FAILED, failure=FailureClass.LOST, message=f"lost {MAX_ATTEMPTS}x: {reason}",
+            device=sent.device, status=Status.FAILED, failure=FailureClass.LOST, message=f"lost each time: {reason}",
         )  # fmt: skip
         self._end(lost, on_end)
 
@@ -161,7 +161,7 @@ class Dispatcher:
             raise WorkersGone(code)
         if not self._fleet.present and self._waiting_said is False:
             self._waiting_said = True
-            self._progress.note("waiting for a worker")
+            self._progress.note("waiting for a worker to start")
         elif self._fleet.present:
             self._waiting_said = False
 

@@ -27,12 +27,14 @@ class PhaseLine:
     done: int = 0
     failed: int = 0
     skipped: int = 0
+    before: int = 0
     ended: float | None = None
     status: str = "running"
 
     def remaining_s(self, now: float) -> float | None:
         """Time left at the rate so far; None before the first result."""
-        return (now - self.started) / self.done * (self.total - self.done) if 0 < self.done < self.total else None
+        done = self.done - self.before
+        return (now - self.started) / done * (self.total - self.done) if done > 0 and self.done < self.total else None
 
 
 @dataclass
@@ -81,9 +83,9 @@ class Progress:
         """One line that stays on screen."""
         self._console.print(Text(text), soft_wrap=True)
 
-    def phase_begins(self, phase: Phase, total: int, skipped: int = 0) -> None:
-        """`total` pieces of work, of which `skipped` are skipped by the plan."""
-        self._phases[phase] = PhaseLine(total, time.monotonic(), done=skipped, skipped=skipped)
+    def phase_begins(self, phase: Phase, total: int, done: int = 0, skipped: int = 0) -> None:
+        """`total` pieces of work, of which `done` have ended already, `skipped` of them by the plan."""
+        self._phases[phase] = PhaseLine(total, time.monotonic(), done=done, skipped=skipped, before=done)
         if not self._live:
             self._plain(phase, f"begins, {total} to do" if total > 1 else "begins")
 
@@ -131,15 +133,17 @@ class Progress:
         phases = Table.grid(padding=(0, 1))
         for phase, line in self._phases.items():
             phases.add_row(*_phase_cells(phase, line, now))
+        open_phases = [line for line in self._phases.values() if line.ended is None]
+        left = max((line.remaining_s(now) or 0.0 for line in open_phases), default=0.0)
         devices = Table.grid(padding=(0, 1))
         for name, device in self._devices.items():
-            devices.add_row(*_device_cells(name, device, now))
+            devices.add_row(*_device_cells(name, device, now, left))
         return Group(Text(f"run {self._run_id}", style="bold"), phases, devices)
 
 
 def _phase_cells(phase: Phase, line: PhaseLine, now: float) -> tuple[Text | ProgressBar, ...]:
     styles = {"success": "green", "failed": "red", "running": "cyan"}
-    elapsed = (line.ended or now) - line.started
+    elapsed = (now if line.ended is None else line.ended) - line.started
     remaining = line.remaining_s(now) if line.ended is None else None
     left = f" {remaining:.0f} s left" if remaining is not None else ""
     return (
@@ -152,11 +156,12 @@ def _phase_cells(phase: Phase, line: PhaseLine, now: float) -> tuple[Text | Prog
     )
 
 
-def _device_cells(name: str, device: DeviceLine, now: float) -> tuple[Text, ...]:
+def _device_cells(name: str, device: DeviceLine, now: float, left_s: float) -> tuple[Text, ...]:
     if not device.present:
         return Text(name, style="red"), Text("lost"), Text("")
     task = Text(device.task, overflow="ellipsis", no_wrap=True)
-    return Text(name, style="blue"), task, Text(f"{device.rate(now):.1f}/s, {device.done} done", style="dim")
+    left = f", {left_s:.0f} s left" if left_s else ""
+    return Text(name, style="blue"), task, Text(f"{device.rate(now):.1f}/s{left}", style="dim")
 
 
 def _counts(line: PhaseLine) -> str:

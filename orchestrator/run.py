@@ -179,6 +179,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
         progress = stack.enter_context(Progress(console, manifest.run_id))
         ledger.set(status="running")
         telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)
+        context: RunContext | None = None
         try:
             local = stack.enter_context(local_workers(config.devices, url, log)) if config.local_workers else None
             sender = Sender(url)
@@ -187,7 +188,8 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
                 manifest.run_id, redis, ledger, sender, telemetry, progress, local.exit_code if local else lambda: None
             )
             dispatcher.drain()
-            _walk(RunContext(manifest, layout, ledger, dispatcher, telemetry, progress))
+            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, progress)
+            _walk(context)
             status = READY
         except Interrupted as error:
             status, message = INTERRUPTED, str(error)
@@ -196,6 +198,8 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             progress.note(f"run failed: {message}")
         finally:
             seconds = time.monotonic() - began
+            if context is not None:
+                context.end_open(status, message)
             ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
             event_status = EventStatus.SUCCESS if status == READY else EventStatus.FAILED
             telemetry.finish(EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds)

@@ -108,7 +108,7 @@ def _refuse_doubles(devices: list[Device], broker: str) -> None:
                 value = redis.get(presence_key(device.name))
                 if value and _alive(other := Presence.model_validate_json(value)):
                     raise RequestError(
-                        f"device {device.name} is served by process {other.pid} already; stop it, or use --no-local-workers"
+                        f"device {device.name} is served by process {other.pid}; stop it, or use --no-local-workers"
                     )
     except RedisError as error:
         raise RequestError(f"broker does not answer: {error}; check --broker") from None

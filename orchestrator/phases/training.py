@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from orchestrator.context import RunContext
+from orchestrator.ledger import WorkRecord
 from orchestrator.rows import store_rows
 from schemas.errors import PhaseError
 from schemas.events import EventStatus, EventType, Phase
@@ -40,9 +41,9 @@ class _Training:
         students = {record.name: record for record in context.ledger.records(Role.STUDENT)}
         pending = [label for label in self.windows if teachers[label].status is None]
         self.teachers_open = len(pending)
-        context.begin(Phase.TEACHER_TRAINING, len(self.windows), len(self.windows) - len(pending))
+        self._begin(Phase.TEACHER_TRAINING, teachers.values())
         self._announce(skipped, Role.TEACHER)
-        context.begin(Phase.STUDENT_TRAINING, len(self.windows), sum(r.status is not None for r in students.values()))
+        self._begin(Phase.STUDENT_TRAINING, students.values())
         context.telemetry.emit(EventType.STUDENT_BATCH_START, EventStatus.IN_PROGRESS, Phase.STUDENT_TRAINING)
         self._announce(skipped, Role.STUDENT)
         if not pending:
@@ -58,6 +59,11 @@ class _Training:
         self._end_students()
         if self.errors:
             raise PhaseError("; ".join(self.errors))
+
+    def _begin(self, phase: Phase, records: Iterable[WorkRecord]) -> None:
+        statuses = [record.status for record in records]
+        done = sum(status is not None for status in statuses)
+        self.context.begin(phase, len(statuses), done, statuses.count(Status.SKIPPED))
 
     def _on_end(self, outcome: Outcome) -> Iterable[WindowTask]:
         phase = PHASES[outcome.role]

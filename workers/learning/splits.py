@@ -37,7 +37,7 @@ def split_tail(t0: Ints, t1: Ints) -> TailSplit:
 
 
 def purged_folds(t0: Ints, t1: Ints, embargo_bars: int = 1) -> list[Fold]:
-    """Contiguous blocks, each to be predicted from the rows whose label spans touch neither it nor the embargo after."""
+    """Contiguous blocks, each to be predicted from the rows whose label spans touch neither it nor its embargo."""
     folds = []
     for held_out in np.array_split(np.arange(len(t0)), FOLDS):
         start, stop = t0[held_out[0]], t1[held_out].max()

@@ -94,7 +94,7 @@ def predict(booster: xgb.Booster, x: Floats) -> Floats:
 def out_of_fold(
     x: Floats, y: NDArray[np.int8], weight: Floats, folds: list[Fold], rounds: int, seed: int, device: str
 ) -> Floats:
-    """Probability for each row from a model that saw no label overlapping it; the prior where the fold had one class."""
+    """Probability for each row from a model that saw no label overlapping it; the prior where that had one class."""
     probability = np.empty(len(y))
     for fold in folds:
         prior = float(np.average(y[fold.fit], weights=weight[fold.fit])) if len(fold.fit) else 0.5
