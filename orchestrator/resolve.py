@@ -79,7 +79,8 @@ def _from_file(path: Path | None) -> dict[str, Any]:
 
 
 def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> str:
-    first = error.errors()[0]
+    # A wrong value says more than a missing one, which may be missing because of it.
+    first = min(error.errors(), key=lambda each: each["type"] == "missing")
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "missing":
         return f"{flag_of(name)} is missing; give it as a flag, as {ENV_PREFIX}{name.upper()} or in the config file"

@@ -1,0 +1,42 @@
+"""Recompute a run's stored probabilities from its stored models and bars; prints how many windows agreed to the bit.
+
+Run as a process of its own: python recompute.py DATA_DIR RUN_ID
+"""
+
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from schemas.artifacts import RunManifest, StudentModel
+from schemas.layout import BarsLayout, RunLayout
+from schemas.messages import Role, Status
+from schemas.rows import read_model, read_rows
+from workers.artifacts import read_teacher
+from workers.bars.store import load
+from workers.learning.student import score
+from workers.learning.teacher import predict
+from workers.learning.window import prepare
+
+data_dir, run_id = sys.argv[1:]
+layout = RunLayout.under(data_dir, run_id)
+manifest = read_model(layout.manifest, RunManifest)
+digests = {row.symbol: row.sha256 for row in manifest.coverage}
+settings = manifest.config.training()
+agreed = 0
+for row in read_rows(layout, Role.STUDENT):
+    if row.status is not Status.SUCCESS:
+        continue
+    bars = load(BarsLayout.under(data_dir, settings.interval).bars(row.symbol), digests[row.symbol])
+    features = prepare(bars, settings).features
+    folder = layout.artifact(row.window_label, Role.STUDENT)
+    stored = pq.read_table(folder / "predictions.parquet")
+    bar = np.searchsorted(bars.timestamp, np.asarray(stored["timestamp"].cast("int64")))
+    model = StudentModel.model_validate_json((folder / "model.json").read_bytes())
+    booster, _, _ = read_teacher(layout.artifact(row.window_label, Role.TEACHER))
+    if not np.array_equal(score(model, features[bar]), np.asarray(stored["student"])):
+        sys.exit(f"student of {row.window_label} differs")
+    if not np.array_equal(predict(booster, features[bar]), np.asarray(stored["teacher"])):
+        sys.exit(f"teacher of {row.window_label} differs")
+    agreed += 1
+print(agreed)

@@ -1,0 +1,114 @@
+"""What a stop leaves: a run that can be resumed, artifacts as if nothing had happened, and no process behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from orchestrator.ledger import Ledger
+from schemas.layout import RunLayout
+from schemas.messages import Role
+from tests.conftest import SPAN, Finished, clean_environment, orchestrator, processes_about, tree
+from tests.waiting import wait_for
+
+
+def begin(cwd: Path, bars: Path) -> subprocess.Popen[str]:
+    """Start the run of `two_device_run` on one device, and return once it has stored some windows."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "run", "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1",
+         "--run-id", "generated"],
+        cwd=cwd, env=clean_environment() | {"MARK": str(cwd)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    windows = cwd / "data" / "models" / "generated" / "windows"
+    wait_for(lambda: len(list(windows.glob("*/student"))) >= 2, "a second student", within_s=90)
+    return process
+
+
+def ended(cwd: Path, role: Role) -> dict[str, int]:
+    """Label -> attempts of the work of a role that has ended."""
+    ledger = Ledger(RunLayout.under(cwd / "data", "generated").ledger)
+    records = ledger.records(role)
+    ledger.close()
+    return {record.name: record.attempt for record in records if record.status is not None}
+
+
+def resume_and_compare(cwd: Path, calm: Finished) -> None:
+    before = {role: ended(cwd, role) for role in (Role.TEACHER, Role.STUDENT)}
+    assert 0 < len(before[Role.TEACHER]) < 15 or len(before[Role.STUDENT]) < 15
+    result = orchestrator("resume", "generated", "--json", cwd=cwd)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["status"] == "ready-for-review"
+    after = {role: ended(cwd, role) for role in before}
+    for role, attempts in before.items():
+        assert {label: after[role][label] for label in attempts} == attempts, "what had ended was done again"
+    folder = cwd / "data" / "models" / "generated"
+    assert tree(folder / "windows") == tree(calm.folder / "windows")
+    assert (folder / "statistics.json").read_bytes() == (calm.folder / "statistics.json").read_bytes()
+
+
+def test_resume_after_kill_9_trains_only_what_is_missing(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
+    """SIGKILL of the orchestrator takes its workers and server along; `resume` finishes with the calm run's bytes."""
+    process = begin(tmp_path, bars)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
+    resume_and_compare(tmp_path, two_device_run)
+    events = (tmp_path / "data/analytics/training/training_run_generated.jsonl").read_text().splitlines()
+    numbers = [json.loads(line)["seq"] for line in events]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
+    """SIGINT: exit 130, the resume command in print, `run_end` in the log, nobody left; and resume works."""
+    process = begin(tmp_path, bars)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "orchestrator resume generated" in out
+    assert "Traceback" not in out + err
+    last = (tmp_path / "data/analytics/training/training_run_generated.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["event_type"] == "run_end"
+    wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
+    resume_and_compare(tmp_path, two_device_run)
+
+
+def test_a_worker_killed_in_the_middle_costs_no_window(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
+    """SIGKILL of the only worker process: it is started again, its windows are sent again, the bytes are the same."""
+    process = begin(tmp_path, bars)
+    workers = [p for p in processes_about(str(tmp_path)) if "workers.app" in p.cmdline()]
+    os.kill(workers[0].pid, signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    windows = tmp_path / "data" / "models" / "generated" / "windows"
+    assert tree(windows) == tree(two_device_run.folder / "windows")
+
+
+def test_a_second_orchestrator_is_refused(bars: Path, tmp_path: Path) -> None:
+    """While a run is going on, `resume` of it says who runs it and exits 2."""
+    process = begin(tmp_path, bars)
+    try:
+        result = orchestrator("resume", "generated", cwd=tmp_path)
+        assert result.returncode == 2
+        assert f"process {process.pid}" in result.stderr
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_a_damaged_artifact_is_trained_again_on_resume(two_device_run: Finished, tmp_path: Path) -> None:
+    """`resume` of a finished run whose artifact was changed mends exactly that window."""
+    import shutil
+
+    cwd = tmp_path / "copy"
+    shutil.copytree(two_device_run.cwd, cwd)
+    layout = RunLayout.under(cwd / "data", "generated")
+    broken = sorted((layout.folder / "windows").glob("*/student"))[0]
+    (broken / "metadata.json").unlink()
+    result = orchestrator("resume", "generated", cwd=cwd)
+    assert result.returncode == 0, result.stderr
+    assert tree(layout.folder / "windows") == tree(two_device_run.folder / "windows")
+    attempts = ended(cwd, Role.STUDENT)
+    assert [label for label, count in attempts.items() if count > 1] == [broken.parent.name]

@@ -1,0 +1,168 @@
+"""The whole run on generated bars: every artifact there, loadable, traceable, and the same on any fleet."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.csv as arrow_csv
+import pytest
+
+from schemas.artifacts import RunRow, Statistics, StudentMetadata, TeacherMetadata, Validation
+from schemas.layout import RunLayout, sha256_of
+from schemas.messages import Role, Status
+from schemas.rows import read_rows
+from tests.conftest import SPAN, Finished, finished_run, tree, write_bars
+
+TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv"}
+STUDENT_FILES = {"model.json", "metadata.json", "predictions.parquet"}
+
+
+def trained(run: Finished, role: Role) -> list[RunRow]:
+    return [row for row in read_rows(RunLayout(run.folder), role) if row.status is Status.SUCCESS]
+
+
+def test_every_window_has_a_row_and_every_trained_one_its_files(two_device_run: Finished) -> None:
+    """Rows cover the plan; a trained window has exactly the files of the layout, a skipped one no folder."""
+    layout = RunLayout(two_device_run.folder)
+    for role, files in ((Role.TEACHER, TEACHER_FILES), (Role.STUDENT, STUDENT_FILES)):
+        rows = read_rows(layout, role)
+        assert len(rows) == two_device_run.summary["windows"][role]["planned"] == 15
+        for row in rows:
+            folder = layout.artifact(row.window_label, role)
+            if row.status is Status.SUCCESS:
+                assert {path.name for path in folder.iterdir()} == files
+                assert row.metadata_sha256 == sha256_of(folder / "metadata.json")
+            else:
+                assert row.reason is not None
+                assert not folder.exists()
+    assert len(trained(two_device_run, Role.STUDENT)) >= 9
+
+
+def test_metadata_holds_the_digest_of_each_sibling(two_device_run: Finished) -> None:
+    """`metadata.json` names the SHA-256 of every other file in its folder, and nothing about when or where."""
+    layout = RunLayout(two_device_run.folder)
+    kinds = {Role.TEACHER: TeacherMetadata, Role.STUDENT: StudentMetadata}
+    for role, kind in kinds.items():
+        for row in trained(two_device_run, role):
+            folder = layout.artifact(row.window_label, role)
+            text = (folder / "metadata.json").read_text()
+            metadata = kind.model_validate_json(text)
+            assert metadata.sha256 == {p.name: sha256_of(p) for p in folder.iterdir() if p.name != "metadata.json"}
+            assert "generated" not in text, "the run's name is a circumstance"
+
+
+def test_stored_probabilities_come_out_of_the_stored_model_in_a_fresh_process(two_device_run: Finished) -> None:
+    """A process that knows only the files recomputes every student probability, and the teacher's, exactly."""
+    script = Path(__file__).with_name("recompute.py")
+    result = subprocess.run(
+        [sys.executable, str(script), str(two_device_run.cwd / "data"), "generated"], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) == len(trained(two_device_run, Role.STUDENT))
+
+
+def test_teacher_labels_say_what_was_purged_and_never_reach_past_the_window(two_device_run: Finished) -> None:
+    """In `labels.csv.gz` fit, purged and tail follow each other in time; no label ends at or after the window's end."""
+    layout = RunLayout(two_device_run.folder)
+    for row in trained(two_device_run, Role.TEACHER):
+        content = gzip.decompress((layout.artifact(row.window_label, Role.TEACHER) / "labels.csv.gz").read_bytes())
+        table = arrow_csv.read_csv(__import__("io").BytesIO(content))
+        parts = table["part"].to_pylist()
+        assert parts == sorted(parts, key=["fit", "purged", "tail"].index)
+        first_tail = parts.index("tail")
+        starts, ends = table["timestamp"].to_pylist(), table["label_end"].to_pylist()
+        assert all(end < starts[first_tail] for end, part in zip(ends, parts, strict=True) if part == "fit")
+        assert max(ends).date() < row.end
+
+
+def test_scored_blocks_of_a_symbol_do_not_overlap(two_device_run: Finished) -> None:
+    """Out-of-sample predictions of a symbol have each decision once, after the window of their student."""
+    import pyarrow.parquet as pq
+
+    layout = RunLayout(two_device_run.folder)
+    seen: set[tuple[str, object]] = set()
+    for row in trained(two_device_run, Role.STUDENT):
+        table = pq.read_table(layout.artifact(row.window_label, Role.STUDENT) / "predictions.parquet")
+        for session in table["session"].to_pylist():
+            assert session >= row.end
+            assert (row.symbol, session) not in seen
+            seen.add((row.symbol, session))
+
+
+def test_the_audit_traces_each_number_to_files_that_are_there(two_device_run: Finished) -> None:
+    """The bundle has its parts, its manifest the digest of each, and the verdict the digests of the predictions."""
+    audit = two_device_run.audit
+    names = set(tree(audit))
+    assert {"metrics.json", "summary.md", "promotion_briefing.md", "report.html", "manifest.json"} <= names
+    assert len([name for name in names if name.startswith("plots/")]) >= 3
+    manifest = json.loads((audit / "manifest.json").read_text())["sha256"]
+    assert manifest == {name: sha256_of(audit / name) for name in names - {"manifest.json"}}
+    results = audit / "validation_results"
+    validation = Validation.model_validate_json((results / "validation.json").read_text())
+    statistics = Statistics.model_validate_json((results / "statistics.json").read_text())
+    assert validation.inputs == statistics.inputs
+    assert validation.inputs == {name: sha256_of(two_device_run.folder / name) for name in validation.inputs}
+    metrics = json.loads((audit / "metrics.json").read_text())
+    assert metrics["recommendation"] == two_device_run.summary["recommendation"]
+
+
+def test_random_walks_are_not_promoted(two_device_run: Finished) -> None:
+    """On bars without any signal the honest recommendation is not `promote`."""
+    assert two_device_run.summary["recommendation"] in ("reject", "hold")
+    assert two_device_run.summary["status"] == "ready-for-review"
+
+
+def test_nothing_temporary_is_left(two_device_run: Finished) -> None:
+    """After a run no temporary file is anywhere, and the ledger has no write-ahead log beside it."""
+    names = [path.name for path in two_device_run.cwd.rglob("*")]
+    assert not [name for name in names if name.startswith(".tmp-") or name.endswith(("-wal", "-shm"))]
+
+
+def test_one_device_and_two_give_the_same_bytes(two_device_run: Finished, bars: Path, tmp_path: Path) -> None:
+    """Artifacts and verdicts are a function of bars, config and code: not of how many devices there were."""
+    one = finished_run(tmp_path, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1", "--run-id", "generated")
+    assert tree(one.folder / "windows") == tree(two_device_run.folder / "windows")
+    assert tree(one.audit / "plots") == tree(two_device_run.audit / "plots")
+    for name in ("validation.json", "statistics.json"):
+        assert (one.folder / name).read_bytes() == (two_device_run.folder / name).read_bytes()
+    assert tree(one.cwd / "data" / "bars") == tree(two_device_run.cwd / "data" / "bars")
+
+
+def test_both_devices_worked(two_device_run: Finished) -> None:
+    """With two devices and three symbols each device trains something."""
+    devices = {row.device for row in trained(two_device_run, Role.TEACHER)}
+    assert len(devices) == 2
+
+
+def test_a_run_without_any_trainable_window_fails(tmp_path: Path) -> None:
+    """A phase with nothing to do is a failed phase: exit 3, and no verdict."""
+    from datetime import date
+
+    from tests.conftest import orchestrator
+
+    folder = write_bars(tmp_path / "bars", ("NEW",), first=date(2024, 1, 1), last=date(2024, 4, 30))
+    result = orchestrator(
+        "run", "--json", "--source", f"csv:{folder}", "--start-date", "2024-01-01", "--end-date", "2024-04-01",
+        "--devices", "cpu:1x1", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 3, result.stderr
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert summary["status"] == "failed"
+    assert summary["recommendation"] is None
+    assert summary["skip_reasons"] == {"insufficient_history": 1}
+    assert not (tmp_path / "release").exists()
+
+
+@pytest.mark.parametrize("command", [["status", "generated"], ["runs"]])
+def test_what_looks_says_what_is(two_device_run: Finished, command: list[str]) -> None:
+    """`status` and `runs` show a finished run's counts and verdict, and change nothing."""
+    from tests.conftest import orchestrator
+
+    before = tree(two_device_run.folder)
+    result = orchestrator(*command, cwd=two_device_run.cwd)
+    assert result.returncode == 0, result.stderr
+    assert "generated" in result.stdout
+    assert two_device_run.summary["recommendation"] in result.stdout
+    assert tree(two_device_run.folder) == before

@@ -1,0 +1,118 @@
+"""Telemetry of a small run: the events that users of the pipeline before this one know, live and in the log."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from redis import Redis
+
+from schemas.events import TrainingEvent
+from schemas.wire import telemetry_channel
+from tests.conftest import clean_environment, finished_run, write_bars
+
+SEED_TYPES = {
+    "run_start", "run_end", "phase_start", "phase_end", "teacher_window_success", "teacher_window_skip",
+    "teacher_window_fail", "student_batch_end", "validation_complete", "stat_test_complete",
+}  # fmt: skip
+
+QUARTER = ("--symbols", "TCS,INFY", "--start-date", "2024-01-01", "--end-date", "2024-03-31", "--threshold", "0.005")
+
+
+class Subscriber:
+    """Listens on a run's channel from before the run until its `run_end`."""
+
+    def __init__(self, url: str, run_id: str) -> None:
+        self.heard: list[str] = []
+        self._pubsub = Redis.from_url(url).pubsub()
+        self._pubsub.subscribe(telemetry_channel(run_id))
+        assert self._pubsub.get_message(timeout=5) is not None
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        for message in self._pubsub.listen():
+            self.heard.append(message["data"].decode())
+            if json.loads(self.heard[-1])["event_type"] == "run_end":
+                return
+
+    def end(self) -> list[str]:
+        self._thread.join(timeout=30)
+        assert not self._thread.is_alive(), "no run_end was published"
+        self._pubsub.close()
+        return self.heard
+
+
+def test_two_symbols_and_a_quarter_make_nineteen_events_over_six_phases(
+    redis: Redis, server: str, tmp_path: Path
+) -> None:
+    """With `--skip-fetch` the log holds 19 events of the known types over 6 phases, in causal order, all heard live."""
+    bars = write_bars(tmp_path / "bars", ("TCS", "INFY"))
+    finished_run(tmp_path, "--source", f"csv:{bars}", *QUARTER, "--devices", "cpu:1x1", "--run-id", "first")
+    subscriber = Subscriber(server, "second")
+    run = finished_run(
+        tmp_path, *QUARTER, "--skip-fetch", "--broker", server, "--devices", "cpu:1x1", "--run-id", "second"
+    )
+    heard = subscriber.end()
+    lines = (tmp_path / run.summary["paths"]["telemetry"]).read_text().splitlines()
+    assert heard == lines
+    events = [TrainingEvent.model_validate_json(line) for line in lines]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    known = [event for event in events if event.event_type in SEED_TYPES]
+    assert len(known) == 19
+    assert len({event.phase for event in known if event.phase}) == 6
+    assert_causal(known)
+
+
+def assert_causal(events: list[TrainingEvent]) -> None:
+    """The run frames all; each phase starts before it ends and frames its own events; verdicts follow their inputs."""
+    assert (events[0].event_type, events[-1].event_type) == ("run_start", "run_end")
+    place = {(event.event_type.value, event.phase): i for i, event in enumerate(events)}
+    for phase in {event.phase for event in events if event.phase}:
+        inside = [i for i, event in enumerate(events) if event.phase is phase]
+        assert events[inside[0]].event_type == "phase_start"
+        assert events[inside[-1]].event_type == "phase_end"
+    order = [
+        ("phase_start", "teacher_training"), ("teacher_window_success", "teacher_training"),
+        ("student_batch_end", "student_training"), ("phase_end", "student_training"),
+        ("phase_start", "model_validation"), ("validation_complete", "model_validation"),
+        ("stat_test_complete", "statistical_tests"), ("phase_start", "release_audit"),
+        ("phase_start", "promotion_briefing"),
+    ]  # fmt: skip
+    positions = [place[step] for step in order]  # type: ignore[index]
+    assert positions == sorted(positions)
+
+
+def test_without_telemetry_nothing_is_published_or_written(redis: Redis, server: str, tmp_path: Path) -> None:
+    """`--no-telemetry` leaves no log and no event stream."""
+    bars = write_bars(tmp_path / "bars", ("TCS",))
+    run = finished_run(
+        tmp_path, "--source", f"csv:{bars}", "--start-date", "2024-01-01", "--end-date", "2024-03-31", "--no-telemetry",
+        "--broker", server, "--devices", "cpu:1x1", "--run-id", "quiet",
+    )  # fmt: skip
+    assert "telemetry" not in run.summary["paths"]
+    assert not (tmp_path / "data" / "analytics").exists()
+    assert not redis.keys("events:*")
+
+
+def test_a_fleet_started_by_hand_serves_a_run(redis: Redis, server: str, tmp_path: Path) -> None:
+    """`workers start` in one terminal and `run --no-local-workers` in another: the run uses that fleet's devices."""
+    bars = write_bars(tmp_path / "bars", ("TCS",))
+    fleet = subprocess.Popen(
+        [sys.executable, "-m", "workers", "start", "--devices", "cpu:2x1", "--broker", server],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        run = finished_run(
+            tmp_path, "--source", f"csv:{bars}", "--start-date", "2023-06-01", "--end-date", "2024-09-30",
+            "--broker", server, "--no-local-workers",
+        )  # fmt: skip
+    finally:
+        fleet.terminate()
+        assert fleet.wait(60) == 0
+    assert run.summary["windows"]["student"]["success"] == 3
+    assert not redis.keys("presence:*"), "workers that end sign off"
