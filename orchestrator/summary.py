@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -53,7 +54,8 @@ def round_seconds(seconds: float | None) -> float | None:
 
 def show(console: Console, summary: dict[str, Any]) -> None:
     """The final table: phases, windows, symbols with nothing trained, verdict, and where to look."""
-    table = Table(title=f"run {summary['run_id']}: {summary['status']}", title_justify="left", title_style="bold")
+    console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)
+    table = Table()
     table.add_column("phase")
     table.add_column("status")
     table.add_column("seconds", justify="right")
@@ -73,7 +75,7 @@ def show(console: Console, summary: dict[str, Any]) -> None:
         word = summary["recommendation"]
         console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (a person decides)"))
     for reason in summary["reasons"]:
-        console.print(Text(f"  {reason}"))
+        console.print(Padding(Text(reason), (0, 0, 0, 2)))
     for name, path in summary["paths"].items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True)
     console.print(Text(f"{summary['duration_seconds']:.1f} s"))

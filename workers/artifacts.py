@@ -116,11 +116,13 @@ def read_teacher(folder: Path) -> tuple[xgb.Booster, Floats, str]:
 
 def _labels_csv(symbol: str, history: History, taught: TaughtWindow) -> bytes:
     columns = {"symbol": pa.array([symbol] * len(taught.rows.train))}
+    instant = pa.timestamp("us", tz="UTC")
+    types = {"timestamp": instant, "label_end": instant, "session": pa.date32()}
     for name, values in label_columns(history, taught).items():
         column = pa.array(values)
-        columns[name] = column.cast(pa.timestamp("us", tz="UTC")) if name in ("timestamp", "label_end") else column
+        columns[name] = column.cast(types[name]) if name in types else column
     buffer = io.BytesIO()
-    arrow_csv.write_csv(pa.table(columns), buffer, arrow_csv.WriteOptions(quoting_style="needed"))
+    arrow_csv.write_csv(pa.table(columns), buffer, arrow_csv.WriteOptions(quoting_style="none"))
     return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0)
 
 

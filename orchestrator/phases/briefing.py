@@ -20,7 +20,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 MEANING = {
     Recommendation.PROMOTE: "Every gate passes. A person may approve it.",
     Recommendation.HOLD: "The numbers point the right way, but chance explains them too. Decide on more data.",
-    Recommendation.REJECT: "The evidence does not support these students; to learn that before trading is the point.",
+    Recommendation.REJECT: (
+        "The evidence does not support these students. Finding that out before trading is the system working."
+    ),
 }
 
 

@@ -54,7 +54,7 @@ def _skill_gate(predictions: Predictions, settings: TrainingSettings) -> Gate:
 def _economics_gate(predictions: Predictions, settings: TrainingSettings) -> Gate:
     _, daily = daily_net(predictions, settings)
     question = "Do their trades earn more than they cost?"
-    return _interval_gate("economics", question, "bps net a decision day", daily * 1e4, settings)
+    return _interval_gate("economics", question, "bps of capital a day after cost", daily * 1e4, settings)
 
 
 def _interval_gate(name: str, question: str, unit: str, daily: Floats, settings: TrainingSettings) -> Gate:

@@ -21,8 +21,12 @@ def net_returns(predictions: Predictions, cost: float) -> Floats:
 
 
 def daily_net(predictions: Predictions, settings: TrainingSettings) -> tuple[NDArray[np.int64], Floats]:
-    """Mean net return over symbols for each decision day, idle symbols counting 0."""
-    return daily_means(predictions.day, net_returns(predictions, round_trip_cost(settings)))
+    """Net return of the capital for each decision day: the mean over symbols, idle ones counting 0.
+
+    Trades overlap for `horizon_bars` days, so each day's decisions get one part of as many of the capital.
+    """
+    net = net_returns(predictions, round_trip_cost(settings)) / settings.horizon_bars
+    return daily_means(predictions.day, net)
 
 
 def validate(run_id: str, predictions: Predictions, settings: TrainingSettings) -> Validation:

@@ -146,8 +146,8 @@ def train_student(
     rows = select_rows(history, window, settings)
     labels = history.labels
     y, x = labels.y[rows.train], history.features[labels.t0[rows.train]]
-    unique = uniqueness(labels.t0[rows.train], labels.t1[rows.train])
-    weight = unique / unique.mean()
+    # Summing to the effective number of rows: a label that overlaps four others counts a fifth against the penalty.
+    weight = uniqueness(labels.t0[rows.train], labels.t1[rows.train])
     coefficients, intercept, fill = students.fit_logistic(
         x, students.target(y, out_of_fold, settings.distill_weight), weight
     )
@@ -186,6 +186,7 @@ def label_columns(history: History, taught: TaughtWindow) -> dict[str, NDArray[n
     part[taught.split.tail] = "tail"
     prices = {name: getattr(bars, name)[t0] for name in ("open", "high", "low", "close", "volume")}
     return {
+        "session": bars.session[t0].astype(np.int32),
         "timestamp": bars.timestamp[t0],
         "label_end": bars.timestamp[labels.t1[train]],
         **prices,

@@ -30,7 +30,7 @@ def png(figure: Figure) -> bytes:
 
 
 def cumulative_net(days: NDArray[np.int64], daily: Floats) -> bytes:
-    """Running sum of the daily mean net return, in percent, with its fall from the peak."""
+    """Running sum of the daily net return on capital, in percent, with its fall from the peak."""
     total = np.cumsum(daily) * 100
     fall = total - np.maximum.accumulate(np.maximum(total, 0))
     when = [date(1970, 1, 1) + timedelta(days=int(d)) for d in days]
@@ -38,7 +38,7 @@ def cumulative_net(days: NDArray[np.int64], daily: Floats) -> bytes:
     upper.plot(when, total, color=BLUE)
     upper.axhline(0, color=GREY, linewidth=0.8)
     upper.set_ylabel("sum of net return, %")
-    upper.set_title("Net return of student trades by decision day, mean over symbols")
+    upper.set_title("Net return of the students' trades on capital, by decision day")
     lower.fill_between(when, fall, 0, color=RED, alpha=0.6, linewidth=0)
     lower.set_ylabel("below peak, %")
     return png(figure)

@@ -1,0 +1,37 @@
+PYTHON ?= python3
+BIN := .venv/bin
+EXTRAS ?= cpu,local,sample,flower,dev
+
+.PHONY: setup run test lint types lock clean
+
+setup: .venv/.ready  ## make .venv with everything that `run` and `test` need
+
+run: setup  ## the main job on real bars, with an embedded broker
+	$(BIN)/orchestrator run --source sample
+
+test: setup lint types  ## lint, type check and all tests
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+# Compiled once here, so that no worker's first start has to do it.
+.venv/.ready: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "setting up .venv (once, about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -c requirements.lock -e '.[$(EXTRAS)]'
+	@touch $@
+
+lock:  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --python-version 3.11 \
+		--no-header --no-annotate pyproject.toml -o requirements.lock
+
+clean:  ## remove .venv and what tools cached; data, logs and releases stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
