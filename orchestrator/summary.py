@@ -1,6 +1,7 @@
 """How a run ended: one object for programs, one screen for people."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -48,11 +49,29 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
     }
 
 
+def _tally(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
+
+
 def round_seconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def show(console: Console, summary: dict[str, Any]) -> None:
+def untrained_symbols(manifest: RunManifest, ledger: Ledger) -> dict[str, Counter[str]]:
+    """Symbols of which every window was skipped, and how often for which reason."""
+    records = {record.name: record for record in ledger.records(Role.TEACHER)}
+    reasons: dict[str, Counter[str]] = {}
+    trained = set()
+    for planned in manifest.plan:
+        record = records.get(planned.window.label)
+        if record is not None and record.status is Status.SKIPPED and record.reason:
+            reasons.setdefault(planned.window.symbol, Counter())[record.reason] += 1
+        else:
+            trained.add(planned.window.symbol)
+    return {symbol: count for symbol, count in reasons.items() if symbol not in trained}
+
+
+def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
     """The final table: phases, windows, symbols with nothing trained, verdict, and where to look."""
     console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)
     table = Table()
@@ -69,8 +88,10 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     for role, counts in summary["windows"].items():
         windows.add_row(role, *(str(counts[key]) for key in ("planned", "success", "skipped", "failed")))
     console.print(windows)
-    for reason, count in summary["skip_reasons"].items():
-        console.print(Text(f"skipped: {count} {reason}"))
+    if summary["skip_reasons"]:
+        console.print(Text(f"skipped: {_tally(summary['skip_reasons'])}"), soft_wrap=True)
+    for symbol, reasons in sorted(untrained.items()):
+        console.print(Text(f"nothing trained for {symbol}: {_tally(reasons)}"))
     if summary["recommendation"]:
         word = summary["recommendation"]
         console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (a person decides)"))

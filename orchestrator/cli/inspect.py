@@ -97,16 +97,16 @@ def status(
 ) -> None:
     """Show how far a run is, or how it ended."""
     from orchestrator.ledger import Ledger
-    from orchestrator.summary import show, summarise
+    from orchestrator.summary import show, summarise, untrained_symbols
 
     try:
         manifest, layout = load_run(data_dir, run_id)
         ledger = Ledger(layout.ledger)
     except GurukulError as error:
         raise fail(error) from None
-    summary = summarise(manifest, ledger, layout)
+    summary, untrained = summarise(manifest, ledger, layout), untrained_symbols(manifest, ledger)
     ledger.close()
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))
     else:
-        show(Console(highlight=False), summary)
+        show(Console(highlight=False), summary, untrained)

@@ -71,13 +71,14 @@ def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
 
 def _report(manifest: RunManifest, layout: RunLayout, console: Console, code: int, as_json: bool) -> None:
     from orchestrator.ledger import Ledger
-    from orchestrator.summary import show, summarise
+    from orchestrator.summary import show, summarise, untrained_symbols
 
     ledger = Ledger(layout.ledger)
     summary = summarise(manifest, ledger, layout)
     message = ledger.get("message")
+    untrained = untrained_symbols(manifest, ledger)
     ledger.close()
-    show(console, summary)
+    show(console, summary, untrained)
     if code:
         data_dir = manifest.config.data_dir
         where = "" if data_dir == "data" else f" --data-dir {data_dir}"
