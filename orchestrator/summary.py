@@ -89,7 +89,7 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         windows.add_row(role, *(str(counts[key]) for key in ("planned", "success", "skipped", "failed")))
     console.print(windows)
     if summary["skip_reasons"]:
-        console.print(Text(f"skipped: {_tally(summary['skip_reasons'])}"), soft_wrap=True)
+        console.print(Text(f"skipped: {_tally(summary['skip_reasons'])}"))
     for symbol, reasons in sorted(untrained.items()):
         console.print(Text(f"nothing trained for {symbol}: {_tally(reasons)}"))
     if summary["recommendation"]:

@@ -1,0 +1,28 @@
+"""Docs are held to the code."""
+
+import re
+import runpy
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_setting_is_documented_as_it_is() -> None:
+    """`docs/settings.md` is what `docs/generate.py` writes from RunConfig today."""
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["settings_page"]()
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == page
+
+
+def test_every_link_and_picture_of_the_docs_is_there() -> None:
+    """Each relative link in a Markdown file leads to a file of the project."""
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_lock_holds_names_and_versions_only() -> None:
+    """Each line of `requirements.lock` is a name, a version and at most a marker."""
+    line = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+( ; [^#@]+)?")
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    assert lines
+    assert all(line.fullmatch(each) for each in lines)
