@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +40,7 @@ from schemas.messages import Role, Status
 from schemas.preflight import PreflightRequest
 from schemas.rows import read_model, write_model
 from schemas.window import PlannedWindow
+from schemas.wire import outcomes_stream
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +122,8 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
         write_model(layout.manifest, manifest)
-        ledger = Ledger.create(layout.ledger)
+        ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
+        stack.enter_context(_only_one(layout, ledger))
         return manifest, _execute(manifest, layout, ledger, url, console)
 
 
@@ -131,10 +133,10 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
         brokers.check(broker or manifest.config.broker)
     with ExitStack() as stack:
         url = broker or manifest.config.broker or stack.enter_context(brokers.embedded())
-        ledger = Ledger(layout.ledger)
+        ledger = stack.enter_context(closing(Ledger(layout.ledger)))
+        stack.enter_context(_only_one(layout, ledger))
         reopened = reopen_broken(ledger, layout)
         if ledger.get("status") == READY and not reopened:
-            ledger.close()
             return EXIT_CODES[READY]
         return _execute(manifest, layout, ledger, url, console)
 
@@ -171,8 +173,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
     log = log_path(config, manifest.run_id)
     before = float(ledger.get("duration_seconds") or 0.0)
     status, message = FAILED, ""
-    with _only_one(layout, ledger), _logging_to(log), _signals_raise(), ExitStack() as stack:
-        stack.callback(ledger.close)
+    with _logging_to(log), _signals_raise(), ExitStack() as stack:
         redis = stack.enter_context(brokers.connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
         telemetry = stack.enter_context(Telemetry(redis, manifest.run_id, path))
@@ -190,12 +191,15 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             dispatcher.drain()
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, progress)
             _walk(context)
+            redis.delete(outcomes_stream(manifest.run_id))
             status = READY
         except Interrupted as error:
             status, message = INTERRUPTED, str(error)
-        except (PhaseError, RequestError, WorkersGone, RedisError) as error:
+        except (PhaseError, RequestError, WorkersGone, RedisError, ConnectionError) as error:
             message = str(error)
-            progress.note(f"run failed: {message}")
+        except Exception as error:
+            logger.exception("the orchestrator failed")
+            message = f"{type(error).__name__}: {error}; {log} has the traceback"
         finally:
             seconds = time.monotonic() - began
             if context is not None:

@@ -1,6 +1,7 @@
 """Hand an attempt to a device's queue, by task name: the worker's code is never imported here."""
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from schemas.messages import TASK_NAMES, IngestTask, RunTask, WindowTask, work_name
 from schemas.wire import attempt_id
@@ -25,16 +26,22 @@ class Sender:
         )
 
     def send(self, task: IngestTask | WindowTask | RunTask, device: str) -> None:
-        """Enqueue one attempt on the queue of `device`. Flower shows it by symbol and window."""
+        """Enqueue one attempt on the queue of `device`; ConnectionError if the broker is gone.
+
+        Flower shows it by symbol and window.
+        """
         name = work_name(task)
-        self._app.send_task(
-            TASK_NAMES[task.role],
-            kwargs={"message": task.model_dump(mode="json")},
-            queue=device,
-            task_id=attempt_id(task.run_id, task.role, name, task.attempt),
-            argsrepr=f"({name})",
-            kwargsrepr=repr({"role": str(task.role), "name": name, "attempt": task.attempt, "device": device}),
-        )
+        try:
+            self._app.send_task(
+                TASK_NAMES[task.role],
+                kwargs={"message": task.model_dump(mode="json")},
+                queue=device,
+                task_id=attempt_id(task.run_id, task.role, name, task.attempt),
+                argsrepr=f"({name})",
+                kwargsrepr=repr({"role": str(task.role), "name": name, "attempt": task.attempt, "device": device}),
+            )
+        except OperationalError as error:
+            raise ConnectionError(f"the broker does not take work: {error}") from None
 
     def close(self) -> None:
         self._app.close()

@@ -16,7 +16,7 @@ def serve(port: str, folder: Path) -> NoReturn:
     binary = find_binary()
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
-        "bind": "127.0.0.1",
+        "bind": "0.0.0.0",
         "port": port,
         "dir": str(folder),
         "appendonly": "yes",

@@ -96,7 +96,7 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         word = summary["recommendation"]
         console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (a person decides)"))
     for reason in summary["reasons"]:
-        console.print(Padding(Text(reason), (0, 0, 0, 2)))
+        console.print(Padding(Text(reason), (0, 0, 0, 2), expand=False))
     for name, path in summary["paths"].items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True)
     console.print(Text(f"{summary['duration_seconds']:.1f} s"))

@@ -15,7 +15,7 @@ from schemas.preflight import PreflightRequest
 from schemas.wire import BROKER_ENV
 from workers.devices import find_devices
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @cli.callback()
@@ -36,7 +36,9 @@ def start(
 ) -> None:
     """Start one worker process a device and keep it running. Stop with Ctrl-C or SIGTERM.
 
-    Example: workers start --devices cpu:2x1 --broker redis://127.0.0.1:6379/0
+    \b
+    Example:
+      workers start --devices cpu:2x1 --broker redis://127.0.0.1:6379/0
     """
     from workers.fleet import supervise
 

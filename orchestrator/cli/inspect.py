@@ -14,13 +14,17 @@ from orchestrator.cli.options import fail, with_config
 from orchestrator.cli.run import load_run
 from schemas.config import RunConfig
 from schemas.errors import GurukulError
+from schemas.window import SkipReason
 
 
 @with_config
 def plan(config: RunConfig) -> None:
     """Show the windows that `run` would train, and why others are skipped. Writes nothing.
 
-    Example: orchestrator plan --source csv:bars --start-date 2022-01-01 --end-date 2024-12-31
+    \b
+    Example:
+      orchestrator plan --source csv:bars \\
+        --start-date 2022-01-01 --end-date 2024-12-31
     """
     from orchestrator.run import prepare
 
@@ -28,20 +32,22 @@ def plan(config: RunConfig) -> None:
     console = Console(stderr=config.json_summary, highlight=False)
     trainable = [planned for planned in prepared.plan if planned.skip is None]
     table = Table()
-    for heading in ("symbol", "bars", "first", "last", "windows", "trainable", "skipped"):
-        table.add_column(heading, justify="left" if heading in ("symbol", "skipped") else "right")
+    for heading in ("symbol", "bars", "first", "last", "windows", "trainable"):
+        table.add_column(heading, justify="left" if heading == "symbol" else "right", no_wrap=True)
     for row in prepared.coverage:
         mine = [planned for planned in prepared.plan if planned.window.symbol == row.symbol]
-        skips = Counter(planned.skip.value for planned in mine if planned.skip)
-        text = ", ".join(f"{count} {reason}" for reason, count in sorted(skips.items()))
         ready = sum(planned.skip is None for planned in mine)
-        table.add_row(row.symbol, str(row.bars), str(row.first), str(row.last), str(len(mine)), str(ready), text)
+        table.add_row(row.symbol, str(row.bars), str(row.first), str(row.last), str(len(mine)), str(ready))
     console.print(table)
+    for reason in SkipReason:
+        skips = Counter(planned.window.symbol for planned in prepared.plan if planned.skip is reason)
+        if skips:
+            which = ", ".join(f"{symbol} {count}" for symbol, count in skips.items())
+            console.print(Text(f"skipped, {reason}: {which}"))
     rows = sum(planned.expected_rows for planned in trainable)
     console.print(
-        f"{len(prepared.plan)} windows of {len(prepared.coverage)} symbols: {len(trainable)} to train, twice each,"
-        f" {len(prepared.plan) - len(trainable)} skipped, about {rows} labelled rows",
-        soft_wrap=True,
+        f"{len(prepared.plan)} windows of {len(prepared.coverage)} symbols: {len(trainable)} to train,"
+        f" {len(prepared.plan) - len(trainable)} skipped; about {rows} labelled rows"
     )
     devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"
     console.print(Text(f"devices (slots): {devices}"), soft_wrap=True)

@@ -19,7 +19,10 @@ from schemas.rows import read_model
 def run(config: RunConfig) -> None:
     """Train, judge and brief: the main job.
 
-    Example: orchestrator run --source csv:bars --symbols TCS,INFY --start-date 2022-01-01 --end-date 2024-12-31
+    \b
+    Example:
+      orchestrator run --source csv:bars --symbols TCS,INFY \\
+        --start-date 2022-01-01 --end-date 2024-12-31
     """
     from orchestrator import run as running
 
@@ -43,7 +46,9 @@ def resume(
 ) -> None:
     """Finish a run that was interrupted, killed, or failed. Windows that ended well are not trained again.
 
-    Example: orchestrator resume live_candidate_20260102_030405
+    \b
+    Example:
+      orchestrator resume live_candidate_20260102_030405
     """
     from orchestrator import run as running
 
