@@ -1,35 +1,38 @@
-"""The broker of `honcho start`: a Redis-protocol server on loopback whose queues outlive a restart."""
+"""What the Procfile starts its broker with: PORT FOLDER, or `--wait-for URL` for what must not start before it."""
 
 import os
+import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
-from orchestrator.broker import find_binary
+from orchestrator.broker import START_S, check, find_binary
 from schemas.errors import RequestError
-
-DEFAULT_PORT = "6379"
-DEFAULT_DATA_DIR = "data"
 
 
 def serve(port: str, folder: Path) -> NoReturn:
-    """Become the server, with its append-only file in `folder`; RequestError if no server program is found."""
+    """Become a server on loopback whose queues outlive a restart; RequestError if no server program is found."""
     binary = find_binary()
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {
-        "bind": "0.0.0.0",
-        "port": port,
-        "dir": str(folder),
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "save": "",
-        "maxmemory-policy": "noeviction",
-    }
-    os.execv(binary, [binary, *(word for name, value in settings.items() for word in (f"--{name}", value))])
+    settings = f"--bind 127.0.0.1 --port {port} --appendonly yes --appendfsync everysec --maxmemory-policy noeviction"
+    os.execv(binary, [binary, *settings.split(), "--save", "", "--dir", str(folder)])
+
+
+def wait(url: str) -> None:
+    """Return once a server answers at `url`; RequestError if none does within `START_S`."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            return check(url)
+        except RequestError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":
-    data_dir = Path(os.environ.get("GURUKUL_DATA_DIR") or DEFAULT_DATA_DIR)
+    first, second = sys.argv[1:]
     try:
-        serve(os.environ.get("GURUKUL_PORT") or DEFAULT_PORT, data_dir / "broker")
+        wait(second) if first == "--wait-for" else serve(first, Path(second))
     except RequestError as error:
         raise SystemExit(f"broker: {error}") from None
