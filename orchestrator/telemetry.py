@@ -10,6 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.streams import read_beyond
+from schemas.errors import RequestError
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
 from schemas.wire import EMIT_SCRIPT, emit_arguments, events_stream, sequence_key
 
@@ -31,7 +32,10 @@ class Telemetry:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._written = _last_sequence(self._path)
-            self._redis.set(sequence_key(self._run_id), self._written, nx=True)
+            try:
+                self._redis.set(sequence_key(self._run_id), self._written, nx=True)
+            except RedisError as error:
+                raise RequestError(f"the broker went away before the run began: {error}; resume the run") from None
             self._file = self._path.open("a", encoding="utf-8")
         return self
 

@@ -58,7 +58,8 @@ def with_config(command: Callable[[RunConfig], None]) -> Command:
         )
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-    wrapper.__doc__ = f"{inspect.cleandoc(command.__doc__ or '')}\n\nEvery flag is also an environment variable, such as {ENV_PREFIX}SYMBOLS."
+    text = inspect.cleandoc(command.__doc__ or "")
+    wrapper.__doc__ = f"{text}\n\nEvery flag is also an environment variable, such as {ENV_PREFIX}SYMBOLS."
     return wrapper
 
 

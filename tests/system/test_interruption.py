@@ -5,7 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 from orchestrator.ledger import Ledger
 from schemas.layout import RunLayout
@@ -14,17 +18,22 @@ from tests.conftest import SPAN, Finished, clean_environment, orchestrator, proc
 from tests.waiting import wait_for
 
 
-def begin(cwd: Path, bars: Path) -> subprocess.Popen[str]:
-    """Start the run of `two_device_run` on one device, and return once it has stored some windows."""
+@contextmanager
+def begun(cwd: Path, bars: Path) -> Iterator[subprocess.Popen[str]]:
+    """The run of `two_device_run` on one device, once it has stored some windows; ended if the test leaves it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "orchestrator", "run", "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1",
          "--run-id", "generated"],
         cwd=cwd, env=clean_environment() | {"MARK": str(cwd)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    windows = cwd / "data" / "models" / "generated" / "windows"
-    wait_for(lambda: len(list(windows.glob("*/student"))) >= 2, "a second student", within_s=90)
-    return process
+    try:
+        windows = cwd / "data" / "models" / "generated" / "windows"
+        wait_for(lambda: len(list(windows.glob("*/student"))) >= 2, "a second student", within_s=90)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def ended(cwd: Path, role: Role) -> dict[str, int]:
@@ -51,51 +60,60 @@ def resume_and_compare(cwd: Path, calm: Finished) -> None:
 
 def test_resume_after_kill_9_trains_only_what_is_missing(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
     """SIGKILL of the orchestrator takes its workers and server along; `resume` finishes with the calm run's bytes."""
-    process = begin(tmp_path, bars)
-    process.kill()
-    process.communicate()
-    wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
-    resume_and_compare(tmp_path, two_device_run)
-    events = (tmp_path / "data/analytics/training/training_run_generated.jsonl").read_text().splitlines()
-    numbers = [json.loads(line)["seq"] for line in events]
-    assert numbers == list(range(1, len(numbers) + 1))
+    with begun(tmp_path, bars) as process:
+        process.kill()
+        process.wait()
+        wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
+        resume_and_compare(tmp_path, two_device_run)
+        events = (tmp_path / "data/analytics/training/training_run_generated.jsonl").read_text().splitlines()
+        numbers = [json.loads(line)["seq"] for line in events]
+        assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
     """SIGINT: exit 130, the resume command in print, `run_end` in the log, nobody left; and resume works."""
-    process = begin(tmp_path, bars)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "orchestrator resume generated" in out
-    assert "Traceback" not in out + err
-    last = (tmp_path / "data/analytics/training/training_run_generated.jsonl").read_text().splitlines()[-1]
-    assert json.loads(last)["event_type"] == "run_end"
-    wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
-    resume_and_compare(tmp_path, two_device_run)
+    with begun(tmp_path, bars) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+        assert "orchestrator resume generated" in out
+        assert "Traceback" not in out + err
+        last = (tmp_path / "data/analytics/training/training_run_generated.jsonl").read_text().splitlines()[-1]
+        assert json.loads(last)["event_type"] == "run_end"
+        wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
+        resume_and_compare(tmp_path, two_device_run)
 
 
 def test_a_worker_killed_in_the_middle_costs_no_window(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
     """SIGKILL of the only worker process: it is started again, its windows are sent again, the bytes are the same."""
-    process = begin(tmp_path, bars)
-    workers = [p for p in processes_about(str(tmp_path)) if "workers.app" in p.cmdline()]
-    os.kill(workers[0].pid, signal.SIGKILL)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, out + err
-    windows = tmp_path / "data" / "models" / "generated" / "windows"
-    assert tree(windows) == tree(two_device_run.folder / "windows")
+    with begun(tmp_path, bars) as process:
+        workers = [p for p in processes_about(str(tmp_path)) if "workers.app" in p.cmdline()]
+        os.kill(workers[0].pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, out + err
+        windows = tmp_path / "data" / "models" / "generated" / "windows"
+        assert tree(windows) == tree(two_device_run.folder / "windows")
+
+
+def test_a_broker_that_dies_ends_the_run_in_one_line(bars: Path, tmp_path: Path) -> None:
+    """SIGKILL of the embedded server: exit 3, the reason and the resume command in print, no traceback, nobody left."""
+    with begun(tmp_path, bars) as process:
+        family = psutil.Process(process.pid).children(recursive=True)
+        server = next(member for member in family if member.name().startswith(("valkey", "redis")))
+        server.kill()
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 3, out + err
+        assert "orchestrator resume generated" in out
+        assert "Traceback" not in out + err
+        wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
 
 
 def test_a_second_orchestrator_is_refused(bars: Path, tmp_path: Path) -> None:
     """While a run is going on, `resume` of it says who runs it and exits 2."""
-    process = begin(tmp_path, bars)
-    try:
+    with begun(tmp_path, bars) as process:
         result = orchestrator("resume", "generated", cwd=tmp_path)
         assert result.returncode == 2
         assert f"process {process.pid}" in result.stderr
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
 
 
 def test_a_damaged_artifact_is_trained_again_on_resume(two_device_run: Finished, tmp_path: Path) -> None:
