@@ -1,17 +1,15 @@
 """Bars from CSV files, read by pyarrow; a cell it refuses is found again and named by file and line."""
 
-import bisect
 import csv
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from schemas.errors import DataError
 from workers.bars.series import COLUMNS
-from workers.bars.sources.folder import folder_symbols, symbol_files
-from workers.bars.sources.table import bars_table, instants, rename_columns
+from workers.bars.sources.folder import folder_symbols, read_files, symbol_files
+from workers.bars.sources.table import rename_columns
 
 SUFFIX = ".csv"
 
@@ -24,16 +22,7 @@ def symbols(folder: str, interval: str) -> list[str]:
 def read(folder: str, symbol: str, interval: str, timezone: str) -> pa.Table:
     """All bars of one symbol; DataError names file and line of what is wrong."""
     files = symbol_files(Path(folder), symbol, interval, SUFFIX)
-    tables = [_read_file(path) for path in files]
-    starts = np.cumsum([0] + [len(table) for table in tables]).tolist()
-
-    def locate(row: int) -> str:
-        file = max(bisect.bisect_right(starts, row) - 1, 0)
-        file = min(file, len(files) - 1)
-        return f"{files[file]} line {row - starts[file] + 2}"
-
-    table = pa.concat_tables(tables)
-    return bars_table(instants(table["timestamp"], timezone, locate), {c: table[c] for c in COLUMNS}, timezone, locate)
+    return read_files(files, _read_file, timezone, position="line", first=2)
 
 
 def _read_file(path: Path) -> pa.Table:

@@ -1,9 +1,16 @@
 """How a folder of files maps to symbols: `SYMBOL/INTERVAL/*.EXT` (any number of files) or `SYMBOL.EXT`."""
 
+import bisect
+from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
+
+import pyarrow as pa
 
 from schemas.errors import RequestError
 from schemas.names import check_symbol
+from workers.bars.series import COLUMNS
+from workers.bars.sources.table import bars_table, instants
 
 
 def symbol_files(folder: Path, symbol: str, interval: str, suffix: str) -> list[Path]:
@@ -23,6 +30,21 @@ def folder_symbols(folder: Path, interval: str, suffix: str) -> list[str]:
     if not found:
         raise RequestError(f"folder {folder} has no SYMBOL/{interval}/*{suffix} and no SYMBOL{suffix}")
     return found
+
+
+def read_files(
+    files: list[Path], read_file: Callable[[Path], pa.Table], timezone: str, position: str, first: int
+) -> pa.Table:
+    """Bars of one symbol from its files; an error names the file and `position` (from `first` on) of a bad row."""
+    tables = [read_file(path) for path in files]
+    starts = [0, *accumulate(len(table) for table in tables)]
+
+    def locate(row: int) -> str:
+        file = min(bisect.bisect_right(starts, row) - 1, len(files) - 1)
+        return f"{files[file]} {position} {row - starts[file] + first}"
+
+    table = pa.concat_tables(tables)
+    return bars_table(instants(table["timestamp"], timezone, locate), {c: table[c] for c in COLUMNS}, timezone, locate)
 
 
 def _is_symbol(name: str) -> bool:

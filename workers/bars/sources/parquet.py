@@ -1,6 +1,5 @@
 """Bars from Parquet files in the same layouts as CSV."""
 
-import bisect
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,8 @@ import pyarrow.parquet as pq
 
 from schemas.errors import DataError
 from workers.bars.series import COLUMNS
-from workers.bars.sources.folder import folder_symbols, symbol_files
-from workers.bars.sources.table import bars_table, instants, rename_columns
+from workers.bars.sources.folder import folder_symbols, read_files, symbol_files
+from workers.bars.sources.table import rename_columns
 
 SUFFIX = ".parquet"
 
@@ -23,15 +22,7 @@ def symbols(folder: str, interval: str) -> list[str]:
 def read(folder: str, symbol: str, interval: str, timezone: str) -> pa.Table:
     """All bars of one symbol; DataError names the file and row (from 1) of what is wrong."""
     files = symbol_files(Path(folder), symbol, interval, SUFFIX)
-    tables = [_read_file(path) for path in files]
-    starts = np.cumsum([0] + [len(table) for table in tables]).tolist()
-
-    def locate(row: int) -> str:
-        file = min(max(bisect.bisect_right(starts, row) - 1, 0), len(files) - 1)
-        return f"{files[file]} row {row - starts[file] + 1}"
-
-    table = pa.concat_tables(tables)
-    return bars_table(instants(table["timestamp"], timezone, locate), {c: table[c] for c in COLUMNS}, timezone, locate)
+    return read_files(files, _read_file, timezone, position="row", first=1)
 
 
 def _read_file(path: Path) -> pa.Table:
