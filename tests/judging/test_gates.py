@@ -94,6 +94,17 @@ def test_skill_without_profit_is_not_promoted(tmp_path: Path) -> None:
     assert "below 0" in gates["economics"].reason
 
 
+def test_a_mean_above_0_is_not_enough(tmp_path: Path) -> None:
+    """Trades that earn on average, but whose interval reaches below 0, fail their gate: the students are on hold."""
+    statistics = judge(student_rows(tmp_path, 10), "r", predictions(signal=0.03), SETTINGS)
+    economics = statistics.gates[-1]
+    assert economics.statistic is not None and economics.low is not None
+    assert economics.low < 0 < economics.statistic
+    assert not economics.passed
+    assert "not told apart from 0" in economics.reason
+    assert recommend(statistics)[0] is Recommendation.HOLD
+
+
 def test_judging_twice_gives_the_same_statistics(tmp_path: Path) -> None:
     """The same predictions and seed give the same statistics, to the last digit."""
     layout = student_rows(tmp_path, 10)
@@ -154,6 +165,7 @@ HOPEFUL = gate("skill", passed=False, statistic=0.2, low=-0.1)
 ZERO = gate("skill", passed=False, statistic=0.0, low=-0.1)
 BAD = gate("skill", passed=False, statistic=-0.2, low=-0.3)
 UNKNOWN = gate("skill", passed=False, statistic=None, low=None)
+NO_INTERVAL = gate("skill", passed=False, statistic=0.2, low=None)
 PROFIT = gate("economics", passed=True, statistic=3.0, low=1.0)
 HOPED_PROFIT = gate("economics", passed=False, statistic=3.0, low=-1.0)
 LOSS = gate("economics", passed=False, statistic=-3.0, low=-5.0)
@@ -171,6 +183,7 @@ LOSS = gate("economics", passed=False, statistic=-3.0, low=-5.0)
         ((DATA, BAD, PROFIT), Recommendation.REJECT, ["skill"]),
         ((DATA, GOOD, LOSS), Recommendation.REJECT, ["economics"]),
         ((DATA, UNKNOWN, PROFIT), Recommendation.REJECT, ["skill"]),
+        ((DATA, NO_INTERVAL, PROFIT), Recommendation.REJECT, ["skill"]),
         ((DATA, UNKNOWN, HOPED_PROFIT), Recommendation.REJECT, ["skill", "economics"]),
         ((LITTLE_DATA, GOOD, PROFIT), Recommendation.REJECT, ["data"]),
         ((LITTLE_DATA, HOPEFUL, PROFIT), Recommendation.REJECT, ["data", "skill"]),

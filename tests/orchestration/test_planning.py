@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.planning import MIN_WINDOW_DAYS, TradingDays, count_weekdays, lay_windows, plan
 from schemas.config import RunConfig
 from schemas.coverage import Coverage
-from schemas.window import PlannedWindow, SkipReason, Window
+from schemas.window import WARMUP_BARS, PlannedWindow, SkipReason, Window
 from tests.strategies import examples, walk_on
 from workers.learning.window import Skip, day_number, prepare, select_rows
 
@@ -259,6 +259,17 @@ def test_a_young_symbol_waits_for_its_warmup() -> None:
     planned = plan(run_config(("A",), FULL_START, FULL_END), {"A": coverage("A", sessions)})
     assert planned[0].skip is SkipReason.INSUFFICIENT_HISTORY
     assert [each.skip for each in planned[1:-1]] == [None] * 5
+
+
+@pytest.mark.parametrize(("missing", "skip"), [(1, SkipReason.INSUFFICIENT_HISTORY), (0, None)])
+def test_history_is_enough_from_warmup_horizon_and_rows(missing: int, skip: SkipReason | None) -> None:
+    """A window's last bars must have the warm-up before them, then the rows it needs, then a horizon: no bar more."""
+    config = run_config(("A",), date(2022, 1, 3), date(2022, 7, 4), window_days=182, step_days=182)
+    needed = WARMUP_BARS + config.min_rows + config.horizon
+    before = mondays_to_fridays(date(2020, 10, 1), config.end_date - ONE_DAY)[-needed + missing :]
+    after = mondays_to_fridays(config.end_date, date(2022, 12, 30))
+    (planned,) = plan(config, {"A": coverage("A", before + after)})
+    assert planned.skip is skip
 
 
 @pytest.mark.parametrize(("bars_after", "skip"), [(5, SkipReason.INSUFFICIENT_FUTURE_DATA), (6, None)])
