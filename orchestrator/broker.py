@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from schemas.errors import RequestError
+from schemas.names import redact
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +43,6 @@ def check(url: str) -> None:
         raise RequestError(
             f"broker {redact(url)} does not answer ({reason}); start it, or leave --broker out"
         ) from None
-
-
-def redact(url: str) -> str:
-    """`url` without user and password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 @contextmanager

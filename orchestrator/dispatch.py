@@ -119,11 +119,13 @@ class Dispatcher:
 
     def _again(self, sent: Sent, failure: FailureClass, message: str) -> None:
         name = work_name(sent.work)
-        attempts = self._ledger.retry(sent.work.role, name, failure, message)
+        attempt = sent.work.attempt
         del self._sent[sent.work.role, name]
-        self._later.append((time.monotonic() + RETRY_BACKOFF_S * 2 ** (attempts - 1), sent.work))
+        if not self._ledger.retry(sent.work.role, name, attempt, failure, message):
+            return
+        self._later.append((time.monotonic() + RETRY_BACKOFF_S * 2 ** (attempt - 1), sent.work))
         self._progress.note(
-            f"{sent.work.role} {name}: attempt {attempts} on {sent.device} {failure} ({message}); trying again"
+            f"{sent.work.role} {name}: attempt {attempt} on {sent.device} {failure} ({message}); trying again"
         )
 
     def _look_after(self, on_end: Callable[[Outcome], Iterable[Work]]) -> None:
@@ -131,7 +133,9 @@ class Dispatcher:
         self._progress.fleet({name: presence.device.slots for name, presence in present.items()})
         self._say_if_alone()
         now = time.monotonic()
-        for sent in list(self._sent.values()):
+        for key, sent in list(self._sent.items()):
+            if self._sent.get(key) is not sent:
+                continue
             presence = present.get(sent.device)
             identity = attempt_id(self._run_id, sent.work.role, work_name(sent.work), sent.work.attempt)
             held = presence is not None and (identity in presence.held or bool(self._redis.llen(sent.device)))
@@ -140,6 +144,7 @@ class Dispatcher:
             elif sent.missed is None:
                 sent.missed = now
             elif now - sent.missed > UNHELD_S and not self._take_outcomes(on_end, block_ms=None):
+                # Only when every outcome that has come in is known, this one's among them, is it lost.
                 self._lose(sent, on_end, gone=presence is None)
 
     def _lose(self, sent: Sent, on_end: Callable[[Outcome], Iterable[Work]], *, gone: bool) -> None:

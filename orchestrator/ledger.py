@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from schemas.errors import RequestError
 from schemas.events import Phase
+from schemas.layout import TEMPORARY_PREFIX
 from schemas.messages import FailureClass, Outcome, Role, Status
 
 SCHEMA_VERSION = 1
@@ -76,9 +77,13 @@ class Ledger:
             raise RequestError(f"{path} does not exist; `orchestrator runs` lists the runs there are")
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as error:
+            self._db.close()
+            raise RequestError(f"{path} cannot be used as a ledger: {error}") from None
         if version != SCHEMA_VERSION:
             self._db.close()
             raise RequestError(
@@ -88,9 +93,13 @@ class Ledger:
     @classmethod
     def create(cls, path: Path) -> "Ledger":
         """Create an empty ledger; FileExistsError if there is one already."""
-        path.touch(exist_ok=False)
-        with closing(sqlite3.connect(path)) as db:
+        if path.exists():
+            raise FileExistsError(path)
+        temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
+        temporary.unlink(missing_ok=True)
+        with closing(sqlite3.connect(temporary)) as db:
             db.executescript(f"{_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
+        temporary.rename(path)
         return cls(path)
 
     def close(self) -> None:
@@ -112,8 +121,11 @@ class Ledger:
             self._db.execute("BEGIN")
             for outcome in outcomes:
                 self._db.execute(
-                    "INSERT OR REPLACE INTO work (role, name, state, status, reason, failure, message, finished)"
-                    " VALUES (?, ?, 'done', ?, ?, ?, ?, ?)",
+                    "INSERT INTO work (role, name, state, status, reason, failure, message, finished)"
+                    " VALUES (?, ?, 'done', ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                    " SET state = 'done', status = excluded.status, reason = excluded.reason,"
+                    " failure = excluded.failure, message = excluded.message,"
+                    " finished = excluded.finished",
                     (
                         outcome.role,
                         outcome.name,
@@ -141,15 +153,17 @@ class Ledger:
             )
         return attempt
 
-    def retry(self, role: Role, name: str, failure: FailureClass, message: str) -> int:
-        """End the current attempt and make the work pending again; returns how many attempts there were."""
+    def retry(self, role: Role, name: str, attempt: int, failure: FailureClass, message: str) -> bool:
+        """End an attempt and make its work pending again; False, nothing changed, unless it is the newest and open."""
         with self._db:
             self._db.execute("BEGIN")
-            row = self._db.execute(
-                "UPDATE work SET state = 'pending' WHERE role = ? AND name = ? RETURNING attempt", (role, name)
-            ).fetchone()
-            self._end_attempt(role, name, row["attempt"], Status.FAILED, failure, message)
-        return int(row["attempt"])
+            changed = self._db.execute(
+                "UPDATE work SET state = 'pending' WHERE role = ? AND name = ? AND attempt = ? AND state = 'sent'",
+                (role, name, attempt),
+            ).rowcount
+            if changed:
+                self._end_attempt(role, name, attempt, Status.FAILED, failure, message)
+        return bool(changed)
 
     def record(self, outcome: Outcome) -> bool:
         """Enter how an attempt ended; False (and nothing changed) if it is not the newest or came before."""

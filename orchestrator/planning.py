@@ -1,6 +1,5 @@
 """Lay windows over each symbol's known span: arithmetic on dates and coverage, no bars."""
 
-import math
 from collections.abc import Mapping
 from datetime import date, timedelta
 
@@ -74,26 +73,19 @@ def _judge(window: Window, known: Coverage | None, config: RunConfig) -> Planned
 
 
 class TradingDays:
-    """Upper bounds on the bars of a span, from what a symbol's coverage shows of its market."""
+    """Upper bounds on the bars of a span within a symbol's known history, from its coverage."""
 
     def __init__(self, known: Coverage) -> None:
-        after_last = known.last + timedelta(days=1)
-        weekdays, days = count_weekdays(known.first, after_last), (after_last - known.first).days
-        # A few special weekend sessions do not make a market of seven days a week; a twentieth more do.
-        self._all_days = known.sessions > weekdays * 1.05
-        self._bars_a_session = math.ceil(known.bars / known.sessions)
-        self.density = min(known.sessions / (days if self._all_days else max(weekdays, 1)), 1.0)
+        self._known = known
+        most = self.most_bars(known.first, known.last + timedelta(days=1))
+        self.density = known.bars / most
 
     def most_bars(self, start: date, stop: date) -> int:
         """Bars that `[start, stop)` can hold at most."""
         if stop <= start:
             return 0
-        days = (stop - start).days if self._all_days else count_weekdays(start, stop)
-        return days * self._bars_a_session
-
-
-def count_weekdays(start: date, stop: date) -> int:
-    """Mondays to Fridays in `[start, stop)`."""
-    weeks, rest = divmod((stop - start).days, 7)
-    first = start.weekday()
-    return weeks * 5 + sum((first + i) % 7 < 5 for i in range(rest))
+        weeks, rest = divmod((stop - start).days, 7)
+        weekdays = self._known.weekdays
+        usual = weeks * len(weekdays) + sum((start.weekday() + i) % 7 in weekdays for i in range(rest))
+        special = sum(start <= day < stop for day in self._known.special_sessions)
+        return (usual + special) * self._known.most_bars_a_session

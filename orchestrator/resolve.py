@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from schemas.config import RunConfig
 from schemas.errors import RequestError
+from schemas.names import check_symbol, redact
 
 ENV_PREFIX = "GURUKUL_"
 
@@ -57,7 +58,13 @@ def read_symbols(path: Path) -> list[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"symbols file {path} cannot be read: {error}; check --symbols-file") from None
-    symbols = [text for line in lines if (text := line.partition("#")[0].strip())]
+    symbols = []
+    for number, line in enumerate(lines, start=1):
+        if text := line.partition("#")[0].strip():
+            try:
+                symbols.append(check_symbol(text))
+            except ValueError as error:
+                raise RequestError(f"{path} line {number}: {error}") from None
     if not symbols:
         raise RequestError(f"symbols file {path} names no symbol; write one a line")
     return symbols
@@ -89,5 +96,7 @@ def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> 
         return message
     where, value = layers.get(name, (flag_of(name), first["input"]))
     shown = first["input"] if isinstance(first["input"], str) else value
+    if name == "broker":
+        shown = redact(str(shown))
     hint = " (dates are YYYY-MM-DD)" if name.endswith("_date") else ""
     return f"{where}: {message}{hint}" if repr(shown) in message else f"{where} {str(shown)!r}: {message}{hint}"

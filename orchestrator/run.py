@@ -37,6 +37,7 @@ from schemas.errors import Interrupted, PhaseError, RequestError
 from schemas.events import EventStatus, EventType, Phase
 from schemas.layout import BarsLayout, RunLayout, log_path, sha256_of, telemetry_path
 from schemas.messages import Role, Status
+from schemas.names import redact
 from schemas.preflight import PreflightRequest
 from schemas.rows import read_model, write_model
 from schemas.window import PlannedWindow
@@ -105,7 +106,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
     manifest = RunManifest(
         run_id=run_id,
         created=datetime.now(UTC),
-        config=config.model_copy(update={"broker": brokers.redact(config.broker) if config.broker else None}),
+        config=config.model_copy(update={"broker": redact(config.broker) if config.broker else None}),
         devices=prepared.devices,
         coverage=prepared.coverage,
         plan=prepared.plan,

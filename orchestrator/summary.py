@@ -1,11 +1,11 @@
 """How a run ended: one object for programs, one screen for people."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -96,7 +96,7 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         word = summary["recommendation"]
         console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (a person decides)"))
     for reason in summary["reasons"]:
-        console.print(Padding(Text(reason), (0, 0, 0, 2), expand=False))
+        console.print(Text(textwrap.fill(reason, console.width, initial_indent="  ", subsequent_indent="  ")))
     for name, path in summary["paths"].items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True)
     console.print(Text(f"{summary['duration_seconds']:.1f} s"))

@@ -147,5 +147,5 @@ class Statistics(Frozen):
     run_id: str
     seed: int
     repetitions: int
-    gates: tuple[Gate, ...]
+    gates: tuple[Gate, ...] = Field(min_length=1)
     inputs: dict[str, str]

@@ -3,6 +3,7 @@
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
@@ -89,6 +90,15 @@ class RunConfig(Frozen):
     @classmethod
     def _known_source(cls, value: str) -> str:
         split_source(value)
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{value!r} is not a time zone; write it as in Asia/Kolkata or UTC") from None
         return value
 
     @field_validator("devices")

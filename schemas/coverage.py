@@ -9,12 +9,18 @@ from schemas.names import Symbol
 
 
 class Coverage(Frozen):
-    """One symbol's stored bars: how many, from when to when, from where, and their digest."""
+    """One symbol's stored bars: how many, from when to when, from where, and their digest.
+
+    `weekdays` (0 is Monday) are those of nearly all sessions, `special_sessions` the days that fall on others.
+    """
 
     symbol: Symbol
     interval: str
     bars: int
     sessions: int
+    most_bars_a_session: int
+    weekdays: tuple[int, ...]
+    special_sessions: tuple[date, ...]
     first: date
     last: date
     source: str

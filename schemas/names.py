@@ -27,5 +27,11 @@ def check_run_id(run_id: str) -> str:
     return run_id
 
 
+def redact(url: str) -> str:
+    """`url` without user and password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
 Symbol = Annotated[str, AfterValidator(check_symbol)]
 RunId = Annotated[str, AfterValidator(check_run_id)]

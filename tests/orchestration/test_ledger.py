@@ -86,7 +86,7 @@ def test_a_failure_is_kept_with_its_reason(ledger: Ledger, path: Path) -> None:
 def test_a_late_outcome_changes_nothing(ledger: Ledger) -> None:
     """An outcome of an attempt that another one has replaced is refused; the newest one's counts."""
     first = ledger.send(Role.TEACHER, NAME, "cpu-0")
-    ledger.retry(Role.TEACHER, NAME, FailureClass.LOST, "silent")
+    assert ledger.retry(Role.TEACHER, NAME, first, FailureClass.LOST, "silent")
     second = ledger.send(Role.TEACHER, NAME, "cpu-1")
     before = the_work(ledger)
     assert not ledger.record(outcome(first, message="late"))
@@ -98,7 +98,7 @@ def test_a_late_outcome_changes_nothing(ledger: Ledger) -> None:
 def test_a_late_outcome_is_refused_while_the_work_waits(ledger: Ledger) -> None:
     """Between two attempts, when the work is pending again, the lost one's outcome counts no more."""
     first = ledger.send(Role.TEACHER, NAME, "cpu-0")
-    ledger.retry(Role.TEACHER, NAME, FailureClass.LOST, "silent")
+    assert ledger.retry(Role.TEACHER, NAME, first, FailureClass.LOST, "silent")
     assert not ledger.record(outcome(first))
     assert (the_work(ledger).state, the_work(ledger).status) == ("pending", None)
 
@@ -123,11 +123,27 @@ def test_an_outcome_nobody_asked_for_is_refused(ledger: Ledger) -> None:
     assert the_work(ledger).state == "sent"
 
 
+def test_work_that_has_ended_is_not_lost_any_more(ledger: Ledger) -> None:
+    """An attempt whose outcome is in, or that another one has replaced, cannot be ended as lost."""
+    first = ledger.send(Role.TEACHER, NAME, "cpu-0")
+    assert ledger.record(outcome(first))
+    assert not ledger.retry(Role.TEACHER, NAME, first, FailureClass.LOST, "silent")
+    assert the_work(ledger).status is Status.SUCCESS
+
+
+def test_settled_work_keeps_the_number_of_its_attempts(ledger: Ledger) -> None:
+    """Work that was sent, then settled without a worker, then reopened, goes on counting where it was."""
+    ledger.send(Role.TEACHER, NAME, "cpu-0")
+    ledger.settle([outcome(0, Status.FAILED, failure=FailureClass.DATA)])
+    ledger.reopen(Role.TEACHER, [NAME])
+    assert ledger.send(Role.TEACHER, NAME, "cpu-0") == 2
+
+
 def test_retry_raises_the_attempt(ledger: Ledger, path: Path) -> None:
     """Each new attempt has the next number; the ended ones stay on record with why they failed."""
     for number, failure in enumerate((FailureClass.LOST, FailureClass.OOM), start=1):
         assert ledger.send(Role.TEACHER, NAME, "cpu-0") == number
-        assert ledger.retry(Role.TEACHER, NAME, failure, "again") == number
+        assert ledger.retry(Role.TEACHER, NAME, number, failure, "again")
     assert ledger.send(Role.TEACHER, NAME, "cpu-1") == 3
     assert attempts(path) == [(1, "failed", "lost"), (2, "failed", "oom"), (3, None, None)]
 
@@ -280,7 +296,7 @@ def test_only_the_newest_sending_can_be_answered(tmp_path_factory: pytest.TempPa
                 assert ledger.send(Role.TEACHER, NAME, "cpu-0") == sent + 1
                 sent += 1
             elif step == "lose" and state == "sent":
-                assert ledger.retry(Role.TEACHER, NAME, FailureClass.LOST, "silent") == sent
+                assert ledger.retry(Role.TEACHER, NAME, sent, FailureClass.LOST, "silent")
             elif step == "reopen":
                 ledger.reopen(Role.TEACHER, [NAME])
             elif step == "answer":

@@ -5,15 +5,17 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.planning import MIN_WINDOW_DAYS, TradingDays, count_weekdays, lay_windows, plan
+from orchestrator.planning import MIN_WINDOW_DAYS, TradingDays, lay_windows, plan
 from schemas.config import RunConfig
 from schemas.coverage import Coverage
 from schemas.window import WARMUP_BARS, PlannedWindow, SkipReason, Window
 from tests.strategies import examples, walk_on
+from workers.bars.store import describe
 from workers.learning.window import Skip, day_number, prepare, select_rows
 
 ONE_DAY = timedelta(days=1)
@@ -34,17 +36,9 @@ def run_config(symbols: tuple[str, ...], start: date, end: date, **changes: Any)
 
 
 def coverage(symbol: str, sessions: list[date], bars_a_session: int = 1) -> Coverage:
-    return Coverage(
-        symbol=symbol,
-        interval="1day",
-        bars=len(sessions) * bars_a_session,
-        sessions=len(sessions),
-        first=sessions[0],
-        last=sessions[-1],
-        source="csv:bars",
-        adjusted=False,
-        sha256="0" * 64,
-    )
+    """What the store says of bars on these days."""
+    table = pa.table({"session": [day for day in sessions for _ in range(bars_a_session)]})
+    return describe(table, b"", symbol=symbol, interval="1day", source="csv:bars", adjusted=False)
 
 
 def days_between(first: date, last: date) -> list[date]:
@@ -124,14 +118,6 @@ def test_labels_are_unique(request: tuple[date, date, int, int]) -> None:
     assert len(set(labels)) == len(labels)
 
 
-@examples(150)
-@given(start=dates, days=st.integers(0, 3000))
-def test_weekdays_are_counted(start: date, days: int) -> None:
-    """`count_weekdays` is the number of Mondays to Fridays from the first day up to, not including, the last."""
-    stop = start + timedelta(days=days)
-    assert count_weekdays(start, stop) == sum((start + timedelta(days=i)).weekday() < 5 for i in range(days))
-
-
 @st.composite
 def weekday_markets(draw: st.DrawFn) -> list[date]:
     """Sessions on weekdays of which any number may be holidays."""
@@ -148,14 +134,24 @@ def everyday_markets(draw: st.DrawFn) -> list[date]:
     return days_between(first, first + timedelta(days=draw(st.integers(7, 500))))
 
 
-@examples(100)
+@st.composite
+def odd_markets(draw: st.DrawFn) -> list[date]:
+    """Sessions on any set of weekdays, with special ones on other days."""
+    first = draw(dates)
+    open_on = draw(st.sets(st.integers(0, 6), min_size=1))
+    special = draw(st.sets(st.integers(0, 300), max_size=5))
+    days = days_between(first, first + timedelta(days=draw(st.integers(14, 300))))
+    return [day for i, day in enumerate(days) if day.weekday() in open_on or i in special]
+
+
+@examples(200)
 @given(
-    sessions=st.one_of(weekday_markets(), everyday_markets()),
-    bars_a_session=st.sampled_from([1, 13, 75, 375]),
+    sessions=st.one_of(weekday_markets(), everyday_markets(), odd_markets()),
+    bars_a_session=st.sampled_from([1, 13, 75]),
     data=st.data(),
 )
 def test_no_span_holds_more_bars_than_the_bound(sessions: list[date], bars_a_session: int, data: st.DataObject) -> None:
-    """In a market of equal sessions, on weekdays or on all days, a span never holds more than `most_bars` says."""
+    """Whatever days a market opens on, a span of its history never holds more bars than `most_bars` says."""
     trading = TradingDays(coverage("A", sessions, bars_a_session))
     reach = (sessions[-1] - sessions[0]).days
     start = sessions[0] + timedelta(days=data.draw(st.integers(0, reach), label="start"))
@@ -163,6 +159,14 @@ def test_no_span_holds_more_bars_than_the_bound(sessions: list[date], bars_a_ses
     held = sum(start <= day < stop for day in sessions) * bars_a_session
     assert held <= trading.most_bars(start, stop)
     assert 0.0 < trading.density <= 1.0
+
+
+def test_a_special_session_on_a_saturday_is_counted() -> None:
+    """One Saturday among many weekdays counts as one more session, not as a market of six days a week."""
+    weekdays = mondays_to_fridays(date(2023, 1, 2), date(2024, 3, 1))
+    trading = TradingDays(coverage("A", [*weekdays, date(2024, 3, 2)]))
+    assert trading.most_bars(date(2024, 2, 26), date(2024, 3, 3)) == 6
+    assert trading.most_bars(date(2024, 2, 17), date(2024, 2, 19)) == 0
 
 
 @examples(120)

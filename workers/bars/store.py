@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from schemas.errors import DataError
 from workers.bars.series import COLUMNS, Series
 
 CACHED_SYMBOLS = 64
+EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
+SPECIAL_SHARE = 0.05  # a weekday with fewer of the sessions is one of special sessions alone
 
 
 def encode(table: pa.Table) -> bytes:
@@ -26,11 +29,19 @@ def encode(table: pa.Table) -> bytes:
 def describe(table: pa.Table, content: bytes, *, symbol: str, interval: str, source: str, adjusted: bool) -> Coverage:
     """The coverage row of a bars table and its stored bytes."""
     sessions = table["session"]
+    days, bars = np.unique(np.asarray(sessions.cast(pa.int32())), return_counts=True)
+    weekday = (days + EPOCH_WEEKDAY) % 7
+    counts = np.bincount(weekday, minlength=7)
+    usual = np.flatnonzero(counts > SPECIAL_SHARE * len(days))
+    special = days[~np.isin(weekday, usual)]
     return Coverage(
         symbol=symbol,
         interval=interval,
         bars=len(table),
-        sessions=len(sessions.unique()),
+        sessions=len(days),
+        most_bars_a_session=int(bars.max()),
+        weekdays=tuple(usual.tolist()),
+        special_sessions=tuple(date(1970, 1, 1) + timedelta(days=int(day)) for day in special),
         first=sessions[0].as_py(),
         last=sessions[-1].as_py(),
         source=source,

@@ -9,7 +9,7 @@ from workers.bars.series import Floats
 from workers.judging.bootstrap import mean_interval
 from workers.judging.predictions import Predictions
 from workers.judging.scoring import daily_means, log_losses
-from workers.judging.validation import daily_net
+from workers.judging.validation import daily_net, overlap_days
 
 REPETITIONS = 2000
 CONFIDENCE = 0.95
@@ -48,16 +48,18 @@ def _skill_gate(predictions: Predictions, settings: TrainingSettings) -> Gate:
     saved = log_losses(predictions.y, predictions.prior) - log_losses(predictions.y, predictions.student)
     _, daily = daily_means(predictions.day, saved)
     question = "Do students predict better than each window's base rate?"
-    return _interval_gate("skill", question, "nats of log loss saved a row", daily, settings)
+    days = overlap_days(predictions, settings)
+    return _interval_gate("skill", question, "nats of log loss saved a row", daily, days, settings.seed)
 
 
 def _economics_gate(predictions: Predictions, settings: TrainingSettings) -> Gate:
     _, daily = daily_net(predictions, settings)
+    days = overlap_days(predictions, settings)
     question = "Do their trades earn more than they cost?"
-    return _interval_gate("economics", question, "bps of capital a day after cost", daily * 1e4, settings)
+    return _interval_gate("economics", question, "bps of capital a day after cost", daily * 1e4, days, settings.seed)
 
 
-def _interval_gate(name: str, question: str, unit: str, daily: Floats, settings: TrainingSettings) -> Gate:
+def _interval_gate(name: str, question: str, unit: str, daily: Floats, min_block: int, seed: int) -> Gate:
     """Passes if the whole interval of the mean of `daily` (one value a day, in order) lies above 0."""
     if len(daily) < MIN_DAYS or not daily.any():
         why = f"{len(daily)} days, {MIN_DAYS} needed" if len(daily) < MIN_DAYS else "no row differs from the baseline"
@@ -70,9 +72,7 @@ def _interval_gate(name: str, question: str, unit: str, daily: Floats, settings:
             passed=False,
             reason=f"not computable: {why}",
         )
-    interval = mean_interval(
-        daily, min_block=settings.horizon_bars, repetitions=REPETITIONS, seed=settings.seed, confidence=CONFIDENCE
-    )
+    interval = mean_interval(daily, min_block=min_block, repetitions=REPETITIONS, seed=seed, confidence=CONFIDENCE)
     verdict = "above 0" if interval.low > 0 else "below 0" if interval.high < 0 else "not told apart from 0"
     return Gate(
         name=name,

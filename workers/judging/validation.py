@@ -20,12 +20,19 @@ def net_returns(predictions: Predictions, cost: float) -> Floats:
     return np.where(predictions.trade, predictions.forward_return - cost, 0.0)
 
 
-def daily_net(predictions: Predictions, settings: TrainingSettings) -> tuple[NDArray[np.int64], Floats]:
-    """Net return of the capital for each decision day: the mean over symbols, idle ones counting 0.
+def overlap_days(predictions: Predictions, settings: TrainingSettings) -> int:
+    """Days that trades of one decision day last: the horizon over the most decisions that a symbol has on a day."""
+    _, symbol = np.unique(predictions.symbol.astype(str), return_inverse=True)
+    _, decisions = np.unique(np.stack([symbol, predictions.day]), axis=1, return_counts=True)
+    return -(-settings.horizon_bars // int(decisions.max()))
 
-    Trades overlap for `horizon_bars` days, so each day's decisions get one part of as many of the capital.
+
+def daily_net(predictions: Predictions, settings: TrainingSettings) -> tuple[NDArray[np.int64], Floats]:
+    """Net return of the capital for each decision day: the mean over symbols and bars, idle ones counting 0.
+
+    Each day's decisions get one part of as many as there are days whose trades overlap.
     """
-    net = net_returns(predictions, round_trip_cost(settings)) / settings.horizon_bars
+    net = net_returns(predictions, round_trip_cost(settings)) / overlap_days(predictions, settings)
     return daily_means(predictions.day, net)
 
 

@@ -58,8 +58,9 @@ def sma(x: Array, n: int) -> Array:
 
 
 def rolling_std(x: Array, n: int) -> Array:
-    """Population deviation (ddof 0) of the last `n` bars."""
-    return _rolling(x, n, lambda w: w.std(axis=-1))
+    """Population deviation (ddof 0) of the last `n` bars; exactly 0 where they are all equal."""
+    xp = namespace(x)
+    return _rolling(x, n, lambda w: xp.where(w.max(axis=-1) == w.min(axis=-1), 0.0, w.std(axis=-1)))
 
 
 def rolling_sum(x: Array, n: int) -> Array:

@@ -94,10 +94,16 @@ def predict(booster: xgb.Booster, x: Floats) -> Floats:
 def out_of_fold(
     x: Floats, y: NDArray[np.int8], weight: Floats, folds: list[Fold], rounds: int, seed: int, device: str
 ) -> Floats:
-    """Probability for each row from a model that saw no label overlapping it; the prior where that had one class."""
+    """Probability for each row from a model that saw no label overlapping it; the prior where that had one class.
+
+    A half where no label is free of overlap.
+    """
     probability = np.empty(len(y))
     for fold in folds:
-        prior = float(np.average(y[fold.fit], weights=weight[fold.fit])) if len(fold.fit) else 0.5
+        if not len(fold.fit):
+            probability[fold.held_out] = 0.5
+            continue
+        prior = float(np.average(y[fold.fit], weights=weight[fold.fit]))
         if 0.0 < prior < 1.0:
             train = xgb.QuantileDMatrix(x[fold.fit], y[fold.fit], weight=weight[fold.fit], max_bin=MAX_BIN)
             booster = xgb.train(_parameters(prior, seed, device), train, rounds, verbose_eval=False)

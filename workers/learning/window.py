@@ -116,6 +116,9 @@ def train_teacher(history: History, window: Window, settings: TrainingSettings, 
     t0, t1, y = labels.t0[rows.train], labels.t1[rows.train], labels.y[rows.train]
     x = history.features[t0]
     split = split_tail(t0, t1)
+    if not len(split.fit):
+        detail = f"all {len(t0)} rows overlap the early-stopping tail at a horizon of {settings.horizon_bars} bars"
+        raise Skip(SkipReason.INSUFFICIENT_SAMPLES, detail)
     _require_both_classes(y[split.fit])
     unique = uniqueness(t0, t1)
     weight = unique / unique.mean()

@@ -26,8 +26,11 @@ def read(folder: str, symbol: str, interval: str, timezone: str) -> pa.Table:
 
 
 def _read_file(path: Path) -> pa.Table:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header = next(csv.reader(file), None)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header = next(csv.reader(file), None)
+    except (UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from None
     if not header:
         raise DataError(f"{path}: is empty; expected a header timestamp,{','.join(COLUMNS)}")
     names = rename_columns(header, path)
@@ -40,7 +43,8 @@ def _read_file(path: Path) -> pa.Table:
             convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[""]),
         )
     except pa.ArrowInvalid as error:
-        raise DataError(_first_bad_cell(path, header, names) or f"{path}: {error}") from None
+        why = " ".join(str(error).split())
+        raise DataError(_first_bad_cell(path, header, names) or f"{path}: {why}") from None
     if any(table[name].null_count for name in types):
         raise DataError(_first_bad_cell(path, header, names) or f"{path}: has empty cells")
     return table.select(list(types)).rename_columns(["timestamp", *COLUMNS])
@@ -68,4 +72,4 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return "_" not in text
+    return "_" not in text and text.isascii()

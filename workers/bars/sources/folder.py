@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.errors import RequestError
+from schemas.errors import DataError, RequestError
 from schemas.names import check_symbol
 from workers.bars.series import COLUMNS
 from workers.bars.sources.table import bars_table, instants
@@ -36,7 +36,15 @@ def read_files(
     files: list[Path], read_file: Callable[[Path], pa.Table], timezone: str, position: str, first: int
 ) -> pa.Table:
     """Bars of one symbol from its files; an error names the file and `position` (from `first` on) of a bad row."""
-    tables = [read_file(path) for path in files]
+    if not files:
+        raise DataError("the files of a symbol were removed while the run was starting; start again")
+
+    def read(path: Path) -> pa.Table:
+        raw = read_file(path)
+        times = instants(raw["timestamp"], timezone, lambda row: f"{path} {position} {row + first}")
+        return raw.set_column(0, "timestamp", times)
+
+    tables = [read(path) for path in files]
     starts = [0, *accumulate(len(table) for table in tables)]
 
     def locate(row: int) -> str:
@@ -44,7 +52,7 @@ def read_files(
         return f"{files[file]} {position} {row - starts[file] + first}"
 
     table = pa.concat_tables(tables)
-    return bars_table(instants(table["timestamp"], timezone, locate), {c: table[c] for c in COLUMNS}, timezone, locate)
+    return bars_table(table["timestamp"], {c: table[c] for c in COLUMNS}, timezone, locate)
 
 
 def _is_symbol(name: str) -> bool:

@@ -19,6 +19,9 @@ Locate = Callable[[int], str]  # row number from 0 -> "FILE line N"
 def rename_columns(names: list[str], path: Path) -> dict[str, str]:
     """Map each needed column to its name in the file, case ignored; DataError names what is missing."""
     lower = {name.strip().lower(): name for name in names}
+    if len(lower) < len(names):
+        twice = next(name for name in names if [n.strip().lower() for n in names].count(name.strip().lower()) > 1)
+        raise DataError(f"{path} line 1: column {twice} is there twice; keep one")
     time_name = next((name for name in TIME_NAMES if name in lower), None)
     missing = [name for name in COLUMNS if name not in lower] + ([] if time_name else ["timestamp"])
     if missing:
@@ -40,7 +43,8 @@ def instants(column: pa.ChunkedArray, timezone: str, locate: Locate) -> pa.Chunk
     if pc.all(with_offset).as_py():
         return _parse(text, pa.timestamp("us", tz="UTC"), locate)
     if pc.any(with_offset).as_py():
-        row = with_offset.combine_chunks().index(not with_offset[0].as_py()).as_py()
+        fewer_have_it = 2 * pc.sum(with_offset).as_py() < len(text)
+        row = with_offset.combine_chunks().index(fewer_have_it).as_py()
         raise DataError(f"{locate(row)}: some timestamps carry an offset and some do not ({text[row]}); use one form")
     return _localise(_parse(text, pa.timestamp("us"), locate), timezone, locate)
 
@@ -62,8 +66,14 @@ def _parse(text: pa.ChunkedArray, kind: pa.DataType, locate: Locate) -> pa.Chunk
 def _localise(naive: pa.ChunkedArray, timezone: str, locate: Locate) -> pa.ChunkedArray:
     try:
         return pc.assume_timezone(naive, timezone).cast(pa.timestamp("us", tz="UTC"))
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{locate(0)}: timestamps do not exist or are ambiguous in {timezone}: {error}") from None
+    except pa.ArrowInvalid:
+        for row, value in enumerate(naive):
+            try:
+                pc.assume_timezone(value, timezone)
+            except pa.ArrowInvalid:
+                why = f"{value.as_py()} is no single instant in {timezone} (clocks change); write it with an offset"
+                raise DataError(f"{locate(row)}: {why}") from None
+        raise
 
 
 def bars_table(timestamp: pa.ChunkedArray, columns: dict[str, Any], timezone: str, locate: Locate) -> pa.Table:
