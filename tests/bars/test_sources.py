@@ -394,3 +394,26 @@ def test_parquet_prices_may_be_of_any_number_type(kind: pa.DataType, tmp_path: P
     table = read_bars(f"parquet:{tmp_path}", "M&M", "1minute", "UTC")
     assert {table[column].type for column in COLUMNS} == {pa.float64()}
     assert np.asarray(table["close"]) == pytest.approx([float(row[3]) for row in VALUES])
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    """Text in another encoding is refused with the file's name, not with a decoder's traceback."""
+    path = written(tmp_path, rows())
+    path.write_bytes(path.read_bytes().replace(b"timestamp", "timestämp".encode("latin-1")))
+    assert str(path) in fault(tmp_path)
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    """Two columns that both claim to be the close are refused."""
+    written(tmp_path, [[*row, "1"] for row in rows()], [*HEADER, "Close"])
+    assert "line 1" in fault(tmp_path)
+    assert "twice" in fault(tmp_path)
+
+
+def test_a_time_that_the_clocks_show_twice_is_named(tmp_path: Path) -> None:
+    """A naive stamp in the hour that a zone repeats is refused with its line."""
+    stamps = ["2024-11-02 01:30:00", "2024-11-03 01:30:00", "2024-11-04 01:30:00"]
+    path = written(tmp_path, [[stamp, *row[1:]] for stamp, row in zip(stamps, rows(), strict=False)])
+    with pytest.raises(DataError) as caught:
+        read_bars(f"csv:{tmp_path}", "M&M", "1day", "America/New_York")
+    assert f"{path} line 3" in str(caught.value)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from orchestrator.verdict import recommend
 from schemas.artifacts import Gate, Recommendation, RunRow, Statistics
@@ -194,3 +195,9 @@ def test_recommendation(gates: tuple[Gate, ...], expected: Recommendation, faile
     recommendation, reasons = recommend(Statistics(run_id="r", seed=1, repetitions=10, gates=gates, inputs={}))
     assert recommendation is expected
     assert reasons == [f"{name}: why" for name in failed or ["data", "skill", "economics"]]
+
+
+def test_no_gate_is_no_verdict() -> None:
+    """A verdict needs gates: statistics without any are refused, so nothing is promoted for want of tests."""
+    with pytest.raises(ValidationError, match="gates"):
+        Statistics(run_id="r", seed=1, repetitions=1, gates=(), inputs={})

@@ -156,3 +156,11 @@ def test_nothing_traded_gives_no_infinity(intraday: bool, series: Series) -> Non
     for column, name in enumerate(FEATURE_NAMES):
         expected = np.isnan if name in ("obv_slope_20", "volume_z_20") else np.isfinite
         assert expected(silent[:, column]).all(), name
+
+
+@pytest.mark.parametrize("price", [0.1, 33.3, 100.1, 1234.55])
+def test_rounding_makes_no_bands_of_a_flat_price(price: float) -> None:
+    """A flat price whose mean does not round to itself still has no deviation, so no place between bands."""
+    values = features_of(flat(200, price, 777.0))
+    for name in ("bollinger_position", "volume_z_20"):
+        assert np.isnan(values[WARMUP_BARS:, FEATURE_NAMES.index(name)]).all()

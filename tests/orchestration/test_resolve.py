@@ -262,3 +262,19 @@ def test_a_symbols_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """A missing symbols file is one line with its name and the flag."""
     line = refusal({"symbols_file": str(tmp_path / "none.txt")})
     assert "none.txt" in line and "--symbols-file" in line
+
+
+def test_a_bad_symbol_in_a_file_is_named_by_line(tmp_path: Path) -> None:
+    """The line of the symbols file is said, not the flag that was never given."""
+    path = tmp_path / "symbols.txt"
+    path.write_text("TCS\n# a comment\n../x\n")
+    with pytest.raises(RequestError, match=r"symbols.txt line 3: symbol '\.\./x'"):
+        resolve({"symbols_file": str(path)}, None, {})
+
+
+def test_a_password_is_not_shown() -> None:
+    """A broker URL of the wrong kind is shown without its credentials."""
+    with pytest.raises(RequestError) as caught:
+        resolve({"broker": "http://user:secret@host/0"}, None, {})
+    assert "secret" not in str(caught.value)
+    assert "host" in str(caught.value)
