@@ -121,7 +121,7 @@ def test_no_device_has_more_than_slots_and_one(redis: Redis, ledger: Ledger, fle
 def test_what_nobody_holds_is_sent_again_and_at_last_fails(
     redis: Redis, ledger: Ledger, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A device that swallows an attempt gets it anew, three times; then the piece has failed as lost and the run goes on."""
+    """A device that swallows an attempt gets it anew, three times; then the piece has failed as lost."""
     monkeypatch.setattr(dispatch, "UNHELD_S", 0.0)
     monkeypatch.setattr(dispatch, "RETRY_BACKOFF_S", 0.01)
     fleet.beat("d0")
