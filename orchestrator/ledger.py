@@ -13,6 +13,7 @@ from schemas.errors import RequestError
 from schemas.events import Phase
 from schemas.layout import TEMPORARY_PREFIX
 from schemas.messages import FailureClass, Outcome, Role, Status
+from schemas.window import SkipReason
 
 SCHEMA_VERSION = 1
 
@@ -45,7 +46,7 @@ class WorkRecord(BaseModel):
     attempt: int
     device: str | None
     status: Status | None
-    reason: str | None
+    reason: SkipReason | None
     failure: FailureClass | None
     message: str
     traceback: str

@@ -8,7 +8,7 @@ from schemas.errors import PhaseError
 from schemas.layout import RunLayout
 from schemas.messages import Role, Status
 from schemas.rows import write_rows
-from schemas.window import SkipReason, Window
+from schemas.window import Window
 
 
 def store_rows(manifest: RunManifest, ledger: Ledger, layout: RunLayout, role: Role) -> list[RunRow]:
@@ -31,7 +31,7 @@ def _row(run_id: str, window: Window, record: WorkRecord | None, role: Role) -> 
         start=window.start,
         end=window.end,
         status=record.status,
-        reason=SkipReason(record.reason) if record.reason else None,
+        reason=record.reason,
         failure=record.failure,
         message=record.message,
         artifacts=f"windows/{window.label}/{role}" if success else None,

@@ -53,7 +53,7 @@ class _Training:
             task
             for label, record in students.items()
             if record.status is None and teachers[label].status is not None
-            for task in self._student_of(label, teachers[label].status, teachers[label].message, None)
+            for task in self._student_of(label, teachers[label])
         ]
         context.dispatcher.run(work, self._on_end)
         self._end_students()
@@ -73,32 +73,29 @@ class _Training:
         if outcome.role is Role.STUDENT:
             return ()
         self.teachers_open -= 1
-        students = self._student_of(outcome.name, status, outcome.message, outcome)
+        students = self._student_of(outcome.name, outcome)
         if not self.teachers_open:
             self._end_teachers()
         return students
 
-    def _student_of(
-        self, label: str, teacher: Status | None, message: str, outcome: Outcome | None
-    ) -> list[WindowTask]:
-        """The student's task; where the teacher did not succeed, its end is settled here instead."""
-        if teacher is Status.SUCCESS:
+    def _student_of(self, label: str, teacher: Outcome | WorkRecord) -> list[WindowTask]:
+        """The student's task; where its teacher did not succeed, the student's end is settled here instead."""
+        if teacher.status is Status.SUCCESS:
             return [self._task(Role.STUDENT, label)]
+        skipped = teacher.status is Status.SKIPPED
         settled = Outcome(
             run_id=self.context.run_id,
             role=Role.STUDENT,
             name=label,
             attempt=0,
-            device=outcome.device if outcome else "",
-            status=teacher or Status.FAILED,
-            reason=outcome.reason if outcome else None,
-            failure=outcome.failure if outcome else None,
-            message=message if teacher is Status.SKIPPED else f"its teacher failed: {message}",
+            device=teacher.device or "",
+            status=Status.SKIPPED if skipped else Status.FAILED,
+            reason=teacher.reason,
+            failure=teacher.failure,
+            message=teacher.message if skipped else f"its teacher failed: {teacher.message}",
         )
         self.context.ledger.settle([settled])
-        self.context.progress.advance(
-            Phase.STUDENT_TRAINING, failed=teacher is Status.FAILED, skipped=teacher is Status.SKIPPED
-        )
+        self.context.progress.advance(Phase.STUDENT_TRAINING, failed=not skipped, skipped=skipped)
         self._emit(settled)
         return []
 
