@@ -32,6 +32,7 @@ class _Training:
         self.windows = {planned.window.label: planned.window for planned in context.manifest.plan}
         self.bars = {row.symbol: row.sha256 for row in context.manifest.coverage}
         self.teachers_open = 0
+        self.students_ended: set[str] = set()
         self.errors: list[str] = []
 
     def run(self) -> None:
@@ -41,6 +42,7 @@ class _Training:
         students = {record.name: record for record in context.ledger.records(Role.STUDENT)}
         pending = [label for label in self.windows if teachers[label].status is None]
         self.teachers_open = len(pending)
+        self.students_ended = {label for label, record in students.items() if record.status is not None}
         self._begin(Phase.TEACHER_TRAINING, teachers.values())
         self._announce(skipped, Role.TEACHER)
         self._begin(Phase.STUDENT_TRAINING, students.values())
@@ -51,8 +53,8 @@ class _Training:
         work = [self._task(Role.TEACHER, label) for label in pending]
         work += [
             task
-            for label, record in students.items()
-            if record.status is None and teachers[label].status is not None
+            for label in students
+            if teachers[label].status is not None
             for task in self._student_of(label, teachers[label])
         ]
         context.dispatcher.run(work, self._on_end)
@@ -79,7 +81,9 @@ class _Training:
         return students
 
     def _student_of(self, label: str, teacher: Outcome | WorkRecord) -> list[WindowTask]:
-        """The student's task; where its teacher did not succeed, the student's end is settled here instead."""
+        """The student's task, if it is still to be done; where its teacher did not succeed, its end is settled here."""
+        if label in self.students_ended:
+            return []
         if teacher.status is Status.SUCCESS:
             return [self._task(Role.STUDENT, label)]
         skipped = teacher.status is Status.SKIPPED

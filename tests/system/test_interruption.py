@@ -123,10 +123,11 @@ def test_a_damaged_artifact_is_trained_again_on_resume(two_device_run: Finished,
     cwd = tmp_path / "copy"
     shutil.copytree(two_device_run.cwd, cwd)
     layout = RunLayout.under(cwd / "data", "generated")
-    broken = sorted((layout.folder / "windows").glob("*/student"))[0]
+    broken, other = sorted((layout.folder / "windows").glob("*/student"))[:2]
     (broken / "metadata.json").unlink()
+    (other.with_name("teacher") / "metadata.json").write_text("{}")
     result = orchestrator("resume", "generated", cwd=cwd)
     assert result.returncode == 0, result.stderr
     assert tree(layout.folder / "windows") == tree(two_device_run.folder / "windows")
-    attempts = ended(cwd, Role.STUDENT)
-    assert [label for label, count in attempts.items() if count > 1] == [broken.parent.name]
+    for role, folder in ((Role.STUDENT, broken), (Role.TEACHER, other)):
+        assert [label for label, count in ended(cwd, role).items() if count > 1] == [folder.parent.name]
