@@ -135,6 +135,7 @@ class Validation(Frozen):
     hit_rate: float | None
     mean_net_bps_per_trade: float | None
     mean_net_bps_per_day: float
+    overlap_days: int
     cost_bps: float
     slippage_bps: float
     per_symbol: dict[str, dict[str, Metric]]

@@ -60,6 +60,7 @@ def validate(run_id: str, predictions: Predictions, settings: TrainingSettings) 
         hit_rate=float((net[traded] > 0).mean()) if traded.any() else None,
         mean_net_bps_per_trade=float(net[traded].mean() * 1e4) if traded.any() else None,
         mean_net_bps_per_day=float(by_day.mean() * 1e4),
+        overlap_days=overlap_days(predictions, settings),
         cost_bps=settings.cost_bps,
         slippage_bps=settings.slippage_bps,
         per_symbol={s: _symbol(predictions, net, s) for s in sorted(set(predictions.symbol.tolist()))},
