@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 START_S = 10.0
 TRIES = 3
 
-# The shell holds a pipe from this process: when that closes, for whatever reason, it ends the server.
-_GUARD = '"$0" "$1" & server=$!; cat >/dev/null; kill $server; wait $server'
+# The shell holds a pipe from this process: when that closes, however that comes, it ends the server and its files.
+_GUARD = '"$0" "$1" & server=$!; cat >/dev/null; kill $server; wait $server; rm -rf "$2"'
 
 
 def connect(url: str) -> Redis:
@@ -96,7 +96,7 @@ def _launch(binary: str, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
         'appendonly yes\nappendfsync everysec\nsave ""\nmaxmemory-policy noeviction\n'
     )
     process = subprocess.Popen(
-        ["sh", "-c", _GUARD, binary, str(settings)],
+        ["sh", "-c", _GUARD, binary, str(settings), str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

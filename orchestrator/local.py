@@ -12,7 +12,7 @@ from schemas.wire import BROKER_ENV
 
 logger = logging.getLogger(__name__)
 
-STOP_S = 40.0
+STOP_S = 15.0
 
 
 class LocalWorkers:

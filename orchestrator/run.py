@@ -1,13 +1,13 @@
 """A run from request to recommendation: check everything, write the manifest, open the fleet, walk the phases."""
 
-import fcntl
 import logging
 import os
 import platform
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from rich.console import Console
 from orchestrator import broker as brokers
 from orchestrator.context import RunContext
 from orchestrator.dispatch import Dispatcher, WorkersGone
+from orchestrator.hold import only_one
 from orchestrator.ledger import Ledger
 from orchestrator.local import local_workers
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
@@ -41,7 +42,7 @@ from schemas.names import redact
 from schemas.preflight import PreflightRequest
 from schemas.rows import read_model, write_model
 from schemas.window import PlannedWindow
-from schemas.wire import outcomes_stream
+from schemas.wire import outcomes_stream, presence_key
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ def prepare(config: RunConfig) -> Prepared:
         )
     )
     coverage = stored_coverage(config) if config.skip_fetch else report.coverage
+    refuse_taken_devices(config, report.devices)
     config = config.model_copy(update={"symbols": tuple(row.symbol for row in coverage)})
     planned = plan(config, {row.symbol: row for row in coverage})
     if not planned:
@@ -92,15 +94,57 @@ def stored_coverage(config: RunConfig) -> tuple[Coverage, ...]:
         raise RequestError(f"{bars.coverage} does not exist: no bars are stored; run once without --skip-fetch")
     table = read_model(bars.coverage, CoverageTable).symbols
     for symbol in config.symbols:
-        if symbol not in table or not bars.bars(symbol).is_file():
+        if symbol not in table:
             raise RequestError(f"symbol {symbol} is not in {bars.folder}; run once without --skip-fetch")
-    return tuple(table[symbol] for symbol in config.symbols or sorted(table))
+    coverage = tuple(table[symbol] for symbol in config.symbols or sorted(table))
+    if stale := stale_bars(config, coverage):
+        raise RequestError(f"{stale[0]} is missing or not what {bars.coverage} says; run once without --skip-fetch")
+    return coverage
+
+
+def stale_bars(config: RunConfig, coverage: Iterable[Coverage]) -> list[Path]:
+    """Stored files that are missing or not the bytes that `coverage` names."""
+    bars = BarsLayout.under(config.data_dir, config.interval)
+    paths = {bars.bars(row.symbol): row.sha256 for row in coverage}
+    return [path for path, sha256 in paths.items() if not path.is_file() or sha256_of(path) != sha256]
+
+
+def refuse_taken_devices(config: RunConfig, devices: Iterable[Device]) -> None:
+    """RequestError if workers on the shared broker serve one of the devices already."""
+    if config.broker is None:
+        return
+    with brokers.connect(config.broker) as redis:
+        for device in devices:
+            if redis.exists(presence_key(device.name)):
+                raise RequestError(f"device {device.name} is served by workers already; use --no-local-workers")
+
+
+def refuse_unwritable(config: RunConfig) -> None:
+    """RequestError names the flag whose folder cannot be made or written to."""
+    for flag, folder in {
+        "--data-dir": config.data_dir,
+        "--release-dir": config.release_dir,
+        "--log-dir": config.log_dir,
+        "--telemetry-dir": config.telemetry_dir,
+    }.items():
+        if folder is not None:
+            path = Path(folder).absolute()
+            nearest = next(each for each in (path, *path.parents) if each.exists())
+            if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+                raise RequestError(f"{flag} {folder}: {nearest} is not a folder that can be written to; choose another")
 
 
 def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
     """Run a new request to its end; returns its manifest and the exit code. RequestError before anything is written."""
+    refuse_unwritable(config)
     prepared = prepare(config)
     config = prepared.config
+    skips = Counter(planned.skip for planned in prepared.plan)
+    if None not in skips:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in skips.items())
+        raise RequestError(
+            f"none of the {len(prepared.plan)} windows can be trained: {reasons}; `plan` shows which and why"
+        )
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
     layout = RunLayout.under(config.data_dir, run_id)
     manifest = RunManifest(
@@ -124,7 +168,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
         write_model(layout.manifest, manifest)
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
-        stack.enter_context(_only_one(layout, ledger))
+        stack.enter_context(only_one(layout, ledger))
         return manifest, _execute(manifest, layout, ledger, url, console)
 
 
@@ -135,7 +179,7 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
     with ExitStack() as stack:
         url = broker or manifest.config.broker or stack.enter_context(brokers.embedded())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
-        stack.enter_context(_only_one(layout, ledger))
+        stack.enter_context(only_one(layout, ledger))
         reopened = reopen_broken(ledger, layout)
         if ledger.get("status") == READY and not reopened:
             return EXIT_CODES[READY]
@@ -196,7 +240,10 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             status = READY
         except Interrupted as error:
             status, message = INTERRUPTED, str(error)
-        except (PhaseError, RequestError, WorkersGone, RedisError, ConnectionError) as error:
+            progress.note("stopping; once more to stop at once")
+        except (RedisError, ConnectionError) as error:
+            message = f"the broker at {redact(url)} is gone: {error}"
+        except (PhaseError, RequestError, WorkersGone) as error:
             message = str(error)
         except Exception as error:
             logger.exception("the orchestrator failed")
@@ -214,7 +261,11 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
 
 def _walk(context: RunContext) -> None:
     ended = {record.name for record in context.ledger.phases() if record.status == "success"}
-    if not context.manifest.config.skip_fetch and Phase.DATA_INGESTION not in ended:
+    manifest = context.manifest
+    stale = stale_bars(manifest.config, manifest.coverage)
+    if manifest.config.skip_fetch and stale:
+        raise PhaseError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
+    if not manifest.config.skip_fetch and (stale or Phase.DATA_INGESTION not in ended):
         ingestion.run(context)
     training.run(context)
     validation.run(context)
@@ -222,19 +273,6 @@ def _walk(context: RunContext) -> None:
     audit.run(context)
     recommendation, reasons = briefing.run(context)
     context.ledger.set(recommendation=recommendation, reasons="\n".join(reasons))
-
-
-@contextmanager
-def _only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
-    """Hold the run for this process; RequestError names the process that holds it already."""
-    with layout.manifest.open("rb") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = ledger.get("owner")
-            raise RequestError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it") from None
-        ledger.set(owner=f"process {os.getpid()} on {platform.node()}")
-        yield
 
 
 @contextmanager

@@ -1,15 +1,15 @@
 """How a run ended: one object for programs, one screen for people."""
 
-import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.hold import is_held
 from orchestrator.ledger import Ledger
+from orchestrator.screen import Screen
 from schemas.artifacts import RunManifest
 from schemas.layout import RunLayout, audit_folder, log_path, telemetry_path
 from schemas.messages import Role, Status
@@ -22,7 +22,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
     config = manifest.config
     records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
     planned = len(manifest.plan)
-    reasons = ledger.get("reasons")
+    reasons, status = ledger.get("reasons"), ledger.get("status")
     paths = {
         "run": layout.folder,
         "audit": audit_folder(config.release_dir, manifest.run_id),
@@ -32,7 +32,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         paths["telemetry"] = telemetry_path(config, manifest.run_id)
     return {
         "run_id": manifest.run_id,
-        "status": ledger.get("status") or "interrupted",
+        "status": "interrupted" if status in (None, "running") and not is_held(layout) else status,
         "recommendation": ledger.get("recommendation"),
         "reasons": reasons.split("\n") if reasons else [],
         "phases": {
@@ -71,7 +71,7 @@ def untrained_symbols(manifest: RunManifest, ledger: Ledger) -> dict[str, Counte
     return {symbol: count for symbol, count in reasons.items() if symbol not in trained}
 
 
-def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
+def show(console: Screen, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
     """The final table: phases, windows, symbols with nothing trained, verdict, and where to look."""
     console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)
     table = Table()
@@ -89,14 +89,14 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         windows.add_row(role, *(str(counts[key]) for key in ("planned", "success", "skipped", "failed")))
     console.print(windows)
     if summary["skip_reasons"]:
-        console.print(Text(f"skipped: {_tally(summary['skip_reasons'])}"))
+        console.say(f"skipped: {_tally(summary['skip_reasons'])}")
     for symbol, reasons in sorted(untrained.items()):
-        console.print(Text(f"nothing trained for {symbol}: {_tally(reasons)}"))
+        console.say(f"nothing trained for {symbol}: {_tally(reasons)}")
     if summary["recommendation"]:
         word = summary["recommendation"]
         console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (a person decides)"))
     for reason in summary["reasons"]:
-        console.print(Text(textwrap.fill(reason, console.width, initial_indent="  ", subsequent_indent="  ")))
+        console.say(reason, indent="  ")
     for name, path in summary["paths"].items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True)
     console.print(Text(f"{summary['duration_seconds']:.1f} s"))

@@ -75,7 +75,7 @@ class RunConfig(Frozen):
     max_failure_rate: Annotated[float, Field(ge=0, le=1)] = Field(
         0.15, description="Share of attempted windows that may fail before their phase does."
     )
-    json_summary: bool = Field(False, description="Print one JSON object as the last line of stdout.")
+    json_summary: bool = Field(False, description="Print JSON as the last line of stdout, the rest on stderr.")
 
     @field_validator("symbols", mode="before")
     @classmethod

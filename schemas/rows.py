@@ -38,8 +38,8 @@ def read_model(path: Path, kind: type[M]) -> M:
         return kind.model_validate_json(_content(path))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise PhaseError(f"{path}: {where}: {first['msg']}; it was not written by this version") from None
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise PhaseError(f"{path}: {where}: {first['msg']}; it is damaged, or another version wrote it") from None
 
 
 def _content(path: Path) -> bytes:

@@ -15,6 +15,9 @@ from schemas.preflight import PreflightRequest
 from schemas.wire import BROKER_ENV
 from workers.devices import find_devices
 
+# Workers of one run have nothing to finish once it is over; a fleet lets its windows end.
+TIED_DRAIN_S, DRAIN_S = 5.0, 30.0
+
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -51,7 +54,7 @@ def start(
     try:
         if not broker:
             raise GurukulError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
-        supervise(find_devices(devices), broker, stop, log_level)
+        supervise(find_devices(devices), broker, stop, log_level, TIED_DRAIN_S if until_stdin_closes else DRAIN_S)
     except (GurukulError, ValueError) as error:
         typer.echo(f"workers: {error}", err=True)
         raise typer.Exit(2) from None

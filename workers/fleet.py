@@ -20,7 +20,6 @@ from workers.devices import environment
 
 logger = logging.getLogger(__name__)
 
-DRAIN_S = 30.0
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 30.0
 STEADY_S = 60.0
@@ -37,8 +36,8 @@ class Worker:
     due: float = field(default=0.0)
 
 
-def supervise(devices: list[Device], broker: str, stop: threading.Event, log_level: str = "INFO") -> None:
-    """Keep one worker a device running until `stop` is set; then let them finish what they run and end them."""
+def supervise(devices: list[Device], broker: str, stop: threading.Event, log_level: str, drain_s: float) -> None:
+    """Keep one worker a device running until `stop` is set; then give them `drain_s` to finish what they run."""
     _refuse_doubles(devices, broker)
     workers = [Worker(device) for device in devices]
     try:
@@ -46,7 +45,7 @@ def supervise(devices: list[Device], broker: str, stop: threading.Event, log_lev
             for worker in workers:
                 _tend(worker, broker, log_level)
     finally:
-        _end(workers)
+        _end(workers, drain_s)
 
 
 def _tend(worker: Worker, broker: str, log_level: str) -> None:
@@ -88,11 +87,11 @@ def _affinity_setter(device: Device) -> Callable[[], None] | None:
     return lambda: os.sched_setaffinity(0, cores)
 
 
-def _end(workers: list[Worker]) -> None:
+def _end(workers: list[Worker], drain_s: float) -> None:
     running = [worker.process for worker in workers if worker.process is not None and worker.process.poll() is None]
     for process in running:
         process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + DRAIN_S
+    deadline = time.monotonic() + drain_s
     for process in running:
         try:
             process.wait(max(deadline - time.monotonic(), 0.1))

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import fail, with_config
 from orchestrator.cli.run import load_run
+from orchestrator.screen import Screen
 from schemas.config import RunConfig
 from schemas.errors import GurukulError
 from schemas.window import SkipReason
@@ -29,7 +29,7 @@ def plan(config: RunConfig) -> None:
     from orchestrator.run import prepare
 
     prepared = prepare(config)
-    console = Console(stderr=config.json_summary, highlight=False)
+    console = Screen(stderr=config.json_summary)
     trainable = [planned for planned in prepared.plan if planned.skip is None]
     table = Table()
     for heading in ("symbol", "bars", "first", "last", "windows", "trainable"):
@@ -91,7 +91,7 @@ def runs(
         counts = summary["windows"]["student"]
         cells = (counts["success"], counts["skipped"], counts["failed"])
         table.add_row(summary["run_id"], summary["status"], *map(str, cells), summary["recommendation"] or "")
-    Console(highlight=False).print(table)
+    Screen().print(table)
 
 
 def status(
@@ -115,4 +115,4 @@ def status(
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))
     else:
-        show(Console(highlight=False), summary, untrained)
+        show(Screen(), summary, untrained)

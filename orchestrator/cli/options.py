@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sqlite3
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +26,15 @@ SWITCHES = {
 Command = Callable[..., Any]
 
 
-def fail(error: GurukulError) -> typer.Exit:
-    """Print one line on stderr; the exit to raise."""
-    Console(stderr=True).print(f"orchestrator: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-    return typer.Exit(2)
+def fail(error: Exception) -> typer.Exit:
+    """Print one line on stderr; the exit to raise: 2 for what cannot be run, 3 for a disk or ledger that fails."""
+    foreseen = isinstance(error, GurukulError)
+    hint = "" if foreseen else "; mend that and resume the run"
+    text = " ".join(str(error).split())
+    Console(stderr=True).print(
+        f"orchestrator: {text}{hint}", style="red", markup=False, highlight=False, soft_wrap=True
+    )
+    return typer.Exit(2 if foreseen else 3)
 
 
 def with_config(command: Callable[[RunConfig], None]) -> Command:
@@ -38,8 +44,11 @@ def with_config(command: Callable[[RunConfig], None]) -> Command:
     def wrapper(config: Path | None, **flags: Any) -> None:
         try:
             command(resolve(flags, config))
-        except GurukulError as error:
+        except (GurukulError, sqlite3.Error, OSError) as error:
             raise fail(error) from None
+        except KeyboardInterrupt:
+            typer.echo("orchestrator: interrupted before the run began; nothing was written", err=True)
+            raise typer.Exit(130) from None
 
     parameters = [_parameter("config", Path | None, "--config", "TOML file with any of these settings.", None)]
     for name, field in RunConfig.model_fields.items():

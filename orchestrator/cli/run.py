@@ -1,12 +1,13 @@
 """`orchestrator run` and `orchestrator resume`."""
 
 import json
+import sqlite3
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from orchestrator.cli.options import fail, with_config
+from orchestrator.screen import Screen
 from schemas.artifacts import RunManifest
 from schemas.config import RunConfig
 from schemas.errors import GurukulError
@@ -26,7 +27,7 @@ def run(config: RunConfig) -> None:
     """
     from orchestrator import run as running
 
-    console = Console(stderr=config.json_summary, highlight=False)
+    console = Screen(stderr=config.json_summary)
     manifest, code = running.start(config, console)
     _report(manifest, RunLayout.under(config.data_dir, manifest.run_id), console, code, config.json_summary)
 
@@ -52,11 +53,11 @@ def resume(
     """
     from orchestrator import run as running
 
-    console = Console(stderr=json_summary, highlight=False)
+    console = Screen(stderr=json_summary)
     try:
         manifest, layout = load_run(data_dir, run_id)
         code = running.resume(manifest, layout, broker, console)
-    except GurukulError as error:
+    except (GurukulError, sqlite3.Error, OSError) as error:
         raise fail(error) from None
     _report(manifest, layout, console, code, json_summary)
 
@@ -74,7 +75,7 @@ def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
     return read_model(layout.manifest, RunManifest), layout
 
 
-def _report(manifest: RunManifest, layout: RunLayout, console: Console, code: int, as_json: bool) -> None:
+def _report(manifest: RunManifest, layout: RunLayout, console: Screen, code: int, as_json: bool) -> None:
     from orchestrator.ledger import Ledger
     from orchestrator.summary import show, summarise, untrained_symbols
 
@@ -88,8 +89,12 @@ def _report(manifest: RunManifest, layout: RunLayout, console: Console, code: in
         data_dir = manifest.config.data_dir
         where = "" if data_dir == "data" else f" --data-dir {data_dir}"
         if message:
-            console.print(f"{summary['status']}: {message}", markup=False, soft_wrap=True)
-        console.print(f"to go on: orchestrator resume {manifest.run_id}{where}", markup=False, soft_wrap=True)
+            console.say(f"{summary['status']}: {message}")
+        hopeless = summary["status"] == "failed" and not any(
+            summary["windows"]["teacher"][key] for key in ("success", "failed")
+        )
+        if not hopeless:
+            console.say(f"to go on: orchestrator resume {manifest.run_id}{where}")
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))
     raise typer.Exit(code)

@@ -26,6 +26,9 @@ MEANING = {
 }
 
 
+TOO_LITTLE = "There is too little to judge by, and what cannot be computed does not pass."
+
+
 def run(context: RunContext) -> tuple[Recommendation, list[str]]:
     """Write metrics, summary, briefing, report and manifest; returns the recommendation and its reasons."""
     with context.phase(Phase.PROMOTION_BRIEFING):
@@ -38,7 +41,11 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
         recommendation, reasons = recommend(statistics)
         facts = _facts(context, validation, statistics, recommendation, reasons, plots)
         environment = Environment(
-            loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=FileSystemLoader(TEMPLATES),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
         )
         for name in ("summary.md", "promotion_briefing.md"):
             write_atomic(context.audit / name, environment.get_template(f"{name}.j2").render(facts))
@@ -75,6 +82,7 @@ def _facts(
     context: RunContext, validation: Validation, statistics: Statistics, recommendation: Recommendation,
     reasons: list[str], plots: list[Path],
 ) -> dict[str, Any]:  # fmt: skip
+    computable = all(gate.statistic is not None for gate in statistics.gates)
     roles = {role.value: context.ledger.counts(role) for role in (Role.TEACHER, Role.STUDENT)}
     skips: dict[str, int] = {}
     for record in context.ledger.records(Role.STUDENT):
@@ -86,7 +94,8 @@ def _facts(
         "validation": validation,
         "statistics": statistics,
         "recommendation": recommendation,
-        "meaning": MEANING[recommendation],
+        "meaning": MEANING[recommendation] if computable else TOO_LITTLE,
+        "sources": sorted({row.source for row in context.manifest.coverage}),
         "reasons": reasons,
         "counts": roles,
         "skips": dict(sorted(skips.items())),

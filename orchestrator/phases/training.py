@@ -1,10 +1,12 @@
 """Phases teacher_training and student_training, overlapping: a student is queued the moment its teacher is done."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from orchestrator.context import RunContext
 from orchestrator.ledger import WorkRecord
 from orchestrator.rows import store_rows
+from schemas.artifacts import RunRow
 from schemas.errors import PhaseError
 from schemas.events import EventStatus, EventType, Phase
 from schemas.messages import Metric, Outcome, Role, Status, WindowTask
@@ -150,7 +152,7 @@ class _Training:
     def _close(self, role: Role) -> tuple[str, dict[str, Metric]]:
         """Store the role's rows; the error sentence ('' if none) and the counts."""
         context = self.context
-        store_rows(context.manifest, context.ledger, context.layout, role)
+        rows = store_rows(context.manifest, context.ledger, context.layout, role)
         counts = context.ledger.counts(role)
         success, skipped, failed = (counts.get(status, 0) for status in Status)
         metrics: dict[str, Metric] = {
@@ -161,6 +163,8 @@ class _Training:
         }
         error = failure_sentence(role, success, failed, context.manifest.config.max_failure_rate)
         if error:
+            error += _first_reasons(rows)
+        if error:
             self.errors.append(error)
         return error, metrics
 
@@ -169,10 +173,19 @@ def failure_sentence(role: Role, success: int, failed: int, max_failure_rate: fl
     """Why a role's phase failed, or '' if it did not."""
     attempted = success + failed
     if not success:
-        return f"no {role} was trained ({failed} failed, the rest were skipped)"
+        return f"no {role} was trained, {failed} failed"
     if failed / attempted > max_failure_rate:
         return f"{failed} of {attempted} {role}s failed, more than --max-failure-rate {max_failure_rate:g} allows"
     return ""
+
+
+def _first_reasons(rows: list[RunRow]) -> str:
+    """The first failure, or why windows were skipped if none failed."""
+    failure = next((row for row in rows if row.status is Status.FAILED), None)
+    if failure is not None:
+        return f"; first {failure.window_label}: {failure.message}"
+    skips = Counter(row.reason for row in rows if row.reason)
+    return "; skipped: " + ", ".join(f"{count} {reason}" for reason, count in skips.items())
 
 
 def enter_plan(context: RunContext) -> list[Outcome]:

@@ -187,13 +187,23 @@ def test_symbols_with_signs_in_their_names(symbol: str, nested: bool, tmp_path: 
 
 
 def test_symbols_are_those_with_files_of_the_interval(tmp_path: Path) -> None:
-    """A symbol counts where it has files of the interval asked for, and names that are no symbols are passed over."""
+    """A symbol counts where it has files of the interval asked for; a file whose name is no symbol is named."""
     for symbol in SYMBOLS:
         write_csv(tmp_path / symbol / "1day" / "a.csv", rows("Z"))
     write_csv(tmp_path / "IBM" / "1minute" / "a.csv", rows("Z"))
-    write_csv(tmp_path / "not a symbol.csv", rows("Z"))
     assert known_symbols(f"csv:{tmp_path}", "1day", ()) == sorted(SYMBOLS)
     assert known_symbols(f"csv:{tmp_path}", "1minute", ()) == ["IBM"]
+    write_csv(tmp_path / "not a symbol.csv", rows("Z"))
+    assert known_symbols(f"csv:{tmp_path}", "1minute", ("IBM",)) == ["IBM"]
+    with pytest.raises(RequestError, match="'not a symbol'"):
+        known_symbols(f"csv:{tmp_path}", "1minute", ())
+
+
+def test_blank_lines_are_no_rows(tmp_path: Path, stored: bytes) -> None:
+    """An empty line at the end of a file changes nothing."""
+    path = written(tmp_path, rows("Z"))
+    path.write_text(path.read_text() + "\n\n")
+    assert store.encode(read_csv(tmp_path)) == stored
 
 
 def test_a_symbol_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -256,7 +266,7 @@ def test_a_repeated_timestamp_is_named(tmp_path: Path) -> None:
     lines = rows()
     lines[3][0] = lines[2][0]
     path = written(tmp_path, lines)
-    assert fault(tmp_path).startswith(f"{path} line 5: timestamp 2024-01-01T03:47:00+00:00 repeats")
+    assert fault(tmp_path).startswith(f"{path} line 5: timestamp 2024-01-01T09:17:00+05:30 repeats")
 
 
 def test_an_instant_repeated_in_another_offset_is_named(tmp_path: Path) -> None:
@@ -264,7 +274,7 @@ def test_an_instant_repeated_in_another_offset_is_named(tmp_path: Path) -> None:
     lines = rows("Z")
     lines[3][0] = rows("+05:30")[2][0]
     path = written(tmp_path, lines)
-    assert fault(tmp_path).startswith(f"{path} line 5: timestamp 2024-01-01T03:47:00+00:00 repeats")
+    assert fault(tmp_path).startswith(f"{path} line 5: timestamp 2024-01-01T09:17:00+05:30 repeats")
 
 
 def test_bars_out_of_order_are_named(tmp_path: Path) -> None:
@@ -285,12 +295,12 @@ def test_stamps_with_and_without_offset_do_not_mix(most: str, odd: str, tmp_path
     assert lines[2][0] in fault(tmp_path)
 
 
-@pytest.mark.parametrize("cells", [["2024-01-01 09:17:00", "1", "2"], [*rows()[2], "7"], [""]])
+@pytest.mark.parametrize("cells", [["2024-01-01 09:17:00", "1", "2"], [*rows()[2], "7"]])
 def test_a_ragged_row_is_named(cells: list[str], tmp_path: Path) -> None:
-    """A row with fewer or more cells than the header, or an empty line, is refused with file and line."""
+    """A row with fewer or more cells than the header is refused with file and line."""
     lines: list[Row] = [*rows()[:2], cells, *rows()[3:]]
     path = written(tmp_path, lines)
-    assert fault(tmp_path).startswith(f"{path} line 4: has {0 if cells == [''] else len(cells)} cells")
+    assert fault(tmp_path).startswith(f"{path} line 4: has {len(cells)} cells")
 
 
 @pytest.mark.parametrize("content", ["", "\n"])
@@ -319,7 +329,7 @@ def test_the_faulty_one_of_several_files_is_named(tmp_path: Path) -> None:
         write_csv(second, lines)
         assert fault(tmp_path).startswith(f"{second} line {line}: ")
     write_csv(second, rows()[1:])
-    assert fault(tmp_path).startswith(f"{second} line 2: timestamp 2024-01-01T03:46:00+00:00 repeats")
+    assert fault(tmp_path).startswith(f"{second} line 2: timestamp 2024-01-01T09:16:00+05:30 repeats")
 
 
 @examples(150)

@@ -1,5 +1,6 @@
 """What cannot be run is said in one line, exit code 2, and nothing is written."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def refused(cwd: Path, *arguments: str) -> str:
         (["--skip-fetch"], ["coverage.json", "--skip-fetch"]),
         (["--symbols-file", "nofile"], ["nofile"]),
         (["--config", "nofile.toml"], ["nofile.toml"]),
+        (["--timezone", "Mars/X"], ["--timezone", "Mars/X"]),
     ],
 )
 def test_a_request_that_cannot_be_run(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
@@ -81,6 +83,39 @@ def test_a_csv_that_cannot_be_trusted(tmp_path: Path, lines: list[str], words: l
     line = refused(tmp_path, "--source", "csv:bars", *DATES)
     assert "BAD.csv" in line
     assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize("flag", ["--data-dir", "--release-dir", "--log-dir", "--telemetry-dir"])
+def test_a_folder_that_cannot_be_made(tmp_path: Path, flag: str) -> None:
+    """A file where a folder should be is refused before anything is written, with the flag's name."""
+    (tmp_path / "file").write_text("")
+    result = orchestrator("run", "--symbols", "IBM", flag, "file/inside", cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert f"{flag} file/inside" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_daily_bars_are_not_taken_for_minutes(tmp_path: Path) -> None:
+    """Bars whose spacing is not the interval are refused with both."""
+    (tmp_path / "DAILY.csv").write_text("\n".join([HEADER, *GOOD]) + "\n")
+    line = refused(tmp_path, "--source", "csv:.", "--interval", "5minute", *DATES)
+    assert "1440 minutes apart" in line
+    assert "5minute" in line
+
+
+def test_a_damaged_ledger_does_not_hide_other_runs(tmp_path: Path) -> None:
+    """`status` of a run whose ledger is cut off says so in one line; `runs` goes on to the others."""
+    orchestrator("run", "--symbols", "IBM", "--end-date", "2006-01-01", "--run-id", "whole", cwd=tmp_path)
+    folder = tmp_path / "data" / "models"
+    shutil.copytree(folder / "whole", folder / "cut")
+    ledger = folder / "cut" / "ledger.db"
+    ledger.write_bytes(ledger.read_bytes()[:9000])
+    result = orchestrator("status", "cut", cwd=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    result = orchestrator("runs", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "whole" in result.stdout
 
 
 def test_a_run_id_is_not_taken_twice(tmp_path: Path) -> None:

@@ -1,19 +1,23 @@
 """The whole run on generated bars: every artifact there, loadable, traceable, and the same on any fleet."""
 
 import gzip
+import io
 import json
+import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
 import pytest
 
 from schemas.artifacts import RunRow, Statistics, StudentMetadata, TeacherMetadata, Validation
 from schemas.layout import RunLayout, sha256_of
 from schemas.messages import Role, Status
 from schemas.rows import read_rows
-from tests.conftest import SPAN, Finished, finished_run, tree, write_bars
+from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree, write_bars
 
 TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv"}
 STUDENT_FILES = {"model.json", "metadata.json", "predictions.parquet"}
@@ -68,7 +72,7 @@ def test_teacher_labels_say_what_was_purged_and_never_reach_past_the_window(two_
     layout = RunLayout(two_device_run.folder)
     for row in trained(two_device_run, Role.TEACHER):
         content = gzip.decompress((layout.artifact(row.window_label, Role.TEACHER) / "labels.csv.gz").read_bytes())
-        table = arrow_csv.read_csv(__import__("io").BytesIO(content))
+        table = arrow_csv.read_csv(io.BytesIO(content))
         parts = table["part"].to_pylist()
         assert parts == sorted(parts, key=["fit", "purged", "tail"].index)
         first_tail = parts.index("tail")
@@ -79,8 +83,6 @@ def test_teacher_labels_say_what_was_purged_and_never_reach_past_the_window(two_
 
 def test_scored_blocks_of_a_symbol_do_not_overlap(two_device_run: Finished) -> None:
     """Out-of-sample predictions of a symbol have each decision once, after the window of their student."""
-    import pyarrow.parquet as pq
-
     layout = RunLayout(two_device_run.folder)
     seen: set[tuple[str, object]] = set()
     for row in trained(two_device_run, Role.STUDENT):
@@ -136,30 +138,49 @@ def test_both_devices_worked(two_device_run: Finished) -> None:
     assert len(devices) == 2
 
 
-def test_a_run_without_any_trainable_window_fails(tmp_path: Path) -> None:
-    """A phase with nothing to do is a failed phase: exit 3, and no verdict."""
-    from datetime import date
-
-    from tests.conftest import orchestrator
-
-    folder = write_bars(tmp_path / "bars", ("NEW",), first=date(2024, 1, 1), last=date(2024, 4, 30))
+def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, tmp_path: Path) -> None:
+    """A phase with nothing to show for is a failed phase: exit 3, the reasons, no verdict, and no advice to resume."""
     result = orchestrator(
-        "run", "--json", "--source", f"csv:{folder}", "--start-date", "2024-01-01", "--end-date", "2024-04-01",
-        "--devices", "cpu:1x1", cwd=tmp_path,
-    )  # fmt: skip
+        "run", "--json", "--source", f"csv:{bars}", *SPAN, "--threshold", "9", "--devices", "cpu:1x1", cwd=tmp_path
+    )
     assert result.returncode == 3, result.stderr
     summary = json.loads(result.stdout.splitlines()[-1])
     assert summary["status"] == "failed"
     assert summary["recommendation"] is None
-    assert summary["skip_reasons"] == {"insufficient_history": 1}
+    assert summary["skip_reasons"]["single_class"] > 0
+    assert "no teacher was trained" in result.stderr
+    assert "resume" not in result.stderr
     assert not (tmp_path / "release").exists()
+
+
+def test_a_plan_without_any_trainable_window_is_refused(tmp_path: Path) -> None:
+    """Where coverage alone rules every window out, `run` says so and writes nothing; `plan` shows it."""
+    folder = write_bars(tmp_path / "bars", ("NEW",), first=date(2024, 1, 1), last=date(2024, 4, 30))
+    arguments = ("--source", f"csv:{folder}", "--start-date", "2024-01-01", "--end-date", "2024-04-01")
+    result = orchestrator("run", *arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "1 insufficient_history" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["bars"]
+    assert "insufficient_history: NEW 1" in orchestrator("plan", *arguments, cwd=tmp_path).stdout
+
+
+def test_another_run_on_other_bars_of_a_symbol_does_not_spoil_a_resume(
+    bars: Path, two_device_run: Finished, tmp_path: Path
+) -> None:
+    """`resume` stores its own bars again where another ingestion has replaced them."""
+    cwd = tmp_path / "copy"
+    shutil.copytree(two_device_run.cwd, cwd)
+    (cwd / "data" / "bars" / "1day" / "M&M.parquet").write_bytes(b"of another run")
+    folder = sorted((cwd / "data" / "models" / "generated" / "windows").glob("M&M*/teacher"))[0]
+    shutil.rmtree(folder)
+    result = orchestrator("resume", "generated", cwd=cwd)
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert tree(cwd / "data" / "models" / "generated" / "windows") == tree(two_device_run.folder / "windows")
 
 
 @pytest.mark.parametrize("command", [["status", "generated"], ["runs"]])
 def test_what_looks_says_what_is(two_device_run: Finished, command: list[str]) -> None:
     """`status` and `runs` show a finished run's counts and verdict, and change nothing."""
-    from tests.conftest import orchestrator
-
     before = tree(two_device_run.folder)
     result = orchestrator(*command, cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stderr

@@ -2,11 +2,16 @@
 
 from types import ModuleType
 
+import numpy as np
 import pyarrow as pa
 
 from schemas.config import SourceKind, split_source
-from schemas.errors import RequestError
+from schemas.errors import DataError, RequestError
+from schemas.names import check_symbol
 from workers.bars.sources import csv, parquet, sample
+
+DAY_MINUTES = 1440
+INTERVAL_MINUTES = {"1minute": 1, "5minute": 5, "30minute": 30, "1day": DAY_MINUTES}
 
 SOURCES: dict[SourceKind, ModuleType] = {SourceKind.SAMPLE: sample, SourceKind.CSV: csv, SourceKind.PARQUET: parquet}
 
@@ -19,14 +24,35 @@ def known_symbols(source: str, interval: str, wanted: tuple[str, ...]) -> list[s
         if symbol not in available:
             some = ", ".join(available[:5]) + (" …" if len(available) > 5 else "")
             raise RequestError(f"symbol {symbol} is not in {source} at {interval}; it has {len(available)}: {some}")
-    return list(wanted) or available
+    if wanted:
+        return list(wanted)
+    for name in available:
+        try:
+            check_symbol(name)
+        except ValueError as error:
+            raise RequestError(f"{source} holds files of {name!r}: {error}; rename them, or name --symbols") from None
+    return available
 
 
 def read_bars(source: str, symbol: str, interval: str, timezone: str) -> pa.Table:
     """All bars of one symbol in stored form; DataError says what is wrong and where."""
     kind, folder = split_source(source)
-    table: pa.Table = SOURCES[kind].read(folder, symbol, interval, timezone)
+    try:
+        table: pa.Table = SOURCES[kind].read(folder, symbol, interval, timezone)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{symbol} of {source} cannot be read: {' '.join(str(error).split())}") from None
+    _check_spacing(table, symbol, interval, source)
     return table
+
+
+def _check_spacing(table: pa.Table, symbol: str, interval: str, source: str) -> None:
+    """DataError if the middle one of the steps between bars is not `interval`."""
+    steps = np.diff(np.asarray(table["timestamp"].cast(pa.int64()))) / 60e6
+    wanted = INTERVAL_MINUTES[interval]
+    if len(steps) and not 0.9 * wanted <= np.median(steps) <= (1.1 * wanted if wanted < DAY_MINUTES else 5 * wanted):
+        raise DataError(
+            f"{symbol} of {source} has bars {np.median(steps):g} minutes apart, not {interval}; set --interval"
+        )
 
 
 def adjusts(source: str) -> bool:

@@ -27,10 +27,14 @@ def read(folder: str, symbol: str, interval: str, timezone: str) -> pa.Table:
 
 def _read_file(path: Path) -> pa.Table:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header = next(csv.reader(file), None)
+        return _read_text(path)
     except (UnicodeDecodeError, OSError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+
+
+def _read_text(path: Path) -> pa.Table:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        header = next(csv.reader(file), None)
     if not header:
         raise DataError(f"{path}: is empty; expected a header timestamp,{','.join(COLUMNS)}")
     names = rename_columns(header, path)
@@ -39,7 +43,7 @@ def _read_file(path: Path) -> pa.Table:
         table = arrow_csv.read_csv(
             path,
             read_options=arrow_csv.ReadOptions(use_threads=False),
-            parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
+            parse_options=arrow_csv.ParseOptions(ignore_empty_lines=True),
             convert_options=arrow_csv.ConvertOptions(column_types=types, include_columns=list(types), null_values=[""]),
         )
     except pa.ArrowInvalid as error:
@@ -57,6 +61,8 @@ def _first_bad_cell(path: Path, header: list[str], names: dict[str, str]) -> str
         reader = csv.reader(file)
         next(reader)
         for row in reader:
+            if not row:
+                continue
             if len(row) != len(header):
                 return f"{path} line {reader.line_num}: has {len(row)} cells, the header has {len(header)}"
             if not row[header.index(names["timestamp"])].strip():

@@ -8,25 +8,25 @@ from pathlib import Path
 import pyarrow as pa
 
 from schemas.errors import DataError, RequestError
-from schemas.names import check_symbol
 from workers.bars.series import COLUMNS
 from workers.bars.sources.table import bars_table, instants
 
 
 def symbol_files(folder: Path, symbol: str, interval: str, suffix: str) -> list[Path]:
     """The files that hold `symbol`'s bars, in name order; empty if there are none."""
-    nested = sorted((folder / symbol / interval).glob(f"*{suffix}"))
+    nested = sorted(path for path in (folder / symbol / interval).glob(f"*{suffix}") if path.is_file())
     single = folder / f"{symbol}{suffix}"
+    if nested and single.is_file():
+        raise DataError(f"{single} and {nested[0].parent} both hold {symbol}; keep one")
     return nested or ([single] if single.is_file() else [])
 
 
 def folder_symbols(folder: Path, interval: str, suffix: str) -> list[str]:
-    """Every symbol that has files of this interval, sorted; RequestError if the folder is missing or holds none."""
+    """Every name that has files of this interval, sorted; RequestError if the folder is missing or holds none."""
     if not folder.is_dir():
         raise RequestError(f"folder {folder} does not exist; give an existing one, as in csv:path/to/bars")
     nested = {path.name for path in folder.iterdir() if any((path / interval).glob(f"*{suffix}"))}
-    names = nested | {path.stem for path in folder.glob(f"*{suffix}")}
-    found = sorted(name for name in names if _is_symbol(name))
+    found = sorted(nested | {path.stem for path in folder.glob(f"*{suffix}") if path.is_file()})
     if not found:
         raise RequestError(f"folder {folder} has no SYMBOL/{interval}/*{suffix} and no SYMBOL{suffix}")
     return found
@@ -53,10 +53,3 @@ def read_files(
 
     table = pa.concat_tables(tables)
     return bars_table(table["timestamp"], {c: table[c] for c in COLUMNS}, timezone, locate)
-
-
-def _is_symbol(name: str) -> bool:
-    try:
-        return bool(check_symbol(name))
-    except ValueError:
-        return False

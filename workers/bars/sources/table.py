@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -80,12 +81,12 @@ def bars_table(timestamp: pa.ChunkedArray, columns: dict[str, Any], timezone: st
     """The stored form: timestamp (UTC), session (local date), OHLCV as float64. DataError at the first bad row."""
     times = timestamp.combine_chunks() if isinstance(timestamp, pa.ChunkedArray) else timestamp
     values = {name: np.asarray(columns[name], dtype=np.float64) for name in COLUMNS}
-    _check(times, values, locate)
+    _check(times, values, timezone, locate)
     session = pc.local_timestamp(times.cast(pa.timestamp("us", tz=timezone))).cast(pa.date32(), safe=False)
     return pa.table({"timestamp": times, "session": session, **values})
 
 
-def _check(times: pa.Array, values: dict[str, np.ndarray], locate: Locate) -> None:
+def _check(times: pa.Array, values: dict[str, np.ndarray], timezone: str, locate: Locate) -> None:
     if not len(times):
         raise DataError(f"{locate(0)}: holds no bars")
     for name, column in values.items():
@@ -94,10 +95,15 @@ def _check(times: pa.Array, values: dict[str, np.ndarray], locate: Locate) -> No
             row = int(bad.argmax())
             expected = "a number of at least 0" if name == "volume" else "a price above 0"
             raise DataError(f"{locate(row)}: {name} is {column[row]:g}, not {expected}; correct or remove the row")
+    crossed = values["high"] < values["low"]
+    if crossed.any():
+        row = int(crossed.argmax())
+        raise DataError(
+            f"{locate(row)}: high {values['high'][row]:g} is below low {values['low'][row]:g}; correct the row"
+        )
     steps = np.diff(np.asarray(times.cast(pa.int64())))
     if (steps <= 0).any():
         row = int((steps <= 0).argmax()) + 1
         what = "repeats the one before it" if steps[row - 1] == 0 else "is earlier than the one before it"
-        raise DataError(
-            f"{locate(row)}: timestamp {times[row].as_py().isoformat()} {what}; keep one row a bar, oldest first"
-        )
+        local = times[row].as_py().astimezone(ZoneInfo(timezone)).isoformat()
+        raise DataError(f"{locate(row)}: timestamp {local} {what}; keep one row a bar, oldest first")

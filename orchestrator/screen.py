@@ -1,0 +1,30 @@
+"""Where a run shows itself: wraps words in a terminal, keeps each sentence one line in a pipe."""
+
+import os
+import sys
+import textwrap
+
+from rich.console import Console
+from rich.text import Text
+
+
+class Screen(Console):
+    """A Console that a closed pipe silences: the run goes on, whoever stopped reading."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False)
+
+    def on_broken_pipe(self) -> None:
+        """Say no more; what is still written to the stream goes nowhere."""
+        self.quiet = True
+        stream = sys.stderr if self.stderr else sys.stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+    def say(self, text: Text | str, indent: str = "") -> None:
+        """Print one sentence."""
+        line = Text(text) if isinstance(text, str) else text
+        if self.is_terminal and indent:
+            line = Text(textwrap.fill(line.plain, self.width, initial_indent=indent, subsequent_indent=indent))
+        elif indent:
+            line = Text(indent) + line
+        self.print(line, soft_wrap=not self.is_terminal)
