@@ -54,12 +54,13 @@ XGBOOST_NAMES = ("xgboost", "xgboost-cpu", "xgboost-cu12")
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request that can be run: the config with its symbols, what is known of each, the devices, the plan."""
+    """A request that can be run: the config with its symbols, their coverage, the devices, the plan, what was not read."""
 
     config: RunConfig
     coverage: tuple[Coverage, ...]
     devices: tuple[Device, ...]
     plan: tuple[PlannedWindow, ...]
+    passed_over: tuple[str, ...]
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -84,7 +85,7 @@ def prepare(config: RunConfig) -> Prepared:
         raise RequestError(
             f"{config.start_date} to {config.end_date} holds no window of a week or more; move --end-date"
         )
-    return Prepared(config, coverage, report.devices, tuple(planned))
+    return Prepared(config, coverage, report.devices, tuple(planned), report.passed_over)
 
 
 def stored_coverage(config: RunConfig) -> tuple[Coverage, ...]:
@@ -145,6 +146,8 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
         raise RequestError(
             f"none of the {len(prepared.plan)} windows can be trained: {reasons}; `plan` shows which and why"
         )
+    if prepared.passed_over:
+        console.print(f"passed over, not a symbol's name: {', '.join(prepared.passed_over)}", markup=False)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
     layout = RunLayout.under(config.data_dir, run_id)
     manifest = RunManifest(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-_SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9&.^=_-]{0,31}")
+_SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9&.^=-]{0,31}")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -13,9 +13,17 @@ def check_symbol(symbol: str) -> str:
     """Return `symbol` unchanged; ValueError unless it is safe as a file and key name (`M&M`, `^GSPC`)."""
     if not _SYMBOL.fullmatch(symbol) or symbol.endswith("."):
         raise ValueError(
-            f"symbol {symbol!r} is not valid: 1 to 32 letters, digits, & . ^ = _ -, the first a letter, digit or ^"
+            f"symbol {symbol!r} is not valid: 1 to 32 letters, digits, & . ^ = -, the first a letter, digit or ^"
         )
     return symbol
+
+
+def is_symbol(name: str) -> bool:
+    """Whether `check_symbol` accepts `name`."""
+    try:
+        return bool(check_symbol(name))
+    except ValueError:
+        return False
 
 
 def check_run_id(run_id: str) -> str:

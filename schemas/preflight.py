@@ -23,4 +23,5 @@ class PreflightReport(Frozen):
 
     devices: tuple[Device, ...] = ()
     coverage: tuple[Coverage, ...] = ()
+    passed_over: tuple[str, ...] = ()
     error: str | None = None

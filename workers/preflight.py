@@ -5,7 +5,7 @@ from schemas.device import Device
 from schemas.errors import DataError, RequestError
 from schemas.preflight import PreflightReport, PreflightRequest
 from workers.bars import store
-from workers.bars.source import adjusts, known_symbols, read_bars
+from workers.bars.source import adjusts, known_symbols, passed_over, read_bars
 from workers.devices import find_devices
 
 
@@ -14,9 +14,10 @@ def inspect(request: PreflightRequest) -> PreflightReport:
     try:
         devices: list[Device] = find_devices(request.devices) if request.devices else []
         coverage = _coverage(request) if request.read_source else []
+        others = passed_over(request.source, request.interval) if request.read_source and not request.symbols else []
     except (DataError, RequestError) as error:
         return PreflightReport(error=str(error))
-    return PreflightReport(devices=tuple(devices), coverage=tuple(coverage))
+    return PreflightReport(devices=tuple(devices), coverage=tuple(coverage), passed_over=tuple(others))
 
 
 def _coverage(request: PreflightRequest) -> list[Coverage]:

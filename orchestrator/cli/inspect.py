@@ -49,6 +49,8 @@ def plan(config: RunConfig) -> None:
         f"{len(prepared.plan)} windows of {len(prepared.coverage)} symbols: {len(trainable)} to train,"
         f" {len(prepared.plan) - len(trainable)} skipped; about {rows} labelled rows"
     )
+    if prepared.passed_over:
+        console.say(f"passed over, not a symbol's name: {', '.join(prepared.passed_over)}")
     devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"
     console.print(Text(f"devices (slots): {devices}"), soft_wrap=True)
     if config.json_summary:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from schemas.config import SourceKind, split_source
 from schemas.errors import DataError, RequestError
-from schemas.names import check_symbol
+from schemas.names import is_symbol
 from workers.bars.sources import csv, parquet, sample
 
 DAY_MINUTES = 1440
@@ -18,20 +18,23 @@ SOURCES: dict[SourceKind, ModuleType] = {SourceKind.SAMPLE: sample, SourceKind.C
 
 def known_symbols(source: str, interval: str, wanted: tuple[str, ...]) -> list[str]:
     """`wanted`, or every symbol of the source; RequestError names the first that the source does not have."""
-    kind, folder = split_source(source)
-    available: list[str] = SOURCES[kind].symbols(folder, interval)
+    available = [name for name in _names(source, interval) if is_symbol(name)]
     for symbol in wanted:
         if symbol not in available:
             some = ", ".join(available[:5]) + (" …" if len(available) > 5 else "")
             raise RequestError(f"symbol {symbol} is not in {source} at {interval}; it has {len(available)}: {some}")
-    if wanted:
-        return list(wanted)
-    for name in available:
-        try:
-            check_symbol(name)
-        except ValueError as error:
-            raise RequestError(f"{source} holds files of {name!r}: {error}; rename them, or name --symbols") from None
-    return available
+    return list(wanted) or available
+
+
+def passed_over(source: str, interval: str) -> list[str]:
+    """Names in the source's folder that have files but cannot be symbols, such as lists and notes beside the bars."""
+    return [name for name in _names(source, interval) if not is_symbol(name)]
+
+
+def _names(source: str, interval: str) -> list[str]:
+    kind, folder = split_source(source)
+    names: list[str] = SOURCES[kind].symbols(folder, interval)
+    return names
 
 
 def read_bars(source: str, symbol: str, interval: str, timezone: str) -> pa.Table:
