@@ -54,7 +54,7 @@ XGBOOST_NAMES = ("xgboost", "xgboost-cpu", "xgboost-cu12")
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request that can be run: the config with its symbols, their coverage, the devices, the plan, what was not read."""
+    """A request that can be run: the config with its symbols, their coverage, devices, plan, and what was not read."""
 
     config: RunConfig
     coverage: tuple[Coverage, ...]
