@@ -34,7 +34,6 @@ class Sent:
 
     work: Work
     device: str
-    sent: float
     missed: float | None = None
 
 
@@ -88,7 +87,7 @@ class Dispatcher:
     def _send(self, work: Work, device: str) -> None:
         name = work_name(work)
         work = work.model_copy(update={"attempt": self._ledger.send(work.role, name, device)})
-        self._sent[work.role, name] = Sent(work, device, time.monotonic())
+        self._sent[work.role, name] = Sent(work, device)
         self._sender.send(work, device)
         self._progress.device_takes(device, f"{work.role} {name}")
 

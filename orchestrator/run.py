@@ -1,15 +1,12 @@
 """A run from request to recommendation: check everything, write the manifest, open the fleet, walk the phases."""
 
 import logging
-import os
 import platform
 import shutil
 import signal
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,24 +22,19 @@ from orchestrator.hold import only_one
 from orchestrator.ledger import Ledger
 from orchestrator.local import local_workers
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
-from orchestrator.planning import plan
-from orchestrator.preflight import ask
 from orchestrator.progress import Progress
+from orchestrator.request import prepare, refuse_hopeless, refuse_unwritable, stale_bars
 from orchestrator.sender import Sender
 from orchestrator.telemetry import Telemetry
 from schemas.artifacts import RunManifest
 from schemas.config import RunConfig
-from schemas.coverage import Coverage, CoverageTable
-from schemas.device import Device
 from schemas.errors import Interrupted, PhaseError, RequestError
 from schemas.events import EventStatus, EventType, Phase
-from schemas.layout import BarsLayout, RunLayout, log_path, sha256_of, telemetry_path
+from schemas.layout import RunLayout, log_path, sha256_of, telemetry_path
 from schemas.messages import Role, Status
 from schemas.names import redact
-from schemas.preflight import PreflightRequest
-from schemas.rows import read_model, write_model
-from schemas.window import PlannedWindow
-from schemas.wire import outcomes_stream, presence_key
+from schemas.rows import write_model
+from schemas.wire import outcomes_stream
 
 logger = logging.getLogger(__name__)
 
@@ -52,100 +44,12 @@ LIBRARIES = ("gurukul", "celery", "redis", "pydantic", "numpy", "pyarrow", "scip
 XGBOOST_NAMES = ("xgboost", "xgboost-cpu", "xgboost-cu12")
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A request that can be run: the config with its symbols, their coverage, devices, plan, and what was not read."""
-
-    config: RunConfig
-    coverage: tuple[Coverage, ...]
-    devices: tuple[Device, ...]
-    plan: tuple[PlannedWindow, ...]
-    passed_over: tuple[str, ...]
-
-
-def prepare(config: RunConfig) -> Prepared:
-    """Look at source, store, devices and broker; RequestError if the run cannot be done. Writes nothing."""
-    if config.broker is not None:
-        brokers.check(config.broker)
-    report = ask(
-        PreflightRequest(
-            devices=config.devices if config.local_workers else None,
-            read_source=not config.skip_fetch,
-            source=config.source,
-            interval=config.interval,
-            timezone=config.timezone,
-            symbols=config.symbols,
-        )
-    )
-    coverage = stored_coverage(config) if config.skip_fetch else report.coverage
-    refuse_taken_devices(config, report.devices)
-    config = config.model_copy(update={"symbols": tuple(row.symbol for row in coverage)})
-    planned = plan(config, {row.symbol: row for row in coverage})
-    if not planned:
-        raise RequestError(
-            f"{config.start_date} to {config.end_date} holds no window of a week or more; move --end-date"
-        )
-    return Prepared(config, coverage, report.devices, tuple(planned), report.passed_over)
-
-
-def stored_coverage(config: RunConfig) -> tuple[Coverage, ...]:
-    """What the bar store holds of the wanted symbols (all, if none is named); RequestError names a missing one."""
-    bars = BarsLayout.under(config.data_dir, config.interval)
-    if not bars.coverage.is_file():
-        raise RequestError(f"{bars.coverage} does not exist: no bars are stored; run once without --skip-fetch")
-    table = read_model(bars.coverage, CoverageTable).symbols
-    for symbol in config.symbols:
-        if symbol not in table:
-            raise RequestError(f"symbol {symbol} is not in {bars.folder}; run once without --skip-fetch")
-    coverage = tuple(table[symbol] for symbol in config.symbols or sorted(table))
-    if stale := stale_bars(config, coverage):
-        raise RequestError(f"{stale[0]} is missing or not what {bars.coverage} says; run once without --skip-fetch")
-    return coverage
-
-
-def stale_bars(config: RunConfig, coverage: Iterable[Coverage]) -> list[Path]:
-    """Stored files that are missing or not the bytes that `coverage` names."""
-    bars = BarsLayout.under(config.data_dir, config.interval)
-    paths = {bars.bars(row.symbol): row.sha256 for row in coverage}
-    return [path for path, sha256 in paths.items() if not path.is_file() or sha256_of(path) != sha256]
-
-
-def refuse_taken_devices(config: RunConfig, devices: Iterable[Device]) -> None:
-    """RequestError if workers on the shared broker serve one of the devices already."""
-    if config.broker is None:
-        return
-    with brokers.connect(config.broker) as redis:
-        for device in devices:
-            if redis.exists(presence_key(device.name)):
-                raise RequestError(f"device {device.name} is served by workers already; use --no-local-workers")
-
-
-def refuse_unwritable(config: RunConfig) -> None:
-    """RequestError names the flag whose folder cannot be made or written to."""
-    for flag, folder in {
-        "--data-dir": config.data_dir,
-        "--release-dir": config.release_dir,
-        "--log-dir": config.log_dir,
-        "--telemetry-dir": config.telemetry_dir,
-    }.items():
-        if folder is not None:
-            path = Path(folder).absolute()
-            nearest = next(each for each in (path, *path.parents) if each.exists())
-            if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-                raise RequestError(f"{flag} {folder}: {nearest} is not a folder that can be written to; choose another")
-
-
 def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
     """Run a new request to its end; returns its manifest and the exit code. RequestError before anything is written."""
     refuse_unwritable(config)
     prepared = prepare(config)
+    refuse_hopeless(prepared)
     config = prepared.config
-    skips = Counter(planned.skip for planned in prepared.plan)
-    if None not in skips:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in skips.items())
-        raise RequestError(
-            f"none of the {len(prepared.plan)} windows can be trained: {reasons}; `plan` shows which and why"
-        )
     if prepared.passed_over:
         console.print(f"passed over, not a symbol's name: {', '.join(prepared.passed_over)}", markup=False)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
@@ -177,10 +81,11 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
 
 def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
     """Finish a run that ended early; returns the exit code. What has ended well is not done again."""
-    if manifest.config.broker is not None:
-        brokers.check(broker or manifest.config.broker)
+    shared = broker or manifest.config.broker
+    if shared is not None:
+        brokers.check(shared)
     with ExitStack() as stack:
-        url = broker or manifest.config.broker or stack.enter_context(brokers.embedded())
+        url = shared or stack.enter_context(brokers.embedded())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
         reopened = reopen_broken(ledger, layout)

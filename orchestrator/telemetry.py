@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from orchestrator.streams import read_beyond
 from schemas.errors import RequestError
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
-from schemas.wire import EMIT_SCRIPT, emit_arguments, events_stream, sequence_key
+from schemas.wire import emit, events_stream, sequence_key
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +51,8 @@ class Telemetry:
         if self._file is None:
             return
         event = TrainingEvent(run_id=self._run_id, event_type=event_type, status=status, phase=phase, **details)
-        keys, arguments = emit_arguments(event)
         try:
-            self._redis.eval(EMIT_SCRIPT, len(keys), *keys, *arguments)
+            emit(self._redis, event)
         except RedisError as error:
             logger.warning("event %s went to the log alone: %s", event_type, error)
             self._write(event.model_copy(update={"seq": self._written + 1}).model_dump_json())

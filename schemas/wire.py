@@ -5,6 +5,8 @@ outcomes:<run>    stream of Outcomes                               seq:<run>    
 presence:<device> one key a live worker, gone `PRESENCE_EXPIRY_S` after its last heartbeat
 """
 
+from redis import Redis
+
 from schemas.base import Frozen
 from schemas.device import Device
 from schemas.events import TrainingEvent
@@ -66,8 +68,9 @@ return seq
 """
 
 
-def emit_arguments(event: TrainingEvent) -> tuple[list[str], list[str]]:
-    """KEYS and ARGV of `EMIT_SCRIPT` for one event."""
-    keys = [sequence_key(event.run_id), events_stream(event.run_id)]
+def emit(redis: Redis, event: TrainingEvent) -> None:
+    """Number, append and publish one event, in one round trip; RedisError if the broker does not answer."""
     body = event.model_dump_json(exclude={"seq"})
-    return keys, [telemetry_channel(event.run_id), body, str(EVENT_STREAM_CAP), str(RUN_KEYS_EXPIRY_S)]
+    keys = [sequence_key(event.run_id), events_stream(event.run_id)]
+    arguments = [telemetry_channel(event.run_id), body, str(EVENT_STREAM_CAP), str(RUN_KEYS_EXPIRY_S)]
+    redis.eval(EMIT_SCRIPT, len(keys), *keys, *arguments)

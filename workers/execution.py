@@ -12,7 +12,7 @@ from redis import Redis
 from schemas.errors import DataError, PhaseError, RequestError
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
 from schemas.messages import FailureClass, IngestTask, Outcome, Role, RunTask, Status, Task, WindowTask, work_name
-from schemas.wire import EMIT_SCRIPT, RUN_KEYS_EXPIRY_S, emit_arguments, outcomes_stream
+from schemas.wire import RUN_KEYS_EXPIRY_S, emit, outcomes_stream
 from workers import work
 from workers.connection import shared
 from workers.devices import current_device
@@ -102,5 +102,4 @@ def _emit_start(redis: Redis, task: WindowTask, device: str) -> None:
         device=device,
         attempt=task.attempt,
     )
-    keys, arguments = emit_arguments(event)
-    redis.eval(EMIT_SCRIPT, len(keys), *keys, *arguments)
+    emit(redis, event)

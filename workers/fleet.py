@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -33,7 +33,7 @@ class Worker:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     backoff_s: float = FIRST_BACKOFF_S
-    due: float = field(default=0.0)
+    due: float = 0.0
 
 
 def supervise(devices: list[Device], broker: str, stop: threading.Event, log_level: str, drain_s: float) -> None:

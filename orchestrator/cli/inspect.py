@@ -26,7 +26,7 @@ def plan(config: RunConfig) -> None:
       orchestrator plan --source csv:bars \\
         --start-date 2022-01-01 --end-date 2024-12-31
     """
-    from orchestrator.run import prepare
+    from orchestrator.request import prepare
 
     prepared = prepare(config)
     console = Screen(stderr=config.json_summary)
