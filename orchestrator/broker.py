@@ -25,12 +25,21 @@ START_S = 10.0
 TRIES = 3
 
 # The shell holds a pipe from this process: when that closes, however that comes, it ends the server and its files.
-_GUARD = '"$0" "$1" & server=$!; cat >/dev/null; kill $server; wait $server; rm -rf "$2"'
+# A server that a signal ended is started again from its append-only file; one that ends by itself is not.
+_GUARD = """
+exec 3<&0
+trap 'trap "" TERM; kill $server; wait $server; rm -rf "$2"; exit' TERM
+{ cat <&3 >/dev/null; kill $$; } &
+reader=$!
+while "$0" "$1" </dev/null 3<&- & server=$!; wait $server; code=$?; [ $code -gt 128 ]; do :; done
+kill $reader
+exit $code
+"""
 
 
 def connect(url: str) -> Redis:
-    """A client whose reads may block up to 2 s."""
-    return Redis.from_url(url, socket_timeout=10.0, socket_connect_timeout=5.0)
+    """A client whose reads may block up to 2 s. It tries once more on a new connection; waiting is its caller's."""
+    return Redis.from_url(url, socket_timeout=10.0, socket_connect_timeout=5.0, retry=Retry(NoBackoff(), 1))
 
 
 def check(url: str) -> None:

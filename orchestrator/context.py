@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.backlog import Item
 from orchestrator.dispatch import Dispatcher
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
@@ -99,7 +100,7 @@ class RunContext:
 
         self.ledger.add(role, [self.run_id])
         self.ledger.reopen(role, [self.run_id])
-        self.dispatcher.run([task], on_end)
+        self.dispatcher.run([Item(task)], on_end)
         (outcome,) = ends
         if outcome.status is not Status.SUCCESS:
             raise PhaseError(f"{role} failed ({outcome.failure}): {outcome.message}")

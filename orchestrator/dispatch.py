@@ -2,176 +2,345 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from functools import cache
+from typing import TypeVar
 
 from redis import Redis
+from redis.exceptions import RedisError
 
-from orchestrator.backlog import Backlog, Work
-from orchestrator.fleet import Fleet
+from orchestrator.backlog import Backlog, Item, Key
+from orchestrator.fleet import Fleet, withdraw
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
 from orchestrator.sender import Sender
 from orchestrator.streams import read_beyond
+from orchestrator.supervision import Limits, Sent, Verdict, judge
 from orchestrator.telemetry import Telemetry
-from schemas.messages import RETRIED, FailureClass, Outcome, Role, Status, work_name
-from schemas.wire import attempt_id, outcomes_stream
+from schemas.messages import RETRIED, FailureClass, Outcome, Status
+from schemas.versions import artifact_versions
+from schemas.wire import (
+    PRESENCE_EXPIRY_S,
+    RUN_KEYS_LINGER_S,
+    Presence,
+    allow,
+    alone_key,
+    attempt_id,
+    attempts_key,
+    events_stream,
+    outcomes_stream,
+    recall,
+    sequence_key,
+)
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
+MAX_STRIKES = 3
 RETRY_BACKOFF_S = 1.0
-UNHELD_S = 3.0
+# An attempt that waited so long at a busy device while another idles goes to the idle one.
+STEAL_AFTER_S = 1.0
+STRAY_S = 3.0
 BLOCK_MS = 50
 BATCH = 256
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
 
-Key = tuple[Role, str]
+BROKER_GONE = (RedisError, ConnectionError, TimeoutError)
 
+T = TypeVar("T")
 
-@dataclass
-class Sent:
-    """An attempt that a device should be working on; `missed` is since when nobody says that they hold it."""
-
-    work: Work
-    device: str
-    missed: float | None = None
+OnEnd = Callable[[Outcome], Iterable[Item]]
 
 
 class Dispatcher:
-    """One run's hand on the fleet. Late binding: a device gets work only while fewer than slots + 1 are out on it."""
+    """One run's hand on the fleet. Late binding: a device gets work only while fewer than slots + 1 are out on it.
+
+    `tend` is called twice a second, and while the broker is away; it raises what must end the run.
+    """
 
     def __init__(
         self, run_id: str, redis: Redis, ledger: Ledger, sender: Sender, telemetry: Telemetry, progress: Progress,
-        local_exit: Callable[[], int | None],
+        tend: Callable[[], None], window_limit_s: float | None = None,
     ) -> None:  # fmt: skip
         self._run_id, self._redis, self._ledger = run_id, redis, ledger
         self._sender, self._telemetry, self._progress = sender, telemetry, progress
-        self._local_exit = local_exit
+        self._tend = tend
         self._fleet = Fleet(redis)
         self._backlog = Backlog()
-        self._later: list[tuple[float, Work]] = []
+        self._limits = Limits(window_limit_s)
         self._sent: dict[Key, Sent] = {}
+        self._out: Counter[str] = Counter()
+        self._strays: dict[str, float] = {}
         self._cursor = "0-0"
-        self._waiting_said = False
 
     def drain(self) -> None:
         """Take in outcomes that arrived while nobody listened (resume), before anything is sent again."""
-        while self._take_outcomes(lambda outcome: (), block_ms=None):
+        while self._patiently(lambda: self._take_outcomes(lambda outcome: (), block_ms=None)):
             pass
 
-    def run(self, work: Iterable[Work], on_end: Callable[[Outcome], Iterable[Work]]) -> None:
+    def run(self, work: Iterable[Item], on_end: OnEnd) -> None:
         """Send `work` and whatever `on_end` returns for each outcome, until every piece has ended."""
+        out = self._ledger.sent()
         for item in work:
-            self._backlog.add(item)
-        while self._backlog or self._later or self._sent:
-            if self._fleet.refresh():
-                self._look_after(on_end)
-            self._fill()
-            self._take_outcomes(on_end, block_ms=BLOCK_MS)
-            self._telemetry.write_new()
+            if item.key in out:
+                # An earlier process sent it: whoever has it now may finish it; if nobody has, it is soon found lost.
+                self._expect(item, *out[item.key])
+            else:
+                self._backlog.add(item)
+        while self._backlog or self._sent:
+            self._patiently(lambda: self._step(on_end))
+
+    def leave(self, *, kill: bool) -> None:
+        """Take back what no worker has begun; with `kill` end what runs, too. What was begun may still report."""
+        with suppress(*BROKER_GONE):
+            for sent in list(self._sent.values()):
+                if self._recall(sent):
+                    self._close(sent, None, "taken back")
+                elif kill:
+                    self._sender.kill(sent.id, sent.device)
+                    self._close(sent, None, "ended with its run")
+            withdraw(self._redis, self._ledger.devices(), f"{self._run_id}/")
+
+    def finish(self) -> None:
+        """Leave nothing of an ended run in the broker, save its events, a minute long, for whoever still reads."""
+        with suppress(*BROKER_GONE):
+            clear(self._redis, self._run_id, self._ledger.devices())
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """The result of `call`, made again once the broker is back if it goes away."""
+        while True:
+            try:
+                return call()
+            except BROKER_GONE as error:
+                logger.warning("the broker does not answer: %s", error)
+                self._wait_for_broker(str(error).splitlines()[0] if str(error) else type(error).__name__)
+
+    def _wait_for_broker(self, reason: str) -> None:
+        began, wait_s, said = time.monotonic(), FIRST_WAIT_S, False
+        while True:
+            self._tend()
+            try:
+                self._redis.ping()
+                break
+            except BROKER_GONE:
+                if not said:
+                    self._progress.note(f"the broker does not answer ({reason}); waiting for it")
+                said = True
+                time.sleep(wait_s)
+                wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+        if said:
+            self._progress.note(f"the broker answers again after {time.monotonic() - began:.1f} s")
+
+    def _step(self, on_end: OnEnd) -> None:
+        seconds = self._fleet.refresh()
+        if seconds is not None:
+            self._look_after(seconds, on_end)
+        self._fill()
+        self._take_outcomes(on_end, block_ms=BLOCK_MS)
+        self._telemetry.write_new()
+
+    # Sending.
 
     def _fill(self) -> None:
-        now = time.monotonic()
-        for entry in [entry for entry in self._later if entry[0] <= now]:
-            self._later.remove(entry)
-            self._backlog.add_first(entry[1])
-        for name, presence in self._fleet.present.items():
-            out = sum(sent.device == name for sent in self._sent.values())
-            while out < presence.device.slots + 1:
-                work = self._backlog.take(name, idle=out < presence.device.slots)
-                if work is None:
-                    break
-                self._send(work, name)
-                out += 1
+        usable = {name: presence for name, presence in self._fleet.present.items() if self._usable(name, presence)}
+        busy = True
+        while busy and self._backlog:
+            busy = False
+            # One each in turn: nobody gets a reserve while another has a free slot.
+            for name in sorted(usable, key=lambda each: self._out[each] / usable[each].device.slots):
+                out, slots = self._out[name], usable[name].device.slots
+                if out > slots:
+                    continue
+                empty = not out and not usable[name].held
+                item = self._backlog.take(name, usable, idle=out < slots, empty=empty)
+                if item is not None:
+                    self._send(item, name)
+                    busy = True
 
-    def _send(self, work: Work, device: str) -> None:
-        name = work_name(work)
-        work = work.model_copy(update={"attempt": self._ledger.send(work.role, name, device)})
-        self._sent[work.role, name] = Sent(work, device)
-        self._sender.send(work, device)
-        self._progress.device_takes(device, f"{work.role} {name}")
+    def _usable(self, name: str, presence: Presence) -> bool:
+        alone = self._fleet.alone.get(name, self._run_id) != self._run_id
+        ours = any(sent.item.alone and sent.device == name for sent in self._sent.values())
+        return not (presence.draining or alone or ours) and presence.versions == artifact_versions()
 
-    def _take_outcomes(self, on_end: Callable[[Outcome], Iterable[Work]], block_ms: int | None) -> int:
+    def _send(self, item: Item, device: str) -> None:
+        role, name = item.key
+        attempt = self._ledger.send(role, name, device)
+        again = item.strikes or item.lost
+        self._expect(item, attempt, device)
+        if item.alone:
+            self._reserve(device)
+        if again:
+            self._progress.note(f"{role} {name}: taken over by {device}, attempt {attempt}")
+        self._progress.device_takes(device, f"{role} {name}")
+        allow(self._redis, self._run_id, role, name, attempt)
+        self._sender.send(item.work.model_copy(update={"attempt": attempt}), device)
+
+    def _expect(self, item: Item, attempt: int, device: str) -> None:
+        identity = attempt_id(self._run_id, *item.key, attempt)
+        self._sent[item.key] = Sent(item, device, attempt, identity)
+        self._out[device] += 1
+
+    def _reserve(self, device: str) -> None:
+        self._redis.set(alone_key(device), self._run_id, px=int(PRESENCE_EXPIRY_S * 1000))
+
+    # Outcomes.
+
+    def _take_outcomes(self, on_end: OnEnd, block_ms: int | None) -> int:
         stream = outcomes_stream(self._run_id)
         entries = read_beyond(self._redis, stream, self._cursor, "outcome", BATCH, block_ms)
         for self._cursor, body in entries:
             self._end(Outcome.model_validate_json(body), on_end)
         return len(entries)
 
-    def _end(self, outcome: Outcome, on_end: Callable[[Outcome], Iterable[Work]]) -> None:
-        key = (outcome.role, outcome.name)
-        sent = self._sent.get(key)
-        if sent is not None and sent.work.attempt == outcome.attempt and self._may_retry(outcome):
-            self._again(sent, outcome.failure or FailureClass.BUG, outcome.message)
+    def _end(self, outcome: Outcome, on_end: OnEnd) -> None:
+        sent = self._sent.get((outcome.role, outcome.name))
+        if sent is None or sent.attempt != outcome.attempt:
+            self._note_late(outcome)
             return
+        if outcome.failure in RETRIED:
+            item = sent.item
+            item.strikes += 1
+            item.spoiled.add(sent.device)
+            item.alone |= outcome.failure is FailureClass.OOM
+            if item.strikes < MAX_STRIKES:
+                self._again(sent, outcome.failure, outcome.message)
+                return
+            outcome = outcome.model_copy(update={"message": f"given up after {item.strikes} times: {outcome.message}"})
         if not self._ledger.record(outcome):
-            logger.info("late outcome of %s %s attempt %d changes nothing", *key, outcome.attempt)
             return
-        self._sent.pop(key, None)
-        self._progress.device_done(outcome.device)
-        # A student comes before the next teacher of its symbol: no phase waits for another.
+        self._forget(sent)
+        self._progress.device_done(sent.device)
+        if outcome.status is Status.SUCCESS:
+            self._limits.add(outcome.role, outcome.duration_seconds)
         for item in on_end(outcome):
-            self._backlog.add_first(item)
+            self._backlog.add(item)
 
-    def _may_retry(self, outcome: Outcome) -> bool:
-        return outcome.status is Status.FAILED and outcome.failure in RETRIED and outcome.attempt < MAX_ATTEMPTS
+    def _note_late(self, outcome: Outcome) -> None:
+        """Record what nobody waits for in this process, unless a newer attempt has been sent."""
+        if outcome.failure in RETRIED:
+            changed = self._ledger.retry(outcome.role, outcome.name, outcome.attempt, outcome.failure, outcome.message)
+        else:
+            changed = self._ledger.record(outcome)
+        if not changed:
+            logger.info("late outcome of %s %s attempt %d changes nothing", outcome.role, outcome.name, outcome.attempt)
 
     def _again(self, sent: Sent, failure: FailureClass, message: str) -> None:
-        name = work_name(sent.work)
-        attempt = sent.work.attempt
-        del self._sent[sent.work.role, name]
-        if not self._ledger.retry(sent.work.role, name, attempt, failure, message):
-            return
-        self._later.append((time.monotonic() + RETRY_BACKOFF_S * 2 ** (attempt - 1), sent.work))
-        self._progress.note(
-            f"{sent.work.role} {name}: attempt {attempt} on {sent.device} {failure} ({message}); trying again"
-        )
+        item = sent.item
+        self._close(sent, failure, message)
+        item.due = time.monotonic() + (RETRY_BACKOFF_S * 2 ** (item.strikes - 1) if item.strikes else 0.0)
+        self._backlog.add_again(item)
+        role, name = item.key
+        self._progress.note(f"{role} {name}: attempt {sent.attempt} on {sent.device} {failure}: {message}")
 
-    def _look_after(self, on_end: Callable[[Outcome], Iterable[Work]]) -> None:
+    def _close(self, sent: Sent, failure: FailureClass | None, message: str) -> None:
+        """End an attempt whose work goes on."""
+        self._ledger.retry(*sent.item.key, sent.attempt, failure, message)
+        self._forget(sent)
+
+    def _forget(self, sent: Sent) -> None:
+        del self._sent[sent.item.key]
+        self._out[sent.device] -= 1
+        if sent.item.alone:
+            with suppress(*BROKER_GONE):
+                self._redis.delete(alone_key(sent.device))
+
+    # Supervision.
+
+    def _look_after(self, seconds: float, on_end: OnEnd) -> None:
         present = self._fleet.present
-        self._progress.fleet({name: presence.device.slots for name, presence in present.items()})
-        self._say_if_alone()
-        now = time.monotonic()
+        self._progress.fleet(present, artifact_versions())
+        self._tend()
+        queued = cache(self._fleet.queued)
         for key, sent in list(self._sent.items()):
             if self._sent.get(key) is not sent:
                 continue
-            presence = present.get(sent.device)
-            identity = attempt_id(self._run_id, sent.work.role, work_name(sent.work), sent.work.attempt)
-            held = presence is not None and (identity in presence.held or bool(self._redis.llen(sent.device)))
-            if held:
-                sent.missed = None
-            elif sent.missed is None:
-                sent.missed = now
-            elif now - sent.missed > UNHELD_S and not self._take_outcomes(on_end, block_ms=None):
-                # Only when every outcome that has come in is known, this one's among them, is it lost.
-                self._lose(sent, on_end, gone=presence is None)
+            limit_s = self._limits.of(sent.item.work.role)
+            verdict = judge(sent, present.get(sent.device), queued, seconds, limit_s)
+            if verdict is Verdict.OVERDUE and limit_s is not None:
+                self._stop_overdue(sent, limit_s, on_end)
+            elif verdict is Verdict.LEFT_BEHIND:
+                self._move(sent)
+            # Only when every outcome that has come in is known, this one's among them, is it lost.
+            elif verdict is Verdict.LOST and not self._take_outcomes(on_end, block_ms=None):
+                self._lose(sent, on_end)
+            elif sent.item.alone:
+                self._reserve(sent.device)
+        self._stop_strays(seconds)
+        self._steal()
 
-    def _lose(self, sent: Sent, on_end: Callable[[Outcome], Iterable[Work]], *, gone: bool) -> None:
-        reason = f"device {sent.device} fell silent" if gone else f"device {sent.device} does not hold it any more"
-        if gone:
+    def _lose(self, sent: Sent, on_end: OnEnd) -> None:
+        silent = sent.device not in self._fleet.present
+        reason = f"device {sent.device} fell silent" if silent else f"device {sent.device} does not hold it any more"
+        begun = not self._recall(sent)
+        withdraw(self._redis, [sent.device], sent.id)
+        if silent:
             self._backlog.forget(sent.device)
-        if sent.work.attempt < MAX_ATTEMPTS:
-            self._again(sent, FailureClass.LOST, reason)
-            return
-        lost = Outcome(
-            run_id=self._run_id, role=sent.work.role, name=work_name(sent.work), attempt=sent.work.attempt,
-            device=sent.device, status=Status.FAILED, failure=FailureClass.LOST, message=f"lost each time: {reason}",
+        sent.item.lost = True
+        if begun:
+            self._end(self._failure(sent, FailureClass.LOST, reason), on_end)
+        else:
+            self._again(sent, FailureClass.LOST, f"{reason}, and it was not begun")
+
+    def _stop_overdue(self, sent: Sent, limit_s: float, on_end: OnEnd) -> None:
+        message = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role}; its process was ended"
+        self._end(self._failure(sent, FailureClass.TIMEOUT, message), on_end)
+        self._progress.note(f"{sent.item.work.role} {sent.item.key[1]} on {sent.device}: {message}")
+        self._sender.kill(sent.id, sent.device)
+
+    def _failure(self, sent: Sent, failure: FailureClass, message: str) -> Outcome:
+        role, name = sent.item.key
+        return Outcome(
+            run_id=self._run_id, role=role, name=name, attempt=sent.attempt, device=sent.device,
+            status=Status.FAILED, failure=failure, message=message, duration_seconds=sent.ran_s,
         )  # fmt: skip
-        self._end(lost, on_end)
 
-    def _say_if_alone(self) -> None:
-        code = self._local_exit()
-        if code is not None:
-            raise WorkersGone(code)
-        if not self._fleet.present and self._waiting_said is False:
-            self._waiting_said = True
-            self._progress.note("waiting for a worker to start")
-        elif self._fleet.present:
-            self._waiting_said = False
+    def _recall(self, sent: Sent) -> bool:
+        return recall(self._redis, self._run_id, *sent.item.key, sent.attempt)
+
+    def _move(self, sent: Sent) -> bool:
+        """Hand what was not begun to whoever takes it next."""
+        if not self._recall(sent):
+            return False
+        withdraw(self._redis, [sent.device], sent.id)
+        self._close(sent, None, "moved to another device")
+        self._backlog.add_again(sent.item)
+        return True
+
+    def _steal(self) -> None:
+        """Where the backlog is empty and slots idle, they get what waits behind running work elsewhere."""
+        present = self._fleet.present
+        slots = {name: each.device.slots for name, each in present.items() if self._usable(name, each)}
+        free = sum(max(count - self._out[name], 0) for name, count in slots.items())
+        if self._backlog or not free:
+            return
+        waiting = [
+            sent
+            for sent in self._sent.values()
+            if sent.waited_s > STEAL_AFTER_S and self._out[sent.device] > slots.get(sent.device, 0)
+        ]
+        for sent in waiting[:free]:
+            self._move(sent)
+
+    def _stop_strays(self, seconds: float) -> None:
+        """End what devices still run of this run though its outcome is known or it was sent elsewhere since."""
+        wanted = {sent.id for sent in self._sent.values()}
+        running = {
+            identity: name
+            for name, presence in self._fleet.present.items()
+            for identity in presence.running
+            if identity.startswith(f"{self._run_id}/") and identity not in wanted
+        }
+        self._strays = {identity: self._strays.get(identity, 0.0) + seconds for identity in running}
+        for identity, name in running.items():
+            if self._strays[identity] > STRAY_S:
+                logger.warning("%s still runs %s, which is not wanted any more; ending it", name, identity)
+                self._sender.kill(identity, name)
 
 
-class WorkersGone(Exception):
-    """The run's own `workers start` ended by itself; carries its exit code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"the local workers ended with {code}; the log says why")
+def clear(redis: Redis, run_id: str, devices: Iterable[str]) -> None:
+    """Remove a run from the broker; what a worker still holds of it can begin no more. Events stay for a minute."""
+    withdraw(redis, devices, f"{run_id}/")
+    redis.delete(outcomes_stream(run_id), attempts_key(run_id))
+    for key in (events_stream(run_id), sequence_key(run_id)):
+        redis.expire(key, RUN_KEYS_LINGER_S)

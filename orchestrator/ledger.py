@@ -15,14 +15,14 @@ from schemas.layout import TEMPORARY_PREFIX
 from schemas.messages import FailureClass, Outcome, Role, Status
 from schemas.window import SkipReason
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE work (
     role TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('pending', 'sent', 'done')),
     attempt INTEGER NOT NULL DEFAULT 0, device TEXT, status TEXT, reason TEXT, failure TEXT,
     message TEXT NOT NULL DEFAULT '', traceback TEXT NOT NULL DEFAULT '', metrics TEXT NOT NULL DEFAULT '{}',
-    digests TEXT NOT NULL DEFAULT '{}', duration_seconds REAL, finished REAL,
+    digests TEXT NOT NULL DEFAULT '{}', key TEXT, reused_from TEXT, duration_seconds REAL, finished REAL,
     PRIMARY KEY (role, name)
 ) WITHOUT ROWID;
 CREATE TABLE attempts (
@@ -52,6 +52,8 @@ class WorkRecord(BaseModel):
     traceback: str
     metrics: dict[str, float | int | str | bool | None]
     digests: dict[str, str]
+    key: str | None
+    reused_from: str | None
     duration_seconds: float | None
     finished: float | None
 
@@ -157,7 +159,16 @@ class Ledger:
             )
         return attempt
 
-    def retry(self, role: Role, name: str, attempt: int, failure: FailureClass, message: str) -> bool:
+    def sent(self) -> dict[tuple[Role, str], tuple[int, str]]:
+        """(role, name) -> (attempt, device) of all that was sent and has not ended."""
+        rows = self._db.execute("SELECT role, name, attempt, device FROM work WHERE state = 'sent'")
+        return {(Role(row["role"]), row["name"]): (row["attempt"], row["device"]) for row in rows}
+
+    def devices(self) -> list[str]:
+        """Every device that anything was ever sent to."""
+        return [row["device"] for row in self._db.execute("SELECT DISTINCT device FROM attempts ORDER BY 1")]
+
+    def retry(self, role: Role, name: str, attempt: int, failure: FailureClass | None, message: str) -> bool:
         """End an attempt and make its work pending again; False, nothing changed, unless it is the newest and open."""
         with self._db:
             self._db.execute("BEGIN")
@@ -175,12 +186,12 @@ class Ledger:
             self._db.execute("BEGIN")
             changed = self._db.execute(
                 "UPDATE work SET state = 'done', status = ?, reason = ?, failure = ?, message = ?, traceback = ?,"
-                " metrics = ?, digests = ?, device = ?, duration_seconds = ?, finished = ?"
+                " metrics = ?, digests = ?, key = ?, reused_from = ?, device = ?, duration_seconds = ?, finished = ?"
                 " WHERE role = ? AND name = ? AND attempt = ? AND state = 'sent'",
                 (
                     outcome.status, outcome.reason, outcome.failure, outcome.message, outcome.traceback,
-                    json.dumps(outcome.metrics), json.dumps(outcome.digests), outcome.device, outcome.duration_seconds,
-                    time.time(), outcome.role, outcome.name, outcome.attempt,
+                    json.dumps(outcome.metrics), json.dumps(outcome.digests), outcome.key, outcome.reused_from,
+                    outcome.device, outcome.duration_seconds, time.time(), outcome.role, outcome.name, outcome.attempt,
                 ),
             ).rowcount  # fmt: skip
             if changed:

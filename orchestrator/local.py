@@ -4,48 +4,70 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from schemas.errors import PhaseError
 from schemas.wire import BROKER_ENV
 
 logger = logging.getLogger(__name__)
 
 STOP_S = 15.0
+RESTART_S = 1.0
 
 
 class LocalWorkers:
-    """The running `workers start`."""
+    """`workers start` on `devices`; what they print goes to the end of `log`."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
+    def __init__(self, devices: str, broker: str, log: Path) -> None:
+        self._devices, self._broker, self._log = devices, broker, log
+        self._process = self._start()
+        self._ended: float | None = None
 
-    def exit_code(self) -> int | None:
-        """None while it runs."""
-        return self._process.poll()
+    def tend(self) -> None:
+        """Start it again if a signal ended it; PhaseError if it ended by itself, which would only happen again."""
+        code = self._process.poll()
+        if code is None:
+            return
+        if code >= 0:
+            raise PhaseError(f"the local workers ended with {code}; {self._log} says why")
+        now = time.monotonic()
+        if self._ended is None:
+            logger.warning("workers start was ended by signal %d; starting it again", -code)
+            self._ended = now
+        elif now - self._ended > RESTART_S:
+            self._process, self._ended = self._start(), None
+
+    def stop(self) -> None:
+        """Let it end its workers; kill it if that takes longer than `STOP_S`."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            logger.warning("workers did not stop in %.0f s; killing them", STOP_S)
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "workers", "start", "--devices", self._devices, "--until-stdin-closes"],
+                env=os.environ | {BROKER_ENV: self._broker},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
 
 @contextmanager
 def local_workers(devices: str, broker: str, log: Path) -> Iterator[LocalWorkers]:
-    """Start workers on `devices`; what they print goes to the end of `log`."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "start", "--devices", devices, "--until-stdin-closes"],
-            env=os.environ | {BROKER_ENV: broker},
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    """Start workers; stop them on the way out."""
+    workers = LocalWorkers(devices, broker, log)
     try:
-        yield LocalWorkers(process)
+        yield workers
     finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            logger.warning("workers did not stop in %.0f s; killing them", STOP_S)
-            process.kill()
-            process.wait()
+        workers.stop()

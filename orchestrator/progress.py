@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.events import Phase
+from schemas.wire import Presence
 
 RATE_WINDOW = 50
 PLAIN_EVERY_S = 5.0
@@ -39,12 +41,14 @@ class PhaseLine:
 
 @dataclass
 class DeviceLine:
-    """What a device does and how fast."""
+    """What a device does and how fast; `pid` is its worker's, None while there is none."""
 
     slots: int = 0
     task: str = ""
     done: int = 0
-    present: bool = True
+    pid: int | None = None
+    leaving: bool = False
+    refused: bool = False
     finished: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_WINDOW))
 
     def rate(self, now: float) -> float:
@@ -67,6 +71,7 @@ class Progress:
             else None
         )
         self._said: dict[Phase, float] = {}
+        self._alone = False
 
     def __enter__(self) -> Self:
         if self._live:
@@ -103,18 +108,40 @@ class Progress:
         if not self._live:
             self._plain(phase, f"{status}{_counts(line)} in {line.ended - line.started:.1f} s")
 
-    def fleet(self, slots: dict[str, int]) -> None:
-        """The devices that are there now."""
-        for name, count in slots.items():
+    def fleet(self, present: Mapping[str, Presence], versions: Mapping[str, str]) -> None:
+        """The devices that are there now; those with other `versions` get no work."""
+        for name, presence in present.items():
             line = self._devices.setdefault(name, DeviceLine())
-            if line.slots != count or not line.present:
-                line.slots, line.present = count, True
-                if not self._live:
-                    self.note(f"device {name} is here, {_plural(count, 'slot')}")
+            count, pid = presence.device.slots, line.pid
+            line.slots, line.pid = count, presence.pid
+            if pid is None and not self._live:
+                self.note(f"device {name} is here, {_plural(count, 'slot')}")
+            elif pid not in (None, presence.pid):
+                self.note(f"device {name}: its worker, process {pid}, is lost; process {presence.pid} is in its place")
+            if presence.draining and not line.leaving:
+                self.note(f"device {name} is leaving: it finishes what it runs")
+            line.leaving = presence.draining
+            self._refuse(line, presence, versions)
         for name, line in self._devices.items():
-            if line.present and name not in slots:
-                line.present = False
-                self.note(f"device {name} is lost")
+            if line.pid is not None and name not in present:
+                self.note(f"device {name} {'has left' if line.leaving else 'is lost'}")
+                line.pid, line.leaving = None, False
+        self._say_if_alone(present)
+
+    def _refuse(self, line: DeviceLine, presence: Presence, versions: Mapping[str, str]) -> None:
+        other = [name for name, wanted in versions.items() if presence.versions.get(name) != wanted]
+        if other and not line.refused:
+            name = other[0]
+            self.note(
+                f"device {presence.device.name} gets no work: it has {name} {presence.versions.get(name, 'not')}, "
+                f"this run {versions[name]}; install the same there"
+            )
+        line.refused = bool(other)
+
+    def _say_if_alone(self, present: Mapping[str, Presence]) -> None:
+        if not present and not self._alone:
+            self.note("no worker is there; waiting for one to start")
+        self._alone = not present
 
     def device_takes(self, device: str, task: str) -> None:
         self._devices.setdefault(device, DeviceLine()).task = task
@@ -157,7 +184,7 @@ def _phase_cells(phase: Phase, line: PhaseLine, now: float) -> tuple[Text | Prog
 
 
 def _device_cells(name: str, device: DeviceLine, now: float, left_s: float) -> tuple[Text, ...]:
-    if not device.present:
+    if device.pid is None:
         return Text(name, style="red"), Text("lost"), Text("")
     task = Text(device.task, overflow="ellipsis", no_wrap=True)
     left = f", {left_s:.0f} s left" if left_s else ""

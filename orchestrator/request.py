@@ -9,6 +9,7 @@ from pathlib import Path
 from orchestrator import broker as brokers
 from orchestrator.planning import plan
 from orchestrator.preflight import ask
+from schemas.artifacts import RunManifest
 from schemas.config import RunConfig
 from schemas.coverage import Coverage, CoverageTable
 from schemas.device import Device
@@ -16,6 +17,7 @@ from schemas.errors import RequestError
 from schemas.layout import BarsLayout, sha256_of
 from schemas.preflight import PreflightRequest
 from schemas.rows import read_model
+from schemas.versions import artifact_versions
 from schemas.window import PlannedWindow
 from schemas.wire import presence_key
 
@@ -101,6 +103,17 @@ def refuse_unwritable(config: RunConfig) -> None:
             nearest = next(each for each in (path, *path.parents) if each.exists())
             if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
                 raise RequestError(f"{flag} {folder}: {nearest} is not a folder that can be written to; choose another")
+
+
+def refuse_other_versions(manifest: RunManifest) -> None:
+    """RequestError names the first of the versions that decide an artifact's bytes in which the run began otherwise."""
+    for name, now in artifact_versions().items():
+        began = manifest.versions.get(name, now)
+        if began != now:
+            raise RequestError(
+                f"run {manifest.run_id} began with {name} {began}, here is {now}: what it trains now would not match;"
+                " install that version, or start a new run with --reuse"
+            )
 
 
 def refuse_hopeless(prepared: Prepared) -> None:

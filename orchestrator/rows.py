@@ -36,6 +36,8 @@ def _row(run_id: str, window: Window, record: WorkRecord | None, role: Role) -> 
         message=record.message,
         artifacts=f"windows/{window.label}/{role}" if success else None,
         metadata_sha256=record.digests.get("metadata.json") if success else None,
+        key=record.key if success else None,
+        reused_from=record.reused_from if success else None,
         metrics=record.metrics,
         device=record.device,
         attempts=record.attempt,

@@ -1,14 +1,13 @@
 """A run from request to recommendation: check everything, write the manifest, open the fleet, walk the phases."""
 
 import logging
-import platform
 import shutil
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
@@ -17,31 +16,31 @@ from rich.console import Console
 
 from orchestrator import broker as brokers
 from orchestrator.context import RunContext
-from orchestrator.dispatch import Dispatcher, WorkersGone
+from orchestrator.dispatch import Dispatcher
 from orchestrator.hold import only_one
 from orchestrator.ledger import Ledger
 from orchestrator.local import local_workers
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
 from orchestrator.progress import Progress
-from orchestrator.request import prepare, refuse_hopeless, refuse_unwritable, stale_bars
+from orchestrator.request import prepare, refuse_hopeless, refuse_other_versions, refuse_unwritable, stale_bars
 from orchestrator.sender import Sender
 from orchestrator.telemetry import Telemetry
 from schemas.artifacts import RunManifest
 from schemas.config import RunConfig
-from schemas.errors import Interrupted, PhaseError, RequestError
+from schemas.errors import Cancelled, Interrupted, PhaseError, RequestError
 from schemas.events import EventStatus, EventType, Phase
 from schemas.layout import RunLayout, log_path, sha256_of, telemetry_path
 from schemas.messages import Role, Status
 from schemas.names import redact
 from schemas.rows import write_model
-from schemas.wire import outcomes_stream
+from schemas.versions import artifact_versions
 
 logger = logging.getLogger(__name__)
 
-READY, FAILED, INTERRUPTED = "ready-for-review", "failed", "interrupted"
-EXIT_CODES = {READY: 0, FAILED: 3, INTERRUPTED: 130}
-LIBRARIES = ("gurukul", "celery", "redis", "pydantic", "numpy", "pyarrow", "scipy", "scikit-learn", "arch")
-XGBOOST_NAMES = ("xgboost", "xgboost-cpu", "xgboost-cu12")
+READY, FAILED, INTERRUPTED, CANCELLED = "ready-for-review", "failed", "interrupted", "cancelled"
+EXIT_CODES = {READY: 0, FAILED: 3, INTERRUPTED: 130, CANCELLED: 130}
+# Recorded beside the versions that decide an artifact's bytes.
+OTHER_LIBRARIES = ("celery", "redis", "pydantic", "arch", "matplotlib")
 
 
 def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
@@ -61,7 +60,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
         devices=prepared.devices,
         coverage=prepared.coverage,
         plan=prepared.plan,
-        versions=versions(),
+        versions=artifact_versions() | {name: version(name) for name in OTHER_LIBRARIES},
     )
     with ExitStack() as stack:
         url = config.broker or stack.enter_context(brokers.embedded())
@@ -81,6 +80,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
 
 def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
     """Finish a run that ended early; returns the exit code. What has ended well is not done again."""
+    refuse_other_versions(manifest)
     shared = broker or manifest.config.broker
     if shared is not None:
         brokers.check(shared)
@@ -109,17 +109,6 @@ def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
     return reopened
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide what a run computes."""
-    found = {"python": platform.python_version()}
-    for name in (*LIBRARIES, *XGBOOST_NAMES):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console) -> int:
     """Walk the phases with everything open; record how it ended on every way out."""
     config, began = manifest.config, time.monotonic()
@@ -131,27 +120,36 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
         telemetry = stack.enter_context(Telemetry(redis, manifest.run_id, path))
         progress = stack.enter_context(Progress(console, manifest.run_id))
-        ledger.set(status="running")
+        ledger.set(status="running", cancelled="")
         telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)
         context: RunContext | None = None
+        dispatcher: Dispatcher | None = None
         try:
             local = stack.enter_context(local_workers(config.devices, url, log)) if config.local_workers else None
             sender = Sender(url)
             stack.callback(sender.close)
+
+            def tend() -> None:
+                if ledger.get("cancelled"):
+                    raise Cancelled("`orchestrator cancel` asked for it")
+                if local is not None:
+                    local.tend()
+
             dispatcher = Dispatcher(
-                manifest.run_id, redis, ledger, sender, telemetry, progress, local.exit_code if local else lambda: None
+                manifest.run_id, redis, ledger, sender, telemetry, progress, tend, config.window_limit
             )
             dispatcher.drain()
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, progress)
             _walk(context)
-            redis.delete(outcomes_stream(manifest.run_id))
             status = READY
         except Interrupted as error:
             status, message = INTERRUPTED, str(error)
             progress.note("stopping; once more to stop at once")
+        except Cancelled as error:
+            status, message = CANCELLED, str(error)
         except (RedisError, ConnectionError) as error:
             message = f"the broker at {redact(url)} is gone: {error}"
-        except (PhaseError, RequestError, WorkersGone) as error:
+        except (PhaseError, RequestError) as error:
             message = str(error)
         except Exception as error:
             logger.exception("the orchestrator failed")
@@ -160,9 +158,13 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             seconds = time.monotonic() - began
             if context is not None:
                 context.end_open(status, message)
+            if dispatcher is not None and status != READY:
+                dispatcher.leave(kill=status == CANCELLED)
             ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
             event_status = EventStatus.SUCCESS if status == READY else EventStatus.FAILED
             telemetry.finish(EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds)
+            if dispatcher is not None and status == READY:
+                dispatcher.finish()
             logger.info("run %s: %s %s", manifest.run_id, status, message)
     return EXIT_CODES[status]
 

@@ -43,5 +43,12 @@ class Sender:
         except OperationalError as error:
             raise ConnectionError(f"the broker does not take work: {error}") from None
 
+    def kill(self, identity: str, device: str) -> None:
+        """End the process that runs an attempt; the worker starts another. ConnectionError if the broker is gone."""
+        try:
+            self._app.control.revoke(identity, terminate=True, signal="SIGKILL", destination=[device])
+        except OperationalError as error:
+            raise ConnectionError(f"the broker does not pass on orders: {error}") from None
+
     def close(self) -> None:
         self._app.close()

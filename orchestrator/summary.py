@@ -40,7 +40,9 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
             for phase in ledger.phases()
         },
         "windows": {
-            role.value: {"planned": planned} | {s.value: sum(r.status is s for r in records[role]) for s in Status}
+            role.value: {"planned": planned}
+            | {s.value: sum(r.status is s for r in records[role]) for s in Status}
+            | {"reused": sum(r.status is Status.SUCCESS and r.reused_from is not None for r in records[role])}
             for role in records
         },
         "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.TEACHER] if r.reason).items())),
@@ -88,6 +90,9 @@ def show(console: Screen, summary: dict[str, Any], untrained: dict[str, Counter[
     for role, counts in summary["windows"].items():
         windows.add_row(role, *(str(counts[key]) for key in ("planned", "success", "skipped", "failed")))
     console.print(windows)
+    reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
+    if any(reused.values()):
+        console.say("reused: " + ", ".join(f"{count} {role}s" for role, count in reused.items()))
     if summary["skip_reasons"]:
         console.say(f"skipped: {_tally(summary['skip_reasons'])}")
     for symbol, reasons in sorted(untrained.items()):

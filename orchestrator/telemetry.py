@@ -18,6 +18,11 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 
+# KEYS: seq:<run>; ARGV: the last number that the log holds.
+NUMBER_SCRIPT = """
+if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
+"""
+
 
 class Telemetry:
     """Open for the length of a run. With `path` None telemetry is off and every call does nothing."""
@@ -26,6 +31,7 @@ class Telemetry:
         self._redis, self._run_id, self._path = redis, run_id, path
         self._cursor = "0-0"
         self._written = 0
+        self._caught_up = False
         self._file: Any = None
 
     def __enter__(self) -> Self:
@@ -33,7 +39,7 @@ class Telemetry:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._written = _last_sequence(self._path)
             try:
-                self._redis.set(sequence_key(self._run_id), self._written, nx=True)
+                self._number_on()
             except RedisError as error:
                 raise RequestError(f"the broker went away before the run began: {error}; resume the run") from None
             self._file = self._path.open("a", encoding="utf-8")
@@ -62,11 +68,23 @@ class Telemetry:
         while self._file is not None:
             stream = events_stream(self._run_id)
             entries = read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms=None)
+            forgotten = False
             for self._cursor, body in entries:
                 if json.loads(body)["seq"] > self._written:
                     self._write(body.decode())
+                elif self._caught_up:
+                    # A broker that forgot the numbering begins at 1 again; the log goes on counting.
+                    forgotten = True
+                    self._write(
+                        TrainingEvent.model_validate_json(body)
+                        .model_copy(update={"seq": self._written + 1})
+                        .model_dump_json()
+                    )
             self._file.flush()
+            if forgotten:
+                self._number_on()
             if len(entries) < BATCH:
+                self._caught_up = True
                 return
 
     def finish(self, event_type: EventType, status: EventStatus, **details: Any) -> None:
@@ -76,6 +94,10 @@ class Telemetry:
             self.write_new()
         except RedisError as error:
             logger.warning("event log ends early: %s", error)
+
+    def _number_on(self) -> None:
+        """See to it that the next event's number follows the log's last."""
+        self._redis.eval(NUMBER_SCRIPT, 1, sequence_key(self._run_id), str(self._written))
 
     def _write(self, body: str) -> None:
         self._file.write(body + "\n")

@@ -70,10 +70,16 @@ class RunConfig(Frozen):
     log_dir: str = Field("logs", description="Folder of log files.")
     run_id: RunId | None = Field(None, description="Name of the run; none: live_candidate_YYYYMMDD_HHMMSS.")
     skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
+    reuse: bool = Field(
+        False, description="Take each window whose bars, settings, code and libraries are those of an earlier run from it."
+    )
     telemetry: bool = Field(True, description="Write and publish training events.")
     telemetry_dir: str | None = Field(None, description="Folder of event logs; none: DATA_DIR/analytics/training.")
     max_failure_rate: Annotated[float, Field(ge=0, le=1)] = Field(
         0.15, description="Share of attempted windows that may fail before their phase does."
+    )
+    window_limit: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Seconds that a window may run; none: ten times the median of its role, at least 60."
     )
     json_summary: bool = Field(False, description="Print JSON as the last line of stdout, the rest on stderr.")
 

@@ -23,3 +23,7 @@ class Interrupted(GurukulError):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by signal {signal_number}")
         self.signal_number = signal_number
+
+
+class Cancelled(GurukulError):
+    """`orchestrator cancel` asked for the run's end; it can be resumed."""

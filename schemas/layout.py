@@ -113,6 +113,15 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         raise
 
 
+def remove_temporary(folder: Path) -> None:
+    """Remove what killed processes left half written under `folder`; a live one that loses its file tries again."""
+    for path in folder.rglob(f"{TEMPORARY_PREFIX}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 @contextmanager
 def artifact_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `target`; on success it becomes `target`, else it vanishes.

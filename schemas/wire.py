@@ -2,9 +2,12 @@
 
 events:<run>      stream of TrainingEvents, numbered from 1        telemetry:<run>  channel, the same events
 outcomes:<run>    stream of Outcomes                               seq:<run>        the last event's number
+attempts:<run>    hash, ROLE/NAME to the newest attempt's number while it waits, `NUMBER CLAIMANT` once it was begun
 presence:<device> one key a live worker, gone `PRESENCE_EXPIRY_S` after its last heartbeat
+alone:<device>    the run whose work must have this device for itself just now
 """
 
+from pydantic import AwareDatetime, Field
 from redis import Redis
 
 from schemas.base import Frozen
@@ -12,9 +15,11 @@ from schemas.device import Device
 from schemas.events import TrainingEvent
 
 PRESENCE_PREFIX = "presence:"
+ALONE_PREFIX = "alone:"
 PRESENCE_INTERVAL_S = 1.5
 PRESENCE_EXPIRY_S = 5.0
 RUN_KEYS_EXPIRY_S = 7 * 24 * 3600
+RUN_KEYS_LINGER_S = 60
 EVENT_STREAM_CAP = 100_000
 
 BROKER_ENV = "GURUKUL_BROKER"
@@ -22,12 +27,22 @@ DEVICE_ENV = "GURUKUL_DEVICE"
 
 
 class Presence(Frozen):
-    """What a worker says of itself: its device, where it runs, and the attempts it holds."""
+    """What a worker says of itself: its device, where and since when it runs, what decides its results, what it holds.
+
+    `held` are the ids of all attempts in its hands, `running` of those that a pool child works on. `rate` counts
+    attempts a second over the last minute. A draining worker finishes what runs and takes no more.
+    """
 
     device: Device
     host: str
     pid: int
+    since: AwareDatetime
+    versions: dict[str, str] = Field(default_factory=dict)
     held: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    done: int = 0
+    rate: float = 0.0
+    draining: bool = False
 
 
 def events_stream(run_id: str) -> str:
@@ -46,8 +61,16 @@ def sequence_key(run_id: str) -> str:
     return f"seq:{run_id}"
 
 
+def attempts_key(run_id: str) -> str:
+    return f"attempts:{run_id}"
+
+
 def presence_key(device_name: str) -> str:
     return f"{PRESENCE_PREFIX}{device_name}"
+
+
+def alone_key(device_name: str) -> str:
+    return f"{ALONE_PREFIX}{device_name}"
 
 
 def attempt_id(run_id: str, role: str, name: str, attempt: int) -> str:
@@ -74,3 +97,39 @@ def emit(redis: Redis, event: TrainingEvent) -> None:
     keys = [sequence_key(event.run_id), events_stream(event.run_id)]
     arguments = [telemetry_channel(event.run_id), body, str(EVENT_STREAM_CAP), str(RUN_KEYS_EXPIRY_S)]
     redis.eval(EMIT_SCRIPT, len(keys), *keys, *arguments)
+
+
+# KEYS: attempts:<run>; ARGV: ROLE/NAME, attempt, claimant. An attempt is begun once, by one claimant, while it is the
+# newest; the claimant itself may ask twice, when a reply got lost.
+CLAIM_SCRIPT = """
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+local mine = ARGV[2] .. ' ' .. ARGV[3]
+if known == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], mine) end
+return (known == ARGV[2] or known == mine) and 1 or 0
+"""
+
+# KEYS: attempts:<run>; ARGV: ROLE/NAME, attempt. What nobody has begun can be begun no more.
+RECALL_SCRIPT = """
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known and string.sub(known, 1, #ARGV[2] + 1) == ARGV[2] .. ' ' then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+return 1
+"""
+
+
+def allow(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> None:
+    """Make `attempt` the one that a worker may begin."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.hset(attempts_key(run_id), f"{role}/{name}", str(attempt))
+        pipe.expire(attempts_key(run_id), RUN_KEYS_EXPIRY_S)
+        pipe.execute()
+
+
+def claim(redis: Redis, run_id: str, role: str, name: str, attempt: int, claimant: str) -> bool:
+    """Begin an attempt; False if it has been superseded, recalled, cancelled or begun by another."""
+    return bool(redis.eval(CLAIM_SCRIPT, 1, attempts_key(run_id), f"{role}/{name}", str(attempt), claimant))
+
+
+def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> bool:
+    """Take an attempt back before anybody begins it; False if somebody has."""
+    return bool(redis.eval(RECALL_SCRIPT, 1, attempts_key(run_id), f"{role}/{name}", str(attempt)))

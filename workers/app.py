@@ -4,12 +4,15 @@ The orchestrator supervises attempts itself, so nothing here depends on redelive
 """
 
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, worker_process_init
+from celery.exceptions import WorkerLostError
+from celery.signals import celeryd_init, task_failure, worker_process_init
 
 from schemas.wire import BROKER_ENV
 from workers.lifeline import follow_parent
+from workers.outcomes import report_lost
 from workers.presence import PresenceStep
 
 app = Celery("gurukul", broker=os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"), include=["workers.tasks"])
@@ -43,6 +46,13 @@ app.steps["consumer"].add(PresenceStep)
 @celeryd_init.connect
 def _end_with_supervisor(**_: object) -> None:
     follow_parent()
+
+
+@task_failure.connect
+def _tell_of_a_lost_child(task_id: str, exception: BaseException, kwargs: dict[str, Any], **_: object) -> None:
+    """In the worker itself: its pool child died with an attempt in hand and can tell nobody."""
+    if isinstance(exception, WorkerLostError):
+        report_lost(kwargs["message"], f"its process ended: {exception}")
 
 
 @worker_process_init.connect

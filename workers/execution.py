@@ -1,26 +1,25 @@
 """Run one attempt and report how it ended: every way out of a task becomes exactly one outcome."""
 
 import logging
+import os
 import time
 import traceback
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import TypeAdapter
 from redis import Redis
+from redis.exceptions import RedisError
 
 from schemas.errors import DataError, PhaseError, RequestError
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
-from schemas.messages import FailureClass, IngestTask, Outcome, Role, RunTask, Status, Task, WindowTask, work_name
-from schemas.wire import RUN_KEYS_EXPIRY_S, emit, outcomes_stream
-from workers import work
-from workers.connection import shared
+from schemas.messages import FailureClass, IngestTask, Outcome, Role, RunTask, Status, WindowTask, work_name
+from schemas.wire import claim, emit
+from workers import outcomes, work
+from workers.connection import patiently, shared
 from workers.devices import current_device
 from workers.learning.window import Skip
 
 logger = logging.getLogger(__name__)
-
-_TASK: TypeAdapter[IngestTask | WindowTask | RunTask] = TypeAdapter(Task)
 
 BODIES: dict[Role, Callable[[Any], work.Result]] = {
     Role.INGEST: work.ingest,
@@ -38,21 +37,21 @@ WINDOW_STARTS = {
 
 
 def execute(role: Role, message: dict[str, Any]) -> None:
-    """Validate a message, do its work, append its outcome to the run's stream."""
-    task = _TASK.validate_python(message, strict=False)
+    """Validate a message, claim its attempt, do its work, append its outcome to the run's stream."""
+    task = outcomes.parse(message)
     if task.role is not role:
         raise ValueError(f"message of role {task.role} came to task {role}")
-    redis = shared()
+    redis, name = shared(), work_name(task)
     device = current_device().name
+    claimant = f"{device} {os.getpid()}"
+    if not patiently(lambda: claim(redis, task.run_id, role, name, task.attempt, claimant)):
+        logger.info("%s %s attempt %d is not wanted any more", role, name, task.attempt)
+        return
     if isinstance(task, WindowTask) and task.telemetry:
         _emit_start(redis, task, device)
     outcome = attempt(task, device)
-    logger.info("%s %s attempt %d: %s %s", role, outcome.name, task.attempt, outcome.status, outcome.message)
-    stream = outcomes_stream(task.run_id)
-    with redis.pipeline(transaction=True) as pipe:
-        pipe.xadd(stream, {"outcome": outcome.model_dump_json()})
-        pipe.expire(stream, RUN_KEYS_EXPIRY_S)
-        pipe.execute()
+    logger.info("%s %s attempt %d: %s %s", role, name, task.attempt, outcome.status, outcome.message)
+    patiently(lambda: outcomes.append(redis, outcome))
 
 
 def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
@@ -102,4 +101,7 @@ def _emit_start(redis: Redis, task: WindowTask, device: str) -> None:
         device=device,
         attempt=task.attempt,
     )
-    emit(redis, event)
+    try:
+        emit(redis, event)
+    except RedisError as error:
+        logger.warning("event not published: %s", error)

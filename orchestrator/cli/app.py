@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import inspect, run
+from orchestrator.cli import fleet, inspect, run
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -11,7 +11,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 def main() -> None:
     """Train a teacher and a student for every symbol and window, judge them on unseen bars, brief a person.
 
-    Exit codes: 0 all phases done, 2 the request cannot be run, 3 a phase failed, 130 interrupted.
+    Exit codes: 0 all phases done, 2 the request cannot be run, 3 a phase failed, 130 interrupted or cancelled.
     """
 
 
@@ -20,3 +20,5 @@ cli.command("plan")(inspect.plan)
 cli.command("runs")(inspect.runs)
 cli.command("status")(inspect.status)
 cli.command("resume")(run.resume)
+cli.command("cancel")(fleet.cancel)
+cli.command("fleet")(fleet.fleet)

@@ -21,6 +21,7 @@ SWITCHES = {
     "local_workers": "--local-workers/--no-local-workers",
     "json_summary": "--json",
     "skip_fetch": "--skip-fetch",
+    "reuse": "--reuse",
 }
 
 Command = Callable[..., Any]

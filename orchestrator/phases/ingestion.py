@@ -3,11 +3,12 @@
 import fcntl
 from pathlib import Path
 
+from orchestrator.backlog import Item
 from orchestrator.context import RunContext
 from schemas.coverage import CoverageTable
 from schemas.errors import PhaseError
 from schemas.events import Phase
-from schemas.layout import BarsLayout
+from schemas.layout import BarsLayout, remove_temporary
 from schemas.messages import IngestTask, Outcome, Role, Status
 from schemas.rows import read_model, write_model
 
@@ -27,15 +28,18 @@ def run(context: RunContext) -> None:
         context.ledger.add(Role.INGEST, wanted)
         context.ledger.reopen(Role.INGEST, wanted)
         tasks = [
-            IngestTask(
-                run_id=manifest.run_id,
-                data_dir=context.data_dir,
-                telemetry=config.telemetry,
-                symbol=symbol,
-                source=absolute_source(config.source),
-                interval=config.interval,
-                timezone=config.timezone,
-                sha256=row.sha256,
+            Item(
+                IngestTask(
+                    run_id=manifest.run_id,
+                    data_dir=context.data_dir,
+                    telemetry=config.telemetry,
+                    symbol=symbol,
+                    source=absolute_source(config.source),
+                    interval=config.interval,
+                    timezone=config.timezone,
+                    sha256=row.sha256,
+                ),
+                size=row.bars,
             )
             for symbol, row in wanted.items()
         ]
@@ -45,7 +49,9 @@ def run(context: RunContext) -> None:
         )
         if failed:
             raise PhaseError(f"{len(failed)} of {len(wanted)} symbols could not be stored; {failed[0]}")
-        merge_coverage(BarsLayout.under(config.data_dir, config.interval), CoverageTable(symbols=wanted))
+        bars = BarsLayout.under(config.data_dir, config.interval)
+        remove_temporary(bars.folder)
+        merge_coverage(bars, CoverageTable(symbols=wanted))
 
 
 def absolute_source(source: str) -> str:

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from orchestrator.backlog import Item
 from orchestrator.context import RunContext
 from orchestrator.ledger import WorkRecord
 from orchestrator.rows import store_rows
 from schemas.artifacts import RunRow
 from schemas.errors import PhaseError
 from schemas.events import EventStatus, EventType, Phase
+from schemas.layout import remove_temporary
 from schemas.messages import Metric, Outcome, Role, Status, WindowTask
 
 PHASES = {Role.TEACHER: Phase.TEACHER_TRAINING, Role.STUDENT: Phase.STUDENT_TRAINING}
@@ -32,6 +34,7 @@ class _Training:
     def __init__(self, context: RunContext) -> None:
         self.context = context
         self.windows = {planned.window.label: planned.window for planned in context.manifest.plan}
+        self.sizes = {planned.window.label: planned.expected_rows for planned in context.manifest.plan}
         self.bars = {row.symbol: row.sha256 for row in context.manifest.coverage}
         self.teachers_open = 0
         self.students_ended: set[str] = set()
@@ -52,7 +55,7 @@ class _Training:
         self._announce(skipped, Role.STUDENT)
         if not pending:
             self._end_teachers()
-        work = [self._task(Role.TEACHER, label) for label in pending]
+        work = [self._item(Role.TEACHER, label) for label in pending]
         work += [
             task
             for label in students
@@ -60,6 +63,7 @@ class _Training:
             for task in self._student_of(label, teachers[label])
         ]
         context.dispatcher.run(work, self._on_end)
+        remove_temporary(context.layout.folder)
         self._end_students()
         if self.errors:
             raise PhaseError("; ".join(self.errors))
@@ -69,7 +73,7 @@ class _Training:
         done = sum(status is not None for status in statuses)
         self.context.begin(phase, len(statuses), done, statuses.count(Status.SKIPPED))
 
-    def _on_end(self, outcome: Outcome) -> Iterable[WindowTask]:
+    def _on_end(self, outcome: Outcome) -> Iterable[Item]:
         phase = PHASES[outcome.role]
         status = outcome.status
         self.context.progress.advance(phase, failed=status is Status.FAILED, skipped=status is Status.SKIPPED)
@@ -82,12 +86,12 @@ class _Training:
             self._end_teachers()
         return students
 
-    def _student_of(self, label: str, teacher: Outcome | WorkRecord) -> list[WindowTask]:
+    def _student_of(self, label: str, teacher: Outcome | WorkRecord) -> list[Item]:
         """The student's task, if it is still to be done; where its teacher did not succeed, its end is settled here."""
         if label in self.students_ended:
             return []
         if teacher.status is Status.SUCCESS:
-            return [self._task(Role.STUDENT, label)]
+            return [self._item(Role.STUDENT, label)]
         skipped = teacher.status is Status.SKIPPED
         settled = Outcome(
             run_id=self.context.run_id,
@@ -105,9 +109,9 @@ class _Training:
         self._emit(settled)
         return []
 
-    def _task(self, role: Role, label: str) -> WindowTask:
+    def _item(self, role: Role, label: str) -> Item:
         window = self.windows[label]
-        return WindowTask(
+        task = WindowTask(
             run_id=self.context.run_id,
             data_dir=self.context.data_dir,
             telemetry=self.context.manifest.config.telemetry,
@@ -115,7 +119,9 @@ class _Training:
             window=window,
             settings=self.context.manifest.config.training(),
             bars_sha256=self.bars[window.symbol],
+            reuse=self.context.manifest.config.reuse,
         )
+        return Item(task, size=self.sizes[label])
 
     def _emit(self, outcome: Outcome) -> None:
         window = self.windows[outcome.name]
