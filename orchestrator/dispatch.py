@@ -78,6 +78,7 @@ class Dispatcher:
         """Take in outcomes that arrived while nobody listened (resume), before anything is sent again."""
         while self._patiently(lambda: self._take_outcomes(lambda outcome: (), block_ms=None)):
             pass
+        self._patiently(self._telemetry.write_new)
 
     def run(self, work: Iterable[Item], on_end: OnEnd) -> None:
         """Send `work` and whatever `on_end` returns for each outcome, until every piece has ended."""
@@ -101,6 +102,8 @@ class Dispatcher:
                     self._sender.kill(sent.id, sent.device)
                     self._close(sent, None, "ended with its run")
             withdraw(self._redis, self._ledger.devices(), f"{self._run_id}/")
+            if kill:
+                clear(self._redis, self._run_id, ())
 
     def finish(self) -> None:
         """Leave nothing of an ended run in the broker, save its events, a minute long, for whoever still reads."""
@@ -136,14 +139,15 @@ class Dispatcher:
         seconds = self._fleet.refresh()
         if seconds is not None:
             self._look_after(seconds, on_end)
+            self._telemetry.write_new()
         self._fill()
         self._take_outcomes(on_end, block_ms=BLOCK_MS)
-        self._telemetry.write_new()
 
     # Sending.
 
     def _fill(self) -> None:
         usable = {name: presence for name, presence in self._fleet.present.items() if self._usable(name, presence)}
+        ready: list[Sent] = []
         busy = True
         while busy and self._backlog:
             busy = False
@@ -155,31 +159,40 @@ class Dispatcher:
                 empty = not out and not usable[name].held
                 item = self._backlog.take(name, usable, idle=out < slots, empty=empty)
                 if item is not None:
-                    self._send(item, name)
+                    ready.append(self._expect(item, self._ledger.send(*item.key, name), name))
                     busy = True
+                    if item.alone:
+                        del usable[name]
+                        break
+        if ready:
+            self._send(ready)
 
     def _usable(self, name: str, presence: Presence) -> bool:
         alone = self._fleet.alone.get(name, self._run_id) != self._run_id
         ours = any(sent.item.alone and sent.device == name for sent in self._sent.values())
         return not (presence.draining or alone or ours) and presence.versions == artifact_versions()
 
-    def _send(self, item: Item, device: str) -> None:
-        role, name = item.key
-        attempt = self._ledger.send(role, name, device)
-        again = item.strikes or item.lost
-        self._expect(item, attempt, device)
-        if item.alone:
-            self._reserve(device)
-        if again:
-            self._progress.note(f"{role} {name}: taken over by {device}, attempt {attempt}")
-        self._progress.device_takes(device, f"{role} {name}")
-        allow(self._redis, self._run_id, role, name, attempt)
-        self._sender.send(item.work.model_copy(update={"attempt": attempt}), device)
+    def _send(self, ready: list[Sent]) -> None:
+        for sent in ready:
+            role, name = sent.item.key
+            if sent.item.strikes or sent.item.lost:
+                self._progress.note(f"{role} {name}: taken over by {sent.device}, attempt {sent.attempt}")
+            self._progress.device_takes(sent.device, f"{role} {name}")
+            if sent.item.alone:
+                self._reserve(sent.device)
+        with self._redis.pipeline(transaction=False) as pipe:
+            for sent in ready:
+                allow(pipe, self._run_id, *sent.item.key, sent.attempt)
+            pipe.execute()
+        self._sender.send(
+            [(sent.item.work.model_copy(update={"attempt": sent.attempt}), sent.device) for sent in ready]
+        )
 
-    def _expect(self, item: Item, attempt: int, device: str) -> None:
-        identity = attempt_id(self._run_id, *item.key, attempt)
-        self._sent[item.key] = Sent(item, device, attempt, identity)
+    def _expect(self, item: Item, attempt: int, device: str) -> Sent:
+        sent = Sent(item, device, attempt, attempt_id(self._run_id, *item.key, attempt))
+        self._sent[item.key] = sent
         self._out[device] += 1
+        return sent
 
     def _reserve(self, device: str) -> None:
         self._redis.set(alone_key(device), self._run_id, px=int(PRESENCE_EXPIRY_S * 1000))
@@ -338,9 +351,9 @@ class Dispatcher:
                 self._sender.kill(identity, name)
 
 
-def clear(redis: Redis, run_id: str, devices: Iterable[str]) -> None:
-    """Remove a run from the broker; what a worker still holds of it can begin no more. Events stay for a minute."""
+def clear(redis: Redis, run_id: str, devices: Iterable[str], linger_s: int = RUN_KEYS_LINGER_S) -> None:
+    """Remove a run from the broker: what a worker still holds of it can begin no more. Events stay for `linger_s`."""
     withdraw(redis, devices, f"{run_id}/")
     redis.delete(outcomes_stream(run_id), attempts_key(run_id))
     for key in (events_stream(run_id), sequence_key(run_id)):
-        redis.expire(key, RUN_KEYS_LINGER_S)
+        redis.expire(key, linger_s)

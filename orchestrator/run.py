@@ -16,7 +16,7 @@ from rich.console import Console
 
 from orchestrator import broker as brokers
 from orchestrator.context import RunContext
-from orchestrator.dispatch import Dispatcher
+from orchestrator.dispatch import Dispatcher, clear
 from orchestrator.hold import only_one
 from orchestrator.ledger import Ledger
 from orchestrator.local import local_workers
@@ -72,6 +72,8 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
             ) from None
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
+        with brokers.connect(url) as redis:
+            clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
         write_model(layout.manifest, manifest)
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))

@@ -1,9 +1,13 @@
 """Hand an attempt to a device's queue, by task name: the worker's code is never imported here."""
 
-from celery import Celery
-from kombu.exceptions import OperationalError
+from collections.abc import Sequence
 
-from schemas.messages import TASK_NAMES, IngestTask, RunTask, WindowTask, work_name
+from celery import Celery
+from kombu.exceptions import KombuError
+from kombu.messaging import Producer
+
+from orchestrator.backlog import Work
+from schemas.messages import TASK_NAMES, work_name
 from schemas.wire import attempt_id
 
 
@@ -25,29 +29,36 @@ class Sender:
             },
         )
 
-    def send(self, task: IngestTask | WindowTask | RunTask, device: str) -> None:
-        """Enqueue one attempt on the queue of `device`; ConnectionError if the broker is gone.
+    def send(self, work: Sequence[tuple[Work, str]]) -> None:
+        """Enqueue attempts, each on the queue of its device, in one round trip; ConnectionError if the broker is gone.
 
-        Flower shows it by symbol and window.
+        Delivery is uncertain then, for each of them. Flower shows them by symbol and window.
         """
-        name = work_name(task)
         try:
-            self._app.send_task(
-                TASK_NAMES[task.role],
-                kwargs={"message": task.model_dump(mode="json")},
-                queue=device,
-                task_id=attempt_id(task.run_id, task.role, name, task.attempt),
-                argsrepr=f"({name})",
-                kwargsrepr=repr({"role": str(task.role), "name": name, "attempt": task.attempt, "device": device}),
-            )
-        except OperationalError as error:
+            with self._app.producer_pool.acquire(block=True) as producer, producer.batch():
+                for task, device in work:
+                    self._enqueue(task, device, producer)
+        except KombuError as error:
             raise ConnectionError(f"the broker does not take work: {error}") from None
+
+    def _enqueue(self, task: Work, device: str, producer: Producer) -> None:
+        name = work_name(task)
+        self._app.send_task(
+            TASK_NAMES[task.role],
+            kwargs={"message": task.model_dump(mode="json")},
+            queue=device,
+            task_id=attempt_id(task.run_id, task.role, name, task.attempt),
+            argsrepr=f"({name})",
+            kwargsrepr=repr({"role": str(task.role), "name": name, "attempt": task.attempt, "device": device}),
+            producer=producer,
+            retry=False,
+        )
 
     def kill(self, identity: str, device: str) -> None:
         """End the process that runs an attempt; the worker starts another. ConnectionError if the broker is gone."""
         try:
             self._app.control.revoke(identity, terminate=True, signal="SIGKILL", destination=[device])
-        except OperationalError as error:
+        except KombuError as error:
             raise ConnectionError(f"the broker does not pass on orders: {error}") from None
 
     def close(self) -> None:

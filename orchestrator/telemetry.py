@@ -32,6 +32,7 @@ class Telemetry:
         self._cursor = "0-0"
         self._written = 0
         self._caught_up = False
+        self._unseen: dict[int, TrainingEvent] = {}
         self._file: Any = None
 
     def __enter__(self) -> Self:
@@ -58,34 +59,49 @@ class Telemetry:
             return
         event = TrainingEvent(run_id=self._run_id, event_type=event_type, status=status, phase=phase, **details)
         try:
-            emit(self._redis, event)
+            number = emit(self._redis, event)
         except RedisError as error:
             logger.warning("event %s went to the log alone: %s", event_type, error)
-            self._write(event.model_copy(update={"seq": self._written + 1}).model_dump_json())
+            self._write(event)
+        else:
+            self._unseen[number] = event
 
     def write_new(self) -> None:
-        """Append to the log whatever the stream holds beyond it."""
+        """Append to the log whatever the stream holds beyond it, and what the stream has forgotten."""
         while self._file is not None:
             stream = events_stream(self._run_id)
             entries = read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms=None)
             forgotten = False
             for self._cursor, body in entries:
-                if json.loads(body)["seq"] > self._written:
-                    self._write(body.decode())
+                event = TrainingEvent.model_validate_json(body)
+                number = event.seq or 0
+                known = self._unseen.get(number)
+                if known is not None and known.timestamp == event.timestamp:
+                    del self._unseen[number]
+                if number > self._written:
+                    self._append(body.decode(), number)
                 elif self._caught_up:
                     # A broker that forgot the numbering begins at 1 again; the log goes on counting.
+                    self._write(event)
                     forgotten = True
-                    self._write(
-                        TrainingEvent.model_validate_json(body)
-                        .model_copy(update={"seq": self._written + 1})
-                        .model_dump_json()
-                    )
-            self._file.flush()
-            if forgotten:
-                self._number_on()
             if len(entries) < BATCH:
-                self._caught_up = True
-                return
+                break
+        else:
+            return
+        for event in self._unseen.values():
+            self._write(event)
+        if forgotten or self._unseen:
+            self._number_on()
+        self._unseen.clear()
+        self._caught_up = True
+        self._file.flush()
+
+    def told(self) -> set[tuple[EventType, str]]:
+        """(type, window label) of every event in the log that names a window."""
+        if self._path is None or not self._path.is_file():
+            return set()
+        events = [json.loads(line) for line in self._path.read_bytes().splitlines()]
+        return {(event["event_type"], event["window_label"]) for event in events if event["window_label"]}
 
     def finish(self, event_type: EventType, status: EventStatus, **details: Any) -> None:
         """Emit the last event and write everything up to it."""
@@ -99,9 +115,14 @@ class Telemetry:
         """See to it that the next event's number follows the log's last."""
         self._redis.eval(NUMBER_SCRIPT, 1, sequence_key(self._run_id), str(self._written))
 
-    def _write(self, body: str) -> None:
+    def _write(self, event: TrainingEvent) -> None:
+        """Append an event under the log's own next number."""
+        number = self._written + 1
+        self._append(event.model_copy(update={"seq": number}).model_dump_json(), number)
+
+    def _append(self, body: str, number: int) -> None:
         self._file.write(body + "\n")
-        self._written = json.loads(body)["seq"]
+        self._written = number
 
 
 def _last_sequence(path: Path) -> int:

@@ -7,6 +7,8 @@ presence:<device> one key a live worker, gone `PRESENCE_EXPIRY_S` after its last
 alone:<device>    the run whose work must have this device for itself just now
 """
 
+from typing import Any
+
 from pydantic import AwareDatetime, Field
 from redis import Redis
 
@@ -91,12 +93,13 @@ return seq
 """
 
 
-def emit(redis: Redis, event: TrainingEvent) -> None:
-    """Number, append and publish one event, in one round trip; RedisError if the broker does not answer."""
+def emit(redis: Redis, event: TrainingEvent) -> int:
+    """Number, append and publish one event, in one round trip; returns its number. RedisError if no broker answers."""
     body = event.model_dump_json(exclude={"seq"})
     keys = [sequence_key(event.run_id), events_stream(event.run_id)]
     arguments = [telemetry_channel(event.run_id), body, str(EVENT_STREAM_CAP), str(RUN_KEYS_EXPIRY_S)]
-    redis.eval(EMIT_SCRIPT, len(keys), *keys, *arguments)
+    number: Any = redis.eval(EMIT_SCRIPT, len(keys), *keys, *arguments)
+    return int(number)
 
 
 # KEYS: attempts:<run>; ARGV: ROLE/NAME, attempt, claimant. An attempt is begun once, by one claimant, while it is the
@@ -119,10 +122,8 @@ return 1
 
 def allow(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> None:
     """Make `attempt` the one that a worker may begin."""
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.hset(attempts_key(run_id), f"{role}/{name}", str(attempt))
-        pipe.expire(attempts_key(run_id), RUN_KEYS_EXPIRY_S)
-        pipe.execute()
+    redis.hset(attempts_key(run_id), f"{role}/{name}", str(attempt))
+    redis.expire(attempts_key(run_id), RUN_KEYS_EXPIRY_S)
 
 
 def claim(redis: Redis, run_id: str, role: str, name: str, attempt: int, claimant: str) -> bool:

@@ -2,16 +2,22 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from schemas.device import Device
 from schemas.errors import RequestError
@@ -23,6 +29,8 @@ logger = logging.getLogger(__name__)
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 30.0
 STEADY_S = 60.0
+
+TEMPORARY_PREFIX = "gurukul-workers-"
 
 
 @dataclass
@@ -40,19 +48,34 @@ def supervise(devices: list[Device], broker: str, stop: threading.Event, log_lev
     """Keep one worker a device running until `stop` is set; then give them `drain_s` to finish what they run."""
     _refuse_doubles(devices, broker)
     workers = [Worker(device) for device in devices]
+    with _temporary_folder() as temporary:
+        surroundings = {BROKER_ENV: broker, "TMPDIR": temporary}
+        try:
+            while not stop.wait(0.2):
+                for worker in workers:
+                    _tend(worker, surroundings, log_level)
+        finally:
+            _end(workers, drain_s)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """A folder for what killed processes leave behind; removed here, or, if this one is killed, by the next."""
+    for path in Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*"):
+        if not _alive(int(path.name.removeprefix(TEMPORARY_PREFIX).split("-")[0])):
+            shutil.rmtree(path, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-")
     try:
-        while not stop.wait(0.2):
-            for worker in workers:
-                _tend(worker, broker, log_level)
+        yield folder
     finally:
-        _end(workers, drain_s)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tend(worker: Worker, broker: str, log_level: str) -> None:
+def _tend(worker: Worker, surroundings: dict[str, str], log_level: str) -> None:
     now = time.monotonic()
     if worker.process is None:
         if now >= worker.due:
-            worker.process, worker.started = _start(worker.device, broker, log_level), now
+            worker.process, worker.started = _start(worker.device, surroundings, log_level), now
             logger.info("worker %s started, pid %d", worker.device.name, worker.process.pid)
         return
     code = worker.process.poll()
@@ -60,11 +83,23 @@ def _tend(worker: Worker, broker: str, log_level: str) -> None:
         return
     worker.backoff_s = FIRST_BACKOFF_S if now - worker.started > STEADY_S else worker.backoff_s
     logger.warning("worker %s ended with %d; starting again in %.0f s", worker.device.name, code, worker.backoff_s)
+    _sign_off(worker.device, surroundings[BROKER_ENV])
     worker.process, worker.due = None, now + worker.backoff_s
     worker.backoff_s = min(worker.backoff_s * 2, LONGEST_BACKOFF_S)
 
 
-def _start(device: Device, broker: str, log_level: str) -> subprocess.Popen[bytes]:
+def _sign_off(device: Device, broker: str) -> None:
+    """A dead worker's last heartbeat would stand for some seconds; whoever supervises it knows better at once."""
+    try:
+        with Redis.from_url(
+            broker, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
+        ) as redis:
+            redis.delete(presence_key(device.name))
+    except RedisError as error:
+        logger.warning("could not sign %s off: %s", device.name, error)
+
+
+def _start(device: Device, surroundings: dict[str, str], log_level: str) -> subprocess.Popen[bytes]:
     command = [
         sys.executable, "-m", "celery", "-A", "workers.app", "worker",
         "--hostname", device.name, "--queues", device.name, "--concurrency", str(device.slots),
@@ -72,7 +107,7 @@ def _start(device: Device, broker: str, log_level: str) -> subprocess.Popen[byte
     ]  # fmt: skip
     return subprocess.Popen(
         command,
-        env=os.environ | environment(device) | {BROKER_ENV: broker},
+        env=os.environ | environment(device) | surroundings,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
         preexec_fn=_affinity_setter(device),
@@ -105,7 +140,7 @@ def _refuse_doubles(devices: list[Device], broker: str) -> None:
         with Redis.from_url(broker, socket_connect_timeout=3.0) as redis:
             for device in devices:
                 value = redis.get(presence_key(device.name))
-                if value and _alive(other := Presence.model_validate_json(value)):
+                if value and _alive((other := Presence.model_validate_json(value)).pid):
                     raise RequestError(
                         f"device {device.name} is served by process {other.pid}; stop it, or use --no-local-workers"
                     )
@@ -113,9 +148,9 @@ def _refuse_doubles(devices: list[Device], broker: str) -> None:
         raise RequestError(f"broker does not answer: {error}; check --broker") from None
 
 
-def _alive(other: Presence) -> bool:
+def _alive(pid: int) -> bool:
     try:
-        os.kill(other.pid, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:

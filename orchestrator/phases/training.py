@@ -42,17 +42,17 @@ class _Training:
 
     def run(self) -> None:
         context = self.context
-        skipped = enter_plan(context)
+        enter_plan(context)
         teachers = {record.name: record for record in context.ledger.records(Role.TEACHER)}
         students = {record.name: record for record in context.ledger.records(Role.STUDENT)}
         pending = [label for label in self.windows if teachers[label].status is None]
         self.teachers_open = len(pending)
         self.students_ended = {label for label, record in students.items() if record.status is not None}
         self._begin(Phase.TEACHER_TRAINING, teachers.values())
-        self._announce(skipped, Role.TEACHER)
+        self._announce(teachers.values())
         self._begin(Phase.STUDENT_TRAINING, students.values())
         context.telemetry.emit(EventType.STUDENT_BATCH_START, EventStatus.IN_PROGRESS, Phase.STUDENT_TRAINING)
-        self._announce(skipped, Role.STUDENT)
+        self._announce(students.values())
         if not pending:
             self._end_teachers()
         work = [self._item(Role.TEACHER, label) for label in pending]
@@ -77,7 +77,7 @@ class _Training:
         phase = PHASES[outcome.role]
         status = outcome.status
         self.context.progress.advance(phase, failed=status is Status.FAILED, skipped=status is Status.SKIPPED)
-        self._emit(outcome)
+        self._emit(outcome, status)
         if outcome.role is Role.STUDENT:
             return ()
         self.teachers_open -= 1
@@ -106,7 +106,7 @@ class _Training:
         )
         self.context.ledger.settle([settled])
         self.context.progress.advance(Phase.STUDENT_TRAINING, failed=not skipped, skipped=skipped)
-        self._emit(settled)
+        self._emit(settled, settled.status)
         return []
 
     def _item(self, role: Role, label: str) -> Item:
@@ -123,11 +123,11 @@ class _Training:
         )
         return Item(task, size=self.sizes[label])
 
-    def _emit(self, outcome: Outcome) -> None:
+    def _emit(self, outcome: Outcome | WorkRecord, status: Status) -> None:
         window = self.windows[outcome.name]
         self.context.telemetry.emit(
-            END_EVENTS[outcome.role, outcome.status],
-            EventStatus(outcome.status.value),
+            END_EVENTS[outcome.role, status],
+            EventStatus(status.value),
             PHASES[outcome.role],
             symbol=window.symbol,
             window_label=window.label,
@@ -138,10 +138,12 @@ class _Training:
             attempt=outcome.attempt or None,
         )
 
-    def _announce(self, skipped: list[Outcome], role: Role) -> None:
-        for outcome in skipped:
-            if outcome.role is role:
-                self._emit(outcome)
+    def _announce(self, records: Iterable[WorkRecord]) -> None:
+        """Tell of every end that no event has told of: what the plan skips, and what a killed process left untold."""
+        told = self.context.telemetry.told()
+        for record in records:
+            if record.status is not None and (END_EVENTS[record.role, record.status], record.name) not in told:
+                self._emit(record, record.status)
 
     def _end_teachers(self) -> None:
         error, metrics = self._close(Role.TEACHER)
@@ -194,8 +196,8 @@ def _first_reasons(rows: list[RunRow]) -> str:
     return "; skipped: " + ", ".join(f"{count} {reason}" for reason, count in skips.items())
 
 
-def enter_plan(context: RunContext) -> list[Outcome]:
-    """Enter every window of the plan in the ledger; returns the ends of those that it skips and that are new there."""
+def enter_plan(context: RunContext) -> None:
+    """Enter every window of the plan in the ledger, those that it skips as ended."""
     manifest, ledger = context.manifest, context.ledger
     skipped: list[Outcome] = []
     for role in (Role.TEACHER, Role.STUDENT):
@@ -217,4 +219,3 @@ def enter_plan(context: RunContext) -> list[Outcome]:
         ]
         ledger.add(role, [planned.window.label for planned in fresh if not planned.skip])
     ledger.settle(skipped)
-    return skipped

@@ -95,16 +95,30 @@ def test_a_worker_killed_in_the_middle_costs_no_window(bars: Path, two_device_ru
         assert tree(windows) == tree(two_device_run.folder / "windows")
 
 
-def test_a_broker_that_dies_ends_the_run_in_one_line(bars: Path, tmp_path: Path) -> None:
-    """SIGKILL of the embedded server: exit 3, the reason and the resume command in print, no traceback, nobody left."""
+def test_a_broker_that_dies_comes_back_and_no_window_is_lost(
+    bars: Path, two_device_run: Finished, tmp_path: Path
+) -> None:
+    """SIGKILL of the embedded server: it is started again from its file, and the run ends with the calm run's bytes."""
     with begun(tmp_path, bars) as process:
         family = psutil.Process(process.pid).children(recursive=True)
         server = next(member for member in family if member.name().startswith(("valkey", "redis")))
         server.kill()
         out, err = process.communicate(timeout=120)
-        assert process.returncode == 3, out + err
-        assert "orchestrator resume generated" in out
-        assert "Traceback" not in out + err
+        assert process.returncode == 0, out + err
+        windows = tmp_path / "data" / "models" / "generated" / "windows"
+        assert tree(windows) == tree(two_device_run.folder / "windows")
+        wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
+
+
+def test_killed_local_workers_are_started_again(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
+    """SIGKILL of the run's `workers start` takes its workers along; it is started again, and no window is lost."""
+    with begun(tmp_path, bars) as process:
+        family = psutil.Process(process.pid).children(recursive=True)
+        next(member for member in family if member.cmdline()[2:4] == ["workers", "start"]).kill()
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, out + err
+        windows = tmp_path / "data" / "models" / "generated" / "windows"
+        assert tree(windows) == tree(two_device_run.folder / "windows")
         wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
 
 

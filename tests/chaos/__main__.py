@@ -1,0 +1,67 @@
+"""Do every fault to a real fleet and print the table of docs/reliability.md. Run: make chaos"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.chaos.faults import FAULTS, MIX, SEED, mix
+from tests.chaos.lab import lab
+from tests.chaos.trial import Row, calm_digests, row_of, try_fault
+
+HEADINGS = ("fault", "injected", "windows re-run", "s to recover", "lost", "doubled")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--only", default="", help="part of a fault's name")
+    parser.add_argument("--mix-seconds", type=float, default=90.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        calm = calm_digests(Path(folder) / "calm")
+        rows = []
+        for number, fault in enumerate(FAULTS.values()):
+            if options.only in fault.name:
+                rows.append(try_fault(Path(folder) / str(number), fault, calm))
+                print(rows[-1], file=sys.stderr, flush=True)
+        if options.only in MIX:
+            rows.append(_mixed(Path(folder) / "mix", calm, options.mix_seconds))
+    print(_table(rows))
+
+
+def _mixed(folder: Path, calm: dict[str, str], seconds: float) -> Row:
+    """Runs, one after another, under random faults; the invariant after each."""
+    dice = random.Random(SEED)
+    until = time.monotonic() + seconds
+    parts: list[Row] = []
+    with lab(folder) as opened:
+        while time.monotonic() < until:
+            opened.injected.clear()
+            run = opened.run()
+            mix(opened, run, dice, until)
+            parts.append(row_of(MIX, run, calm, within_s=180.0))
+            print(parts[-1], file=sys.stderr, flush=True)
+        opened.stop_fleet()
+    return Row(
+        MIX,
+        sum(part.times for part in parts),
+        sum(part.rerun for part in parts),
+        None,
+        sum(part.lost for part in parts),
+        sum(part.doubled for part in parts),
+    )
+
+
+def _table(rows: Iterable[Row]) -> str:
+    lines = [f"| {' | '.join(HEADINGS)} |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
+    for row in rows:
+        recover = "" if row.recover_s is None else f"{row.recover_s:.1f}"
+        lines.append(f"| {row.fault} | {row.times} | {row.rerun} | {recover} | {row.lost} | {row.doubled} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

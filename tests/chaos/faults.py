@@ -1,0 +1,222 @@
+"""Every fault that a fleet must survive: how it is done to a run, and how long the run may take then."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.chaos.lab import Lab, Run
+from tests.waiting import wait_for
+
+SPOILED = "BBB_2023-09-21_to_2023-12-20"
+SEED = 20261122
+
+# Does the fault to a run, and says so to the lab each time; it may wait for the run to get somewhere first.
+Inject = Callable[[Lab, Run], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`spoil` is CHAOS_FAULT of a fleet started for this fault; the window it names fails by design."""
+
+    name: str
+    inject: Inject
+    spoil: str | None = None
+    arguments: tuple[str, ...] = ()
+    within_s: float = 120.0
+
+
+def _thrice(inject: Callable[[Lab], None]) -> Inject:
+    def at_three_moments(lab: Lab, run: Run) -> None:
+        for moment in (15, 50, 85):
+            run.reaches(moment)
+            inject(lab)
+            lab.note_injection()
+
+    return at_three_moments
+
+
+def _kill_busy(lab: Lab) -> None:
+    os.kill(lab.busy().pid, signal.SIGKILL)
+
+
+def _terminate_busy(lab: Lab) -> None:
+    os.kill(lab.busy().pid, signal.SIGTERM)
+
+
+def _quit_busy(lab: Lab) -> None:
+    os.kill(lab.busy().pid, signal.SIGQUIT)
+
+
+def _kill_child(lab: Lab) -> None:
+    lab.child(lab.busy().pid).kill()
+
+
+def _kill_idle(lab: Lab, run: Run) -> None:
+    """Dead before the run sends anything, and still announced by its last heartbeat."""
+    wait_for(run.layout.manifest.is_file, "the run's manifest")
+    os.kill(next(iter(lab.present().values())).pid, signal.SIGKILL)
+    lab.note_injection()
+
+
+def _kill_between_take_and_start(lab: Lab, run: Run) -> None:
+    """Frozen while it waits for work, sent some, killed: what the server has handed to its socket is gone."""
+    name, victim = next(iter(lab.present().items()))
+    wait_for(run.layout.manifest.is_file, "the run's manifest")
+    os.kill(victim.pid, signal.SIGSTOP)
+    wait_for(lambda: name in run.devices(), "an attempt sent to the frozen worker")
+    os.kill(victim.pid, signal.SIGKILL)
+    lab.note_injection()
+
+
+def _freeze_past_expiry(lab: Lab, run: Run) -> None:
+    """Worker and pool child stand still until their work is elsewhere; then the zombie finishes and commits."""
+    run.reaches(15)
+    victim = lab.busy()
+    frozen = [psutil.Process(victim.pid), lab.child(victim.pid)]
+    for process in frozen:
+        process.suspend()
+    lab.note_injection()
+    (identity, *_) = victim.running
+    name = identity.split("/")[2]
+    wait_for(lambda: run.attempts_of(name) > 1 or run.process.poll() is not None, "its work to go elsewhere")
+    for process in frozen:
+        process.resume()
+
+
+def _kill_orchestrator(lab: Lab, run: Run) -> None:
+    """Ten times, each time a little later on; each time it is resumed."""
+    dice = random.Random(SEED)
+    for _ in range(10):
+        goal = run.ended() + dice.randrange(1, 14)
+        wait_for(lambda goal=goal: run.ended() >= goal or run.process.poll() is not None, "some more outcomes")
+        run.resume()
+        lab.note_injection()
+
+
+def _kill_connections(lab: Lab) -> None:
+    lab.redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    lab.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+
+def _restart_server(lab: Lab, run: Run) -> None:
+    """Away for four seconds, then back with its append-only file."""
+    run.reaches(30)
+    lab.note_injection()
+    lab.stop_server()
+    time.sleep(4)
+    lab.start_server()
+
+
+def _flush_server(lab: Lab) -> None:
+    lab.redis.flushall()
+
+
+def _freeze_server(lab: Lab, run: Run) -> None:
+    run.reaches(30)
+    lab.note_injection()
+    lab.server.send_signal(signal.SIGSTOP)
+    time.sleep(8)
+    lab.server.send_signal(signal.SIGCONT)
+
+
+def _let_it_run(lab: Lab, run: Run) -> None:
+    lab.note_injection()
+
+
+def _fill_disk(lab: Lab, run: Run) -> None:
+    """The data folder's disk is full until the run gives up; then there is room again, and it is resumed."""
+    run.reaches(20)
+    filler = run.cwd / "data" / "filler"
+    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=1M"], capture_output=True)
+    run.process.wait(90)
+    filler.unlink()
+    lab.note_injection()
+    run.resume()
+
+
+def small_disk(folder: Path) -> None:
+    """Mount a small disk; CalledProcessError where this process may not."""
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], check=True, capture_output=True)
+
+
+def may_mount() -> bool:
+    """Whether this process may mount a disk."""
+    return os.geteuid() == 0 and shutil.which("mount") is not None
+
+
+def mix(lab: Lab, run: Run, dice: random.Random, until: float) -> None:
+    """One fault after another, at random, until the run ends or the time is over."""
+    while time.monotonic() < until and run.process.poll() is None:
+        time.sleep(dice.uniform(0.5, 2.5))
+        if run.process.poll() is not None:
+            break
+        fault = dice.choice(("kill", "child", "freeze", "terminate", "connections", "flush", "orchestrator", "server"))
+        workers = [presence.pid for presence in lab.present().values() if psutil.pid_exists(presence.pid)]
+        if fault == "orchestrator" and run.layout.ledger.is_file():
+            run.resume()
+        elif fault == "server":
+            lab.stop_server()
+            time.sleep(1)
+            lab.start_server()
+        elif fault == "connections":
+            _kill_connections(lab)
+        elif fault == "flush":
+            _flush_server(lab)
+        elif workers:
+            _to_a_worker(fault, psutil.Process(dice.choice(workers)))
+        lab.note_injection()
+
+
+def _to_a_worker(fault: str, worker: psutil.Process) -> None:
+    try:
+        if fault == "kill":
+            worker.kill()
+        elif fault == "terminate":
+            worker.terminate()
+        elif fault == "child":
+            for child in worker.children():
+                child.kill()
+        else:
+            worker.suspend()
+            time.sleep(2)
+            worker.resume()
+    except psutil.NoSuchProcess:
+        return
+
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault("SIGKILL of a worker that trains", _thrice(_kill_busy)),
+        Fault("SIGKILL of an idle worker", _kill_idle),
+        Fault("SIGKILL between take and start", _kill_between_take_and_start),
+        Fault("SIGKILL of a pool child", _thrice(_kill_child)),
+        Fault("SIGSTOP past expiry, SIGCONT", _freeze_past_expiry),
+        Fault("SIGTERM of a worker that trains", _thrice(_terminate_busy)),
+        Fault("SIGQUIT of a worker that trains", _thrice(_quit_busy)),
+        Fault("SIGKILL of the orchestrator, resume", _kill_orchestrator, within_s=180.0),
+        Fault("CLIENT KILL of every connection", _thrice(_kill_connections)),
+        Fault("server away for 4 s, back with its AOF", _restart_server),
+        Fault("server flushed", _thrice(_flush_server)),
+        Fault("server frozen for 8 s", _freeze_server),
+        Fault("window that exits its process", _let_it_run, spoil=f"exit:{SPOILED}"),
+        Fault(
+            "window that never returns",
+            _let_it_run,
+            spoil=f"hang:{SPOILED}",
+            arguments=("--window-limit", "5"),
+        ),
+        Fault("window that raises MemoryError", _let_it_run, spoil=f"memory:{SPOILED}"),
+        Fault("full disk, then room, resume", _fill_disk, within_s=180.0),
+    )
+}
+MIX = "random mix for 90 s"

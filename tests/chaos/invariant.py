@@ -1,0 +1,96 @@
+"""What must hold after every fault, whatever it was."""
+
+import json
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.fleet import UNACKED, task_id
+from orchestrator.ledger import Ledger
+from schemas.artifacts import RunManifest
+from schemas.layout import TEMPORARY_PREFIX, sha256_of, telemetry_path
+from schemas.messages import Role
+from schemas.rows import read_model
+from schemas.wire import RUN_KEYS_LINGER_S, events_stream, sequence_key
+from tests.chaos.lab import Lab, Run
+from tests.waiting import wait_for
+
+END_TYPES = ("success", "skip", "fail")
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a fault cost: attempts that began anew, windows without an end, windows with more than one."""
+
+    windows: int
+    rerun: int
+    lost: int
+    doubled: int
+
+
+def digests(run: Run) -> dict[str, str]:
+    """SHA-256 of every artifact, validation and statistics."""
+    folder = run.layout.folder
+    files = [*folder.glob("windows/*/*/*"), folder / "validation.json", folder / "statistics.json"]
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(files)}
+
+
+def check(run: Run, calm: dict[str, str], without: str | None = None) -> Account:
+    """Assert the invariant; `without` names the window that the fault spoils for good."""
+    account = count(run)
+    assert (account.lost, account.doubled) == (0, 0), account
+    found = digests(run)
+    verdicts = ("validation.json", "statistics.json") if without else ()
+    expected = {
+        name: digest for name, digest in calm.items()
+        if not name.startswith(f"windows/{without}/") and name not in verdicts
+    }  # fmt: skip
+    assert {name: digest for name, digest in found.items() if name not in verdicts} == expected
+    lab = run.lab
+    assert not list(run.cwd.rglob(f"{TEMPORARY_PREFIX}*"))
+    wait_for(lambda: not lab.strangers(), "the end of every process that is not the fleet's", within_s=15)
+    check_server(lab, run.run_id)
+    return account
+
+
+def count(run: Run) -> Account:
+    """Read ledger and event log: every planned window and role has one end in both."""
+    manifest = read_model(run.layout.manifest, RunManifest)
+    labels = [planned.window.label for planned in manifest.plan]
+    with closing(Ledger(run.layout.ledger)) as ledger:
+        records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
+    path = telemetry_path(manifest.config.model_copy(update={"data_dir": str(run.cwd / "data")}), run.run_id)
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    ends = Counter(
+        (event["event_type"].split("_")[0], event["window_label"])
+        for event in events
+        if event["window_label"] and event["event_type"].endswith(END_TYPES)
+    )
+    wanted = {(role.value, label) for role in records for label in labels}
+    known = {(role.value, record.name) for role in records for record in records[role] if record.status is not None}
+    return Account(
+        windows=len(labels),
+        rerun=run.rerun(),
+        lost=len(wanted - known) + len(wanted - ends.keys()),
+        doubled=sum(number - 1 for number in ends.values()),
+    )
+
+
+def check_server(lab: Lab, run_id: str) -> None:
+    """Nothing of the run is left but its events, for a minute at most."""
+    lingering = {events_stream(run_id), sequence_key(run_id)}
+    keys = {key.decode() for key in lab.redis.scan_iter(match="*", count=1000)}
+    assert not {key for key in keys if run_id in key} - lingering
+    assert all(0 < lab.redis.ttl(key) <= RUN_KEYS_LINGER_S for key in keys & lingering)
+    for name in [presence for presence in keys if "@" in presence and lab.redis.type(presence) == b"list"]:
+        left = [task_id(body) for body in lab.redis.lrange(name, 0, -1)]
+        assert not [identity for identity in left if identity.startswith(f"{run_id}/")], left
+    bodies = [json.loads(entry)[0]["headers"]["id"] for entry in lab.redis.hgetall(UNACKED).values()]
+    assert not [identity for identity in bodies if identity.startswith(f"{run_id}/")], bodies
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What a stopped lab left in its temporary folder."""
+    return sorted(folder.iterdir())

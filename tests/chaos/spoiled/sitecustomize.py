@@ -1,0 +1,37 @@
+"""Loaded by every Python process of a fleet under test; spoils one window in its pool children, as CHAOS_FAULT says.
+
+CHAOS_FAULT is KIND:LABEL with KIND one of exit, hang, memory.
+"""
+
+import os
+import sys
+
+
+def _spoil(kind: str, label: str) -> None:
+    import time
+    from typing import Any
+
+    from schemas.messages import Role
+    from workers import execution
+
+    whole = execution.BODIES[Role.TEACHER]
+
+    def teach(task: Any) -> Any:
+        if task.window.label != label:
+            return whole(task)
+        if kind == "exit":
+            os._exit(9)
+        if kind == "memory":
+            raise MemoryError("as if there were none left")
+        while True:
+            time.sleep(60)
+
+    execution.BODIES[Role.TEACHER] = teach
+
+
+if "CHAOS_FAULT" in os.environ and any("spawn_main" in word for word in sys.orig_argv):
+    from celery.signals import worker_process_init
+
+    @worker_process_init.connect(weak=False)
+    def _install(**_: object) -> None:
+        _spoil(*os.environ["CHAOS_FAULT"].split(":", 1))

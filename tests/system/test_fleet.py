@@ -1,0 +1,59 @@
+"""A shared fleet as its users see it: runs wait for workers, share them, are cancelled; devices are listed."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.layout import sha256_of
+from tests.chaos.invariant import check_server
+from tests.chaos.lab import Lab, Run, lab
+from tests.conftest import orchestrator
+from tests.waiting import wait_for
+
+
+def artifacts(run: Run) -> dict[str, str]:
+    """Digests of a run's windows, which do not depend on its name."""
+    files = sorted(run.layout.folder.glob("windows/*/*/*"))
+    return {path.relative_to(run.layout.folder).as_posix(): sha256_of(path) for path in files}
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Lab]:
+    """A server without workers."""
+    with lab(tmp_path / "lab", devices=0) as opened:
+        yield opened
+
+
+def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab) -> None:
+    """Both runs wait for a worker, both get their share of it, the cancelled one stops and the other is whole."""
+    first, second = empty.run(run_id="first"), empty.run(run_id="second")
+    for run in (first, second):
+        wait_for(lambda run=run: "waiting for one to start" in run.printed, "the run to say that it waits")
+    result = orchestrator("fleet", "--broker", empty.url, cwd=empty.folder)
+    assert (result.returncode, "no worker is there" in result.stdout) == (0, True)
+
+    empty.start_fleet(devices=2)
+    wait_for(lambda: first.ended() + second.ended() >= 30, "thirty outcomes")
+    assert min(first.ended(), second.ended()) >= 8, (first.ended(), second.ended())
+    result = orchestrator("fleet", "--json", "--broker", empty.url, cwd=empty.folder)
+    devices = json.loads(result.stdout)["devices"]
+    assert [device["device"]["name"].split("@")[0] for device in devices] == ["cpu0", "cpu1"]
+    runs = {identity.split("/")[0] for device in devices for identity in device["held"]}
+    assert runs == {"first", "second"}
+
+    result = orchestrator("cancel", "second", cwd=second.cwd)
+    assert result.returncode == 0, result.stderr
+    assert "orchestrator resume second" in result.stdout
+    assert second.finish() == 130
+    assert "cancelled" in second.printed
+    check_server(empty, "second")
+    assert first.finish() == 0, first.printed
+
+    second.resume()
+    assert second.finish() == 0, second.printed
+    assert artifacts(second) == artifacts(first)
+    result = orchestrator("cancel", "second", cwd=second.cwd)
+    assert (result.returncode, "nothing to cancel" in result.stderr) == (2, True)
+    empty.stop_fleet()
