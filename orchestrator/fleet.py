@@ -15,9 +15,6 @@ GONE_S = 2.0
 # Time in which nobody could look (a broker that was away) proves nothing about a device.
 LONGEST_STEP_S = 1.0
 
-# Where kombu keeps messages that a worker has taken and not yet acknowledged, by delivery tag.
-UNACKED, UNACKED_INDEX = "unacked", "unacked_index"
-
 
 class Fleet:
     """Presences read from the broker, at most one look every half second. Who misses a heartbeat is not gone yet."""
@@ -57,15 +54,11 @@ def presences(redis: Redis) -> dict[str, Presence]:
 
 
 def withdraw(redis: Redis, devices: Iterable[str], prefix: str) -> None:
-    """Remove from queues, and from what dead workers never acknowledged, every attempt whose id begins so."""
+    """Remove every attempt whose id begins so from the devices' queues."""
     for device in devices:
         for body in _bodies(redis, device):
             if task_id(body).startswith(prefix):
                 redis.lrem(device, 0, body)
-    for tag, entry in redis.hgetall(UNACKED).items():
-        if json.loads(entry)[0]["headers"]["id"].startswith(prefix):
-            redis.hdel(UNACKED, tag)
-            redis.zrem(UNACKED_INDEX, tag)
 
 
 def _bodies(redis: Redis, device: str) -> list[Any]:

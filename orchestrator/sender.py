@@ -21,7 +21,6 @@ class Sender:
             task_ignore_result=True,
             task_create_missing_queues=True,
             broker_transport_options={
-                "visibility_timeout": 86400,
                 "socket_timeout": 30,
                 "socket_connect_timeout": 5,
                 "priority_steps": [0],

@@ -7,6 +7,8 @@ from pydantic import Field
 
 from schemas.base import Frozen
 
+MIB = 2**20
+
 
 class DeviceKind(StrEnum):
     CPU = "cpu"
@@ -23,7 +25,10 @@ class DeviceRequest(Frozen):
 
 
 class Device(Frozen):
-    """One place to train. `name` is unique in a fleet and is also its queue's name."""
+    """One place to train. `name` is unique in a fleet and is also its queue's name.
+
+    `memory_mib` is all that it has, free or not: a GPU's own, or a CPU device's whole host's.
+    """
 
     name: str
     kind: DeviceKind
@@ -31,6 +36,7 @@ class Device(Frozen):
     uuid: str | None = None
     model: str | None = None
     cpu_affinity: tuple[int, ...] = ()
+    memory_mib: int | None = None
 
 
 def parse_devices(text: str) -> DeviceRequest:

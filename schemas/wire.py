@@ -80,35 +80,30 @@ def attempt_id(run_id: str, role: str, name: str, attempt: int) -> str:
     return f"{run_id}/{role}/{name}/{attempt}"
 
 
-# KEYS: seq:<run>, events:<run>; ARGV: channel, event JSON without seq, cap, expiry in seconds.
 # Number, append and publish are one step, so a reader of the stream and a listener see one order.
 EMIT_SCRIPT = """
-local seq = redis.call('INCR', KEYS[1])
-local body = string.sub(ARGV[2], 1, -2) .. ',"seq":' .. seq .. '}'
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'event', body)
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-redis.call('EXPIRE', KEYS[2], ARGV[4])
-redis.call('PUBLISH', ARGV[1], body)
-return seq
+local function emit(seq_key, events_key, channel, event, cap, expiry_s)
+    local seq = redis.call('INCR', seq_key)
+    local body = string.sub(event, 1, -2) .. ',"seq":' .. seq .. '}'
+    redis.call('XADD', events_key, 'MAXLEN', '~', cap, '*', 'event', body)
+    redis.call('EXPIRE', seq_key, expiry_s)
+    redis.call('EXPIRE', events_key, expiry_s)
+    redis.call('PUBLISH', channel, body)
+    return seq
+end
 """
 
-
-def emit(redis: Redis, event: TrainingEvent) -> int:
-    """Number, append and publish one event, in one round trip; returns its number. RedisError if no broker answers."""
-    body = event.model_dump_json(exclude={"seq"})
-    keys = [sequence_key(event.run_id), events_stream(event.run_id)]
-    arguments = [telemetry_channel(event.run_id), body, str(EVENT_STREAM_CAP), str(RUN_KEYS_EXPIRY_S)]
-    number: Any = redis.eval(EMIT_SCRIPT, len(keys), *keys, *arguments)
-    return int(number)
-
-
-# KEYS: attempts:<run>; ARGV: ROLE/NAME, attempt, claimant. An attempt is begun once, by one claimant, while it is the
-# newest; the claimant itself may ask twice, when a reply got lost.
+# KEYS: attempts:<run>, then, if an event goes with it, seq:<run> and events:<run>; ARGV: ROLE/NAME, attempt, claimant,
+# then the event's. An attempt is begun once, by one claimant, while it is the newest; the claimant itself may ask
+# twice, when a reply got lost.
 CLAIM_SCRIPT = """
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 local mine = ARGV[2] .. ' ' .. ARGV[3]
-if known == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], mine) end
-return (known == ARGV[2] or known == mine) and 1 or 0
+if known == mine then return 1 end
+if known ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], mine)
+if KEYS[2] then emit(KEYS[2], KEYS[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]) end
+return 1
 """
 
 # KEYS: attempts:<run>; ARGV: ROLE/NAME, attempt. What nobody has begun can be begun no more.
@@ -126,9 +121,29 @@ def allow(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> None
     redis.expire(attempts_key(run_id), RUN_KEYS_EXPIRY_S)
 
 
-def claim(redis: Redis, run_id: str, role: str, name: str, attempt: int, claimant: str) -> bool:
-    """Begin an attempt; False if it has been superseded, recalled, cancelled or begun by another."""
-    return bool(redis.eval(CLAIM_SCRIPT, 1, attempts_key(run_id), f"{role}/{name}", str(attempt), claimant))
+def emit(redis: Redis, event: TrainingEvent) -> int:
+    """Number, append and publish one event, in one round trip; returns its number. RedisError if no broker answers."""
+    keys, arguments = _emission(event)
+    script = f"{EMIT_SCRIPT} return emit(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4])"
+    number: Any = redis.eval(script, len(keys), *keys, *arguments)
+    return int(number)
+
+
+def claim(
+    redis: Redis, run_id: str, role: str, name: str, attempt: int, claimant: str, event: TrainingEvent | None = None
+) -> bool:
+    """Begin an attempt, and tell of it by `event`; False if it was superseded, recalled, cancelled, or another's."""
+    keys, arguments = _emission(event) if event else ([], [])
+    keys = [attempts_key(run_id), *keys]
+    arguments = [f"{role}/{name}", str(attempt), claimant, *arguments]
+    return bool(redis.eval(EMIT_SCRIPT + CLAIM_SCRIPT, len(keys), *keys, *arguments))
+
+
+def _emission(event: TrainingEvent) -> tuple[list[str], list[str]]:
+    """Keys and arguments of `emit` in EMIT_SCRIPT."""
+    body = event.model_dump_json(exclude={"seq"})
+    keys = [sequence_key(event.run_id), events_stream(event.run_id)]
+    return keys, [telemetry_channel(event.run_id), body, str(EVENT_STREAM_CAP), str(RUN_KEYS_EXPIRY_S)]
 
 
 def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> bool:

@@ -5,44 +5,16 @@ import os
 import socket
 import subprocess
 import sys
-from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from schemas.device import parse_devices
+from schemas.device import MIB, parse_devices
 from schemas.errors import RequestError
+from tests.gpus import TOTAL_MIB, fake_nvml, no_driver
 from workers.devices import environment, find_devices
 
 HOST = socket.gethostname()
-
-
-def fake_nvml(count: int) -> SimpleNamespace:
-    """A driver that shows `count` GPUs, each near two cores of its own."""
-
-    class NVMLError(Exception):
-        pass
-
-    return SimpleNamespace(
-        NVMLError=NVMLError,
-        nvmlInit=lambda: None,
-        nvmlShutdown=lambda: None,
-        nvmlDeviceGetCount=lambda: count,
-        nvmlDeviceGetHandleByIndex=lambda index: index,
-        nvmlDeviceGetUUID=lambda handle: f"GPU-{handle:04d}",
-        nvmlDeviceGetName=lambda handle: b"Fake 9000",
-        nvmlDeviceGetCpuAffinity=lambda handle, words: [0b11 << (2 * handle)] + [0] * (words - 1),
-    )
-
-
-def no_driver() -> SimpleNamespace:
-    """NVML installed on a host without a driver."""
-    nvml = fake_nvml(0)
-
-    def fail() -> None:
-        raise nvml.NVMLError("driver not loaded")
-
-    nvml.nvmlInit = fail
-    return nvml
 
 
 def test_auto_takes_every_gpu() -> None:
@@ -60,6 +32,14 @@ def test_auto_without_gpu_is_one_cpu_device_with_a_slot_a_core() -> None:
     (device,) = find_devices("auto", no_driver())
     assert device.name == f"cpu0@{HOST}"
     assert device.slots == len(os.sched_getaffinity(0))
+
+
+def test_a_device_says_how_much_memory_it_has() -> None:
+    """A GPU has its own, a CPU device all of its host's, both in MiB."""
+    (gpu,) = find_devices("gpu:1", fake_nvml(2, free_mib=1))
+    assert gpu.memory_mib == TOTAL_MIB
+    (cpu,) = find_devices("cpu:1x1")
+    assert cpu.memory_mib == psutil.virtual_memory().total // MIB
 
 
 def test_gpus_are_taken_by_index_and_missing_ones_named() -> None:

@@ -5,7 +5,7 @@ import os
 import socket
 from typing import Any
 
-from schemas.device import Device, DeviceKind, parse_devices
+from schemas.device import MIB, Device, DeviceKind, parse_devices
 from schemas.errors import RequestError
 from schemas.wire import DEVICE_ENV
 
@@ -53,7 +53,8 @@ def _usable_cores() -> int:
 
 
 def _cpu(index: int, slots: int, host: str) -> Device:
-    return Device(name=f"cpu{index}@{host}", kind=DeviceKind.CPU, slots=slots)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Device(name=f"cpu{index}@{host}", kind=DeviceKind.CPU, slots=slots, memory_mib=memory // MIB)
 
 
 def _chosen(gpus: list[Device], index: int) -> Device:
@@ -90,6 +91,7 @@ def _gpu(nvml: Any, index: int, host: str) -> Device:
         uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
         model=_text(nvml.nvmlDeviceGetName(handle)),
         cpu_affinity=cores,
+        memory_mib=nvml.nvmlDeviceGetMemoryInfo(handle).total // MIB,
     )
 
 

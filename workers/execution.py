@@ -7,16 +7,15 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from redis import Redis
-from redis.exceptions import RedisError
-
+from schemas.device import DeviceKind
 from schemas.errors import DataError, PhaseError, RequestError
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
-from schemas.messages import FailureClass, IngestTask, Outcome, Role, RunTask, Status, WindowTask, work_name
-from schemas.wire import claim, emit
+from schemas.messages import RETRIED, FailureClass, IngestTask, Outcome, Role, RunTask, Status, WindowTask, work_name
+from schemas.wire import claim
 from workers import outcomes, work
 from workers.connection import patiently, shared
 from workers.devices import current_device
+from workers.gpu import failure_of, refuse_full_memory
 from workers.learning.window import Skip
 
 logger = logging.getLogger(__name__)
@@ -29,6 +28,8 @@ BODIES: dict[Role, Callable[[Any], work.Result]] = {
     Role.STATISTICS: work.test,
     Role.AUDIT: work.audit,
 }
+
+EXIT_AFTER_FAILURE = 70
 
 WINDOW_STARTS = {
     Role.TEACHER: (EventType.TEACHER_WINDOW_START, Phase.TEACHER_TRAINING),
@@ -44,14 +45,16 @@ def execute(role: Role, message: dict[str, Any]) -> None:
     redis, name = shared(), work_name(task)
     device = current_device().name
     claimant = f"{device} {os.getpid()}"
-    if not patiently(lambda: claim(redis, task.run_id, role, name, task.attempt, claimant)):
+    event = start_event(task, device) if isinstance(task, WindowTask) and task.telemetry else None
+    if not patiently(lambda: claim(redis, task.run_id, role, name, task.attempt, claimant, event)):
         logger.info("%s %s attempt %d is not wanted any more", role, name, task.attempt)
         return
-    if isinstance(task, WindowTask) and task.telemetry:
-        _emit_start(redis, task, device)
     outcome = attempt(task, device)
     logger.info("%s %s attempt %d: %s %s", role, name, task.attempt, outcome.status, outcome.message)
     patiently(lambda: outcomes.append(redis, outcome))
+    if current_device().kind is DeviceKind.GPU and outcome.failure in RETRIED:
+        # A failed kernel spoils the CUDA context for good, and only an end gives back what a failed allocation holds.
+        raise SystemExit(EXIT_AFTER_FAILURE)
 
 
 def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
@@ -70,28 +73,33 @@ def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
             **details,
         )
 
-    def failed(failure: FailureClass, error: BaseException) -> Outcome:
-        text = str(error) or type(error).__name__
-        return outcome(Status.FAILED, failure=failure, message=text, traceback=traceback.format_exc())
-
     try:
+        if isinstance(task, WindowTask):
+            refuse_full_memory(current_device())
         result = BODIES[task.role](task)
     except Skip as skip:
         return outcome(Status.SKIPPED, reason=skip.reason, message=str(skip))
-    except (DataError, PhaseError, RequestError) as error:
-        return failed(FailureClass.DATA, error)
-    except MemoryError as error:
-        return failed(FailureClass.OOM, error)
-    except OSError as error:
-        return failed(FailureClass.TRANSIENT, error)
     except Exception as error:
-        return failed(FailureClass.BUG, error)
-    return outcome(Status.SUCCESS, metrics=result.metrics, digests=result.digests)
+        text = str(error) or type(error).__name__
+        return outcome(Status.FAILED, failure=classify(error), message=text, traceback=traceback.format_exc())
+    return outcome(Status.SUCCESS, **vars(result))
 
 
-def _emit_start(redis: Redis, task: WindowTask, device: str) -> None:
+def classify(error: Exception) -> FailureClass:
+    """What kind of failure an exception is; CUDA's are asked for first, as some are MemoryErrors too."""
+    if (cuda := failure_of(error)) is not None:
+        return cuda
+    if isinstance(error, DataError | PhaseError | RequestError):
+        return FailureClass.DATA
+    if isinstance(error, MemoryError) or "std::bad_alloc" in str(error):
+        return FailureClass.OOM
+    return FailureClass.TRANSIENT if isinstance(error, OSError) else FailureClass.BUG
+
+
+def start_event(task: WindowTask, device: str) -> TrainingEvent:
+    """The event that says that a window's attempt has begun."""
     event_type, phase = WINDOW_STARTS[task.role]
-    event = TrainingEvent(
+    return TrainingEvent(
         run_id=task.run_id,
         event_type=event_type,
         phase=phase,
@@ -101,7 +109,3 @@ def _emit_start(redis: Redis, task: WindowTask, device: str) -> None:
         device=device,
         attempt=task.attempt,
     )
-    try:
-        emit(redis, event)
-    except RedisError as error:
-        logger.warning("event not published: %s", error)

@@ -25,7 +25,7 @@ def parse(message: dict[str, Any]) -> IngestTask | WindowTask | RunTask:
 def append(redis: Redis, outcome: Outcome) -> None:
     """Append to the run's stream of outcomes; RedisError if the broker does not answer."""
     stream = outcomes_stream(outcome.run_id)
-    with redis.pipeline(transaction=True) as pipe:
+    with redis.pipeline(transaction=False) as pipe:
         pipe.xadd(stream, {"outcome": outcome.model_dump_json()})
         pipe.expire(stream, RUN_KEYS_EXPIRY_S)
         pipe.execute()

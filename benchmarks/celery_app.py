@@ -1,0 +1,17 @@
+"""The plain Celery peer: one task, one queue, Celery's own defaults; its broker comes from CELERY_BROKER_URL."""
+
+from celery import Celery
+from celery.signals import celeryd_init
+
+from benchmarks.work import work
+from workers.lifeline import follow_parent
+
+TASK = "benchmarks.work"
+
+app = Celery("benchmarks")
+app.task(name=TASK)(work)
+
+
+@celeryd_init.connect
+def _end_with_driver(**_: object) -> None:
+    follow_parent()

@@ -1,0 +1,97 @@
+"""Gurukul's own fleet under the same windows as its peers: real workers, ledger, claims, telemetry; no training."""
+
+import io
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.work import Window, work
+from orchestrator.backlog import Item
+from orchestrator.broker import connect, embedded
+from orchestrator.dispatch import Dispatcher, clear
+from orchestrator.fleet import presences
+from orchestrator.ledger import Ledger
+from orchestrator.progress import Progress
+from orchestrator.sender import Sender
+from orchestrator.telemetry import Telemetry
+from schemas.config import TrainingSettings
+from schemas.events import Phase
+from schemas.messages import Outcome, Role, WindowTask
+from schemas.window import PlannedWindow
+
+IDLE = Path(__file__).parent / "idle"
+
+
+@contextmanager
+def fleet(devices: int, slots: int = 1) -> Iterator[str]:
+    """A broker and a fleet whose pool children do `idle_body`; yields the broker's URL once all devices are there."""
+    path = os.pathsep.join(filter(None, [str(IDLE), str(IDLE.parents[1]), os.environ.get("PYTHONPATH")]))
+    with embedded() as url:
+        workers = subprocess.Popen(
+            [sys.executable, "-m", "workers", "start", "--devices", f"cpu:{devices}x{slots}", "--broker", url,
+             "--log-level", "WARNING", "--until-stdin-closes"],
+            env=os.environ | {"PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert workers.stdin is not None
+        try:
+            with connect(url) as redis:
+                while len(presences(redis)) < devices:
+                    time.sleep(0.1)
+            yield url
+        finally:
+            workers.stdin.close()
+            workers.wait()
+
+
+def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None = None) -> list[dict[str, Any]]:
+    """Send every window through a run's dispatcher, ledger and telemetry; returns their results in order."""
+    run_id = run_id or f"bench{secrets.token_hex(4)}"
+    results: dict[str, dict[str, Any]] = {}
+
+    def on_end(outcome: Outcome) -> tuple[()]:
+        progress.advance(Phase.TEACHER_TRAINING)
+        results[outcome.name] = {"name": outcome.name, "metrics": dict(outcome.metrics)}
+        return ()
+
+    items = [Item(_task(run_id, window)) for window in windows]
+    progress = Progress(Console(file=io.StringIO()), run_id)
+    progress.phase_begins(Phase.TEACHER_TRAINING, len(items))
+    with (
+        closing(Ledger.create(folder / f"{run_id}.db")) as ledger,
+        connect(url) as redis,
+        Telemetry(redis, run_id, folder / f"{run_id}.jsonl") as telemetry,
+        closing(Sender(url)) as sender,
+    ):
+        ledger.add(Role.TEACHER, [item.key[1] for item in items])
+        Dispatcher(run_id, redis, ledger, sender, telemetry, progress, lambda: None).run(items, on_end)
+        clear(redis, run_id, ledger.devices(), linger_s=0)
+    return [results[item.key[1]] for item in items]
+
+
+def idle_body(task: WindowTask) -> Any:
+    """What a pool child does with a window: `benchmarks.work.work`. Milliseconds and busyness travel as the seed."""
+    from workers.work import Result
+
+    milliseconds, busy = divmod(task.settings.seed, 2)
+    result = work({"name": task.window.label, "milliseconds": milliseconds, "busy": bool(busy)})
+    return Result(result["metrics"])
+
+
+def _task(run_id: str, window: Window) -> WindowTask:
+    seed = 2 * window["milliseconds"] + window["busy"]
+    return WindowTask(
+        run_id=run_id,
+        data_dir=window["data_dir"],
+        role=Role.TEACHER,
+        window=PlannedWindow.model_validate({"window": window["window"]}).window,
+        settings=TrainingSettings.model_validate(window["settings"] | {"seed": seed}),
+        bars_sha256=window["bars_sha256"],
+    )

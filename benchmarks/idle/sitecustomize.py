@@ -1,0 +1,14 @@
+"""Loaded by every Python process of a measured fleet: its pool children spend time instead of training."""
+
+import sys
+
+if any("spawn_main" in word for word in sys.orig_argv):
+    from celery.signals import worker_process_init
+
+    @worker_process_init.connect(weak=False)
+    def _install(**_: object) -> None:
+        from benchmarks.gurukul import idle_body
+        from schemas.messages import Role
+        from workers import execution
+
+        execution.BODIES[Role.TEACHER] = idle_body

@@ -1,0 +1,64 @@
+"""The work that every fleet is given, and the windows it is given for: no training, so that only dispatch differs."""
+
+import time
+from datetime import date, timedelta
+from typing import Any
+
+Window = dict[str, Any]
+
+FIRST_DAY = date(2015, 1, 1)
+SPAN = timedelta(days=180)
+SYMBOLS = 36
+
+
+def work(window: Window) -> dict[str, Any]:
+    """Spend the window's milliseconds, asleep or on a core, and return what a trained window would.
+
+    Busy time is the thread's own CPU time, so a window that lost its core to the broker takes longer, as training does.
+    """
+    clock = time.thread_time if window["busy"] else time.perf_counter
+    begun = clock()
+    seconds = window["milliseconds"] / 1000
+    if window["busy"]:
+        while clock() - begun < seconds:
+            pass
+    elif seconds:
+        time.sleep(seconds)
+    return {
+        "name": window["name"],
+        "status": "success",
+        "metrics": {"auc": 0.5731, "log_loss": 0.6843, "accuracy": 0.5512, "rows": 118, "net_return": 0.0214},
+        "duration_seconds": clock() - begun,
+    }
+
+
+def make_windows(count: int, milliseconds: int, *, busy: bool) -> list[Window]:
+    """`count` windows of `SYMBOLS` symbols, each as JSON about as long as a message of the fleet (600 bytes)."""
+    return [_window(number, milliseconds, busy) for number in range(count)]
+
+
+def _window(number: int, milliseconds: int, busy: bool) -> Window:
+    symbol = f"SYMBOL{number % SYMBOLS:02}.NS"
+    start = FIRST_DAY + number // SYMBOLS * timedelta(days=1)
+    end = start + SPAN
+    return {
+        "run_id": "live_candidate_20260101_000000",
+        "role": "teacher",
+        "name": f"{symbol}_{start}_to_{end}",
+        "attempt": 1,
+        "data_dir": "data/live_candidate_20260101_000000",
+        "window": {"symbol": symbol, "start": str(start), "end": str(end), "score_end": str(end + SPAN)},
+        "settings": {
+            "interval": "1day",
+            "horizon_bars": 5,
+            "threshold": 0.02,
+            "min_rows": 40,
+            "distill_weight": 0.5,
+            "cost_bps": 24.0,
+            "slippage_bps": 5.0,
+            "seed": 42,
+        },
+        "bars_sha256": f"{number:064x}",
+        "milliseconds": milliseconds,
+        "busy": busy,
+    }
