@@ -167,7 +167,7 @@ def table(rates: Rates, *, busy: bool) -> str:
         cells = [f"{name} {version('distributed' if name == 'dask' else name)}"]
         for duration in durations:
             median = statistics.median(rates[name, duration])
-            cells += [_spread(rates[name, duration], median), f"{median / best[duration]:.2f}"]
+            cells += [_spread(rates[name, duration], median), f"{median / best[duration]:.2g}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -194,6 +194,7 @@ def main() -> None:
     if unknown := set(names) - set(RUNNERS):
         parser.error(f"no runner is named {', '.join(sorted(unknown))}; there are {', '.join(RUNNERS)}")
     durations_ms = [int(duration) for duration in options.milliseconds.split(",")]
+    print(f"load before the start: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores", file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         # All that a peer or its processes leave in a temporary folder goes with this one.

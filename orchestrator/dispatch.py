@@ -102,11 +102,9 @@ class Dispatcher:
                     self._sender.kill(sent.id, sent.device)
                     self._close(sent, None, "ended with its run")
             withdraw(self._redis, self._ledger.devices(), f"{self._run_id}/")
-            if kill:
-                clear(self._redis, self._run_id, ())
 
     def finish(self) -> None:
-        """Leave nothing of an ended run in the broker, save its events, a minute long, for whoever still reads."""
+        """Leave nothing of the run in the broker, save its events, a minute long, for whoever still reads."""
         with suppress(*BROKER_GONE):
             clear(self._redis, self._run_id, self._ledger.devices())
 

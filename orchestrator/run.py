@@ -165,7 +165,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
             event_status = EventStatus.SUCCESS if status == READY else EventStatus.FAILED
             telemetry.finish(EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds)
-            if dispatcher is not None and status == READY:
+            if dispatcher is not None and status in (READY, CANCELLED):
                 dispatcher.finish()
             logger.info("run %s: %s %s", manifest.run_id, status, message)
     return EXIT_CODES[status]

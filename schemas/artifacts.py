@@ -1,5 +1,7 @@
 """What a run leaves on disk, typed: manifests, metadata, rows and verdicts."""
 
+import hashlib
+import json
 from datetime import date
 from enum import StrEnum
 from typing import Literal
@@ -11,7 +13,7 @@ from schemas.config import RunConfig, TrainingSettings
 from schemas.coverage import Coverage
 from schemas.device import Device
 from schemas.messages import FailureClass, Metric, Role, Status
-from schemas.window import PlannedWindow, SkipReason, Window
+from schemas.window import PlannedWindow, SkipReason, Span, Window
 
 
 class RunManifest(Frozen):
@@ -26,13 +28,41 @@ class RunManifest(Frozen):
     versions: dict[str, str]
 
 
-class TeacherMetadata(Frozen):
-    """`teacher/metadata.json`: a function of bars, settings and code; nothing about when or where."""
+class TeacherInputs(Frozen):
+    """What a teacher is a function of. `bars_sha256` is of the bars before its window's end, from the first on."""
 
     role: Literal[Role.TEACHER] = Role.TEACHER
+    window: Span
+    settings: TrainingSettings
+    bars_sha256: str
+    versions: dict[str, str]
+
+
+class StudentInputs(Frozen):
+    """What a student and its scores are a function of.
+
+    `bars_sha256` is of the bars from the first to the last that scoring reads, `teacher_sha256` of its teacher's
+    `metadata.json`.
+    """
+
+    role: Literal[Role.STUDENT] = Role.STUDENT
     window: Window
     settings: TrainingSettings
     bars_sha256: str
+    teacher_sha256: str
+    versions: dict[str, str]
+
+
+def key_of(inputs: TeacherInputs | StudentInputs) -> str:
+    """SHA-256 of the inputs as canonical JSON: artifacts with one key have the same bytes."""
+    text = json.dumps(inputs.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class TeacherMetadata(TeacherInputs):
+    """`teacher/metadata.json`: a function of bars, settings and code; nothing about when or where."""
+
+    key: str
     features: tuple[str, ...]
     rows: dict[str, int]
     effective_rows: float
@@ -40,7 +70,6 @@ class TeacherMetadata(Frozen):
     rounds: int
     parameters: dict[str, Metric]
     metrics: dict[str, Metric]
-    versions: dict[str, str]
     sha256: dict[str, str]
 
 
@@ -58,19 +87,14 @@ class StudentModel(Frozen):
     trade_above: float | None
 
 
-class StudentMetadata(Frozen):
+class StudentMetadata(StudentInputs):
     """`student/metadata.json`: a function of bars, settings and code."""
 
-    role: Literal[Role.STUDENT] = Role.STUDENT
-    window: Window
-    settings: TrainingSettings
-    bars_sha256: str
-    teacher_sha256: str
+    key: str
     features: tuple[str, ...]
     rows: dict[str, int]
     prior: float
     metrics: dict[str, Metric]
-    versions: dict[str, str]
     sha256: dict[str, str]
 
 
@@ -89,6 +113,8 @@ class RunRow(Frozen):
     message: str = ""
     artifacts: str | None = None
     metadata_sha256: str | None = None
+    key: str | None = None
+    reused_from: str | None = None
     metrics: dict[str, Metric] = Field(default_factory=dict)
     device: str | None = None
     attempts: int = 0

@@ -71,7 +71,7 @@ class RunConfig(Frozen):
     run_id: RunId | None = Field(None, description="Name of the run; none: live_candidate_YYYYMMDD_HHMMSS.")
     skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
     reuse: bool = Field(
-        False, description="Take each window whose bars, settings, code and libraries are those of an earlier run from it."
+        False, description="Take a window from an earlier run that trained it on the same bars, settings and versions."
     )
     telemetry: bool = Field(True, description="Write and publish training events.")
     telemetry_dir: str | None = Field(None, description="Folder of event logs; none: DATA_DIR/analytics/training.")

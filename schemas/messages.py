@@ -58,7 +58,8 @@ class WindowTask(Attempt):
     role: Literal[Role.TEACHER, Role.STUDENT]
     window: Window
     settings: TrainingSettings
-    bars_sha256: str
+    bars_sha256: str = Field(description="Digest of the symbol's stored file; an artifact's is of the bars it reads.")
+    reuse: bool = Field(False, description="Take an artifact of equal key from another run, if there is one.")
 
 
 class RunTask(Attempt):
@@ -109,6 +110,8 @@ class Outcome(Frozen):
     traceback: str = ""
     metrics: dict[str, Metric] = Field(default_factory=dict)
     digests: dict[str, str] = Field(default_factory=dict)
+    key: str | None = None
+    reused_from: str | None = None
     duration_seconds: float = 0.0
 
 

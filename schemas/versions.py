@@ -2,7 +2,6 @@
 
 import hashlib
 import platform
-import zlib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +20,6 @@ def artifact_versions() -> dict[str, str]:
     return {
         "gurukul": f"{version('gurukul')}+{_source_digest()}",
         "python": platform.python_version(),
-        "zlib": zlib.ZLIB_RUNTIME_VERSION,
         **{name: version(name) for name in LIBRARIES},
         **_xgboost(),
     }

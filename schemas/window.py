@@ -21,18 +21,28 @@ class SkipReason(StrEnum):
     SINGLE_CLASS = "single_class"
 
 
-class Window(Frozen):
-    """Train on days `[start, end)`, score on days `[end, score_end)`."""
+class Span(Frozen):
+    """The days `[start, end)` of a symbol: all of a window that its teacher knows."""
 
     symbol: Symbol
     start: date
     end: date
-    score_end: date
 
     @cached_property
     def label(self) -> str:
         """`SYMBOL_2022-01-01_to_2022-06-30`, unique in a run."""
         return f"{self.symbol}_{self.start}_to_{self.end}"
+
+
+class Window(Span):
+    """Train on days `[start, end)`, score on days `[end, score_end)`."""
+
+    score_end: date
+
+    @property
+    def span(self) -> Span:
+        """The days to train on, alone."""
+        return Span(symbol=self.symbol, start=self.start, end=self.end)
 
 
 class PlannedWindow(Frozen):

@@ -2,21 +2,18 @@
 
 import gzip
 import io
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
-import sklearn
 import xgboost as xgb
 
-from schemas.artifacts import StudentMetadata, TeacherMetadata
+from schemas.artifacts import StudentInputs, StudentMetadata, TeacherInputs, TeacherMetadata, key_of
 from schemas.errors import DataError
 from schemas.layout import artifact_folder, sha256_of, to_json
-from schemas.messages import WindowTask
+from schemas.messages import Role
 from schemas.rows import write_model
 from workers.bars.series import Floats
 from workers.judging.predictions import FILE_NAME as PREDICTIONS
@@ -29,31 +26,22 @@ MODEL_JSON = "model.json"
 LABELS = "labels.csv.gz"
 METADATA = "metadata.json"
 
-
-@lru_cache(maxsize=1)
-def versions() -> dict[str, str]:
-    """Versions of the code and libraries that decide an artifact's bytes."""
-    return {
-        "gurukul": version("gurukul"),
-        "numpy": np.__version__,
-        "pyarrow": pa.__version__,
-        "scikit-learn": sklearn.__version__,
-        "xgboost": xgb.__version__,
-    }
+METADATA_KINDS: dict[Role, type[TeacherMetadata | StudentMetadata]] = {
+    Role.TEACHER: TeacherMetadata,
+    Role.STUDENT: StudentMetadata,
+}
 
 
-def write_teacher(target: Path, task: WindowTask, history: History, taught: TaughtWindow) -> dict[str, str]:
-    """Store model, labels, importances and metadata; returns the digests of every file."""
+def write_teacher(target: Path, inputs: TeacherInputs, history: History, taught: TaughtWindow) -> None:
+    """Store model, labels, importances and metadata."""
     teacher = taught.teacher
     with artifact_folder(target) as folder:
         (folder / MODEL_UBJ).write_bytes(bytes(teacher.booster.save_raw("ubj")))
-        (folder / LABELS).write_bytes(_labels_csv(task.window.symbol, history, taught))
+        (folder / LABELS).write_bytes(_labels_csv(inputs.window.symbol, history, taught))
         (folder / "feature_importance.csv").write_text(_importance_csv(teacher.booster))
-        sha256 = _digests(folder)
         metadata = TeacherMetadata(
-            window=task.window,
-            settings=task.settings,
-            bars_sha256=task.bars_sha256,
+            **dict(inputs),
+            key=key_of(inputs),
             features=FEATURE_NAMES,
             rows={
                 "fit": len(taught.split.fit),
@@ -66,33 +54,32 @@ def write_teacher(target: Path, task: WindowTask, history: History, taught: Taug
             rounds=teacher.rounds,
             parameters=teacher.parameters,
             metrics=taught.metrics,
-            versions=versions(),
-            sha256=sha256,
+            sha256=digests(folder),
         )
-        return sha256 | _write_metadata(folder, metadata)
+        write_model(folder / METADATA, metadata)
 
 
-def write_student(
-    target: Path, task: WindowTask, history: History, student: TrainedStudent, teacher_sha256: str
-) -> dict[str, str]:
-    """Store model, out-of-sample predictions and metadata; returns the digests of every file."""
+def write_student(target: Path, inputs: StudentInputs, history: History, student: TrainedStudent) -> None:
+    """Store model, out-of-sample predictions and metadata."""
     with artifact_folder(target) as folder:
         (folder / MODEL_JSON).write_text(to_json(student.model.model_dump(mode="json")))
-        pq.write_table(_predictions(task.window.symbol, history, student), folder / PREDICTIONS, compression="zstd")
-        sha256 = _digests(folder)
+        table = _predictions(inputs.window.symbol, history, student)
+        pq.write_table(table, folder / PREDICTIONS, compression="zstd")
         metadata = StudentMetadata(
-            window=task.window,
-            settings=task.settings,
-            bars_sha256=task.bars_sha256,
-            teacher_sha256=teacher_sha256,
+            **dict(inputs),
+            key=key_of(inputs),
             features=FEATURE_NAMES,
             rows={"train": int(student.metrics["rows"] or 0), "scored": len(student.scored)},
             prior=student.prior,
             metrics=student.metrics,
-            versions=versions(),
-            sha256=sha256,
+            sha256=digests(folder),
         )
-        return sha256 | _write_metadata(folder, metadata)
+        write_model(folder / METADATA, metadata)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """File name -> SHA-256 of each file that lies in `folder`."""
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
 
 
 def read_teacher(folder: Path) -> tuple[xgb.Booster, Floats, str]:
@@ -123,7 +110,9 @@ def _labels_csv(symbol: str, history: History, taught: TaughtWindow) -> bytes:
         columns[name] = column.cast(types[name]) if name in types else column
     buffer = io.BytesIO()
     arrow_csv.write_csv(pa.table(columns), buffer, arrow_csv.WriteOptions(quoting_style="none"))
-    return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0)
+    # Arrow's own zlib, whose version is pyarrow's; Python's is whatever the host has.
+    compressed: bytes = pa.Codec("gzip", compression_level=6).compress(buffer.getvalue(), asbytes=True)
+    return compressed
 
 
 def _importance_csv(booster: xgb.Booster) -> str:
@@ -150,12 +139,3 @@ def _predictions(symbol: str, history: History, student: TrainedStudent) -> pa.T
             "trade": student.scored_student > (np.inf if trade_above is None else trade_above),
         }
     )
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-
-
-def _write_metadata(folder: Path, metadata: TeacherMetadata | StudentMetadata) -> dict[str, str]:
-    write_model(folder / METADATA, metadata)
-    return {METADATA: sha256_of(folder / METADATA)}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -21,7 +22,7 @@ from redis.retry import Retry
 
 from schemas.device import Device
 from schemas.errors import RequestError
-from schemas.wire import BROKER_ENV, Presence, presence_key
+from schemas.wire import BROKER_ENV, PRESENCE_EXPIRY_S, Presence, presence_key
 from workers.devices import environment
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Worker:
 
 def supervise(devices: list[Device], broker: str, stop: threading.Event, log_level: str, drain_s: float) -> None:
     """Keep one worker a device running until `stop` is set; then give them `drain_s` to finish what they run."""
-    _refuse_doubles(devices, broker)
+    _refuse_doubles(devices, broker, stop)
     workers = [Worker(device) for device in devices]
     with _temporary_folder() as temporary:
         surroundings = {BROKER_ENV: broker, "TMPDIR": temporary}
@@ -135,17 +136,25 @@ def _end(workers: list[Worker], drain_s: float) -> None:
             process.wait()
 
 
-def _refuse_doubles(devices: list[Device], broker: str) -> None:
+def _refuse_doubles(devices: list[Device], broker: str, stop: threading.Event) -> None:
+    """RequestError if one of the devices is served already, by a process that does not end while we wait for it."""
+    deadline = time.monotonic() + PRESENCE_EXPIRY_S
     try:
         with Redis.from_url(broker, socket_connect_timeout=3.0) as redis:
-            for device in devices:
-                value = redis.get(presence_key(device.name))
-                if value and _alive((other := Presence.model_validate_json(value)).pid):
+            while (other := _server_of(devices, redis)) is not None and not stop.wait(0.2):
+                if time.monotonic() > deadline:
+                    name = other.device.name
                     raise RequestError(
-                        f"device {device.name} is served by process {other.pid}; stop it, or use --no-local-workers"
+                        f"device {name} is served by process {other.pid}; stop it, or use --no-local-workers"
                     )
     except RedisError as error:
         raise RequestError(f"broker does not answer: {error}; check --broker") from None
+
+
+def _server_of(devices: list[Device], redis: Redis) -> Presence | None:
+    values: list[Any] = redis.mget([presence_key(device.name) for device in devices])
+    found = (Presence.model_validate_json(value) for value in values if value is not None)
+    return next((presence for presence in found if _alive(presence.pid)), None)
 
 
 def _alive(pid: int) -> bool:

@@ -4,25 +4,30 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from schemas.artifacts import StudentInputs, TeacherInputs
 from schemas.config import TrainingSettings
 from schemas.errors import DataError
 from schemas.layout import BarsLayout, RunLayout, audit_folder, sha256_of, write_atomic
 from schemas.messages import IngestTask, Metric, Role, RunTask, WindowTask
-from schemas.rows import write_model
+from schemas.rows import read_model, write_model
+from schemas.versions import artifact_versions
 from workers import artifacts
 from workers.bars import store
 from workers.bars.source import adjusts, read_bars
 from workers.devices import xgboost_device
 from workers.learning.teacher import predict
 from workers.learning.window import History, prepare, select_rows, train_student, train_teacher
+from workers.reuse import take_equal
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a task hands back: numbers for people, digests for the audit."""
+    """What a task hands back: numbers for people, digests for the audit, an artifact's key and the run it came from."""
 
     metrics: dict[str, Metric] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    key: str | None = None
+    reused_from: str | None = None
 
 
 def ingest(task: IngestTask) -> Result:
@@ -45,21 +50,40 @@ def ingest(task: IngestTask) -> Result:
 
 
 def teach(task: WindowTask) -> Result:
-    """Train one window's teacher and store it."""
+    """Store one window's teacher: trained, or with `reuse` taken from another run."""
     history = _history(task)
-    taught = train_teacher(history, task.window, task.settings, xgboost_device())
-    return Result(taught.metrics, artifacts.write_teacher(_folder(task, Role.TEACHER), task, history, taught))
+    last_read = history.labels.t1[select_rows(history, task.window, task.settings).train[-1]]
+    inputs = TeacherInputs(
+        window=task.window.span,
+        settings=task.settings,
+        bars_sha256=history.series.digest(int(last_read) + 1),
+        versions=artifact_versions(),
+    )
+    donor = take_equal(task, inputs) if task.reuse else None
+    if donor is None:
+        taught = train_teacher(history, task.window, task.settings, xgboost_device())
+        artifacts.write_teacher(_folder(task, Role.TEACHER), inputs, history, taught)
+    return _stored(task, donor)
 
 
 def study(task: WindowTask) -> Result:
-    """Train one window's student from its stored teacher, score the bars after the window, store both."""
+    """Store one window's student and its scores of the bars after it: trained on its teacher, or taken as that was."""
     history = _history(task)
     booster, out_of_fold, teacher_sha256 = artifacts.read_teacher(_folder(task, Role.TEACHER))
     scored = select_rows(history, task.window, task.settings).scored
-    teacher_scored = predict(booster, history.features[history.labels.t0[scored]])
-    student = train_student(history, task.window, task.settings, out_of_fold, teacher_scored)
-    digests = artifacts.write_student(_folder(task, Role.STUDENT), task, history, student, teacher_sha256)
-    return Result(student.metrics, digests)
+    inputs = StudentInputs(
+        window=task.window,
+        settings=task.settings,
+        bars_sha256=history.series.digest(int(history.labels.t1[scored[-1]]) + 1),
+        teacher_sha256=teacher_sha256,
+        versions=artifact_versions(),
+    )
+    donor = take_equal(task, inputs) if task.reuse else None
+    if donor is None:
+        teacher_scored = predict(booster, history.features[history.labels.t0[scored]])
+        student = train_student(history, task.window, task.settings, out_of_fold, teacher_scored)
+        artifacts.write_student(_folder(task, Role.STUDENT), inputs, history, student)
+    return _stored(task, donor)
 
 
 def validate(task: RunTask) -> Result:
@@ -93,6 +117,13 @@ def audit(task: RunTask) -> Result:
     layout = RunLayout.under(task.data_dir, task.run_id)
     digests = render(layout, audit_folder(task.release_dir, task.run_id), task.settings)
     return Result({"files": len(digests)}, digests)
+
+
+def _stored(task: WindowTask, donor: str | None) -> Result:
+    """What lies there now, which is a twin's artifact where that came first."""
+    folder = _folder(task, task.role)
+    metadata = read_model(folder / artifacts.METADATA, artifacts.METADATA_KINDS[task.role])
+    return Result(metadata.metrics, artifacts.digests(folder), metadata.key, donor)
 
 
 def _folder(task: WindowTask, role: Role) -> Path:

@@ -126,6 +126,7 @@ class Lab:
         self.server: subprocess.Popen[bytes]
         self.fleet: subprocess.Popen[bytes]
         self.injected: list[float] = []
+        self.started: list[subprocess.Popen[bytes]] = []
         self._count = 0
 
     def note_injection(self) -> None:
@@ -138,6 +139,7 @@ class Lab:
         """Start it, or start it again from its append-only file."""
         command = [sys.executable, "-m", "orchestrator.serve", str(self.port), str(self.folder / "broker")]
         self.server = subprocess.Popen(command, env=self.environment(), stdout=subprocess.DEVNULL)
+        self.started.append(self.server)
         wait_for(self._answers, "an answer of the server")
 
     def stop_server(self) -> None:
@@ -162,6 +164,7 @@ class Lab:
                 [sys.executable, "-m", "workers", "start", "--devices", f"cpu:{devices}x1", "--broker", self.url],
                 env=self.environment() | extra, stdout=log, stderr=log,
             )  # fmt: skip
+        self.started.append(self.fleet)
         wait_for(lambda: len(self.present()) == devices, "the fleet")
 
     def stop_fleet(self) -> None:
@@ -200,10 +203,12 @@ class Lab:
 
     def orchestrator(self, cwd: Path, *arguments: str) -> subprocess.Popen[bytes]:
         with (cwd / OUTPUT).open("ab") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator", *arguments],
                 cwd=cwd, env=self.environment(), stdout=output, stderr=output,
             )  # fmt: skip
+        self.started.append(process)
+        return process
 
     def run(self, *arguments: str, cwd: Path | None = None, run_id: str = "chaos") -> Run:
         """Start the run that every case does."""
@@ -236,4 +241,8 @@ def lab(folder: Path, fault: str | None = None, devices: int = DEVICES) -> Itera
     finally:
         for process in processes_about(str(folder)):
             process.kill()
+        for started in opened.started:
+            # The server writes its title over what would show whose it is.
+            started.kill()
+            started.wait()
         opened.redis.close()

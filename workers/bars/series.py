@@ -1,5 +1,6 @@
 """One symbol's bars in memory."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,3 +29,12 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.timestamp)
+
+    def digest(self, bars: int) -> str:
+        """SHA-256 of the first `bars` bars: timestamp, session, then each column, as little-endian arrays."""
+        digest = hashlib.sha256()
+        for values in (self.timestamp, self.session):
+            digest.update(values[:bars].astype("<i8").tobytes())
+        for name in COLUMNS:
+            digest.update(getattr(self, name)[:bars].astype("<f8").tobytes())
+        return digest.hexdigest()
