@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= cpu,local,sample,flower,dev
 
-.PHONY: setup run test lint types lock clean
+.PHONY: setup run test chaos bench lint types lock clean
 
 setup: .venv/.ready  ## make .venv with everything that `run` and `test` need
 
@@ -11,6 +11,14 @@ run: setup  ## the main job on real bars, with an embedded broker
 
 test: setup lint types  ## lint, type check and all tests
 	$(BIN)/python -m pytest
+
+chaos: setup  ## do every fault to a real fleet; prints the table of docs/reliability.md (about ten minutes)
+	$(BIN)/python -m tests.chaos
+
+bench: setup  ## what dispatch costs, then beside joblib, Dask, Ray and plain Celery (about twenty minutes, on an idle machine)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock -e '.[$(EXTRAS),bench]'
+	$(BIN)/python -m benchmarks.dispatch
+	$(BIN)/python -m benchmarks.peers
 
 lint: setup
 	$(BIN)/ruff check .

@@ -20,8 +20,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from benchmarks.gurukul import dispatch, fleet
 from benchmarks.work import Window, make_windows, work
 from orchestrator.broker import embedded
 
@@ -102,7 +104,15 @@ def celery_runner() -> Iterator[Run]:
             worker.wait()
 
 
+@contextmanager
+def gurukul_runner() -> Iterator[Run]:
+    """Two pinned workers behind a run's dispatcher, with ledger, claims and telemetry."""
+    with fleet(SLOTS) as url, tempfile.TemporaryDirectory() as folder:
+        yield timed(lambda windows: dispatch(url, windows, Path(folder)))
+
+
 RUNNERS: dict[str, Runner] = {
+    "gurukul": gurukul_runner,
     "joblib": joblib_runner,
     "dask": dask_runner,
     "ray": ray_runner,

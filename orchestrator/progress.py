@@ -18,6 +18,7 @@ from schemas.wire import Presence
 
 RATE_WINDOW = 50
 PLAIN_EVERY_S = 5.0
+ALONE_S = 5.0
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Progress:
             else None
         )
         self._said: dict[Phase, float] = {}
-        self._alone = False
+        self._alone_since: float | None = None
 
     def __enter__(self) -> Self:
         if self._live:
@@ -139,9 +140,13 @@ class Progress:
         line.refused = bool(other)
 
     def _say_if_alone(self, present: Mapping[str, Presence]) -> None:
-        if not present and not self._alone:
+        if present:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = time.monotonic()
+        elif 0 < self._alone_since < time.monotonic() - ALONE_S:
             self.note("no worker is there; waiting for one to start")
-        self._alone = not present
+            self._alone_since = 0.0
 
     def device_takes(self, device: str, task: str) -> None:
         self._devices.setdefault(device, DeviceLine()).task = task

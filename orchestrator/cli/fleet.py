@@ -122,7 +122,7 @@ def _show(found: list[Presence]) -> None:
 def _work(identity: str) -> str:
     """`RUN/ROLE/NAME/ATTEMPT` as a person says it."""
     run_id, role, name, _ = identity.split("/")
-    return f"{role} {name}" if name != run_id else f"{role} of {run_id}"
+    return f"{role} {name} of {run_id}" if name != run_id else f"{role} of {run_id}"
 
 
 def _ago(since: datetime) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from schemas.errors import RequestError
 from schemas.messages import Metric
 from workers.bars.series import Floats
 from workers.learning.splits import Fold, TailSplit
@@ -50,6 +51,7 @@ def fit_teacher(x: Floats, y: NDArray[np.int8], weight: Floats, split: TailSplit
     """Fit on `split.fit`, stop on the log loss of `split.tail`, keep the best rounds.
 
     Args: x (rows, features) with NaN for missing; y 0 or 1; weight, positive. Both classes must be in the fit part.
+    RequestError if XGBoost trained elsewhere than on `device`.
     """
     fit = split.fit
     prior = float(np.average(y[fit], weights=weight[fit]))
@@ -67,7 +69,14 @@ def fit_teacher(x: Floats, y: NDArray[np.int8], weight: Floats, split: TailSplit
     )
     rounds = booster.best_iteration + 1
     best = booster[:rounds]
-    return Teacher(best, rounds, float(booster.best_score), _fitted_parameters(best))
+    parameters = _fitted_parameters(best)
+    if not str(parameters["device"]).startswith(device):
+        # It only warns where it finds no GPU that it can use.
+        raise RequestError(
+            f"XGBoost was to train on {device} and trained on {parameters['device']};"
+            " install an extra [cuda12] or [cuda13] that fits the driver"
+        )
+    return Teacher(best, rounds, float(booster.best_score), parameters)
 
 
 def _fitted_parameters(booster: xgb.Booster) -> dict[str, Metric]:
