@@ -72,7 +72,7 @@ class Backlog:
         due = [item for item in self._again if item.due <= self._clock()]
         if not empty and any(item.alone and device == _place(item, present) for item in due):
             return None
-        item = next((item for item in due if _may_go(item, device, present)), None)
+        item = next((item for item in due if may_go(item, device, present)), None)
         if item is not None:
             self._again.remove(item)
         else:
@@ -99,7 +99,8 @@ class Backlog:
         return item
 
 
-def _may_go(item: Item, device: str, present: Collection[str]) -> bool:
+def may_go(item: Item, device: str, present: Collection[str]) -> bool:
+    """Whether `device`, one of `present`, is a place for work that was tried before."""
     if item.alone:
         return device == _place(item, present)
     return device not in item.spoiled or all(name in item.spoiled for name in present)

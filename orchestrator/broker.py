@@ -67,9 +67,10 @@ def embedded() -> Iterator[str]:
                 break
             _stop(process)
         else:
-            log = (folder / "server.log").read_text(errors="replace").strip().splitlines()
+            log = folder / "server.log"
+            lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
             raise RequestError(
-                f"{binary} did not start: {log[-1] if log else 'no log'}; give --broker redis://HOST:PORT/0"
+                f"{binary} did not start: {lines[-1] if lines else 'no log'}; give --broker redis://HOST:PORT/0"
             )
         logger.info("embedded broker %s at %s", binary, redact(url))
         yield url

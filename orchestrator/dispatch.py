@@ -11,7 +11,7 @@ from typing import TypeVar
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator.backlog import Backlog, Item, Key
+from orchestrator.backlog import Backlog, Item, Key, may_go
 from orchestrator.fleet import Fleet, withdraw
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
@@ -44,7 +44,7 @@ STEAL_AFTER_S = 1.0
 STRAY_S = 3.0
 BLOCK_MS = 50
 BATCH = 256
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
 
 BROKER_GONE = (RedisError, ConnectionError, TimeoutError)
 
@@ -109,29 +109,24 @@ class Dispatcher:
             clear(self._redis, self._run_id, self._ledger.devices())
 
     def _patiently(self, call: Callable[[], T]) -> T:
-        """The result of `call`, made again once the broker is back if it goes away."""
-        while True:
-            try:
-                return call()
-            except BROKER_GONE as error:
-                logger.warning("the broker does not answer: %s", error)
-                self._wait_for_broker(str(error).splitlines()[0] if str(error) else type(error).__name__)
-
-    def _wait_for_broker(self, reason: str) -> None:
+        """The result of `call`, made again, with backoff, for as long as the broker does not do its part."""
         began, wait_s, said = time.monotonic(), FIRST_WAIT_S, False
         while True:
-            self._tend()
             try:
-                self._redis.ping()
-                break
-            except BROKER_GONE:
-                if not said:
+                result = call()
+            except BROKER_GONE as error:
+                logger.warning("the broker does not answer: %s", error)
+                self._tend()
+                if wait_s > FIRST_WAIT_S and not said:
+                    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                     self._progress.note(f"the broker does not answer ({reason}); waiting for it")
-                said = True
+                    said = True
                 time.sleep(wait_s)
                 wait_s = min(wait_s * 2, LONGEST_WAIT_S)
-        if said:
-            self._progress.note(f"the broker answers again after {time.monotonic() - began:.1f} s")
+            else:
+                if said:
+                    self._progress.note(f"the broker answers again after {time.monotonic() - began:.1f} s")
+                return result
 
     def _step(self, on_end: OnEnd) -> None:
         seconds = self._fleet.refresh()
@@ -144,31 +139,42 @@ class Dispatcher:
     # Sending.
 
     def _fill(self) -> None:
-        usable = {name: presence for name, presence in self._fleet.present.items() if self._usable(name, presence)}
+        usable = self._usable()
         ready: list[Sent] = []
-        busy = True
-        while busy and self._backlog:
-            busy = False
-            # One each in turn: nobody gets a reserve while another has a free slot.
-            for name in sorted(usable, key=lambda each: self._out[each] / usable[each].device.slots):
-                out, slots = self._out[name], usable[name].device.slots
-                if out > slots:
-                    continue
-                empty = not out and not usable[name].held
-                item = self._backlog.take(name, usable, idle=out < slots, empty=empty)
-                if item is not None:
-                    ready.append(self._expect(item, self._ledger.send(*item.key, name), name))
-                    busy = True
-                    if item.alone:
-                        del usable[name]
-                        break
+        # Nobody gets a reserve while another has a free slot.
+        for reserve in (0, 1):
+            while sent := self._take_round(usable, reserve):
+                ready += sent
         if ready:
             self._send(ready)
 
-    def _usable(self, name: str, presence: Presence) -> bool:
-        alone = self._fleet.alone.get(name, self._run_id) != self._run_id
-        ours = any(sent.item.alone and sent.device == name for sent in self._sent.values())
-        return not (presence.draining or alone or ours) and presence.versions == artifact_versions()
+    def _take_round(self, usable: dict[str, Presence], reserve: int) -> list[Sent]:
+        """One piece of work for each device that has fewer than its slots and `reserve` out, the emptiest first."""
+        taken: list[Sent] = []
+        for name in sorted(usable, key=lambda each: self._out[each] / usable[each].device.slots):
+            out, slots = self._out[name], usable[name].device.slots
+            if out >= slots + reserve or not self._backlog:
+                continue
+            empty = not out and not usable[name].held
+            item = self._backlog.take(name, usable, idle=out < slots, empty=empty)
+            if item is None:
+                continue
+            taken.append(self._expect(item, self._ledger.send(*item.key, name), name))
+            if item.alone:
+                del usable[name]
+                return taken
+        return taken
+
+    def _usable(self) -> dict[str, Presence]:
+        """The devices that may be given work: staying, of our versions, and not wanted alone by anybody."""
+        versions = artifact_versions().items()
+        alone = {sent.device for sent in self._sent.values() if sent.item.alone}
+        alone |= {name for name, run_id in self._fleet.alone.items() if run_id != self._run_id}
+        return {
+            name: presence
+            for name, presence in self._fleet.present.items()
+            if not presence.draining and name not in alone and versions <= presence.versions.items()
+        }
 
     def _send(self, ready: list[Sent]) -> None:
         for sent in ready:
@@ -320,18 +326,16 @@ class Dispatcher:
 
     def _steal(self) -> None:
         """Where the backlog is empty and slots idle, they get what waits behind running work elsewhere."""
-        present = self._fleet.present
-        slots = {name: each.device.slots for name, each in present.items() if self._usable(name, each)}
-        free = sum(max(count - self._out[name], 0) for name, count in slots.items())
-        if self._backlog or not free:
+        usable = self._usable()
+        slots = {name: each.device.slots for name, each in usable.items()}
+        idle = [name for name, count in slots.items() for _ in range(self._out[name], count)]
+        if self._backlog:
             return
-        waiting = [
-            sent
-            for sent in self._sent.values()
-            if sent.waited_s > STEAL_AFTER_S and self._out[sent.device] > slots.get(sent.device, 0)
-        ]
-        for sent in waiting[:free]:
-            self._move(sent)
+        for sent in list(self._sent.values()):
+            behind = sent.waited_s > STEAL_AFTER_S and self._out[sent.device] > slots.get(sent.device, 0)
+            taker = next((name for name in idle if may_go(sent.item, name, usable)), None)
+            if behind and taker is not None and self._move(sent):
+                idle.remove(taker)
 
     def _stop_strays(self, seconds: float) -> None:
         """End what devices still run of this run though its outcome is known or it was sent elsewhere since."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,7 +33,7 @@ class Telemetry:
         self._cursor = "0-0"
         self._written = 0
         self._caught_up = False
-        self._unseen: dict[int, TrainingEvent] = {}
+        self._unseen: dict[tuple[int, datetime], TrainingEvent] = {}
         self._file: Any = None
 
     def __enter__(self) -> Self:
@@ -61,10 +62,9 @@ class Telemetry:
         try:
             number = emit(self._redis, event)
         except RedisError as error:
-            logger.warning("event %s went to the log alone: %s", event_type, error)
-            self._write(event)
-        else:
-            self._unseen[number] = event
+            logger.warning("event %s goes to the log alone: %s", event_type, error)
+            number = 0
+        self._unseen[number, event.timestamp] = event
 
     def write_new(self) -> None:
         """Append to the log whatever the stream holds beyond it, and what the stream has forgotten."""
@@ -75,9 +75,7 @@ class Telemetry:
             for self._cursor, body in entries:
                 event = TrainingEvent.model_validate_json(body)
                 number = event.seq or 0
-                known = self._unseen.get(number)
-                if known is not None and known.timestamp == event.timestamp:
-                    del self._unseen[number]
+                self._unseen.pop((number, event.timestamp), None)
                 if number > self._written:
                     self._append(body.decode(), number)
                 elif self._caught_up:
@@ -88,11 +86,8 @@ class Telemetry:
                 break
         else:
             return
-        for event in self._unseen.values():
-            self._write(event)
-        if forgotten or self._unseen:
+        if self._write_unseen() or forgotten:
             self._number_on()
-        self._unseen.clear()
         self._caught_up = True
         self._file.flush()
 
@@ -109,11 +104,20 @@ class Telemetry:
         try:
             self.write_new()
         except RedisError as error:
-            logger.warning("event log ends early: %s", error)
+            logger.warning("event log ends without what workers said last: %s", error)
+            self._write_unseen()
 
     def _number_on(self) -> None:
         """See to it that the next event's number follows the log's last."""
         self._redis.eval(NUMBER_SCRIPT, 1, sequence_key(self._run_id), str(self._written))
+
+    def _write_unseen(self) -> bool:
+        """Append what was emitted here and is in no stream; whether there was any."""
+        unseen = list(self._unseen.values())
+        self._unseen.clear()
+        for event in unseen:
+            self._write(event)
+        return bool(unseen)
 
     def _write(self, event: TrainingEvent) -> None:
         """Append an event under the log's own next number."""

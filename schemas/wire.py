@@ -110,7 +110,7 @@ return 1
 RECALL_SCRIPT = """
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known and string.sub(known, 1, #ARGV[2] + 1) == ARGV[2] .. ' ' then return 0 end
-redis.call('HDEL', KEYS[1], ARGV[1])
+if known == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
 return 1
 """
 

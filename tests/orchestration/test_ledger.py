@@ -66,12 +66,15 @@ def test_an_outcome_is_kept_whole(ledger: Ledger) -> None:
         ledger.send(Role.TEACHER, NAME, "cpu-0"),
         metrics={"rounds": 17, "tail_log_loss": 0.6931, "note": "x", "flag": True, "none": None},
         digests={"metadata.json": "ab" * 32},
+        key="cd" * 32,
+        reused_from="last_night",
         duration_seconds=1.5,
     )
     assert ledger.record(told)
     record = the_work(ledger)
     assert (record.state, record.status, record.attempt, record.device) == ("done", Status.SUCCESS, 1, "cpu-0")
     assert (record.metrics, record.digests, record.duration_seconds) == (told.metrics, told.digests, 1.5)
+    assert (record.key, record.reused_from) == (told.key, told.reused_from)
 
 
 def test_a_failure_is_kept_with_its_reason(ledger: Ledger, path: Path) -> None:

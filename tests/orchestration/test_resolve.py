@@ -64,9 +64,11 @@ OTHER_VALUES = {
     "log_dir": ("elsewhere", '"elsewhere"'),
     "run_id": ("trial-1", '"trial-1"'),
     "skip_fetch": ("true", "true"),
+    "reuse": ("true", "true"),
     "telemetry": ("false", "false"),
     "telemetry_dir": ("elsewhere", '"elsewhere"'),
     "max_failure_rate": ("0.5", "0.5"),
+    "window_limit": ("90", "90"),
     "json_summary": ("true", "true"),
 }
 NEEDS_MORE = {"symbols_file", "local_workers"}
