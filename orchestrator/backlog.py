@@ -84,6 +84,11 @@ class Backlog:
         """A device left: what it held belongs to nobody."""
         self._holder = {symbol: holder for symbol, holder in self._holder.items() if holder != device}
 
+    def places(self, present: Collection[str]) -> set[str]:
+        """Devices that work which must be alone waits for."""
+        due = [item for item in self._again if item.alone and item.due <= self._clock()]
+        return {_place(item, present) for item in due} if present else set()
+
     def _take_first(self, device: str, idle: bool) -> Item | None:
         def rank(symbol: str) -> tuple[int, bool, int, int]:
             holder = self._holder.get(symbol)

@@ -16,8 +16,8 @@ from orchestrator.fleet import Fleet, withdraw
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
 from orchestrator.sender import Sender
-from orchestrator.streams import read_beyond
-from orchestrator.supervision import Limits, Sent, Verdict, judge
+from orchestrator.streams import began_anew, read_beyond
+from orchestrator.supervision import UNTAKEN_S, Limits, Sent, Verdict, judge
 from orchestrator.telemetry import Telemetry
 from schemas.messages import RETRIED, FailureClass, Outcome, Status
 from schemas.versions import artifact_versions
@@ -72,6 +72,7 @@ class Dispatcher:
         self._sent: dict[Key, Sent] = {}
         self._out: Counter[str] = Counter()
         self._strays: dict[str, float] = {}
+        self._known: set[str] = set()
         self._cursor = "0-0"
 
     def drain(self) -> None:
@@ -268,6 +269,13 @@ class Dispatcher:
         present = self._fleet.present
         self._progress.fleet(present, artifact_versions())
         self._tend()
+        for name in self._known - present.keys():
+            self._backlog.forget(name)
+        self._known = set(present)
+        if began_anew(self._redis, outcomes_stream(self._run_id), self._cursor):
+            self._cursor = "0-0"
+        for name in self._backlog.places(self._usable()):
+            self._reserve(name)
         queued = cache(self._fleet.queued)
         for key, sent in list(self._sent.items()):
             if self._sent.get(key) is not sent:
@@ -277,7 +285,7 @@ class Dispatcher:
             if verdict is Verdict.OVERDUE and limit_s is not None:
                 self._stop_overdue(sent, limit_s, on_end)
             elif verdict is Verdict.LEFT_BEHIND:
-                self._move(sent)
+                self._leave_device(sent)
             # Only when every outcome that has come in is known, this one's among them, is it lost.
             elif verdict is Verdict.LOST and not self._take_outcomes(on_end, block_ms=None):
                 self._lose(sent, on_end)
@@ -291,8 +299,6 @@ class Dispatcher:
         reason = f"device {sent.device} fell silent" if silent else f"device {sent.device} does not hold it any more"
         begun = not self._recall(sent)
         withdraw(self._redis, [sent.device], sent.id)
-        if silent:
-            self._backlog.forget(sent.device)
         sent.item.lost = True
         if begun:
             self._end(self._failure(sent, FailureClass.LOST, reason), on_end)
@@ -315,6 +321,13 @@ class Dispatcher:
     def _recall(self, sent: Sent) -> bool:
         return recall(self._redis, self._run_id, *sent.item.key, sent.attempt)
 
+    def _leave_device(self, sent: Sent) -> None:
+        if not self._fleet.present[sent.device].draining:
+            role, name = sent.item.key
+            self._progress.note(f"{role} {name}: {sent.device} has begun nothing for {UNTAKEN_S:.0f} s; taken back")
+        sent.item.spoiled.add(sent.device)
+        self._move(sent)
+
     def _move(self, sent: Sent) -> bool:
         """Hand what was not begun to whoever takes it next."""
         if not self._recall(sent):
@@ -334,7 +347,7 @@ class Dispatcher:
         for sent in list(self._sent.values()):
             behind = sent.waited_s > STEAL_AFTER_S and self._out[sent.device] > slots.get(sent.device, 0)
             taker = next((name for name in idle if may_go(sent.item, name, usable)), None)
-            if behind and taker is not None and self._move(sent):
+            if behind and not sent.item.alone and taker is not None and self._move(sent):
                 idle.remove(taker)
 
     def _stop_strays(self, seconds: float) -> None:

@@ -12,8 +12,11 @@ from schemas.wire import ALONE_PREFIX, PRESENCE_PREFIX, Presence
 REFRESH_S = 0.5
 # Longer than a heartbeat's interval: a broker that forgot everything hears of each live device again within that.
 GONE_S = 2.0
+# After an outage devices look for the broker every two seconds, and then connect.
+AFTER_OUTAGE_S = 6.0
 # Time in which nobody could look (a broker that was away) proves nothing about a device.
 LONGEST_STEP_S = 1.0
+OUTAGE_S = 3.0
 
 
 class Fleet:
@@ -36,7 +39,8 @@ class Fleet:
         self._looked = self._clock()
         step_s = min(passed, LONGEST_STEP_S)
         missing = self.present.keys() - there.keys()
-        self._absent_s = {name: self._absent_s.get(name, 0.0) + step_s for name in missing}
+        before_s = -AFTER_OUTAGE_S if passed > OUTAGE_S else 0.0
+        self._absent_s = {name: self._absent_s.get(name, before_s) + step_s for name in missing}
         late = {name: self.present[name] for name in missing if self._absent_s[name] <= GONE_S}
         self.present = there | late
         return step_s

@@ -1,8 +1,18 @@
-"""Read what a stream holds beyond a cursor."""
+"""Read what a stream holds beyond a cursor, and notice when it is another stream."""
 
 from typing import Any
 
 from redis import Redis
+
+
+def began_anew(redis: Redis, stream: str, cursor: str) -> bool:
+    """Whether the stream ends before `cursor`: a broker that forgot it writes it anew, with its own clock's ids."""
+    last: Any = redis.xrevrange(stream, count=1)
+    return bool(last) and _position(last[0][0].decode()) < _position(cursor)
+
+
+def _position(entry_id: str) -> tuple[int, ...]:
+    return tuple(map(int, entry_id.split("-")))
 
 
 def read_beyond(

@@ -12,6 +12,7 @@ from schemas.messages import Role
 from schemas.wire import Presence
 
 UNHELD_S = 3.0
+UNTAKEN_S = 30.0
 
 LIMITED = (Role.TEACHER, Role.STUDENT)
 LIMIT_FACTOR, LEAST_LIMIT_S, FIRST_LIMIT_S = 10.0, 60.0, 3600.0
@@ -44,7 +45,7 @@ def judge(
     """Take in one look at the fleet, `seconds` after the last.
 
     LOST: its device is gone, or nobody has held it for `UNHELD_S`. LEFT_BEHIND: it waits at a device that takes no
-    more. OVERDUE: it has run longer than `limit_s`.
+    more, or has done nothing for `UNTAKEN_S`. OVERDUE: it has run longer than `limit_s`.
     """
     if presence is None:
         return Verdict.LOST
@@ -55,7 +56,8 @@ def judge(
     if sent.id in presence.held or sent.id in queued(sent.device):
         sent.missed_s = 0.0
         sent.waited_s += seconds
-        return Verdict.LEFT_BEHIND if presence.draining else Verdict.FINE
+        idle = not presence.running and sent.waited_s > UNTAKEN_S
+        return Verdict.LEFT_BEHIND if presence.draining or idle else Verdict.FINE
     sent.missed_s += seconds
     return Verdict.LOST if sent.missed_s > UNHELD_S else Verdict.FINE
 

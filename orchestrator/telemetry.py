@@ -10,7 +10,7 @@ from typing import Any, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator.streams import read_beyond
+from orchestrator.streams import began_anew, read_beyond
 from schemas.errors import RequestError
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
 from schemas.wire import emit, events_stream, sequence_key
@@ -33,7 +33,8 @@ class Telemetry:
         self._cursor = "0-0"
         self._written = 0
         self._caught_up = False
-        self._unseen: dict[tuple[int, datetime], TrainingEvent] = {}
+        # By timestamp: an emission that failed may have arrived all the same, under a number that nobody told.
+        self._unseen: dict[datetime, TrainingEvent] = {}
         self._file: Any = None
 
     def __enter__(self) -> Self:
@@ -55,27 +56,28 @@ class Telemetry:
             self._file = None
 
     def emit(self, event_type: EventType, status: EventStatus, phase: Phase | None = None, **details: Any) -> None:
-        """Number, append and publish one event. A broker that is gone costs the event's publication, not the record."""
+        """Number, append and publish one event. One that no broker took goes to the log alone, by `write_new`."""
         if self._file is None:
             return
         event = TrainingEvent(run_id=self._run_id, event_type=event_type, status=status, phase=phase, **details)
         try:
-            number = emit(self._redis, event)
+            emit(self._redis, event)
         except RedisError as error:
-            logger.warning("event %s goes to the log alone: %s", event_type, error)
-            number = 0
-        self._unseen[number, event.timestamp] = event
+            logger.warning("event %s may go to the log alone: %s", event_type, error)
+        self._unseen[event.timestamp] = event
 
     def write_new(self) -> None:
         """Append to the log whatever the stream holds beyond it, and what the stream has forgotten."""
+        stream = events_stream(self._run_id)
+        if self._file is not None and began_anew(self._redis, stream, self._cursor):
+            self._cursor = "0-0"
         while self._file is not None:
-            stream = events_stream(self._run_id)
             entries = read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms=None)
             forgotten = False
             for self._cursor, body in entries:
                 event = TrainingEvent.model_validate_json(body)
                 number = event.seq or 0
-                self._unseen.pop((number, event.timestamp), None)
+                self._unseen.pop(event.timestamp, None)
                 if number > self._written:
                     self._append(body.decode(), number)
                 elif self._caught_up:

@@ -115,6 +115,14 @@ return 1
 """
 
 
+# KEYS: outcomes:<run>, attempts:<run>; ARGV: outcome, expiry of a live run, expiry otherwise, in seconds. A late
+# outcome of a run that is over and cleared away does not stay.
+REPORT_SCRIPT = """
+redis.call('XADD', KEYS[1], '*', 'outcome', ARGV[1])
+redis.call('EXPIRE', KEYS[1], redis.call('EXISTS', KEYS[2]) == 1 and ARGV[2] or ARGV[3])
+"""
+
+
 def allow(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> None:
     """Make `attempt` the one that a worker may begin."""
     redis.hset(attempts_key(run_id), f"{role}/{name}", str(attempt))
@@ -144,6 +152,12 @@ def _emission(event: TrainingEvent) -> tuple[list[str], list[str]]:
     body = event.model_dump_json(exclude={"seq"})
     keys = [sequence_key(event.run_id), events_stream(event.run_id)]
     return keys, [telemetry_channel(event.run_id), body, str(EVENT_STREAM_CAP), str(RUN_KEYS_EXPIRY_S)]
+
+
+def report(redis: Redis, run_id: str, outcome: str) -> None:
+    """Append an outcome, as JSON, to its run's stream; RedisError if the broker does not answer."""
+    keys = [outcomes_stream(run_id), attempts_key(run_id)]
+    redis.eval(REPORT_SCRIPT, len(keys), *keys, outcome, str(RUN_KEYS_EXPIRY_S), str(RUN_KEYS_LINGER_S))
 
 
 def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> bool:

@@ -26,6 +26,7 @@ app.conf.update(
     task_serializer="json",
     task_ignore_result=True,
     task_create_missing_queues=True,
+    worker_consumer="workers.consumer:Consumer",
     worker_pool="prefork",
     worker_pool_start_method="spawn",
     worker_proc_alive_timeout=120.0,
@@ -35,8 +36,6 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_send_task_events=False,
     worker_redirect_stdouts=False,
-    broker_connection_retry_on_startup=True,
-    broker_connection_max_retries=None,
     broker_transport_options={
         "ack_emulation": False,
         "health_check_interval": 10,

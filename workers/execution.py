@@ -11,7 +11,7 @@ from schemas.device import DeviceKind
 from schemas.errors import DataError, PhaseError, RequestError
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
 from schemas.messages import RETRIED, FailureClass, IngestTask, Outcome, Role, RunTask, Status, WindowTask, work_name
-from schemas.wire import claim
+from schemas.wire import claim, report
 from workers import outcomes, work
 from workers.connection import patiently, shared
 from workers.devices import current_device
@@ -51,7 +51,7 @@ def execute(role: Role, message: dict[str, Any]) -> None:
         return
     outcome = attempt(task, device)
     logger.info("%s %s attempt %d: %s %s", role, name, task.attempt, outcome.status, outcome.message)
-    patiently(lambda: outcomes.append(redis, outcome))
+    patiently(lambda: report(redis, task.run_id, outcome.model_dump_json()))
     if current_device().kind is DeviceKind.GPU and outcome.failure in RETRIED:
         # A failed kernel spoils the CUDA context for good, and only an end gives back what a failed allocation holds.
         raise SystemExit(EXIT_AFTER_FAILURE)

@@ -4,11 +4,10 @@ import logging
 from typing import Any
 
 from pydantic import TypeAdapter
-from redis import Redis
 from redis.exceptions import RedisError
 
 from schemas.messages import FailureClass, IngestTask, Outcome, RunTask, Status, Task, WindowTask, work_name
-from schemas.wire import RUN_KEYS_EXPIRY_S, outcomes_stream
+from schemas.wire import report
 from workers.connection import connect
 from workers.devices import current_device
 
@@ -20,15 +19,6 @@ _TASK: TypeAdapter[IngestTask | WindowTask | RunTask] = TypeAdapter(Task)
 def parse(message: dict[str, Any]) -> IngestTask | WindowTask | RunTask:
     """A message as its type; ValidationError if it meets no schema."""
     return _TASK.validate_python(message, strict=False)
-
-
-def append(redis: Redis, outcome: Outcome) -> None:
-    """Append to the run's stream of outcomes; RedisError if the broker does not answer."""
-    stream = outcomes_stream(outcome.run_id)
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.xadd(stream, {"outcome": outcome.model_dump_json()})
-        pipe.expire(stream, RUN_KEYS_EXPIRY_S)
-        pipe.execute()
 
 
 def report_lost(message: dict[str, Any], reason: str) -> None:
@@ -49,6 +39,6 @@ def report_lost(message: dict[str, Any], reason: str) -> None:
     )
     try:
         with connect(timeout_s=2.0) as redis:
-            append(redis, outcome)
+            report(redis, outcome.run_id, outcome.model_dump_json())
     except RedisError as error:
         logger.warning("%s %s: lost, and the broker was not told: %s", task.role, outcome.name, error)

@@ -106,13 +106,17 @@ def _kill_connections(lab: Lab) -> None:
     lab.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
 
 
-def _restart_server(lab: Lab, run: Run) -> None:
-    """Away for four seconds, then back with its append-only file."""
-    run.reaches(30)
-    lab.note_injection()
-    lab.stop_server()
-    time.sleep(4)
-    lab.start_server()
+def _away_for(seconds: float) -> Inject:
+    """The server is stopped and comes back with its append-only file."""
+
+    def restart(lab: Lab, run: Run) -> None:
+        run.reaches(30)
+        lab.note_injection()
+        lab.stop_server()
+        time.sleep(seconds)
+        lab.start_server()
+
+    return restart
 
 
 def _flush_server(lab: Lab) -> None:
@@ -205,7 +209,8 @@ FAULTS = {
         Fault("SIGQUIT of a worker that trains", _thrice(_quit_busy)),
         Fault("SIGKILL of the orchestrator, resume", _kill_orchestrator, within_s=180.0),
         Fault("CLIENT KILL of every connection", _thrice(_kill_connections)),
-        Fault("server away for 4 s, back with its AOF", _restart_server),
+        Fault("server away for 4 s, back with its AOF", _away_for(4)),
+        Fault("server away for 21 s, back with its AOF", _away_for(21)),
         Fault("server flushed", _thrice(_flush_server)),
         Fault("server frozen for 8 s", _freeze_server),
         Fault("window that exits its process", _let_it_run, spoil=f"exit:{SPOILED}"),

@@ -188,7 +188,6 @@ def test_nothing_goes_back_and_forth(ledger: Ledger, played: Played) -> None:
     assert played.devices_of(work_name(spoiled.work)) == ["d1", "d0"]
 
 
-@pytest.mark.xfail(strict=True, reason="work that must be alone is stolen from its place, and goes back there")
 def test_what_waits_to_run_alone_waits_in_one_place(ledger: Ledger, played: Played) -> None:
     """An attempt that must be alone and is slow to begin is not sent to the same device again and again."""
     failing = partial(fails, failure=FailureClass.OOM)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.backlog import Item
-from orchestrator.supervision import UNHELD_S, Limits, Sent, Verdict, judge
+from orchestrator.supervision import UNHELD_S, UNTAKEN_S, Limits, Sent, Verdict, judge
 from schemas.device import Device, DeviceKind
 from schemas.messages import Role, RunTask
 from schemas.wire import Presence
@@ -62,13 +62,22 @@ def test_being_seen_once_starts_the_count_anew(presence: Presence, queued: bool)
     assert look(attempt, HERE) is Verdict.LOST
 
 
-@pytest.mark.parametrize("queued", [True, False])
-def test_waiting_costs_nothing(queued: bool) -> None:
-    """However long an attempt waits, in the queue or in the worker's hands, it is fine, and no limit applies."""
+@pytest.mark.parametrize("held", [(), (ID,)])
+def test_waiting_behind_other_work_costs_nothing(held: tuple[str, ...]) -> None:
+    """However long it waits, queued or held, at a device that runs something, it is fine, and no limit applies."""
     attempt = sent()
+    busy = HERE.model_copy(update={"held": ("other", *held), "running": ("other",)})
     for _ in range(10):
-        assert look(attempt, HERE if queued else HOLDING, queued=queued, seconds=3600, limit_s=1) is Verdict.FINE
+        assert look(attempt, busy, queued=not held, seconds=3600, limit_s=1) is Verdict.FINE
     assert (attempt.waited_s, attempt.ran_s) == (36000, 0)
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_a_device_that_begins_nothing_is_left(queued: bool) -> None:
+    """Where an attempt waits and nothing runs (its pool does not come up), it is taken elsewhere after UNTAKEN_S."""
+    attempt = sent()
+    looks = [look(attempt, HERE if queued else HOLDING, queued=queued) for _ in range(int(UNTAKEN_S / 0.5) + 1)]
+    assert looks == [Verdict.FINE] * (len(looks) - 1) + [Verdict.LEFT_BEHIND]
 
 
 @pytest.mark.parametrize("queued", [True, False])
