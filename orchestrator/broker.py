@@ -54,6 +54,18 @@ def check(url: str) -> None:
         ) from None
 
 
+def wait(url: str) -> None:
+    """Return once a server answers at `url`; RequestError if none does within `START_S`."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            return check(url)
+        except RequestError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 @contextmanager
 def embedded() -> Iterator[str]:
     """Run a server on a private port with a password and an append-only file; yields its URL."""

@@ -72,11 +72,12 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
             ) from None
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
-        with brokers.connect(url) as redis:
-            clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
         write_model(layout.manifest, manifest)
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
+        brokers.wait(url)
+        with brokers.connect(url) as redis:
+            clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
         return manifest, _execute(manifest, layout, ledger, url, console)
 
 

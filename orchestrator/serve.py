@@ -2,11 +2,10 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import NoReturn
 
-from orchestrator.broker import START_S, check, find_binary
+from orchestrator.broker import find_binary, wait
 from schemas.errors import RequestError
 
 
@@ -16,18 +15,6 @@ def serve(port: str, folder: Path) -> NoReturn:
     folder.mkdir(parents=True, exist_ok=True)
     settings = f"--bind 127.0.0.1 --port {port} --appendonly yes --appendfsync everysec --maxmemory-policy noeviction"
     os.execv(binary, [binary, *settings.split(), "--save", "", "--dir", str(folder)])
-
-
-def wait(url: str) -> None:
-    """Return once a server answers at `url`; RequestError if none does within `START_S`."""
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            return check(url)
-        except RequestError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 if __name__ == "__main__":

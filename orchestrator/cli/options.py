@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic_core import PydanticUndefined
+from redis.exceptions import RedisError
 from rich.console import Console
 
 from orchestrator.resolve import ENV_PREFIX, SAMPLE_SPAN, flag_of, resolve
@@ -45,7 +46,7 @@ def with_config(command: Callable[[RunConfig], None]) -> Command:
     def wrapper(config: Path | None, **flags: Any) -> None:
         try:
             command(resolve(flags, config))
-        except (GurukulError, sqlite3.Error, OSError) as error:
+        except (GurukulError, sqlite3.Error, OSError, RedisError) as error:
             raise fail(error) from None
         except KeyboardInterrupt:
             typer.echo("orchestrator: interrupted before the run began; nothing was written", err=True)

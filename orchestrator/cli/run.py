@@ -5,6 +5,7 @@ import sqlite3
 from typing import Annotated
 
 import typer
+from redis.exceptions import RedisError
 
 from orchestrator.cli.options import fail, with_config
 from orchestrator.screen import Screen
@@ -57,7 +58,7 @@ def resume(
     try:
         manifest, layout = load_run(data_dir, run_id)
         code = running.resume(manifest, layout, broker, console)
-    except (GurukulError, sqlite3.Error, OSError) as error:
+    except (GurukulError, sqlite3.Error, OSError, RedisError) as error:
         raise fail(error) from None
     _report(manifest, layout, console, code, json_summary)
 

@@ -158,7 +158,8 @@ def may_mount() -> bool:
 
 
 def mix(lab: Lab, run: Run, dice: random.Random, until: float) -> None:
-    """One fault after another, at random, until the run ends or the time is over."""
+    """One fault after another, at random, from the run's begin to its end, or until the time is over."""
+    wait_for(lambda: run.ended() > 0, "the run's first outcome")
     while time.monotonic() < until and run.process.poll() is None:
         time.sleep(dice.uniform(0.5, 2.5))
         if run.process.poll() is not None:
