@@ -31,7 +31,7 @@ from schemas.device import Device, DeviceKind
 from schemas.messages import FailureClass, Outcome, Role, Status, WindowTask, work_name
 from schemas.versions import artifact_versions
 from schemas.window import Window
-from schemas.wire import Presence, claim, presence_key
+from schemas.wire import Presence, claim, presence_key, report
 from tests.strategies import training_settings
 from tests.waiting import wait_for
 from workers import outcomes
@@ -107,7 +107,7 @@ class Worker:
         """Append an outcome to the run's stream."""
         values: dict[str, Any] = {"status": Status.SUCCESS, "duration_seconds": 0.5} | details
         values |= {"run_id": task.run_id, "role": task.role, "name": work_name(task), "attempt": task.attempt}
-        outcomes.append(self.redis, Outcome(device=self.name, **values))
+        report(self.redis, task.run_id, Outcome(device=self.name, **values).model_dump_json())
 
 
 Habit = Callable[[Worker], None]
