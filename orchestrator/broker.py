@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redis import Redis
@@ -47,10 +47,12 @@ def check(url: str) -> None:
     try:
         with Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=3.0, retry=Retry(NoBackoff(), 0)) as redis:
             redis.ping()
-    except (RedisError, ValueError) as error:
+    except ValueError:
+        raise RequestError(f"broker {redact(url)!r} is no URL; write it as redis://HOST:PORT/0") from None
+    except RedisError as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RequestError(
-            f"broker {redact(url)} does not answer ({reason}); start it, or leave --broker out"
+            f"broker {redact(url)} does not answer ({reason}); start it, or give another --broker"
         ) from None
 
 
@@ -89,6 +91,9 @@ def embedded() -> Iterator[str]:
     finally:
         if process is not None:
             _stop(process)
+            # Where its guard was killed the server still runs.
+            with suppress(RedisError), Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as redis:
+                redis.shutdown(nosave=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.backlog import Backlog, Item, Key, may_go
-from orchestrator.fleet import Fleet, withdraw
+from orchestrator.fleet import REFRESH_S, Fleet, presences, withdraw
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
 from orchestrator.sender import Sender
@@ -42,6 +42,7 @@ RETRY_BACKOFF_S = 1.0
 # An attempt that waited so long at a busy device while another idles goes to the idle one.
 STEAL_AFTER_S = 1.0
 STRAY_S = 3.0
+KILL_S = 5.0
 BLOCK_MS = 50
 BATCH = 256
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
@@ -103,6 +104,14 @@ class Dispatcher:
                     self._sender.kill(sent.id, sent.device)
                     self._close(sent, None, "ended with its run")
             withdraw(self._redis, self._ledger.devices(), f"{self._run_id}/")
+            deadline = time.monotonic() + KILL_S
+            while kill and self._is_running() and time.monotonic() < deadline:
+                time.sleep(REFRESH_S)
+
+    def _is_running(self) -> bool:
+        """Whether any device still says that it runs something of this run."""
+        running = [identity for presence in presences(self._redis).values() for identity in presence.running]
+        return any(identity.startswith(f"{self._run_id}/") for identity in running)
 
     def finish(self) -> None:
         """Leave nothing of the run in the broker, save its events, a minute long, for whoever still reads."""

@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from rich.console import Console
 from orchestrator import broker as brokers
 from orchestrator.context import RunContext
 from orchestrator.dispatch import Dispatcher, clear
-from orchestrator.hold import only_one
+from orchestrator.hold import hold_name, only_one
 from orchestrator.ledger import Ledger
 from orchestrator.local import local_workers
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
@@ -29,11 +29,12 @@ from schemas.artifacts import RunManifest
 from schemas.config import RunConfig
 from schemas.errors import Cancelled, Interrupted, PhaseError, RequestError
 from schemas.events import EventStatus, EventType, Phase
-from schemas.layout import RunLayout, log_path, sha256_of, telemetry_path
+from schemas.layout import RunLayout, log_path, remove_temporary, sha256_of, telemetry_path
 from schemas.messages import Role, Status
 from schemas.names import redact
 from schemas.rows import write_model
 from schemas.versions import artifact_versions
+from schemas.wire import name_key
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,9 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
     )
     with ExitStack() as stack:
         url = config.broker or stack.enter_context(brokers.embedded())
+        brokers.wait(url)
+        redis = stack.enter_context(brokers.connect(url))
+        hold_name(redis, layout)
         try:
             layout.folder.mkdir(parents=True)
         except FileExistsError:
@@ -75,9 +79,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
         write_model(layout.manifest, manifest)
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
-        brokers.wait(url)
-        with brokers.connect(url) as redis:
-            clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
+        clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
         return manifest, _execute(manifest, layout, ledger, url, console)
 
 
@@ -121,6 +123,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
     with _logging_to(log), _signals_raise(), ExitStack() as stack:
         redis = stack.enter_context(brokers.connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
+        hold_name(redis, layout)
         telemetry = stack.enter_context(Telemetry(redis, manifest.run_id, path))
         progress = stack.enter_context(Progress(console, manifest.run_id))
         ledger.set(status="running", cancelled="")
@@ -137,6 +140,8 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
                     raise Cancelled("`orchestrator cancel` asked for it")
                 if local is not None:
                     local.tend()
+                with suppress(RedisError):
+                    hold_name(redis, layout)
 
             dispatcher = Dispatcher(
                 manifest.run_id, redis, ledger, sender, telemetry, progress, tend, config.window_limit
@@ -168,7 +173,11 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             telemetry.finish(EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds)
             if dispatcher is not None and status in (READY, CANCELLED):
                 dispatcher.finish()
+            with suppress(RedisError):
+                redis.delete(name_key(manifest.run_id))
             logger.info("run %s: %s %s", manifest.run_id, status, message)
+    if status == CANCELLED or (status != READY and config.local_workers):
+        remove_temporary(layout.folder)  # of what was killed with it
     return EXIT_CODES[status]
 
 

@@ -73,6 +73,16 @@ def untrained_symbols(manifest: RunManifest, ledger: Ledger) -> dict[str, Counte
     return {symbol: count for symbol, count in reasons.items() if symbol not in trained}
 
 
+def failed_windows(ledger: Ledger) -> list[str]:
+    """Each failed teacher or student, with its class and reason."""
+    records = [*ledger.records(Role.TEACHER), *ledger.records(Role.STUDENT)]
+    return [
+        f"{record.role} {record.name} ({record.failure}): {record.message}"
+        for record in records
+        if record.status is Status.FAILED
+    ]
+
+
 def show(console: Screen, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
     """The final table: phases, windows, symbols with nothing trained, verdict, and where to look."""
     console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)

@@ -79,7 +79,8 @@ class RunConfig(Frozen):
         0.15, description="Share of attempted windows that may fail before their phase does."
     )
     window_limit: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Seconds that a window may run; none: ten times the median of its role, at least 60."
+        None,
+        description="Seconds that a window may run, give or take two; none: ten times its role's median, at least 60.",
     )
     json_summary: bool = Field(False, description="Print JSON as the last line of stdout, the rest on stderr.")
 

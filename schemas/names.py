@@ -37,7 +37,9 @@ def check_run_id(run_id: str) -> str:
 
 def redact(url: str) -> str:
     """`url` without user and password."""
-    scheme, _, rest = url.partition("://")
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 

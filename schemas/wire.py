@@ -4,6 +4,7 @@ events:<run>      stream of TrainingEvents, numbered from 1        telemetry:<ru
 outcomes:<run>    stream of Outcomes                               seq:<run>        the last event's number
 attempts:<run>    hash, ROLE/NAME to the newest attempt's number while it waits, `NUMBER CLAIMANT` once it was begun
 presence:<device> one key a live worker, gone `PRESENCE_EXPIRY_S` after its last heartbeat
+name:<run>        host and folder of the run that goes by this id just now, so that no other does
 alone:<device>    the run whose work must have this device for itself just now
 """
 
@@ -65,6 +66,10 @@ def sequence_key(run_id: str) -> str:
 
 def attempts_key(run_id: str) -> str:
     return f"attempts:{run_id}"
+
+
+def name_key(run_id: str) -> str:
+    return f"name:{run_id}"
 
 
 def presence_key(device_name: str) -> str:

@@ -145,7 +145,7 @@ def _refuse_doubles(devices: list[Device], broker: str, stop: threading.Event) -
                 if time.monotonic() > deadline:
                     name = other.device.name
                     raise RequestError(
-                        f"device {name} is served by process {other.pid}; stop it, or use --no-local-workers"
+                        f"device {name} is served by process {other.pid}; stop it, or choose other --devices"
                     )
     except RedisError as error:
         raise RequestError(f"broker does not answer: {error}; check --broker") from None

@@ -72,6 +72,8 @@ def cancel(
     from orchestrator.ledger import Ledger
 
     try:
+        if broker is not None:
+            brokers.check(broker)
         manifest, layout = load_run(data_dir, run_id)
         ledger = Ledger(layout.ledger)
         if is_held(layout):

@@ -16,6 +16,8 @@ from schemas.layout import RunLayout
 from schemas.names import check_run_id
 from schemas.rows import read_model
 
+SHOWN_FAILURES = 5
+
 
 @with_config
 def run(config: RunConfig) -> None:
@@ -78,14 +80,19 @@ def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
 
 def _report(manifest: RunManifest, layout: RunLayout, console: Screen, code: int, as_json: bool) -> None:
     from orchestrator.ledger import Ledger
-    from orchestrator.summary import show, summarise, untrained_symbols
+    from orchestrator.summary import failed_windows, show, summarise, untrained_symbols
 
     ledger = Ledger(layout.ledger)
     summary = summarise(manifest, ledger, layout)
     message = ledger.get("message")
     untrained = untrained_symbols(manifest, ledger)
+    failures = failed_windows(ledger)
     ledger.close()
     show(console, summary, untrained)
+    for failure in failures[:SHOWN_FAILURES]:
+        console.say(f"failed: {failure}")
+    if len(failures) > SHOWN_FAILURES:
+        console.say(f"failed: {len(failures) - SHOWN_FAILURES} more, see teacher_runs.json and student_runs.json")
     if code:
         data_dir = manifest.config.data_dir
         where = "" if data_dir == "data" else f" --data-dir {data_dir}"
