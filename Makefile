@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS ?= cpu,local,sample,flower,dev
+EXTRAS ?= cpu,local,sample,breeze,flower,dev
 
 .PHONY: setup run test chaos bench lint types lock clean
 

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -21,8 +21,9 @@ from benchmarks.work import make_windows
 from orchestrator.ledger import Ledger
 from orchestrator.planning import plan
 from schemas.config import RunConfig
-from schemas.coverage import Coverage
+from schemas.coverage import Coverage, CoverageTable
 from schemas.messages import Role
+from schemas.quality import Verdict
 
 MIB = 2**20
 WARM_WINDOWS = 100
@@ -53,11 +54,12 @@ class Memory:
 def plan_seconds(windows: int) -> float:
     """Planning of at least so many windows over 100 symbols."""
     symbols = tuple(f"SYMBOL{number:03}" for number in range(100))
-    known = {
+    rows = {
         symbol: Coverage(
-            symbol=symbol, interval="1day", bars=6400, sessions=6400, most_bars_a_session=1, weekdays=(0, 1, 2, 3, 4),
+            symbol=symbol, interval="1day", bars=6400, sessions=6400, sessions_expected=None, gaps=(),
+            most_bars_a_session=1, weekdays=(0, 1, 2, 3, 4),
             special_sessions=(), first=FIRST_DAY, last=FIRST_DAY + timedelta(days=DAYS), source="csv:bars",
-            adjusted=True, sha256="0" * 64,
+            adjusted=True, sha256="0" * 64, fetched=datetime.now(UTC), verdict=Verdict.OK, findings=(),
         )
         for symbol in symbols
     }  # fmt: skip
@@ -66,7 +68,7 @@ def plan_seconds(windows: int) -> float:
     end = start + timedelta(days=step * (windows // len(symbols) + 1))
     config = RunConfig(symbols=symbols, start_date=start, end_date=end, window_days=180, step_days=step)
     began = time.perf_counter()
-    planned = plan(config, known)
+    planned = plan(config, CoverageTable(symbols=rows))
     seconds = time.perf_counter() - began
     assert len(planned) >= windows, len(planned)
     return seconds

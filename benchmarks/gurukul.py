@@ -78,7 +78,7 @@ def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None =
 
 def idle_body(task: WindowTask) -> Any:
     """What a pool child does with a window: `benchmarks.work.work`. Milliseconds and busyness travel as the seed."""
-    from workers.work import Result
+    from workers.result import Result
 
     milliseconds, busy = divmod(task.settings.seed, 2)
     result = work({"name": task.window.label, "milliseconds": milliseconds, "busy": bool(busy)})

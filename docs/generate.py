@@ -1,31 +1,40 @@
-"""Write docs/settings.md from RunConfig. Run: python docs/generate.py"""
+"""Write docs/settings.md from RunConfig and IngestConfig. Run: python docs/generate.py"""
 
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from orchestrator.cli.options import SWITCHES
 from orchestrator.resolve import ENV_PREFIX, flag_of
-from schemas.config import RunConfig
+from schemas.config import BarsConfig, IngestConfig, RunConfig
 
 TARGET = Path(__file__).with_name("settings.md")
 
 
 def settings_page() -> str:
     """One row a field: flag, TOML key, environment variable, default, meaning."""
+    shared = BarsConfig.model_fields
     lines = [
         "# Settings",
         "",
-        "Written by `python docs/generate.py`. Precedence: TOML file (`--config`), environment, flag.",
+        "Written by `python docs/generate.py`. Precedence: TOML file (`--config`), environment, flag."
+        " One file may serve all commands.",
         "",
-        "| flag | TOML key | environment | default | meaning |",
-        "|---|---|---|---|---|",
+        *_table("`ingest`, `plan` and `run`", shared),
+        *_table("`plan` and `run`", {name: f for name, f in RunConfig.model_fields.items() if name not in shared}),
+        *_table("`ingest`", {name: f for name, f in IngestConfig.model_fields.items() if name not in shared}),
     ]
-    for name, field in RunConfig.model_fields.items():
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _table(title: str, fields: dict[str, FieldInfo]) -> list[str]:
+    lines = [f"## {title}", "", "| flag | TOML key | environment | default | meaning |", "|---|---|---|---|---|"]
+    for name, field in fields.items():
         default = "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
         flag = SWITCHES.get(name, flag_of(name)).replace("/", "` `")
         lines.append(f"| `{flag}` | `{name}` | `{ENV_PREFIX}{name.upper()}` | {default} | {field.description} |")
-    return "\n".join(lines) + "\n"
+    return [*lines, ""]
 
 
 if __name__ == "__main__":

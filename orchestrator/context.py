@@ -20,9 +20,9 @@ from schemas.messages import Metric, Outcome, Role, RunTask, Status
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunContext:
-    """One run while it is going on."""
+    """One run while it is going on; its manifest gets bars and plan from the first phase."""
 
     manifest: RunManifest
     layout: RunLayout

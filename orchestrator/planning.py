@@ -1,13 +1,17 @@
 """Lay windows over each symbol's known span: arithmetic on dates and coverage, no bars."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
+from math import ceil
 
-from schemas.config import RunConfig
-from schemas.coverage import Coverage
+from schemas.config import Interval, RunConfig, SourceKind, split_source
+from schemas.coverage import Coverage, CoverageTable
 from schemas.window import WARMUP_BARS, PlannedWindow, SkipReason, Window
 
 MIN_WINDOW_DAYS = 7
+
+# Of a session of NSE, the shortest of those whose vendors bars are fetched from.
+BARS_A_SESSION: dict[Interval, int] = {"1minute": 375, "5minute": 75, "30minute": 12, "1day": 1}
+DAYS_A_SESSION, HOLIDAYS = 7 / 5, 15
 
 
 def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days: int) -> list[Window]:
@@ -31,22 +35,38 @@ def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days
     ]
 
 
-def plan(config: RunConfig, coverage: Mapping[str, Coverage]) -> list[PlannedWindow]:
+def days_to_fetch(config: RunConfig, today: date) -> tuple[date | None, date | None]:
+    """First and last day that a vendor is asked for: warm-up, windows and scored blocks, up to yesterday.
+
+    A source that is not fetched is read whole: (None, None).
+    """
+    if split_source(config.source)[0] is not SourceKind.BREEZE:
+        return None, None
+    sessions = ceil(WARMUP_BARS / BARS_A_SESSION[config.interval])
+    first = config.start_date - timedelta(days=ceil(sessions * DAYS_A_SESSION) + HOLIDAYS)
+    last = config.end_date + timedelta(days=config.step_days + HOLIDAYS)
+    return first, min(last, today - timedelta(days=1))
+
+
+def plan(config: RunConfig, known: CoverageTable) -> list[PlannedWindow]:
     """Every window of every symbol, by symbol and date, with a skip reason where coverage alone rules it out.
 
     A window that coverage does not rule out may still be skipped by the worker, which sees the bars.
     """
     return [
-        _judge(window, coverage.get(symbol), config)
+        _judge(window, known, config)
         for symbol in config.symbols
         for window in lay_windows(symbol, config.start_date, config.end_date, config.window_days, config.step_days)
     ]
 
 
-def _judge(window: Window, known: Coverage | None, config: RunConfig) -> PlannedWindow:
+def _judge(window: Window, table: CoverageTable, config: RunConfig) -> PlannedWindow:
     def skip(reason: SkipReason, detail: str) -> PlannedWindow:
         return PlannedWindow(window=window, skip=reason, detail=detail)
 
+    if (rejection := table.rejected.get(window.symbol)) is not None:
+        return skip(rejection.reason, rejection.sentence)
+    known = table.symbols.get(window.symbol)
     if known is None or known.last < window.start or known.first >= window.end:
         span = f"bars run from {known.first} to {known.last}" if known else "no bars are stored"
         return skip(SkipReason.NO_DATA, span)

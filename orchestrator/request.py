@@ -2,15 +2,18 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from orchestrator import broker as brokers
-from orchestrator.planning import plan
+from orchestrator.coverage import table_of
+from orchestrator.planning import days_to_fetch, plan
 from orchestrator.preflight import ask
 from schemas.artifacts import RunManifest
-from schemas.config import RunConfig
+from schemas.config import BarsConfig, RunConfig
 from schemas.coverage import Coverage, CoverageTable
 from schemas.device import Device
 from schemas.errors import RequestError
@@ -24,53 +27,75 @@ from schemas.wire import presence_key
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request that can be run: the config with its symbols, their coverage, devices, plan, and what was not read."""
+    """A request that can be run: the config with its symbols, the devices, and what lies in the source unread.
+
+    `known` is what is known of the bars already: None before an ingestion.
+    """
 
     config: RunConfig
-    coverage: tuple[Coverage, ...]
     devices: tuple[Device, ...]
-    plan: tuple[PlannedWindow, ...]
     passed_over: tuple[str, ...]
+    known: CoverageTable | None
 
 
-def prepare(config: RunConfig) -> Prepared:
-    """Look at source, store, devices and broker; RequestError if the run cannot be done. Writes nothing."""
+def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
+    """Look at source, store, devices and broker; RequestError if the run cannot be done. Writes nothing.
+
+    `read`: judge the source's bars as well, as an ingestion would.
+    """
     if config.broker is not None:
         brokers.check(config.broker)
+    known = stored_bars(config) if config.skip_fetch else None
+    days = days_asked_for(config)
     report = ask(
         PreflightRequest(
             devices=config.devices if config.local_workers else None,
-            read_source=not config.skip_fetch,
-            source=config.source,
-            interval=config.interval,
-            timezone=config.timezone,
+            bars=None if config.skip_fetch else config.bars(*days),
             symbols=config.symbols,
+            read=read,
+            data_dir=config.data_dir,
         )
     )
-    coverage = stored_coverage(config) if config.skip_fetch else report.coverage
     refuse_taken_devices(config, report.devices)
-    config = config.model_copy(update={"symbols": tuple(row.symbol for row in coverage)})
-    planned = plan(config, {row.symbol: row for row in coverage})
-    if not planned:
+    if known is None and read:
+        known = table_of(config.bars(*days), report.ingested)
+    symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
+    config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
+    return Prepared(config, report.devices, report.passed_over, known)
+
+
+def days_asked_for(config: RunConfig) -> tuple[date | None, date | None]:
+    """First and last day that bars are wanted of, as of today at the exchange."""
+    return days_to_fetch(config, datetime.now(ZoneInfo(config.timezone)).date())
+
+
+def planned(config: RunConfig, known: CoverageTable) -> tuple[PlannedWindow, ...]:
+    """The plan over known bars; RequestError if the dates hold no window."""
+    windows = plan(config, known)
+    if not windows:
         raise RequestError(
             f"{config.start_date} to {config.end_date} holds no window of a week or more; move --end-date"
         )
-    return Prepared(config, coverage, report.devices, tuple(planned), report.passed_over)
+    return tuple(windows)
 
 
-def stored_coverage(config: RunConfig) -> tuple[Coverage, ...]:
-    """What the bar store holds of the wanted symbols (all, if none is named); RequestError names a missing one."""
+def stored_bars(config: RunConfig) -> CoverageTable:
+    """What the bar store says of the wanted symbols (all, if none is named); RequestError names a missing one."""
     bars = BarsLayout.under(config.data_dir, config.interval)
     if not bars.coverage.is_file():
         raise RequestError(f"{bars.coverage} does not exist: no bars are stored; run once without --skip-fetch")
-    table = read_model(bars.coverage, CoverageTable).symbols
+    table = read_model(bars.coverage, CoverageTable)
     for symbol in config.symbols:
-        if symbol not in table:
+        if symbol not in table.symbols and symbol not in table.rejected:
             raise RequestError(f"symbol {symbol} is not in {bars.folder}; run once without --skip-fetch")
-    coverage = tuple(table[symbol] for symbol in config.symbols or sorted(table))
-    if stale := stale_bars(config, coverage):
+    wanted = set(config.symbols) or table.symbols.keys() | table.rejected.keys()
+    table = CoverageTable(
+        symbols={name: row for name, row in table.symbols.items() if name in wanted},
+        rejected={name: row for name, row in table.rejected.items() if name in wanted},
+    )
+    if stale := stale_bars(config, table.symbols.values()):
         raise RequestError(f"{stale[0]} is missing or not what {bars.coverage} says; run once without --skip-fetch")
-    return coverage
+    return table
 
 
 def stale_bars(config: RunConfig, coverage: Iterable[Coverage]) -> list[Path]:
@@ -80,7 +105,7 @@ def stale_bars(config: RunConfig, coverage: Iterable[Coverage]) -> list[Path]:
     return [path for path, sha256 in paths.items() if not path.is_file() or sha256_of(path) != sha256]
 
 
-def refuse_taken_devices(config: RunConfig, devices: Iterable[Device]) -> None:
+def refuse_taken_devices(config: BarsConfig, devices: Iterable[Device]) -> None:
     """RequestError if workers on the shared broker serve one of the devices already."""
     if config.broker is None:
         return
@@ -90,14 +115,9 @@ def refuse_taken_devices(config: RunConfig, devices: Iterable[Device]) -> None:
                 raise RequestError(f"device {device.name} is served by workers already; use --no-local-workers")
 
 
-def refuse_unwritable(config: RunConfig) -> None:
+def refuse_unwritable(folders: Mapping[str, str | None]) -> None:
     """RequestError names the flag whose folder cannot be made or written to."""
-    for flag, folder in {
-        "--data-dir": config.data_dir,
-        "--release-dir": config.release_dir,
-        "--log-dir": config.log_dir,
-        "--telemetry-dir": config.telemetry_dir,
-    }.items():
+    for flag, folder in folders.items():
         if folder is not None:
             path = Path(folder).absolute()
             nearest = next(each for each in (path, *path.parents) if each.exists())
@@ -116,11 +136,9 @@ def refuse_other_versions(manifest: RunManifest) -> None:
             )
 
 
-def refuse_hopeless(prepared: Prepared) -> None:
+def refuse_hopeless(windows: Sequence[PlannedWindow]) -> None:
     """RequestError if the plan already skips every window."""
-    skips = Counter(planned.skip for planned in prepared.plan)
+    skips = Counter(each.skip for each in windows)
     if None not in skips:
         reasons = ", ".join(f"{count} {reason}" for reason, count in skips.items())
-        raise RequestError(
-            f"none of the {len(prepared.plan)} windows can be trained: {reasons}; `plan` shows which and why"
-        )
+        raise RequestError(f"none of the {len(windows)} windows can be trained: {reasons}; `plan` shows which and why")

@@ -1,15 +1,15 @@
-"""From TOML file, environment and flags, in rising precedence, to one RunConfig; what is wrong is one line."""
+"""From TOML file, environment and flags, in rising precedence, to one config; what is wrong is one line."""
 
 import os
 import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from schemas.config import RunConfig
+from schemas.config import BarsConfig, IngestConfig, RunConfig
 from schemas.errors import RequestError
 from schemas.names import check_symbol, redact
 
@@ -26,14 +26,21 @@ def flag_of(field: str) -> str:
     return FLAGS.get(field, "--" + field.replace("_", "-"))
 
 
+C = TypeVar("C", bound=BarsConfig)
+
+
 def resolve(
-    flags: Mapping[str, Any], config_file: Path | None, environment: Mapping[str, str] = os.environ
-) -> RunConfig:
-    """Merge the three layers; RequestError says which value is wrong and where it came from."""
+    kind: type[C], flags: Mapping[str, Any], config_file: Path | None, environment: Mapping[str, str] = os.environ
+) -> C:
+    """Merge the three layers; RequestError says which value is wrong and where it came from.
+
+    One file may serve all commands: settings that only another one has are passed over.
+    """
     layers: dict[str, tuple[str, Any]] = {}
     for name, value in _from_file(config_file).items():
-        layers[name] = (f"{config_file}: {name}", value)
-    for name in RunConfig.model_fields:
+        if name in kind.model_fields:
+            layers[name] = (f"{config_file}: {name}", value)
+    for name in kind.model_fields:
         if value := environment.get(ENV_PREFIX + name.upper()):
             layers[name] = (ENV_PREFIX + name.upper(), value)
     for name, value in flags.items():
@@ -44,10 +51,10 @@ def resolve(
         if "symbols" in values:
             raise RequestError("--symbols and --symbols-file exclude each other; give one")
         values["symbols"] = read_symbols(Path(str(values["symbols_file"])))
-    if values.get("source", "sample") == "sample":
+    if kind is RunConfig and values.get("source", "sample") == "sample":
         values = SAMPLE_SPAN | values
     try:
-        return RunConfig.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise RequestError(_sentence(error, layers)) from None
 
@@ -80,8 +87,10 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"config file {path} is not TOML: {error}") from None
     for name in values:
-        if name not in RunConfig.model_fields:
-            raise RequestError(f"config file {path}: {name} is not a setting; `orchestrator run --help` lists them")
+        if name not in RunConfig.model_fields and name not in IngestConfig.model_fields:
+            raise RequestError(
+                f"config file {path}: {name} is not a setting; `orchestrator run --help` and `ingest --help` list them"
+            )
     return values
 
 

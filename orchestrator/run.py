@@ -2,14 +2,10 @@
 
 import logging
 import shutil
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
-from types import FrameType
 
 from redis.exceptions import RedisError
 from rich.console import Console
@@ -19,16 +15,23 @@ from orchestrator.context import RunContext
 from orchestrator.dispatch import Dispatcher, clear
 from orchestrator.hold import hold_name, only_one
 from orchestrator.ledger import Ledger
-from orchestrator.local import local_workers
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
 from orchestrator.progress import Progress
-from orchestrator.request import prepare, refuse_hopeless, refuse_other_versions, refuse_unwritable, stale_bars
-from orchestrator.sender import Sender
+from orchestrator.request import (
+    planned,
+    prepare,
+    refuse_hopeless,
+    refuse_other_versions,
+    refuse_unwritable,
+    stale_bars,
+)
+from orchestrator.surroundings import logging_to, open_fleet, signals_raise
 from orchestrator.telemetry import Telemetry
 from schemas.artifacts import RunManifest
 from schemas.config import RunConfig
+from schemas.coverage import CoverageTable
 from schemas.errors import Cancelled, Interrupted, PhaseError, RequestError
-from schemas.events import EventStatus, EventType, Phase
+from schemas.events import EventStatus, EventType
 from schemas.layout import RunLayout, log_path, remove_temporary, sha256_of, telemetry_path
 from schemas.messages import Role, Status
 from schemas.names import redact
@@ -44,12 +47,21 @@ EXIT_CODES = {READY: 0, FAILED: 3, INTERRUPTED: 130, CANCELLED: 130}
 OTHER_LIBRARIES = ("celery", "redis", "pydantic", "arch", "matplotlib")
 
 
-def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
-    """Run a new request to its end; returns its manifest and the exit code. RequestError before anything is written."""
-    refuse_unwritable(config)
+def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
+    """Run a new request to its end; where it lies and the exit code. RequestError before anything is written."""
+    refuse_unwritable(
+        {
+            "--data-dir": config.data_dir,
+            "--release-dir": config.release_dir,
+            "--log-dir": config.log_dir,
+            "--telemetry-dir": config.telemetry_dir,
+        }
+    )
     prepared = prepare(config)
-    refuse_hopeless(prepared)
     config = prepared.config
+    windows = planned(config, prepared.known or CoverageTable())
+    if prepared.known is not None:
+        refuse_hopeless(windows)
     if prepared.passed_over:
         console.print(f"passed over, not a symbol's name: {', '.join(prepared.passed_over)}", markup=False)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
@@ -59,8 +71,8 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
         created=datetime.now(UTC),
         config=config.model_copy(update={"broker": redact(config.broker) if config.broker else None}),
         devices=prepared.devices,
-        coverage=prepared.coverage,
-        plan=prepared.plan,
+        bars=prepared.known,
+        plan=windows if prepared.known is not None else (),
         versions=artifact_versions() | {name: version(name) for name in OTHER_LIBRARIES},
     )
     with ExitStack() as stack:
@@ -80,7 +92,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunManifest, int]:
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
         clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
-        return manifest, _execute(manifest, layout, ledger, url, console)
+        return layout, _execute(manifest, layout, ledger, url, console)
 
 
 def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
@@ -120,7 +132,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
     log = log_path(config, manifest.run_id)
     before = float(ledger.get("duration_seconds") or 0.0)
     status, message = FAILED, ""
-    with _logging_to(log), _signals_raise(), ExitStack() as stack:
+    with logging_to(log), signals_raise(), ExitStack() as stack:
         redis = stack.enter_context(brokers.connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
         hold_name(redis, layout)
@@ -131,22 +143,17 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
         context: RunContext | None = None
         dispatcher: Dispatcher | None = None
         try:
-            local = stack.enter_context(local_workers(config.devices, url, log)) if config.local_workers else None
-            sender = Sender(url)
-            stack.callback(sender.close)
 
             def tend() -> None:
                 if ledger.get("cancelled"):
                     raise Cancelled("`orchestrator cancel` asked for it")
-                if local is not None:
-                    local.tend()
                 with suppress(RedisError):
                     hold_name(redis, layout)
 
-            dispatcher = Dispatcher(
-                manifest.run_id, redis, ledger, sender, telemetry, progress, tend, config.window_limit
-            )
-            dispatcher.drain()
+            dispatcher = open_fleet(
+                stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
+                progress=progress, tend=tend, window_limit_s=config.window_limit,
+            )  # fmt: skip
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, progress)
             _walk(context)
             status = READY
@@ -182,13 +189,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
 
 
 def _walk(context: RunContext) -> None:
-    ended = {record.name for record in context.ledger.phases() if record.status == "success"}
-    manifest = context.manifest
-    stale = stale_bars(manifest.config, manifest.coverage)
-    if manifest.config.skip_fetch and stale:
-        raise PhaseError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
-    if not manifest.config.skip_fetch and (stale or Phase.DATA_INGESTION not in ended):
-        ingestion.run(context)
+    _have_bars(context)
     training.run(context)
     validation.run(context)
     statistics.run(context)
@@ -197,33 +198,21 @@ def _walk(context: RunContext) -> None:
     context.ledger.set(recommendation=recommendation, reasons="\n".join(reasons))
 
 
-@contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        handler.close()
-
-
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into Interrupted; a second one acts as if there were no handler."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)
-        raise Interrupted(number)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _have_bars(context: RunContext) -> None:
+    """Store and plan what is not yet; PhaseError if bars that were planned on are not to be had any more."""
+    manifest = context.manifest
+    config, known = manifest.config, manifest.bars
+    stale = stale_bars(config, known.symbols.values()) if known is not None else []
+    if known is not None and not stale:
+        return
+    if config.skip_fetch:
+        raise PhaseError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
+    table = ingestion.run(context)
+    if known is None:
+        windows = planned(config, table)
+        refuse_hopeless(windows)
+        context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})
+        write_model(context.layout.manifest, context.manifest)
+    for symbol, row in known.symbols.items() if known is not None else ():
+        if symbol not in table.symbols or table.symbols[symbol].sha256 != row.sha256:
+            raise PhaseError(f"{config.source} changed {symbol} since the run began; start a new run with --reuse")

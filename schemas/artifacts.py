@@ -10,20 +10,23 @@ from pydantic import AwareDatetime, Field
 
 from schemas.base import Frozen
 from schemas.config import RunConfig, TrainingSettings
-from schemas.coverage import Coverage
+from schemas.coverage import CoverageTable
 from schemas.device import Device
 from schemas.messages import FailureClass, Metric, Role, Status
 from schemas.window import PlannedWindow, SkipReason, Span, Window
 
 
 class RunManifest(Frozen):
-    """`run.json`: what was asked, of which bars, with which versions. Written once, before any work."""
+    """`run.json`: what was asked, of which bars, with which versions.
+
+    Written before any work, and once more when the bars are known and windows planned on them.
+    """
 
     run_id: str
     created: AwareDatetime
     config: RunConfig
     devices: tuple[Device, ...]
-    coverage: tuple[Coverage, ...]
+    bars: CoverageTable | None
     plan: tuple[PlannedWindow, ...]
     versions: dict[str, str]
 

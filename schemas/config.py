@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -15,11 +16,16 @@ Interval = Literal["1minute", "5minute", "30minute", "1day"]
 
 
 class SourceKind(StrEnum):
-    """Where bars come from: the packaged sample, or a folder of CSV or Parquet files."""
+    """Where bars come from: the packaged sample, a folder of CSV or Parquet files, or ICICI Direct's Breeze."""
 
     SAMPLE = "sample"
     CSV = "csv"
     PARQUET = "parquet"
+    BREEZE = "breeze"
+
+
+WITHOUT_FOLDER = (SourceKind.SAMPLE, SourceKind.BREEZE)
+NO_CALENDAR = "none"
 
 
 class TrainingSettings(Frozen):
@@ -35,52 +41,54 @@ class TrainingSettings(Frozen):
     seed: int
 
 
-class RunConfig(Frozen):
-    """One run, fully resolved. Descriptions double as the command line's help."""
+class BarsSettings(Frozen):
+    """The part of a request that decides which bars are stored, and under which checks."""
+
+    source: str
+    interval: Interval
+    timezone: str
+    calendar: str
+    corporate_actions: str | None
+    second_source: str | None
+    secrets_file: str | None
+    requests_per_minute: float
+    first: date | None
+    last: date | None
+    incremental: bool
+
+
+class BarsConfig(Frozen):
+    """What `ingest` and `run` share. Descriptions double as the command line's help."""
 
     symbols: tuple[Symbol, ...] = Field((), description="Symbols, comma separated; none: every symbol of the source.")
     symbols_file: str | None = Field(None, description="File with one symbol a line; '#' starts a comment.")
-    start_date: date = Field(description="First day of the first window, YYYY-MM-DD.")
-    end_date: date = Field(description="Day after the last window's last day, YYYY-MM-DD.")
-    source: str = Field("sample", description="Where bars come from: sample, csv:DIR or parquet:DIR.")
+    source: str = Field("sample", description="Where bars come from: sample, csv:DIR, parquet:DIR or breeze.")
     interval: Interval = Field("1day", description="Length of a bar: 1minute, 5minute, 30minute or 1day.")
     timezone: str = Field("Asia/Kolkata", description="Time zone of timestamps that carry no offset.")
-    window_days: Annotated[int, Field(ge=7, le=3660)] = Field(180, description="Calendar days a window spans.")
-    step_days: Annotated[int, Field(ge=1, le=3660)] = Field(180, description="Calendar days between window starts.")
-    horizon: Annotated[int, Field(ge=1, le=500)] = Field(5, description="Bars from a decision to the end of its label.")
-    threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
-        0.02, description="Forward return above which a label is 1."
+    calendar: str = Field(
+        "auto",
+        description="Exchange calendar to find holes by: NSE, a name such as XNYS, or none; auto: NSE for"
+        " Asia/Kolkata, XNYS for the sample, else none.",
     )
-    min_rows: Annotated[int, Field(ge=20)] = Field(40, description="Labelled rows a window needs to be trained.")
-    distill_weight: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.5, description="Weight of the teacher's out-of-fold probability in the student's target."
+    corporate_actions: str | None = Field(
+        None, description="CSV file symbol,ex_date,action,ratio of splits and bonuses to adjust prices by."
     )
-    cost_bps: Annotated[float, Field(ge=0, le=1000)] = Field(
-        24.0, description="Fees and taxes of a round trip, in basis points (default: NSE delivery, 2024)."
+    second_source: str | None = Field(None, description="csv:DIR or parquet:DIR of other bars to compare returns with.")
+    secrets_file: str | None = Field(
+        None, description="File of BREEZE_API_KEY=... lines; none: the environment's variables of those names."
     )
-    slippage_bps: Annotated[float, Field(ge=0, le=1000)] = Field(5.0, description="Slippage a side, in basis points.")
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of everything that is random.")
-    devices: str = Field("auto", description="Where to train: auto, gpu:0,1 or cpu:DEVICESxSLOTS.")
+    requests_per_minute: Annotated[float, Field(gt=0, le=6000)] = Field(
+        30.0, description="Requests to Breeze a minute, over all symbols and workers."
+    )
+    devices: str = Field("auto", description="Where to work: auto, gpu:0,1 or cpu:DEVICESxSLOTS.")
     broker: str | None = Field(None, description="redis:// or rediss:// URL; none: an embedded server for this run.")
     local_workers: bool = Field(
         True, description="Start workers for this run, or use only those already on the broker."
     )
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
-    release_dir: str = Field("release", description="Folder of audit bundles.")
     log_dir: str = Field("logs", description="Folder of log files.")
-    run_id: RunId | None = Field(None, description="Name of the run; none: live_candidate_YYYYMMDD_HHMMSS.")
-    skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
-    reuse: bool = Field(
-        False, description="Take a window from an earlier run that trained it on the same bars, settings and versions."
-    )
-    telemetry: bool = Field(True, description="Write and publish training events.")
-    telemetry_dir: str | None = Field(None, description="Folder of event logs; none: DATA_DIR/analytics/training.")
     max_failure_rate: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.15, description="Share of attempted windows that may fail before their phase does."
-    )
-    window_limit: Annotated[float, Field(gt=0)] | None = Field(
-        None,
-        description="Seconds that a window may run, give or take two; none: ten times its role's median, at least 60.",
+        0.15, description="Share of attempted windows, or symbols, that may fail before their phase does."
     )
     json_summary: bool = Field(False, description="Print JSON as the last line of stdout, the rest on stderr.")
 
@@ -97,6 +105,13 @@ class RunConfig(Frozen):
     @classmethod
     def _known_source(cls, value: str) -> str:
         split_source(value)
+        return value
+
+    @field_validator("second_source")
+    @classmethod
+    def _second_folder(cls, value: str | None) -> str | None:
+        if value is not None and split_source(value)[0] in WITHOUT_FOLDER:
+            raise ValueError("is not csv:DIR or parquet:DIR")
         return value
 
     @field_validator("timezone")
@@ -122,11 +137,91 @@ class RunConfig(Frozen):
         return value
 
     @model_validator(mode="after")
+    def _fleet(self) -> Self:
+        if self.broker is None and not self.local_workers:
+            raise ValueError("--no-local-workers needs --broker: without one there is no fleet to use")
+        if self.corporate_actions and split_source(self.source)[0] is SourceKind.SAMPLE:
+            raise ValueError("the sample is adjusted already; leave --corporate-actions out")
+        return self
+
+    def bars(self, first: date | None, last: date | None, *, incremental: bool = False) -> BarsSettings:
+        """What travels to whoever reads bars; paths are absolute, as workers may run in another folder."""
+        return BarsSettings(
+            source=_absolute(self.source),
+            interval=self.interval,
+            timezone=self.timezone,
+            calendar=self._calendar(),
+            corporate_actions=self.corporate_actions and str(Path(self.corporate_actions).absolute()),
+            second_source=self.second_source and _absolute(self.second_source),
+            secrets_file=self.secrets_file and str(Path(self.secrets_file).absolute()),
+            requests_per_minute=self.requests_per_minute,
+            first=first,
+            last=last,
+            incremental=incremental,
+        )
+
+    def _calendar(self) -> str:
+        if self.calendar != "auto":
+            return self.calendar
+        if split_source(self.source)[0] is SourceKind.SAMPLE:
+            return "XNYS"
+        return "NSE" if self.timezone == "Asia/Kolkata" else NO_CALENDAR
+
+
+class IngestConfig(BarsConfig):
+    """One ingestion: which bars to store, without training on them."""
+
+    start_date: date | None = Field(None, description="First day to store; none: the source's first.")
+    end_date: date | None = Field(None, description="Last day to store; none: the source's last, for Breeze today.")
+    incremental: bool = Field(
+        False, description="Keep what is stored and add what is missing; bars that the source has changed are named."
+    )
+    validate_only: bool = Field(False, description="Read and judge, store nothing.")
+
+    @model_validator(mode="after")
+    def _ordered_dates(self) -> Self:
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise ValueError(f"start date {self.start_date} is after end date {self.end_date}")
+        return self
+
+
+class RunConfig(BarsConfig):
+    """One run, fully resolved."""
+
+    start_date: date = Field(description="First day of the first window, YYYY-MM-DD.")
+    end_date: date = Field(description="Day after the last window's last day, YYYY-MM-DD.")
+    window_days: Annotated[int, Field(ge=7, le=3660)] = Field(180, description="Calendar days a window spans.")
+    step_days: Annotated[int, Field(ge=1, le=3660)] = Field(180, description="Calendar days between window starts.")
+    horizon: Annotated[int, Field(ge=1, le=500)] = Field(5, description="Bars from a decision to the end of its label.")
+    threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
+        0.02, description="Forward return above which a label is 1."
+    )
+    min_rows: Annotated[int, Field(ge=20)] = Field(40, description="Labelled rows a window needs to be trained.")
+    distill_weight: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="Weight of the teacher's out-of-fold probability in the student's target."
+    )
+    cost_bps: Annotated[float, Field(ge=0, le=1000)] = Field(
+        24.0, description="Fees and taxes of a round trip, in basis points (default: NSE delivery, 2024)."
+    )
+    slippage_bps: Annotated[float, Field(ge=0, le=1000)] = Field(5.0, description="Slippage a side, in basis points.")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of everything that is random.")
+    release_dir: str = Field("release", description="Folder of audit bundles.")
+    run_id: RunId | None = Field(None, description="Name of the run; none: live_candidate_YYYYMMDD_HHMMSS.")
+    skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
+    reuse: bool = Field(
+        False, description="Take a window from an earlier run that trained it on the same bars, settings and versions."
+    )
+    telemetry: bool = Field(True, description="Write and publish training events.")
+    telemetry_dir: str | None = Field(None, description="Folder of event logs; none: DATA_DIR/analytics/training.")
+    window_limit: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="Seconds that a window may run, give or take two; none: ten times its role's median, at least 60.",
+    )
+
+    @model_validator(mode="after")
     def _ordered_dates(self) -> Self:
         if self.start_date >= self.end_date:
             raise ValueError(f"start date {self.start_date} is not before end date {self.end_date}")
-        if self.broker is None and not self.local_workers:
-            raise ValueError("--no-local-workers needs --broker: without one there is no fleet to use")
         return self
 
     def training(self) -> TrainingSettings:
@@ -144,8 +239,13 @@ class RunConfig(Frozen):
 
 
 def split_source(source: str) -> tuple[SourceKind, str]:
-    """Split `csv:DIR` into its kind and folder ('' for the sample); ValueError for anything else."""
+    """Split `csv:DIR` into its kind and folder ('' for those that have none); ValueError for anything else."""
     kind, _, folder = source.partition(":")
-    if kind not in list(SourceKind) or (kind == SourceKind.SAMPLE) != (folder == ""):
-        raise ValueError(f"source {source!r} is not one of: sample, csv:DIR, parquet:DIR")
+    if kind not in list(SourceKind) or (kind in WITHOUT_FOLDER) != (folder == ""):
+        raise ValueError(f"source {source!r} is not one of: sample, csv:DIR, parquet:DIR, breeze")
     return SourceKind(kind), folder
+
+
+def _absolute(source: str) -> str:
+    kind, folder = split_source(source)
+    return f"{kind}:{Path(folder).absolute()}" if folder else source

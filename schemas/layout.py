@@ -30,8 +30,16 @@ class BarsLayout:
     def coverage(self) -> Path:
         return self.folder / "coverage.json"
 
+    @property
+    def report(self) -> Path:
+        return self.folder / "coverage.html"
+
     def bars(self, symbol: str) -> Path:
         return self.folder / f"{symbol}.parquet"
+
+    def fetched(self, symbol: str) -> Path:
+        """Replies of a vendor that are not stored as bars yet, so that nothing is asked for twice."""
+        return self.folder / ".fetched" / symbol
 
 
 @dataclass(frozen=True)

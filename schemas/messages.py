@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.base import Frozen
-from schemas.config import Interval, TrainingSettings
+from schemas.config import BarsSettings, TrainingSettings
+from schemas.coverage import Coverage, Rejection
 from schemas.names import RunId, Symbol
 from schemas.window import SkipReason, Window
 
@@ -42,14 +43,19 @@ class Attempt(Frozen):
 
 
 class IngestTask(Attempt):
-    """Read one symbol from a source and store it."""
+    """Read one symbol from a source, judge its bars, store them."""
 
     role: Literal[Role.INGEST] = Role.INGEST
     symbol: Symbol
-    source: str
-    interval: Interval
-    timezone: str
-    sha256: str = Field(description="Digest that the preflight saw; other bars now are an error.")
+    settings: BarsSettings
+
+
+class Ingested(Frozen):
+    """What became of a symbol's bars. `months` has a digest a month, by which two symbols' likeness is seen."""
+
+    stored: Coverage | None = None
+    rejected: Rejection | None = None
+    months: dict[str, str] = Field(default_factory=dict)
 
 
 class WindowTask(Attempt):
@@ -112,6 +118,7 @@ class Outcome(Frozen):
     digests: dict[str, str] = Field(default_factory=dict)
     key: str | None = None
     reused_from: str | None = None
+    ingested: Ingested | None = None
     duration_seconds: float = 0.0
 
 

@@ -1,27 +1,32 @@
 """What the orchestrator asks a worker process before it writes anything, and the answer."""
 
+from pydantic import Field
+
 from schemas.base import Frozen
-from schemas.config import Interval
-from schemas.coverage import Coverage
+from schemas.config import BarsSettings
 from schemas.device import Device
+from schemas.messages import Ingested
 from schemas.names import Symbol
 
 
 class PreflightRequest(Frozen):
-    """Which devices to find (none: do not look), and which symbols to read once (none named: all of the source)."""
+    """Which devices to find (none: do not look), and which symbols of which bars to look for (none named: all).
+
+    `read`: judge every symbol's bars as well, storing nothing.
+    """
 
     devices: str | None
-    read_source: bool
-    source: str
-    interval: Interval
-    timezone: str
+    bars: BarsSettings | None
     symbols: tuple[Symbol, ...]
+    read: bool
+    data_dir: str
 
 
 class PreflightReport(Frozen):
-    """Devices and coverage, or one sentence on why the request cannot be run."""
+    """Devices, symbols and, if asked for, what became of each; or one sentence on why the request cannot be run."""
 
     devices: tuple[Device, ...] = ()
-    coverage: tuple[Coverage, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
+    ingested: dict[str, Ingested] = Field(default_factory=dict)
     passed_over: tuple[str, ...] = ()
     error: str | None = None

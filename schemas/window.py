@@ -12,9 +12,12 @@ WARMUP_BARS = 150
 
 
 class SkipReason(StrEnum):
-    """Why a window is not trained. The first four can be known from coverage alone."""
+    """Why a window is not trained. All but the last can be known from coverage alone."""
 
     NO_DATA = "no_data"
+    REJECTED_DATA = "rejected_data"
+    MISSING_MAPPING = "missing_mapping"
+    INGEST_FAILED = "ingest_failed"
     INSUFFICIENT_HISTORY = "insufficient_history"
     INSUFFICIENT_FUTURE_DATA = "insufficient_future_data"
     INSUFFICIENT_SAMPLES = "insufficient_samples"

@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from schemas.config import TrainingSettings
+from workers.bars.calendar import day_number
 from workers.bars.series import Ints, Series
-from workers.learning.window import day_number
 
 MICROSECONDS_A_DAY = 24 * 3600 * 10**6
 FIRST_DAY = date(2020, 10, 1)

@@ -11,7 +11,6 @@ from typing import Any
 
 import hypothesis
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +26,10 @@ from tests.conftest import tree
 from tests.strategies import daily_walk, examples, intraday_walk, part, training_settings
 from workers import work
 from workers.bars import store
+from workers.bars.calendar import day_number
+from workers.bars.clean import to_table
 from workers.bars.series import COLUMNS, Series
-from workers.learning.window import Skip, day_number
+from workers.result import Result, Skip
 from workers.reuse import take_equal
 
 WINDOW = Window(symbol="M&M", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
@@ -50,11 +51,8 @@ def on_a_cpu_device() -> Iterator[None]:
 
 def store_bars(data_dir: Path, series: Series, interval: str = "1day") -> str:
     """Write a symbol's bars as ingestion does; returns the file's digest."""
-    columns = {name: getattr(series, name) for name in COLUMNS}
-    instants = pa.array(series.timestamp, pa.timestamp("us", tz="UTC"))
-    days = pa.array(series.session.astype(np.int32)).cast(pa.date32())
     path = BarsLayout.under(data_dir, interval).bars(WINDOW.symbol)
-    write_atomic(path, store.encode(pa.table({"timestamp": instants, "session": days, **columns})))
+    write_atomic(path, store.encode(to_table(series, np.ones(len(series)))))
     return sha256_of(path)
 
 
@@ -65,7 +63,7 @@ def task_of(data_dir: Path, run_id: str, role: Role, series: Series, **changes: 
     return WindowTask(run_id=run_id, data_dir=str(data_dir), role=role, reuse=True, **values | changes)
 
 
-def train(data_dir: Path, run_id: str, series: Series, **changes: Any) -> dict[Role, work.Result]:
+def train(data_dir: Path, run_id: str, series: Series, **changes: Any) -> dict[Role, Result]:
     """Do a window's teacher, then its student, as a worker does, with `--reuse`."""
     return {
         Role.TEACHER: work.teach(task_of(data_dir, run_id, Role.TEACHER, series, **changes)),
@@ -84,7 +82,7 @@ def stored_inputs(data_dir: Path, role: Role) -> TeacherInputs | StudentInputs:
     return kind.model_validate_json(json.dumps({name: metadata[name] for name in kind.model_fields}))
 
 
-def donors(results: dict[Role, work.Result]) -> list[str | None]:
+def donors(results: dict[Role, Result]) -> list[str | None]:
     """The run that the teacher came from, and the student."""
     return [results[role].reused_from for role in (Role.TEACHER, Role.STUDENT)]
 

@@ -16,11 +16,11 @@ from workers import outcomes, work
 from workers.connection import patiently, shared
 from workers.devices import current_device
 from workers.gpu import failure_of, refuse_full_memory
-from workers.learning.window import Skip
+from workers.result import Result, Skip
 
 logger = logging.getLogger(__name__)
 
-BODIES: dict[Role, Callable[[Any], work.Result]] = {
+BODIES: dict[Role, Callable[[Any], Result]] = {
     Role.INGEST: work.ingest,
     Role.TEACHER: work.teach,
     Role.STUDENT: work.study,
@@ -82,7 +82,7 @@ def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
     except Exception as error:
         text = str(error) or type(error).__name__
         return outcome(Status.FAILED, failure=classify(error), message=text, traceback=traceback.format_exc())
-    return outcome(Status.SUCCESS, **vars(result))
+    return outcome(Status.SKIPPED if result.reason else Status.SUCCESS, **vars(result))
 
 
 def classify(error: Exception) -> FailureClass:

@@ -1,37 +1,53 @@
 """What the orchestrator must know before it writes anything: the devices, and what the source holds of each symbol."""
 
-from schemas.coverage import Coverage
-from schemas.device import Device
+from pathlib import Path
+
+from schemas.config import BarsSettings, SourceKind, split_source
 from schemas.errors import DataError, RequestError
+from schemas.messages import Ingested
+from schemas.names import is_symbol
 from schemas.preflight import PreflightReport, PreflightRequest
-from workers.bars import store
-from workers.bars.source import adjusts, known_symbols, passed_over, read_bars
 from workers.devices import find_devices
 
 
 def inspect(request: PreflightRequest) -> PreflightReport:
-    """Find devices and read every wanted symbol once, storing nothing. What is wrong comes back as one sentence."""
+    """Find devices, look for symbols, judge their bars if asked to. What is wrong comes back as one sentence."""
     try:
-        devices: list[Device] = find_devices(request.devices) if request.devices else []
-        coverage = _coverage(request) if request.read_source else []
-        others = passed_over(request.source, request.interval) if request.read_source and not request.symbols else []
+        devices = find_devices(request.devices) if request.devices else []
+        symbols, others = _symbols(request.bars, request.symbols) if request.bars else (list(request.symbols), [])
+        ingested = _read(request.bars, symbols, request.data_dir) if request.bars and request.read else {}
     except (DataError, RequestError) as error:
         return PreflightReport(error=str(error))
-    return PreflightReport(devices=tuple(devices), coverage=tuple(coverage), passed_over=tuple(others))
+    return PreflightReport(devices=tuple(devices), symbols=tuple(symbols), ingested=ingested, passed_over=tuple(others))
 
 
-def _coverage(request: PreflightRequest) -> list[Coverage]:
-    rows = []
-    for symbol in known_symbols(request.source, request.interval, request.symbols):
-        table = read_bars(request.source, symbol, request.interval, request.timezone)
-        rows.append(
-            store.describe(
-                table,
-                store.encode(table),
-                symbol=symbol,
-                interval=request.interval,
-                source=request.source,
-                adjusted=adjusts(request.source),
-            )
-        )
-    return rows
+def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The symbols to work on, and what lies in the source but cannot be one. RequestError for what is not there."""
+    from workers.bars.adjust import read_actions
+    from workers.bars.ingestion import calendar_of
+    from workers.bars.source import known_symbols, open_folder
+
+    calendar_of(bars)
+    if bars.corporate_actions:
+        read_actions(Path(bars.corporate_actions))
+    if bars.second_source:
+        open_folder(bars.second_source, bars.interval, bars.timezone).symbols()
+    if split_source(bars.source)[0] is SourceKind.BREEZE:
+        from workers.bars.sources.breeze import check
+
+        if not wanted:
+            raise RequestError("breeze has thousands of symbols; name yours with --symbols or --symbols-file")
+        check(Path(bars.secrets_file) if bars.secrets_file else None, wanted)
+        return list(wanted), []
+    source = open_folder(bars.source, bars.interval, bars.timezone)
+    names = source.symbols()
+    others = [] if wanted else [name for name in names if not is_symbol(name)]
+    return known_symbols(names, bars.source, bars.interval, wanted), others
+
+
+def _read(bars: BarsSettings, symbols: list[str], data_dir: str) -> dict[str, Ingested]:
+    from workers.bars.ingestion import assess
+
+    if split_source(bars.source)[0] is SourceKind.BREEZE:
+        raise RequestError("bars of breeze are known once they are fetched: `orchestrator ingest`, then --skip-fetch")
+    return {symbol: assess(bars, symbol, data_dir, lambda: None).ingested for symbol in symbols}

@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import fleet, inspect, run
+from orchestrator.cli import fleet, ingest, inspect, run
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -16,6 +16,7 @@ def main() -> None:
 
 
 cli.command("run")(run.run)
+cli.command("ingest")(ingest.ingest)
 cli.command("plan")(inspect.plan)
 cli.command("runs")(inspect.runs)
 cli.command("status")(inspect.status)

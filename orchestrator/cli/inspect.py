@@ -14,10 +14,11 @@ from orchestrator.cli.run import load_run
 from orchestrator.screen import Screen
 from schemas.config import RunConfig
 from schemas.errors import GurukulError
+from schemas.quality import Verdict
 from schemas.window import SkipReason
 
 
-@with_config
+@with_config(RunConfig)
 def plan(config: RunConfig) -> None:
     """Show the windows that `run` would train, and why others are skipped. Writes nothing.
 
@@ -26,35 +27,43 @@ def plan(config: RunConfig) -> None:
       orchestrator plan --source csv:bars \\
         --start-date 2022-01-01 --end-date 2024-12-31
     """
-    from orchestrator.request import prepare
+    from orchestrator.request import planned, prepare
 
-    prepared = prepare(config)
     console = Screen(stderr=config.json_summary)
-    trainable = [planned for planned in prepared.plan if planned.skip is None]
+    with console.status("reading bars"):
+        prepared = prepare(config, read=True)
+    assert prepared.known is not None
+    known = prepared.known
+    windows = planned(prepared.config, known)
+    trainable = [each for each in windows if each.skip is None]
     table = Table()
-    for heading in ("symbol", "bars", "first", "last", "windows", "trainable"):
-        table.add_column(heading, justify="left" if heading == "symbol" else "right", no_wrap=True)
-    for row in prepared.coverage:
-        mine = [planned for planned in prepared.plan if planned.window.symbol == row.symbol]
-        ready = sum(planned.skip is None for planned in mine)
-        table.add_row(row.symbol, str(row.bars), str(row.first), str(row.last), str(len(mine)), str(ready))
+    for heading in ("symbol", "bars", "first", "last", "verdict", "windows", "trainable"):
+        table.add_column(heading, justify="left" if heading in ("symbol", "verdict") else "right", no_wrap=True)
+    for symbol in prepared.config.symbols:
+        mine = [each for each in windows if each.window.symbol == symbol]
+        ready = sum(each.skip is None for each in mine)
+        row = known.symbols.get(symbol)
+        cells = (str(row.bars), str(row.first), str(row.last), row.verdict) if row else ("", "", "", Verdict.REJECT)
+        table.add_row(symbol, *cells, str(len(mine)), str(ready))
     console.print(table)
+    for rejection in known.rejected.values():
+        console.say(f"{rejection.symbol} is left out: {rejection.sentence}")
     for reason in SkipReason:
-        skips = Counter(planned.window.symbol for planned in prepared.plan if planned.skip is reason)
+        skips = Counter(each.window.symbol for each in windows if each.skip is reason)
         if skips:
             which = ", ".join(f"{symbol} {count}" for symbol, count in skips.items())
             console.print(Text(f"skipped, {reason}: {which}"))
-    rows = sum(planned.expected_rows for planned in trainable)
+    rows = sum(each.expected_rows for each in trainable)
     console.print(
-        f"{len(prepared.plan)} windows of {len(prepared.coverage)} symbols: {len(trainable)} to train,"
-        f" {len(prepared.plan) - len(trainable)} skipped; about {rows} labelled rows"
+        f"{len(windows)} windows of {len(prepared.config.symbols)} symbols: {len(trainable)} to train,"
+        f" {len(windows) - len(trainable)} skipped; about {rows} labelled rows"
     )
     if prepared.passed_over:
         console.say(f"passed over, not a symbol's name: {', '.join(prepared.passed_over)}")
     devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"
     console.print(Text(f"devices (slots): {devices}"), soft_wrap=True)
     if config.json_summary:
-        typer.echo(json.dumps([p.model_dump(mode="json") | {"label": p.window.label} for p in prepared.plan]))
+        typer.echo(json.dumps([p.model_dump(mode="json") | {"label": p.window.label} for p in windows]))
 
 
 def runs(

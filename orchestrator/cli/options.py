@@ -6,15 +6,15 @@ import sqlite3
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
-from pydantic_core import PydanticUndefined
+from pydantic.fields import FieldInfo
 from redis.exceptions import RedisError
 from rich.console import Console
 
 from orchestrator.resolve import ENV_PREFIX, SAMPLE_SPAN, flag_of, resolve
-from schemas.config import RunConfig
+from schemas.config import BarsConfig
 from schemas.errors import GurukulError
 
 SWITCHES = {
@@ -23,9 +23,12 @@ SWITCHES = {
     "json_summary": "--json",
     "skip_fetch": "--skip-fetch",
     "reuse": "--reuse",
+    "incremental": "--incremental",
+    "validate_only": "--validate-only",
 }
 
 Command = Callable[..., Any]
+C = TypeVar("C", bound=BarsConfig)
 
 
 def fail(error: Exception) -> typer.Exit:
@@ -39,39 +42,45 @@ def fail(error: Exception) -> typer.Exit:
     return typer.Exit(2 if foreseen else 3)
 
 
-def with_config(command: Callable[[RunConfig], None]) -> Command:
-    """Give `command` one flag for each RunConfig field and `--config`; it is called with the resolved config."""
+def with_config(kind: type[C]) -> Callable[[Callable[[C], None]], Command]:
+    """Give a command one flag for each field of `kind` and `--config`; it is called with the resolved config."""
+    return functools.partial(_with_config, kind)
 
+
+def _with_config(kind: type[C], command: Callable[[C], None]) -> Command:
     @functools.wraps(command)
     def wrapper(config: Path | None, **flags: Any) -> None:
         try:
-            command(resolve(flags, config))
+            command(resolve(kind, flags, config))
         except (GurukulError, sqlite3.Error, OSError, RedisError) as error:
             raise fail(error) from None
         except KeyboardInterrupt:
-            typer.echo("orchestrator: interrupted before the run began; nothing was written", err=True)
+            typer.echo("orchestrator: interrupted before the work began; nothing was written", err=True)
             raise typer.Exit(130) from None
 
     parameters = [_parameter("config", Path | None, "--config", "TOML file with any of these settings.", None)]
-    for name, field in RunConfig.model_fields.items():
+    for name, field in kind.model_fields.items():
         switch = name in SWITCHES
         declared = SWITCHES.get(name, flag_of(name))
-        default = field.default if field.default is not PydanticUndefined else SAMPLE_SPAN[name]
-        shown = (
-            None
-            if default in (None, (), "") or switch
-            else f"sample: {default}"
-            if name in SAMPLE_SPAN
-            else str(default)
-        )
         parameters.append(
-            _parameter(name, bool | None if switch else str | None, declared, field.description or "", shown)
+            _parameter(
+                name, bool | None if switch else str | None, declared, field.description or "", _shown(name, field)
+            )
         )
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     text = inspect.cleandoc(command.__doc__ or "")
     wrapper.__doc__ = f"{text}\n\nEvery flag is also an environment variable, such as {ENV_PREFIX}SYMBOLS."
     return wrapper
+
+
+def _shown(name: str, field: FieldInfo) -> str | None:
+    """The default as the help shows it, if it does."""
+    if name in SWITCHES:
+        return None
+    if field.is_required():
+        return f"sample: {SAMPLE_SPAN[name]}"
+    return None if field.default in (None, (), "") else str(field.default)
 
 
 def _parameter(name: str, kind: Any, flag: str, help_text: str, default: str | None) -> inspect.Parameter:

@@ -19,7 +19,7 @@ from schemas.rows import read_model
 SHOWN_FAILURES = 5
 
 
-@with_config
+@with_config(RunConfig)
 def run(config: RunConfig) -> None:
     """Train, judge and brief: the main job.
 
@@ -31,8 +31,8 @@ def run(config: RunConfig) -> None:
     from orchestrator import run as running
 
     console = Screen(stderr=config.json_summary)
-    manifest, code = running.start(config, console)
-    _report(manifest, RunLayout.under(config.data_dir, manifest.run_id), console, code, config.json_summary)
+    layout, code = running.start(config, console)
+    _report(layout, console, code, config.json_summary)
 
 
 def resume(
@@ -62,7 +62,7 @@ def resume(
         code = running.resume(manifest, layout, broker, console)
     except (GurukulError, sqlite3.Error, OSError, RedisError) as error:
         raise fail(error) from None
-    _report(manifest, layout, console, code, json_summary)
+    _report(layout, console, code, json_summary)
 
 
 def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
@@ -78,10 +78,11 @@ def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
     return read_model(layout.manifest, RunManifest), layout
 
 
-def _report(manifest: RunManifest, layout: RunLayout, console: Screen, code: int, as_json: bool) -> None:
+def _report(layout: RunLayout, console: Screen, code: int, as_json: bool) -> None:
     from orchestrator.ledger import Ledger
     from orchestrator.summary import failed_windows, show, summarise, untrained_symbols
 
+    manifest = read_model(layout.manifest, RunManifest)
     ledger = Ledger(layout.ledger)
     summary = summarise(manifest, ledger, layout)
     message = ledger.get("message")

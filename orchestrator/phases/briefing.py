@@ -4,9 +4,8 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from orchestrator.context import RunContext
+from orchestrator.pages import page
 from orchestrator.verdict import recommend
 from schemas.artifacts import Recommendation, Statistics, Validation
 from schemas.errors import PhaseError
@@ -14,8 +13,6 @@ from schemas.events import Phase
 from schemas.layout import sha256_of, to_json, write_atomic
 from schemas.messages import Role
 from schemas.rows import read_model
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 MEANING = {
     Recommendation.PROMOTE: "Every gate passes. A person may approve it.",
@@ -40,17 +37,8 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
             raise PhaseError(f"{context.audit / 'plots'} holds no plot: the audit left nothing to show")
         recommendation, reasons = recommend(statistics)
         facts = _facts(context, validation, statistics, recommendation, reasons, plots)
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        for name in ("summary.md", "promotion_briefing.md"):
-            write_atomic(context.audit / name, environment.get_template(f"{name}.j2").render(facts))
-        html = environment.overlay(autoescape=True).get_template("report.html.j2")
-        write_atomic(context.audit / "report.html", html.render(facts))
+        for name in ("summary.md", "promotion_briefing.md", "report.html"):
+            write_atomic(context.audit / name, page(name, facts))
         write_atomic(
             context.audit / "metrics.json", to_json(_metrics(context, validation, statistics, recommendation, reasons))
         )
@@ -82,6 +70,8 @@ def _facts(
     context: RunContext, validation: Validation, statistics: Statistics, recommendation: Recommendation,
     reasons: list[str], plots: list[Path],
 ) -> dict[str, Any]:  # fmt: skip
+    bars = context.manifest.bars
+    assert bars is not None
     computable = all(gate.statistic is not None for gate in statistics.gates)
     roles = {role.value: context.ledger.counts(role) for role in (Role.TEACHER, Role.STUDENT)}
     skips: dict[str, int] = {}
@@ -90,12 +80,13 @@ def _facts(
             skips[record.reason] = skips.get(record.reason, 0) + 1
     return {
         "manifest": context.manifest,
+        "bars": bars,
         "config": context.manifest.config,
         "validation": validation,
         "statistics": statistics,
         "recommendation": recommendation,
         "meaning": MEANING[recommendation] if computable else TOO_LITTLE,
-        "sources": sorted({row.source for row in context.manifest.coverage}),
+        "sources": sorted({row.source for row in bars.symbols.values()}),
         "reasons": reasons,
         "counts": roles,
         "skips": dict(sorted(skips.items())),

@@ -1,68 +1,89 @@
-"""Phase data_ingestion: workers read and store each symbol's bars; then `coverage.json` says what is stored."""
-
-import fcntl
-from pathlib import Path
+"""Phase data_ingestion: workers read, judge and store each symbol's bars; then `coverage.json` says what is stored."""
 
 from orchestrator.backlog import Item
 from orchestrator.context import RunContext
+from orchestrator.coverage import merge, refuse_failures, rejection, table_of
+from orchestrator.dispatch import Dispatcher
+from orchestrator.ledger import Ledger
+from orchestrator.progress import Progress
+from orchestrator.request import days_asked_for
+from schemas.base import Frozen
+from schemas.config import BarsSettings
 from schemas.coverage import CoverageTable
-from schemas.errors import PhaseError
 from schemas.events import Phase
 from schemas.layout import BarsLayout, remove_temporary
-from schemas.messages import IngestTask, Outcome, Role, Status
-from schemas.rows import read_model, write_model
+from schemas.messages import Ingested, IngestTask, Outcome, Role, Status
+from schemas.quality import Check, Finding, Verdict
+from schemas.window import SkipReason
 
 
-def run(context: RunContext) -> None:
-    """Store every symbol of the manifest; PhaseError names the first that could not be."""
-    manifest, config = context.manifest, context.manifest.config
-    wanted = {row.symbol: row for row in manifest.coverage}
-    with context.phase(Phase.DATA_INGESTION, total=len(wanted)):
-        ends: list[Outcome] = []
+class Ingestion(Frozen):
+    """What an ingestion is asked to do, by whom, and where."""
 
-        def on_end(outcome: Outcome) -> tuple[()]:
-            ends.append(outcome)
-            context.progress.advance(Phase.DATA_INGESTION, failed=outcome.status is Status.FAILED)
-            return ()
-
-        context.ledger.add(Role.INGEST, wanted)
-        context.ledger.reopen(Role.INGEST, wanted)
-        tasks = [
-            Item(
-                IngestTask(
-                    run_id=manifest.run_id,
-                    data_dir=context.data_dir,
-                    telemetry=config.telemetry,
-                    symbol=symbol,
-                    source=absolute_source(config.source),
-                    interval=config.interval,
-                    timezone=config.timezone,
-                    sha256=row.sha256,
-                ),
-                size=row.bars,
-            )
-            for symbol, row in wanted.items()
-        ]
-        context.dispatcher.run(tasks, on_end)
-        failed = sorted(
-            f"{outcome.name}: {outcome.message}" for outcome in ends if outcome.status is not Status.SUCCESS
-        )
-        if failed:
-            raise PhaseError(f"{len(failed)} of {len(wanted)} symbols could not be stored; {failed[0]}")
-        bars = BarsLayout.under(config.data_dir, config.interval)
-        remove_temporary(bars.folder)
-        merge_coverage(bars, CoverageTable(symbols=wanted))
+    run_id: str
+    data_dir: str
+    telemetry: bool
+    bars: BarsSettings
+    symbols: tuple[str, ...]
 
 
-def absolute_source(source: str) -> str:
-    """`csv:bars` as `csv:/where/it/is/bars`: workers may run in another folder."""
-    kind, _, folder = source.partition(":")
-    return f"{kind}:{Path(folder).absolute()}" if folder else source
+def run(context: RunContext) -> CoverageTable:
+    """Store every symbol of the run; PhaseError if too many could not be read, or none may reach a model."""
+    config = context.manifest.config
+    wanted = Ingestion(
+        run_id=context.run_id,
+        data_dir=context.data_dir,
+        telemetry=config.telemetry,
+        bars=config.bars(*days_asked_for(config)),
+        symbols=config.symbols,
+    )
+    with context.phase(Phase.DATA_INGESTION, total=len(wanted.symbols)):
+        table = store(wanted, context.dispatcher, context.ledger, context.progress)
+        for row in table.rejected.values():
+            context.progress.note(f"{row.symbol} is left out: {row.sentence}")
+        refuse_failures(table, config.max_failure_rate)
+        return table
 
 
-def merge_coverage(bars: BarsLayout, new: CoverageTable) -> None:
-    """Add rows to `coverage.json`; runs that end at one moment take turns."""
-    with (bars.folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        old = read_model(bars.coverage, CoverageTable).symbols if bars.coverage.is_file() else {}
-        write_model(bars.coverage, CoverageTable(symbols=dict(sorted((old | new.symbols).items()))))
+def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, progress: Progress) -> CoverageTable:
+    """Have workers store every symbol, and say in `coverage.json` and `coverage.html` what came of each."""
+    ends: dict[str, Outcome] = {}
+
+    def on_end(outcome: Outcome) -> tuple[()]:
+        ends[outcome.name] = outcome
+        failed, skipped = outcome.status is Status.FAILED, outcome.status is Status.SKIPPED
+        progress.advance(Phase.DATA_INGESTION, failed=failed, skipped=skipped)
+        return ()
+
+    ledger.add(Role.INGEST, wanted.symbols)
+    ledger.reopen(Role.INGEST, wanted.symbols)
+    dispatcher.run([Item(_task(wanted, symbol)) for symbol in wanted.symbols], on_end)
+    table = table_of(wanted.bars, {symbol: _ingested(wanted.bars, ends[symbol]) for symbol in wanted.symbols})
+    bars = BarsLayout.under(wanted.data_dir, wanted.bars.interval)
+    remove_temporary(bars.folder)
+    merge(bars, table)
+    return table
+
+
+def _task(wanted: Ingestion, symbol: str) -> IngestTask:
+    return IngestTask(
+        run_id=wanted.run_id,
+        data_dir=wanted.data_dir,
+        telemetry=wanted.telemetry,
+        symbol=symbol,
+        settings=wanted.bars,
+    )
+
+
+def _ingested(bars: BarsSettings, outcome: Outcome) -> Ingested:
+    """What the worker found, or a rejection that says why it found nothing."""
+    if outcome.ingested is not None:
+        return outcome.ingested
+    finding = Finding(
+        check=Check.UNREADABLE,
+        verdict=Verdict.REJECT,
+        count=1,
+        where=bars.source,
+        detail=f"failed ({outcome.failure}): {outcome.message}",
+    )
+    return Ingested(rejected=rejection(bars, outcome.name, SkipReason.INGEST_FAILED, (finding,)))

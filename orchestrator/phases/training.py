@@ -35,7 +35,8 @@ class _Training:
         self.context = context
         self.windows = {planned.window.label: planned.window for planned in context.manifest.plan}
         self.sizes = {planned.window.label: planned.expected_rows for planned in context.manifest.plan}
-        self.bars = {row.symbol: row.sha256 for row in context.manifest.coverage}
+        assert context.manifest.bars is not None
+        self.bars = {symbol: row.sha256 for symbol, row in context.manifest.bars.symbols.items()}
         self.teachers_open = 0
         self.students_ended: set[str] = set()
         self.errors: list[str] = []

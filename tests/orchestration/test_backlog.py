@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.backlog import Backlog, Item
+from schemas.config import IngestConfig
 from schemas.messages import IngestTask, Role, RunTask, WindowTask
 from schemas.window import Window
 from tests.strategies import examples, training_settings
@@ -155,9 +156,7 @@ def test_an_empty_backlog_has_nothing_for_anybody() -> None:
 
 def test_all_kinds_of_work_have_a_place() -> None:
     """Ingestion waits under its symbol; the run's own work, which needs no symbol's bars, under one shared name."""
-    ingest = Item(
-        IngestTask(run_id="r", data_dir="d", symbol="M&M", source="sample", interval="1day", timezone="UTC", sha256="0")
-    )
+    ingest = Item(IngestTask(run_id="r", data_dir="d", symbol="M&M", settings=IngestConfig().bars(None, None)))
     whole = Item(RunTask(run_id="r", data_dir="d", role=Role.AUDIT, settings=SETTINGS, release_dir="release"))
     assert (ingest.symbol, piece("M&M").symbol, whole.symbol) == ("M&M", "M&M", "")
     assert (ingest.key, whole.key) == ((Role.INGEST, "M&M"), (Role.AUDIT, "r"))

@@ -1,22 +1,25 @@
 """Planning: windows tile time, skips are sound, and the numbers of a full-size plan are exact."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.planning import MIN_WINDOW_DAYS, TradingDays, lay_windows, plan
-from schemas.config import RunConfig
-from schemas.coverage import Coverage
+from orchestrator.planning import MIN_WINDOW_DAYS, TradingDays, days_to_fetch, lay_windows, plan
+from schemas.config import Interval, RunConfig
+from schemas.coverage import CoverageTable, Rejection
+from schemas.quality import Check, Finding, Verdict
 from schemas.window import WARMUP_BARS, PlannedWindow, SkipReason, Window
+from tests.known import coverage_of as coverage
+from tests.known import table_of
 from tests.strategies import examples, walk_on
-from workers.bars.store import describe
-from workers.learning.window import Skip, day_number, prepare, select_rows
+from workers.bars.calendar import day_number
+from workers.learning.window import prepare, select_rows
+from workers.result import Skip
 
 ONE_DAY = timedelta(days=1)
 
@@ -32,13 +35,8 @@ def requests(draw: st.DrawFn) -> tuple[date, date, int, int]:
 
 
 def run_config(symbols: tuple[str, ...], start: date, end: date, **changes: Any) -> RunConfig:
-    return RunConfig(symbols=symbols, start_date=start, end_date=end, source="csv:bars", **changes)
-
-
-def coverage(symbol: str, sessions: list[date], bars_a_session: int = 1) -> Coverage:
-    """What the store says of bars on these days."""
-    table = pa.table({"session": [day for day in sessions for _ in range(bars_a_session)]})
-    return describe(table, b"", symbol=symbol, interval="1day", source="csv:bars", adjusted=False)
+    values = {"symbols": symbols, "start_date": start, "end_date": end, "source": "csv:bars"}
+    return RunConfig.model_validate(values | changes)
 
 
 def days_between(first: date, last: date) -> list[date]:
@@ -186,7 +184,7 @@ def test_what_the_plan_rules_out_the_worker_skips(
     )
     numbers = np.array([day_number(day) for day in sessions], dtype=np.int64)
     history = prepare(walk_on(numbers, seed=0), config.training())
-    for planned in plan(config, {"A": coverage("A", sessions)}):
+    for planned in plan(config, table_of(coverage("A", sessions))):
         if planned.skip:
             assert planned.expected_rows == 0
             with pytest.raises(Skip):
@@ -204,11 +202,8 @@ def full_plan(last_bar: date, every_nth_day_off: int | None = 22) -> list[Planne
         for i, day in enumerate(mondays_to_fridays(date(2020, 10, 1), last_bar))
         if not every_nth_day_off or i % every_nth_day_off
     ]
-    known = {
-        symbol: coverage(symbol, sessions).model_copy(update={"first": date(2020, 10, 1), "last": last_bar})
-        for symbol in THIRTY_SIX
-    }
-    return plan(run_config(THIRTY_SIX, FULL_START, FULL_END), known)
+    rows = [coverage(symbol, sessions, first=date(2020, 10, 1), last=last_bar) for symbol in THIRTY_SIX]
+    return plan(run_config(THIRTY_SIX, FULL_START, FULL_END), table_of(*rows))
 
 
 def test_three_years_of_36_symbols_are_252_windows() -> None:
@@ -247,11 +242,9 @@ def test_plan_is_by_symbol_and_date() -> None:
 def test_a_symbol_without_bars_has_no_data() -> None:
     """A symbol that coverage does not know, or whose bars lie elsewhere, is planned and skipped as no_data."""
     config = run_config(("KNOWN", "UNKNOWN", "LATER"), FULL_START, FULL_END)
-    known = {
-        "KNOWN": coverage("KNOWN", mondays_to_fridays(date(2020, 10, 1), date(2025, 3, 28))),
-        "LATER": coverage("LATER", mondays_to_fridays(FULL_END, date(2025, 3, 28))),
-    }
-    planned = plan(config, known)
+    known = coverage("KNOWN", mondays_to_fridays(date(2020, 10, 1), date(2025, 3, 28)))
+    later = coverage("LATER", mondays_to_fridays(FULL_END, date(2025, 3, 28)))
+    planned = plan(config, table_of(known, later))
     for symbol in ("UNKNOWN", "LATER"):
         assert reasons([each for each in planned if each.window.symbol == symbol]) == {SkipReason.NO_DATA: 7}
     assert "no bars are stored" in {each.detail for each in planned}
@@ -260,7 +253,7 @@ def test_a_symbol_without_bars_has_no_data() -> None:
 def test_a_young_symbol_waits_for_its_warmup() -> None:
     """Windows of a symbol listed with the request lack history at first and are trained once it has enough."""
     sessions = mondays_to_fridays(FULL_START, date(2025, 3, 28))
-    planned = plan(run_config(("A",), FULL_START, FULL_END), {"A": coverage("A", sessions)})
+    planned = plan(run_config(("A",), FULL_START, FULL_END), table_of(coverage("A", sessions)))
     assert planned[0].skip is SkipReason.INSUFFICIENT_HISTORY
     assert [each.skip for each in planned[1:-1]] == [None] * 5
 
@@ -272,7 +265,7 @@ def test_history_is_enough_from_warmup_horizon_and_rows(missing: int, skip: Skip
     needed = WARMUP_BARS + config.min_rows + config.horizon
     before = mondays_to_fridays(date(2020, 10, 1), config.end_date - ONE_DAY)[-needed + missing :]
     after = mondays_to_fridays(config.end_date, date(2022, 12, 30))
-    (planned,) = plan(config, {"A": coverage("A", before + after)})
+    (planned,) = plan(config, table_of(coverage("A", before + after)))
     assert planned.skip is skip
 
 
@@ -283,5 +276,34 @@ def test_future_is_enough_from_horizon_and_one_bar(bars_after: int, skip: SkipRe
     sessions = mondays_to_fridays(date(2020, 10, 1), window.end - ONE_DAY)
     after = mondays_to_fridays(window.end, window.end + timedelta(days=20))[:bars_after]
     config = run_config(("A",), window.start, window.end, window_days=182, step_days=182)
-    (planned,) = plan(config, {"A": coverage("A", sessions + after)})
+    (planned,) = plan(config, table_of(coverage("A", sessions + after)))
     assert planned.skip is skip
+
+
+def test_a_rejected_symbol_is_planned_and_skipped() -> None:
+    """Every window of a rejected symbol is skipped under the rejection's reason, with its sentence."""
+    finding = Finding(
+        check=Check.BAD_CELL, verdict=Verdict.REJECT, count=1, where="A.csv line 3", detail="close is 'x', not a number"
+    )
+    rejection = Rejection(
+        symbol="A", interval="1day", source="csv:bars", fetched=datetime.now(UTC), reason=SkipReason.REJECTED_DATA,
+        findings=(finding,),
+    )  # fmt: skip
+    planned = plan(run_config(("A",), FULL_START, FULL_END), CoverageTable(rejected={"A": rejection}))
+    assert reasons(planned) == {SkipReason.REJECTED_DATA: 7}
+    assert {each.detail for each in planned} == {"bad_cell: close is 'x', not a number"}
+
+
+@pytest.mark.parametrize(("interval", "days"), [("1day", 225), ("30minute", 34), ("1minute", 17)])
+def test_a_vendor_is_asked_for_warmup_and_scores_too(interval: Interval, days: int) -> None:
+    """Fetched bars begin early enough for 150 of them before the first window, and end with yesterday at most."""
+    config = run_config(("A",), FULL_START, FULL_END, source="breeze", interval=interval)
+    first, last = days_to_fetch(config, date(2025, 1, 10))
+    assert first == FULL_START - timedelta(days=days)
+    assert last == date(2025, 1, 9)
+    assert days_to_fetch(config, date(2026, 1, 1))[1] == FULL_END + timedelta(days=config.step_days + 15)
+
+
+def test_what_is_not_fetched_is_read_whole() -> None:
+    """A folder's bars are stored from first to last, whatever is trained on."""
+    assert days_to_fetch(run_config(("A",), FULL_START, FULL_END), date(2025, 1, 10)) == (None, None)

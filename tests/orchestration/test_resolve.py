@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.resolve import ENV_PREFIX, SAMPLE_SPAN, flag_of, read_symbols, resolve
-from schemas.config import RunConfig
+from schemas.config import IngestConfig, RunConfig
 from schemas.errors import RequestError
 
 
@@ -19,7 +19,7 @@ def file(tmp_path: Path) -> Path:
 def refusal(flags: dict[str, Any], config: Path | None = None, environment: dict[str, str] | None = None) -> str:
     """The one line with which a request is refused."""
     with pytest.raises(RequestError) as caught:
-        resolve(flags, config, environment or {})
+        resolve(RunConfig, flags, config, environment or {})
     line = str(caught.value)
     assert line and "\n" not in line
     return line
@@ -27,7 +27,7 @@ def refusal(flags: dict[str, Any], config: Path | None = None, environment: dict
 
 def test_nothing_given_is_the_sample_with_defaults() -> None:
     """Without any setting the config has every default, and the days that the sample's symbols share."""
-    config = resolve({}, None, {})
+    config = resolve(RunConfig, {}, None, {})
     assert config == RunConfig(**SAMPLE_SPAN)
     assert (config.source, config.symbols, config.window_days) == ("sample", (), 180)
 
@@ -36,7 +36,7 @@ def test_flag_beats_environment_beats_file(file: Path) -> None:
     """A setting given in all three places has the flag's value, then the environment's, then the file's."""
     file.write_text("horizon = 3\nseed = 3\nmin_rows = 33\n")
     environment = {"GURUKUL_HORIZON": "4", "GURUKUL_SEED": "4"}
-    config = resolve({"horizon": "5"}, file, environment)
+    config = resolve(RunConfig, {"horizon": "5"}, file, environment)
     assert (config.horizon, config.seed, config.min_rows) == (5, 4, 33)
 
 
@@ -48,6 +48,10 @@ OTHER_VALUES = {
     "source": ("csv:bars", '"csv:bars"'),
     "interval": ("5minute", '"5minute"'),
     "timezone": ("UTC", '"UTC"'),
+    "calendar": ("XNYS", '"XNYS"'),
+    "second_source": ("csv:other", '"csv:other"'),
+    "secrets_file": ("secrets", '"secrets"'),
+    "requests_per_minute": ("60", "60.0"),
     "window_days": ("90", "90"),
     "step_days": ("30", "30"),
     "horizon": ("3", "3"),
@@ -71,7 +75,7 @@ OTHER_VALUES = {
     "window_limit": ("90", "90"),
     "json_summary": ("true", "true"),
 }
-NEEDS_MORE = {"symbols_file", "local_workers"}
+NEEDS_MORE = {"symbols_file", "local_workers", "corporate_actions"}
 REQUIRED = {"start_date": "2005-01-01", "end_date": "2006-01-01"}
 
 
@@ -86,34 +90,34 @@ def test_each_setting_can_come_from_each_place(name: str, file: Path) -> None:
     text, toml = OTHER_VALUES[name]
     rest = {key: value for key, value in REQUIRED.items() if key != name}
     file.write_text(f"{name} = {toml}\n")
-    by_flag = resolve(rest | {name: text}, None, {})
-    assert resolve(rest, None, {ENV_PREFIX + name.upper(): text}) == by_flag
-    assert resolve(rest, file, {}) == by_flag
+    by_flag = resolve(RunConfig, rest | {name: text}, None, {})
+    assert resolve(RunConfig, rest, None, {ENV_PREFIX + name.upper(): text}) == by_flag
+    assert resolve(RunConfig, rest, file, {}) == by_flag
     assert getattr(by_flag, name) != RunConfig.model_fields[name].default
 
 
 def test_workers_elsewhere_need_a_broker() -> None:
     """Using only workers that are there already is a setting too, and needs to be told where."""
     broker = {"broker": "redis://host"}
-    assert resolve({"local_workers": False} | broker, None, {}).local_workers is False
-    assert resolve(broker, None, {"GURUKUL_LOCAL_WORKERS": "false"}).local_workers is False
+    assert resolve(RunConfig, {"local_workers": False} | broker, None, {}).local_workers is False
+    assert resolve(RunConfig, broker, None, {"GURUKUL_LOCAL_WORKERS": "false"}).local_workers is False
     assert "--broker" in refusal({"local_workers": False})
 
 
 def test_a_flag_that_was_not_given_overrides_nothing() -> None:
     """None, which is what the command line gives for a flag left out, leaves the environment's value."""
-    assert resolve({"horizon": None}, None, {"GURUKUL_HORIZON": "4"}).horizon == 4
+    assert resolve(RunConfig, {"horizon": None}, None, {"GURUKUL_HORIZON": "4"}).horizon == 4
 
 
 def test_an_empty_variable_is_as_good_as_none() -> None:
     """An environment variable that is set to nothing counts as not set."""
-    assert resolve({}, None, {"GURUKUL_HORIZON": ""}) == resolve({}, None, {})
+    assert resolve(RunConfig, {}, None, {"GURUKUL_HORIZON": ""}) == resolve(RunConfig, {}, None, {})
 
 
 def test_other_variables_are_ignored() -> None:
     """Variables without the project's prefix, or that name no setting, change nothing."""
     environment = {"HORIZON": "4", "GURUKUL_NO_SUCH_SETTING": "4", "PATH": "/bin"}
-    assert resolve({}, None, environment) == resolve({}, None, {})
+    assert resolve(RunConfig, {}, None, environment) == resolve(RunConfig, {}, None, {})
 
 
 @pytest.mark.parametrize(
@@ -130,6 +134,8 @@ def test_other_variables_are_ignored() -> None:
         ("source", "csv:"),
         ("source", "csv"),
         ("source", "sample:x"),
+        ("second_source", "sample"),
+        ("requests_per_minute", "0"),
         ("interval", "2minute"),
         ("interval", ""),
         ("window_days", "6"),
@@ -188,7 +194,7 @@ def test_the_bad_value_is_shown() -> None:
 def test_an_overridden_bad_value_does_no_harm(file: Path) -> None:
     """A bad value in the file does not matter once a flag gives a good one."""
     file.write_text('horizon = "five"\n')
-    assert resolve({"horizon": "5"}, file, {}).horizon == 5
+    assert resolve(RunConfig, {"horizon": "5"}, file, {}).horizon == 5
 
 
 def test_an_unknown_key_is_refused(file: Path) -> None:
@@ -227,13 +233,17 @@ def test_dates_are_needed_for_bars_of_ones_own() -> None:
 
 def test_one_date_of_the_sample_can_be_given_alone() -> None:
     """A start or end given alone goes with the sample's other one."""
-    config = resolve({"start_date": "2010-01-01"}, None, {})
+    config = resolve(RunConfig, {"start_date": "2010-01-01"}, None, {})
     assert (config.start_date, config.end_date) == (date(2010, 1, 1), SAMPLE_SPAN["end_date"])
 
 
 def test_symbols_keep_their_order_once() -> None:
     """Symbols are split at commas, trimmed, kept in order, and counted once."""
-    assert resolve({"symbols": "M&M, BAJAJ-AUTO,^GSPC,M&M,"}, None, {}).symbols == ("M&M", "BAJAJ-AUTO", "^GSPC")
+    assert resolve(RunConfig, {"symbols": "M&M, BAJAJ-AUTO,^GSPC,M&M,"}, None, {}).symbols == (
+        "M&M",
+        "BAJAJ-AUTO",
+        "^GSPC",
+    )
 
 
 def test_a_symbols_file_has_one_a_line(tmp_path: Path) -> None:
@@ -241,7 +251,7 @@ def test_a_symbols_file_has_one_a_line(tmp_path: Path) -> None:
     listed = tmp_path / "symbols.txt"
     listed.write_text("# large caps\nM&M   # autos\n\nBAJAJ-AUTO\n")
     assert read_symbols(listed) == ["M&M", "BAJAJ-AUTO"]
-    assert resolve({"symbols_file": str(listed)}, None, {}).symbols == ("M&M", "BAJAJ-AUTO")
+    assert resolve(RunConfig, {"symbols_file": str(listed)}, None, {}).symbols == ("M&M", "BAJAJ-AUTO")
 
 
 def test_symbols_and_a_symbols_file_exclude_each_other(tmp_path: Path) -> None:
@@ -271,12 +281,53 @@ def test_a_bad_symbol_in_a_file_is_named_by_line(tmp_path: Path) -> None:
     path = tmp_path / "symbols.txt"
     path.write_text("TCS\n# a comment\n../x\n")
     with pytest.raises(RequestError, match=r"symbols.txt line 3: symbol '\.\./x'"):
-        resolve({"symbols_file": str(path)}, None, {})
+        resolve(RunConfig, {"symbols_file": str(path)}, None, {})
 
 
 def test_a_password_is_not_shown() -> None:
     """A broker URL of the wrong kind is shown without its credentials."""
     with pytest.raises(RequestError) as caught:
-        resolve({"broker": "http://user:secret@host/0"}, None, {})
+        resolve(RunConfig, {"broker": "http://user:secret@host/0"}, None, {})
     assert "secret" not in str(caught.value)
     assert "host" in str(caught.value)
+
+
+def test_one_file_serves_ingest_and_run(file: Path) -> None:
+    """A setting that only another command has is passed over; one that no command has is refused."""
+    file.write_text('source = "csv:bars"\nhorizon = 5\nincremental = true\n')
+    assert resolve(IngestConfig, {}, file, {}).incremental
+    assert resolve(RunConfig, REQUIRED, file, {}).horizon == 5
+    file.write_text("horizons = 5\n")
+    with pytest.raises(RequestError, match="horizons"):
+        resolve(IngestConfig, {}, file, {})
+
+
+def test_ingest_needs_no_dates() -> None:
+    """Without dates all that a source has is stored; dates in the wrong order are refused with both."""
+    config = resolve(IngestConfig, {"source": "csv:bars"}, None, {})
+    assert (config.start_date, config.end_date) == (None, None)
+    with pytest.raises(RequestError, match=r"2024-01-02.*2024-01-01"):
+        resolve(IngestConfig, {"start_date": "2024-01-02", "end_date": "2024-01-01"}, None, {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "calendar"),
+    [
+        ({}, "XNYS"),
+        ({"source": "csv:bars"}, "NSE"),
+        ({"source": "csv:bars", "timezone": "UTC"}, "none"),
+        ({"source": "csv:bars", "calendar": "XLON"}, "XLON"),
+        ({"calendar": "none"}, "none"),
+    ],
+)
+def test_the_calendar_follows_the_source(flags: dict[str, str], calendar: str) -> None:
+    """The sample trades in New York, bars in Kolkata's time on NSE; others have no calendar unless one is named."""
+    assert resolve(IngestConfig, flags, None, {}).bars(None, None).calendar == calendar
+
+
+def test_adjusted_bars_are_not_adjusted_twice(file: Path) -> None:
+    """Corporate actions go with sources that have prices as they were, not with the sample."""
+    assert "adjusted already" in refusal({"corporate_actions": "actions.csv"})
+    file.write_text('source = "csv:bars"\ncorporate_actions = "actions.csv"\n')
+    bars = resolve(IngestConfig, {}, file, {}).bars(None, None)
+    assert bars.corporate_actions == str(Path("actions.csv").absolute())

@@ -21,7 +21,7 @@ from workers.learning.window import prepare
 data_dir, run_id = sys.argv[1:]
 layout = RunLayout.under(data_dir, run_id)
 manifest = read_model(layout.manifest, RunManifest)
-digests = {row.symbol: row.sha256 for row in manifest.coverage}
+digests = {symbol: row.sha256 for symbol, row in manifest.bars.symbols.items()}
 settings = manifest.config.training()
 agreed = 0
 for row in read_rows(layout, Role.STUDENT):

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import orchestrator, write_bars
+from tests.conftest import orchestrator
 
 DATES = ("--start-date", "2024-01-01", "--end-date", "2024-06-30")
-HEADER = "timestamp,open,high,low,close,volume"
-GOOD = ["2024-01-01,10,11,9,10,5", "2024-01-02,10,11,9,10,5", "2024-01-03,10,11,9,10,5"]
 
 
 def refused(cwd: Path, *arguments: str) -> str:
@@ -50,6 +48,10 @@ def refused(cwd: Path, *arguments: str) -> str:
         (["--symbols-file", "nofile"], ["nofile"]),
         (["--config", "nofile.toml"], ["nofile.toml"]),
         (["--timezone", "Mars/X"], ["--timezone", "Mars/X"]),
+        (["--calendar", "XNSY"], ["--calendar", "XNSY", "XNYS"]),
+        (["--corporate-actions", "nofile.csv"], ["nofile.csv"]),
+        (["--second-source", "csv:nowhere"], ["nowhere", "does not exist"]),
+        (["--source", "breeze", "--symbols", "TCS", *DATES], ["BREEZE_API_KEY"]),
     ],
 )
 def test_a_request_that_cannot_be_run(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
@@ -64,27 +66,6 @@ def test_an_empty_symbols_file(tmp_path: Path) -> None:
     assert "symbols.txt names no symbol" in refused(tmp_path, "--symbols-file", "symbols.txt")
 
 
-@pytest.mark.parametrize(
-    ("lines", "words"),
-    [
-        ([HEADER.replace(",close", ""), "2024-01-01,10,11,9,5"], ["line 1", "close", "missing"]),
-        ([HEADER, GOOD[0], "2024-01-02,10,11,abc,10,5", GOOD[2]], ["line 3", "low", "'abc'"]),
-        ([HEADER, GOOD[0], GOOD[1], GOOD[1]], ["line 4", "2024-01-0", "repeats"]),
-        ([HEADER, GOOD[1], GOOD[0], GOOD[2]], ["line 3", "earlier"]),
-        ([HEADER, GOOD[0], "2024-13-02,10,11,9,10,5"], ["line 3", "2024-13-02"]),
-        ([HEADER], ["no bars"]),
-    ],
-    ids=["missing column", "text in a price", "duplicate", "unsorted", "bad timestamp", "no rows"],
-)
-def test_a_csv_that_cannot_be_trusted(tmp_path: Path, lines: list[str], words: list[str]) -> None:
-    """The line names the file and the line in it."""
-    folder = write_bars(tmp_path / "bars", ("GOOD",))
-    (folder / "BAD.csv").write_text("\n".join(lines) + "\n")
-    line = refused(tmp_path, "--source", "csv:bars", *DATES)
-    assert "BAD.csv" in line
-    assert all(word in line for word in words), line
-
-
 @pytest.mark.parametrize("flag", ["--data-dir", "--release-dir", "--log-dir", "--telemetry-dir"])
 def test_a_folder_that_cannot_be_made(tmp_path: Path, flag: str) -> None:
     """A file where a folder should be is refused before anything is written, with the flag's name."""
@@ -93,14 +74,6 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, flag: str) -> None:
     assert result.returncode == 2, result.stderr
     assert f"{flag} file/inside" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-def test_daily_bars_are_not_taken_for_minutes(tmp_path: Path) -> None:
-    """Bars whose spacing is not the interval are refused with both."""
-    (tmp_path / "DAILY.csv").write_text("\n".join([HEADER, *GOOD]) + "\n")
-    line = refused(tmp_path, "--source", "csv:.", "--interval", "5minute", *DATES)
-    assert "1440 minutes apart" in line
-    assert "5minute" in line
 
 
 def test_a_damaged_ledger_does_not_hide_other_runs(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.coverage import Coverage
 from schemas.errors import DataError
-from workers.bars.series import COLUMNS, Series
+from workers.bars.calendar import day_of
+from workers.bars.series import COLUMNS, Floats, Ints, Series
 
 CACHED_SYMBOLS = 64
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
@@ -26,28 +26,13 @@ def encode(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def describe(table: pa.Table, content: bytes, *, symbol: str, interval: str, source: str, adjusted: bool) -> Coverage:
-    """The coverage row of a bars table and its stored bytes."""
-    sessions = table["session"]
-    days, bars = np.unique(np.asarray(sessions.cast(pa.int32())), return_counts=True)
+def usual_days(session: Ints) -> tuple[tuple[int, ...], tuple[date, ...]]:
+    """Weekdays (0 is Monday) of nearly all sessions, and the sessions on other days. `session`: one value a bar."""
+    days = np.unique(session)
     weekday = (days + EPOCH_WEEKDAY) % 7
     counts = np.bincount(weekday, minlength=7)
     usual = np.flatnonzero(counts > SPECIAL_SHARE * len(days))
-    special = days[~np.isin(weekday, usual)]
-    return Coverage(
-        symbol=symbol,
-        interval=interval,
-        bars=len(table),
-        sessions=len(days),
-        most_bars_a_session=int(bars.max()),
-        weekdays=tuple(usual.tolist()),
-        special_sessions=tuple(date(1970, 1, 1) + timedelta(days=int(day)) for day in special),
-        first=sessions[0].as_py(),
-        last=sessions[-1].as_py(),
-        source=source,
-        adjusted=adjusted,
-        sha256=hashlib.sha256(content).hexdigest(),
-    )
+    return tuple(usual.tolist()), tuple(day_of(day) for day in days[~np.isin(weekday, usual)])
 
 
 @lru_cache(maxsize=CACHED_SYMBOLS)
@@ -59,10 +44,24 @@ def load(path: Path, sha256: str) -> Series:
         raise DataError(f"{path} is missing; run again without --skip-fetch") from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"{path} is not what the run began with (another ingestion replaced it); start a new run")
+    return _decode(content)[0]
+
+
+def read(path: Path) -> tuple[Series, Floats] | None:
+    """Stored bars and the factor that each was adjusted by; None if nothing is stored. DataError if unreadable."""
+    try:
+        return _decode(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, KeyError) as error:
+        raise DataError(f"{path} cannot be read: {error}; remove it and ingest again") from None
+
+
+def _decode(content: bytes) -> tuple[Series, Floats]:
     table = pq.read_table(io.BytesIO(content))
-    values = {name: np.asarray(table[name], dtype=np.float64) for name in COLUMNS}
-    return Series(
+    series = Series(
         timestamp=np.asarray(table["timestamp"].cast(pa.int64())),
         session=np.asarray(table["session"].cast(pa.int32()), dtype=np.int64),
-        **values,
+        **{name: np.asarray(table[name], dtype=np.float64) for name in COLUMNS},
     )
+    return series, np.asarray(table["factor"], dtype=np.float64)

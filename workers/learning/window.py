@@ -1,7 +1,6 @@
 """A window from bars to teacher and student: which rows may be used, in what order, for what. No disk, no clock."""
 
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from schemas.artifacts import StudentModel
 from schemas.config import TrainingSettings
 from schemas.messages import Metric
 from schemas.window import WARMUP_BARS, SkipReason, Window
+from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints, Series
 from workers.judging.scoring import log_loss
 from workers.learning import student as students
@@ -17,16 +17,9 @@ from workers.learning import teacher as teachers
 from workers.learning.features import FEATURE_NAMES, RAW_INDICATORS, frame_of, model_features
 from workers.learning.labels import Labels, fixed_horizon, uniqueness
 from workers.learning.splits import TailSplit, purged_folds, split_tail
+from workers.result import Skip
 
 MIN_CLASS_ROWS = 3
-
-
-class Skip(Exception):
-    """The window cannot be trained; carries the reason code and a sentence."""
-
-    def __init__(self, reason: SkipReason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -76,11 +69,6 @@ def prepare(series: Series, settings: TrainingSettings) -> History:
     frame = frame_of(series, intraday=settings.interval != "1day")
     labels = fixed_horizon(series, settings.horizon_bars, settings.threshold)
     return History(series, frame.raw, model_features(frame), labels)
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01, the unit of `Series.session`."""
-    return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
 def select_rows(history: History, window: Window, settings: TrainingSettings) -> Rows:

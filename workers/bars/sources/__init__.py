@@ -1,1 +1,1 @@
-"""Sources of bars; each module has `symbols(...)` and `read(...)`."""
+"""Where bars come from; each source is a class that satisfies `workers.bars.raw.Source`."""

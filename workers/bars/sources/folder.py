@@ -1,55 +1,106 @@
-"""How a folder of files maps to symbols: `SYMBOL/INTERVAL/*.EXT` (any number of files) or `SYMBOL.EXT`."""
+"""How a folder maps to symbols: `SYMBOL/INTERVAL/*.EXT`, `SYMBOL.EXT`, or flat files with a symbol column."""
 
-import bisect
-from collections.abc import Callable
-from itertools import accumulate
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 
 from schemas.errors import DataError, RequestError
-from workers.bars.series import COLUMNS
-from workers.bars.sources.table import bars_table, instants
+from schemas.quality import Check
+from workers.bars.raw import RawBars
+from workers.bars.sources.faults import Faults
+from workers.bars.sources.rows import Rows, gather
+from workers.bars.sources.table import symbol_column
 
 
-def symbol_files(folder: Path, symbol: str, interval: str, suffix: str) -> list[Path]:
-    """The files that hold `symbol`'s bars, in name order; empty if there are none."""
-    nested = sorted(path for path in (folder / symbol / interval).glob(f"*{suffix}") if path.is_file())
-    single = folder / f"{symbol}{suffix}"
-    if nested and single.is_file():
-        raise DataError(f"{single} and {nested[0].parent} both hold {symbol}; keep one")
-    return nested or ([single] if single.is_file() else [])
+class Folder(ABC):
+    """A source in a folder, or in one file. Its kinds know how to open a file; RequestError if there is nothing.
 
+    A symbol's rows come in the order of its files' names. Files with a symbol column may hold any symbols in any order.
+    """
 
-def folder_symbols(folder: Path, interval: str, suffix: str) -> list[str]:
-    """Every name that has files of this interval, sorted; RequestError if the folder is missing or holds none."""
-    if not folder.is_dir():
-        raise RequestError(f"folder {folder} does not exist; give an existing one, as in csv:path/to/bars")
-    nested = {path.name for path in folder.iterdir() if any((path / interval).glob(f"*{suffix}"))}
-    found = sorted(nested | {path.stem for path in folder.glob(f"*{suffix}") if path.is_file()})
-    if not found:
-        raise RequestError(f"folder {folder} has no SYMBOL/{interval}/*{suffix} and no SYMBOL{suffix}")
-    return found
+    suffix: ClassVar[str]
 
+    def __init__(self, folder: str | Path, interval: str, timezone: str) -> None:
+        self.folder = Path(folder)
+        self.interval = interval
+        self.timezone = timezone
 
-def read_files(
-    files: list[Path], read_file: Callable[[Path], pa.Table], timezone: str, position: str, first: int
-) -> pa.Table:
-    """Bars of one symbol from its files; an error names the file and `position` (from `first` on) of a bad row."""
-    if not files:
-        raise DataError("the files of a symbol were removed while the run was starting; start again")
+    def symbols(self) -> list[str]:
+        """Every name that has bars of the interval, sorted; names that no symbol can have are among them."""
+        if not self.folder.exists():
+            kind = self.suffix[1:]
+            raise RequestError(f"folder {self.folder} does not exist; give an existing one, as in {kind}:path/to/bars")
+        single, shared = self._flat()
+        names = set(single) | {name for path in shared for name in self._names(path)}
+        if self.folder.is_dir():
+            names |= {path.name for path in self.folder.iterdir() if self._nested(path.name)}
+        if not names:
+            layouts = f"SYMBOL/{self.interval}/*{self.suffix}, no SYMBOL{self.suffix}"
+            raise RequestError(f"folder {self.folder} has no {layouts} and no *{self.suffix} with a column symbol")
+        return sorted(names)
 
-    def read(path: Path) -> pa.Table:
-        raw = read_file(path)
-        times = instants(raw["timestamp"], timezone, lambda row: f"{path} {position} {row + first}")
-        return raw.set_column(0, "timestamp", times)
+    def read(self, symbol: str) -> RawBars:
+        """All rows of one symbol that can be read; the findings name what cannot."""
+        faults = Faults()
+        single, shared = self._flat()
+        nested = self._nested(symbol)
+        own = nested or [single[symbol]] if nested or symbol in single else []
+        pieces = [*self._pieces(own, None, faults)]
+        listed = [*self._pieces(shared, symbol, faults)]
+        places = [str(path) for path in (self._home(symbol) if nested else None, single.get(symbol)) if path]
+        places += [str(shared[0])] if any(map(len, listed)) else []
+        if len(places) > 1:
+            faults.add(Check.UNREADABLE, places[0], f"{places[1]} holds {symbol} as well; keep one")
+            pieces, listed = [], []
+        elif not own and not shared:
+            faults.add(Check.UNREADABLE, str(self.folder), f"has no files of {symbol} any more; start again")
+        return gather([*pieces, *listed], faults, str([*own, *shared, self.folder][0]))
 
-    tables = [read(path) for path in files]
-    starts = [0, *accumulate(len(table) for table in tables)]
+    @abstractmethod
+    def _header(self, path: Path) -> list[str]:
+        """The names of a file's columns; DataError or OSError if they cannot be read."""
 
-    def locate(row: int) -> str:
-        file = min(bisect.bisect_right(starts, row) - 1, len(files) - 1)
-        return f"{files[file]} {position} {row - starts[file] + first}"
+    @abstractmethod
+    def _listed(self, path: Path) -> set[str]:
+        """The names in a file's symbol column."""
 
-    table = pa.concat_tables(tables)
-    return bars_table(table["timestamp"], {c: table[c] for c in COLUMNS}, timezone, locate)
+    @abstractmethod
+    def _read(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
+        """The rows of files; those of `symbol` where it is given. Faults of a file are no error."""
+
+    def _pieces(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
+        if files:
+            yield from self._read(files, symbol, faults)
+
+    def _names(self, path: Path) -> set[str]:
+        try:
+            return self._listed(path)
+        except (OSError, pa.ArrowException, DataError) as error:
+            why = " ".join(str(error).split())
+            raise RequestError(f"{path} cannot be read: {why}; correct it or move it away") from None
+
+    def _home(self, symbol: str) -> Path:
+        return self.folder / symbol / self.interval
+
+    def _nested(self, symbol: str) -> list[Path]:
+        return self._files(self._home(symbol))
+
+    def _flat(self) -> tuple[dict[str, Path], list[Path]]:
+        """The flat files of one symbol each, by name, and those with a symbol column."""
+        files = [self.folder] if self.folder.is_file() else self._files(self.folder)
+        shared = [path for path in files if self._is_shared(path)]
+        return {path.stem: path for path in files if path not in shared}, shared
+
+    def _is_shared(self, path: Path) -> bool:
+        try:
+            return symbol_column(self._header(path)) is not None
+        except (DataError, OSError, pa.ArrowException):
+            return False
+
+    def _files(self, folder: Path) -> list[Path]:
+        if not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() == self.suffix and path.is_file())

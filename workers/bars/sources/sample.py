@@ -12,31 +12,36 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from schemas.errors import RequestError
+from workers.bars.raw import RawBars
 from workers.bars.series import COLUMNS
-from workers.bars.sources.table import bars_table, instants
+from workers.bars.sources.stamps import from_column
 
 STOCKS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 INDICES = {"^GSPC": "sp500", "^IXIC": "nasdaq"}
 
 
-def symbols(folder: str, interval: str) -> list[str]:
-    """The seven symbols of the sample; RequestError for any interval but 1day."""
-    if interval != "1day":
-        raise RequestError(f"the sample has no {interval} bars, only 1day; use --interval 1day or csv:DIR")
-    return sorted([*STOCKS, *INDICES])
+class Sample:
+    """Daily bars, adjusted. Days are exchange days; each bar is stamped with its midnight in UTC."""
 
+    timezone = "UTC"
 
-def read(folder: str, symbol: str, interval: str, timezone: str) -> pa.Table:
-    """All bars of one symbol, adjusted. Days are exchange days; each bar is stamped with its midnight in UTC."""
-    columns = _index(INDICES[symbol]) if symbol in INDICES else _stock(symbol)
-    factor = np.asarray(columns["adjusted"], dtype=np.float64) / np.asarray(columns["close"], dtype=np.float64)
-    prices = {name: np.asarray(columns[name], dtype=np.float64) * factor for name in COLUMNS if name != "volume"}
-    volume = np.asarray(columns["volume"], dtype=np.float64) / factor
+    def __init__(self, interval: str) -> None:
+        self.interval = interval
 
-    def locate(row: int) -> str:
-        return f"sample {symbol} row {row + 1}"
+    def symbols(self) -> list[str]:
+        """The seven symbols of the sample; RequestError for any interval but 1day."""
+        if self.interval != "1day":
+            raise RequestError(f"the sample has no {self.interval} bars, only 1day; use --interval 1day or csv:DIR")
+        return sorted([*STOCKS, *INDICES])
 
-    return bars_table(instants(columns["date"], "UTC", locate), {**prices, "volume": volume}, "UTC", locate)
+    def read(self, symbol: str) -> RawBars:
+        """All bars of one symbol."""
+        columns = _index(INDICES[symbol]) if symbol in INDICES else _stock(symbol)
+        factor = np.asarray(columns["adjusted"], dtype=np.float64) / np.asarray(columns["close"], dtype=np.float64)
+        values = {name: np.asarray(columns[name], dtype=np.float64) * factor for name in COLUMNS}
+        values["volume"] = np.asarray(columns["volume"], dtype=np.float64) / factor
+        times, _ = from_column(columns["date"], self.timezone)
+        return RawBars(times, values, lambda row: f"sample {symbol} row {row + 1}", adjusted=True)
 
 
 def _stock(symbol: str) -> dict[str, Any]:
@@ -46,7 +51,7 @@ def _stock(symbol: str) -> dict[str, Any]:
         raise RequestError("the sample needs the package bokeh_sampledata; install the extra [sample]") from None
     data = getattr(stocks, symbol)
     return {name: data[name] for name in COLUMNS} | {
-        "date": pa.chunked_array([data["date"]], pa.string()),
+        "date": pa.array(data["date"], pa.string()),
         "adjusted": data["adj_close"],
     }
 
@@ -57,7 +62,7 @@ def _index(name: str) -> dict[str, Any]:
     if spec is None or spec.origin is None:
         raise RequestError("the sample needs the package arch; install the project with its dependencies")
     table = arrow_csv.read_csv(Path(spec.origin).parent / "data" / name / f"{name}.csv.gz")
-    dates = table["Date"]
+    dates = table["Date"].combine_chunks()
     if pa.types.is_string(dates.type):
         parsed = pa.compute.strptime(dates, format="%m/%d/%Y", unit="s")
         dates = parsed.cast(pa.date32())

@@ -1,0 +1,83 @@
+"""`orchestrator ingest`: bars from where they are to the store, with a verdict on each symbol."""
+
+import json
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.options import with_config
+from orchestrator.screen import Screen
+from schemas.config import IngestConfig, RunConfig
+from schemas.coverage import CoverageTable
+from schemas.errors import Interrupted, PhaseError
+from schemas.layout import BarsLayout
+from schemas.quality import Verdict
+from schemas.window import WARMUP_BARS
+
+STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.REJECT: "red"}
+
+
+NAMED = 4
+# Warm-up, the least rows that a window may have, and the bars that its last label needs.
+LEAST_BARS = WARMUP_BARS + RunConfig.model_fields["min_rows"].default + RunConfig.model_fields["horizon"].default
+
+
+@with_config(IngestConfig)
+def ingest(config: IngestConfig) -> None:
+    """Read, judge and store bars without training on them; with --validate-only judge them alone.
+
+    \b
+    Examples:
+      orchestrator ingest --source csv:bars --validate-only
+      orchestrator ingest --source csv:bars --incremental
+    """
+    from orchestrator import ingest as ingesting
+    from orchestrator.coverage import refuse_failures
+
+    console = Screen(stderr=config.json_summary)
+    table, message, code = CoverageTable(), "", 0
+    try:
+        table = ingesting.look(config, console) if config.validate_only else ingesting.start(config, console)
+        refuse_failures(table, config.max_failure_rate)
+    except Interrupted as error:
+        message, code = f"{error}; symbols stored so far stay, ingest again for the rest", 130
+    except PhaseError as error:
+        message, code = str(error), 3
+    if table.symbols or table.rejected:
+        show_bars(console, table)
+    if not config.validate_only and code != 130:
+        bars = BarsLayout.under(config.data_dir, config.interval)
+        console.say(f"bars: {bars.folder}")
+        console.say(f"coverage: {bars.coverage}, {bars.report}")
+    if message:
+        console.say(f"failed: {message}")
+    if config.json_summary:
+        typer.echo(json.dumps(table.model_dump(mode="json"), allow_nan=False))
+    raise typer.Exit(code)
+
+
+def show_bars(console: Screen, table: CoverageTable) -> None:
+    """A row a symbol, then each finding once, with the symbols that it is about."""
+    from orchestrator.coverage import findings_of, verdicts_of
+
+    rows = Table()
+    for heading in ("symbol", "verdict", "bars", "first", "last", "sessions", "enough"):
+        rows.add_column(heading, justify="left" if heading in ("symbol", "verdict") else "right", no_wrap=True)
+    for row in table.symbols.values():
+        expected = "" if row.sessions_expected is None else f"/{row.sessions_expected}"
+        cells = (f"{row.bars}", f"{row.first}", f"{row.last}", f"{row.sessions}{expected}")
+        rows.add_row(row.symbol, _styled(row.verdict), *cells, "yes" if row.bars >= LEAST_BARS else "too short")
+    for symbol in table.rejected:
+        rows.add_row(symbol, _styled(Verdict.REJECT), "", "", "", "", "no")
+    console.print(rows)
+    for finding, symbols in findings_of(table):
+        names = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
+        place = "" if finding.where in finding.detail else f"{finding.where}: "
+        console.say(Text.assemble(_styled(finding.verdict), f" {names}: {finding.check}: {place}{finding.detail}"))
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts_of(table).items())
+    console.say(f"{len(table.symbols) + len(table.rejected)} symbols: {counts}")
+
+
+def _styled(verdict: Verdict) -> Text:
+    return Text(verdict.value, STYLES[verdict])

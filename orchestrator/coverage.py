@@ -1,0 +1,104 @@
+"""The table of all symbols' bars: put together, kept in `coverage.json`, shown in `coverage.html`."""
+
+import fcntl
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from orchestrator.likeness import same_series
+from orchestrator.pages import page
+from schemas.config import BarsSettings
+from schemas.coverage import Coverage, CoverageTable, Rejection
+from schemas.errors import PhaseError
+from schemas.layout import BarsLayout, write_atomic
+from schemas.messages import Ingested
+from schemas.quality import Finding, Verdict
+from schemas.rows import read_model, write_model
+from schemas.window import SkipReason
+
+
+def table_of(bars: BarsSettings, ingested: Mapping[str, Ingested]) -> CoverageTable:
+    """What came of each symbol, after those that carry one another's bars are rejected too."""
+    alike = same_series({symbol: each.months for symbol, each in ingested.items() if each.stored})
+    stored = {
+        symbol: each.stored for symbol, each in ingested.items() if each.stored is not None and symbol not in alike
+    }
+    rejected = {symbol: each.rejected for symbol, each in ingested.items() if each.rejected is not None}
+    for symbol, finding in alike.items():
+        known = ingested[symbol].stored
+        assert known is not None
+        rejected[symbol] = rejection(bars, symbol, SkipReason.REJECTED_DATA, (finding, *known.findings))
+    return CoverageTable(symbols=dict(sorted(stored.items())), rejected=dict(sorted(rejected.items())))
+
+
+def refuse_failures(table: CoverageTable, max_failure_rate: float) -> None:
+    """PhaseError if more symbols could not be read than may, or none was stored."""
+    failed = [row for row in table.rejected.values() if row.reason is SkipReason.INGEST_FAILED]
+    total = len(table.symbols) + len(table.rejected)
+    if failed and len(failed) / total > max_failure_rate:
+        raise PhaseError(
+            f"{len(failed)} of {total} symbols failed, more than --max-failure-rate {max_failure_rate:g} allows;"
+            f" first {failed[0].symbol}: {failed[0].findings[0].detail}"
+        )
+    if not table.symbols:
+        first = next(iter(table.rejected.values()))
+        raise PhaseError(f"none of {total} symbols may reach a model; first {first.symbol}: {first.sentence}")
+
+
+def rejection(bars: BarsSettings, symbol: str, reason: SkipReason, findings: Sequence[Finding]) -> Rejection:
+    return Rejection(
+        symbol=symbol,
+        interval=bars.interval,
+        source=bars.source,
+        fetched=datetime.now(UTC),
+        reason=reason,
+        findings=tuple(findings),
+    )
+
+
+def merge(bars: BarsLayout, new: CoverageTable) -> None:
+    """Put rows into `coverage.json` and its page; ingestions that end at one moment take turns."""
+    bars.folder.mkdir(parents=True, exist_ok=True)
+    with (bars.folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        old = read_model(bars.coverage, CoverageTable) if bars.coverage.is_file() else CoverageTable()
+        known = new.symbols.keys() | new.rejected.keys()
+        rows = {name: row for name, row in old.symbols.items() if name not in known}
+        rejected = {name: row for name, row in old.rejected.items() if name not in known}
+        table = CoverageTable(
+            symbols=dict(sorted((rows | new.symbols).items())), rejected=dict(sorted((rejected | new.rejected).items()))
+        )
+        write_model(bars.coverage, table)
+        write_atomic(bars.report, page("coverage.html", _facts(bars.folder.name, table)))
+
+
+def findings_of(table: CoverageTable) -> list[tuple[Finding, list[str]]]:
+    """Each finding once, the gravest first, with the symbols that it is about."""
+    symbols: dict[Finding, list[str]] = {}
+    rows: list[Coverage | Rejection] = [*table.rejected.values(), *table.symbols.values()]
+    for row in rows:
+        for finding in row.findings:
+            symbols.setdefault(finding, []).append(row.symbol)
+    ranks = list(Verdict)
+    return sorted(symbols.items(), key=lambda pair: -ranks.index(pair[0].verdict))
+
+
+def verdicts_of(table: CoverageTable) -> dict[str, int]:
+    """How many symbols have which verdict."""
+    stored = [row.verdict for row in table.symbols.values()]
+    return {verdict.value: stored.count(verdict) for verdict in Verdict} | {"reject": len(table.rejected)}
+
+
+def _facts(interval: str, table: CoverageTable) -> dict[str, Any]:
+    rows = table.symbols.values()
+    begin = min((row.first for row in rows), default=date.min)
+    end = max((row.last for row in rows), default=date.min)
+    return {
+        "interval": interval,
+        "table": table,
+        "counts": verdicts_of(table),
+        "findings": findings_of(table),
+        "begin": begin,
+        "end": end,
+        "days": (end - begin).days + 1,
+    }

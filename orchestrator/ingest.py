@@ -1,0 +1,102 @@
+"""`orchestrator ingest`: the data_ingestion phase by itself, on the same fleet, through the same code."""
+
+import tempfile
+from contextlib import ExitStack, closing
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from redis.exceptions import RedisError
+
+from orchestrator import broker as brokers
+from orchestrator.coverage import table_of
+from orchestrator.ledger import Ledger
+from orchestrator.phases.ingestion import Ingestion, store
+from orchestrator.preflight import ask
+from orchestrator.progress import Progress
+from orchestrator.request import refuse_taken_devices, refuse_unwritable
+from orchestrator.screen import Screen
+from orchestrator.surroundings import logging_to, open_fleet, signals_raise
+from orchestrator.telemetry import Telemetry
+from schemas.config import BarsSettings, IngestConfig, SourceKind, split_source
+from schemas.coverage import CoverageTable
+from schemas.errors import PhaseError, RequestError
+from schemas.events import Phase
+from schemas.names import redact
+from schemas.preflight import PreflightReport, PreflightRequest
+
+
+def start(config: IngestConfig, console: Screen) -> CoverageTable:
+    """Store the bars asked for; RequestError before anything is written, PhaseError if the broker goes away."""
+    refuse_unwritable({"--data-dir": config.data_dir, "--log-dir": config.log_dir})
+    bars, report = _look(config, read=False)
+    refuse_taken_devices(config, report.devices)
+    run_id = f"ingest_{datetime.now():%Y%m%d_%H%M%S}"
+    log = Path(config.log_dir) / f"{run_id}.log"
+    wanted = Ingestion(
+        run_id=run_id,
+        data_dir=str(Path(config.data_dir).absolute()),
+        telemetry=False,
+        bars=bars,
+        symbols=report.symbols,
+    )
+    with logging_to(log), signals_raise(), ExitStack() as stack:
+        url = config.broker or stack.enter_context(brokers.embedded())
+        brokers.wait(url)
+        try:
+            return _store(stack, config, wanted, url, log, console)
+        except (RedisError, ConnectionError) as error:
+            raise PhaseError(f"the broker at {redact(url)} is gone: {error}; ingest again") from None
+
+
+def look(config: IngestConfig, console: Screen) -> CoverageTable:
+    """Judge the bars asked for, storing nothing."""
+    with console.status("reading bars"):
+        bars, report = _look(config, read=True)
+    if report.passed_over:
+        console.say(f"passed over, not a symbol's name: {', '.join(report.passed_over)}")
+    return table_of(bars, report.ingested)
+
+
+def _look(config: IngestConfig, *, read: bool) -> tuple[BarsSettings, PreflightReport]:
+    if config.broker is not None and not read:
+        brokers.check(config.broker)
+    bars = config.bars(*_days(config), incremental=config.incremental)
+    devices = config.devices if config.local_workers and not read else None
+    request = PreflightRequest(devices=devices, bars=bars, symbols=config.symbols, read=read, data_dir=config.data_dir)
+    return bars, ask(request)
+
+
+def _days(config: IngestConfig) -> tuple[date | None, date | None]:
+    """The days to store. A vendor is asked for no day that is not over yet."""
+    if split_source(config.source)[0] is not SourceKind.BREEZE:
+        return config.start_date, config.end_date
+    if config.start_date is None:
+        raise RequestError("--start-date is missing: say from which day on to fetch")
+    yesterday = datetime.now(ZoneInfo(config.timezone)).date() - timedelta(days=1)
+    return config.start_date, min(config.end_date or yesterday, yesterday)
+
+
+def _store(
+    stack: ExitStack, config: IngestConfig, wanted: Ingestion, url: str, log: Path, console: Screen
+) -> CoverageTable:
+    redis = stack.enter_context(brokers.connect(url))
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gurukul-ingest-")))
+    ledger = stack.enter_context(closing(Ledger.create(folder / "ledger.db")))
+    telemetry = stack.enter_context(Telemetry(redis, wanted.run_id, None))
+    progress = stack.enter_context(Progress(console, wanted.run_id))
+    dispatcher = open_fleet(
+        stack, config, url, log, run_id=wanted.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
+        progress=progress, tend=lambda: None,
+    )  # fmt: skip
+    progress.phase_begins(Phase.DATA_INGESTION, len(wanted.symbols))
+    status = "failed"
+    try:
+        table = store(wanted, dispatcher, ledger, progress)
+        status = "success"
+        return table
+    finally:
+        if status != "success":
+            dispatcher.leave(kill=True)
+        progress.phase_ends(Phase.DATA_INGESTION, status)
+        dispatcher.finish()

@@ -1,0 +1,70 @@
+"""What a long command sets up around its work: its log file, its signals, and its hand on a fleet."""
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from redis import Redis
+
+from orchestrator.dispatch import Dispatcher
+from orchestrator.ledger import Ledger
+from orchestrator.local import local_workers
+from orchestrator.progress import Progress
+from orchestrator.sender import Sender
+from orchestrator.telemetry import Telemetry
+from schemas.config import BarsConfig
+from schemas.errors import Interrupted
+
+
+def open_fleet(
+    stack: ExitStack, config: BarsConfig, url: str, log: Path, *, run_id: str, redis: Redis, ledger: Ledger,
+    telemetry: Telemetry, progress: Progress, tend: Callable[[], None], window_limit_s: float | None = None,
+) -> Dispatcher:  # fmt: skip
+    """Start the local workers that `config` wants, and be ready to send work; `stack` ends both."""
+    local = stack.enter_context(local_workers(config.devices, url, log)) if config.local_workers else None
+    sender = Sender(url)
+    stack.callback(sender.close)
+
+    def tend_all() -> None:
+        tend()
+        if local is not None:
+            local.tend()
+
+    dispatcher = Dispatcher(run_id, redis, ledger, sender, telemetry, progress, tend_all, window_limit_s)
+    dispatcher.drain()
+    return dispatcher
+
+
+@contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def signals_raise() -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into Interrupted; a second one acts as if there were no handler."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,188 @@
+"""`orchestrator ingest` as a person uses it: real workers, real files, real kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schemas.coverage import CoverageTable
+from schemas.layout import BarsLayout, sha256_of
+from schemas.quality import Check
+from schemas.window import SkipReason
+from tests.conftest import (
+    SPAN,
+    SYMBOLS,
+    clean_environment,
+    finished_run,
+    orchestrator,
+    processes_about,
+    tree,
+    write_bars,
+)
+from tests.waiting import wait_for
+
+HEADER = "timestamp,open,high,low,close,volume"
+GOOD = ["2024-01-01,10,11,9,10,5", "2024-01-02,10,11,9,10,6", "2024-01-03,10,11,9,10,5"]
+
+
+def bars_of(cwd: Path) -> BarsLayout:
+    return BarsLayout.under(cwd / "data", "1day")
+
+
+def table_in(cwd: Path) -> CoverageTable:
+    """The stored table; its digests are those of the files beside it."""
+    bars = bars_of(cwd)
+    table = CoverageTable.model_validate_json(bars.coverage.read_bytes())
+    for symbol, row in table.symbols.items():
+        assert sha256_of(bars.bars(symbol)) == row.sha256
+    return table
+
+
+def parquets(cwd: Path) -> dict[str, bytes]:
+    return {name: data for name, data in tree(bars_of(cwd).folder).items() if name.endswith(".parquet")}
+
+
+def test_ingest_and_run_share_one_path(bars: Path, tmp_path: Path) -> None:
+    """`ingest` stores the bytes that `run` does; a run with --skip-fetch then trains on them, no source read."""
+    result = orchestrator("ingest", "--source", f"csv:{bars}", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    table = table_in(tmp_path)
+    assert CoverageTable.model_validate_json(result.stdout.splitlines()[-1]) == table
+    assert sorted(table.symbols) == sorted(SYMBOLS)
+    report = bars_of(tmp_path).report.read_text()
+    assert all(symbol.replace("&", "&amp;") in report for symbol in SYMBOLS)
+    (tmp_path / "other").mkdir()
+    run = finished_run(tmp_path / "other", "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1")
+    assert parquets(tmp_path) == parquets(tmp_path / "other")
+    skipping = finished_run(tmp_path, "--source", "csv:gone", "--skip-fetch", *SPAN, "--devices", "cpu:1x1")
+    assert skipping.summary["windows"] == run.summary["windows"]
+    assert "data_ingestion" not in skipping.summary["phases"]
+
+
+def broken(folder: Path, lines: list[str]) -> Path:
+    write_bars(folder, ("GOOD",))
+    (folder / "BAD.csv").write_text("\n".join([HEADER, *lines]) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["2024-01-01,10,11,abc,10,5", *GOOD[1:]], ["BAD.csv line 2", "low", "'abc'"]),
+        ([*GOOD, "2024-01-03,10,11,9,10.5,5"], ["conflicting_duplicate", "BAD.csv line 5"]),
+        ([GOOD[0], "2024-13-02,10,11,9,10,5", GOOD[2]], ["BAD.csv line 3", "2024-13-02"]),
+        ([], ["no_bars", "BAD.csv"]),
+    ],
+    ids=["text in a price", "two bars of one day", "bad timestamp", "no rows"],
+)
+def test_a_broken_file_is_named_and_nothing_written(tmp_path: Path, lines: list[str], words: list[str]) -> None:
+    """--validate-only says file, line and what is wrong, of the bad symbol alone, and leaves no file."""
+    folder = broken(tmp_path / "bars", lines)
+    before = tree(tmp_path)
+    result = orchestrator("ingest", "--source", f"csv:{folder}", "--validate-only", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert tree(tmp_path) == before
+    table = CoverageTable.model_validate_json(result.stdout.splitlines()[-1])
+    assert (set(table.symbols), set(table.rejected)) == ({"GOOD"}, {"BAD"})
+    said = "\n".join(line for line in result.stderr.splitlines() if line.startswith("reject"))
+    assert all(word in said for word in words), said
+
+
+def test_a_run_goes_on_without_a_rejected_symbol(tmp_path: Path) -> None:
+    """The bad symbol's windows are skipped as rejected_data, with file and line; the others are trained."""
+    folder = broken(tmp_path / "bars", [GOOD[0], "2024-01-02,10,11,9,-1,5"])
+    run = finished_run(tmp_path, "--source", f"csv:{folder}", *SPAN, "--devices", "cpu:1x1")
+    assert run.summary["skip_reasons"][SkipReason.REJECTED_DATA] > 0
+    assert run.summary["windows"]["student"]["success"] > 0
+    rows = json.loads((run.folder / "teacher_runs.json").read_text())
+    skipped = [row for row in rows if row["symbol"] == "BAD"]
+    assert {row["reason"] for row in skipped} == {"rejected_data"}
+    assert all("close is -1" in row["message"] for row in skipped)
+    assert {row["status"] for row in rows if row["symbol"] == "GOOD"} == {"success", "skipped"}
+    assert "BAD" not in parquets(tmp_path)
+
+
+def test_symbols_with_one_anothers_bars_are_rejected(tmp_path: Path) -> None:
+    """One file under two names: neither is stored for training, each names the other."""
+    folder = write_bars(tmp_path / "bars", ("ONE", "TWO"))
+    (folder / "COPY").mkdir()
+    (folder / "COPY" / "1day").symlink_to(folder / "ONE" / "1day")
+    result = orchestrator("ingest", "--source", f"csv:{folder}", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    table = table_in(tmp_path)
+    assert (set(table.symbols), set(table.rejected)) == ({"TWO"}, {"ONE", "COPY"})
+    assert table.rejected["ONE"].findings[0].check is Check.SAME_SERIES
+    assert "COPY" in table.rejected["ONE"].sentence
+
+
+def test_nothing_that_may_reach_a_model_is_a_failure(tmp_path: Path) -> None:
+    """With every symbol rejected `ingest` and `run` end with 3 and say of the first why."""
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    (folder / "BAD.csv").write_text(f"{HEADER}\n2024-01-01,10,11,9,x,5\n")
+    for command in ("ingest", "run"):
+        dates = ("--start-date", "2024-01-01", "--end-date", "2024-06-30") if command == "run" else ()
+        result = orchestrator(command, "--source", f"csv:{folder}", *dates, cwd=tmp_path)
+        assert result.returncode == 3, result.stdout + result.stderr
+        assert "none of 1 symbols may reach a model; first BAD: bad_cell" in result.stdout
+        assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_daily_bars_are_not_taken_for_minutes(tmp_path: Path) -> None:
+    """Bars whose spacing is not the interval are rejected with both."""
+    (tmp_path / "DAILY.csv").write_text("\n".join([HEADER, *GOOD]) + "\n")
+    result = orchestrator("ingest", "--source", "csv:.", "--interval", "5minute", "--validate-only", cwd=tmp_path)
+    assert result.returncode == 3
+    assert "1440 minutes apart" in result.stdout and "5minute" in result.stdout
+
+
+def test_a_rejected_symbol_leaves_the_table_when_it_is_mended(tmp_path: Path) -> None:
+    """coverage.json has each symbol once: rejected while it is bad, stored once it is not."""
+    folder = write_bars(tmp_path / "bars", ("GOOD", "SICK"))
+    path = folder / "SICK" / "1day" / "bars.csv"
+    whole = path.read_text()
+    path.write_text(whole + "2025-01-02,1,2,3\n")
+    assert orchestrator("ingest", "--source", f"csv:{folder}", cwd=tmp_path).returncode == 0
+    assert set(table_in(tmp_path).rejected) == {"SICK"}
+    path.write_text(whole)
+    result = orchestrator("ingest", "--source", f"csv:{folder}", "--symbols", "SICK", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (set(table_in(tmp_path).symbols), table_in(tmp_path).rejected) == ({"GOOD", "SICK"}, {})
+
+
+@pytest.mark.parametrize("victim", ["orchestrator", "interrupt"])
+def test_a_killed_ingestion_leaves_old_bars_or_new(victim: str, tmp_path: Path) -> None:
+    """Killed at any moment, each stored file is wholly the old one or the new; once more, and all are new."""
+    symbols = tuple(f"S{number:02}" for number in range(24))
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        write_bars(folder, symbols)
+    for path in new.glob("*/1day/bars.csv"):
+        path.write_text("\n".join(path.read_text().splitlines()[:-10]) + "\n")
+    (tmp_path / "wanted").mkdir()
+    assert orchestrator("ingest", "--source", f"csv:{old}", cwd=tmp_path).returncode == 0
+    assert orchestrator("ingest", "--source", f"csv:{new}", cwd=tmp_path / "wanted").returncode == 0
+    before, after = parquets(tmp_path), parquets(tmp_path / "wanted")
+    assert before.keys() == after.keys() and all(before[name] != after[name] for name in before)
+    first = bars_of(tmp_path).bars(symbols[0])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "ingest", "--source", f"csv:{new}"],
+        cwd=tmp_path, env=clean_environment() | {"LAB": str(tmp_path)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    wait_for(lambda: parquets(tmp_path) != before, "the first new file")
+    os.kill(process.pid, signal.SIGKILL if victim == "orchestrator" else signal.SIGINT)
+    output = process.communicate()[0].decode()
+    wait_for(lambda: not processes_about(f"{tmp_path}"), "the end of its workers")
+    assert process.returncode == (-signal.SIGKILL if victim == "orchestrator" else 130), output
+    found = parquets(tmp_path)
+    assert all(found[name] in (before[name], after[name]) for name in before)
+    assert found.keys() == before.keys() and first.is_file()
+    assert orchestrator("ingest", "--source", f"csv:{new}", cwd=tmp_path).returncode == 0
+    assert parquets(tmp_path) == after
+    assert set(table_in(tmp_path).symbols) == set(symbols)
+    assert not list(tmp_path.rglob(".tmp-*"))

@@ -1,0 +1,107 @@
+"""From bars as a source has them to bars as they are stored: finite, in order, one an instant; the rest is named."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.quality import Check, Finding, Verdict
+from workers.bars.raw import CleanBars, Locate, RawBars
+from workers.bars.series import COLUMNS, Floats, Ints, Series
+from workers.bars.sources.faults import Faults
+from workers.bars.sources.zone import local_days
+
+
+def clean(raw: RawBars, timezone: str) -> CleanBars:
+    """Readable bars in order, one an instant, with the local day of `timezone` as their session.
+
+    Left out are rows with a value that no bar has, and repetitions. Of rows that disagree about an instant the first
+    in the source's order is kept, and the finding rejects the symbol.
+    """
+    faults = Faults()
+    rows = _in_order(raw, _sound(raw, faults), timezone, faults)
+    rows = _one_an_instant(raw, rows, timezone, faults)
+    times = np.ascontiguousarray(raw.timestamp[rows], dtype=np.int64)
+    # Adding 0 makes one zero of two: -0.0 and 0.0 are the same volume and must be the same bytes.
+    values = {name: np.asarray(raw.values[name], dtype=np.float64)[rows] + 0.0 for name in COLUMNS}
+    findings = raw.findings + faults.findings()
+    if not len(rows) and not findings:
+        nothing = "holds no bars; remove it, or give it bars"
+        findings = [Finding(check=Check.NO_BARS, verdict=Verdict.REJECT, count=1, where=raw.locate(0), detail=nothing)]
+    return CleanBars(Series(times, local_days(times, timezone), **values), _through(raw.locate, rows), findings)
+
+
+def to_table(series: Series, factor: Floats) -> pa.Table:
+    """The stored form: timestamp (UTC microseconds), session (local date), OHLCV and the adjustment factor."""
+    columns = {
+        "timestamp": pa.array(series.timestamp, pa.timestamp("us", tz="UTC")),
+        "session": pa.array(series.session.astype(np.int32), pa.date32()),
+    }
+    values = {name: pa.array(getattr(series, name), pa.float64()) for name in COLUMNS}
+    return pa.table(columns | values | {"factor": pa.array(factor, pa.float64())})
+
+
+def _sound(raw: RawBars, faults: Faults) -> Ints:
+    """The rows whose prices are above 0 and whose volume is at least 0, all finite."""
+    # A comparison with NaN is false.
+    above = {name: raw.values[name] >= 0 if name == "volume" else raw.values[name] > 0 for name in COLUMNS}
+    bad = ~np.array([above[name] & (raw.values[name] < np.inf) for name in COLUMNS])
+    rows, columns = np.nonzero(bad.T)
+
+    def describe(place: int) -> tuple[str, str]:
+        row, name = int(rows[place]), COLUMNS[columns[place]]
+        expected = "a number of at least 0" if name == "volume" else "a price above 0"
+        return raw.locate(row), f"{name} is {raw.values[name][row]:g}, not {expected}; correct or remove the row"
+
+    faults.add_many(Check.BAD_CELL, len(rows), describe)
+    return np.flatnonzero(~bad.any(axis=0))
+
+
+def _in_order(raw: RawBars, rows: Ints, timezone: str, faults: Faults) -> Ints:
+    """The rows by time, those of one instant in the source's order."""
+    times = raw.timestamp[rows]
+    back = np.flatnonzero(times[1:] < times[:-1]) + 1
+
+    def describe(place: int) -> tuple[str, str]:
+        row = int(rows[back[place]])
+        stamp = _local(raw, row, timezone)
+        return raw.locate(row), f"timestamp {stamp} is earlier than the one before it; rows are put in order"
+
+    faults.add_many(Check.UNSORTED, len(back), describe, verdict=Verdict.WARN, named=1)
+    return rows[np.argsort(times, kind="stable")] if len(back) else rows
+
+
+def _one_an_instant(raw: RawBars, rows: Ints, timezone: str, faults: Faults) -> Ints:
+    """The first row of each instant."""
+    times = raw.timestamp[rows]
+    again = np.flatnonzero(times[1:] == times[:-1]) + 1
+    if not len(again):
+        return rows
+    is_first = np.ones(len(rows), dtype=bool)
+    is_first[again] = False
+    first = rows[np.maximum.accumulate(np.where(is_first, np.arange(len(rows)), 0))[again]]
+    other = rows[again]
+    alike = np.all([raw.values[name][first] == raw.values[name][other] for name in COLUMNS], axis=0)
+
+    def repetition(place: int) -> tuple[str, str]:
+        row, kept = other[alike][place], first[alike][place]
+        return raw.locate(row), f"repeats the bar of {_local(raw, row, timezone)} at {raw.locate(kept)}; left out"
+
+    def conflict(place: int) -> tuple[str, str]:
+        row, kept = other[~alike][place], first[~alike][place]
+        stamp = _local(raw, row, timezone)
+        return raw.locate(row), f"has other values for {stamp} than {raw.locate(kept)}; keep the right one of the two"
+
+    faults.add_many(Check.DUPLICATE, int(alike.sum()), repetition, verdict=Verdict.WARN, named=1)
+    faults.add_many(Check.CONFLICTING_DUPLICATE, int((~alike).sum()), conflict)
+    return rows[is_first]
+
+
+def _local(raw: RawBars, row: int, timezone: str) -> str:
+    stamp = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(raw.timestamp[row]))
+    return stamp.astimezone(ZoneInfo(timezone)).isoformat()
+
+
+def _through(locate: Locate, rows: Ints) -> Locate:
+    return lambda row: locate(int(rows[row]))

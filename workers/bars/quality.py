@@ -1,0 +1,201 @@
+"""What is wrong with one symbol's bars, and whether they may reach a model all the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.coverage import Gap
+from schemas.quality import Check, Finding, Verdict
+from workers.bars import attendance
+from workers.bars.adjust import Action, explain
+from workers.bars.calendar import Calendar, day_of
+from workers.bars.raw import CleanBars
+from workers.bars.series import Ints, Series
+
+DAY_MINUTES = 1440
+INTERVAL_MINUTES = {"1minute": 1, "5minute": 5, "30minute": 30, "1day": DAY_MINUTES}
+MICROSECONDS_A_MINUTE = 60 * 10**6
+
+# A stamp may be off by seconds; days may be few a week, minutes follow each other.
+SHORTEST_STEP = 0.9
+LONGEST_STEP, LONGEST_DAILY_STEP = 1.1, 5.0
+# Adjusted prices were multiplied and rounded, each on its own.
+ORDER_TOLERANCE = 1e-6
+# A vendor's slips are one in thousands of bars; more mean that columns are mixed up.
+DISORDERED_SHARE = 0.01
+# A quiet stock repeats a price for a day or two, or for minutes; no longer than a week, or an hour.
+LONG_RUN_DAYS, LONG_RUN_BARS = 5, 60
+# Labels made of repeated bars are all alike.
+STALE_SHARE = 0.2
+# The usual price band of a day is 20 %; whatever moves more is rare enough for a person to look at.
+LARGE_GAP = 0.25
+NAMED_DAYS = 6
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What was found in one symbol's bars, and how they cover the calendar (None: it does not know all their days)."""
+
+    findings: list[Finding]
+    gaps: tuple[Gap, ...]
+    sessions_expected: int | None
+
+
+def check(
+    clean: CleanBars, *, symbol: str, interval: str, calendar: Calendar | None, actions: Sequence[Action]
+) -> Assessment:
+    """Look at bars that are readable, in order, and adjusted for `actions` already; of no bars nothing is said.
+
+    Bars of another interval get that one finding: all else is measured by the interval.
+    """
+    series = clean.series
+    spacing = _interval(clean, interval)
+    if spacing or not len(series):
+        return Assessment(spacing, (), None)
+    findings = _ohlc_order(clean) + _stale_run(clean, interval) + _zero_volume(clean, interval)
+    gaps: tuple[Gap, ...] = ()
+    expected = None
+    if calendar is not None:
+        missing, gaps, expected = attendance.missing_sessions(series, calendar)
+        findings += missing + attendance.unexpected_sessions(series, calendar)
+        if interval != "1day":
+            findings += attendance.session_minutes(series, calendar, INTERVAL_MINUTES[interval])
+            findings += attendance.outside_session(clean, calendar)
+    findings += _overnight_gap(series, symbol, actions)
+    return Assessment(findings, gaps, expected)
+
+
+def _interval(clean: CleanBars, interval: str) -> list[Finding]:
+    """The middle step between bars, of intraday bars within a session, against the interval."""
+    series = clean.series
+    steps = np.diff(series.timestamp) / MICROSECONDS_A_MINUTE
+    wanted = INTERVAL_MINUTES[interval]
+    rows = np.arange(len(steps))
+    if wanted < DAY_MINUTES:
+        within = np.flatnonzero(np.diff(series.session) == 0)
+        rows = within if len(within) else rows
+    if not len(rows):
+        return []
+    shortest = SHORTEST_STEP * wanted
+    longest = (LONGEST_STEP if wanted < DAY_MINUTES else LONGEST_DAILY_STEP) * wanted
+    middle = float(np.median(steps[rows]))
+    if shortest <= middle <= longest:
+        return []
+    fits = (steps[rows] >= shortest) & (steps[rows] <= longest)
+    other = [f" {name}" for name, minutes in INTERVAL_MINUTES.items() if minutes == round(middle) and name != interval]
+    detail = f"bars are {middle:g} minutes apart, not {interval}; set --interval{''.join(other)} or correct the source"
+    at = clean.locate(int(rows[np.argmin(fits)]) + 1)
+    return [_finding(Check.INTERVAL, Verdict.REJECT, int(np.sum(~fits)), at, detail)]
+
+
+def _ohlc_order(clean: CleanBars) -> list[Finding]:
+    bars = clean.series
+    # A high below the low is beyond the open, or the low is.
+    top, bottom = np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close)
+    wrong = np.flatnonzero((bars.high < top * (1 - ORDER_TOLERANCE)) | (bars.low > bottom * (1 + ORDER_TOLERANCE)))
+    if not len(wrong):
+        return []
+    row = wrong[0]
+    detail = (
+        f"{_of(len(wrong), len(bars))} have a high or low that another price lies beyond, first open"
+        f" {bars.open[row]:.10g}, high {bars.high[row]:.10g}, low {bars.low[row]:.10g}, close {bars.close[row]:.10g};"
+        f" see that the columns are the right ones and correct the bars at the source"
+    )
+    verdict = _verdict(len(wrong) / len(bars) > DISORDERED_SHARE)
+    return [_finding(Check.OHLC_ORDER, verdict, len(wrong), clean.locate(int(row)), detail)]
+
+
+def _stale_run(clean: CleanBars, interval: str) -> list[Finding]:
+    bars = clean.series
+    same = np.ones(max(len(bars) - 1, 0), dtype=bool)
+    for prices in (bars.open, bars.high, bars.low, bars.close):
+        same &= prices[1:] == prices[:-1]
+    least = _long_run(interval)
+    starts, steps = _runs(same, least - 1)
+    if not len(starts):
+        return []
+    stale = int(np.sum(steps + 1))
+    longest = int(np.argmax(steps))
+    detail = (
+        f"{_of(stale, len(bars))} repeat the prices of the bar before, {least} or more on end, the longest run"
+        f" {steps[longest] + 1} bars from {_day(bars, starts[longest])}; fetch those days again, or leave them out"
+    )
+    verdict = _verdict(stale / len(bars) > STALE_SHARE)
+    return [_finding(Check.STALE_RUN, verdict, stale, clean.locate(int(starts[0])), detail)]
+
+
+def _zero_volume(clean: CleanBars, interval: str) -> list[Finding]:
+    bars = clean.series
+    least = _long_run(interval)
+    starts, lengths = _runs(bars.volume == 0, least)
+    if not len(starts):
+        return []
+    idle = int(np.sum(lengths))
+    longest = int(np.argmax(lengths))
+    if idle == len(bars):
+        detail = (
+            f"all {idle:,} bars have volume 0, as an index has; of anything else see that the column is the right one"
+        )
+    else:
+        detail = (
+            f"{_of(idle, len(bars))} lie in runs of {least} or more bars of volume 0, the longest run"
+            f" {lengths[longest]} bars from {_day(bars, starts[longest])}; see whether it was traded on those days"
+        )
+    return [_finding(Check.ZERO_VOLUME, Verdict.WARN, idle, clean.locate(int(starts[0])), detail)]
+
+
+def _overnight_gap(series: Series, symbol: str, actions: Sequence[Action]) -> list[Finding]:
+    """Sessions that open far from the close before. What was adjusted for leaves none."""
+    opens = np.flatnonzero(np.diff(series.session)) + 1
+    ratios = series.open[opens] / series.close[opens - 1]
+    large = np.abs(ratios - 1) > LARGE_GAP
+    rows = opens[large]
+    if not len(rows):
+        return []
+    named = [_gap_line(series, int(row), symbol, actions) for row in rows[:NAMED_DAYS]]
+    more = [f"and {len(rows) - NAMED_DAYS} more"] if len(rows) > NAMED_DAYS else []
+    return [_finding(Check.OVERNIGHT_GAP, Verdict.WARN, len(rows), _day(series, rows[0]), "; ".join(named + more))]
+
+
+def _gap_line(series: Series, row: int, symbol: str, actions: Sequence[Action]) -> str:
+    """`2024-06-21 opens at 318 after 626.25 (factor 0.508: ...)`, in the brackets what a person can do."""
+    day, before = day_of(series.session[row]), day_of(series.session[row - 1])
+    ratio = float(series.open[row] / series.close[row - 1])
+    recorded = [str(action) for action in actions if before < action.ex_date <= day]
+    line = explain(ratio)
+    if recorded:
+        hint = f"{' and '.join(recorded)} on record does not explain it, correct that line of --corporate-actions"
+    elif line:
+        hint = f'add "{symbol},{day},{line}" to --corporate-actions FILE if it is one'
+    else:
+        hint = "no simple split, compare with another source"
+    return f"{day} opens at {series.open[row]:.10g} after {series.close[row - 1]:.10g} (factor {ratio:.3g}: {hint})"
+
+
+def _runs(flags: NDArray[np.bool_], least: int) -> tuple[Ints, Ints]:
+    """First positions and lengths of the runs of at least `least` true flags."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    starts, lengths = edges[::2], edges[1::2] - edges[::2]
+    return starts[lengths >= least], lengths[lengths >= least]
+
+
+def _long_run(interval: str) -> int:
+    return LONG_RUN_DAYS if interval == "1day" else LONG_RUN_BARS
+
+
+def _of(part: int, bars: int) -> str:
+    return f"{part:,} of {bars:,} bars ({part / bars:.2%})"
+
+
+def _day(series: Series, row: int) -> str:
+    return str(day_of(series.session[row]))
+
+
+def _verdict(rejected: bool) -> Verdict:
+    return Verdict.REJECT if rejected else Verdict.WARN
+
+
+def _finding(check: Check, verdict: Verdict, count: int, where: str, detail: str) -> Finding:
+    return Finding(check=check, verdict=verdict, count=count, where=where, detail=detail)
