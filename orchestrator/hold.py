@@ -1,4 +1,4 @@
-"""One process a run: a lock on its manifest, taken back however the process ends, and its name on the broker."""
+"""One process a run: a lock on its folder, taken back however the process ends, and its name on the broker."""
 
 import fcntl
 import os
@@ -21,12 +21,10 @@ NAME_EXPIRY_S = 15.0
 @contextmanager
 def only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
     """Hold the run for this process; RequestError names the process that holds it already."""
-    with layout.manifest.open("rb") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with _opened(layout) as folder:
+        if not _locked(folder):
             owner = ledger.get("owner")
-            raise RequestError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it") from None
+            raise RequestError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it")
         ledger.set(owner=f"process {os.getpid()} on {platform.node()}")
         yield
 
@@ -45,9 +43,23 @@ def hold_name(redis: Redis, layout: RunLayout) -> None:
 
 def is_held(layout: RunLayout) -> bool:
     """Whether a process is running the run now."""
-    with layout.manifest.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    with _opened(layout) as folder:
+        return not _locked(folder)
+
+
+@contextmanager
+def _opened(layout: RunLayout) -> Iterator[int]:
+    # Files of a run are replaced, its folder is not.
+    folder = os.open(layout.folder, os.O_RDONLY)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _locked(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,23 +1,14 @@
 """How Breeze fails, over real HTTP: every kind apart, retried with care, and no secret or litter left behind."""
 
-import logging
-import os
-import subprocess
-import sys
-import traceback
-from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, quote_plus
 
 import pytest
 
 from schemas.errors import DataError, GurukulError, RequestError
 from schemas.messages import FailureClass
-from tests.bars import breeze_server as fake
 from tests.bars.breeze_server import (
     HISTORY,
     LOGIN,
@@ -38,14 +29,10 @@ from tests.bars.breeze_server import (
 from workers.bars.sources import breeze, breeze_http
 from workers.bars.sources.breeze import TRIES
 from workers.bars.sources.breeze_http import AuthError, RateLimited, Refused, ServerError, retry_after_s
-from workers.bars.sources.breeze_secrets import API_SECRET, SESSION_TOKEN, Credentials, Scrubber
+from workers.bars.sources.breeze_secrets import SESSION_TOKEN
 from workers.execution import classify
 
 DAY = (date(2024, 1, 1), date(2024, 1, 1))
-PLANTED = (fake.API_KEY, fake.API_SECRET, fake.SESSION_TOKEN, fake.SESSION_KEY, fake.BASE64_SESSION)
-FORMS = [form for s in PLANTED for e in (s, b64encode(s.encode()).decode()) for form in (e, quote(e), quote_plus(e))]
-ECHO = " ".join(FORMS)
-
 FAULTS: list[tuple[str, Fault, type[GurukulError]]] = [
     (HISTORY, html(401), AuthError),
     (HISTORY, html(403), AuthError),
@@ -156,73 +143,6 @@ def test_new_login_after_a_refusal(server: FakeBreeze, tmp_path: Path) -> None:
     assert len(source(tmp_path, DAY).read("INFY")) == 375 and len(server.asked(LOGIN)) == 2
 
 
-def echoing(kind: str) -> Fault:
-    """A failure whose reply says every secret, in every form."""
-    row = {"datetime": ECHO, "open": ECHO, ECHO: 1}
-    return {
-        "error": in_body(500, ECHO),
-        "auth": in_body(401, ECHO),
-        "page": html(500, ECHO),
-        "broken": html(200, ECHO),
-        "header": html(429, Retry_After=fake.BASE64_SESSION),
-        "redirect": html(302, Location=f"http://127.0.0.1:9/{quote(ECHO)}"),
-        "login": json_body({"Success": {"session_token": fake.API_SECRET}, "Status": 200}),
-        "rows": json_body({"Success": [row, ECHO, {"datetime": "2024-01-01 09:15:00", "open": [ECHO]}], "Status": 200}),
-    }[kind]
-
-
-@pytest.mark.parametrize("endpoint", [LOGIN, HISTORY, MASTER])
-@pytest.mark.parametrize("kind", ["error", "auth", "page", "broken", "header", "redirect", "login", "rows"])
-def test_secrets_stay_secret(
-    endpoint: str, kind: str, server: FakeBreeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    """Whatever Breeze replies, no secret gets into an error, a traceback, a finding, a log, the output or a file."""
-    monkeypatch.chdir(tmp_path)
-    caplog.set_level(logging.DEBUG)
-    server.faults[endpoint].extend([echoing(kind)] * TRIES)
-    read = source(tmp_path / "chunks", DAY)
-    said: list[Any] = [vars(read), vars(read._client)]
-    try:
-        said += read.read("INFY").findings
-    except GurukulError as error:
-        assert error.__cause__ is None and (error.__context__ is None or endpoint == MASTER)
-        said += [repr(error), *traceback.format_exception(error)]
-    outputs = capfd.readouterr()
-    said += [caplog.text, outputs.out, outputs.err, *(f"{p} {p.read_bytes()!r}" for p in tmp_path.rglob("*.parquet"))]
-    assert not any(form.lower() in str(said).lower() for form in FORMS)
-    assert not outputs.out and {path.name for path in tmp_path.iterdir()} <= {"chunks"}
-
-
-def test_scrubber() -> None:
-    """Every form of a secret goes, longest first; without secrets nothing does."""
-    scrub = Scrubber(PLANTED)
-    assert not any(form in scrub(ECHO) for form in FORMS) and scrub("a good text") == "a good text"
-    assert Scrubber([])("a good text") == "a good text"
-
-
-def test_credentials_come_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment counts first; a file must be its owner's alone; what is missing is named, nothing is quoted."""
-    file = tmp_path / "secrets"
-    file.write_text(f"# mine\n\nexport BREEZE_API_KEY='k=1'\nBREEZE_API_SECRET = s\n{SESSION_TOKEN}=old\n")
-    for name in (SESSION_TOKEN, API_SECRET, "BREEZE_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(RequestError, match=f"chmod 600 {file}"):
-        Credentials.load(file)
-    file.chmod(0o600)
-    assert Credentials.load(file) == Credentials("k=1", "s", "old", str(file))
-    monkeypatch.setenv(SESSION_TOKEN, "new")
-    assert Credentials.load(file) == Credentials("k=1", "s", "new", "the environment")
-    with pytest.raises(RequestError, match="BREEZE_API_KEY and BREEZE_API_SECRET not found in the environment;"):
-        Credentials.load(None)
-    file.write_text("BREEZE_API_KEY=k\nplanted\n")
-    with pytest.raises(RequestError, match="line 2 is not KEY=VALUE") as caught:
-        Credentials.load(file)
-    assert "planted" not in str(caught.value) and "k=1" not in repr(Credentials("k=1", "s", "t", "here"))
-    with pytest.raises(RequestError, match="No such file"):
-        Credentials.load(tmp_path / "none")
-
-
 def test_check_fails_before_anything_is_written(server: FakeBreeze, monkeypatch: pytest.MonkeyPatch) -> None:
     """The preflight says in one line that a session is bad, or that Breeze is away."""
     monkeypatch.setenv(SESSION_TOKEN, "yesterday's")
@@ -232,40 +152,3 @@ def test_check_fails_before_anything_is_written(server: FakeBreeze, monkeypatch:
     server.faults[LOGIN].extend([html(503)] * TRIES)
     with pytest.raises(RequestError, match="status 503"):
         breeze.check(None, ["INFY"], sleep=lambda seconds: None)
-
-
-READ = """
-import logging, sys
-from datetime import date
-from pathlib import Path
-from workers.bars.sources.breeze import Breeze
-path = list(sys.path)
-day = date(2024, 1, 1)
-assert len(Breeze("1minute", "Asia/Kolkata", [(day, day)], Path("chunks"), lambda: None).read("INFY")) == 375
-assert sys.path == path and not {"config", "breeze_connect", "socketio"} & set(sys.modules)
-assert not {"APILogger", "WebsocketLogger"} & set(logging.root.manager.loggerDict)
-"""
-WITHOUT_SDK = """
-import sys
-sys.modules["breeze_connect"] = sys.modules["requests"] = None
-from pathlib import Path
-from schemas.errors import RequestError
-from workers.bars.sources.breeze import Breeze
-try:
-    Breeze("1day", "Asia/Kolkata", [], Path("chunks"), lambda: None)
-except RequestError as error:
-    assert "pip install 'gurukul[breeze]'" in str(error)
-else:
-    raise SystemExit("worked without the SDK")
-"""
-
-
-@pytest.mark.parametrize(("code", "left"), [(READ, {"chunks"}), (WITHOUT_SDK, set())])
-def test_sdk_is_contained(code: str, left: set[str], server: FakeBreeze, tmp_path: Path) -> None:
-    """The SDK leaves no folder, no output, no warning and no trace in the process; without it the step is named."""
-    root = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    command = [sys.executable, "-W", "error", "-c", code]
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    assert {path.name for path in tmp_path.iterdir()} == left

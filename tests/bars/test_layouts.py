@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import RequestError
+from schemas.names import is_symbol
 from schemas.quality import Check
 from tests.bars.files import (
     FORMS,
@@ -240,3 +241,16 @@ def test_a_parquet_row_of_nobody_is_everybodys(tmp_path: Path) -> None:
     pq.write_table(bars.set_column(0, "Ticker", pa.array(names)), tmp_path / "x.parquet")
     finding = only(read_parquet(tmp_path, "^GSPC"), Check.BAD_CELL)
     assert (finding.where, finding.detail) == (f"{tmp_path / 'x.parquet'} row 8", "symbol is empty")
+
+
+def test_a_list_of_symbols_beside_the_bars_is_passed_over(tmp_path: Path) -> None:
+    """A flat file with a symbol column but no prices is no bars: it spoils nobody's, and is told among the names."""
+    (tmp_path / "TCS.csv").write_text("timestamp,open,high,low,close,volume\n2024-01-01,1,2,1,2,5\n")
+    (tmp_path / "events.csv").write_text("symbol,date,note\nTCS,2024-01-01,split\n")
+    source = CsvFolder(tmp_path, "1day", "UTC")
+    (other, name) = sorted(source.symbols(), key=is_symbol)
+    assert name == "TCS" and other.startswith("events.csv (column ")
+    assert source.read("TCS").findings == []
+    (tmp_path / "TCS.csv").unlink()
+    with pytest.raises(RequestError, match=r"holds no bars: events\.csv \(column .* missing"):
+        source.symbols()

@@ -49,7 +49,7 @@ def refused(cwd: Path, *arguments: str) -> str:
         (["--config", "nofile.toml"], ["nofile.toml"]),
         (["--timezone", "Mars/X"], ["--timezone", "Mars/X"]),
         (["--calendar", "XNSY"], ["--calendar", "XNSY", "XNYS"]),
-        (["--corporate-actions", "nofile.csv"], ["nofile.csv"]),
+        (["--corporate-actions", "nofile.csv", "--source", "csv:.", *DATES], ["nofile.csv"]),
         (["--second-source", "csv:nowhere"], ["nowhere", "does not exist"]),
         (["--source", "breeze", "--symbols", "TCS", *DATES], ["BREEZE_API_KEY"]),
     ],

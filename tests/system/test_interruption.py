@@ -125,6 +125,7 @@ def test_killed_local_workers_are_started_again(bars: Path, two_device_run: Fini
 def test_a_second_orchestrator_is_refused(bars: Path, tmp_path: Path) -> None:
     """While a run is going on, `resume` of it says who runs it and exits 2."""
     with begun(tmp_path, bars) as process:
+        os.kill(process.pid, signal.SIGSTOP)
         result = orchestrator("resume", "generated", cwd=tmp_path)
         assert result.returncode == 2
         assert f"process {process.pid}" in result.stderr

@@ -129,7 +129,12 @@ def test_one_device_and_two_give_the_same_bytes(two_device_run: Finished, bars: 
     assert tree(one.audit / "plots") == tree(two_device_run.audit / "plots")
     for name in ("validation.json", "statistics.json"):
         assert (one.folder / name).read_bytes() == (two_device_run.folder / name).read_bytes()
-    assert tree(one.cwd / "data" / "bars") == tree(two_device_run.cwd / "data" / "bars")
+    stored, others = tree(one.cwd / "data" / "bars"), tree(two_device_run.cwd / "data" / "bars")
+    # When they were read is told beside them.
+    tables = [json.loads(each.pop("1day/coverage.json")) for each in (stored, others)]
+    for row in (row for table in tables for row in table["symbols"].values()):
+        assert row.pop("fetched")
+    assert (stored, tables[0]) == (others, tables[1])
 
 
 def test_both_devices_worked(two_device_run: Finished) -> None:
@@ -153,14 +158,17 @@ def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, tmp_path: Path)
     assert not (tmp_path / "release").exists()
 
 
-def test_a_plan_without_any_trainable_window_is_refused(tmp_path: Path) -> None:
-    """Where coverage alone rules every window out, `run` says so and writes nothing; `plan` shows it."""
+def test_a_plan_without_any_trainable_window_fails(tmp_path: Path) -> None:
+    """Where stored bars rule every window out, `run` says so and trains nothing; `plan` shows it beforehand."""
     folder = write_bars(tmp_path / "bars", ("NEW",), first=date(2024, 1, 1), last=date(2024, 4, 30))
     arguments = ("--source", f"csv:{folder}", "--start-date", "2024-01-01", "--end-date", "2024-04-01")
     result = orchestrator("run", *arguments, cwd=tmp_path)
+    assert result.returncode == 3, result.stderr
+    assert "failed: none of the 1 windows can be trained: 1 insufficient_history" in result.stdout
+    assert "to go on" not in result.stdout
+    result = orchestrator("run", *arguments, "--skip-fetch", cwd=tmp_path)
     assert result.returncode == 2
     assert "1 insufficient_history" in result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["bars"]
     assert "insufficient_history: NEW 1" in orchestrator("plan", *arguments, cwd=tmp_path).stdout
 
 

@@ -1,5 +1,6 @@
 """From a source to the store: read, clean, merge, adjust, judge. One path for `ingest`, `run` and every dry look."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -44,6 +45,8 @@ def ingest(settings: BarsSettings, symbol: str, data_dir: str, acquire: Callable
     assessed = assess(settings, symbol, data_dir, acquire)
     if assessed.ingested.stored is not None:
         write_atomic(bars.bars(symbol), assessed.content)
+    # What was fetched has been judged; whoever asks again wants the vendor's word of that day.
+    shutil.rmtree(bars.fetched(symbol), ignore_errors=True)
     return assessed.ingested
 
 
@@ -108,8 +111,7 @@ def spans_to_fetch(settings: BarsSettings, stored: Series | None, calendar: Cale
     missing = ~np.isin(sessions, stored.session) | (sessions == stored.session[-1])
     edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8)))
     return [
-        (day_of(sessions[begin]), day_of(sessions[end - 1]))
-        for begin, end in zip(edges[::2], edges[1::2], strict=True)
+        (day_of(sessions[begin]), day_of(sessions[end - 1])) for begin, end in zip(edges[::2], edges[1::2], strict=True)
     ]
 
 

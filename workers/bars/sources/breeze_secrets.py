@@ -29,11 +29,11 @@ class Credentials:
 
     @classmethod
     def load(cls, secrets_file: Path | None) -> "Credentials":
-        """From the environment, else from a file of KEY=VALUE lines; RequestError names what is missing."""
+        """From a file of KEY=VALUE lines, else from the environment; RequestError names what is missing."""
         held = {name: os.environ.get(name, "").strip() for name in NAMES}
         from_file = read_secrets(secrets_file) if secrets_file else {}
-        origin = "the environment" if held[SESSION_TOKEN] or not secrets_file else str(secrets_file)
-        found = {name: held[name] or from_file.get(name, "") for name in NAMES}
+        origin = str(secrets_file) if from_file.get(SESSION_TOKEN) else "the environment"
+        found = {name: from_file.get(name) or held[name] for name in NAMES}
         missing = [name for name in NAMES if not found[name]]
         if missing:
             where = f"the environment or {secrets_file}" if secrets_file else "the environment"

@@ -12,7 +12,7 @@ from schemas.quality import Check
 from workers.bars.raw import RawBars
 from workers.bars.sources.faults import Faults
 from workers.bars.sources.rows import Rows, gather
-from workers.bars.sources.table import symbol_column
+from workers.bars.sources.table import find_columns, symbol_column
 
 
 class Folder(ABC):
@@ -33,19 +33,21 @@ class Folder(ABC):
         if not self.folder.exists():
             kind = self.suffix[1:]
             raise RequestError(f"folder {self.folder} does not exist; give an existing one, as in {kind}:path/to/bars")
-        single, shared = self._flat()
+        single, shared, others = self._flat()
         names = set(single) | {name for path in shared for name in self._names(path)}
         if self.folder.is_dir():
             names |= {path.name for path in self.folder.iterdir() if self._nested(path.name)}
+        if not names and others:
+            raise RequestError(f"{self.folder} holds no bars: {others[0]}")
         if not names:
             layouts = f"SYMBOL/{self.interval}/*{self.suffix}, no SYMBOL{self.suffix}"
             raise RequestError(f"folder {self.folder} has no {layouts} and no *{self.suffix} with a column symbol")
-        return sorted(names)
+        return sorted(names | set(others))
 
     def read(self, symbol: str) -> RawBars:
         """All rows of one symbol that can be read; the findings name what cannot."""
         faults = Faults()
-        single, shared = self._flat()
+        single, shared, _ = self._flat()
         nested = self._nested(symbol)
         own = nested or [single[symbol]] if nested or symbol in single else []
         pieces = [*self._pieces(own, None, faults)]
@@ -88,17 +90,26 @@ class Folder(ABC):
     def _nested(self, symbol: str) -> list[Path]:
         return self._files(self._home(symbol))
 
-    def _flat(self) -> tuple[dict[str, Path], list[Path]]:
-        """The flat files of one symbol each, by name, and those with a symbol column."""
-        files = [self.folder] if self.folder.is_file() else self._files(self.folder)
-        shared = [path for path in files if self._is_shared(path)]
-        return {path.stem: path for path in files if path not in shared}, shared
+    def _flat(self) -> tuple[dict[str, Path], list[Path], list[str]]:
+        """Flat files of one symbol each, by name; those of many; and words on lists of symbols that are no bars."""
+        single, shared, others = {}, [], []
+        for path in [self.folder] if self.folder.is_file() else self._files(self.folder):
+            names = self._names_of_columns(path)
+            if symbol_column(names) is None:
+                single[path.stem] = path
+                continue
+            try:
+                find_columns(names)
+                shared.append(path)
+            except DataError as error:
+                others.append(f"{path.name} ({error})")
+        return single, shared, others
 
-    def _is_shared(self, path: Path) -> bool:
+    def _names_of_columns(self, path: Path) -> list[str]:
         try:
-            return symbol_column(self._header(path)) is not None
+            return self._header(path)
         except (DataError, OSError, pa.ArrowException):
-            return False
+            return []
 
     def _files(self, folder: Path) -> list[Path]:
         if not folder.is_dir():
