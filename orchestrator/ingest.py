@@ -15,7 +15,7 @@ from orchestrator.phases.ingestion import Ingestion, store
 from orchestrator.preflight import ask
 from orchestrator.progress import Progress
 from orchestrator.request import refuse_taken_devices, refuse_unwritable
-from orchestrator.screen import Screen
+from orchestrator.screen import Screen, say_passed_over
 from orchestrator.surroundings import logging_to, open_fleet, signals_raise
 from orchestrator.telemetry import Telemetry
 from schemas.config import BarsSettings, IngestConfig, SourceKind, split_source
@@ -30,6 +30,7 @@ def start(config: IngestConfig, console: Screen) -> CoverageTable:
     """Store the bars asked for; RequestError before anything is written, PhaseError if the broker goes away."""
     refuse_unwritable({"--data-dir": config.data_dir, "--log-dir": config.log_dir})
     bars, report = _look(config, read=False)
+    say_passed_over(console, report.passed_over)
     refuse_taken_devices(config, report.devices)
     run_id = f"ingest_{datetime.now():%Y%m%d_%H%M%S}"
     log = Path(config.log_dir) / f"{run_id}.log"
@@ -53,8 +54,7 @@ def look(config: IngestConfig, console: Screen) -> CoverageTable:
     """Judge the bars asked for, storing nothing."""
     with console.status("reading bars"):
         bars, report = _look(config, read=True)
-    if report.passed_over:
-        console.say(f"passed over, not a symbol's name: {', '.join(report.passed_over)}")
+    say_passed_over(console, report.passed_over)
     return table_of(bars, report.ingested)
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from redis.exceptions import RedisError
-from rich.console import Console
 
 from orchestrator import broker as brokers
 from orchestrator.context import RunContext
@@ -25,6 +24,7 @@ from orchestrator.request import (
     refuse_unwritable,
     stale_bars,
 )
+from orchestrator.screen import Screen, say_passed_over
 from orchestrator.surroundings import logging_to, open_fleet, signals_raise
 from orchestrator.telemetry import Telemetry
 from schemas.artifacts import RunManifest
@@ -47,7 +47,7 @@ EXIT_CODES = {READY: 0, FAILED: 3, INTERRUPTED: 130, CANCELLED: 130}
 OTHER_LIBRARIES = ("celery", "redis", "pydantic", "arch", "matplotlib")
 
 
-def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
+def start(config: RunConfig, console: Screen) -> tuple[RunLayout, int]:
     """Run a new request to its end; where it lies and the exit code. RequestError before anything is written."""
     refuse_unwritable(
         {
@@ -62,8 +62,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     windows = planned(config, prepared.known or CoverageTable())
     if prepared.known is not None:
         refuse_hopeless(windows)
-    if prepared.passed_over:
-        console.print(f"passed over, not a symbol's name: {', '.join(prepared.passed_over)}", markup=False)
+    say_passed_over(console, prepared.passed_over)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
     layout = RunLayout.under(config.data_dir, run_id)
     manifest = RunManifest(
@@ -95,7 +94,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         return layout, _execute(manifest, layout, ledger, url, console)
 
 
-def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
+def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Screen) -> int:
     """Finish a run that ended early; returns the exit code. What has ended well is not done again."""
     refuse_other_versions(manifest)
     shared = broker or manifest.config.broker
@@ -126,7 +125,7 @@ def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
     return reopened
 
 
-def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console) -> int:
+def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Screen) -> int:
     """Walk the phases with everything open; record how it ended on every way out."""
     config, began = manifest.config, time.monotonic()
     log = log_path(config, manifest.run_id)

@@ -3,6 +3,7 @@
 import os
 import sys
 import textwrap
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -28,3 +29,9 @@ class Screen(Console):
         elif indent:
             line = Text(indent) + line
         self.print(line, soft_wrap=not self.is_terminal)
+
+
+def say_passed_over(screen: Screen, names: Sequence[str]) -> None:
+    """What lies beside the bars and was not read."""
+    if names:
+        screen.say(f"passed over, no symbol's bars: {', '.join(names)}")

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.coverage import verdicts_of
 from orchestrator.hold import is_held
 from orchestrator.ledger import Ledger
 from orchestrator.screen import Screen
@@ -39,6 +40,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
             phase.name.value: {"status": phase.status, "duration_seconds": round_seconds(phase.duration_seconds)}
             for phase in ledger.phases()
         },
+        "bars": verdicts_of(manifest.bars) if manifest.bars is not None else None,
         "windows": {
             role.value: {"planned": planned}
             | {s.value: sum(r.status is s for r in records[role]) for s in Status}
@@ -100,6 +102,8 @@ def show(console: Screen, summary: dict[str, Any], untrained: dict[str, Counter[
     for role, counts in summary["windows"].items():
         windows.add_row(role, *(str(counts[key]) for key in ("planned", "success", "skipped", "failed")))
     console.print(windows)
+    if summary["bars"]:
+        console.say(f"bars of symbols: {', '.join(f'{count} {word}' for word, count in summary['bars'].items())}")
     reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
     if any(reused.values()):
         console.say("reused: " + ", ".join(f"{count} {role}s" for role, count in reused.items()))

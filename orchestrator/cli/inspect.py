@@ -11,7 +11,7 @@ from rich.text import Text
 
 from orchestrator.cli.options import fail, with_config
 from orchestrator.cli.run import load_run
-from orchestrator.screen import Screen
+from orchestrator.screen import Screen, say_passed_over
 from schemas.config import RunConfig
 from schemas.errors import GurukulError
 from schemas.quality import Verdict
@@ -58,8 +58,7 @@ def plan(config: RunConfig) -> None:
         f"{len(windows)} windows of {len(prepared.config.symbols)} symbols: {len(trainable)} to train,"
         f" {len(windows) - len(trainable)} skipped; about {rows} labelled rows"
     )
-    if prepared.passed_over:
-        console.say(f"passed over, not a symbol's name: {', '.join(prepared.passed_over)}")
+    say_passed_over(console, prepared.passed_over)
     devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"
     console.print(Text(f"devices (slots): {devices}"), soft_wrap=True)
     if config.json_summary:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.context import RunContext
+from orchestrator.coverage import verdicts_of
 from orchestrator.pages import page
 from orchestrator.verdict import recommend
 from schemas.artifacts import Recommendation, Statistics, Validation
@@ -12,6 +13,7 @@ from schemas.errors import PhaseError
 from schemas.events import Phase
 from schemas.layout import sha256_of, to_json, write_atomic
 from schemas.messages import Role
+from schemas.quality import Check
 from schemas.rows import read_model
 
 MEANING = {
@@ -81,6 +83,8 @@ def _facts(
     return {
         "manifest": context.manifest,
         "bars": bars,
+        "verdicts": verdicts_of(bars),
+        "gaps": [row.symbol for row in bars.symbols.values() if Check.OVERNIGHT_GAP in {f.check for f in row.findings}],
         "config": context.manifest.config,
         "validation": validation,
         "statistics": statistics,
