@@ -103,6 +103,14 @@ def test_an_increment_keeps_what_the_source_has_no_more(tmp_path: Path) -> None:
     assert stored(tmp_path / "data") == stored(tmp_path / "at once")
 
 
+def test_a_hole_is_filled_where_it_is(tmp_path: Path) -> None:
+    """Files of the missing days alone go between the stored ones, in order."""
+    take(source(tmp_path / "old", lines()[:50] + lines()[60:]), tmp_path / "data")
+    take(source(tmp_path / "new", lines()[50:60]), tmp_path / "data", incremental=True)
+    take(source(tmp_path / "whole", lines()), tmp_path / "at once")
+    assert stored(tmp_path / "data") == stored(tmp_path / "at once")
+
+
 def test_without_incremental_the_source_is_all_there_is(tmp_path: Path) -> None:
     """A plain ingestion replaces what is stored."""
     take(source(tmp_path / "old", lines()), tmp_path / "data")
