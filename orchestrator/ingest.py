@@ -1,5 +1,6 @@
 """`orchestrator ingest`: the data_ingestion phase by itself, on the same fleet, through the same code."""
 
+import secrets
 import tempfile
 from contextlib import ExitStack, closing
 from datetime import date, datetime, timedelta
@@ -32,7 +33,7 @@ def start(config: IngestConfig, console: Screen) -> CoverageTable:
     bars, report = _look(config, read=False)
     say_passed_over(console, report.passed_over)
     refuse_taken_devices(config, report.devices)
-    run_id = f"ingest_{datetime.now():%Y%m%d_%H%M%S}"
+    run_id = f"ingest_{datetime.now():%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
     log = Path(config.log_dir) / f"{run_id}.log"
     wanted = Ingestion(
         run_id=run_id,

@@ -25,7 +25,7 @@ class SourceKind(StrEnum):
 
 
 WITHOUT_FOLDER = (SourceKind.SAMPLE, SourceKind.BREEZE)
-NO_CALENDAR = "none"
+NO_CALENDAR, NSE, NEW_YORK = "none", "NSE", "XNYS"
 
 
 class TrainingSettings(Frozen):
@@ -164,8 +164,8 @@ class BarsConfig(Frozen):
         if self.calendar != "auto":
             return self.calendar
         if split_source(self.source)[0] is SourceKind.SAMPLE:
-            return "XNYS"
-        return "NSE" if self.timezone == "Asia/Kolkata" else NO_CALENDAR
+            return NEW_YORK
+        return NSE if self.timezone == "Asia/Kolkata" else NO_CALENDAR
 
 
 class IngestConfig(BarsConfig):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from schemas.config import BarsSettings, SourceKind, split_source
+from schemas.config import NEW_YORK, NSE, BarsSettings, SourceKind, split_source
 from schemas.errors import DataError, RequestError
 from schemas.messages import Ingested
 from schemas.names import is_symbol
@@ -27,7 +27,8 @@ def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], li
     from workers.bars.ingestion import calendar_of
     from workers.bars.source import known_symbols, open_folder
 
-    calendar_of(bars)
+    if bars.calendar not in (NSE, NEW_YORK):  # those are there; looking them up takes a second
+        calendar_of(bars)
     if bars.corporate_actions:
         read_actions(Path(bars.corporate_actions))
     if bars.second_source:

@@ -75,6 +75,11 @@ def show_bars(console: Screen, table: CoverageTable) -> None:
         names = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
         place = "" if finding.where in finding.detail else f"{finding.where}: "
         console.say(Text.assemble(_styled(finding.verdict), f" {names}: {finding.check}: {place}{finding.detail}"))
+    if short := [row.symbol for row in table.symbols.values() if row.bars < LEAST_BARS]:
+        console.say(
+            f"too short to train: {', '.join(short)}; the first window needs {LEAST_BARS} bars, {WARMUP_BARS} of them"
+            " before its first row"
+        )
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts_of(table).items())
     console.say(f"{len(table.symbols) + len(table.rejected)} symbols: {counts}")
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from schemas.layout import BarsLayout, sha256_of
 from schemas.quality import Check
 from schemas.window import SkipReason
 from tests.conftest import (
+    LAST_BAR,
     SPAN,
     SYMBOLS,
     clean_environment,
@@ -154,35 +156,42 @@ def test_a_rejected_symbol_leaves_the_table_when_it_is_mended(tmp_path: Path) ->
     assert (set(table_in(tmp_path).symbols), table_in(tmp_path).rejected) == ({"GOOD", "SICK"}, {})
 
 
-@pytest.mark.parametrize("victim", ["orchestrator", "interrupt"])
-def test_a_killed_ingestion_leaves_old_bars_or_new(victim: str, tmp_path: Path) -> None:
-    """Killed at any moment, each stored file is wholly the old one or the new; once more, and all are new."""
+def test_a_killed_ingestion_leaves_old_bars_or_new(tmp_path: Path) -> None:
+    """Killed or interrupted, each stored file is wholly the old one or the new; once more, and all are new."""
     symbols = tuple(f"S{number:02}" for number in range(24))
-    old, new = tmp_path / "old", tmp_path / "new"
-    for folder in (old, new):
-        write_bars(folder, symbols)
-    for path in new.glob("*/1day/bars.csv"):
-        path.write_text("\n".join(path.read_text().splitlines()[:-10]) + "\n")
-    (tmp_path / "wanted").mkdir()
-    assert orchestrator("ingest", "--source", f"csv:{old}", cwd=tmp_path).returncode == 0
-    assert orchestrator("ingest", "--source", f"csv:{new}", cwd=tmp_path / "wanted").returncode == 0
-    before, after = parquets(tmp_path), parquets(tmp_path / "wanted")
+    old, new, cwd = tmp_path / "old", tmp_path / "new", tmp_path / "cwd"
+    write_bars(old, symbols)
+    write_bars(new, symbols, last=LAST_BAR - timedelta(days=10))
+    for folder, source in ((cwd, old), (tmp_path / "wanted", new)):
+        folder.mkdir()
+        assert orchestrator("ingest", "--source", f"csv:{source}", cwd=folder).returncode == 0
+    before, after = parquets(cwd), parquets(tmp_path / "wanted")
     assert before.keys() == after.keys() and all(before[name] != after[name] for name in before)
-    first = bars_of(tmp_path).bars(symbols[0])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", "ingest", "--source", f"csv:{new}"],
-        cwd=tmp_path, env=clean_environment() | {"LAB": str(tmp_path)},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    wait_for(lambda: parquets(tmp_path) != before, "the first new file")
-    os.kill(process.pid, signal.SIGKILL if victim == "orchestrator" else signal.SIGINT)
-    output = process.communicate()[0].decode()
-    wait_for(lambda: not processes_about(f"{tmp_path}"), "the end of its workers")
-    assert process.returncode == (-signal.SIGKILL if victim == "orchestrator" else 130), output
-    found = parquets(tmp_path)
-    assert all(found[name] in (before[name], after[name]) for name in before)
-    assert found.keys() == before.keys() and first.is_file()
-    assert orchestrator("ingest", "--source", f"csv:{new}", cwd=tmp_path).returncode == 0
-    assert parquets(tmp_path) == after
-    assert set(table_in(tmp_path).symbols) == set(symbols)
+    for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+        for name, content in before.items():
+            (bars_of(cwd).folder / name).write_bytes(content)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", "ingest", "--source", f"csv:{new}"],
+            cwd=cwd, env=clean_environment() | {"LAB": str(cwd)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        wait_for(lambda: parquets(cwd) != before, "the first new file")
+        os.kill(process.pid, number)
+        output = process.communicate()[0].decode()
+        assert process.returncode == code, output
+        assert "Traceback" not in output
+        wait_for(lambda: not processes_about(str(cwd)), "the end of its workers")
+        found = parquets(cwd)
+        assert found.keys() == before.keys()
+        assert all(found[name] in (before[name], after[name]) for name in before)
+    assert orchestrator("ingest", "--source", f"csv:{new}", cwd=cwd).returncode == 0
+    assert parquets(cwd) == after
+    assert set(table_in(cwd).symbols) == set(symbols)
     assert not list(tmp_path.rglob(".tmp-*"))
+
+
+def test_what_is_too_short_to_train_is_said(tmp_path: Path) -> None:
+    """Good bars that are too few for one window are stored, and named with what a window needs."""
+    folder = write_bars(tmp_path / "bars", ("NEW",), last=date(2022, 9, 30))
+    result = orchestrator("ingest", "--source", f"csv:{folder}", "--validate-only", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "too short to train: NEW; the first window needs 195 bars" in result.stdout
