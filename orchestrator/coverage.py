@@ -56,12 +56,22 @@ def rejection(bars: BarsSettings, symbol: str, reason: SkipReason, findings: Seq
     )
 
 
+def stored_table(bars: BarsLayout) -> CoverageTable:
+    """What `coverage.json` says, nothing if there is none; PhaseError if it cannot be read."""
+    if not bars.coverage.is_file():
+        return CoverageTable()
+    try:
+        return read_model(bars.coverage, CoverageTable)
+    except PhaseError as error:
+        raise PhaseError(f"{error}; remove it, then ingest what it told of again") from None
+
+
 def merge(bars: BarsLayout, new: CoverageTable) -> None:
     """Put rows into `coverage.json` and its page; ingestions that end at one moment take turns."""
     bars.folder.mkdir(parents=True, exist_ok=True)
     with (bars.folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        old = read_model(bars.coverage, CoverageTable) if bars.coverage.is_file() else CoverageTable()
+        old = stored_table(bars)
         known = new.symbols.keys() | new.rejected.keys()
         rows = {name: row for name, row in old.symbols.items() if name not in known}
         rejected = {name: row for name, row in old.rejected.items() if name not in known}

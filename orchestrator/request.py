@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from orchestrator import broker as brokers
-from orchestrator.coverage import table_of
+from orchestrator.coverage import stored_table, table_of
 from orchestrator.planning import days_to_fetch, plan
 from orchestrator.preflight import ask
 from schemas.artifacts import RunManifest
@@ -19,7 +19,6 @@ from schemas.device import Device
 from schemas.errors import RequestError
 from schemas.layout import BarsLayout, sha256_of
 from schemas.preflight import PreflightRequest
-from schemas.rows import read_model
 from schemas.versions import artifact_versions
 from schemas.window import PlannedWindow
 from schemas.wire import presence_key
@@ -84,7 +83,7 @@ def stored_bars(config: RunConfig) -> CoverageTable:
     bars = BarsLayout.under(config.data_dir, config.interval)
     if not bars.coverage.is_file():
         raise RequestError(f"{bars.coverage} does not exist: no bars are stored; run once without --skip-fetch")
-    table = read_model(bars.coverage, CoverageTable)
+    table = stored_table(bars)
     for symbol in config.symbols:
         if symbol not in table.symbols and symbol not in table.rejected:
             raise RequestError(f"symbol {symbol} is not in {bars.folder}; run once without --skip-fetch")

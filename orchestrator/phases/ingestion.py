@@ -2,7 +2,7 @@
 
 from orchestrator.backlog import Item
 from orchestrator.context import RunContext
-from orchestrator.coverage import merge, refuse_failures, rejection, table_of
+from orchestrator.coverage import merge, refuse_failures, rejection, stored_table, table_of
 from orchestrator.dispatch import Dispatcher
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
@@ -55,11 +55,12 @@ def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, progress: P
         progress.advance(Phase.DATA_INGESTION, failed=failed, skipped=skipped)
         return ()
 
+    bars = BarsLayout.under(wanted.data_dir, wanted.bars.interval)
+    stored_table(bars)  # one that cannot be read is not found out after all the work
     ledger.add(Role.INGEST, wanted.symbols)
     ledger.reopen(Role.INGEST, wanted.symbols)
     dispatcher.run([Item(_task(wanted, symbol)) for symbol in wanted.symbols], on_end)
     table = table_of(wanted.bars, {symbol: _ingested(wanted.bars, ends[symbol]) for symbol in wanted.symbols})
-    bars = BarsLayout.under(wanted.data_dir, wanted.bars.interval)
     remove_temporary(bars.folder)
     merge(bars, table)
     return table

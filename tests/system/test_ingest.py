@@ -195,3 +195,17 @@ def test_what_is_too_short_to_train_is_said(tmp_path: Path) -> None:
     result = orchestrator("ingest", "--source", f"csv:{folder}", "--validate-only", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "too short to train: NEW; the first window needs 195 bars" in result.stdout
+
+
+def test_a_damaged_table_is_named_before_any_work(bars: Path, tmp_path: Path) -> None:
+    """A coverage.json that cannot be read ends `ingest` and a run on stored bars with its name and what to do."""
+    path = bars_of(tmp_path).coverage
+    path.parent.mkdir(parents=True)
+    path.write_text('{"symbols": {"M&M": {}}}')
+    result = orchestrator("ingest", "--source", f"csv:{bars}", cwd=tmp_path)
+    assert result.returncode == 3
+    assert "coverage.json" in result.stdout and "remove it, then ingest" in result.stdout
+    assert not parquets(tmp_path)
+    result = orchestrator("run", "--source", "csv:gone", "--skip-fetch", *SPAN, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "remove it, then ingest" in result.stderr
