@@ -16,6 +16,8 @@ from schemas.quality import Finding, Verdict
 from schemas.rows import read_model, write_model
 from schemas.window import SkipReason
 
+UNREAD = (SkipReason.INGEST_FAILED, SkipReason.NO_DATA, SkipReason.MISSING_MAPPING)
+
 
 def table_of(bars: BarsSettings, ingested: Mapping[str, Ingested]) -> CoverageTable:
     """What came of each symbol, after those that carry one another's bars are rejected too."""
@@ -72,6 +74,9 @@ def merge(bars: BarsLayout, new: CoverageTable) -> None:
     with (bars.folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         old = stored_table(bars)
+        # Whoever could not be read has not changed: what is stored of it stands.
+        unread = {name for name, row in new.rejected.items() if row.reason in UNREAD and name in old.symbols}
+        new = CoverageTable(symbols=new.symbols, rejected={n: r for n, r in new.rejected.items() if n not in unread})
         known = new.symbols.keys() | new.rejected.keys()
         rows = {name: row for name, row in old.symbols.items() if name not in known}
         rejected = {name: row for name, row in old.rejected.items() if name not in known}

@@ -1,7 +1,6 @@
 """`orchestrator ingest`: the data_ingestion phase by itself, on the same fleet, through the same code."""
 
 import secrets
-import tempfile
 from contextlib import ExitStack, closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -82,8 +81,7 @@ def _store(
     stack: ExitStack, config: IngestConfig, wanted: Ingestion, url: str, log: Path, console: Screen
 ) -> CoverageTable:
     redis = stack.enter_context(brokers.connect(url))
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gurukul-ingest-")))
-    ledger = stack.enter_context(closing(Ledger.create(folder / "ledger.db")))
+    ledger = stack.enter_context(closing(Ledger.in_memory()))
     telemetry = stack.enter_context(Telemetry(redis, wanted.run_id, None))
     progress = stack.enter_context(Progress(console, wanted.run_id))
     dispatcher = open_fleet(
@@ -94,10 +92,9 @@ def _store(
     status = "failed"
     try:
         table = store(wanted, dispatcher, ledger, progress)
-        status = "success"
+        status = "success" if table.symbols else "failed"
         return table
     finally:
-        if status != "success":
-            dispatcher.leave(kill=True)
+        dispatcher.leave(kill=True)
         progress.phase_ends(Phase.DATA_INGESTION, status)
         dispatcher.finish()

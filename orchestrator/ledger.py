@@ -97,6 +97,15 @@ class Ledger:
             )
 
     @classmethod
+    def in_memory(cls) -> "Ledger":
+        """A ledger of work that is begun anew rather than resumed; it goes with the process."""
+        ledger = cls.__new__(cls)
+        ledger._db = sqlite3.connect(":memory:", isolation_level=None)
+        ledger._db.row_factory = sqlite3.Row
+        ledger._db.executescript(_SCHEMA)
+        return ledger
+
+    @classmethod
     def create(cls, path: Path) -> "Ledger":
         """Create an empty ledger; FileExistsError if there is one already."""
         if path.exists():

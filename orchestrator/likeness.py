@@ -18,25 +18,25 @@ def same_series(months: Mapping[str, Mapping[str, str]]) -> dict[str, Finding]:
     for symbol, digests in months.items():
         for item in digests.items():
             owners[item].append(symbol)
-    shared: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for symbols in owners.values():
+    shared: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (month, _), symbols in owners.items():
         for pair in combinations(sorted(symbols), 2):
-            shared[pair] += 1
-    alike: defaultdict[str, list[str]] = defaultdict(list)
-    for (one, other), count in shared.items():
+            shared[pair].append(month)
+    alike: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for (one, other), same in shared.items():
         common = len(months[one].keys() & months[other].keys())
-        if count >= LEAST_MONTHS and 2 * count >= common:
-            alike[one].append(other)
-            alike[other].append(one)
-    return {symbol: _finding(sorted(others), months[symbol]) for symbol, others in alike.items()}
+        if len(same) >= LEAST_MONTHS and 2 * len(same) >= common:
+            alike[one][other] = alike[other][one] = min(same)
+    return {symbol: _finding(others) for symbol, others in alike.items()}
 
 
-def _finding(others: list[str], months: Mapping[str, str]) -> Finding:
-    names = ", ".join(others)
+def _finding(others: Mapping[str, str]) -> Finding:
+    """`others`: symbol to the first month that is the same."""
+    names = ", ".join(sorted(others))
     return Finding(
         check=Check.SAME_SERIES,
         verdict=Verdict.REJECT,
         count=len(others),
-        where=min(months),
+        where=min(others.values()),
         detail=f"has the same prices as {names}; correct the source, or leave out all but one",
     )

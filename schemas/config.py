@@ -172,7 +172,7 @@ class IngestConfig(BarsConfig):
     """One ingestion: which bars to store, without training on them."""
 
     start_date: date | None = Field(None, description="First day to store; none: the source's first.")
-    end_date: date | None = Field(None, description="Last day to store; none: the source's last, for Breeze today.")
+    end_date: date | None = Field(None, description="Last day to store; none: the source's last, for Breeze yesterday.")
     incremental: bool = Field(
         False, description="Keep what is stored and add what is missing; bars that the source has changed are named."
     )

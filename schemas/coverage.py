@@ -57,8 +57,7 @@ class Rejection(Frozen):
     @property
     def sentence(self) -> str:
         """The first finding that rejects, where it is and what to do."""
-        first = next(finding for finding in self.findings if finding.verdict is Verdict.REJECT)
-        return f"{first.check}: {first.detail}"
+        return next(finding for finding in self.findings if finding.verdict is Verdict.REJECT).sentence
 
 
 class CoverageTable(Frozen):

@@ -38,6 +38,9 @@ class Check(StrEnum):
     CHANGED_BAR = "changed_bar"
 
 
+MEND_CELL = "; correct or remove the row"
+
+
 class Finding(Frozen):
     """One check's result: how often, where first (`FILE line N`, or a day), and what to do, in one sentence."""
 
@@ -46,6 +49,13 @@ class Finding(Frozen):
     count: int
     where: str
     detail: str
+
+    @property
+    def sentence(self) -> str:
+        """Check, place, detail and what to do; a detail that begins with its place is not told it twice."""
+        place = "" if self.detail.startswith(self.where) else f"{self.where}: "
+        step = MEND_CELL if self.check is Check.BAD_CELL and MEND_CELL not in self.detail else ""
+        return f"{self.check}: {place}{self.detail}{step}"
 
 
 _RANK = list(Verdict)

@@ -25,7 +25,7 @@ def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], li
     """The symbols to work on, and what lies in the source but cannot be one. RequestError for what is not there."""
     from workers.bars.adjust import read_actions
     from workers.bars.ingestion import calendar_of
-    from workers.bars.source import known_symbols, open_folder
+    from workers.bars.source import known_symbols, open_folder, open_source
 
     if bars.calendar not in (NSE, NEW_YORK):  # those are there; looking them up takes a second
         calendar_of(bars)
@@ -36,6 +36,7 @@ def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], li
     if split_source(bars.source)[0] is SourceKind.BREEZE:
         from workers.bars.sources.breeze import check
 
+        open_source(bars, [], Path(), lambda: None)
         if not wanted:
             raise RequestError("breeze has thousands of symbols; name yours with --symbols or --symbols-file")
         check(Path(bars.secrets_file) if bars.secrets_file else None, wanted)

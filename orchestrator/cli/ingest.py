@@ -73,15 +73,15 @@ def show_bars(console: Screen, table: CoverageTable) -> None:
     console.print(rows)
     for finding, symbols in findings_of(table):
         names = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
-        place = "" if finding.where in finding.detail else f"{finding.where}: "
-        console.say(Text.assemble(_styled(finding.verdict), f" {names}: {finding.check}: {place}{finding.detail}"))
+        console.say(Text.assemble(_styled(finding.verdict), f" {names}: {finding.sentence}"))
     if short := [row.symbol for row in table.symbols.values() if row.bars < LEAST_BARS]:
         console.say(
             f"too short to train: {', '.join(short)}; the first window needs {LEAST_BARS} bars, {WARMUP_BARS} of them"
             " before its first row"
         )
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts_of(table).items())
-    console.say(f"{len(table.symbols) + len(table.rejected)} symbols: {counts}")
+    total = len(table.symbols) + len(table.rejected)
+    console.say(f"{total} symbol{'s' * (total != 1)}: {counts}")
 
 
 def _styled(verdict: Verdict) -> Text:

@@ -291,7 +291,9 @@ def test_a_rejected_symbol_is_planned_and_skipped() -> None:
     )  # fmt: skip
     planned = plan(run_config(("A",), FULL_START, FULL_END), CoverageTable(rejected={"A": rejection}))
     assert reasons(planned) == {SkipReason.REJECTED_DATA: 7}
-    assert {each.detail for each in planned} == {"bad_cell: close is 'x', not a number"}
+    assert {each.detail for each in planned} == {
+        "bad_cell: A.csv line 3: close is 'x', not a number; correct or remove the row"
+    }
 
 
 @pytest.mark.parametrize(("interval", "days"), [("1day", 225), ("30minute", 34), ("1minute", 17)])

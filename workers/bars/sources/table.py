@@ -26,7 +26,11 @@ def find_columns(names: list[str]) -> Columns:
     if twice:
         raise DataError(f"column {names[lower.index(twice)].strip()} is there twice; keep one")
     time = next((name for name in TIME_NAMES if name in lower), None)
+    if time == "date" and "time" in lower:
+        raise DataError("columns date and time are apart; join them into one column timestamp")
     missing = [name for name in COLUMNS if name not in lower] + ([] if time else ["timestamp"])
+    if missing and len(lower) == 1 and ";" in lower[0]:
+        raise DataError("cells are separated by semicolons; write commas")
     if missing:
         needed = f"needed are timestamp, {', '.join(COLUMNS)}"
         raise DataError(f"column {', '.join(sorted(missing))} is missing; {needed}")
