@@ -1,8 +1,12 @@
 """The table of all symbols' bars: put together, kept in `coverage.json`, shown in `coverage.html`."""
 
 import fcntl
-from collections.abc import Mapping, Sequence
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from orchestrator.likeness import same_series
@@ -10,7 +14,7 @@ from orchestrator.pages import page
 from schemas.config import BarsSettings
 from schemas.coverage import Coverage, CoverageTable, Rejection
 from schemas.errors import PhaseError
-from schemas.layout import BarsLayout, write_atomic
+from schemas.layout import STAGED_PREFIX, BarsLayout, write_atomic
 from schemas.messages import Ingested
 from schemas.quality import Finding, Verdict
 from schemas.rows import read_model, write_model
@@ -68,23 +72,52 @@ def stored_table(bars: BarsLayout) -> CoverageTable:
         raise PhaseError(f"{error}; remove it, then ingest what it told of again") from None
 
 
-def merge(bars: BarsLayout, new: CoverageTable) -> None:
-    """Put rows into `coverage.json` and its page; ingestions that end at one moment take turns."""
-    bars.folder.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def staging(bars: BarsLayout, run_id: str) -> Iterator[None]:
+    """Hold a folder for bars that are not judged yet; it goes, and so do those that killed ingestions left."""
+    folder = bars.staged(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        for other in bars.folder.glob(f"{STAGED_PREFIX}*"):
+            with suppress(BlockingIOError), _locked(other):
+                if other != folder:
+                    shutil.rmtree(other, ignore_errors=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder's lock, which goes with this process; BlockingIOError if another holds it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
+    """Put judged bars in their places, rows into `coverage.json`, and its page; ingestions take turns at this."""
     with (bars.folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         old = stored_table(bars)
+        for symbol in new.symbols:
+            (bars.staged(run_id) / f"{symbol}.parquet").replace(bars.bars(symbol))
         # Whoever could not be read has not changed: what is stored of it stands.
         unread = {name for name, row in new.rejected.items() if row.reason in UNREAD and name in old.symbols}
-        new = CoverageTable(symbols=new.symbols, rejected={n: r for n, r in new.rejected.items() if n not in unread})
-        known = new.symbols.keys() | new.rejected.keys()
-        rows = {name: row for name, row in old.symbols.items() if name not in known}
-        rejected = {name: row for name, row in old.rejected.items() if name not in known}
-        table = CoverageTable(
-            symbols=dict(sorted((rows | new.symbols).items())), rejected=dict(sorted((rejected | new.rejected).items()))
-        )
+        rejected = {name: row for name, row in new.rejected.items() if name not in unread}
+        known = new.symbols.keys() | rejected.keys()
+        rows = {name: row for name, row in old.symbols.items() if name not in known} | new.symbols
+        rejected |= {name: row for name, row in old.rejected.items() if name not in known}
+        table = CoverageTable(symbols=dict(sorted(rows.items())), rejected=dict(sorted(rejected.items())))
         write_model(bars.coverage, table)
         write_atomic(bars.report, page("coverage.html", _facts(bars.folder.name, table)))
+    for symbol in new.symbols.keys() | new.rejected.keys():
+        # What was fetched has been judged; whoever asks again wants the vendor's word of that day.
+        shutil.rmtree(bars.fetched(symbol), ignore_errors=True)
 
 
 def findings_of(table: CoverageTable) -> list[tuple[Finding, list[str]]]:

@@ -14,6 +14,7 @@ from typing import Any
 from schemas.config import RunConfig
 
 TEMPORARY_PREFIX = ".tmp-"
+STAGED_PREFIX = ".staged-"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class BarsLayout:
 
     def bars(self, symbol: str) -> Path:
         return self.folder / f"{symbol}.parquet"
+
+    def staged(self, run_id: str) -> Path:
+        """Where an ingestion keeps bars until all are judged; locked while it lives."""
+        return self.folder / f"{STAGED_PREFIX}{run_id}"
 
     def fetched(self, symbol: str) -> Path:
         """Replies of a vendor that are not stored as bars yet, so that nothing is asked for twice."""

@@ -13,7 +13,7 @@ def ingest(task: IngestTask) -> Result:
     from workers.bars.sources.pace import Pace
 
     acquire = Pace(shared(), task.settings.requests_per_minute).acquire
-    ingested = take_in(task.settings, task.symbol, task.data_dir, acquire)
+    ingested = take_in(task.settings, task.symbol, task.data_dir, task.run_id, acquire)
     if ingested.rejected is not None:
         return Result(ingested=ingested, reason=ingested.rejected.reason, message=ingested.rejected.sentence)
     stored = ingested.stored

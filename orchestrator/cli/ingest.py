@@ -41,7 +41,7 @@ def ingest(config: IngestConfig) -> None:
         table = ingesting.look(config, console) if config.validate_only else ingesting.start(config, console)
         refuse_failures(table, config.max_failure_rate)
     except Interrupted as error:
-        message, code = f"{error}; symbols stored so far stay, ingest again for the rest", 130
+        message, code = f"{error}; what was stored before stays, ingest again", 130
     except PhaseError as error:
         message, code = str(error), 3
     if table.symbols or table.rejected:

@@ -2,7 +2,7 @@
 
 from orchestrator.backlog import Item
 from orchestrator.context import RunContext
-from orchestrator.coverage import merge, refuse_failures, rejection, stored_table, table_of
+from orchestrator.coverage import commit, refuse_failures, rejection, staging, stored_table, table_of
 from orchestrator.dispatch import Dispatcher
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
@@ -11,7 +11,7 @@ from schemas.base import Frozen
 from schemas.config import BarsSettings
 from schemas.coverage import CoverageTable
 from schemas.events import Phase
-from schemas.layout import BarsLayout, remove_temporary
+from schemas.layout import BarsLayout
 from schemas.messages import Ingested, IngestTask, Outcome, Role, Status
 from schemas.quality import Check, Finding, Verdict
 from schemas.window import SkipReason
@@ -59,10 +59,10 @@ def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, progress: P
     stored_table(bars)  # one that cannot be read is not found out after all the work
     ledger.add(Role.INGEST, wanted.symbols)
     ledger.reopen(Role.INGEST, wanted.symbols)
-    dispatcher.run([Item(_task(wanted, symbol)) for symbol in wanted.symbols], on_end)
-    table = table_of(wanted.bars, {symbol: _ingested(wanted.bars, ends[symbol]) for symbol in wanted.symbols})
-    remove_temporary(bars.folder)
-    merge(bars, table)
+    with staging(bars, wanted.run_id):
+        dispatcher.run([Item(_task(wanted, symbol)) for symbol in wanted.symbols], on_end)
+        table = table_of(wanted.bars, {symbol: _ingested(wanted.bars, ends[symbol]) for symbol in wanted.symbols})
+        commit(bars, table, wanted.run_id)
     return table
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.coverage import commit, staging, table_of
 from schemas.artifacts import RunManifest
 from schemas.config import BarsSettings, IngestConfig
 from schemas.coverage import Coverage
@@ -54,7 +55,12 @@ def settings(folder: Path, **changes: object) -> BarsSettings:
 
 
 def take(folder: Path, data: Path, **changes: object) -> Ingested:
-    return ingest(settings(folder, **changes), "TCS", str(data), lambda: None)
+    """Ingest TCS alone, as worker and orchestrator do it together."""
+    asked, bars = settings(folder, **changes), BarsLayout.under(data, "1day")
+    with staging(bars, "night"):
+        ingested = ingest(asked, "TCS", str(data), "night", lambda: None)
+        commit(bars, table_of(asked, {"TCS": ingested}), "night")
+    return ingested
 
 
 def stored(data: Path) -> bytes:

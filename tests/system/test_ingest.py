@@ -45,7 +45,12 @@ def table_in(cwd: Path) -> CoverageTable:
 
 
 def parquets(cwd: Path) -> dict[str, bytes]:
-    return {name: data for name, data in tree(bars_of(cwd).folder).items() if name.endswith(".parquet")}
+    return {path.name: path.read_bytes() for path in sorted(bars_of(cwd).folder.glob("*.parquet"))}
+
+
+def staged(cwd: Path) -> set[Path]:
+    """Bars that an ingestion has laid ready."""
+    return set(bars_of(cwd).folder.glob(".staged-ingest*/*.parquet"))
 
 
 def test_ingest_and_run_share_one_path(bars: Path, tmp_path: Path) -> None:
@@ -119,6 +124,7 @@ def test_symbols_with_one_anothers_bars_are_rejected(tmp_path: Path) -> None:
     assert (set(table.symbols), set(table.rejected)) == ({"TWO"}, {"ONE", "COPY"})
     assert table.rejected["ONE"].findings[0].check is Check.SAME_SERIES
     assert "COPY" in table.rejected["ONE"].sentence
+    assert set(parquets(tmp_path)) == {"TWO.parquet"}, "what is rejected replaces nothing"
 
 
 def test_nothing_that_may_reach_a_model_is_a_failure(tmp_path: Path) -> None:
@@ -157,7 +163,7 @@ def test_a_rejected_symbol_leaves_the_table_when_it_is_mended(tmp_path: Path) ->
 
 
 def test_a_killed_ingestion_leaves_old_bars_or_new(tmp_path: Path) -> None:
-    """Killed or interrupted, each stored file is wholly the old one or the new; once more, and all are new."""
+    """Killed or interrupted, an ingestion leaves the whole old store, table and all; once more, and it is new."""
     symbols = tuple(f"S{number:02}" for number in range(24))
     old, new, cwd = tmp_path / "old", tmp_path / "new", tmp_path / "cwd"
     write_bars(old, symbols)
@@ -168,25 +174,24 @@ def test_a_killed_ingestion_leaves_old_bars_or_new(tmp_path: Path) -> None:
     before, after = parquets(cwd), parquets(tmp_path / "wanted")
     assert before.keys() == after.keys() and all(before[name] != after[name] for name in before)
     for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
-        for name, content in before.items():
-            (bars_of(cwd).folder / name).write_bytes(content)
+        left = staged(cwd)
         process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator", "ingest", "--source", f"csv:{new}"],
             cwd=cwd, env=clean_environment() | {"LAB": str(cwd)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        wait_for(lambda: parquets(cwd) != before, "the first new file")
+        wait_for(lambda left=left: staged(cwd) - left, "the first bars laid ready")
         os.kill(process.pid, number)
         output = process.communicate()[0].decode()
         assert process.returncode == code, output
         assert "Traceback" not in output
         wait_for(lambda: not processes_about(str(cwd)), "the end of its workers")
         found = parquets(cwd)
-        assert found.keys() == before.keys()
-        assert all(found[name] in (before[name], after[name]) for name in before)
+        assert found in (before, after)
+        table_in(cwd)
     assert orchestrator("ingest", "--source", f"csv:{new}", cwd=cwd).returncode == 0
     assert parquets(cwd) == after
     assert set(table_in(cwd).symbols) == set(symbols)
-    assert not list(tmp_path.rglob(".tmp-*"))
+    assert not [*tmp_path.rglob(".tmp-*"), *tmp_path.rglob(".staged-*")]
 
 
 def test_what_is_too_short_to_train_is_said(tmp_path: Path) -> None:
@@ -209,3 +214,24 @@ def test_a_damaged_table_is_named_before_any_work(bars: Path, tmp_path: Path) ->
     result = orchestrator("run", "--source", "csv:gone", "--skip-fetch", *SPAN, cwd=tmp_path)
     assert result.returncode == 2
     assert "remove it, then ingest" in result.stderr
+
+
+def test_a_vendor_that_slips_another_symbols_bars_in_spoils_nothing(tmp_path: Path) -> None:
+    """Rejected twins leave the stored bars of both, so that the next night's increment is added to good ones."""
+    bars = write_bars(tmp_path / "bars", ("ONE", "TWO"))
+    one, two = (bars / name / "1day" / "bars.csv" for name in ("ONE", "TWO"))
+    whole = one.read_text()
+    good = whole.splitlines()
+    one.write_text("\n".join(good[:-3]) + "\n")
+    assert orchestrator("ingest", "--source", f"csv:{bars}", cwd=tmp_path).returncode == 0
+    before = parquets(tmp_path)
+    one.write_text(two.read_text())
+    assert orchestrator("ingest", "--source", f"csv:{bars}", "--incremental", cwd=tmp_path).returncode == 3
+    assert set(table_in(tmp_path).rejected) == {"ONE", "TWO"}
+    assert parquets(tmp_path) == before
+    one.write_text("\n".join([good[0], *good[-3:]]) + "\n")
+    assert orchestrator("ingest", "--source", f"csv:{bars}", "--incremental", cwd=tmp_path).returncode == 0
+    (tmp_path / "fresh").mkdir()
+    one.write_text(whole)
+    assert orchestrator("ingest", "--source", f"csv:{bars}", cwd=tmp_path / "fresh").returncode == 0
+    assert parquets(tmp_path) == parquets(tmp_path / "fresh")

@@ -1,6 +1,5 @@
 """From a source to the store: read, clean, merge, adjust, judge. One path for `ingest`, `run` and every dry look."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,14 +38,12 @@ class Assessed:
     content: bytes
 
 
-def ingest(settings: BarsSettings, symbol: str, data_dir: str, acquire: Callable[[], object]) -> Ingested:
-    """Read, judge and store one symbol. A rejected one leaves what is stored as it is."""
-    bars = BarsLayout.under(data_dir, settings.interval)
+def ingest(settings: BarsSettings, symbol: str, data_dir: str, run_id: str, acquire: Callable[[], object]) -> Ingested:
+    """Read and judge one symbol, and lay its bars ready; the ingestion `run_id` stores all that pass in one go."""
     assessed = assess(settings, symbol, data_dir, acquire)
     if assessed.ingested.stored is not None:
-        write_atomic(bars.bars(symbol), assessed.content)
-    # What was fetched has been judged; whoever asks again wants the vendor's word of that day.
-    shutil.rmtree(bars.fetched(symbol), ignore_errors=True)
+        staged = BarsLayout.under(data_dir, settings.interval).staged(run_id)
+        write_atomic(staged / f"{symbol}.parquet", assessed.content)
     return assessed.ingested
 
 
@@ -183,8 +180,14 @@ def _compared(settings: BarsSettings, series: Series, symbol: str) -> list[Findi
                 check=Check.SECOND_SOURCE, verdict=Verdict.WARN, count=0, where=settings.second_source, detail=detail
             )
         ]
-    theirs, _ = adjust.adjusted(clean(other.read(symbol), other.timezone).series, _actions(settings).get(symbol, ()))
-    return second_source(series, theirs, settings.second_source)
+    read = clean(other.read(symbol), other.timezone)
+    theirs, _ = adjust.adjusted(read.series, _actions(settings).get(symbol, ()))
+    unread = [
+        finding.model_copy(update={"check": Check.SECOND_SOURCE, "verdict": Verdict.WARN})
+        for finding in read.findings
+        if finding.verdict is Verdict.REJECT
+    ]
+    return unread + second_source(series, theirs, settings.second_source)
 
 
 def _rejected(settings: BarsSettings, symbol: str, findings: Sequence[Finding]) -> Assessed:
