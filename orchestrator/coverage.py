@@ -115,7 +115,8 @@ def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
         table = CoverageTable(symbols=dict(sorted(rows.items())), rejected=dict(sorted(rejected.items())))
         write_model(bars.coverage, table)
         write_atomic(bars.report, page("coverage.html", _facts(bars.folder.name, table)))
-    for symbol in new.symbols.keys() | new.rejected.keys():
+    failed = {name for name, row in new.rejected.items() if row.reason is SkipReason.INGEST_FAILED}
+    for symbol in (new.symbols.keys() | new.rejected.keys()) - failed:
         # What was fetched has been judged; whoever asks again wants the vendor's word of that day.
         shutil.rmtree(bars.fetched(symbol), ignore_errors=True)
 

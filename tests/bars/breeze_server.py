@@ -49,11 +49,16 @@ Candle = dict[str, Any]
 
 
 class FakeBreeze:
-    """`faults[ENDPOINT]` are used up one a request, before good answers; `requests` are all that came, in order."""
+    """`faults[ENDPOINT]` are used up one a request, before good answers; `requests` are all that came, in order.
+
+    `trouble` says of each request for candles whether it fails; `codes` is what the security master lists.
+    """
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
+        self.trouble: Callable[[dict[str, str]], Fault | None] = lambda asked: None
+        self.codes = CODES
         self.session_minutes = 375
         self.rows: Callable[[dict[str, str]], list[Candle] | None] = self.candles
         self.stopped = threading.Event()
@@ -98,12 +103,14 @@ class FakeBreeze:
         if self.faults[endpoint]:
             self.faults[endpoint].popleft()(self, handler)
         elif endpoint == MASTER:
-            send(handler, 200, security_master(), kind="application/zip")
+            send(handler, 200, security_master(self.codes), kind="application/zip")
         elif endpoint == LOGIN:
             good = json.loads(body) == {"SessionToken": SESSION_TOKEN, "AppKey": API_KEY}
             send_json(handler, logged_in() if good else failed(401, "Invalid session."))
         elif (handler.headers["X-SessionToken"], handler.headers["apikey"]) != (BASE64_SESSION, API_KEY):
             send_json(handler, failed(401, "Unauthorized"))
+        elif fault := self.trouble(parameters):
+            fault(self, handler)
         else:
             send_json(handler, {"Error": None, "Status": 200, "Success": self.rows(parameters)})
 
@@ -142,7 +149,7 @@ def candle(moment: datetime, **changed: Any) -> Candle:
     } | changed
 
 
-def security_master(codes: list[tuple[str, str, str]] = CODES) -> bytes:
+def security_master(codes: list[tuple[str, str, str]]) -> bytes:
     """The zip that lists (NSE code, ISEC code, series), in the layout of the real one."""
     rows = [f'"{i}","{isec}","{series}","SOME LTD",0.05,1,"","",0,10,"INE",9,1,"{nse}"' for i, (nse, isec, series) in
             enumerate(codes)]  # fmt: skip

@@ -1,5 +1,6 @@
 """Bars from ICICI Direct's Breeze: fetched in chunks below its cap, retried with care, resumable after any death."""
 
+import logging
 import os
 import random
 import time
@@ -29,6 +30,8 @@ from workers.bars.sources.stamps import from_text
 from workers.bars.sources.table import number
 from workers.bars.sources.zone import local_days
 
+logger = logging.getLogger(__name__)
+
 NSE_TIMEZONES = ("Asia/Kolkata", "Asia/Calcutta")
 MOST_CANDLES = 1000
 # A session has 375 minutes; twenty more to a request are left for candles before and after it.
@@ -37,6 +40,7 @@ SPARE_CANDLES = 20
 
 TRIES = 5
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 30.0
+# Of all that the server asks to wait for one request.
 LONGEST_RETRY_AFTER_S = 300.0
 
 DEFAULT_PER_MINUTE = 30.0
@@ -138,7 +142,7 @@ class Breeze:
 
     def _ask(self, call: Callable[[], T], *, acquire: Callable[[], object] | None = None) -> T:
         """What `call` returns, in its turn; made again after a random wait that may double each time."""
-        tries = 0
+        tries, asked_s = 0, 0.0
         while True:
             (acquire or self._acquire)()
             tries += 1
@@ -149,9 +153,13 @@ class Breeze:
             except AuthError:
                 _client.cache_clear()
                 raise
-            if tries == TRIES or last.wait_s > LONGEST_RETRY_AFTER_S:
-                raise type(last)(f"{last} (try {tries} of {TRIES})")
-            self._sleep(backoff_s(tries, last.wait_s))
+            asked_s += last.wait_s
+            if tries == TRIES or asked_s > LONGEST_RETRY_AFTER_S:
+                asked = f"; it asks to wait {last.wait_s:.0f} s" if tries < TRIES else ""
+                raise type(last)(f"{last}{asked} (try {tries} of {TRIES})")
+            wait_s = backoff_s(tries, last.wait_s)
+            logger.info("%s (try %d of %d, the next in %.0f s)", last, tries, TRIES, wait_s)
+            self._sleep(wait_s)
 
 
 class _Gathered:

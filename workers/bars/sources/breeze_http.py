@@ -20,6 +20,8 @@ CODE = re.compile(r"\b(?=\S*\d)\S{12,}")
 
 # Breeze answers some of these with HTTP 401 or 502, some with HTTP 200 and a Status of its own such as 5 or 500.
 RATE_LIMIT = re.compile(r"limit exceed|too many requests", re.IGNORECASE)
+# Breeze names the limit and sends no Retry-After: four waits outlast a minute, and nobody waits for another day.
+LIMITS_S = {"per minute": 15.0, "per day": 24 * 3600.0}
 SESSION = re.compile(
     r"(invalid|expired) session|session( key| token)? (is )?(invalid|expired)|public key does not exist"
     r"|could not authenticate",
@@ -133,7 +135,8 @@ class Transport:
             return
         error = self.error(kind, name, f"status {status} {said}")
         if isinstance(error, Unavailable):
-            error.wait_s = retry_after_s(headers.get("Retry-After", ""))
+            named_s = [wait_s for limit, wait_s in LIMITS_S.items() if limit in said.lower()]
+            error.wait_s = max([retry_after_s(headers.get("Retry-After", "")), *named_s])
         raise error
 
     def _fetch(self, url: str, **request: Any) -> tuple[int, Mapping[str, str], bytes]:
