@@ -28,17 +28,44 @@ WITHOUT_FOLDER = (SourceKind.SAMPLE, SourceKind.BREEZE)
 NO_CALENDAR, NSE, NEW_YORK = "none", "NSE", "XNYS"
 
 
+Label = Literal["fixed", "triple-barrier"]
+ThresholdUnit = Literal["return", "sigma"]
+Entry = Literal["next-open", "close"]
+LabelReturn = Literal["gross", "net"]
+Scope = Literal["symbol", "panel"]
+Privilege = Literal["path", "cross-section"]
+StudentKind = Literal["logistic", "booster"]
+
+
 class TrainingSettings(Frozen):
     """The part of a run's config that decides what a window's artifacts hold."""
 
     interval: Interval
+    label: Label
     horizon_bars: int
     threshold: float
+    threshold_unit: ThresholdUnit
+    take_profit: float
+    stop_loss: float
+    entry: Entry
+    label_return: LabelReturn
+    cross_session: bool
+    embargo_bars: int
     min_rows: int
-    distill_weight: float
+    scope: Scope
+    privileged: tuple[Privilege, ...]
+    student: StudentKind
+    distill_weight: float | None
+    temperature: float | None
+    reward_weights: bool
     cost_bps: float
     slippage_bps: float
     seed: int
+
+    @property
+    def round_trip_cost(self) -> float:
+        """Fees, taxes and two sides of slippage, as a fraction."""
+        return (self.cost_bps + 2.0 * self.slippage_bps) / 1e4
 
 
 class BarsSettings(Frozen):
@@ -192,13 +219,50 @@ class RunConfig(BarsConfig):
     end_date: date = Field(description="Day after the last window's last day, YYYY-MM-DD.")
     window_days: Annotated[int, Field(ge=7, le=3660)] = Field(180, description="Calendar days a window spans.")
     step_days: Annotated[int, Field(ge=1, le=3660)] = Field(180, description="Calendar days between window starts.")
+    label: Label = Field(
+        "fixed", description="fixed: the return over the horizon; triple-barrier: which of two prices is met first."
+    )
     horizon: Annotated[int, Field(ge=1, le=500)] = Field(5, description="Bars from a decision to the end of its label.")
     threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
-        0.02, description="Forward return above which a label is 1."
+        0.02, description="Return at the horizon above which a label is 1, in --threshold-unit."
+    )
+    threshold_unit: ThresholdUnit = Field(
+        "return", description="return: a fraction (0.02 is 2 %); sigma: times a bar's volatility times sqrt(horizon)."
+    )
+    take_profit: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="Upper of the three barriers, times a bar's volatility times sqrt(horizon)."
+    )
+    stop_loss: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="Lower of the three barriers, in the same unit; met first where one bar touches both."
+    )
+    entry: Entry = Field("next-open", description="Price a trade begins at: next-open, or close of the deciding bar.")
+    label_return: LabelReturn = Field("gross", description="Return that is labelled: gross, or net of costs.")
+    cross_session: bool = Field(
+        False, description="Let labels of intraday bars run on into the next session; else such rows have none."
+    )
+    embargo: Annotated[int, Field(ge=0, le=500)] = Field(
+        1, description="Bars kept free between the end of a training label and what it must not touch."
     )
     min_rows: Annotated[int, Field(ge=20)] = Field(40, description="Labelled rows a window needs to be trained.")
-    distill_weight: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.5, description="Weight of the teacher's out-of-fold probability in the student's target."
+    scope: Scope = Field(
+        "symbol", description="symbol: a teacher a symbol and window; panel: one a window, of all symbols together."
+    )
+    privileged: tuple[Privilege, ...] = Field(
+        (),
+        description="What the teacher may see and the student never: path (inside the label's horizon),"
+        " cross-section (of the same bar, needs --scope panel); comma separated.",
+    )
+    student: StudentKind = Field("logistic", description="Kind of student: logistic, or booster (a small XGBoost).")
+    distill_weight: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="Weight of the teacher's out-of-fold probability in the student's target; none: chosen in each"
+        " window, 0 (no teacher) among the candidates.",
+    )
+    temperature: Annotated[float, Field(gt=0, le=20)] | None = Field(
+        None, description="What the teacher's logit is divided by in that target; none: chosen in each window."
+    )
+    reward_weights: bool = Field(
+        False, description="Weigh the student's rows by the size of their net return; costs log loss as a rule."
     )
     cost_bps: Annotated[float, Field(ge=0, le=1000)] = Field(
         24.0, description="Fees and taxes of a round trip, in basis points (default: NSE delivery, 2024)."
@@ -218,20 +282,46 @@ class RunConfig(BarsConfig):
         description="Seconds that a window may run, give or take two; none: ten times its role's median, at least 60.",
     )
 
+    @field_validator("privileged", mode="before")
+    @classmethod
+    def _split_privileged(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        return tuple(sorted(set(value))) if isinstance(value, list | tuple) else value
+
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:
         if self.start_date >= self.end_date:
             raise ValueError(f"start date {self.start_date} is not before end date {self.end_date}")
         return self
 
+    @model_validator(mode="after")
+    def _known_cross_section(self) -> Self:
+        if "cross-section" in self.privileged and self.scope != "panel":
+            raise ValueError("--privileged cross-section needs --scope panel: a teacher of one symbol sees no other")
+        return self
+
     def training(self) -> TrainingSettings:
         """The settings that travel with every window."""
         return TrainingSettings(
             interval=self.interval,
+            label=self.label,
             horizon_bars=self.horizon,
             threshold=self.threshold,
+            threshold_unit=self.threshold_unit,
+            take_profit=self.take_profit,
+            stop_loss=self.stop_loss,
+            entry=self.entry,
+            label_return=self.label_return,
+            cross_session=self.cross_session,
+            embargo_bars=self.embargo,
             min_rows=self.min_rows,
+            scope=self.scope,
+            privileged=self.privileged,
+            student=self.student,
             distill_weight=self.distill_weight,
+            temperature=self.temperature,
+            reward_weights=self.reward_weights,
             cost_bps=self.cost_bps,
             slippage_bps=self.slippage_bps,
             seed=self.seed,

@@ -25,6 +25,8 @@ SWITCHES = {
     "reuse": "--reuse",
     "incremental": "--incremental",
     "validate_only": "--validate-only",
+    "cross_session": "--cross-session",
+    "reward_weights": "--reward-weights",
 }
 
 Command = Callable[..., Any]
