@@ -1,6 +1,7 @@
 """`orchestrator ingest`: the data_ingestion phase by itself, on the same fleet, through the same code."""
 
 import secrets
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -41,11 +42,11 @@ def start(config: IngestConfig, console: Screen) -> CoverageTable:
         bars=bars,
         symbols=report.symbols,
     )
-    with logging_to(log), signals_raise(), ExitStack() as stack:
+    with logging_to(log), signals_raise() as interrupted, ExitStack() as stack:
         url = config.broker or stack.enter_context(brokers.embedded())
         brokers.wait(url)
         try:
-            return _store(stack, config, wanted, url, log, console)
+            return _store(stack, config, wanted, url, log, console, interrupted)
         except (RedisError, ConnectionError) as error:
             raise PhaseError(f"the broker at {redact(url)} is gone: {error}; ingest again") from None
 
@@ -78,15 +79,16 @@ def _days(config: IngestConfig) -> tuple[date | None, date | None]:
 
 
 def _store(
-    stack: ExitStack, config: IngestConfig, wanted: Ingestion, url: str, log: Path, console: Screen
-) -> CoverageTable:
+    stack: ExitStack, config: IngestConfig, wanted: Ingestion, url: str, log: Path, console: Screen,
+    interrupted: Callable[[], None],
+) -> CoverageTable:  # fmt: skip
     redis = stack.enter_context(brokers.connect(url))
     ledger = stack.enter_context(closing(Ledger.in_memory()))
     telemetry = stack.enter_context(Telemetry(redis, wanted.run_id, None))
     progress = stack.enter_context(Progress(console, wanted.run_id))
     dispatcher = open_fleet(
         stack, config, url, log, run_id=wanted.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
-        progress=progress, tend=lambda: None,
+        progress=progress, tend=interrupted,
     )  # fmt: skip
     progress.phase_begins(Phase.DATA_INGESTION, len(wanted.symbols))
     status = "failed"

@@ -131,7 +131,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
     log = log_path(config, manifest.run_id)
     before = float(ledger.get("duration_seconds") or 0.0)
     status, message = FAILED, ""
-    with logging_to(log), signals_raise(), ExitStack() as stack:
+    with logging_to(log), signals_raise() as interrupted, ExitStack() as stack:
         redis = stack.enter_context(brokers.connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
         hold_name(redis, layout)
@@ -144,6 +144,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
         try:
 
             def tend() -> None:
+                interrupted()
                 if ledger.get("cancelled"):
                     raise Cancelled("`orchestrator cancel` asked for it")
                 with suppress(RedisError):

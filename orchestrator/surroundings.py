@@ -23,7 +23,10 @@ def open_fleet(
     stack: ExitStack, config: BarsConfig, url: str, log: Path, *, run_id: str, redis: Redis, ledger: Ledger,
     telemetry: Telemetry, progress: Progress, tend: Callable[[], None], window_limit_s: float | None = None,
 ) -> Dispatcher:  # fmt: skip
-    """Start the local workers that `config` wants, and be ready to send work; `stack` ends both."""
+    """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
+
+    `tend` is called between any two steps of the work.
+    """
     local = stack.enter_context(local_workers(config.devices, url, log)) if config.local_workers else None
     sender = Sender(url)
     stack.callback(sender.close)
@@ -54,17 +57,26 @@ def logging_to(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def signals_raise() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into Interrupted; a second one acts as if there were no handler."""
+def signals_raise() -> Iterator[Callable[[], None]]:
+    """Turn the first SIGINT or SIGTERM into Interrupted; a second one acts as if there were no handler.
+
+    Yields what raises it again, to be called between steps: a library may have swallowed the first.
+    """
+    came: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
+        came.append(number)
         raise Interrupted(number)
+
+    def again() -> None:
+        if came:
+            raise Interrupted(came[0])
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield again
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -38,6 +38,8 @@ def digests(run: Run) -> dict[str, str]:
 
 def check(run: Run, calm: dict[str, str], without: str | None = None) -> Account:
     """Assert the invariant; `without` names the window that the fault spoils for good."""
+    # A worker that was stopped may still be finishing a window that another has stored.
+    wait_for(lambda: not list(run.cwd.rglob(f"{TEMPORARY_PREFIX}*")), "the end of temporary folders", within_s=15)
     account = count(run)
     assert (account.lost, account.doubled) == (0, 0), account
     found = digests(run)
@@ -48,7 +50,6 @@ def check(run: Run, calm: dict[str, str], without: str | None = None) -> Account
     }  # fmt: skip
     assert {name: digest for name, digest in found.items() if name not in verdicts} == expected
     lab = run.lab
-    assert not list(run.cwd.rglob(f"{TEMPORARY_PREFIX}*"))
     wait_for(lambda: not lab.strangers(), "the end of every process that is not the fleet's", within_s=15)
     check_server(lab, run.run_id)
     return account

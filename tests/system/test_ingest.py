@@ -182,11 +182,11 @@ def test_a_killed_ingestion_leaves_old_bars_or_new(tmp_path: Path) -> None:
         wait_for(lambda left=left: staged(cwd) - left, "the first bars laid ready")
         os.kill(process.pid, number)
         output = process.communicate()[0].decode()
-        assert process.returncode == code, output
         assert "Traceback" not in output
         wait_for(lambda: not processes_about(str(cwd)), "the end of its workers")
         found = parquets(cwd)
         assert found in (before, after)
+        assert process.returncode == code or (process.returncode == 0 and found == after), output
         table_in(cwd)
     assert orchestrator("ingest", "--source", f"csv:{new}", cwd=cwd).returncode == 0
     assert parquets(cwd) == after
