@@ -1,11 +1,12 @@
 """Lay windows over each symbol's known span: arithmetic on dates and coverage, no bars."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from math import ceil
 
 from schemas.config import Interval, RunConfig, SourceKind, split_source
 from schemas.coverage import Coverage, CoverageTable
-from schemas.window import WARMUP_BARS, PlannedWindow, SkipReason, Window
+from schemas.window import WARMUP_BARS, PlannedWindow, Scope, SkipReason, Window
 
 MIN_WINDOW_DAYS = 7
 
@@ -58,6 +59,21 @@ def plan(config: RunConfig, known: CoverageTable) -> list[PlannedWindow]:
         for symbol in config.symbols
         for window in lay_windows(symbol, config.start_date, config.end_date, config.window_days, config.step_days)
     ]
+
+
+def teachers(plan: Sequence[PlannedWindow], scope: Scope) -> list[PlannedWindow]:
+    """The teachers of a plan's windows: one each, or one of all symbols for each span of days."""
+    if scope == "symbol":
+        return list(plan)
+    panel: dict[str, PlannedWindow] = {}
+    for each in plan:
+        window = each.window.taught_in(scope)
+        known = panel.get(window.label)
+        if known is None or (known.skip is not None and each.skip is None):
+            panel[window.label] = each.model_copy(update={"window": window})
+        elif each.skip is None:
+            panel[window.label] = known.model_copy(update={"expected_rows": known.expected_rows + each.expected_rows})
+    return list(panel.values())
 
 
 def _judge(window: Window, table: CoverageTable, config: RunConfig) -> PlannedWindow:

@@ -3,20 +3,27 @@
 from datetime import UTC, datetime
 
 from orchestrator.ledger import Ledger, WorkRecord
+from orchestrator.planning import teachers
 from schemas.artifacts import RunManifest, RunRow
 from schemas.errors import PhaseError
 from schemas.layout import RunLayout
 from schemas.messages import Role, Status
 from schemas.rows import write_rows
-from schemas.window import Window
+from schemas.window import PlannedWindow, Window
 
 
 def store_rows(manifest: RunManifest, ledger: Ledger, layout: RunLayout, role: Role) -> list[RunRow]:
     """Write a role's rows in plan order; PhaseError if the ledger lacks a window's end."""
     records = {record.name: record for record in ledger.records(role)}
-    rows = [_row(manifest.run_id, planned.window, records.get(planned.window.label), role) for planned in manifest.plan]
+    plan = planned_of(manifest, role)
+    rows = [_row(manifest.run_id, planned.window, records.get(planned.window.label), role) for planned in plan]
     write_rows(layout, role, rows)
     return rows
+
+
+def planned_of(manifest: RunManifest, role: Role) -> list[PlannedWindow]:
+    """What the plan holds for a role, in its order: its windows, or their teachers'."""
+    return teachers(manifest.plan, manifest.config.scope) if role is Role.TEACHER else list(manifest.plan)
 
 
 def _row(run_id: str, window: Window, record: WorkRecord | None, role: Role) -> RunRow:

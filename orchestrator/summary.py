@@ -10,6 +10,7 @@ from rich.text import Text
 from orchestrator.coverage import verdicts_of
 from orchestrator.hold import is_held
 from orchestrator.ledger import Ledger
+from orchestrator.rows import planned_of
 from orchestrator.screen import Screen
 from schemas.artifacts import RunManifest
 from schemas.layout import RunLayout, audit_folder, log_path, telemetry_path
@@ -22,7 +23,6 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
     """The object that `--json` prints: read from the ledger, so it is right after any end."""
     config = manifest.config
     records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
-    planned = len(manifest.plan)
     reasons, status = ledger.get("reasons"), ledger.get("status")
     paths = {
         "run": layout.folder,
@@ -42,12 +42,12 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         },
         "bars": verdicts_of(manifest.bars) if manifest.bars is not None else None,
         "windows": {
-            role.value: {"planned": planned}
+            role.value: {"planned": len(planned_of(manifest, role))}
             | {s.value: sum(r.status is s for r in records[role]) for s in Status}
             | {"reused": sum(r.status is Status.SUCCESS and r.reused_from is not None for r in records[role])}
             for role in records
         },
-        "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.TEACHER] if r.reason).items())),
+        "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.STUDENT] if r.reason).items())),
         "paths": {name: str(path) for name, path in paths.items() if path.exists()},
         "duration_seconds": float(ledger.get("duration_seconds") or 0.0),
     }
@@ -63,7 +63,7 @@ def round_seconds(seconds: float | None) -> float | None:
 
 def untrained_symbols(manifest: RunManifest, ledger: Ledger) -> dict[str, Counter[str]]:
     """Symbols of which every window was skipped, and how often for which reason."""
-    records = {record.name: record for record in ledger.records(Role.TEACHER)}
+    records = {record.name: record for record in ledger.records(Role.STUDENT)}
     reasons: dict[str, Counter[str]] = {}
     trained = set()
     for planned in manifest.plan:

@@ -32,26 +32,31 @@ class RunManifest(Frozen):
 
 
 class TeacherInputs(Frozen):
-    """What a teacher is a function of. `bars_sha256` is of the bars before its window's end, from the first on."""
+    """What a teacher is a function of. `bars_sha256` is of each symbol's bars before its window's end."""
 
     role: Literal[Role.TEACHER] = Role.TEACHER
     window: Span
     settings: TrainingSettings
-    bars_sha256: str
+    bars_sha256: dict[str, str]
     versions: dict[str, str]
+
+    @property
+    def is_panel(self) -> bool:
+        """Whether it learns from several symbols together."""
+        return self.settings.scope == "panel"
 
 
 class StudentInputs(Frozen):
     """What a student and its scores are a function of.
 
-    `bars_sha256` is of the bars from the first to the last that scoring reads, `teacher_sha256` of its teacher's
-    `metadata.json`.
+    `bars_sha256` is of the bars from the first to the last that scoring reads, also of the panel's other symbols where
+    its teacher sees them; `teacher_sha256` of its teacher's `metadata.json`.
     """
 
     role: Literal[Role.STUDENT] = Role.STUDENT
     window: Window
     settings: TrainingSettings
-    bars_sha256: str
+    bars_sha256: dict[str, str]
     teacher_sha256: str
     versions: dict[str, str]
 
@@ -62,8 +67,41 @@ def key_of(inputs: TeacherInputs | StudentInputs) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class Certificate(Frozen):
+    """`teacher/certificate.json`: what was checked of a window's rows, and what was found; empty is as it must be."""
+
+    window_label: str
+    rows: int
+    models: int
+    spans_checked: int
+    violations: tuple[str, ...]
+
+
+class Fidelity(Frozen):
+    """A student beside its teacher on the scored rows of a window; probabilities, and log losses in nats.
+
+    `agreement` is the share of rows that both put on the same side of the training base rate; differences are student
+    less teacher.
+    """
+
+    rows: int
+    agreement: float
+    rank_correlation: float | None
+    mean_difference: float
+    mean_absolute_difference: float
+    log_loss: float
+    log_loss_without_teacher: float
+    teacher_log_loss: float
+    prior_log_loss: float
+    model_bytes: int
+
+
 class TeacherMetadata(TeacherInputs):
-    """`teacher/metadata.json`: a function of bars, settings and code; nothing about when or where."""
+    """`teacher/metadata.json`: a function of bars, settings and code; nothing about when or where.
+
+    `offsets` has a logit for each symbol of a panel, which its probabilities begin from; `held_out` the blocks that
+    each out-of-fold model knew nothing of, by its bit in the column `fitted_by` of the labels.
+    """
 
     key: str
     features: tuple[str, ...]
@@ -71,6 +109,8 @@ class TeacherMetadata(TeacherInputs):
     effective_rows: float
     prior: float
     rounds: int
+    offsets: dict[str, float]
+    held_out: tuple[tuple[int, ...], ...]
     parameters: dict[str, Metric]
     metrics: dict[str, Metric]
     sha256: dict[str, str]
@@ -97,6 +137,8 @@ class StudentMetadata(StudentInputs):
     features: tuple[str, ...]
     rows: dict[str, int]
     prior: float
+    trade_above: float | None
+    fidelity: Fidelity
     metrics: dict[str, Metric]
     sha256: dict[str, str]
 
@@ -147,7 +189,10 @@ class Gate(Frozen):
 
 
 class Validation(Frozen):
-    """`validation.json`: pooled out-of-sample scores of every student, and what they were computed from."""
+    """`validation.json`: pooled out-of-sample scores of every student, and what they were computed from.
+
+    `alone` is the student that had no teacher. A privileged teacher's scores cannot be had live.
+    """
 
     run_id: str
     windows: int
@@ -156,6 +201,7 @@ class Validation(Frozen):
     last: date
     prior_log_loss: float
     student_log_loss: float
+    alone_log_loss: float
     teacher_log_loss: float
     log_loss_skill: float
     teacher_skill: float

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from schemas.base import Frozen
 from schemas.device import parse_devices
 from schemas.names import RunId, Symbol
+from schemas.window import PANEL, Scope
 
 Interval = Literal["1minute", "5minute", "30minute", "1day"]
 
@@ -32,7 +33,6 @@ Label = Literal["fixed", "triple-barrier"]
 ThresholdUnit = Literal["return", "sigma"]
 Entry = Literal["next-open", "close"]
 LabelReturn = Literal["gross", "net"]
-Scope = Literal["symbol", "panel"]
 Privilege = Literal["path", "cross-section"]
 StudentKind = Literal["logistic", "booster"]
 
@@ -299,6 +299,8 @@ class RunConfig(BarsConfig):
     def _known_cross_section(self) -> Self:
         if "cross-section" in self.privileged and self.scope != "panel":
             raise ValueError("--privileged cross-section needs --scope panel: a teacher of one symbol sees no other")
+        if PANEL in self.symbols and self.scope == "panel":
+            raise ValueError(f"with --scope panel no symbol can be named {PANEL}: its windows are the panel's")
         return self
 
     def training(self) -> TrainingSettings:

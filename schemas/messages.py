@@ -64,7 +64,9 @@ class WindowTask(Attempt):
     role: Literal[Role.TEACHER, Role.STUDENT]
     window: Window
     settings: TrainingSettings
-    bars_sha256: str = Field(description="Digest of the symbol's stored file; an artifact's is of the bars it reads.")
+    bars: dict[Symbol, str] = Field(
+        description="Digest of each symbol's stored file; an artifact's is of what it reads."
+    )
     reuse: bool = Field(False, description="Take an artifact of equal key from another run, if there is one.")
 
 

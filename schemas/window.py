@@ -3,12 +3,19 @@
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
+from typing import Literal, Self
 
 from schemas.base import Frozen
 from schemas.names import Symbol
 
 # The longest warm-up that any feature declares (a test compares them): bars before a row that its features need.
 WARMUP_BARS = 150
+
+
+Scope = Literal["symbol", "panel"]
+
+# Stands for the symbol in a window whose teacher learns from all symbols together.
+PANEL = "PANEL"
 
 
 class SkipReason(StrEnum):
@@ -46,6 +53,10 @@ class Window(Span):
     def span(self) -> Span:
         """The days to train on, alone."""
         return Span(symbol=self.symbol, start=self.start, end=self.end)
+
+    def taught_in(self, scope: Scope) -> Self:
+        """The window of its teacher: itself, or the panel's over the same days."""
+        return self if scope == "symbol" else self.model_copy(update={"symbol": PANEL})
 
 
 class PlannedWindow(Frozen):

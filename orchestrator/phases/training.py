@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from orchestrator.backlog import Item
 from orchestrator.context import RunContext
 from orchestrator.ledger import WorkRecord
-from orchestrator.rows import store_rows
+from orchestrator.rows import planned_of, store_rows
 from schemas.artifacts import RunRow
 from schemas.errors import PhaseError
 from schemas.events import EventStatus, EventType, Phase
 from schemas.layout import remove_temporary
 from schemas.messages import Metric, Outcome, Role, Status, WindowTask
+from schemas.window import Window
 
 PHASES = {Role.TEACHER: Phase.TEACHER_TRAINING, Role.STUDENT: Phase.STUDENT_TRAINING}
 
@@ -33,8 +34,13 @@ def run(context: RunContext) -> None:
 class _Training:
     def __init__(self, context: RunContext) -> None:
         self.context = context
-        self.windows = {planned.window.label: planned.window for planned in context.manifest.plan}
-        self.sizes = {planned.window.label: planned.expected_rows for planned in context.manifest.plan}
+        self.plan = {
+            role: {planned.window.label: planned for planned in planned_of(context.manifest, role)} for role in PHASES
+        }
+        scope = context.manifest.config.scope
+        self.students_by_teacher: dict[str, list[str]] = {label: [] for label in self.plan[Role.TEACHER]}
+        for label, planned in self.plan[Role.STUDENT].items():
+            self.students_by_teacher[planned.window.taught_in(scope).label].append(label)
         assert context.manifest.bars is not None
         self.bars = {symbol: row.sha256 for symbol, row in context.manifest.bars.symbols.items()}
         self.teachers_open = 0
@@ -46,7 +52,7 @@ class _Training:
         enter_plan(context)
         teachers = {record.name: record for record in context.ledger.records(Role.TEACHER)}
         students = {record.name: record for record in context.ledger.records(Role.STUDENT)}
-        pending = [label for label in self.windows if teachers[label].status is None]
+        pending = [label for label in self.plan[Role.TEACHER] if teachers[label].status is None]
         self.teachers_open = len(pending)
         self.students_ended = {label for label, record in students.items() if record.status is not None}
         self._begin(Phase.TEACHER_TRAINING, teachers.values())
@@ -59,9 +65,9 @@ class _Training:
         work = [self._item(Role.TEACHER, label) for label in pending]
         work += [
             task
-            for label in students
+            for label in self.students_by_teacher
             if teachers[label].status is not None
-            for task in self._student_of(label, teachers[label])
+            for task in self._students_of(teachers[label])
         ]
         context.dispatcher.run(work, self._on_end)
         remove_temporary(context.layout.folder)
@@ -82,17 +88,22 @@ class _Training:
         if outcome.role is Role.STUDENT:
             return ()
         self.teachers_open -= 1
-        students = self._student_of(outcome.name, outcome)
+        students = self._students_of(outcome)
         if not self.teachers_open:
             self._end_teachers()
         return students
 
-    def _student_of(self, label: str, teacher: Outcome | WorkRecord) -> list[Item]:
-        """The student's task, if it is still to be done; where its teacher did not succeed, its end is settled here."""
-        if label in self.students_ended:
-            return []
+    def _students_of(self, teacher: Outcome | WorkRecord) -> list[Item]:
+        """The tasks of a teacher's students, as far as they are still to be done."""
+        open_ones = [label for label in self.students_by_teacher[teacher.name] if label not in self.students_ended]
         if teacher.status is Status.SUCCESS:
-            return [self._item(Role.STUDENT, label)]
+            return [self._item(Role.STUDENT, label) for label in open_ones]
+        for label in open_ones:
+            self._settle(label, teacher)
+        return []
+
+    def _settle(self, label: str, teacher: Outcome | WorkRecord) -> None:
+        """End a student whose teacher did not succeed."""
         skipped = teacher.status is Status.SKIPPED
         settled = Outcome(
             run_id=self.context.run_id,
@@ -108,24 +119,31 @@ class _Training:
         self.context.ledger.settle([settled])
         self.context.progress.advance(Phase.STUDENT_TRAINING, failed=not skipped, skipped=skipped)
         self._emit(settled, settled.status)
-        return []
 
     def _item(self, role: Role, label: str) -> Item:
-        window = self.windows[label]
+        planned = self.plan[role][label]
         task = WindowTask(
             run_id=self.context.run_id,
             data_dir=self.context.data_dir,
             telemetry=self.context.manifest.config.telemetry,
             role=role,
-            window=window,
+            window=planned.window,
             settings=self.context.manifest.config.training(),
-            bars_sha256=self.bars[window.symbol],
+            bars=self._bars(role, planned.window),
             reuse=self.context.manifest.config.reuse,
         )
-        return Item(task, size=self.sizes[label])
+        return Item(task, size=planned.expected_rows)
+
+    def _bars(self, role: Role, window: Window) -> dict[str, str]:
+        """Digests of what a task reads: its symbol's bars, or all symbols' of the panel that are trained then."""
+        config = self.context.manifest.config
+        if config.scope == "symbol" or (role is Role.STUDENT and "cross-section" not in config.privileged):
+            return {window.symbol: self.bars[window.symbol]}
+        mine = (self.plan[Role.STUDENT][label] for label in self.students_by_teacher[window.taught_in("panel").label])
+        return {each.window.symbol: self.bars[each.window.symbol] for each in mine if each.skip is None}
 
     def _emit(self, outcome: Outcome | WorkRecord, status: Status) -> None:
-        window = self.windows[outcome.name]
+        window = self.plan[outcome.role][outcome.name].window
         self.context.telemetry.emit(
             END_EVENTS[outcome.role, status],
             EventStatus(status.value),
@@ -165,7 +183,7 @@ class _Training:
         counts = context.ledger.counts(role)
         success, skipped, failed = (counts.get(status, 0) for status in Status)
         metrics: dict[str, Metric] = {
-            "planned": len(self.windows),
+            "planned": len(self.plan[role]),
             "success": success,
             "skipped": skipped,
             "failed": failed,
@@ -203,7 +221,7 @@ def enter_plan(context: RunContext) -> None:
     skipped: list[Outcome] = []
     for role in (Role.TEACHER, Role.STUDENT):
         known = {record.name for record in ledger.records(role)}
-        fresh = [planned for planned in manifest.plan if planned.window.label not in known]
+        fresh = [planned for planned in planned_of(manifest, role) if planned.window.label not in known]
         skipped += [
             Outcome(
                 run_id=manifest.run_id,

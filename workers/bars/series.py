@@ -30,6 +30,10 @@ class Series:
     def __len__(self) -> int:
         return len(self.timestamp)
 
+    def upto(self, bars: int) -> "Series":
+        """The first `bars` bars."""
+        return Series(self.timestamp[:bars], self.session[:bars], *(getattr(self, name)[:bars] for name in COLUMNS))
+
     def digest(self, bars: int) -> str:
         """SHA-256 of the first `bars` bars: timestamp, session, then each column, as little-endian arrays."""
         digest = hashlib.sha256()

@@ -26,6 +26,7 @@ class Predictions:
     y: NDArray[np.float64]
     forward_return: Floats
     student: Floats
+    alone: Floats
     teacher: Floats
     prior: Floats
     trade: NDArray[np.bool_]
@@ -61,6 +62,7 @@ def load_predictions(layout: RunLayout) -> Predictions:
         y=np.asarray(table["label"], dtype=np.float64),
         forward_return=np.asarray(table["forward_return"], dtype=np.float64),
         student=np.asarray(table["student"], dtype=np.float64),
+        alone=np.asarray(table["alone"], dtype=np.float64),
         teacher=np.asarray(table["teacher"], dtype=np.float64),
         prior=np.asarray(table["prior"], dtype=np.float64),
         trade=np.asarray(table["trade"], dtype=bool),

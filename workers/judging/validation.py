@@ -12,7 +12,6 @@ from schemas.messages import Metric
 from workers.bars.series import Floats
 from workers.judging.predictions import Predictions
 from workers.judging.scoring import daily_means, log_loss, skill
-from workers.learning.window import round_trip_cost
 
 
 def net_returns(predictions: Predictions, cost: float) -> Floats:
@@ -32,16 +31,17 @@ def daily_net(predictions: Predictions, settings: TrainingSettings) -> tuple[NDA
 
     Each day's decisions get one part of as many as there are days whose trades overlap.
     """
-    net = net_returns(predictions, round_trip_cost(settings)) / overlap_days(predictions, settings)
+    net = net_returns(predictions, settings.round_trip_cost) / overlap_days(predictions, settings)
     return daily_means(predictions.day, net)
 
 
 def validate(run_id: str, predictions: Predictions, settings: TrainingSettings) -> Validation:
     """Scores of all rows together, and by symbol."""
-    net = net_returns(predictions, round_trip_cost(settings))
+    net = net_returns(predictions, settings.round_trip_cost)
     traded = predictions.trade
-    prior, student, teacher = (
-        log_loss(predictions.y, p) for p in (predictions.prior, predictions.student, predictions.teacher)
+    prior, student, alone, teacher = (
+        log_loss(predictions.y, p)
+        for p in (predictions.prior, predictions.student, predictions.alone, predictions.teacher)
     )
     _, by_day = daily_net(predictions, settings)
     return Validation(
@@ -52,6 +52,7 @@ def validate(run_id: str, predictions: Predictions, settings: TrainingSettings) 
         last=_day(predictions.day.max()),
         prior_log_loss=prior,
         student_log_loss=student,
+        alone_log_loss=alone,
         teacher_log_loss=teacher,
         log_loss_skill=skill(student, prior),
         teacher_skill=skill(teacher, prior),

@@ -1,13 +1,19 @@
-"""Chronological splits that keep label spans apart. Rows are in time order; nothing is ever shuffled."""
+"""Chronological splits that keep label spans apart. Rows are in order of their decisions; nothing is ever shuffled.
 
+A span `[t0, t1]` is two positions on one time axis: bars of one symbol, or those of all symbols of a panel together.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.bars.series import Ints
 
-TAIL_SHARE = 0.2
-FOLDS = 4
+BLOCKS = 4
+TAIL = BLOCKS - 1  # the last block: early stopping and every other choice are made on it
 
 
 @dataclass(frozen=True)
@@ -19,28 +25,30 @@ class TailSplit:
     tail: Ints
 
 
-@dataclass(frozen=True)
-class Fold:
-    """Row positions to fit on, and a contiguous block to predict."""
-
-    fit: Ints
-    held_out: Ints
+def blocks(t0: Ints) -> NDArray[np.int8]:
+    """The block, 0 to BLOCKS - 1, of each row: equal parts in time, decisions of one instant in one block."""
+    first = [part[0] for part in np.array_split(np.arange(len(t0)), BLOCKS) if len(part)]
+    return (np.searchsorted(t0[first], t0, side="right") - 1).astype(np.int8)
 
 
-def split_tail(t0: Ints, t1: Ints) -> TailSplit:
-    """Last fifth as tail; every earlier row whose label ends at or after the tail's first bar is purged."""
-    rows = np.arange(len(t0))
-    first_tail = len(rows) - max(round(len(rows) * TAIL_SHARE), 1)
-    before = rows[:first_tail]
-    clean = t1[before] < t0[first_tail]
-    return TailSplit(before[clean], before[~clean], rows[first_tail:])
+def apart(t0: Ints, t1: Ints, block: NDArray[np.int8], held_out: Collection[int], embargo: int) -> Ints:
+    """Rows outside the blocks `held_out` whose spans stay more than `embargo` bars away from those of their rows."""
+    keep = np.ones(len(t0), dtype=bool)
+    for each in held_out:
+        mine = np.flatnonzero(block == each)
+        if len(mine):
+            keep &= (t1 + embargo < t0[mine[0]]) | (t0 > t1[mine].max() + embargo)
+    return np.flatnonzero(keep)
 
 
-def purged_folds(t0: Ints, t1: Ints, embargo_bars: int = 1) -> list[Fold]:
-    """Contiguous blocks, each to be predicted from the rows whose label spans touch neither it nor its embargo."""
-    folds = []
-    for held_out in np.array_split(np.arange(len(t0)), FOLDS):
-        start, stop = t0[held_out[0]], t1[held_out].max()
-        apart = (t1 < start) | (t0 > stop + embargo_bars)
-        folds.append(Fold(np.flatnonzero(apart), held_out))
-    return folds
+def split_tail(t0: Ints, t1: Ints, embargo: int) -> TailSplit:
+    """The last block as tail; an earlier row is purged unless its label ends more than `embargo` bars before it."""
+    block = blocks(t0)
+    tail = np.flatnonzero(block == TAIL)
+    fit = apart(t0, t1, block, (TAIL,), embargo)
+    return TailSplit(fit, np.setdiff1d(np.flatnonzero(block < TAIL), fit), tail)
+
+
+def held_out_sets() -> list[tuple[int, ...]]:
+    """What out-of-fold models go without: each block, and each two, for who must judge the one by the other."""
+    return [(block,) for block in range(BLOCKS)] + list(combinations(range(BLOCKS), 2))

@@ -1,201 +1,307 @@
 """A window from bars to teacher and student: which rows may be used, in what order, for what. No disk, no clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.artifacts import StudentModel
+from schemas.artifacts import Certificate
 from schemas.config import TrainingSettings
+from schemas.errors import DataError
 from schemas.messages import Metric
-from schemas.window import WARMUP_BARS, SkipReason, Window
-from workers.bars.calendar import day_number
-from workers.bars.series import Floats, Ints, Series
+from schemas.window import SkipReason, Window
+from workers.arrays import Array, module_of, to_host
+from workers.bars.series import Floats, Ints
 from workers.judging.scoring import log_loss
 from workers.learning import student as students
 from workers.learning import teacher as teachers
+from workers.learning.certificate import Spans, certify, reads_ahead
 from workers.learning.features import FEATURE_NAMES, RAW_INDICATORS, frame_of, model_features
-from workers.learning.labels import Labels, fixed_horizon, uniqueness
-from workers.learning.splits import TailSplit, purged_folds, split_tail
+from workers.learning.history import History, Rows, select_rows
+from workers.learning.labels import uniqueness
+from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
+from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
+from workers.learning.teacher import clip
 from workers.result import Skip
-
-MIN_CLASS_ROWS = 3
-
-
-@dataclass(frozen=True)
-class History:
-    """Everything about a symbol that its windows share: bars, indicators, features, labels."""
-
-    series: Series
-    raw: dict[str, Floats]
-    features: Floats
-    labels: Labels
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A window's training rows and scored rows, as positions in the symbol's labels (and bars)."""
-
-    train: Ints
-    scored: Ints
 
 
 @dataclass(frozen=True)
 class TaughtWindow:
-    """What the teacher task produces. Arrays have one value a training row."""
+    """What the teacher task produces. Arrays have one value a training row, in order of decision, then symbol.
+
+    `row` is a row's position in its symbol's labels; `opinion` and `fitted_by` are those of `teacher.opinions`.
+    """
 
     teacher: teachers.Teacher
-    rows: Rows
+    symbols: tuple[str, ...]
+    features: tuple[str, ...]
+    sample: teachers.Sample
+    row: Ints
     split: TailSplit
-    weight: Floats
-    out_of_fold: Floats
+    block: NDArray[np.int8]
+    opinion: Floats
+    fitted_by: Ints
+    certificate: Certificate
+    prior: float
     metrics: dict[str, Metric]
 
 
 @dataclass(frozen=True)
-class TrainedStudent:
-    """What the student task produces. `scored_*` have one value a scored row."""
+class School:
+    """What a stored teacher tells the student of one symbol, one value a training row."""
 
-    model: StudentModel
+    row: Ints
+    block: Ints
+    fitted_by: Ints
+    opinion: Floats
+
+
+@dataclass(frozen=True)
+class TrainedStudent:
+    """What the student task produces. `scored_*` have one value a scored row, `reward` one a training row."""
+
+    taught: students.Taught
+    trade_above: float | None
     prior: float
-    scored: Ints
+    rows: Rows
+    reward: Floats
     scored_student: Floats
+    scored_alone: Floats
     scored_teacher: Floats
     metrics: dict[str, Metric]
 
 
-def prepare(series: Series, settings: TrainingSettings) -> History:
-    """Compute a symbol's indicators, features and labels once, over its whole history."""
-    frame = frame_of(series, intraday=settings.interval != "1day")
-    labels = fixed_horizon(series, settings.horizon_bars, settings.threshold)
-    return History(series, frame.raw, model_features(frame), labels)
+def teacher_features(settings: TrainingSettings) -> tuple[str, ...]:
+    """Names of a teacher's inputs: the student's, then what it is privileged to see."""
+    path = PATH_NAMES if "path" in settings.privileged else ()
+    return FEATURE_NAMES + path + (CROSS_SECTION_NAMES if "cross-section" in settings.privileged else ())
 
 
-def select_rows(history: History, window: Window, settings: TrainingSettings) -> Rows:
-    """Rows to train on: decided in `[start, end)`, label ended before `end`. To score: decided in `[end, score_end)`.
+def teacher_inputs(
+    histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings
+) -> dict[str, Array]:
+    """What a teacher sees of the label positions `rows` of each symbol, on its device."""
+    columns = {}
+    if "cross-section" in settings.privileged:
+        instants = [history.series.timestamp for history in histories.values()]
+        returns = [to_host(history.features[:, FEATURE_NAMES.index("return_1")]) for history in histories.values()]
+        columns = dict(zip(histories, cross_section(instants, returns), strict=True))
+    result = {}
+    for symbol, mine in rows.items():
+        history = histories[symbol]
+        t0 = history.labels.t0[mine]
+        x = history.features[t0]
+        extra = [history.path[mine]] + ([columns[symbol][t0]] if columns else [])
+        seen = np.concatenate(extra, axis=1)
+        if seen.shape[1]:
+            xp = module_of(x)
+            x = xp.concatenate([x, xp.asarray(seen)], axis=1)
+        result[symbol] = x
+    return result
 
-    Both are warmed up. Raises Skip with the first reason that holds.
+
+def train_teacher(
+    histories: Mapping[str, History], window: Window, settings: TrainingSettings, device: str
+) -> TaughtWindow:
+    """Fit the teacher of a window's symbols, certify its rows, and ask models that saw none of a row about it.
+
+    A symbol of several that has no rows of its own is left out. Raises Skip, and DataError for a leak.
     """
-    session = history.series.session
-    start, end, score_end = map(day_number, (window.start, window.end, window.score_end))
-    t0, t1 = history.labels.t0, history.labels.t1
-    decided = session[t0]
-    inside = (decided >= start) & (decided < end) & (session[t1] < end)
-    train = np.flatnonzero(inside & (t0 >= WARMUP_BARS))
-    scored = np.flatnonzero((decided >= end) & (decided < score_end) & (t0 >= WARMUP_BARS))
-    if not ((session >= start) & (session < end)).any():
-        raise Skip(SkipReason.NO_DATA, f"no bars from {window.start} to {window.end}")
-    if len(train) < settings.min_rows:
-        cold = int(inside.sum()) - len(train)
-        if int(inside.sum()) >= settings.min_rows:
-            detail = f"{cold} rows lack {WARMUP_BARS} bars of history; {len(train)} left, {settings.min_rows} needed"
-            raise Skip(SkipReason.INSUFFICIENT_HISTORY, detail)
-        raise Skip(SkipReason.INSUFFICIENT_SAMPLES, f"{len(train)} labelled rows, {settings.min_rows} needed")
-    if not len(scored):
-        detail = f"no bar from {window.end} on has {settings.horizon_bars} bars after it"
-        raise Skip(SkipReason.INSUFFICIENT_FUTURE_DATA, detail)
-    return Rows(train, scored)
-
-
-def train_teacher(history: History, window: Window, settings: TrainingSettings, device: str) -> TaughtWindow:
-    """Fit the window's teacher and its purged out-of-fold probabilities. Raises Skip."""
-    rows = select_rows(history, window, settings)
-    labels = history.labels
-    t0, t1, y = labels.t0[rows.train], labels.t1[rows.train], labels.y[rows.train]
-    x = history.features[t0]
-    split = split_tail(t0, t1)
+    rows = _members(histories, window, settings)
+    symbols = tuple(rows)
+    sample, row = _sample({symbol: histories[symbol] for symbol in symbols}, rows, settings)
+    split, block = split_tail(sample.t0, sample.t1, settings.embargo_bars), blocks(sample.t0)
     if not len(split.fit):
-        detail = f"all {len(t0)} rows overlap the early-stopping tail at a horizon of {settings.horizon_bars} bars"
+        detail = f"all {len(sample)} rows overlap the early-stopping tail at a horizon of {settings.horizon_bars} bars"
         raise Skip(SkipReason.INSUFFICIENT_SAMPLES, detail)
-    _require_both_classes(y[split.fit])
-    unique = uniqueness(t0, t1)
-    weight = unique / unique.mean()
-    teacher = teachers.fit_teacher(x, y, weight, split, settings.seed, device)
-    folds = purged_folds(t0, t1)
-    probability = teachers.out_of_fold(x, y, weight, folds, teacher.rounds, settings.seed, device)
-    prior = float(np.average(y, weights=weight))
+    require_both_classes(sample.y[split.fit])
+    teacher = teachers.fit_teacher(sample, split, settings.seed, device)
+    opinion, fitted_by = teachers.opinions(sample, block, settings.embargo_bars, settings.seed, device)
+    certificate = _certify(histories, symbols, sample, row, split, block, fitted_by, window, settings)
+    if certificate.violations:
+        raise DataError(f"{window.label} leaks: {'; '.join(certificate.violations)}; report this, nothing was stored")
+    prior = float(np.average(sample.y, weights=sample.weight))
+    own = opinion[np.arange(len(sample)), block]
+    fit_prior = clip(float(sample.y[split.fit].mean()))
     metrics: dict[str, Metric] = {
         "tail_log_loss": teacher.tail_log_loss,
-        "tail_prior_log_loss": log_loss(y[split.tail], np.full(len(split.tail), _clip(y[split.fit].mean()))),
-        "out_of_fold_log_loss": log_loss(y, probability),
-        "prior_log_loss": log_loss(y, np.full(len(y), _clip(prior))),
+        "tail_prior_log_loss": log_loss(sample.y[split.tail], np.full(len(split.tail), fit_prior)),
+        "out_of_fold_log_loss": log_loss(sample.y, own),
+        "prior_log_loss": log_loss(sample.y, np.full(len(sample), clip(prior))),
         "rounds": teacher.rounds,
-        "rows": len(y),
-        "positives": int(y.sum()),
-        "effective_rows": float(unique.sum()),
+        "rows": len(sample),
+        "positives": int(sample.y.sum()),
+        "effective_rows": _effective_rows(histories, rows),
     }
-    return TaughtWindow(teacher, rows, split, weight, probability, metrics)
+    return TaughtWindow(
+        teacher, symbols, teacher_features(settings), sample, row, split, block, opinion, fitted_by, certificate,
+        prior, metrics,
+    )  # fmt: skip
 
 
 def train_student(
-    history: History, window: Window, settings: TrainingSettings, out_of_fold: Floats, teacher_scored: Floats
+    history: History, window: Window, settings: TrainingSettings, school: School, teacher_scored: Floats
 ) -> TrainedStudent:
-    """Fit the window's student on labels mixed with out-of-fold teacher probabilities, and score the bars after it.
+    """Fit the window's student with and without its teacher, and score the bars after it with both.
 
-    Args: out_of_fold, one value a training row; teacher_scored, the teacher's probability for each scored row.
+    Args: teacher_scored, the teacher's probability for each scored row. Raises Skip.
     """
     rows = select_rows(history, window, settings)
     labels = history.labels
-    y, x = labels.y[rows.train], history.features[labels.t0[rows.train]]
+    if rows.train.tolist() != school.row.tolist():
+        raise DataError(f"{window.label}: the teacher's rows are not these bars'; remove the window and resume the run")
+    train, y = rows.train, labels.y[rows.train]
+    require_both_classes(y)
     # Summing to the effective number of rows: a label that overlaps four others counts a fifth against the penalty.
-    weight = uniqueness(labels.t0[rows.train], labels.t1[rows.train])
-    coefficients, intercept, fill = students.fit_logistic(
-        x, students.target(y, out_of_fold, settings.distill_weight), weight
+    weight = uniqueness(labels.t0[train], labels.t1[train])
+    reward = (
+        students.rewards(labels.net_return[train], labels.sigma[train], settings.horizon_bars)
+        if settings.reward_weights
+        else np.ones(len(train))
     )
-    cost = round_trip_cost(settings)
-    model = StudentModel(
-        features=FEATURE_NAMES,
-        coefficients=tuple(coefficients.tolist()),
-        intercept=intercept,
-        fill=tuple(fill.tolist()),
-        trade_above=students.trade_threshold(y, labels.forward_return[rows.train], cost),
+    features = to_host(history.features)
+    lesson = students.Lesson(
+        features[labels.t0[train]], y, weight, reward, school.block, school.fitted_by, school.opinion
     )
-    scored = students.score(model, history.features[labels.t0[rows.scored]])
-    prior = _clip(float(np.average(y, weights=weight)))
-    truth = labels.y[rows.scored]
+    mixes = students.candidates(settings)
+    taught = students.teach(lesson, mixes, settings)
+    alone = taught if taught.mix == students.NO_TEACHER else students.teach(lesson, [students.NO_TEACHER], settings)
+    x, truth = features[labels.t0[rows.scored]], labels.y[rows.scored]
+    scored, scored_alone = (students.probability(each.model.margin(x)) for each in (taught, alone))
+    prior = clip(float(np.average(y, weights=weight)))
     metrics: dict[str, Metric] = {
         "rows": len(y),
         "scored_rows": len(truth),
+        "teacher_weight": taught.mix.teacher,
+        "temperature": taught.mix.temperature,
+        "calibration_slope": taught.calibration.slope,
+        "calibration_intercept": taught.calibration.intercept,
+        "inner_log_loss": taught.inner_log_loss,
         "scored_log_loss": log_loss(truth, scored),
+        "scored_alone_log_loss": log_loss(truth, scored_alone),
         "scored_prior_log_loss": log_loss(truth, np.full(len(truth), prior)),
         "scored_teacher_log_loss": log_loss(truth, teacher_scored),
     }
-    return TrainedStudent(model, prior, rows.scored, scored, teacher_scored, metrics)
+    trade_above = students.trade_threshold(y, labels.forward_return[train], settings.round_trip_cost)
+    return TrainedStudent(taught, trade_above, prior, rows, reward, scored, scored_alone, teacher_scored, metrics)
 
 
-def round_trip_cost(settings: TrainingSettings) -> float:
-    """Fees, taxes and two sides of slippage, as a fraction."""
-    return (settings.cost_bps + 2.0 * settings.slippage_bps) / 1e4
-
-
-def label_columns(history: History, taught: TaughtWindow) -> dict[str, NDArray[np.generic] | list[str]]:
-    """The columns of `labels.csv.gz` after symbol: one value a training row, raw indicators in price units."""
-    bars, labels, train = history.series, history.labels, taught.rows.train
-    t0 = labels.t0[train]
-    part = np.full(len(train), "fit", dtype=object)
+def label_columns(histories: Mapping[str, History], taught: TaughtWindow) -> dict[str, NDArray[np.generic] | list[str]]:
+    """The columns of `labels.csv.gz`: one value a training row, raw indicators in price units, instants in UTC."""
+    part = np.full(len(taught.row), "fit", dtype=object)
     part[taught.split.purged] = "purged"
     part[taught.split.tail] = "tail"
-    prices = {name: getattr(bars, name)[t0] for name in ("open", "high", "low", "close", "volume")}
+    columns: dict[str, NDArray[np.generic]] = {}
+    for number, symbol in enumerate(taught.symbols):
+        mine = np.flatnonzero(taught.sample.member == number)
+        for name, values in _member_columns(histories[symbol], taught.row[mine]).items():
+            columns.setdefault(name, np.empty(len(taught.row), dtype=values.dtype))[mine] = values
     return {
-        "session": bars.session[t0].astype(np.int32),
-        "timestamp": bars.timestamp[t0],
-        "label_end": bars.timestamp[labels.t1[train]],
-        **prices,
-        **{name: history.raw[name][t0] for name in RAW_INDICATORS},
-        "label": labels.y[train],
-        "forward_return": labels.forward_return[train],
-        "weight": taught.weight,
+        "symbol": [taught.symbols[number] for number in taught.sample.member],
+        **columns,
+        "weight": taught.sample.weight,
         "part": part.tolist(),
-        "teacher_out_of_fold": taught.out_of_fold,
+        "block": taught.block,
+        "fitted_by": taught.fitted_by,
+        "teacher_out_of_fold": taught.opinion[np.arange(len(taught.row)), taught.block],
+        **{f"opinion_without_{block}": column for block, column in enumerate(taught.opinion.T)},
     }
 
 
-def _clip(probability: float) -> float:
-    return min(max(probability, teachers.EPSILON), 1.0 - teachers.EPSILON)
+def _member_columns(history: History, row: Ints) -> dict[str, NDArray[np.generic]]:
+    bars, labels = history.series, history.labels
+    t0 = labels.t0[row]
+    return {
+        "session": bars.session[t0].astype(np.int32),
+        "timestamp": bars.timestamp[t0],
+        "entry": bars.timestamp[labels.entry[row]],
+        "label_end": bars.timestamp[labels.t1[row]],
+        "label_end_session": bars.session[labels.t1[row]].astype(np.int32),
+        **{name: getattr(bars, name)[t0] for name in ("open", "high", "low", "close", "volume")},
+        **{name: history.raw[name][t0] for name in RAW_INDICATORS},
+        "label": labels.y[row],
+        "forward_return": labels.forward_return[row],
+        "net_return": labels.net_return[row],
+        "sigma": labels.sigma[row],
+        "barrier": labels.barrier[row],
+        "tie": labels.tie[row].astype(np.int8),
+        "row": row,
+    }
 
 
-def _require_both_classes(y: NDArray[np.int8]) -> None:
+def _members(histories: Mapping[str, History], window: Window, settings: TrainingSettings) -> dict[str, Ints]:
+    """Training rows of each symbol that has some; Skip, as the first symbol's, if none has."""
+    rows, skips = {}, []
+    for symbol, history in histories.items():
+        try:
+            rows[symbol] = select_rows(history, window, settings).train
+        except Skip as skip:
+            skips.append(skip)
+    if not rows:
+        raise skips[0]
+    return rows
+
+
+def _sample(
+    histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings
+) -> tuple[teachers.Sample, Ints]:
+    """Rows of all symbols in order of decision, then symbol; and each one's position in its symbol's labels."""
+    axis = np.unique(np.concatenate([history.series.timestamp for history in histories.values()]))
+    t0, t1, y, weight = [], [], [], []
+    for symbol, row in rows.items():
+        series, labels = histories[symbol].series, histories[symbol].labels
+        on_axis = np.searchsorted(axis, series.timestamp)
+        t0.append(on_axis[labels.t0[row]])
+        # Kept apart by the whole horizon, which a privileged path is seen to the end of.
+        t1.append(on_axis[labels.t0[row] + settings.horizon_bars])
+        y.append(labels.y[row])
+        weight.append(uniqueness(labels.t0[row], labels.t1[row]))
+    member = np.repeat(np.arange(len(rows)), [len(row) for row in rows.values()])
+    order = np.lexsort((member, np.concatenate(t0)))
+    inputs = list(teacher_inputs(histories, rows, settings).values())
+    x = inputs[0]
+    if len(inputs) > 1:
+        x = module_of(x).concatenate(inputs)[order]
+    unique = np.concatenate(weight)[order]
+    sample = teachers.Sample(
+        x, np.concatenate(y)[order], np.concatenate(t0)[order], np.concatenate(t1)[order], unique / unique.mean(),
+        member[order], len(rows),
+    )  # fmt: skip
+    return sample, np.concatenate(list(rows.values()))[order]
+
+
+def _effective_rows(histories: Mapping[str, History], rows: Mapping[str, Ints]) -> float:
+    spans = ((histories[symbol].labels, row) for symbol, row in rows.items())
+    return float(sum(uniqueness(labels.t0[row], labels.t1[row]).sum() for labels, row in spans))
+
+
+def _certify(
+    histories: Mapping[str, History], symbols: tuple[str, ...], sample: teachers.Sample, row: Ints, split: TailSplit,
+    block: NDArray[np.int8], fitted_by: Ints, window: Window, settings: TrainingSettings,
+) -> Certificate:  # fmt: skip
+    decided, ended, ended_day = np.zeros((3, len(sample)), dtype=np.int64)
+    found: list[str] = []
+    for number, symbol in enumerate(symbols):
+        mine = np.flatnonzero(sample.member == number)
+        series, labels = histories[symbol].series, histories[symbol].labels
+        t0, t1 = labels.t0[row[mine]], labels.t1[row[mine]]
+        decided[mine], ended[mine], ended_day[mine] = series.timestamp[t0], series.timestamp[t1], series.session[t1]
+        known = series.upto(int(t0[-1]) + 1)
+        whole = histories[symbol].features
+        again = model_features(frame_of(known, settings.interval != "1day", xp=module_of(whole)))
+        found += [f"{symbol}: {each}" for each in reads_ahead(to_host(whole[t0]), to_host(again[t0]), FEATURE_NAMES)]
+    part = np.full(len(sample), "fit", dtype=object)
+    part[split.purged], part[split.tail] = "purged", "tail"
+    spans = Spans(decided, ended, ended_day, part.tolist(), block.astype(np.int64), fitted_by)
+    return certify(window.span.label, window.end, spans, held_out_sets(), found)
+
+
+def require_both_classes(y: NDArray[np.int8]) -> None:
+    """Raise Skip unless there are a few rows of each class."""
     ones = int(y.sum())
-    if min(ones, len(y) - ones) < MIN_CLASS_ROWS:
-        detail = f"{ones} of {len(y)} fitted rows are positive; at least {MIN_CLASS_ROWS} of each class are needed"
+    if min(ones, len(y) - ones) < students.MIN_CLASS_ROWS:
+        detail = (
+            f"{ones} of {len(y)} fitted rows are positive; at least {students.MIN_CLASS_ROWS} of each class are needed"
+        )
         raise Skip(SkipReason.SINGLE_CLASS, detail)

@@ -1,0 +1,28 @@
+"""The array module that a device computes with, and the way back to the host."""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+
+def array_module(device: str) -> ModuleType:
+    """`cupy` for device "cuda", else `numpy`."""
+    if device != "cuda":
+        return np
+    import cupy
+
+    return cupy  # type: ignore[no-any-return]
+
+
+def module_of(x: Array) -> ModuleType:
+    """The array module that `x` belongs to."""
+    return array_module("cpu" if isinstance(x, np.ndarray) else "cuda")
+
+
+def to_host(x: Array) -> NDArray[Any]:
+    """`x` as a numpy array."""
+    return x if isinstance(x, np.ndarray) else x.get()

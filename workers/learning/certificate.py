@@ -1,0 +1,92 @@
+"""An independent proof that a window's rows leak nothing: no arithmetic on splits, only bars painted one by one.
+
+It shares no code with what lays the splits. A span is painted on every instant that it covers; a row that was
+fitted and touches paint is a leak.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.artifacts import Certificate
+from workers.bars.calendar import day_number, day_of
+from workers.bars.series import Floats, Ints
+
+MICROSECONDS_A_DAY = 86_400 * 10**6
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Spans:
+    """A window's rows as they are stored, one value a row in each array.
+
+    `decided` and `ended` are microseconds since 1970, `ended_day` the session of the label's end in days since 1970;
+    `part` says fit, purged or tail, `block` which block the row is in, and bit m of `fitted_by` that model m saw it.
+    """
+
+    decided: Ints
+    ended: Ints
+    ended_day: Ints
+    part: Sequence[str]
+    block: Ints
+    fitted_by: Ints
+
+
+def certify(label: str, end: date, spans: Spans, held_out: Sequence[Sequence[int]], features: list[str]) -> Certificate:
+    """Check every row against every set that it must not touch. `features`: what `reads_ahead` found.
+
+    `end` is the first day that is scored, `held_out[m]` the blocks that model m was to know nothing of.
+    """
+    violations = list(features)
+    if not len(spans.decided):
+        violations.append("there is no row")
+    instants = {instant: i for i, instant in enumerate(sorted({*spans.decided.tolist(), *spans.ended.tolist()}))}
+    first = [instants[instant] for instant in spans.decided.tolist()]
+    last = [instants[instant] for instant in spans.ended.tolist()]
+    part = np.asarray(spans.part, dtype=object)
+
+    def leaks(fitted: NDArray[np.bool_], forbidden: NDArray[np.bool_], what: str) -> int:
+        painted = np.zeros(len(instants), dtype=bool)
+        for row in np.flatnonzero(forbidden):
+            painted[first[row] : last[row] + 1] = True
+        found = [row for row in np.flatnonzero(fitted) if painted[first[row] : last[row] + 1].any()]
+        violations.extend(f"the row decided {_shown(spans.decided[row])} {what}" for row in found[:SHOWN])
+        if len(found) > SHOWN:
+            violations.append(f"{len(found) - SHOWN} more rows {what}")
+        return int(fitted.sum())
+
+    checked = leaks(part == "fit", part == "tail", "was fitted and its label reaches the tail")
+    for number, blocks in enumerate(held_out):
+        seen = np.array([bool(bits >> number & 1) for bits in spans.fitted_by.tolist()], dtype=bool)
+        names = " and ".join(map(str, blocks))
+        checked += leaks(
+            seen, np.isin(spans.block, list(blocks)), f"was fitted by a model that judges block {names}, and touches it"
+        )
+    late = np.flatnonzero(spans.ended_day >= day_number(end))
+    violations += [
+        f"the row decided {_shown(spans.decided[row])} has a label that ends on a scored day" for row in late
+    ]
+    return Certificate(
+        window_label=label, rows=len(spans.decided), models=len(held_out) + 1, spans_checked=checked + len(part),
+        violations=tuple(violations),
+    )  # fmt: skip
+
+
+def reads_ahead(whole: Floats, prefix: Floats, names: Sequence[str]) -> list[str]:
+    """Sentences on the features whose values change, to the bit, where the bars after the last row are not there.
+
+    Both have shape (rows, features); `prefix` was computed from bars up to its last row.
+    """
+    same = (whole == prefix) | (np.isnan(whole) & np.isnan(prefix))
+    return [
+        f"feature {name} reads past its bar: {int((~column).sum())} values change without later bars"
+        for name, column in zip(names, same.T, strict=True)
+        if not column.all()
+    ]
+
+
+def _shown(instant: int) -> date:
+    return day_of(int(instant) // MICROSECONDS_A_DAY)

@@ -1,0 +1,29 @@
+"""How faithful a student is to its teacher, on rows that neither learned from."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from schemas.artifacts import Fidelity
+from workers.bars.series import Floats
+from workers.judging.scoring import log_loss
+
+
+def fidelity(
+    y: NDArray[np.int8], student: Floats, alone: Floats, teacher: Floats, prior: float, model_bytes: int
+) -> Fidelity:
+    """Compare probabilities of one window's scored rows; `alone` is of the student that had no teacher."""
+    # A rank has no meaning where one of the two says the same of every row.
+    ranked = len(y) > 1 and np.ptp(student) > 0 and np.ptp(teacher) > 0
+    return Fidelity(
+        rows=len(y),
+        agreement=float(((student > prior) == (teacher > prior)).mean()),
+        rank_correlation=float(spearmanr(student, teacher).statistic) if ranked else None,
+        mean_difference=float((student - teacher).mean()),
+        mean_absolute_difference=float(np.abs(student - teacher).mean()),
+        log_loss=log_loss(y, student),
+        log_loss_without_teacher=log_loss(y, alone),
+        teacher_log_loss=log_loss(y, teacher),
+        prior_log_loss=log_loss(y, np.full(len(y), prior)),
+        model_bytes=model_bytes,
+    )

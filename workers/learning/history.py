@@ -1,0 +1,81 @@
+"""Everything about a symbol that its windows share, and which of its rows a window may use."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.config import TrainingSettings
+from schemas.window import WARMUP_BARS, SkipReason, Span, Window
+from workers.arrays import Array, array_module, to_host
+from workers.bars.calendar import day_number
+from workers.bars.series import Floats, Ints, Series
+from workers.learning import labels as labelling
+from workers.learning.features import frame_of, model_features
+from workers.learning.labels import Labels
+from workers.learning.privileged import path
+from workers.result import Skip
+
+
+@dataclass(frozen=True)
+class History:
+    """A symbol's bars, indicators, features and labels.
+
+    `raw` and `features` have one value a bar, `features` on the teacher's device; `path` has a row a label, and no
+    column unless the teacher may see it.
+    """
+
+    series: Series
+    raw: dict[str, Floats]
+    features: Array
+    labels: Labels
+    path: Floats
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A window's training rows and scored rows, as positions in the symbol's labels."""
+
+    train: Ints
+    scored: Ints
+
+
+def prepare(series: Series, settings: TrainingSettings, device: str = "cpu") -> History:
+    """Compute a symbol's indicators, features and labels once, over its whole history."""
+    frame = frame_of(series, intraday=settings.interval != "1day", xp=array_module(device))
+    labels = labelling.label(series, settings)
+    seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
+    raw = {name: to_host(values) for name, values in frame.raw.items()}
+    return History(series, raw, model_features(frame), labels, seen)
+
+
+def bars_before(series: Series, span: Span) -> int:
+    """Bars of days before the span's end: all that its teacher may know."""
+    return int(np.searchsorted(series.session, day_number(span.end)))
+
+
+def select_rows(history: History, window: Window, settings: TrainingSettings) -> Rows:
+    """Rows to train on: decided in `[start, end)`, the whole horizon ended an embargo before the bars of `end` begin.
+
+    To score: decided in `[end, score_end)`. Both are warmed up. Raises Skip with the first reason that holds.
+    """
+    session = history.series.session
+    start, end, score_end = map(day_number, (window.start, window.end, window.score_end))
+    t0 = history.labels.t0
+    decided = session[t0]
+    # The whole horizon, also where a barrier was met before: labels that ended early would else be favoured.
+    known = t0 + settings.horizon_bars + settings.embargo_bars < bars_before(history.series, window)
+    inside = (decided >= start) & known
+    train = np.flatnonzero(inside & (t0 >= WARMUP_BARS))
+    scored = np.flatnonzero((decided >= end) & (decided < score_end) & (t0 >= WARMUP_BARS))
+    if not ((session >= start) & (session < end)).any():
+        raise Skip(SkipReason.NO_DATA, f"no bars from {window.start} to {window.end}")
+    if len(train) < settings.min_rows:
+        cold = int(inside.sum()) - len(train)
+        if int(inside.sum()) >= settings.min_rows:
+            detail = f"{cold} rows lack {WARMUP_BARS} bars of history; {len(train)} left, {settings.min_rows} needed"
+            raise Skip(SkipReason.INSUFFICIENT_HISTORY, detail)
+        raise Skip(SkipReason.INSUFFICIENT_SAMPLES, f"{len(train)} labelled rows, {settings.min_rows} needed")
+    if not len(scored):
+        detail = f"no bar from {window.end} on has {settings.horizon_bars} bars after it"
+        raise Skip(SkipReason.INSUFFICIENT_FUTURE_DATA, detail)
+    return Rows(train, scored)

@@ -1,0 +1,58 @@
+"""What a teacher may see and a student never: the path inside a label's horizon, and the other symbols' same bar.
+
+Known by the end of the training span, never at the moment of a decision, so no score of a model that saw it is one
+that can be had live. Source: Vapnik and Izmailov (2015), Learning using privileged information.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from workers.bars.series import Floats, Ints, Series
+from workers.learning.labels import Labels
+
+PATH_NAMES = ("path_high", "path_low", "path_high_at", "path_low_at", "path_volatility")
+CROSS_SECTION_NAMES = ("market_return", "market_residual", "market_dispersion")
+
+
+def path(series: Series, labels: Labels, horizon_bars: int) -> Floats:
+    """The way of the price from entry to horizon, shape (labels, 5): its extremes, when they came, and how it shook.
+
+    Extremes are returns from the entry's price and volatility is of a bar, both in units of what was known at the
+    decision (times sqrt(horizon) for extremes); times are shares of the horizon. The return at its end is not in it.
+    """
+    steps = labels.t0[:, None] + np.arange(1, horizon_bars + 1)
+    entry = np.where(labels.entry > labels.t0, series.open[labels.entry], series.close[labels.entry])[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = labels.sigma * np.sqrt(horizon_bars)
+        high, low = series.high[steps] / entry - 1.0, series.low[steps] / entry - 1.0
+        returns = np.log(series.close[steps] / series.close[steps - 1])
+        columns = (
+            high.max(axis=1) / unit,
+            low.min(axis=1) / unit,
+            (high.argmax(axis=1) + 1) / horizon_bars,
+            (low.argmin(axis=1) + 1) / horizon_bars,
+            returns.std(axis=1) / labels.sigma,
+        )
+    result: Floats = np.stack(columns, axis=1)
+    result[~np.isfinite(result)] = np.nan
+    return result
+
+
+def cross_section(instants: Sequence[Ints], returns: Sequence[Floats]) -> list[Floats]:
+    """For each symbol, shape (bars, 3): the mean return of all symbols on that bar, its own less that, their spread.
+
+    `instants` and `returns` hold one array a symbol, one value a bar: its time, and its return over one bar.
+    """
+    axis = np.unique(np.concatenate(list(instants)))
+    at = [np.searchsorted(axis, mine) for mine in instants]
+    known = [np.isfinite(mine) for mine in returns]
+    count, total, square = np.zeros((3, len(axis)))
+    for where, mine, finite in zip(at, returns, known, strict=True):
+        np.add.at(count, where[finite], 1.0)
+        np.add.at(total, where[finite], mine[finite])
+        np.add.at(square, where[finite], mine[finite] ** 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = total / count
+        spread = np.sqrt(np.maximum(square / count - mean**2, 0.0))
+    return [np.stack([mean[w], mine - mean[w], spread[w]], axis=1) for w, mine in zip(at, returns, strict=True)]
