@@ -43,7 +43,7 @@ def fit(x: Floats, soft: Floats, weight: Floats, seed: int) -> Logistic:
     scale = filled.std(axis=0)
     scale[scale < 1e-12] = np.inf
     standard = (filled - fill) / scale
-    model = LogisticRegression(C=REGULARISATION_C, max_iter=MAX_ITERATIONS)
+    model = LogisticRegression(C=REGULARISATION_C, max_iter=MAX_ITERATIONS, solver="newton-cholesky")
     rows = np.concatenate([standard, standard])
     classes = np.repeat([1, 0], len(soft))
     model.fit(rows, classes, sample_weight=np.concatenate([weight * soft, weight * (1.0 - soft)]))
