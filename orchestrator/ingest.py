@@ -13,8 +13,8 @@ from orchestrator import broker as brokers
 from orchestrator.coverage import table_of
 from orchestrator.ledger import Ledger
 from orchestrator.phases.ingestion import Ingestion, store
-from orchestrator.preflight import ask
 from orchestrator.progress import Progress
+from orchestrator.question import ask
 from orchestrator.request import refuse_taken_devices, refuse_unwritable
 from orchestrator.screen import Screen, say_passed_over
 from orchestrator.surroundings import logging_to, open_fleet, signals_raise
@@ -65,7 +65,7 @@ def _look(config: IngestConfig, *, read: bool) -> tuple[BarsSettings, PreflightR
     bars = config.bars(*_days(config), incremental=config.incremental)
     devices = config.devices if config.local_workers and not read else None
     request = PreflightRequest(devices=devices, bars=bars, symbols=config.symbols, read=read, data_dir=config.data_dir)
-    return bars, ask(request)
+    return bars, ask("preflight", request, PreflightReport)
 
 
 def _days(config: IngestConfig) -> tuple[date | None, date | None]:

@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 from orchestrator import broker as brokers
 from orchestrator.coverage import stored_table, table_of
 from orchestrator.planning import days_to_fetch, plan
-from orchestrator.preflight import ask
+from orchestrator.question import ask
 from schemas.artifacts import RunManifest
 from schemas.config import BarsConfig, RunConfig
 from schemas.coverage import Coverage, CoverageTable
 from schemas.device import Device
 from schemas.errors import RequestError
 from schemas.layout import BarsLayout, sha256_of
-from schemas.preflight import PreflightRequest
+from schemas.preflight import PreflightReport, PreflightRequest
 from schemas.versions import artifact_versions
 from schemas.window import PlannedWindow
 from schemas.wire import presence_key
@@ -47,13 +47,15 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
     known = stored_bars(config) if config.skip_fetch else None
     days = days_asked_for(config)
     report = ask(
+        "preflight",
         PreflightRequest(
             devices=config.devices if config.local_workers else None,
             bars=None if config.skip_fetch else config.bars(*days),
             symbols=config.symbols,
             read=read,
             data_dir=config.data_dir,
-        )
+        ),
+        PreflightReport,
     )
     refuse_taken_devices(config, report.devices)
     if known is None and read:

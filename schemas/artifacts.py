@@ -143,6 +143,12 @@ class StudentMetadata(StudentInputs):
     sha256: dict[str, str]
 
 
+METADATA_KINDS: dict[Role, type[TeacherMetadata | StudentMetadata]] = {
+    Role.TEACHER: TeacherMetadata,
+    Role.STUDENT: StudentMetadata,
+}
+
+
 class RunRow(Frozen):
     """One row of `teacher_runs.json` or `student_runs.json`: a window's outcome and its circumstances."""
 

@@ -67,6 +67,21 @@ class TrainingSettings(Frozen):
         """Fees, taxes and two sides of slippage, as a fraction."""
         return (self.cost_bps + 2.0 * self.slippage_bps) / 1e4
 
+    @property
+    def label_rule(self) -> str:
+        """When a label is 1, as one sentence without its full stop."""
+        sigma = self.threshold_unit == "sigma"
+        theta = f"{self.threshold:g} of the volatility over them" if sigma else f"{self.threshold * 100:g} %"
+        start = "the next open" if self.entry == "next-open" else "the close"
+        end = f"the close {self.horizon_bars} bars after the decision"
+        if self.label == "fixed":
+            return f"a label is 1 where the {self.label_return} return from {start} to {end} exceeds {theta}"
+        return (
+            f"a label is 1 where the price, from {start} on, meets +{self.take_profit:g} of the volatility over"
+            f" {self.horizon_bars} bars before -{self.stop_loss:g}, or neither and the {self.label_return} return"
+            f" to {end} exceeds {theta}"
+        )
+
 
 class BarsSettings(Frozen):
     """The part of a request that decides which bars are stored, and under which checks."""

@@ -7,6 +7,7 @@ from schemas.config import BarsSettings
 from schemas.device import Device
 from schemas.messages import Ingested
 from schemas.names import Symbol
+from schemas.question import Answer
 
 
 class PreflightRequest(Frozen):
@@ -22,11 +23,10 @@ class PreflightRequest(Frozen):
     data_dir: str
 
 
-class PreflightReport(Frozen):
+class PreflightReport(Answer):
     """Devices, symbols and, if asked for, what became of each; or one sentence on why the request cannot be run."""
 
     devices: tuple[Device, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     ingested: dict[str, Ingested] = Field(default_factory=dict)
     passed_over: tuple[str, ...] = ()
-    error: str | None = None

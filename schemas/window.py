@@ -3,7 +3,7 @@
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal
 
 from schemas.base import Frozen
 from schemas.names import Symbol
@@ -54,9 +54,11 @@ class Window(Span):
         """The days to train on, alone."""
         return Span(symbol=self.symbol, start=self.start, end=self.end)
 
-    def taught_in(self, scope: Scope) -> Self:
+    def taught_in(self, scope: Scope) -> "Window":
         """The window of its teacher: itself, or the panel's over the same days."""
-        return self if scope == "symbol" else self.model_copy(update={"symbol": PANEL})
+        if scope == "symbol":
+            return self
+        return Window(symbol=PANEL, start=self.start, end=self.end, score_end=self.score_end)
 
 
 class PlannedWindow(Frozen):

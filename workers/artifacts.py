@@ -16,7 +16,6 @@ import xgboost as xgb
 from schemas.artifacts import StudentInputs, StudentMetadata, StudentModel, TeacherInputs, TeacherMetadata, key_of
 from schemas.errors import DataError
 from schemas.layout import artifact_folder, sha256_of, to_json
-from schemas.messages import Role
 from schemas.rows import read_model, write_model
 from workers.judging.predictions import FILE_NAME as PREDICTIONS
 from workers.learning.features import FEATURE_NAMES
@@ -35,11 +34,6 @@ LABELS = "labels.csv.gz"
 CERTIFICATE = "certificate.json"
 REWARDS = "rewards.parquet"
 METADATA = "metadata.json"
-
-METADATA_KINDS: dict[Role, type[TeacherMetadata | StudentMetadata]] = {
-    Role.TEACHER: TeacherMetadata,
-    Role.STUDENT: StudentMetadata,
-}
 
 
 @dataclass(frozen=True)
@@ -208,6 +202,7 @@ def _predictions(symbol: str, history: History, student: TrainedStudent) -> pa.T
             "timestamp": pa.array(bars.timestamp[t0]).cast(instant),
             "label_end": pa.array(bars.timestamp[t1]).cast(instant),
             "session": pa.array(bars.session[t0].astype(np.int32)).cast(pa.date32()),
+            "label_end_session": pa.array(bars.session[t1].astype(np.int32)).cast(pa.date32()),
             "label": labels.y[scored],
             "forward_return": labels.forward_return[scored],
             "student": student.scored_student,

@@ -5,15 +5,20 @@ import os
 import signal
 import sys
 import threading
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
 
+from schemas.base import Frozen
 from schemas.errors import GurukulError
 from schemas.preflight import PreflightRequest
+from schemas.question import Answer, RunQuestion, WindowQuestion
 from schemas.wire import BROKER_ENV
 from workers.devices import find_devices
+
+Q = TypeVar("Q", bound=Frozen)
 
 # Workers of one run have nothing to finish once it is over; a fleet lets its windows end.
 TIED_DRAIN_S, DRAIN_S = 5.0, 30.0
@@ -65,12 +70,40 @@ def preflight() -> None:
     """Answer one PreflightRequest on stdin with one PreflightReport on stdout."""
     from workers.preflight import inspect
 
+    _answer(PreflightRequest, inspect)
+
+
+@cli.command(hidden=True)
+def explain() -> None:
+    """Answer one WindowQuestion on stdin with one Explanation on stdout."""
+    from workers.inspection.explanation import explain
+
+    _answer(WindowQuestion, explain)
+
+
+@cli.command(hidden=True)
+def replay() -> None:
+    """Answer one WindowQuestion on stdin with one Replay on stdout."""
+    from workers.inspection.replay import replay
+
+    _answer(WindowQuestion, replay)
+
+
+@cli.command(hidden=True)
+def verify() -> None:
+    """Answer one RunQuestion on stdin with one Verification on stdout."""
+    from workers.inspection.verification import verify
+
+    _answer(RunQuestion, verify)
+
+
+def _answer(kind: type[Q], answer: Callable[[Q], Answer]) -> None:
     try:
-        request = PreflightRequest.model_validate_json(sys.stdin.read())
+        question = kind.model_validate_json(sys.stdin.read())
     except ValidationError as error:
         typer.echo(f"workers: {error}", err=True)
         raise typer.Exit(2) from None
-    typer.echo(inspect(request).model_dump_json())
+    typer.echo(answer(question).model_dump_json())
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:

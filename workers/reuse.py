@@ -4,11 +4,11 @@ import hashlib
 import logging
 from pathlib import Path
 
-from schemas.artifacts import StudentInputs, TeacherInputs, key_of
+from schemas.artifacts import METADATA_KINDS, StudentInputs, TeacherInputs, key_of
 from schemas.errors import DataError
 from schemas.layout import RunLayout, artifact_folder, to_json
 from schemas.messages import WindowTask
-from workers.artifacts import METADATA, METADATA_KINDS
+from workers.artifacts import METADATA
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.artifacts import StudentInputs, TeacherInputs
+from schemas.artifacts import METADATA_KINDS, StudentInputs, TeacherInputs
 from schemas.config import TrainingSettings
 from schemas.layout import BarsLayout, RunLayout
 from schemas.messages import Role, WindowTask
@@ -93,7 +93,7 @@ def _microseconds_a_row(model: Model, x: Floats) -> float:
 def _stored(task: WindowTask, donor: str | None) -> Result:
     """What lies there now, which is a twin's artifact where that came first."""
     folder = _folder(task, task.window, task.role)
-    metadata = read_model(folder / artifacts.METADATA, artifacts.METADATA_KINDS[task.role])
+    metadata = read_model(folder / artifacts.METADATA, METADATA_KINDS[task.role])
     return Result(metadata.metrics, artifacts.digests(folder), metadata.key, donor)
 
 

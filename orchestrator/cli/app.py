@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import fleet, ingest, inspect, run
+from orchestrator.cli import examine, fleet, ingest, inspect, run
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -20,6 +20,9 @@ cli.command("ingest")(ingest.ingest)
 cli.command("plan")(inspect.plan)
 cli.command("runs")(inspect.runs)
 cli.command("status")(inspect.status)
+cli.command("explain")(examine.explain)
+cli.command("replay")(examine.replay)
+cli.command("verify")(examine.verify)
 cli.command("resume")(run.resume)
 cli.command("cancel")(fleet.cancel)
 cli.command("fleet")(fleet.fleet)

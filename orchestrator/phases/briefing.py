@@ -86,6 +86,7 @@ def _facts(
         "verdicts": verdicts_of(bars),
         "gaps": [row.symbol for row in bars.symbols.values() if Check.OVERNIGHT_GAP in {f.check for f in row.findings}],
         "config": context.manifest.config,
+        "settings": context.manifest.config.training(),
         "validation": validation,
         "statistics": statistics,
         "recommendation": recommendation,

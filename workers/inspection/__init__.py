@@ -1,0 +1,1 @@
+"""Answers about a stored run, computed in place from what lies on disk."""

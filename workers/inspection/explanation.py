@@ -1,0 +1,94 @@
+"""One window from what is stored of it: its rows and their spans, how they were used, what came of them."""
+
+import csv
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.artifacts import Certificate, StudentMetadata, TeacherMetadata
+from schemas.errors import GurukulError, RequestError
+from schemas.messages import Role
+from schemas.question import Explanation, LabelledRow, Part, WindowQuestion
+from schemas.rows import read_model
+from workers.artifacts import CERTIFICATE, METADATA, read_labels
+from workers.inspection.stored import manifest_of, window_of
+from workers.judging.predictions import FILE_NAME as PREDICTIONS
+from workers.learning.labels import Barrier
+
+PARTS = ("fit", "purged", "tail", "scored")
+SHOWN_FEATURES = 5
+
+
+def explain(question: WindowQuestion) -> Explanation:
+    """Everything that is known of a trained window; `error` says why there is nothing to explain."""
+    try:
+        return _explain(question)
+    except GurukulError as error:
+        return Explanation(error=str(error))
+
+
+def _explain(question: WindowQuestion) -> Explanation:
+    manifest, layout = manifest_of(question)
+    window = window_of(question, manifest)
+    scope = manifest.config.scope
+    teacher = layout.artifact(window.taught_in(scope).label, Role.TEACHER)
+    student = layout.artifact(window.label, Role.STUDENT)
+    for folder in (teacher, student):
+        if not (folder / METADATA).is_file():
+            raise RequestError(
+                f"{folder} is not there: the window was skipped or has failed, see {layout.rows(Role.STUDENT)}"
+            )
+    labels, scored = read_labels(teacher), pq.read_table(student / PREDICTIONS)
+    rows = [_trained(row) for row in labels.to_pylist() if row["symbol"] == window.symbol]
+    rows += [_scored(row) for row in scored.to_pylist()]
+    mine = labels.filter(pa.compute.equal(labels["symbol"], window.symbol))
+    barriers = Counter(Barrier(code).name.lower() for code in mine["barrier"].to_pylist())
+    with (teacher / "feature_importance.csv").open() as file:
+        importance = [(row["feature"], float(row["importance"])) for row in csv.DictReader(file)]
+    return Explanation(
+        window=window,
+        parts=tuple(_part(name, found) for name in PARTS if (found := [row for row in rows if row.part == name])),
+        purged=tuple(row for row in rows if row.part == "purged"),
+        rows=tuple(rows) if question.rows else (),
+        ties=int(np.sum(mine["tie"].to_numpy())),
+        barriers=dict(barriers),
+        importance=tuple(importance[:SHOWN_FEATURES]),
+        certificate=read_model(teacher / CERTIFICATE, Certificate),
+        teacher=read_model(teacher / METADATA, TeacherMetadata),
+        student=read_model(student / METADATA, StudentMetadata),
+    )
+
+
+def _part(name: str, rows: list[LabelledRow]) -> Part:
+    return Part(
+        name=name,
+        rows=len(rows),
+        positives=sum(row.label for row in rows),
+        first=rows[0].day,
+        last=rows[-1].day,
+        label_end=max(row.last_day for row in rows),
+    )
+
+
+def _trained(row: dict[str, Any]) -> LabelledRow:
+    return _row(row, part=row["part"], block=row["block"], weight=row["weight"], said=row["teacher_out_of_fold"])
+
+
+def _scored(row: dict[str, Any]) -> LabelledRow:
+    return _row(row, part="scored", block=None, weight=None, said=row["student"])
+
+
+def _row(row: dict[str, Any], **used: Any) -> LabelledRow:
+    return LabelledRow(
+        symbol=row["symbol"],
+        decided=row["timestamp"],
+        label_end=row["label_end"],
+        day=row["session"],
+        last_day=row["label_end_session"],
+        label=row["label"],
+        forward_return=row["forward_return"],
+        **used,
+    )

@@ -1,0 +1,126 @@
+"""Train one window of a stored run again, beside it, and compare every file."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from schemas.artifacts import METADATA_KINDS, RunManifest, StudentMetadata, TeacherMetadata
+from schemas.device import DeviceKind
+from schemas.errors import GurukulError, RequestError
+from schemas.layout import BarsLayout, RunLayout, sha256_of
+from schemas.messages import Role, WindowTask
+from schemas.question import Compared, Replay, WindowQuestion
+from schemas.rows import read_model
+from schemas.versions import artifact_versions
+from schemas.window import Window
+from workers.devices import current_device, environment, find_devices
+from workers.inspection.stored import manifest_of, window_of
+from workers.result import Skip
+
+METADATA = "metadata.json"
+PREDICTIONS = "predictions.parquet"
+# What a probability may differ by between a GPU and another device: their histograms add up in another order.
+GPU_TOLERANCE = 1e-3
+
+
+def replay(question: WindowQuestion) -> Replay:
+    """Retrain teacher and student from the manifest and the stored bars; `error` says why that cannot be done."""
+    try:
+        manifest, layout = manifest_of(question)
+        return _replay(manifest, layout, window_of(question, manifest))
+    except (GurukulError, Skip) as error:
+        return Replay(error=str(error))
+
+
+def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
+    on_gpu = any(device.kind is DeviceKind.GPU for device in manifest.devices)
+    os.environ.update(environment(find_devices("auto" if on_gpu else "cpu:1x1")[0]))
+    from workers.training import study, teach  # imports what the pinned environment decides
+
+    settings, scope = manifest.config.training(), manifest.config.scope
+    windows = {Role.TEACHER: window.taught_in(scope), Role.STUDENT: window}
+    then = {role: _stored(layout.artifact(each.label, role), role) for role, each in windows.items()}
+    bars = BarsLayout(layout.folder.parents[1] / "bars" / settings.interval)
+    now: dict[Role, TeacherMetadata | StudentMetadata] = {}
+    files, differences = [], {}
+    with tempfile.TemporaryDirectory(prefix="gurukul-replay-") as folder:
+        (Path(folder) / "bars").symlink_to(bars.folder.parent)
+        for role, train in ((Role.TEACHER, teach), (Role.STUDENT, study)):
+            label = windows[role].label
+            task = WindowTask(
+                run_id=manifest.run_id,
+                data_dir=folder,
+                telemetry=False,
+                role=role,
+                window=windows[role],
+                settings=settings,
+                bars={symbol: _digest(bars, symbol) for symbol in then[role].bars_sha256},
+            )
+            train(task)
+            stored, again = layout.artifact(label, role), RunLayout.under(folder, manifest.run_id).artifact(label, role)
+            now[role] = _stored(again, role)
+            names = sorted({path.name for each in (stored, again) for path in each.iterdir()})
+            files += [
+                Compared(path=f"windows/{label}/{role}/{name}", stored=_hash(stored / name), again=_hash(again / name))
+                for name in names
+            ]
+            if role is Role.STUDENT:
+                differences = _differences(stored / PREDICTIONS, again / PREDICTIONS)
+    return Replay(
+        device=current_device().name,
+        files=tuple(files),
+        then_now=_then_now(then, now),
+        differences=differences,
+        tolerance=GPU_TOLERANCE if on_gpu else None,
+    )
+
+
+def _stored(folder: Path, role: Role) -> TeacherMetadata | StudentMetadata:
+    if not (folder / METADATA).is_file():
+        raise RequestError(f"{folder} holds no finished {role}; there is nothing to compare with")
+    return read_model(folder / METADATA, METADATA_KINDS[role])
+
+
+def _digest(bars: BarsLayout, symbol: str) -> str:
+    path = bars.bars(symbol)
+    if not path.is_file():
+        raise RequestError(f"{path} is gone: the bars that the window was trained on are needed to train it again")
+    return sha256_of(path)
+
+
+def _hash(path: Path) -> str | None:
+    return sha256_of(path) if path.is_file() else None
+
+
+def _then_now(
+    then: dict[Role, TeacherMetadata | StudentMetadata], now: dict[Role, TeacherMetadata | StudentMetadata]
+) -> dict[str, tuple[str, str]]:
+    """What the artifacts are a function of and is not the same any more: versions, and bars up to the last one read."""
+    versions = artifact_versions()
+    recorded = then[Role.TEACHER].versions
+    found = {
+        name: (recorded.get(name, "none"), versions.get(name, "none"))
+        for name in sorted(recorded.keys() | versions.keys())
+        if recorded.get(name) != versions.get(name)
+    }
+    for role in then:
+        for symbol, digest in then[role].bars_sha256.items():
+            if now[role].bars_sha256[symbol] != digest:
+                found[f"bars of {symbol}"] = (digest, now[role].bars_sha256[symbol])
+    return found
+
+
+def _differences(stored: Path, again: Path) -> dict[str, float]:
+    """Largest difference of each stored probability; nothing where the rows are not the same."""
+    if not stored.is_file():
+        return {}
+    before, after = pq.read_table(stored), pq.read_table(again)
+    if before["timestamp"] != after["timestamp"]:
+        return {}
+    return {
+        name: float(np.abs(before[name].to_numpy() - after[name].to_numpy()).max())
+        for name in ("student", "alone", "teacher", "prior")
+    }

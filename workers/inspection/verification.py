@@ -1,0 +1,123 @@
+"""Hash every file of a run again, and prove its certificates again from the rows that are stored."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.artifacts import METADATA_KINDS, RunManifest, RunRow, Statistics, TeacherMetadata, Validation
+from schemas.errors import GurukulError
+from schemas.layout import BarsLayout, RunLayout, sha256_of
+from schemas.messages import Role, Status
+from schemas.question import RunQuestion, Verification
+from schemas.rows import read_model, read_rows
+from workers.artifacts import CERTIFICATE, METADATA, read_labels
+from workers.bars.series import Ints
+from workers.inspection.stored import manifest_of
+from workers.judging.predictions import FILE_NAME as PREDICTIONS
+from workers.learning.certificate import Spans, certify
+
+
+def verify(question: RunQuestion) -> Verification:
+    """Check a run from its manifest to its last file; `error` says why that cannot be done."""
+    try:
+        manifest, layout = manifest_of(question)
+        rows = {role: read_rows(layout, role) for role in (Role.TEACHER, Role.STUDENT)}
+    except GurukulError as error:
+        return Verification(error=str(error))
+    broken: list[str] = []
+    files = certificates = spans = 0
+    for role, found in rows.items():
+        for row in found:
+            if row.status is not Status.SUCCESS:
+                continue
+            folder = layout.artifact(row.window_label, role)
+            faults, count = _artifact(folder, row)
+            broken += faults
+            files += count
+            if role is Role.TEACHER and not faults:
+                checked, violations = _prove(folder, row)
+                certificates, spans = certificates + 1, spans + checked
+                broken += violations
+            if role is Role.STUDENT and not faults:
+                broken += _scored_after(folder, row)
+    verdicts = list(_verdicts(layout))
+    return Verification(
+        windows=sum(row.status is Status.SUCCESS for row in rows[Role.STUDENT]),
+        files=files + len(verdicts),
+        certificates=certificates,
+        spans=spans,
+        broken=(*broken, *(fault for faults in verdicts for fault in faults)),
+        notes=tuple(_bars_notes(manifest, layout)),
+    )
+
+
+def _artifact(folder: Path, row: RunRow) -> tuple[list[str], int]:
+    """What is wrong with an artifact's files, and how many were hashed."""
+    metadata_path = folder / METADATA
+    if not metadata_path.is_file():
+        return [f"{metadata_path} is missing"], 0
+    if sha256_of(metadata_path) != row.metadata_sha256:
+        return [f"{metadata_path} is not what {row.role}_runs.json recorded"], 1
+    recorded = read_model(metadata_path, METADATA_KINDS[row.role]).sha256
+    present = {path.name for path in folder.iterdir()} - {METADATA}
+    faults = [f"{folder / name} is missing" for name in sorted(recorded.keys() - present)]
+    faults += [f"{folder / name} is in no metadata.json" for name in sorted(present - recorded.keys())]
+    faults += [
+        f"{folder / name} is not what metadata.json recorded"
+        for name in sorted(recorded.keys() & present)
+        if sha256_of(folder / name) != recorded[name]
+    ]
+    return faults, len(present) + 1
+
+
+def _prove(folder: Path, row: RunRow) -> tuple[int, list[str]]:
+    """Spans that were checked, and what leaks, of a teacher's stored rows."""
+    labels, metadata = read_labels(folder), read_model(folder / METADATA, TeacherMetadata)
+    spans = Spans(
+        decided=_instants(labels["timestamp"]),
+        ended=_instants(labels["label_end"]),
+        ended_day=np.asarray(labels["label_end_session"].cast(pa.int32()), dtype=np.int64),
+        part=labels["part"].to_pylist(),
+        block=np.asarray(labels["block"], dtype=np.int64),
+        fitted_by=np.asarray(labels["fitted_by"], dtype=np.int64),
+    )
+    certificate = certify(row.window_label, row.end, spans, metadata.held_out, [])
+    return certificate.spans_checked, [f"{folder / CERTIFICATE}: {fault}" for fault in certificate.violations]
+
+
+def _scored_after(folder: Path, row: RunRow) -> list[str]:
+    """What is wrong with a student's scored rows: each is decided on the window's last day or after."""
+    days = pq.read_table(folder / PREDICTIONS, columns=["session"])["session"].to_pylist()
+    early = sum(day < row.end for day in days)
+    return [f"{folder / PREDICTIONS}: {early} rows are scored inside the window"] if early else []
+
+
+def _instants(column: pa.ChunkedArray) -> Ints:
+    return np.asarray(column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
+
+
+def _verdicts(layout: RunLayout) -> Iterator[list[str]]:
+    """For each verdict of the run, the inputs that are not those it was computed from."""
+    verdicts = {}
+    if layout.validation.is_file():
+        verdicts[layout.validation] = read_model(layout.validation, Validation).inputs
+    if layout.statistics.is_file():
+        verdicts[layout.statistics] = read_model(layout.statistics, Statistics).inputs
+    for path, inputs in verdicts.items():
+        yield [
+            f"{path}: {layout.folder / name} is not what it was computed from"
+            for name, sha256 in inputs.items()
+            if not (layout.folder / name).is_file() or sha256_of(layout.folder / name) != sha256
+        ]
+
+
+def _bars_notes(manifest: RunManifest, layout: RunLayout) -> Iterator[str]:
+    bars = BarsLayout(layout.folder.parents[1] / "bars" / manifest.config.interval)
+    for symbol, coverage in manifest.bars.symbols.items() if manifest.bars is not None else ():
+        path = bars.bars(symbol)
+        if not path.is_file() or sha256_of(path) != coverage.sha256:
+            state = "has been replaced" if path.is_file() else "is gone"
+            yield f"{path} {state} since; `orchestrator replay` tells whether a window can still be trained again"
