@@ -208,3 +208,28 @@ def test_symbols_side_by_side_equal_symbols_one_by_one(intraday: bool) -> None:
         alone = seed_indicators(walk.high, walk.low, walk.close, walk.volume, session)
         for name, values in alone.items():
             np.testing.assert_array_equal(together[name][row], values, err_msg=name)
+
+
+@examples(30)
+@given(symbols=st.integers(1, 4), bars=st.integers(1, 40), seed=st.integers(0, 2**16))
+def test_session_start_is_the_first_bar_of_each_bars_session(symbols: int, bars: int, seed: int) -> None:
+    """Whatever sessions each symbol traded in, a bar's session starts at the first bar that has its number."""
+    session = np.cumsum(np.random.default_rng(seed).integers(0, 2, (symbols, bars)), axis=-1) + 18_000
+    first = indicators.session_start(session)
+    for row, found in zip(session, first, strict=True):
+        assert found.tolist() == [row.tolist().index(number) for number in row]
+        assert indicators.session_start(row).tolist() == found.tolist()
+
+
+@examples(30)
+@given(n=st.integers(1, 60), seed=st.integers(0, 2**16), level=st.sampled_from((0.0, 100.0, 1e7)))
+def test_rolling_deviation_loses_nothing_to_the_level(n: int, seed: int, level: float) -> None:
+    """A window deviates as exact arithmetic on its values says, to 1e-9, also far from zero and on a trend."""
+    x = level + np.cumsum(np.random.default_rng(seed).normal(0.5, 1.0, 120))
+    exact = [np.std((x[t - n + 1 : t + 1] - x[t]).astype(np.longdouble)) for t in range(n - 1, len(x))]
+    assert indicators.rolling_std(x, n)[n - 1 :] == pytest.approx(np.array(exact, dtype=float), rel=1e-9, abs=1e-12)
+
+
+def test_rolling_deviation_of_equal_values_is_exactly_zero() -> None:
+    """A window of one repeated value, however it rounds, deviates by 0 and not by a rounding error."""
+    assert (indicators.rolling_std(np.full(90, 0.1), 60)[59:] == 0.0).all()

@@ -2,18 +2,25 @@
 
 A feature's warm-up is the number of bars after which its value no longer depends on where the history
 began: the window for a moving statistic, and for a recursive one the settling measured against other seeds
-(relative difference under 1e-4: RSI 109, ATR 84, ADX 139, MACD 150 bars).
+(relative difference under 1e-4: RSI 109, ATR 84, ADX 139, MACD 150 bars). A history begins with a session's
+first bar. One symbol has arrays (bars,), several of equal length (symbols, bars), on numpy or cupy.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import pi
+from types import ModuleType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workers.bars.series import Floats, Series
+from workers.bars.series import COLUMNS, Series
 from workers.learning import indicators
-from workers.learning.indicators import Array, difference, rolling_std, rolling_sum, sma
+from workers.learning.indicators import Array, difference, namespace, rolling_std, rolling_sum, sma
+
+MICROSECONDS_A_DAY = 24 * 3600 * 10**6
+DAYS_A_YEAR = 365.25
+BARS = (*COLUMNS, "session", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -25,14 +32,39 @@ class Frame:
     low: Array
     close: Array
     volume: Array
+    session: Array
+    timestamp: Array
+    intraday: bool
     raw: dict[str, Array]
+
+    @cached_property
+    def log_close(self) -> Array:
+        return namespace(self.close).log(self.close)
+
+    @cached_property
+    def log_volume(self) -> Array:
+        return namespace(self.volume).log1p(self.volume)
+
+    @cached_property
+    def volatility_20(self) -> Array:
+        return rolling_std(difference(self.log_close), 20)
+
+    @cached_property
+    def volatility_60(self) -> Array:
+        return rolling_std(difference(self.log_close), 60)
+
+    @cached_property
+    def year_angle(self) -> Array:
+        """Position in the year from 1 March on, in radians."""
+        return march_day(self.session) * (2.0 * pi / DAYS_A_YEAR)
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A model input: `compute` maps a frame to one value a bar, without unit."""
+    """A model input: `compute` maps a frame to one value a bar, without unit; `source` says whose formula it is."""
 
     name: str
+    source: str
     warmup_bars: int
     compute: Callable[[Frame], Array]
 
@@ -53,71 +85,118 @@ def seed_indicators(high: Array, low: Array, close: Array, volume: Array, sessio
         else indicators.session_vwap(high, low, close, volume, session)
     )
     values = (
-        sma(close, 20), sma(close, 50), indicators.ema(close, 12), indicators.ema(close, 26), indicators.rsi(close),
+        middle, sma(close, 50), indicators.ema(close, 12), indicators.ema(close, 26), indicators.rsi(close),
         indicators.atr(high, low, close), vwap, upper, middle, lower, line, signal, histogram,
         indicators.adx(high, low, close), indicators.obv(close, volume),
     )  # fmt: skip
     return dict(zip(RAW_INDICATORS, values, strict=True))
 
 
-def _log_return(frame: Frame, bars: int) -> Array:
-    xp = indicators.namespace(frame.close)
-    log_close = xp.log(frame.close)
-    padding = xp.full(min(bars, len(log_close)), xp.nan)
-    return xp.concatenate([padding, log_close[bars:] - log_close[:-bars]])
+def march_day(day: Array) -> Array:
+    """Days since 1 March, 0 to 365, of days since 1970: the year's leap day comes last (Hinnant)."""
+    of_era = (day + 719_468) % 146_097
+    year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    return of_era - (365 * year + year // 4 - year // 100)
+
+
+def month_day(day: Array) -> Array:
+    """Day of the month, 1 to 31, of days since 1970."""
+    of_year = march_day(day)
+    month = (5 * of_year + 2) // 153
+    return of_year - (153 * month + 2) // 5 + 1
+
+
+def _weekday(frame: Frame) -> Array:
+    """Monday 0, Sunday 1. Day 0, 1 January 1970, was a Thursday."""
+    return (frame.session + 3) % 7 / 6.0
+
+
+def _session_position(frame: Frame) -> Array:
+    """Time since the session's first bar as a share of a day: how long the session will last is not known yet."""
+    xp = namespace(frame.close)
+    if not frame.intraday:
+        return xp.zeros(frame.close.shape)
+    first = indicators.session_start(frame.session)
+    return (frame.timestamp - xp.take_along_axis(frame.timestamp, first, axis=-1)) / MICROSECONDS_A_DAY
 
 
 def _volume_z(frame: Frame) -> Array:
-    log_volume = indicators.namespace(frame.close).log1p(frame.volume)
-    return (log_volume - sma(log_volume, 20)) / rolling_std(log_volume, 20)
+    return (frame.log_volume - sma(frame.log_volume, 20)) / rolling_std(frame.log_volume, 20)
 
 
 def _obv_slope(frame: Frame) -> Array:
-    signed = indicators.namespace(frame.close).sign(difference(frame.close)) * frame.volume
+    signed = namespace(frame.close).sign(difference(frame.close)) * frame.volume
     return rolling_sum(signed, 20) / rolling_sum(frame.volume, 20)
 
 
+def _slope_in_atr(frame: Frame, name: str) -> Array:
+    """What an indicator moved over 5 bars, in average true ranges."""
+    return difference(frame.raw[name], 5) / frame.raw["atr_14"]
+
+
+def _band_share(frame: Frame) -> Array:
+    return (frame.close - frame.raw["bb_middle"]) / (frame.raw["bb_upper"] - frame.raw["bb_lower"])
+
+
+def _return(bars: int) -> Feature:
+    return Feature(f"return_{bars}", "log return", bars, lambda f: difference(f.log_close, bars))
+
+
 FEATURES = (
-    Feature("return_1", 1, lambda f: _log_return(f, 1)),
-    Feature("return_5", 5, lambda f: _log_return(f, 5)),
-    Feature("return_20", 20, lambda f: _log_return(f, 20)),
-    Feature("close_to_sma_20", 19, lambda f: f.close / f.raw["sma_20"] - 1.0),
-    Feature("close_to_sma_50", 49, lambda f: f.close / f.raw["sma_50"] - 1.0),
-    Feature("ema_12_to_26", 115, lambda f: f.raw["ema_12"] / f.raw["ema_26"] - 1.0),
-    Feature("rsi_14", 123, lambda f: f.raw["rsi_14"] / 100.0 - 0.5),
-    Feature("atr_14_to_close", 98, lambda f: f.raw["atr_14"] / f.close),
-    Feature("close_to_vwap", 19, lambda f: f.close / f.raw["vwap"] - 1.0),
-    Feature("bollinger_width", 19, lambda f: (f.raw["bb_upper"] - f.raw["bb_lower"]) / f.raw["bb_middle"]),
-    Feature(
-        "bollinger_position",
-        19,
-        lambda f: (f.close - f.raw["bb_middle"]) / (f.raw["bb_upper"] - f.raw["bb_lower"]),
-    ),
-    Feature("macd_line_to_atr", 150, lambda f: f.raw["macd_line"] / f.raw["atr_14"]),
-    Feature("macd_histogram_to_atr", 150, lambda f: f.raw["macd_histogram"] / f.raw["atr_14"]),
-    Feature("adx_14", 150, lambda f: f.raw["adx_14"] / 100.0),
-    Feature("obv_slope_20", 20, _obv_slope),
-    Feature("volatility_20", 21, lambda f: rolling_std(_log_return(f, 1), 20)),
-    Feature("volume_z_20", 19, _volume_z),
-    Feature("range_to_close", 0, lambda f: (f.high - f.low) / f.close),
+    *map(_return, (1, 5, 10, 20, 60)),
+    Feature("close_to_sma_20", "simple moving mean", 19, lambda f: f.close / f.raw["sma_20"] - 1.0),
+    Feature("close_to_sma_50", "simple moving mean", 49, lambda f: f.close / f.raw["sma_50"] - 1.0),
+    Feature("sma_20_slope_5", "moving mean; Wilder (1978)", 98, lambda f: _slope_in_atr(f, "sma_20")),
+    Feature("ema_26_slope_5", "exponential mean; Wilder (1978)", 115, lambda f: _slope_in_atr(f, "ema_26")),
+    Feature("ema_12_to_26", "exponential mean", 115, lambda f: f.raw["ema_12"] / f.raw["ema_26"] - 1.0),
+    Feature("rsi_14", "Wilder (1978)", 123, lambda f: f.raw["rsi_14"] / 100.0 - 0.5),
+    Feature("atr_14_to_close", "Wilder (1978)", 98, lambda f: f.raw["atr_14"] / f.close),
+    Feature("close_to_vwap", "volume-weighted mean", 19, lambda f: f.close / f.raw["vwap"] - 1.0),
+    Feature("bollinger_width", "Bollinger", 19, lambda f: (f.raw["bb_upper"] - f.raw["bb_lower"]) / f.raw["bb_middle"]),
+    Feature("bollinger_position", "Bollinger", 19, _band_share),
+    Feature("macd_line_to_atr", "Appel; Wilder (1978)", 150, lambda f: f.raw["macd_line"] / f.raw["atr_14"]),
+    Feature("macd_histogram_to_atr", "Appel; Wilder (1978)", 150, lambda f: f.raw["macd_histogram"] / f.raw["atr_14"]),
+    Feature("adx_14", "Wilder (1978)", 150, lambda f: f.raw["adx_14"] / 100.0),
+    Feature("obv_slope_20", "Granville (1963)", 20, _obv_slope),
+    Feature("volatility_20", "deviation of log returns", 20, lambda f: f.volatility_20),
+    Feature("volatility_60", "deviation of log returns", 60, lambda f: f.volatility_60),
+    Feature("volatility_20_to_60", "deviation of log returns", 60, lambda f: f.volatility_20 / f.volatility_60),
+    Feature("volume_z_20", "z-score of log volume", 19, _volume_z),
+    Feature("range_to_close", "high less low", 0, lambda f: (f.high - f.low) / f.close),
+    Feature("weekday", "calendar", 0, _weekday),
+    Feature("month_position", "calendar", 0, lambda f: (month_day(f.session) - 1) / 30.0),
+    Feature("year_sin", "calendar", 0, lambda f: namespace(f.close).sin(f.year_angle)),
+    Feature("year_cos", "calendar", 0, lambda f: namespace(f.close).cos(f.year_angle)),
+    Feature("session_position", "calendar", 0, _session_position),
 )
 
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
 
-def frame_of(series: Series, intraday: bool) -> Frame:
-    """A numpy frame of `series` with its seed indicators."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        raw = seed_indicators(
-            series.high, series.low, series.close, series.volume, series.session if intraday else None
-        )
-    return Frame(series.open, series.high, series.low, series.close, series.volume, raw)
+def frame_of(series: Series, intraday: bool, *, xp: ModuleType = np) -> Frame:
+    """A frame of one symbol, its arrays of shape (bars,), moved to `xp`; with its seed indicators."""
+    return _frame({name: xp.asarray(getattr(series, name)) for name in BARS}, intraday)
 
 
-def model_features(frame: Frame) -> Floats:
-    """Feature matrix, shape (bars, len(FEATURES)); NaN where undefined (warm-up, nothing traded, flat price)."""
+def frame_of_all(series: Sequence[Series], intraday: bool, *, xp: ModuleType = np) -> Frame:
+    """A frame of several symbols of equal length, its arrays of shape (symbols, bars), moved to `xp`."""
+    return _frame({name: xp.asarray(np.stack([getattr(s, name) for s in series])) for name in BARS}, intraday)
+
+
+def _frame(arrays: dict[str, Array], intraday: bool) -> Frame:
+    session = arrays["session"] if intraday else None
     with np.errstate(invalid="ignore", divide="ignore"):
-        columns = [feature.compute(frame) for feature in FEATURES]
-    matrix: NDArray[np.float64] = np.stack(columns, axis=1)
-    matrix[~np.isfinite(matrix)] = np.nan
+        raw = seed_indicators(arrays["high"], arrays["low"], arrays["close"], arrays["volume"], session)
+    return Frame(**arrays, intraday=intraday, raw=raw)
+
+
+def model_features(frame: Frame) -> Array:
+    """Features, shape (..., bars, len(FEATURES)), of the frame's namespace.
+
+    NaN where undefined: warm-up, nothing traded, flat price.
+    """
+    xp = namespace(frame.close)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        matrix = xp.stack([feature.compute(frame) for feature in FEATURES], axis=-1)
+    matrix[~xp.isfinite(matrix)] = xp.nan
     return matrix

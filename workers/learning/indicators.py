@@ -5,6 +5,7 @@ value at a bar depends on bars up to it alone; where it is not defined yet it is
 Sources: Wilder (1978) for RSI, ATR and ADX; Appel for MACD; Bollinger with population deviation.
 """
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -40,32 +41,52 @@ def _leading_nan(x: Array, count: int) -> Array:
     return xp.concatenate([xp.full((*x.shape[:-1], count), xp.nan), x], axis=-1)
 
 
-def windows(x: Array, n: int) -> Array:
-    """Every run of `n` bars, shape (..., T - n + 1, n), a view."""
-    return namespace(x).lib.stride_tricks.sliding_window_view(x, n, axis=-1)
+def _rolling(x: Array, n: int, reduce: Callable[[list[Array]], Array]) -> Array:
+    """`reduce` of the last `n` bars' values, the newest first, one array an age; NaN before bar `n - 1`."""
+    bars = x.shape[-1]
+    if bars < n:
+        return namespace(x).full(x.shape, float("nan"))
+    # A sum taken in one order for every bar is the same to the last bit, however many bars follow.
+    return _leading_nan(reduce([x[..., n - 1 - age : bars - age] for age in range(n)]), n - 1)
 
 
-def _rolling(x: Array, n: int, reduce: Any) -> Array:
-    xp = namespace(x)
-    if x.shape[-1] < n:
-        return xp.full(x.shape, xp.nan)
-    return _leading_nan(reduce(windows(x, n)), n - 1)
+def _total(ages: list[Array]) -> Array:
+    total = ages[0] + ages[1] if len(ages) > 1 else ages[0].copy()
+    for values in ages[2:]:
+        total += values
+    return total
+
+
+def _deviation(ages: list[Array]) -> Array:
+    """Population deviation, taken around the newest value: equal values leave exactly 0.
+
+    A value is at most sqrt(n - 1) deviations from the mean, which bounds what the subtraction can lose.
+    """
+    xp = namespace(ages[0])
+    newest, n = ages[0], len(ages)
+    total, squares = xp.zeros_like(newest), xp.zeros_like(newest)
+    for values in ages[1:]:
+        distance = values - newest
+        total += distance
+        distance *= distance
+        squares += distance
+    mean = total / n
+    return xp.sqrt(xp.maximum(squares / n - mean * mean, 0.0))
 
 
 def sma(x: Array, n: int) -> Array:
     """Simple moving mean of the last `n` bars."""
-    return _rolling(x, n, lambda w: w.mean(axis=-1))
+    return rolling_sum(x, n) / n
 
 
 def rolling_std(x: Array, n: int) -> Array:
     """Population deviation (ddof 0) of the last `n` bars; exactly 0 where they are all equal."""
-    xp = namespace(x)
-    return _rolling(x, n, lambda w: xp.where(w.max(axis=-1) == w.min(axis=-1), 0.0, w.std(axis=-1)))
+    return _rolling(x, n, _deviation)
 
 
 def rolling_sum(x: Array, n: int) -> Array:
     """Sum of the last `n` bars."""
-    return _rolling(x, n, lambda w: w.sum(axis=-1))
+    return _rolling(x, n, _total)
 
 
 def _smooth(x: Array, n: int, alpha: float, start: int) -> Array:
@@ -92,9 +113,9 @@ def wilder(x: Array, n: int, start: int = 0) -> Array:
     return _smooth(x, n, 1.0 / n, start)
 
 
-def difference(x: Array) -> Array:
-    """x[t] - x[t-1]; NaN at the first bar."""
-    return _leading_nan(x[..., 1:] - x[..., :-1], 1)
+def difference(x: Array, bars: int = 1) -> Array:
+    """x[t] - x[t - bars]; NaN at the first `bars` bars."""
+    return _leading_nan(x[..., bars:] - x[..., :-bars], min(bars, x.shape[-1]))
 
 
 def _ratio(numerator: Array, denominator: Array, otherwise: float) -> Array:
@@ -175,17 +196,33 @@ def vwap(high: Array, low: Array, close: Array, volume: Array, n: int = 20) -> A
     return xp.where(traded > 0, rolling_sum(typical * volume, n) / xp.where(traded > 0, traded, 1.0), mean)
 
 
+def session_start(session: Array) -> Array:
+    """Position of the first bar of each bar's session; `session` numbers each bar's session, ascending."""
+    xp = namespace(session)
+    bars = session.shape[-1]
+    rows = session.reshape(-1, bars)
+    # One ascending row for all symbols: CuPy searches in one dimension alone, and has no running maximum.
+    offset = xp.arange(rows.shape[0]).reshape(-1, 1)
+    flat = (rows - rows.min() + offset * (rows.max() - rows.min() + 1)).reshape(-1)
+    first = xp.searchsorted(flat, flat, side="left").reshape(rows.shape) - offset * bars
+    return first.reshape(session.shape)
+
+
 def session_vwap(high: Array, low: Array, close: Array, volume: Array, session: Array) -> Array:
     """Volume-weighted typical price since the session's first bar; `session` numbers each bar's session, ascending."""
     xp = namespace(close)
     typical = (high + low + close) / 3.0
-    first = xp.searchsorted(session, session, side="left")
-    money = _leading_zero(xp.cumsum(typical * volume, axis=-1))
-    traded = _leading_zero(xp.cumsum(volume, axis=-1))
-    index = xp.arange(close.shape[-1]) + 1
-    volume_sum = traded[..., index] - traded[..., first]
-    money_sum = money[..., index] - money[..., first]
-    return xp.where(volume_sum > 0, money_sum / xp.where(volume_sum > 0, volume_sum, 1.0), typical)
+    first = session_start(xp.broadcast_to(session, close.shape))
+    traded = _since(volume, first)
+    money = _since(typical * volume, first)
+    return xp.where(traded > 0, money / xp.where(traded > 0, traded, 1.0), typical)
+
+
+def _since(x: Array, first: Array) -> Array:
+    """Sum of `x` from bar `first` to each bar."""
+    xp = namespace(x)
+    total = _leading_zero(xp.cumsum(x, axis=-1))
+    return total[..., 1:] - xp.take_along_axis(total, first, axis=-1)
 
 
 def _leading_zero(x: Array) -> Array:
