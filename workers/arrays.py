@@ -18,11 +18,6 @@ def array_module(device: str) -> ModuleType:
     return cupy  # type: ignore[no-any-return]
 
 
-def module_of(x: Array) -> ModuleType:
-    """The array module that `x` belongs to."""
-    return array_module("cpu" if isinstance(x, np.ndarray) else "cuda")
-
-
 def to_host(x: Array) -> NDArray[Any]:
     """`x` as a numpy array."""
     return x if isinstance(x, np.ndarray) else x.get()

@@ -8,7 +8,7 @@ import talib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import daily_walk, examples, intraday_walk
+from tests.strategies import daily_walk, examples, intraday_walk, part
 from workers.bars.series import Floats, Series
 from workers.learning import indicators
 from workers.learning.features import seed_indicators
@@ -170,6 +170,15 @@ def test_session_vwap_starts_anew_each_session(sessions: int, bars: int, seed: i
         own = slice(t - t % bars, t + 1)
         assert vwap[t] == pytest.approx(np.average(typical[own], weights=b.volume[own]), rel=1e-9)
     assert vwap[::bars] == pytest.approx(typical[::bars], rel=1e-9)
+
+
+def test_session_vwap_keeps_its_digits_after_a_long_history() -> None:
+    """After 50,000 bars a session's VWAP is still the one of its own bars alone, to 1e-13."""
+    b = intraday_walk(2_000, 25)
+    whole = indicators.session_vwap(b.high, b.low, b.close, b.volume, b.session)
+    last = part(b, slice(-25, None))
+    alone = indicators.session_vwap(last.high, last.low, last.close, last.volume, last.session)
+    np.testing.assert_allclose(whole[-25:], alone, rtol=1e-13)
 
 
 def test_session_vwap_without_trades_is_the_typical_price() -> None:

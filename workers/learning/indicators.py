@@ -214,8 +214,10 @@ def session_vwap(high: Array, low: Array, close: Array, volume: Array, session: 
     typical = (high + low + close) / 3.0
     first = session_start(xp.broadcast_to(session, close.shape))
     traded = _since(volume, first)
-    money = _since(typical * volume, first)
-    return xp.where(traded > 0, money / xp.where(traded > 0, traded, 1.0), typical)
+    # From the session's first price on: a sum over all history of whole prices would lose the last digits.
+    base = xp.take_along_axis(typical, first, axis=-1)
+    moved = _since((typical - base) * volume, first)
+    return xp.where(traded > 0, base + moved / xp.where(traded > 0, traded, 1.0), typical)
 
 
 def _since(x: Array, first: Array) -> Array:

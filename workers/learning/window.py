@@ -11,7 +11,7 @@ from schemas.config import TrainingSettings
 from schemas.errors import DataError
 from schemas.messages import Metric
 from schemas.window import SkipReason, Window
-from workers.arrays import Array, module_of, to_host
+from workers.arrays import Array, to_host
 from workers.bars.series import Floats, Ints
 from workers.judging.scoring import log_loss
 from workers.learning import student as students
@@ -19,6 +19,7 @@ from workers.learning import teacher as teachers
 from workers.learning.certificate import Spans, certify, reads_ahead
 from workers.learning.features import FEATURE_NAMES, RAW_INDICATORS, frame_of, model_features
 from workers.learning.history import History, Rows, select_rows
+from workers.learning.indicators import namespace
 from workers.learning.labels import uniqueness
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
 from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
@@ -95,7 +96,7 @@ def teacher_inputs(
         extra = [history.path[mine]] + ([columns[symbol][t0]] if columns else [])
         seen = np.concatenate(extra, axis=1)
         if seen.shape[1]:
-            xp = module_of(x)
+            xp = namespace(x)
             x = xp.concatenate([x, xp.asarray(seen)], axis=1)
         result[symbol] = x
     return result
@@ -262,7 +263,7 @@ def _sample(
     inputs = list(teacher_inputs(histories, rows, settings).values())
     x = inputs[0]
     if len(inputs) > 1:
-        x = module_of(x).concatenate(inputs)[order]
+        x = namespace(x).concatenate(inputs)[order]
     unique = np.concatenate(weight)[order]
     sample = teachers.Sample(
         x, np.concatenate(y)[order], np.concatenate(t0)[order], np.concatenate(t1)[order], unique / unique.mean(),
@@ -289,7 +290,7 @@ def _certify(
         decided[mine], ended[mine], ended_day[mine] = series.timestamp[t0], series.timestamp[t1], series.session[t1]
         known = series.upto(int(t0[-1]) + 1)
         whole = histories[symbol].features
-        again = model_features(frame_of(known, settings.interval != "1day", xp=module_of(whole)))
+        again = model_features(frame_of(known, settings.interval != "1day", xp=namespace(whole)))
         found += [f"{symbol}: {each}" for each in reads_ahead(to_host(whole[t0]), to_host(again[t0]), FEATURE_NAMES)]
     part = np.full(len(sample), "fit", dtype=object)
     part[split.purged], part[split.tail] = "purged", "tail"
