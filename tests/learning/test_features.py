@@ -24,7 +24,6 @@ from workers.learning.features import (
     model_features,
     month_day,
 )
-from workers.learning.labels import fixed_horizon
 
 GARBAGE = (float("nan"), float("inf"), -1.0, 0.0, 1e-3, 1e9)
 
@@ -129,22 +128,6 @@ def test_poisoned_future_leaves_features_alone(
     poisoned = poison_after(series, t, garbage)
     before, after = features_of(series, intraday), features_of(poisoned, intraday)
     assert not columns_that_differ(before[: t + 1], after[: t + 1])
-
-
-@examples(40)
-@given(series=walks(20, 120), garbage=st.sampled_from(GARBAGE), horizon=st.integers(1, 9), data=st.data())
-def test_poisoned_future_leaves_ended_labels_alone(
-    series: Series, garbage: float, horizon: int, data: st.DataObject
-) -> None:
-    """A label that ended by t is the same, bit for bit, whatever the bars after t say."""
-    t = data.draw(st.integers(0, len(series) - 2), label="t")
-    before = fixed_horizon(series, horizon, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        after = fixed_horizon(poison_after(series, t, garbage), horizon, 0.0)
-    ended = before.t1 <= t
-    assert ended.sum() == max(t + 1 - horizon, 0)
-    assert before.forward_return[ended].tobytes() == after.forward_return[ended].tobytes()
-    assert before.y[ended].tobytes() == after.y[ended].tobytes()
 
 
 def poison_after(series: Series, t: int, garbage: float) -> Series:

@@ -9,7 +9,6 @@ first bar. One symbol has arrays (bars,), several of equal length (symbols, bars
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import pi
 from types import ModuleType
 
 import numpy as np
@@ -19,7 +18,6 @@ from workers.learning import indicators
 from workers.learning.indicators import Array, difference, namespace, rolling_std, rolling_sum, sma
 
 MICROSECONDS_A_DAY = 24 * 3600 * 10**6
-DAYS_A_YEAR = 365.25
 BARS = (*COLUMNS, "session", "timestamp")
 
 
@@ -52,11 +50,6 @@ class Frame:
     @cached_property
     def volatility_60(self) -> Array:
         return rolling_std(difference(self.log_close), 60)
-
-    @cached_property
-    def year_angle(self) -> Array:
-        """Position in the year from 1 March on, in radians."""
-        return march_day(self.session) * (2.0 * pi / DAYS_A_YEAR)
 
 
 @dataclass(frozen=True)
@@ -163,10 +156,9 @@ FEATURES = (
     Feature("volatility_20_to_60", "deviation of log returns", 60, lambda f: f.volatility_20 / f.volatility_60),
     Feature("volume_z_20", "z-score of log volume", 19, _volume_z),
     Feature("range_to_close", "high less low", 0, lambda f: (f.high - f.low) / f.close),
+    # No place in the year: in windows shorter than one it is a clock, by which rows are known, not markets.
     Feature("weekday", "calendar", 0, _weekday),
     Feature("month_position", "calendar", 0, lambda f: (month_day(f.session) - 1) / 30.0),
-    Feature("year_sin", "calendar", 0, lambda f: namespace(f.close).sin(f.year_angle)),
-    Feature("year_cos", "calendar", 0, lambda f: namespace(f.close).cos(f.year_angle)),
     Feature("session_position", "calendar", 0, _session_position),
 )
 
