@@ -119,17 +119,26 @@ def to_host(x: Array) -> Any:
 
 
 def why_no_gpu() -> str:
-    """Why nothing can be measured on a GPU here; empty if it can."""
+    """Why nothing can be measured on a GPU here, in one line; empty if it can."""
     try:
         runtime = import_module("cupy").cuda.runtime
-    except ImportError:
-        return "CuPy is not installed"
+    except ImportError as error:
+        return f"CuPy cannot be imported ({_first_line(error)})"
     try:
-        if not runtime.getDeviceCount():
-            return "CUDA shows no GPU"
+        count = runtime.getDeviceCount()
     except runtime.CUDARuntimeError as error:
-        return f"CUDA shows no GPU ({error})"
+        return f"CUDA shows no GPU ({_first_line(error)})"
+    if not count:
+        return "CUDA shows no GPU"
+    try:
+        import_module("cupyx.scipy.signal")
+    except ImportError as error:
+        return f"CuPy lacks a library of CUDA, which its extra [ctk] brings ({_first_line(error)})"
     return "" if xgb.build_info()["USE_CUDA"] else "this XGBoost is built without CUDA"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """CuPy as far as the indicators and features use it, with numpy underneath: a fake at the edge, no GPU's arithmetic.
 
 It is as narrow as CuPy is: an array that numpy's functions refuse, that takes no numpy array as an operand, and a
-module that has only the names below, each of which is in CuPy's reference (docs.cupy.dev, "Comparison Table").
+module that has only the names below, each of which CuPy 14.2 has (docs.cupy.dev, "Comparison Table").
 """
 
 from collections.abc import Callable

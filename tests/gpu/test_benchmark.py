@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 # The libraries that it may use, and what those need themselves.
 ALLOWED = {
     "numpy", "pandas", "pyarrow", "scipy", "pydantic", "cupy", "cupyx", "cupy_backends", "xgboost", "pynvml",
-    "annotated_types", "dateutil", "fastrlock", "pydantic_core", "six", "typing_extensions", "typing_inspection",
+    "annotated_types", "cuda", "dateutil", "fastrlock", "nvidia", "pydantic_core", "six", "typing_extensions",
+    "typing_inspection",
 }  # fmt: skip
 # Runs a script where every other installed package is as good as not installed.
 ALONE = f"""
@@ -64,6 +65,33 @@ def test_without_a_gpu_it_refuses_in_one_line() -> None:
     assert result.returncode == 1 and result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.strip().endswith("use --cpu-only to measure the CPU alone")
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, count: int | None, with_libraries: bool = True) -> str:
+    """What it says where CUDA shows `count` GPUs (None: its driver is too old), with or without CuPy's libraries."""
+
+    class CUDARuntimeError(RuntimeError):
+        pass
+
+    def get_count() -> int:
+        if count is None:
+            raise CUDARuntimeError("cudaErrorInsufficientDriver: too old")
+        return count
+
+    runtime = SimpleNamespace(getDeviceCount=get_count, CUDARuntimeError=CUDARuntimeError)
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
+    for name in ("cupyx", "cupyx.scipy", "cupyx.scipy.signal"):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace() if with_libraries else None)
+    monkeypatch.setattr("xgboost.build_info", lambda: {"USE_CUDA": True})
+    return why_no_gpu()
+
+
+def test_it_says_what_a_gpu_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No device, an old driver, a CuPy without CUDA's libraries: each has its own line, and a whole GPU has none."""
+    assert refusal(monkeypatch, 0) == "CUDA shows no GPU"
+    assert refusal(monkeypatch, None) == "CUDA shows no GPU (cudaErrorInsufficientDriver: too old)"
+    assert refusal(monkeypatch, 1, with_libraries=False).startswith("CuPy lacks a library of CUDA, which its extra")
+    assert refusal(monkeypatch, 1) == ""
 
 
 def test_a_difference_is_relative_to_the_value_or_the_middle_size() -> None:
