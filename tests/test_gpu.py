@@ -115,7 +115,7 @@ def test_cuda_must_show_the_pinned_gpu_alone() -> None:
 
 
 def test_cuda_is_asked_only_of_a_gpu_and_only_through_cupy(tmp_path: Path) -> None:
-    """A CPU process does not so much as import CuPy; a GPU process without CuPy asks nothing; with it, it asks."""
+    """A CPU process does not so much as import CuPy; a GPU process without CuPy is refused; with it, it asks."""
     code = (
         "from workers.devices import current_device; from workers import gpu; gpu.refuse_wrong_cuda(current_device())"
     )
@@ -123,7 +123,9 @@ def test_cuda_is_asked_only_of_a_gpu_and_only_through_cupy(tmp_path: Path) -> No
     (tmp_path / "cupy.py").write_text("raise SystemExit('cupy was imported')\n")
     assert process(code, device("cpu:1x1"), tmp_path).returncode == 0
     (tmp_path / "cupy.py").write_text("raise ImportError('libcudart is not here')\n")
-    assert process(code, device(), tmp_path).returncode == 0
+    (tmp_path / "cupyx" / "scipy").mkdir(parents=True)
+    (tmp_path / "cupyx" / "scipy" / "signal.py").write_text("import cupy\n")
+    assert "libcudart is not here" in process(code, device(), tmp_path).stderr
     (tmp_path / "cupy.py").write_text(
         "from tests.gpus import SimpleNamespace, fake_cuda\ncuda = SimpleNamespace(runtime=fake_cuda(count=2))\n"
     )

@@ -18,6 +18,15 @@ def array_module(device: str) -> ModuleType:
     return cupy  # type: ignore[no-any-return]
 
 
+def take(x: Array, rows: NDArray[np.int64]) -> Array:
+    """The rows of `x` at the positions `rows`, on the device that `x` lies on."""
+    if isinstance(x, np.ndarray):
+        return x[rows]
+    import cupy
+
+    return x[cupy.asarray(rows)]
+
+
 def to_host(x: Array) -> NDArray[Any]:
     """`x` as a numpy array."""
     return x if isinstance(x, np.ndarray) else x.get()

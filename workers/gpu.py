@@ -14,7 +14,7 @@ from schemas.errors import RequestError
 from schemas.messages import FailureClass
 
 # Not measured. A context with the kernels of XGBoost and CuPy takes some hundred MiB before it holds a row; a window's
-# rows take little (100,000 minute bars of 18 float64 features: 14 MiB, and a few times that while trees grow).
+# rows take little (100,000 minute bars of 27 float64 features: 21 MiB, and a few times that while trees grow).
 NEEDED_MIB = 1024
 
 PCI_FIELDS = ("pciDomainID", "pciBusID", "pciDeviceID")
@@ -46,14 +46,12 @@ def refuse_wrong_device(device: Device, nvml: Any = None) -> None:
 def refuse_wrong_cuda(device: Device, runtime: Any = None, nvml: Any = None) -> None:
     """RequestError unless CUDA itself shows `device` and no other GPU; says nothing of a CPU device.
 
-    For pool children alone, as it starts CUDA. `runtime` is `cupy.cuda.runtime`, by default from CuPy where that is
-    installed; without CuPy nothing is asked.
+    For pool children alone, as it starts CUDA. `runtime` is `cupy.cuda.runtime`, by default CuPy's own; RequestError
+    too where CuPy, or what its filters need, is not installed.
     """
     if device.kind is DeviceKind.CPU:
         return
-    runtime = runtime or _cupy_runtime()
-    if runtime is None:
-        return
+    runtime = runtime or _cupy_runtime(device)
     nvml = nvml or _pynvml()
     try:
         count, properties = runtime.getDeviceCount(), runtime.getDeviceProperties(0)
@@ -134,8 +132,13 @@ def _pynvml() -> Any:
     return nvml
 
 
-def _cupy_runtime() -> Any:
+def _cupy_runtime(device: Device) -> Any:
     try:
+        importlib.import_module("cupyx.scipy.signal")
         return importlib.import_module("cupy").cuda.runtime
-    except ImportError:
-        return None
+    except ImportError as error:
+        reason = f"CuPy cannot be used here ({' '.join(str(error).split())})"
+        hint = (
+            "install the extra [cuda12] or [cuda13] and, without a CUDA toolkit, cupy-cuda12x[ctk] or cupy-cuda13x[ctk]"
+        )
+        raise RequestError(f"{device.name}: {reason}; {hint}") from None

@@ -13,8 +13,8 @@ import scipy.signal
 
 SCALARS = (int, float, bool, np.generic)
 FUNCTIONS = (
-    "abs", "arange", "broadcast_to", "concatenate", "cos", "cumsum", "full", "isfinite", "log", "log1p", "maximum",
-    "searchsorted", "sign", "sin", "sqrt", "stack", "take_along_axis", "where", "zeros", "zeros_like",
+    "abs", "arange", "broadcast_to", "concatenate", "cumsum", "full", "isfinite", "log", "log1p", "maximum",
+    "searchsorted", "sign", "sqrt", "stack", "take_along_axis", "where", "zeros", "zeros_like",
 )  # fmt: skip
 METHODS = ("copy", "max", "mean", "min", "reshape", "sum", "astype")
 BINARY = (

@@ -216,16 +216,6 @@ def test_weekday_runs_from_monday_to_sunday() -> None:
     assert column(features_of(sunday), "weekday")[0] == 1.0
 
 
-def test_year_is_a_circle_without_a_seam() -> None:
-    """No two days that follow each other are further apart than a day's share, New Year and leap days included."""
-    series = replace(daily_walk(1500), session=np.arange(18_000, 19_500))
-    values = features_of(series)
-    sine, cosine = column(values, "year_sin"), column(values, "year_cos")
-    step = np.hypot(np.diff(sine), np.diff(cosine))
-    assert step.max() < 2 * np.pi / 365.25 * 1.3
-    assert np.hypot(sine, cosine) == pytest.approx(1.0)
-
-
 def test_session_position_counts_from_the_sessions_first_bar() -> None:
     """Within a day it is the time since the session's first bar, as a share of a day; of daily bars it is 0."""
     series = intraday_walk(3, 4)

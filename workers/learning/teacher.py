@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import RequestError
 from schemas.messages import Metric
-from workers.arrays import Array, to_host
+from workers.arrays import Array, take, to_host
 from workers.bars.series import Floats, Ints
 from workers.learning.splits import BLOCKS, TailSplit, apart, held_out_sets
 
@@ -133,7 +133,7 @@ def _matrix(
     margin = offsets[sample.member[rows]] if sample.members > 1 else None
     weight = sample.weight[rows] if weighted else None
     return xgb.QuantileDMatrix(
-        sample.x[rows], sample.y[rows], weight=weight, base_margin=margin, max_bin=MAX_BIN, ref=ref
+        take(sample.x, rows), sample.y[rows], weight=weight, base_margin=margin, max_bin=MAX_BIN, ref=ref, nthread=1
     )
 
 
@@ -187,9 +187,9 @@ def _said(sample: Sample, fit: Ints, judged: Ints, seed: int, device: str) -> Fl
     offsets = offsets_of(sample, fit)
     margin = offsets[sample.member[fit]] if sample.members > 1 else None
     # Ten of these are fitted for one teacher, and a few rows are sooner in a plain matrix than in a quantile one.
-    rows = xgb.DMatrix(sample.x[fit], sample.y[fit], weight=sample.weight[fit], base_margin=margin)
+    rows = xgb.DMatrix(take(sample.x, fit), sample.y[fit], weight=sample.weight[fit], base_margin=margin, nthread=1)
     booster = xgb.train(_parameters(prior, seed, device), rows, OUT_OF_FOLD_ROUNDS, verbose_eval=False)
-    return predict(booster, sample.x[judged], offsets[sample.member[judged]] if sample.members > 1 else None)
+    return predict(booster, take(sample.x, judged), offsets[sample.member[judged]] if sample.members > 1 else None)
 
 
 def importance(booster: xgb.Booster, features: tuple[str, ...]) -> list[tuple[str, float, int]]:

@@ -11,7 +11,7 @@ from schemas.config import TrainingSettings
 from schemas.errors import DataError
 from schemas.messages import Metric
 from schemas.window import SkipReason, Window
-from workers.arrays import Array, to_host
+from workers.arrays import Array, take, to_host
 from workers.bars.series import Floats, Ints
 from workers.judging.scoring import log_loss
 from workers.learning import student as students
@@ -92,7 +92,7 @@ def teacher_inputs(
     for symbol, mine in rows.items():
         history = histories[symbol]
         t0 = history.labels.t0[mine]
-        x = history.features[t0]
+        x = take(history.features, t0)
         extra = [history.path[mine]] + ([columns[symbol][t0]] if columns else [])
         seen = np.concatenate(extra, axis=1)
         if seen.shape[1]:
@@ -263,7 +263,8 @@ def _sample(
     inputs = list(teacher_inputs(histories, rows, settings).values())
     x = inputs[0]
     if len(inputs) > 1:
-        x = namespace(x).concatenate(inputs)[order]
+        x = namespace(x).concatenate(inputs)
+        x = take(x, order)
     unique = np.concatenate(weight)[order]
     sample = teachers.Sample(
         x, np.concatenate(y)[order], np.concatenate(t0)[order], np.concatenate(t1)[order], unique / unique.mean(),
@@ -291,7 +292,10 @@ def _certify(
         known = series.upto(int(t0[-1]) + 1)
         whole = histories[symbol].features
         again = model_features(frame_of(known, settings.interval != "1day", xp=namespace(whole)))
-        found += [f"{symbol}: {each}" for each in reads_ahead(to_host(whole[t0]), to_host(again[t0]), FEATURE_NAMES)]
+        found += [
+            f"{symbol}: {each}"
+            for each in reads_ahead(to_host(take(whole, t0)), to_host(take(again, t0)), FEATURE_NAMES)
+        ]
     part = np.full(len(sample), "fit", dtype=object)
     part[split.purged], part[split.tail] = "purged", "tail"
     spans = Spans(decided, ended, ended_day, part.tolist(), block.astype(np.int64), fitted_by)
