@@ -19,7 +19,7 @@ from schemas.messages import Role, Status
 from schemas.rows import read_rows
 from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree, write_bars
 
-TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv"}
+TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv", "certificate.json"}
 STUDENT_FILES = {"model.json", "metadata.json", "predictions.parquet"}
 
 

@@ -75,12 +75,13 @@ def certify(label: str, end: date, spans: Spans, held_out: Sequence[Sequence[int
     )  # fmt: skip
 
 
-def reads_ahead(whole: Floats, prefix: Floats, names: Sequence[str]) -> list[str]:
-    """Sentences on the features whose values change, to the bit, where the bars after the last row are not there.
+def reads_ahead(whole: Floats, prefix: Floats, names: Sequence[str], tolerance: float) -> list[str]:
+    """Sentences on the features whose values change where the bars after the last row are not there.
 
-    Both have shape (rows, features); `prefix` was computed from bars up to its last row.
+    Both have shape (rows, features); `prefix` was computed from bars up to its last row. With `tolerance` 0 any bit is
+    a change; a GPU's filters add up in an order that the number of bars decides.
     """
-    same = (whole == prefix) | (np.isnan(whole) & np.isnan(prefix))
+    same = np.isclose(whole, prefix, rtol=tolerance, atol=tolerance, equal_nan=True)
     return [
         f"feature {name} reads past its bar: {int((~column).sum())} values change without later bars"
         for name, column in zip(names, same.T, strict=True)

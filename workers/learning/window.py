@@ -26,6 +26,9 @@ from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
 from workers.learning.teacher import clip
 from workers.result import Skip
 
+# What a feature may differ by, relative and absolute, between two computations of it on a GPU.
+GPU_TOLERANCE = 1e-9
+
 
 @dataclass(frozen=True)
 class TaughtWindow:
@@ -292,10 +295,9 @@ def _certify(
         known = series.upto(int(t0[-1]) + 1)
         whole = histories[symbol].features
         again = model_features(frame_of(known, settings.interval != "1day", xp=namespace(whole)))
-        found += [
-            f"{symbol}: {each}"
-            for each in reads_ahead(to_host(take(whole, t0)), to_host(take(again, t0)), FEATURE_NAMES)
-        ]
+        tolerance = 0.0 if isinstance(whole, np.ndarray) else GPU_TOLERANCE
+        changed = reads_ahead(to_host(take(whole, t0)), to_host(take(again, t0)), FEATURE_NAMES, tolerance)
+        found += [f"{symbol}: {each}" for each in changed]
     part = np.full(len(sample), "fit", dtype=object)
     part[split.purged], part[split.tail] = "purged", "tail"
     spans = Spans(decided, ended, ended_day, part.tolist(), block.astype(np.int64), fitted_by)

@@ -1,0 +1,158 @@
+"""`explain`, `replay` and `verify` on a run that has ended: what a person who checks every number will do."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from schemas.layout import RunLayout
+from schemas.messages import Role, Status
+from schemas.rows import read_rows
+from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree
+
+
+@pytest.fixture
+def cwd(two_device_run: Finished, tmp_path: Path) -> Path:
+    """A copy of the folder in which run `generated` has ended, to be spoiled."""
+    return shutil.copytree(two_device_run.cwd, tmp_path / "copy")
+
+
+@pytest.fixture
+def label(two_device_run: Finished) -> str:
+    """The first trained window."""
+    rows = read_rows(RunLayout(two_device_run.folder), Role.STUDENT)
+    return next(row.window_label for row in rows if row.status is Status.SUCCESS)
+
+
+def student(cwd: Path, label: str) -> Path:
+    return cwd / "data" / "models" / "generated" / "windows" / label / "student"
+
+
+def test_explain_tells_rows_split_fit_and_scores(two_device_run: Finished, label: str) -> None:
+    """What it prints are the numbers of the stored metadata; nothing is wider than 80 columns but what cannot break."""
+    result = orchestrator("explain", "generated", label, cwd=two_device_run.cwd)
+    assert result.returncode == 0, result.stderr
+    metadata = json.loads((student(two_device_run.cwd, label) / "metadata.json").read_text())
+    for loss in ("prior_log_loss", "log_loss_without_teacher", "log_loss", "teacher_log_loss"):
+        assert f"{metadata['fidelity'][loss]:.4f}" in result.stdout
+    for part in ("= fit", "x purged", "~ tail", "# scored"):
+        assert part in result.stdout
+    assert "certificate" in result.stdout and "no leaks" in result.stdout
+    tables = [line for line in result.stdout.splitlines() if line[:1] in "┃│┏┡└"]
+    assert tables and max(map(len, tables)) <= 80
+
+
+def test_explain_lists_every_row_on_demand(two_device_run: Finished, label: str) -> None:
+    """`--rows --json` holds each training row and each scored one, in their parts, with spans that do not run back."""
+    result = orchestrator("explain", "generated", label, "--rows", "--json", cwd=two_device_run.cwd)
+    found = json.loads(result.stdout)
+    metadata = json.loads((student(two_device_run.cwd, label) / "metadata.json").read_text())
+    parts = [row["part"] for row in found["rows"]]
+    assert parts.count("scored") == metadata["rows"]["scored"]
+    assert len(parts) - parts.count("scored") == metadata["rows"]["train"]
+    assert all(row["decided"] < row["label_end"] and row["day"] < row["last_day"] for row in found["rows"])
+    assert {row["block"] for row in found["rows"]} == {0, 1, 2, 3, None}
+
+
+def test_replay_gives_every_bit_again_and_leaves_nothing(two_device_run: Finished, label: str) -> None:
+    """All eight files of a window come out equal; the run's folder is as it was."""
+    before = tree(two_device_run.folder)
+    result = orchestrator("replay", "generated", label, "--json", cwd=two_device_run.cwd)
+    assert result.returncode == 0, result.stdout + result.stderr
+    files = json.loads(result.stdout)["files"]
+    assert len(files) == 8 and all(file["stored"] == file["again"] for file in files)
+    assert tree(two_device_run.folder) == before
+
+
+def test_replay_names_the_file_that_somebody_changed(cwd: Path, label: str) -> None:
+    """One number of a stored model changed: exit code 3, that file alone differs."""
+    path = student(cwd, label) / "model.json"
+    model = json.loads(path.read_text())
+    path.write_text(json.dumps(model | {"intercept": model["intercept"] + 0.1}, indent=2) + "\n")
+    result = orchestrator("replay", "generated", label, "--json", cwd=cwd)
+    assert result.returncode == 3
+    files = json.loads(result.stdout)["files"]
+    assert [file["path"].rsplit("/", 1)[1] for file in files if file["stored"] != file["again"]] == ["model.json"]
+
+
+def test_replay_without_the_bars_says_so(cwd: Path, label: str) -> None:
+    """Bars that are gone are an error of one line, not a comparison with other bars."""
+    shutil.rmtree(cwd / "data" / "bars")
+    result = orchestrator("replay", "generated", label, cwd=cwd)
+    assert result.returncode == 2
+    assert "is gone: the bars that the window was trained on are needed" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_verify_proves_an_untouched_run(two_device_run: Finished) -> None:
+    """Every file is hashed and every certificate proved again."""
+    result = orchestrator("verify", "generated", "--json", cwd=two_device_run.cwd)
+    assert result.returncode == 0, result.stdout
+    found = json.loads(result.stdout)
+    trained = two_device_run.summary["windows"]["student"]["success"]
+    assert found["windows"] == found["certificates"] == trained
+    assert found["files"] == 8 * trained + 2
+    assert found["broken"] == found["notes"] == []
+
+
+@pytest.mark.parametrize("name", ["model.json", "predictions.parquet", "metadata.json"])
+def test_verify_names_each_changed_file(cwd: Path, label: str, name: str) -> None:
+    """One byte more in any file of a run is found and named; exit code 3."""
+    path = student(cwd, label) / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    result = orchestrator("verify", "generated", cwd=cwd)
+    assert result.returncode == 3
+    assert str(Path(label, "student", name)) in result.stdout.replace("\n", "")
+
+
+def test_verify_names_missing_and_foreign_files(cwd: Path, label: str) -> None:
+    """A file that is gone, and one that no metadata knows, are both named."""
+    folder = student(cwd, label)
+    (folder / "model.json").rename(folder / "other.json")
+    result = orchestrator("verify", "generated", cwd=cwd)
+    assert result.returncode == 3
+    assert "model.json is missing" in result.stdout and "other.json is in no metadata.json" in result.stdout
+
+
+def test_bars_that_were_ingested_anew_are_a_note(cwd: Path) -> None:
+    """Bars change with time; that is no fault of the run, and is said."""
+    path = next((cwd / "data" / "bars" / "1day").glob("*.parquet"))
+    path.write_bytes(path.read_bytes() + b"\n")
+    result = orchestrator("verify", "generated", cwd=cwd)
+    assert result.returncode == 0
+    assert f"{path.name} has been replaced since" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["explain", "replay"])
+def test_unknown_windows_and_runs_are_one_line(two_device_run: Finished, command: str) -> None:
+    """What is not there is named, with a label that is."""
+    result = orchestrator(command, "generated", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
+    assert result.returncode == 2
+    assert "has no window TCS_2020-01-01_to_2020-06-30; its windows are called as in" in result.stderr
+    result = orchestrator(command, "nothing", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
+    assert result.returncode == 2 and "there is no run nothing" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_panel_with_everything_on(bars: Path, tmp_path: Path) -> None:
+    """One teacher a span for all symbols, privileged, with barriers, booster students, reward weights: it replays."""
+    run = finished_run(
+        tmp_path, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x2", "--run-id", "panel", "--scope", "panel",
+        "--privileged", "path,cross-section", "--label", "triple-barrier", "--student", "booster", "--reward-weights",
+        "--threshold", "0",
+    )  # fmt: skip
+    layout = RunLayout(run.folder)
+    teachers = read_rows(layout, Role.TEACHER)
+    assert {row.symbol for row in teachers} == {"PANEL"} and len(teachers) == 5
+    students = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
+    assert len({row.symbol for row in students}) == 3
+    files = {path.name for path in layout.artifact(students[0].window_label, Role.STUDENT).iterdir()}
+    assert files == {"model.ubj", "metadata.json", "predictions.parquet", "rewards.parquet"}
+    replayed = orchestrator("replay", "panel", students[0].window_label, "--json", cwd=tmp_path)
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    verified = json.loads(orchestrator("verify", "panel", "--json", cwd=tmp_path).stdout)
+    assert verified["broken"] == [] and verified["certificates"] < verified["windows"]
+    shown = orchestrator("explain", "panel", students[0].window_label, cwd=tmp_path)
+    assert "it saw what no decision can: cross-section, path" in shown.stdout
+    assert "of 3 symbols" in shown.stdout
