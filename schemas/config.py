@@ -207,7 +207,7 @@ class BarsConfig(Frozen):
             return self.calendar
         if split_source(self.source)[0] is SourceKind.SAMPLE:
             return NEW_YORK
-        return NSE if self.timezone == "Asia/Kolkata" else NO_CALENDAR
+        return NSE if self.timezone in ("Asia/Kolkata", "Asia/Calcutta") else NO_CALENDAR
 
 
 class IngestConfig(BarsConfig):
