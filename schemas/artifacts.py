@@ -80,12 +80,12 @@ class Certificate(Frozen):
 class Fidelity(Frozen):
     """A student beside its teacher on the scored rows of a window; probabilities, and log losses in nats.
 
-    `agreement` is the share of rows that both put on the same side of the training base rate; differences are student
-    less teacher.
+    `agreement` is the share of rows that both put on the same side of the training base rate; it and the rank
+    correlation are None where one of the two says the same of every row. Differences are student less teacher.
     """
 
     rows: int
-    agreement: float
+    agreement: float | None
     rank_correlation: float | None
     mean_difference: float
     mean_absolute_difference: float

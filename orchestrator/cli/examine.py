@@ -174,10 +174,14 @@ def _show_window(console: Screen, found: Explanation) -> None:
         ),
     )
     console.print(scores)
-    rank = "not defined" if fidelity.rank_correlation is None else f"{fidelity.rank_correlation:.2f}"
+    if fidelity.agreement is None or fidelity.rank_correlation is None:
+        alike = "student or teacher says the same of all of them"
+    else:
+        alike = (
+            f"student and teacher agree on {fidelity.agreement:.0%}, rank correlation {fidelity.rank_correlation:.2f}"
+        )
     console.say(
-        f"student and teacher agree on {fidelity.agreement:.0%} of them, rank correlation {rank},"
-        f" student less teacher {fidelity.mean_difference:+.3f}; the model has {fidelity.model_bytes} bytes"
+        f"{alike}; student less teacher {fidelity.mean_difference:+.3f}; the model has {fidelity.model_bytes} bytes"
     )
     console.say(
         f"certificate: {certificate.spans_checked} spans of {certificate.models} models checked,"

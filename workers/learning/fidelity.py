@@ -13,12 +13,11 @@ def fidelity(
     y: NDArray[np.int8], student: Floats, alone: Floats, teacher: Floats, prior: float, model_bytes: int
 ) -> Fidelity:
     """Compare probabilities of one window's scored rows; `alone` is of the student that had no teacher."""
-    # A rank has no meaning where one of the two says the same of every row.
-    ranked = len(y) > 1 and np.ptp(student) > 0 and np.ptp(teacher) > 0
+    differ = len(y) > 1 and np.ptp(student) > 0 and np.ptp(teacher) > 0
     return Fidelity(
         rows=len(y),
-        agreement=float(((student > prior) == (teacher > prior)).mean()),
-        rank_correlation=float(spearmanr(student, teacher).statistic) if ranked else None,
+        agreement=float(((student > prior) == (teacher > prior)).mean()) if differ else None,
+        rank_correlation=float(spearmanr(student, teacher).statistic) if differ else None,
         mean_difference=float((student - teacher).mean()),
         mean_absolute_difference=float(np.abs(student - teacher).mean()),
         log_loss=log_loss(y, student),
