@@ -138,7 +138,7 @@ def calibrate(margin: Floats, y: NDArray[np.int8], weight: Floats) -> Calibratio
     """
     if min(int(y.sum()), len(y) - int(y.sum())) < MIN_CLASS_ROWS:
         return Calibration(1.0, 0.0)
-    line = LogisticRegression(C=PLATT_C)
+    line = LogisticRegression(C=PLATT_C, solver="newton-cholesky")
     line.fit(margin[:, None], y, sample_weight=weight)
     slope = float(line.coef_[0, 0])
     if slope > 0.0:
