@@ -93,5 +93,5 @@ def _task(run_id: str, window: Window) -> WindowTask:
         role=Role.TEACHER,
         window=PlannedWindow.model_validate({"window": window["window"]}).window,
         settings=TrainingSettings.model_validate(window["settings"] | {"seed": seed}),
-        bars_sha256=window["bars_sha256"],
+        bars=window["bars"],
     )

@@ -9,6 +9,29 @@ Window = dict[str, Any]
 FIRST_DAY = date(2015, 1, 1)
 SPAN = timedelta(days=180)
 SYMBOLS = 36
+SETTINGS = {
+    "interval": "1day",
+    "label": "fixed",
+    "horizon_bars": 5,
+    "threshold": 0.02,
+    "threshold_unit": "return",
+    "take_profit": 1.0,
+    "stop_loss": 1.0,
+    "entry": "next-open",
+    "label_return": "gross",
+    "cross_session": False,
+    "embargo_bars": 1,
+    "min_rows": 40,
+    "scope": "symbol",
+    "privileged": [],
+    "student": "logistic",
+    "distill_weight": None,
+    "temperature": None,
+    "reward_weights": False,
+    "cost_bps": 24.0,
+    "slippage_bps": 5.0,
+    "seed": 42,
+}
 
 
 def work(window: Window) -> dict[str, Any]:
@@ -33,7 +56,7 @@ def work(window: Window) -> dict[str, Any]:
 
 
 def make_windows(count: int, milliseconds: int, *, busy: bool) -> list[Window]:
-    """`count` windows of `SYMBOLS` symbols, each as JSON about as long as a message of the fleet (600 bytes)."""
+    """`count` windows of `SYMBOLS` symbols, each as JSON about as long as a message of the fleet (900 bytes)."""
     return [_window(number, milliseconds, busy) for number in range(count)]
 
 
@@ -48,17 +71,8 @@ def _window(number: int, milliseconds: int, busy: bool) -> Window:
         "attempt": 1,
         "data_dir": "data/live_candidate_20260101_000000",
         "window": {"symbol": symbol, "start": str(start), "end": str(end), "score_end": str(end + SPAN)},
-        "settings": {
-            "interval": "1day",
-            "horizon_bars": 5,
-            "threshold": 0.02,
-            "min_rows": 40,
-            "distill_weight": 0.5,
-            "cost_bps": 24.0,
-            "slippage_bps": 5.0,
-            "seed": 42,
-        },
-        "bars_sha256": f"{number:064x}",
+        "settings": SETTINGS,
+        "bars": {symbol: f"{number:064x}"},
         "milliseconds": milliseconds,
         "busy": busy,
     }

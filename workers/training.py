@@ -24,7 +24,7 @@ from workers.devices import xgboost_device
 from workers.learning.history import History, bars_before, prepare, select_rows
 from workers.learning.student import Model, probability
 from workers.learning.teacher import predict
-from workers.learning.window import teacher_inputs, train_student, train_teacher
+from workers.learning.window import teacher_inputs, train_student, train_teacher, training_rows
 from workers.result import Result
 from workers.reuse import take_equal
 
@@ -34,6 +34,7 @@ TIMED_ROWS = 32
 def teach(task: WindowTask) -> Result:
     """Store one window's teacher: trained, or with `reuse` taken from another run."""
     histories = _histories(task)
+    training_rows(histories, task.window, task.settings)  # what cannot be trained today is not taken either
     inputs = TeacherInputs(
         window=task.window.span,
         settings=task.settings,

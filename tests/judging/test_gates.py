@@ -33,6 +33,7 @@ def predictions(days: int = 400, signal: float = 0.0, windows: int = 10, **chang
         "y": y,
         "forward_return": np.where(y == 1, 0.03, -0.03) + rng.normal(0, 0.01, n),
         "student": student,
+        "alone": student,
         "teacher": student,
         "prior": np.full(n, 0.5),
         "trade": student > 0.5,

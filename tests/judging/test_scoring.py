@@ -33,6 +33,7 @@ def predictions(rows: int, seed: int = 0, **changes: Any) -> Predictions:
         "y": rng.integers(0, 2, n).astype(float),
         "forward_return": rng.normal(0, 0.03, n),
         "student": rng.uniform(0.2, 0.8, n),
+        "alone": rng.uniform(0.2, 0.8, n),
         "teacher": rng.uniform(0.2, 0.8, n),
         "prior": np.full(n, 0.4),
         "trade": rng.random(n) < 0.3,

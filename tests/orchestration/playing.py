@@ -239,7 +239,7 @@ def teachers(ledger: Ledger, count: int, symbol: str = "A", run_id: str = RUN) -
     """Teachers of one symbol's first windows, the longest first, entered in the ledger."""
     tasks = [
         WindowTask(
-            run_id=run_id, data_dir="/nowhere", role=Role.TEACHER, settings=SETTINGS, bars_sha256="0",
+            run_id=run_id, data_dir="/nowhere", role=Role.TEACHER, settings=SETTINGS, bars={symbol: "0"},
             window=Window(symbol=symbol, start=date(2000 + i, 1, 1), end=date(2001 + i, 1, 1),
                           score_end=date(2002 + i, 1, 1)),
         )

@@ -32,7 +32,7 @@ def piece(symbol: str, number: int = 0, role: Role = Role.TEACHER, **state: Any)
     start = date(2022, 1, 1) + timedelta(days=7 * number)
     window = Window(symbol=symbol, start=start, end=start + timedelta(days=7), score_end=start + timedelta(days=14))
     return Item(
-        WindowTask(run_id="r", data_dir="d", role=role, window=window, settings=SETTINGS, bars_sha256="0"), **state
+        WindowTask(run_id="r", data_dir="d", role=role, window=window, settings=SETTINGS, bars={"A": "0"}), **state
     )
 
 

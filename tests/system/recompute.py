@@ -8,15 +8,15 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 
-from schemas.artifacts import RunManifest, StudentModel
+from schemas.artifacts import RunManifest
 from schemas.layout import BarsLayout, RunLayout
 from schemas.messages import Role, Status
 from schemas.rows import read_model, read_rows
-from workers.artifacts import read_teacher
+from workers.artifacts import read_student, read_teacher
 from workers.bars.store import load
-from workers.learning.student import score
+from workers.learning.history import prepare
+from workers.learning.student import probability
 from workers.learning.teacher import predict
-from workers.learning.window import prepare
 
 data_dir, run_id = sys.argv[1:]
 layout = RunLayout.under(data_dir, run_id)
@@ -32,9 +32,8 @@ for row in read_rows(layout, Role.STUDENT):
     folder = layout.artifact(row.window_label, Role.STUDENT)
     stored = pq.read_table(folder / "predictions.parquet")
     bar = np.searchsorted(bars.timestamp, np.asarray(stored["timestamp"].cast("int64")))
-    model = StudentModel.model_validate_json((folder / "model.json").read_bytes())
-    booster, _, _ = read_teacher(layout.artifact(row.window_label, Role.TEACHER))
-    if not np.array_equal(score(model, features[bar]), np.asarray(stored["student"])):
+    booster = read_teacher(layout.artifact(row.window_label, Role.TEACHER)).booster
+    if not np.array_equal(probability(read_student(folder).margin(features[bar])), np.asarray(stored["student"])):
         sys.exit(f"student of {row.window_label} differs")
     if not np.array_equal(predict(booster, features[bar]), np.asarray(stored["teacher"])):
         sys.exit(f"teacher of {row.window_label} differs")

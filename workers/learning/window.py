@@ -112,7 +112,7 @@ def train_teacher(
 
     A symbol of several that has no rows of its own is left out. Raises Skip, and DataError for a leak.
     """
-    rows = _members(histories, window, settings)
+    rows = training_rows(histories, window, settings)
     symbols = tuple(rows)
     sample, row = _sample({symbol: histories[symbol] for symbol in symbols}, rows, settings)
     split, block = split_tail(sample.t0, sample.t1, settings.embargo_bars), blocks(sample.t0)
@@ -234,7 +234,7 @@ def _member_columns(history: History, row: Ints) -> dict[str, NDArray[np.generic
     }
 
 
-def _members(histories: Mapping[str, History], window: Window, settings: TrainingSettings) -> dict[str, Ints]:
+def training_rows(histories: Mapping[str, History], window: Window, settings: TrainingSettings) -> dict[str, Ints]:
     """Training rows of each symbol that has some; Skip, as the first symbol's, if none has."""
     rows, skips = {}, []
     for symbol, history in histories.items():
