@@ -27,7 +27,9 @@ class Logistic:
 
     def calibrated(self, slope: float, intercept: float) -> "Logistic":
         """The model whose margin is `slope` times this one's plus `intercept`."""
-        return replace(self, coefficients=slope * self.coefficients, intercept=slope * self.intercept + intercept)
+        # Adding 0 makes -0 a plain 0 where the slope is 0.
+        coefficients = slope * self.coefficients + 0.0
+        return replace(self, coefficients=coefficients, intercept=slope * self.intercept + intercept)
 
 
 def fit(x: Floats, soft: Floats, weight: Floats, seed: int) -> Logistic:
