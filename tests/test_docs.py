@@ -26,3 +26,13 @@ def test_the_lock_holds_names_and_versions_only() -> None:
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     assert lines
     assert all(line.fullmatch(each) for each in lines)
+
+
+def test_every_drawing_of_the_method_is_drawn_from_the_code(tmp_path: Path) -> None:
+    """`docs/drawings.py` draws each picture that method.md shows, and no other."""
+    drawings = runpy.run_path(str(ROOT / "docs" / "drawings.py"))
+    drawings["main"].__globals__["IMAGES"] = tmp_path
+    drawings["main"]()
+    shown = re.findall(r"images/(method-[a-z]+\.svg)", (ROOT / "docs" / "method.md").read_text(encoding="utf-8"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(shown)
+    assert len(shown) == 5
