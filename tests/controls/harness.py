@@ -1,0 +1,198 @@
+"""Windows trained one after the other on generated bars, as a run trains them, and their scores pooled."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from orchestrator.planning import lay_windows
+from schemas.config import TrainingSettings
+from schemas.window import WARMUP_BARS, Window
+from workers.bars.calendar import day_of
+from workers.bars.series import Floats, Ints, Series
+from workers.judging.scoring import log_losses
+from workers.learning import teacher as teachers
+from workers.learning.features import FEATURE_NAMES
+from workers.learning.history import History, prepare, select_rows
+from workers.learning.students.booster import Booster
+from workers.learning.students.logistic import Logistic
+from workers.learning.window import (
+    School,
+    TaughtWindow,
+    TrainedStudent,
+    teacher_inputs,
+    train_student,
+    train_teacher,
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One window: its teacher, its student, and the labels of the rows that both scored."""
+
+    window: Window
+    taught: TaughtWindow
+    student: TrainedStudent
+    y: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Out-of-sample rows of many windows together, one value a row; `window` is the window's number."""
+
+    y: NDArray[np.int8]
+    window: Ints
+    prior: Floats
+    student: Floats
+    alone: Floats
+    teacher: Floats
+
+    def auc(self, name: str) -> float:
+        """Area under the receiver's curve of all rows at once; never a mean of windows' areas, which is biased."""
+        return auc(self.y, getattr(self, name))
+
+    def log_loss(self, name: str) -> float:
+        """Mean over all rows."""
+        return float(log_losses(self.y, getattr(self, name)).mean())
+
+    def skill(self, name: str) -> float:
+        """1 - log loss / log loss of the windows' own base rates."""
+        return 1.0 - self.log_loss(name) / self.log_loss("prior")
+
+    def gain(self, better: str, worse: str) -> tuple[float, float]:
+        """Mean log loss that `better` saves against `worse`, and its standard error with a window as one draw."""
+        saved = log_losses(self.y, getattr(self, worse)) - log_losses(self.y, getattr(self, better))
+        mean = float(saved.mean())
+        of_window = np.bincount(self.window, weights=saved - mean)
+        return mean, float(np.sqrt((of_window**2).sum())) / len(saved)
+
+    @cached_property
+    def windows(self) -> int:
+        return len(np.unique(self.window))
+
+
+def auc(y: NDArray[np.int8], p: Floats) -> float:
+    """Probability that a row of class 1 has the higher score, ties a half."""
+    ones = int(y.sum())
+    return float((rankdata(p)[y == 1].sum() - ones * (ones + 1) / 2) / (ones * (len(y) - ones)))
+
+
+def windows_of(symbol: str, series: Series, window_days: int, step_days: int) -> list[Window]:
+    """All whole windows that the bars after the warm-up can train and score."""
+    first, last = day_of(series.session[WARMUP_BARS]), day_of(series.session[-1])
+    laid = lay_windows(symbol, first, last - timedelta(days=step_days), window_days, step_days)
+    return [window for window in laid if (window.end - window.start).days == window_days]
+
+
+def train_together(
+    histories: Mapping[str, History], windows: Iterable[Window], settings: TrainingSettings
+) -> list[Trained]:
+    """The students of windows over the same days, one a symbol, that one teacher teaches. Raises Skip."""
+    windows = list(windows)
+    taught = train_teacher(histories, windows[0].taught_in(settings.scope), settings, "cpu")
+    return [_study(histories, window, settings, taught) for window in windows]
+
+
+def _study(
+    histories: Mapping[str, History], window: Window, settings: TrainingSettings, taught: TaughtWindow
+) -> Trained:
+    history, number = histories[window.symbol], taught.symbols.index(window.symbol)
+    mine = np.flatnonzero(taught.sample.member == number)
+    school = School(taught.row[mine], taught.block[mine].astype(np.int64), taught.fitted_by[mine], taught.opinion[mine])
+    scored = select_rows(history, window, settings).scored
+    offset = float(taught.teacher.offsets[number]) if settings.scope == "panel" else None
+    x = teacher_inputs(histories, {window.symbol: scored}, settings)[window.symbol]
+    said = teachers.predict(taught.teacher.booster, x, offset)
+    student = train_student(history, window, settings, school, said)
+    return Trained(window, taught, student, history.labels.y[scored])
+
+
+def walk_forward(
+    worlds: Mapping[str, Series], settings: TrainingSettings, window_days: int, step_days: int
+) -> list[Trained]:
+    """Every whole window of every symbol, each with its own teacher. Raises Skip."""
+    result = []
+    for symbol, series in worlds.items():
+        history = prepare(series, settings)
+        for window in windows_of(symbol, series, window_days, step_days):
+            result += train_together({symbol: history}, [window], settings)
+    return result
+
+
+def pool(trained: Iterable[Trained]) -> Pooled:
+    """The scored rows of all windows, one after the other."""
+    rows = [
+        (
+            each.y,
+            np.full(len(each.y), number),
+            np.full(len(each.y), each.student.prior),
+            each.student.scored_student,
+            each.student.scored_alone,
+            each.student.scored_teacher,
+        )
+        for number, each in enumerate(trained)
+    ]
+    return Pooled(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+
+
+def shuffled_auc(trained: Iterable[Trained], seed: int) -> float:
+    """Pooled AUC of boosters with the teacher's own parameters, had each window's rows been split at random, 4 to 1.
+
+    All rounds are kept: no tail is there to stop them, and the rows that are scored have no say.
+    """
+    rng = np.random.default_rng(seed)
+    y, said = [], []
+    for each in trained:
+        sample = each.taught.sample
+        fit, held = np.split(rng.permutation(len(sample)), [len(sample) * 4 // 5])
+        prior = float(np.average(sample.y[fit], weights=sample.weight[fit]))
+        rows = xgb.QuantileDMatrix(
+            sample.x[fit], sample.y[fit], weight=sample.weight[fit], max_bin=teachers.MAX_BIN, nthread=1
+        )
+        booster = xgb.train(teachers._parameters(prior, seed, "cpu"), rows, teachers.MAX_ROUNDS, verbose_eval=False)
+        y.append(sample.y[held])
+        said.append(teachers.predict(booster, sample.x[held]))
+    return auc(np.concatenate(y), np.concatenate(said))
+
+
+def bits(trained: Trained) -> dict[str, bytes]:
+    """All that a window's two tasks computed, so that any bit that differs is seen and named."""
+    taught, student = trained.taught, trained.student
+    return {
+        "booster": bytes(taught.teacher.booster.save_raw("ubj")),
+        "offsets": taught.teacher.offsets.tobytes(),
+        "inputs": taught.sample.x.tobytes(),
+        "labels": taught.sample.y.tobytes(),
+        "weights": taught.sample.weight.tobytes(),
+        "opinions": taught.opinion.tobytes(),
+        "fitted by": taught.fitted_by.tobytes(),
+        "certificate": taught.certificate.model_dump_json().encode(),
+        "teacher's metrics": repr(taught.metrics).encode(),
+        "student": model_bits(student),
+        "prior": repr((student.prior, student.trade_above)).encode(),
+    }
+
+
+def model_bits(student: TrainedStudent) -> bytes:
+    """The calibrated model of a student of either kind, and what it was taught by."""
+    model = student.taught.model
+    if isinstance(model, Logistic):
+        found = model.coefficients.tobytes() + model.fill.tobytes() + repr(model.intercept).encode()
+    else:
+        assert isinstance(model, Booster)
+        found = model.to_bytes(FEATURE_NAMES, None)
+    return found + repr((student.taught.mix, student.taught.calibration)).encode()
+
+
+def score_bits(trained: Trained, rows: int | None = None) -> dict[str, bytes]:
+    """The probabilities and labels of a window's scored rows, or of the first `rows` of them."""
+    student = trained.student
+    scores = {
+        "student's": student.scored_student, "alone": student.scored_alone, "teacher's": student.scored_teacher,
+    }  # fmt: skip
+    return {name: values[:rows].tobytes() for name, values in scores.items()}

@@ -1,0 +1,143 @@
+"""The future reaches nothing: garbage after a bar, or no bars after it, leave all that was known there bit for bit."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.config import TrainingSettings
+from schemas.window import Window
+from tests.controls.harness import Trained, bits, score_bits, train_together
+from tests.strategies import daily_walk, examples, training_settings
+from workers.bars.series import COLUMNS, Series
+from workers.learning.history import History, bars_before, prepare, select_rows
+
+BARS = 520  # from 2020-10-01 to 2022-09-28
+SYMBOLS = ("A", "B")
+DAYS = [
+    (date(2021, 6, 1), date(2021, 9, 15), date(2021, 11, 15)),
+    (date(2021, 7, 15), date(2022, 2, 1), date(2022, 4, 1)),
+]
+KINDS: dict[str, TrainingSettings] = {
+    "fixed": training_settings(distill_weight=None, temperature=None),
+    "privileged": training_settings(
+        label="triple-barrier", threshold_unit="sigma", privileged=("path",), reward_weights=True
+    ),
+    "panel": training_settings(scope="panel", privileged=("cross-section", "path"), threshold_unit="sigma"),
+}
+GARBAGE = ("tiny", "huge", "wild", "flat")
+
+
+@cache
+def clean() -> dict[str, Series]:
+    return {symbol: daily_walk(BARS, seed) for seed, symbol in enumerate(SYMBOLS)}
+
+
+@cache
+def known(kind: str) -> dict[str, History]:
+    return histories(clean(), kind)
+
+
+@cache
+def trained(kind: str, number: int) -> list[Trained]:
+    return train(known(kind), kind, number)
+
+
+def histories(series: Mapping[str, Series], kind: str) -> dict[str, History]:
+    """Of all symbols for a panel, of the first alone for the other kinds."""
+    symbols = SYMBOLS if KINDS[kind].scope == "panel" else SYMBOLS[:1]
+    return {symbol: prepare(series[symbol], KINDS[kind]) for symbol in symbols}
+
+
+def train(histories: Mapping[str, History], kind: str, number: int) -> list[Trained]:
+    start, end, score_end = DAYS[number]
+    windows = [Window(symbol=symbol, start=start, end=end, score_end=score_end) for symbol in histories]
+    # Garbage can take a margin so far that its exponential overflows, to the probability 0 that it should.
+    with np.errstate(over="ignore"):
+        return train_together(histories, windows, KINDS[kind])
+
+
+def poisoned(series: Series, t: int, garbage: str, seed: int) -> Series:
+    """`series` with every price and volume after bar `t` replaced by positive nonsense."""
+    later, rng = np.arange(len(series)) > t, np.random.default_rng(seed)
+    nonsense = {
+        "tiny": lambda: rng.uniform(1e-9, 2e-9, len(series)),
+        "huge": lambda: rng.uniform(1e9, 2e9, len(series)),
+        "wild": lambda: np.exp(rng.normal(0.0, 8.0, len(series))),
+        "flat": lambda: np.full(len(series), 77.0),
+    }[garbage]
+    return replace(series, **{name: np.where(later, nonsense(), getattr(series, name)) for name in COLUMNS})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@examples(6)
+@given(number=st.integers(0, 1), garbage=st.sampled_from(GARBAGE), data=st.data())
+def test_garbage_after_a_bar_changes_nothing_up_to_it(
+    kind: str, number: int, garbage: str, data: st.DataObject
+) -> None:
+    """Features, labels that ended, both models of a window that ended, and its scores so far: the same, bit for bit.
+
+    The teacher's score of a row is left out where it is privileged: it sees the label's horizon, which is later.
+    """
+    settings, before = KINDS[kind], known(kind)
+    window = trained(kind, number)[0].window
+    last = bars_before(before["A"].series, window) - 1
+    t = data.draw(st.integers(last, last + 50), label="t")
+    seed = data.draw(st.integers(0, 99), label="seed")
+    after = histories({name: poisoned(each, t, garbage, seed) for name, each in clean().items()}, kind)
+    for symbol, history in before.items():
+        same_up_to(t, history, after[symbol])
+    for mine, again in zip(trained(kind, number), train(after, kind, number), strict=True):
+        assert differing(bits(mine), bits(again)) == []
+        history = before[mine.window.symbol]
+        decided = history.labels.t0[select_rows(history, mine.window, settings).scored]
+        rows = int((decided <= t).sum())
+        then, now = score_bits(mine, rows), score_bits(again, rows)
+        blind = [name for name in then if name != "teacher's" or "path" not in settings.privileged]
+        assert differing({name: then[name] for name in blind}, {name: now[name] for name in blind}) == []
+
+
+def same_up_to(t: int, before: History, after: History) -> None:
+    """Asserts that features of bars up to `t`, and labels that ended by it, are the same bits."""
+    assert before.features[: t + 1].tobytes() == after.features[: t + 1].tobytes()
+    old, new = before.labels, after.labels
+    ended = [np.flatnonzero(labels.t1 <= t) for labels in (old, new)]
+    decided = [labels.t0[rows].tolist() for labels, rows in zip((old, new), ended, strict=True)]
+    assert decided[0] == decided[1]
+    for name in ("t1", "entry", "forward_return", "net_return", "sigma", "y", "barrier", "tie"):
+        assert getattr(old, name)[ended[0]].tobytes() == getattr(new, name)[ended[1]].tobytes(), name
+
+
+def differing(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
+    assert before.keys() == after.keys()
+    return [name for name, value in before.items() if after[name] != value]
+
+
+@pytest.mark.parametrize("number", range(len(DAYS)))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_window_is_the_same_without_the_bars_after_its_last_label(kind: str, number: int) -> None:
+    """Trained and scored from bars that end with the scored block's last label, a window is as from all: every bit."""
+    whole = trained(kind, number)
+    settings, needed = KINDS[kind], 0
+    for each in whole:
+        history = known(kind)[each.window.symbol]
+        scored = select_rows(history, each.window, settings).scored
+        needed = max(needed, int(history.labels.t0[scored[-1]]) + settings.horizon_bars + 1)
+    assert needed < BARS - 50
+    short = histories({symbol: series.upto(needed) for symbol, series in clean().items()}, kind)
+    for mine, again in zip(whole, train(short, kind, number), strict=True):
+        assert differing(bits(mine) | score_bits(mine), bits(again) | score_bits(again)) == []
+
+
+def test_what_is_compared_can_differ() -> None:
+    """The comparison sees a bar inside the window: garbage from its middle on changes models, opinions and scores."""
+    inside = bars_before(known("fixed")["A"].series, trained("fixed", 1)[0].window) - 60
+    after = histories({name: poisoned(each, inside, "wild", 0) for name, each in clean().items()}, "fixed")
+    mine, again = trained("fixed", 1)[0], train(after, "fixed", 1)[0]
+    assert {"booster", "opinions", "student", "inputs"} <= set(differing(bits(mine), bits(again)))
+    assert set(differing(score_bits(mine), score_bits(again))) == {"student's", "alone", "teacher's"}

@@ -1,0 +1,115 @@
+"""A window's files are a function of its bars, its settings and the code: of nothing else."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.config import TrainingSettings
+from schemas.device import Device, DeviceKind
+from schemas.layout import BarsLayout, RunLayout
+from schemas.messages import Role, WindowTask
+from schemas.window import Window
+from schemas.wire import DEVICE_ENV
+from tests.conftest import tree
+from tests.controls.harness import windows_of
+from tests.strategies import daily_walk, training_settings
+from workers import training
+from workers.bars import store
+from workers.bars.clean import to_table
+from workers.learning.splits import blocks, split_tail
+from workers.learning.teacher import Sample, fit_teacher, opinions, predict
+
+SERIES = {symbol: daily_walk(370, seed) for seed, symbol in enumerate(("A", "B"))}
+WORK = {Role.TEACHER: training.teach, Role.STUDENT: training.study}
+SYMBOL_SCOPE = training_settings(distill_weight=None, temperature=None)
+PANEL_SCOPE = training_settings(scope="panel", privileged=("cross-section", "path"), student="booster")
+
+
+@pytest.fixture(autouse=True)
+def on_a_cpu_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is pinned as a worker's pool child is."""
+    monkeypatch.setenv(DEVICE_ENV, Device(name="cpu0@here", kind=DeviceKind.CPU, slots=1).model_dump_json())
+
+
+def tasks(data_dir: Path, run_id: str, settings: TrainingSettings) -> list[WindowTask]:
+    """Every teacher and student of the generated bars, which are stored under `data_dir`; teachers first."""
+    layout = BarsLayout.under(data_dir, settings.interval)
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    digests = {}
+    for symbol, series in SERIES.items():
+        content = store.encode(to_table(series, np.ones(len(series))))
+        layout.bars(symbol).write_bytes(content)
+        digests[symbol] = hashlib.sha256(content).hexdigest()
+    students = [window for symbol, series in SERIES.items() for window in windows_of(symbol, series, 120, 90)]
+    teachers = {window.taught_in(settings.scope).label: window.taught_in(settings.scope) for window in students}
+
+    def task(role: Role, window: Window) -> WindowTask:
+        bars = digests if settings.scope == "panel" else {window.symbol: digests[window.symbol]}
+        return WindowTask(run_id=run_id, data_dir=str(data_dir), role=role, window=window, settings=settings, bars=bars)
+
+    return [task(Role.TEACHER, each) for each in teachers.values()] + [task(Role.STUDENT, each) for each in students]
+
+
+def files(
+    data_dir: Path, run_id: str, settings: TrainingSettings, order: Sequence[int] | None = None
+) -> dict[str, str]:
+    """Digest of each file after all work was done in the order given; a student waits for its teacher."""
+    todo = tasks(data_dir, run_id, settings)
+    if order is not None:
+        todo = [todo[i] for i in order]
+    taught: set[str] = set()
+    while todo:
+        ready = next(
+            each for each in todo if each.role is Role.TEACHER or each.window.taught_in(settings.scope).label in taught
+        )
+        WORK[ready.role](ready)
+        todo.remove(ready)
+        if ready.role is Role.TEACHER:
+            taught.add(ready.window.label)
+    found = tree(RunLayout.under(data_dir, run_id).folder / "windows")
+    return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+
+
+def forget() -> None:
+    """Empty what a process keeps between windows, as a new process would begin."""
+    training._prepared.cache_clear()
+    store.load.cache_clear()
+
+
+@pytest.mark.parametrize("settings", [SYMBOL_SCOPE, PANEL_SCOPE], ids=["symbol", "panel"])
+def test_files_are_the_same_in_any_order_and_on_a_second_run(tmp_path: Path, settings: TrainingSettings) -> None:
+    """Windows forwards, backwards and mixed, in one process and in a fresh one: every file has the same digest."""
+    forget()
+    first = files(tmp_path, "first", settings)
+    count = len(tasks(tmp_path, "count", settings))
+    assert len(first) > 3 * count
+    assert files(tmp_path, "backwards", settings, range(count)[::-1]) == first
+    mixed = np.random.default_rng(0).permutation(count).tolist()
+    assert files(tmp_path, "mixed", settings, mixed) == first
+    forget()
+    assert files(tmp_path, "again", settings) == first
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missing: bool) -> None:
+    """Features of one float32 value each give the same booster, opinions and predictions, as float32 or as float64."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(120, 25)).astype(np.float32)
+    if missing:
+        x[rng.random(x.shape) < 0.1] = np.nan
+    y = (x[:, 0] + rng.normal(size=120) > 0).astype(np.int8)
+    y[np.isnan(x[:, 0])] = 1
+    t0 = np.arange(120)
+    narrow = Sample(x, y, t0, t0 + 5, rng.uniform(0.5, 1.5, 120), np.zeros(120, dtype=np.int64), 1)
+    wide = replace(narrow, x=x.astype(np.float64))
+    split, block = split_tail(t0, t0 + 5, 1), blocks(t0)
+    one, other = (fit_teacher(each, split, seed, "cpu") for each in (narrow, wide))
+    assert one.booster.save_raw("ubj") == other.booster.save_raw("ubj")
+    assert predict(one.booster, narrow.x).tobytes() == predict(other.booster, wide.x).tobytes()
+    said, again = (opinions(each, block, 1, seed, "cpu") for each in (narrow, wide))
+    assert said[0].tobytes() == again[0].tobytes()

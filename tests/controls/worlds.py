@@ -1,0 +1,45 @@
+"""Generated markets in which what can be known, and by whom, is planted. Daily bars on weekdays, one seed a symbol."""
+
+import numpy as np
+
+from tests.strategies import FIRST_DAY, MICROSECONDS_A_DAY, weekdays
+from workers.bars.calendar import day_number
+from workers.bars.series import Floats, Ints, Series
+
+REACH = 5  # bars over which a price is remembered by the one that reverts
+HALF_RANGE = 0.04  # of a day in the market whose closes are noise, as a log return
+
+
+def mean_reverting(bars: int, seed: int, pull: float = 0.35) -> Series:
+    """Each day's return takes back `pull` of the last five days' together: `return_5` tells the next day."""
+    rng = np.random.default_rng(seed)
+    price = np.zeros(bars + REACH)
+    for t in range(REACH + 1, len(price)):
+        price[t] = price[t - 1] - pull * (price[t - 1] - price[t - 1 - REACH]) + rng.normal(0.0, 0.02)
+    close = price[REACH:]
+    opening = np.concatenate([close[:1], close[:-1]])
+    high = np.maximum(opening, close) + rng.uniform(0.0, 0.005, bars)
+    low = np.minimum(opening, close) - rng.uniform(0.0, 0.005, bars)
+    return _series(opening, high, low, close, rng.normal(0.0, 0.6, bars))
+
+
+def noisy_closes(bars: int, seed: int) -> Series:
+    """Volume tells where the price goes the next day, and the day's range follows it; the close is anywhere in it.
+
+    A label is of closes, so it is a noisy view of where the price went; highs and lows are an exact one. What volume
+    means is a symbol's own (up where `seed` is even, else down); what a day's range means is the same for all.
+    """
+    rng = np.random.default_rng(seed)
+    surprise = rng.normal(0.0, 1.0, bars)
+    drift = 0.02 * np.concatenate([[0.0], surprise[:-1]])
+    price = np.cumsum(drift * (-1) ** seed + rng.normal(0.0, 0.003, bars))
+    opening = np.concatenate([[0.0], price[:-1]])
+    high, low = np.maximum(price, opening) + HALF_RANGE, np.minimum(price, opening) - HALF_RANGE
+    return _series(opening, high, low, price + HALF_RANGE * rng.uniform(-1.0, 1.0, bars), 0.6 * surprise)
+
+
+def _series(opening: Floats, high: Floats, low: Floats, close: Floats, volume: Floats) -> Series:
+    """Bars from logarithms of price and volume."""
+    session: Ints = np.array([day_number(day) for day in weekdays(FIRST_DAY, len(close))], dtype=np.int64)
+    prices = (100.0 * np.exp(values) for values in (opening, high, low, close))
+    return Series(session * MICROSECONDS_A_DAY, session, *prices, np.floor(np.exp(11.0 + volume)))
