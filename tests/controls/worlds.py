@@ -10,6 +10,16 @@ REACH = 5  # bars over which a price is remembered by the one that reverts
 HALF_RANGE = 0.04  # of a day in the market whose closes are noise, as a log return
 
 
+def random_walk(bars: int, seed: int) -> Series:
+    """Nothing to know. A day opens where the last one closed, so that a look at the next day's bar would tell."""
+    rng = np.random.default_rng(seed)
+    close = np.cumsum(rng.normal(0.0, 0.02, bars))
+    opening = np.concatenate([close[:1], close[:-1]]) + rng.normal(0.0, 0.001, bars)
+    high = np.maximum(opening, close) + rng.uniform(0.0, 0.01, bars)
+    low = np.minimum(opening, close) - rng.uniform(0.0, 0.01, bars)
+    return _series(opening, high, low, close, rng.normal(0.0, 0.6, bars))
+
+
 def mean_reverting(bars: int, seed: int, pull: float = 0.35) -> Series:
     """Each day's return takes back `pull` of the last five days' together: `return_5` tells the next day."""
     rng = np.random.default_rng(seed)
