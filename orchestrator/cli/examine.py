@@ -153,7 +153,7 @@ def _show_window(console: Screen, found: Explanation) -> None:
     with_teacher = (
         f"teacher's weight {metrics['teacher_weight']}, temperature {metrics['temperature']}"
         if metrics["teacher_weight"]
-        else "no teacher (it was no help on the tail)"
+        else "no teacher (out of fold it was no help)"
     )
     slope = metrics["calibration_slope"]
     console.say(f"student: {settings.student}, {with_teacher}, calibration slope {slope:.3f}")

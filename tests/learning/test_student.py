@@ -15,7 +15,7 @@ from tests.strategies import examples, training_settings
 from workers.bars.series import Floats
 from workers.judging.scoring import log_loss
 from workers.learning import student as students
-from workers.learning.splits import BLOCKS, TAIL, blocks
+from workers.learning.splits import BLOCKS, blocks
 from workers.learning.student import NO_TEACHER, Calibration, Lesson, Mix
 from workers.learning.students import booster, logistic
 
@@ -152,10 +152,10 @@ def lesson(seed: int = 0, rows: int = 120, signal: float = 1.0) -> Lesson:
 
 def test_a_teacher_that_knows_is_chosen_and_one_that_errs_is_not() -> None:
     """Over many lessons, opinions that are true probabilities are mostly taken, their opposites never."""
-    chosen = [students.teach(lesson(seed), students.candidates(CHOOSE), CHOOSE).mix for seed in range(12)]
+    chosen = [students.teach(lesson(seed), students.candidates(CHOOSE), CHOOSE)[0].mix for seed in range(12)]
     assert sum(mix != NO_TEACHER for mix in chosen) >= 8
     wrong = [replace(lesson(seed, signal=3.0), opinion=1.0 - lesson(seed, signal=3.0).opinion) for seed in range(6)]
-    assert all(students.teach(each, students.candidates(CHOOSE), CHOOSE).mix == NO_TEACHER for each in wrong)
+    assert all(students.teach(each, students.candidates(CHOOSE), CHOOSE)[0].mix == NO_TEACHER for each in wrong)
 
 
 def test_the_first_of_equals_wins() -> None:
@@ -163,20 +163,26 @@ def test_the_first_of_equals_wins() -> None:
     known = lesson()
     same = replace(known, opinion=np.repeat(np.clip(known.y, 1e-6, 1 - 1e-6)[:, None].astype(float), BLOCKS, axis=1))
     # Softening by temperature alone would differ from the labels.
-    assert students.teach(same, [NO_TEACHER, Mix(0.5, 1.0), Mix(1.0, 1.0)], CHOOSE).mix == NO_TEACHER
+    assert students.teach(same, [NO_TEACHER, Mix(0.5, 1.0), Mix(1.0, 1.0)], CHOOSE)[0].mix == NO_TEACHER
 
 
-def test_what_is_fitted_to_choose_sees_nothing_of_the_tail() -> None:
-    """Labels, features and opinions of the tail, overwritten, leave the inner student's margins on other rows alone."""
+def test_the_student_without_a_teacher_comes_along() -> None:
+    """Whatever is chosen, the second is the student of the labels alone; a weight that is given is not chosen."""
     known = lesson()
-    tail = known.block == TAIL
-    spoilt = replace(
-        known, y=np.where(tail, 1 - known.y, known.y).astype(np.int8), x=np.where(tail[:, None], 9.0, known.x),
-        opinion=np.where(tail[:, None], 0.5, known.opinion),
-    )  # fmt: skip
-    mix = Mix(0.5, 1.0)
-    (_, first), (_, second) = (next(students._folds(each, mix, CHOOSE, (TAIL,))) for each in (known, spoilt))
-    assert first.margin(known.x).tobytes() == second.margin(known.x).tobytes()
+    given, alone = students.teach(known, [Mix(1.0, 1.0)], CHOOSE)
+    _, same = students.teach(known, [NO_TEACHER], CHOOSE)
+    assert (given.mix, alone.mix) == (Mix(1.0, 1.0), NO_TEACHER)
+    assert alone.model.margin(known.x).tobytes() == same.model.margin(known.x).tobytes()
+
+
+def test_the_mix_of_least_out_of_fold_loss_is_chosen() -> None:
+    """The loss of each candidate's out-of-fold margins, weighted, decides, and is reported."""
+    known = lesson(3)
+    mixes = students.candidates(CHOOSE)
+    losses = [students.out_of_fold(known, mix, CHOOSE).log_loss for mix in mixes]
+    chosen, _ = students.teach(known, mixes, CHOOSE)
+    assert chosen.mix == mixes[int(np.argmin(losses))]
+    assert chosen.out_of_fold_log_loss == min(losses)
 
 
 @pytest.mark.parametrize("held", range(BLOCKS))
@@ -189,7 +195,7 @@ def test_out_of_fold_margins_know_nothing_of_their_block(held: int) -> None:
         known, y=np.where(mine, 1 - known.y, known.y).astype(np.int8),
         opinion=np.where(others[None, :], 0.01, known.opinion),
     )  # fmt: skip
-    first, second = (students.out_of_fold(each, Mix(1.0, 1.0), CHOOSE)[0] for each in (known, spoilt))
+    first, second = (students.out_of_fold(each, Mix(1.0, 1.0), CHOOSE).margin for each in (known, spoilt))
     assert first[known.block == held].tobytes() == second[known.block == held].tobytes()
 
 
@@ -270,15 +276,14 @@ def test_rewards_weigh_the_fit_and_not_the_calibration() -> None:
     known = lesson()
     weighed = replace(known, reward=np.linspace(0.1, 1.9, len(known.y)))
     mixes = [NO_TEACHER]
-    plain, other = students.teach(known, mixes, CHOOSE), students.teach(weighed, mixes, CHOOSE)
+    (plain, _), (other, _) = students.teach(known, mixes, CHOOSE), students.teach(weighed, mixes, CHOOSE)
     assert plain.model.margin(known.x).tobytes() != other.model.margin(known.x).tobytes()
-    *_, weight = students.out_of_fold(weighed, NO_TEACHER, CHOOSE)
-    assert weight.tolist() == known.weight.tolist()
+    assert students.out_of_fold(weighed, NO_TEACHER, CHOOSE).weight.tolist() == known.weight.tolist()
 
 
 def test_a_student_of_a_true_signal_beats_the_base_rate() -> None:
     """On new rows of the same world its log loss is below that of the base rate."""
     known, new = lesson(1, 400), lesson(2, 4000)
-    model = students.teach(known, students.candidates(CHOOSE), CHOOSE).model
+    model = students.teach(known, students.candidates(CHOOSE), CHOOSE)[0].model
     prior = np.full(len(new.y), known.y.mean())
     assert log_loss(new.y, students.probability(model.margin(new.x))) < log_loss(new.y, prior) - 0.05

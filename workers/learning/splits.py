@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workers.bars.series import Ints
 
 BLOCKS = 4
-TAIL = BLOCKS - 1  # the last block: early stopping and every other choice are made on it
+TAIL = BLOCKS - 1  # the last block, on which early stopping is decided
 
 
 @dataclass(frozen=True)

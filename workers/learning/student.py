@@ -3,18 +3,19 @@
 Everything that is chosen here has "no teacher" among its candidates.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from schemas.config import StudentKind, TrainingSettings
 from workers.bars.series import Floats, Ints
 from workers.judging.scoring import log_losses
-from workers.learning.splits import BLOCKS, TAIL
+from workers.learning.splits import BLOCKS
 from workers.learning.students import booster, logistic
 
 WEIGHTS = (0.5, 1.0)  # of the teacher in the target, beside none
@@ -75,17 +76,17 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Taught:
-    """A calibrated student, the target that it was fitted on, and the loss that the mix had where it was chosen."""
+    """A calibrated student, the target that it was fitted on, and its out-of-fold log loss before calibration."""
 
     model: Model
     mix: Mix
     calibration: Calibration
-    inner_log_loss: float | None
+    out_of_fold_log_loss: float | None
 
 
 def probability(margin: Floats) -> Floats:
     """The logistic function."""
-    result: Floats = 1.0 / (1.0 + np.exp(-margin))
+    result: Floats = expit(margin)
     return result
 
 
@@ -106,29 +107,54 @@ def candidates(settings: TrainingSettings) -> list[Mix]:
     return [NO_TEACHER, *mixes] if free else mixes
 
 
-def teach(lesson: Lesson, mixes: list[Mix], settings: TrainingSettings) -> Taught:
-    """Choose the mix of least log loss on the tail, fit it on all rows, calibrate it on its out-of-fold margins.
+def teach(lesson: Lesson, mixes: list[Mix], settings: TrainingSettings) -> tuple[Taught, Taught]:
+    """The student of the mix whose out-of-fold log loss is the least, and the one that has no teacher.
 
-    The choice is made by students fitted on rows whose spans stay clear of the tail, with the opinions of teachers
-    that do so too. The first of equals wins.
+    Each is fitted on all rows and calibrated on its out-of-fold margins. The first of equals wins.
     """
-    losses = [_tail_loss(lesson, mix, settings) for mix in mixes]
-    best = losses.index(min(losses))
-    mix = mixes[best]
-    own = lesson.opinion[np.arange(len(lesson.y)), lesson.block]
-    fitted = _fit(lesson, np.arange(len(lesson.y)), own, mix, settings)
-    calibration = calibrate(*out_of_fold(lesson, mix, settings))
-    loss = losses[best] if np.isfinite(losses[best]) else None
-    return Taught(fitted.calibrated(calibration.slope, calibration.intercept), mix, calibration, loss)
+    judged = {mix: out_of_fold(lesson, mix, settings) for mix in dict.fromkeys([*mixes, NO_TEACHER])}
+    chosen = min(mixes, key=lambda mix: judged[mix].log_loss)
+    alone = _taught(lesson, NO_TEACHER, judged[NO_TEACHER], settings)
+    return alone if chosen == NO_TEACHER else _taught(lesson, chosen, judged[chosen], settings), alone
 
 
-def out_of_fold(lesson: Lesson, mix: Mix, settings: TrainingSettings) -> tuple[Floats, NDArray[np.int8], Floats]:
+@dataclass(frozen=True)
+class OutOfFold:
     """Margin, label and weight of every row that a student can be asked about which knows nothing of its block."""
-    parts = [(held, model.margin(lesson.x[held])) for held, model in _folds(lesson, mix, settings)]
-    if not parts:
-        return np.empty(0), np.empty(0, dtype=np.int8), np.empty(0)
-    rows = np.concatenate([held for held, _ in parts])
-    return np.concatenate([margin for _, margin in parts]), lesson.y[rows], lesson.weight[rows]
+
+    margin: Floats
+    y: NDArray[np.int8]
+    weight: Floats
+
+    @property
+    def log_loss(self) -> float:
+        """Weighted mean; infinite where there is no row."""
+        if not len(self.y):
+            return np.inf
+        return float(np.average(log_losses(self.y, probability(self.margin)), weights=self.weight))
+
+
+def out_of_fold(lesson: Lesson, mix: Mix, settings: TrainingSettings) -> OutOfFold:
+    """Ask of each block a student that knows nothing of it; a block is left out where none can be fitted."""
+    rows, margins = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    for block in range(BLOCKS):
+        held = np.flatnonzero(lesson.block == block)
+        # The rows of the teacher that judged this block: the certificate covers them.
+        fit = np.flatnonzero(lesson.fitted_by >> block & 1)
+        ones = int(lesson.y[fit].sum())
+        if len(held) and min(ones, len(fit) - ones) >= MIN_CLASS_ROWS:
+            rows.append(held)
+            margins.append(_fit(lesson, fit, lesson.opinion[fit, block], mix, settings).margin(lesson.x[held]))
+    known = np.concatenate(rows)
+    return OutOfFold(np.concatenate(margins), lesson.y[known], lesson.weight[known])
+
+
+def _taught(lesson: Lesson, mix: Mix, judged: OutOfFold, settings: TrainingSettings) -> Taught:
+    rows = np.arange(len(lesson.y))
+    fitted = _fit(lesson, rows, lesson.opinion[rows, lesson.block], mix, settings)
+    calibration = calibrate(judged.margin, judged.y, judged.weight)
+    loss = judged.log_loss if np.isfinite(judged.log_loss) else None
+    return Taught(fitted.calibrated(calibration.slope, calibration.intercept), mix, calibration, loss)
 
 
 def calibrate(margin: Floats, y: NDArray[np.int8], weight: Floats) -> Calibration:
@@ -153,26 +179,6 @@ def rewards(net_return: Floats, sigma: Floats, horizon_bars: int) -> Floats:
     size = np.where(np.isfinite(size), np.minimum(size, MAX_REWARD), 1.0)
     result: Floats = size / size.mean() if size.mean() > 0 else np.ones(len(size))
     return result
-
-
-def _tail_loss(lesson: Lesson, mix: Mix, settings: TrainingSettings) -> float:
-    for held, model in _folds(lesson, mix, settings, blocks=(TAIL,)):
-        losses = log_losses(lesson.y[held], probability(model.margin(lesson.x[held])))
-        return float(np.average(losses, weights=lesson.weight[held]))
-    return np.inf
-
-
-def _folds(
-    lesson: Lesson, mix: Mix, settings: TrainingSettings, blocks: tuple[int, ...] = tuple(range(BLOCKS))
-) -> Iterator[tuple[Ints, Model]]:
-    """Rows of each block, and a student that knows nothing of them; a block is left out where none can be fitted."""
-    for block in blocks:
-        held = np.flatnonzero(lesson.block == block)
-        # The rows of the teacher that judged this block: the certificate covers them.
-        fit = np.flatnonzero(lesson.fitted_by >> block & 1)
-        ones = int(lesson.y[fit].sum())
-        if len(held) and min(ones, len(fit) - ones) >= MIN_CLASS_ROWS:
-            yield held, _fit(lesson, fit, lesson.opinion[fit, block], mix, settings)
 
 
 def _fit(lesson: Lesson, rows: Ints, opinion: Floats, mix: Mix, settings: TrainingSettings) -> Model:

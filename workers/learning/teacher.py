@@ -16,7 +16,7 @@ from workers.learning.splits import BLOCKS, TailSplit, apart, held_out_sets
 MAX_ROUNDS = 200
 EARLY_STOPPING_ROUNDS = 20
 # Of models that predict held-out rows: fixed, so that nothing about those rows had a say in it.
-OUT_OF_FOLD_ROUNDS = 20
+OUT_OF_FOLD_ROUNDS = 40
 MAX_BIN = 64
 EPSILON = 1e-6
 # Rows of mean weight that a symbol needs of its own before its base rate counts as much as the panel's.

@@ -168,9 +168,7 @@ def train_student(
     lesson = students.Lesson(
         features[labels.t0[train]], y, weight, reward, school.block, school.fitted_by, school.opinion
     )
-    mixes = students.candidates(settings)
-    taught = students.teach(lesson, mixes, settings)
-    alone = taught if taught.mix == students.NO_TEACHER else students.teach(lesson, [students.NO_TEACHER], settings)
+    taught, alone = students.teach(lesson, students.candidates(settings), settings)
     x, truth = features[labels.t0[rows.scored]], labels.y[rows.scored]
     scored, scored_alone = (students.probability(each.model.margin(x)) for each in (taught, alone))
     prior = clip(float(np.average(y, weights=weight)))
@@ -181,7 +179,7 @@ def train_student(
         "temperature": taught.mix.temperature,
         "calibration_slope": taught.calibration.slope,
         "calibration_intercept": taught.calibration.intercept,
-        "inner_log_loss": taught.inner_log_loss,
+        "out_of_fold_log_loss": taught.out_of_fold_log_loss,
         "scored_log_loss": log_loss(truth, scored),
         "scored_alone_log_loss": log_loss(truth, scored_alone),
         "scored_prior_log_loss": log_loss(truth, np.full(len(truth), prior)),
