@@ -1,7 +1,7 @@
 """What every phase works with, and how a phase begins and ends: ledger first, then telemetry, then the screen."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from schemas.artifacts import RunManifest
 from schemas.errors import PhaseError
 from schemas.events import EventStatus, EventType, Phase
 from schemas.layout import RunLayout, audit_folder
-from schemas.messages import Metric, Outcome, Role, RunTask, Status
+from schemas.messages import Metric, Outcome, Role, RunTask, Status, work_name
 
 logger = logging.getLogger(__name__)
 
@@ -81,27 +81,36 @@ class RunContext:
             raise
         self.end(phase)
 
-    def compute(self, role: Role) -> Outcome:
-        """Have a worker do the run's own work of `role` and wait for it; PhaseError if it fails."""
+    def compute(
+        self, role: Role, gates: Sequence[str | None] = (None,), phase: Phase | None = None
+    ) -> dict[str, Outcome]:
+        """Have workers do the run's own work of `role`, a task a gate, shown as progress of `phase`; wait for them.
+
+        Outcomes by gate, or by run id where it is one task. PhaseError if one fails.
+        """
         config = self.manifest.config
-        task = RunTask(
-            run_id=self.run_id,
-            data_dir=self.data_dir,
-            telemetry=config.telemetry,
-            role=role,
-            settings=config.training(),
-            release_dir=str(Path(config.release_dir).absolute()),
-        )
+        release_dir = str(Path(config.release_dir).absolute())
+        tasks = [
+            RunTask(
+                run_id=self.run_id, data_dir=self.data_dir, telemetry=config.telemetry, role=role, gate=gate,
+                release_dir=release_dir,
+            )
+            for gate in gates
+        ]  # fmt: skip
+        names = [work_name(task) for task in tasks]
         ends: list[Outcome] = []
 
         def on_end(outcome: Outcome) -> tuple[()]:
             ends.append(outcome)
+            if phase is not None:
+                self.progress.advance(phase, failed=outcome.status is Status.FAILED)
             return ()
 
-        self.ledger.add(role, [self.run_id])
-        self.ledger.reopen(role, [self.run_id])
-        self.dispatcher.run([Item(task)], on_end)
-        (outcome,) = ends
-        if outcome.status is not Status.SUCCESS:
-            raise PhaseError(f"{role} failed ({outcome.failure}): {outcome.message}")
-        return outcome
+        self.ledger.add(role, names)
+        self.ledger.reopen(role, names)
+        self.dispatcher.run([Item(task) for task in tasks], on_end)
+        for outcome in ends:
+            if outcome.status is not Status.SUCCESS:
+                what = role if outcome.name == self.run_id else f"{role} {outcome.name}"
+                raise PhaseError(f"{what} failed ({outcome.failure}): {outcome.message}")
+        return {outcome.name: outcome for outcome in ends}

@@ -21,6 +21,10 @@ SAMPLE_SPAN = {"start_date": date(2004, 8, 19), "end_date": date(2013, 3, 1)}
 FLAGS = {"telemetry": "--enable-telemetry", "local_workers": "--no-local-workers", "json_summary": "--json"}
 
 
+# Settings that are tables of a config file, and neither flags nor variables.
+TABLES = ("cost_rates", "gates")
+
+
 def flag_of(field: str) -> str:
     """The command line's name of a config field."""
     return FLAGS.get(field, "--" + field.replace("_", "-"))
@@ -41,7 +45,7 @@ def resolve(
         if name in kind.model_fields:
             layers[name] = (f"{config_file}: {name}", value)
     for name in kind.model_fields:
-        if value := environment.get(ENV_PREFIX + name.upper()):
+        if name not in TABLES and (value := environment.get(ENV_PREFIX + name.upper())):
             layers[name] = (ENV_PREFIX + name.upper(), value)
     for name, value in flags.items():
         if value is not None:
@@ -104,6 +108,8 @@ def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> 
     if not name:
         return message
     where, value = layers.get(name, (flag_of(name), first["input"]))
+    if name in TABLES:
+        where = ".".join([where, *map(str, first["loc"][1:])])
     shown = first["input"] if isinstance(first["input"], str) else value
     if name == "broker":
         shown = redact(str(shown))

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from datetime import date
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
@@ -171,63 +170,3 @@ class RunRow(Frozen):
     attempts: int = 0
     duration_seconds: float | None = None
     finished: AwareDatetime | None = None
-
-
-class Recommendation(StrEnum):
-    PROMOTE = "promote"
-    HOLD = "hold"
-    REJECT = "reject"
-
-
-class Gate(Frozen):
-    """One test that a promotion must pass: its number, its bound, and the file both come from."""
-
-    name: str
-    question: str
-    statistic: float | None
-    low: float | None = None
-    high: float | None = None
-    threshold: float
-    n: int
-    effective_n: float | None = None
-    passed: bool
-    reason: str
-
-
-class Validation(Frozen):
-    """`validation.json`: pooled out-of-sample scores of every student, and what they were computed from.
-
-    `alone` is the student that had no teacher. A privileged teacher's scores cannot be had live.
-    """
-
-    run_id: str
-    windows: int
-    rows: int
-    first: date
-    last: date
-    prior_log_loss: float
-    student_log_loss: float
-    alone_log_loss: float
-    teacher_log_loss: float
-    log_loss_skill: float
-    teacher_skill: float
-    student_auc: float | None
-    trades: int
-    hit_rate: float | None
-    mean_net_bps_per_trade: float | None
-    mean_net_bps_per_day: float
-    overlap_days: int
-    cost_bps: float
-    slippage_bps: float
-    per_symbol: dict[str, dict[str, Metric]]
-    inputs: dict[str, str]
-
-
-class Statistics(Frozen):
-    """`statistics.json`: the gates in order, seeded, with the digest of their input."""
-
-    run_id: str
-    seed: int
-    repetitions: int
-    gates: tuple[Gate, ...] = Field(min_length=1)
-    inputs: dict[str, str]

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from schemas.base import Frozen
+from schemas.costs import CostRates, Costs
 from schemas.device import parse_devices
+from schemas.gates import GateSettings
 from schemas.names import RunId, Symbol
 from schemas.window import PANEL, Scope
 
@@ -283,6 +285,16 @@ class RunConfig(BarsConfig):
         24.0, description="Fees and taxes of a round trip, in basis points (default: NSE delivery, 2024)."
     )
     slippage_bps: Annotated[float, Field(ge=0, le=1000)] = Field(5.0, description="Slippage a side, in basis points.")
+    costs: Costs = Field(
+        Costs.FLAT,
+        description="What trades are charged when a run is judged: flat (--cost-bps), nse-delivery, nse-intraday (rates"
+        " by their day), or config (the tables [[cost_rates]] of --config).",
+    )
+    order_value: Annotated[float, Field(gt=0)] = Field(
+        100_000.0, description="Size of one order in currency, for fees that do not grow with it."
+    )
+    cost_rates: tuple[CostRates, ...] = Field((), description="Rates of --costs config; only in a file.")
+    gates: GateSettings = Field(default_factory=GateSettings, description="Bounds of the gates; only in a file.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of everything that is random.")
     release_dir: str = Field("release", description="Folder of audit bundles.")
     run_id: RunId | None = Field(None, description="Name of the run; none: live_candidate_YYYYMMDD_HHMMSS.")
@@ -308,6 +320,12 @@ class RunConfig(BarsConfig):
     def _ordered_dates(self) -> Self:
         if self.start_date >= self.end_date:
             raise ValueError(f"start date {self.start_date} is not before end date {self.end_date}")
+        return self
+
+    @model_validator(mode="after")
+    def _known_rates(self) -> Self:
+        if (self.costs is Costs.CONFIG) != bool(self.cost_rates):
+            raise ValueError("--costs config and [[cost_rates]] in the config file go together; one of them is missing")
         return self
 
     @model_validator(mode="after")

@@ -70,8 +70,22 @@ class RunLayout:
         return self.folder / "validation.json"
 
     @property
+    def scored_rows(self) -> Path:
+        """All students' scored rows, pooled."""
+        return self.folder / "validation" / "rows.parquet"
+
+    @property
+    def daily_returns(self) -> Path:
+        """Daily net returns of each strategy."""
+        return self.folder / "validation" / "daily.parquet"
+
+    @property
     def statistics(self) -> Path:
         return self.folder / "statistics.json"
+
+    def gate(self, name: str) -> Path:
+        """What one gate found."""
+        return self.folder / "statistics" / f"{name}.json"
 
     def rows(self, role: str) -> Path:
         """`teacher_runs.json` or `student_runs.json`."""

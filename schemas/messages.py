@@ -71,10 +71,10 @@ class WindowTask(Attempt):
 
 
 class RunTask(Attempt):
-    """Judge a whole run: inputs are the run's own stored rows, found by run id."""
+    """Judge a whole run, or one gate of it: inputs are the run's own stored files, found by run id."""
 
     role: Literal[Role.VALIDATION, Role.STATISTICS, Role.AUDIT]
-    settings: TrainingSettings
+    gate: str | None = None
     release_dir: str
 
 
@@ -128,4 +128,4 @@ def work_name(task: IngestTask | WindowTask | RunTask) -> str:
     """The name that, with the role, identifies a piece of work in a run."""
     if isinstance(task, IngestTask):
         return task.symbol
-    return task.window.label if isinstance(task, WindowTask) else task.run_id
+    return task.window.label if isinstance(task, WindowTask) else task.gate or task.run_id

@@ -209,7 +209,8 @@ def _predictions(symbol: str, history: History, student: TrainedStudent) -> pa.T
             "alone": student.scored_alone,
             "teacher": student.scored_teacher,
             "prior": np.full(len(scored), student.prior),
-            "trade": student.scored_student > (np.inf if student.trade_above is None else student.trade_above),
+            "logistic": student.scored_logistic,
+            "trade_above": pa.array([student.trade_above] * len(scored), pa.float64()),
         }
     )
 

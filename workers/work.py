@@ -1,7 +1,10 @@
 """What each task does, as plain calls. Each imports what it needs when it is first done: training's takes seconds."""
 
+from pathlib import Path
+
+from schemas.errors import RequestError
 from schemas.layout import RunLayout, audit_folder, sha256_of
-from schemas.messages import IngestTask, RunTask, WindowTask
+from schemas.messages import IngestTask, Metric, RunTask, WindowTask
 from schemas.rows import write_model
 from workers.connection import shared
 from workers.result import Result
@@ -37,32 +40,38 @@ def study(task: WindowTask) -> Result:
 
 def validate(task: RunTask) -> Result:
     """Score all students of a run together; writes `validation.json`."""
-    from workers.judging.predictions import load_predictions
     from workers.judging.validation import validate as judge
 
     layout = RunLayout.under(task.data_dir, task.run_id)
-    validation = judge(task.run_id, load_predictions(layout), task.settings)
+    validation = judge(layout)
     write_model(layout.validation, validation)
-    scores = validation.model_dump(mode="json", exclude={"run_id", "per_symbol", "inputs"})
-    return Result(scores, {layout.validation.name: sha256_of(layout.validation)})
+    metrics: dict[str, Metric] = {"windows": validation.windows, "rows": validation.rows}
+    for name, scores in validation.scores.items():
+        metrics |= {f"{name}_log_loss": scores.log_loss, f"{name}_skill": scores.skill, f"{name}_auc": scores.auc}
+    for name, trading in validation.trading.items():
+        metrics |= {f"{name}_sharpe": trading.sharpe, f"{name}_net_bps_a_day": trading.net_bps_a_day}
+    return Result(metrics, {layout.validation.name: sha256_of(layout.validation)})
 
 
 def test(task: RunTask) -> Result:
-    """Run the gates on a run's predictions; writes `statistics.json`."""
-    from workers.judging.gates import judge
-    from workers.judging.predictions import load_predictions
+    """Judge one gate of a run; writes `statistics/<gate>.json`."""
+    from workers.judging.evidence import load
+    from workers.judging.gates import JUDGES
 
+    if task.gate not in JUDGES:
+        raise RequestError(f"gate {task.gate!r} is not one of {', '.join(JUDGES)}")
     layout = RunLayout.under(task.data_dir, task.run_id)
-    statistics = judge(layout, task.run_id, load_predictions(layout), task.settings)
-    write_model(layout.statistics, statistics)
-    passed = {f"{gate.name}_passed": gate.passed for gate in statistics.gates}
-    return Result(dict(passed), {layout.statistics.name: sha256_of(layout.statistics)})
+    path = layout.gate(task.gate)
+    report = JUDGES[task.gate](load(layout, Path(task.release_dir)))
+    write_model(path, report)
+    metrics: dict[str, Metric] = {criterion.name: criterion.statistic for criterion in report.gate.criteria}
+    return Result(metrics | {"passed": report.gate.passed}, {path.name: sha256_of(path)})
 
 
 def audit(task: RunTask) -> Result:
-    """Draw the audit bundle's plots and copy what they were drawn from."""
+    """Draw the audit bundle's plots."""
     from workers.reporting.bundle import render
 
     layout = RunLayout.under(task.data_dir, task.run_id)
-    digests = render(layout, audit_folder(task.release_dir, task.run_id), task.settings)
+    digests = render(layout, audit_folder(task.release_dir, task.run_id))
     return Result({"files": len(digests)}, digests)

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from orchestrator.resolve import ENV_PREFIX, SAMPLE_SPAN, flag_of, resolve
+from orchestrator.resolve import ENV_PREFIX, SAMPLE_SPAN, TABLES, flag_of, resolve
 from schemas.config import BarsConfig
 from schemas.errors import GurukulError
 
@@ -62,6 +62,8 @@ def _with_config(kind: type[C], command: Callable[[C], None]) -> Command:
 
     parameters = [_parameter("config", Path | None, "--config", "TOML file with any of these settings.", None)]
     for name, field in kind.model_fields.items():
+        if name in TABLES:
+            continue
         switch = name in SWITCHES
         declared = SWITCHES.get(name, flag_of(name))
         parameters.append(

@@ -8,9 +8,9 @@ from orchestrator.context import RunContext
 from orchestrator.coverage import verdicts_of
 from orchestrator.pages import page
 from orchestrator.verdict import recommend
-from schemas.artifacts import Recommendation, Statistics, Validation
 from schemas.errors import PhaseError
 from schemas.events import Phase
+from schemas.judgement import Recommendation, Ruling, Statistics, Validation
 from schemas.layout import sha256_of, to_json, write_atomic
 from schemas.messages import Role
 from schemas.quality import Check
@@ -62,7 +62,9 @@ def _metrics(
         "run_id": context.run_id,
         "recommendation": recommendation,
         "reasons": reasons,
-        "validation": validation.model_dump(mode="json", exclude={"inputs", "per_symbol", "run_id"}),
+        "validation": validation.model_dump(
+            mode="json", exclude={"inputs", "sha256", "per_symbol", "per_window", "run_id"}
+        ),
         "gates": [gate.model_dump(mode="json") for gate in statistics.gates],
         "sources": {name: sha256_of(context.audit / name) for name in sources},
     }
@@ -74,7 +76,7 @@ def _facts(
 ) -> dict[str, Any]:  # fmt: skip
     bars = context.manifest.bars
     assert bars is not None
-    computable = all(gate.statistic is not None for gate in statistics.gates)
+    computable = all(each.ruling is not Ruling.NOT_COMPUTABLE for gate in statistics.gates for each in gate.deciding)
     roles = {role.value: context.ledger.counts(role) for role in (Role.TEACHER, Role.STUDENT)}
     skips: dict[str, int] = {}
     for record in context.ledger.records(Role.STUDENT):

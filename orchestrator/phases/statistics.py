@@ -1,15 +1,50 @@
-"""Phase statistical_tests: a worker runs the gates."""
+"""Phase statistical_tests: workers judge the gates, a task each; the orchestrator puts them together."""
 
 from orchestrator.context import RunContext
+from schemas import trials
+from schemas.errors import PhaseError
 from schemas.events import EventStatus, EventType, Phase
-from schemas.messages import Role
+from schemas.gates import GATES
+from schemas.judgement import GateReport, Statistics, Validation
+from schemas.layout import sha256_of
+from schemas.messages import Metric, Role
+from schemas.rows import read_model, write_model
 
 
 def run(context: RunContext) -> None:
     """Leaves `statistics.json`; a gate that does not pass is a result, not a failure."""
-    with context.phase(Phase.STATISTICAL_TESTS):
-        outcome = context.compute(Role.STATISTICS)
+    with context.phase(Phase.STATISTICAL_TESTS, total=len(GATES)):
+        outcomes = context.compute(Role.STATISTICS, GATES, Phase.STATISTICAL_TESTS)
+        reports = {name: read_model(context.layout.gate(name), GateReport) for name in GATES}
+        for name, outcome in outcomes.items():
+            path = context.layout.gate(name)
+            if sha256_of(path) != outcome.digests[path.name]:
+                raise PhaseError(f"{path} is not what the gate's task wrote; resume the run")
+        write_model(context.layout.statistics, gathered(context, reports))
+        metrics: dict[str, Metric] = {f"{name}_passed": report.gate.passed for name, report in reports.items()}
+        seconds = sum(outcome.duration_seconds for outcome in outcomes.values())
         context.telemetry.emit(
-            EventType.STAT_TEST_COMPLETE, EventStatus.SUCCESS, Phase.STATISTICAL_TESTS, metrics=outcome.metrics,
-            duration_seconds=outcome.duration_seconds,
+            EventType.STAT_TEST_COMPLETE, EventStatus.SUCCESS, Phase.STATISTICAL_TESTS, metrics=metrics,
+            duration_seconds=seconds,
         )  # fmt: skip
+
+
+def gathered(context: RunContext, reports: dict[str, GateReport]) -> Statistics:
+    """All gates in order, what they found of each symbol, and who passed."""
+    config, validation = context.manifest.config, read_model(context.layout.validation, Validation)
+    symbols = reports["symbols"]
+    tried = {
+        trial.key
+        for trial in trials.read(config.data_dir)
+        if trial.concerns(symbols.symbols, validation.first, validation.last)
+    }
+    return Statistics(
+        run_id=context.run_id,
+        seed=config.seed,
+        settings=config.gates,
+        trials=len(tried),
+        gates=tuple(reports[name].gate for name in GATES),
+        symbols=symbols.symbols,
+        passing=symbols.passing,
+        inputs={f"statistics/{name}.json": sha256_of(context.layout.gate(name)) for name in GATES},
+    )

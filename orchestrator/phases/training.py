@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from orchestrator import trials
 from orchestrator.backlog import Item
 from orchestrator.context import RunContext
 from orchestrator.ledger import WorkRecord
@@ -72,6 +73,7 @@ class _Training:
         context.dispatcher.run(work, self._on_end)
         remove_temporary(context.layout.folder)
         self._end_students()
+        trials.record(context, "trained")
         if self.errors:
             raise PhaseError("; ".join(self.errors))
 

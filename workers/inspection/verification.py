@@ -7,8 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.artifacts import METADATA_KINDS, RunManifest, RunRow, Statistics, TeacherMetadata, Validation
+from schemas.artifacts import METADATA_KINDS, RunManifest, RunRow, TeacherMetadata
 from schemas.errors import GurukulError
+from schemas.gates import GATES
+from schemas.judgement import GateReport, Statistics, Validation
 from schemas.layout import BarsLayout, RunLayout, sha256_of
 from schemas.messages import Role, Status
 from schemas.question import RunQuestion, Verification
@@ -18,6 +20,9 @@ from workers.bars.series import Ints
 from workers.inspection.stored import manifest_of
 from workers.judging.predictions import FILE_NAME as PREDICTIONS
 from workers.learning.certificate import Spans, certify
+
+# Inputs of a verdict that are not the run's own: bars, the trial ledger, another run.
+ELSEWHERE = "data/"
 
 
 def verify(question: RunQuestion) -> Verification:
@@ -103,14 +108,19 @@ def _verdicts(layout: RunLayout) -> Iterator[list[str]]:
     """For each verdict of the run, the inputs that are not those it was computed from."""
     verdicts = {}
     if layout.validation.is_file():
-        verdicts[layout.validation] = read_model(layout.validation, Validation).inputs
+        validation = read_model(layout.validation, Validation)
+        verdicts[layout.validation] = validation.sha256 | validation.inputs
     if layout.statistics.is_file():
         verdicts[layout.statistics] = read_model(layout.statistics, Statistics).inputs
+        for name in GATES:
+            if layout.gate(name).is_file():  # the line above says if it is not
+                verdicts[layout.gate(name)] = read_model(layout.gate(name), GateReport).gate.inputs
     for path, inputs in verdicts.items():
         yield [
             f"{path}: {layout.folder / name} is not what it was computed from"
             for name, sha256 in inputs.items()
-            if not (layout.folder / name).is_file() or sha256_of(layout.folder / name) != sha256
+            if not name.startswith(ELSEWHERE)
+            and (not (layout.folder / name).is_file() or sha256_of(layout.folder / name) != sha256)
         ]
 
 

@@ -1,9 +1,10 @@
-"""The out-of-sample predictions of a run, read back from its students and checked against their digests."""
+"""The out-of-sample predictions of a run: read back from its students, pooled, and stored for every test to read."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -12,29 +13,42 @@ from schemas.errors import PhaseError
 from schemas.layout import RunLayout, sha256_of
 from schemas.messages import Role, Status
 from schemas.rows import read_rows
-from workers.bars.series import Floats
+from workers.bars.series import Floats, Ints
 
 FILE_NAME = "predictions.parquet"
+# Whose probabilities are scored; the prior is each training window's base rate.
+MODELS = ("student", "alone", "logistic", "teacher")
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Pooled scored rows of all students; one value a row in each array, days as days since 1970."""
+    """Pooled scored rows of all students, by symbol and time; one value a row in each array.
+
+    `timestamp` and `label_end` are microseconds since 1970, `day` the session of the decision as days since 1970.
+    `trade_above` is the probability above which a trade pays by its training rows, infinite where none does.
+    """
 
     symbol: NDArray[np.object_]
-    day: NDArray[np.int64]
-    y: NDArray[np.float64]
+    timestamp: Ints
+    label_end: Ints
+    day: Ints
+    y: Floats
     forward_return: Floats
     student: Floats
     alone: Floats
+    logistic: Floats
     teacher: Floats
     prior: Floats
-    trade: NDArray[np.bool_]
-    windows: int
-    digests: dict[str, str]
+    trade_above: Floats
+    window: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def trade(self) -> NDArray[np.bool_]:
+        """Rows that the student trades."""
+        return self.student > self.trade_above
 
 
 def successful_students(layout: RunLayout) -> list[RunRow]:
@@ -45,8 +59,11 @@ def successful_students(layout: RunLayout) -> list[RunRow]:
     return rows
 
 
-def load_predictions(layout: RunLayout) -> Predictions:
-    """Read every successful student's predictions; PhaseError if a file is missing or not what its metadata says."""
+def pool(layout: RunLayout) -> tuple[pa.Table, dict[str, str]]:
+    """Every successful student's predictions, by symbol and time, and their digests.
+
+    PhaseError if a file is missing or not what its metadata says, or if two windows score the same bar.
+    """
     tables, digests = [], {}
     for row in successful_students(layout):
         folder = layout.artifact(row.window_label, Role.STUDENT)
@@ -54,18 +71,39 @@ def load_predictions(layout: RunLayout) -> Predictions:
         if not path.is_file() or sha256_of(folder / "metadata.json") != row.metadata_sha256:
             raise PhaseError(f"{folder} is missing or not what {layout.rows(Role.STUDENT)} recorded")
         digests[f"windows/{row.window_label}/student/{FILE_NAME}"] = sha256_of(path)
-        tables.append(pq.read_table(path))
-    table = pa.concat_tables(tables)
+        table = pq.read_table(path)
+        tables.append(table.append_column("window", pa.array([row.window_label] * len(table))))
+    table = pa.concat_tables(tables).sort_by([("symbol", "ascending"), ("timestamp", "ascending")])
+    twice = table.group_by(["symbol", "timestamp"]).aggregate([("label", "count")])
+    twice = twice.filter(pc.field("label_count") > 1)
+    if len(twice):
+        first = twice.slice(0, 1).to_pylist()[0]
+        raise PhaseError(f"{first['symbol']} at {first['timestamp']} is scored by two windows; report this")
+    return table, digests
+
+
+def load_rows(layout: RunLayout, sha256: str) -> Predictions:
+    """The pooled rows of a validated run; PhaseError if the file is missing or not the one that was validated."""
+    path = layout.scored_rows
+    if not path.is_file() or sha256_of(path) != sha256:
+        raise PhaseError(f"{path} is missing or not what {layout.validation.name} was computed from; resume the run")
+    return decode(pq.read_table(path))
+
+
+def decode(table: pa.Table) -> Predictions:
+    """A pooled table as arrays."""
+
+    def floats(name: str) -> Floats:
+        return np.asarray(table[name], dtype=np.float64)
+
     return Predictions(
         symbol=np.asarray(table["symbol"].to_pylist(), dtype=object),
+        timestamp=np.asarray(table["timestamp"].cast(pa.int64())),
+        label_end=np.asarray(table["label_end"].cast(pa.int64())),
         day=np.asarray(table["session"].cast(pa.int32()), dtype=np.int64),
-        y=np.asarray(table["label"], dtype=np.float64),
-        forward_return=np.asarray(table["forward_return"], dtype=np.float64),
-        student=np.asarray(table["student"], dtype=np.float64),
-        alone=np.asarray(table["alone"], dtype=np.float64),
-        teacher=np.asarray(table["teacher"], dtype=np.float64),
-        prior=np.asarray(table["prior"], dtype=np.float64),
-        trade=np.asarray(table["trade"], dtype=bool),
-        windows=len(tables),
-        digests=digests,
+        y=floats("label"),
+        forward_return=floats("forward_return"),
+        **{name: floats(name) for name in (*MODELS, "prior")},
+        trade_above=np.asarray(table["trade_above"].fill_null(np.inf), dtype=np.float64),
+        window=np.asarray(table["window"].to_pylist(), dtype=object),
     )

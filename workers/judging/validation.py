@@ -1,94 +1,165 @@
 """Phase model_validation: pooled out-of-sample scores. Never an average of per-window AUCs, which is biased upwards."""
 
-from datetime import date, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
-from schemas.artifacts import Validation
-from schemas.config import TrainingSettings
+from schemas.artifacts import RunManifest
+from schemas.config import RunConfig, TrainingSettings
+from schemas.errors import PhaseError
+from schemas.judgement import Scores, Validation
+from schemas.layout import BarsLayout, RunLayout, sha256_of, write_atomic
 from schemas.messages import Metric
-from workers.bars.series import Floats
-from workers.judging.predictions import Predictions
-from workers.judging.scoring import daily_means, log_loss, skill
+from schemas.rows import read_model
+from workers.bars import store
+from workers.bars.calendar import day_of
+from workers.bars.series import Floats, Ints, Series
+from workers.judging import metrics, scoring
+from workers.judging.costs import costs_on, schedule_of
+from workers.judging.portfolio import Book, Terms, keep_book, results
+from workers.judging.predictions import MODELS, Predictions, decode, pool
+
+ALWAYS_LONG, MOMENTUM = "always long", "momentum"
+MOMENTUM_BARS = 20
 
 
-def net_returns(predictions: Predictions, cost: float) -> Floats:
-    """Each row's return after cost: that of its trade, or 0 where the student did not trade. Fractions."""
-    return np.where(predictions.trade, predictions.forward_return - cost, 0.0)
+@dataclass(frozen=True)
+class Judged:
+    """What a run's scores are computed from: its rows, the bars beside them, and how trades are charged."""
+
+    predictions: Predictions
+    bars: dict[str, Series]
+    settings: TrainingSettings
+    terms: Terms
+
+
+def validate(layout: RunLayout) -> Validation:
+    """Score a run; leaves the pooled rows and the daily returns beside the run. PhaseError if a file is not intact."""
+    manifest = read_model(layout.manifest, RunManifest)
+    table, digests = pool(layout)
+    predictions = decode(table)
+    bars, bar_digests = bars_of(layout, manifest, predictions)
+    judged = Judged(predictions, bars, manifest.config.training(), terms_of(manifest.config))
+    books = {name: keep_book(predictions, bars, rows, judged.terms) for name, rows in strategies(judged).items()}
+    write_atomic(layout.scored_rows, store.encode(table))
+    write_atomic(layout.daily_returns, store.encode(_daily_table(books)))
+    files = {path.relative_to(layout.folder).as_posix(): path for path in (layout.scored_rows, layout.daily_returns)}
+    return Validation(
+        run_id=manifest.run_id,
+        windows=len(digests),
+        rows=len(predictions),
+        days=len(np.unique(predictions.day)),
+        first=day_of(predictions.day.min()),
+        last=day_of(predictions.day.max()),
+        scores={name: scores(predictions, name, judged.settings) for name in ("prior", *MODELS)},
+        trading={name: results(book) for name, book in books.items()},
+        overlap_days=overlap_days(predictions, judged.settings),
+        costs=manifest.config.costs,
+        round_trip_bps=float(_round_trip(judged).mean() * 1e4),
+        slippage_bps=manifest.config.slippage_bps,
+        per_symbol=_each(predictions, predictions.symbol),
+        per_year=_each(predictions, predictions.day.astype("M8[D]").astype("M8[Y]").astype(str)),
+        per_window=_each(predictions, predictions.window),
+        sha256={name: sha256_of(path) for name, path in files.items()},
+        inputs=digests | bar_digests,
+    )
+
+
+def terms_of(config: RunConfig) -> Terms:
+    """How a run's decisions are traded."""
+    return Terms(config.horizon, config.entry, schedule_of(config), config.slippage_bps / 1e4, config.order_value)
+
+
+def bars_of(
+    layout: RunLayout, manifest: RunManifest, predictions: Predictions
+) -> tuple[dict[str, Series], dict[str, str]]:
+    """Stored bars of every scored symbol, and their digests; DataError if they are not those the run was made of."""
+    if manifest.bars is None:
+        raise PhaseError(f"{layout.manifest} names no bars; the run ended before it had some: resume it")
+    folder = BarsLayout.under(layout.folder.parent.parent, manifest.config.interval)
+    known = manifest.bars.symbols
+    symbols = sorted(set(predictions.symbol.tolist()))
+    bars = {symbol: store.load(folder.bars(symbol), known[symbol].sha256) for symbol in symbols}
+    return bars, {f"data/bars/{manifest.config.interval}/{symbol}.parquet": known[symbol].sha256 for symbol in symbols}
+
+
+def strategies(judged: Judged) -> dict[str, NDArray[np.bool_]]:
+    """The rows that each strategy trades: the models' by the students' threshold, and two rules that learn nothing."""
+    predictions = judged.predictions
+    traded = {name: getattr(predictions, name) > predictions.trade_above for name in MODELS}
+    if judged.settings.privileged:
+        traded.pop("teacher")  # it saw what no trade can
+    rose = np.zeros(len(predictions), dtype=bool)
+    for symbol, series in judged.bars.items():
+        mine = np.flatnonzero(predictions.symbol == symbol)
+        t0 = np.searchsorted(series.timestamp, predictions.timestamp[mine])
+        rose[mine] = series.close[t0] > series.close[np.maximum(t0 - MOMENTUM_BARS, 0)]
+    return traded | {ALWAYS_LONG: np.ones(len(predictions), dtype=bool), MOMENTUM: rose}
 
 
 def overlap_days(predictions: Predictions, settings: TrainingSettings) -> int:
-    """Days that trades of one decision day last: the horizon over the most decisions that a symbol has on a day."""
+    """Days that labels of one decision day last: the horizon over the most decisions that a symbol has on a day."""
     _, symbol = np.unique(predictions.symbol.astype(str), return_inverse=True)
     _, decisions = np.unique(np.stack([symbol, predictions.day]), axis=1, return_counts=True)
     return -(-settings.horizon_bars // int(decisions.max()))
 
 
-def daily_net(predictions: Predictions, settings: TrainingSettings) -> tuple[NDArray[np.int64], Floats]:
-    """Net return of the capital for each decision day: the mean over symbols and bars, idle ones counting 0.
-
-    Each day's decisions get one part of as many as there are days whose trades overlap.
-    """
-    net = net_returns(predictions, settings.round_trip_cost) / overlap_days(predictions, settings)
-    return daily_means(predictions.day, net)
-
-
-def validate(run_id: str, predictions: Predictions, settings: TrainingSettings) -> Validation:
-    """Scores of all rows together, and by symbol."""
-    net = net_returns(predictions, settings.round_trip_cost)
-    traded = predictions.trade
-    prior, student, alone, teacher = (
-        log_loss(predictions.y, p)
-        for p in (predictions.prior, predictions.student, predictions.alone, predictions.teacher)
+def scores(predictions: Predictions, name: str, settings: TrainingSettings) -> Scores:
+    """How one model's probabilities fared, beside the prior's log loss."""
+    y, p = predictions.y, getattr(predictions, name)
+    parts = metrics.brier(y, p)
+    loss = scoring.log_loss(y, p)
+    ranks = metrics.rank_ic(
+        predictions.day, p, predictions.forward_return, lags=overlap_days(predictions, settings) - 1
     )
-    _, by_day = daily_net(predictions, settings)
-    return Validation(
-        run_id=run_id,
-        windows=predictions.windows,
-        rows=len(predictions),
-        first=_day(predictions.day.min()),
-        last=_day(predictions.day.max()),
-        prior_log_loss=prior,
-        student_log_loss=student,
-        alone_log_loss=alone,
-        teacher_log_loss=teacher,
-        log_loss_skill=skill(student, prior),
-        teacher_skill=skill(teacher, prior),
-        student_auc=_auc(predictions.y, predictions.student),
-        trades=int(traded.sum()),
-        hit_rate=float((net[traded] > 0).mean()) if traded.any() else None,
-        mean_net_bps_per_trade=float(net[traded].mean() * 1e4) if traded.any() else None,
-        mean_net_bps_per_day=float(by_day.mean() * 1e4),
-        overlap_days=overlap_days(predictions, settings),
-        cost_bps=settings.cost_bps,
-        slippage_bps=settings.slippage_bps,
-        per_symbol={s: _symbol(predictions, net, s) for s in sorted(set(predictions.symbol.tolist()))},
-        inputs=predictions.digests,
+    return Scores(
+        log_loss=loss,
+        skill=scoring.skill(loss, scoring.log_loss(y, predictions.prior)),
+        brier=parts.score,
+        reliability=parts.reliability,
+        resolution=parts.resolution,
+        uncertainty=parts.uncertainty,
+        auc=metrics.auc(y, p),
+        ece=metrics.ece(y, p),
+        mcc=metrics.mcc(y, p > predictions.trade_above),
+        rank_ic=ranks.mean if ranks else None,
+        rank_ic_t=ranks.t if ranks else None,
     )
 
 
-def _symbol(predictions: Predictions, net: Floats, symbol: str) -> dict[str, Metric]:
-    mine = predictions.symbol == symbol
-    trades = mine & predictions.trade
-    y = predictions.y[mine]
-    prior, student = log_loss(y, predictions.prior[mine]), log_loss(y, predictions.student[mine])
+def _round_trip(judged: Judged) -> Floats:
+    days = np.unique(judged.predictions.day)
+    buy, sell = costs_on(days, judged.terms.schedule, judged.terms.order_value)
+    result: Floats = buy + sell
+    return result
+
+
+def _each(predictions: Predictions, group: NDArray[Any]) -> dict[str, dict[str, Metric]]:
+    """Scores of the rows of each value of `group`."""
+    return {str(name): _part(predictions, np.flatnonzero(group == name)) for name in sorted(set(group.tolist()))}
+
+
+def _part(predictions: Predictions, rows: Ints) -> dict[str, Metric]:
+    y = predictions.y[rows]
+    prior, student = (scoring.log_loss(y, p[rows]) for p in (predictions.prior, predictions.student))
+    traded = rows[predictions.trade[rows]]
+    gross = predictions.forward_return[traded]
     return {
-        "rows": int(mine.sum()),
+        "rows": len(rows),
         "positives": int(y.sum()),
         "prior_log_loss": prior,
         "student_log_loss": student,
-        "log_loss_skill": skill(student, prior),
-        "trades": int(trades.sum()),
-        "hit_rate": float((net[trades] > 0).mean()) if trades.any() else None,
-        "mean_net_bps_per_trade": float(net[trades].mean() * 1e4) if trades.any() else None,
+        "log_loss_skill": scoring.skill(student, prior),
+        "trades": len(traded),
+        "gross_bps_a_trade": float(gross.mean() * 1e4) if len(traded) else None,
     }
 
 
-def _auc(y: Floats, p: Floats) -> float | None:
-    return float(roc_auc_score(y, p)) if 0 < y.sum() < len(y) else None
-
-
-def _day(number: np.integer) -> date:
-    return date(1970, 1, 1) + timedelta(days=int(number))
+def _daily_table(books: Mapping[str, Book]) -> pa.Table:
+    first = next(iter(books.values()))
+    day = pa.array(first.day.astype(np.int32)).cast(pa.date32())
+    return pa.table({"day": day} | {name: book.daily for name, book in books.items()})

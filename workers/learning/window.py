@@ -72,6 +72,7 @@ class TrainedStudent:
     reward: Floats
     scored_student: Floats
     scored_alone: Floats
+    scored_logistic: Floats
     scored_teacher: Floats
     metrics: dict[str, Metric]
 
@@ -169,8 +170,12 @@ def train_student(
         features[labels.t0[train]], y, weight, reward, school.block, school.fitted_by, school.opinion
     )
     taught, alone = students.teach(lesson, students.candidates(settings), settings)
+    plain = alone
+    if settings.student != "logistic":
+        logistic = settings.model_copy(update={"student": "logistic"})
+        _, plain = students.teach(lesson, [students.NO_TEACHER], logistic)
     x, truth = features[labels.t0[rows.scored]], labels.y[rows.scored]
-    scored, scored_alone = (students.probability(each.model.margin(x)) for each in (taught, alone))
+    scored, scored_alone, scored_plain = (students.probability(each.model.margin(x)) for each in (taught, alone, plain))
     prior = clip(float(np.average(y, weights=weight)))
     metrics: dict[str, Metric] = {
         "rows": len(y),
@@ -186,7 +191,9 @@ def train_student(
         "scored_teacher_log_loss": log_loss(truth, teacher_scored),
     }
     trade_above = students.trade_threshold(y, labels.forward_return[train], settings.round_trip_cost)
-    return TrainedStudent(taught, trade_above, prior, rows, reward, scored, scored_alone, teacher_scored, metrics)
+    return TrainedStudent(
+        taught, trade_above, prior, rows, reward, scored, scored_alone, scored_plain, teacher_scored, metrics
+    )
 
 
 def label_columns(histories: Mapping[str, History], taught: TaughtWindow) -> dict[str, NDArray[np.generic] | list[str]]:

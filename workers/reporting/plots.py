@@ -13,7 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from schemas.artifacts import RunRow, Validation
+from schemas.artifacts import RunRow
+from schemas.judgement import Validation
 from schemas.messages import Status
 from workers.bars.series import Floats
 

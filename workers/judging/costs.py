@@ -1,0 +1,62 @@
+"""What a trade costs: fees and taxes by the day they fell due on, in fractions of the traded value."""
+
+from datetime import date
+
+import numpy as np
+
+from schemas.config import RunConfig
+from schemas.costs import CostRates, Costs
+from workers.bars.calendar import day_number
+from workers.bars.series import Floats, Ints
+
+# Brokers' published sheets of 2024 to 2026; before October 2024 the exchange's fee was about 0.325 bps. Rates that
+# changed earlier (stamp duty, securities transaction tax) are not in here.
+_NSE_FEES = {"regulator_bps": 0.01, "protection_bps": 0.01, "service_tax": 0.18}
+_FEE_CHANGE = date(2024, 10, 1)
+NSE_DELIVERY = tuple(
+    CostRates(
+        since=since, exchange_bps=fee, tax_buy_bps=10.0, tax_sell_bps=10.0, stamp_buy_bps=1.5, sell_fee=15.3,
+        **_NSE_FEES,
+    )
+    for since, fee in ((date.min, 0.325), (_FEE_CHANGE, 0.297))
+)  # fmt: skip
+NSE_INTRADAY = tuple(
+    CostRates(
+        since=since, exchange_bps=fee, tax_sell_bps=2.5, stamp_buy_bps=0.3, brokerage_bps=3.0, brokerage_cap=20.0,
+        **_NSE_FEES,
+    )
+    for since, fee in ((date.min, 0.325), (_FEE_CHANGE, 0.297))
+)  # fmt: skip
+
+
+def schedule_of(config: RunConfig) -> tuple[CostRates, ...]:
+    """Rates of a run in order of their day: an exchange's, the config file's, or one flat figure."""
+    schedules = {
+        Costs.NSE_DELIVERY: NSE_DELIVERY,
+        Costs.NSE_INTRADAY: NSE_INTRADAY,
+        Costs.CONFIG: tuple(sorted(config.cost_rates, key=lambda rates: rates.since)),
+        Costs.FLAT: (CostRates(since=date.min, exchange_bps=config.cost_bps / 2),),
+    }
+    return schedules[config.costs]
+
+
+def side_costs(rates: CostRates, order_value: float) -> tuple[float, float]:
+    """Fraction of the traded value that buying and selling cost; `order_value` in currency."""
+    brokerage = rates.brokerage_bps
+    if rates.brokerage_cap is not None:
+        brokerage = min(brokerage, rates.brokerage_cap / order_value * 1e4)
+    fees = brokerage + rates.exchange_bps + rates.regulator_bps
+    both = fees * (1 + rates.service_tax) + rates.protection_bps
+    buy = both + rates.tax_buy_bps + rates.stamp_buy_bps
+    sell = both + rates.tax_sell_bps + rates.sell_fee / order_value * 1e4
+    return buy / 1e4, sell / 1e4
+
+
+def costs_on(days: Ints, schedule: tuple[CostRates, ...], order_value: float) -> tuple[Floats, Floats]:
+    """What buying and selling cost on each of `days` (since 1970), as fractions. ValueError before the first rates."""
+    since = np.array([day_number(rates.since) for rates in schedule])
+    place = np.searchsorted(since, days, side="right") - 1
+    if len(days) and place.min() < 0:
+        raise ValueError(f"no cost rates before {schedule[0].since}; add some that are older to [[cost_rates]]")
+    sides = np.array([side_costs(rates, order_value) for rates in schedule])[place]
+    return sides[:, 0], sides[:, 1]

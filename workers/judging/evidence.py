@@ -1,0 +1,90 @@
+"""What every gate judges by: a validated run's rows, bars and settings, each checked against its digest."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.artifacts import RunManifest
+from schemas.config import TrainingSettings
+from schemas.errors import PhaseError
+from schemas.gates import GateSettings
+from schemas.judgement import Validation
+from schemas.layout import RunLayout, sha256_of
+from schemas.rows import read_model
+from workers.bars.series import Floats, Ints, Series
+from workers.judging.portfolio import Book, keep_book
+from workers.judging.predictions import Predictions, load_rows
+from workers.judging.scoring import daily_means, log_losses
+from workers.judging.validation import Judged, bars_of, strategies, terms_of
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One run under judgement; `release_dir` is where what is live lies."""
+
+    layout: RunLayout
+    manifest: RunManifest
+    validation: Validation
+    predictions: Predictions
+    release_dir: Path
+
+    @property
+    def settings(self) -> GateSettings:
+        return self.manifest.config.gates
+
+    @property
+    def seed(self) -> int:
+        return self.manifest.config.seed
+
+    @property
+    def training(self) -> TrainingSettings:
+        return self.manifest.config.training()
+
+    @property
+    def min_block_days(self) -> int:
+        """Shortest block that a bootstrap may use: labels overlap that many days."""
+        return self.validation.overlap_days
+
+    @cached_property
+    def bars(self) -> dict[str, Series]:
+        return bars_of(self.layout, self.manifest, self.predictions)[0]
+
+    @cached_property
+    def traded(self) -> dict[str, NDArray[np.bool_]]:
+        """The rows that each strategy trades."""
+        return strategies(self._judged)
+
+    def book(self, strategy: str = "student", *, cost_factor: float = 1.0, delay_bars: int = 0) -> Book:
+        """A strategy's daily returns, as validated or under stress."""
+        return keep_book(
+            self.predictions, self.bars, self.traded[strategy], self._judged.terms, cost_factor=cost_factor,
+            delay_bars=delay_bars,
+        )  # fmt: skip
+
+    def daily_loss(self, model: str) -> tuple[Ints, Floats]:
+        """Days and the mean log loss of each, over its rows."""
+        p: Floats = getattr(self.predictions, model)
+        return daily_means(self.predictions.day, log_losses(self.predictions.y, p))
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Digests of the files that all gates read."""
+        return {self.layout.validation.name: sha256_of(self.layout.validation)} | self.validation.sha256
+
+    @cached_property
+    def _judged(self) -> Judged:
+        return Judged(self.predictions, self.bars, self.training, terms_of(self.manifest.config))
+
+
+def load(layout: RunLayout, release_dir: Path) -> Evidence:
+    """Read what validation left; PhaseError if a file is missing or was changed since."""
+    manifest, validation = read_model(layout.manifest, RunManifest), read_model(layout.validation, Validation)
+    for name, digest in validation.sha256.items():
+        path = layout.folder / name
+        if not path.is_file() or sha256_of(path) != digest:
+            raise PhaseError(f"{path} is missing or not what {layout.validation.name} says; resume the run")
+    rows = layout.scored_rows.relative_to(layout.folder).as_posix()
+    return Evidence(layout, manifest, validation, load_rows(layout, validation.sha256[rows]), release_dir)

@@ -1,0 +1,57 @@
+"""Does what is given 30 % come true 30 % of the time?"""
+
+import numpy as np
+
+from schemas.judgement import Criterion, Gate, GateReport, Ruling
+from workers.judging import calibration
+from workers.judging.evidence import Evidence
+from workers.judging.gates.criteria import at_most, not_computable
+from workers.judging.metrics import ece
+
+
+def judge(evidence: Evidence) -> GateReport:
+    """Spiegelhalter's z and the slope of labels on logits decide; calibration error and Hosmer-Lemeshow inform."""
+    predictions, settings = evidence.predictions, evidence.settings
+    y, p, day = predictions.y, predictions.student, predictions.day
+    names = ("Spiegelhalter's z", "slope", "expected calibration error", "Hosmer-Lemeshow")
+    question = "Do predicted probabilities come true as often as they say?"
+    days = evidence.validation.days
+    if days < settings.min_days or p.std() == 0 or y.std() == 0:
+        why = (
+            f"{days} days, {settings.min_days} needed"
+            if days < settings.min_days
+            else "every prediction or label is the same"
+        )
+        criteria: tuple[Criterion, ...] = tuple(
+            not_computable(name, why, decides=number < 2) for number, name in enumerate(names)
+        )
+        return GateReport(gate=Gate(name="calibration", question=question, criteria=criteria, inputs=evidence.inputs))
+    sizes = {"min_block": evidence.min_block_days, "repetitions": settings.repetitions, "seed": evidence.seed}
+    lags = max(evidence.min_block_days - 1, int(np.ceil(days ** (1 / 3))))
+    z = calibration.spiegelhalter_by_day(y, p, day, lags)
+    line = calibration.slope_by_day(y, p, day, lags)
+    error = calibration.ece_by_day(y, p, day, **sizes)
+    hosmer = calibration.hosmer_lemeshow(y, p)
+    inside = settings.slope_low <= line.slope <= settings.slope_high
+    criteria = (
+        at_most(
+            names[0], abs(z.z), settings.calibration_z,
+            f"z {z.z:+.3g}, its spread from sums by day, p {z.p:.3g}", n=len(y), p=z.p,
+        ),
+        Criterion(
+            name=names[1], ruling=Ruling.PASS if inside else Ruling.FAIL, statistic=line.slope, low=line.low,
+            high=line.high, threshold=settings.slope_low, n=len(y),
+            reason=f"{line.slope:.3g}, 95 % interval {line.low:.3g} to {line.high:.3g}; {settings.slope_low:g} to"
+            f" {settings.slope_high:g} wanted (1: as sure as it should be, below: too sure)",
+        ),
+        Criterion(
+            name=names[2], ruling=Ruling.PASS, statistic=ece(y, p), low=error.low, high=error.high, n=len(y),
+            reason=f"{ece(y, p):.4g}, 95 % of bootstrap samples {error.low:.4g} to {error.high:.4g}; never 0 by chance",
+            decides=False,
+        ),
+        Criterion(
+            name=names[3], ruling=Ruling.PASS, statistic=hosmer.statistic, p=hosmer.p, n=len(y), decides=False,
+            reason=f"{hosmer.statistic:.4g}, p {hosmer.p:.3g} if rows were independent, which they are not",
+        ),
+    )  # fmt: skip
+    return GateReport(gate=Gate(name="calibration", question=question, criteria=criteria, inputs=evidence.inputs))

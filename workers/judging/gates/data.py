@@ -1,0 +1,34 @@
+"""Is there enough, and is it what was trained?"""
+
+import numpy as np
+
+from schemas.judgement import Gate, GateReport
+from schemas.messages import Role, Status
+from schemas.rows import read_rows
+from workers.judging.evidence import Evidence
+from workers.judging.gates.criteria import above
+
+
+def judge(evidence: Evidence) -> GateReport:
+    """Nearly all attempted windows are scored, on enough days. That files are intact is checked on reading them."""
+    rows = read_rows(evidence.layout, Role.STUDENT)
+    attempted = [row for row in rows if row.status is not Status.SKIPPED]
+    scored = evidence.validation.windows
+    days = len(np.unique(evidence.predictions.day))
+    settings = evidence.settings
+    criteria = (
+        above(
+            "scored windows", scored / len(attempted), settings.min_scored_share,
+            f"{scored} of {len(attempted)} attempted windows were trained and scored; {len(rows) - len(attempted)} of"
+            f" {len(rows)} were skipped with a reason",
+            n=len(attempted),
+        ),
+        above(
+            "scored days", days, settings.min_days,
+            f"{len(evidence.predictions)} rows on {days} days, {evidence.validation.first} to"
+            f" {evidence.validation.last}",
+            n=days,
+        ),
+    )  # fmt: skip
+    question = "Are nearly all attempted windows scored, on enough days?"
+    return GateReport(gate=Gate(name="data", question=question, criteria=criteria, inputs=evidence.inputs))

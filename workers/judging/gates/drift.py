@@ -1,0 +1,63 @@
+"""Do the days that a deployed student would meet look like those it was judged on?"""
+
+import numpy as np
+
+from schemas.judgement import Gate, GateReport
+from schemas.messages import Metric
+from workers.arrays import to_host
+from workers.bars.series import Floats
+from workers.judging.drift import drift
+from workers.judging.evidence import Evidence
+from workers.judging.gates.criteria import at_most, not_computable
+from workers.learning.features import FEATURE_NAMES, frame_of, model_features
+
+REPETITIONS = 200
+BLOCK_DAYS = 20  # about a month: features look that far back
+SCORE = "student"
+
+
+def judge(evidence: Evidence) -> GateReport:
+    """Each feature, and the student's probability, in the last quarter of the days beside those before it."""
+    settings, day = evidence.settings, evidence.predictions.day
+    days = np.unique(day)
+    name, question = "drifted features", "Do the latest scored days look like those before them?"
+    if len(days) < settings.min_days:
+        criterion = not_computable(name, f"{len(days)} days, {settings.min_days} needed", n=len(days))
+        return GateReport(gate=Gate(name="drift", question=question, criteria=(criterion,), inputs=evidence.inputs))
+    early = int((day < days[len(days) * 3 // 4]).sum())
+    order = np.argsort(evidence.predictions.timestamp, kind="stable")
+    columns = _columns(evidence)
+    results = drift(
+        np.column_stack(list(columns.values()))[order], early,
+        block=len(day) / len(days) * max(evidence.min_block_days, BLOCK_DAYS), quantile=settings.drift_quantile,
+        repetitions=REPETITIONS, seed=evidence.seed,
+    )  # fmt: skip
+    found: dict[str, dict[str, Metric]] = {
+        feature: {
+            "psi": each.psi, "psi_bound": each.psi_threshold, "ks": each.ks, "ks_bound": each.ks_threshold,
+            "drifted": each.drifted,
+        }
+        for feature, each in zip(columns, results, strict=True)
+    }  # fmt: skip
+    features = [feature for feature in found if feature != SCORE]
+    drifted = [feature for feature in features if found[feature]["drifted"]]
+    reason = (
+        f"{len(drifted)} of {len(features)} features moved more than blocks of days do by chance"
+        f"{': ' + ', '.join(drifted[:5]) if drifted else ''}{' and more' if len(drifted) > 5 else ''};"
+        f" the student's probability {'did' if found[SCORE]['drifted'] else 'did not'}"
+    )
+    criterion = at_most(name, len(drifted) / len(features), settings.drift_share, reason, n=len(features))
+    gate = Gate(name="drift", question=question, criteria=(criterion,), inputs=evidence.inputs)
+    return GateReport(gate=gate, symbols=found)
+
+
+def _columns(evidence: Evidence) -> dict[str, Floats]:
+    """Features of every scored row, and the student's probability."""
+    predictions = evidence.predictions
+    features = np.empty((len(predictions), len(FEATURE_NAMES)))
+    intraday = evidence.training.interval != "1day"
+    for symbol, series in evidence.bars.items():
+        mine = np.flatnonzero(predictions.symbol == symbol)
+        whole = to_host(model_features(frame_of(series, intraday)))
+        features[mine] = whole[np.searchsorted(series.timestamp, predictions.timestamp[mine])]
+    return dict(zip(FEATURE_NAMES, features.T, strict=True)) | {SCORE: predictions.student}

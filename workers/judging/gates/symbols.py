@@ -1,0 +1,43 @@
+"""Which symbols' students pass by themselves, at a bounded share of false discoveries?"""
+
+import numpy as np
+
+from schemas.judgement import Gate, GateReport
+from schemas.messages import Metric
+from workers.judging.comparison import diebold_mariano
+from workers.judging.discovery import adjusted
+from workers.judging.evidence import Evidence
+from workers.judging.gates.criteria import above, not_computable
+from workers.judging.scoring import log_losses
+
+
+def judge(evidence: Evidence) -> GateReport:
+    """Diebold-Mariano beside the base rate for each symbol, adjusted after Benjamini and Yekutieli."""
+    predictions, settings = evidence.predictions, evidence.settings
+    saved = log_losses(predictions.y, predictions.prior) - log_losses(predictions.y, predictions.student)
+    names = sorted(set(predictions.symbol.tolist()))
+    found: dict[str, dict[str, Metric]] = {}
+    for name in names:
+        mine = saved[predictions.symbol == name]
+        enough = len(mine) >= settings.min_days and mine.std() > 0
+        # Rows of one symbol are in order of time, a label each bar.
+        test = diebold_mariano(-mine, np.zeros(len(mine)), lags=evidence.training.horizon_bars - 1) if enough else None
+        found[name] = {"rows": len(mine), "saved": float(mine.mean()), "p": test.p if test else None}
+    tested = [name for name in names if found[name]["p"] is not None]
+    p = np.array([found[name]["p"] for name in tested], dtype=np.float64)
+    for method in ("by", "bh"):
+        for name, q in zip(tested, adjusted(p, method) if len(p) else [], strict=True):
+            found[name][f"q_{method}"] = float(q)
+    passing = tuple(name for name in tested if float(found[name]["q_by"] or 0) <= settings.false_discoveries)
+    by_bh = sum(float(found[name]["q_bh"] or 0) <= settings.false_discoveries for name in tested)
+    if tested:
+        reason = (
+            f"{len(passing)} of {len(names)} symbols pass at a false discovery rate of {settings.false_discoveries:g}"
+            f" under any dependence (Benjamini-Yekutieli); {by_bh} were they independent (Benjamini-Hochberg)"
+        )
+        criterion = above("symbols that pass", len(passing), 1, reason, n=len(names))
+    else:
+        criterion = not_computable("symbols that pass", f"no symbol has {settings.min_days} scored rows", n=len(names))
+    question = "Which symbols' students are better than their base rate by themselves?"
+    gate = Gate(name="symbols", question=question, criteria=(criterion,), inputs=evidence.inputs)
+    return GateReport(gate=gate, symbols=found, passing=passing)

@@ -1,0 +1,68 @@
+"""The release that is live in production, as its own run predicted: what a candidate must beat."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from schemas.artifacts import RunManifest
+from schemas.errors import PhaseError
+from schemas.judgement import Validation
+from schemas.layout import RunLayout, sha256_of
+from schemas.release import live_release
+from schemas.rows import read_model
+from workers.bars.series import Floats
+from workers.judging.evidence import Evidence
+from workers.judging.predictions import Predictions, decode
+from workers.judging.scoring import daily_means, log_losses
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """Daily mean log losses of candidate and live release on rows that both predicted; or why there are none."""
+
+    release_id: str
+    ours: Floats
+    theirs: Floats
+    why_not: str | None
+    digests: dict[str, str]
+
+
+def incumbent_of(evidence: Evidence) -> Incumbent | None:
+    """The live release of production beside the candidate; None where nothing is live."""
+    release = live_release(evidence.release_dir, "production")
+    if release is None:
+        return None
+    layout = RunLayout(evidence.layout.folder.parent / release.run_id)
+    nothing = np.empty(0)
+
+    def cannot(why: str) -> Incumbent:
+        return Incumbent(release.release_id, nothing, nothing, f"release {release.release_id} is live, but {why}", {})
+
+    try:
+        manifest, validation = read_model(layout.manifest, RunManifest), read_model(layout.validation, Validation)
+    except PhaseError as error:
+        return cannot(f"its run cannot be read: {error}")
+    path = layout.scored_rows
+    if not path.is_file() or sha256_of(path) != validation.sha256[path.relative_to(layout.folder).as_posix()]:
+        return cannot(f"{path} is missing or was changed")
+    if manifest.config.training().label_rule != evidence.training.label_rule:
+        return cannot("it was trained on other labels, so that log losses cannot be compared")
+    ours, theirs = _common(evidence.predictions, decode(pq.read_table(path)))
+    digests = {f"data/models/{release.run_id}/validation/{path.name}": sha256_of(path)}
+    return Incumbent(release.release_id, ours, theirs, None if len(ours) else "no row is predicted by both", digests)
+
+
+def _common(ours: Predictions, theirs: Predictions) -> tuple[Floats, Floats]:
+    keys = [
+        dict(zip(zip(each.symbol.tolist(), each.timestamp.tolist(), strict=True), range(len(each)), strict=True))
+        for each in (ours, theirs)
+    ]
+    both = sorted(keys[0].keys() & keys[1].keys())
+    losses = []
+    for each, place in ((ours, keys[0]), (theirs, keys[1])):
+        rows = np.array([place[key] for key in both], dtype=np.int64)
+        # The candidate's label: bars that were mended since have changed the other's.
+        y = ours.y[np.array([keys[0][key] for key in both], dtype=np.int64)]
+        losses.append(daily_means(each.day[rows], log_losses(y, each.student[rows]))[1])
+    return losses[0], losses[1]

@@ -1,0 +1,55 @@
+"""Does the best in one half of the days stay good in the other? Over all halves that blocks of days make."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from workers.bars.series import Floats
+
+
+@dataclass(frozen=True)
+class Overfitting:
+    """`pbo`: share of halves whose best is below the others' median in the other half.
+
+    `slope` of the best's Sharpe ratio there on its ratio here; `loss`: share of halves where it is below 0 there.
+    """
+
+    pbo: float
+    slope: float
+    loss: float
+    splits: int
+
+
+def pbo(returns: Floats, blocks: int) -> Overfitting:
+    """Probability of backtest overfitting by combinatorially symmetric cross-validation.
+
+    Args: returns, shape (strategies, days); blocks, even. ValueError for fewer than two strategies, or days than twice
+    the blocks, or one that never moves. Source: Bailey, Borwein, Lopez de Prado, Zhu (2017).
+    """
+    strategies, days = returns.shape
+    if strategies < 2 or days < 2 * blocks or (returns.std(axis=1) == 0).any():
+        raise ValueError(f"{strategies} strategies on {days} days: two that move and {2 * blocks} days are needed")
+    parts = np.array_split(np.arange(days), blocks)
+    size = np.array([len(part) for part in parts], dtype=np.float64)
+    sums = np.array([returns[:, part].sum(axis=1) for part in parts])
+    squares = np.array([(returns[:, part] ** 2).sum(axis=1) for part in parts])
+    chosen = np.array(
+        [np.isin(np.arange(blocks), half) for half in combinations(range(blocks), blocks // 2)], dtype=float
+    )
+    inside = _ratios(chosen @ sums, chosen @ squares, chosen @ size)
+    outside = _ratios((1 - chosen) @ sums, (1 - chosen) @ squares, (1 - chosen) @ size)
+    best = inside.argmax(axis=1)
+    line = np.arange(len(best))
+    place = rankdata(outside, axis=1)[line, best] / (strategies + 1)
+    there, here = outside[line, best], inside[line, best]
+    slope = float(np.polyfit(here, there, 1)[0]) if here.std() > 0 else 0.0
+    return Overfitting(float((place <= 0.5).mean()), slope, float((there < 0).mean()), len(best))
+
+
+def _ratios(total: Floats, squares: Floats, n: Floats) -> Floats:
+    mean = total / n[:, None]
+    variance = (squares / n[:, None] - mean**2) * (n / (n - 1))[:, None]
+    result: Floats = mean / np.sqrt(np.maximum(variance, 1e-300))
+    return result
