@@ -6,8 +6,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from orchestrator.cli.options import SWITCHES
-from orchestrator.resolve import ENV_PREFIX, flag_of
+from orchestrator.resolve import ENV_PREFIX, TABLES, flag_of
 from schemas.config import BarsConfig, IngestConfig, RunConfig
+from schemas.costs import CostRates
+from schemas.gates import GateSettings
 
 TARGET = Path(__file__).with_name("settings.md")
 
@@ -23,14 +25,35 @@ def settings_page() -> str:
         "",
         *_table("`ingest`, `plan` and `run`", shared),
         *_table("`plan` and `run`", {name: f for name, f in RunConfig.model_fields.items() if name not in shared}),
+        *_gates(),
         *_table("`ingest`", {name: f for name, f in IngestConfig.model_fields.items() if name not in shared}),
     ]
     return "\n".join(lines[:-1]) + "\n"
 
 
+def _gates() -> list[str]:
+    lines = [
+        "## Gates and costs of `plan` and `run`, only in a file", "",
+        "Bounds of the tests that a promotion must pass are keys of the table `[gates]`; a schedule of costs, for",
+        "`--costs config`, is one table `[[cost_rates]]` for each day from which other rates hold:", "",
+        "```toml",
+        'costs = "config"', "", "[gates]", "permutation_p = 0.005", "", "[[cost_rates]]", "since = 2024-10-01",
+        "tax_sell_bps = 2.5", "exchange_bps = 0.3", "```", "",
+    ]  # fmt: skip
+    for title, kind in (("gates", GateSettings), ("cost_rates", CostRates)):
+        lines += [f"| `{title}` | default | meaning |", "|---|---|---|"]
+        for name, field in kind.model_fields.items():
+            default = "" if field.default in (None, PydanticUndefined) else f"`{field.default}`"
+            lines.append(f"| `{name}` | {default} | {field.description} |")
+        lines.append("")
+    return lines
+
+
 def _table(title: str, fields: dict[str, FieldInfo]) -> list[str]:
     lines = [f"## {title}", "", "| flag | TOML key | environment | default | meaning |", "|---|---|---|---|---|"]
     for name, field in fields.items():
+        if name in TABLES:
+            continue
         default = "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
         flag = SWITCHES.get(name, flag_of(name)).replace("/", "` `")
         lines.append(f"| `{flag}` | `{name}` | `{ENV_PREFIX}{name.upper()}` | {default} | {field.description} |")

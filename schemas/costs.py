@@ -20,14 +20,14 @@ class Costs(StrEnum):
 class CostRates(Frozen):
     """Fees and taxes of an exchange from a day on; bps of the traded value, a side unless it says buy or sell."""
 
-    since: date
-    tax_buy_bps: float = 0.0
-    tax_sell_bps: float = 0.0
-    exchange_bps: float = 0.0
-    regulator_bps: float = 0.0
-    protection_bps: float = 0.0
-    stamp_buy_bps: float = 0.0
-    brokerage_bps: float = 0.0
+    since: date = Field(description="First day of these rates.")
+    tax_buy_bps: float = Field(0.0, description="Transaction tax of a purchase.")
+    tax_sell_bps: float = Field(0.0, description="Transaction tax of a sale.")
+    exchange_bps: float = Field(0.0, description="The exchange's fee, each side.")
+    regulator_bps: float = Field(0.0, description="The regulator's fee, each side.")
+    protection_bps: float = Field(0.0, description="The investor protection fund's fee, each side.")
+    stamp_buy_bps: float = Field(0.0, description="Stamp duty of a purchase.")
+    brokerage_bps: float = Field(0.0, description="The broker's fee, each side.")
     brokerage_cap: float | None = Field(None, description="Most that one order pays, in currency.")
     service_tax: float = Field(0.0, description="Share of brokerage, exchange's and regulator's fees.")
     sell_fee: float = Field(0.0, description="Of each sale, in currency.")

@@ -1,204 +1,212 @@
-"""Gates on predictions whose truth is known, and the recommendation that follows from them."""
+"""Gates on runs whose truth is known, and the recommendation that follows from them."""
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
+from scipy.stats import kstest
 
 from orchestrator.verdict import recommend
-from schemas.artifacts import Gate, Recommendation, RunRow, Statistics
+from schemas.config import RunConfig
+from schemas.errors import PhaseError
+from schemas.gates import GATES, GateSettings
+from schemas.judgement import Criterion, Gate, GateReport, Recommendation, Ruling, Statistics
 from schemas.layout import RunLayout
-from schemas.messages import FailureClass, Role, Status
-from schemas.rows import write_rows
-from schemas.window import SkipReason
-from tests.strategies import training_settings
-from workers.judging.gates import MIN_DAYS, judge
-from workers.judging.predictions import Predictions
+from schemas.rows import write_model
+from schemas.trials import FILE_NAME
+from tests.judging.runs import RUN, stored_run, tried
+from workers.judging.evidence import load
+from workers.judging.gates import JUDGES
+from workers.judging.permutation import permute
+from workers.judging.validation import validate
 
-SETTINGS = training_settings()
-
-
-def predictions(days: int = 400, signal: float = 0.0, windows: int = 10, **changes: Any) -> Predictions:
-    """Three symbols a day. `signal` moves the student towards the truth; it trades where it says more than a half."""
-    rng = np.random.default_rng(0)
-    n = days * 3
-    y = (rng.random(n) < 0.5).astype(float)
-    student = np.clip(0.5 + signal * (y - 0.5) + rng.normal(0, 0.05, n), 0.05, 0.95)
-    values: dict[str, Any] = {
-        "symbol": np.tile(np.array(["A", "B", "C"], dtype=object), days),
-        "day": np.repeat(np.arange(19_000, 19_000 + days), 3),
-        "y": y,
-        "forward_return": np.where(y == 1, 0.03, -0.03) + rng.normal(0, 0.01, n),
-        "student": student,
-        "alone": student,
-        "teacher": student,
-        "prior": np.full(n, 0.5),
-        "trade": student > 0.5,
-        "windows": windows,
-        "digests": {"windows/x/student/predictions.parquet": "0" * 64},
-    }
-    return Predictions(**values | changes)
+QUICK = GateSettings(repetitions=300, permutations=200)
 
 
-def student_rows(folder: Path, success: int, failed: int = 0, skipped: int = 0) -> RunLayout:
-    """A run's folder with so many student rows of each status."""
-    statuses = [Status.SUCCESS] * success + [Status.FAILED] * failed + [Status.SKIPPED] * skipped
-    rows = [
-        RunRow(
-            run_id="r",
-            role=Role.STUDENT,
-            window_label=f"A_{i}",
-            symbol="A",
-            start=date(2022, 1, 1),
-            end=date(2022, 6, 30),
-            status=status,
-            reason=SkipReason.SINGLE_CLASS if status is Status.SKIPPED else None,
-            failure=FailureClass.BUG if status is Status.FAILED else None,
-        )
-        for i, status in enumerate(statuses)
+def judged(layout: RunLayout, *names: str) -> dict[str, GateReport]:
+    """Validate a stored run and judge its gates, all or some."""
+    write_model(layout.validation, validate(layout))
+    evidence = load(layout, layout.folder / "release")
+    return {name: JUDGES[name](evidence) for name in names or GATES}
+
+
+def statistics(reports: dict[str, GateReport]) -> Statistics:
+    """`statistics.json` of these gates."""
+    return Statistics(
+        run_id=RUN, seed=1, settings=QUICK, trials=1, gates=tuple(report.gate for report in reports.values()),
+        symbols={}, passing=(), inputs={},
+    )  # fmt: skip
+
+
+def criterion(report: GateReport, name: str) -> Criterion:
+    """One test of a gate."""
+    return next(each for each in report.gate.criteria if each.name == name)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, GateReport]:
+    """Students that see half a deviation of the next day's gain."""
+    return judged(stored_run(tmp_path_factory.mktemp("planted"), signal=0.6, gates=QUICK))
+
+
+@pytest.fixture(scope="module")
+def null(tmp_path_factory: pytest.TempPathFactory) -> dict[str, GateReport]:
+    """Students that see nothing."""
+    return judged(stored_run(tmp_path_factory.mktemp("null"), gates=QUICK))
+
+
+def test_a_planted_signal_is_promoted(planted: dict[str, GateReport]) -> None:
+    """Students that know something of the next day pass every test of every gate."""
+    failed = [
+        (name, each.name, each.reason)
+        for name, report in planted.items()
+        for each in report.gate.deciding
+        if each.ruling is not Ruling.PASS
     ]
-    layout = RunLayout(folder)
-    write_rows(layout, Role.STUDENT, rows)
-    return layout
+    assert failed == []
+    assert recommend(statistics(planted))[0] is Recommendation.PROMOTE
+    assert planted["symbols"].passing == ("S0", "S1", "S2", "S3")
 
 
-def judged(folder: Path, p: Predictions, failed: int = 0, skipped: int = 0) -> dict[str, Gate]:
-    """The gates by name."""
-    layout = student_rows(folder, p.windows, failed, skipped)
-    return {gate.name: gate for gate in judge(layout, "r", p, SETTINGS).gates}
+def test_a_null_world_is_rejected(null: dict[str, GateReport]) -> None:
+    """Students that know nothing fail skill, economics, overfit and symbols; data, leak and drift are in order."""
+    passed = {name: report.gate.passed for name, report in null.items()}
+    assert passed["data"] and passed["leak"] and passed["drift"]
+    assert not any(passed[name] for name in ("skill", "economics", "overfit", "symbols", "calibration"))
+    assert recommend(statistics(null))[0] is Recommendation.REJECT
+    assert null["symbols"].passing == ()
 
 
-def test_students_that_know_pass_every_gate(tmp_path: Path) -> None:
-    """Predictions near the truth, traded at a profit, pass all gates and are recommended for promotion."""
-    layout = student_rows(tmp_path, 10)
-    statistics = judge(layout, "r", predictions(signal=0.6), SETTINGS)
-    assert [gate.passed for gate in statistics.gates] == [True, True, True]
-    assert recommend(statistics)[0] is Recommendation.PROMOTE
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path, null: dict[str, GateReport]) -> None:
+    """Judged again elsewhere, every gate is the same to the byte."""
+    again = judged(stored_run(tmp_path, gates=QUICK))
+    assert {name: report.model_dump_json() for name, report in again.items()} == {
+        name: report.model_dump_json() for name, report in null.items()
+    }
 
 
-def test_students_that_guess_pass_none_that_counts(tmp_path: Path) -> None:
-    """Noise around the base rate has no skill and loses its costs: both gates fail, and it is rejected."""
-    layout = student_rows(tmp_path, 10)
-    statistics = judge(layout, "r", predictions(), SETTINGS)
-    assert [gate.name for gate in statistics.gates if not gate.passed] == ["skill", "economics"]
-    assert recommend(statistics)[0] is Recommendation.REJECT
+def test_a_certificate_with_a_violation_fails(tmp_path: Path) -> None:
+    """One violation anywhere fails the leak gate, and rejects whatever the rest says."""
+    reports = judged(stored_run(tmp_path, signal=0.6, leak="row 3 leaks", gates=QUICK), "leak")
+    assert criterion(reports["leak"], "certificates").ruling is Ruling.FAIL
+    assert recommend(statistics(reports))[0] is Recommendation.REJECT
 
 
-def test_skill_without_profit_is_not_promoted(tmp_path: Path) -> None:
-    """Students that know the truth but trade against it fail the economics gate alone."""
-    p = predictions(signal=0.6)
-    gates = judged(tmp_path, predictions(signal=0.6, trade=~p.trade))
-    assert gates["skill"].passed
-    assert not gates["economics"].passed
-    assert "below 0" in gates["economics"].reason
+def test_a_feature_that_reads_ahead_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leak gate's canary on the run's own bars fails where features look one bar ahead."""
+    from workers.judging.gates import leak
+
+    monkeypatch.setattr(leak, "_features", _ahead)
+    reports = judged(stored_run(tmp_path, gates=QUICK), "leak")
+    assert criterion(reports["leak"], "features without later bars").ruling is Ruling.FAIL
 
 
-def test_a_mean_above_0_is_not_enough(tmp_path: Path) -> None:
-    """Trades that earn on average, but whose interval reaches below 0, fail their gate: the students are on hold."""
-    statistics = judge(student_rows(tmp_path, 10), "r", predictions(signal=0.03), SETTINGS)
-    economics = statistics.gates[-1]
-    assert economics.statistic is not None and economics.low is not None
-    assert economics.low < 0 < economics.statistic
-    assert not economics.passed
-    assert "not told apart from 0" in economics.reason
-    assert recommend(statistics)[0] is Recommendation.HOLD
+def _ahead(series: Any, intraday: bool) -> Any:
+    value = np.repeat(series.close[:, None], 27, axis=1)
+    return np.concatenate([value[1:], value[-1:]])
 
 
-def test_judging_twice_gives_the_same_statistics(tmp_path: Path) -> None:
-    """The same predictions and seed give the same statistics, to the last digit."""
-    layout = student_rows(tmp_path, 10)
-    first = judge(layout, "r", predictions(signal=0.1), SETTINGS)
-    assert judge(layout, "r", predictions(signal=0.1), SETTINGS) == first
-    assert first.inputs == predictions().digests
-    assert first.seed == SETTINGS.seed
+@pytest.mark.parametrize(("failed", "skipped", "ruling"), [(0, 30, Ruling.PASS), (2, 0, Ruling.FAIL)])
+def test_failed_windows_count_and_skipped_do_not(tmp_path: Path, failed: int, skipped: int, ruling: Ruling) -> None:
+    """The data gate divides by what was attempted: 8 scored of 10 are too few, 8 of 8 beside 30 skipped are not."""
+    report = judged(stored_run(tmp_path, failed=failed, skipped=skipped, gates=QUICK), "data")["data"]
+    assert criterion(report, "scored windows").ruling is ruling
 
 
-@pytest.mark.parametrize("name", ["skill", "economics"])
-def test_too_few_days_cannot_be_computed_and_fail(tmp_path: Path, name: str) -> None:
-    """With fewer days than a gate needs it fails without a number, however good they look."""
-    gate = judged(tmp_path, predictions(days=MIN_DAYS - 1, signal=0.9))[name]
-    assert not gate.passed
-    assert gate.statistic is None and gate.low is None and gate.high is None
-    assert gate.reason == f"not computable: {MIN_DAYS - 1} days, {MIN_DAYS} needed"
-    assert judged(tmp_path, predictions(days=MIN_DAYS, signal=0.9))[name].statistic is not None
+def test_too_few_days_are_not_computable_and_fail(tmp_path: Path) -> None:
+    """Below the days that tests need, each says so; nothing passes for lack of data."""
+    reports = judged(stored_run(tmp_path, signal=0.6, days=215, gates=QUICK), "skill", "economics", "overfit", "drift")
+    for report in reports.values():
+        assert not report.gate.passed
+        assert any(each.ruling is Ruling.NOT_COMPUTABLE for each in report.gate.criteria)
+    assert recommend(statistics(reports))[0] is Recommendation.REJECT
 
 
-def test_no_trade_at_all_cannot_be_computed_and_fails(tmp_path: Path) -> None:
-    """Students that never trade have no economics: the gate fails and promotion is out of the question."""
-    p = predictions(signal=0.6)
-    statistics = judge(student_rows(tmp_path, 10), "r", predictions(signal=0.6, trade=p.trade & False), SETTINGS)
-    economics = statistics.gates[-1]
-    assert (economics.name, economics.passed, economics.statistic) == ("economics", False, None)
-    assert "not computable" in economics.reason
-    assert recommend(statistics)[0] is Recommendation.REJECT
+def test_a_student_worse_than_one_without_a_teacher_fails(tmp_path: Path) -> None:
+    """Skill beside the base rate is not enough where the student that had no teacher is better."""
+    report = judged(stored_run(tmp_path, signal=0.6, alone=1.0, gates=QUICK), "skill")["skill"]
+    assert criterion(report, "no worse than without a teacher").ruling is Ruling.PASS  # the same
+    worse = judged(stored_run(tmp_path / "worse", signal=0.6, alone=1.0, seed=1, gates=QUICK), "skill")["skill"]
+    assert worse.gate.passed
 
 
-def test_students_that_say_the_base_rate_cannot_be_computed_and_fail(tmp_path: Path) -> None:
-    """Students that only repeat the prior differ from it nowhere: the skill gate fails without a number."""
-    p = predictions()
-    gate = judged(tmp_path, predictions(student=p.prior))["skill"]
-    assert (gate.passed, gate.statistic) == (False, None)
+def test_trials_come_from_the_ledger_and_raise_the_bar(tmp_path: Path) -> None:
+    """Every other configuration on these symbols and days counts; the run's own, twice, counts once."""
+    layout = stored_run(tmp_path, signal=0.2, gates=QUICK)
+    base = RunConfig(source="csv:x", start_date="2019-01-01", end_date="2024-01-01", horizon=1, threshold=0.0)
+    alone = criterion(judged(layout, "overfit")["overfit"], "Sharpe above the best by luck")
+    assert "2 trials" in alone.reason
+    for seed in range(40):
+        tried(tmp_path, base.model_copy(update={"seed": seed}), ["S0"], run_id=f"other{seed}")
+    many = criterion(judged(layout, "overfit")["overfit"], "Sharpe above the best by luck")
+    assert "82 trials" in many.reason
+    assert many.statistic is not None and alone.statistic is not None and many.statistic < alone.statistic
+
+
+def test_other_symbols_trials_do_not_count(tmp_path: Path) -> None:
+    """A configuration tried on other symbols tells nothing about luck on these."""
+    layout = stored_run(tmp_path, gates=QUICK)
+    other = RunConfig(source="csv:x", start_date="2019-01-01", end_date="2024-01-01", seed=7)
+    tried(tmp_path, other, ["ELSE"], run_id="else")
+    assert "2 trials" in criterion(judged(layout, "overfit")["overfit"], "Sharpe above the best by luck").reason
+
+
+def test_without_a_ledger_nothing_is_judged(tmp_path: Path) -> None:
+    """A trial ledger that is gone is an error, never a count of one."""
+    layout = stored_run(tmp_path, gates=QUICK)
+    (tmp_path / FILE_NAME).unlink()
+    with pytest.raises(PhaseError, match="nobody knows how much was tried"):
+        judged(layout, "overfit")
+
+
+def test_changed_rows_are_refused(tmp_path: Path) -> None:
+    """What validation left is read against its digest."""
+    layout = stored_run(tmp_path, gates=QUICK)
+    write_model(layout.validation, validate(layout))
+    layout.daily_returns.write_bytes(layout.daily_returns.read_bytes() + b" ")
+    with pytest.raises(PhaseError, match=r"daily\.parquet is missing or not what"):
+        load(layout, tmp_path)
+
+
+def test_permutation_is_uniform_where_there_is_nothing() -> None:
+    """Over 200 worlds of labels that hang together in time and between symbols, p is uniform (Kolmogorov-Smirnov)."""
+    found = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        common = np.convolve(rng.normal(size=304), np.ones(5), "valid")
+        y = (common[:, None] + rng.normal(size=(300, 4)) > 0).astype(float)
+        odds = np.convolve(rng.normal(size=309), np.ones(10), "valid")[:, None] * 0.1 + rng.normal(size=(300, 4)) * 0.1
+        p = 1 / (1 + np.exp(-odds))
+        found.append(permute(np.log(2 * p), np.log(2 * (1 - p)), y, min_shift=10, repetitions=99, seed=seed).p)
+    assert kstest(found, "uniform").pvalue > 0.01
+
+
+def gate(name: str, *criteria: Criterion) -> Gate:
+    """A gate of these tests."""
+    return Gate(name=name, question="?", criteria=criteria, inputs={})
+
+
+PASSES = Criterion(name="x", ruling=Ruling.PASS, reason="fine", statistic=1.0)
+CLOSE = Criterion(name="log loss saved", ruling=Ruling.FAIL, reason="not told apart from 0", statistic=0.01)
+WRONG = Criterion(name="log loss saved", ruling=Ruling.FAIL, reason="below 0", statistic=-0.01)
+UNKNOWN = Criterion(name="x", ruling=Ruling.NOT_COMPUTABLE, reason="not computable: 3 days")
+INFORMS = Criterion(name="x", ruling=Ruling.FAIL, reason="bad", statistic=1.0, decides=False)
 
 
 @pytest.mark.parametrize(
-    ("failed", "skipped", "passed"), [(0, 0, True), (1, 0, True), (2, 0, False), (0, 50, True), (1, 50, True)]
-)
-def test_data_gate_counts_attempts_not_skips(tmp_path: Path, failed: int, skipped: int, passed: bool) -> None:
-    """Nine in ten of the windows that were tried must be scored; what the plan skipped was not tried."""
-    gate = judged(tmp_path, predictions(signal=0.6), failed, skipped)["data"]
-    assert gate.passed is passed
-    assert gate.statistic == pytest.approx(10 / (10 + failed))
-    assert gate.n == 10 + failed
-
-
-def gate(name: str, *, passed: bool, statistic: float | None, low: float | None, threshold: float = 0.0) -> Gate:
-    return Gate(
-        name=name, question="?", statistic=statistic, low=low, threshold=threshold, n=100, passed=passed, reason="why"
-    )
-
-
-DATA = gate("data", passed=True, statistic=1.0, low=None, threshold=0.9)
-LITTLE_DATA = gate("data", passed=False, statistic=0.5, low=None, threshold=0.9)
-GOOD = gate("skill", passed=True, statistic=0.2, low=0.1)
-HOPEFUL = gate("skill", passed=False, statistic=0.2, low=-0.1)
-ZERO = gate("skill", passed=False, statistic=0.0, low=-0.1)
-BAD = gate("skill", passed=False, statistic=-0.2, low=-0.3)
-UNKNOWN = gate("skill", passed=False, statistic=None, low=None)
-NO_INTERVAL = gate("skill", passed=False, statistic=0.2, low=None)
-PROFIT = gate("economics", passed=True, statistic=3.0, low=1.0)
-HOPED_PROFIT = gate("economics", passed=False, statistic=3.0, low=-1.0)
-LOSS = gate("economics", passed=False, statistic=-3.0, low=-5.0)
-
-
-@pytest.mark.parametrize(
-    ("gates", "expected", "failed"),
+    ("criteria", "name", "expected"),
     [
-        ((DATA, GOOD, PROFIT), Recommendation.PROMOTE, []),
-        ((DATA, HOPEFUL, PROFIT), Recommendation.HOLD, ["skill"]),
-        ((DATA, GOOD, HOPED_PROFIT), Recommendation.HOLD, ["economics"]),
-        ((DATA, HOPEFUL, HOPED_PROFIT), Recommendation.HOLD, ["skill", "economics"]),
-        ((DATA, HOPEFUL, LOSS), Recommendation.REJECT, ["skill", "economics"]),
-        ((DATA, ZERO, PROFIT), Recommendation.REJECT, ["skill"]),
-        ((DATA, BAD, PROFIT), Recommendation.REJECT, ["skill"]),
-        ((DATA, GOOD, LOSS), Recommendation.REJECT, ["economics"]),
-        ((DATA, UNKNOWN, PROFIT), Recommendation.REJECT, ["skill"]),
-        ((DATA, NO_INTERVAL, PROFIT), Recommendation.REJECT, ["skill"]),
-        ((DATA, UNKNOWN, HOPED_PROFIT), Recommendation.REJECT, ["skill", "economics"]),
-        ((LITTLE_DATA, GOOD, PROFIT), Recommendation.REJECT, ["data"]),
-        ((LITTLE_DATA, HOPEFUL, PROFIT), Recommendation.REJECT, ["data", "skill"]),
+        ((PASSES,), "skill", Recommendation.PROMOTE),
+        ((PASSES, INFORMS), "skill", Recommendation.PROMOTE),
+        ((PASSES, CLOSE), "skill", Recommendation.HOLD),
+        ((PASSES, WRONG), "skill", Recommendation.REJECT),
+        ((PASSES, UNKNOWN), "skill", Recommendation.REJECT),
+        ((CLOSE,), "data", Recommendation.REJECT),
     ],
 )
-def test_recommendation(gates: tuple[Gate, ...], expected: Recommendation, failed: list[str]) -> None:
-    """All gates passed: promote. Each failed one above its bound, short of certainty: hold. Anything else: reject."""
-    recommendation, reasons = recommend(Statistics(run_id="r", seed=1, repetitions=10, gates=gates, inputs={}))
-    assert recommendation is expected
-    assert reasons == [f"{name}: why" for name in failed or ["data", "skill", "economics"]]
-
-
-def test_no_gate_is_no_verdict() -> None:
-    """A verdict needs gates: statistics without any are refused, so nothing is promoted for want of tests."""
-    with pytest.raises(ValidationError, match="gates"):
-        Statistics(run_id="r", seed=1, repetitions=1, gates=(), inputs={})
+def test_recommendation(criteria: tuple[Criterion, ...], name: str, expected: Recommendation) -> None:
+    """All pass: promote. Not computable, unsound data or the wrong sign: reject. Else: hold."""
+    found, reasons = recommend(statistics({name: GateReport(gate=gate(name, *criteria))}))
+    assert found is expected
+    assert len(reasons) == 1 and reasons[0].startswith(f"{name}: ")

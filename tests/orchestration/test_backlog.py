@@ -157,7 +157,7 @@ def test_an_empty_backlog_has_nothing_for_anybody() -> None:
 def test_all_kinds_of_work_have_a_place() -> None:
     """Ingestion waits under its symbol; the run's own work, which needs no symbol's bars, under one shared name."""
     ingest = Item(IngestTask(run_id="r", data_dir="d", symbol="M&M", settings=IngestConfig().bars(None, None)))
-    whole = Item(RunTask(run_id="r", data_dir="d", role=Role.AUDIT, settings=SETTINGS, release_dir="release"))
+    whole = Item(RunTask(run_id="r", data_dir="d", role=Role.AUDIT, release_dir="release"))
     assert (ingest.symbol, piece("M&M").symbol, whole.symbol) == ("M&M", "M&M", "")
     assert (ingest.key, whole.key) == ((Role.INGEST, "M&M"), (Role.AUDIT, "r"))
     assert taken(backlog_of(ingest, whole), "d0", "d0") == [ingest, whole]

@@ -11,7 +11,6 @@ from orchestrator.sender import Sender
 from schemas.device import Device, DeviceKind
 from schemas.messages import Role, RunTask
 from schemas.wire import Presence, alone_key, attempt_id, presence_key
-from tests.strategies import training_settings
 
 
 class Clock:
@@ -32,12 +31,7 @@ def sender(server: str, redis: Redis) -> Iterator[Sender]:
 
 def send(sender: Sender, device: str, *runs: str, attempt: int = 1) -> list[str]:
     """One message a run; returns their ids."""
-    tasks = [
-        RunTask(
-            run_id=run, attempt=attempt, data_dir="d", role=Role.AUDIT, settings=training_settings(), release_dir="x"
-        )
-        for run in runs
-    ]
+    tasks = [RunTask(run_id=run, attempt=attempt, data_dir="d", role=Role.AUDIT, release_dir="x") for run in runs]
     sender.send([(task, device) for task in tasks])
     return [attempt_id(run, Role.AUDIT, run, attempt) for run in runs]
 

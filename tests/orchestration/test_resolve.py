@@ -87,8 +87,11 @@ OTHER_VALUES = {
     "max_failure_rate": ("0.5", "0.5"),
     "window_limit": ("90", "90"),
     "json_summary": ("true", "true"),
+    "costs": ("nse-delivery", '"nse-delivery"'),
+    "order_value": ("1000000", "1000000"),
 }
-NEEDS_MORE = {"symbols_file", "local_workers", "corporate_actions"}
+TABLES_TOO = {"cost_rates", "gates"}
+NEEDS_MORE = TABLES_TOO | {"symbols_file", "local_workers", "corporate_actions"}
 REQUIRED = {"start_date": "2005-01-01", "end_date": "2006-01-01"}
 
 
@@ -107,6 +110,19 @@ def test_each_setting_can_come_from_each_place(name: str, file: Path) -> None:
     assert resolve(RunConfig, rest, None, {ENV_PREFIX + name.upper(): text}) == by_flag
     assert resolve(RunConfig, rest, file, {}) == by_flag
     assert getattr(by_flag, name) != RunConfig.model_fields[name].default
+
+
+def test_tables_come_from_a_file(file: Path) -> None:
+    """Bounds of gates and schedules of costs are tables of the config file; a wrong one is named with its place."""
+    file.write_text('costs = "config"\n[gates]\nmin_days = 30\n[[cost_rates]]\nsince = 2020-01-01\nexchange_bps = 1\n')
+    config = resolve(RunConfig, REQUIRED, file, {})
+    assert (config.gates.min_days, config.cost_rates[0].exchange_bps) == (30, 1.0)
+    file.write_text("[gates]\nmin_days = 3\n")
+    with pytest.raises(RequestError, match=r"gates\.min_days.*greater than or equal to 20"):
+        resolve(RunConfig, REQUIRED, file, {})
+    file.write_text('costs = "config"\n')
+    with pytest.raises(RequestError, match="go together"):
+        resolve(RunConfig, REQUIRED, file, {})
 
 
 def test_workers_elsewhere_need_a_broker() -> None:

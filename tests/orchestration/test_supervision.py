@@ -11,7 +11,7 @@ from orchestrator.supervision import UNHELD_S, UNTAKEN_S, Limits, Sent, Verdict,
 from schemas.device import Device, DeviceKind
 from schemas.messages import Role, RunTask
 from schemas.wire import Presence
-from tests.strategies import examples, training_settings
+from tests.strategies import examples
 
 ID = "r/audit/r/1"
 DEVICE = Device(name="d0", kind=DeviceKind.CPU, slots=1)
@@ -22,7 +22,7 @@ HOLDING = HERE.model_copy(update={"held": (ID,)})
 
 def sent() -> Sent:
     """An attempt that has just been sent to d0."""
-    work = RunTask(run_id="r", data_dir="d", role=Role.AUDIT, settings=training_settings(), release_dir="release")
+    work = RunTask(run_id="r", data_dir="d", role=Role.AUDIT, release_dir="release")
     return Sent(Item(work), "d0", 1, ID)
 
 

@@ -45,7 +45,7 @@ def pbo(returns: Floats, blocks: int) -> Overfitting:
     place = rankdata(outside, axis=1)[line, best] / (strategies + 1)
     there, here = outside[line, best], inside[line, best]
     slope = float(np.polyfit(here, there, 1)[0]) if here.std() > 0 else 0.0
-    return Overfitting(float((place <= 0.5).mean()), slope, float((there < 0).mean()), len(best))
+    return Overfitting(float((place < 0.5).mean()), slope, float((there < 0).mean()), len(best))
 
 
 def _ratios(total: Floats, squares: Floats, n: Floats) -> Floats:

@@ -37,7 +37,13 @@ def stepm(
 ) -> tuple[int, ...]:
     """Places of the models that are better, errors over all of them bounded. Source: Romano and Wolf (2005)."""
     test = StepM(baseline, models, size, block_size=round(block), reps=repetitions, seed=np.random.default_rng(seed))
-    test.compute()
+    try:
+        test.compute()
+    except ValueError as error:
+        # arch (8.0) takes away model after model and trips over none being left: all of them are better.
+        if "zero-size array" not in str(error):
+            raise
+        return tuple(range(models.shape[1]))
     return tuple(int(place) for place in test.superior_models)
 
 
