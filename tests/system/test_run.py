@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -207,3 +208,29 @@ def test_what_looks_says_what_is(two_device_run: Finished, command: list[str]) -
     assert "generated" in result.stdout
     assert two_device_run.summary["recommendation"] in result.stdout
     assert tree(two_device_run.folder) == before
+
+
+def test_compare(two_device_run: Finished) -> None:
+    """A run beside itself differs in nothing; one that is not there is one line, exit code 2."""
+    same = orchestrator("compare", "generated", "generated", "--json", cwd=two_device_run.cwd)
+    found = json.loads(same.stdout)
+    assert (found["settings"], found["same_rows"]) == ({}, True)
+    assert all(first == second for first, second in found["numbers"].values())
+    shown = orchestrator("compare", "generated", "generated", cwd=two_device_run.cwd).stdout
+    assert "asked for the same" in shown and "log loss, student" in shown
+    gone = orchestrator("compare", "generated", "nowhere", cwd=two_device_run.cwd)
+    assert (gone.returncode, gone.stderr.count("\n")) == (2, 1)
+    assert "orchestrator runs" in gone.stderr
+
+
+def test_the_report_stands_alone(two_device_run: Finished) -> None:
+    """One file, nothing fetched from elsewhere; every link beside a number leads to a file of the bundle."""
+    text = (two_device_run.audit / "report.html").read_text()
+    page = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    links = re.findall(r'href="([^"]+)"', page)
+    assert len(links) > 20
+    for link in links:
+        assert (two_device_run.audit / link).is_file(), link
+    verdict = two_device_run.summary["recommendation"]
+    assert page.index(verdict) < page.index("<h2>")
