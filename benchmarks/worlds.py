@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from scipy.signal import lfilter
 from scipy.stats import kstest
 
 from orchestrator.planning import plan
@@ -48,7 +49,7 @@ from workers.result import Skip
 from workers.training import study, teach
 
 FIRST, BARS, SYMBOLS = date(2015, 1, 1), 1000, 4
-PULL, REACH = 0.35, 5  # of the planted world: a day takes back so much of the last five days' return
+MEMORY, NOISE = 0.93, 0.03  # of the planted world: what a log price keeps of the day before's distance from fair
 BAND = 0.01  # uniform p values are further from uniform than these in one batch of a hundred
 
 
@@ -67,11 +68,8 @@ def random_walk(rng: np.random.Generator) -> Floats:
 
 
 def reverting(rng: np.random.Generator) -> Floats:
-    """Log closes that take back part of the last five days."""
-    price = np.zeros(BARS + REACH)
-    for t in range(REACH + 1, len(price)):
-        price[t] = price[t - 1] - PULL * (price[t - 1] - price[t - 1 - REACH]) + rng.normal(0.0, 0.02)
-    return price[REACH:]
+    """Log closes that are drawn back to a fair price within weeks, so that their distance from it tells."""
+    return lfilter([1.0], [1.0, -MEMORY], rng.normal(0.0, NOISE, BARS))
 
 
 WORLDS: dict[str, Callable[[np.random.Generator], Floats]] = {"null": random_walk, "planted": reverting}
@@ -124,17 +122,18 @@ def _trained(data: Path, world: str, seed: int) -> RunLayout:
 def _train(
     layout: RunLayout, config: RunConfig, bars: CoverageTable, planned: PlannedWindow, rows: dict[Role, list[RunRow]]
 ) -> None:
-    window = planned.window
+    window, skipped = planned.window, None
     for role, work in ((Role.TEACHER, teach), (Role.STUDENT, study)):
         task = WindowTask(
             run_id="world", data_dir=config.data_dir, telemetry=False, role=role, window=window,
             settings=config.training(), bars={window.symbol: bars.symbols[window.symbol].sha256},
         )  # fmt: skip
         try:
-            if planned.skip is not None:
-                raise Skip(planned.skip, planned.detail)
+            if skipped is not None or planned.skip is not None:
+                raise skipped or Skip(planned.skip, planned.detail)
             result = work(task)
         except Skip as skip:
+            skipped = skip  # the student, too
             rows[role].append(_row(role, window, Status.SKIPPED, reason=skip.reason, message=str(skip)))
             continue
         digest = sha256_of(layout.artifact(window.label, role) / "metadata.json")
