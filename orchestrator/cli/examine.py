@@ -142,7 +142,8 @@ def _show_window(console: Screen, found: Explanation) -> None:
         what = "a teacher that never saw the row" + (", of a scored one the student" if found.rows else "")
         console.say(f"said: probability of 1, by {what}" + ("" if daily else "; instants are in UTC"))
     console.say(
-        f"teacher: {teacher.rounds} round{'' if teacher.rounds == 1 else 's'} over {teacher.rows['total']} rows worth {teacher.effective_rows:.1f}"
+        f"teacher: {teacher.rounds} round{'' if teacher.rounds == 1 else 's'} over {teacher.rows['total']} rows worth"
+        f" {teacher.effective_rows:.1f}"
         f" independent ones, of {len(teacher.bars_sha256)} symbol{'s' if len(teacher.bars_sha256) > 1 else ''}"
     )
     console.say(", ".join(f"{name} {value}" for name, value in teacher.parameters.items()), indent="  ")
@@ -181,7 +182,8 @@ def _show_window(console: Screen, found: Explanation) -> None:
             f"student and teacher agree on {fidelity.agreement:.0%}, rank correlation {fidelity.rank_correlation:.2f}"
         )
     console.say(
-        f"{alike}; the student's mean probability is {fidelity.mean_difference:+.3f} off the teacher's; the model has {fidelity.model_bytes} bytes"
+        f"{alike}; the student's mean probability is {fidelity.mean_difference:+.3f} off the teacher's;"
+        f" the model has {fidelity.model_bytes} bytes"
     )
     console.say(
         f"certificate: {certificate.spans_checked} spans of {certificate.models} models checked,"
