@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 READY, FAILED, INTERRUPTED, CANCELLED = "ready-for-review", "failed", "interrupted", "cancelled"
 EXIT_CODES = {READY: 0, FAILED: 3, INTERRUPTED: 130, CANCELLED: 130}
 # Recorded beside the versions that decide an artifact's bytes.
-OTHER_LIBRARIES = ("celery", "redis", "pydantic", "arch", "matplotlib")
+OTHER_LIBRARIES = ("celery", "redis", "pydantic", "altair", "arch", "statsmodels", "vl-convert-python")
 
 
 def start(config: RunConfig, console: Screen) -> tuple[RunLayout, int]:

@@ -18,7 +18,7 @@ def recommend(statistics: Statistics) -> tuple[Recommendation, list[str]]:
     failed = [gate for gate in statistics.gates if not gate.passed]
     if not failed:
         return Recommendation.PROMOTE, [f"{gate.name}: {gate.criteria[0].reason}" for gate in statistics.gates]
-    reasons = [f"{gate.name}: {each.name}: {each.reason}" for gate in failed for each in failures(gate)]
+    reasons = [_sentence(gate) for gate in failed]
     hopeless = any(_hopeless(gate, each) for gate in failed for each in failures(gate))
     return (Recommendation.REJECT if hopeless else Recommendation.HOLD), reasons
 
@@ -26,6 +26,12 @@ def recommend(statistics: Statistics) -> tuple[Recommendation, list[str]]:
 def failures(gate: Gate) -> list[Criterion]:
     """The deciding tests that do not pass."""
     return [each for each in gate.deciding if each.ruling is not Ruling.PASS]
+
+
+def _sentence(gate: Gate) -> str:
+    first, *others = failures(gate)
+    more = f" ({1 + len(others)} of its {len(gate.deciding)} tests fail)" if others else ""
+    return f"{gate.name}: {first.name}: {first.reason}{more}"
 
 
 def _hopeless(gate: Gate, criterion: Criterion) -> bool:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("xgboost", "cupy", "sklearn", "scipy", "pandas", "matplotlib", "pyarrow", "numpy", "workers")
+HEAVY = (
+    "altair", "cupy", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "statsmodels", "vl_convert",
+    "workers", "xgboost",
+)  # fmt: skip
 
 
 def imports_of(package: str) -> set[str]:

@@ -73,5 +73,5 @@ def audit(task: RunTask) -> Result:
     from workers.reporting.bundle import render
 
     layout = RunLayout.under(task.data_dir, task.run_id)
-    digests = render(layout, audit_folder(task.release_dir, task.run_id))
+    digests = render(layout, audit_folder(task.release_dir, task.run_id), Path(task.release_dir))
     return Result({"files": len(digests)}, digests)

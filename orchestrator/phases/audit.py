@@ -7,6 +7,7 @@ from collections import Counter
 from orchestrator.context import RunContext
 from schemas.errors import PhaseError
 from schemas.events import Phase
+from schemas.gates import GATES
 from schemas.layout import telemetry_path, to_json, write_atomic
 from schemas.messages import Role
 
@@ -22,7 +23,7 @@ def run(context: RunContext) -> None:
             layout.statistics: "validation_results/statistics.json",
             layout.rows(Role.TEACHER): "validation_results/teacher_runs.json",
             layout.rows(Role.STUDENT): "validation_results/student_runs.json",
-        }
+        } | {layout.gate(name): f"validation_results/statistics/{name}.json" for name in GATES}
         for source, name in copies.items():
             if not source.is_file():
                 raise PhaseError(f"{source} is missing: the phase before it left nothing to audit")

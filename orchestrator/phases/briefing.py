@@ -1,14 +1,17 @@
 """Phase promotion_briefing: the verdict in words, each number beside its file, and the manifest of the bundle."""
 
-import base64
+import json
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from orchestrator.context import RunContext
 from orchestrator.coverage import verdicts_of
 from orchestrator.pages import page
 from orchestrator.seal import seal
 from orchestrator.verdict import recommend
+from schemas.costs import Costs
 from schemas.errors import PhaseError
 from schemas.events import Phase
 from schemas.judgement import Recommendation, Ruling, Statistics, Validation
@@ -29,24 +32,51 @@ MEANING = {
 TOO_LITTLE = "There is too little to judge by, and what cannot be computed does not pass."
 
 
+# What the tables call them.
+MODELS = {
+    "prior": "base rate",
+    "student": "student",
+    "alone": "student without a teacher",
+    "logistic": "logistic, same features",
+    "teacher": "teacher",
+}
+COSTS = {
+    Costs.FLAT: "{0:g} bps a round trip",
+    Costs.NSE_DELIVERY: "NSE's delivery rates by their day ({0:.1f} bps a round trip)",
+    Costs.NSE_INTRADAY: "NSE's intraday rates by their day ({0:.1f} bps a round trip)",
+    Costs.CONFIG: "the rates given ({0:.1f} bps a round trip)",
+}
+
+
 def run(context: RunContext) -> tuple[Recommendation, list[str]]:
     """Write metrics, summary, briefing, report and manifest; returns the recommendation and its reasons."""
     with context.phase(Phase.PROMOTION_BRIEFING):
         results = context.audit / "validation_results"
         validation = read_model(results / "validation.json", Validation)
         statistics = read_model(results / "statistics.json", Statistics)
-        plots = sorted((context.audit / "plots").glob("*.png"))
-        if not plots:
-            raise PhaseError(f"{context.audit / 'plots'} holds no plot: the audit left nothing to show")
+        charts = sorted(path for path in (context.audit / "plots").glob("*.json"))
+        if not charts:
+            raise PhaseError(f"{context.audit / 'plots'} holds no chart: the audit left nothing to show")
         recommendation, reasons = recommend(statistics)
-        facts = _facts(context, validation, statistics, recommendation, reasons, plots)
-        for name in ("summary.md", "promotion_briefing.md", "report.html"):
+        facts = _facts(context, validation, statistics, recommendation, reasons, charts)
+        for name in ("summary.md", "promotion_briefing.md"):
             write_atomic(context.audit / name, page(name, facts))
+        write_atomic(context.audit / "report.html", page("report.html", facts | _scripts(charts)))
         write_atomic(
             context.audit / "metrics.json", to_json(_metrics(context, validation, statistics, recommendation, reasons))
         )
         seal(context.audit, {"run_id": context.run_id}, context.manifest.config.signing_key)
         return recommendation, reasons
+
+
+def _scripts(charts: list[Path]) -> dict[str, Markup]:
+    """The library that draws, and what it draws, as they may stand inside a page's script."""
+    library = (charts[0].parent / "vega.js").read_text(encoding="utf-8")
+    drawn = ",".join(f"{json.dumps(path.stem)}:{path.read_text(encoding='utf-8')}" for path in charts)
+    return {
+        name: Markup(text.replace("</script", "<\\/script"))
+        for name, text in (("vega", library), ("specifications", f"{{{drawn}}}"))
+    }
 
 
 def _metrics(
@@ -71,7 +101,7 @@ def _metrics(
 
 def _facts(
     context: RunContext, validation: Validation, statistics: Statistics, recommendation: Recommendation,
-    reasons: list[str], plots: list[Path],
+    reasons: list[str], charts: list[Path],
 ) -> dict[str, Any]:  # fmt: skip
     bars = context.manifest.bars
     assert bars is not None
@@ -96,12 +126,8 @@ def _facts(
         "reasons": reasons,
         "counts": roles,
         "skips": dict(sorted(skips.items())),
-        "plots": [
-            {
-                "name": path.name,
-                "title": path.stem.replace("_", " "),
-                "data": base64.b64encode(path.read_bytes()).decode(),
-            }
-            for path in plots
-        ],
+        "charts": [path.stem for path in charts],
+        "plots": [{"name": path.stem, "title": path.stem.replace("_", " ")} for path in charts],
+        "models": MODELS,
+        "costs": COSTS[context.manifest.config.costs].format(validation.round_trip_bps),
     }

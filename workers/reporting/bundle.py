@@ -1,31 +1,94 @@
-"""Draw every plot of an audit bundle from a run's stored predictions and rows."""
+"""Draw every chart of an audit bundle from what a run stored: a picture, and the data that the page draws it from."""
 
+import csv
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import altair as alt
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import vl_convert
 
-from schemas.judgement import Validation
-from schemas.layout import RunLayout, sha256_of, write_atomic
-from schemas.messages import Role
+from schemas.artifacts import RunRow
+from schemas.gates import GATES
+from schemas.judgement import GateReport
+from schemas.layout import RunLayout, sha256_of, to_json, write_atomic
+from schemas.messages import Role, Status
 from schemas.rows import read_model, read_rows
-from workers.judging.predictions import load_rows
-from workers.reporting import plots
+from workers.judging.evidence import Evidence, load
+from workers.reporting import charts
+
+PICTURE_WIDTH = 760
+VEGA = "vega.js"
 
 
-def render(layout: RunLayout, audit: Path) -> dict[str, str]:
-    """Write `plots/*.png`; returns their digests. PhaseError if the rows are not those that were validated."""
-    validation = read_model(layout.validation, Validation)
-    predictions = load_rows(layout, validation.sha256[layout.scored_rows.relative_to(layout.folder).as_posix()])
+def render(layout: RunLayout, audit: Path, release_dir: Path) -> dict[str, str]:
+    """Write `plots/`: PNG and Vega-Lite of every chart, and the library that draws them; returns the digests."""
+    evidence = load(layout, release_dir)
+    folder = audit / "plots"
+    for name, chart in _charts(evidence, audit).items():
+        specification = chart.to_dict(validate=False)
+        write_atomic(folder / f"{name}.json", to_json(specification))
+        write_atomic(folder / f"{name}.png", _png(specification))
+    write_atomic(folder / VEGA, vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    return {f"plots/{path.name}": sha256_of(path) for path in sorted(folder.iterdir())}
+
+
+def _charts(evidence: Evidence, audit: Path) -> dict[str, alt.Chart | alt.LayerChart]:
+    layout, predictions = evidence.layout, evidence.predictions
+    students, teachers = (read_rows(layout, role) for role in (Role.STUDENT, Role.TEACHER))
+    reports = {name: read_model(layout.gate(name), GateReport) for name in GATES}
     table = pq.read_table(layout.daily_returns)
-    day, daily = np.asarray(table["day"].cast(pa.int32())), np.asarray(table["student"])
-    pictures = {
-        "cumulative_net_return.png": plots.cumulative_net(day, daily),
-        "reliability.png": plots.reliability(predictions.y, predictions.student, predictions.teacher),
-        "skill_by_symbol.png": plots.skill_by_symbol(validation),
-        "skill_by_window.png": plots.window_grid(read_rows(layout, Role.STUDENT)),
+    day = np.asarray(table["day"].cast(pa.int32()), dtype=np.int64)
+    daily = {name: np.asarray(table[name], dtype=np.float64) for name in table.column_names if name != "day"}
+    if np.array_equal(predictions.alone, predictions.logistic):
+        daily.pop("logistic")
+    models = {"student": predictions.student, "teacher": predictions.teacher}
+    found: dict[str, alt.Chart | alt.LayerChart] = {
+        "equity": charts.equity(day, daily),
+        "drawdown": charts.drawdown(day, {"student": daily["student"], "always long": daily["always long"]}),
+        "reliability": charts.reliability(predictions.y, models),
+        "skill_by_window": charts.skill_by_window(students),
+        "skill_by_symbol": charts.skill_by_symbol(evidence.validation, reports["symbols"].passing),
+        "importance": charts.importance(_importance(layout, teachers)),
     }
-    for name, content in pictures.items():
-        write_atomic(audit / "plots" / name, content)
-    return {f"plots/{name}": sha256_of(audit / "plots" / name) for name in pictures}
+    drawn = (
+        ("skill", "log loss saved", 0.0, "Log loss saved a row: bootstrap, and 0", "nats", 1.0),
+        ("skill", "labels shifted in time", None, "Skill with labels of other days, and the true ones", "nats", 1.0),
+        ("economics", "net return", 0.0, "Net return a day: bootstrap, and 0", "bps", 1e4),
+    )  # fmt: skip
+    for gate, name, mark, title, unit, scale in drawn:
+        if name in reports[gate].draws:
+            at = _statistic(reports["skill"], "log loss saved") if mark is None else mark
+            key = f"{gate}_{name.replace(' ', '_')}"
+            found[key] = charts.draws(reports[gate], name, at, title, unit, scale)
+    summary = json.loads((audit / "telemetry_summaries" / "summary.json").read_bytes())
+    found["phases"] = charts.phases({name: each["duration_seconds"] for name, each in summary["phases"].items()})
+    found["devices"] = charts.devices([*teachers, *students])
+    return found
+
+
+def _statistic(report: GateReport, name: str) -> float:
+    (criterion,) = (each for each in report.gate.criteria if each.name == name)
+    return float(criterion.statistic or 0.0)
+
+
+def _importance(layout: RunLayout, rows: list[RunRow]) -> Mapping[str, Mapping[str, float]]:
+    """Mean share of each feature over the teachers of each window start."""
+    shares: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        if row.status is Status.SUCCESS:
+            path = layout.artifact(row.window_label, Role.TEACHER) / "feature_importance.csv"
+            for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+                start = shares.setdefault(str(row.start), {})
+                start.setdefault(line["feature"], []).append(float(line["importance"]))
+    return {start: {name: float(np.mean(x)) for name, x in each.items()} for start, each in shares.items()}
+
+
+def _png(specification: dict[str, Any]) -> bytes:
+    picture = specification | {"width": PICTURE_WIDTH, "background": "white"}
+    content: bytes = vl_convert.vegalite_to_png(picture)
+    return content

@@ -17,17 +17,21 @@ def judge(evidence: Evidence) -> GateReport:
     book = evidence.book()
     daily, settings = book.daily, evidence.settings
     names = ("net return", "Sharpe ratio")
+    draws: dict[str, tuple[float, ...]] = {}
     if why := lack_of_days(daily, settings.min_days):
         means: tuple[Criterion, ...] = tuple(not_computable(name, why, n=len(daily)) for name in names)
     else:
         sizes = {"min_block": evidence.min_block_days, "repetitions": settings.repetitions, "seed": evidence.seed}
+        mean = mean_interval(daily, confidence=0.95, **sizes)
+        draws[names[0]] = mean.draws
         means = (
-            interval_above_zero(names[0], mean_interval(daily, confidence=0.95, **sizes), UNIT, scale=1e4),
+            interval_above_zero(names[0], mean, UNIT, scale=1e4),
             interval_above_zero(names[1], sharpe_interval(daily, confidence=0.95, **sizes), "a day"),
         )
     question = "Do their trades earn more than they cost, also where it hurts?"
     criteria = (*means, *_stresses(evidence, book))
-    return GateReport(gate=Gate(name="economics", question=question, criteria=criteria, inputs=evidence.inputs))
+    gate = Gate(name="economics", question=question, criteria=criteria, inputs=evidence.inputs)
+    return GateReport(gate=gate, draws=draws)
 
 
 def _stresses(evidence: Evidence, book: Book) -> list[Criterion]:

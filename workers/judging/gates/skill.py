@@ -19,8 +19,9 @@ def judge(evidence: Evidence) -> GateReport:
     prior, student, alone = (evidence.daily_loss(model)[1] for model in ("prior", "student", "alone"))
     incumbent = incumbent_of(evidence)
     permutation, draws = _permutation(evidence)
+    saved, samples = _saved(evidence, prior - student)
     criteria = [
-        _saved(evidence, prior - student),
+        saved,
         _better("beats the base rate", student, prior, evidence),
         permutation,
         _not_worse("no worse than without a teacher", student, alone, evidence),
@@ -31,17 +32,17 @@ def judge(evidence: Evidence) -> GateReport:
         inputs = inputs | incumbent.digests
     question = "Do students predict better than each window's base rate, and no worse than simpler ones?"
     gate = Gate(name="skill", question=question, criteria=tuple(criteria), inputs=inputs)
-    return GateReport(gate=gate, draws={"permutation": draws})
+    return GateReport(gate=gate, draws={"log loss saved": samples, permutation.name: draws})
 
 
-def _saved(evidence: Evidence, daily: Floats) -> Criterion:
+def _saved(evidence: Evidence, daily: Floats) -> tuple[Criterion, tuple[float, ...]]:
     name, settings = "log loss saved", evidence.settings
     if why := lack_of_days(daily, settings.min_days):
-        return not_computable(name, why, n=len(daily))
+        return not_computable(name, why, n=len(daily)), ()
     interval = mean_interval(
         daily, min_block=evidence.min_block_days, repetitions=settings.repetitions, seed=evidence.seed, confidence=0.95
     )
-    return interval_above_zero(name, interval, "nats of log loss saved a row")
+    return interval_above_zero(name, interval, "nats of log loss saved a row"), interval.draws
 
 
 def _better(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Criterion:

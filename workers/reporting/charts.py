@@ -1,0 +1,234 @@
+"""The audit's charts, from stored numbers alone: one definition each, for the page, the pictures and the dashboard."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import altair as alt
+import numpy as np
+
+from schemas.artifacts import RunRow
+from schemas.judgement import GateReport, Validation
+from schemas.messages import Status
+from workers.bars.calendar import day_of
+from workers.bars.series import Floats, Ints
+
+HEIGHT, ROW_HEIGHT = 260, 16
+BINS = 10
+SHOWN_FEATURES = 12
+CLIPPED_SKILL = 0.2
+# Told apart by colour-blind eyes, on white and on black (Okabe and Ito's palette).
+BLUE, ORANGE, GREEN, GREY, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#8c8c8c", "#CC79A7", "#56B4E9"
+COLORS = {
+    "student": BLUE, "without a teacher": SKY, "teacher": ORANGE, "logistic": PINK, "always long": GREY,
+    "momentum": GREEN,
+}  # fmt: skip
+DIGITS = 6
+SHOWN_AS = {"alone": "without a teacher"}
+
+Rows = list[dict[str, object]]
+C = TypeVar("C", alt.Chart, alt.LayerChart)
+
+
+def equity(day: Ints, daily: Mapping[str, Floats]) -> alt.Chart:
+    """Running sum of each strategy's daily net return on capital, in percent."""
+    rows = _series(day, {name: np.cumsum(values) * 100 for name, values in daily.items()})
+    return _lines(rows, "sum of net return, %", "Net return on capital after cost, by day")
+
+
+def drawdown(day: Ints, daily: Mapping[str, Floats]) -> alt.Chart:
+    """How far each running sum lies below its highest so far, in percent."""
+    sums = {name: np.cumsum(values) * 100 for name, values in daily.items()}
+    below = {name: total - np.maximum(np.maximum.accumulate(total), 0.0) for name, total in sums.items()}
+    return _lines(_series(day, below), "below its highest, %", "Drawdown")
+
+
+def reliability(y: Floats, models: Mapping[str, Floats]) -> alt.LayerChart:
+    """What was predicted beside what came, in ten bins of equal size."""
+    rows: Rows = []
+    for name, p in models.items():
+        for group in np.array_split(np.argsort(p, kind="stable"), BINS):
+            if len(group):
+                said, came = float(p[group].mean()), float(y[group].mean())
+                rows.append({"model": name, "said": _short(said), "came": _short(came), "rows": len(group)})
+    top = max(float(row[key]) for row in rows for key in ("said", "came"))  # type: ignore[arg-type]
+    base = alt.Chart(alt.Data(values=rows), title="Probabilities beside what came true")
+    ideal = alt.Chart(alt.Data(values=[{"said": 0, "came": 0}, {"said": top, "came": top}])).mark_line(
+        color=GREY, strokeDash=[4, 4]
+    )
+    x, y_axis = alt.X("said:Q", title="predicted"), alt.Y("came:Q", title="came true")
+    dots = base.mark_line(point=True).encode(
+        x=x, y=y_axis, color=_color(models), tooltip=_tips("model", "said", "came", "rows")
+    )
+    return _sized(alt.layer(ideal.encode(x=x, y=y_axis), dots))
+
+
+def skill_by_window(rows: Sequence[RunRow]) -> alt.Chart:
+    """Every symbol and window: log-loss skill where it was scored, what happened where not."""
+    cells: Rows = []
+    for row in rows:
+        skill: float | None = None
+        if row.status is Status.SUCCESS:
+            loss, prior = row.metrics["scored_log_loss"], row.metrics["scored_prior_log_loss"]
+            skill = 1.0 - float(loss or 0.0) / float(prior or 1.0)
+        cells.append(
+            {
+                "symbol": row.symbol, "window": str(row.start), "skill": None if skill is None else _short(skill),
+                "what": row.reason or row.status,
+            }
+        )  # fmt: skip
+    color = alt.Color(
+        "skill:Q",
+        title="skill",
+        scale=alt.Scale(scheme="redblue", domain=[-CLIPPED_SKILL, CLIPPED_SKILL], clamp=True),
+    )
+    chart = alt.Chart(alt.Data(values=cells), title="Log-loss skill by symbol and window (empty: skipped or failed)")
+    symbols = len({row.symbol for row in rows})
+    return _sized(
+        chart.mark_rect().encode(
+            x=alt.X("window:O", title="window's first day"), y=alt.Y("symbol:N", title=None),
+            color=alt.condition("isValid(datum.skill)", color, alt.value("transparent")),
+            tooltip=_tips("symbol", "window", "skill", "what"),
+        ),
+        symbols * ROW_HEIGHT,
+    )  # fmt: skip
+
+
+def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart:
+    """Log-loss skill of each symbol's students, pooled over its windows."""
+    rows: Rows = [
+        {
+            "symbol": name, "skill": _short(float(row["log_loss_skill"] or 0.0)), "rows": row["rows"],
+            "passes": "passes by itself" if name in passing else "does not",
+        }
+        for name, row in validation.per_symbol.items()
+    ]  # fmt: skip
+    color = alt.Color(
+        "passes:N",
+        title=None,
+        scale=alt.Scale(domain=["passes by itself", "does not"], range=[GREEN, GREY]),
+    )
+    chart = alt.Chart(alt.Data(values=rows), title="Skill by symbol (above 0: better than the base rate)")
+    return _sized(
+        chart.mark_bar().encode(
+            x=alt.X("skill:Q", title="log-loss skill"), y=alt.Y("symbol:N", sort="-x", title=None), color=color,
+            tooltip=_tips("symbol", "skill", "rows", "passes"),
+        ),
+        len(rows) * ROW_HEIGHT,
+    )  # fmt: skip
+
+
+def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
+    """Teachers' mean feature importance for each window start: drift shows as rows that change colour."""
+    total: dict[str, float] = {}
+    for shares in by_start.values():
+        for name, share in shares.items():
+            total[name] = total.get(name, 0.0) + share
+    names = sorted(total, key=lambda name: -total[name])[:SHOWN_FEATURES]
+    rows: Rows = [
+        {"feature": name, "window": start, "share": _short(shares.get(name, 0.0))}
+        for start, shares in sorted(by_start.items())
+        for name in names
+    ]
+    chart = alt.Chart(alt.Data(values=rows), title=f"Teachers' {len(names)} most important features, by window")
+    return _sized(
+        chart.mark_rect().encode(
+            x=alt.X("window:O", title="window's first day"), y=alt.Y("feature:N", sort=names, title=None),
+            color=alt.Color("share:Q", title="share", scale=alt.Scale(scheme="blues")),
+            tooltip=_tips("feature", "window", "share"),
+        ),
+        len(names) * ROW_HEIGHT,
+    )  # fmt: skip
+
+
+def draws(report: GateReport, name: str, observed: float, title: str, unit: str, scale: float = 1.0) -> alt.LayerChart:
+    """The distribution that a test compares with, and what was seen or what it must exceed."""
+    counts, edges = np.histogram(np.array(report.draws[name]) * scale, bins=40)
+    rows: Rows = [
+        {"from": _short(low), "to": _short(high), "samples": int(count)}
+        for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
+    ]
+    bars = alt.Chart(alt.Data(values=rows), title=title).mark_bar(color=SKY).encode(
+        x=alt.X("from:Q", title=unit, bin="binned"), x2="to:Q", y=alt.Y("samples:Q", title="samples"),
+        tooltip=_tips("from", "to", "samples"),
+    )  # fmt: skip
+    line = alt.Chart(alt.Data(values=[{"at": _short(observed * scale)}])).mark_rule(color=ORANGE, size=2)
+    return _sized(alt.layer(bars, line.encode(x="at:Q", tooltip=_tips("at"))))
+
+
+def devices(rows: Sequence[RunRow]) -> alt.Chart:
+    """What each device worked on, and when."""
+    bars: Rows = [
+        {
+            "device": row.device, "from": _iso(row.finished - timedelta(seconds=row.duration_seconds)),
+            "to": _iso(row.finished), "role": row.role, "window": row.window_label,
+            "seconds": round(row.duration_seconds, 3),
+        }
+        for row in rows
+        if row.finished is not None and row.duration_seconds and row.device and row.reused_from is None
+    ]  # fmt: skip
+    chart = alt.Chart(alt.Data(values=bars), title="Devices over time")
+    color = alt.Color("role:N", title=None, scale=alt.Scale(domain=["teacher", "student"], range=[ORANGE, BLUE]))
+    count = len({bar["device"] for bar in bars})
+    return _sized(
+        chart.mark_bar(opacity=0.7).encode(
+            x=alt.X("from:T", title="time (UTC)", axis=alt.Axis(format="%H:%M:%S")), x2="to:T",
+            y=alt.Y("device:N", title=None), color=color, tooltip=_tips("device", "role", "window", "seconds"),
+        ),
+        count * 2 * ROW_HEIGHT,
+    )  # fmt: skip
+
+
+def phases(durations: Mapping[str, float]) -> alt.Chart:
+    """Seconds that each phase took, in order."""
+    rows: Rows = [{"phase": name, "seconds": round(seconds, 2)} for name, seconds in durations.items()]
+    chart = alt.Chart(alt.Data(values=rows), title="Phases (teachers and students overlap)")
+    return _sized(
+        chart.mark_bar(color=BLUE).encode(
+            x=alt.X("seconds:Q"), y=alt.Y("phase:N", sort=list(durations), title=None),
+            tooltip=_tips("phase", "seconds"),
+        ),
+        len(rows) * ROW_HEIGHT,
+    )  # fmt: skip
+
+
+def _series(day: Ints, values: Mapping[str, Floats]) -> Rows:
+    days = [str(day_of(number)) for number in day]
+    return [
+        {"day": when, "strategy": SHOWN_AS.get(name, name), "value": _short(value)}
+        for name, column in values.items()
+        for when, value in zip(days, column.tolist(), strict=True)
+    ]
+
+
+def _lines(rows: Rows, axis: str, title: str) -> alt.Chart:
+    names = dict.fromkeys(str(row["strategy"]) for row in rows)
+    chart = alt.Chart(alt.Data(values=rows), title=title).mark_line(strokeWidth=1.5)
+    return _sized(
+        chart.encode(
+            x=alt.X("day:T", title=None), y=alt.Y("value:Q", title=axis), color=_color(names, "strategy"),
+            tooltip=_tips("day", "strategy", "value"),
+        )
+    )  # fmt: skip
+
+
+def _color(names: Mapping[str, object], field: str = "model") -> alt.Color:
+    scale = alt.Scale(domain=list(names), range=[COLORS.get(name, GREY) for name in names])
+    return alt.Color(f"{field}:N", title=None, scale=scale, legend=alt.Legend(orient="bottom"))
+
+
+def _tips(*fields: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{field}:N") for field in fields]
+
+
+def _sized(chart: C, height: int = HEIGHT) -> C:
+    sized: C = chart.properties(width="container", height=max(height, 4 * ROW_HEIGHT))
+    return sized
+
+
+def _short(value: float) -> float:
+    return round(float(value), DIGITS)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat()
