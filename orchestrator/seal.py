@@ -82,6 +82,12 @@ def check(folder: Path, head: Mapping[str, str], public_key: str | None = None) 
     return Checked(tuple(faults), f"signed by {signer}, the key you gave", len(found))
 
 
+def is_signed_by(folder: Path, signing_key: str) -> bool:
+    """Whether the folder's manifest names the owner of this private key as its signer."""
+    signer = json.loads((folder / MANIFEST).read_bytes()).get("signed_by")
+    return bool(signer == fingerprint(read_private_key(signing_key).public_key()))
+
+
 def _digests(folder: Path) -> dict[str, str]:
     """Relative name -> SHA-256 of each file, the seal's own left out."""
     files = sorted(path for path in folder.rglob("*") if not path.is_dir())

@@ -12,11 +12,11 @@ from pathlib import Path
 from orchestrator.question import ask
 from orchestrator.releases.approval import judged_run
 from orchestrator.releases.history import Line, flush_folder
-from orchestrator.seal import check, seal
+from orchestrator.seal import check, is_signed_by, seal
 from schemas.artifacts import RunManifest, RunRow, StudentMetadata
 from schemas.config import ReleaseConfig
 from schemas.errors import RequestError
-from schemas.judgement import Statistics
+from schemas.judgement import Recommendation, Statistics
 from schemas.layout import TEMPORARY_PREFIX, ReleaseLayout, RunLayout, remove_temporary, sha256_of, write_atomic
 from schemas.messages import Role, Status
 from schemas.release import (
@@ -57,6 +57,8 @@ def built(config: ReleaseConfig, approval: Line) -> str:
     if not folder.is_dir():
         _build(config, approval, release_id, students, basis, judged.manifest, judged.layout, folder)
     refuse_changed(folder)
+    if config.signing_key is not None and not is_signed_by(folder, config.signing_key):
+        raise RequestError(f"{release_id} was built before without this signing key; approve {run_id} again to sign it")
     return release_id
 
 
@@ -65,14 +67,15 @@ def students_of(
 ) -> tuple[dict[str, RunRow], str]:
     """Which student serves each symbol, and why these: the one of its latest window that ended in success.
 
-    Of symbols that passed by themselves; of all, or of those that the approval names, where it overrode. RequestError
-    if there is none, or a named one has none.
+    Of symbols that passed by themselves; of all where an approval had to override; of those that it names, if it names
+    any. RequestError if there is none, or a named one has none.
     """
     rows = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
     latest: dict[str, RunRow] = {}
     for row in sorted(rows, key=lambda row: row.end):
         latest[row.symbol] = row
-    if approval.override is None:
+    needed = approval.recommendation is not Recommendation.PROMOTE or not statistics.passing
+    if approval.override is None or not needed:
         allowed = set(statistics.passing)
         basis = "symbols that passed by themselves"
     else:

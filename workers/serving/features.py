@@ -77,4 +77,7 @@ def _newest(series: list[Series], intraday: bool) -> Floats:
 
 def _filled(series: Series, bars: int) -> Series:
     """A history with its last bar repeated up to `bars`: no value before depends on what follows."""
-    return Series(*(np.pad(values, (0, bars - len(series)), mode="edge") for values in vars(series).values()))
+    missing = bars - len(series)
+    if not missing:
+        return series
+    return Series(*(np.concatenate([values, np.repeat(values[-1:], missing)]) for values in vars(series).values()))

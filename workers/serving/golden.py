@@ -89,8 +89,8 @@ def _made(request: GoldenRequest, symbol: str, folder: Path) -> tuple[GoldenRow,
         raise DataError(f"{path} is not what {METADATA} recorded; `orchestrator verify` names all that changed")
     table = pq.ParquetFile(path).read(["timestamp", "student"])
     chosen = np.unique(np.linspace(0, len(table) - 1, ROWS_A_SYMBOL).astype(np.int64))
-    times = np.asarray(table["timestamp"].cast(pa.int64()))[chosen]
-    expected = np.asarray(table["student"])[chosen]
+    times = store.values(table["timestamp"], pa.int64())[chosen]
+    expected = store.values(table["student"])[chosen]
     bars = BarsLayout.under(request.data_dir, request.interval).bars(symbol)
     stored = store.read(bars)
     if stored is None:
