@@ -5,7 +5,6 @@ leaves the old link or the new one, and a last line that says which switch to lo
 link whether it was done, and writes the missing line.
 """
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -93,7 +92,7 @@ def astray(releases: ReleaseLayout, lines: list[Line]) -> str:
 def linked(releases: ReleaseLayout, environment: Environment) -> str | None:
     """The release that an environment's link leads to; None if there is no link."""
     try:
-        return Path(os.readlink(releases.current(environment))).name  # noqa: PTH115
+        return releases.current(environment).readlink().name
     except FileNotFoundError:
         return None
     except OSError:

@@ -80,6 +80,7 @@ def make_release(
     interval: Interval = "1day",
     live_in: Sequence[Environment] = ("staging",),
     seed: int = 0,
+    approval_sha256: str = "0" * 64,
 ) -> Release:
     """A whole release of a student a symbol, and links to it."""
     layout = ReleaseLayout(release_dir)
@@ -111,7 +112,7 @@ def make_release(
         release_id=release_id,
         run_id=run_id,
         approval=approval,
-        approval_sha256="0" * 64,
+        approval_sha256=approval_sha256,
         basis="made for a test",
         students=served,
         features=FEATURE_NAMES,

@@ -1,16 +1,24 @@
 """Features of the newest bar of many symbols at once, to the bit those that training computes one symbol at a time.
 
-What is recursive depends on the whole history, so all of it goes through the seed indicators; the rest looks back a
-few bars, so only the tail of each history goes through it.
+What is recursive depends on the whole history, so all of it goes through those indicators; the rest looks back a few
+bars, so only the tail of each history goes through it.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from schemas.window import WARMUP_BARS
 from workers.bars.series import Floats, Ints, Series
-from workers.learning.features import BARS, FEATURE_NAMES, Frame, frame_of_all, model_features
+from workers.learning.features import (
+    BARS,
+    FEATURE_NAMES,
+    Frame,
+    model_features,
+    recursive_indicators,
+    seed_indicators,
+)
 
 # More at once leaves the cache; fewer, and a step in time costs more than its numbers.
 BATCH = 250
@@ -55,24 +63,28 @@ def _batches(series: Sequence[Series]) -> Iterator[Ints]:
 
 
 def _newest(series: list[Series], intraday: bool) -> Floats:
-    bars = np.array([len(each) for each in series])
-    frame = frame_of_all([_filled(each, int(bars.max())) for each in series], intraday)
+    lengths = np.array([len(each) for each in series])
+    filled = [_filled(each, int(lengths.max())) for each in series]
+    bars = {name: np.stack([getattr(each, name) for each in filled]) for name in BARS}
     depth = WARMUP_BARS + 1
     if intraday:
         # A place in the session is counted from its first bar.
         depth = max(depth, *(len(each) - int(np.searchsorted(each.session, each.session[-1])) for each in series))
-    at = np.maximum(bars[:, None] - depth + np.arange(depth), 0)
+    at = np.maximum(lengths[:, None] - depth + np.arange(depth), 0)
 
-    def tail(values: Floats) -> Floats:
-        return np.take_along_axis(values, at, axis=-1)
+    def tails(arrays: dict[str, Floats]) -> dict[str, Floats]:
+        return {name: np.take_along_axis(values, at, axis=-1) for name, values in arrays.items()}
 
-    short = Frame(
-        **{name: tail(getattr(frame, name)) for name in BARS},
-        intraday=intraday,
-        raw={name: tail(values) for name, values in frame.raw.items()},
-    )
-    result: Floats = model_features(short)[:, -1]
+    newest = tails(bars)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        raw = seed_indicators(**_inputs(newest, intraday)) | tails(recursive_indicators(**_inputs(bars, intraday)))
+    result: Floats = model_features(Frame(**newest, intraday=intraday, raw=raw))[:, -1]
     return result
+
+
+def _inputs(bars: dict[str, Floats], intraday: bool) -> dict[str, Any]:
+    inputs: dict[str, Any] = {name: bars[name] for name in ("high", "low", "close", "volume")}
+    return inputs | {"session": bars["session"] if intraday else None}
 
 
 def _filled(series: Series, bars: int) -> Series:
