@@ -7,7 +7,8 @@ from orchestrator.ledger import Ledger
 from orchestrator.question import ask
 from orchestrator.seal import MANIFEST, check
 from schemas.artifacts import RunManifest
-from schemas.layout import RunLayout, audit_folder
+from schemas.layout import RunLayout, audit_folder, sha256_of
+from schemas.messages import Role
 from schemas.question import RunQuestion, Verification
 from schemas.rows import read_model
 
@@ -27,5 +28,20 @@ def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: st
         return found.model_copy(update={"notes": (*found.notes, note), "bundle": "none yet"})
     bundle = check(folder, {"run_id": run_id}, public_key)
     return found.model_copy(
-        update={"broken": (*found.broken, *bundle.faults), "bundle": f"{bundle.files} files, {bundle.signature}"}
+        update={
+            "broken": (*found.broken, *bundle.faults, *unlike_audit(layout, folder)),
+            "bundle": f"{bundle.files} files, {bundle.signature}",
+        }
     )
+
+
+def unlike_audit(layout: RunLayout, audit: Path) -> list[str]:
+    """A sentence for each of the run's own files that is not what the audit bundle has a copy of."""
+    results, configs = audit / "validation_results", audit / "configs"
+    verdicts = (layout.validation, layout.statistics, *(layout.rows(role) for role in (Role.TEACHER, Role.STUDENT)))
+    copies = {path: results / path.name for path in verdicts} | {layout.manifest: configs / layout.manifest.name}
+    return [
+        f"{path} is not what {copy} has a copy of"
+        for path, copy in copies.items()
+        if not path.is_file() or (copy.is_file() and sha256_of(path) != sha256_of(copy))
+    ]

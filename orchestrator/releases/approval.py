@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.intact import unlike_audit
 from orchestrator.ledger import Ledger
 from orchestrator.releases.history import Line, locked
 from orchestrator.run import READY
@@ -91,8 +92,8 @@ def judged_run(config: ReleaseConfig, run_id: str) -> Judged:
     audit = audit_folder(config.release_dir, run_id)
     if faults := check(audit, {"run_id": run_id}).faults:
         raise RequestError(f"the audit bundle is not what it was: {faults[0]}; `orchestrator verify {run_id}`")
-    if sha256_of(audit / "validation_results" / layout.statistics.name) != sha256_of(layout.statistics):
-        raise RequestError(f"{layout.statistics} is not the one in {audit}; `orchestrator verify {run_id}`")
+    if unlike := unlike_audit(layout, audit):
+        raise RequestError(f"{unlike[0]}; `orchestrator verify {run_id}`")
     statistics = read_model(layout.statistics, Statistics)
     recommendation, _ = recommend(statistics)
     if recommendation != said:

