@@ -89,6 +89,7 @@ OTHER_VALUES = {
     "json_summary": ("true", "true"),
     "costs": ("nse-delivery", '"nse-delivery"'),
     "order_value": ("1000000", "1000000"),
+    "signing_key": ("key.pem", '"key.pem"'),
 }
 TABLES_TOO = {"cost_rates", "gates"}
 NEEDS_MORE = TABLES_TOO | {"symbols_file", "local_workers", "corporate_actions"}
