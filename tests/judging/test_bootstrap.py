@@ -82,8 +82,9 @@ def test_effective_n_is_the_number_of_blocks() -> None:
 
 def test_a_constant_series_has_no_width() -> None:
     """A series that never varies has its value as mean, low and high."""
-    result = interval(np.full(100, 0.25))
-    assert (result.mean, result.low, result.high) == (0.25, 0.25, 0.25)
+    result = interval(np.full(100, 0.1))
+    assert (result.mean, result.low, result.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert result.block == 5.0
 
 
 def test_the_index_is_the_one_measured(index_returns: Floats) -> None:

@@ -76,7 +76,7 @@ def test_equal_strategies_share_their_rank() -> None:
 
 
 @pytest.mark.parametrize(
-    "returns", [noise(1, 400), noise(5, 2 * BLOCKS - 1), np.vstack([noise(4, 400), np.full((1, 400), 0.25)])]
+    "returns", [noise(1, 400), noise(5, 2 * BLOCKS - 1), np.vstack([noise(4, 400), np.full((1, 400), 0.01)])]
 )
 def test_what_says_nothing_is_refused(returns: Floats) -> None:
     """One strategy, fewer than two days a block, or a strategy that never moves."""

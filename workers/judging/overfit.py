@@ -32,7 +32,7 @@ def pbo(returns: Floats, blocks: int) -> Overfitting:
     the blocks, or one that never moves. Source: Bailey, Borwein, Lopez de Prado, Zhu (2017).
     """
     strategies, days = returns.shape
-    if strategies < 2 or days < 2 * blocks or (returns.std(axis=1) == 0).any():
+    if strategies < 2 or days < 2 * blocks or (np.ptp(returns, axis=1) == 0).any():
         raise ValueError(f"{strategies} strategies on {days} days: two that move and {2 * blocks} days are needed")
     parts = np.array_split(np.arange(days), blocks)
     size = np.array([len(part) for part in parts], dtype=np.float64)
