@@ -115,12 +115,13 @@ def test_slope_holds_one_where_all_is_right() -> None:
 
 
 def test_interval_of_the_calibration_error() -> None:
-    """It holds the error of what is plainly wrong, is the same for the same seed, and wider where days hang together."""
+    """It holds the error of what is plainly wrong, goes by seed and block, and is wider where days hang together."""
     y, p, day = days_together(3)
     wrong = np.clip(p + 0.2, 0, 1)
     sizes = {"min_block": 5, "repetitions": 300}
     found = ece_by_day(y, wrong, day, **sizes, seed=1)
     assert 0 < found.low < ece(y, wrong) < found.high
     assert found == ece_by_day(y, wrong, day, **sizes, seed=1) != ece_by_day(y, wrong, day, **sizes, seed=2)
+    assert found != ece_by_day(y, wrong, day, min_block=40, repetitions=300, seed=1)
     alone = ece_by_day(y, wrong, np.random.default_rng(0).permutation(day), **sizes, seed=1)
     assert found.high - found.low > 1.3 * (alone.high - alone.low)
