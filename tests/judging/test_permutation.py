@@ -40,9 +40,7 @@ def test_null_is_every_shift_that_is_far_enough() -> None:
     """Few instants: all shifts at least so far away both ways, labels of all symbols moved together."""
     if_one, if_zero, y = world(0.3, 0, days=40)
     found = shifted((if_one, if_zero, y), min_shift=12)
-    expected = [
-        np.where(np.roll(y, shift, axis=0) == 1, if_one, if_zero).mean() for shift in range(12, 40 - 12 + 1)
-    ]
+    expected = [np.where(np.roll(y, shift, axis=0) == 1, if_one, if_zero).mean() for shift in range(12, 40 - 12 + 1)]
     assert found.shifts == 17
     assert found.null == pytest.approx(np.array(expected))
     assert found.p == pytest.approx((1 + sum(score >= found.statistic for score in expected)) / 18)

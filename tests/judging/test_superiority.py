@@ -40,16 +40,24 @@ def test_worse_models_are_not_superior() -> None:
 
 
 def test_all_better_are_all_named() -> None:
-    """Where every model is better, each is named (arch's own search ends in an error there)."""
+    """Where every model is better, each is named."""
     baseline, models = fifty_like()
     assert stepm(baseline, models[:, :3] - 0.5, **SIZES) == (0, 1, 2)
+
+
+def test_all_better_in_two_steps_are_all_named() -> None:
+    """Also where the last is found only once the others are taken away: arch's own search ends in an error there."""
+    baseline, models = fifty_like()
+    four = models[:, :4] - 0.5
+    four[:, 1] = models[:, 1] - models[:, 1].mean() + baseline.mean() - 0.0425
+    assert stepm(baseline, four, **SIZES) == (0, 1, 2, 3)
 
 
 def test_confidence_set_leaves_out_the_worse() -> None:
     """Over forty worlds: a model that loses half a unit more goes each time, two equals both stay nearly each time."""
     found = [
         mcs(
-            np.random.default_rng(seed).normal(size=(500, 3)) + [0.0, 0.5, 0.0],
+            np.random.default_rng(seed).normal(0.5 * (np.arange(3) == 1), 1, (500, 3)),
             size=0.05, block=10.0, repetitions=200, seed=seed,
         )
         for seed in range(40)
