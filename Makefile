@@ -2,7 +2,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= cpu,local,sample,breeze,flower,dev
 
-.PHONY: setup run test chaos bench lint types lock clean
+ENV ?= staging
+BY ?= $(shell id -un)
+
+.PHONY: setup run test deploy-staging deploy-production rollback chaos bench lint types lock clean
 
 setup: .venv/.ready  ## make .venv with everything that `run` and `test` need
 
@@ -11,6 +14,15 @@ run: setup  ## the main job on real bars, with an embedded broker
 
 test: setup lint types  ## lint, type check and all tests
 	$(BIN)/python -m pytest
+
+deploy-staging: setup  ## make an approved run live in staging: make deploy-staging RUN=...
+	$(BIN)/orchestrator deploy $(or $(RUN),$(error say which run: RUN=...)) --to staging --by "$(BY)"
+
+deploy-production: setup  ## make live in production what has been in staging: make deploy-production RUN=...
+	$(BIN)/orchestrator deploy $(or $(RUN),$(error say which run: RUN=...)) --to production --by "$(BY)"
+
+rollback: setup  ## back to what was live a moment before: make rollback ENV=staging
+	$(BIN)/orchestrator rollback $(ENV) --by "$(BY)"
 
 chaos: setup  ## do every fault to a real fleet; prints the table of docs/reliability.md (about ten minutes)
 	$(BIN)/python -m tests.chaos

@@ -1,4 +1,4 @@
-"""Write docs/settings.md from RunConfig and IngestConfig. Run: python docs/generate.py"""
+"""Write docs/settings.md from RunConfig, IngestConfig and ReleaseConfig. Run: python docs/generate.py"""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from pydantic_core import PydanticUndefined
 
 from orchestrator.cli.options import SWITCHES
 from orchestrator.resolve import ENV_PREFIX, TABLES, flag_of
-from schemas.config import BarsConfig, IngestConfig, RunConfig
+from schemas.config import BarsConfig, IngestConfig, ReleaseConfig, RunConfig
 from schemas.costs import CostRates
 from schemas.gates import GateSettings
 
@@ -27,6 +27,7 @@ def settings_page() -> str:
         *_table("`plan` and `run`", {name: f for name, f in RunConfig.model_fields.items() if name not in shared}),
         *_gates(),
         *_table("`ingest`", {name: f for name, f in IngestConfig.model_fields.items() if name not in shared}),
+        *_table("`approve`, `reject`, `deploy`, `rollback`, `releases` and `predict`", ReleaseConfig.model_fields),
     ]
     return "\n".join(lines[:-1]) + "\n"
 

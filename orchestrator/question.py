@@ -10,10 +10,11 @@ from schemas.base import Frozen
 from schemas.errors import RequestError
 from schemas.question import Answer
 
+Command = Literal["preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict"]
 A = TypeVar("A", bound=Answer)
 
 
-def ask(command: Literal["preflight", "explain", "replay", "verify"], question: Frozen, kind: type[A]) -> A:
+def ask(command: Command, question: Frozen, kind: type[A]) -> A:
     """Run `workers COMMAND` on a question; RequestError with its sentence if it cannot be answered."""
     process = subprocess.run(
         [sys.executable, "-m", "workers", command], input=question.model_dump_json(), capture_output=True, text=True

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from schemas.config import BarsConfig, IngestConfig, RunConfig
+from schemas.base import Frozen
+from schemas.config import IngestConfig, ReleaseConfig, RunConfig
 from schemas.errors import RequestError
 from schemas.names import check_symbol, redact
 
@@ -30,7 +31,7 @@ def flag_of(field: str) -> str:
     return FLAGS.get(field, "--" + field.replace("_", "-"))
 
 
-C = TypeVar("C", bound=BarsConfig)
+C = TypeVar("C", bound=Frozen)
 
 
 def resolve(
@@ -91,7 +92,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"config file {path} is not TOML: {error}") from None
     for name in values:
-        if name not in RunConfig.model_fields and name not in IngestConfig.model_fields:
+        if not any(name in kind.model_fields for kind in (RunConfig, IngestConfig, ReleaseConfig)):
             raise RequestError(
                 f"config file {path}: {name} is not a setting; `orchestrator run --help` and `ingest --help` list them"
             )

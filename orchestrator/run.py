@@ -10,6 +10,7 @@ from importlib.metadata import version
 from redis.exceptions import RedisError
 
 from orchestrator import broker as brokers
+from orchestrator.account import account
 from orchestrator.context import RunContext
 from orchestrator.dispatch import Dispatcher, clear
 from orchestrator.hold import hold_name, only_one
@@ -25,6 +26,7 @@ from orchestrator.request import (
     stale_bars,
 )
 from orchestrator.screen import Screen, say_passed_over
+from orchestrator.signing import read_private_key
 from orchestrator.surroundings import logging_to, open_fleet, signals_raise
 from orchestrator.telemetry import Telemetry
 from schemas.artifacts import RunManifest
@@ -57,6 +59,8 @@ def start(config: RunConfig, console: Screen) -> tuple[RunLayout, int]:
             "--telemetry-dir": config.telemetry_dir,
         }
     )
+    if config.signing_key is not None:
+        read_private_key(config.signing_key)  # a night's work must not end unsigned for a typing error
     prepared = prepare(config)
     config = prepared.config
     windows = planned(config, prepared.known or CoverageTable())
@@ -73,6 +77,7 @@ def start(config: RunConfig, console: Screen) -> tuple[RunLayout, int]:
         bars=prepared.known,
         plan=windows if prepared.known is not None else (),
         versions=artifact_versions() | {name: version(name) for name in OTHER_LIBRARIES},
+        trained_by=account(),
     )
     with ExitStack() as stack:
         url = config.broker or stack.enter_context(brokers.embedded())

@@ -18,7 +18,8 @@ from schemas.window import PlannedWindow, SkipReason, Span, Window
 class RunManifest(Frozen):
     """`run.json`: what was asked, of which bars, with which versions.
 
-    Written before any work, and once more when the bars are known and windows planned on them.
+    Written before any work, and once more when the bars are known and windows planned on them. `trained_by` is the
+    account that asked for it, or GURUKUL_USER.
     """
 
     run_id: str
@@ -28,6 +29,7 @@ class RunManifest(Frozen):
     bars: CoverageTable | None
     plan: tuple[PlannedWindow, ...]
     versions: dict[str, str]
+    trained_by: str = ""
 
 
 class TeacherInputs(Frozen):

@@ -297,6 +297,9 @@ class RunConfig(BarsConfig):
     gates: GateSettings = Field(default_factory=GateSettings, description="Bounds of the gates; only in a file.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of everything that is random.")
     release_dir: str = Field("release", description="Folder of audit bundles.")
+    signing_key: str | None = Field(
+        None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the audit bundle with."
+    )
     run_id: RunId | None = Field(None, description="Name of the run; none: live_candidate_YYYYMMDD_HHMMSS.")
     skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
     reuse: bool = Field(
@@ -361,6 +364,20 @@ class RunConfig(BarsConfig):
             slippage_bps=self.slippage_bps,
             seed=self.seed,
         )
+
+
+class ReleaseConfig(Frozen):
+    """What the commands of a release share: where it lies, and what its owner asks of those who release."""
+
+    data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
+    release_dir: str = Field("release", description="Folder of audit bundles and releases.")
+    signing_key: str | None = Field(
+        None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the release with."
+    )
+    require_other_approver: bool = Field(False, description="Refuse an approval by whoever trained the run.")
+    min_staging_hours: Annotated[float, Field(ge=0)] = Field(
+        24.0, description="Hours on end that a release must have been live in staging before production."
+    )
 
 
 def split_source(source: str) -> tuple[SourceKind, str]:

@@ -112,6 +112,28 @@ def audit_folder(release_dir: str | Path, run_id: str) -> Path:
     return Path(release_dir) / f"audit_{run_id}"
 
 
+@dataclass(frozen=True)
+class ReleaseLayout:
+    """The release folder: what was ever released, what each environment serves, and the log of who decided what."""
+
+    folder: Path
+
+    @property
+    def history(self) -> Path:
+        return self.folder / "history.jsonl"
+
+    @property
+    def releases(self) -> Path:
+        return self.folder / "releases"
+
+    def release(self, release_id: str) -> Path:
+        return self.releases / release_id
+
+    def current(self, environment: str) -> Path:
+        """The link to the release that an environment serves."""
+        return self.folder / environment / "current"
+
+
 def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:

@@ -105,6 +105,7 @@ class Verification(Answer):
     """Every file of a run hashed again, every certificate proved again from the stored rows.
 
     `broken` has a sentence for each thing that is not what was recorded, `notes` for what is no fault of the run.
+    `bundle` says who signed the audit bundle, which the orchestrator checks; empty where there is none yet.
     """
 
     windows: int = 0
@@ -113,3 +114,4 @@ class Verification(Answer):
     spans: int = 0
     broken: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    bundle: str = ""

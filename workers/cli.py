@@ -15,6 +15,7 @@ from schemas.base import Frozen
 from schemas.errors import GurukulError
 from schemas.preflight import PreflightRequest
 from schemas.question import Answer, RunQuestion, WindowQuestion
+from schemas.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.wire import BROKER_ENV
 from workers.devices import find_devices
 
@@ -95,6 +96,30 @@ def verify() -> None:
     from workers.inspection.verification import verify
 
     _answer(RunQuestion, verify)
+
+
+@cli.command(hidden=True)
+def golden_make() -> None:
+    """Answer one GoldenRequest on stdin with one GoldenMade on stdout."""
+    from workers.serving.golden import make
+
+    _answer(GoldenRequest, make)
+
+
+@cli.command(hidden=True)
+def golden_check() -> None:
+    """Answer one GoldenCheck on stdin with one GoldenChecked on stdout."""
+    from workers.serving.golden import check
+
+    _answer(GoldenCheck, check)
+
+
+@cli.command(hidden=True)
+def predict() -> None:
+    """Answer one PredictRequest on stdin with one Predictions on stdout."""
+    from workers.serving.prediction import predict
+
+    _answer(PredictRequest, predict)
 
 
 def _answer(kind: type[Q], answer: Callable[[Q], Answer]) -> None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import examine, fleet, ingest, inspect, run
+from orchestrator.cli import compare, examine, fleet, ingest, inspect, release, run
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -23,6 +23,13 @@ cli.command("status")(inspect.status)
 cli.command("explain")(examine.explain)
 cli.command("replay")(examine.replay)
 cli.command("verify")(examine.verify)
+cli.command("compare")(compare.compare)
+cli.command("approve")(release.approve)
+cli.command("reject")(release.reject)
+cli.command("deploy")(release.deploy)
+cli.command("rollback")(release.rollback)
+cli.command("releases")(release.releases)
+cli.command("predict")(release.predict)
 cli.command("resume")(run.resume)
 cli.command("cancel")(fleet.cancel)
 cli.command("fleet")(fleet.fleet)

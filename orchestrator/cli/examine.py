@@ -10,12 +10,18 @@ from rich.text import Text
 from orchestrator.cli.options import fail
 from orchestrator.screen import Screen
 from schemas.errors import GurukulError
-from schemas.question import Explanation, RunQuestion, Verification, WindowQuestion
+from schemas.question import Explanation, WindowQuestion
 from schemas.question import Replay as Replayed
 
 RunArgument = Annotated[str, typer.Argument(help="The run.")]
 WindowArgument = Annotated[str, typer.Argument(help="A window's label, as in TCS_2022-01-01_to_2022-06-30.")]
 DataDir = Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")]
+ReleaseDir = Annotated[
+    str, typer.Option(help="Folder of audit bundles; none: the run's own.", envvar="GURUKUL_RELEASE_DIR")
+]
+PublicKey = Annotated[
+    str | None, typer.Option(help="PEM file of the key that you trust to have signed.", envvar="GURUKUL_PUBLIC_KEY")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 DIFFERS = 3
@@ -75,19 +81,28 @@ def replay(run_id: RunArgument, window: WindowArgument, data_dir: DataDir = "dat
     raise typer.Exit(0 if agreed else DIFFERS)
 
 
-def verify(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = False) -> None:
-    """Hash every file of a run again and prove its certificates again. Exit code 3 if anything is not as recorded.
+def verify(
+    run_id: RunArgument,
+    data_dir: DataDir = "data",
+    release_dir: ReleaseDir = "",
+    public_key: PublicKey = None,
+    as_json: Json = False,
+) -> None:
+    """Hash every file of a run and of its audit bundle again, prove its certificates again, check the signature.
+
+    Needs no network. Exit code 3 if anything is not as recorded.
 
     \b
     Example:
-      orchestrator verify live_candidate_20260102_030405
+      orchestrator verify live_candidate_20260102_030405 \\
+        --public-key release.pub
     """
-    from orchestrator.question import ask
+    from orchestrator.intact import verified
 
     console = Screen(stderr=as_json)
     try:
         with console.status("hashing"):
-            found = ask("verify", RunQuestion(data_dir=_absolute(data_dir), run_id=run_id), Verification)
+            found = verified(data_dir, release_dir or None, run_id, public_key)
     except (GurukulError, ValueError) as error:
         raise fail(_plain(error)) from None
     if as_json:
@@ -101,6 +116,7 @@ def verify(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = Fals
             f"{found.windows} windows, {found.files} files hashed, {found.certificates} certificates proved again"
             f" over {found.spans} spans: {f'{len(found.broken)} broken' if found.broken else 'all as recorded'}"
         )
+        console.say(f"audit bundle: {found.bundle}")
     raise typer.Exit(DIFFERS if found.broken else 0)
 
 
@@ -142,7 +158,8 @@ def _show_window(console: Screen, found: Explanation) -> None:
         what = "a teacher that never saw the row" + (", of a scored one the student" if found.rows else "")
         console.say(f"said: probability of 1, by {what}" + ("" if daily else "; instants are in UTC"))
     console.say(
-        f"teacher: {teacher.rounds} rounds over {teacher.rows['total']} rows worth {teacher.effective_rows:.1f}"
+        f"teacher: {teacher.rounds} round{'' if teacher.rounds == 1 else 's'} over {teacher.rows['total']} rows worth"
+        f" {teacher.effective_rows:.1f}"
         f" independent ones, of {len(teacher.bars_sha256)} symbol{'s' if len(teacher.bars_sha256) > 1 else ''}"
     )
     console.say(", ".join(f"{name} {value}" for name, value in teacher.parameters.items()), indent="  ")
@@ -175,13 +192,14 @@ def _show_window(console: Screen, found: Explanation) -> None:
     )
     console.print(scores)
     if fidelity.agreement is None or fidelity.rank_correlation is None:
-        alike = "student or teacher says the same of all of them"
+        alike = "one of student and teacher says the same of every row"
     else:
         alike = (
             f"student and teacher agree on {fidelity.agreement:.0%}, rank correlation {fidelity.rank_correlation:.2f}"
         )
     console.say(
-        f"{alike}; student less teacher {fidelity.mean_difference:+.3f}; the model has {fidelity.model_bytes} bytes"
+        f"{alike}; the student's mean probability is {fidelity.mean_difference:+.3f} off the teacher's;"
+        f" the model has {fidelity.model_bytes} bytes"
     )
     console.say(
         f"certificate: {certificate.spans_checked} spans of {certificate.models} models checked,"

@@ -27,6 +27,7 @@ SWITCHES = {
     "validate_only": "--validate-only",
     "cross_session": "--cross-session",
     "reward_weights": "--reward-weights",
+    "require_other_approver": "--require-other-approver",
 }
 
 Command = Callable[..., Any]

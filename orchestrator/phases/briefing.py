@@ -9,6 +9,7 @@ from markupsafe import Markup
 from orchestrator.context import RunContext
 from orchestrator.coverage import verdicts_of
 from orchestrator.pages import page
+from orchestrator.seal import seal
 from orchestrator.verdict import recommend
 from schemas.costs import Costs
 from schemas.errors import PhaseError
@@ -64,9 +65,7 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
         write_atomic(
             context.audit / "metrics.json", to_json(_metrics(context, validation, statistics, recommendation, reasons))
         )
-        files = sorted(path for path in context.audit.rglob("*") if path.is_file() and path.name != "manifest.json")
-        digests = {path.relative_to(context.audit).as_posix(): sha256_of(path) for path in files}
-        write_atomic(context.audit / "manifest.json", to_json({"run_id": context.run_id, "sha256": digests}))
+        seal(context.audit, {"run_id": context.run_id}, context.manifest.config.signing_key)
         return recommendation, reasons
 
 

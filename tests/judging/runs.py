@@ -23,7 +23,7 @@ from tests.known import coverage_of, table_of
 from tests.strategies import MICROSECONDS_A_DAY, weekdays
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
-from workers.bars.series import Floats, Series
+from workers.bars.series import Floats, Ints, Series
 
 FIRST = date(2019, 1, 1)
 WARM = 160
@@ -33,11 +33,12 @@ RUN = "judged"
 
 def stored_run(
     data: Path, *, signal: float = 0.0, days: int = 500, symbols: int = 4, seed: int = 0, failed: int = 0,
-    skipped: int = 0, leak: str | None = None, alone: float = 0.5, **config: Any,
+    skipped: int = 0, leak: str | None = None, alone: float = 0.5, flat: bool = False, **config: Any,
 ) -> RunLayout:  # fmt: skip
-    """A day's return is `signal` deviations times what the students see of it, plus noise; 0: they see nothing of use.
+    """A day's return is `signal` deviations times what the students see of it, plus noise; 0: nothing of use.
 
-    The student that has no teacher sees `alone` of the signal's log odds. Labels are a day's gain from open to close.
+    With `flat` students say the base rate, whatever there is. The student that has no teacher sees `alone` of the
+    signal's log odds. Labels are a day's gain from open to close.
     """
     rng = np.random.default_rng(seed)
     layout = RunLayout.under(data, RUN)
@@ -52,7 +53,7 @@ def stored_run(
         coverage.append(coverage_of(name, [day_of(day) for day in series.session], sha256=sha256_of(path)))
         for half in (slice(WARM, (WARM + days) // 2), slice((WARM + days) // 2, days - 1)):
             label = f"{name}_{half.start}"
-            predictions = _predictions(name, series, seen, signal, alone, np.arange(half.start, half.stop), rng)
+            predictions = _predictions(name, series, seen, signal, alone, np.arange(half.start, half.stop), flat, rng)
             students.append(_student(layout, label, name, predictions))
             teachers.append(_teacher(layout, label, name, leak))
     students += [_row(Role.STUDENT, f"F_{i}", "S0", Status.FAILED) for i in range(failed)]
@@ -93,10 +94,18 @@ def _market(days: int, signal: float, rng: np.random.Generator) -> tuple[Series,
 
 
 def _predictions(
-    name: str, series: Series, seen: Floats, signal: float, alone: float, t0: Any, rng: np.random.Generator
+    name: str,
+    series: Series,
+    seen: Floats,
+    signal: float,
+    alone: float,
+    t0: Ints,
+    flat: bool,
+    rng: np.random.Generator,
 ) -> pa.Table:
     forward = series.close[t0 + 1] / series.open[t0 + 1] - 1.0
     odds = logit(norm.cdf(signal * seen[t0])) if signal else 0.3 * rng.normal(size=len(t0))
+    odds = np.zeros(len(t0)) if flat else odds
     instant = pa.timestamp("us", tz="UTC")
     day = pa.array(series.session[t0].astype(np.int32)).cast(pa.date32())
     return pa.table(

@@ -123,6 +123,22 @@ def test_too_few_days_are_not_computable_and_fail(tmp_path: Path) -> None:
     assert recommend(statistics(reports))[0] is Recommendation.REJECT
 
 
+@pytest.mark.parametrize(
+    "world",
+    [
+        {"flat": True}, {"flat": True, "symbols": 1}, {"symbols": 1, "days": 215}, {"days": 170, "symbols": 2},
+        {"symbols": 1},
+    ],
+)  # fmt: skip
+def test_poor_worlds_get_answers_and_no_crash(tmp_path: Path, world: dict[str, Any]) -> None:
+    """Students that say the base rate, one symbol, a few days: every gate answers, and nothing is promoted."""
+    reports = judged(stored_run(tmp_path, gates=QUICK, **world))
+    assert set(reports) == set(GATES)
+    assert recommend(statistics(reports))[0] is Recommendation.REJECT
+    for report in reports.values():
+        assert "nan" not in report.model_dump_json().lower()
+
+
 def test_a_student_worse_than_one_without_a_teacher_fails(tmp_path: Path) -> None:
     """Skill beside the base rate is not enough where the student that had no teacher is better."""
     report = judged(stored_run(tmp_path, signal=0.6, alone=1.0, gates=QUICK), "skill")["skill"]

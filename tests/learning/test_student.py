@@ -176,10 +176,11 @@ def test_the_student_without_a_teacher_comes_along() -> None:
 
 
 def test_the_mix_of_least_out_of_fold_loss_is_chosen() -> None:
-    """The loss of each candidate's out-of-fold margins, weighted, decides, and is reported."""
+    """The loss of each candidate's out-of-fold margins, calibrated and weighted, decides, and is reported."""
     known = lesson(3)
     mixes = students.candidates(CHOOSE)
-    losses = [students.out_of_fold(known, mix, CHOOSE).log_loss for mix in mixes]
+    judged = [students.out_of_fold(known, mix, CHOOSE) for mix in mixes]
+    losses = [each.log_loss(students.calibrate(each.margin, each.y, each.weight)) for each in judged]
     chosen, _ = students.teach(known, mixes, CHOOSE)
     assert chosen.mix == mixes[int(np.argmin(losses))]
     assert chosen.out_of_fold_log_loss == min(losses)

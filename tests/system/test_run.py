@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.artifacts import RunRow, Statistics, StudentMetadata, TeacherMetadata, Validation
+from schemas.artifacts import RunRow, StudentMetadata, TeacherMetadata
+from schemas.judgement import Statistics, Validation
 from schemas.layout import RunLayout, sha256_of
 from schemas.messages import Role, Status
 from schemas.rows import read_rows
@@ -104,8 +106,13 @@ def test_the_audit_traces_each_number_to_files_that_are_there(two_device_run: Fi
     results = audit / "validation_results"
     validation = Validation.model_validate_json((results / "validation.json").read_text())
     statistics = Statistics.model_validate_json((results / "statistics.json").read_text())
-    assert validation.inputs == statistics.inputs
-    assert validation.inputs == {name: sha256_of(two_device_run.folder / name) for name in validation.inputs}
+    inputs = validation.inputs | validation.sha256 | statistics.inputs
+    inputs |= {name: digest for gate in statistics.gates for name, digest in gate.inputs.items()}
+    data = two_device_run.cwd / "data"
+    for name, digest in inputs.items():
+        if not name.startswith("data/trials.jsonl"):
+            outside = name.startswith("data/")
+            assert digest == sha256_of(data.parent / name if outside else two_device_run.folder / name), name
     metrics = json.loads((audit / "metrics.json").read_text())
     assert metrics["recommendation"] == two_device_run.summary["recommendation"]
 
@@ -122,11 +129,17 @@ def test_nothing_temporary_is_left(two_device_run: Finished) -> None:
     assert not [name for name in names if name.startswith(".tmp-") or name.endswith(("-wal", "-shm"))]
 
 
+def drawn(audit: Path) -> dict[str, bytes]:
+    """Plots but for those of when and where."""
+    plots = tree(audit / "plots")
+    return {name: content for name, content in plots.items() if not name.startswith(("phases.", "devices."))}
+
+
 def test_one_device_and_two_give_the_same_bytes(two_device_run: Finished, bars: Path, tmp_path: Path) -> None:
     """Artifacts and verdicts are a function of bars, config and code: not of how many devices there were."""
     one = finished_run(tmp_path, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1", "--run-id", "generated")
     assert tree(one.folder / "windows") == tree(two_device_run.folder / "windows")
-    assert tree(one.audit / "plots") == tree(two_device_run.audit / "plots")
+    assert drawn(one.audit) == drawn(two_device_run.audit)
     for name in ("validation.json", "statistics.json"):
         assert (one.folder / name).read_bytes() == (two_device_run.folder / name).read_bytes()
     stored, others = tree(one.cwd / "data" / "bars"), tree(two_device_run.cwd / "data" / "bars")
@@ -195,3 +208,29 @@ def test_what_looks_says_what_is(two_device_run: Finished, command: list[str]) -
     assert "generated" in result.stdout
     assert two_device_run.summary["recommendation"] in result.stdout
     assert tree(two_device_run.folder) == before
+
+
+def test_compare(two_device_run: Finished) -> None:
+    """A run beside itself differs in nothing; one that is not there is one line, exit code 2."""
+    same = orchestrator("compare", "generated", "generated", "--json", cwd=two_device_run.cwd)
+    found = json.loads(same.stdout)
+    assert (found["settings"], found["same_rows"]) == ({}, True)
+    assert all(first == second for first, second in found["numbers"].values())
+    shown = orchestrator("compare", "generated", "generated", cwd=two_device_run.cwd).stdout
+    assert "asked for the same" in shown and "log loss, student" in shown
+    gone = orchestrator("compare", "generated", "nowhere", cwd=two_device_run.cwd)
+    assert (gone.returncode, gone.stderr.count("\n")) == (2, 1)
+    assert "orchestrator runs" in gone.stderr
+
+
+def test_the_report_stands_alone(two_device_run: Finished) -> None:
+    """One file, nothing fetched from elsewhere; every link beside a number leads to a file of the bundle."""
+    text = (two_device_run.audit / "report.html").read_text()
+    page = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    links = re.findall(r'href="([^"]+)"', page)
+    assert len(links) > 20
+    for link in links:
+        assert (two_device_run.audit / link).is_file(), link
+    verdict = two_device_run.summary["recommendation"]
+    assert page.index(verdict) < page.index("<h2>")

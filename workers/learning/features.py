@@ -71,18 +71,35 @@ RAW_INDICATORS = (
 def seed_indicators(high: Array, low: Array, close: Array, volume: Array, session: Array | None) -> dict[str, Array]:
     """The fifteen seed indicators in price units; VWAP by session if `session` is given, else over 20 bars."""
     upper, middle, lower = indicators.bollinger(close)
+    found = recursive_indicators(high, low, close, volume, session) | {
+        "sma_20": middle,
+        "sma_50": sma(close, 50),
+        "bb_upper": upper,
+        "bb_middle": middle,
+        "bb_lower": lower,
+        "obv": indicators.obv(close, volume),
+    }
+    if session is None:
+        found["vwap"] = indicators.vwap(high, low, close, volume)
+    return {name: found[name] for name in RAW_INDICATORS}
+
+
+def recursive_indicators(
+    high: Array, low: Array, close: Array, volume: Array, session: Array | None
+) -> dict[str, Array]:
+    """Those of the features' indicators whose last bits depend on every bar before: no tail of a history gives them."""
     line, signal, histogram = indicators.macd(close)
-    vwap = (
-        indicators.vwap(high, low, close, volume)
-        if session is None
-        else indicators.session_vwap(high, low, close, volume, session)
-    )
-    values = (
-        middle, sma(close, 50), indicators.ema(close, 12), indicators.ema(close, 26), indicators.rsi(close),
-        indicators.atr(high, low, close), vwap, upper, middle, lower, line, signal, histogram,
-        indicators.adx(high, low, close), indicators.obv(close, volume),
-    )  # fmt: skip
-    return dict(zip(RAW_INDICATORS, values, strict=True))
+    found = {
+        "ema_12": indicators.ema(close, 12),
+        "ema_26": indicators.ema(close, 26),
+        "rsi_14": indicators.rsi(close),
+        "atr_14": indicators.atr(high, low, close),
+        "macd_line": line,
+        "macd_signal": signal,
+        "macd_histogram": histogram,
+        "adx_14": indicators.adx(high, low, close),
+    }
+    return found if session is None else found | {"vwap": indicators.session_vwap(high, low, close, volume, session)}
 
 
 def march_day(day: Array) -> Array:

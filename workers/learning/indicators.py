@@ -5,12 +5,12 @@ value at a bar depends on bars up to it alone; where it is not defined yet it is
 Sources: Wilder (1978) for RSI, ATR and ADX; Appel for MACD; Bollinger with population deviation.
 """
 
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-import scipy.signal
 
 Array = Any  # numpy.ndarray or cupy.ndarray of float64, time on the last axis
 
@@ -27,12 +27,30 @@ def namespace(x: Array) -> ModuleType:
 def _lfilter(b: list[float], a: list[float], x: Array, zi: Array) -> Array:
     xp = namespace(x)
     if xp is np:
+        # Who serves predictions loads no SciPy, which takes longer than all that is to be computed.
+        if x.ndim > 1 and "scipy" not in sys.modules:
+            return recursion(b[0], -a[1], x, zi)
+        import scipy.signal
+
         return scipy.signal.lfilter(b, a, x, axis=-1, zi=zi)[0]
     from cupyx.scipy.signal import lfilter
 
     # CuPy's state is (past inputs, past outputs): SciPy's zi is -a[1] times the past output.
     past = zi / -a[1]
     return lfilter(xp.asarray(b), xp.asarray(a), x, axis=-1, zi=past)[0]
+
+
+def recursion(gain: float, decay: float, x: Array, past: Array) -> Array:
+    """y = gain * x + decay * (y before), `past` being the first row's second term; (symbols, bars), numpy alone.
+
+    Goes bar by bar through all symbols at once. The same operations in SciPy's order, so the same bits.
+    """
+    bars = np.ascontiguousarray((x if gain == 1.0 else gain * x).T)
+    result, carried = np.empty_like(bars), past[:, 0].copy()
+    for row, out in zip(bars, result, strict=True):
+        np.add(carried, row, out=out)
+        np.multiply(out, decay, out=carried)
+    return result.T
 
 
 def _leading_nan(x: Array, count: int) -> Array:

@@ -76,7 +76,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Taught:
-    """A calibrated student, the target that it was fitted on, and its out-of-fold log loss before calibration."""
+    """A calibrated student, the target that it was fitted on, and the calibrated margins' out-of-fold log loss."""
 
     model: Model
     mix: Mix
@@ -108,14 +108,17 @@ def candidates(settings: TrainingSettings) -> list[Mix]:
 
 
 def teach(lesson: Lesson, mixes: list[Mix], settings: TrainingSettings) -> tuple[Taught, Taught]:
-    """The student of the mix whose out-of-fold log loss is the least, and the one that has no teacher.
+    """The student of the mix whose out-of-fold log loss, once calibrated, is the least, and the one without a teacher.
 
-    Each is fitted on all rows and calibrated on its out-of-fold margins. The first of equals wins.
+    Calibrated, as a soft target would else win by being less sure, which calibration gives to all. Each is fitted on
+    all rows. The first of equals wins: where no margin is of use, all lines are flat and no teacher is taken.
     """
     judged = {mix: out_of_fold(lesson, mix, settings) for mix in dict.fromkeys([*mixes, NO_TEACHER])}
-    chosen = min(mixes, key=lambda mix: judged[mix].log_loss)
-    alone = _taught(lesson, NO_TEACHER, judged[NO_TEACHER], settings)
-    return alone if chosen == NO_TEACHER else _taught(lesson, chosen, judged[chosen], settings), alone
+    lines = {mix: calibrate(each.margin, each.y, each.weight) for mix, each in judged.items()}
+    losses = {mix: each.log_loss(lines[mix]) for mix, each in judged.items()}
+    chosen = min(mixes, key=lambda mix: losses[mix])
+    alone, taught = (_taught(lesson, mix, lines[mix], losses[mix], settings) for mix in (NO_TEACHER, chosen))
+    return taught, alone
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,12 @@ class OutOfFold:
     y: NDArray[np.int8]
     weight: Floats
 
-    @property
-    def log_loss(self) -> float:
-        """Weighted mean; infinite where there is no row."""
+    def log_loss(self, line: Calibration) -> float:
+        """Weighted mean of what the line makes of the margins; infinite where there is no row."""
         if not len(self.y):
             return np.inf
-        return float(np.average(log_losses(self.y, probability(self.margin)), weights=self.weight))
+        said = probability(line.slope * self.margin + line.intercept)
+        return float(np.average(log_losses(self.y, said), weights=self.weight))
 
 
 def out_of_fold(lesson: Lesson, mix: Mix, settings: TrainingSettings) -> OutOfFold:
@@ -149,12 +152,10 @@ def out_of_fold(lesson: Lesson, mix: Mix, settings: TrainingSettings) -> OutOfFo
     return OutOfFold(np.concatenate(margins), lesson.y[known], lesson.weight[known])
 
 
-def _taught(lesson: Lesson, mix: Mix, judged: OutOfFold, settings: TrainingSettings) -> Taught:
+def _taught(lesson: Lesson, mix: Mix, line: Calibration, loss: float, settings: TrainingSettings) -> Taught:
     rows = np.arange(len(lesson.y))
     fitted = _fit(lesson, rows, lesson.opinion[rows, lesson.block], mix, settings)
-    calibration = calibrate(judged.margin, judged.y, judged.weight)
-    loss = judged.log_loss if np.isfinite(judged.log_loss) else None
-    return Taught(fitted.calibrated(calibration.slope, calibration.intercept), mix, calibration, loss)
+    return Taught(fitted.calibrated(line.slope, line.intercept), mix, line, loss if np.isfinite(loss) else None)
 
 
 def calibrate(margin: Floats, y: NDArray[np.int8], weight: Floats) -> Calibration:

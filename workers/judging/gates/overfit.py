@@ -82,9 +82,9 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
     prior = evidence.daily_loss("prior")[1]
     losses = np.stack([evidence.daily_loss(name)[1] for name in models], axis=1)
     kept = np.flatnonzero((losses - prior[:, None]).std(axis=0) > 0)
-    # Students that are the same everywhere count once.
-    _, first = np.unique(losses[:, kept], axis=1, return_index=True)
-    kept = np.sort(kept[first])
+    if len(kept):  # students that are the same everywhere count once
+        _, first = np.unique(losses[:, kept], axis=1, return_index=True)
+        kept = np.sort(kept[first])
     if len(prior) < settings.min_days or 0 not in kept:
         why = (
             f"{len(prior)} days, {settings.min_days} needed"

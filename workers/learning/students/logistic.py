@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from workers.bars.series import Floats
 
@@ -38,6 +37,8 @@ def fit(x: Floats, soft: Floats, weight: Floats, seed: int) -> Logistic:
     Each row counts twice, as class 1 with weight `soft` and as class 0 with `1 - soft`: the cross-entropy of a soft
     label. Columns are standardised on these rows, which the result has folded in; NaN becomes the column's mean.
     """
+    from sklearn.linear_model import LogisticRegression  # who only serves a student has no need of it
+
     observed = np.isfinite(x)
     counts = np.maximum(observed.sum(axis=0), 1)
     fill = np.where(observed, x, 0.0).sum(axis=0) / counts

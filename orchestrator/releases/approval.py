@@ -1,0 +1,114 @@
+"""A person's word on a run: written down with what the numbers said, and refused where it may not be given."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.intact import unlike_audit
+from orchestrator.ledger import Ledger
+from orchestrator.releases.history import Line, locked
+from orchestrator.run import READY
+from orchestrator.seal import MANIFEST, check
+from orchestrator.verdict import recommend
+from schemas.artifacts import RunManifest
+from schemas.config import ReleaseConfig
+from schemas.errors import RequestError
+from schemas.judgement import Recommendation, Statistics
+from schemas.layout import ReleaseLayout, RunLayout, audit_folder, sha256_of
+from schemas.names import check_run_id
+from schemas.release import Action
+from schemas.rows import read_model
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A run as its judgement left it, and the digest of its audit's manifest, which stands for all of it."""
+
+    manifest: RunManifest
+    layout: RunLayout
+    statistics: Statistics
+    recommendation: Recommendation
+    audit_sha256: str
+
+
+def approve(
+    config: ReleaseConfig, run_id: str, by: str, *, note: str, override: str | None, symbols: Sequence[str]
+) -> Line:
+    """Record an approval; RequestError if the run is not whole, or the override or another approver is needed."""
+    judged = judged_run(config, run_id)
+    trained_by = judged.manifest.trained_by
+    refuse_own(config, run_id, by, trained_by)
+    if judged.recommendation is not Recommendation.PROMOTE and override is None:
+        raise RequestError(
+            f"{run_id} is recommended to be {judged.recommendation}, not promoted; to approve it all the same,"
+            ' say why: --override "..."'
+        )
+    known = {planned.window.symbol for planned in judged.manifest.plan}
+    if foreign := [symbol for symbol in symbols if symbol not in known]:
+        raise RequestError(f"{run_id} has no symbol {foreign[0]}; it has {', '.join(sorted(known)[:5])}")
+    if not judged.statistics.passing and override is None:
+        raise RequestError(f'no symbol of {run_id} passed by itself; to approve it all the same: --override "..."')
+    with locked(ReleaseLayout(Path(config.release_dir)).history) as history:
+        return history.append(
+            Action.APPROVED, by, run_id=run_id, note=note, override=override, symbols=tuple(symbols),
+            recommendation=judged.recommendation, trained_by=trained_by, audit_sha256=judged.audit_sha256,
+        )  # fmt: skip
+
+
+def reject(config: ReleaseConfig, run_id: str, by: str, *, note: str) -> Line:
+    """Record a rejection, which takes back an approval; of a run that is not whole, too."""
+    layout = layout_of(config, run_id)
+    recommendation = None
+    if layout.ledger.is_file():
+        with closing(Ledger(layout.ledger)) as ledger:
+            said = ledger.get("recommendation")
+            recommendation = Recommendation(said) if said else None
+    manifest = read_model(layout.manifest, RunManifest)
+    with locked(ReleaseLayout(Path(config.release_dir)).history) as history:
+        return history.append(
+            Action.REJECTED, by, run_id=run_id, note=note, recommendation=recommendation,
+            trained_by=manifest.trained_by,
+        )  # fmt: skip
+
+
+def refuse_own(config: ReleaseConfig, run_id: str, by: str, trained_by: str) -> None:
+    """RequestError where approver and trainer must differ, and do not, or the run does not say who trained it."""
+    if not config.require_other_approver:
+        return
+    if not trained_by:
+        raise RequestError(f"{run_id} does not say who trained it, and the approver must be somebody else")
+    if by.casefold() == trained_by.casefold():
+        raise RequestError(f"{by} trained {run_id}; somebody else must approve it")
+
+
+def judged_run(config: ReleaseConfig, run_id: str) -> Judged:
+    """A run that was briefed; RequestError unless bundle, ledger and statistics agree on what it deserves."""
+    layout = layout_of(config, run_id)
+    with closing(Ledger(layout.ledger)) as ledger:
+        status, said = ledger.get("status"), ledger.get("recommendation")
+    if status != READY or said is None:
+        raise RequestError(f"{run_id} is {status or 'unfinished'}, not {READY}; `orchestrator resume {run_id}`")
+    audit = audit_folder(config.release_dir, run_id)
+    if faults := check(audit, {"run_id": run_id}).faults:
+        raise RequestError(f"the audit bundle is not what it was: {faults[0]}; `orchestrator verify {run_id}`")
+    if unlike := unlike_audit(layout, audit):
+        raise RequestError(f"{unlike[0]}; `orchestrator verify {run_id}`")
+    statistics = read_model(layout.statistics, Statistics)
+    recommendation, _ = recommend(statistics)
+    if recommendation != said:
+        raise RequestError(f"the ledger says {said}, {layout.statistics} gives {recommendation}; one was changed")
+    return Judged(
+        read_model(layout.manifest, RunManifest), layout, statistics, recommendation, sha256_of(audit / MANIFEST)
+    )
+
+
+def layout_of(config: ReleaseConfig, run_id: str) -> RunLayout:
+    """Where a run lies; RequestError if there is none of that name."""
+    try:
+        layout = RunLayout.under(config.data_dir, check_run_id(run_id))
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+    if not layout.manifest.is_file():
+        raise RequestError(f"there is no run {run_id} under {config.data_dir}/models; `orchestrator runs` lists them")
+    return layout

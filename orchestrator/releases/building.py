@@ -1,0 +1,207 @@
+"""A release from an approved run: its students, what they need, golden vectors, a manifest of it all.
+
+It is a function of run and approval, so that staging and production, or a second try, hold the same bytes.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from orchestrator.question import ask
+from orchestrator.releases.approval import judged_run
+from orchestrator.releases.history import Line, flush_folder
+from orchestrator.seal import check, is_signed_by, seal
+from schemas.artifacts import RunManifest, RunRow, StudentMetadata
+from schemas.config import ReleaseConfig
+from schemas.errors import RequestError
+from schemas.judgement import Recommendation, Statistics
+from schemas.layout import TEMPORARY_PREFIX, ReleaseLayout, RunLayout, remove_temporary, sha256_of, write_atomic
+from schemas.messages import Role, Status
+from schemas.release import (
+    GOLDEN_TOLERANCE,
+    Entry,
+    GoldenCheck,
+    GoldenChecked,
+    GoldenMade,
+    GoldenRequest,
+    Release,
+    Served,
+)
+from schemas.rows import read_model, read_rows, write_model
+from schemas.window import WARMUP_BARS
+
+MODELS = ("model.json", "model.ubj")
+METADATA, RELEASE, GOLDEN = "metadata.json", "release.json", "golden.json"
+ID_DIGITS = 8
+
+
+def release_id_of(run_id: str, approval: Line) -> str:
+    """The run's name and the first digits of the approval's line: another approval makes another release."""
+    return f"{run_id}.{approval.sha256[:ID_DIGITS]}"
+
+
+def built(config: ReleaseConfig, approval: Line) -> str:
+    """The id of the approved run's release, made if it is not there yet, checked either way.
+
+    RequestError if the run is not what was approved, nothing can be served, or golden vectors do not come out again.
+    """
+    run_id = approval.entry.run_id
+    release_id = release_id_of(run_id, approval)
+    folder = ReleaseLayout(Path(config.release_dir)).release(release_id)
+    judged = judged_run(config, run_id)
+    if judged.audit_sha256 != approval.entry.audit_sha256:
+        raise RequestError(f"{run_id} was judged anew since it was approved; approve it again")
+    students, basis = students_of(judged.manifest, judged.layout, judged.statistics, approval.entry)
+    if not folder.is_dir():
+        _build(config, approval, release_id, students, basis, judged.manifest, judged.layout, folder)
+    refuse_changed(folder)
+    if config.signing_key is not None and not is_signed_by(folder, config.signing_key):
+        raise RequestError(f"{release_id} was built before without this signing key; approve {run_id} again to sign it")
+    return release_id
+
+
+def students_of(
+    manifest: RunManifest, layout: RunLayout, statistics: Statistics, approval: Entry
+) -> tuple[dict[str, RunRow], str]:
+    """Which student serves each symbol, and why these: the one of its latest window that ended in success.
+
+    Of symbols that passed by themselves; of all where an approval had to override; of those that it names, if it names
+    any. RequestError if there is none, or a named one has none.
+    """
+    rows = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
+    latest: dict[str, RunRow] = {}
+    for row in sorted(rows, key=lambda row: row.end):
+        latest[row.symbol] = row
+    needed = approval.recommendation is not Recommendation.PROMOTE or not statistics.passing
+    if approval.override is None or not needed:
+        allowed = set(statistics.passing)
+        basis = "symbols that passed by themselves"
+    else:
+        allowed = set(latest)
+        basis = f"all symbols with a student, by override of {approval.who}: {approval.override}"
+    if approval.symbols:
+        basis = f"symbols named by {approval.who}, of {basis}"
+        if missing := [symbol for symbol in approval.symbols if symbol not in allowed & latest.keys()]:
+            raise RequestError(f"{missing[0]} of {manifest.run_id} cannot be served: it is not among {basis}")
+        allowed = set(approval.symbols)
+    chosen = {symbol: row for symbol, row in sorted(latest.items()) if symbol in allowed}
+    if not chosen:
+        raise RequestError(
+            f"{manifest.run_id} has no student to serve: {basis}, which are none; approve with --override"
+        )
+    return chosen, f"{basis}; of each the student of its latest window that ended in success"
+
+
+def refuse_changed(folder: Path) -> None:
+    """RequestError unless a release holds what its manifest says, and its golden vectors come out of its students."""
+    release_id = folder.name
+    if faults := check(folder, {"release_id": release_id}).faults:
+        raise RequestError(f"release {release_id} is not what was built: {faults[0]}; nothing was switched")
+    release = read_model(folder / RELEASE, Release)
+    if release.release_id != release_id or release.golden_sha256 != sha256_of(folder / GOLDEN):
+        raise RequestError(f"{folder / RELEASE} is another release's; nothing was switched")
+    found = ask("golden-check", GoldenCheck(release=str(folder.absolute())), GoldenChecked)
+    if not found.vectors or found.largest_difference > GOLDEN_TOLERANCE:
+        raise RequestError(
+            f"release {release_id}: {found.vectors} golden vectors differ by up to {found.largest_difference:g},"
+            f" {GOLDEN_TOLERANCE:g} is allowed; nothing was switched"
+        )
+
+
+def _build(
+    config: ReleaseConfig, approval: Line, release_id: str, students: dict[str, RunRow], basis: str,
+    manifest: RunManifest, layout: RunLayout, folder: Path,
+) -> None:  # fmt: skip
+    made = _golden(config, manifest, layout, students)
+    assert made.golden is not None
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_temporary(folder.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=folder.parent))
+    try:
+        served = {symbol: _copied(layout, row, temporary / "students" / symbol) for symbol, row in students.items()}
+        write_atomic(temporary / GOLDEN, json.dumps(made.golden.model_dump(mode="json"), allow_nan=False) + "\n")
+        release = _release(approval, release_id, served, basis, manifest, made, sha256_of(temporary / GOLDEN))
+        write_model(temporary / RELEASE, release)
+        seal(temporary, {"release_id": release_id}, config.signing_key)
+        temporary.chmod(0o755)
+        for each in (temporary, *(path for path in temporary.rglob("*") if path.is_dir())):
+            flush_folder(each)
+        os.rename(temporary, folder)  # noqa: PTH104
+        flush_folder(folder.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _golden(config: ReleaseConfig, manifest: RunManifest, layout: RunLayout, students: dict[str, RunRow]) -> GoldenMade:
+    request = GoldenRequest(
+        data_dir=str(Path(config.data_dir).absolute()),
+        interval=manifest.config.interval,
+        students={
+            symbol: str(layout.artifact(row.window_label, Role.STUDENT).absolute()) for symbol, row in students.items()
+        },
+    )
+    return ask("golden-make", request, GoldenMade)
+
+
+def _copied(layout: RunLayout, row: RunRow, target: Path) -> Served:
+    """Copy a student's model and metadata, each as the run recorded it; RequestError names a file that is not."""
+    source = layout.artifact(row.window_label, Role.STUDENT)
+    content = {METADATA: _bytes(source / METADATA)}
+    metadata = StudentMetadata.model_validate_json(content[METADATA])
+    content |= {name: _bytes(source / name) for name in MODELS if name in metadata.sha256}
+    for name, data in content.items():
+        write_atomic(target / name, data)
+        recorded = row.metadata_sha256 if name == METADATA else metadata.sha256[name]
+        if sha256_of(target / name) != recorded:
+            raise RequestError(
+                f"{source / name} is not what {layout.rows(Role.STUDENT)} recorded; nothing was deployed"
+            )
+    assert row.metadata_sha256 is not None
+    return Served(
+        window=row.window_label,
+        start=row.start,
+        end=row.end,
+        metadata_sha256=row.metadata_sha256,
+        sha256={name: sha256_of(target / name) for name in content},
+    )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise RequestError(f"{path} is missing; nothing was deployed") from None
+
+
+def _release(
+    approval: Line, release_id: str, served: dict[str, Served], basis: str, manifest: RunManifest, made: GoldenMade,
+    golden_sha256: str,
+) -> Release:  # fmt: skip
+    config = manifest.config
+    assert made.golden is not None
+    return Release(
+        release_id=release_id,
+        run_id=manifest.run_id,
+        approval=approval.entry,
+        approval_sha256=approval.sha256,
+        basis=basis,
+        students=served,
+        features=made.golden.features,
+        probe=made.probe,
+        versions=manifest.versions,
+        warmup_bars=WARMUP_BARS,
+        interval=config.interval,
+        timezone=config.timezone,
+        corporate_actions=config.corporate_actions and str(Path(config.corporate_actions).absolute()),
+        horizon_bars=config.horizon,
+        label_rule=config.training().label_rule,
+        costs=config.costs,
+        cost_bps=config.cost_bps,
+        slippage_bps=config.slippage_bps,
+        order_value=config.order_value,
+        cost_rates=config.cost_rates,
+        golden_sha256=golden_sha256,
+    )

@@ -1,0 +1,155 @@
+"""The switch: `current` of an environment becomes a link to another release, in one rename, a line before, one after.
+
+Order: the line that says what is about to be done, the rename, the line that it was done. A kill between two of them
+leaves the old link or the new one, and a last line that says which switch to look at: the next command sees by the
+link whether it was done, and writes the missing line.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestrator.intact import verified
+from orchestrator.releases import standing
+from orchestrator.releases.approval import refuse_own
+from orchestrator.releases.building import RELEASE, built, refuse_changed
+from orchestrator.releases.history import History, Line, flush_folder, locked
+from schemas.config import ReleaseConfig
+from schemas.errors import RequestError
+from schemas.layout import TEMPORARY_PREFIX, ReleaseLayout
+from schemas.release import PRODUCTION, STAGING, Action, Environment, Release
+from schemas.rows import read_model
+
+SECONDS_AN_HOUR = 3600.0
+
+
+def deploy(config: ReleaseConfig, run_id: str, environment: Environment, by: str, note: str) -> Line:
+    """Make an approved run's release live; RequestError, and nothing switched, unless all that it needs is there."""
+    releases = ReleaseLayout(Path(config.release_dir))
+    with locked(releases.history) as history:
+        settle(history, releases)
+        approval = _approval(config, history, run_id)
+        found = verified(config.data_dir, config.release_dir, run_id)
+        if found.broken:
+            more = f" (and {len(found.broken) - 1} more)" * (len(found.broken) > 1)
+            raise RequestError(f"{run_id} is not what it left: {found.broken[0]}{more}; nothing was deployed")
+        release_id = built(config, approval)
+        if standing.live(history.lines, environment) == release_id:
+            raise RequestError(f"{release_id} is live in {environment} already")
+        if environment == PRODUCTION:
+            _refuse_untried(history, release_id, config.min_staging_hours)
+        return _switch(
+            history, releases, environment, release_id, Action.DEPLOYING, by, note,
+            config.min_staging_hours if environment == PRODUCTION else None,
+        )  # fmt: skip
+
+
+def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str) -> Line:
+    """Make live again what lay under the live release; once more, and the one under that, never back to the newer."""
+    releases = ReleaseLayout(Path(config.release_dir))
+    with locked(releases.history) as history:
+        settle(history, releases)
+        stack = standing.stack(history.lines, environment)
+        if len(stack) < 2:
+            now = f"{stack[0]} was the first there" if stack else "nothing is live there"
+            raise RequestError(f"{environment} cannot be rolled back: {now}")
+        folder = releases.release(stack[-2])
+        refuse_changed(folder)
+        decided = standing.decision(history.lines, read_model(folder / RELEASE, Release).run_id)
+        if decided is None or decided.entry.action is Action.REJECTED:
+            raise RequestError(f"{stack[-2]} was rejected since; deploy a release that is approved")
+        return _switch(history, releases, environment, stack[-2], Action.ROLLING_BACK, by, note, None)
+
+
+def settle(history: History, releases: ReleaseLayout) -> None:
+    """Write the line that a killed switch lacks. RequestError if a link is not where the log says it is."""
+    if (entry := standing.unfinished(history.lines)) is not None:
+        assert entry.environment is not None
+        link = linked(releases, entry.environment)
+        if link not in (entry.release_id, entry.before):
+            raise RequestError(_astray(releases, entry.environment, link))
+        done = link == entry.release_id
+        action = standing.INTENTS[entry.action] if done else Action.ABANDONED
+        history.append(
+            action, entry.who, run_id=entry.run_id, release_id=entry.release_id, before=entry.before,
+            environment=entry.environment, note="written after a kill", min_staging_hours=entry.min_staging_hours,
+        )  # fmt: skip
+    if fault := astray(releases, history.lines):
+        raise RequestError(fault)
+
+
+def astray(releases: ReleaseLayout, lines: list[Line]) -> str:
+    """A sentence on the first environment that serves another release than the log says; empty if none does."""
+    pending = standing.unfinished(lines)
+    for environment in (STAGING, PRODUCTION):
+        link, expected = linked(releases, environment), [standing.live(lines, environment)]
+        if pending is not None and pending.environment == environment:
+            expected.append(pending.release_id)
+        if link not in expected:
+            return _astray(releases, environment, link)
+    return ""
+
+
+def linked(releases: ReleaseLayout, environment: Environment) -> str | None:
+    """The release that an environment's link leads to; None if there is no link."""
+    try:
+        return releases.current(environment).readlink().name
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return "something that is no link"
+
+
+def point(releases: ReleaseLayout, environment: Environment, release_id: str) -> None:
+    """Make `current` lead to a release, in one rename: who looks sees the old one or the new one."""
+    link = releases.current(environment)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f"{TEMPORARY_PREFIX}{link.name}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(Path("..") / releases.releases.name / release_id)
+    temporary.replace(link)
+    flush_folder(link.parent)
+
+
+def _switch(
+    history: History, releases: ReleaseLayout, environment: Environment, release_id: str, intent: Action, by: str,
+    note: str, min_staging_hours: float | None,
+) -> Line:  # fmt: skip
+    facts = {
+        "run_id": read_model(releases.release(release_id) / RELEASE, Release).run_id,
+        "release_id": release_id,
+        "before": standing.live(history.lines, environment),
+        "environment": environment,
+        "note": note,
+        "min_staging_hours": min_staging_hours,
+    }
+    history.append(intent, by, **facts)
+    point(releases, environment, release_id)
+    return history.append(standing.INTENTS[intent], by, **facts)
+
+
+def _approval(config: ReleaseConfig, history: History, run_id: str) -> Line:
+    decided = standing.decision(history.lines, run_id)
+    if decided is None:
+        raise RequestError(f"{run_id} is not approved; `orchestrator approve {run_id} --by NAME`")
+    if decided.entry.action is Action.REJECTED:
+        why = f": {decided.entry.note}" if decided.entry.note else ""
+        raise RequestError(f"{run_id} was rejected by {decided.entry.who} on {decided.entry.time:%Y-%m-%d}{why}")
+    refuse_own(config, run_id, decided.entry.who, decided.entry.trained_by)
+    return decided
+
+
+def _refuse_untried(history: History, release_id: str, hours: float) -> None:
+    stayed = standing.longest_stay(history.lines, STAGING, release_id, datetime.now(UTC)).total_seconds()
+    was_there = any(stay.release_id == release_id for stay in standing.stays(history.lines, STAGING))
+    if not was_there or stayed < hours * SECONDS_AN_HOUR:
+        since = (
+            f"has been live in staging for {stayed / SECONDS_AN_HOUR:.1f} h" if was_there else "was never in staging"
+        )
+        raise RequestError(f"{release_id} {since}; production needs {hours:g} h there on end (--min-staging-hours)")
+
+
+def _astray(releases: ReleaseLayout, environment: Environment, link: str | None) -> str:
+    return (
+        f"{releases.current(environment)} leads to {link or 'nothing'}, which the log never put there;"
+        " find out who changed it, and put link or log back"
+    )

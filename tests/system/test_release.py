@@ -1,0 +1,228 @@
+"""From a run to what is live and back, as a person does it: approve, deploy, predict, deploy another, roll back."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from orchestrator.releases.deployment import linked
+from orchestrator.releases.history import read
+from schemas.artifacts import RunRow
+from schemas.layout import ReleaseLayout, RunLayout
+from schemas.messages import Role, Status
+from schemas.rows import read_rows
+from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree
+from tests.releases.test_seal import write_key
+
+SECRET = "planted0SECRET0value"
+OVERRIDE = ("--override", "a demonstration on random walks")
+
+# `orchestrator deploy`, which dies at its Nth call of anything that renames, links or flushes.
+KILL = """
+import os, sys
+from pathlib import Path
+left = int(sys.argv.pop(1))
+def deadly(call):
+    def wrapped(*arguments, **named):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), 9)
+        return call(*arguments, **named)
+    return wrapped
+os.fsync, os.rename = deadly(os.fsync), deadly(os.rename)
+for name in ("symlink_to", "replace"):
+    setattr(Path, name, deadly(getattr(Path, name)))
+from orchestrator.cli import cli
+cli()
+"""
+
+
+@pytest.fixture
+def cwd(two_device_run: Finished, tmp_path: Path) -> Path:
+    """A copy of the folder in which run `generated` has ended."""
+    return shutil.copytree(two_device_run.cwd, tmp_path / "copy", symlinks=True)
+
+
+def said(code: int, *arguments: str, cwd: Path) -> str:
+    """What `orchestrator ...` prints on both streams, as one line; fails the test unless it ends with `code`."""
+    result = orchestrator(*arguments, cwd=cwd)
+    text = " ".join((result.stdout + result.stderr).split())
+    assert result.returncode == code, text
+    return text
+
+
+def latest(cwd: Path, run_id: str) -> dict[str, RunRow]:
+    """Symbol -> the row of its latest window that ended in success."""
+    rows = read_rows(RunLayout.under(cwd / "data", run_id), Role.STUDENT)
+    return {row.symbol: row for row in sorted(rows, key=lambda row: row.end) if row.status is Status.SUCCESS}
+
+
+def test_from_approval_to_rollback(bars: Path, cwd: Path) -> None:
+    """The whole way of two runs, with the log that it leaves; a prediction is what the run said of the same bar."""
+    finished_run(cwd, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1", "--run-id", "second", "--reuse")
+    layout = ReleaseLayout(cwd / "release")
+    assert "is not approved" in said(2, "deploy", "generated", "--to", "staging", cwd=cwd)
+    assert "--override" in said(2, "approve", "generated", "--by", "asha", cwd=cwd)
+    assert "empty" in said(2, "approve", "generated", "--by", "asha", "--override", " ", cwd=cwd)
+    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
+    said(0, "deploy", "generated", "--to", "staging", "--by", "ben", cwd=cwd)
+    first = linked(layout, "staging")
+    release = json.loads((layout.current("staging") / "release.json").read_text())
+    rows = latest(cwd, "generated")
+    assert {symbol: each["window"] for symbol, each in release["students"].items()} == {
+        symbol: row.window_label for symbol, row in rows.items()
+    }
+    assert OVERRIDE[1] in release["basis"]
+
+    for symbol, row in rows.items():
+        path = RunLayout.under(cwd / "data", "generated").artifact(row.window_label, Role.STUDENT)
+        last = pq.read_table(path / "predictions.parquet").to_pylist()[-1]
+        result = orchestrator(
+            "predict", "--env", "staging", "--symbols", symbol, "--as-of", str(last["session"]), "--json", cwd=cwd
+        )
+        (found,) = json.loads(result.stdout)["predictions"]
+        assert found["bar"].startswith(f"{last['timestamp']:%Y-%m-%dT%H:%M}")
+        assert found["probability"] == pytest.approx(last["student"], abs=1e-12)
+
+    assert "24 h" in said(2, "deploy", "generated", "--to", "production", cwd=cwd)
+    said(0, "deploy", "generated", "--to", "production", "--min-staging-hours", "0", cwd=cwd)
+    said(0, "approve", "second", "--by", "asha", *OVERRIDE, "--symbols", "M&M", cwd=cwd)
+    assert "was never in staging" in said(
+        2, "deploy", "second", "--to", "production", "--min-staging-hours", "0", cwd=cwd
+    )
+    said(0, "deploy", "second", "--to", "staging", cwd=cwd)
+    second = linked(layout, "staging")
+    assert (linked(layout, "production"), first == second) == (first, False)
+    assert list(json.loads((layout.release(str(second)) / "release.json").read_text())["students"]) == ["M&M"]
+    assert "live in staging already" in said(2, "deploy", "second", "--to", "staging", cwd=cwd)
+    said(0, "rollback", "staging", cwd=cwd)
+    assert linked(layout, "staging") == first
+    assert "was the first there" in said(2, "rollback", "staging", cwd=cwd)
+    said(0, "reject", "second", "--by", "chitra", "--note", "one symbol", cwd=cwd)
+    assert "rejected by chitra" in said(2, "deploy", "second", "--to", "staging", cwd=cwd)
+
+    shown = orchestrator("releases", cwd=cwd)
+    assert shown.returncode == 0 and "the log is whole" in shown.stdout
+    tables = [line for line in shown.stdout.splitlines() if line[:1] in "┃│┏┡└"]
+    assert tables and max(map(len, tables)) <= 80
+    actions = [line.entry.action for line in read(layout.history)[0]]
+    assert actions == [
+        "approved", "deploying", "deployed", "deploying", "deployed", "approved", "deploying", "deployed",
+        "rolling back", "rolled back", "rejected",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("data/models/generated/windows/{label}/student/model.json", "model.json"),
+        ("data/models/generated/student_runs.json", "student_runs.json"),
+        ("data/models/generated/statistics.json", "statistics.json"),
+        ("release/audit_generated/metrics.json", "metrics.json"),
+        ("release/history.jsonl", "history.jsonl"),
+    ],
+)
+def test_a_changed_run_is_not_deployed(cwd: Path, path: str, word: str) -> None:
+    """One character in students, rows, verdict, audit or log after the approval: refused, named, nothing switched."""
+    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
+    target = cwd / path.format(label=latest(cwd, "generated")["M&M"].window_label)
+    content = target.read_bytes()
+    target.write_bytes(content[:-3] + content[-3:].replace(b"\n", b" \n"))
+    assert target.read_bytes() != content
+    if word == "history.jsonl":  # one line alone has no next one to name it: change what it says
+        target.write_bytes(content.replace(b'"asha"', b'"mala"', 1).replace(b"generated", b"generatex", 1))
+    text = said(2, "deploy", "generated", "--to", "staging", cwd=cwd)
+    assert word in text or "is not approved" in text
+    assert not (cwd / "release" / "staging").exists()
+
+
+def test_bars_that_were_replaced_stop_a_release(cwd: Path) -> None:
+    """Golden vectors are made from stored bars; other bars than the run's do not give the run's scores."""
+    from tests.releases.making import store_bars, walk
+
+    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
+    store_bars(cwd / "data", "M&M", walk(1, 900))
+    assert "M&M.parquet" in said(2, "deploy", "generated", "--to", "staging", cwd=cwd)
+    assert not (cwd / "release" / "staging").exists()
+
+
+def test_approver_and_trainer_may_have_to_differ(cwd: Path) -> None:
+    """The run knows who trained it; where it is required, that name may not approve, nor its approval be deployed."""
+    trained_by = json.loads((cwd / "data/models/generated/run.json").read_text())["trained_by"]
+    assert trained_by
+    (cwd / "rules.toml").write_text("require_other_approver = true\n")
+    rules = ("--config", "rules.toml")
+    assert "somebody else" in said(2, "approve", "generated", "--by", trained_by, *OVERRIDE, *rules, cwd=cwd)
+    said(0, "approve", "generated", "--by", trained_by, *OVERRIDE, cwd=cwd)
+    assert "somebody else" in said(2, "deploy", "generated", "--to", "staging", *rules, cwd=cwd)
+    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, *rules, cwd=cwd)
+    said(0, "deploy", "generated", "--to", "staging", *rules, cwd=cwd)
+
+
+def test_a_deployment_killed_anywhere_can_be_done_again(cwd: Path) -> None:
+    """kill -9 while a release is built, sealed, switched: nothing or the new one is live; done again it ends well."""
+    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
+    layout = ReleaseLayout(cwd / "release")
+    seen = []
+    for step in range(3, 80, 9):
+        process = subprocess.run(
+            [sys.executable, "-c", KILL, str(step), "deploy", "generated", "--to", "staging"], cwd=cwd,
+            capture_output=True,
+        )  # fmt: skip
+        live = linked(layout, "staging")
+        assert orchestrator("releases", cwd=cwd).returncode == 0
+        seen.append(live)
+        if process.returncode != -9:
+            break
+    assert process.returncode in (0, 2) and len(seen) > 2
+    if process.returncode == 2:
+        assert b"is live in staging already" in process.stderr
+    assert linked(layout, "staging") is not None
+    assert not [path for path in layout.releases.iterdir() if path.name.startswith(".tmp-")]
+    assert orchestrator("predict", "--env", "staging", "--as-of", "2024-12-31", cwd=cwd).returncode == 0
+
+
+def test_no_secret_enters_audit_or_release(bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted keys of a vendor, of the environment, and the signing key's own are in no file of a run's leavings."""
+    key = write_key(tmp_path / "key.pem")
+    (tmp_path / "secrets").write_text(f"BREEZE_API_KEY={SECRET}1\nBREEZE_SECRET_KEY={SECRET}2\n")
+    monkeypatch.setenv("BREEZE_SESSION_TOKEN", f"{SECRET}3")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", f"{SECRET}4")
+    finished_run(
+        tmp_path, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1", "--run-id", "signed", "--symbols", "M&M",
+        "--signing-key", "key.pem", "--secrets-file", "secrets",
+    )  # fmt: skip
+    said(0, "approve", "signed", "--by", "asha", *OVERRIDE, cwd=tmp_path)
+    said(0, "deploy", "signed", "--to", "staging", "--signing-key", "key.pem", cwd=tmp_path)
+    private = "".join(key.read_text().splitlines()[1:-1]).encode()
+    for folder in ("release", "data", "logs"):
+        for name, content in tree(tmp_path / folder).items():
+            assert SECRET.encode() not in content and private not in content, f"{folder}/{name}"
+    trusted = ("--public-key", "key.pub")
+    assert "the key you gave" in said(0, "verify", "signed", *trusted, cwd=tmp_path)
+    assert "the key you gave" in said(0, "releases", *trusted, cwd=tmp_path)
+    assert "not checked against a key you trust" in said(0, "verify", "signed", cwd=tmp_path)
+    write_key(tmp_path / "other.pem")
+    said(3, "verify", "signed", "--public-key", "other.pub", cwd=tmp_path)
+
+
+def test_a_bundle_with_a_file_more_is_not_verified(cwd: Path) -> None:
+    """`verify` covers the audit bundle: a file changed, and one that nobody sealed, are both named."""
+    audit = cwd / "release" / "audit_generated"
+    (audit / "metrics.json").write_text("{}\n")
+    (audit / "extra.txt").write_text("more\n")
+    text = said(3, "verify", "generated", cwd=cwd)
+    assert "metrics.json is not what manifest.json recorded" in text and "extra.txt is not in manifest.json" in text
+    assert "unsigned" in text
+
+
+def test_a_key_that_cannot_sign_stops_a_run_before_it_begins(bars: Path, tmp_path: Path) -> None:
+    """A night's work does not end unsigned for a typing error: exit code 2, nothing written."""
+    text = said(2, "run", "--source", f"csv:{bars}", *SPAN, "--signing-key", "nowhere.pem", cwd=tmp_path)
+    assert "nowhere.pem cannot be read" in text
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,121 @@
+"""Golden vectors: rows of the run with the scores that they got there, put again through the code that serves."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.artifacts import StudentMetadata
+from schemas.errors import DataError, GurukulError
+from schemas.layout import BarsLayout, sha256_of
+from schemas.release import (
+    GOLDEN_TOLERANCE,
+    Golden,
+    GoldenCheck,
+    GoldenChecked,
+    GoldenMade,
+    GoldenRequest,
+    GoldenRow,
+    Release,
+)
+from schemas.rows import read_model
+from workers.bars import store
+from workers.bars.series import Floats, Ints, Series
+from workers.learning.features import FEATURE_NAMES
+from workers.serving.features import newest_features, probe
+from workers.serving.instants import instant
+from workers.serving.students import METADATA, Student, probabilities, read_student
+
+ROWS_A_SYMBOL = 4
+PREDICTIONS = "predictions.parquet"
+
+
+def make(request: GoldenRequest) -> GoldenMade:
+    """Take rows from the run's predictions, their inputs from the stored bars; `error` if a score does not come out."""
+    try:
+        rows = {symbol: _made(request, symbol, Path(folder)) for symbol, folder in request.students.items()}
+    except GurukulError as error:
+        return GoldenMade(error=str(error))
+    return GoldenMade(golden=Golden(features=FEATURE_NAMES, rows=rows), probe=without_nan(probe()))
+
+
+def check(request: GoldenCheck) -> GoldenChecked:
+    """Put every vector of a release through its student, and the probe's bars through the features."""
+    folder = Path(request.release)
+    try:
+        release, golden = read_model(folder / "release.json", Release), read_model(folder / "golden.json", Golden)
+        refuse_other_features(release)
+        students, inputs, expected = [], [], []
+        for symbol, served in release.students.items():
+            if not golden.rows.get(symbol):
+                raise DataError(f"{folder / 'golden.json'} has no vector of {symbol}")
+            student = read_student(folder / "students" / symbol, served.sha256)
+            for row in golden.rows[symbol]:
+                students.append(student)
+                inputs.append(row.inputs)
+                expected.append(row.expected)
+    except GurukulError as error:
+        return GoldenChecked(error=str(error))
+    found = probabilities(students, np.array(inputs, dtype=np.float64))
+    return GoldenChecked(vectors=len(expected), largest_difference=float(np.abs(found - expected).max()))
+
+
+def refuse_other_features(release: Release) -> None:
+    """DataError if this program makes other features of the same bars than the one that built the release."""
+    same = release.features == FEATURE_NAMES and len(release.probe) == len(FEATURE_NAMES)
+    if not same or not np.allclose(
+        np.array(release.probe, dtype=np.float64), probe(), rtol=1e-9, atol=GOLDEN_TOLERANCE, equal_nan=True
+    ):
+        raise DataError(
+            f"release {release.release_id} was built with other features than this program makes;"
+            " use the program that built it, or train anew"
+        )
+
+
+def without_nan(values: Floats) -> tuple[float | None, ...]:
+    """Values as JSON can hold them."""
+    return tuple(value if np.isfinite(value) else None for value in values.tolist())
+
+
+def _made(request: GoldenRequest, symbol: str, folder: Path) -> tuple[GoldenRow, ...]:
+    metadata = read_model(folder / METADATA, StudentMetadata)
+    student, path = (
+        read_student(folder, metadata.sha256 | {METADATA: sha256_of(folder / METADATA)}),
+        folder / PREDICTIONS,
+    )
+    if not path.is_file() or sha256_of(path) != metadata.sha256[PREDICTIONS]:
+        raise DataError(f"{path} is not what {METADATA} recorded; `orchestrator verify` names all that changed")
+    table = pq.ParquetFile(path).read(["timestamp", "student"])
+    chosen = np.unique(np.linspace(0, len(table) - 1, ROWS_A_SYMBOL).astype(np.int64))
+    times = store.values(table["timestamp"], pa.int64())[chosen]
+    expected = store.values(table["student"])[chosen]
+    bars = BarsLayout.under(request.data_dir, request.interval).bars(symbol)
+    stored = store.read(bars)
+    if stored is None:
+        raise DataError(f"{bars} is gone: golden vectors are made from it; ingest its bars again")
+    x = newest_features(list(_histories(stored[0], times, bars)), request.interval != "1day")
+    return tuple(_compared(symbol, bars, student, times, x, expected))
+
+
+def _histories(series: Series, times: Ints, path: Path) -> Iterator[Series]:
+    """The history up to each of `times`, as it was when that was the newest bar."""
+    for time in times:
+        place = int(np.searchsorted(series.timestamp, time))
+        if place == len(series) or series.timestamp[place] != time:
+            raise DataError(f"{path} has no bar of {instant(time)}, which the run scored; its bars were replaced")
+        yield series.upto(place + 1)
+
+
+def _compared(
+    symbol: str, bars: Path, student: Student, times: Ints, x: Floats, expected: Sequence[float] | Floats
+) -> Iterator[GoldenRow]:
+    found = probabilities([student] * len(times), x)
+    for time, inputs, then, now in zip(times, x, expected, found, strict=True):
+        if not abs(then - now) <= GOLDEN_TOLERANCE:
+            raise DataError(
+                f"{symbol} at {instant(time)}: the run said {then:.15g}, the code that serves says {now:.15g};"
+                f" {bars} or the code has changed since: train it anew"
+            )
+        yield GoldenRow(time=instant(time), inputs=without_nan(inputs), expected=float(then))

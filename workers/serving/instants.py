@@ -1,0 +1,10 @@
+"""Instants as people and JSON have them."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant(microseconds: int) -> datetime:
+    """Microseconds since 1970 as an instant in UTC, exactly."""
+    return EPOCH + timedelta(microseconds=int(microseconds))

@@ -1,0 +1,222 @@
+"""What the deployed students say of the newest bars, and of which symbols nothing can be said."""
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from schemas.config import NO_CALENDAR, BarsSettings, Interval, SourceKind, split_source
+from schemas.errors import DataError, GurukulError, RequestError
+from schemas.layout import BarsLayout, ReleaseLayout, to_json, write_atomic
+from schemas.release import Prediction, Predictions, PredictRequest, Refusal, Release
+from schemas.rows import read_model
+from workers.bars import store
+from workers.bars.calendar import day_number, day_of
+from workers.bars.series import Series
+from workers.serving.features import newest_features
+from workers.serving.golden import refuse_other_features
+from workers.serving.instants import instant
+from workers.serving.students import Student, probabilities, read_student
+
+# Calendar days that the newest bar may be old: a long weekend of daily bars, a night of shorter ones.
+DAILY_AGE_DAYS, INTRADAY_AGE_DAYS = 5, 1
+READERS = 8
+
+Read = Callable[[str], Series]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A symbol that can be scored."""
+
+    symbol: str
+    student: Student
+    series: Series
+
+
+def predict(request: PredictRequest) -> Predictions:
+    """Score every symbol that can be; `error` if none can because of the release itself, or the request."""
+    began = time.perf_counter()
+    try:
+        folder, release = _deployed(request)
+        ready, refused = _ready(request, folder, release)
+        scored = _scored(release, ready)
+        if request.out is not None:
+            _write(Path(request.out), scored)
+    except (GurukulError, OSError) as error:
+        return Predictions(error=str(error))
+    return Predictions(
+        release_id=release.release_id,
+        run_id=release.run_id,
+        predictions=tuple(scored),
+        refused=tuple(refused),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def oldest_age(interval: Interval, asked: int | None) -> int:
+    """Calendar days that a newest bar may be old."""
+    return asked if asked is not None else DAILY_AGE_DAYS if interval == "1day" else INTRADAY_AGE_DAYS
+
+
+def _deployed(request: PredictRequest) -> tuple[Path, Release]:
+    """The release that the environment serves, looked up once: a switch meanwhile changes nothing."""
+    link = ReleaseLayout(Path(request.release_dir)).current(request.environment)
+    if not link.exists():
+        raise RequestError(f"nothing is live in {request.environment}: `orchestrator deploy RUN_ID --to ...` first")
+    folder = link.resolve()
+    content = (folder / "release.json").read_bytes()
+    try:
+        recorded = json.loads((folder / "manifest.json").read_bytes())["sha256"]["release.json"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{folder / 'manifest.json'} is missing or damaged; roll back, or deploy again") from None
+    if sha256(content).hexdigest() != recorded:
+        raise DataError(f"{folder / 'release.json'} is not what its manifest recorded; roll back, or deploy again")
+    release = read_model(folder / "release.json", Release)
+    if release.release_id != folder.name:
+        raise DataError(f"{folder / 'release.json'} is of release {release.release_id}; roll back, or deploy again")
+    refuse_other_features(release)
+    return folder, release
+
+
+def _ready(request: PredictRequest, folder: Path, release: Release) -> tuple[list[Ready], list[Refusal]]:
+    wanted = request.symbols or tuple(release.students)
+    day = request.as_of or datetime.now(ZoneInfo(release.timezone)).date()
+    read, age = _reader(request, release), oldest_age(release.interval, request.max_age_days)
+
+    def one(symbol: str) -> Ready | Refusal:
+        try:
+            if symbol not in release.students:
+                raise DataError(f"release {release.release_id} has no student of it")
+            student = read_student(folder / "students" / symbol, release.students[symbol].sha256)
+            return Ready(symbol, student, _fit(read(symbol), day, age, release.warmup_bars))
+        except DataError as error:
+            return Refusal(symbol=symbol, reason=str(error))
+
+    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
+        found = list(pool.map(one, wanted))
+    return [each for each in found if isinstance(each, Ready)], [each for each in found if isinstance(each, Refusal)]
+
+
+def _fit(series: Series, day: date, age_days: int, warmup_bars: int) -> Series:
+    """Bars up to and of `day`; DataError if the newest is too old, or there are too few."""
+    known = series.upto(int(np.searchsorted(series.session, day_number(day), "right")))
+    if not len(known):
+        raise DataError(f"it has no bar of {day} or before")
+    newest = day_of(known.session[-1])
+    if (day - newest).days > age_days:
+        raise DataError(
+            f"stale: its newest bar is of {newest}, {(day - newest).days} days before {day}; {age_days} are allowed"
+        )
+    if len(known) <= warmup_bars:
+        raise DataError(f"too short: it has {len(known)} bars up to {day}, more than {warmup_bars} are needed")
+    return known
+
+
+def _reader(request: PredictRequest, release: Release) -> Read:
+    if request.source is None:
+        bars = BarsLayout.under(request.data_dir, release.interval)
+
+        def stored(symbol: str) -> Series:
+            found = store.read(bars.bars(symbol))
+            if found is None:
+                raise DataError(f"{bars.bars(symbol)} is not there; `orchestrator ingest` stores bars")
+            return found[0]
+
+        return stored
+    return _source_reader(request.source, request.data_dir, release)
+
+
+def _source_reader(source: str, data_dir: str, release: Release) -> Read:
+    """Bars straight from a folder, through the checks of an ingestion but for holes, which need a calendar."""
+    from workers.bars.ingestion import assess
+    from workers.bars.source import open_folder
+
+    if split_source(source)[0] is SourceKind.BREEZE:
+        raise RequestError("bars of breeze are stored first: `orchestrator ingest --source breeze`, then leave it out")
+    settings = BarsSettings(
+        source=source, interval=release.interval, timezone=release.timezone, calendar=NO_CALENDAR,
+        corporate_actions=release.corporate_actions, second_source=None, secrets_file=None, requests_per_minute=1.0,
+        first=None, last=None, incremental=False,
+    )  # fmt: skip
+    names = set(open_folder(source, release.interval, release.timezone).symbols())
+
+    def read(symbol: str) -> Series:
+        if symbol not in names:
+            raise DataError(f"{source} has no bars of it")
+        assessed = assess(settings, symbol, data_dir, lambda: None)
+        if assessed.ingested.rejected is not None:
+            raise DataError(assessed.ingested.rejected.sentence)
+        return store.decode(assessed.content)[0]
+
+    return read
+
+
+def _scored(release: Release, ready: list[Ready]) -> list[Prediction]:
+    if not ready:
+        return []
+    x = newest_features([each.series for each in ready], release.interval != "1day")
+    found = []
+    for each, said in zip(ready, probabilities([each.student for each in ready], x).tolist(), strict=True):
+        served, session = release.students[each.symbol], day_of(each.series.session[-1])
+        above = each.student.trade_above
+        found.append(
+            Prediction(
+                symbol=each.symbol,
+                bar=instant(each.series.timestamp[-1]),
+                session=session,
+                probability=said,
+                trade_above=above,
+                trade=above is not None and said > above,
+                window=served.window,
+                in_sample=session < served.end,
+                release_id=release.release_id,
+            )
+        )
+    return found
+
+
+def _write(path: Path, scored: list[Prediction]) -> None:
+    """All that was scored, as .csv, .json or .parquet; what was refused is not in it."""
+    rows = [each.model_dump(mode="json") for each in scored]
+    if path.suffix == ".json":
+        write_atomic(path, to_json(rows))
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(Prediction.model_fields), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    if path.suffix == ".csv":
+        write_atomic(path, text.getvalue())
+    elif path.suffix == ".parquet":
+        write_atomic(path, _parquet(text.getvalue()))
+    else:
+        raise RequestError(f"--out {path}: write to .csv, .json or .parquet")
+
+
+def _parquet(text: str) -> bytes:
+    # By way of CSV: to make arrays of Python values pyarrow would load pandas.
+    import pyarrow as pa
+    import pyarrow.csv as arrow_csv
+    import pyarrow.parquet as pq
+
+    types = {
+        "symbol": pa.string(), "bar": pa.timestamp("us", tz="UTC"), "session": pa.date32(),
+        "probability": pa.float64(), "trade_above": pa.float64(), "trade": pa.bool_(), "window": pa.string(),
+        "in_sample": pa.bool_(), "release_id": pa.string(),
+    }  # fmt: skip
+    options = arrow_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=False)
+    table = arrow_csv.read_csv(pa.BufferReader(text.encode()), convert_options=options)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
