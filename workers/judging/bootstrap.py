@@ -42,7 +42,7 @@ def sharpe_interval(x: Floats, *, min_block: int, repetitions: int, seed: int, c
 
 def block_length(x: Floats, min_block: int) -> float:
     """Mean block of the stationary bootstrap: by the data, and at least `min_block`."""
-    automatic = float(optimal_block_length(x)["stationary"].iloc[0]) if x.std() > 0 else 1.0
+    automatic = float(optimal_block_length(x)["stationary"].iloc[0]) if np.ptp(x) > 0 else 1.0
     return min(max(automatic, float(min_block)), float(len(x)))
 
 

@@ -28,11 +28,15 @@ class Spiegelhalter:
 
 @dataclass(frozen=True)
 class Slope:
-    """Slope of the labels' log odds on the predicted ones, with a 95 % interval; 1 is as sure as it should be."""
+    """Slope of the labels' log odds on the predicted ones, with a 95 % interval; 1 is as sure as it should be.
+
+    `intercept`: the labels' log odds where one half is predicted; 0 where nothing is off.
+    """
 
     slope: float
     low: float
     high: float
+    intercept: float
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def slope_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Slope:
         cov_type="hac-groupsum", cov_kwds={"time": index, "maxlags": lags}
     )
     low, high = fit.conf_int()[1]
-    return Slope(float(fit.params[1]), float(low), float(high))
+    return Slope(float(fit.params[1]), float(low), float(high), float(fit.params[0]))
 
 
 def ece_by_day(y: Floats, p: Floats, day: Ints, *, min_block: int, repetitions: int, seed: int) -> Bounds:

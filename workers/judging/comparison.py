@@ -9,6 +9,8 @@ from statsmodels.tsa.api import diebold_mariano_test
 
 from workers.bars.series import Floats
 
+ROUNDING = 1e-12  # of the values' size: a constant's standard deviation is rarely 0 to the last bit
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -33,10 +35,10 @@ class Mean:
 def diebold_mariano(loss_a: Floats, loss_b: Floats, lags: int) -> Comparison:
     """Diebold and Mariano (1995) with the small-sample correction of Harvey, Leybourne and Newbold (1997).
 
-    ValueError where the two never differ.
+    ValueError where the two differ by a constant, if at all: that has no error, and would look certain.
     """
     difference = loss_a - loss_b
-    if difference.std() == 0:
+    if np.ptp(difference) <= ROUNDING * max(np.abs(loss_a).max(), np.abs(loss_b).max()):
         raise ValueError("the losses differ by a constant; there is nothing to compare")
     found = diebold_mariano_test(
         np.zeros(len(loss_a)), loss_a, loss_b, criterion=lambda _, loss: loss, lags=lags, harvey_adj=True,
@@ -50,7 +52,7 @@ def diebold_mariano(loss_a: Floats, loss_b: Floats, lags: int) -> Comparison:
 
 def newey_west(x: Floats, lags: int) -> Mean:
     """Mean of `x` and its t by Newey and West's (1987) estimator with Bartlett weights. ValueError if x is constant."""
-    if x.std() == 0:
+    if np.ptp(x) <= ROUNDING * np.abs(x).max():
         raise ValueError("a constant has no error to estimate")
     fit = OLS(x, np.ones(len(x))).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
     return Mean(float(fit.params[0]), float(fit.bse[0]), float(fit.tvalues[0]), len(x))
