@@ -32,13 +32,18 @@ class Mean:
     n: int
 
 
+def is_constant(x: Floats, size: float | None = None) -> bool:
+    """Whether `x` never moves by more than rounding does of `size`, by default its largest value."""
+    return bool(np.ptp(x) <= ROUNDING * (np.abs(x).max() if size is None else size))
+
+
 def diebold_mariano(loss_a: Floats, loss_b: Floats, lags: int) -> Comparison:
     """Diebold and Mariano (1995) with the small-sample correction of Harvey, Leybourne and Newbold (1997).
 
     ValueError where the two differ by a constant, if at all: that has no error, and would look certain.
     """
     difference = loss_a - loss_b
-    if np.ptp(difference) <= ROUNDING * max(np.abs(loss_a).max(), np.abs(loss_b).max()):
+    if is_constant(difference, size=max(np.abs(loss_a).max(), np.abs(loss_b).max())):
         raise ValueError("the losses differ by a constant; there is nothing to compare")
     found = diebold_mariano_test(
         np.zeros(len(loss_a)), loss_a, loss_b, criterion=lambda _, loss: loss, lags=lags, harvey_adj=True,
@@ -52,7 +57,7 @@ def diebold_mariano(loss_a: Floats, loss_b: Floats, lags: int) -> Comparison:
 
 def newey_west(x: Floats, lags: int) -> Mean:
     """Mean of `x` and its t by Newey and West's (1987) estimator with Bartlett weights. ValueError if x is constant."""
-    if np.ptp(x) <= ROUNDING * np.abs(x).max():
+    if is_constant(x):
         raise ValueError("a constant has no error to estimate")
     fit = OLS(x, np.ones(len(x))).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
     return Mean(float(fit.params[0]), float(fit.bse[0]), float(fit.tvalues[0]), len(x))

@@ -11,11 +11,9 @@ from workers.bars.series import Floats
 
 @dataclass(frozen=True)
 class Overfitting:
-    """`pbo`: share of halves whose best is below the median in the other half.
+    """`pbo`: share of halves whose best is below the median in the other half; at the very median it counts half.
 
-    The source also counts a best at the very median, which an odd number of strategies has: of noise it then says
-    more than one half, and this less (0.40 of five strategies, where the source's says 0.61).
-
+    The source counts that in full, which of an odd number of strategies of noise says more than one half.
     `slope` of the best's Sharpe ratio there on its ratio here; `loss`: share of halves where it is below 0 there.
     """
 
@@ -48,7 +46,8 @@ def pbo(returns: Floats, blocks: int) -> Overfitting:
     place = rankdata(outside, axis=1)[line, best] / (strategies + 1)
     there, here = outside[line, best], inside[line, best]
     slope = float(np.polyfit(here, there, 1)[0]) if here.std() > 0 else 0.0
-    return Overfitting(float((place < 0.5).mean()), slope, float((there < 0).mean()), len(best))
+    below = (place < 0.5) + 0.5 * (place == 0.5)
+    return Overfitting(float(below.mean()), slope, float((there < 0).mean()), len(best))
 
 
 def _ratios(total: Floats, squares: Floats, n: Floats) -> Floats:

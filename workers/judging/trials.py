@@ -13,17 +13,24 @@ from schemas.errors import PhaseError
 from schemas.layout import RunLayout, sha256_of
 from schemas.trials import Trial, configuration_key
 from workers.bars.series import Floats, Ints
+from workers.judging.comparison import is_constant
 from workers.judging.evidence import Evidence
 from workers.judging.portfolio import SESSIONS_A_YEAR
 from workers.judging.sharpe import sharpe
+from workers.judging.validation import ALWAYS_LONG, MOMENTUM
 
 # A configuration is tried with its teacher and without.
 VARIANTS = ("student", "alone")
+RULES = (ALWAYS_LONG, MOMENTUM)
 
 
 @dataclass(frozen=True)
 class Trials:
-    """`count` tries; a day's Sharpe ratio of each that was scored; `returns` (strategies, days) on common days."""
+    """`count` tries; a day's Sharpe ratio of each that was scored; daily returns of what could be chosen.
+
+    `returns`, (strategies, days): the run's students with and without a teacher, two rules that learn nothing, and the
+    students of every other configuration that has these days.
+    """
 
     count: int
     sharpes: Floats
@@ -46,8 +53,8 @@ def trials_of(evidence: Evidence) -> Trials:
     if own not in tried:
         raise PhaseError(f"{ledger.FILE_NAME} does not hold {evidence.manifest.run_id}; restore it and resume the run")
     day, mine = _daily(layout)
-    sharpes = [sharpe(mine[name]) for name in VARIANTS if mine[name].std() > 0]
-    returns = list(mine.values())
+    sharpes = [sharpe(mine[name]) for name in VARIANTS if not is_constant(mine[name])]
+    returns = [mine[name] for name in (*VARIANTS, *RULES)]
     for trial in (known[key] for key in sorted(known)):
         sharpes += [trial.sharpes[name] / np.sqrt(SESSIONS_A_YEAR) for name in VARIANTS if name in trial.sharpes]
         returns += _aligned(RunLayout(layout.folder.parent / trial.run_id), trial, day)

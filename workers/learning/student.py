@@ -3,7 +3,7 @@
 Everything that is chosen here has "no teacher" among its candidates.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -110,13 +110,16 @@ def candidates(settings: TrainingSettings) -> list[Mix]:
 def teach(lesson: Lesson, mixes: list[Mix], settings: TrainingSettings) -> tuple[Taught, Taught]:
     """The student of the mix whose out-of-fold log loss, once calibrated, is the least, and the one without a teacher.
 
-    Calibrated, as a soft target would else win by being less sure, which calibration gives to all. Each is fitted on
-    all rows. The first of equals wins: where no margin is of use, all lines are flat and no teacher is taken.
+    Calibrated, as a soft target would else win by being less sure, which calibration gives to all. A teacher is taken
+    where it saves more than a standard error of what it saves: of several candidates the best looks better than it
+    is. Each is fitted on all rows; the first of equals wins.
     """
     judged = {mix: out_of_fold(lesson, mix, settings) for mix in dict.fromkeys([*mixes, NO_TEACHER])}
     lines = {mix: calibrate(each.margin, each.y, each.weight) for mix, each in judged.items()}
     losses = {mix: each.log_loss(lines[mix]) for mix, each in judged.items()}
     chosen = min(mixes, key=lambda mix: losses[mix])
+    if NO_TEACHER in mixes and not _helps(judged, lines, chosen):
+        chosen = NO_TEACHER
     alone, taught = (_taught(lesson, mix, lines[mix], losses[mix], settings) for mix in (NO_TEACHER, chosen))
     return taught, alone
 
@@ -131,10 +134,11 @@ class OutOfFold:
 
     def log_loss(self, line: Calibration) -> float:
         """Weighted mean of what the line makes of the margins; infinite where there is no row."""
-        if not len(self.y):
-            return np.inf
-        said = probability(line.slope * self.margin + line.intercept)
-        return float(np.average(log_losses(self.y, said), weights=self.weight))
+        return float(np.average(self.losses(line), weights=self.weight)) if len(self.y) else np.inf
+
+    def losses(self, line: Calibration) -> Floats:
+        """Log loss of each row."""
+        return log_losses(self.y, probability(line.slope * self.margin + line.intercept))
 
 
 def out_of_fold(lesson: Lesson, mix: Mix, settings: TrainingSettings) -> OutOfFold:
@@ -150,6 +154,17 @@ def out_of_fold(lesson: Lesson, mix: Mix, settings: TrainingSettings) -> OutOfFo
             margins.append(_fit(lesson, fit, lesson.opinion[fit, block], mix, settings).margin(lesson.x[held]))
     known = np.concatenate(rows)
     return OutOfFold(np.concatenate(margins), lesson.y[known], lesson.weight[known])
+
+
+def _helps(judged: Mapping[Mix, OutOfFold], lines: Mapping[Mix, Calibration], mix: Mix) -> bool:
+    """Whether a mix saves more than a standard error of what it saves. Weights sum to independent rows."""
+    alone, other = (judged[each].losses(lines[each]) for each in (NO_TEACHER, mix))
+    weight = judged[mix].weight
+    if not len(weight):
+        return False
+    saved = float(np.average(alone - other, weights=weight))
+    variance = float(np.average((alone - other - saved) ** 2, weights=weight))
+    return bool(saved > np.sqrt(variance / weight.sum()))
 
 
 def _taught(lesson: Lesson, mix: Mix, line: Calibration, loss: float, settings: TrainingSettings) -> Taught:

@@ -3,6 +3,7 @@
 from schemas.judgement import Criterion, Ruling
 from workers.bars.series import Floats
 from workers.judging.bootstrap import Interval
+from workers.judging.comparison import is_constant
 
 
 def above(
@@ -38,7 +39,7 @@ def lack_of_days(daily: Floats, min_days: int) -> str | None:
     """Why nothing can be said from one value a day, if nothing can."""
     if len(daily) < min_days:
         return f"{len(daily)} days, {min_days} needed"
-    return None if daily.std() > 0 else "every day is the same"
+    return "every day is the same" if is_constant(daily) else None
 
 
 def interval_above_zero(name: str, interval: Interval, unit: str, *, scale: float = 1.0) -> Criterion:

@@ -5,6 +5,7 @@ import numpy as np
 from schemas.judgement import Criterion, Gate, GateReport, Ruling
 from workers.bars.series import Floats
 from workers.judging import sharpe
+from workers.judging.comparison import is_constant
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import above, at_most, lack_of_days, not_computable
 from workers.judging.overfit import pbo
@@ -63,7 +64,7 @@ def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion
 def _overfitting(evidence: Evidence, trials: Trials) -> Criterion:
     name, settings = "overfitting", evidence.settings
     returns, blocks = trials.returns, settings.overfit_blocks
-    moving = returns[returns.std(axis=1) > 0]
+    moving = np.array([each for each in returns if not is_constant(each)]).reshape(-1, returns.shape[1])
     if len(moving) < 2 or moving.shape[1] < 2 * blocks:
         return not_computable(
             name, f"{len(moving)} strategies that trade on {returns.shape[1]} common days", n=len(moving)

@@ -4,7 +4,7 @@ import numpy as np
 
 from schemas.judgement import Gate, GateReport
 from schemas.messages import Metric
-from workers.judging.comparison import diebold_mariano
+from workers.judging.comparison import diebold_mariano, is_constant
 from workers.judging.discovery import adjusted
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import above, not_computable
@@ -19,7 +19,7 @@ def judge(evidence: Evidence) -> GateReport:
     found: dict[str, dict[str, Metric]] = {}
     for name in names:
         mine = saved[predictions.symbol == name]
-        enough = len(mine) >= settings.min_days and mine.std() > 0
+        enough = len(mine) >= settings.min_days and not is_constant(mine)
         # Rows of one symbol are in order of time, a label each bar.
         test = diebold_mariano(-mine, np.zeros(len(mine)), lags=evidence.training.horizon_bars - 1) if enough else None
         found[name] = {"rows": len(mine), "saved": float(mine.mean()), "p": test.p if test else None}
