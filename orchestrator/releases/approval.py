@@ -41,7 +41,7 @@ def approve(
     refuse_own(config, run_id, by, trained_by)
     if judged.recommendation is not Recommendation.PROMOTE and override is None:
         raise RequestError(
-            f"{run_id} is recommended to be {judged.recommendation}, not promoted; to approve it all the same,"
+            f"the recommendation for {run_id} is {judged.recommendation}, not promote; to approve it all the same,"
             ' say why: --override "..."'
         )
     known = {planned.window.symbol for planned in judged.manifest.plan}
