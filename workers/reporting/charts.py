@@ -63,35 +63,27 @@ def reliability(y: Floats, models: Mapping[str, Floats]) -> alt.LayerChart:
     return _sized(alt.layer(ideal.encode(x=x, y=y_axis), dots))
 
 
-def skill_by_window(rows: Sequence[RunRow]) -> alt.Chart:
-    """Every symbol and window: log-loss skill where it was scored, what happened where not."""
-    cells: Rows = []
+def skill_by_window(rows: Sequence[RunRow]) -> alt.LayerChart:
+    """Every symbol and window: log-loss skill where it was scored, grey and why where it was not."""
+    scored: Rows = []
+    others: Rows = []
     for row in rows:
-        skill: float | None = None
+        place: dict[str, object] = {"symbol": row.symbol, "window": str(row.start)}
         if row.status is Status.SUCCESS:
             loss, prior = row.metrics["scored_log_loss"], row.metrics["scored_prior_log_loss"]
-            skill = 1.0 - float(loss or 0.0) / float(prior or 1.0)
-        cells.append(
-            {
-                "symbol": row.symbol, "window": str(row.start), "skill": None if skill is None else _short(skill),
-                "what": row.reason or row.status,
-            }
-        )  # fmt: skip
-    color = alt.Color(
-        "skill:Q",
-        title="skill",
-        scale=alt.Scale(scheme="redblue", domain=[-CLIPPED_SKILL, CLIPPED_SKILL], clamp=True),
-    )
-    chart = alt.Chart(alt.Data(values=cells), title="Log-loss skill by symbol and window (empty: skipped or failed)")
-    symbols = len({row.symbol for row in rows})
-    return _sized(
-        chart.mark_rect().encode(
-            x=alt.X("window:O", title="window's first day"), y=alt.Y("symbol:N", title=None),
-            color=alt.condition("isValid(datum.skill)", color, alt.value("transparent")),
-            tooltip=_tips("symbol", "window", "skill", "what"),
-        ),
-        symbols * ROW_HEIGHT,
-    )  # fmt: skip
+            scored.append(place | {"skill": _short(1.0 - float(loss or 0.0) / float(prior or 1.0))})
+        else:
+            others.append(place | {"why": row.reason or f"failed: {row.failure}"})
+    x, y = alt.X("window:O", title="window's first day"), alt.Y("symbol:N", title=None)
+    scale = alt.Scale(scheme="redblue", domain=[-CLIPPED_SKILL, CLIPPED_SKILL], clamp=True)
+    cells = alt.Chart(alt.Data(values=scored)).mark_rect()
+    empty = alt.Chart(alt.Data(values=others)).mark_rect(color=GREY, opacity=0.35)
+    layers = [
+        cells.encode(x=x, y=y, color=alt.Color("skill:Q", scale=scale), tooltip=_tips("symbol", "window", "skill")),
+        empty.encode(x=x, y=y, tooltip=_tips("symbol", "window", "why")),
+    ]
+    chart = alt.layer(*layers, title="Log-loss skill by symbol and window (grey: skipped or failed)")
+    return _sized(chart, len({row.symbol for row in rows}) * ROW_HEIGHT)
 
 
 def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart:
