@@ -2,6 +2,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= cpu,local,sample,breeze,flower,dev
 
+# Tests that start no fleet, two at a time; those that do need the cores for it.
+UNITS := tests/bars tests/controls tests/gpu tests/judging tests/learning tests/releases
+
 ENV ?= staging
 BY ?= $(shell id -un)
 
@@ -13,7 +16,8 @@ run: setup  ## the main job on real bars, with an embedded broker
 	$(BIN)/orchestrator run --source sample
 
 test: setup lint types  ## lint, type check and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 $(UNITS)
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(UNITS))
 
 deploy-staging: setup  ## make an approved run live in staging: make deploy-staging RUN=...
 	$(BIN)/orchestrator deploy $(or $(RUN),$(error say which run: RUN=...)) --to staging --by "$(BY)"
