@@ -51,7 +51,7 @@ def _better(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Crit
         return not_computable(name, why, n=len(ours))
     found = diebold_mariano(ours, theirs, lags=evidence.min_block_days - 1)
     bound = evidence.settings.significance
-    reason = f"{-found.mean_difference:+.4g} nats a day better, p {found.p:.3g} (Diebold-Mariano, one-sided)"
+    reason = f"{-found.mean_difference:+.4g} nats saved a day, p {found.p:.3g} (Diebold-Mariano, one-sided)"
     return at_most(name, found.p, bound, reason, n=found.n, p=found.p)
 
 
@@ -66,7 +66,7 @@ def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> C
             )
         return better
     gain = float((theirs - ours).mean())
-    reason = f"{gain:+.4g} nats a day better than without, p that it is worse {better.p:.3g}"
+    reason = f"{gain:+.4g} nats saved a day beside it, p {better.p:.3g} that it is no worse"
     ruling = Ruling.PASS if better.p > bound else Ruling.FAIL
     return better.model_copy(update={"ruling": ruling, "reason": reason})
 
