@@ -29,6 +29,7 @@ from orchestrator.screen import Screen, say_passed_over
 from orchestrator.signing import read_private_key
 from orchestrator.surroundings import logging_to, open_fleet, signals_raise
 from orchestrator.telemetry import Telemetry
+from schemas import trials
 from schemas.artifacts import RunManifest
 from schemas.config import RunConfig
 from schemas.coverage import CoverageTable
@@ -61,6 +62,7 @@ def start(config: RunConfig, console: Screen) -> tuple[RunLayout, int]:
     )
     if config.signing_key is not None:
         read_private_key(config.signing_key)  # a night's work must not end unsigned for a typing error
+    trials.refuse_broken(config.data_dir)
     prepared = prepare(config)
     config = prepared.config
     windows = planned(config, prepared.known or CoverageTable())

@@ -329,6 +329,8 @@ class RunConfig(BarsConfig):
     def _known_rates(self) -> Self:
         if (self.costs is Costs.CONFIG) != bool(self.cost_rates):
             raise ValueError("--costs config and [[cost_rates]] in the config file go together; one of them is missing")
+        if self.cost_rates and min(rates.since for rates in self.cost_rates) > self.start_date:
+            raise ValueError(f"[[cost_rates]] begin after the start date {self.start_date}; add older ones")
         return self
 
     @model_validator(mode="after")

@@ -29,9 +29,11 @@ class GateSettings(Frozen):
     false_discoveries: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.10, description="Expected share of symbols that pass by chance."
     )
-    calibration_z: Annotated[float, Field(gt=0)] = Field(1.96, description="Spiegelhalter's |z|.")
-    slope_low: float = Field(0.8, description="Slope of the labels on the student's logit, at least.")
-    slope_high: float = Field(1.2, description="And at most.")
+    calibration_z: Annotated[float, Field(gt=0, le=5)] = Field(1.96, description="Spiegelhalter's |z|.")
+    slope_low: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.8, description="Slope of the labels on the student's logit, at least."
+    )
+    slope_high: Annotated[float, Field(ge=1, le=5)] = Field(1.2, description="And at most.")
     drift_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.25, description="Features that may drift between the first and the last quarter of the scored days."
     )

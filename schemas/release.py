@@ -41,8 +41,8 @@ class Entry(Frozen):
     """One line of `history.jsonl`; `previous_sha256` is of the line before, so that no line changes unseen.
 
     `who` is the name given, `account` the one that the process ran under. Of an approval: `audit_sha256` is of the
-    audit's manifest, `symbols` what it is restricted to. Of a switch: `before` is the release that was live, and
-    `min_staging_hours` what was asked of it.
+    audit's manifest, `symbols` what it is restricted to. Of a switch: `before` is the release that was live,
+    `min_staging_hours` what was asked of it, `release_sha256` of the release's manifest.
     """
 
     seq: int
@@ -61,6 +61,7 @@ class Entry(Frozen):
     symbols: tuple[Symbol, ...] = ()
     audit_sha256: str | None = None
     min_staging_hours: float | None = None
+    release_sha256: str | None = None
     previous_sha256: str
 
 

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from schemas.base import Frozen
 from schemas.config import RunConfig
-from schemas.errors import PhaseError
+from schemas.errors import PhaseError, RequestError
 
 FILE_NAME = "trials.jsonl"
 
@@ -66,7 +66,7 @@ def append(data_dir: str | Path, trial: Trial) -> None:
 
 
 def read(data_dir: str | Path) -> list[Trial]:
-    """All lines, oldest first; PhaseError if the file is missing or one is malformed."""
+    """All lines, oldest first; PhaseError if the file is missing, a line malformed, or that of a judged run gone."""
     path = Path(data_dir) / FILE_NAME
     try:
         content = path.read_bytes()
@@ -79,4 +79,20 @@ def read(data_dir: str | Path) -> list[Trial]:
         except ValidationError as error:
             first = error.errors()[0]
             raise PhaseError(f"{path} line {number}: {first['msg']}; restore the file") from None
+    known = {trial.run_id for trial in trials if trial.kind == "scored"}
+    for scored in sorted(Path(data_dir).glob("models/*/statistics.json")):
+        if scored.parent.name not in known:
+            raise PhaseError(
+                f"{path} does not hold run {scored.parent.name}, which was scored: lines are missing; restore it"
+            )
     return trials
+
+
+def refuse_broken(data_dir: str | Path) -> None:
+    """RequestError if the ledger would stop a run at its end: before it has begun."""
+    path = Path(data_dir) / FILE_NAME
+    if path.is_file() or any(Path(data_dir).glob("models/*/statistics.json")):
+        try:
+            read(data_dir)
+        except PhaseError as error:
+            raise RequestError(str(error)) from None

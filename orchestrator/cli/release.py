@@ -208,10 +208,13 @@ def predict(
         --as-of 2026-01-02 --out scores.csv
     """
     from orchestrator.question import ask
+    from orchestrator.releases.deployment import standing_of
+    from schemas.layout import ReleaseLayout
     from schemas.release import Predictions, PredictRequest
 
     try:
         settings = _settings(config, data_dir=data_dir, release_dir=release_dir)
+        warning = standing_of(ReleaseLayout(Path(settings.release_dir)), _environment("--env", env))
         if out is not None and Path(out).suffix not in SUFFIXES:
             raise RequestError(f"--out {out}: write to {', '.join(SUFFIXES)}")
         request = PredictRequest(
@@ -225,6 +228,8 @@ def predict(
             out=out and str(Path(out).absolute()),
         )
         found = ask("predict", request, Predictions)
+        if warning:
+            typer.echo(f"orchestrator: {warning}", err=True)
     except (GurukulError, OSError) as error:
         raise fail(error) from None
     if as_json:

@@ -14,6 +14,7 @@ from orchestrator.verdict import recommend
 from schemas.costs import Costs
 from schemas.errors import PhaseError
 from schemas.events import Phase
+from schemas.gates import GateSettings
 from schemas.judgement import Recommendation, Ruling, Statistics, Validation
 from schemas.layout import sha256_of, to_json, write_atomic
 from schemas.messages import Role
@@ -128,6 +129,11 @@ def _facts(
         "skips": dict(sorted(skips.items())),
         "charts": [path.stem for path in charts],
         "plots": [{"name": path.stem, "title": path.stem.replace("_", " ")} for path in charts],
+        "bounds": {
+            name: (value, getattr(GateSettings(), name))
+            for name, value in statistics.settings.model_dump().items()
+            if value != getattr(GateSettings(), name)
+        },
         "models": MODELS,
         "costs": COSTS[context.manifest.config.costs].format(validation.round_trip_bps),
     }

@@ -12,10 +12,11 @@ from orchestrator.intact import verified
 from orchestrator.releases import standing
 from orchestrator.releases.approval import refuse_own
 from orchestrator.releases.building import RELEASE, built, refuse_changed
-from orchestrator.releases.history import History, Line, flush_folder, locked
+from orchestrator.releases.history import History, Line, flush_folder, locked, read
+from orchestrator.seal import MANIFEST
 from schemas.config import ReleaseConfig
 from schemas.errors import RequestError
-from schemas.layout import TEMPORARY_PREFIX, ReleaseLayout
+from schemas.layout import TEMPORARY_PREFIX, ReleaseLayout, sha256_of
 from schemas.release import PRODUCTION, STAGING, Action, Environment, Release
 from schemas.rows import read_model
 
@@ -72,6 +73,7 @@ def settle(history: History, releases: ReleaseLayout) -> None:
         history.append(
             action, entry.who, run_id=entry.run_id, release_id=entry.release_id, before=entry.before,
             environment=entry.environment, note="written after a kill", min_staging_hours=entry.min_staging_hours,
+            release_sha256=entry.release_sha256,
         )  # fmt: skip
     if fault := astray(releases, history.lines):
         raise RequestError(fault)
@@ -99,6 +101,28 @@ def linked(releases: ReleaseLayout, environment: Environment) -> str | None:
         return "something that is no link"
 
 
+def standing_of(releases: ReleaseLayout, environment: Environment) -> str:
+    """A warning about what is live, or an empty string; RequestError if log and link do not say the same of it."""
+    lines, fault = read(releases.history)
+    if fault:
+        raise RequestError(f"{releases.history} {fault}; nothing is asked on a log that was changed: restore it")
+    link, pending = linked(releases, environment), standing.unfinished(lines)
+    if pending is not None and pending.environment == environment and link in (pending.release_id, pending.before):
+        return f"a switch of {environment} was interrupted; the next deploy or rollback settles it"
+    if link != standing.live(lines, environment):
+        raise RequestError(_astray(releases, environment, link))
+    if link is None:
+        return ""
+    recorded = standing.switches(lines, environment)[-1].release_sha256
+    manifest = releases.release(link) / MANIFEST
+    if not manifest.is_file() or sha256_of(manifest) != recorded:
+        raise RequestError(f"{manifest} is not what was switched to; put it back, or roll back")
+    decided = standing.decision(lines, standing.switches(lines, environment)[-1].run_id)
+    if decided is not None and decided.entry.action is Action.REJECTED:
+        return f"{link} was rejected by {decided.entry.who} after it went live; roll back, or deploy another"
+    return ""
+
+
 def point(releases: ReleaseLayout, environment: Environment, release_id: str) -> None:
     """Make `current` lead to a release, in one rename: who looks sees the old one or the new one."""
     link = releases.current(environment)
@@ -121,6 +145,7 @@ def _switch(
         "environment": environment,
         "note": note,
         "min_staging_hours": min_staging_hours,
+        "release_sha256": sha256_of(releases.release(release_id) / MANIFEST),
     }
     history.append(intent, by, **facts)
     point(releases, environment, release_id)

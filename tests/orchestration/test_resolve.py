@@ -115,7 +115,7 @@ def test_each_setting_can_come_from_each_place(name: str, file: Path) -> None:
 
 def test_tables_come_from_a_file(file: Path) -> None:
     """Bounds of gates and schedules of costs are tables of the config file; a wrong one is named with its place."""
-    file.write_text('costs = "config"\n[gates]\nmin_days = 30\n[[cost_rates]]\nsince = 2020-01-01\nexchange_bps = 1\n')
+    file.write_text('costs = "config"\n[gates]\nmin_days = 30\n[[cost_rates]]\nsince = 2000-01-01\nexchange_bps = 1\n')
     config = resolve(RunConfig, REQUIRED, file, {})
     assert (config.gates.min_days, config.cost_rates[0].exchange_bps) == (30, 1.0)
     file.write_text("[gates]\nmin_days = 3\n")

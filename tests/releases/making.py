@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestrator.releases.deployment import point
+from orchestrator.releases.deployment import _switch
+from orchestrator.releases.history import locked
 from orchestrator.seal import seal
 from schemas.artifacts import StudentModel
 from schemas.config import Interval
@@ -134,5 +135,11 @@ def make_release(
     write_model(folder / "release.json", release)
     seal(folder, {"release_id": release_id}, None)
     for environment in live_in:
-        point(layout, environment, release_id)
+        switch(layout, environment, release_id)
     return release
+
+
+def switch(layout: ReleaseLayout, environment: Environment, release_id: str) -> None:
+    """Make a release live without asking for what a deployment needs."""
+    with locked(layout.history) as history:
+        _switch(history, layout, environment, release_id, Action.DEPLOYING, "asha", "", None)

@@ -15,7 +15,7 @@ import pytest
 from schemas.layout import ReleaseLayout
 from schemas.release import PredictRequest
 from tests.conftest import orchestrator, write_bars
-from tests.releases.making import DAY_OF_LAST, LAST_DAY, make_release, said, store_bars, student, walk
+from tests.releases.making import DAY_OF_LAST, LAST_DAY, make_release, said, store_bars, student, switch, walk
 
 SYMBOLS = ("M&M", "^GSPC", "TCS", "OLD", "NEW")
 HISTORIES = {
@@ -160,6 +160,7 @@ def test_features_made_otherwise_are_noticed(cwd: Path) -> None:
     release["probe"][3] += 1e-6
     (folder / "release.json").write_text(json.dumps(release))
     seal(folder, {"release_id": "run.0000"}, None)
+    switch(ReleaseLayout(cwd / "release"), "staging", "run.0000")
     result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
     assert result.returncode == 2 and "other features" in result.stderr
 
@@ -180,3 +181,21 @@ def test_intraday_bars_say_their_instant(tmp_path: Path) -> None:
     assert found["predictions"][0]["bar"].endswith("T00:19:00Z")
     assert found["predictions"][0]["probability"] == pytest.approx(said(student(0), series, True), abs=1e-15)
     assert predict(tmp_path, "--as-of", (LAST_DAY + timedelta(days=2)).isoformat())[0] == 3
+
+
+def test_what_the_log_does_not_explain_is_not_asked(cwd: Path) -> None:
+    """A link that nobody deployed, and a release rewritten as a whole, are one line and exit code 2."""
+    layout = ReleaseLayout(cwd / "release")
+    make_release(layout.folder, {"TCS": walk(9, 400)}, "run.0001", live_in=())
+    link = layout.current("staging")
+    link.unlink()
+    link.symlink_to("../releases/run.0001")
+    asked = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
+    assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
+    assert "which the log never put there" in asked.stderr
+    link.unlink()
+    link.symlink_to("../releases/run.0000")
+    make_release(layout.folder, HISTORIES, "run.0000", live_in=(), seed=5)
+    asked = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
+    assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
+    assert "is not what was switched to" in asked.stderr

@@ -9,6 +9,7 @@ from statsmodels.tsa.api import diebold_mariano_test
 
 from workers.bars.series import Floats
 
+SMALLEST = 1e-3  # nats and returns differ by more where they differ at all
 ROUNDING = 1e-12  # of the values' size: a constant's standard deviation is rarely 0 to the last bit
 
 
@@ -33,8 +34,8 @@ class Mean:
 
 
 def is_constant(x: Floats, size: float | None = None) -> bool:
-    """Whether `x` never moves by more than rounding does of `size`, by default its largest value."""
-    return bool(np.ptp(x) <= ROUNDING * (np.abs(x).max() if size is None else size))
+    """Whether `x` never moves by more than rounding does of `size`, by default its largest value, or of 1e-3."""
+    return bool(np.ptp(x) <= ROUNDING * max(SMALLEST, np.abs(x).max() if size is None else size))
 
 
 def diebold_mariano(loss_a: Floats, loss_b: Floats, lags: int) -> Comparison:

@@ -47,10 +47,13 @@ def validate(layout: RunLayout) -> Validation:
     books = {name: keep_book(predictions, bars, rows, judged.terms) for name, rows in strategies(judged).items()}
     write_atomic(layout.scored_rows, store.encode(table))
     write_atomic(layout.daily_returns, store.encode(_daily_table(books)))
+    constant = [str(name) for name in set(predictions.window.tolist()) if _is_constant(predictions, name)]
     files = {path.relative_to(layout.folder).as_posix(): path for path in (layout.scored_rows, layout.daily_returns)}
     return Validation(
         run_id=manifest.run_id,
         windows=len(digests),
+        constant_windows=len(constant),
+        constant_trades=int(predictions.trade[np.isin(predictions.window.astype(str), constant)].sum()),
         rows=len(predictions),
         days=len(np.unique(predictions.day)),
         first=day_of(predictions.day.min()),
@@ -129,6 +132,11 @@ def scores(predictions: Predictions, name: str, settings: TrainingSettings) -> S
         rank_ic=ranks.mean if ranks else None,
         rank_ic_t=ranks.t if ranks else None,
     )
+
+
+def _is_constant(predictions: Predictions, window: str) -> bool:
+    said = predictions.student[predictions.window == window]
+    return len(said) > 1 and float(np.ptp(said)) == 0.0
 
 
 def _round_trip(judged: Judged) -> Floats:

@@ -82,7 +82,7 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
     models = [name for name in ("student", "alone", "logistic") if name in evidence.traded]
     prior = evidence.daily_loss("prior")[1]
     losses = np.stack([evidence.daily_loss(name)[1] for name in models], axis=1)
-    kept = np.flatnonzero((losses - prior[:, None]).std(axis=0) > 0)
+    kept = np.array([i for i, each in enumerate(losses.T) if not is_constant(each - prior)], dtype=np.int64)
     if len(kept):  # students that are the same everywhere count once
         _, first = np.unique(losses[:, kept], axis=1, return_index=True)
         kept = np.sort(kept[first])

@@ -5,7 +5,7 @@ import numpy as np
 from schemas.judgement import Criterion, Gate, GateReport, Ruling
 from workers.bars.series import Floats
 from workers.judging.bootstrap import mean_interval
-from workers.judging.comparison import diebold_mariano
+from workers.judging.comparison import ROUNDING, diebold_mariano
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import at_most, interval_above_zero, lack_of_days, not_computable
 from workers.judging.incumbent import Incumbent, incumbent_of
@@ -47,9 +47,12 @@ def _saved(evidence: Evidence, daily: Floats) -> tuple[Criterion, tuple[float, .
 
 def _better(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Criterion:
     """Diebold and Mariano's test of daily mean log losses, one-sided: ours are smaller."""
-    if why := lack_of_days(theirs - ours, evidence.settings.min_days):
-        return not_computable(name, why, n=len(ours))
-    found = diebold_mariano(ours, theirs, lags=evidence.min_block_days - 1)
+    if len(ours) < evidence.settings.min_days:
+        return not_computable(name, f"{len(ours)} days, {evidence.settings.min_days} needed", n=len(ours))
+    try:
+        found = diebold_mariano(ours, theirs, lags=evidence.min_block_days - 1)
+    except ValueError as error:
+        return not_computable(name, str(error), n=len(ours))
     bound = evidence.settings.significance
     reason = f"{-found.mean_difference:+.4g} nats saved a day, p {found.p:.3g} (Diebold-Mariano, one-sided)"
     return at_most(name, found.p, bound, reason, n=found.n, p=found.p)
@@ -60,7 +63,7 @@ def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> C
     better = _better(name, theirs, ours, evidence)
     bound = evidence.settings.significance
     if better.p is None:
-        if np.array_equal(ours, theirs):
+        if np.allclose(ours, theirs, rtol=0.0, atol=ROUNDING):
             return Criterion(
                 name=name, ruling=Ruling.PASS, reason="no student used its teacher: they are the same", n=len(ours)
             )

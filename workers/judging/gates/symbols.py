@@ -1,10 +1,12 @@
 """Which symbols' students pass by themselves, at a bounded share of false discoveries?"""
 
+from contextlib import suppress
+
 import numpy as np
 
 from schemas.judgement import Gate, GateReport
 from schemas.messages import Metric
-from workers.judging.comparison import diebold_mariano, is_constant
+from workers.judging.comparison import diebold_mariano
 from workers.judging.discovery import adjusted
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import above, not_computable
@@ -14,15 +16,19 @@ from workers.judging.scoring import log_losses
 def judge(evidence: Evidence) -> GateReport:
     """Diebold-Mariano beside the base rate for each symbol, adjusted after Benjamini and Yekutieli."""
     predictions, settings = evidence.predictions, evidence.settings
-    saved = log_losses(predictions.y, predictions.prior) - log_losses(predictions.y, predictions.student)
+    prior, student = (log_losses(predictions.y, p) for p in (predictions.prior, predictions.student))
     names = sorted(set(predictions.symbol.tolist()))
     found: dict[str, dict[str, Metric]] = {}
     for name in names:
-        mine = saved[predictions.symbol == name]
-        enough = len(mine) >= settings.min_days and not is_constant(mine)
-        # Rows of one symbol are in order of time, a label each bar.
-        test = diebold_mariano(-mine, np.zeros(len(mine)), lags=evidence.training.horizon_bars - 1) if enough else None
-        found[name] = {"rows": len(mine), "saved": float(mine.mean()), "p": test.p if test else None}
+        mine = predictions.symbol == name
+        test = None
+        # Rows of one symbol are in order of time, a label each bar. One that says the base rate has nothing to compare.
+        with suppress(ValueError):
+            if mine.sum() >= settings.min_days:
+                test = diebold_mariano(student[mine], prior[mine], lags=evidence.training.horizon_bars - 1)
+        found[name] = {
+            "rows": int(mine.sum()), "saved": float((prior - student)[mine].mean()), "p": test.p if test else None,
+        }  # fmt: skip
     tested = [name for name in names if found[name]["p"] is not None]
     p = np.array([found[name]["p"] for name in tested], dtype=np.float64)
     for method in ("by", "bh"):
@@ -37,7 +43,8 @@ def judge(evidence: Evidence) -> GateReport:
         )
         criterion = above("symbols that pass", len(passing), 1, reason, n=len(names))
     else:
-        criterion = not_computable("symbols that pass", f"no symbol has {settings.min_days} scored rows", n=len(names))
+        why = f"no symbol has {settings.min_days} scored rows and says anything but the base rate"
+        criterion = not_computable("symbols that pass", why, n=len(names))
     question = "Which symbols' students are better than their base rate by themselves?"
     gate = Gate(name="symbols", question=question, criteria=(criterion,), inputs=evidence.inputs)
     return GateReport(gate=gate, symbols=found, passing=passing)
