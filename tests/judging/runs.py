@@ -33,7 +33,7 @@ RUN = "judged"
 
 def stored_run(
     data: Path, *, signal: float = 0.0, days: int = 500, symbols: int = 4, seed: int = 0, failed: int = 0,
-    skipped: int = 0, leak: str | None = None, alone: float = 0.5, flat: bool = False, **config: Any,
+    skipped: int = 0, leak: str | None = None, alone: float = 0.5, flat: bool = False, run_id: str = RUN, **config: Any,
 ) -> RunLayout:  # fmt: skip
     """A day's return is `signal` deviations times what the students see of it, plus noise; 0: nothing of use.
 
@@ -41,7 +41,7 @@ def stored_run(
     signal's log odds. Labels are a day's gain from open to close.
     """
     rng = np.random.default_rng(seed)
-    layout = RunLayout.under(data, RUN)
+    layout = RunLayout.under(data, run_id)
     values = {"source": "csv:x", "start_date": FIRST, "end_date": date(2024, 1, 1), "horizon": 1, "threshold": 0.0}
     settings = RunConfig(**(values | {"data_dir": str(data)} | config))
     names = [f"S{number}" for number in range(symbols)]
@@ -61,11 +61,11 @@ def stored_run(
     write_rows(layout, Role.STUDENT, students)
     write_rows(layout, Role.TEACHER, teachers)
     manifest = RunManifest(
-        run_id=RUN, created=datetime(2025, 1, 1, tzinfo=UTC), config=settings, devices=(),
+        run_id=run_id, created=datetime(2025, 1, 1, tzinfo=UTC), config=settings, devices=(),
         bars=table_of(*coverage), plan=(), versions={},
     )  # fmt: skip
     write_model(layout.manifest, manifest)
-    tried(data, settings, names)
+    tried(data, settings, names, run_id)
     return layout
 
 

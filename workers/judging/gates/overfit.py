@@ -33,7 +33,9 @@ def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion
     bound, n = evidence.settings.sharpe_probability, len(daily)
     ratio = sharpe.sharpe(daily)
     probability = sharpe.probabilistic_sharpe_ratio(daily, 0.0)
-    deviation = float(np.std(trials.sharpes, ddof=1)) if len(trials.sharpes) > 1 else 0.0
+    # Trials that are alike say nothing of how far luck spreads; unskilled ones spread by this much.
+    seen = float(np.std(trials.sharpes, ddof=1)) if len(trials.sharpes) > 1 else 0.0
+    deviation = max(seen, 1.0 / float(np.sqrt(n - 1)))
     luck = sharpe.expected_max_sharpe(trials.count, deviation)
     deflated = sharpe.probabilistic_sharpe_ratio(daily, luck)
     found = [
@@ -56,7 +58,7 @@ def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion
         )  # fmt: skip
     reason = (
         f"probability {deflated:.4g} that it is above {luck:+.4g}, the best to expect of {trials.count} trials by luck"
-        f" (their ratios spread by {deviation:.3g})"
+        f" (ratios that spread by {deviation:.3g})"
     )
     return [*found, above(NAMES[2], deflated, bound, reason, n=n)]
 
