@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS ?= cpu,local,sample,breeze,flower,dev
+EXTRAS ?= cpu,local,sample,breeze,flower,dashboard,dev
 
 # Tests that start no fleet, two at a time; those that do need the cores for it.
 UNITS := tests/bars tests/controls tests/gpu tests/judging tests/learning tests/releases

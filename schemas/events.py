@@ -38,6 +38,9 @@ class EventType(StrEnum):
     STUDENT_WINDOW_FAIL = "student_window_fail"
     VALIDATION_COMPLETE = "validation_complete"
     STAT_TEST_COMPLETE = "stat_test_complete"
+    PHASE_PROGRESS = "phase_progress"
+    WINDOW_RETRY = "window_retry"
+    DEVICE_HEARTBEAT = "device_heartbeat"
 
 
 class EventStatus(StrEnum):

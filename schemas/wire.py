@@ -33,7 +33,9 @@ class Presence(Frozen):
     """What a worker says of itself: its device, where and since when it runs, what decides its results, what it holds.
 
     `held` are the ids of all attempts in its hands, `running` of those that a pool child works on. `rate` counts
-    attempts a second over the last minute. A draining worker finishes what runs and takes no more.
+    attempts a second over the last minute. A draining worker finishes what runs and takes no more. `utilisation` is
+    the share of the device in use since the last heartbeat, 0 to 1; memory is the device's (a GPU) or, on CPU slots,
+    what the worker and its children hold of the host's.
     """
 
     device: Device
@@ -45,6 +47,9 @@ class Presence(Frozen):
     running: tuple[str, ...] = ()
     done: int = 0
     rate: float = 0.0
+    utilisation: float | None = None
+    memory_mib: float | None = None
+    memory_total_mib: float | None = None
     draining: bool = False
 
 
