@@ -23,7 +23,6 @@ from orchestrator.progress import Progress
 from orchestrator.sender import Sender
 from orchestrator.telemetry import Telemetry
 from schemas.config import TrainingSettings
-from schemas.events import Phase
 from schemas.messages import Outcome, Role, WindowTask
 from schemas.window import PlannedWindow
 
@@ -57,17 +56,15 @@ def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None =
     results: dict[str, dict[str, Any]] = {}
 
     def on_end(outcome: Outcome) -> tuple[()]:
-        progress.advance(Phase.TEACHER_TRAINING)
         results[outcome.name] = {"name": outcome.name, "metrics": dict(outcome.metrics)}
         return ()
 
     items = [Item(_task(run_id, window)) for window in windows]
     progress = Progress(Console(file=io.StringIO()), run_id)
-    progress.phase_begins(Phase.TEACHER_TRAINING, len(items))
     with (
         closing(Ledger.create(folder / f"{run_id}.db")) as ledger,
         connect(url) as redis,
-        Telemetry(redis, run_id, folder / f"{run_id}.jsonl") as telemetry,
+        Telemetry(redis, run_id, folder / f"{run_id}.jsonl", progress.take) as telemetry,
         closing(Sender(url)) as sender,
     ):
         ledger.add(Role.TEACHER, [item.key[1] for item in items])

@@ -44,11 +44,10 @@ class RunContext:
         """Absolute: workers may have been started elsewhere."""
         return str(Path(self.manifest.config.data_dir).absolute())
 
-    def begin(self, phase: Phase, total: int = 1, done: int = 0, skipped: int = 0) -> None:
+    def begin(self, phase: Phase, total: int = 1) -> None:
         """Record, announce and show that a phase begins."""
         self.ledger.begin_phase(phase)
-        self.telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase)
-        self.progress.phase_begins(phase, total, done, skipped)
+        self.telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase, metrics={"planned": total})
         logger.info("phase %s begins", phase)
 
     def end(self, phase: Phase, error: str = "", metrics: dict[str, Metric] | None = None) -> None:
@@ -58,7 +57,6 @@ class RunContext:
         self.telemetry.emit(
             EventType.PHASE_END, status, phase, message=error, duration_seconds=seconds, metrics=metrics or {}
         )
-        self.progress.phase_ends(phase, status)
         logger.info("phase %s ends: %s %s", phase, status, error)
 
     def end_open(self, status: str, message: str) -> None:
@@ -103,7 +101,7 @@ class RunContext:
         def on_end(outcome: Outcome) -> tuple[()]:
             ends.append(outcome)
             if phase is not None:
-                self.progress.advance(phase, failed=outcome.status is Status.FAILED)
+                self.telemetry.progress(phase, ends)
             return ()
 
         self.ledger.add(role, names)

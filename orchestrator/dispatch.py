@@ -15,11 +15,13 @@ from orchestrator.backlog import Backlog, Item, Key, may_go
 from orchestrator.fleet import REFRESH_S, Fleet, presences, withdraw
 from orchestrator.ledger import Ledger
 from orchestrator.progress import Progress
+from orchestrator.roster import Roster
 from orchestrator.sender import Sender
 from orchestrator.streams import began_anew, read_beyond
 from orchestrator.supervision import UNTAKEN_S, Limits, Sent, Verdict, judge
 from orchestrator.telemetry import Telemetry
-from schemas.messages import RETRIED, FailureClass, Outcome, Status
+from schemas.events import WINDOW_PHASES, EventStatus, EventType
+from schemas.messages import RETRIED, FailureClass, Outcome, Status, WindowTask
 from schemas.versions import artifact_versions
 from schemas.wire import (
     PRESENCE_EXPIRY_S,
@@ -68,6 +70,7 @@ class Dispatcher:
         self._sender, self._telemetry, self._progress = sender, telemetry, progress
         self._tend = tend
         self._fleet = Fleet(redis)
+        self._roster = Roster(telemetry, run_id)
         self._backlog = Backlog()
         self._limits = Limits(window_limit_s)
         self._sent: dict[Key, Sent] = {}
@@ -188,10 +191,8 @@ class Dispatcher:
 
     def _send(self, ready: list[Sent]) -> None:
         for sent in ready:
-            role, name = sent.item.key
             if sent.item.strikes or sent.item.lost:
-                self._progress.note(f"{role} {name}: taken over by {sent.device}, attempt {sent.attempt}")
-            self._progress.device_takes(sent.device, f"{role} {name}")
+                self._tell_retry(sent, EventStatus.IN_PROGRESS, "")
             if sent.item.alone:
                 self._reserve(sent.device)
         with self._redis.pipeline(transaction=False) as pipe:
@@ -237,7 +238,6 @@ class Dispatcher:
         if not self._ledger.record(outcome):
             return
         self._forget(sent)
-        self._progress.device_done(sent.device)
         if outcome.status is Status.SUCCESS:
             self._limits.add(outcome.role, outcome.duration_seconds)
         for item in on_end(outcome):
@@ -257,8 +257,17 @@ class Dispatcher:
         self._close(sent, failure, message)
         item.due = time.monotonic() + (RETRY_BACKOFF_S * 2 ** (item.strikes - 1) if item.strikes else 0.0)
         self._backlog.add_again(item)
-        role, name = item.key
-        self._progress.note(f"{role} {name}: attempt {sent.attempt} on {sent.device} {failure}: {message}")
+        self._tell_retry(sent, EventStatus.FAILED, f"{failure}: {message}")
+
+    def _tell_retry(self, sent: Sent, status: EventStatus, message: str) -> None:
+        """Tell that an attempt is made again: failed, why; in progress, who has taken over."""
+        work, (role, name) = sent.item.work, sent.item.key
+        window = work.window if isinstance(work, WindowTask) else None
+        self._telemetry.emit(
+            EventType.WINDOW_RETRY, status, WINDOW_PHASES.get(role), symbol=window and window.symbol,
+            window_label=window and window.label, message=message, device=sent.device, attempt=sent.attempt,
+            metrics={"role": role, "name": name},
+        )  # fmt: skip
 
     def _close(self, sent: Sent, failure: FailureClass | None, message: str) -> None:
         """End an attempt whose work goes on."""
@@ -276,7 +285,7 @@ class Dispatcher:
 
     def _look_after(self, seconds: float, on_end: OnEnd) -> None:
         present = self._fleet.present
-        self._progress.fleet(present, artifact_versions())
+        self._roster.see(present, artifact_versions())
         self._tend()
         for name in self._known - present.keys():
             self._backlog.forget(name)

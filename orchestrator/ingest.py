@@ -1,6 +1,7 @@
 """`orchestrator ingest`: the data_ingestion phase by itself, on the same fleet, through the same code."""
 
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import date, datetime, timedelta
@@ -22,7 +23,7 @@ from orchestrator.telemetry import Telemetry
 from schemas.config import BarsSettings, IngestConfig, SourceKind, split_source
 from schemas.coverage import CoverageTable
 from schemas.errors import PhaseError, RequestError
-from schemas.events import Phase
+from schemas.events import EventStatus, EventType, Phase
 from schemas.names import redact
 from schemas.preflight import PreflightReport, PreflightRequest
 
@@ -84,19 +85,20 @@ def _store(
 ) -> CoverageTable:  # fmt: skip
     redis = stack.enter_context(brokers.connect(url))
     ledger = stack.enter_context(closing(Ledger.in_memory()))
-    telemetry = stack.enter_context(Telemetry(redis, wanted.run_id, None))
     progress = stack.enter_context(Progress(console, wanted.run_id))
+    telemetry = stack.enter_context(Telemetry(redis, wanted.run_id, None, progress.take))
+    progress.show()
     dispatcher = open_fleet(
         stack, config, url, log, run_id=wanted.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
         progress=progress, tend=interrupted,
     )  # fmt: skip
-    progress.phase_begins(Phase.DATA_INGESTION, len(wanted.symbols))
-    status = "failed"
+    began, status, phase = time.monotonic(), EventStatus.FAILED, Phase.DATA_INGESTION
+    telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase, metrics={"planned": len(wanted.symbols)})
     try:
-        table = store(wanted, dispatcher, ledger, progress)
-        status = "success" if table.symbols else "failed"
+        table = store(wanted, dispatcher, ledger, telemetry)
+        status = EventStatus.SUCCESS if table.symbols else EventStatus.FAILED
         return table
     finally:
         dispatcher.leave(kill=True)
-        progress.phase_ends(Phase.DATA_INGESTION, status)
+        telemetry.emit(EventType.PHASE_END, status, phase, duration_seconds=time.monotonic() - began)
         dispatcher.finish()

@@ -36,7 +36,7 @@ from schemas.coverage import CoverageTable
 from schemas.errors import Cancelled, Interrupted, PhaseError, RequestError
 from schemas.events import EventStatus, EventType
 from schemas.layout import RunLayout, log_path, remove_temporary, sha256_of, telemetry_path
-from schemas.messages import Role, Status
+from schemas.messages import Metric, Role, Status
 from schemas.names import redact
 from schemas.rows import write_model
 from schemas.versions import artifact_versions
@@ -142,8 +142,14 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
         redis = stack.enter_context(brokers.connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
         hold_name(redis, layout)
-        telemetry = stack.enter_context(Telemetry(redis, manifest.run_id, path))
         progress = stack.enter_context(Progress(console, manifest.run_id))
+        progress.state.expect(each.window for each in manifest.plan)
+        telemetry = stack.enter_context(
+            Telemetry(
+                redis, manifest.run_id, path, progress.take, config.telemetry_buffer, config.telemetry_delay,
+            )
+        )  # fmt: skip
+        progress.show()
         ledger.set(status="running", cancelled="")
         telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)
         context: RunContext | None = None
@@ -184,7 +190,10 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
                 dispatcher.leave(kill=status == CANCELLED)
             ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
             event_status = EventStatus.SUCCESS if status == READY else EventStatus.FAILED
-            telemetry.finish(EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds)
+            end: dict[str, Metric] = {"status": status, "recommendation": ledger.get("recommendation")}
+            telemetry.finish(
+                EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds, metrics=end
+            )
             if dispatcher is not None and status in (READY, CANCELLED):
                 dispatcher.finish()
             with suppress(RedisError):
@@ -218,6 +227,7 @@ def _have_bars(context: RunContext) -> None:
     if known is None:
         windows = planned(config, table)
         refuse_hopeless(windows)
+        context.progress.state.expect(each.window for each in windows)
         context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})
         write_model(context.layout.manifest, context.manifest)
     for symbol, row in known.symbols.items() if known is not None else ():

@@ -2,22 +2,31 @@
 
 import json
 import logging
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pydantic import ValidationError
 from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.streams import began_anew, read_beyond
 from schemas.errors import RequestError
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
+from schemas.messages import Outcome, Status
 from schemas.wire import emit, events_stream, sequence_key
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
+BUFFER_EVENTS, BUFFER_S = 50, 1.0
+# `write_new` is called twice a second, so what is younger than that can wait for the next call.
+LOOK_S = 0.5
+
+Listener = Callable[[TrainingEvent], None]
 
 # KEYS: seq:<run>; ARGV: the last number that the log holds.
 NUMBER_SCRIPT = """
@@ -25,13 +34,28 @@ if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then redis.ca
 """
 
 
-class Telemetry:
-    """Open for the length of a run. With `path` None telemetry is off and every call does nothing."""
+def _hear_nothing(event: TrainingEvent) -> None:
+    """A listener that is none."""
 
-    def __init__(self, redis: Redis, run_id: str, path: Path | None) -> None:
-        self._redis, self._run_id, self._path = redis, run_id, path
+
+class Telemetry:
+    """Open for the length of a run. With `path` None nothing is published or written.
+
+    `hear` is given every event once, in the order in which it comes to be known here, whether or not it is published:
+    those of the log first, those of workers as they are written. The log is behind the stream by at most
+    `buffer_events` events and `buffer_s` seconds.
+    """
+
+    def __init__(
+        self, redis: Redis, run_id: str, path: Path | None, hear: Listener = _hear_nothing,
+        buffer_events: int = BUFFER_EVENTS, buffer_s: float = BUFFER_S,
+    ) -> None:  # fmt: skip
+        self._redis, self._run_id, self._path, self._hear = redis, run_id, path, hear
+        self._buffer_events, self._buffer = buffer_events, timedelta(seconds=max(buffer_s - LOOK_S, 0.0))
         self._cursor = "0-0"
         self._written = 0
+        self._waiting = 0
+        self._oldest: datetime | None = None
         self._caught_up = False
         # By timestamp: an emission that failed may have arrived all the same, under a number that nobody told.
         self._unseen: dict[datetime, TrainingEvent] = {}
@@ -41,6 +65,8 @@ class Telemetry:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._written = _last_sequence(self._path)
+            for event in read_log(self._path):
+                self._hear(event)
             try:
                 self._number_on()
             except RedisError as error:
@@ -57,14 +83,21 @@ class Telemetry:
 
     def emit(self, event_type: EventType, status: EventStatus, phase: Phase | None = None, **details: Any) -> None:
         """Number, append and publish one event. One that no broker took goes to the log alone, by `write_new`."""
+        event = TrainingEvent(run_id=self._run_id, event_type=event_type, status=status, phase=phase, **details)
+        self._hear(event)
         if self._file is None:
             return
-        event = TrainingEvent(run_id=self._run_id, event_type=event_type, status=status, phase=phase, **details)
         try:
             emit(self._redis, event)
         except RedisError as error:
             logger.warning("event %s may go to the log alone: %s", event_type, error)
         self._unseen[event.timestamp] = event
+
+    def progress(self, phase: Phase, ends: Collection[Outcome]) -> None:
+        """Tell how much of a phase that trains no windows is done."""
+        count = Counter(outcome.status for outcome in ends)
+        metrics = {"done": len(ends), "failed": count[Status.FAILED], "skipped": count[Status.SKIPPED]}
+        self.emit(EventType.PHASE_PROGRESS, EventStatus.IN_PROGRESS, phase, metrics=metrics)
 
     def write_new(self) -> None:
         """Append to the log whatever the stream holds beyond it, and what the stream has forgotten."""
@@ -77,9 +110,11 @@ class Telemetry:
             for self._cursor, body in entries:
                 event = TrainingEvent.model_validate_json(body)
                 number = event.seq or 0
-                self._unseen.pop(event.timestamp, None)
+                mine = self._unseen.pop(event.timestamp, None) is not None
                 if number > self._written:
-                    self._append(body.decode(), number)
+                    self._append(body.decode(), number, event.timestamp)
+                    if not mine:
+                        self._hear(event)
                 elif self._caught_up:
                     # A broker that forgot the numbering begins at 1 again; the log goes on counting.
                     self._write(event)
@@ -91,14 +126,17 @@ class Telemetry:
         if self._write_unseen() or forgotten:
             self._number_on()
         self._caught_up = True
-        self._file.flush()
+        if self._oldest is not None and (
+            self._waiting >= self._buffer_events or datetime.now(UTC) - self._oldest >= self._buffer
+        ):
+            self._flush()
 
     def told(self) -> set[tuple[EventType, str]]:
         """(type, window label) of every event in the log that names a window."""
-        if self._path is None or not self._path.is_file():
+        if self._path is None:
             return set()
-        events = [json.loads(line) for line in self._path.read_bytes().splitlines()]
-        return {(event["event_type"], event["window_label"]) for event in events if event["window_label"]}
+        self._flush()
+        return {(event.event_type, event.window_label) for event in read_log(self._path) if event.window_label}
 
     def finish(self, event_type: EventType, status: EventStatus, **details: Any) -> None:
         """Emit the last event and write everything up to it."""
@@ -108,6 +146,7 @@ class Telemetry:
         except RedisError as error:
             logger.warning("event log ends without what workers said last: %s", error)
             self._write_unseen()
+        self._flush()
 
     def _number_on(self) -> None:
         """See to it that the next event's number follows the log's last."""
@@ -124,11 +163,37 @@ class Telemetry:
     def _write(self, event: TrainingEvent) -> None:
         """Append an event under the log's own next number."""
         number = self._written + 1
-        self._append(event.model_copy(update={"seq": number}).model_dump_json(), number)
+        self._append(event.model_copy(update={"seq": number}).model_dump_json(), number, event.timestamp)
 
-    def _append(self, body: str, number: int) -> None:
+    def _append(self, body: str, number: int, timestamp: datetime) -> None:
         self._file.write(body + "\n")
         self._written = number
+        self._waiting += 1
+        self._oldest = min(self._oldest or timestamp, timestamp)
+
+    def _flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+        self._waiting, self._oldest = 0, None
+
+
+def read_log(path: Path) -> Iterator[TrainingEvent]:
+    """Every event of a log, none if there is no log; RequestError at the first line that is no event."""
+    if not path.is_file():
+        return
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            yield parse_event(line, f"{path} line {number}")
+
+
+def parse_event(line: bytes, where: str) -> TrainingEvent:
+    """One line of a log; RequestError, with `where` and what is wrong with it, if it is no event."""
+    try:
+        return TrainingEvent.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the line"
+        raise RequestError(f"{where}: {field}: {first['msg']}") from None
 
 
 def _last_sequence(path: Path) -> int:

@@ -307,6 +307,12 @@ class RunConfig(BarsConfig):
     )
     telemetry: bool = Field(True, description="Write and publish training events.")
     telemetry_dir: str | None = Field(None, description="Folder of event logs; none: DATA_DIR/analytics/training.")
+    telemetry_buffer: Annotated[int, Field(ge=1)] = Field(
+        50, description="Events that the event log may be behind of what is published."
+    )
+    telemetry_delay: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="Seconds that the event log may be behind of what is published."
+    )
     window_limit: Annotated[float, Field(gt=0)] | None = Field(
         None,
         description="Seconds that a window may run, give or take two; none: ten times its role's median, at least 60.",

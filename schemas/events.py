@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from schemas.base import Frozen
-from schemas.messages import Metric
+from schemas.messages import Metric, Role
 
 
 class Phase(StrEnum):
@@ -21,7 +21,12 @@ class Phase(StrEnum):
     PROMOTION_BRIEFING = "promotion_briefing"
 
 
+WINDOW_PHASES = {Role.TEACHER: Phase.TEACHER_TRAINING, Role.STUDENT: Phase.STUDENT_TRAINING}
+
+
 class EventType(StrEnum):
+    """The first twelve are the pipeline's before this one; who knows no others may leave the rest out."""
+
     RUN_START = "run_start"
     RUN_END = "run_end"
     PHASE_START = "phase_start"

@@ -5,14 +5,14 @@ from orchestrator.context import RunContext
 from orchestrator.coverage import commit, refuse_failures, rejection, staging, stored_table, table_of
 from orchestrator.dispatch import Dispatcher
 from orchestrator.ledger import Ledger
-from orchestrator.progress import Progress
 from orchestrator.request import days_asked_for
+from orchestrator.telemetry import Telemetry
 from schemas.base import Frozen
 from schemas.config import BarsSettings
 from schemas.coverage import CoverageTable
 from schemas.events import Phase
 from schemas.layout import BarsLayout
-from schemas.messages import Ingested, IngestTask, Outcome, Role, Status
+from schemas.messages import Ingested, IngestTask, Outcome, Role
 from schemas.quality import Check, Finding, Verdict
 from schemas.window import SkipReason
 
@@ -38,21 +38,20 @@ def run(context: RunContext) -> CoverageTable:
         symbols=config.symbols,
     )
     with context.phase(Phase.DATA_INGESTION, total=len(wanted.symbols)):
-        table = store(wanted, context.dispatcher, context.ledger, context.progress)
+        table = store(wanted, context.dispatcher, context.ledger, context.telemetry)
         for row in table.rejected.values():
             context.progress.note(f"{row.symbol} is left out: {row.sentence}")
         refuse_failures(table, config.max_failure_rate)
         return table
 
 
-def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, progress: Progress) -> CoverageTable:
+def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, telemetry: Telemetry) -> CoverageTable:
     """Have workers store every symbol, and say in `coverage.json` and `coverage.html` what came of each."""
     ends: dict[str, Outcome] = {}
 
     def on_end(outcome: Outcome) -> tuple[()]:
         ends[outcome.name] = outcome
-        failed, skipped = outcome.status is Status.FAILED, outcome.status is Status.SKIPPED
-        progress.advance(Phase.DATA_INGESTION, failed=failed, skipped=skipped)
+        telemetry.progress(Phase.DATA_INGESTION, ends.values())
         return ()
 
     bars = BarsLayout.under(wanted.data_dir, wanted.bars.interval)

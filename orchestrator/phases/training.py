@@ -10,12 +10,10 @@ from orchestrator.ledger import WorkRecord
 from orchestrator.rows import planned_of, store_rows
 from schemas.artifacts import RunRow
 from schemas.errors import PhaseError
-from schemas.events import EventStatus, EventType, Phase
+from schemas.events import WINDOW_PHASES, EventStatus, EventType, Phase
 from schemas.layout import remove_temporary
 from schemas.messages import Metric, Outcome, Role, Status, WindowTask
 from schemas.window import Window
-
-PHASES = {Role.TEACHER: Phase.TEACHER_TRAINING, Role.STUDENT: Phase.STUDENT_TRAINING}
 
 END_EVENTS = {
     (Role.TEACHER, Status.SUCCESS): EventType.TEACHER_WINDOW_SUCCESS,
@@ -36,7 +34,8 @@ class _Training:
     def __init__(self, context: RunContext) -> None:
         self.context = context
         self.plan = {
-            role: {planned.window.label: planned for planned in planned_of(context.manifest, role)} for role in PHASES
+            role: {planned.window.label: planned for planned in planned_of(context.manifest, role)}
+            for role in WINDOW_PHASES
         }
         scope = context.manifest.config.scope
         self.students_by_teacher: dict[str, list[str]] = {label: [] for label in self.plan[Role.TEACHER]}
@@ -56,9 +55,9 @@ class _Training:
         pending = [label for label in self.plan[Role.TEACHER] if teachers[label].status is None]
         self.teachers_open = len(pending)
         self.students_ended = {label for label, record in students.items() if record.status is not None}
-        self._begin(Phase.TEACHER_TRAINING, teachers.values())
+        context.begin(Phase.TEACHER_TRAINING, len(teachers))
         self._announce(teachers.values())
-        self._begin(Phase.STUDENT_TRAINING, students.values())
+        context.begin(Phase.STUDENT_TRAINING, len(students))
         context.telemetry.emit(EventType.STUDENT_BATCH_START, EventStatus.IN_PROGRESS, Phase.STUDENT_TRAINING)
         self._announce(students.values())
         if not pending:
@@ -77,16 +76,8 @@ class _Training:
         if self.errors:
             raise PhaseError("; ".join(self.errors))
 
-    def _begin(self, phase: Phase, records: Iterable[WorkRecord]) -> None:
-        statuses = [record.status for record in records]
-        done = sum(status is not None for status in statuses)
-        self.context.begin(phase, len(statuses), done, statuses.count(Status.SKIPPED))
-
     def _on_end(self, outcome: Outcome) -> Iterable[Item]:
-        phase = PHASES[outcome.role]
-        status = outcome.status
-        self.context.progress.advance(phase, failed=status is Status.FAILED, skipped=status is Status.SKIPPED)
-        self._emit(outcome, status)
+        self._emit(outcome, outcome.status)
         if outcome.role is Role.STUDENT:
             return ()
         self.teachers_open -= 1
@@ -119,7 +110,6 @@ class _Training:
             message=teacher.message if skipped else f"its teacher failed: {teacher.message}",
         )
         self.context.ledger.settle([settled])
-        self.context.progress.advance(Phase.STUDENT_TRAINING, failed=not skipped, skipped=skipped)
         self._emit(settled, settled.status)
 
     def _item(self, role: Role, label: str) -> Item:
@@ -149,7 +139,7 @@ class _Training:
         self.context.telemetry.emit(
             END_EVENTS[outcome.role, status],
             EventStatus(status.value),
-            PHASES[outcome.role],
+            WINDOW_PHASES[outcome.role],
             symbol=window.symbol,
             window_label=window.label,
             metrics=outcome.metrics,

@@ -208,7 +208,8 @@ class Played(Sender):
 
     def dispatcher(self, ledger: Ledger, run_id: str = RUN, window_limit_s: float | None = None) -> Dispatcher:
         progress = Progress(Console(file=self.screen, width=200), run_id)
-        telemetry = Telemetry(self.redis, run_id, None)
+        progress.show()
+        telemetry = Telemetry(self.redis, run_id, None, progress.take)
         return Dispatcher(run_id, self.redis, ledger, self, telemetry, progress, self.tend, window_limit_s)
 
     def devices_of(self, name: str) -> list[str]:

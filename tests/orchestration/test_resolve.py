@@ -83,6 +83,8 @@ OTHER_VALUES = {
     "skip_fetch": ("true", "true"),
     "reuse": ("true", "true"),
     "telemetry": ("false", "false"),
+    "telemetry_buffer": ("7", "7"),
+    "telemetry_delay": ("2.5", "2.5"),
     "telemetry_dir": ("elsewhere", '"elsewhere"'),
     "max_failure_rate": ("0.5", "0.5"),
     "window_limit": ("90", "90"),

@@ -1,0 +1,354 @@
+"""What a run looks like, folded from its events alone: the same on every screen, live, afterwards or replayed.
+
+Events may come late or twice: a piece of work never goes back from how it ended to an attempt that began before that.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from schemas.events import WINDOW_PHASES, EventStatus, EventType, Phase, TrainingEvent
+from schemas.messages import Metric, Role
+from schemas.window import PANEL, Window
+
+RATE_OVER = 200
+RATE_SPAN = timedelta(seconds=60)
+KEPT_FAILURES, KEPT_LINES = 100, 500
+
+TEACHER_TYPES = {EventType(f"teacher_window_{end}") for end in ("start", "success", "skip", "fail")}
+STUDENT_TYPES = {EventType(f"student_window_{end}") for end in ("start", "success", "skip", "fail")}
+WINDOW_TYPES = TEACHER_TYPES | STUDENT_TYPES
+ROLE_OF = {phase: role for role, phase in WINDOW_PHASES.items()}
+ENDED = (EventStatus.SUCCESS, EventStatus.SKIPPED, EventStatus.FAILED)
+
+
+class Stage(StrEnum):
+    """How far a symbol's window is, teacher and student together."""
+
+    WAITING = "waiting"
+    TEACHING = "teaching"
+    TAUGHT = "taught"
+    STUDYING = "studying"
+    TRAINED = "trained"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+RUNNING_STAGES = (Stage.TEACHING, Stage.STUDYING)
+
+
+@dataclass(slots=True)
+class Piece:
+    """A window's teacher or student, as its newest event says. Durations are seconds."""
+
+    status: EventStatus
+    device: str | None
+    attempt: int
+    changed: datetime
+    duration_s: float | None = None
+    message: str = ""
+    metrics: dict[str, Metric] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Cell:
+    """One symbol's window."""
+
+    symbol: str
+    label: str
+    pieces: dict[Role, Piece] = field(default_factory=dict)
+
+    @property
+    def start(self) -> str:
+        """The window's first day, ISO."""
+        return self.label.removeprefix(f"{self.symbol}_")[:10]
+
+    @property
+    def stage(self) -> Stage:
+        teacher, student = self.pieces.get(Role.TEACHER), self.pieces.get(Role.STUDENT)
+        if student is not None:
+            return _ENDS.get(student.status, Stage.STUDYING)
+        if teacher is None:
+            return Stage.WAITING
+        if teacher.status is EventStatus.SUCCESS:
+            return Stage.TRAINED if self.symbol == PANEL else Stage.TAUGHT
+        return _ENDS.get(teacher.status, Stage.TEACHING)
+
+    @property
+    def newest(self) -> Piece | None:
+        """What says last how it is."""
+        return self.pieces.get(Role.STUDENT) or self.pieces.get(Role.TEACHER)
+
+
+_ENDS = {
+    EventStatus.SUCCESS: Stage.TRAINED,
+    EventStatus.SKIPPED: Stage.SKIPPED,
+    EventStatus.FAILED: Stage.FAILED,
+}
+
+
+@dataclass(slots=True)
+class PhaseState:
+    """How far a phase is. `ends` are the times of the last pieces of work that a device ended."""
+
+    name: Phase
+    started: datetime
+    total: int = 1
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    ended: datetime | None = None
+    status: EventStatus = EventStatus.IN_PROGRESS
+    message: str = ""
+    ends: deque[datetime] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
+
+    def elapsed_s(self, now: datetime) -> float:
+        return ((self.ended or now) - self.started).total_seconds()
+
+    def remaining_s(self, now: datetime) -> float | None:
+        """Seconds left at the rate of the last two hundred pieces; None before there is a rate, or at the end."""
+        left = self.total - self.done
+        if self.ended is not None or left <= 0 or not self.ends:
+            return None
+        first = self.ends[0] if len(self.ends) == RATE_OVER else self.started
+        return max((now - first).total_seconds(), 0.0) / len(self.ends) * left
+
+
+@dataclass(slots=True)
+class Span:
+    """What a device did from when to when."""
+
+    device: str
+    role: Role
+    label: str
+    began: datetime
+    ended: datetime
+    status: EventStatus
+
+
+@dataclass(slots=True)
+class DeviceState:
+    """A device as its heartbeats and its windows' events say. `use` is 0 to 1."""
+
+    name: str
+    seen: datetime
+    standing: str = "here"
+    slots: int = 0
+    model: str = ""
+    use: float | None = None
+    memory_mib: float | None = None
+    memory_total_mib: float | None = None
+    doing: tuple[str, ...] = ()
+    running: dict[tuple[Role, str], datetime] = field(default_factory=dict)
+    ends: deque[datetime] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
+    done: int = 0
+
+    @property
+    def gone(self) -> bool:
+        return self.standing in ("lost", "left")
+
+    def rate(self, now: datetime) -> float:
+        """Pieces of work a second over the last minute."""
+        return _rate(self.ends, now)
+
+
+@dataclass(slots=True)
+class Failure:
+    """Something that went wrong, whether or not it was tried again."""
+
+    at: datetime
+    what: str
+    reason: str
+
+
+class RunState:
+    """Everything that a screen shows of one run."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.began: datetime | None = None
+        self.ended: datetime | None = None
+        self.status = "not begun"
+        self.message = ""
+        self.recommendation = ""
+        self.phases: dict[Phase, PhaseState] = {}
+        self.cells: dict[str, Cell] = {}
+        self.counts: dict[Role, Counter[EventStatus]] = {role: Counter() for role in WINDOW_PHASES}
+        self.devices: dict[str, DeviceState] = {}
+        self.spans: list[Span] = []
+        self.failures: deque[Failure] = deque(maxlen=KEPT_FAILURES)
+        self.lines: deque[TrainingEvent] = deque(maxlen=KEPT_LINES)
+        self.taken = 0
+
+    def expect(self, windows: Iterable[Window]) -> None:
+        """Lay out cells for windows of which no event has told yet."""
+        for window in windows:
+            self.cells.setdefault(window.label, Cell(window.symbol, window.label))
+
+    def take(self, event: TrainingEvent) -> None:
+        """Fold one event in."""
+        self.taken += 1
+        kind = event.event_type
+        if kind is not EventType.DEVICE_HEARTBEAT or event.message:
+            self.lines.append(event)
+        if kind in WINDOW_TYPES:
+            self._take_window(event, Role.TEACHER if kind in TEACHER_TYPES else Role.STUDENT)
+        elif kind is EventType.DEVICE_HEARTBEAT:
+            self._take_heartbeat(event)
+        elif kind is EventType.WINDOW_RETRY:
+            self._take_retry(event)
+        elif event.phase is not None:
+            self._take_phase(event)
+        elif kind is EventType.RUN_START:
+            self._begin(event)
+        elif kind is EventType.RUN_END:
+            self._end(event)
+
+    def throughput(self, now: datetime) -> float:
+        """Pieces of work a second over the last minute, all devices together."""
+        return sum(device.rate(now) for device in self.devices.values())
+
+    def remaining_s(self, now: datetime) -> float | None:
+        """Seconds until the training that has begun is done, at the present rate."""
+        left = [phase.remaining_s(now) for phase in self.phases.values()]
+        return max((each for each in left if each is not None), default=None)
+
+    def _begin(self, event: TrainingEvent) -> None:
+        """A run begins, or goes on: what failed or was under way is open again."""
+        self.began, self.ended, self.status, self.message = self.began or event.timestamp, None, "running", ""
+        for cell in self.cells.values():
+            for role, piece in list(cell.pieces.items()):
+                if piece.status in (EventStatus.FAILED, EventStatus.IN_PROGRESS):
+                    del cell.pieces[role]
+                    self.counts[role][piece.status] -= 1
+        for device in self.devices.values():
+            device.running.clear()
+
+    def _end(self, event: TrainingEvent) -> None:
+        self.ended, self.message = event.timestamp, event.message
+        self.status = str(event.metrics.get("status") or event.status)
+        self.recommendation = str(event.metrics.get("recommendation") or "")
+        for device in self.devices.values():
+            device.running.clear()
+            device.doing = ()
+
+    def _take_phase(self, event: TrainingEvent) -> None:
+        assert event.phase is not None
+        if event.event_type is EventType.PHASE_START:
+            phase = PhaseState(event.phase, event.timestamp, total=int(event.metrics.get("planned") or 1))
+            self.phases[event.phase] = phase
+            self._count(event.phase)
+            return
+        known = self.phases.get(event.phase)
+        if known is None:
+            return
+        if event.event_type is EventType.PHASE_PROGRESS:
+            known.done = int(event.metrics.get("done") or 0)
+            known.failed = int(event.metrics.get("failed") or 0)
+            known.skipped = int(event.metrics.get("skipped") or 0)
+            known.ends.append(event.timestamp)
+        elif event.event_type is EventType.PHASE_END:
+            known.ended, known.status, known.message = event.timestamp, event.status, event.message
+            if event.status is EventStatus.SUCCESS and known.total == 1:
+                known.done = 1
+            if event.status is EventStatus.FAILED:
+                self.failures.append(Failure(event.timestamp, event.phase, event.message))
+
+    def _take_window(self, event: TrainingEvent, role: Role) -> None:
+        label, attempt = event.window_label or "", event.attempt or 0
+        cell = self.cells.setdefault(label, Cell(event.symbol or "", label))
+        before = cell.pieces.get(role)
+        if before is not None:
+            late = before.status in ENDED and event.status not in ENDED and attempt <= before.attempt
+            again = before.status in ENDED and event.status in ENDED and attempt == before.attempt
+            if late or again or attempt < before.attempt:
+                return
+            self.counts[role][before.status] -= 1
+            self._leave(before.device, role, label)
+        cell.pieces[role] = Piece(
+            event.status, event.device, attempt, event.timestamp, event.duration_seconds, event.message, event.metrics
+        )
+        self.counts[role][event.status] += 1
+        self._count(WINDOW_PHASES[role])
+        device = self._device(event) if event.device and attempt else None
+        if event.status in ENDED and device is not None:
+            self._ended(event, role, device)
+        elif device is not None:
+            device.running[role, label] = event.timestamp
+        if event.status is EventStatus.FAILED:
+            self.failures.append(Failure(event.timestamp, f"{role} {label}", event.message))
+
+    def _ended(self, event: TrainingEvent, role: Role, device: DeviceState) -> None:
+        began = event.timestamp - timedelta(seconds=event.duration_seconds or 0.0)
+        self.spans.append(Span(device.name, role, event.window_label or "", began, event.timestamp, event.status))
+        device.running.pop((role, event.window_label or ""), None)
+        device.done += 1
+        device.ends.append(event.timestamp)
+        if phase := self.phases.get(WINDOW_PHASES[role]):
+            phase.ends.append(event.timestamp)
+
+    def _leave(self, device: str | None, role: Role, label: str) -> None:
+        if device in self.devices:
+            self.devices[device].running.pop((role, label), None)
+
+    def _count(self, phase: Phase) -> None:
+        """Bring a training phase's numbers in line with its windows'."""
+        known, role = self.phases.get(phase), ROLE_OF.get(phase)
+        if known is not None and role is not None:
+            counts = self.counts[role]
+            known.done = sum(counts[status] for status in ENDED)
+            known.failed, known.skipped = counts[EventStatus.FAILED], counts[EventStatus.SKIPPED]
+
+    def _take_retry(self, event: TrainingEvent) -> None:
+        """An attempt that is made again, or, in progress, has been taken over."""
+        if event.status is not EventStatus.FAILED:
+            return
+        what = f"{event.metrics.get('role')} {event.metrics.get('name')}"
+        reason = f"attempt {event.attempt} on {event.device} {event.message}"
+        self.failures.append(Failure(event.timestamp, what, reason))
+        role = ROLE_OF.get(event.phase) if event.phase is not None else None
+        cell = self.cells.get(event.window_label or "")
+        piece = cell.pieces.get(role) if cell is not None and role is not None else None
+        if cell is not None and role is not None and piece is not None and piece.attempt == event.attempt:
+            if piece.device is not None and piece.status is EventStatus.IN_PROGRESS:
+                self.spans.append(
+                    Span(piece.device, role, cell.label, piece.changed, event.timestamp, EventStatus.FAILED)
+                )
+            self._leave(piece.device, role, cell.label)
+            self.counts[role][piece.status] -= 1
+            del cell.pieces[role]
+
+    def _take_heartbeat(self, event: TrainingEvent) -> None:
+        if not event.device:
+            return
+        device, metrics = self._device(event), event.metrics
+        device.standing = str(metrics.get("standing") or "here")
+        device.slots = int(metrics.get("slots") or device.slots)
+        device.model = str(metrics.get("model") or device.model)
+        device.use, device.memory_mib = _number(metrics.get("utilisation")), _number(metrics.get("memory_mib"))
+        device.memory_total_mib = _number(metrics.get("memory_total_mib"))
+        device.doing = tuple(each for each in str(metrics.get("running") or "").split(", ") if each)
+        if device.gone:
+            device.running.clear()
+            device.doing = ()
+        if event.status is EventStatus.FAILED:
+            self.failures.append(Failure(event.timestamp, f"device {device.name}", event.message))
+
+    def _device(self, event: TrainingEvent) -> DeviceState:
+        name = event.device or ""
+        device = self.devices.setdefault(name, DeviceState(name, event.timestamp))
+        device.seen = max(device.seen, event.timestamp)
+        return device
+
+
+def _rate(ends: deque[datetime], now: datetime) -> float:
+    recent = [end for end in ends if now - end <= RATE_SPAN]
+    if len(recent) < 2:
+        return 0.0
+    return (len(recent) - 1) / max((now - recent[0]).total_seconds(), 1e-9)
+
+
+def _number(value: Metric) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,244 @@
+"""How a run is drawn in a terminal: phases, a grid of symbols and windows, a lane a device, what failed last."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.state import RUNNING_STAGES, Cell, DeviceState, PhaseState, RunState, Stage
+from schemas.events import EventStatus
+
+# Each is another shape, so that no colour is needed to tell them apart; the second where there is no Unicode.
+GLYPHS = {
+    Stage.WAITING: ("·", ".", "dim"),
+    Stage.TEACHING: ("▹", ">", "cyan"),
+    Stage.TAUGHT: ("▪", "o", "blue"),
+    Stage.STUDYING: ("▸", ">", "cyan"),
+    Stage.TRAINED: ("■", "#", "green"),
+    Stage.SKIPPED: ("─", "-", "bright_black"),
+    Stage.FAILED: ("✕", "X", "bold red"),
+}
+# Of windows that share a column the one to be seen.
+LOUDEST = (
+    Stage.FAILED, Stage.STUDYING, Stage.TEACHING, Stage.WAITING, Stage.TAUGHT, Stage.TRAINED, Stage.SKIPPED,
+)  # fmt: skip
+PHASE_STYLES = {EventStatus.SUCCESS: "green", EventStatus.FAILED: "red", EventStatus.IN_PROGRESS: "cyan"}
+BAR_WIDTH, USE_WIDTH = 16, 8
+SHOWN_FAILURES = 3
+LEAST_ROWS, NAME_WIDTH = 4, 14
+WIDE = 120
+
+
+class View:
+    """A renderable of `state` as it is when it is drawn; it fits the console's width and, in a terminal, its height."""
+
+    def __init__(self, state: RunState, now: Callable[[], datetime]) -> None:
+        self._state, self._now = state, now
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        plain = not options.encoding.lower().startswith("utf")
+        height = options.size.height if console.is_terminal else None
+        yield draw(self._state, self._now(), options.max_width, height, plain)
+
+
+def draw(state: RunState, now: datetime, width: int, height: int | None = None, plain: bool = False) -> Group:
+    """The whole picture, at most `width` columns wide and `height` lines high; `plain` is without Unicode."""
+    head: list[RenderableType] = [_headline(state, now), _phases(state, now, plain)]
+    foot: list[RenderableType] = [*_lanes(state, now, width, plain), *_failures(state)]
+    used = 1 + len(state.phases) + _lane_count(state) + (len(foot) - 1)
+    rows = None if height is None else max(height - used - 5, LEAST_ROWS)
+    return Group(*head, *_grid(state, width, rows, plain), *foot)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 8 s, 3:05, 1:02:03."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{seconds:.0f} s"
+    minutes, hours = whole // 60, whole // 3600
+    return f"{hours}:{minutes % 60:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def _headline(state: RunState, now: datetime) -> Text:
+    parts = [state.status]
+    if state.began is not None:
+        parts.append(duration(((state.ended or now) - state.began).total_seconds()))
+    if state.ended is None:
+        if rate := state.throughput(now):
+            parts.append(f"{rate:.1f} pieces/s")
+        if (left := state.remaining_s(now)) is not None:
+            parts.append(f"about {duration(left)} of training left")
+    elif state.recommendation:
+        parts.append(state.recommendation)
+    line = Text(f"run {state.run_id}", style="bold", overflow="ellipsis", no_wrap=True)
+    return line.append(f"  {', '.join(parts)}", style="not bold")
+
+
+def _phases(state: RunState, now: datetime, plain: bool) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for phase in state.phases.values():
+        table.add_row(
+            Text(phase.name, style=PHASE_STYLES.get(phase.status, "yellow")),
+            _bar(phase, plain),
+            Text(_how_far(phase)),
+            Text(_times(phase, now), style="dim"),
+        )
+    return table
+
+
+def _bar(phase: PhaseState, plain: bool) -> RenderableType:
+    full = phase.status is EventStatus.SUCCESS
+    if plain:
+        done = BAR_WIDTH if full else BAR_WIDTH * phase.done // max(phase.total, 1)
+        return Text("=" * done + " " * (BAR_WIDTH - done))
+    return ProgressBar(total=max(phase.total, 1), completed=phase.total if full else phase.done, width=BAR_WIDTH)
+
+
+def _how_far(phase: PhaseState) -> str:
+    if phase.total <= 1:
+        return phase.status.replace("_", " ")
+    parts = [f"{count} {word}" for count, word in ((phase.skipped, "skipped"), (phase.failed, "failed")) if count]
+    return f"{phase.done}/{phase.total}" + (f" ({', '.join(parts)})" if parts else "")
+
+
+def _times(phase: PhaseState, now: datetime) -> str:
+    elapsed, left = duration(phase.elapsed_s(now)), phase.remaining_s(now)
+    return elapsed if left is None else f"{elapsed}, {duration(left)} left"
+
+
+# The grid.
+
+
+def _grid(state: RunState, width: int, rows: int | None, plain: bool) -> list[RenderableType]:
+    if not state.cells:
+        return []
+    by_symbol: dict[str, dict[str, Cell]] = {}
+    for cell in state.cells.values():
+        by_symbol.setdefault(cell.symbol, {})[cell.start] = cell
+    starts = sorted({cell.start for cell in state.cells.values()})
+    names = min(max(map(len, by_symbol)), NAME_WIDTH)
+    room = width - names - 1
+    step = 2 if 2 * len(starts) - 1 <= room else 1
+    columns = _shared(starts, room)
+    shown, rest = _shown_symbols(by_symbol, rows)
+    lines: list[RenderableType] = [_years(columns, names, step)]
+    for symbol in shown:
+        line = Text(f"{symbol[:names]:<{names}} ", no_wrap=True)
+        for column in columns:
+            stages = [by_symbol[symbol][start].stage for start in column if start in by_symbol[symbol]]
+            glyph, letter, style = GLYPHS[min(stages, key=LOUDEST.index)] if stages else (" ", " ", "")
+            line.append(letter if plain else glyph, style)
+            line.append(" " * (step - 1))
+        line.rstrip()
+        lines.append(line)
+    if rest:
+        lines.append(Text(f"and {len(rest)} more symbols: {_tally(by_symbol[each] for each in rest)}", style="dim"))
+    return [*lines, _legend(plain, shared=len(columns) < len(starts))]
+
+
+def _shared(starts: Sequence[str], room: int) -> list[Sequence[str]]:
+    """The windows' starts, in as many columns as there is room for; each column has as many as the others."""
+    each = -(-len(starts) // max(room, 1))
+    return [starts[i : i + each] for i in range(0, len(starts), each)]
+
+
+def _shown_symbols(by_symbol: dict[str, dict[str, Cell]], rows: int | None) -> tuple[list[str], list[str]]:
+    """Symbols to show, in order, and those for which there is no room: what runs or changed last is shown."""
+    symbols = sorted(by_symbol)
+    if rows is None or len(symbols) <= rows:
+        return symbols, []
+
+    def loudness(symbol: str) -> tuple[bool, float]:
+        cells = by_symbol[symbol].values()
+        pieces = [piece for cell in cells if (piece := cell.newest) is not None and piece.attempt]
+        changed = max((piece.changed.timestamp() for piece in pieces), default=0.0)
+        return any(cell.stage in RUNNING_STAGES for cell in cells), changed
+
+    chosen = set(sorted(symbols, key=loudness, reverse=True)[: rows - 1])
+    return sorted(chosen), [symbol for symbol in symbols if symbol not in chosen]
+
+
+def _tally(rows: Iterable[dict[str, Cell]]) -> str:
+    found = Counter(cell.stage for row in rows for cell in row.values())
+    return ", ".join(f"{found[stage]} {stage}" for stage in Stage if found[stage])
+
+
+def _years(columns: Sequence[Sequence[str]], names: int, step: int) -> Text:
+    """A year over the first column that begins in it, where there is room."""
+    line, last = " " * (names + 1), ""
+    for place, column in enumerate(columns):
+        year, at = column[0][:4], names + 1 + place * step
+        if year != last and at >= len(line):
+            line, last = line.ljust(at) + f"{year} ", year
+    return Text(line.rstrip()[: names + 1 + len(columns) * step + 3], style="dim", no_wrap=True)
+
+
+def _legend(plain: bool, *, shared: bool) -> Text:
+    words = {
+        Stage.TRAINED: "trained", Stage.TAUGHT: "taught", Stage.STUDYING: "running", Stage.WAITING: "waiting",
+        Stage.SKIPPED: "skipped", Stage.FAILED: "failed",
+    }  # fmt: skip
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for stage, word in words.items():
+        glyph, letter, style = GLYPHS[stage]
+        line.append(letter if plain else glyph, style).append(f" {word}  ", "dim")
+    return line.append("several windows a column", "dim") if shared else line
+
+
+# Devices and failures.
+
+
+def _lane_count(state: RunState) -> int:
+    return sum(max(len(_doing(device)), 1) for device in state.devices.values())
+
+
+def _lanes(state: RunState, now: datetime, width: int, plain: bool) -> list[RenderableType]:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=width // 4)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    table.expand = True
+    for device in state.devices.values():
+        doing = _doing(device) or [device.standing if device.gone else "idle"]
+        name = Text(device.name, style="red" if device.standing == "lost" else "blue")
+        rate = "" if device.gone else f"{device.rate(now):.1f}/s"
+        table.add_row(name, _use(device, plain, wide=width >= WIDE), Text(rate, "dim"), Text(doing[0]))
+        for more in doing[1:]:
+            table.add_row("", "", "", Text(more))
+    return [table] if state.devices else []
+
+
+def _doing(device: DeviceState) -> list[str]:
+    running = [f"{role} {label}" for role, label in device.running]
+    others = [each for each in device.doing if not each.startswith(("teacher ", "student "))]
+    leaving = ["leaving"] if device.standing == "leaving" else []
+    return [*running, *others, *leaving]
+
+
+def _use(device: DeviceState, plain: bool, *, wide: bool) -> Text:
+    if device.use is None or device.gone:
+        return Text("")
+    full = round(device.use * USE_WIDTH)
+    bar = ("#" if plain else "█") * full + ("." if plain else "░") * (USE_WIDTH - full)
+    text = Text(f"{bar} {device.use * 100:3.0f} %", "magenta")
+    if wide and device.memory_mib is not None:
+        total = f" of {device.memory_total_mib / 1024:.0f} GiB" if device.memory_total_mib is not None else ""
+        text.append(f"  {device.memory_mib:.0f} MiB{total}", "dim")
+    return text
+
+
+def _failures(state: RunState) -> list[RenderableType]:
+    return [
+        Text(
+            f"{failure.at.astimezone():%H:%M:%S} {failure.what}: {failure.reason}",
+            "red",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+        for failure in list(state.failures)[-SHOWN_FAILURES:]
+    ]
