@@ -1,8 +1,7 @@
 """Shows a run while events come in: drawn anew in a terminal, in plain lines where there is none."""
 
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -10,11 +9,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from orchestrator.state import ENDED, WINDOW_TYPES, PhaseState, RunState
+from orchestrator.state import WINDOW_TYPES, PhaseState, RunState
 from orchestrator.view import View
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
 
-PLAIN_EVERY_S = 5.0
+PLAIN_EVERY = timedelta(seconds=5)
 DRAWN_A_SECOND = 4
 
 
@@ -38,7 +37,7 @@ class Progress:
                 get_renderable=lambda: view, console=console, refresh_per_second=DRAWN_A_SECOND, transient=True
             )
         self._shown = False
-        self._said: dict[Phase, float] = {}
+        self._said: dict[Phase, datetime] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -68,24 +67,22 @@ class Progress:
             # In the picture a device that comes shows itself.
             if not (self._live and _is_arrival(event)):
                 self.note(text)
-        elif not self._live and event.phase is not None:
-            self._plain(event, self.state.phases[event.phase])
+        elif not self._live and event.phase is not None and (phase := self.state.phases.get(event.phase)):
+            self._plain(event, phase)
 
     def _plain(self, event: TrainingEvent, phase: PhaseState) -> None:
         if event.event_type is EventType.PHASE_START:
-            self._say(phase, f"begins, {phase.total} to do" if phase.total > 1 else "begins")
+            self._say(phase, event.timestamp, f"begins, {phase.total} to do" if phase.total > 1 else "begins")
         elif event.event_type is EventType.PHASE_END:
             seconds = phase.elapsed_s(event.timestamp)
-            self._say(phase, f"{phase.status}{counts(phase)} in {seconds:.1f} s")
+            self._say(phase, event.timestamp, f"{phase.status}{counts(phase)} in {seconds:.1f} s")
         elif event.event_type is EventType.PHASE_PROGRESS or event.event_type in WINDOW_TYPES:
-            quiet = time.monotonic() - self._said.get(phase.name, 0.0) <= PLAIN_EVERY_S
-            if event.event_type in WINDOW_TYPES and event.status not in ENDED:
-                return
+            quiet = event.timestamp - self._said.get(phase.name, phase.started) <= PLAIN_EVERY
             if not quiet and phase.done < phase.total:
-                self._say(phase, f"{phase.done}/{phase.total}{counts(phase)}")
+                self._say(phase, event.timestamp, f"{phase.done}/{phase.total}{counts(phase)}")
 
-    def _say(self, phase: PhaseState, text: str) -> None:
-        self._said[phase.name] = time.monotonic()
+    def _say(self, phase: PhaseState, at: datetime, text: str) -> None:
+        self._said[phase.name] = at
         self.note(f"{phase.name}: {text}")
 
 

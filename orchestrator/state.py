@@ -143,6 +143,7 @@ class DeviceState:
     doing: tuple[str, ...] = ()
     running: dict[tuple[Role, str], datetime] = field(default_factory=dict)
     ends: deque[datetime] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
+    last: Span | None = None
     done: int = 0
 
     @property
@@ -282,7 +283,8 @@ class RunState:
 
     def _ended(self, event: TrainingEvent, role: Role, device: DeviceState) -> None:
         began = event.timestamp - timedelta(seconds=event.duration_seconds or 0.0)
-        self.spans.append(Span(device.name, role, event.window_label or "", began, event.timestamp, event.status))
+        device.last = Span(device.name, role, event.window_label or "", began, event.timestamp, event.status)
+        self.spans.append(device.last)
         device.running.pop((role, event.window_label or ""), None)
         device.done += 1
         device.ends.append(event.timestamp)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
@@ -31,17 +31,18 @@ BAR_WIDTH, USE_WIDTH = 16, 8
 SHOWN_FAILURES = 3
 LEAST_ROWS, NAME_WIDTH = 4, 14
 WIDE = 120
+JUST_NOW = timedelta(seconds=1.5)
 
 
 class View:
-    """A renderable of `state` as it is when it is drawn; it fits the console's width and, in a terminal, its height."""
+    """A renderable of `state` as it is when it is drawn, as wide as the console and, unless `whole`, as high."""
 
-    def __init__(self, state: RunState, now: Callable[[], datetime]) -> None:
-        self._state, self._now = state, now
+    def __init__(self, state: RunState, now: Callable[[], datetime], *, whole: bool = False) -> None:
+        self._state, self._now, self._whole = state, now, whole
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         plain = not options.encoding.lower().startswith("utf")
-        height = options.size.height if console.is_terminal else None
+        height = None if self._whole else options.size.height
         yield draw(self._state, self._now(), options.max_width, height, plain)
 
 
@@ -49,7 +50,7 @@ def draw(state: RunState, now: datetime, width: int, height: int | None = None, 
     """The whole picture, at most `width` columns wide and `height` lines high; `plain` is without Unicode."""
     head: list[RenderableType] = [_headline(state, now), _phases(state, now, plain)]
     foot: list[RenderableType] = [*_lanes(state, now, width, plain), *_failures(state)]
-    used = 1 + len(state.phases) + _lane_count(state) + (len(foot) - 1)
+    used = 1 + len(state.phases) + _lane_count(state, now) + (len(foot) - 1)
     rows = None if height is None else max(height - used - 5, LEAST_ROWS)
     return Group(*head, *_grid(state, width, rows, plain), *foot)
 
@@ -192,8 +193,8 @@ def _legend(plain: bool, *, shared: bool) -> Text:
 # Devices and failures.
 
 
-def _lane_count(state: RunState) -> int:
-    return sum(max(len(_doing(device)), 1) for device in state.devices.values())
+def _lane_count(state: RunState, now: datetime) -> int:
+    return sum(max(len(_doing(device, now)), 1) for device in state.devices.values())
 
 
 def _lanes(state: RunState, now: datetime, width: int, plain: bool) -> list[RenderableType]:
@@ -204,20 +205,29 @@ def _lanes(state: RunState, now: datetime, width: int, plain: bool) -> list[Rend
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     table.expand = True
     for device in state.devices.values():
-        doing = _doing(device) or [device.standing if device.gone else "idle"]
+        doing = _doing(device, now) or [_at_rest(device, state)]
         name = Text(device.name, style="red" if device.standing == "lost" else "blue")
-        rate = "" if device.gone else f"{device.rate(now):.1f}/s"
+        rate = "" if device.gone or state.ended else f"{device.rate(now):.1f}/s"
         table.add_row(name, _use(device, plain, wide=width >= WIDE), Text(rate, "dim"), Text(doing[0]))
         for more in doing[1:]:
             table.add_row("", "", "", Text(more))
     return [table] if state.devices else []
 
 
-def _doing(device: DeviceState) -> list[str]:
+def _doing(device: DeviceState, now: datetime) -> list[str]:
+    """What runs; between two windows that take no second, the last one."""
     running = [f"{role} {label}" for role, label in device.running]
+    if not running and device.last is not None and now - device.last.ended < JUST_NOW:
+        running = [f"{device.last.role} {device.last.label}"]
     others = [each for each in device.doing if not each.startswith(("teacher ", "student "))]
     leaving = ["leaving"] if device.standing == "leaving" else []
     return [*running, *others, *leaving]
+
+
+def _at_rest(device: DeviceState, state: RunState) -> str:
+    if device.gone:
+        return device.standing
+    return f"{device.done} pieces done" if state.ended else "idle"
 
 
 def _use(device: DeviceState, plain: bool, *, wide: bool) -> Text:

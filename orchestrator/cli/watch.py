@@ -1,0 +1,125 @@
+"""`orchestrator watch`: a run's picture from anywhere; it only reads, so closing it leaves the run alone."""
+
+import time
+from typing import Annotated
+
+import typer
+from redis.exceptions import RedisError
+
+from orchestrator.cli.options import fail
+from orchestrator.cli.run import load_run
+from orchestrator.following import Follower
+from orchestrator.progress import Progress, utc_now
+from orchestrator.screen import Screen
+from orchestrator.view import View
+from schemas.artifacts import RunManifest
+from schemas.errors import GurukulError
+from schemas.layout import RunLayout, telemetry_path
+from schemas.names import check_run_id
+from schemas.rows import read_model
+from schemas.wire import BROKER_ENV, events_stream
+
+POLL_S = 0.25
+# The log is a second behind, and a process that has let go of its run may still be writing its last line.
+SILENT_S = 3.0
+
+DataDir = Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")]
+Broker = Annotated[
+    str | None,
+    typer.Option(help="URL of the broker that the run shares; else its log is read.", envvar=BROKER_ENV),
+]
+
+
+def watch(
+    run_id: Annotated[str, typer.Argument(help="The run to watch.")],
+    data_dir: DataDir = "data",
+    broker: Broker = None,
+    once: Annotated[bool, typer.Option("--once", help="Print the picture as it is now, and end.")] = False,
+) -> None:
+    """Watch a run until it ends: phases, a grid of symbols and windows, devices, failures. Ctrl-C leaves it running.
+
+    \b
+    Example:
+      orchestrator watch live_candidate_20260102_030405
+    """
+    screen = Screen()
+    try:
+        follower, layout = follow(run_id, data_dir, broker)
+        with Progress(screen, run_id) as progress:
+            _catch_up(follower, progress, quiet=once or screen.is_terminal)
+            _lay_out(progress, layout)
+            if once:
+                screen.print(View(progress.state, utc_now, whole=True))
+                return
+            progress.show()
+            gone = _watch(follower, progress, layout)
+    except KeyboardInterrupt:
+        screen.say(f"run {run_id} goes on without this window")
+        return
+    except (GurukulError, OSError, RedisError) as error:
+        raise fail(error) from None
+    screen.print(View(progress.state, utc_now, whole=True))
+    if gone:
+        where = "" if data_dir == "data" else f" --data-dir {data_dir}"
+        screen.say(f"nobody runs it any more; to go on: orchestrator resume {run_id}{where}")
+    if follower.missed:
+        screen.say(f"{follower.missed} events were to be had nowhere any more")
+
+
+def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[Follower, RunLayout | None]:
+    """A follower of a run under `data_dir`, or of one that only a broker knows; GurukulError if neither does."""
+    from orchestrator import broker as brokers
+
+    if broker is not None:
+        brokers.check(broker)
+        with brokers.connect(broker) as redis:
+            on_broker = bool(redis.exists(events_stream(run_id)))
+    else:
+        on_broker = False
+    try:
+        manifest, layout = load_run(data_dir, run_id)
+    except GurukulError:
+        if not on_broker:
+            raise
+        return Follower(check_run_id(run_id), None, broker), None
+    if not manifest.config.telemetry:
+        raise GurukulError(f"run {run_id} was started with --no-telemetry; `orchestrator status {run_id}` counts it")
+    url = broker or (manifest.config.broker if on_broker else None)
+    return Follower(run_id, telemetry_path(manifest.config, run_id), url), layout
+
+
+def _catch_up(follower: Follower, progress: Progress, *, quiet: bool) -> None:
+    """Take in what has happened so far; unless `quiet`, in lines."""
+    if not quiet:
+        progress.show()
+    while events := follower.poll():
+        for event in events:
+            progress.take(event)
+
+
+def _lay_out(progress: Progress, layout: RunLayout | None) -> None:
+    """Show the windows that are planned, too, once there is a plan."""
+    if layout is not None:
+        progress.state.expect(each.window for each in read_model(layout.manifest, RunManifest).plan)
+
+
+def _watch(follower: Follower, progress: Progress, layout: RunLayout | None) -> bool:
+    """Until the run has ended; whether it ended without a word."""
+    from orchestrator.hold import is_held
+
+    heard, phases = time.monotonic(), len(progress.state.phases)
+    while progress.state.ended is None:
+        events = follower.poll(POLL_S)
+        for event in events:
+            progress.take(event)
+        if events:
+            heard = time.monotonic()
+            if len(progress.state.phases) != phases:
+                phases = len(progress.state.phases)
+                _lay_out(progress, layout)
+        elif layout is not None and not is_held(layout) and time.monotonic() - heard > SILENT_S:
+            progress.state.status = "interrupted"
+            return True
+        if not follower.live:
+            time.sleep(POLL_S)
+    return False
