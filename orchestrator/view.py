@@ -49,7 +49,7 @@ class View:
 def draw(state: RunState, now: datetime, width: int, height: int | None = None, plain: bool = False) -> Group:
     """The whole picture, at most `width` columns wide and `height` lines high; `plain` is without Unicode."""
     head: list[RenderableType] = [_headline(state, now), _phases(state, now, plain)]
-    foot: list[RenderableType] = [*_lanes(state, now, width, plain), *_failures(state)]
+    foot: list[RenderableType] = [*_lanes(state, now, width, plain), *_failures(state, plain)]
     used = 1 + len(state.phases) + _lane_count(state, now) + (len(foot) - 1)
     rows = None if height is None else max(height - used - 5, LEAST_ROWS)
     return Group(*head, *_grid(state, width, rows, plain), *foot)
@@ -70,7 +70,7 @@ def _headline(state: RunState, now: datetime) -> Text:
         parts.append(duration(((state.ended or now) - state.began).total_seconds()))
     if state.ended is None:
         if rate := state.throughput(now):
-            parts.append(f"{rate:.1f} pieces/s")
+            parts.append(f"{rate:.1f} models/s")
         if (left := state.remaining_s(now)) is not None:
             parts.append(f"about {duration(left)} of training left")
     elif state.recommendation:
@@ -174,7 +174,8 @@ def _years(columns: Sequence[Sequence[str]], names: int, step: int) -> Text:
     for place, column in enumerate(columns):
         year, at = column[0][:4], names + 1 + place * step
         if year != last and at >= len(line):
-            line, last = line.ljust(at) + f"{year} ", year
+            line = line.ljust(at) + f"{year} "
+        last = year
     return Text(line.rstrip()[: names + 1 + len(columns) * step + 3], style="dim", no_wrap=True)
 
 
@@ -227,7 +228,7 @@ def _doing(device: DeviceState, now: datetime) -> list[str]:
 def _at_rest(device: DeviceState, state: RunState) -> str:
     if device.gone:
         return device.standing
-    return f"{device.done} pieces done" if state.ended else "idle"
+    return f"{device.done} models done" if state.ended else "idle"
 
 
 def _use(device: DeviceState, plain: bool, *, wide: bool) -> Text:
@@ -242,13 +243,13 @@ def _use(device: DeviceState, plain: bool, *, wide: bool) -> Text:
     return text
 
 
-def _failures(state: RunState) -> list[RenderableType]:
+def _failures(state: RunState, plain: bool) -> list[RenderableType]:
     return [
         Text(
             f"{failure.at.astimezone():%H:%M:%S} {failure.what}: {failure.reason}",
             "red",
             no_wrap=True,
-            overflow="ellipsis",
+            overflow="crop" if plain else "ellipsis",
         )
         for failure in list(state.failures)[-SHOWN_FAILURES:]
     ]
