@@ -1,5 +1,6 @@
-"""Write docs/settings.md from RunConfig, IngestConfig and ReleaseConfig. Run: python docs/generate.py"""
+"""Write docs/settings.md and the schema of events from the code that reads them. Run: python docs/generate.py"""
 
+import json
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
@@ -9,9 +10,17 @@ from orchestrator.cli.options import SWITCHES
 from orchestrator.resolve import ENV_PREFIX, TABLES, flag_of
 from schemas.config import BarsConfig, IngestConfig, ReleaseConfig, RunConfig
 from schemas.costs import CostRates
+from schemas.events import TrainingEvent
 from schemas.gates import GateSettings
 
-TARGET = Path(__file__).with_name("settings.md")
+SETTINGS = Path(__file__).with_name("settings.md")
+EVENT_SCHEMA = Path(__file__).with_name("training-event.schema.json")
+
+
+def event_schema() -> str:
+    """JSON Schema (draft 2020-12) of one line of an event log."""
+    schema = TrainingEvent.model_json_schema(mode="serialization")
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema, indent=2) + "\n"
 
 
 def settings_page() -> str:
@@ -62,4 +71,5 @@ def _table(title: str, fields: dict[str, FieldInfo]) -> list[str]:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(settings_page(), encoding="utf-8")
+    SETTINGS.write_text(settings_page(), encoding="utf-8")
+    EVENT_SCHEMA.write_text(event_schema(), encoding="utf-8")

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
@@ -48,7 +49,7 @@ class View:
 
 def draw(state: RunState, now: datetime, width: int, height: int | None = None, plain: bool = False) -> Group:
     """The whole picture, at most `width` columns wide and `height` lines high; `plain` is without Unicode."""
-    head: list[RenderableType] = [_headline(state, now), _phases(state, now, plain)]
+    head: list[RenderableType] = [_headline(state, now, plain), _phases(state, now, plain)]
     foot: list[RenderableType] = [*_lanes(state, now, width, plain), *_failures(state, plain)]
     used = 1 + len(state.phases) + _lane_count(state, now) + (len(foot) - 1)
     rows = None if height is None else max(height - used - 5, LEAST_ROWS)
@@ -64,7 +65,12 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes % 60:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
-def _headline(state: RunState, now: datetime) -> Text:
+def _cut(plain: bool) -> Literal["crop", "ellipsis"]:
+    """How a line that is too long ends."""
+    return "crop" if plain else "ellipsis"
+
+
+def _headline(state: RunState, now: datetime, plain: bool) -> Text:
     parts = [state.status]
     if state.began is not None:
         parts.append(duration(((state.ended or now) - state.began).total_seconds()))
@@ -75,7 +81,7 @@ def _headline(state: RunState, now: datetime) -> Text:
             parts.append(f"about {duration(left)} of training left")
     elif state.recommendation:
         parts.append(state.recommendation)
-    line = Text(f"run {state.run_id}", style="bold", overflow="ellipsis", no_wrap=True)
+    line = Text(f"run {state.run_id}", style="bold", overflow=_cut(plain), no_wrap=True)
     return line.append(f"  {', '.join(parts)}", style="not bold")
 
 
@@ -184,7 +190,7 @@ def _legend(plain: bool, *, shared: bool) -> Text:
         Stage.TRAINED: "trained", Stage.TAUGHT: "taught", Stage.STUDYING: "running", Stage.WAITING: "waiting",
         Stage.SKIPPED: "skipped", Stage.FAILED: "failed",
     }  # fmt: skip
-    line = Text(no_wrap=True, overflow="ellipsis")
+    line = Text(no_wrap=True, overflow="crop")
     for stage, word in words.items():
         glyph, letter, style = GLYPHS[stage]
         line.append(letter if plain else glyph, style).append(f" {word}  ", "dim")
@@ -199,11 +205,11 @@ def _lane_count(state: RunState, now: datetime) -> int:
 
 
 def _lanes(state: RunState, now: datetime, width: int, plain: bool) -> list[RenderableType]:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=width // 4)
+    table, cut = Table.grid(padding=(0, 1)), _cut(plain)
+    table.add_column(no_wrap=True, overflow=cut, max_width=width // 4)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column(no_wrap=True, overflow=cut, ratio=1)
     table.expand = True
     for device in state.devices.values():
         doing = _doing(device, now) or [_at_rest(device, state)]
@@ -249,7 +255,7 @@ def _failures(state: RunState, plain: bool) -> list[RenderableType]:
             f"{failure.at.astimezone():%H:%M:%S} {failure.what}: {failure.reason}",
             "red",
             no_wrap=True,
-            overflow="crop" if plain else "ellipsis",
+            overflow=_cut(plain),
         )
         for failure in list(state.failures)[-SHOWN_FAILURES:]
     ]

@@ -1,8 +1,11 @@
 """Docs are held to the code."""
 
+import json
 import re
 import runpy
 from pathlib import Path
+
+from schemas.events import EventType
 
 ROOT = Path(__file__).parents[1]
 
@@ -11,6 +14,23 @@ def test_every_setting_is_documented_as_it_is() -> None:
     """`docs/settings.md` is what `docs/generate.py` writes from RunConfig today."""
     page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["settings_page"]()
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == page
+
+
+def test_the_schema_of_events_is_the_code_s() -> None:
+    """`docs/training-event.schema.json` is what `docs/generate.py` writes, and leads with the original ten fields."""
+    text = (ROOT / "docs" / "training-event.schema.json").read_text(encoding="utf-8")
+    assert text == runpy.run_path(str(ROOT / "docs" / "generate.py"))["event_schema"]()
+    original = (
+        "timestamp", "run_id", "event_type", "phase", "symbol", "window_label", "status", "metrics", "message",
+        "duration_seconds",
+    )  # fmt: skip
+    assert tuple(json.loads(text)["properties"])[:10] == original
+
+
+def test_every_type_of_event_is_described() -> None:
+    """`docs/telemetry.md` has a row for each."""
+    page = (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8")
+    assert all(f"`{kind}`" in page for kind in EventType)
 
 
 def test_every_link_and_picture_of_the_docs_is_there() -> None:

@@ -1,0 +1,65 @@
+"""What an event costs, and what subscribers that never read cost everybody else: python -m benchmarks.telemetry"""
+
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from redis import Redis
+
+from orchestrator import broker
+from schemas.events import EventStatus, EventType, Phase, TrainingEvent
+from schemas.wire import allow, claim, emit, telemetry_channel
+
+COUNT, ROUNDS = 2000, 5
+RUN = "bench"
+
+
+def event(number: int) -> TrainingEvent:
+    """What a worker tells when it begins a window."""
+    return TrainingEvent(
+        run_id=RUN, event_type=EventType.TEACHER_WINDOW_START, phase=Phase.TEACHER_TRAINING, symbol="RELIANCE",
+        window_label=f"RELIANCE_2022-01-01_to_2022-06-{number % 30 + 1:02}", status=EventStatus.IN_PROGRESS,
+        device="cpu0@host", attempt=1,
+    )  # fmt: skip
+
+
+def per_call_ms(redis: Redis, act: Callable[[int], object]) -> float:
+    """Median over rounds of the mean time of one call, milliseconds."""
+    times = []
+    for _ in range(ROUNDS):
+        redis.flushall()
+        with redis.pipeline(transaction=False) as pipe:
+            for number in range(COUNT):
+                allow(pipe, RUN, "teacher", str(number), 1)
+            pipe.execute()
+        began = time.perf_counter()
+        for number in range(COUNT):
+            act(number)
+        times.append((time.perf_counter() - began) / COUNT * 1e3)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Print one line a case."""
+    with ExitStack() as stack:
+        url = stack.enter_context(broker.embedded())
+        broker.wait(url)
+        redis = stack.enter_context(broker.connect(url))
+        ping = per_call_ms(redis, lambda number: redis.ping())
+        bare = per_call_ms(redis, lambda number: claim(redis, RUN, "teacher", str(number), 1, "me"))
+        told = per_call_ms(redis, lambda number: claim(redis, RUN, "teacher", str(number), 1, "me", event(number)))
+        alone = per_call_ms(redis, lambda number: emit(redis, event(number)))
+        print(f"ping                                    {ping:.3f} ms")
+        print(f"claim of an attempt                     {bare:.3f} ms")
+        print(f"claim that tells of it                  {told:.3f} ms: the event costs a worker {told - bare:.3f} ms")
+        print(f"event of its own                        {alone:.3f} ms")
+        for _ in range(3):
+            deaf = stack.enter_context(Redis.from_url(url).pubsub())
+            deaf.subscribe(telemetry_channel(RUN))
+        slow = per_call_ms(redis, lambda number: emit(redis, event(number)))
+        print(f"the same, three subscribers never read  {slow:.3f} ms")
+
+
+if __name__ == "__main__":
+    main()
