@@ -14,7 +14,7 @@ from orchestrator.view import View
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
 
 PLAIN_EVERY = timedelta(seconds=5)
-DRAWN_A_SECOND = 4
+DRAWN_A_SECOND = 3
 
 
 def utc_now() -> datetime:

@@ -130,7 +130,7 @@ class Span:
 
 @dataclass(slots=True)
 class DeviceState:
-    """A device as its heartbeats and its windows' events say. `use` is 0 to 1."""
+    """A device as its heartbeats and its windows' events say. `use` is 0 to 1; `uses` are time, use and memory."""
 
     name: str
     seen: datetime
@@ -145,6 +145,7 @@ class DeviceState:
     ends: deque[datetime] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
     last: Span | None = None
     done: int = 0
+    uses: list[tuple[datetime, float, float | None]] = field(default_factory=list)
 
     @property
     def gone(self) -> bool:
@@ -164,6 +165,15 @@ class Failure:
     reason: str
 
 
+@dataclass(slots=True)
+class SymbolState:
+    """A symbol's cells by their windows' first days, how many are at which stage, and when one changed last."""
+
+    cells: dict[str, Cell] = field(default_factory=dict)
+    stages: Counter[Stage] = field(default_factory=Counter)
+    changed: datetime | None = None
+
+
 class RunState:
     """Everything that a screen shows of one run."""
 
@@ -176,6 +186,7 @@ class RunState:
         self.recommendation = ""
         self.phases: dict[Phase, PhaseState] = {}
         self.cells: dict[str, Cell] = {}
+        self.symbols: dict[str, SymbolState] = {}
         self.counts: dict[Role, Counter[EventStatus]] = {role: Counter() for role in WINDOW_PHASES}
         self.devices: dict[str, DeviceState] = {}
         self.spans: list[Span] = []
@@ -186,7 +197,7 @@ class RunState:
     def expect(self, windows: Iterable[Window]) -> None:
         """Lay out cells for windows of which no event has told yet."""
         for window in windows:
-            self.cells.setdefault(window.label, Cell(window.symbol, window.label))
+            self._cell(window.symbol, window.label)
 
     def take(self, event: TrainingEvent) -> None:
         """Fold one event in."""
@@ -222,8 +233,7 @@ class RunState:
         for cell in self.cells.values():
             for role, piece in list(cell.pieces.items()):
                 if piece.status in (EventStatus.FAILED, EventStatus.IN_PROGRESS):
-                    del cell.pieces[role]
-                    self.counts[role][piece.status] -= 1
+                    self._put(cell, role, None)
         for device in self.devices.values():
             device.running.clear()
 
@@ -259,19 +269,20 @@ class RunState:
 
     def _take_window(self, event: TrainingEvent, role: Role) -> None:
         label, attempt = event.window_label or "", event.attempt or 0
-        cell = self.cells.setdefault(label, Cell(event.symbol or "", label))
+        cell = self._cell(event.symbol or "", label)
         before = cell.pieces.get(role)
         if before is not None:
             late = before.status in ENDED and event.status not in ENDED and attempt <= before.attempt
             again = before.status in ENDED and event.status in ENDED and attempt == before.attempt
             if late or again or attempt < before.attempt:
                 return
-            self.counts[role][before.status] -= 1
             self._leave(before.device, role, label)
-        cell.pieces[role] = Piece(
+        piece = Piece(
             event.status, event.device, attempt, event.timestamp, event.duration_seconds, event.message, event.metrics
         )
-        self.counts[role][event.status] += 1
+        self._put(cell, role, piece)
+        if attempt:
+            self.symbols[cell.symbol].changed = event.timestamp
         self._count(WINDOW_PHASES[role])
         device = self._device(event) if event.device and attempt else None
         if event.status in ENDED and device is not None:
@@ -280,6 +291,28 @@ class RunState:
             device.running[role, label] = event.timestamp
         if event.status is EventStatus.FAILED:
             self.failures.append(Failure(event.timestamp, f"{role} {label}", event.message))
+
+    def _cell(self, symbol: str, label: str) -> Cell:
+        """A window's cell, laid out if it is new."""
+        cell = self.cells.get(label)
+        if cell is None:
+            cell = self.cells[label] = Cell(symbol, label)
+            own = self.symbols.setdefault(symbol, SymbolState())
+            own.cells[cell.start] = cell
+            own.stages[cell.stage] += 1
+        return cell
+
+    def _put(self, cell: Cell, role: Role, piece: Piece | None) -> None:
+        """Say of a cell's teacher or student what it is now, or that it is nothing yet; all counts follow."""
+        stages, before = self.symbols[cell.symbol].stages, cell.pieces.get(role)
+        stages[cell.stage] -= 1
+        if before is not None:
+            self.counts[role][before.status] -= 1
+            del cell.pieces[role]
+        if piece is not None:
+            self.counts[role][piece.status] += 1
+            cell.pieces[role] = piece
+        stages[cell.stage] += 1
 
     def _ended(self, event: TrainingEvent, role: Role, device: DeviceState) -> None:
         began = event.timestamp - timedelta(seconds=event.duration_seconds or 0.0)
@@ -319,8 +352,7 @@ class RunState:
                     Span(piece.device, role, cell.label, piece.changed, event.timestamp, EventStatus.FAILED)
                 )
             self._leave(piece.device, role, cell.label)
-            self.counts[role][piece.status] -= 1
-            del cell.pieces[role]
+            self._put(cell, role, None)
 
     def _take_heartbeat(self, event: TrainingEvent) -> None:
         if not event.device:
@@ -331,6 +363,8 @@ class RunState:
         device.model = str(metrics.get("model") or device.model)
         device.use, device.memory_mib = _number(metrics.get("utilisation")), _number(metrics.get("memory_mib"))
         device.memory_total_mib = _number(metrics.get("memory_total_mib"))
+        if device.use is not None:
+            device.uses.append((event.timestamp, device.use, device.memory_mib))
         device.doing = tuple(each for each in str(metrics.get("running") or "").split(", ") if each)
         if device.gone:
             device.running.clear()

@@ -1,7 +1,7 @@
 """How a run is drawn in a terminal: phases, a grid of symbols and windows, a lane a device, what failed last."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.state import RUNNING_STAGES, Cell, DeviceState, PhaseState, RunState, Stage
+from orchestrator.state import RUNNING_STAGES, DeviceState, PhaseState, RunState, Stage
 from schemas.events import EventStatus
 
 # Each is another shape, so that no colour is needed to tell them apart; the second where there is no Unicode.
@@ -121,29 +121,29 @@ def _times(phase: PhaseState, now: datetime) -> str:
 
 
 def _grid(state: RunState, width: int, rows: int | None, plain: bool) -> list[RenderableType]:
-    if not state.cells:
+    if not state.symbols:
         return []
-    by_symbol: dict[str, dict[str, Cell]] = {}
-    for cell in state.cells.values():
-        by_symbol.setdefault(cell.symbol, {})[cell.start] = cell
-    starts = sorted({cell.start for cell in state.cells.values()})
-    names = min(max(map(len, by_symbol)), NAME_WIDTH)
+    starts = sorted({start for symbol in state.symbols.values() for start in symbol.cells})
+    names = min(max(map(len, state.symbols)), NAME_WIDTH)
     room = width - names - 1
     step = 2 if 2 * len(starts) - 1 <= room else 1
     columns = _shared(starts, room)
-    shown, rest = _shown_symbols(by_symbol, rows)
+    shown, rest = _shown_symbols(state, rows)
     lines: list[RenderableType] = [_years(columns, names, step)]
     for symbol in shown:
+        cells = state.symbols[symbol].cells
         line = Text(f"{symbol[:names]:<{names}} ", no_wrap=True)
         for column in columns:
-            stages = [by_symbol[symbol][start].stage for start in column if start in by_symbol[symbol]]
+            stages = [cells[start].stage for start in column if start in cells]
             glyph, letter, style = GLYPHS[min(stages, key=LOUDEST.index)] if stages else (" ", " ", "")
             line.append(letter if plain else glyph, style)
             line.append(" " * (step - 1))
         line.rstrip()
         lines.append(line)
     if rest:
-        lines.append(Text(f"and {len(rest)} more symbols: {_tally(by_symbol[each] for each in rest)}", style="dim"))
+        total = sum((state.symbols[symbol].stages for symbol in rest), Counter[Stage]())
+        tally = ", ".join(f"{total[stage]} {stage}" for stage in Stage if total[stage])
+        lines.append(Text(f"and {len(rest)} more symbols: {tally}", style="dim"))
     return [*lines, _legend(plain, shared=len(columns) < len(starts))]
 
 
@@ -153,25 +153,19 @@ def _shared(starts: Sequence[str], room: int) -> list[Sequence[str]]:
     return [starts[i : i + each] for i in range(0, len(starts), each)]
 
 
-def _shown_symbols(by_symbol: dict[str, dict[str, Cell]], rows: int | None) -> tuple[list[str], list[str]]:
+def _shown_symbols(state: RunState, rows: int | None) -> tuple[list[str], list[str]]:
     """Symbols to show, in order, and those for which there is no room: what runs or changed last is shown."""
-    symbols = sorted(by_symbol)
-    if rows is None or len(symbols) <= rows:
-        return symbols, []
+    names = sorted(state.symbols)
+    if rows is None or len(names) <= rows:
+        return names, []
 
-    def loudness(symbol: str) -> tuple[bool, float]:
-        cells = by_symbol[symbol].values()
-        pieces = [piece for cell in cells if (piece := cell.newest) is not None and piece.attempt]
-        changed = max((piece.changed.timestamp() for piece in pieces), default=0.0)
-        return any(cell.stage in RUNNING_STAGES for cell in cells), changed
+    def loudness(name: str) -> tuple[bool, float]:
+        symbol = state.symbols[name]
+        running = any(symbol.stages[stage] for stage in RUNNING_STAGES)
+        return running, symbol.changed.timestamp() if symbol.changed else 0.0
 
-    chosen = set(sorted(symbols, key=loudness, reverse=True)[: rows - 1])
-    return sorted(chosen), [symbol for symbol in symbols if symbol not in chosen]
-
-
-def _tally(rows: Iterable[dict[str, Cell]]) -> str:
-    found = Counter(cell.stage for row in rows for cell in row.values())
-    return ", ".join(f"{found[stage]} {stage}" for stage in Stage if found[stage])
+    chosen = set(sorted(names, key=loudness, reverse=True)[: rows - 1])
+    return sorted(chosen), [name for name in names if name not in chosen]
 
 
 def _years(columns: Sequence[Sequence[str]], names: int, step: int) -> Text:

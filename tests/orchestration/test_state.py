@@ -1,5 +1,6 @@
 """The picture of a run is what its events say, in whatever order and however often they come."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -108,6 +109,8 @@ def test_the_counts_are_those_of_the_cells(data: st.DataObject) -> None:
         held = [cell.pieces[role].status for cell in state.cells.values() if role in cell.pieces]
         assert state.counts[role].total() == len(held)
         assert all(state.counts[role][status] == held.count(status) for status in EventStatus)
+    for symbol in state.symbols.values():
+        assert +symbol.stages == Counter(cell.stage for cell in symbol.cells.values())
     running = {piece for device in state.devices.values() for piece in device.running}
     opened = {
         (role, cell.label)

@@ -1,0 +1,121 @@
+"""The live page's charts: the grid of symbols and windows, devices' lanes, their use, how long phases took."""
+
+import altair as alt
+import pandas as pd
+
+from orchestrator.state import Stage
+
+# Okabe and Ito's colours, told apart without red or green vision; on white and on black.
+STAGE_COLOURS = {
+    Stage.TRAINED: "#009e73",
+    Stage.TAUGHT: "#56b4e9",
+    Stage.STUDYING: "#f0e442",
+    Stage.TEACHING: "#e69f00",
+    Stage.WAITING: "#9aa0a644",
+    Stage.SKIPPED: "#9aa0a6",
+    Stage.FAILED: "#d55e00",
+}
+STATUS_COLOURS = {"success": "#009e73", "running": "#e69f00", "skipped": "#9aa0a6", "failed": "#d55e00"}
+ROW_PX, MOST_PX, LEAST_PX = 20, 900, 3
+# A chart's height holds its axis and legend, too.
+AXIS_PX, LEGEND_PX, LANE_PX = 34, 40, 44
+SELECTION = "window"
+PICKED = "#cc79a7"
+# An outline is drawn for every square, visible or not.
+MOST_OUTLINED = 2500
+
+
+def grid(frame: pd.DataFrame) -> alt.Chart:
+    """A square a symbol and window; a click selects one."""
+    rows, columns = frame["symbol"].nunique(), frame["window"].nunique()
+    step = max(min(ROW_PX, MOST_PX / max(rows, 1)), LEAST_PX)
+    spaced = alt.Scale(paddingInner=0.12 if step >= 8 and columns <= 80 else 0.0)
+    axis = alt.Axis(labelOverlap=True, labelAngle=0, ticks=False, domain=False)
+    stages = alt.Scale(domain=[stage.value for stage in STAGE_COLOURS], range=list(STAGE_COLOURS.values()))
+    picked = alt.selection_point(name=SELECTION, fields=["label"], on="click", empty=False)
+    told = ["symbol:N", "window:N", "stage:N", "reason:N", "skill, %:Q", "device:N", "seconds:Q"]
+    chart = (
+        alt.Chart(frame, height=int(rows * step) + AXIS_PX)
+        .mark_rect(cursor="pointer")
+        .encode(
+            x=alt.X("window:O", title=None, scale=spaced, axis=axis),
+            y=alt.Y("symbol:O", title=None, scale=spaced, axis=axis),
+            color=alt.Color("stage:N", scale=stages, legend=None),
+            tooltip=told,
+        )
+        .add_params(picked)
+    )
+    if len(frame) > MOST_OUTLINED:
+        return chart
+    return chart.encode(stroke=alt.condition(picked, alt.value(PICKED), alt.value(None)), strokeWidth=alt.value(2))
+
+
+def distribution(counts: dict[Stage, int]) -> str:
+    """HTML: one bar, all windows by stage, with the grid's legend under it."""
+    shown = {stage: counts[stage] for stage in STAGE_COLOURS if counts[stage]}
+    bar = "".join(
+        f'<span title="{count} {stage}" style="flex:{count};background:{STAGE_COLOURS[stage]}"></span>'
+        for stage, count in shown.items()
+    )
+    words = "".join(
+        f'<span style="white-space:nowrap"><span style="display:inline-block;width:.8em;height:.8em;'
+        f'border-radius:2px;background:{STAGE_COLOURS[stage]}"></span> {count} {stage}</span>'
+        for stage, count in shown.items()
+    )
+    return (
+        f'<div style="display:flex;height:12px;border-radius:4px;overflow:hidden">{bar}</div>'
+        f'<div style="display:flex;flex-wrap:wrap;gap:.2em 1.2em;margin-top:.5em;font-size:.875rem">{words}</div>'
+    )
+
+
+def lanes(frame: pd.DataFrame) -> alt.Chart:
+    """What each device did when; teachers above, students below."""
+    devices = frame["device"].nunique()
+    return (
+        alt.Chart(frame, height=max(devices, 1) * LANE_PX + AXIS_PX + LEGEND_PX)
+        .mark_bar(strokeWidth=0.5)
+        .encode(
+            x=alt.X("began:T", title=None),
+            x2="ended:T",
+            y=alt.Y("device:N", title=None, axis=alt.Axis(labelLimit=120)),
+            yOffset=alt.YOffset("role:N", sort=["teacher", "student"]),
+            color=alt.Color(
+                "status:N", title=None,
+                scale=alt.Scale(domain=list(STATUS_COLOURS), range=list(STATUS_COLOURS.values())),
+                legend=alt.Legend(orient="top"),
+            ),
+            tooltip=["device:N", "role:N", "label:N", "status:N", alt.Tooltip("seconds:Q", format=".2f")],
+        )
+    )  # fmt: skip
+
+
+def use(frame: pd.DataFrame) -> alt.Chart:
+    """How busy each device was."""
+    return (
+        alt.Chart(frame, height=200)
+        .mark_line(interpolate="step-after")
+        .encode(
+            x=alt.X("at:T", title=None),
+            y=alt.Y("use, %:Q", scale=alt.Scale(domain=[0, 100])),
+            color=alt.Color("device:N", title=None, legend=alt.Legend(orient="top")),
+            tooltip=["device:N", alt.Tooltip("use, %:Q", format=".0f"), alt.Tooltip("memory, MiB:Q", format=".0f")],
+        )
+    )
+
+
+def phase_seconds(frame: pd.DataFrame) -> alt.Chart:
+    """How long each phase took, or has taken."""
+    return (
+        alt.Chart(frame, height=len(frame) * 26 + AXIS_PX + 20)
+        .mark_bar()
+        .encode(
+            x=alt.X("seconds:Q", title="seconds"),
+            y=alt.Y("phase:N", sort=None, title=None, axis=alt.Axis(labelLimit=140)),
+            color=alt.Color(
+                "status:N",
+                scale=alt.Scale(domain=list(STATUS_COLOURS), range=list(STATUS_COLOURS.values())),
+                legend=None,
+            ),
+            tooltip=["phase:N", "status:N", alt.Tooltip("seconds:Q", format=".1f")],
+        )
+    )

@@ -1,0 +1,191 @@
+"""Page Training Progress: a run while it goes on, and as it was."""
+
+from collections import deque
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from orchestrator.dashboard import frames, live_charts
+from orchestrator.dashboard.watched import Watched
+from orchestrator.state import RUNNING_STAGES, Cell, DeviceState, Stage
+from orchestrator.view import duration
+from schemas.artifacts import RunManifest
+from schemas.layout import log_path
+from schemas.rows import read_model
+
+NOW_EVERY_S, REST_EVERY_S = 1.0, 2.0
+# Drawing ten thousand squares takes a browser some tenths of a second.
+MANY_CELLS, MANY_EVERY_S = 2500, 2.0
+SHOWN_LOG_LINES = 40
+LOG_TAIL_BYTES = 4 * 2**20
+
+
+def show(watched: Watched) -> None:
+    """The whole page of one run."""
+    live = not watched.over
+    many = len(watched.state.cells) > MANY_CELLS
+    st.fragment(_now, run_every=NOW_EVERY_S if live else None)(watched, live)
+    st.fragment(_grid, run_every=(MANY_EVERY_S if many else NOW_EVERY_S) if live else None)(watched)
+    st.fragment(_rest, run_every=REST_EVERY_S if live else None)(watched)
+
+
+def _now(watched: Watched, live: bool) -> None:
+    """How far the run is."""
+    with watched.lock:
+        watched.refresh()
+        state, now = watched.state, watched.now()
+        stages, phases = frames.stages(state), frames.phases(state, now)
+    if live and watched.over:
+        st.rerun()
+    _tiles(watched, stages)
+    st.dataframe(
+        phases,
+        hide_index=True,
+        height="content",
+        column_config={
+            "share": st.column_config.ProgressColumn("", min_value=0.0, max_value=1.0, format="percent"),
+            "done": "pieces",
+            "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
+        },
+    )
+    st.html(live_charts.distribution(stages))
+
+
+def _grid(watched: Watched) -> None:
+    """Every symbol and window; the one that was clicked in detail."""
+    with watched.lock:
+        cells = frames.grid(watched.state)
+    if cells.empty:
+        st.info("No window is planned yet: the bars are being read.")
+        return
+    event: Any = st.altair_chart(
+        live_charts.grid(cells), key="grid", on_select="rerun", selection_mode=[live_charts.SELECTION]
+    )
+    picked = event.selection.get(live_charts.SELECTION) or []
+    if picked and (cell := watched.state.cells.get(picked[0]["label"])):
+        _details(watched, cell)
+    else:
+        st.caption("A click on a window shows its scores, its attempts and its lines in the log.")
+
+
+def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
+    state, now = watched.state, watched.now()
+    total = sum(stages.values())
+    tiles: list[tuple[str, str]] = [("status", state.status)]
+    if state.began is not None:
+        tiles.append(("elapsed", duration(((state.ended or now) - state.began).total_seconds())))
+    if not watched.over:
+        left = state.remaining_s(now)
+        tiles.append(("training left", duration(left) if left is not None else "not known yet"))
+        tiles.append(("models a second", f"{state.throughput(now):.1f}"))
+    tiles.append(("trained", f"{stages[Stage.TRAINED]} of {total}"))
+    tiles.append(("running", str(sum(stages[stage] for stage in RUNNING_STAGES))))
+    tiles.append(("skipped", str(stages[Stage.SKIPPED])))
+    tiles.append(("failed", str(stages[Stage.FAILED])))
+    with st.container(horizontal=True):
+        for name, value in tiles:
+            st.metric(name, value, width="content")
+    if state.message and state.status not in ("running", state.message):
+        st.error(f"{state.status}: {state.message}")
+    if state.status == "interrupted":
+        st.warning(f"Nobody runs it any more. To go on: `orchestrator resume {state.run_id}`")
+    if watched.follower.missed:
+        st.warning(f"{watched.follower.missed} events were to be had nowhere any more.")
+
+
+def _details(watched: Watched, cell: Cell) -> None:
+    """Everything known of one window, and its lines in the log."""
+    with st.container(border=True):
+        st.markdown(f"**{cell.label}**: {cell.stage}")
+        st.dataframe(_table(("role", "what", "value"), _facts(cell)), hide_index=True)
+        lines = _log_lines(watched, cell.label)
+        st.caption(
+            f"last {len(lines)} lines about it in the run's log" if lines else "the run's log has no line about it"
+        )
+        if lines:
+            st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+def _facts(cell: Cell) -> list[tuple[Any, ...]]:
+    """What teacher and student say of themselves: role, what, value."""
+    rows = []
+    for role, piece in cell.pieces.items():
+        facts: dict[str, Any] = {
+            "status": piece.status.value, "device": piece.device, "attempt": piece.attempt,
+            "seconds": piece.duration_s, "message": piece.message,
+        }  # fmt: skip
+        shown = {name: value for name, value in (facts | piece.metrics).items() if value not in (None, "")}
+        rows += [(role.value, name, f"{v:.4g}" if isinstance(v, float) else str(v)) for name, v in shown.items()]
+    return rows
+
+
+def _log_lines(watched: Watched, label: str) -> list[str]:
+    """The newest lines of the run's log that name a window."""
+    if watched.layout is None:
+        return []
+    config = read_model(watched.layout.manifest, RunManifest).config
+    path = Path(log_path(config, watched.state.run_id))
+    if not path.is_file():
+        return []
+    found: deque[str] = deque(maxlen=SHOWN_LOG_LINES)
+    with path.open("rb") as log:
+        log.seek(max(path.stat().st_size - LOG_TAIL_BYTES, 0))
+        for line in log:
+            if label.encode() in line:
+                found.append(line.decode(errors="replace").rstrip())
+    return list(found)
+
+
+def _rest(watched: Watched) -> None:
+    """What changes slower: symbols, devices, phases, events."""
+    with watched.lock:
+        state, now = watched.state, watched.now()
+        symbols = frames.by_symbol(state) if state.cells else None
+        lanes, use, phases = frames.lanes(state, now), frames.use(state), frames.phases(state, now)
+        devices = [_device(each, now) for each in state.devices.values()]
+        failures = [(f"{each.at.astimezone():%H:%M:%S}", each.what, each.reason) for each in reversed(state.failures)]
+    if failures:
+        st.subheader("Failures and retries")
+        st.dataframe(_table(("time", "what", "reason"), failures), hide_index=True)
+    st.subheader("Devices")
+    if devices:
+        st.dataframe(
+            _table(("device", "standing", "slots", "done", "a second", "use", "memory, MiB", "does"), devices),
+            hide_index=True,
+            column_config={
+                "use": st.column_config.ProgressColumn("use", min_value=0.0, max_value=1.0, format="percent")
+            },
+        )
+    else:
+        st.info("No device has been seen yet.")
+    if not lanes.empty:
+        st.altair_chart(live_charts.lanes(lanes), key="lanes")
+    if not use.empty:
+        st.altair_chart(live_charts.use(use), key="use")
+    if symbols is not None:
+        st.subheader("Symbols")
+        st.dataframe(symbols, hide_index=True)
+    st.subheader("Phases")
+    if not phases.empty:
+        st.altair_chart(live_charts.phase_seconds(phases), key="phases")
+    st.subheader("Events")
+    kinds = st.multiselect("types", sorted({event.event_type.value for event in state.lines}), placeholder="all types")
+    text = st.text_input("text", placeholder="a symbol, a window, a device, a word of a message")
+    with watched.lock:
+        events = frames.events(state, set(kinds), text)
+    st.dataframe(events, hide_index=True)
+
+
+def _device(device: DeviceState, now: datetime) -> tuple[Any, ...]:
+    """Its row: name, standing, slots, done, rate, use, memory, what it does."""
+    memory = "" if device.memory_mib is None else f"{device.memory_mib:.0f}"
+    does = [f"{role} {label}" for role, label in device.running] or list(device.doing)
+    rate = f"{device.rate(now):.2f}"
+    return device.name, device.standing, device.slots, device.done, rate, device.use, memory, ", ".join(does)
+
+
+def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Rows as the columns that st.dataframe takes."""
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
