@@ -12,12 +12,14 @@ from orchestrator.dashboard.watched import Watched
 from orchestrator.state import RUNNING_STAGES, Cell, DeviceState, Stage
 from orchestrator.view import duration
 from schemas.artifacts import RunManifest
+from schemas.events import WINDOW_PHASES
 from schemas.layout import log_path
 from schemas.rows import read_model
 
 NOW_EVERY_S, REST_EVERY_S = 1.0, 2.0
 # Drawing ten thousand squares takes a browser some tenths of a second.
 MANY_CELLS, MANY_EVERY_S = 2500, 2.0
+TRAINING = tuple(WINDOW_PHASES.values())
 SHOWN_LOG_LINES = 40
 LOG_TAIL_BYTES = 4 * 2**20
 
@@ -72,7 +74,7 @@ def _grid(watched: Watched) -> None:
 
 def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
     state, now = watched.state, watched.now()
-    total = sum(stages.values())
+    total = max([sum(stages.values()), *(phase.total for name, phase in state.phases.items() if name in TRAINING)])
     tiles: list[tuple[str, str]] = [("status", state.status)]
     if state.began is not None:
         tiles.append(("elapsed", duration(((state.ended or now) - state.began).total_seconds())))
