@@ -19,6 +19,7 @@ from orchestrator.sender import Sender
 from orchestrator.streams import began_anew, read_beyond
 from orchestrator.supervision import UNTAKEN_S, Limits, Sent, Verdict, judge
 from orchestrator.telemetry import Telemetry
+from schemas.logs import Fact, facts
 from schemas.messages import RETRIED, FailureClass, Outcome, Status
 from schemas.versions import artifact_versions
 from schemas.wire import (
@@ -250,7 +251,8 @@ class Dispatcher:
         else:
             changed = self._ledger.record(outcome)
         if not changed:
-            logger.info("late outcome of %s %s attempt %d changes nothing", outcome.role, outcome.name, outcome.attempt)
+            late = (outcome.role, outcome.name, outcome.attempt)
+            logger.info("late outcome of %s %s attempt %d changes nothing", *late, extra=facts(self._run_id, *late))
 
     def _again(self, sent: Sent, failure: FailureClass, message: str) -> None:
         item = sent.item
@@ -258,7 +260,9 @@ class Dispatcher:
         item.due = time.monotonic() + (RETRY_BACKOFF_S * 2 ** (item.strikes - 1) if item.strikes else 0.0)
         self._backlog.add_again(item)
         role, name = item.key
-        self._progress.note(f"{role} {name}: attempt {sent.attempt} on {sent.device} {failure}: {message}")
+        said = f"{role} {name}: attempt {sent.attempt} on {sent.device} {failure}: {message}"
+        self._progress.note(said)
+        logger.warning("%s; trying again", said, extra=self._facts(sent))
 
     def _close(self, sent: Sent, failure: FailureClass | None, message: str) -> None:
         """End an attempt whose work goes on."""
@@ -318,7 +322,11 @@ class Dispatcher:
         message = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role}; its process was ended"
         self._end(self._failure(sent, FailureClass.TIMEOUT, message), on_end)
         self._progress.note(f"{sent.item.work.role} {sent.item.key[1]} on {sent.device}: {message}")
+        logger.warning("%s %s: %s", *sent.item.key, message, extra=self._facts(sent))
         self._sender.kill(sent.id, sent.device)
+
+    def _facts(self, sent: Sent) -> dict[str, Fact]:
+        return {**facts(self._run_id, *sent.item.key, sent.attempt), "device": sent.device}
 
     def _failure(self, sent: Sent, failure: FailureClass, message: str) -> Outcome:
         role, name = sent.item.key
