@@ -66,8 +66,8 @@ def _keep_children_quiet(**_: object) -> None:
 @celeryd_init.connect
 def _begin(**_: object) -> None:
     follow_parent()
-    follow_logs(logging.INFO)
     try:
+        follow_logs(logging.INFO)
         refuse_wrong_device(current_device())
     except RequestError as error:
         # Celery logs and forgets an Exception that a signal's receiver raises.
