@@ -11,7 +11,9 @@ from schemas.layout import RunLayout
 from schemas.rows import read_model
 
 # Circumstances: they change nothing that is compared.
-NOT_COMPARED = {"run_id", "data_dir", "log_dir", "release_dir", "telemetry_dir", "broker", "devices", "json_summary"}
+NOT_COMPARED = {
+    "run_id", "data_dir", "log_dir", "log_format", "release_dir", "telemetry_dir", "broker", "devices", "json_summary",
+}  # fmt: skip
 
 
 def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:

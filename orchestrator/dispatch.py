@@ -21,6 +21,7 @@ from orchestrator.streams import began_anew, read_beyond
 from orchestrator.supervision import UNTAKEN_S, Limits, Sent, Verdict, judge
 from orchestrator.telemetry import Telemetry
 from schemas.events import WINDOW_PHASES, EventStatus, EventType
+from schemas.logs import Fact, facts
 from schemas.messages import RETRIED, FailureClass, Outcome, Status, WindowTask
 from schemas.versions import artifact_versions
 from schemas.wire import (
@@ -250,13 +251,15 @@ class Dispatcher:
         else:
             changed = self._ledger.record(outcome)
         if not changed:
-            logger.info("late outcome of %s %s attempt %d changes nothing", outcome.role, outcome.name, outcome.attempt)
+            late = (outcome.role, outcome.name, outcome.attempt)
+            logger.info("late outcome of %s %s attempt %d changes nothing", *late, extra=facts(self._run_id, *late))
 
     def _again(self, sent: Sent, failure: FailureClass, message: str) -> None:
         item = sent.item
         self._close(sent, failure, message)
         item.due = time.monotonic() + (RETRY_BACKOFF_S * 2 ** (item.strikes - 1) if item.strikes else 0.0)
         self._backlog.add_again(item)
+        logger.warning("attempt ended, %s: %s; trying again", failure, message, extra=self._facts(sent))
         self._tell_retry(sent, EventStatus.FAILED, f"{failure}: {message}")
 
     def _tell_retry(self, sent: Sent, status: EventStatus, message: str) -> None:
@@ -327,7 +330,11 @@ class Dispatcher:
         message = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role}; its process was ended"
         self._end(self._failure(sent, FailureClass.TIMEOUT, message), on_end)
         self._progress.note(f"{sent.item.work.role} {sent.item.key[1]} on {sent.device}: {message}")
+        logger.warning("%s %s: %s", *sent.item.key, message, extra=self._facts(sent))
         self._sender.kill(sent.id, sent.device)
+
+    def _facts(self, sent: Sent) -> dict[str, Fact]:
+        return {**facts(self._run_id, *sent.item.key, sent.attempt), "device": sent.device}
 
     def _failure(self, sent: Sent, failure: FailureClass, message: str) -> Outcome:
         role, name = sent.item.key

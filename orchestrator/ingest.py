@@ -43,7 +43,7 @@ def start(config: IngestConfig, console: Screen) -> CoverageTable:
         bars=bars,
         symbols=report.symbols,
     )
-    with logging_to(log), signals_raise() as interrupted, ExitStack() as stack:
+    with logging_to(log, config.log_format, run_id), signals_raise() as interrupted, ExitStack() as stack:
         url = config.broker or stack.enter_context(brokers.embedded())
         brokers.wait(url)
         try:

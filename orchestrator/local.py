@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from schemas.config import LogFormat
 from schemas.errors import PhaseError
+from schemas.logs import LOG_DIR_ENV, LOG_FORMAT_ENV
 from schemas.wire import BROKER_ENV
 
 logger = logging.getLogger(__name__)
@@ -21,8 +23,8 @@ RESTART_S = 1.0
 class LocalWorkers:
     """`workers start` on `devices`; what they print goes to the end of `log`."""
 
-    def __init__(self, devices: str, broker: str, log: Path) -> None:
-        self._devices, self._broker, self._log = devices, broker, log
+    def __init__(self, devices: str, broker: str, log: Path, log_format: LogFormat) -> None:
+        self._devices, self._broker, self._log, self._log_format = devices, broker, log, log_format
         self._process = self._start()
         self._ended: float | None = None
 
@@ -52,10 +54,12 @@ class LocalWorkers:
             self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        # The setting of that name is this program's: local workers write to the run's log, in no folder of their own.
+        inherited = {name: value for name, value in os.environ.items() if name != LOG_DIR_ENV}
         with self._log.open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", "workers", "start", "--devices", self._devices, "--until-stdin-closes"],
-                env=os.environ | {BROKER_ENV: self._broker},
+                env=inherited | {BROKER_ENV: self._broker, LOG_FORMAT_ENV: self._log_format},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -64,9 +68,9 @@ class LocalWorkers:
 
 
 @contextmanager
-def local_workers(devices: str, broker: str, log: Path) -> Iterator[LocalWorkers]:
+def local_workers(devices: str, broker: str, log: Path, log_format: LogFormat) -> Iterator[LocalWorkers]:
     """Start workers; stop them on the way out."""
-    workers = LocalWorkers(devices, broker, log)
+    workers = LocalWorkers(devices, broker, log, log_format)
     try:
         yield workers
     finally:

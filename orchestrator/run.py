@@ -138,7 +138,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
     log = log_path(config, manifest.run_id)
     before = float(ledger.get("duration_seconds") or 0.0)
     status, message = FAILED, ""
-    with logging_to(log), signals_raise() as interrupted, ExitStack() as stack:
+    with logging_to(log, config.log_format, manifest.run_id), signals_raise() as interrupted, ExitStack() as stack:
         redis = stack.enter_context(brokers.connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
         hold_name(redis, layout)

@@ -15,8 +15,9 @@ from orchestrator.local import local_workers
 from orchestrator.progress import Progress
 from orchestrator.sender import Sender
 from orchestrator.telemetry import Telemetry
-from schemas.config import BarsConfig
+from schemas.config import BarsConfig, LogFormat
 from schemas.errors import Interrupted
+from schemas.logs import dressed
 
 
 def open_fleet(
@@ -27,7 +28,9 @@ def open_fleet(
 
     `tend` is called between any two steps of the work.
     """
-    local = stack.enter_context(local_workers(config.devices, url, log)) if config.local_workers else None
+    local = None
+    if config.local_workers:
+        local = stack.enter_context(local_workers(config.devices, url, log, config.log_format))
     sender = Sender(url)
     stack.callback(sender.close)
 
@@ -42,10 +45,10 @@ def open_fleet(
 
 
 @contextmanager
-def logging_to(path: Path) -> Iterator[None]:
+def logging_to(path: Path, log_format: LogFormat, run_id: str) -> Iterator[None]:
+    """Inside the block, this process's log lines go to the end of `path` too, and carry the run's id."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler = dressed(logging.FileHandler(path, encoding="utf-8"), log_format, run_id=run_id)
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -37,6 +37,7 @@ Entry = Literal["next-open", "close"]
 LabelReturn = Literal["gross", "net"]
 Privilege = Literal["path", "cross-section"]
 StudentKind = Literal["logistic", "booster"]
+LogFormat = Literal["text", "json"]
 
 
 class TrainingSettings(Frozen):
@@ -131,6 +132,7 @@ class BarsConfig(Frozen):
     )
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
     log_dir: str = Field("logs", description="Folder of log files.")
+    log_format: LogFormat = Field("text", description="How log lines are written: text, or json (one object a line).")
     max_failure_rate: Annotated[float, Field(ge=0, le=1)] = Field(
         0.15, description="Share of attempted windows, or symbols, that may fail before their phase does."
     )

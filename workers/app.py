@@ -4,19 +4,21 @@ The orchestrator supervises attempts itself: what a worker loses is sent again b
 So the broker keeps no copy to redeliver by its own clock, and each message costs two round trips less.
 """
 
+import logging
 import os
 import signal
 from typing import Any
 
 from celery import Celery
 from celery.exceptions import WorkerLostError
-from celery.signals import celeryd_init, task_failure, worker_process_init
+from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, task_failure, worker_process_init
 
 from schemas.errors import RequestError
 from schemas.wire import BROKER_ENV
 from workers.devices import current_device
 from workers.gpu import refuse_wrong_cuda, refuse_wrong_device
 from workers.lifeline import follow_parent
+from workers.logs import follow_logs
 from workers.outcomes import report_lost
 from workers.presence import PresenceStep
 
@@ -49,10 +51,23 @@ app.conf.update(
 app.steps["consumer"].add(PresenceStep)
 
 
+@setup_logging.connect
+def _log(loglevel: int, **_: object) -> None:
+    """Instead of Celery's own handlers, in the worker and in each pool child."""
+    follow_logs(loglevel)
+
+
+@celeryd_after_setup.connect
+def _keep_children_quiet(**_: object) -> None:
+    """A spawned child would print its first lines in a format of its own, before it comes to `_log`."""
+    os.environ["_MP_FORK_LOGLEVEL_"] = ""
+
+
 @celeryd_init.connect
 def _begin(**_: object) -> None:
     follow_parent()
     try:
+        follow_logs(logging.INFO)
         refuse_wrong_device(current_device())
     except RequestError as error:
         # Celery logs and forgets an Exception that a signal's receiver raises.

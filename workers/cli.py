@@ -6,23 +6,39 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO, TypeVar
 
 import typer
 from pydantic import ValidationError
 
 from schemas.base import Frozen
 from schemas.errors import GurukulError
+from schemas.logs import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
 from schemas.preflight import PreflightRequest
 from schemas.question import Answer, RunQuestion, WindowQuestion
 from schemas.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.wire import BROKER_ENV
 from workers.devices import find_devices
 
+if TYPE_CHECKING:
+    from workers.fleet import Logging
+
+logger = logging.getLogger(__name__)
+
 Q = TypeVar("Q", bound=Frozen)
 
 # Workers of one run have nothing to finish once it is over; a fleet lets its windows end.
 TIED_DRAIN_S, DRAIN_S = 5.0, 30.0
+
+
+class LogLines(StrEnum):
+    """How log lines are written, as an option's choice."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -41,6 +57,13 @@ def start(
         str | None, typer.Option(help="redis:// or rediss:// URL of the broker.", envvar=BROKER_ENV)
     ] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_format: Annotated[
+        LogLines, typer.Option(help="text, or json: one object a line.", envvar=LOG_FORMAT_ENV)
+    ] = LogLines.TEXT,
+    log_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of workers.log and one log a device; none: stdout.", envvar=LOG_DIR_ENV),
+    ] = None,
     until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
     """Start one worker process a device and keep it running. Stop with Ctrl-C or SIGTERM.
@@ -49,9 +72,10 @@ def start(
     Example:
       workers start --devices cpu:2x1 --broker redis://127.0.0.1:6379/0
     """
-    from workers.fleet import supervise
+    from workers.fleet import Logging, supervise
 
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+    logs = Logging(log_level, log_format.value, log_dir)
+    _log(logs)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -60,9 +84,13 @@ def start(
     try:
         if not broker:
             raise GurukulError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
-        supervise(find_devices(devices), broker, stop, log_level, TIED_DRAIN_S if until_stdin_closes else DRAIN_S)
+        supervise(find_devices(devices), broker, stop, logs, TIED_DRAIN_S if until_stdin_closes else DRAIN_S)
     except (GurukulError, ValueError) as error:
-        typer.echo(f"workers: {error}", err=True)
+        # Where stdout is a JSON log, stderr is as a rule the same file.
+        if log_format is LogLines.JSON:
+            logger.error("%s", error)
+        if log_format is LogLines.TEXT or log_dir is not None:
+            typer.echo(f"workers: {error}", err=True)
         raise typer.Exit(2) from None
 
 
@@ -129,6 +157,24 @@ def _answer(kind: type[Q], answer: Callable[[Q], Answer]) -> None:
         typer.echo(f"workers: {error}", err=True)
         raise typer.Exit(2) from None
     typer.echo(answer(question).model_dump_json())
+
+
+def _log(logs: "Logging") -> None:
+    """Log to stdout or `workers.log`, an exception that nobody catches too; exits where that cannot be."""
+    stream: TextIO = sys.stdout
+    if logs.folder is not None:
+        try:
+            logs.folder.mkdir(parents=True, exist_ok=True)
+            stream = (logs.folder / "workers.log").open("a", encoding="utf-8")
+        except OSError as error:
+            typer.echo(f"workers: {logs.folder} cannot be written: {error.strerror}; check --log-dir", err=True)
+            raise typer.Exit(2) from None
+    try:
+        log_everything(stream, logs.format, logs.level)
+    except ValueError as error:
+        typer.echo(f"workers: {error}; --log-level is DEBUG, INFO, WARNING or ERROR", err=True)
+        raise typer.Exit(2) from None
+    sys.excepthook = lambda kind, error, trace: logger.critical("%s", error, exc_info=(kind, error, trace))
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from schemas.device import DeviceKind
 from schemas.errors import DataError, PhaseError, RequestError
 from schemas.events import EventStatus, EventType, Phase, TrainingEvent
+from schemas.logs import about, facts
 from schemas.messages import RETRIED, FailureClass, IngestTask, Outcome, Role, RunTask, Status, WindowTask, work_name
 from schemas.wire import claim, report
 from workers import outcomes, work
@@ -42,6 +43,11 @@ def execute(role: Role, message: dict[str, Any]) -> None:
     task = outcomes.parse(message)
     if task.role is not role:
         raise ValueError(f"message of role {task.role} came to task {role}")
+    with about(facts(task.run_id, role, work_name(task), task.attempt)):
+        _carry_out(role, task)
+
+
+def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> None:
     redis, name = shared(), work_name(task)
     device = current_device().name
     claimant = f"{device} {os.getpid()}"

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from schemas.config import LogFormat
 from schemas.device import Device
 from schemas.errors import RequestError
+from schemas.logs import LOG_FORMAT_ENV
 from schemas.wire import BROKER_ENV, PRESENCE_EXPIRY_S, Presence, presence_key
 from workers.devices import environment
 
@@ -45,16 +47,25 @@ class Worker:
     due: float = 0.0
 
 
-def supervise(devices: list[Device], broker: str, stop: threading.Event, log_level: str, drain_s: float) -> None:
+@dataclass(frozen=True)
+class Logging:
+    """How workers log; each to the end of `folder`/DEVICE.log, without a folder to this process's stdout."""
+
+    level: str
+    format: LogFormat
+    folder: Path | None
+
+
+def supervise(devices: list[Device], broker: str, stop: threading.Event, logs: Logging, drain_s: float) -> None:
     """Keep one worker a device running until `stop` is set; then give them `drain_s` to finish what they run."""
     _refuse_doubles(devices, broker, stop)
     workers = [Worker(device) for device in devices]
     with _temporary_folder() as temporary:
-        surroundings = {BROKER_ENV: broker, "TMPDIR": temporary}
+        surroundings = {BROKER_ENV: broker, LOG_FORMAT_ENV: logs.format, "TMPDIR": temporary}
         try:
             while not stop.wait(0.2):
                 for worker in workers:
-                    _tend(worker, surroundings, log_level)
+                    _tend(worker, surroundings, logs)
         finally:
             _end(workers, drain_s)
 
@@ -72,18 +83,20 @@ def _temporary_folder() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tend(worker: Worker, surroundings: dict[str, str], log_level: str) -> None:
-    now = time.monotonic()
+def _tend(worker: Worker, surroundings: dict[str, str], logs: Logging) -> None:
+    now, about = time.monotonic(), {"device": worker.device.name}
     if worker.process is None:
         if now >= worker.due:
-            worker.process, worker.started = _start(worker.device, surroundings, log_level), now
-            logger.info("worker %s started, pid %d", worker.device.name, worker.process.pid)
+            worker.process, worker.started = _start(worker.device, surroundings, logs), now
+            logger.info("worker %s started, pid %d", worker.device.name, worker.process.pid, extra=about)
         return
     code = worker.process.poll()
     if code is None:
         return
     worker.backoff_s = FIRST_BACKOFF_S if now - worker.started > STEADY_S else worker.backoff_s
-    logger.warning("worker %s ended with %d; starting again in %.0f s", worker.device.name, code, worker.backoff_s)
+    logger.warning(
+        "worker %s ended with %d; starting again in %.0f s", worker.device.name, code, worker.backoff_s, extra=about
+    )
     _sign_off(worker.device, surroundings[BROKER_ENV])
     worker.process, worker.due = None, now + worker.backoff_s
     worker.backoff_s = min(worker.backoff_s * 2, LONGEST_BACKOFF_S)
@@ -100,20 +113,23 @@ def _sign_off(device: Device, broker: str) -> None:
         logger.warning("could not sign %s off: %s", device.name, error)
 
 
-def _start(device: Device, surroundings: dict[str, str], log_level: str) -> subprocess.Popen[bytes]:
+def _start(device: Device, surroundings: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
     command = [
-        sys.executable, "-m", "celery", "-A", "workers.app", "worker",
+        sys.executable, "-m", "celery", "--quiet", "-A", "workers.app", "worker",
         "--hostname", device.name, "--queues", device.name, "--concurrency", str(device.slots),
-        "--without-gossip", "--without-mingle", "--loglevel", log_level,
+        "--without-gossip", "--without-mingle", "--loglevel", logs.level,
     ]  # fmt: skip
-    return subprocess.Popen(
-        command,
-        env=os.environ | environment(device) | surroundings,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
-        preexec_fn=_affinity_setter(device),
-        start_new_session=True,
-    )
+    with ExitStack() as stack:
+        output = stack.enter_context((logs.folder / f"{device.name}.log").open("ab")) if logs.folder else None
+        return subprocess.Popen(
+            command,
+            env=os.environ | environment(device) | surroundings,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_affinity_setter(device),
+            start_new_session=True,
+        )
 
 
 def _affinity_setter(device: Device) -> Callable[[], None] | None:
@@ -125,6 +141,7 @@ def _affinity_setter(device: Device) -> Callable[[], None] | None:
 
 def _end(workers: list[Worker], drain_s: float) -> None:
     running = [worker.process for worker in workers if worker.process is not None and worker.process.poll() is None]
+    logger.info("ending %d workers; they have %.0f s for what they run", len(running), drain_s)
     for process in running:
         process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + drain_s

@@ -79,6 +79,7 @@ OTHER_VALUES = {
     "data_dir": ("elsewhere", '"elsewhere"'),
     "release_dir": ("elsewhere", '"elsewhere"'),
     "log_dir": ("elsewhere", '"elsewhere"'),
+    "log_format": ("json", '"json"'),
     "run_id": ("trial-1", '"trial-1"'),
     "skip_fetch": ("true", "true"),
     "reuse": ("true", "true"),
