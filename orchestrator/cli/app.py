@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import compare, examine, fleet, flower, ingest, inspect, release, run
+from orchestrator.cli import compare, examine, fleet, flower, ingest, inspect, metrics, release, run
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -34,3 +34,4 @@ cli.command("resume")(run.resume)
 cli.command("cancel")(fleet.cancel)
 cli.command("fleet")(fleet.fleet)
 cli.command("flower")(flower.flower)
+cli.command("metrics")(metrics.metrics)

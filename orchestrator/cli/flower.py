@@ -61,7 +61,7 @@ def flower(
         LOGIN_ENV: login,
     }
     secret = {"FLOWER_COOKIE_SECRET": secrets.token_hex(32)}
-    # No -A: Flower needs no code of the workers. Every 5 s it asks all of them for events, so without it they send none.
+    # No -A: Flower needs no code of the workers. Every 5 s it asks them for events; without it they send none.
     os.execve(sys.executable, [sys.executable, "-m", "celery", "flower"], SETTINGS | secret | dict(os.environ) | mine)
 
 
