@@ -7,7 +7,7 @@ from kombu.exceptions import KombuError
 from kombu.messaging import Producer
 
 from orchestrator.backlog import Work
-from schemas.messages import TASK_NAMES, work_name
+from schemas.messages import TASK_NAMES, IngestTask, WindowTask, work_name
 from schemas.wire import attempt_id
 
 
@@ -48,7 +48,7 @@ class Sender:
             queue=device,
             task_id=attempt_id(task.run_id, task.role, name, task.attempt),
             argsrepr=f"({name})",
-            kwargsrepr=repr({"role": str(task.role), "name": name, "attempt": task.attempt, "device": device}),
+            kwargsrepr=repr({"run": task.run_id, "role": str(task.role)} | _shown(task) | {"device": device}),
             producer=producer,
             retry=False,
         )
@@ -62,3 +62,11 @@ class Sender:
 
     def close(self) -> None:
         self._app.close()
+
+
+def _shown(task: Work) -> dict[str, str | int]:
+    """What a piece of work is about, by names that a person can search Flower for, such as `kwargs:symbol=AAPL`."""
+    if isinstance(task, WindowTask):
+        return {"symbol": task.window.symbol, "window": task.window.label, "attempt": task.attempt}
+    name = "symbol" if isinstance(task, IngestTask) else "name"
+    return {name: work_name(task), "attempt": task.attempt}

@@ -30,7 +30,10 @@ def fake_nvml(count: int, free_mib: int = TOTAL_MIB) -> SimpleNamespace:
         nvmlDeviceGetUUID=lambda handle: f"GPU-{handle:04d}",
         nvmlDeviceGetName=lambda handle: b"Fake 9000",
         nvmlDeviceGetCpuAffinity=lambda handle, words: [0b11 << (2 * handle)] + [0] * (words - 1),
-        nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(total=TOTAL_MIB * MIB, free=free_mib * MIB),
+        nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(
+            total=TOTAL_MIB * MIB, free=free_mib * MIB, used=(TOTAL_MIB - free_mib) * MIB
+        ),
+        nvmlDeviceGetUtilizationRates=lambda handle: SimpleNamespace(gpu=40 + handle, memory=5),
         nvmlDeviceGetPciInfo=lambda handle: SimpleNamespace(domain=0, bus=FIRST_BUS + handle, device=0),
     )
 

@@ -40,7 +40,7 @@ def refuse_wrong_device(device: Device, nvml: Any = None) -> None:
                 f"{device.name} needs {name}={wanted!r}, here it is {found}; start workers with `workers start`"
             )
     if device.kind is DeviceKind.GPU:
-        _handle(device, nvml or _pynvml())
+        _handle(device, nvml or pynvml())
 
 
 def refuse_wrong_cuda(device: Device, runtime: Any = None, nvml: Any = None) -> None:
@@ -52,7 +52,7 @@ def refuse_wrong_cuda(device: Device, runtime: Any = None, nvml: Any = None) -> 
     if device.kind is DeviceKind.CPU:
         return
     runtime = runtime or _cupy_runtime(device)
-    nvml = nvml or _pynvml()
+    nvml = nvml or pynvml()
     try:
         count, properties = runtime.getDeviceCount(), runtime.getDeviceProperties(0)
     except runtime.CUDARuntimeError as error:
@@ -75,7 +75,7 @@ def refuse_full_memory(device: Device, nvml: Any = None) -> None:
     """
     if device.kind is DeviceKind.CPU:
         return
-    nvml = nvml or _pynvml()
+    nvml = nvml or pynvml()
     free_mib = nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByUUID(device.uuid)).free // MIB
     if free_mib < NEEDED_MIB:
         raise MemoryError(
@@ -120,7 +120,8 @@ def _place(domain: int, bus: int, device: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def _pynvml() -> Any:
+def pynvml() -> Any:
+    """NVML's binding, started once in this process; RequestError where it is not installed or finds no driver."""
     try:
         nvml = importlib.import_module("pynvml")
     except ImportError:

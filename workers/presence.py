@@ -17,6 +17,7 @@ from schemas.versions import artifact_versions
 from schemas.wire import PRESENCE_EXPIRY_S, PRESENCE_INTERVAL_S, Presence, presence_key
 from workers.connection import connect
 from workers.devices import current_device
+from workers.usage import usage
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +34,14 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.redis: Redis | None = None
         self.since = datetime.now(UTC)
         self.draining = False
+        self.device = current_device()
+        self.usage = usage(self.device)
         self.counts: deque[tuple[float, int]] = deque()
         signals.worker_shutting_down.connect(self._drain)
         signals.worker_shutdown.connect(self._sign_off)
         super().__init__(parent, **kwargs)
 
     def start(self, parent: Any) -> None:
-        self.device = current_device()
         if self.redis is None:
             self.redis = connect(timeout_s=2.0)
         self._beat()
@@ -80,6 +82,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             running=tuple(sorted(request.id for request in state.active_requests)),
             done=done,
             rate=self._rate(done),
+            **self.usage()._asdict(),
             draining=self.draining,
         )
         try:

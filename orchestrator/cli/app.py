@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import compare, examine, fleet, ingest, inspect, release, run, telemetry, watch
+from orchestrator.cli import compare, examine, fleet, flower, ingest, inspect, metrics, release, run, telemetry, watch
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -35,3 +35,5 @@ cli.command("cancel")(fleet.cancel)
 cli.command("fleet")(fleet.fleet)
 cli.command("watch")(watch.watch)
 cli.add_typer(telemetry.group, name="telemetry")
+cli.command("flower")(flower.flower)
+cli.command("metrics")(metrics.metrics)

@@ -38,10 +38,7 @@ def fleet(
     from orchestrator.fleet import presences
 
     try:
-        if broker is None:
-            raise RequestError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
-        brokers.check(broker)
-        with brokers.connect(broker) as redis:
+        with brokers.connect(answering(broker)) as redis:
             found = list(presences(redis).values())
     except (GurukulError, RedisError) as error:
         raise fail(error) from None
@@ -99,6 +96,16 @@ def cancel(
     typer.echo(f"run {run_id} is cancelled; to go on: orchestrator resume {run_id}{where}")
 
 
+def answering(broker: str | None) -> str:
+    """The URL of the broker that was asked for; RequestError if none was, or if it does not answer."""
+    from orchestrator import broker as brokers
+
+    if broker is None:
+        raise RequestError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
+    brokers.check(broker)
+    return broker
+
+
 def _show(found: list[Presence]) -> None:
     table = Table()
     for heading in ("device", "slots", "since", "done", "a second"):
@@ -109,9 +116,9 @@ def _show(found: list[Presence]) -> None:
         doing = [_work(identity) for identity in presence.running] or ["nothing"]
         doing += [f"{waiting} waiting"] if waiting else []
         doing += ["leaving"] if presence.draining else []
-        model = f"\n{presence.device.model}" if presence.device.model else ""
+        model = [presence.device.model] if presence.device.model else []
         table.add_row(
-            presence.device.name + model,
+            "\n".join([presence.device.name, *model, *_use(presence)]),
             str(presence.device.slots),
             _ago(presence.since),
             str(presence.done),
@@ -119,6 +126,13 @@ def _show(found: list[Presence]) -> None:
             "\n".join(doing),
         )
     Screen().print(table)
+
+
+def _use(presence: Presence) -> list[str]:
+    """What is known of the device's use and memory, in one line or none: a column each would not fit a terminal."""
+    use = [] if presence.utilisation is None else [f"{presence.utilisation:.0%} used"]
+    memory = [] if presence.memory_mib is None else [f"{presence.memory_mib:.0f} MiB"]
+    return [", ".join(use + memory)] if use or memory else []
 
 
 def _work(identity: str) -> str:

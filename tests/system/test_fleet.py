@@ -1,6 +1,7 @@
 """A shared fleet as its users see it: runs wait for workers, share them, are cancelled; devices are listed."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,8 +41,20 @@ def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab)
     result = orchestrator("fleet", "--json", "--broker", empty.url, cwd=empty.folder)
     devices = json.loads(result.stdout)["devices"]
     assert [device["device"]["name"].split("@")[0] for device in devices] == ["cpu0", "cpu1"]
-    runs = {identity.split("/")[0] for device in devices for identity in device["held"]}
-    assert runs == {"first", "second"}
+    assert all(0 <= device["utilisation"] <= 1 for device in devices)
+    assert all(0 < device["memory_mib"] < device["memory_total_mib"] for device in devices)
+    listed = orchestrator("fleet", "--broker", empty.url, cwd=empty.folder).stdout
+    assert len(re.findall(r"\d% used, \d+ MiB", listed)) == 2, listed
+    assert max(map(len, listed.splitlines())) <= 80
+    seen: set[str] = set()
+
+    def both_are_listed() -> bool:
+        held = json.loads(orchestrator("fleet", "--json", "--broker", empty.url, cwd=empty.folder).stdout)["devices"]
+        seen.update(identity.split("/")[0] for device in held for identity in device["held"])
+        return seen == {"first", "second"}
+
+    # At one moment the two devices may hold work of one run alone.
+    wait_for(both_are_listed, "work of both runs on the devices")
 
     result = orchestrator("cancel", "second", cwd=second.cwd)
     assert result.returncode == 0, result.stderr

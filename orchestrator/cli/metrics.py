@@ -1,0 +1,71 @@
+"""`orchestrator metrics`: an endpoint for Prometheus."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.fleet import Broker
+from orchestrator.cli.options import fail
+from schemas.errors import GurukulError, RequestError
+from schemas.names import redact
+
+BROKER_TIMEOUT_S = 2.0
+
+
+def metrics(
+    broker: Broker = None,
+    data_dir: Annotated[
+        str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")
+    ] = "data",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any.", min=0, max=65535)] = 9464,
+    address: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every network.")] = "127.0.0.1",
+) -> None:
+    """Serve metrics of runs and fleet to Prometheus: runs that go on or ended within a day, and devices, if a
+    broker is given. Reads only; needs no login, so it listens on loopback unless told otherwise.
+
+    \b
+    Example:
+      orchestrator metrics --broker redis://127.0.0.1:6379/0
+    """
+    from prometheus_client import CollectorRegistry, start_http_server
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    from orchestrator.metrics import GurukulCollector
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        if not Path(data_dir).is_dir():
+            raise RequestError(f"there is no folder {data_dir}; give --data-dir")
+        redis = None
+        if broker is not None:
+            try:
+                redis = Redis.from_url(
+                    broker,
+                    socket_timeout=BROKER_TIMEOUT_S,
+                    socket_connect_timeout=BROKER_TIMEOUT_S,
+                    retry=Retry(NoBackoff(), 0),
+                )
+            except ValueError:
+                raise RequestError(f"broker {redact(broker)!r} is no URL; write it as redis://HOST:PORT/0") from None
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(GurukulCollector(data_dir, redis))
+        try:
+            server, thread = start_http_server(port, address, registry)
+        except OSError as error:
+            raise RequestError(
+                f"nothing can listen on {address}:{port} ({error.strerror}); give another --port"
+            ) from None
+    except GurukulError as error:
+        raise fail(error) from None
+    typer.echo(f"metrics are at http://{address}:{server.server_port}/metrics")
+    stop.wait()
+    server.shutdown()
+    server.server_close()
+    thread.join()

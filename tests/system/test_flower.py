@@ -1,0 +1,196 @@
+"""Flower as `orchestrator flower` starts it: a real one, on a real fleet, asked through its HTTP API."""
+
+import ast
+import base64
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+import pytest
+
+from orchestrator.ledger import Ledger
+from schemas.messages import Role
+from tests.chaos.lab import SYMBOLS, Lab, Run, lab
+from tests.conftest import clean_environment, orchestrator
+from tests.waiting import wait_for
+
+LOGIN = "kavita:an-unguessed-one"
+BUCKETS = {"0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0", "60.0", "120.0", "300.0", "600.0", "+Inf"}
+
+
+@dataclass(frozen=True)
+class Flower:
+    """A running `orchestrator flower`: its process, where it listens, what it prints."""
+
+    process: psutil.Popen
+    port: int
+    log: Path
+
+    def get(self, path: str, login: str = LOGIN) -> tuple[int, bytes]:
+        """Status and body of an answer; status 0 while nothing answers."""
+        headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection, suppress(ConnectionError):
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        return 0, b""
+
+    def tasks(self, search: str = "") -> list[dict[str, Any]]:
+        """Window tasks of which Flower knows what they are about, kwargs parsed."""
+        status, body = self.get(f"/api/tasks?limit=10000&search={quote(search)}")
+        assert status == 200, body
+        found = [task for task in json.loads(body).values() if task["name"] in ("teacher.train", "student.train")]
+        return [task | {"kwargs": ast.literal_eval(task["kwargs"])} for task in found]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Two devices of one slot on a server of their own."""
+    with lab(tmp_path_factory.mktemp("flower"), devices=2) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def flower(fleet: Lab) -> Iterator[Flower]:
+    """Flower, started after the workers."""
+    port, log = free_port(), fleet.folder / "flower.log"
+    with log.open("wb") as output:
+        process = psutil.Popen(
+            [sys.executable, "-m", "orchestrator", "flower", "--port", str(port)],
+            env=clean_environment() | {"GURUKUL_BROKER": fleet.url, "FLOWER_BASIC_AUTH": LOGIN},
+            cwd=fleet.folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    started = Flower(process, port, log)
+    try:
+        wait_for(lambda: started.get("/healthcheck")[0] == 200 or process.poll() is not None, "Flower")
+        assert process.poll() is None, log.read_text()
+        yield started
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def kill_worker(fleet: Lab, name: str) -> None:
+    """Kill a device's worker; returns when its supervisor has started another."""
+    before = fleet.present()[name].pid
+    psutil.Process(before).kill()
+    wait_for(lambda: name in fleet.present() and fleet.present()[name].pid != before, "another worker")
+
+
+def windows_of(run: Run) -> set[tuple[str, str]]:
+    """(role, window) of all that the ledger knows to have been sent."""
+    with closing(Ledger(run.layout.ledger)) as ledger:
+        return {
+            (r.role.value, r.name) for role in (Role.TEACHER, Role.STUDENT) for r in ledger.records(role) if r.attempt
+        }
+
+
+def test_tasks_are_seen_by_symbol_and_window_and_workers_by_device(fleet: Lab, flower: Flower) -> None:
+    """Flower that came after the workers sees them and, within seconds, their tasks; also those of a worker that was
+    started again after it; from then on, every window of a run."""
+    first = fleet.run(run_id="first")
+    devices = sorted(fleet.present())
+    wait_for(flower.tasks, "a task that Flower was told of")
+    kill_worker(fleet, devices[0])
+    reborn = fleet.present()[devices[0]].since.timestamp()
+    assert first.finish() == 0, first.printed
+    second = fleet.run(run_id="second")
+    wait_for(
+        lambda: any(task["worker"] == devices[0] and task["received"] > reborn for task in flower.tasks()),
+        "a task on the worker that was started again",
+    )
+    assert second.finish() == 0, second.printed
+
+    third = fleet.run(run_id="third")
+    assert third.finish() == 0, third.printed
+
+    def seen() -> list[dict[str, Any]]:
+        return [task for task in flower.tasks("kwargs:run=third") if task["state"] == "SUCCESS"]
+
+    sent = windows_of(third)
+    tasks = wait_for(lambda: len(seen()) >= len(sent) and seen(), "every window of the third run")
+    assert {(task["kwargs"]["role"], task["kwargs"]["window"]) for task in tasks} == sent
+    assert {task["kwargs"]["symbol"] for task in tasks} == set(SYMBOLS)
+    assert all(task["kwargs"]["window"].startswith(f"{task['kwargs']['symbol']}_") for task in tasks)
+    assert all(task["args"] == f"({task['kwargs']['window']})" for task in tasks)
+    assert {task["worker"] for task in tasks} == set(devices)
+    assert all(task["worker"] == task["kwargs"]["device"] for task in tasks)
+
+    of_one = flower.tasks("kwargs:symbol=AAA kwargs:run=third")
+    assert len(of_one) == sum(name.startswith("AAA_") for _, name in sent)
+    assert {task["kwargs"]["symbol"] for task in of_one} == {"AAA"}
+    status, workers = flower.get("/api/workers?refresh=1")
+    assert (status, sorted(json.loads(workers))) == (200, devices)
+
+    status, metrics = flower.get("/metrics", login="")
+    text = metrics.decode()
+    assert status == 200
+    assert f'flower_worker_online{{worker="{devices[0]}"}} 1.0' in text
+    buckets = re.findall(r'flower_task_runtime_seconds_bucket{le="([^"]+)",task="student.train"', text)
+    assert set(buckets) == BUCKETS
+
+
+def test_pages_and_api_ask_for_the_login_and_change_nothing(fleet: Lab, flower: Flower) -> None:
+    """Without the login, or with another, 401; with it one may look but not act; metrics and health are open."""
+    for page in ("/workers", "/api/workers", "/api/tasks"):
+        assert [flower.get(page, login)[0] for login in ("", "kavita:guess", LOGIN)] == [401, 401, 200]
+    assert [flower.get(page, "")[0] for page in ("/metrics", "/healthcheck")] == [200, 200]
+    device = next(iter(fleet.present()))
+    with closing(HTTPConnection("127.0.0.1", flower.port, timeout=10)) as connection:
+        login = base64.b64encode(LOGIN.encode()).decode()
+        connection.request("POST", f"/api/worker/shutdown/{device}", headers={"Authorization": f"Basic {login}"})
+        assert connection.getresponse().status == 403
+
+
+def test_it_listens_on_loopback_alone_and_its_command_line_has_no_secret(fleet: Lab, flower: Flower) -> None:
+    """One socket on 127.0.0.1; broker and password are in its environment, which others on the host cannot read."""
+    listening = [c.laddr for c in flower.process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    assert [(address.ip, address.port) for address in listening] == [("127.0.0.1", flower.port)]
+    words = " ".join(flower.process.cmdline())
+    assert "an-unguessed-one" not in words and str(fleet.port) not in words
+
+
+def test_what_cannot_start_says_so_in_one_line(fleet: Lab, flower: Flower, tmp_path: Path) -> None:
+    """No broker, one that does not answer, a port that is taken, a login that is none, Flower not installed: exit 2."""
+    silent = f"redis://:secret@127.0.0.1:{free_port()}/0"
+    for arguments, message in (
+        ((), "no broker"),
+        (("--broker", silent), "does not answer"),
+        (("--broker", fleet.url, "--port", str(flower.port)), f"127.0.0.1:{flower.port} (Address already in use)"),
+    ):
+        result = orchestrator("flower", *arguments, cwd=tmp_path)
+        assert (result.returncode, message in result.stderr) == (2, True), result.stderr
+        assert result.stderr.count("\n") == 1 and "secret" not in result.stderr + result.stdout
+    command = [sys.executable, "-m", "orchestrator", "flower", "--broker", fleet.url, "--port", str(free_port())]
+    code = (
+        "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'flower' else f(n, *a)"
+    )
+    (tmp_path / "sitecustomize.py").write_text(code)
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    for variable, value, message in (
+        ("FLOWER_BASIC_AUTH", "kavita", "no USER:PASSWORD"),
+        ("PYTHONPATH", path, "pip install 'gurukul[flower]'"),
+    ):
+        environment = clean_environment() | {variable: value}
+        result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert (result.returncode, message in result.stderr) == (2, True), result.stderr
+        assert result.stderr.count("\n") == 1
