@@ -13,6 +13,7 @@ from schemas.events import WINDOW_PHASES, EventStatus, EventType, Phase, Trainin
 from schemas.messages import Metric, Role
 from schemas.window import PANEL, Window
 
+NOT_BEGUN = "not begun"
 RATE_OVER = 200
 RATE_SPAN = timedelta(seconds=60)
 KEPT_FAILURES, KEPT_LINES = 100, 500
@@ -181,7 +182,7 @@ class RunState:
         self.run_id = run_id
         self.began: datetime | None = None
         self.ended: datetime | None = None
-        self.status = "not begun"
+        self.status = NOT_BEGUN
         self.message = ""
         self.recommendation = ""
         self.phases: dict[Phase, PhaseState] = {}

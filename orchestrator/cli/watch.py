@@ -1,5 +1,6 @@
 """`orchestrator watch`: a run's picture from anywhere; it only reads, so closing it leaves the run alone."""
 
+import sqlite3
 import time
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from orchestrator.cli.run import load_run
 from orchestrator.following import Follower
 from orchestrator.progress import Progress, utc_now
 from orchestrator.screen import Screen
+from orchestrator.snapshot import INTERRUPTED, RUNNING, read_snapshot
 from orchestrator.view import View
 from schemas.artifacts import RunManifest
 from schemas.errors import GurukulError
@@ -52,14 +54,14 @@ def watch(
                 screen.print(View(progress.state, utc_now, whole=True))
                 return
             progress.show()
-            gone = _watch(follower, progress, layout)
+            _watch(follower, progress, layout)
     except KeyboardInterrupt:
         screen.say(f"run {run_id} goes on without this window")
         return
-    except (GurukulError, OSError, RedisError) as error:
+    except (GurukulError, OSError, RedisError, sqlite3.Error) as error:
         raise fail(error) from None
     screen.print(View(progress.state, utc_now, whole=True))
-    if gone:
+    if progress.state.status == INTERRUPTED:
         where = "" if data_dir == "data" else f" --data-dir {data_dir}"
         screen.say(f"nobody runs it any more; to go on: orchestrator resume {run_id}{where}")
     if follower.missed:
@@ -103,10 +105,8 @@ def _lay_out(progress: Progress, layout: RunLayout | None) -> None:
         progress.state.expect(each.window for each in read_model(layout.manifest, RunManifest).plan)
 
 
-def _watch(follower: Follower, progress: Progress, layout: RunLayout | None) -> bool:
-    """Until the run has ended; whether it ended without a word."""
-    from orchestrator.hold import is_held
-
+def _watch(follower: Follower, progress: Progress, layout: RunLayout | None) -> None:
+    """Until the run has ended, or its process is gone without a word."""
     heard, phases = time.monotonic(), len(progress.state.phases)
     while progress.state.ended is None:
         events = follower.poll(POLL_S)
@@ -117,9 +117,10 @@ def _watch(follower: Follower, progress: Progress, layout: RunLayout | None) -> 
             if len(progress.state.phases) != phases:
                 phases = len(progress.state.phases)
                 _lay_out(progress, layout)
-        elif layout is not None and not is_held(layout) and time.monotonic() - heard > SILENT_S:
-            progress.state.status = "interrupted"
-            return True
+        elif layout is not None and time.monotonic() - heard > SILENT_S:
+            if (status := read_snapshot(layout.ledger).status) != RUNNING:
+                progress.state.status = status
+                return
+            heard = time.monotonic()
         if not follower.live:
             time.sleep(POLL_S)
-    return False

@@ -7,20 +7,19 @@ from datetime import datetime
 import streamlit as st
 
 from orchestrator.cli.watch import SILENT_S, follow
-from orchestrator.hold import is_held
 from orchestrator.progress import utc_now
-from orchestrator.state import RunState
+from orchestrator.snapshot import RUNNING, read_snapshot
+from orchestrator.state import NOT_BEGUN, RunState
 from schemas.artifacts import RunManifest
 from schemas.rows import read_model
 
 
 class Watched:
-    """The state of one run and what of it a page needs; `version` counts the times at which it changed."""
+    """The state of one run and what of it a page needs. `lock` is held by whoever reads or refreshes it."""
 
     def __init__(self, run_id: str, data_dir: str, broker: str | None) -> None:
         self.follower, self.layout = follow(run_id, data_dir, broker)
         self.state = RunState(run_id)
-        self.version = 0
         self.lock = threading.Lock()
         self._heard = time.monotonic()
         self._phases = -1
@@ -28,7 +27,7 @@ class Watched:
     @property
     def over(self) -> bool:
         """Whether nothing more will happen unless somebody resumes the run."""
-        return self.state.ended is not None or self.state.status == "interrupted"
+        return self.state.status not in (NOT_BEGUN, RUNNING)
 
     def now(self) -> datetime:
         """The time for which the page is drawn: of a run that is over, its last event's."""
@@ -43,15 +42,13 @@ class Watched:
             self.state.take(event)
         if events:
             self._heard = time.monotonic()
-            self.version += 1
         if len(self.state.phases) != self._phases and self.layout is not None:
             self._phases = len(self.state.phases)
             self.state.expect(each.window for each in read_model(self.layout.manifest, RunManifest).plan)
-            self.version += 1
-        silent = time.monotonic() - self._heard > SILENT_S
-        if self.state.ended is None and self.layout is not None and silent and not is_held(self.layout):
-            self.version += self.state.status != "interrupted"
-            self.state.status = "interrupted"
+        elif self.state.ended is None and self.layout is not None and time.monotonic() - self._heard > SILENT_S:
+            self._heard = time.monotonic()
+            if (status := read_snapshot(self.layout.ledger).status) != RUNNING:
+                self.state.status = status
 
 
 @st.cache_resource(max_entries=16, show_spinner="reading the run's events")

@@ -4,9 +4,11 @@ import itertools
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,8 @@ def test_a_run_that_was_killed_is_said_to_be(cwd: Path) -> None:
     """A log without an end and a run that nobody holds: interrupted, and how to go on."""
     log = log_of(cwd)
     log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-3]))
+    with closing(sqlite3.connect(cwd / "data" / "models" / "generated" / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE run SET value = 'running' WHERE key = 'status'")
     shown = orchestrator("watch", "generated", cwd=cwd)
     assert "run generated  interrupted" in shown.stdout
     assert "to go on: orchestrator resume generated" in shown.stdout
