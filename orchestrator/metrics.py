@@ -178,7 +178,6 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
         "gurukul_work_duration_seconds", "Time that a piece of work took on its device.", labels=("run_id", "role")
     )
     failures = _counter("attempt_failures", "Failed attempts, also those tried again.", "run_id", "role", "failure")
-    began = _gauge("phase_start_timestamp_seconds", "When a phase began, Unix time.", "run_id", "phase")
     phases = _gauge("phase_duration_seconds", "Time that a phase took, or has taken so far.", "run_id", "phase")
     progress = _gauge(
         "last_progress_timestamp_seconds", "When work last ended or a phase last began, Unix time.", "run_id"
@@ -195,12 +194,11 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
         for (role, failure), count in run.failures.items():
             failures.of((run_id, role, failure), count)
         for name, phase in run.phases.items():
-            began.of((run_id, name), phase.started)
             if phase.ended is not None or run.status == RUNNING:
                 phases.of((run_id, name), (phase.ended or time.time()) - phase.started)
         if run.progress is not None:
             progress.of((run_id,), run.progress)
-    yield from (status, windows, took, failures, began, phases, progress)
+    yield from (status, windows, took, failures, phases, progress)
 
 
 def _device_families(there: dict[str, Presence], queues: dict[str, int]) -> Iterator[Metric]:

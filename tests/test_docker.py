@@ -191,18 +191,41 @@ def test_the_compose_file_follows_the_specification() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_compose_publishes_flower_alone_and_on_loopback(services: dict[str, Any]) -> None:
-    """The broker is for the project's containers; what a person looks at is for this host."""
+def test_compose_publishes_what_a_person_looks_at_and_on_loopback(services: dict[str, Any]) -> None:
+    """The broker and the metrics are for the project's containers; what a person looks at is for this host."""
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert list(published) == ["flower"]
-    assert all(port.startswith("127.0.0.1:") for port in published["flower"])
+    assert list(published) == ["flower", "prometheus", "grafana"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+    assert all(services[name]["profiles"] == ["monitoring"] for name in ("metrics", "prometheus", "grafana"))
 
 
-def test_compose_has_no_password_of_its_own() -> None:
-    """Both secrets must be set: neither has a default, and Compose stops with a hint where one is missing."""
-    uses = re.findall(r"\$\{(\w*(?:PASSWORD|AUTH)\w*)(:?[-?+]?)", COMPOSE.read_text())
-    assert {name for name, how in uses if how == ":?"} == {"GURUKUL_REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
-    assert {how for _, how in uses} <= {":?", ""}
+def test_compose_pins_what_it_does_not_build(services: dict[str, Any]) -> None:
+    """An image has a version, so that tomorrow's start runs what today's did."""
+    images = [service["image"] for service in services.values() if "image" in service]
+    assert len(images) == 3
+    assert all(re.fullmatch(r"[a-z/]+:v?\d+\.\d+[\w.-]*", image) for image in images), images
+
+
+def test_compose_has_no_password_of_its_own(services: dict[str, Any]) -> None:
+    """Each secret must be set: none has a default, and what needs one stops with a hint where it is missing."""
+    uses = re.findall(r"(\$?)\$\{(\w*(?:PASSWORD|AUTH)\w*)(:?[-?+]?)", COMPOSE.read_text())
+    needed = {name for escaped, name, how in uses if how == ":?" and not escaped}
+    assert needed == {"GURUKUL_REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
+    assert {how for _, _, how in uses} <= {":?", ""}
+    assert services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] is None
+
+
+def test_grafana_does_not_start_with_its_own_default_password(services: dict[str, Any]) -> None:
+    """Without a password its entrypoint ends with a hint; with one it goes on to start Grafana."""
+    shell, flag, script = services["grafana"]["entrypoint"]
+    script = script.replace("$$", "$").replace("exec /run.sh", "echo started")
+    results = [
+        subprocess.run([shell, flag, script], env=secret, capture_output=True, text=True)
+        for secret in ({}, {"GF_SECURITY_ADMIN_PASSWORD": ""}, {"GF_SECURITY_ADMIN_PASSWORD": "x"})
+    ]
+    assert [result.returncode == 0 for result in results] == [False, False, True]
+    assert all("set it to a password" in result.stderr for result in results[:2])
+    assert results[2].stdout == "started\n"
 
 
 def test_each_gpu_worker_has_one_gpu_and_a_name_of_its_own(services: dict[str, Any]) -> None:

@@ -1,0 +1,274 @@
+"""`orchestrator metrics` on a finished run's folder and a real fleet; the board and the alerts that read it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import promql_parser as promql
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from ruamel.yaml import YAML
+
+from orchestrator.ledger import Ledger
+from orchestrator.snapshot import DURATION_BUCKETS_S
+from schemas.layout import RunLayout
+from schemas.messages import FailureClass, Role
+from tests.chaos.lab import Lab, lab
+from tests.conftest import Finished, clean_environment, orchestrator, tree
+from tests.waiting import wait_for
+
+ROOT = Path(__file__).parents[2]
+MONITORING = ROOT / "docker" / "monitoring"
+RUN_ID = "generated"
+TRIED_AGAIN = "M&M_2099-01-01_to_2099-05-01"
+
+Labels = dict[str, str]
+
+
+class Endpoint:
+    """What one scrape of a running `orchestrator metrics` said."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def scrape(self) -> list[Any]:
+        """Metric families."""
+        with urlopen(self._url, timeout=10) as answer:
+            return list(text_string_to_metric_families(answer.read().decode()))
+
+    def samples(self, name: str) -> list[tuple[Labels, float]]:
+        """All samples of one name."""
+        return [(s.labels, s.value) for family in self.scrape() for s in family.samples if s.name == name]
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """The sample whose labels hold all of `labels`; None if there is none."""
+        found = [value for having, value in self.samples(name) if labels.items() <= having.items()]
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
+
+@contextmanager
+def serving(data_dir: Path, *arguments: str) -> Iterator[Endpoint]:
+    """`orchestrator metrics` on any free port; SIGTERM must end it with 0."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "metrics", "--data-dir", str(data_dir), "--port", "0", *arguments],
+        env=clean_environment() | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        said = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+/metrics", said)
+        assert found, said
+        yield Endpoint(found[0])
+    finally:
+        process.terminate()
+        code = process.wait(20)
+        process.stdout.close()
+    assert code == 0
+
+
+@pytest.fixture(scope="module")
+def data(two_device_run: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run's data folder, with one more window, of which one attempt was lost and nothing is known since."""
+    folder = tmp_path_factory.mktemp("metrics") / "data"
+    shutil.copytree(two_device_run.cwd / "data", folder)
+    with closing(Ledger(RunLayout.under(folder, RUN_ID).ledger)) as ledger:
+        ledger.add(Role.TEACHER, [TRIED_AGAIN])
+        attempt = ledger.send(Role.TEACHER, TRIED_AGAIN, "cpu0@somewhere")
+        assert ledger.retry(Role.TEACHER, TRIED_AGAIN, attempt, FailureClass.LOST, "gone")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One device on a server of its own."""
+    with lab(tmp_path_factory.mktemp("fleet"), devices=1) as opened:
+        yield opened
+
+
+def test_the_figures_of_a_run_are_its_ledgers(data: Path) -> None:
+    """Windows by outcome, durations, failures, phases, status, progress and events are what ledger and log hold."""
+    layout = RunLayout.under(data, RUN_ID)
+    before = tree(layout.folder)
+    with serving(data) as endpoint:
+        families = {sample.name for family in endpoint.scrape() for sample in family.samples}
+        assert not any("device" in name or "broker" in name for name in families)
+        assert tree(layout.folder) == before, "a scrape wrote into the run's folder"
+        assert endpoint.value("gurukul_runs_unreadable") == 0
+        status = endpoint.samples("gurukul_run_status")
+        assert [labels["status"] for labels, value in status if value] == ["ready-for-review"]
+        windows = endpoint.samples("gurukul_windows")
+        lines = (data / "analytics" / "training" / f"training_run_{RUN_ID}.jsonl").read_text().splitlines()
+        assert endpoint.value("gurukul_events_total", run_id=RUN_ID) == len(lines) > 0
+        assert endpoint.value("gurukul_events_lost_total", run_id=RUN_ID) == 0
+        failures = endpoint.samples("gurukul_attempt_failures_total")
+        assert failures == [({"run_id": RUN_ID, "role": "teacher", "failure": "lost"}, 1)]
+        name = "gurukul_work_duration_seconds"
+        counts, sums = endpoint.samples(f"{name}_count"), endpoint.samples(f"{name}_sum")
+        buckets = endpoint.samples(f"{name}_bucket")
+        phases = endpoint.samples("gurukul_phase_duration_seconds")
+        progress = endpoint.value("gurukul_last_progress_timestamp_seconds", run_id=RUN_ID)
+    with closing(Ledger(layout.ledger)) as ledger:
+        records = {role: ledger.records(role) for role in Role}
+        for role in (Role.TEACHER, Role.STUDENT):
+            told = {labels["outcome"]: value for labels, value in windows if labels["role"] == role}
+            assert {outcome: count for outcome, count in told.items() if count} == ledger.counts(role)
+        assert {labels["phase"]: value for labels, value in phases} == pytest.approx(
+            {phase.name.value: phase.duration_seconds for phase in ledger.phases()}
+        )
+        began = [phase.started for phase in ledger.phases()]
+    took = {
+        role: [r.duration_seconds for r in found if r.duration_seconds is not None] for role, found in records.items()
+    }
+    assert {labels["role"]: value for labels, value in counts} == {r.value: len(t) for r, t in took.items() if t}
+    assert {labels["role"]: value for labels, value in sums} == pytest.approx(
+        {r.value: sum(t) for r, t in took.items() if t}
+    )
+    assert {float(labels["le"]) for labels, _ in buckets} == {*DURATION_BUCKETS_S, float("inf")}
+    assert all(value == sum(t <= float(labels["le"]) for t in took[Role(labels["role"])]) for labels, value in buckets)
+    ended = [record.finished for found in records.values() for record in found if record.finished is not None]
+    assert progress == pytest.approx(max(ended + began))
+
+
+def test_a_device_that_goes_is_told_of_as_down_and_a_broker_that_goes_leaves_the_runs(
+    data: Path, tmp_path: Path
+) -> None:
+    """Devices are what their heartbeats say; one that was seen stays, with 0; without a broker runs are served on."""
+    with lab(tmp_path / "lab", devices=1) as opened, serving(data, "--broker", opened.url) as endpoint:
+        (name,) = opened.present()
+        opened.redis.lpush(name, "waiting")
+        assert endpoint.value("gurukul_broker_up") == 1
+        assert endpoint.value("gurukul_fleet_devices") == 1
+        assert endpoint.value("gurukul_device_slots", device=name) == 1
+        wait_for(lambda: endpoint.value("gurukul_device_utilisation_ratio", device=name) is not None, "its use")
+        taken = endpoint.value("gurukul_device_memory_bytes", device=name)
+        total = endpoint.value("gurukul_device_memory_total_bytes", device=name)
+        assert taken is not None and total is not None and 10 * 2**20 < taken < total
+        opened.stop_fleet()
+        opened.redis.lpush(name, "waiting")
+        wait_for(lambda: endpoint.value("gurukul_device_up", device=name) == 0, "the device to be down")
+        assert endpoint.value("gurukul_device_queue_depth", device=name) == opened.redis.llen(name) > 0
+        assert endpoint.value("gurukul_fleet_devices") == 0
+        opened.stop_server()
+        assert endpoint.value("gurukul_broker_up") == 0
+        assert endpoint.value("gurukul_device_up", device=name) is None
+        assert endpoint.value("gurukul_windows", role="student", outcome="success") is not None
+        opened.start_server()
+        assert endpoint.value("gurukul_broker_up") == 1
+
+
+def test_what_cannot_be_served_says_so_in_one_line(data: Path, tmp_path: Path) -> None:
+    """No such folder, a broker that is no URL, a port that is taken: exit 2. An unreadable run is only counted."""
+    with serving(data) as endpoint:
+        port = re.findall(r":(\d+)/", endpoint._url)[0]
+        for arguments, message in (
+            (("--data-dir", "nowhere"), "no folder nowhere"),
+            (("--data-dir", str(data), "--broker", "localhost"), "no URL"),
+            (("--data-dir", str(data), "--port", port), "Address already in use"),
+        ):
+            result = orchestrator("metrics", *arguments, cwd=tmp_path)
+            assert (result.returncode, message in result.stderr) == (2, True), result.stderr
+            assert result.stderr.count("\n") == 1
+    broken = tmp_path / "data"
+    shutil.copytree(data / "models" / RUN_ID, broken / "models" / RUN_ID)
+    (broken / "models" / "torn").mkdir()
+    (broken / "models" / "torn" / "ledger.db").write_bytes(b"no ledger at all" * 100)
+    with serving(broken) as endpoint:
+        assert endpoint.value("gurukul_runs_unreadable") == 1
+        assert {labels["run_id"] for labels, _ in endpoint.samples("gurukul_run_status")} == {RUN_ID}
+
+
+def selectors(expression: str) -> list[tuple[str, set[str]]]:
+    """(metric, labels that its matchers name) of all that a PromQL expression reads; ValueError if it is none."""
+    found: list[tuple[str, set[str]]] = []
+
+    def visit(node: Any) -> bool:
+        selector = node.vector_selector if isinstance(node, promql.MatrixSelector) else node
+        if isinstance(selector, promql.VectorSelector):
+            found.append((selector.name, {matcher.name for matcher in selector.matchers.matchers}))
+        return True
+
+    promql.walk(promql.parse(expression), visit)
+    assert found
+    return found
+
+
+def grouped(expression: str) -> set[str]:
+    """Labels that an expression groups or matches by."""
+    lists = re.findall(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)", expression)
+    return {label.strip() for each in lists for label in each.split(",") if label.strip()}
+
+
+def expressions() -> dict[str, str]:
+    """Every PromQL expression of the alerts and of the board, by alert or panel."""
+    yaml = YAML(typ="safe")
+    rules = [rule for group in yaml.load(MONITORING / "alerts.yaml")["groups"] for rule in group["rules"]]
+    board = json.loads((MONITORING / "dashboards" / "gurukul.json").read_text())
+    panels = {
+        f"{panel['title']} {target['refId']}": target["expr"]
+        for panel in board["panels"]
+        for target in panel.get("targets", [])
+    }
+    return {rule["alert"]: rule["expr"] for rule in rules} | panels
+
+
+def test_board_and_alerts_read_only_what_there_is(data: Path, fleet: Lab) -> None:
+    """Each metric and label in an expression is one that a scrape of a real run and fleet has; all parse."""
+    with serving(data, "--broker", fleet.url) as endpoint:
+        wait_for(lambda: endpoint.samples("gurukul_device_utilisation_ratio"), "a device's use")
+        labels: dict[str, set[str]] = {}
+        for family in endpoint.scrape():
+            for sample in family.samples:
+                labels.setdefault(sample.name, set()).update(sample.labels)
+    labels["up"] = {"job", "instance"}
+    assert len(labels) > 20
+    for place, expression in expressions().items():
+        read = selectors(expression)
+        for metric, named in read:
+            assert metric in labels, (place, metric)
+            assert named <= labels[metric], (place, metric)
+        assert grouped(expression) <= set().union(*(labels[metric] for metric, _ in read)), place
+    exported = {name for name in labels if name.startswith("gurukul_") and not name.endswith(("_sum", "_created"))}
+    shown = {metric for expression in expressions().values() for metric, _ in selectors(expression)}
+    assert exported - shown <= {
+        "gurukul_runs_unreadable", "gurukul_device_slots", "gurukul_device_attempts_done_total",
+        "gurukul_device_memory_total_bytes",
+    }  # fmt: skip
+
+
+def test_alerts_name_what_a_person_must_know() -> None:
+    """Fleet empty, no progress for five minutes, failures, a silent device: each has a rule and a sentence."""
+    rules = YAML(typ="safe").load(MONITORING / "alerts.yaml")["groups"][0]["rules"]
+    by_name = {rule["alert"]: rule for rule in rules}
+    assert {"GurukulFleetEmpty", "GurukulNoProgress", "GurukulFailureRate", "GurukulDeviceSilent"} <= by_name.keys()
+    assert "> 300 " in by_name["GurukulNoProgress"]["expr"]
+    assert all(rule["annotations"]["summary"] for rule in rules)
+    used = {label for rule in rules for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])}
+    assert used == {"run_id", "device"}
+
+
+def test_prometheus_and_grafana_are_given_files_that_are_there() -> None:
+    """Each file that Compose mounts exists, parses, and names the services by the names they have."""
+    yaml = YAML(typ="safe")
+    services = yaml.load(ROOT / "docker" / "compose.yaml")["services"]
+    mounts = [m for name in ("prometheus", "grafana") for m in services[name]["volumes"] if m.startswith("./")]
+    assert len(mounts) == 5 and all((ROOT / "docker" / mount.split(":")[0]).exists() for mount in mounts)
+    scrapes = yaml.load(MONITORING / "prometheus.yaml")
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scrapes["scrape_configs"]}
+    assert targets == {"gurukul": ["metrics:9464"], "flower": ["flower:5555"]}
+    assert {target.split(":")[0] for each in targets.values() for target in each} <= services.keys()
+    (source,) = yaml.load(MONITORING / "datasource.yaml")["datasources"]
+    board = json.loads((MONITORING / "dashboards" / "gurukul.json").read_text())
+    sources = {panel["datasource"]["uid"] for panel in board["panels"] if "datasource" in panel}
+    assert sources == {source["uid"]} and source["url"] == "http://prometheus:9090"
+    (provider,) = yaml.load(MONITORING / "board.yaml")["providers"]
+    assert any(mount.split(":")[1] == provider["options"]["path"] for mount in mounts)
