@@ -209,7 +209,12 @@ def _lanes(state: RunState, now: datetime, width: int, plain: bool) -> list[Rend
         doing = _doing(device, now) or [_at_rest(device, state)]
         name = Text(device.name, style="red" if device.standing == "lost" else "blue")
         rate = "" if device.gone or state.ended else f"{device.rate(now):.1f}/s"
-        table.add_row(name, _use(device, plain, wide=width >= WIDE), Text(rate, "dim"), Text(doing[0]))
+        table.add_row(
+            name,
+            _use(device, plain, wide=width >= WIDE) if state.ended is None else Text(""),
+            Text(rate, "dim"),
+            Text(doing[0]),
+        )
         for more in doing[1:]:
             table.add_row("", "", "", Text(more))
     return [table] if state.devices else []
