@@ -60,6 +60,16 @@ def test_use_falls_when_the_work_ends_and_never_leaves_its_range(busy_child: sub
         second.kill()
 
 
+def test_a_child_that_came_and_went_between_two_looks_counts() -> None:
+    """A pool child that ended has passed its CPU time on to the worker: half a second of a span of one is half."""
+    now = [0.0]
+    look = CpuUsage(1, clock=lambda: now[0])
+    look()
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"], check=True)
+    now[0] += 1.0
+    assert share(look) >= 0.5
+
+
 def test_two_looks_at_once_say_the_same() -> None:
     """Too little passed between them to say anything new; what is said is the share of the last whole span."""
     now = [0.0]
