@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import compare, examine, fleet, ingest, inspect, release, run
+from orchestrator.cli import compare, dashboard, examine, fleet, ingest, inspect, release, run
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -33,3 +33,4 @@ cli.command("predict")(release.predict)
 cli.command("resume")(run.resume)
 cli.command("cancel")(fleet.cancel)
 cli.command("fleet")(fleet.fleet)
+cli.command("dashboard")(dashboard.dashboard)

@@ -1,0 +1,42 @@
+"""The shell: three pages, and nothing of them before the password where one is asked for."""
+
+import streamlit as st
+
+from orchestrator.dashboard.gate import locked
+from orchestrator.dashboard.look import STYLE
+from orchestrator.dashboard.pages import releases, results, training
+from orchestrator.dashboard.picker import picked_run
+from orchestrator.dashboard.settings import settings
+
+
+def main() -> None:
+    """Draw the page that is asked for."""
+    st.set_page_config(page_title="Gurukul", layout="wide", initial_sidebar_state="collapsed")
+    st.html(STYLE)
+    here = settings()
+    shut = here.password is not None and locked(here.password)
+    # Declared also while shut, so that the address that was asked for is where one arrives.
+    page = st.navigation(
+        [
+            st.Page(_training, title="Training Progress", url_path="training", default=True),
+            st.Page(_results, title="Results", url_path="results"),
+            st.Page(_releases, title="Releases", url_path="releases"),
+        ],
+        position="hidden" if shut else "top",
+    )
+    if not shut:
+        page.run()
+
+
+def _training() -> None:
+    if (run := picked_run("Training Progress", settings())) is not None:
+        training.show(run)
+
+
+def _results() -> None:
+    if (run := picked_run("Results", settings())) is not None:
+        results.show(run, settings())
+
+
+def _releases() -> None:
+    releases.show(settings())
