@@ -3,6 +3,7 @@
 import fcntl
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,13 +17,18 @@ from schemas.wire import name_key
 
 # Kept twice a second; an orchestrator that was killed frees its name within this.
 NAME_EXPIRY_S = 15.0
+LOOKS_S = 0.5
 
 
 @contextmanager
 def only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
     """Hold the run for this process; RequestError names the process that holds it already."""
     with _opened(layout) as folder:
-        if not _locked(folder):
+        # Whoever looks whether a run goes on holds the lock for an instant.
+        deadline = time.monotonic() + LOOKS_S
+        while not (locked := _locked(folder)) and time.monotonic() < deadline:
+            time.sleep(LOOKS_S / 20)
+        if not locked:
             owner = ledger.get("owner")
             raise RequestError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it")
         ledger.set(owner=f"process {os.getpid()} on {platform.node()}")

@@ -73,20 +73,27 @@ class PhaseRecord(BaseModel):
 
 
 class Ledger:
-    """Every method is one transaction; a kill between two leaves a state that `resume` understands."""
+    """Every method is one transaction; a kill between two leaves a state that `resume` understands.
 
-    def __init__(self, path: Path) -> None:
+    `read_only` is for whoever looks often while another process writes: it changes no byte and leaves no file.
+    """
+
+    _read_only = False
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         if not path.is_file():
             raise RequestError(f"{path} does not exist; `orchestrator runs` lists the runs there are")
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._read_only = read_only
+        self._db = sqlite3.connect(_address(path, read_only), isolation_level=None, uri=True)
         self._db.row_factory = sqlite3.Row
         try:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            if not read_only:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if damage != "ok":
+                    raise sqlite3.DatabaseError(damage)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if damage != "ok":
-                raise sqlite3.DatabaseError(damage)
         except sqlite3.Error as error:
             self._db.close()
             raise RequestError(f"{path} cannot be used as a ledger: {error}") from None
@@ -119,7 +126,8 @@ class Ledger:
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if not self._read_only:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 
     def add(self, role: Role, names: Iterable[str]) -> None:
@@ -275,3 +283,12 @@ class Ledger:
             " WHERE role = ? AND name = ? AND attempt = ?",
             (time.time(), status, failure, message, role, name, attempt),
         )
+
+
+def _address(path: Path, read_only: bool) -> str:
+    """SQLite's URI of a ledger. One without a write-ahead log has no writer: reading it must not make it a log."""
+    address = path.absolute().as_uri()
+    if not read_only:
+        return address
+    settled = not path.with_name(f"{path.name}-wal").exists()
+    return f"{address}?mode=ro{'&immutable=1' if settled else ''}"

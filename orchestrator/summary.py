@@ -23,7 +23,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
     """The object that `--json` prints: read from the ledger, so it is right after any end."""
     config = manifest.config
     records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
-    reasons, status = ledger.get("reasons"), ledger.get("status")
+    reasons = ledger.get("reasons")
     paths = {
         "run": layout.folder,
         "audit": audit_folder(config.release_dir, manifest.run_id),
@@ -33,7 +33,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         paths["telemetry"] = telemetry_path(config, manifest.run_id)
     return {
         "run_id": manifest.run_id,
-        "status": "interrupted" if status in (None, "running") and not is_held(layout) else status,
+        "status": status_of(ledger, layout),
         "recommendation": ledger.get("recommendation"),
         "reasons": reasons.split("\n") if reasons else [],
         "phases": {
@@ -51,6 +51,12 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         "paths": {name: str(path) for name, path in paths.items() if path.exists()},
         "duration_seconds": float(ledger.get("duration_seconds") or 0.0),
     }
+
+
+def status_of(ledger: Ledger, layout: RunLayout) -> str | None:
+    """How the run stands: what the ledger says, or `interrupted` where nobody runs what says that it is running."""
+    status = ledger.get("status")
+    return "interrupted" if status in (None, "running") and not is_held(layout) else status
 
 
 def _tally(counts: Mapping[str, int]) -> str:

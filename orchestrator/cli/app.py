@@ -2,7 +2,20 @@
 
 import typer
 
-from orchestrator.cli import compare, examine, fleet, flower, ingest, inspect, metrics, release, run, telemetry, watch
+from orchestrator.cli import (
+    compare,
+    dashboard,
+    examine,
+    fleet,
+    flower,
+    ingest,
+    inspect,
+    metrics,
+    release,
+    run,
+    telemetry,
+    watch,
+)
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -37,3 +50,4 @@ cli.command("watch")(watch.watch)
 cli.add_typer(telemetry.group, name="telemetry")
 cli.command("flower")(flower.flower)
 cli.command("metrics")(metrics.metrics)
+cli.command("dashboard")(dashboard.dashboard)

@@ -3,19 +3,19 @@
 import altair as alt
 import pandas as pd
 
+from orchestrator.dashboard.look import BLUE, GREEN, GREY, STATUS_COLOURS, VERMILION
 from orchestrator.state import Stage
 
-# Okabe and Ito's colours, told apart without red or green vision; on white and on black.
 STAGE_COLOURS = {
-    Stage.TRAINED: "#009e73",
-    Stage.TAUGHT: "#56b4e9",
-    Stage.STUDYING: "#f0e442",
-    Stage.TEACHING: "#e69f00",
-    Stage.WAITING: "#9aa0a644",
-    Stage.SKIPPED: "#9aa0a6",
-    Stage.FAILED: "#d55e00",
+    Stage.TRAINED: GREEN,
+    Stage.TAUGHT: "#7fc4ee",
+    Stage.STUDYING: BLUE,
+    Stage.TEACHING: "#0067a3",
+    Stage.WAITING: f"{GREY}40",
+    Stage.SKIPPED: GREY,
+    Stage.FAILED: VERMILION,
 }
-STATUS_COLOURS = {"success": "#009e73", "running": "#e69f00", "skipped": "#9aa0a6", "failed": "#d55e00"}
+SPAN_COLOURS = {status: STATUS_COLOURS[status] for status in ("success", "running", "skipped", "failed")}
 ROW_PX, MOST_PX, LEAST_PX = 20, 900, 3
 # A chart's height holds its axis and legend, too.
 AXIS_PX, LEGEND_PX, LANE_PX = 34, 40, 44
@@ -81,7 +81,7 @@ def lanes(frame: pd.DataFrame) -> alt.Chart:
             yOffset=alt.YOffset("role:N", sort=["teacher", "student"]),
             color=alt.Color(
                 "status:N", title=None,
-                scale=alt.Scale(domain=list(STATUS_COLOURS), range=list(STATUS_COLOURS.values())),
+                scale=alt.Scale(domain=list(SPAN_COLOURS), range=list(SPAN_COLOURS.values())),
                 legend=alt.Legend(orient="top"),
             ),
             tooltip=["device:N", "role:N", "label:N", "status:N", alt.Tooltip("seconds:Q", format=".2f")],
@@ -113,7 +113,7 @@ def phase_seconds(frame: pd.DataFrame) -> alt.Chart:
             y=alt.Y("phase:N", sort=None, title=None, axis=alt.Axis(labelLimit=140)),
             color=alt.Color(
                 "status:N",
-                scale=alt.Scale(domain=list(STATUS_COLOURS), range=list(STATUS_COLOURS.values())),
+                scale=alt.Scale(domain=list(SPAN_COLOURS), range=list(SPAN_COLOURS.values())),
                 legend=None,
             ),
             tooltip=["phase:N", "status:N", alt.Tooltip("seconds:Q", format=".1f")],

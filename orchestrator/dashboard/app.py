@@ -1,0 +1,49 @@
+"""The shell: three pages, and nothing of them before the password where one is asked for."""
+
+import streamlit as st
+
+from orchestrator.dashboard.gate import locked
+from orchestrator.dashboard.look import STYLE
+from orchestrator.dashboard.pages import releases, results, training
+from orchestrator.dashboard.picker import picked_run
+from orchestrator.dashboard.settings import settings
+from orchestrator.dashboard.watched import watched
+from schemas.errors import GurukulError
+
+
+def main() -> None:
+    """Draw the page that is asked for."""
+    st.set_page_config(page_title="Gurukul", layout="wide", initial_sidebar_state="collapsed")
+    st.html(STYLE)
+    here = settings()
+    shut = here.password is not None and locked(here.password)
+    # Declared also while shut, so that the address that was asked for is where one arrives.
+    page = st.navigation(
+        [
+            st.Page(_training, title="Training Progress", url_path="training", default=True),
+            st.Page(_results, title="Results", url_path="results"),
+            st.Page(_releases, title="Releases", url_path="releases"),
+        ],
+        position="hidden" if shut else "top",
+    )
+    if not shut:
+        page.run()
+
+
+def _training() -> None:
+    here = settings()
+    if (run := picked_run("Training Progress", here)) is None:
+        return
+    try:
+        training.show(watched(run.run_id, run.created.isoformat(), here.data_dir, here.broker))
+    except GurukulError as error:
+        st.warning(str(error))
+
+
+def _results() -> None:
+    if (run := picked_run("Results", settings())) is not None:
+        results.show(run, settings())
+
+
+def _releases() -> None:
+    releases.show(settings())

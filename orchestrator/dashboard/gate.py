@@ -1,0 +1,40 @@
+"""The password, where the environment asks for one."""
+
+import hmac
+import threading
+import time
+
+import streamlit as st
+
+OPEN = "unlocked"
+# Guesses of all browsers together wait in one line for this long each.
+WRONG_S = 1.0
+
+
+def locked(password: str) -> bool:
+    """Whether this session has yet to give `password`; shows the form that asks for it."""
+    if st.session_state.get(OPEN):
+        return False
+    with st.container(key="gate", width=360), st.form("password", border=False):
+        st.title("Gurukul")
+        said = st.text_input("Password", type="password", autocomplete="current-password")
+        pressed = st.form_submit_button("Open", type="primary")
+    if not pressed:
+        return True
+    if not is_password(said or "", password):
+        with _line():
+            time.sleep(WRONG_S)
+        st.error("That is not the password.")
+        return True
+    st.session_state[OPEN] = True
+    st.rerun()
+
+
+def is_password(said: str, password: str) -> bool:
+    """Whether the two are the same, in a time that does not tell where they differ."""
+    return hmac.compare_digest(said.encode(), password.encode())
+
+
+@st.cache_resource
+def _line() -> threading.Lock:
+    return threading.Lock()

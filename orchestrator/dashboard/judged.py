@@ -1,0 +1,111 @@
+"""What a run's judgement left, as the page Results needs it: verdict, charts, importances. Read from disk alone."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.dashboard.runs import Run
+from orchestrator.verdict import recommend
+from schemas.artifacts import RunManifest
+from schemas.gates import GateSettings
+from schemas.judgement import Recommendation, Ruling, Statistics, Validation
+from schemas.layout import RunLayout
+from schemas.messages import Role, Status
+from schemas.rows import read_model, read_rows
+
+# Streamlit counts axes and legend as part of a chart's height, the report does not.
+AXES_PX = 90
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A judged run: its numbers, and what they recommend."""
+
+    validation: Validation
+    statistics: Statistics
+    recommendation: Recommendation
+    reasons: list[str]
+
+    @property
+    def computable(self) -> bool:
+        """Whether every test that decides could be computed."""
+        return all(each.ruling is not Ruling.NOT_COMPUTABLE for gate in self.statistics.gates for each in gate.deciding)
+
+    @property
+    def moved_bounds(self) -> dict[str, tuple[float, float]]:
+        """Bounds that are not the project's: name -> this run's, the project's."""
+        usual = GateSettings().model_dump()
+        mine = self.statistics.settings.model_dump()
+        return {name: (mine[name], usual[name]) for name in mine if mine[name] != usual[name]}
+
+
+def judgement(layout: RunLayout) -> Judgement | None:
+    """What the gates say of a run, None where it was never judged; PhaseError where a file is damaged."""
+    if not layout.statistics.is_file():
+        return None
+    statistics = read_model(layout.statistics, Statistics)
+    recommendation, reasons = recommend(statistics)
+    return Judgement(read_model(layout.validation, Validation), statistics, recommendation, reasons)
+
+
+def standing(run: Run) -> str | None:
+    """A sentence on a run that did not come to its end, and what to do; None of one that did."""
+    again = f"`orchestrator resume {run.run_id}`"
+    said = f": {run.message}" if run.message and run.message != run.status else ""
+    match run.status:
+        case "ready-for-review":
+            return None
+        case "running" | "starting":
+            return "This run is going on. The page Training Progress shows how far it is."
+        case "failed":
+            return f"This run failed{said}. Mend that, then {again} goes on from there."
+        case "interrupted" | "cancelled":
+            return f"This run was {run.status}. {again} takes it to its end."
+        case other:
+            return f"This run is {other}{said}."
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of the audit: a Vega-Lite specification, or the picture where there is none that can be drawn."""
+
+    title: str
+    specification: dict[str, Any] | None
+    picture: Path
+
+
+def chart(audit: Path, name: str) -> Chart | None:
+    """A chart of an audit bundle, its title taken out of the drawing; None where the bundle has none of that name."""
+    path, picture = audit / "plots" / f"{name}.json", audit / "plots" / f"{name}.png"
+    title = name.replace("_", " ")
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return Chart(title, None, picture) if picture.is_file() else None
+    if "vega-lite" not in found.get("$schema", ""):
+        return Chart(title, None, picture) if picture.is_file() else None
+    for layer in (found, *found.get("layer", ())):
+        title = layer.pop("title", title)
+    found.pop("config", None)
+    found.pop("width", None)
+    found["height"] = found.get("height", 0) + AXES_PX
+    return Chart(title, found, picture)
+
+
+def importances(layout: RunLayout) -> tuple[dict[str, float], int]:
+    """Mean importance of each feature over the run's teachers, the greatest first, and how many teachers."""
+    rows = [row for row in read_rows(layout, Role.TEACHER) if row.status is Status.SUCCESS]
+    totals: dict[str, float] = {}
+    for row in rows:
+        path = layout.artifact(row.window_label, Role.TEACHER) / "feature_importance.csv"
+        for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+            totals[line["feature"]] = totals.get(line["feature"], 0.0) + float(line["importance"])
+    means = {name: total / len(rows) for name, total in totals.items()}
+    return dict(sorted(means.items(), key=lambda pair: -pair[1])), len(rows)
+
+
+def label_rule(layout: RunLayout) -> str:
+    """What the run's models predict, in words."""
+    return read_model(layout.manifest, RunManifest).config.training().label_rule

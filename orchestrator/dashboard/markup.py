@@ -1,0 +1,54 @@
+"""Tables and marks as HTML: text that a phone wraps, a reader hears and a search finds."""
+
+from collections.abc import Sequence
+from html import escape
+
+from orchestrator.dashboard.look import GREY, STATUS_COLOURS
+
+
+class Markup(str):
+    """HTML that is put into a page as it is; any other string is escaped."""
+
+
+Cell = str | Markup | None
+NOTHING = "–"
+
+
+def mark(word: str) -> Markup:
+    """A word beside a dot of its colour."""
+    colour = STATUS_COLOURS.get(word, GREY)
+    return Markup(f'<span class="g-mark"><i style="background:{colour}"></i>{escape(word)}</span>')
+
+
+def code(text: str) -> Markup:
+    """A name or command as it is typed."""
+    return Markup(f"<code>{escape(text)}</code>")
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequence[str] = ()) -> str:
+    """A table whose columns are numbers, but for the first and those in `words`; on a phone each row is a card."""
+    kinds = ["" if place == 0 or name in words else ' class="n"' for place, name in enumerate(headings)]
+    head = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(headings, kinds, strict=True))
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td{kind} data-name="{escape(name)}">{_text(cell)}</td>'
+            for name, kind, cell in zip(headings, kinds, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="g-wide"><table class="g-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def number(value: float | None, shape: str = ".4g") -> str | None:
+    """A number as it is shown; None stays None."""
+    return None if value is None else format(value, shape)
+
+
+def _text(cell: Cell) -> str:
+    if cell is None or cell == "":
+        return NOTHING
+    return cell if isinstance(cell, Markup) else escape(cell)

@@ -1,0 +1,138 @@
+"""Page Releases: what is live, what waits for a person's word, and who decided what. It shows; it changes nothing."""
+
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from orchestrator.dashboard.markup import Cell, Markup, code, mark, table
+from orchestrator.dashboard.runs import Run, listed
+from orchestrator.dashboard.settings import Settings
+from orchestrator.releases import standing
+from orchestrator.releases.history import read
+from orchestrator.releases.report import report
+from orchestrator.run import READY
+from schemas.errors import GurukulError
+from schemas.layout import ReleaseLayout
+from schemas.release import ENVIRONMENTS, Action, Entry
+
+INTENTS = (Action.DEPLOYING.value, Action.ROLLING_BACK.value)
+DECISIONS = (Action.APPROVED.value, Action.REJECTED.value)
+SHOWN_DIGITS = 12
+
+
+def show(here: Settings) -> None:
+    """The whole page."""
+    st.title("Releases")
+    try:
+        found = report(here.release_dir, None)
+    except (GurukulError, OSError) as error:
+        st.error(f"{here.release_dir} cannot be read: {error}")
+        return
+    for fault in found["faults"]:
+        st.error(f"Broken: {fault}")
+    for note in found["notes"]:
+        st.warning(note)
+    st.html(_live(found["live"]))
+    _candidates(here)
+    _decisions(found["entries"])
+    _history(found)
+
+
+def _live(live: dict[str, Any]) -> str:
+    boxes = []
+    for environment in ENVIRONMENTS:
+        if (now := live.get(environment)) is None:
+            boxes.append(f"<div><small>{environment}</small><b>nothing is live</b></div>")
+            continue
+        boxes.append(
+            f"<div><small>{environment}</small><b>{escape(now['release_id'])}</b>"
+            f"<small>since {_when(now['since'])} · {escape(now['signature'])}</small></div>"
+        )
+    return f'<div class="g-live">{"".join(boxes)}</div>'
+
+
+def _candidates(here: Settings) -> None:
+    st.subheader("Candidates")
+    lines, _ = read(ReleaseLayout(Path(here.release_dir)).history)
+    finished = [run for run in listed(here.data_dir)[0] if run.status == READY]
+    if not finished:
+        st.info(f"No run under {here.data_dir}/models has come to its end, so there is nothing to approve.")
+        return
+    rows = []
+    for run in finished:
+        decided = standing.decision(lines, run.run_id)
+        word = mark(run.recommendation or "none")
+        rows.append((run.run_id, word, _decided(decided.entry if decided else None), _next(run, decided)))
+    st.html(table(("run", "recommendation", "decision", "next"), rows, words=("recommendation", "decision", "next")))
+
+
+def _decided(entry: Entry | None) -> Cell:
+    if entry is None:
+        return mark("waits for a person")
+    return Markup(f"{mark(entry.action.value)} by {escape(entry.who)}, {_when(entry.time.isoformat())}")
+
+
+def _next(run: Run, decided: standing.Line | None) -> Cell:
+    """The command that would come next; typed by a person, elsewhere."""
+    if decided is not None and decided.entry.action is Action.APPROVED:
+        return code(f"orchestrator deploy {run.run_id} --to staging")
+    override = "" if run.recommendation == "promote" else ' --override "why"'
+    return code(f"orchestrator approve {run.run_id} --by NAME{override}")
+
+
+def _decisions(entries: list[dict[str, Any]]) -> None:
+    st.subheader("Approvals and rejections")
+    decisions = [entry for entry in reversed(entries) if entry["action"] in DECISIONS]
+    if not decisions:
+        st.write("Nobody has decided on a run yet.")
+        return
+    rows = [
+        (
+            entry["run_id"], mark(entry["action"]), entry["who"], _when(entry["time"]),
+            mark(entry["recommendation"]) if entry["recommendation"] else None, _said(entry),
+            ", ".join(entry["symbols"]) or "all",
+        )
+        for entry in decisions
+    ]  # fmt: skip
+    headings = ("run", "decision", "by", "when (UTC)", "recommendation", "said", "symbols")
+    st.html(table(headings, rows, words=headings))
+
+
+def _history(found: dict[str, Any]) -> None:
+    st.subheader("History")
+    shown = [entry for entry in reversed(found["entries"]) if entry["action"] not in INTENTS]
+    if not shown:
+        st.write("Nothing was ever approved, rejected or released here. From a finished run to a live release:")
+        st.code(
+            "orchestrator approve RUN_ID --by NAME\norchestrator deploy RUN_ID --to staging\norchestrator releases",
+            language=None,
+        )
+        return
+    rows = [
+        (
+            entry["release_id"] or entry["run_id"], mark(entry["action"]), entry["environment"], _by(entry),
+            _when(entry["time"]), _said(entry), str(entry["seq"]),
+        )
+        for entry in shown
+    ]  # fmt: skip
+    headings = ("release or run", "what", "where", "by", "when (UTC)", "said", "line")
+    st.html(table(headings, rows, words=headings[:-1]))
+    if found["head"] and not found["faults"]:
+        st.caption(f"The log is whole; its head is {found['head'][:SHOWN_DIGITS]}.")
+
+
+def _by(entry: dict[str, Any]) -> str:
+    """The name given, and the account that it was given under where that is another."""
+    return entry["who"] if entry["who"] == entry["account"] else f"{entry['who']} (account {entry['account']})"
+
+
+def _said(entry: dict[str, Any]) -> str:
+    override = f"override: {entry['override']}" if entry["override"] else ""
+    return "; ".join(part for part in (override, entry["note"]) if part)
+
+
+def _when(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M}"

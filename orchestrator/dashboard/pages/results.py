@@ -1,0 +1,251 @@
+"""Page Results: what the numbers recommend and why, then the numbers, then another run beside them."""
+
+from html import escape
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from orchestrator.comparison import compare
+from orchestrator.dashboard.judged import Judgement, chart, importances, judgement, label_rule, standing
+from orchestrator.dashboard.look import BLUE, STATUS_COLOURS
+from orchestrator.dashboard.markup import Cell, mark, number, table
+from orchestrator.dashboard.picker import described
+from orchestrator.dashboard.runs import Run, listed
+from orchestrator.dashboard.settings import Settings
+from orchestrator.phases.briefing import MEANING, MODELS, TOO_LITTLE
+from schemas.errors import GurukulError
+from schemas.judgement import Criterion, Gate
+from schemas.layout import audit_folder
+
+SHOWN_FEATURES = 15
+FEATURE_PX = 22
+SECOND, SECOND_IN_ADDRESS = "second_run", "beside"
+
+
+def show(run: Run, here: Settings) -> None:
+    """The whole page of one run."""
+    if (sentence := standing(run)) is not None:
+        (st.error if run.status == "failed" else st.info)(sentence)
+    try:
+        found = judgement(run.layout)
+    except GurukulError as error:
+        st.error(f"The judgement cannot be read: {error}. `orchestrator verify {run.run_id}` says what else is wrong.")
+        return
+    if found is None:
+        st.write(_so_far(run))
+        return
+    if run.recommendation is not None and run.recommendation != found.recommendation:
+        st.error(
+            f"The ledger says {run.recommendation}, statistics.json gives {found.recommendation}: one was changed."
+            f" `orchestrator verify {run.run_id}` says more."
+        )
+    _verdict(found)
+    _tiles(found)
+    _gates(found)
+    audit = audit_folder(here.release_dir, run.run_id)
+    _predictions(found, audit)
+    _trading(found, audit)
+    _importances(run)
+    _comparison(run, here)
+
+
+def _so_far(run: Run) -> str:
+    models = f"{run.trained} windows trained, {run.skipped} skipped, {run.failed} failed"
+    return f"It was not judged yet, so there is no verdict to show: {models}."
+
+
+def _verdict(found: Judgement) -> None:
+    word = found.recommendation.value
+    meaning = MEANING[found.recommendation] if found.computable else TOO_LITTLE
+    reasons = [escape(reason) for reason in found.reasons] + [
+        f"<b>The bound {escape(name)} was set to {mine:g} for this run; the project's is {usual:g}.</b>"
+        for name, (mine, usual) in found.moved_bounds.items()
+    ]
+    st.html(
+        f'<div class="g-verdict" style="border-color:{STATUS_COLOURS[word]}"><div class="g-word">{word}</div>'
+        f"<p>{escape(meaning)} A person decides.</p><ul>{''.join(f'<li>{each}</li>' for each in reasons)}</ul></div>"
+    )
+
+
+def _tiles(found: Judgement) -> None:
+    validation = found.validation
+    student, trading = validation.scores["student"], validation.trading["student"]
+    passed = sum(gate.passed for gate in found.statistics.gates)
+    with st.container(horizontal=True, gap="large"):
+        st.metric("gates passed", f"{passed} of {len(found.statistics.gates)}", width="content")
+        st.metric("predictions", f"{validation.rows:,}", width="content")
+        st.metric("unseen days", f"{validation.days:,}", width="content")
+        st.metric("skill", f"{student.skill:+.4f}", width="content", help="Share of the base rate's log loss saved.")
+        st.metric("net, bps a day", f"{trading.net_bps_a_day:+.2f}", width="content", help="On capital, after cost.")
+        st.metric("Sharpe a year", number(trading.sharpe, "+.2f") or "–", width="content")
+
+
+def _gates(found: Judgement) -> None:
+    st.subheader("Gates")
+    for gate in found.statistics.gates:
+        with st.expander(
+            f"**{gate.name}**: {'passed' if gate.passed else 'not passed'}. {gate.question}",
+            expanded=not gate.passed,
+            icon=":material/check:" if gate.passed else ":material/close:",
+        ):
+            st.html(_gate(gate))
+
+
+def _gate(gate: Gate) -> str:
+    headings = ("test", "ruling", "number", "bound", "95 % interval", "n", "p", "in words")
+    return table(headings, [_criterion(each) for each in gate.criteria], words=("ruling", "in words"))
+
+
+def _criterion(each: Criterion) -> tuple[Cell, ...]:
+    between = f"{each.low:.3g} to {each.high:.3g}" if each.low is not None and each.high is not None else None
+    ruling = mark(each.ruling.value if each.decides else "informs")
+    count = None if each.n is None else f"{each.n:,}"
+    bound = number(each.threshold)
+    return each.name, ruling, number(each.statistic), bound, between, count, number(each.p, ".3g"), each.reason
+
+
+def _predictions(found: Judgement, audit: Path) -> None:
+    validation = found.validation
+    st.subheader("Predictions")
+    st.caption(
+        f"{validation.first} to {validation.last}, by {validation.windows} students,"
+        f" {validation.constant_windows} of which say one probability all the time."
+    )
+    if not audit.is_dir():
+        st.info(f"There is no audit at {audit}, so there are no charts; start the dashboard with its --release-dir.")
+    rows = [
+        (
+            MODELS.get(name, name), f"{each.log_loss:.4f}", f"{each.skill:+.4f}", f"{each.brier:.4f}",
+            number(each.auc, ".3f"), f"{each.ece:.4f}", number(each.rank_ic, "+.3f"), number(each.rank_ic_t, "+.1f"),
+        )
+        for name, each in validation.scores.items()
+    ]  # fmt: skip
+    st.html(table(("model", "log loss", "skill", "Brier", "AUC", "calibration error", "rank IC", "its t"), rows))
+    left, right = st.columns(2, gap="large")
+    with left:
+        _chart(audit, "reliability")
+    with right:
+        _chart(audit, "skill_by_symbol")
+    _chart(audit, "skill_by_window")
+
+
+def _trading(found: Judgement, audit: Path) -> None:
+    st.subheader("Trading")
+    rows = [
+        (
+            MODELS.get(name, name), f"{each.net_bps_a_day:+.2f}", number(each.sharpe, "+.2f"),
+            f"{each.drawdown_bps / 100:.1f} %", f"{each.drawdown_days:,}", f"{each.trades:,}",
+            number(each.hit_rate, ".3f"), number(each.break_even_bps, ".0f"),
+        )
+        for name, each in found.validation.trading.items()
+    ]  # fmt: skip
+    headings = (
+        "strategy", "net, bps a day", "Sharpe", "worst fall", "days below", "trades", "won", "breaks even, bps",
+    )  # fmt: skip
+    st.html(table(headings, rows))
+    _chart(audit, "equity")
+
+
+def _chart(audit: Path, name: str) -> None:
+    found = chart(audit, name)
+    if found is None:
+        return
+    st.markdown(f"**{found.title}**")
+    if found.specification is None:
+        st.image(str(found.picture))
+    else:
+        st.vega_lite_chart(spec=found.specification, key=f"chart_{name}", alt=found.title)
+
+
+def _importances(run: Run) -> None:
+    st.subheader("Features")
+    try:
+        means, teachers = _cached_importances(
+            str(run.layout.folder), run.layout.rows("teacher").stat().st_mtime_ns, run
+        )
+    except (GurukulError, OSError, ValueError) as error:
+        st.warning(f"The teachers' importances cannot be read: {error}")
+        return
+    shown = list(means.items())[:SHOWN_FEATURES]
+    if not shown:
+        st.write("No teacher was trained.")
+        return
+    st.caption(
+        f"Mean share of the gain over {teachers} teachers; the first {len(shown)} of {len(means)} features."
+        f" What is predicted: {label_rule(run.layout)}."
+    )
+    frame = pd.DataFrame(shown, columns=["feature", "share"])
+    st.altair_chart(
+        alt.Chart(frame, height=len(shown) * FEATURE_PX + 40)
+        .mark_bar(color=BLUE)
+        .encode(
+            x=alt.X("share:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
+            y=alt.Y("feature:N", sort=None, title=None, axis=alt.Axis(labelLimit=150)),
+            tooltip=["feature:N", alt.Tooltip("share:Q", format=".2%")],
+        ),
+        key="importances",
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _cached_importances(folder: str, mtime_ns: int, _run: Run) -> tuple[dict[str, float], int]:
+    return importances(_run.layout)
+
+
+def _comparison(run: Run, here: Settings) -> None:
+    st.subheader("Beside another run")
+    others = {
+        each.run_id: each
+        for each in listed(here.data_dir)[0]
+        if each.run_id != run.run_id and each.layout.statistics.is_file()
+    }
+    if not others:
+        st.write("No other run here was judged. One more to compare with, say with another horizon:")
+        st.code("orchestrator run --source sample --horizon 10", language=None)
+        return
+    wanted = st.query_params.get(SECOND_IN_ADDRESS)
+    st.session_state[SECOND] = wanted if wanted in others else None
+    second = st.selectbox(
+        "Second run", list(others), index=None, key=SECOND, placeholder="none",
+        format_func=lambda run_id: described(others[run_id]), on_change=_second_changed,
+    )  # fmt: skip
+    if second is None:
+        return
+    try:
+        found = compare(here.data_dir, run.run_id, second)
+    except (GurukulError, ValueError, KeyError) as error:
+        st.warning(f"The two cannot be compared: {error}")
+        return
+    if not found["same_rows"]:
+        spans = " and ".join(
+            f"{rows:,} from {first} to {last}" for rows, (first, last) in zip(found["rows"], found["span"], strict=True)
+        )
+        st.warning(f"They scored other rows ({spans}): these numbers are not of the same days, symbols or labels.")
+    numbers = [(name, *(number(value, ".6g") for value in values)) for name, values in found["numbers"].items()]
+    st.html(table(("number", *found["runs"]), numbers))
+    gates: list[tuple[Cell, ...]] = [
+        (name, *(mark("passed" if each else "not passed") for each in passed))
+        for name, passed in found["gates"].items()
+    ]
+    gates.append(("symbols that pass", *(", ".join(names) or "none" for names in found["passing"])))
+    gates.append(("recommendation", *(mark(each.value) for each in found["recommendation"])))
+    st.html(table(("gate", *found["runs"]), gates, words=found["runs"]))
+    if not found["settings"]:
+        st.write("They were asked for the same, but for where and when.")
+        return
+    asked = [(name, *map(_plain, values)) for name, values in found["settings"].items()]
+    st.html(table(("setting", *found["runs"]), asked, words=found["runs"]))
+
+
+def _second_changed() -> None:
+    chosen = st.session_state[SECOND]
+    if chosen is None:
+        st.query_params.pop(SECOND_IN_ADDRESS, None)
+    else:
+        st.query_params[SECOND_IN_ADDRESS] = chosen
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,48 @@
+"""The choice of a run, which all pages share: kept in the address, so that a reload or a link shows the same."""
+
+import streamlit as st
+
+from orchestrator.dashboard.runs import Run, listed
+from orchestrator.dashboard.settings import Settings
+
+IN_ADDRESS, CHOSEN, WIDGET = "run", "chosen_run", "run_picker"
+
+
+def picked_run(title: str, here: Settings) -> Run | None:
+    """Draw a page's title and the picker under it; the run picked, or None after saying why there is none."""
+    st.title(title)
+    runs, damaged = listed(here.data_dir)
+    if runs:
+        by_id = {run.run_id: run for run in runs}
+        wanted = st.query_params.get(IN_ADDRESS) or st.session_state.get(CHOSEN)
+        chosen = wanted if wanted in by_id else runs[0].run_id
+        _keep(chosen)
+        st.session_state[WIDGET] = chosen
+        st.selectbox(
+            "Run", list(by_id), key=WIDGET, format_func=lambda run_id: described(by_id[run_id]), on_change=_changed
+        )
+        if wanted is not None and wanted != chosen:
+            st.warning(f"There is no run {wanted} under {here.data_dir}/models. This is the newest one.")
+    for each in damaged:
+        st.warning(f"Not shown: {each.name}: {each.why}")
+    if not runs:
+        st.info(f"There are no runs under {here.data_dir}/models yet. This trains one on bars that come with Gurukul:")
+        st.code("orchestrator run --source sample", language=None)
+        return None
+    return by_id[chosen]
+
+
+def described(run: Run) -> str:
+    """A run in one line of the picker."""
+    return f"{run.run_id}  ·  {run.recommendation or run.status}  ·  {run.created.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _changed() -> None:
+    _keep(st.session_state[WIDGET])
+
+
+def _keep(run_id: str) -> None:
+    """Remember the run across pages, and in the address."""
+    st.session_state[CHOSEN] = run_id
+    if st.query_params.get(IN_ADDRESS) != run_id:
+        st.query_params[IN_ADDRESS] = run_id

@@ -1,0 +1,94 @@
+"""The runs of a data folder as a list to pick from: read often, while some of them are running, and never written."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import AwareDatetime, ConfigDict
+
+from orchestrator.ledger import Ledger
+from orchestrator.summary import status_of
+from schemas.base import Frozen
+from schemas.errors import GurukulError
+from schemas.layout import RunLayout
+from schemas.messages import Role, Status
+from schemas.names import check_run_id
+from schemas.rows import read_model
+
+STARTING = "starting"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its ledger tells it now; `trained` counts students, `reasons` are of the recommendation."""
+
+    run_id: str
+    created: datetime
+    status: str
+    message: str
+    recommendation: str | None
+    reasons: tuple[str, ...]
+    trained: int
+    skipped: int
+    failed: int
+    layout: RunLayout
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A folder that should hold a run and does not, and why."""
+
+    name: str
+    why: str
+
+
+def listed(data_dir: str) -> tuple[list[Run], list[Damaged]]:
+    """All runs, newest first, and what could not be read."""
+    runs, damaged = [], []
+    for folder in sorted(Path(data_dir, "models").glob("[!.]*/")):
+        try:
+            runs.append(read_run(RunLayout(folder)))
+        except (GurukulError, sqlite3.Error, OSError, ValueError) as error:
+            damaged.append(Damaged(folder.name, " ".join(str(error).split())))
+    return sorted(runs, key=lambda run: run.created, reverse=True), damaged
+
+
+def read_run(layout: RunLayout) -> Run:
+    """One run; GurukulError, sqlite3.Error, OSError or ValueError where its folder is no whole run."""
+    run_id = check_run_id(layout.folder.name)
+    stat = layout.manifest.stat() if layout.manifest.is_file() else None
+    head = _head(layout.manifest, stat.st_mtime_ns if stat else 0, stat.st_size if stat else 0)
+    if head.run_id != run_id:
+        raise GurukulError(f"its run.json is of {head.run_id}")
+    with closing(Ledger(layout.ledger, read_only=True)) as ledger:
+        counts, reasons = ledger.counts(Role.STUDENT), ledger.get("reasons")
+        return Run(
+            run_id=run_id,
+            created=head.created,
+            status=status_of(ledger, layout) or STARTING,
+            message=ledger.get("message") or "",
+            recommendation=ledger.get("recommendation"),
+            reasons=tuple(reasons.split("\n")) if reasons else (),
+            trained=counts.get(Status.SUCCESS, 0),
+            skipped=counts.get(Status.SKIPPED, 0),
+            failed=counts.get(Status.FAILED, 0),
+            layout=layout,
+        )
+
+
+class _Head(Frozen):
+    """The part of `run.json` that a list shows."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    run_id: str
+    created: AwareDatetime
+
+
+@lru_cache(maxsize=4096)
+def _head(path: Path, mtime_ns: int, size: int) -> _Head:
+    """A manifest's head, read again when the file has changed."""
+    return read_model(path, _Head)
