@@ -31,9 +31,9 @@ def _cell(cell: Cell) -> tuple[object, ...]:
         cell.label,
         cell.stage.value,
         piece.message if piece else "",
-        skill_percent(cell),
+        "" if (skill := skill_percent(cell)) is None else f"{skill:+.2f}",
         (piece.device or "") if piece else "",
-        round(seconds, 3) if seconds else None,
+        f"{seconds:.2f}" if seconds else "",
     )
 
 

@@ -33,7 +33,7 @@ def grid(frame: pd.DataFrame) -> alt.Chart:
     axis = alt.Axis(labelOverlap=True, labelAngle=0, ticks=False, domain=False)
     stages = alt.Scale(domain=[stage.value for stage in STAGE_COLOURS], range=list(STAGE_COLOURS.values()))
     picked = alt.selection_point(name=SELECTION, fields=["label"], on="click", empty=False)
-    told = ["symbol:N", "window:N", "stage:N", "reason:N", "skill, %:Q", "device:N", "seconds:Q"]
+    told = ["symbol:N", "window:N", "stage:N", "reason:N", "skill, %:N", "device:N", "seconds:N"]
     chart = (
         alt.Chart(frame, height=int(rows * step) + AXIS_PX)
         .mark_rect(cursor="pointer")

@@ -2,7 +2,6 @@
 
 from collections import deque
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -20,6 +19,7 @@ NOW_EVERY_S, REST_EVERY_S = 1.0, 2.0
 # Drawing ten thousand squares takes a browser some tenths of a second.
 MANY_CELLS, MANY_EVERY_S = 2500, 2.0
 TRAINING = tuple(WINDOW_PHASES.values())
+PICKED = "picked_window"
 SHOWN_LOG_LINES = 40
 LOG_TAIL_BYTES = 4 * 2**20
 
@@ -65,8 +65,10 @@ def _grid(watched: Watched) -> None:
     event: Any = st.altair_chart(
         live_charts.grid(cells), key="grid", on_select="rerun", selection_mode=[live_charts.SELECTION]
     )
-    picked = event.selection.get(live_charts.SELECTION) or []
-    if picked and (cell := watched.state.cells.get(picked[0]["label"])):
+    # New cells come every second and take the chart's own selection with them.
+    if picked := event.selection.get(live_charts.SELECTION):
+        st.session_state[PICKED] = picked[0]["label"]
+    if cell := watched.state.cells.get(st.session_state.get(PICKED, "")):
         _details(watched, cell)
     else:
         st.caption("A click on a window shows its scores, its attempts and its lines in the log.")
@@ -100,12 +102,17 @@ def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
 def _details(watched: Watched, cell: Cell) -> None:
     """Everything known of one window, and its lines in the log."""
     with st.container(border=True):
-        st.markdown(f"**{cell.label}**: {cell.stage}")
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"**{cell.label}**: {cell.stage}", width="content")
+            if st.button("Close"):
+                del st.session_state[PICKED]
+                st.rerun(scope="fragment")
+        if not cell.pieces:
+            st.write("Nobody has begun it yet.")
+            return
         st.dataframe(_table(("role", "what", "value"), _facts(cell)), hide_index=True)
         lines = _log_lines(watched, cell.label)
-        st.caption(
-            f"last {len(lines)} lines about it in the run's log" if lines else "the run's log has no line about it"
-        )
+        st.caption("Its newest lines in the logs:" if lines else "No log here has a line about it.")
         if lines:
             st.code("\n".join(lines), language=None, wrap_lines=True)
 
@@ -124,19 +131,18 @@ def _facts(cell: Cell) -> list[tuple[Any, ...]]:
 
 
 def _log_lines(watched: Watched, label: str) -> list[str]:
-    """The newest lines of the run's log that name a window."""
+    """The newest lines that name a window in the run's log, and in those of a fleet's devices beside it."""
     if watched.layout is None:
         return []
-    config = read_model(watched.layout.manifest, RunManifest).config
-    path = Path(log_path(config, watched.state.run_id))
-    if not path.is_file():
-        return []
+    config, run_id = read_model(watched.layout.manifest, RunManifest).config, watched.state.run_id
+    log = log_path(config, run_id)
     found: deque[str] = deque(maxlen=SHOWN_LOG_LINES)
-    with path.open("rb") as log:
-        log.seek(max(path.stat().st_size - LOG_TAIL_BYTES, 0))
-        for line in log:
-            if label.encode() in line:
-                found.append(line.decode(errors="replace").rstrip())
+    for path in (log, *(log.with_name(f"{name}.log") for name in watched.state.devices)):
+        if path.is_file():
+            with path.open("rb") as file:
+                file.seek(max(path.stat().st_size - LOG_TAIL_BYTES, 0))
+                about = (line for line in file if label.encode() in line and run_id.encode() in line)
+                found.extend(line.decode(errors="replace").rstrip() for line in about)
     return list(found)
 
 
