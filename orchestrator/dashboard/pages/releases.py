@@ -11,7 +11,7 @@ from orchestrator.dashboard.markup import Cell, Markup, code, mark, table
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 from orchestrator.releases import standing
-from orchestrator.releases.history import read
+from orchestrator.releases.history import Line, read
 from orchestrator.releases.report import report
 from orchestrator.run import READY
 from schemas.errors import GurukulError
@@ -75,7 +75,7 @@ def _decided(entry: Entry | None) -> Cell:
     return Markup(f"{mark(entry.action.value)} by {escape(entry.who)}, {_when(entry.time.isoformat())}")
 
 
-def _next(run: Run, decided: standing.Line | None) -> Cell:
+def _next(run: Run, decided: Line | None) -> Cell:
     """The command that would come next; typed by a person, elsewhere."""
     if decided is not None and decided.entry.action is Action.APPROVED:
         return code(f"orchestrator deploy {run.run_id} --to staging")
