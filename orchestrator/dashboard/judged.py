@@ -16,7 +16,8 @@ from schemas.messages import Role, Status
 from schemas.rows import read_model, read_rows
 
 # Streamlit counts axes and legend as part of a chart's height, the report does not; and it sets wider rows.
-AXES_PX, SLANTED_PX = 50, 100
+AXES_PX, SLANTED_PX = 70, 100
+LEGEND_COLUMNS = 3
 REPORT_ROW_PX, ROW_PX, MOST_ROWS_PX = 16, 22, 1500
 # Losing, nothing, winning: without red, and the middle as dark as the page.
 DIVERGING = {False: ["#d98200", "#f1f3f5", "#0072b2"], True: ["#e69f00", "#262b32", "#3aa0e0"]}
@@ -91,14 +92,21 @@ def chart(audit: Path, name: str, *, dark: bool) -> Chart | None:
         return Chart(title, None, picture) if picture.is_file() else None
     for layer in (found, *found.get("layer", ())):
         title = layer.pop("title", title)
-        scale = layer.get("encoding", {}).get("color", {}).get("scale", {})
-        if scale.get("scheme") == "redblue":
-            del scale["scheme"]
-            scale["range"] = DIVERGING[dark]
+        _recolour(layer.get("encoding", {}).get("color", {}), dark)
     found.pop("config", None)
     found.pop("width", None)
     found["height"] = _height(found)
     return Chart(title, found, picture)
+
+
+def _recolour(color: dict[str, Any], dark: bool) -> None:
+    """Give a chart's colours this theme's middle, and its legend lines that a phone is wide enough for."""
+    scale, legend = color.get("scale", {}), color.get("legend") or {}
+    if scale.get("scheme") == "redblue":
+        del scale["scheme"]
+        scale |= {"range": DIVERGING[dark], "interpolate": "rgb"}
+    if legend.get("orient") == "bottom":
+        legend["columns"] = LEGEND_COLUMNS
 
 
 def _height(specification: dict[str, Any]) -> int:
