@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+# A process of its own, which is made of libraries that only draw.
+DASHBOARD = ROOT / "orchestrator" / "dashboard"
 HEAVY = (
-    "altair", "cupy", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "statsmodels", "vl_convert",
-    "workers", "xgboost",
+    "altair", "cupy", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "statsmodels", "streamlit",
+    "vl_convert", "workers", "xgboost",
 )  # fmt: skip
 
 
@@ -36,15 +38,21 @@ def test_planes_do_not_import_each_other(package: str, others: set[str]) -> None
 
 
 def test_the_orchestrator_starts_without_the_learning_stack() -> None:
-    """A process that has loaded all of the orchestrator holds none of the heavy libraries."""
+    """A process that has loaded all of the orchestrator, but for the dashboard, holds none of the heavy libraries."""
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in (ROOT / "orchestrator").rglob("*.py")
-        if path.name != "__main__.py"
+        if path.name != "__main__.py" and DASHBOARD not in path.parents
     ]
+    assert "orchestrator.cli.dashboard" in modules
     code = f"import {', '.join(modules)}, sys; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_the_dashboard_computes_nothing() -> None:
+    """What the dashboard's process imports by itself may draw and lay out tables; nothing of it learns or tests."""
+    assert not imports_of("orchestrator/dashboard") & (set(HEAVY) - {"altair", "pandas", "pyarrow", "streamlit"})
 
 
 def test_a_worker_process_parent_does_not_load_the_learning_stack() -> None:

@@ -15,8 +15,12 @@ from schemas.layout import RunLayout
 from schemas.messages import Role, Status
 from schemas.rows import read_model, read_rows
 
-# Streamlit counts axes and legend as part of a chart's height, the report does not.
-AXES_PX = 90
+# Streamlit counts axes and legend as part of a chart's height, the report does not; and it sets wider rows.
+AXES_PX, SLANTED_PX = 70, 100
+LEGEND_COLUMNS = 3
+REPORT_ROW_PX, ROW_PX, MOST_ROWS_PX = 16, 22, 1500
+# Losing, nothing, winning: without red, and the middle as dark as the page.
+DIVERGING = {False: ["#d98200", "#f1f3f5", "#0072b2"], True: ["#e69f00", "#262b32", "#3aa0e0"]}
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Chart:
     picture: Path
 
 
-def chart(audit: Path, name: str) -> Chart | None:
+def chart(audit: Path, name: str, *, dark: bool) -> Chart | None:
     """A chart of an audit bundle, its title taken out of the drawing; None where the bundle has none of that name."""
     path, picture = audit / "plots" / f"{name}.json", audit / "plots" / f"{name}.png"
     title = name.replace("_", " ")
@@ -88,10 +92,31 @@ def chart(audit: Path, name: str) -> Chart | None:
         return Chart(title, None, picture) if picture.is_file() else None
     for layer in (found, *found.get("layer", ())):
         title = layer.pop("title", title)
+        _recolour(layer.get("encoding", {}).get("color", {}), dark)
     found.pop("config", None)
     found.pop("width", None)
-    found["height"] = found.get("height", 0) + AXES_PX
+    found["height"] = _height(found)
     return Chart(title, found, picture)
+
+
+def _recolour(color: dict[str, Any], dark: bool) -> None:
+    """Give a chart's colours this theme's middle, and its legend lines that a phone is wide enough for."""
+    scale, legend = color.get("scale", {}), color.get("legend") or {}
+    if scale.get("scheme") == "redblue":
+        del scale["scheme"]
+        scale |= {"range": DIVERGING[dark], "interpolate": "rgb"}
+    if legend.get("orient") == "bottom":
+        legend["columns"] = LEGEND_COLUMNS
+
+
+def _height(specification: dict[str, Any]) -> int:
+    """Pixels that a chart needs with its axes: one of rows by how many they are."""
+    encoding = (specification.get("layer") or [specification])[0].get("encoding", {})
+    height = int(specification.get("height", 0))
+    if encoding.get("y", {}).get("type") != "nominal":
+        return height + AXES_PX
+    slanted = SLANTED_PX if encoding.get("x", {}).get("type") == "ordinal" else AXES_PX
+    return min(height // REPORT_ROW_PX * ROW_PX, MOST_ROWS_PX) + slanted
 
 
 def importances(layout: RunLayout) -> tuple[dict[str, float], int]:

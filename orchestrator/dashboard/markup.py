@@ -11,7 +11,7 @@ class Markup(str):
 
 
 Cell = str | Markup | None
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 
 
 def mark(word: str) -> Markup:
@@ -27,12 +27,12 @@ def code(text: str) -> Markup:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequence[str] = ()) -> str:
     """A table whose columns are numbers, but for the first and those in `words`; on a phone each row is a card."""
-    kinds = ["" if place == 0 or name in words else ' class="n"' for place, name in enumerate(headings)]
-    head = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(headings, kinds, strict=True))
+    kinds = ["w" if place == 0 or name in words else "n" for place, name in enumerate(headings)]
+    head = "".join(f'<th class="{kind}">{escape(name)}</th>' for name, kind in zip(headings, kinds, strict=True))
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td{kind} data-name="{escape(name)}">{_text(cell)}</td>'
+            f'<td{_kind(kind, cell)} data-name="{escape(name)}">{_text(cell)}</td>'
             for name, kind, cell in zip(headings, kinds, row, strict=True)
         )
         + "</tr>"
@@ -46,6 +46,10 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequen
 def number(value: float | None, shape: str = ".4g") -> str | None:
     """A number as it is shown; None stays None."""
     return None if value is None else format(value, shape)
+
+
+def _kind(kind: str, cell: Cell) -> str:
+    return f' class="{kind}"' if cell else f' class="{kind} g-none"'
 
 
 def _text(cell: Cell) -> str:

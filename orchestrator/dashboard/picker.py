@@ -6,6 +6,7 @@ from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 
 IN_ADDRESS, CHOSEN, WIDGET = "run", "chosen_run", "run_picker"
+PICKER_PX = 560
 
 
 def picked_run(title: str, here: Settings) -> Run | None:
@@ -19,8 +20,9 @@ def picked_run(title: str, here: Settings) -> Run | None:
         _keep(chosen)
         st.session_state[WIDGET] = chosen
         st.selectbox(
-            "Run", list(by_id), key=WIDGET, format_func=lambda run_id: described(by_id[run_id]), on_change=_changed
-        )
+            "Run", list(by_id), key=WIDGET, width=PICKER_PX, on_change=_changed,
+            format_func=lambda run_id: described(by_id[run_id]),
+        )  # fmt: skip
         if wanted is not None and wanted != chosen:
             st.warning(f"There is no run {wanted} under {here.data_dir}/models. This is the newest one.")
     for each in damaged:

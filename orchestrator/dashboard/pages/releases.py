@@ -11,7 +11,7 @@ from orchestrator.dashboard.markup import Cell, Markup, code, mark, table
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 from orchestrator.releases import standing
-from orchestrator.releases.history import read
+from orchestrator.releases.history import Line, read
 from orchestrator.releases.report import report
 from orchestrator.run import READY
 from schemas.errors import GurukulError
@@ -36,7 +36,7 @@ def show(here: Settings) -> None:
     for note in found["notes"]:
         st.warning(note)
     st.html(_live(found["live"]))
-    _candidates(here)
+    _candidates(here, found["live"])
     _decisions(found["entries"])
     _history(found)
 
@@ -54,7 +54,7 @@ def _live(live: dict[str, Any]) -> str:
     return f'<div class="g-live">{"".join(boxes)}</div>'
 
 
-def _candidates(here: Settings) -> None:
+def _candidates(here: Settings, live: dict[str, Any]) -> None:
     st.subheader("Candidates")
     lines, _ = read(ReleaseLayout(Path(here.release_dir)).history)
     finished = [run for run in listed(here.data_dir)[0] if run.status == READY]
@@ -65,20 +65,32 @@ def _candidates(here: Settings) -> None:
     for run in finished:
         decided = standing.decision(lines, run.run_id)
         word = mark(run.recommendation or "none")
-        rows.append((run.run_id, word, _decided(decided.entry if decided else None), _next(run, decided)))
-    st.html(table(("run", "recommendation", "decision", "next"), rows, words=("recommendation", "decision", "next")))
+        where = _where(lines, live, run.run_id)
+        entry = decided.entry if decided else None
+        rows.append((run.run_id, word, _decided(entry), ", ".join(where), _next(run, entry, where)))
+    headings = ("run", "recommendation", "decision", "live in", "next")
+    st.html(table(headings, rows, words=headings))
+
+
+def _where(lines: list[Line], live: dict[str, Any], run_id: str) -> list[str]:
+    """The environments that a run's students serve."""
+    mine = {line.entry.release_id for line in lines if line.entry.run_id == run_id}
+    return [environment for environment, now in live.items() if now["release_id"] in mine]
 
 
 def _decided(entry: Entry | None) -> Cell:
     if entry is None:
         return mark("waits for a person")
-    return Markup(f"{mark(entry.action.value)} by {escape(entry.who)}, {_when(entry.time.isoformat())}")
+    return Markup(f"<span>{mark(entry.action.value)} by {escape(entry.who)}, {_when(entry.time.isoformat())}</span>")
 
 
-def _next(run: Run, decided: standing.Line | None) -> Cell:
+def _next(run: Run, decided: Entry | None, where: list[str]) -> Cell:
     """The command that would come next; typed by a person, elsewhere."""
-    if decided is not None and decided.entry.action is Action.APPROVED:
-        return code(f"orchestrator deploy {run.run_id} --to staging")
+    if decided is not None and decided.action is Action.REJECTED:
+        return None
+    if decided is not None:
+        missing = [environment for environment in ENVIRONMENTS if environment not in where]
+        return code(f"orchestrator deploy {run.run_id} --to {missing[0]}") if missing else None
     override = "" if run.recommendation == "promote" else ' --override "why"'
     return code(f"orchestrator approve {run.run_id} --by NAME{override}")
 

@@ -10,8 +10,8 @@ import streamlit as st
 from orchestrator.comparison import compare
 from orchestrator.dashboard.judged import Judgement, chart, importances, judgement, label_rule, standing
 from orchestrator.dashboard.look import BLUE, STATUS_COLOURS
-from orchestrator.dashboard.markup import Cell, mark, number, table
-from orchestrator.dashboard.picker import described
+from orchestrator.dashboard.markup import NOTHING, Cell, mark, number, table
+from orchestrator.dashboard.picker import PICKER_PX, described
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 from orchestrator.phases.briefing import MEANING, MODELS, TOO_LITTLE
@@ -73,13 +73,13 @@ def _tiles(found: Judgement) -> None:
     validation = found.validation
     student, trading = validation.scores["student"], validation.trading["student"]
     passed = sum(gate.passed for gate in found.statistics.gates)
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("gates passed", f"{passed} of {len(found.statistics.gates)}", width="content")
         st.metric("predictions", f"{validation.rows:,}", width="content")
         st.metric("unseen days", f"{validation.days:,}", width="content")
         st.metric("skill", f"{student.skill:+.4f}", width="content", help="Share of the base rate's log loss saved.")
         st.metric("net, bps a day", f"{trading.net_bps_a_day:+.2f}", width="content", help="On capital, after cost.")
-        st.metric("Sharpe a year", number(trading.sharpe, "+.2f") or "–", width="content")
+        st.metric("Sharpe a year", number(trading.sharpe, "+.2f") or NOTHING, width="content")
 
 
 def _gates(found: Judgement) -> None:
@@ -87,7 +87,6 @@ def _gates(found: Judgement) -> None:
     for gate in found.statistics.gates:
         with st.expander(
             f"**{gate.name}**: {'passed' if gate.passed else 'not passed'}. {gate.question}",
-            expanded=not gate.passed,
             icon=":material/check:" if gate.passed else ":material/close:",
         ):
             st.html(_gate(gate))
@@ -149,7 +148,7 @@ def _trading(found: Judgement, audit: Path) -> None:
 
 
 def _chart(audit: Path, name: str) -> None:
-    found = chart(audit, name)
+    found = chart(audit, name, dark=st.context.theme.type == "dark")
     if found is None:
         return
     st.markdown(f"**{found.title}**")
@@ -208,7 +207,7 @@ def _comparison(run: Run, here: Settings) -> None:
     wanted = st.query_params.get(SECOND_IN_ADDRESS)
     st.session_state[SECOND] = wanted if wanted in others else None
     second = st.selectbox(
-        "Second run", list(others), index=None, key=SECOND, placeholder="none",
+        "Second run", list(others), index=None, key=SECOND, width=PICKER_PX, placeholder="none",
         format_func=lambda run_id: described(others[run_id]), on_change=_second_changed,
     )  # fmt: skip
     if second is None:
