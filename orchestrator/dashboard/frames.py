@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from orchestrator.state import RUNNING_STAGES, Cell, RunState, Span, Stage
-from orchestrator.view import duration
 from schemas.events import EventStatus
 from schemas.messages import Role
 
@@ -70,23 +69,14 @@ def by_symbol(state: RunState) -> pd.DataFrame:
 
 
 def phases(state: RunState, now: datetime) -> pd.DataFrame:
-    """A row a phase that has begun: how far, how long, how long still."""
-    rows = []
-    for phase in state.phases.values():
-        share = 1.0 if phase.status is EventStatus.SUCCESS else phase.done / max(phase.total, 1)
-        counted = f"{phase.done} of {phase.total}" if phase.total > 1 else ""
-        left = phase.remaining_s(now)
-        rows.append(
-            (
-                phase.name.value,
-                "running" if phase.status is EventStatus.IN_PROGRESS else phase.status.value,
-                share,
-                counted,
-                phase.elapsed_s(now),
-                "" if left is None else duration(left),
-            )
-        )
-    return pd.DataFrame(rows, columns=["phase", "status", "share", "done", "seconds", "left"])
+    """A row a phase that has begun: how it is, and the seconds it took or has taken."""
+    rows = [(phase.name.value, word_of(phase.status), phase.elapsed_s(now)) for phase in state.phases.values()]
+    return pd.DataFrame(rows, columns=["phase", "status", "seconds"])
+
+
+def word_of(status: EventStatus) -> str:
+    """A status as a person says it."""
+    return "running" if status is EventStatus.IN_PROGRESS else status.value
 
 
 def lanes(state: RunState, now: datetime) -> pd.DataFrame:
@@ -98,14 +88,18 @@ def lanes(state: RunState, now: datetime) -> pd.DataFrame:
             for (role, label), began in device.running.items()
         ]
     rows = [
-        (span.device, span.role.value, span.label, span.began, max(span.ended, span.began), _how(span), _took(span))
+        (
+            span.device,
+            span.role.value,
+            span.label,
+            span.began,
+            max(span.ended, span.began),
+            word_of(span.status),
+            _took(span),
+        )
         for span in spans
     ]
     return pd.DataFrame(rows, columns=["device", "role", "label", "began", "ended", "status", "seconds"])
-
-
-def _how(span: Span) -> str:
-    return "running" if span.status is EventStatus.IN_PROGRESS else span.status.value
 
 
 def _took(span: Span) -> float:

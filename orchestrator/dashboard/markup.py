@@ -20,6 +20,12 @@ def mark(word: str) -> Markup:
     return Markup(f'<span class="g-mark"><i style="background:{colour}"></i>{escape(word)}</span>')
 
 
+def bar(share: float) -> Markup:
+    """A share, 0 to 1, as a bar and in percent."""
+    percent = f"{100.0 * share:.0f}"
+    return Markup(f'<span class="g-bar"><i style="width:{percent}%"></i></span>{percent} %')
+
+
 def code(text: str) -> Markup:
     """A name or command as it is typed."""
     return Markup(f"<code>{escape(text)}</code>")

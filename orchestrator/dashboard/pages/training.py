@@ -7,11 +7,13 @@ from typing import Any
 import streamlit as st
 
 from orchestrator.dashboard import frames, live_charts
+from orchestrator.dashboard.markup import Cell, bar, mark, number, table
 from orchestrator.dashboard.watched import Watched
-from orchestrator.state import RUNNING_STAGES, Cell, DeviceState, Stage
+from orchestrator.state import RUNNING_STAGES, DeviceState, PhaseState, Stage
+from orchestrator.state import Cell as WindowCell
 from orchestrator.view import duration
 from schemas.artifacts import RunManifest
-from schemas.events import WINDOW_PHASES
+from schemas.events import WINDOW_PHASES, EventStatus
 from schemas.layout import log_path
 from schemas.rows import read_model
 
@@ -20,7 +22,8 @@ NOW_EVERY_S, REST_EVERY_S = 1.0, 2.0
 MANY_CELLS, MANY_EVERY_S = 2500, 2.0
 TRAINING = tuple(WINDOW_PHASES.values())
 PICKED = "picked_window"
-SHOWN_LOG_LINES = 40
+SHOWN_LOG_LINES, SHOWN_FAILURES = 40, 20
+DEVICE_COLUMNS = ("device", "standing", "slots", "done", "a second", "use", "memory, MiB", "does")
 LOG_TAIL_BYTES = 4 * 2**20
 
 
@@ -38,20 +41,11 @@ def _now(watched: Watched, live: bool) -> None:
     with watched.lock:
         watched.refresh()
         state, now = watched.state, watched.now()
-        stages, phases = frames.stages(state), frames.phases(state, now)
+        stages, phases = frames.stages(state), [_phase(phase, now) for phase in state.phases.values()]
     if live and watched.over:
         st.rerun()
     _tiles(watched, stages)
-    st.dataframe(
-        phases,
-        hide_index=True,
-        height="content",
-        column_config={
-            "share": st.column_config.ProgressColumn("", min_value=0.0, max_value=1.0, format="percent"),
-            "done": "pieces",
-            "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
-        },
-    )
+    st.html(table(("phase", "status", "done", "pieces", "took", "left"), phases, words=("status", "done")))
     st.html(live_charts.distribution(stages))
 
 
@@ -99,7 +93,7 @@ def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
         st.warning(f"{watched.follower.missed} events were to be had nowhere any more.")
 
 
-def _details(watched: Watched, cell: Cell) -> None:
+def _details(watched: Watched, cell: WindowCell) -> None:
     """Everything known of one window, and its lines in the log."""
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -117,7 +111,7 @@ def _details(watched: Watched, cell: Cell) -> None:
             st.code("\n".join(lines), language=None, wrap_lines=True)
 
 
-def _facts(cell: Cell) -> list[tuple[Any, ...]]:
+def _facts(cell: WindowCell) -> list[tuple[Any, ...]]:
     """What teacher and student say of themselves: role, what, value."""
     rows = []
     for role, piece in cell.pieces.items():
@@ -156,16 +150,10 @@ def _rest(watched: Watched) -> None:
         failures = [(f"{each.at.astimezone():%H:%M:%S}", each.what, each.reason) for each in reversed(state.failures)]
     if failures:
         st.subheader("Failures and retries")
-        st.dataframe(_table(("time", "what", "reason"), failures), hide_index=True)
+        st.html(table(("time", "what", "reason"), failures[:SHOWN_FAILURES], words=("what", "reason")))
     st.subheader("Devices")
     if devices:
-        st.dataframe(
-            _table(("device", "standing", "slots", "done", "a second", "use", "memory, MiB", "does"), devices),
-            hide_index=True,
-            column_config={
-                "use": st.column_config.ProgressColumn("use", min_value=0.0, max_value=1.0, format="percent")
-            },
-        )
+        st.html(table(DEVICE_COLUMNS, devices, words=("standing", "use", "does")))
     else:
         st.info("No device has been seen yet.")
     if not lanes.empty:
@@ -186,12 +174,24 @@ def _rest(watched: Watched) -> None:
     st.dataframe(events, hide_index=True)
 
 
-def _device(device: DeviceState, now: datetime) -> tuple[Any, ...]:
+def _phase(phase: PhaseState, now: datetime) -> tuple[Cell, ...]:
+    """Its row: name, status, share, pieces, time, time left."""
+    share = 1.0 if phase.status is EventStatus.SUCCESS else phase.done / max(phase.total, 1)
+    pieces = f"{phase.done} of {phase.total}" if phase.total > 1 else None
+    left = phase.remaining_s(now)
+    return (
+        phase.name, mark(frames.word_of(phase.status)), bar(share), pieces, duration(phase.elapsed_s(now)),
+        None if left is None else duration(left),
+    )  # fmt: skip
+
+
+def _device(device: DeviceState, now: datetime) -> tuple[Cell, ...]:
     """Its row: name, standing, slots, done, rate, use, memory, what it does."""
-    memory = "" if device.memory_mib is None else f"{device.memory_mib:.0f}"
     does = [f"{role} {label}" for role, label in device.running] or list(device.doing)
-    rate = f"{device.rate(now):.2f}"
-    return device.name, device.standing, device.slots, device.done, rate, device.use, memory, ", ".join(does)
+    return (
+        device.name, mark(device.standing), str(device.slots), str(device.done), f"{device.rate(now):.2f}",
+        None if device.use is None else bar(device.use), number(device.memory_mib, ".0f"), ", ".join(does),
+    )  # fmt: skip
 
 
 def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
