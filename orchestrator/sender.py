@@ -48,7 +48,7 @@ class Sender:
             queue=device,
             task_id=attempt_id(task.run_id, task.role, name, task.attempt),
             argsrepr=f"({name})",
-            kwargsrepr=repr({"run": task.run_id, "role": str(task.role)} | _shown(task) | {"device": device}),
+            kwargsrepr=repr(_shown(task) | {"role": str(task.role), "device": device, "run": task.run_id}),
             producer=producer,
             retry=False,
         )

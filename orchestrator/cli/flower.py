@@ -21,7 +21,6 @@ SETTINGS = {
     # Flower's own 100,000 keep gigabytes.
     "FLOWER_MAX_TASKS": "10000",
     "FLOWER_PURGE_OFFLINE_WORKERS": "60",
-    "FLOWER_TASKS_COLUMNS": "name,args,kwargs,state,received,runtime,worker",
     # Seconds, from the quickest window to one that a limit should have ended.
     "FLOWER_TASK_RUNTIME_METRIC_BUCKETS": "0.1,0.25,0.5,1,2.5,5,10,30,60,120,300,600",
 }
@@ -35,6 +34,9 @@ def flower(
     ] = "127.0.0.1",
 ) -> None:
     """Start Flower: workers by device, tasks by symbol and window; search tasks for kwargs:symbol=AAPL.
+
+    A state there is a task's: a window that failed ends as a task that succeeded in saying so. Outcomes are in
+    `orchestrator status` and `orchestrator metrics`.
 
     The login is FLOWER_BASIC_AUTH=USER:PASSWORD; without it one is made up and printed. Needs the extra [flower].
 
