@@ -171,7 +171,7 @@ def test_two_runs_stand_side_by_side(url: str, place: Path, look: Look) -> None:
 def test_a_run_without_a_verdict_says_what_to_do(url: str, look: Look, run: str, sentence: str) -> None:
     """Interrupted and failed runs are sentences with the next command, not tables of nothing, and no exception."""
     seen = look(f"{url}/results?run={run}")
-    expect(seen.page.get_by_test_id("stAlert").first).to_contain_text(sentence)
+    expect(seen.page.get_by_test_id("stAlert")).to_contain_text(sentence)
     expect(seen.page.get_by_text("It was not judged yet")).to_be_visible()
     assert seen.page.get_by_test_id("stException").count() == 0
     assert seen.complaints == []
@@ -180,7 +180,7 @@ def test_a_run_without_a_verdict_says_what_to_do(url: str, look: Look, run: str,
 def test_a_damaged_run_is_named_and_hides_no_other(url: str, look: Look) -> None:
     """A folder whose run.json is torn is named with its reason; the others can be picked."""
     page = look(f"{url}/results").page
-    expect(page.get_by_test_id("stAlert").filter(has_text="Not shown: torn")).to_contain_text("run.json")
+    expect(page.get_by_test_id("stCaptionContainer").filter(has_text="Not shown: torn")).to_contain_text("run.json")
     picker(page).click()
     expect(page.get_by_role("option")).to_have_count(4)
 
