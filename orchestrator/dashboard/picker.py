@@ -29,9 +29,7 @@ def picked_run(title: str, here: Settings) -> Run | None:
     for each in damaged:
         st.caption(f"Not shown: **{plain(each.name)}**: {plain(each.why)}")
     if not runs:
-        st.info(
-            f"There are no runs under {plain(here.data_dir)}/models yet. This trains one on bars that come with Gurukul:"
-        )
+        st.info(f"There are no runs under {plain(here.data_dir)}/models yet. This trains one on the sample:")
         st.code("orchestrator run --source sample", language=None)
         return None
     return by_id[chosen]

@@ -32,7 +32,8 @@ def show(run: Run, here: Settings) -> None:
         found = judgement(run.layout)
     except GurukulError as error:
         st.error(
-            f"The judgement cannot be read: {plain(str(error))}. `orchestrator verify {run.run_id}` says what else is wrong."
+            f"The judgement cannot be read: {plain(str(error))}."
+            f" `orchestrator verify {run.run_id}` says what else is wrong."
         )
         return
     if found is None:
@@ -115,9 +116,7 @@ def _predictions(found: Judgement, audit: Path) -> None:
         f" {validation.constant_windows} of which say one probability all the time."
     )
     if not audit.is_dir():
-        st.info(
-            f"There is no audit at {plain(str(audit))}, so there are no charts; start the dashboard with its --release-dir."
-        )
+        st.info(f"There is no audit at {plain(str(audit))}, so there are no charts: start with its `--release-dir`.")
     rows = [
         (
             MODELS.get(name, name), f"{each.log_loss:.4f}", f"{each.skill:+.4f}", f"{each.brier:.4f}",
