@@ -17,18 +17,15 @@ from schemas.wire import name_key
 
 # Kept twice a second; an orchestrator that was killed frees its name within this.
 NAME_EXPIRY_S = 15.0
-LOOKS_S = 0.5
+LOOKS, LOOK_S = 25, 0.02
 
 
 @contextmanager
 def only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
     """Hold the run for this process; RequestError names the process that holds it already."""
     with _opened(layout) as folder:
-        # Whoever looks whether a run goes on holds the lock for an instant.
-        deadline = time.monotonic() + LOOKS_S
-        while not (locked := _locked(folder)) and time.monotonic() < deadline:
-            time.sleep(LOOKS_S / 20)
-        if not locked:
+        # Whoever asks whether it is held keeps it for an instant; a process that runs it does not let go.
+        if not _locked_soon(folder):
             owner = ledger.get("owner")
             raise RequestError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it")
         ledger.set(owner=f"process {os.getpid()} on {platform.node()}")
@@ -50,7 +47,7 @@ def hold_name(redis: Redis, layout: RunLayout) -> None:
 def is_held(layout: RunLayout) -> bool:
     """Whether a process is running the run now."""
     with _opened(layout) as folder:
-        return not _locked(folder)
+        return not _locked(folder, fcntl.LOCK_SH)
 
 
 @contextmanager
@@ -63,9 +60,17 @@ def _opened(layout: RunLayout) -> Iterator[int]:
         os.close(folder)
 
 
-def _locked(folder: int) -> bool:
+def _locked(folder: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(folder, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _locked_soon(folder: int) -> bool:
+    for _ in range(LOOKS):
+        if _locked(folder):
+            return True
+        time.sleep(LOOK_S)
+    return False

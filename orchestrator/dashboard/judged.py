@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.runs import Run
 from orchestrator.verdict import recommend
 from schemas.artifacts import RunManifest
@@ -57,7 +58,7 @@ def judgement(layout: RunLayout) -> Judgement | None:
 def standing(run: Run) -> str | None:
     """A sentence on a run that did not come to its end, and what to do; None of one that did."""
     again = f"`orchestrator resume {run.run_id}`"
-    said = f": {run.message}" if run.message and run.message != run.status else ""
+    said = f": {plain(run.message)}" if run.message and run.message != run.status else ""
     match run.status:
         case "ready-for-review":
             return None

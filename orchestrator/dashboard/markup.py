@@ -1,5 +1,6 @@
 """Tables and marks as HTML: text that a phone wraps, a reader hears and a search finds."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -29,6 +30,11 @@ def bar(share: float) -> Markup:
 def code(text: str) -> Markup:
     """A name or command as it is typed."""
     return Markup(f"<code>{escape(text)}</code>")
+
+
+def plain(text: str) -> str:
+    """Text that Markdown leaves as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:])", r"\\\1", text)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequence[str] = ()) -> str:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 
@@ -24,11 +25,11 @@ def picked_run(title: str, here: Settings) -> Run | None:
             format_func=lambda run_id: described(by_id[run_id]),
         )  # fmt: skip
         if wanted is not None and wanted != chosen:
-            st.warning(f"There is no run {wanted} under {here.data_dir}/models. This is the newest one.")
+            st.warning(f"There is no run {plain(wanted)} under {plain(here.data_dir)}/models. This is the newest one.")
     for each in damaged:
-        st.warning(f"Not shown: {each.name}: {each.why}")
+        st.caption(f"Not shown: **{plain(each.name)}**: {plain(each.why)}")
     if not runs:
-        st.info(f"There are no runs under {here.data_dir}/models yet. This trains one on bars that come with Gurukul:")
+        st.info(f"There are no runs under {plain(here.data_dir)}/models yet. This trains one on the sample:")
         st.code("orchestrator run --source sample", language=None)
         return None
     return by_id[chosen]

@@ -310,3 +310,33 @@ def test_only_the_newest_sending_can_be_answered(tmp_path_factory: pytest.TempPa
                 assert the_work(ledger) == before
             assert the_work(ledger).attempt == sent
             assert (the_work(ledger).status is None) == (the_work(ledger).state != "done")
+
+
+def test_a_look_is_no_write(path: Path) -> None:
+    """A read-only ledger sees what a writer has committed, lets it go on, refuses to write, and leaves no file."""
+    with closing(new_ledger(path)) as writer, closing(Ledger(path, read_only=True)) as reader:
+        attempt = writer.send(Role.TEACHER, NAME, "cpu0")
+        assert reader.sent() == {(Role.TEACHER, NAME): (attempt, "cpu0")}
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.set(status="running")
+        writer.set(status="running")
+        assert reader.get("status") == "running"
+    assert [each.name for each in path.parent.iterdir()] == ["ledger.db"]
+    with closing(Ledger(path, read_only=True)) as reader:
+        assert reader.get("status") == "running"
+        assert [each.name for each in path.parent.iterdir()] == ["ledger.db"]
+    assert [each.name for each in path.parent.iterdir()] == ["ledger.db"]
+
+
+def test_a_killed_run_can_be_looked_at(path: Path) -> None:
+    """What a killed writer had committed is read from its write-ahead log, which stays for `resume`."""
+    code = (
+        "import os, pathlib, signal, sys; from orchestrator.ledger import Ledger;"
+        " Ledger.create(pathlib.Path(sys.argv[1])).set(status='running'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == -signal.SIGKILL
+    log = path.with_name("ledger.db-wal").read_bytes()
+    assert log
+    with closing(Ledger(path, read_only=True)) as reader:
+        assert reader.get("status") == "running"
+    assert path.with_name("ledger.db-wal").read_bytes() == log

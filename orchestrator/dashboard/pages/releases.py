@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from orchestrator.dashboard.markup import Cell, Markup, code, mark, table
+from orchestrator.dashboard.markup import Cell, Markup, code, mark, plain, table
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 from orchestrator.releases import standing
@@ -29,12 +29,12 @@ def show(here: Settings) -> None:
     try:
         found = report(here.release_dir, None)
     except (GurukulError, OSError) as error:
-        st.error(f"{here.release_dir} cannot be read: {error}")
+        st.error(f"{plain(here.release_dir)} cannot be read: {plain(str(error))}")
         return
     for fault in found["faults"]:
-        st.error(f"Broken: {fault}")
+        st.error(f"Broken: {plain(fault)}")
     for note in found["notes"]:
-        st.warning(note)
+        st.warning(plain(note))
     st.html(_live(found["live"]))
     _candidates(here, found["live"])
     _decisions(found["entries"])
@@ -59,7 +59,7 @@ def _candidates(here: Settings, live: dict[str, Any]) -> None:
     lines, _ = read(ReleaseLayout(Path(here.release_dir)).history)
     finished = [run for run in listed(here.data_dir)[0] if run.status == READY]
     if not finished:
-        st.info(f"No run under {here.data_dir}/models has come to its end, so there is nothing to approve.")
+        st.info(f"No run under {plain(here.data_dir)}/models has come to its end, so there is nothing to approve.")
         return
     rows = []
     for run in finished:

@@ -10,7 +10,7 @@ import streamlit as st
 from orchestrator.comparison import compare
 from orchestrator.dashboard.judged import Judgement, chart, importances, judgement, label_rule, standing
 from orchestrator.dashboard.look import BLUE, STATUS_COLOURS
-from orchestrator.dashboard.markup import NOTHING, Cell, mark, number, table
+from orchestrator.dashboard.markup import NOTHING, Cell, mark, number, plain, table
 from orchestrator.dashboard.picker import PICKER_PX, described
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
@@ -31,7 +31,10 @@ def show(run: Run, here: Settings) -> None:
     try:
         found = judgement(run.layout)
     except GurukulError as error:
-        st.error(f"The judgement cannot be read: {error}. `orchestrator verify {run.run_id}` says what else is wrong.")
+        st.error(
+            f"The judgement cannot be read: {plain(str(error))}."
+            f" `orchestrator verify {run.run_id}` says what else is wrong."
+        )
         return
     if found is None:
         st.write(_so_far(run))
@@ -113,7 +116,7 @@ def _predictions(found: Judgement, audit: Path) -> None:
         f" {validation.constant_windows} of which say one probability all the time."
     )
     if not audit.is_dir():
-        st.info(f"There is no audit at {audit}, so there are no charts; start the dashboard with its --release-dir.")
+        st.info(f"There is no audit at {plain(str(audit))}, so there are no charts: start with its `--release-dir`.")
     rows = [
         (
             MODELS.get(name, name), f"{each.log_loss:.4f}", f"{each.skill:+.4f}", f"{each.brier:.4f}",
@@ -165,7 +168,7 @@ def _importances(run: Run) -> None:
             str(run.layout.folder), run.layout.rows("teacher").stat().st_mtime_ns, run
         )
     except (GurukulError, OSError, ValueError) as error:
-        st.warning(f"The teachers' importances cannot be read: {error}")
+        st.warning(f"The teachers' importances cannot be read: {plain(str(error))}")
         return
     shown = list(means.items())[:SHOWN_FEATURES]
     if not shown:
@@ -215,7 +218,7 @@ def _comparison(run: Run, here: Settings) -> None:
     try:
         found = compare(here.data_dir, run.run_id, second)
     except (GurukulError, ValueError, KeyError) as error:
-        st.warning(f"The two cannot be compared: {error}")
+        st.warning(f"The two cannot be compared: {plain(str(error))}")
         return
     if not found["same_rows"]:
         spans = " and ".join(

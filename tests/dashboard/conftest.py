@@ -1,0 +1,138 @@
+"""What tests of the dashboard share: the real command, a real Chromium, and what a page complained of."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.conftest import clean_environment
+from tests.waiting import wait_for
+
+DESKTOP_PX, PHONE_PX = 1440, 390
+SHOWN_MS = 30_000
+# Opened at a page's own address, Streamlit's client first asks below that address whether the server is there.
+ASKED_AT_A_GUESS = ("/_stcore/health", "/_stcore/host-config")
+
+expect.set_options(timeout=SHOWN_MS)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium as it is installed; without one a skip on a person's machine, a failure in CI."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        said = "no chromium or google-chrome on PATH; on Debian: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(said)
+        pytest.skip(said)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--headless=new"])
+        yield launched
+        launched.close()
+
+
+@contextmanager
+def serving(cwd: Path, *flags: str, **variables: str) -> Iterator[str]:
+    """`orchestrator dashboard` in a folder, at the address that is yielded; ended afterwards."""
+    port = free_port()
+    with (cwd / f"dashboard-{port}.log").open("w+b") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", "dashboard", "--port", str(port), *flags],
+            cwd=cwd,
+            env=clean_environment() | variables,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_for(lambda: process.poll() is not None or answers(url), "the dashboard")
+            if process.poll() is not None:
+                log.seek(0)
+                pytest.fail(f"the dashboard ended with {process.returncode}: {log.read().decode()}")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def dashboard() -> Iterator[Callable[..., str]]:
+    """Start `orchestrator dashboard` in a folder, with flags and variables; all are ended after the tests."""
+    with ExitStack() as stack:
+        yield lambda cwd, *flags, **variables: stack.enter_context(serving(cwd, *flags, **variables))
+
+
+@dataclass
+class Seen:
+    """A page as it is, and what it has complained of since it was opened."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Wait until the page's script has run, and its charts are drawn."""
+        self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=SHOWN_MS)
+        self.page.wait_for_load_state("networkidle")
+        for chart in self.page.get_by_test_id("stVegaLiteChart").all():
+            expect(chart.locator("canvas, svg").first).to_be_visible()
+
+    @property
+    def overflow_px(self) -> int:
+        """How much wider than the window the page is."""
+        script = (
+            "Math.max(document.documentElement.scrollWidth,"
+            " document.querySelector('[data-testid=stMain]').scrollWidth) - window.innerWidth"
+        )
+        return int(self.page.evaluate(script))
+
+
+@pytest.fixture
+def look(browser: Browser) -> Iterator[Callable[..., Seen]]:
+    """Open an address: `look(url, scheme="dark", width=390)`; the page has been drawn when it returns."""
+    with ExitStack() as stack:
+
+        def opened(url: str, *, scheme: str = "light", width: int = DESKTOP_PX) -> Seen:
+            context = browser.new_context(
+                color_scheme="dark" if scheme == "dark" else "light", viewport={"width": width, "height": 900}
+            )
+            stack.callback(context.close)
+            seen = Seen(context.new_page())
+            seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+            seen.page.on("console", lambda message: _note(seen, message))
+            seen.page.goto(url)
+            seen.page.wait_for_selector("h1", timeout=SHOWN_MS)
+            seen.settle()
+            return seen
+
+        yield opened
+
+
+def _note(seen: Seen, message: ConsoleMessage) -> None:
+    where = str(message.location.get("url", ""))
+    if message.type == "error" and not where.endswith(ASKED_AT_A_GUESS):
+        seen.complaints.append(f"{message.text} ({where})")
+
+
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether the server says that it is well."""
+    try:
+        with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
