@@ -78,7 +78,8 @@ def test_a_run_is_seen_as_it_goes_on(
             page.reload()
             wait_for(lambda: tile(page, "trained") and trained() >= before, "as much after a reload")
             fleet.send_signal(signal.SIGCONT)
-            assert run.wait(240) == 0
+            wait_for(lambda: trained() >= 0 and run.poll() is not None, "the end of the run", within_s=240)
+            assert run.returncode == 0
             expect(page.get_by_text("ready-for-review").first).to_be_visible(timeout=30_000)
     assert len(counts) > 4, f"the page was seen to grow: {sorted(counts)}"
     summary = json.loads(orchestrator("status", "live", "--json", cwd=tmp_path).stdout)
@@ -168,7 +169,7 @@ def test_a_run_that_did_not_end_well_says_so(url: str, look: Look, run: str, sta
 def test_a_click_shows_a_window_and_its_log(url: str, look: Look) -> None:
     """A click on a square of the grid shows what teacher and student of that window said, and its lines in the log."""
     page = look(f"{url}/?run=generated").page
-    grid = page.get_by_test_id("stVegaLiteChart").first.locator("canvas").first
+    grid = page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first
     expect(grid).to_be_visible()
     box = grid.bounding_box()
     assert box is not None

@@ -21,7 +21,7 @@ NOW_EVERY_S, REST_EVERY_S = 1.0, 2.0
 # Drawing ten thousand squares takes a browser some tenths of a second.
 MANY_CELLS, MANY_EVERY_S = 2500, 2.0
 TRAINING = tuple(WINDOW_PHASES.values())
-PICKED = "picked_window"
+PICKED, CLOSED = "picked_window", "windows_closed"
 SHOWN_LOG_LINES, SHOWN_FAILURES = 40, 20
 DEVICE_COLUMNS = ("device", "standing", "slots", "done", "a second", "use", "memory, MiB", "does")
 LOG_TAIL_BYTES = 4 * 2**20
@@ -57,7 +57,10 @@ def _grid(watched: Watched) -> None:
         st.info("No window is planned yet: the bars are being read.")
         return
     event: Any = st.altair_chart(
-        live_charts.grid(cells), key="grid", on_select="rerun", selection_mode=[live_charts.SELECTION]
+        live_charts.grid(cells),
+        key=f"grid{st.session_state.get(CLOSED, 0)}",
+        on_select="rerun",
+        selection_mode=[live_charts.SELECTION],
     )
     # New cells come every second and take the chart's own selection with them.
     if picked := event.selection.get(live_charts.SELECTION):
@@ -99,7 +102,9 @@ def _details(watched: Watched, cell: WindowCell) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(f"**{cell.label}**: {cell.stage}", width="content")
             if st.button("Close"):
+                # A chart under another key: this one would say again what is picked.
                 del st.session_state[PICKED]
+                st.session_state[CLOSED] = st.session_state.get(CLOSED, 0) + 1
                 st.rerun(scope="fragment")
         if not cell.pieces:
             st.write("Nobody has begun it yet.")
