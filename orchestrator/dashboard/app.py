@@ -20,7 +20,7 @@ def main() -> None:
     # Declared also while shut, so that the address that was asked for is where one arrives.
     page = st.navigation(
         [
-            st.Page(_training, title="Training Progress", url_path="training", default=True),
+            st.Page(_training, title="Training Progress", default=True),
             st.Page(_results, title="Results", url_path="results"),
             st.Page(_releases, title="Releases", url_path="releases"),
         ],

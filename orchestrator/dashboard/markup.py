@@ -38,7 +38,7 @@ def plain(text: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequence[str] = ()) -> str:
-    """A table whose columns are numbers, but for the first and those in `words`; on a phone each row is a card."""
+    """A table whose columns are numbers, but for the first and those in `words`; on a phone each row with words is a card."""
     kinds = ["w" if place == 0 or name in words else "n" for place, name in enumerate(headings)]
     head = "".join(f'<th class="{kind}">{escape(name)}</th>' for name, kind in zip(headings, kinds, strict=True))
     body = "".join(
@@ -50,9 +50,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequen
         + "</tr>"
         for row in rows
     )
-    return (
-        f'<div class="g-wide"><table class="g-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    cards = " g-cards" if words else ""
+    return f'<div class="g-wide"><table class="g-table{cards}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def number(value: float | None, shape: str = ".4g") -> str | None:
