@@ -38,7 +38,7 @@ def plain(text: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequence[str] = ()) -> str:
-    """A table whose columns are numbers, but for the first and those in `words`; on a phone each row with words is a card."""
+    """A table of numbers, but for the first column and those in `words`: with any, a phone shows rows as cards."""
     kinds = ["w" if place == 0 or name in words else "n" for place, name in enumerate(headings)]
     head = "".join(f'<th class="{kind}">{escape(name)}</th>' for name, kind in zip(headings, kinds, strict=True))
     body = "".join(
@@ -51,7 +51,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequen
         for row in rows
     )
     cards = " g-cards" if words else ""
-    return f'<div class="g-wide"><table class="g-table{cards}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    inside = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="g-wide"><table class="g-table{cards}">{inside}</table></div>'
 
 
 def number(value: float | None, shape: str = ".4g") -> str | None:
