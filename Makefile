@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= cpu,local,sample,breeze,flower,dashboard,dev
 
-# Tests that start no fleet, two at a time; those that do need the cores for it.
+# Tests that start no fleet. Those that do are kept file by file, and wait for processes for most of their time.
 UNITS := tests/bars tests/controls tests/gpu tests/judging tests/learning tests/releases
 
 ENV ?= staging
@@ -17,7 +17,7 @@ run: setup  ## the main job on real bars, with an embedded broker
 
 test: setup lint types  ## lint, type check and all tests
 	$(BIN)/python -m pytest -n 2 $(UNITS)
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(UNITS))
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(UNITS))
 
 deploy-staging: setup  ## make an approved run live in staging: make deploy-staging RUN=...
 	$(BIN)/orchestrator deploy $(or $(RUN),$(error say which run: RUN=...)) --to staging --by "$(BY)"
