@@ -102,7 +102,10 @@ def _bar(phase: PhaseState, plain: bool) -> RenderableType:
     if plain:
         done = BAR_WIDTH if full else BAR_WIDTH * phase.done // max(phase.total, 1)
         return Text("=" * done + " " * (BAR_WIDTH - done))
-    return ProgressBar(total=max(phase.total, 1), completed=phase.total if full else phase.done, width=BAR_WIDTH)
+    return ProgressBar(
+        total=max(phase.total, 1), completed=phase.total if full else phase.done, width=BAR_WIDTH,
+        complete_style="cyan", finished_style="green",
+    )  # fmt: skip
 
 
 def _how_far(phase: PhaseState) -> str:

@@ -24,7 +24,9 @@ def mark(word: str) -> Markup:
 def bar(share: float) -> Markup:
     """A share, 0 to 1, as a bar and in percent."""
     percent = f"{100.0 * share:.0f}"
-    return Markup(f'<span class="g-bar"><i style="width:{percent}%"></i></span>{percent} %')
+    return Markup(
+        f'<span class="g-share"><span class="g-bar"><i style="width:{percent}%"></i></span>{percent} %</span>'
+    )
 
 
 def code(text: str) -> Markup:
