@@ -19,6 +19,7 @@ from schemas.events import TrainingEvent
 
 PRESENCE_PREFIX = "presence:"
 ALONE_PREFIX = "alone:"
+EVENTS_PREFIX = "events:"
 PRESENCE_INTERVAL_S = 1.5
 PRESENCE_EXPIRY_S = 5.0
 RUN_KEYS_EXPIRY_S = 7 * 24 * 3600
@@ -54,7 +55,7 @@ class Presence(Frozen):
 
 
 def events_stream(run_id: str) -> str:
-    return f"events:{run_id}"
+    return f"{EVENTS_PREFIX}{run_id}"
 
 
 def telemetry_channel(run_id: str) -> str:

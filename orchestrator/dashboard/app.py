@@ -4,6 +4,7 @@ import streamlit as st
 
 from orchestrator.dashboard.gate import locked
 from orchestrator.dashboard.look import STYLE
+from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.pages import releases, results, training
 from orchestrator.dashboard.picker import picked_run
 from orchestrator.dashboard.settings import settings
@@ -32,12 +33,12 @@ def main() -> None:
 
 def _training() -> None:
     here = settings()
-    if (run := picked_run("Training Progress", here)) is None:
+    if (run := picked_run("Training Progress", here, elsewhere=True)) is None:
         return
     try:
         training.show(watched(run.run_id, run.created.isoformat(), here.data_dir, here.broker))
     except GurukulError as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
 
 
 def _results() -> None:

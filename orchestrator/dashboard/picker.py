@@ -3,17 +3,21 @@
 import streamlit as st
 
 from orchestrator.dashboard.markup import plain
-from orchestrator.dashboard.runs import Run, listed
+from orchestrator.dashboard.runs import ELSEWHERE, Run, heard, listed
 from orchestrator.dashboard.settings import Settings
 
 IN_ADDRESS, CHOSEN, WIDGET = "run", "chosen_run", "run_picker"
 PICKER_PX = 560
 
 
-def picked_run(title: str, here: Settings) -> Run | None:
-    """Draw a page's title and the picker under it; the run picked, or None after saying why there is none."""
+def picked_run(title: str, here: Settings, *, elsewhere: bool = False) -> Run | None:
+    """Draw a page's title and the picker under it; the run picked, or None after saying why there is none.
+
+    With `elsewhere` also of runs that only the broker tells of.
+    """
     st.title(title)
     runs, damaged = listed(here.data_dir)
+    runs += heard(here.data_dir, here.broker) if elsewhere else []
     if runs:
         by_id = {run.run_id: run for run in runs}
         wanted = st.query_params.get(IN_ADDRESS) or st.session_state.get(CHOSEN)
@@ -37,6 +41,8 @@ def picked_run(title: str, here: Settings) -> Run | None:
 
 def described(run: Run) -> str:
     """A run in one line of the picker."""
+    if run.status == ELSEWHERE:
+        return f"{run.run_id}  ·  {run.status}"
     return f"{run.run_id}  ·  {run.recommendation or run.status}  ·  {run.created.astimezone():%Y-%m-%d %H:%M}"
 
 

@@ -3,12 +3,14 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 from pydantic import AwareDatetime, ConfigDict
+from redis.exceptions import RedisError
 
+from orchestrator.broker import connect
 from orchestrator.ledger import Ledger
 from orchestrator.summary import status_of
 from schemas.base import Frozen
@@ -17,8 +19,10 @@ from schemas.layout import RunLayout
 from schemas.messages import Role, Status
 from schemas.names import check_run_id
 from schemas.rows import read_model
+from schemas.wire import EVENTS_PREFIX
 
-STARTING = "starting"
+STARTING, ELSEWHERE = "starting", "told of by the broker alone"
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,25 @@ def listed(data_dir: str) -> tuple[list[Run], list[Damaged]]:
         except (GurukulError, sqlite3.Error, OSError, ValueError) as error:
             damaged.append(Damaged(folder.name, " ".join(str(error).split())))
     return sorted(runs, key=lambda run: run.created, reverse=True), damaged
+
+
+def heard(data_dir: str, broker: str | None) -> list[Run]:
+    """Runs of which only the broker tells: their files are on another host, or they are played again from a log."""
+    if broker is None:
+        return []
+    try:
+        with connect(broker) as redis:
+            found = {
+                key.decode().removeprefix(EVENTS_PREFIX) for key in redis.scan_iter(f"{EVENTS_PREFIX}*", count=1000)
+            }
+    except (RedisError, ValueError):
+        return []  # the page says by itself when the broker is away
+    layouts = {run_id: RunLayout.under(data_dir, run_id) for run_id in sorted(found)}
+    return [
+        Run(run_id, LONG_AGO, ELSEWHERE, "", None, (), 0, 0, 0, layout)
+        for run_id, layout in layouts.items()
+        if not layout.manifest.is_file()
+    ]
 
 
 def read_run(layout: RunLayout) -> Run:

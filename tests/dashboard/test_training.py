@@ -181,3 +181,20 @@ def test_a_click_shows_a_window_and_its_log(url: str, look: Look) -> None:
     expect(page.get_by_test_id("stCode").first).to_contain_text("BAJAJ-AUTO_")
     page.get_by_role("button", name="Close").click()
     expect(page.get_by_role("button", name="Close")).to_have_count(0)
+
+
+def test_a_log_that_is_played_again_is_seen(
+    redis: Redis, server: str, two_device_run: Finished, tmp_path: Path, dashboard: Dashboard, look: Look
+) -> None:
+    """A run that is nowhere on disk and only told of by a broker has a page like any other, within seconds."""
+    log = two_device_run.cwd / two_device_run.summary["paths"]["telemetry"]
+    url = dashboard(tmp_path, "--broker", server)
+    played = orchestrator(
+        "telemetry", "replay", str(log), "--speed", "0", "--broker", server, "--run-id", "again", cwd=tmp_path
+    )
+    assert played.returncode == 0, played.stderr
+    seen = look(f"{url}/?run=again")
+    students = two_device_run.summary["windows"]["student"]
+    wait_for(lambda: tile(seen.page, "trained") == f"{students['success']} of {students['planned']}", "the count")
+    expect(seen.page.get_by_text("told of by the broker alone").first).to_be_visible()
+    assert seen.complaints == []
