@@ -244,9 +244,12 @@ class Ledger:
         return {row["status"]: row["n"] for row in rows}
 
     def begin_phase(self, phase: Phase) -> None:
+        """Open a phase, or open it again: what it took before, if it ended, counts as if it had been just now."""
         with self._db:
             self._db.execute(
-                "INSERT OR REPLACE INTO phases (name, status, started) VALUES (?, 'in_progress', ?)",
+                "INSERT INTO phases (name, status, started) VALUES (?, 'in_progress', ?) ON CONFLICT DO UPDATE SET"
+                " status = excluded.status, started = excluded.started - COALESCE(ended - started, 0), ended = NULL,"
+                " message = ''",
                 (phase, time.time()),
             )
 

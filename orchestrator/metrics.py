@@ -19,7 +19,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.fleet import presences
-from orchestrator.snapshot import DURATION_BUCKETS_S, INTERRUPTED, OUTCOMES, RUNNING, EventLog, Snapshot, read_snapshot
+from orchestrator.snapshot import DURATION_BUCKETS_S, INTERRUPTED, OUTCOMES, EventLog, Snapshot, read_snapshot
+from orchestrator.state import RUNNING
 from schemas.artifacts import RunManifest
 from schemas.device import MIB
 from schemas.layout import RunLayout, telemetry_path

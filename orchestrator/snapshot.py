@@ -15,9 +15,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from orchestrator.ledger import SCHEMA_VERSION
+from orchestrator.state import RUNNING
 from schemas.messages import Status
 
-RUNNING, INTERRUPTED = "running", "interrupted"
+INTERRUPTED = "interrupted"
 PENDING = "pending"
 OUTCOMES = (*(status.value for status in Status), PENDING)
 DURATION_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)

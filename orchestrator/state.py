@@ -13,7 +13,7 @@ from schemas.events import WINDOW_PHASES, EventStatus, EventType, Phase, Trainin
 from schemas.messages import Metric, Role
 from schemas.window import PANEL, Window
 
-NOT_BEGUN = "not begun"
+NOT_BEGUN, RUNNING = "not begun", "running"
 RATE_OVER = 200
 RATE_SPAN = timedelta(seconds=60)
 KEPT_FAILURES, KEPT_LINES = 100, 500
@@ -92,7 +92,10 @@ _ENDS = {
 
 @dataclass(slots=True)
 class PhaseState:
-    """How far a phase is. `ends` are the times of the last pieces of work that a device ended."""
+    """How far a phase is. `ends` are the times of the last pieces of work that a device ended.
+
+    `took_s` is what a phase that ended took in all processes that worked on it.
+    """
 
     name: Phase
     started: datetime
@@ -101,12 +104,13 @@ class PhaseState:
     failed: int = 0
     skipped: int = 0
     ended: datetime | None = None
+    took_s: float | None = None
     status: EventStatus = EventStatus.IN_PROGRESS
     message: str = ""
     ends: deque[datetime] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
 
     def elapsed_s(self, now: datetime) -> float:
-        return ((self.ended or now) - self.started).total_seconds()
+        return self.took_s if self.took_s is not None else ((self.ended or now) - self.started).total_seconds()
 
     def remaining_s(self, now: datetime) -> float | None:
         """Seconds left at the rate of the last two hundred pieces; None before there is a rate, or at the end."""
@@ -182,6 +186,7 @@ class RunState:
         self.run_id = run_id
         self.began: datetime | None = None
         self.ended: datetime | None = None
+        self.heard: datetime | None = None
         self.status = NOT_BEGUN
         self.message = ""
         self.recommendation = ""
@@ -193,7 +198,8 @@ class RunState:
         self.spans: list[Span] = []
         self.failures: deque[Failure] = deque(maxlen=KEPT_FAILURES)
         self.lines: deque[TrainingEvent] = deque(maxlen=KEPT_LINES)
-        self.taken = 0
+        self._session: datetime | None = None
+        self._earlier = timedelta()
 
     def expect(self, windows: Iterable[Window]) -> None:
         """Lay out cells for windows of which no event has told yet."""
@@ -202,8 +208,8 @@ class RunState:
 
     def take(self, event: TrainingEvent) -> None:
         """Fold one event in."""
-        self.taken += 1
-        kind = event.event_type
+        kind, before = event.event_type, self.heard
+        self.heard = max(before or event.timestamp, event.timestamp)
         if kind is not EventType.DEVICE_HEARTBEAT or event.message:
             self.lines.append(event)
         if kind in WINDOW_TYPES:
@@ -215,9 +221,30 @@ class RunState:
         elif event.phase is not None:
             self._take_phase(event)
         elif kind is EventType.RUN_START:
-            self._begin(event)
+            self._begin(event, before)
         elif kind is EventType.RUN_END:
             self._end(event)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen unless somebody resumes the run."""
+        return self.status not in (NOT_BEGUN, RUNNING)
+
+    def break_off(self, status: str) -> None:
+        """The run's process is gone without a word, as somebody found: nothing is running any more."""
+        self.status = status
+        for phase in self.phases.values():
+            if phase.ended is None:
+                phase.ended, phase.status = self.heard, EventStatus.FAILED
+        self._close_session(self.heard)
+
+    def clock(self, now: datetime) -> datetime:
+        """The time for which the run is shown: of one that is over, its last event's."""
+        return self.heard if self.over and self.heard is not None else now
+
+    def elapsed_s(self, now: datetime) -> float:
+        """Seconds for which somebody ran it; the time between a kill and a resume is not counted."""
+        return (self._earlier + (now - self._session if self._session else timedelta())).total_seconds()
 
     def throughput(self, now: datetime) -> float:
         """Pieces of work a second over the last minute, all devices together."""
@@ -228,23 +255,34 @@ class RunState:
         left = [phase.remaining_s(now) for phase in self.phases.values()]
         return max((each for each in left if each is not None), default=None)
 
-    def _begin(self, event: TrainingEvent) -> None:
+    def _begin(self, event: TrainingEvent, before: datetime | None) -> None:
         """A run begins, or goes on: what failed or was under way is open again."""
-        self.began, self.ended, self.status, self.message = self.began or event.timestamp, None, "running", ""
-        for cell in self.cells.values():
-            for role, piece in list(cell.pieces.items()):
-                if piece.status in (EventStatus.FAILED, EventStatus.IN_PROGRESS):
-                    self._put(cell, role, None)
-        for device in self.devices.values():
-            device.running.clear()
+        self._close_session(before)
+        self.began, self._session = self.began or event.timestamp, event.timestamp
+        self.ended, self.status, self.message = None, RUNNING, ""
+        self._open_again(EventStatus.FAILED)
 
     def _end(self, event: TrainingEvent) -> None:
         self.ended, self.message = event.timestamp, event.message
         self.status = str(event.metrics.get("status") or event.status)
         self.recommendation = str(event.metrics.get("recommendation") or "")
+        self._close_session(event.timestamp)
+
+    def _close_session(self, at: datetime | None) -> None:
+        """The process that ran it ended then; what it had under way is nobody's."""
+        if self._session is not None and at is not None:
+            self._earlier += at - self._session
+        self._session = None
+        self._open_again(EventStatus.IN_PROGRESS)
         for device in self.devices.values():
             device.running.clear()
             device.doing = ()
+
+    def _open_again(self, status: EventStatus) -> None:
+        for cell in self.cells.values():
+            for role, piece in list(cell.pieces.items()):
+                if piece.status is status:
+                    self._put(cell, role, None)
 
     def _take_phase(self, event: TrainingEvent) -> None:
         assert event.phase is not None
@@ -263,6 +301,7 @@ class RunState:
             known.ends.append(event.timestamp)
         elif event.event_type is EventType.PHASE_END:
             known.ended, known.status, known.message = event.timestamp, event.status, event.message
+            known.took_s = event.duration_seconds
             if event.status is EventStatus.SUCCESS and known.total == 1:
                 known.done = 1
             if event.status is EventStatus.FAILED:

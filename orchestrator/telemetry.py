@@ -192,8 +192,9 @@ def parse_event(line: bytes, where: str) -> TrainingEvent:
         return TrainingEvent.model_validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the line"
-        raise RequestError(f"{where}: {field}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"]))
+        what = f"{field}: {first['msg']}" if field else "no JSON object"
+        raise RequestError(f"{where}: {what}") from None
 
 
 def _last_sequence(path: Path) -> int:

@@ -49,6 +49,7 @@ class View:
 
 def draw(state: RunState, now: datetime, width: int, height: int | None = None, plain: bool = False) -> Group:
     """The whole picture, at most `width` columns wide and `height` lines high; `plain` is without Unicode."""
+    now = state.clock(now)
     head: list[RenderableType] = [_headline(state, now, plain), _phases(state, now, plain)]
     foot: list[RenderableType] = [*_lanes(state, now, width, plain), *_failures(state, plain)]
     used = 1 + len(state.phases) + _lane_count(state, now) + (len(foot) - 1)
@@ -73,12 +74,12 @@ def _cut(plain: bool) -> Literal["crop", "ellipsis"]:
 def _headline(state: RunState, now: datetime, plain: bool) -> Text:
     parts = [state.status]
     if state.began is not None:
-        parts.append(duration(((state.ended or now) - state.began).total_seconds()))
-    if state.ended is None:
+        parts.append(duration(state.elapsed_s(now)))
+    if not state.over:
         if rate := state.throughput(now):
             parts.append(f"{rate:.1f} models/s")
         if (left := state.remaining_s(now)) is not None:
-            parts.append(f"about {duration(left)} of training left")
+            parts.append(f"training {duration(left)} left")
     elif state.recommendation:
         parts.append(state.recommendation)
     line = Text(f"run {state.run_id}", style="bold", overflow=_cut(plain), no_wrap=True)
@@ -209,12 +210,12 @@ def _lanes(state: RunState, now: datetime, width: int, plain: bool) -> list[Rend
     table.add_column(no_wrap=True, overflow=cut, ratio=1)
     table.expand = True
     for device in state.devices.values():
-        doing = _doing(device, now) or [_at_rest(device, state)]
+        doing = (_doing(device, now) if not state.over else []) or [_at_rest(device, state)]
         name = Text(device.name, style="red" if device.standing == "lost" else "blue")
-        rate = "" if device.gone or state.ended else f"{device.rate(now):.1f}/s"
+        rate = "" if device.gone or state.over else f"{device.rate(now):.1f}/s"
         table.add_row(
             name,
-            _use(device, plain, wide=width >= WIDE) if state.ended is None else Text(""),
+            _use(device, plain, wide=width >= WIDE) if not state.over else Text(""),
             Text(rate, "dim"),
             Text(doing[0]),
         )
@@ -236,7 +237,7 @@ def _doing(device: DeviceState, now: datetime) -> list[str]:
 def _at_rest(device: DeviceState, state: RunState) -> str:
     if device.gone:
         return device.standing
-    return f"{device.done} models done" if state.ended else "idle"
+    return f"{device.done} models done" if state.over else "idle"
 
 
 def _use(device: DeviceState, plain: bool, *, wide: bool) -> Text:

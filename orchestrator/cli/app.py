@@ -1,5 +1,8 @@
 """The command group, and how an error becomes one line and an exit code."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from orchestrator.cli import (
@@ -20,8 +23,18 @@ from orchestrator.cli import (
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gurukul {version('gurukul')}")
+        raise typer.Exit
+
+
 @cli.callback()
-def main() -> None:
+def main(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Train a teacher and a student for every symbol and window, judge them on unseen bars, brief a person.
 
     Exit codes: 0 all phases done, 2 the request cannot be run, 3 a phase failed, 130 interrupted or cancelled.

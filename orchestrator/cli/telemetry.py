@@ -15,7 +15,7 @@ from orchestrator.cli.options import fail
 from orchestrator.cli.watch import POLL_S, Broker, DataDir, follow
 from orchestrator.progress import Progress, notice, utc_now
 from orchestrator.screen import Screen
-from orchestrator.telemetry import parse_event, read_log
+from orchestrator.telemetry import parse_event
 from orchestrator.view import View
 from schemas.errors import GurukulError, RequestError
 from schemas.events import EventStatus, EventType, TrainingEvent
@@ -49,18 +49,21 @@ def validate(file: LogFile) -> None:
         raise fail(RequestError(f"{file} cannot be read: {error.strerror}")) from None
     screen = Screen()
     kinds, faults = _examine(file, lines)
-    table = Table()
-    table.add_column("event")
-    table.add_column("count", justify="right")
-    for kind in EventType:
-        if kinds[kind]:
-            table.add_row(kind, str(kinds[kind]))
-    screen.print(table)
+    if kinds:
+        table = Table()
+        table.add_column("event")
+        table.add_column("count", justify="right")
+        for kind in EventType:
+            if kinds[kind]:
+                table.add_row(kind, str(kinds[kind]))
+        screen.print(table)
     for fault in faults[:SHOWN_FAULTS]:
         screen.say(fault)
     if len(faults) > SHOWN_FAULTS:
         screen.say(f"and {len(faults) - SHOWN_FAULTS} more")
     screen.say(f"{len(lines)} lines, {len(faults) or 'no'} fault{'' if len(faults) == 1 else 's'}")
+    if kinds and not kinds[EventType.RUN_END]:
+        screen.say("no run_end: the run goes on, or the end of its log is missing")
     if faults or not lines:
         raise typer.Exit(2)
 
@@ -169,9 +172,13 @@ def replay(
       orchestrator telemetry replay training_run_R.jsonl --speed 20
     """
     try:
-        events = list(read_log(file))
+        with file.open("rb") as lines:
+            events = [parse_event(line, f"{file} line {number}") for number, line in enumerate(lines, 1)]
         if not events:
             raise RequestError(f"{file} holds no event")
+        missing = (events[-1].seq or 0) - len(events)
+        if missing:
+            Screen(stderr=True).say(f"{missing} events are missing; `orchestrator telemetry validate` says where")
         if broker is None:
             _show(events, speed)
         else:

@@ -12,7 +12,8 @@ from orchestrator.cli.run import load_run
 from orchestrator.following import Follower
 from orchestrator.progress import Progress, utc_now
 from orchestrator.screen import Screen
-from orchestrator.snapshot import INTERRUPTED, RUNNING, read_snapshot
+from orchestrator.snapshot import INTERRUPTED, read_snapshot
+from orchestrator.state import RUNNING, RunState
 from orchestrator.view import View
 from schemas.artifacts import RunManifest
 from schemas.errors import GurukulError
@@ -50,11 +51,10 @@ def watch(
         with Progress(screen, run_id) as progress:
             _catch_up(follower, progress, quiet=once or screen.is_terminal)
             _lay_out(progress, layout)
-            if once:
-                screen.print(View(progress.state, utc_now, whole=True))
-                return
-            progress.show()
-            _watch(follower, progress, layout)
+            settle(progress.state, layout)
+            if not once:
+                progress.show()
+                _watch(follower, progress, layout)
     except KeyboardInterrupt:
         screen.say(f"run {run_id} goes on without this window")
         return
@@ -90,6 +90,14 @@ def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[Follower, Ru
     return Follower(run_id, telemetry_path(manifest.config, run_id), url), layout
 
 
+def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
+    """Say of a run whose events have no end that its process is gone; after a silence, whatever its ledger says."""
+    if layout is not None and not state.over and layout.ledger.is_file():
+        status = read_snapshot(layout.ledger).status
+        if status == INTERRUPTED or (silent and status != RUNNING):
+            state.break_off(status)
+
+
 def _catch_up(follower: Follower, progress: Progress, *, quiet: bool) -> None:
     """Take in what has happened so far; unless `quiet`, in lines."""
     if not quiet:
@@ -108,7 +116,7 @@ def _lay_out(progress: Progress, layout: RunLayout | None) -> None:
 def _watch(follower: Follower, progress: Progress, layout: RunLayout | None) -> None:
     """Until the run has ended, or its process is gone without a word."""
     heard, phases = time.monotonic(), len(progress.state.phases)
-    while progress.state.ended is None:
+    while not progress.state.over:
         events = follower.poll(POLL_S)
         for event in events:
             progress.take(event)
@@ -118,9 +126,7 @@ def _watch(follower: Follower, progress: Progress, layout: RunLayout | None) -> 
                 phases = len(progress.state.phases)
                 _lay_out(progress, layout)
         elif layout is not None and time.monotonic() - heard > SILENT_S:
-            if (status := read_snapshot(layout.ledger).status) != RUNNING:
-                progress.state.status = status
-                return
+            settle(progress.state, layout, silent=True)
             heard = time.monotonic()
         if not follower.live:
             time.sleep(POLL_S)

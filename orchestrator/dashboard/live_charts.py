@@ -18,7 +18,8 @@ STAGE_COLOURS = {
 SPAN_COLOURS = {status: STATUS_COLOURS[status] for status in ("success", "running", "skipped", "failed")}
 ROW_PX, MOST_PX, LEAST_PX = 20, 900, 3
 # A chart's height holds its axis and legend, too.
-AXIS_PX, LEGEND_PX, LANE_PX = 34, 40, 44
+AXIS_PX, LEGEND_PX, LANE_PX = 44, 60, 48
+MOST_NAMED = 45
 SELECTION = "window"
 PICKED = "#cc79a7"
 # An outline is drawn for every square, visible or not.
@@ -31,6 +32,7 @@ def grid(frame: pd.DataFrame) -> alt.Chart:
     step = max(min(ROW_PX, MOST_PX / max(rows, 1)), LEAST_PX)
     spaced = alt.Scale(paddingInner=0.12 if step >= 8 and columns <= 80 else 0.0)
     axis = alt.Axis(labelOverlap=True, labelAngle=0, ticks=False, domain=False)
+    names = alt.Axis(labelOverlap=rows > MOST_NAMED, ticks=False, domain=False)
     stages = alt.Scale(domain=[stage.value for stage in STAGE_COLOURS], range=list(STAGE_COLOURS.values()))
     picked = alt.selection_point(name=SELECTION, fields=["label"], on="click", empty=False)
     told = ["symbol:N", "window:N", "stage:N", "reason:N", "skill, %:N", "device:N", "seconds:N"]
@@ -39,7 +41,7 @@ def grid(frame: pd.DataFrame) -> alt.Chart:
         .mark_rect(cursor="pointer")
         .encode(
             x=alt.X("window:O", title=None, scale=spaced, axis=axis),
-            y=alt.Y("symbol:O", title=None, scale=spaced, axis=axis),
+            y=alt.Y("symbol:O", title=None, scale=spaced, axis=names),
             color=alt.Color("stage:N", scale=stages, legend=None),
             tooltip=told,
         )

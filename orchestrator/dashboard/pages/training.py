@@ -9,6 +9,7 @@ import streamlit as st
 from orchestrator.dashboard import frames, live_charts
 from orchestrator.dashboard.markup import Cell, bar, mark, number, table
 from orchestrator.dashboard.watched import Watched
+from orchestrator.progress import utc_now
 from orchestrator.state import RUNNING_STAGES, DeviceState, PhaseState, Stage
 from orchestrator.state import Cell as WindowCell
 from orchestrator.view import duration
@@ -29,7 +30,7 @@ LOG_TAIL_BYTES = 4 * 2**20
 
 def show(watched: Watched) -> None:
     """The whole page of one run."""
-    live = not watched.over
+    live = not watched.state.over
     many = len(watched.state.cells) > MANY_CELLS
     st.fragment(_now, run_every=NOW_EVERY_S if live else None)(watched, live)
     st.fragment(_grid, run_every=(MANY_EVERY_S if many else NOW_EVERY_S) if live else None)(watched)
@@ -40,9 +41,9 @@ def _now(watched: Watched, live: bool) -> None:
     """How far the run is."""
     with watched.lock:
         watched.refresh()
-        state, now = watched.state, watched.now()
+        state, now = watched.state, watched.state.clock(utc_now())
         stages, phases = frames.stages(state), [_phase(phase, now) for phase in state.phases.values()]
-    if live and watched.over:
+    if live and watched.state.over:
         st.rerun()
     _tiles(watched, stages)
     st.html(table(("phase", "status", "done", "pieces", "took", "left"), phases, words=("status", "done")))
@@ -72,12 +73,12 @@ def _grid(watched: Watched) -> None:
 
 
 def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
-    state, now = watched.state, watched.now()
+    state, now = watched.state, watched.state.clock(utc_now())
     total = max([sum(stages.values()), *(phase.total for name, phase in state.phases.items() if name in TRAINING)])
     tiles: list[tuple[str, str]] = [("status", state.status)]
     if state.began is not None:
-        tiles.append(("elapsed", duration(((state.ended or now) - state.began).total_seconds())))
-    if not watched.over:
+        tiles.append(("elapsed", duration(state.elapsed_s(now))))
+    if not watched.state.over:
         left = state.remaining_s(now)
         tiles.append(("training left", duration(left) if left is not None else "not known yet"))
         tiles.append(("models a second", f"{state.throughput(now):.1f}"))
@@ -148,7 +149,7 @@ def _log_lines(watched: Watched, label: str) -> list[str]:
 def _rest(watched: Watched) -> None:
     """What changes slower: symbols, devices, phases, events."""
     with watched.lock:
-        state, now = watched.state, watched.now()
+        state, now = watched.state, watched.state.clock(utc_now())
         symbols = frames.by_symbol(state) if state.cells else None
         lanes, use, phases = frames.lanes(state, now), frames.use(state), frames.phases(state, now)
         devices = [_device(each, now) for each in state.devices.values()]
