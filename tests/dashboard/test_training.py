@@ -23,7 +23,7 @@ from tests.waiting import wait_for
 
 Look = Callable[..., Seen]
 Dashboard = Callable[..., str]
-LONG = ("--start-date", "2023-06-01", "--end-date", "2024-09-30", "--window-days", "120", "--step-days", "15")
+LONG = ("--start-date", "2023-06-01", "--end-date", "2024-09-30", "--window-days", "120", "--step-days", "10")
 
 
 @contextmanager
@@ -54,12 +54,13 @@ def test_a_run_is_seen_as_it_goes_on(
 
     At the end the page counts what the ledger counts.
     """
+    url = dashboard(tmp_path, "--broker", server)
     with started(tmp_path, "workers", "start", "--devices", "cpu:2x1", "--broker", server) as fleet:
         wait_for(lambda: len(presences(redis)) == 2, "two devices")
         request = ("--source", f"csv:{bars}", *LONG, "--broker", server, "--no-local-workers", "--run-id", "live")
         with started(tmp_path, "orchestrator", "run", *request) as run:
             wait_for(lambda: (tmp_path / "data" / "models" / "live" / "ledger.db").is_file(), "the run")
-            seen = look(f"{dashboard(tmp_path, '--broker', server)}/?run=live")
+            seen = look(f"{url}/?run=live")
             page = seen.page
             counts: set[int] = set()
 
@@ -81,7 +82,7 @@ def test_a_run_is_seen_as_it_goes_on(
             wait_for(lambda: trained() >= 0 and run.poll() is not None, "the end of the run", within_s=240)
             assert run.returncode == 0
             expect(page.get_by_text("ready-for-review").first).to_be_visible(timeout=30_000)
-    assert len(counts) > 4, f"the page was seen to grow: {sorted(counts)}"
+    assert len(counts) >= 3, f"the page was seen to grow: {sorted(counts)}"
     summary = json.loads(orchestrator("status", "live", "--json", cwd=tmp_path).stdout)
     students = summary["windows"]["student"]
     expect(page.get_by_test_id("stMain")).to_contain_text(f"{students['success']} trained")
