@@ -3,7 +3,7 @@ BIN := .venv/bin
 EXTRAS ?= cpu,local,sample,breeze,flower,dashboard,dev
 
 # Tests that start no fleet. Those that do are kept file by file, and wait for processes for most of their time.
-UNITS := tests/bars tests/controls tests/gpu tests/judging tests/learning tests/releases
+UNITS := tests/workers/bars tests/controls tests/gpu tests/workers/judging tests/workers/learning tests/orchestrator/releases
 
 ENV ?= staging
 BY ?= $(shell id -un)

@@ -4,7 +4,7 @@ from celery import Celery
 from celery.signals import celeryd_init
 
 from benchmarks.work import work
-from workers.lifeline import follow_parent
+from workers.celery.parent_watch import follow_parent
 
 TASK = "benchmarks.work"
 

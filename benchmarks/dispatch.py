@@ -18,12 +18,12 @@ import psutil
 
 from benchmarks.gurukul import dispatch, fleet
 from benchmarks.work import make_windows
-from orchestrator.ledger import Ledger
-from orchestrator.planning import plan
-from schemas.config import RunConfig
-from schemas.coverage import Coverage, CoverageTable
-from schemas.messages import Role
-from schemas.quality import Verdict
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.planning.windows import plan
+from schemas.config.run import RunConfig
+from schemas.contract.coverage import Coverage, CoverageTable
+from schemas.contract.quality import Verdict
+from schemas.contract.task import Role
 
 MIB = 2**20
 WARM_WINDOWS = 100

@@ -29,11 +29,11 @@ import numpy as np
 import scipy.signal
 import xgboost as xgb
 
-from schemas.window import WARMUP_BARS
+from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import Series
+from workers.features.indicators import Array, session_vwap
+from workers.features.registry import FEATURE_NAMES, Frame, frame_of, frame_of_all, model_features
 from workers.learning import teacher
-from workers.learning.features import FEATURE_NAMES, Frame, frame_of, frame_of_all, model_features
-from workers.learning.indicators import Array, session_vwap
 
 SIZES = ((1, 123), (1, 1_000), (1, 10_000), (1, 46_000), (32, 50_000))  # symbols, rows of each
 ROUNDS = teacher.MAX_ROUNDS

@@ -14,17 +14,17 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.work import Window, work
-from orchestrator.backlog import Item
-from orchestrator.broker import connect, embedded
-from orchestrator.dispatch import Dispatcher, clear
-from orchestrator.fleet import presences
-from orchestrator.ledger import Ledger
-from orchestrator.progress import Progress
-from orchestrator.sender import Sender
-from orchestrator.telemetry import Telemetry
-from schemas.config import TrainingSettings
-from schemas.messages import Outcome, Role, WindowTask
-from schemas.window import PlannedWindow
+from orchestrator.broker.embedded import connect, embedded
+from orchestrator.dispatch.backlog import Item
+from orchestrator.dispatch.celery_client import Sender
+from orchestrator.dispatch.loop import Dispatcher, clear
+from orchestrator.dispatch.presence_reader import presences
+from orchestrator.events.emitter import Telemetry
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.terminal.live_view import Progress
+from schemas.config.run import TrainingSettings
+from schemas.contract.task import Outcome, Role, WindowTask
+from schemas.contract.window import PlannedWindow
 
 IDLE = Path(__file__).parent / "idle"
 
@@ -75,7 +75,7 @@ def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None =
 
 def idle_body(task: WindowTask) -> Any:
     """What a pool child does with a window: `benchmarks.work.work`. Milliseconds and busyness travel as the seed."""
-    from workers.result import Result
+    from workers.handlers.task_result import Result
 
     milliseconds, busy = divmod(task.settings.seed, 2)
     result = work({"name": task.window.label, "milliseconds": milliseconds, "busy": bool(busy)})

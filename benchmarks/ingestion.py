@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from schemas.coverage import CoverageTable
-from schemas.layout import BarsLayout
+from schemas.contract.coverage import CoverageTable
+from schemas.files.layout import BarsLayout
 from workers.bars.calendar import day_number, day_of, open_calendar
 
 HEADER = "timestamp,open,high,low,close,volume\n"

@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.gurukul import dispatch, fleet
 from benchmarks.work import Window, make_windows, work
-from orchestrator.broker import embedded
+from orchestrator.broker.embedded import embedded
 
 Run = Callable[[list[Window]], float]
 Runner = Callable[[], AbstractContextManager[Run]]

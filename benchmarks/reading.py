@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workers.bars.sources.csv import CsvFolder
+from workers.bars.files.csv import CsvFolder
 
 MINUTES = 375  # of a session of India's exchanges
 ROWS = 281_000

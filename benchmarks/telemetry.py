@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 from redis import Redis
 
-from orchestrator import broker
-from schemas.events import EventStatus, EventType, Phase, TrainingEvent
-from schemas.wire import allow, claim, emit, telemetry_channel
+from orchestrator.broker import embedded as broker
+from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
+from schemas.redis.wire import allow, claim, emit, telemetry_channel
 
 COUNT, ROUNDS = 2000, 5
 RUN = "bench"

@@ -22,31 +22,31 @@ import pyarrow as pa
 from scipy.signal import lfilter
 from scipy.stats import kstest
 
-from orchestrator.planning import plan
-from orchestrator.verdict import recommend
-from schemas import trials
-from schemas.artifacts import RunManifest, RunRow
-from schemas.config import RunConfig
-from schemas.coverage import Coverage, CoverageTable
-from schemas.device import Device, DeviceKind
-from schemas.gates import GATES
-from schemas.judgement import Statistics
-from schemas.layout import BarsLayout, RunLayout, sha256_of, write_atomic
-from schemas.messages import Role, Status, WindowTask
-from schemas.quality import Verdict
-from schemas.rows import write_model, write_rows
-from schemas.trials import Trial, configuration_key
-from schemas.window import PlannedWindow, Window
-from schemas.wire import DEVICE_ENV
+from orchestrator.audit.recommendation import recommend
+from orchestrator.planning.windows import plan
+from schemas.config.judgement import GATES
+from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest, RunRow
+from schemas.contract.coverage import Coverage, CoverageTable
+from schemas.contract.device import Device, DeviceKind
+from schemas.contract.judgement import Statistics
+from schemas.contract.quality import Verdict
+from schemas.contract.task import Role, Status, WindowTask
+from schemas.contract.window import PlannedWindow, Window
+from schemas.files import trial_log as trials
+from schemas.files.layout import BarsLayout, RunLayout, sha256_of, write_atomic
+from schemas.files.run_rows import write_model, write_rows
+from schemas.files.trial_log import Trial, configuration_key
+from schemas.redis.wire import DEVICE_ENV
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Floats, Series
+from workers.features.registry import MICROSECONDS_A_DAY
+from workers.handlers.task_result import Skip
+from workers.handlers.window_tasks import study, teach
 from workers.judging.evidence import load
 from workers.judging.gates import JUDGES
 from workers.judging.validation import validate
-from workers.learning.features import MICROSECONDS_A_DAY
-from workers.result import Skip
-from workers.training import study, teach
 
 FIRST, BARS, SYMBOLS = date(2015, 1, 1), 1000, 4
 MEMORY, NOISE = 0.93, 0.03  # of the planted world: what a log price keeps of the day before's distance from fair

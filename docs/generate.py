@@ -7,11 +7,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from orchestrator.cli.options import SWITCHES
-from orchestrator.resolve import ENV_PREFIX, TABLES, flag_of
-from schemas.config import BarsConfig, IngestConfig, ReleaseConfig, RunConfig
-from schemas.costs import CostRates
-from schemas.events import TrainingEvent
-from schemas.gates import GateSettings
+from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of
+from schemas.config.costs import CostRates
+from schemas.config.judgement import GateSettings
+from schemas.config.run import BarsConfig, IngestConfig, ReleaseConfig, RunConfig
+from schemas.contract.event import TrainingEvent
 
 SETTINGS = Path(__file__).with_name("settings.md")
 EVENT_SCHEMA = Path(__file__).with_name("training-event.schema.json")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from redis import Redis
 
-from orchestrator import broker
+from orchestrator.broker import embedded as broker
 
 SYMBOLS = ("M&M", "BAJAJ-AUTO", "^GSPC")
 FIRST_BAR, LAST_BAR = date(2022, 6, 1), date(2024, 12, 31)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from schemas.coverage import Coverage, CoverageTable
-from schemas.quality import Verdict
+from schemas.contract.coverage import Coverage, CoverageTable
+from schemas.contract.quality import Verdict
 from workers.bars.store import usual_days
 
 

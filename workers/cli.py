@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Annotated, TextIO, TypeVar
 import typer
 from pydantic import ValidationError
 
-from schemas.base import Frozen
-from schemas.errors import GurukulError
-from schemas.logs import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
-from schemas.preflight import PreflightRequest
-from schemas.question import Answer, RunQuestion, WindowQuestion
-from schemas.release import GoldenCheck, GoldenRequest, PredictRequest
-from schemas.wire import BROKER_ENV
-from workers.devices import find_devices
+from schemas.contract.base import Frozen
+from schemas.contract.errors import GurukulError
+from schemas.contract.preflight import PreflightRequest
+from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
+from schemas.contract.requests import Answer, RunQuestion, WindowQuestion
+from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
+from schemas.redis.wire import BROKER_ENV
+from workers.devices.discovery import find_devices
 
 if TYPE_CHECKING:
-    from workers.fleet import Logging
+    from workers.devices.supervisor import Logging
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def start(
     Example:
       workers start --devices cpu:2x1 --broker redis://127.0.0.1:6379/0
     """
-    from workers.fleet import Logging, supervise
+    from workers.devices.supervisor import Logging, supervise
 
     logs = Logging(log_level, log_format.value, log_dir)
     _log(logs)
@@ -97,7 +97,7 @@ def start(
 @cli.command(hidden=True)
 def preflight() -> None:
     """Answer one PreflightRequest on stdin with one PreflightReport on stdout."""
-    from workers.preflight import inspect
+    from workers.inspection.preflight import inspect
 
     _answer(PreflightRequest, inspect)
 

@@ -8,7 +8,7 @@ if any("spawn_main" in word for word in sys.orig_argv):
     @worker_process_init.connect(weak=False)
     def _install(**_: object) -> None:
         from benchmarks.gurukul import idle_body
-        from schemas.messages import Role
-        from workers import execution
+        from schemas.contract.task import Role
+        from workers.handlers import execute as execution
 
         execution.BODIES[Role.TEACHER] = idle_body

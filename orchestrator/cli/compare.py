@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import fail
-from orchestrator.screen import Screen
-from schemas.errors import GurukulError
+from orchestrator.terminal.console import Screen
+from schemas.contract.errors import GurukulError
 
 
 def compare(
@@ -26,7 +26,7 @@ def compare(
     Example:
       orchestrator compare monday tuesday
     """
-    from orchestrator.comparison import compare as side_by_side
+    from orchestrator.runs.compare import compare as side_by_side
 
     try:
         found = side_by_side(data_dir, first, second)

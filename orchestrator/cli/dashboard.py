@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import fail
-from orchestrator.dashboard.look import ENTRY
 from orchestrator.dashboard.settings import BROKER, DATA_DIR, PASSWORD, RELEASE_DIR, Settings
-from schemas.errors import RequestError
+from orchestrator.dashboard.theme import ENTRY
+from schemas.contract.errors import RequestError
 
 OWN_NAMES = ("localhost", "127.0.0.1", "::1")
 

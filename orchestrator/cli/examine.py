@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import fail
-from orchestrator.screen import Screen
-from schemas.errors import GurukulError
-from schemas.question import Explanation, WindowQuestion
-from schemas.question import Replay as Replayed
+from orchestrator.terminal.console import Screen
+from schemas.contract.errors import GurukulError
+from schemas.contract.requests import Explanation, WindowQuestion
+from schemas.contract.requests import Replay as Replayed
 
 RunArgument = Annotated[str, typer.Argument(help="The run.")]
 WindowArgument = Annotated[str, typer.Argument(help="A window's label, as in TCS_2022-01-01_to_2022-06-30.")]
@@ -43,7 +43,7 @@ def explain(
       orchestrator explain live_candidate_20260102_030405 \\
         TCS_2022-01-01_to_2022-06-30
     """
-    from orchestrator.question import ask
+    from orchestrator.runs.worker_process import ask
 
     try:
         question = WindowQuestion(data_dir=_absolute(data_dir), run_id=run_id, label=window, rows=rows)
@@ -64,7 +64,7 @@ def replay(run_id: RunArgument, window: WindowArgument, data_dir: DataDir = "dat
       orchestrator replay live_candidate_20260102_030405 \\
         TCS_2022-01-01_to_2022-06-30
     """
-    from orchestrator.question import ask
+    from orchestrator.runs.worker_process import ask
 
     console = Screen(stderr=as_json)
     try:
@@ -97,7 +97,7 @@ def verify(
       orchestrator verify live_candidate_20260102_030405 \\
         --public-key release.pub
     """
-    from orchestrator.intact import verified
+    from orchestrator.audit.verify import verified
 
     console = Screen(stderr=as_json)
     try:

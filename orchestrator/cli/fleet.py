@@ -12,9 +12,9 @@ from rich.table import Table
 
 from orchestrator.cli.options import fail
 from orchestrator.cli.run import load_run
-from orchestrator.screen import Screen
-from schemas.errors import GurukulError, RequestError
-from schemas.wire import BROKER_ENV, Presence
+from orchestrator.terminal.console import Screen
+from schemas.contract.errors import GurukulError, RequestError
+from schemas.redis.wire import BROKER_ENV, Presence
 
 CANCEL_S = 60.0
 POLL_S = 0.2
@@ -34,8 +34,8 @@ def fleet(
     Example:
       orchestrator fleet --broker redis://127.0.0.1:6379/0
     """
-    from orchestrator import broker as brokers
-    from orchestrator.fleet import presences
+    from orchestrator.broker import embedded as brokers
+    from orchestrator.dispatch.presence_reader import presences
 
     try:
         with brokers.connect(answering(broker)) as redis:
@@ -63,10 +63,10 @@ def cancel(
     Example:
       orchestrator cancel live_candidate_20260102_030405
     """
-    from orchestrator import broker as brokers
-    from orchestrator.dispatch import clear
-    from orchestrator.hold import is_held
-    from orchestrator.ledger import Ledger
+    from orchestrator.broker import embedded as brokers
+    from orchestrator.dispatch.loop import clear
+    from orchestrator.ledger.ledger import Ledger
+    from orchestrator.ledger.run_lock import is_held
 
     try:
         if broker is not None:
@@ -98,7 +98,7 @@ def cancel(
 
 def answering(broker: str | None) -> str:
     """The URL of the broker that was asked for; RequestError if none was, or if it does not answer."""
-    from orchestrator import broker as brokers
+    from orchestrator.broker import embedded as brokers
 
     if broker is None:
         raise RequestError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")

@@ -11,8 +11,8 @@ import typer
 
 from orchestrator.cli.fleet import Broker, answering
 from orchestrator.cli.options import fail
-from schemas.errors import GurukulError, RequestError
-from schemas.names import redact
+from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.identifiers import redact
 
 LOGIN_ENV = "FLOWER_BASIC_AUTH"
 # As environment, which Flower reads: a command line is for everyone on the host to read. A variable that is set wins.

@@ -7,13 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import with_config
-from orchestrator.screen import Screen
-from schemas.config import IngestConfig, RunConfig
-from schemas.coverage import CoverageTable
-from schemas.errors import Interrupted, PhaseError
-from schemas.layout import BarsLayout
-from schemas.quality import Verdict
-from schemas.window import WARMUP_BARS
+from orchestrator.terminal.console import Screen
+from schemas.config.run import IngestConfig, RunConfig
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.errors import Interrupted, PhaseError
+from schemas.contract.quality import Verdict
+from schemas.contract.window import WARMUP_BARS
+from schemas.files.layout import BarsLayout
 
 STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.REJECT: "red"}
 
@@ -32,8 +32,8 @@ def ingest(config: IngestConfig) -> None:
       orchestrator ingest --source csv:bars --validate-only
       orchestrator ingest --source csv:bars --incremental
     """
-    from orchestrator import ingest as ingesting
-    from orchestrator.coverage import refuse_failures
+    from orchestrator.bars import ingest as ingesting
+    from orchestrator.bars.coverage import refuse_failures
 
     console = Screen(stderr=config.json_summary)
     table, message, code = CoverageTable(), "", 0
@@ -59,7 +59,7 @@ def ingest(config: IngestConfig) -> None:
 
 def show_bars(console: Screen, table: CoverageTable) -> None:
     """A row a symbol, then each finding once, with the symbols that it is about."""
-    from orchestrator.coverage import findings_of, verdicts_of
+    from orchestrator.bars.coverage import findings_of, verdicts_of
 
     rows = Table()
     for heading in ("symbol", "verdict", "bars", "first", "last", "sessions", "enough"):

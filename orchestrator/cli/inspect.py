@@ -11,11 +11,11 @@ from rich.text import Text
 
 from orchestrator.cli.options import fail, with_config
 from orchestrator.cli.run import load_run
-from orchestrator.screen import Screen, say_passed_over
-from schemas.config import RunConfig
-from schemas.errors import GurukulError
-from schemas.quality import Verdict
-from schemas.window import SkipReason
+from orchestrator.terminal.console import Screen, say_passed_over
+from schemas.config.run import RunConfig
+from schemas.contract.errors import GurukulError
+from schemas.contract.quality import Verdict
+from schemas.contract.window import SkipReason
 
 
 @with_config(RunConfig)
@@ -27,7 +27,7 @@ def plan(config: RunConfig) -> None:
       orchestrator plan --source csv:bars \\
         --start-date 2022-01-01 --end-date 2024-12-31
     """
-    from orchestrator.request import planned, prepare
+    from orchestrator.runs.preflight import planned, prepare
 
     console = Screen(stderr=config.json_summary)
     with console.status("reading bars"):
@@ -72,8 +72,8 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
     """List the runs under a data folder, newest first."""
-    from orchestrator.ledger import Ledger
-    from orchestrator.summary import summarise
+    from orchestrator.ledger.ledger import Ledger
+    from orchestrator.runs.summary import summarise
 
     found = []
     for ledger_path in Path(data_dir).glob("models/*/ledger.db"):
@@ -112,8 +112,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show how far a run is, or how it ended."""
-    from orchestrator.ledger import Ledger
-    from orchestrator.summary import show, summarise, untrained_symbols
+    from orchestrator.ledger.ledger import Ledger
+    from orchestrator.runs.summary import show, summarise, untrained_symbols
 
     try:
         manifest, layout = load_run(data_dir, run_id)

@@ -9,8 +9,8 @@ import typer
 
 from orchestrator.cli.fleet import Broker
 from orchestrator.cli.options import fail
-from schemas.errors import GurukulError, RequestError
-from schemas.names import redact
+from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.identifiers import redact
 
 BROKER_TIMEOUT_S = 2.0
 
@@ -35,7 +35,7 @@ def metrics(
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    from orchestrator.metrics import GurukulCollector
+    from orchestrator.exporter.metrics import GurukulCollector
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -13,9 +13,9 @@ from pydantic.fields import FieldInfo
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from orchestrator.resolve import ENV_PREFIX, SAMPLE_SPAN, TABLES, flag_of, resolve
-from schemas.config import BarsConfig
-from schemas.errors import GurukulError
+from orchestrator.runs.settings import ENV_PREFIX, SAMPLE_SPAN, TABLES, flag_of, resolve
+from schemas.config.run import BarsConfig
+from schemas.contract.errors import GurukulError
 
 SWITCHES = {
     "telemetry": "--enable-telemetry/--no-telemetry",

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import fail
-from orchestrator.screen import Screen
-from schemas.config import ReleaseConfig
-from schemas.errors import GurukulError, RequestError
+from orchestrator.terminal.console import Screen
+from schemas.config.run import ReleaseConfig
+from schemas.contract.errors import GurukulError, RequestError
 
 RunArgument = Annotated[str, typer.Argument(help="The run.")]
 By = Annotated[str, typer.Option(help="Your name, as the log will have it.")]
@@ -113,8 +113,8 @@ def deploy(
     Example:
       orchestrator deploy live_candidate_20260102_030405 --to staging
     """
-    from orchestrator.account import account
     from orchestrator.releases.deployment import deploy as switch
+    from orchestrator.runs.identity import account
 
     console = Screen(stderr=as_json)
     try:
@@ -143,8 +143,8 @@ def rollback(
     Example:
       orchestrator rollback production --note "fills look wrong"
     """
-    from orchestrator.account import account
     from orchestrator.releases.deployment import rollback as switch
+    from orchestrator.runs.identity import account
 
     try:
         settings = _settings(config, release_dir=release_dir)
@@ -207,10 +207,10 @@ def predict(
       orchestrator predict --env production --symbols TCS,INFY \\
         --as-of 2026-01-02 --out scores.csv
     """
-    from orchestrator.question import ask
     from orchestrator.releases.deployment import standing_of
-    from schemas.layout import ReleaseLayout
-    from schemas.release import Predictions, PredictRequest
+    from orchestrator.runs.worker_process import ask
+    from schemas.contract.release import Predictions, PredictRequest
+    from schemas.files.layout import ReleaseLayout
 
     try:
         settings = _settings(config, data_dir=data_dir, release_dir=release_dir)
@@ -240,13 +240,13 @@ def predict(
 
 
 def _settings(config: Path | None, **flags: Any) -> ReleaseConfig:
-    from orchestrator.resolve import resolve
+    from orchestrator.runs.settings import resolve
 
     return resolve(ReleaseConfig, flags, config)
 
 
 def _environment(flag: str, name: str) -> Any:
-    from schemas.release import ENVIRONMENTS
+    from schemas.contract.release import ENVIRONMENTS
 
     if name not in ENVIRONMENTS:
         raise RequestError(f"{flag} {name!r}: it is staging or production")
@@ -266,7 +266,7 @@ def _reason(override: str | None) -> str | None:
 
 
 def _split(symbols: str | None) -> tuple[str, ...]:
-    from schemas.names import check_symbol
+    from schemas.contract.identifiers import check_symbol
 
     if symbols is None:
         return ()
@@ -280,7 +280,7 @@ def _split(symbols: str | None) -> tuple[str, ...]:
 
 
 def _source(source: str | None) -> str | None:
-    from schemas.config import split_source
+    from schemas.config.run import split_source
 
     if source is None:
         return None

@@ -8,13 +8,13 @@ import typer
 from redis.exceptions import RedisError
 
 from orchestrator.cli.options import fail, with_config
-from orchestrator.screen import Screen
-from schemas.artifacts import RunManifest
-from schemas.config import RunConfig
-from schemas.errors import GurukulError
-from schemas.layout import RunLayout
-from schemas.names import check_run_id
-from schemas.rows import read_model
+from orchestrator.terminal.console import Screen
+from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import GurukulError
+from schemas.contract.identifiers import check_run_id
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import read_model
 
 SHOWN_FAILURES = 5
 
@@ -28,7 +28,7 @@ def run(config: RunConfig) -> None:
       orchestrator run --source csv:bars --symbols TCS,INFY \\
         --start-date 2022-01-01 --end-date 2024-12-31
     """
-    from orchestrator import run as running
+    from orchestrator.runs import session as running
 
     console = Screen(stderr=config.json_summary)
     layout, code = running.start(config, console)
@@ -54,7 +54,7 @@ def resume(
     Example:
       orchestrator resume live_candidate_20260102_030405
     """
-    from orchestrator import run as running
+    from orchestrator.runs import session as running
 
     console = Screen(stderr=json_summary)
     try:
@@ -79,8 +79,8 @@ def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
 
 
 def _report(layout: RunLayout, console: Screen, code: int, as_json: bool) -> None:
-    from orchestrator.ledger import Ledger
-    from orchestrator.summary import failed_windows, show, summarise, untrained_symbols
+    from orchestrator.ledger.ledger import Ledger
+    from orchestrator.runs.summary import failed_windows, show, summarise, untrained_symbols
 
     manifest = read_model(layout.manifest, RunManifest)
     ledger = Ledger(layout.ledger)

@@ -13,14 +13,14 @@ from rich.text import Text
 
 from orchestrator.cli.options import fail
 from orchestrator.cli.watch import POLL_S, Broker, DataDir, follow
-from orchestrator.progress import Progress, notice, utc_now
-from orchestrator.screen import Screen
-from orchestrator.telemetry import parse_event
-from orchestrator.view import View
-from schemas.errors import GurukulError, RequestError
-from schemas.events import EventStatus, EventType, TrainingEvent
-from schemas.names import check_run_id
-from schemas.wire import RUN_KEYS_LINGER_S, emit, events_stream, sequence_key
+from orchestrator.events.emitter import parse_event
+from orchestrator.terminal.console import Screen
+from orchestrator.terminal.live_view import Progress, notice, utc_now
+from orchestrator.terminal.run_view import View
+from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.identifiers import check_run_id
+from schemas.redis.wire import RUN_KEYS_LINGER_S, emit, events_stream, sequence_key
 
 SHOWN_FAULTS = 20
 STYLES = {EventStatus.SUCCESS: "green", EventStatus.FAILED: "red", EventStatus.SKIPPED: "bright_black"}
@@ -208,7 +208,7 @@ def _show(events: list[TrainingEvent], speed: float) -> None:
 
 
 def _publish(events: list[TrainingEvent], speed: float, broker: str, run_id: str) -> None:
-    from orchestrator import broker as brokers
+    from orchestrator.broker import embedded as brokers
 
     brokers.check(broker)
     screen, first, began, start = Screen(), events[0].timestamp, time.monotonic(), utc_now()

@@ -9,18 +9,18 @@ from redis.exceptions import RedisError
 
 from orchestrator.cli.options import fail
 from orchestrator.cli.run import load_run
-from orchestrator.following import Follower
-from orchestrator.progress import Progress, utc_now
-from orchestrator.screen import Screen
-from orchestrator.snapshot import INTERRUPTED, read_snapshot
-from orchestrator.state import RUNNING, RunState
-from orchestrator.view import View
-from schemas.artifacts import RunManifest
-from schemas.errors import GurukulError
-from schemas.layout import RunLayout, telemetry_path
-from schemas.names import check_run_id
-from schemas.rows import read_model
-from schemas.wire import BROKER_ENV, events_stream
+from orchestrator.events.event_follower import Follower
+from orchestrator.events.run_state import RUNNING, RunState
+from orchestrator.ledger.ledger_reader import INTERRUPTED, read_snapshot
+from orchestrator.terminal.console import Screen
+from orchestrator.terminal.live_view import Progress, utc_now
+from orchestrator.terminal.run_view import View
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import GurukulError
+from schemas.contract.identifiers import check_run_id
+from schemas.files.layout import RunLayout, telemetry_path
+from schemas.files.run_rows import read_model
+from schemas.redis.wire import BROKER_ENV, events_stream
 
 POLL_S = 0.25
 # The log is a second behind, and a process that has let go of its run may still be writing its last line.
@@ -70,7 +70,7 @@ def watch(
 
 def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[Follower, RunLayout | None]:
     """A follower of a run under `data_dir`, or of one that only a broker knows; GurukulError if neither does."""
-    from orchestrator import broker as brokers
+    from orchestrator.broker import embedded as brokers
 
     if broker is not None:
         brokers.check(broker)

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from orchestrator.dashboard.gate import locked
-from orchestrator.dashboard.look import STYLE
 from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.pages import releases, results, training
+from orchestrator.dashboard.password import locked
 from orchestrator.dashboard.picker import picked_run
 from orchestrator.dashboard.settings import settings
+from orchestrator.dashboard.theme import STYLE
 from orchestrator.dashboard.watched import watched
-from schemas.errors import GurukulError
+from schemas.contract.errors import GurukulError
 
 
 def main() -> None:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.audit.recommendation import recommend
 from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.runs import Run
-from orchestrator.verdict import recommend
-from schemas.artifacts import RunManifest
-from schemas.gates import GateSettings
-from schemas.judgement import Recommendation, Ruling, Statistics, Validation
-from schemas.layout import RunLayout
-from schemas.messages import Role, Status
-from schemas.rows import read_model, read_rows
+from schemas.config.judgement import GateSettings
+from schemas.contract.artifact import RunManifest
+from schemas.contract.judgement import Recommendation, Ruling, Statistics, Validation
+from schemas.contract.task import Role, Status
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import read_model, read_rows
 
 # Streamlit counts axes and legend as part of a chart's height, the report does not; and it sets wider rows.
 AXES_PX, SLANTED_PX = 70, 100

@@ -3,8 +3,8 @@
 import altair as alt
 import pandas as pd
 
-from orchestrator.dashboard.look import BLUE, GREEN, GREY, STATUS_COLOURS, VERMILION
-from orchestrator.state import Stage
+from orchestrator.dashboard.theme import BLUE, GREEN, GREY, STATUS_COLOURS, VERMILION
+from orchestrator.events.run_state import Stage
 
 STAGE_COLOURS = {
     Stage.TRAINED: GREEN,

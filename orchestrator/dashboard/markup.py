@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from orchestrator.dashboard.look import GREY, STATUS_COLOURS
+from orchestrator.dashboard.theme import GREY, STATUS_COLOURS
 
 
 class Markup(str):

@@ -10,16 +10,16 @@ from pathlib import Path
 from pydantic import AwareDatetime, ConfigDict
 from redis.exceptions import RedisError
 
-from orchestrator.broker import connect
-from orchestrator.ledger import Ledger
-from orchestrator.summary import status_of
-from schemas.base import Frozen
-from schemas.errors import GurukulError
-from schemas.layout import RunLayout
-from schemas.messages import Role, Status
-from schemas.names import check_run_id
-from schemas.rows import read_model
-from schemas.wire import EVENTS_PREFIX
+from orchestrator.broker.embedded import connect
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.runs.summary import status_of
+from schemas.contract.base import Frozen
+from schemas.contract.errors import GurukulError
+from schemas.contract.identifiers import check_run_id
+from schemas.contract.task import Role, Status
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import read_model
+from schemas.redis.wire import EVENTS_PREFIX
 
 STARTING, ELSEWHERE = "starting", "told of by the broker alone"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.errors import RequestError
+from schemas.contract.errors import RequestError
 
 DATA_DIR, RELEASE_DIR, BROKER = "GURUKUL_DATA_DIR", "GURUKUL_RELEASE_DIR", "GURUKUL_BROKER"
 PASSWORD = "GURUKUL_DASHBOARD_PASSWORD"

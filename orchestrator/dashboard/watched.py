@@ -6,9 +6,9 @@ import time
 import streamlit as st
 
 from orchestrator.cli.watch import SILENT_S, follow, settle
-from orchestrator.state import RunState
-from schemas.artifacts import RunManifest
-from schemas.rows import read_model
+from orchestrator.events.run_state import RunState
+from schemas.contract.artifact import RunManifest
+from schemas.files.run_rows import read_model
 
 
 class Watched:

@@ -4,12 +4,12 @@ import json
 import shutil
 from collections import Counter
 
-from orchestrator.context import RunContext
-from schemas.errors import PhaseError
-from schemas.events import Phase
-from schemas.gates import GATES
-from schemas.layout import telemetry_path, to_json, write_atomic
-from schemas.messages import Role
+from orchestrator.phases.phase_context import RunContext
+from schemas.config.judgement import GATES
+from schemas.contract.errors import PhaseError
+from schemas.contract.event import Phase
+from schemas.contract.task import Role
+from schemas.files.layout import telemetry_path, to_json, write_atomic
 
 
 def run(context: RunContext) -> None:

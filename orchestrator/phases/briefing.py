@@ -6,20 +6,20 @@ from typing import Any
 
 from markupsafe import Markup
 
-from orchestrator.context import RunContext
-from orchestrator.coverage import verdicts_of
-from orchestrator.pages import page
-from orchestrator.seal import seal
-from orchestrator.verdict import recommend
-from schemas.costs import Costs
-from schemas.errors import PhaseError
-from schemas.events import Phase
-from schemas.gates import GateSettings
-from schemas.judgement import Recommendation, Ruling, Statistics, Validation
-from schemas.layout import sha256_of, to_json, write_atomic
-from schemas.messages import Role
-from schemas.quality import Check
-from schemas.rows import read_model
+from orchestrator.audit.recommendation import recommend
+from orchestrator.audit.signed_manifest import seal
+from orchestrator.audit.templates import page
+from orchestrator.bars.coverage import verdicts_of
+from orchestrator.phases.phase_context import RunContext
+from schemas.config.costs import Costs
+from schemas.config.judgement import GateSettings
+from schemas.contract.errors import PhaseError
+from schemas.contract.event import Phase
+from schemas.contract.judgement import Recommendation, Ruling, Statistics, Validation
+from schemas.contract.quality import Check
+from schemas.contract.task import Role
+from schemas.files.layout import sha256_of, to_json, write_atomic
+from schemas.files.run_rows import read_model
 
 MEANING = {
     Recommendation.PROMOTE: "Every gate passes. A person may approve it.",

@@ -1,20 +1,20 @@
 """Phase data_ingestion: workers read, judge and store each symbol's bars; then `coverage.json` says what is stored."""
 
-from orchestrator.backlog import Item
-from orchestrator.context import RunContext
-from orchestrator.coverage import commit, refuse_failures, rejection, staging, stored_table, table_of
-from orchestrator.dispatch import Dispatcher
-from orchestrator.ledger import Ledger
-from orchestrator.request import days_asked_for
-from orchestrator.telemetry import Telemetry
-from schemas.base import Frozen
-from schemas.config import BarsSettings
-from schemas.coverage import CoverageTable
-from schemas.events import Phase
-from schemas.layout import BarsLayout
-from schemas.messages import Ingested, IngestTask, Outcome, Role
-from schemas.quality import Check, Finding, Verdict
-from schemas.window import SkipReason
+from orchestrator.bars.coverage import commit, refuse_failures, rejection, staging, stored_table, table_of
+from orchestrator.dispatch.backlog import Item
+from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.events.emitter import Telemetry
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.phases.phase_context import RunContext
+from orchestrator.runs.preflight import days_asked_for
+from schemas.config.run import BarsSettings
+from schemas.contract.base import Frozen
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.event import Phase
+from schemas.contract.quality import Check, Finding, Verdict
+from schemas.contract.task import Ingested, IngestTask, Outcome, Role
+from schemas.contract.window import SkipReason
+from schemas.files.layout import BarsLayout
 
 
 class Ingestion(Frozen):

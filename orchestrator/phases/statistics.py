@@ -1,14 +1,14 @@
 """Phase statistical_tests: workers judge the gates, a task each; the orchestrator puts them together."""
 
-from orchestrator.context import RunContext
-from schemas import trials
-from schemas.errors import PhaseError
-from schemas.events import EventStatus, EventType, Phase
-from schemas.gates import GATES
-from schemas.judgement import GateReport, Statistics, Validation
-from schemas.layout import sha256_of
-from schemas.messages import Metric, Role
-from schemas.rows import read_model, write_model
+from orchestrator.phases.phase_context import RunContext
+from schemas.config.judgement import GATES
+from schemas.contract.errors import PhaseError
+from schemas.contract.event import EventStatus, EventType, Phase
+from schemas.contract.judgement import GateReport, Statistics, Validation
+from schemas.contract.task import Metric, Role
+from schemas.files import trial_log as trials
+from schemas.files.layout import sha256_of
+from schemas.files.run_rows import read_model, write_model
 
 
 def run(context: RunContext) -> None:

@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from orchestrator import trials
-from orchestrator.backlog import Item
-from orchestrator.context import RunContext
-from orchestrator.ledger import WorkRecord
-from orchestrator.rows import planned_of, store_rows
-from schemas.artifacts import RunRow
-from schemas.errors import PhaseError
-from schemas.events import WINDOW_PHASES, EventStatus, EventType, Phase
-from schemas.layout import remove_temporary
-from schemas.messages import Metric, Outcome, Role, Status, WindowTask
-from schemas.window import Window
+from orchestrator.dispatch.backlog import Item
+from orchestrator.ledger.ledger import WorkRecord
+from orchestrator.phases.phase_context import RunContext
+from orchestrator.phases.run_rows import planned_of, store_rows
+from orchestrator.runs import trial_log as trials
+from schemas.contract.artifact import RunRow
+from schemas.contract.errors import PhaseError
+from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, Phase
+from schemas.contract.task import Metric, Outcome, Role, Status, WindowTask
+from schemas.contract.window import Window
+from schemas.files.layout import remove_temporary
 
 END_EVENTS = {
     (Role.TEACHER, Status.SUCCESS): EventType.TEACHER_WINDOW_SUCCESS,

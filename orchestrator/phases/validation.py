@@ -1,9 +1,9 @@
 """Phase model_validation: a worker scores all students together."""
 
-from orchestrator.context import RunContext
-from orchestrator.trials import record
-from schemas.events import EventStatus, EventType, Phase
-from schemas.messages import Role
+from orchestrator.phases.phase_context import RunContext
+from orchestrator.runs.trial_log import record
+from schemas.contract.event import EventStatus, EventType, Phase
+from schemas.contract.task import Role
 
 
 def run(context: RunContext) -> None:

@@ -5,20 +5,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.intact import unlike_audit
-from orchestrator.ledger import Ledger
+from orchestrator.audit.recommendation import recommend
+from orchestrator.audit.signed_manifest import MANIFEST, check
+from orchestrator.audit.verify import unlike_audit
+from orchestrator.ledger.ledger import Ledger
 from orchestrator.releases.history import Line, locked
-from orchestrator.run import READY
-from orchestrator.seal import MANIFEST, check
-from orchestrator.verdict import recommend
-from schemas.artifacts import RunManifest
-from schemas.config import ReleaseConfig
-from schemas.errors import RequestError
-from schemas.judgement import Recommendation, Statistics
-from schemas.layout import ReleaseLayout, RunLayout, audit_folder, sha256_of
-from schemas.names import check_run_id
-from schemas.release import Action
-from schemas.rows import read_model
+from orchestrator.runs.session import READY
+from schemas.config.run import ReleaseConfig
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import RequestError
+from schemas.contract.identifiers import check_run_id
+from schemas.contract.judgement import Recommendation, Statistics
+from schemas.contract.release import Action
+from schemas.files.layout import ReleaseLayout, RunLayout, audit_folder, sha256_of
+from schemas.files.run_rows import read_model
 
 
 @dataclass(frozen=True)

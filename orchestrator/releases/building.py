@@ -9,17 +9,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from orchestrator.question import ask
+from orchestrator.audit.signed_manifest import check, is_signed_by, seal
 from orchestrator.releases.approval import judged_run
 from orchestrator.releases.history import Line, flush_folder
-from orchestrator.seal import check, is_signed_by, seal
-from schemas.artifacts import RunManifest, RunRow, StudentMetadata
-from schemas.config import ReleaseConfig
-from schemas.errors import RequestError
-from schemas.judgement import Recommendation, Statistics
-from schemas.layout import TEMPORARY_PREFIX, ReleaseLayout, RunLayout, remove_temporary, sha256_of, write_atomic
-from schemas.messages import Role, Status
-from schemas.release import (
+from orchestrator.runs.worker_process import ask
+from schemas.config.run import ReleaseConfig
+from schemas.contract.artifact import RunManifest, RunRow, StudentMetadata
+from schemas.contract.errors import RequestError
+from schemas.contract.judgement import Recommendation, Statistics
+from schemas.contract.release import (
     GOLDEN_TOLERANCE,
     Entry,
     GoldenCheck,
@@ -29,8 +27,10 @@ from schemas.release import (
     Release,
     Served,
 )
-from schemas.rows import read_model, read_rows, write_model
-from schemas.window import WARMUP_BARS
+from schemas.contract.task import Role, Status
+from schemas.contract.window import WARMUP_BARS
+from schemas.files.layout import TEMPORARY_PREFIX, ReleaseLayout, RunLayout, remove_temporary, sha256_of, write_atomic
+from schemas.files.run_rows import read_model, read_rows, write_model
 
 MODELS = ("model.json", "model.ubj")
 METADATA, RELEASE, GOLDEN = "metadata.json", "release.json", "golden.json"

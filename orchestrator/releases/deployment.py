@@ -8,17 +8,17 @@ link whether it was done, and writes the missing line.
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.intact import verified
-from orchestrator.releases import standing
+from orchestrator.audit.signed_manifest import MANIFEST
+from orchestrator.audit.verify import verified
+from orchestrator.releases import release_stack as standing
 from orchestrator.releases.approval import refuse_own
 from orchestrator.releases.building import RELEASE, built, refuse_changed
 from orchestrator.releases.history import History, Line, flush_folder, locked, read
-from orchestrator.seal import MANIFEST
-from schemas.config import ReleaseConfig
-from schemas.errors import RequestError
-from schemas.layout import TEMPORARY_PREFIX, ReleaseLayout, sha256_of
-from schemas.release import PRODUCTION, STAGING, Action, Environment, Release
-from schemas.rows import read_model
+from schemas.config.run import ReleaseConfig
+from schemas.contract.errors import RequestError
+from schemas.contract.release import PRODUCTION, STAGING, Action, Environment, Release
+from schemas.files.layout import TEMPORARY_PREFIX, ReleaseLayout, sha256_of
+from schemas.files.run_rows import read_model
 
 SECONDS_AN_HOUR = 3600.0
 

@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
-from orchestrator.account import account
-from schemas.errors import RequestError
-from schemas.release import FIRST_LINK, Action, Entry
+from orchestrator.runs.identity import account
+from schemas.contract.errors import RequestError
+from schemas.contract.release import FIRST_LINK, Action, Entry
 
 
 @dataclass(frozen=True)

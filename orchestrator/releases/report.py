@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from orchestrator.releases import standing
+from orchestrator.audit.signed_manifest import check
+from orchestrator.releases import release_stack as standing
 from orchestrator.releases.building import RELEASE
 from orchestrator.releases.deployment import astray
 from orchestrator.releases.history import Line, read
-from orchestrator.seal import check
-from schemas.errors import GurukulError
-from schemas.layout import ReleaseLayout
-from schemas.release import ENVIRONMENTS, Action, Release
-from schemas.rows import read_model
+from schemas.contract.errors import GurukulError
+from schemas.contract.release import ENVIRONMENTS, Action, Release
+from schemas.files.layout import ReleaseLayout
+from schemas.files.run_rows import read_model
 
 
 def report(release_dir: str, public_key: str | None) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.fleet import task_id
-from orchestrator.ledger import Ledger
-from schemas.artifacts import RunManifest
-from schemas.layout import TEMPORARY_PREFIX, sha256_of, telemetry_path
-from schemas.messages import Role
-from schemas.rows import read_model
-from schemas.wire import RUN_KEYS_LINGER_S, events_stream, outcomes_stream, sequence_key
+from orchestrator.dispatch.presence_reader import task_id
+from orchestrator.ledger.ledger import Ledger
+from schemas.contract.artifact import RunManifest
+from schemas.contract.task import Role
+from schemas.files.layout import TEMPORARY_PREFIX, sha256_of, telemetry_path
+from schemas.files.run_rows import read_model
+from schemas.redis.wire import RUN_KEYS_LINGER_S, events_stream, outcomes_stream, sequence_key
 from tests.chaos.lab import Lab, Run
 from tests.waiting import wait_for
 

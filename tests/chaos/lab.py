@@ -18,11 +18,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from orchestrator.fleet import presences
-from orchestrator.ledger import Ledger
-from schemas.layout import RunLayout
-from schemas.messages import Role
-from schemas.wire import Presence
+from orchestrator.dispatch.presence_reader import presences
+from orchestrator.ledger.ledger import Ledger
+from schemas.contract.task import Role
+from schemas.files.layout import RunLayout
+from schemas.redis.wire import Presence
 from tests.conftest import clean_environment, processes_about, write_bars
 from tests.waiting import wait_for
 
@@ -137,7 +137,13 @@ class Lab:
 
     def start_server(self) -> None:
         """Start it, or start it again from its append-only file."""
-        command = [sys.executable, "-m", "orchestrator.serve", str(self.port), str(self.folder / "broker")]
+        command = [
+            sys.executable,
+            "-m",
+            "orchestrator.broker.broker_server",
+            str(self.port),
+            str(self.folder / "broker"),
+        ]
         self.server = subprocess.Popen(command, env=self.environment(), stdout=subprocess.DEVNULL)
         self.started.append(self.server)
         wait_for(self._answers, "an answer of the server")

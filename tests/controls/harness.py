@@ -10,17 +10,14 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from orchestrator.planning import lay_windows
-from schemas.config import TrainingSettings
-from schemas.window import WARMUP_BARS, Window
+from orchestrator.planning.windows import lay_windows
+from schemas.config.run import TrainingSettings
+from schemas.contract.window import WARMUP_BARS, Window
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
-from workers.judging.scoring import log_losses
+from workers.features.registry import FEATURE_NAMES
 from workers.learning import teacher as teachers
-from workers.learning.features import FEATURE_NAMES
 from workers.learning.history import History, prepare, select_rows
-from workers.learning.students.booster import Booster
-from workers.learning.students.logistic import Logistic
 from workers.learning.window import (
     School,
     TaughtWindow,
@@ -29,6 +26,9 @@ from workers.learning.window import (
     train_student,
     train_teacher,
 )
+from workers.models.booster import Booster
+from workers.models.logistic import Logistic
+from workers.scoring.log_loss import log_losses
 
 
 @dataclass(frozen=True)

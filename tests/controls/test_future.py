@@ -10,8 +10,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from schemas.config import TrainingSettings
-from schemas.window import Window
+from schemas.config.run import TrainingSettings
+from schemas.contract.window import Window
 from tests.controls.harness import Trained, bits, score_bits, train_together
 from tests.strategies import daily_walk, examples, training_settings
 from workers.bars.series import COLUMNS, Series

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.config import TrainingSettings
-from schemas.device import Device, DeviceKind
-from schemas.layout import BarsLayout, RunLayout
-from schemas.messages import Role, WindowTask
-from schemas.window import Window
-from schemas.wire import DEVICE_ENV
+from schemas.config.run import TrainingSettings
+from schemas.contract.device import Device, DeviceKind
+from schemas.contract.task import Role, WindowTask
+from schemas.contract.window import Window
+from schemas.files.layout import BarsLayout, RunLayout
+from schemas.redis.wire import DEVICE_ENV
 from tests.conftest import tree
 from tests.controls.harness import windows_of
 from tests.strategies import daily_walk, training_settings
-from workers import training
 from workers.bars import store
 from workers.bars.clean import to_table
+from workers.handlers import window_tasks as training
 from workers.learning.splits import blocks, split_tail
 from workers.learning.teacher import Sample, fit_teacher, opinions, predict
 

@@ -22,8 +22,8 @@ from benchmarks.gpu import (
     walks,
     why_no_gpu,
 )
-from schemas.window import WARMUP_BARS
-from workers.learning.features import FEATURES, RAW_INDICATORS, frame_of, frame_of_all, model_features
+from schemas.contract.window import WARMUP_BARS
+from workers.features.registry import FEATURES, RAW_INDICATORS, frame_of, frame_of_all, model_features
 
 WHY_NOT = why_no_gpu()
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(bool(WHY_NOT), reason=f"no GPU: {WHY_NOT}")]

@@ -8,8 +8,8 @@ import pytest
 
 from tests.gpu import fake_cupy
 from tests.strategies import intraday_walk, part
-from workers.learning import indicators
-from workers.learning.features import FEATURES, frame_of, frame_of_all, model_features
+from workers.features import indicators
+from workers.features.registry import FEATURES, frame_of, frame_of_all, model_features
 
 SERIES = [part(intraday_walk(60, a_session, seed), slice(0, 300)) for seed, a_session in enumerate((5, 6, 9))]
 

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 
-from schemas.artifacts import RunManifest
-from schemas.layout import BarsLayout, RunLayout
-from schemas.messages import Role, Status
-from schemas.rows import read_model, read_rows
-from workers.artifacts import read_student, read_teacher
+from schemas.contract.artifact import RunManifest
+from schemas.contract.task import Role, Status
+from schemas.files.layout import BarsLayout, RunLayout
+from schemas.files.run_rows import read_model, read_rows
+from workers.artifacts.store import read_student, read_teacher
 from workers.bars.store import load
 from workers.learning.history import prepare
 from workers.learning.student import probability

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from schemas.coverage import CoverageTable
-from schemas.layout import BarsLayout
-from tests.bars.breeze_server import API_SECRET, BASE64_SESSION, SESSION_KEY, SESSION_TOKEN, FakeBreeze, running
+from schemas.contract.coverage import CoverageTable
+from schemas.files.layout import BarsLayout
 from tests.conftest import clean_environment, processes_about, tree
 from tests.waiting import wait_for
+from tests.workers.bars.breeze_server import API_SECRET, BASE64_SESSION, SESSION_KEY, SESSION_TOKEN, FakeBreeze, running
 
 SECRETS = (API_SECRET, SESSION_TOKEN, SESSION_KEY, BASE64_SESSION)
 SOURCE = ("--source", "breeze", "--requests-per-minute", "6000")

@@ -14,18 +14,18 @@ from urllib.parse import quote, quote_plus
 import numpy as np
 import pytest
 
-from schemas.coverage import CoverageTable
-from schemas.layout import BarsLayout
-from schemas.quality import Check, Verdict
-from schemas.window import SkipReason
-from tests.bars import breeze_server as fake
-from tests.bars.breeze_server import FakeBreeze, Fault, in_body, running, source
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.quality import Check, Verdict
+from schemas.contract.window import SkipReason
+from schemas.files.layout import BarsLayout
 from tests.conftest import clean_environment, tree
+from tests.workers.bars import breeze_server as fake
+from tests.workers.bars.breeze_server import FakeBreeze, Fault, in_body, running, source
 from workers.bars import store
+from workers.bars.breeze.http import RateLimited
+from workers.bars.breeze.source import LONGEST_RETRY_AFTER_S, TRIES
 from workers.bars.calendar import day_number, day_of, open_calendar
 from workers.bars.series import COLUMNS
-from workers.bars.sources.breeze import LONGEST_RETRY_AFTER_S, TRIES
-from workers.bars.sources.breeze_http import RateLimited
 
 CODES = [("RELIANCE", "RELIND"), ("INFY", "INFTEC"), ("M&M", "MAHMAH"), ("SBIN", "STABAN"), ("TCS", "TCS")]
 FIRST, LAST, LATER = date(2020, 12, 1), date(2023, 12, 29), date(2024, 1, 5)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.layout import RunLayout
-from schemas.messages import Role, Status
-from schemas.rows import read_rows
+from schemas.contract.task import Role, Status
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import read_rows
 from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree
 
 

@@ -19,8 +19,8 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-from orchestrator.ledger import Ledger
-from schemas.messages import Role
+from orchestrator.ledger.ledger import Ledger
+from schemas.contract.task import Role
 from tests.chaos.lab import SYMBOLS, Lab, Run, lab
 from tests.conftest import clean_environment, orchestrator
 from tests.waiting import wait_for

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.coverage import CoverageTable
-from schemas.layout import BarsLayout, sha256_of
-from schemas.quality import Check
-from schemas.window import SkipReason
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.quality import Check
+from schemas.contract.window import SkipReason
+from schemas.files.layout import BarsLayout, sha256_of
 from tests.conftest import (
     LAST_BAR,
     SPAN,

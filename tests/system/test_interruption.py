@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 
-from orchestrator.ledger import Ledger
-from schemas.layout import RunLayout
-from schemas.messages import Role
+from orchestrator.ledger.ledger import Ledger
+from schemas.contract.task import Role
+from schemas.files.layout import RunLayout
 from tests.conftest import SPAN, Finished, clean_environment, orchestrator, processes_about, tree
 from tests.waiting import wait_for
 
@@ -87,7 +87,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(bars: Path, two_device_run: 
 def test_a_worker_killed_in_the_middle_costs_no_window(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
     """SIGKILL of the only worker process: it is started again, its windows are sent again, the bytes are the same."""
     with begun(tmp_path, bars) as process:
-        workers = [p for p in processes_about(str(tmp_path)) if "workers.app" in p.cmdline()]
+        workers = [p for p in processes_about(str(tmp_path)) if "workers.celery.app" in p.cmdline()]
         os.kill(workers[0].pid, signal.SIGKILL)
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err

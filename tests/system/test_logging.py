@@ -11,7 +11,7 @@ from typing import Any
 
 from redis import Redis
 
-from schemas.logs import read_lines
+from schemas.files.log_lines import read_lines
 from tests.conftest import Finished, clean_environment, finished_run, orchestrator, write_bars
 
 QUARTER = ("--start-date", "2024-01-01", "--end-date", "2024-03-31", "--threshold", "0.005")
@@ -26,7 +26,7 @@ def windows_of(run: Finished) -> set[tuple[str, str]]:
 
 def attempts_in(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The workers' own lines on how an attempt ended."""
-    return [line for line in lines if line["logger"] == "workers.execution"]
+    return [line for line in lines if line["logger"] == "workers.handlers.execute"]
 
 
 def assert_attempts(lines: list[dict[str, Any]], run: Finished, run_id: str) -> None:
@@ -88,7 +88,7 @@ def test_a_fleet_logs_into_a_folder_one_file_a_device(redis: Redis, server: str,
     logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "logs").iterdir()}
     host = os.uname().nodename
     assert set(logs) == {"shared.log", "workers.log", f"cpu0@{host}.log", f"cpu1@{host}.log"}
-    assert {line["logger"] for line in read_lines(logs["workers.log"])} == {"workers.fleet"}
+    assert {line["logger"] for line in read_lines(logs["workers.log"])} == {"workers.devices.supervisor"}
     devices = [read_lines(logs[f"cpu{i}@{host}.log"]) for i in range(2)]
     for i, lines in enumerate(devices):
         assert {line["device"] for line in lines} == {f"cpu{i}@{host}"}

@@ -16,10 +16,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
-from orchestrator.ledger import Ledger
-from orchestrator.snapshot import DURATION_BUCKETS_S
-from schemas.layout import RunLayout
-from schemas.messages import FailureClass, Role
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.ledger_reader import DURATION_BUCKETS_S
+from schemas.contract.task import FailureClass, Role
+from schemas.files.layout import RunLayout
 from tests.chaos.lab import Lab, lab
 from tests.conftest import Finished, clean_environment, orchestrator, tree
 from tests.waiting import wait_for

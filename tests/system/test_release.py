@@ -12,12 +12,12 @@ import pytest
 
 from orchestrator.releases.deployment import linked
 from orchestrator.releases.history import read
-from schemas.artifacts import RunRow
-from schemas.layout import ReleaseLayout, RunLayout
-from schemas.messages import Role, Status
-from schemas.rows import read_rows
+from schemas.contract.artifact import RunRow
+from schemas.contract.task import Role, Status
+from schemas.files.layout import ReleaseLayout, RunLayout
+from schemas.files.run_rows import read_rows
 from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree
-from tests.releases.test_seal import write_key
+from tests.orchestrator.audit.test_signed_manifest import write_key
 
 SECRET = "planted0SECRET0value"
 OVERRIDE = ("--override", "a demonstration on random walks")
@@ -144,7 +144,7 @@ def test_a_changed_run_is_not_deployed(cwd: Path, path: str, word: str) -> None:
 
 def test_bars_that_were_replaced_stop_a_release(cwd: Path) -> None:
     """Golden vectors are made from stored bars; other bars than the run's do not give the run's scores."""
-    from tests.releases.making import store_bars, walk
+    from tests.orchestrator.releases.making import store_bars, walk
 
     said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
     store_bars(cwd / "data", "M&M", walk(1, 900))

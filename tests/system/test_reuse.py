@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.artifacts import RunManifest, RunRow
-from schemas.layout import RunLayout
-from schemas.messages import Role, Status
-from schemas.rows import read_model, read_rows
-from schemas.window import Window
+from schemas.contract.artifact import RunManifest, RunRow
+from schemas.contract.task import Role, Status
+from schemas.contract.window import Window
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import read_model, read_rows
 from tests.conftest import LAST_BAR, SPAN, Finished, finished_run, orchestrator, tree
 
 ROLES = (Role.TEACHER, Role.STUDENT)

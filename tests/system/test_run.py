@@ -14,11 +14,11 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.artifacts import RunRow, StudentMetadata, TeacherMetadata
-from schemas.judgement import Statistics, Validation
-from schemas.layout import RunLayout, sha256_of
-from schemas.messages import Role, Status
-from schemas.rows import read_rows
+from schemas.contract.artifact import RunRow, StudentMetadata, TeacherMetadata
+from schemas.contract.judgement import Statistics, Validation
+from schemas.contract.task import Role, Status
+from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.run_rows import read_rows
 from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree, write_bars
 
 TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv", "certificate.json"}

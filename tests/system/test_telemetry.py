@@ -8,8 +8,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from schemas.events import TrainingEvent
-from schemas.wire import telemetry_channel
+from schemas.contract.event import TrainingEvent
+from schemas.redis.wire import telemetry_channel
 from tests.conftest import clean_environment, finished_run, write_bars
 
 SEED_TYPES = {

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from orchestrator.following import Follower
-from schemas.events import EventType, TrainingEvent
+from orchestrator.events.event_follower import Follower
+from schemas.contract.event import EventType, TrainingEvent
 from tests.conftest import Finished, clean_environment, finished_run, orchestrator, write_bars
 from tests.cutting import CutLine
 from tests.waiting import wait_for

@@ -11,8 +11,8 @@ from typing import Literal, cast
 
 import numpy as np
 
-from schemas.errors import RequestError
-from schemas.names import check_symbol
+from schemas.contract.errors import RequestError
+from schemas.contract.identifiers import check_symbol
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints, Series
 

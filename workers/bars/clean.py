@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from schemas.quality import Check, Finding, Verdict
-from workers.bars.raw import CleanBars, Locate, RawBars
+from schemas.contract.quality import Check, Finding, Verdict
+from workers.bars.files.faults import Faults
+from workers.bars.files.zone import local_days
 from workers.bars.series import COLUMNS, Floats, Ints, Series
-from workers.bars.sources.faults import Faults
-from workers.bars.sources.zone import local_days
+from workers.bars.sources.source_protocol import CleanBars, Locate, RawBars
 
 
 def clean(raw: RawBars, timezone: str) -> CleanBars:

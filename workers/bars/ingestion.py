@@ -10,22 +10,22 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from schemas.config import NO_CALENDAR, BarsSettings
-from schemas.coverage import Coverage, Rejection
-from schemas.errors import RequestError
-from schemas.layout import BarsLayout, write_atomic
-from schemas.messages import Ingested
-from schemas.quality import Check, Finding, Verdict, worst
-from schemas.window import SkipReason
+from schemas.config.run import NO_CALENDAR, BarsSettings
+from schemas.contract.coverage import Coverage, Rejection
+from schemas.contract.errors import RequestError
+from schemas.contract.quality import Check, Finding, Verdict, worst
+from schemas.contract.task import Ingested
+from schemas.contract.window import SkipReason
+from schemas.files.layout import BarsLayout, write_atomic
 from workers.bars import adjust, quality, store
+from workers.bars.affected_windows import touched_windows
 from workers.bars.calendar import Calendar, day_number, day_of, open_calendar
 from workers.bars.clean import clean, to_table
-from workers.bars.likeness import month_digests, second_source
 from workers.bars.merge import merge, unadjusted
-from workers.bars.raw import CleanBars
+from workers.bars.second_source import month_digests, second_source
 from workers.bars.series import Ints, Series
-from workers.bars.source import DaySpan, open_folder, open_source
-from workers.bars.touched import touched_windows
+from workers.bars.sources.registry import DaySpan, open_folder, open_source
+from workers.bars.sources.source_protocol import CleanBars
 
 REASONS = {Check.MISSING_MAPPING: SkipReason.MISSING_MAPPING, Check.NO_BARS: SkipReason.NO_DATA}
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.coverage import Gap
-from schemas.quality import Check, Finding, Verdict
+from schemas.contract.coverage import Gap
+from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars import attendance
 from workers.bars.adjust import Action, explain
 from workers.bars.calendar import Calendar, day_of
-from workers.bars.raw import CleanBars
 from workers.bars.series import Ints, Series
+from workers.bars.sources.source_protocol import CleanBars
 
 DAY_MINUTES = 1440
 INTERVAL_MINUTES = {"1minute": 1, "5minute": 5, "30minute": 30, "1day": DAY_MINUTES}

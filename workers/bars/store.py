@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from schemas.errors import DataError
+from schemas.contract.errors import DataError
 from workers.bars.calendar import day_of
 from workers.bars.series import COLUMNS, Floats, Ints, Series
 

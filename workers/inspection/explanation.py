@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.artifacts import Certificate, StudentMetadata, TeacherMetadata
-from schemas.errors import GurukulError, RequestError
-from schemas.messages import Role
-from schemas.question import Explanation, LabelledRow, Part, WindowQuestion
-from schemas.rows import read_model
-from workers.artifacts import CERTIFICATE, METADATA, read_labels
-from workers.inspection.stored import manifest_of, window_of
+from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
+from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.requests import Explanation, LabelledRow, Part, WindowQuestion
+from schemas.contract.task import Role
+from schemas.files.run_rows import read_model
+from workers.artifacts.store import CERTIFICATE, METADATA, read_labels
+from workers.inspection.run_lookup import manifest_of, window_of
 from workers.judging.predictions import FILE_NAME as PREDICTIONS
 from workers.learning.labels import Barrier
 

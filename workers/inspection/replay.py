@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from schemas.artifacts import METADATA_KINDS, RunManifest, StudentMetadata, TeacherMetadata
-from schemas.device import DeviceKind
-from schemas.errors import GurukulError, RequestError
-from schemas.layout import BarsLayout, RunLayout, sha256_of
-from schemas.messages import Role, WindowTask
-from schemas.question import Compared, Replay, WindowQuestion
-from schemas.rows import read_model
-from schemas.versions import artifact_versions
-from schemas.window import Window
-from workers.devices import current_device, environment, find_devices
-from workers.inspection.stored import manifest_of, window_of
-from workers.result import Skip
+from schemas.contract.artifact import METADATA_KINDS, RunManifest, StudentMetadata, TeacherMetadata
+from schemas.contract.device import DeviceKind
+from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.requests import Compared, Replay, WindowQuestion
+from schemas.contract.task import Role, WindowTask
+from schemas.contract.versions import artifact_versions
+from schemas.contract.window import Window
+from schemas.files.layout import BarsLayout, RunLayout, sha256_of
+from schemas.files.run_rows import read_model
+from workers.devices.discovery import current_device, environment, find_devices
+from workers.handlers.task_result import Skip
+from workers.inspection.run_lookup import manifest_of, window_of
 
 METADATA = "metadata.json"
 PREDICTIONS = "predictions.parquet"
@@ -38,7 +38,7 @@ def replay(question: WindowQuestion) -> Replay:
 def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
     on_gpu = any(device.kind is DeviceKind.GPU for device in manifest.devices)
     os.environ.update(environment(find_devices("auto" if on_gpu else "cpu:1x1")[0]))
-    from workers.training import study, teach  # imports what the pinned environment decides
+    from workers.handlers.window_tasks import study, teach  # imports what the pinned environment decides
 
     settings, scope = manifest.config.training(), manifest.config.scope
     windows = {Role.TEACHER: window.taught_in(scope), Role.STUDENT: window}

@@ -7,17 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.artifacts import METADATA_KINDS, RunManifest, RunRow, TeacherMetadata
-from schemas.errors import GurukulError
-from schemas.gates import GATES
-from schemas.judgement import GateReport, Statistics, Validation
-from schemas.layout import BarsLayout, RunLayout, sha256_of
-from schemas.messages import Role, Status
-from schemas.question import RunQuestion, Verification
-from schemas.rows import read_model, read_rows
-from workers.artifacts import CERTIFICATE, METADATA, read_labels
+from schemas.config.judgement import GATES
+from schemas.contract.artifact import METADATA_KINDS, RunManifest, RunRow, TeacherMetadata
+from schemas.contract.errors import GurukulError
+from schemas.contract.judgement import GateReport, Statistics, Validation
+from schemas.contract.requests import RunQuestion, Verification
+from schemas.contract.task import Role, Status
+from schemas.files.layout import BarsLayout, RunLayout, sha256_of
+from schemas.files.run_rows import read_model, read_rows
+from workers.artifacts.store import CERTIFICATE, METADATA, read_labels
 from workers.bars.series import Ints
-from workers.inspection.stored import manifest_of
+from workers.inspection.run_lookup import manifest_of
 from workers.judging.predictions import FILE_NAME as PREDICTIONS
 from workers.learning.certificate import Spans, certify
 

@@ -4,8 +4,8 @@ from datetime import date
 
 import numpy as np
 
-from schemas.config import RunConfig
-from schemas.costs import CostRates, Costs
+from schemas.config.costs import CostRates, Costs
+from schemas.config.run import RunConfig
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.artifacts import RunManifest
-from schemas.config import TrainingSettings
-from schemas.errors import PhaseError
-from schemas.gates import GateSettings
-from schemas.judgement import Validation
-from schemas.layout import RunLayout, sha256_of
-from schemas.rows import read_model
+from schemas.config.judgement import GateSettings
+from schemas.config.run import TrainingSettings
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import PhaseError
+from schemas.contract.judgement import Validation
+from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.run_rows import read_model
 from workers.bars.series import Floats, Ints, Series
-from workers.judging.portfolio import Book, keep_book
+from workers.judging.book import Book, keep_book
 from workers.judging.predictions import Predictions, load_rows
-from workers.judging.scoring import daily_means, log_losses
 from workers.judging.validation import Judged, bars_of, strategies, terms_of
+from workers.scoring.log_loss import daily_means, log_losses
 
 
 @dataclass(frozen=True)

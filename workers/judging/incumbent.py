@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.parquet as pq
 
-from schemas.artifacts import RunManifest
-from schemas.errors import PhaseError
-from schemas.judgement import Validation
-from schemas.layout import RunLayout, sha256_of
-from schemas.release import live_release
-from schemas.rows import read_model
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import PhaseError
+from schemas.contract.judgement import Validation
+from schemas.contract.release import live_release
+from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.run_rows import read_model
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.predictions import Predictions, decode
-from workers.judging.scoring import daily_means, log_losses
+from workers.scoring.log_loss import daily_means, log_losses
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from schemas.artifacts import RunRow
-from schemas.errors import PhaseError
-from schemas.layout import RunLayout, sha256_of
-from schemas.messages import Role, Status
-from schemas.rows import read_rows
+from schemas.contract.artifact import RunRow
+from schemas.contract.errors import PhaseError
+from schemas.contract.task import Role, Status
+from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.run_rows import read_rows
 from workers.bars.series import Floats, Ints
 
 FILE_NAME = "predictions.parquet"

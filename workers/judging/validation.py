@@ -8,20 +8,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.artifacts import RunManifest
-from schemas.config import RunConfig, TrainingSettings
-from schemas.errors import PhaseError
-from schemas.judgement import Scores, Validation
-from schemas.layout import BarsLayout, RunLayout, sha256_of, write_atomic
-from schemas.messages import Metric
-from schemas.rows import read_model
+from schemas.config.run import RunConfig, TrainingSettings
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import PhaseError
+from schemas.contract.judgement import Scores, Validation
+from schemas.contract.task import Metric
+from schemas.files.layout import BarsLayout, RunLayout, sha256_of, write_atomic
+from schemas.files.run_rows import read_model
 from workers.bars import store
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
-from workers.judging import metrics, scoring
+from workers.judging.book import Book, Terms, keep_book, results
 from workers.judging.costs import costs_on, schedule_of
-from workers.judging.portfolio import Book, Terms, keep_book, results
 from workers.judging.predictions import MODELS, Predictions, decode, pool
+from workers.scoring import log_loss as scoring
+from workers.scoring import metrics
 
 ALWAYS_LONG, MOMENTUM = "always long", "momentum"
 MOMENTUM_BARS = 20

@@ -11,7 +11,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.artifacts import Certificate
+from schemas.contract.artifact import Certificate
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Floats, Ints
 

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from schemas.artifacts import Fidelity
+from schemas.contract.artifact import Fidelity
 from workers.bars.series import Floats
-from workers.judging.scoring import log_loss
+from workers.scoring.log_loss import log_loss
 
 
 def fidelity(

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.config import TrainingSettings
-from schemas.window import WARMUP_BARS, SkipReason, Span, Window
-from workers.arrays import Array, array_module, to_host
+from schemas.config.run import TrainingSettings
+from schemas.contract.window import WARMUP_BARS, SkipReason, Span, Window
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints, Series
+from workers.devices.arrays import Array, array_module, to_host
+from workers.features.registry import frame_of, model_features
+from workers.handlers.task_result import Skip
 from workers.learning import labels as labelling
-from workers.learning.features import frame_of, model_features
 from workers.learning.labels import Labels
 from workers.learning.privileged import path
-from workers.result import Skip
 
 
 @dataclass(frozen=True)

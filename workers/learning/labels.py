@@ -6,9 +6,9 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config import TrainingSettings
+from schemas.config.run import TrainingSettings
 from workers.bars.series import Floats, Ints, Series
-from workers.learning.indicators import ema
+from workers.features.indicators import ema
 
 SIGMA_SPAN = 20
 # Bars after which sigma, begun elsewhere, is the same to 1e-4: 108 on normal returns, 148 on Student's t(3).

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from schemas.config import StudentKind, TrainingSettings
+from schemas.config.run import StudentKind, TrainingSettings
 from workers.bars.series import Floats, Ints
-from workers.judging.scoring import log_losses
 from workers.learning.splits import BLOCKS
-from workers.learning.students import booster, logistic
+from workers.models import booster, logistic
+from workers.scoring.log_loss import log_losses
 
 WEIGHTS = (0.5, 1.0)  # of the teacher in the target, beside none
 TEMPERATURES = (1.0, 2.0)

@@ -7,10 +7,10 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from schemas.errors import RequestError
-from schemas.messages import Metric
-from workers.arrays import Array, take, to_host
+from schemas.contract.errors import RequestError
+from schemas.contract.task import Metric
 from workers.bars.series import Floats, Ints
+from workers.devices.arrays import Array, take, to_host
 from workers.learning.splits import BLOCKS, TailSplit, apart, held_out_sets
 
 MAX_ROUNDS = 200

@@ -6,25 +6,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.artifacts import Certificate
-from schemas.config import TrainingSettings
-from schemas.errors import DataError
-from schemas.messages import Metric
-from schemas.window import SkipReason, Window
-from workers.arrays import Array, take, to_host
+from schemas.config.run import TrainingSettings
+from schemas.contract.artifact import Certificate
+from schemas.contract.errors import DataError
+from schemas.contract.task import Metric
+from schemas.contract.window import SkipReason, Window
 from workers.bars.series import Floats, Ints
-from workers.judging.scoring import log_loss
+from workers.devices.arrays import Array, take, to_host
+from workers.features.indicators import namespace
+from workers.features.registry import FEATURE_NAMES, RAW_INDICATORS, frame_of, model_features
+from workers.handlers.task_result import Skip
 from workers.learning import student as students
 from workers.learning import teacher as teachers
 from workers.learning.certificate import Spans, certify, reads_ahead
-from workers.learning.features import FEATURE_NAMES, RAW_INDICATORS, frame_of, model_features
 from workers.learning.history import History, Rows, select_rows
-from workers.learning.indicators import namespace
 from workers.learning.labels import uniqueness
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
 from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
 from workers.learning.teacher import clip
-from workers.result import Skip
+from workers.scoring.log_loss import log_loss
 
 # What a feature may differ by, relative and absolute, between two computations of it on a GPU.
 GPU_TOLERANCE = 1e-9

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import vl_convert
 
-from schemas.artifacts import RunRow
-from schemas.gates import GATES
-from schemas.judgement import GateReport
-from schemas.layout import RunLayout, sha256_of, to_json, write_atomic
-from schemas.messages import Role, Status
-from schemas.rows import read_model, read_rows
+from schemas.config.judgement import GATES
+from schemas.contract.artifact import RunRow
+from schemas.contract.judgement import GateReport
+from schemas.contract.task import Role, Status
+from schemas.files.layout import RunLayout, sha256_of, to_json, write_atomic
+from schemas.files.run_rows import read_model, read_rows
 from workers.judging.evidence import Evidence, load
 from workers.reporting import charts
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 import altair as alt
 import numpy as np
 
-from schemas.artifacts import RunRow
-from schemas.judgement import GateReport, Validation
-from schemas.messages import Status
+from schemas.contract.artifact import RunRow
+from schemas.contract.judgement import GateReport, Validation
+from schemas.contract.task import Status
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from schemas.window import WARMUP_BARS
+from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import Floats, Ints, Series
-from workers.learning.features import (
+from workers.features.registry import (
     BARS,
     FEATURE_NAMES,
     Frame,

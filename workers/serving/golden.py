@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.artifacts import StudentMetadata
-from schemas.errors import DataError, GurukulError
-from schemas.layout import BarsLayout, sha256_of
-from schemas.release import (
+from schemas.contract.artifact import StudentMetadata
+from schemas.contract.errors import DataError, GurukulError
+from schemas.contract.release import (
     GOLDEN_TOLERANCE,
     Golden,
     GoldenCheck,
@@ -20,10 +19,11 @@ from schemas.release import (
     GoldenRow,
     Release,
 )
-from schemas.rows import read_model
+from schemas.files.layout import BarsLayout, sha256_of
+from schemas.files.run_rows import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
-from workers.learning.features import FEATURE_NAMES
+from workers.features.registry import FEATURE_NAMES
 from workers.serving.features import newest_features, probe
 from workers.serving.instants import instant
 from workers.serving.students import METADATA, Student, probabilities, read_student

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from schemas.config import NO_CALENDAR, BarsSettings, Interval, SourceKind, split_source
-from schemas.errors import DataError, GurukulError, RequestError
-from schemas.layout import BarsLayout, ReleaseLayout, to_json, write_atomic
-from schemas.release import Prediction, Predictions, PredictRequest, Refusal, Release
-from schemas.rows import read_model
+from schemas.config.run import NO_CALENDAR, BarsSettings, Interval, SourceKind, split_source
+from schemas.contract.errors import DataError, GurukulError, RequestError
+from schemas.contract.release import Prediction, Predictions, PredictRequest, Refusal, Release
+from schemas.files.layout import BarsLayout, ReleaseLayout, to_json, write_atomic
+from schemas.files.run_rows import read_model
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Series
@@ -140,7 +140,7 @@ def _reader(request: PredictRequest, release: Release) -> Read:
 def _source_reader(source: str, data_dir: str, release: Release) -> Read:
     """Bars straight from a folder, through the checks of an ingestion but for holes, which need a calendar."""
     from workers.bars.ingestion import assess
-    from workers.bars.source import open_folder
+    from workers.bars.sources.registry import open_folder
 
     if split_source(source)[0] is SourceKind.BREEZE:
         raise RequestError("bars of breeze are stored first: `orchestrator ingest --source breeze`, then leave it out")

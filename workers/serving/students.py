@@ -8,11 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
-from schemas.artifacts import StudentMetadata, StudentModel
-from schemas.errors import DataError
+from schemas.contract.artifact import StudentMetadata, StudentModel
+from schemas.contract.errors import DataError
 from workers.bars.series import Floats
-from workers.learning.features import FEATURE_NAMES
-from workers.learning.students.logistic import Logistic
+from workers.features.registry import FEATURE_NAMES
+from workers.models.logistic import Logistic
 
 MODEL_JSON, MODEL_UBJ, METADATA = "model.json", "model.ubj", "metadata.json"
 
@@ -43,7 +43,7 @@ def read_student(folder: Path, digests: dict[str, str]) -> Student:
         )
     metadata = StudentMetadata.model_validate_json(_content(folder / METADATA, digests))
     _refuse_other_features(folder, metadata.features)
-    from workers.learning.students.booster import Booster  # XGBoost, which no dot product needs
+    from workers.models.booster import Booster  # XGBoost, which no dot product needs
 
     return Student(Booster.from_bytes(content), metadata.trade_above)
 

@@ -10,13 +10,13 @@ import streamlit as st
 from orchestrator.dashboard.markup import Cell, Markup, code, mark, plain, table
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
-from orchestrator.releases import standing
+from orchestrator.releases import release_stack as standing
 from orchestrator.releases.history import Line, read
 from orchestrator.releases.report import report
-from orchestrator.run import READY
-from schemas.errors import GurukulError
-from schemas.layout import ReleaseLayout
-from schemas.release import ENVIRONMENTS, Action, Entry
+from orchestrator.runs.session import READY
+from schemas.contract.errors import GurukulError
+from schemas.contract.release import ENVIRONMENTS, Action, Entry
+from schemas.files.layout import ReleaseLayout
 
 INTENTS = (Action.DEPLOYING.value, Action.ROLLING_BACK.value)
 DECISIONS = (Action.APPROVED.value, Action.REJECTED.value)

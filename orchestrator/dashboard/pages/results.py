@@ -7,17 +7,17 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from orchestrator.comparison import compare
 from orchestrator.dashboard.judged import Judgement, chart, importances, judgement, label_rule, standing
-from orchestrator.dashboard.look import BLUE, STATUS_COLOURS
 from orchestrator.dashboard.markup import NOTHING, Cell, mark, number, plain, table
 from orchestrator.dashboard.picker import PICKER_PX, described
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
+from orchestrator.dashboard.theme import BLUE, STATUS_COLOURS
 from orchestrator.phases.briefing import MEANING, MODELS, TOO_LITTLE
-from schemas.errors import GurukulError
-from schemas.judgement import Criterion, Gate
-from schemas.layout import audit_folder
+from orchestrator.runs.compare import compare
+from schemas.contract.errors import GurukulError
+from schemas.contract.judgement import Criterion, Gate
+from schemas.files.layout import audit_folder
 
 SHOWN_FEATURES = 15
 FEATURE_PX = 22

@@ -6,17 +6,18 @@ from typing import Any
 
 import streamlit as st
 
-from orchestrator.dashboard import frames, live_charts
+from orchestrator.dashboard import live_charts
+from orchestrator.dashboard import tables as frames
 from orchestrator.dashboard.markup import Cell, bar, mark, number, table
 from orchestrator.dashboard.watched import Watched
-from orchestrator.progress import utc_now
-from orchestrator.state import RUNNING_STAGES, DeviceState, PhaseState, Stage
-from orchestrator.state import Cell as WindowCell
-from orchestrator.view import duration
-from schemas.artifacts import RunManifest
-from schemas.events import WINDOW_PHASES, EventStatus
-from schemas.layout import log_path
-from schemas.rows import read_model
+from orchestrator.events.run_state import RUNNING_STAGES, DeviceState, PhaseState, Stage
+from orchestrator.events.run_state import Cell as WindowCell
+from orchestrator.terminal.live_view import utc_now
+from orchestrator.terminal.run_view import duration
+from schemas.contract.artifact import RunManifest
+from schemas.contract.event import WINDOW_PHASES, EventStatus
+from schemas.files.layout import log_path
+from schemas.files.run_rows import read_model
 
 NOW_EVERY_S, REST_EVERY_S = 1.0, 2.0
 # Drawing ten thousand squares takes a browser some tenths of a second.

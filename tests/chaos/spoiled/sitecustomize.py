@@ -11,8 +11,8 @@ def _spoil(kind: str, label: str) -> None:
     import time
     from typing import Any
 
-    from schemas.messages import Role
-    from workers import execution
+    from schemas.contract.task import Role
+    from workers.handlers import execute as execution
 
     whole = execution.BODIES[Role.TEACHER]
 

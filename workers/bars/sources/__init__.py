@@ -1,1 +1,1 @@
-"""Where bars come from; each source is a class that satisfies `workers.bars.raw.Source`."""
+"""Bar sources: the protocol, the registry and the sample."""

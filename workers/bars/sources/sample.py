@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from schemas.errors import RequestError
-from workers.bars.raw import RawBars
+from schemas.contract.errors import RequestError
+from workers.bars.files.stamps import from_column
 from workers.bars.series import COLUMNS
-from workers.bars.sources.stamps import from_column
+from workers.bars.sources.source_protocol import RawBars
 
 STOCKS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 INDICES = {"^GSPC": "sp500", "^IXIC": "nasdaq"}

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from schemas.gates import GATES
-from schemas.judgement import GateReport
+from schemas.config.judgement import GATES
+from schemas.contract.judgement import GateReport
 from workers.judging.evidence import Evidence
 from workers.judging.gates import calibration, data, drift, economics, leak, overfit, skill, symbols
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from schemas.judgement import Criterion, Gate, GateReport, Ruling
-from workers.judging import calibration
+from schemas.contract.judgement import Criterion, Gate, GateReport, Ruling
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import at_most, not_computable
-from workers.judging.metrics import ece
+from workers.judging.statistics import calibration
+from workers.scoring.metrics import ece
 
 
 def judge(evidence: Evidence) -> GateReport:

@@ -1,9 +1,9 @@
 """How a number becomes a ruling, in one sentence."""
 
-from schemas.judgement import Criterion, Ruling
+from schemas.contract.judgement import Criterion, Ruling
 from workers.bars.series import Floats
-from workers.judging.bootstrap import Interval
-from workers.judging.comparison import is_constant
+from workers.judging.statistics.bootstrap import Interval
+from workers.judging.statistics.diebold_mariano import is_constant
 
 
 def above(

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from schemas.judgement import Gate, GateReport
-from schemas.messages import Role, Status
-from schemas.rows import read_rows
+from schemas.contract.judgement import Gate, GateReport
+from schemas.contract.task import Role, Status
+from schemas.files.run_rows import read_rows
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import above
 

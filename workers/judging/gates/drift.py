@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from schemas.judgement import Gate, GateReport
-from schemas.messages import Metric
-from workers.arrays import to_host
+from schemas.contract.judgement import Gate, GateReport
+from schemas.contract.task import Metric
 from workers.bars.series import Floats
-from workers.judging.drift import drift
+from workers.devices.arrays import to_host
+from workers.features.registry import FEATURE_NAMES, frame_of, model_features
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import at_most, not_computable
-from workers.learning.features import FEATURE_NAMES, frame_of, model_features
+from workers.judging.statistics.drift import drift
 
 REPETITIONS = 200
 BLOCK_DAYS = 20  # about a month: features look that far back

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from schemas.judgement import Criterion, Gate, GateReport
+from schemas.contract.judgement import Criterion, Gate, GateReport
 from workers.bars.calendar import day_of
-from workers.judging.bootstrap import mean_interval, sharpe_interval
+from workers.judging.book import Book
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import above, interval_above_zero, lack_of_days, not_computable
-from workers.judging.portfolio import Book
+from workers.judging.statistics.bootstrap import mean_interval, sharpe_interval
 
 UNIT = "bps of capital a day after cost"
 

@@ -5,18 +5,18 @@ from functools import partial
 
 import numpy as np
 
-from schemas.artifacts import Certificate
-from schemas.judgement import Criterion, Gate, GateReport
-from schemas.layout import sha256_of
-from schemas.messages import Role, Status
-from schemas.rows import read_model, read_rows
-from schemas.window import WARMUP_BARS
-from workers.arrays import to_host
+from schemas.contract.artifact import Certificate
+from schemas.contract.judgement import Criterion, Gate, GateReport
+from schemas.contract.task import Role, Status
+from schemas.contract.window import WARMUP_BARS
+from schemas.files.layout import sha256_of
+from schemas.files.run_rows import read_model, read_rows
 from workers.bars.series import Floats, Series
+from workers.devices.arrays import to_host
+from workers.features.registry import FEATURE_NAMES, frame_of, model_features
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import above, at_most
 from workers.learning.certificate import reads_ahead
-from workers.learning.features import FEATURE_NAMES, frame_of, model_features
 
 CANARY_CUTS = 8
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from schemas.judgement import Criterion, Gate, GateReport, Ruling
+from schemas.contract.judgement import Criterion, Gate, GateReport, Ruling
 from workers.bars.series import Floats
-from workers.judging import sharpe
-from workers.judging.comparison import is_constant
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import above, at_most, lack_of_days, not_computable
-from workers.judging.overfit import pbo
-from workers.judging.superiority import mcs, spa, stepm
-from workers.judging.trials import Trials, trials_of
+from workers.judging.statistics import sharpe
+from workers.judging.statistics.diebold_mariano import is_constant
+from workers.judging.statistics.model_comparison import mcs, spa, stepm
+from workers.judging.statistics.overfit import pbo
+from workers.judging.trial_log import Trials, trials_of
 
 NAMES = ("Sharpe above 0", "length of record", "Sharpe above the best by luck")
 

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from schemas.judgement import Criterion, Gate, GateReport, Ruling
+from schemas.contract.judgement import Criterion, Gate, GateReport, Ruling
 from workers.bars.series import Floats
-from workers.judging.bootstrap import mean_interval
-from workers.judging.comparison import ROUNDING, diebold_mariano
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import at_most, interval_above_zero, lack_of_days, not_computable
 from workers.judging.incumbent import Incumbent, incumbent_of
-from workers.judging.permutation import permute
 from workers.judging.predictions import Predictions
-from workers.judging.scoring import CLIP
+from workers.judging.statistics.bootstrap import mean_interval
+from workers.judging.statistics.diebold_mariano import ROUNDING, diebold_mariano
+from workers.judging.statistics.permutation import permute
+from workers.scoring.log_loss import CLIP
 
 
 def judge(evidence: Evidence) -> GateReport:

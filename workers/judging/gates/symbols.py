@@ -4,13 +4,13 @@ from contextlib import suppress
 
 import numpy as np
 
-from schemas.judgement import Gate, GateReport
-from schemas.messages import Metric
-from workers.judging.comparison import diebold_mariano
-from workers.judging.discovery import adjusted
+from schemas.contract.judgement import Gate, GateReport
+from schemas.contract.task import Metric
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import above, not_computable
-from workers.judging.scoring import log_losses
+from workers.judging.statistics.diebold_mariano import diebold_mariano
+from workers.judging.statistics.false_discovery import adjusted
+from workers.scoring.log_loss import log_losses
 
 
 def judge(evidence: Evidence) -> GateReport:

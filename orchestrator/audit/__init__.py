@@ -1,0 +1,1 @@
+"""The audit bundle: recommendation, report, signed manifest, verification."""

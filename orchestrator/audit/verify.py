@@ -1,0 +1,47 @@
+"""Whether a run is still what it left: its own files, which a worker hashes, and its audit bundle."""
+
+from contextlib import closing
+from pathlib import Path
+
+from orchestrator.audit.signed_manifest import MANIFEST, check
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.runs.worker_process import ask
+from schemas.contract.artifact import RunManifest
+from schemas.contract.requests import RunQuestion, Verification
+from schemas.contract.task import Role
+from schemas.files.layout import RunLayout, audit_folder, sha256_of
+from schemas.files.run_rows import read_model
+
+
+def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: str | None = None) -> Verification:
+    """Check a run and its bundle; without `release_dir` where its config put it. RequestError if there is no such run.
+
+    A run that has not been briefed has no bundle, which is a note; one whose ledger says otherwise lacks it.
+    """
+    found = ask("verify", RunQuestion(data_dir=str(Path(data_dir).absolute()), run_id=run_id), Verification)
+    layout = RunLayout.under(data_dir, run_id)
+    folder = audit_folder(release_dir or read_model(layout.manifest, RunManifest).config.release_dir, run_id)
+    with closing(Ledger(layout.ledger)) as ledger:
+        briefed = ledger.get("recommendation") is not None
+    if not briefed and not (folder / MANIFEST).is_file():
+        note = f"{folder} is not there: the run has not been briefed"
+        return found.model_copy(update={"notes": (*found.notes, note), "bundle": "none yet"})
+    bundle = check(folder, {"run_id": run_id}, public_key)
+    return found.model_copy(
+        update={
+            "broken": (*found.broken, *bundle.faults, *unlike_audit(layout, folder)),
+            "bundle": f"{bundle.files} files, {bundle.signature}",
+        }
+    )
+
+
+def unlike_audit(layout: RunLayout, audit: Path) -> list[str]:
+    """A sentence for each of the run's own files that is not what the audit bundle has a copy of."""
+    results, configs = audit / "validation_results", audit / "configs"
+    verdicts = (layout.validation, layout.statistics, *(layout.rows(role) for role in (Role.TEACHER, Role.STUDENT)))
+    copies = {path: results / path.name for path in verdicts} | {layout.manifest: configs / layout.manifest.name}
+    return [
+        f"{path} is not what {copy} has a copy of"
+        for path, copy in copies.items()
+        if not path.is_file() or (copy.is_file() and sha256_of(path) != sha256_of(copy))
+    ]

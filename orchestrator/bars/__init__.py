@@ -1,0 +1,1 @@
+"""The bar store as the orchestrator sees it: coverage, duplicates, the ingest command."""

@@ -1,0 +1,153 @@
+"""The table of all symbols' bars: put together, kept in `coverage.json`, shown in `coverage.html`."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.audit.templates import page
+from orchestrator.bars.duplicate_series import same_series
+from schemas.config.run import BarsSettings
+from schemas.contract.coverage import Coverage, CoverageTable, Rejection
+from schemas.contract.errors import PhaseError
+from schemas.contract.quality import Finding, Verdict
+from schemas.contract.task import Ingested
+from schemas.contract.window import SkipReason
+from schemas.files.layout import STAGED_PREFIX, BarsLayout, write_atomic
+from schemas.files.run_rows import read_model, write_model
+
+UNREAD = (SkipReason.INGEST_FAILED, SkipReason.NO_DATA, SkipReason.MISSING_MAPPING)
+
+
+def table_of(bars: BarsSettings, ingested: Mapping[str, Ingested]) -> CoverageTable:
+    """What came of each symbol, after those that carry one another's bars are rejected too."""
+    alike = same_series({symbol: each.months for symbol, each in ingested.items() if each.stored})
+    stored = {
+        symbol: each.stored for symbol, each in ingested.items() if each.stored is not None and symbol not in alike
+    }
+    rejected = {symbol: each.rejected for symbol, each in ingested.items() if each.rejected is not None}
+    for symbol, finding in alike.items():
+        known = ingested[symbol].stored
+        assert known is not None
+        rejected[symbol] = rejection(bars, symbol, SkipReason.REJECTED_DATA, (finding, *known.findings))
+    return CoverageTable(symbols=dict(sorted(stored.items())), rejected=dict(sorted(rejected.items())))
+
+
+def refuse_failures(table: CoverageTable, max_failure_rate: float) -> None:
+    """PhaseError if more symbols could not be read than may, or none was stored."""
+    failed = [row for row in table.rejected.values() if row.reason is SkipReason.INGEST_FAILED]
+    total = len(table.symbols) + len(table.rejected)
+    if failed and len(failed) / total > max_failure_rate:
+        raise PhaseError(
+            f"{len(failed)} of {total} symbols failed, more than --max-failure-rate {max_failure_rate:g} allows;"
+            f" first {failed[0].symbol}: {failed[0].findings[0].detail}"
+        )
+    if not table.symbols:
+        first = next(iter(table.rejected.values()))
+        raise PhaseError(f"none of {total} symbols may reach a model; first {first.symbol}: {first.sentence}")
+
+
+def rejection(bars: BarsSettings, symbol: str, reason: SkipReason, findings: Sequence[Finding]) -> Rejection:
+    return Rejection(
+        symbol=symbol,
+        interval=bars.interval,
+        source=bars.source,
+        fetched=datetime.now(UTC),
+        reason=reason,
+        findings=tuple(findings),
+    )
+
+
+def stored_table(bars: BarsLayout) -> CoverageTable:
+    """What `coverage.json` says, nothing if there is none; PhaseError if it cannot be read."""
+    if not bars.coverage.is_file():
+        return CoverageTable()
+    try:
+        return read_model(bars.coverage, CoverageTable)
+    except PhaseError as error:
+        raise PhaseError(f"{error}; remove it, then ingest what it told of again") from None
+
+
+@contextmanager
+def staging(bars: BarsLayout, run_id: str) -> Iterator[None]:
+    """Hold a folder for bars that are not judged yet; it goes, and so do those that killed ingestions left."""
+    folder = bars.staged(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        for other in bars.folder.glob(f"{STAGED_PREFIX}*"):
+            with suppress(BlockingIOError), _locked(other):
+                if other != folder:
+                    shutil.rmtree(other, ignore_errors=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder's lock, which goes with this process; BlockingIOError if another holds it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
+    """Put judged bars in their places, rows into `coverage.json`, and its page; ingestions take turns at this."""
+    with (bars.folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        old = stored_table(bars)
+        for symbol in new.symbols:
+            (bars.staged(run_id) / f"{symbol}.parquet").replace(bars.bars(symbol))
+        # Whoever could not be read has not changed: what is stored of it stands.
+        unread = {name for name, row in new.rejected.items() if row.reason in UNREAD and name in old.symbols}
+        rejected = {name: row for name, row in new.rejected.items() if name not in unread}
+        known = new.symbols.keys() | rejected.keys()
+        rows = {name: row for name, row in old.symbols.items() if name not in known} | new.symbols
+        rejected |= {name: row for name, row in old.rejected.items() if name not in known}
+        table = CoverageTable(symbols=dict(sorted(rows.items())), rejected=dict(sorted(rejected.items())))
+        write_model(bars.coverage, table)
+        write_atomic(bars.report, page("coverage.html", _facts(bars.folder.name, table)))
+    failed = {name for name, row in new.rejected.items() if row.reason is SkipReason.INGEST_FAILED}
+    for symbol in (new.symbols.keys() | new.rejected.keys()) - failed:
+        # What was fetched has been judged; whoever asks again wants the vendor's word of that day.
+        shutil.rmtree(bars.fetched(symbol), ignore_errors=True)
+
+
+def findings_of(table: CoverageTable) -> list[tuple[Finding, list[str]]]:
+    """Each finding once, the gravest first, with the symbols that it is about."""
+    symbols: dict[Finding, list[str]] = {}
+    rows: list[Coverage | Rejection] = [*table.rejected.values(), *table.symbols.values()]
+    for row in rows:
+        for finding in row.findings:
+            symbols.setdefault(finding, []).append(row.symbol)
+    ranks = list(Verdict)
+    return sorted(symbols.items(), key=lambda pair: -ranks.index(pair[0].verdict))
+
+
+def verdicts_of(table: CoverageTable) -> dict[str, int]:
+    """How many symbols have which verdict."""
+    stored = [row.verdict for row in table.symbols.values()]
+    return {verdict.value: stored.count(verdict) for verdict in Verdict} | {"reject": len(table.rejected)}
+
+
+def _facts(interval: str, table: CoverageTable) -> dict[str, Any]:
+    rows = table.symbols.values()
+    begin = min((row.first for row in rows), default=date.min)
+    end = max((row.last for row in rows), default=date.min)
+    return {
+        "interval": interval,
+        "table": table,
+        "counts": verdicts_of(table),
+        "findings": findings_of(table),
+        "begin": begin,
+        "end": end,
+        "days": (end - begin).days + 1,
+    }

@@ -1,0 +1,104 @@
+"""`orchestrator ingest`: the data_ingestion phase by itself, on the same fleet, through the same code."""
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from redis.exceptions import RedisError
+
+from orchestrator.bars.coverage import table_of
+from orchestrator.broker import embedded as brokers
+from orchestrator.events.emitter import Telemetry
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.phases.ingestion import Ingestion, store
+from orchestrator.runs.preflight import refuse_taken_devices, refuse_unwritable
+from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
+from orchestrator.runs.worker_process import ask
+from orchestrator.terminal.console import Screen, say_passed_over
+from orchestrator.terminal.live_view import Progress
+from schemas.config.run import BarsSettings, IngestConfig, SourceKind, split_source
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.errors import PhaseError, RequestError
+from schemas.contract.event import EventStatus, EventType, Phase
+from schemas.contract.identifiers import redact
+from schemas.contract.preflight import PreflightReport, PreflightRequest
+
+
+def start(config: IngestConfig, console: Screen) -> CoverageTable:
+    """Store the bars asked for; RequestError before anything is written, PhaseError if the broker goes away."""
+    refuse_unwritable({"--data-dir": config.data_dir, "--log-dir": config.log_dir})
+    bars, report = _look(config, read=False)
+    say_passed_over(console, report.passed_over)
+    refuse_taken_devices(config, report.devices)
+    run_id = f"ingest_{datetime.now():%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
+    log = Path(config.log_dir) / f"{run_id}.log"
+    wanted = Ingestion(
+        run_id=run_id,
+        data_dir=str(Path(config.data_dir).absolute()),
+        telemetry=False,
+        bars=bars,
+        symbols=report.symbols,
+    )
+    with logging_to(log, config.log_format, run_id), signals_raise() as interrupted, ExitStack() as stack:
+        url = config.broker or stack.enter_context(brokers.embedded())
+        brokers.wait(url)
+        try:
+            return _store(stack, config, wanted, url, log, console, interrupted)
+        except (RedisError, ConnectionError) as error:
+            raise PhaseError(f"the broker at {redact(url)} is gone: {error}; ingest again") from None
+
+
+def look(config: IngestConfig, console: Screen) -> CoverageTable:
+    """Judge the bars asked for, storing nothing."""
+    with console.status("reading bars"):
+        bars, report = _look(config, read=True)
+    say_passed_over(console, report.passed_over)
+    return table_of(bars, report.ingested)
+
+
+def _look(config: IngestConfig, *, read: bool) -> tuple[BarsSettings, PreflightReport]:
+    if config.broker is not None and not read:
+        brokers.check(config.broker)
+    bars = config.bars(*_days(config), incremental=config.incremental)
+    devices = config.devices if config.local_workers and not read else None
+    request = PreflightRequest(devices=devices, bars=bars, symbols=config.symbols, read=read, data_dir=config.data_dir)
+    return bars, ask("preflight", request, PreflightReport)
+
+
+def _days(config: IngestConfig) -> tuple[date | None, date | None]:
+    """The days to store. A vendor is asked for no day that is not over yet."""
+    if split_source(config.source)[0] is not SourceKind.BREEZE:
+        return config.start_date, config.end_date
+    if config.start_date is None:
+        raise RequestError("--start-date is missing: say from which day on to fetch")
+    yesterday = datetime.now(ZoneInfo(config.timezone)).date() - timedelta(days=1)
+    return config.start_date, min(config.end_date or yesterday, yesterday)
+
+
+def _store(
+    stack: ExitStack, config: IngestConfig, wanted: Ingestion, url: str, log: Path, console: Screen,
+    interrupted: Callable[[], None],
+) -> CoverageTable:  # fmt: skip
+    redis = stack.enter_context(brokers.connect(url))
+    ledger = stack.enter_context(closing(Ledger.in_memory()))
+    progress = stack.enter_context(Progress(console, wanted.run_id))
+    telemetry = stack.enter_context(Telemetry(redis, wanted.run_id, None, progress.take))
+    progress.show()
+    dispatcher = open_fleet(
+        stack, config, url, log, run_id=wanted.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
+        progress=progress, tend=interrupted,
+    )  # fmt: skip
+    began, status, phase = time.monotonic(), EventStatus.FAILED, Phase.DATA_INGESTION
+    telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase, metrics={"planned": len(wanted.symbols)})
+    try:
+        table = store(wanted, dispatcher, ledger, telemetry)
+        status = EventStatus.SUCCESS if table.symbols else EventStatus.FAILED
+        return table
+    finally:
+        dispatcher.leave(kill=True)
+        telemetry.emit(EventType.PHASE_END, status, phase, duration_seconds=time.monotonic() - began)
+        dispatcher.finish()

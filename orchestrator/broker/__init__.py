@@ -1,0 +1,1 @@
+"""Start, find and check a Redis-protocol server."""

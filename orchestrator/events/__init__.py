@@ -1,0 +1,1 @@
+"""Emit, follow and fold the events of a run."""

@@ -1,0 +1,209 @@
+"""Emit the run's events, and write the event log from their stream. Every event goes one way: stream, then file."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import ValidationError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from orchestrator.events.stream_reader import began_anew, read_beyond
+from schemas.contract.errors import RequestError
+from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
+from schemas.contract.task import Outcome, Status
+from schemas.redis.wire import emit, events_stream, sequence_key
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+BUFFER_EVENTS, BUFFER_S = 50, 1.0
+# `write_new` is called twice a second, so what is younger than that can wait for the next call.
+LOOK_S = 0.5
+
+Listener = Callable[[TrainingEvent], None]
+
+# KEYS: seq:<run>; ARGV: the last number that the log holds.
+NUMBER_SCRIPT = """
+if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
+"""
+
+
+def _hear_nothing(event: TrainingEvent) -> None:
+    """A listener that is none."""
+
+
+class Telemetry:
+    """Open for the length of a run. With `path` None nothing is published or written.
+
+    `hear` is given every event once, in the order in which it comes to be known here, whether or not it is published:
+    those of the log first, those of workers as they are written. The log is behind the stream by at most
+    `buffer_events` events and `buffer_s` seconds.
+    """
+
+    def __init__(
+        self, redis: Redis, run_id: str, path: Path | None, hear: Listener = _hear_nothing,
+        buffer_events: int = BUFFER_EVENTS, buffer_s: float = BUFFER_S,
+    ) -> None:  # fmt: skip
+        self._redis, self._run_id, self._path, self._hear = redis, run_id, path, hear
+        self._buffer_events, self._buffer = buffer_events, timedelta(seconds=max(buffer_s - LOOK_S, 0.0))
+        self._cursor = "0-0"
+        self._written = 0
+        self._waiting = 0
+        self._oldest: datetime | None = None
+        self._caught_up = False
+        # By timestamp: an emission that failed may have arrived all the same, under a number that nobody told.
+        self._unseen: dict[datetime, TrainingEvent] = {}
+        self._file: Any = None
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._written = _last_sequence(self._path)
+            for event in read_log(self._path):
+                self._hear(event)
+            try:
+                self._number_on()
+            except RedisError as error:
+                raise RequestError(f"the broker went away before the run began: {error}; resume the run") from None
+            self._file = self._path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def emit(self, event_type: EventType, status: EventStatus, phase: Phase | None = None, **details: Any) -> None:
+        """Number, append and publish one event. One that no broker took goes to the log alone, by `write_new`."""
+        event = TrainingEvent(run_id=self._run_id, event_type=event_type, status=status, phase=phase, **details)
+        self._hear(event)
+        if self._file is None:
+            return
+        try:
+            emit(self._redis, event)
+        except RedisError as error:
+            logger.warning("event %s may go to the log alone: %s", event_type, error)
+        self._unseen[event.timestamp] = event
+
+    def progress(self, phase: Phase, ends: Collection[Outcome]) -> None:
+        """Tell how much of a phase that trains no windows is done."""
+        count = Counter(outcome.status for outcome in ends)
+        metrics = {"done": len(ends), "failed": count[Status.FAILED], "skipped": count[Status.SKIPPED]}
+        self.emit(EventType.PHASE_PROGRESS, EventStatus.IN_PROGRESS, phase, metrics=metrics)
+
+    def write_new(self) -> None:
+        """Append to the log whatever the stream holds beyond it, and what the stream has forgotten."""
+        stream = events_stream(self._run_id)
+        if self._file is not None and began_anew(self._redis, stream, self._cursor):
+            self._cursor = "0-0"
+        while self._file is not None:
+            entries = read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms=None)
+            forgotten = False
+            for self._cursor, body in entries:
+                event = TrainingEvent.model_validate_json(body)
+                number = event.seq or 0
+                mine = self._unseen.pop(event.timestamp, None) is not None
+                if number > self._written:
+                    self._append(body.decode(), number, event.timestamp)
+                    if not mine:
+                        self._hear(event)
+                elif self._caught_up:
+                    # A broker that forgot the numbering begins at 1 again; the log goes on counting.
+                    self._write(event)
+                    forgotten = True
+            if len(entries) < BATCH:
+                break
+        else:
+            return
+        if self._write_unseen() or forgotten:
+            self._number_on()
+        self._caught_up = True
+        if self._oldest is not None and (
+            self._waiting >= self._buffer_events or datetime.now(UTC) - self._oldest >= self._buffer
+        ):
+            self._flush()
+
+    def told(self) -> set[tuple[EventType, str]]:
+        """(type, window label) of every event in the log that names a window."""
+        if self._path is None:
+            return set()
+        self._flush()
+        return {(event.event_type, event.window_label) for event in read_log(self._path) if event.window_label}
+
+    def finish(self, event_type: EventType, status: EventStatus, **details: Any) -> None:
+        """Emit the last event and write everything up to it."""
+        self.emit(event_type, status, **details)
+        try:
+            self.write_new()
+        except RedisError as error:
+            logger.warning("event log ends without what workers said last: %s", error)
+            self._write_unseen()
+        self._flush()
+
+    def _number_on(self) -> None:
+        """See to it that the next event's number follows the log's last."""
+        self._redis.eval(NUMBER_SCRIPT, 1, sequence_key(self._run_id), str(self._written))
+
+    def _write_unseen(self) -> bool:
+        """Append what was emitted here and is in no stream; whether there was any."""
+        unseen = list(self._unseen.values())
+        self._unseen.clear()
+        for event in unseen:
+            self._write(event)
+        return bool(unseen)
+
+    def _write(self, event: TrainingEvent) -> None:
+        """Append an event under the log's own next number."""
+        number = self._written + 1
+        self._append(event.model_copy(update={"seq": number}).model_dump_json(), number, event.timestamp)
+
+    def _append(self, body: str, number: int, timestamp: datetime) -> None:
+        self._file.write(body + "\n")
+        self._written = number
+        self._waiting += 1
+        self._oldest = min(self._oldest or timestamp, timestamp)
+
+    def _flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+        self._waiting, self._oldest = 0, None
+
+
+def read_log(path: Path) -> Iterator[TrainingEvent]:
+    """Every event of a log, none if there is no log; RequestError at the first line that is no event."""
+    if not path.is_file():
+        return
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            yield parse_event(line, f"{path} line {number}")
+
+
+def parse_event(line: bytes, where: str) -> TrainingEvent:
+    """One line of a log; RequestError, with `where` and what is wrong with it, if it is no event."""
+    try:
+        return TrainingEvent.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        what = f"{field}: {first['msg']}" if field else "no JSON object"
+        raise RequestError(f"{where}: {what}") from None
+
+
+def _last_sequence(path: Path) -> int:
+    """Sequence number of the last whole line; a line cut off by a kill is cut away."""
+    if not path.is_file():
+        return 0
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        path.write_bytes(whole)
+    lines = whole.splitlines()
+    return int(json.loads(lines[-1])["seq"]) if lines else 0

@@ -1,0 +1,120 @@
+"""A run's events as they happen, for whoever looks on: each once and in order, whatever is cut or restarted meanwhile.
+
+The broker's stream is asked first. Where it has nothing, or has forgotten what is wanted, the event log is read.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from orchestrator.broker.embedded import connect
+from orchestrator.events.emitter import parse_event
+from orchestrator.events.stream_reader import began_anew, read_beyond
+from schemas.contract.event import TrainingEvent
+from schemas.redis.wire import events_stream
+
+BATCH = 1000
+# The log is behind the stream by a second or so; after this its part of a gap will not come any more.
+PATIENCE_S = 5.0
+RETRY_S = 1.0
+
+
+class Follower:
+    """Reads a run's events from a broker, its log, or both; never writes.
+
+    `missed` counts events that neither had any more. `live` says whether the broker answered when it was last asked.
+    """
+
+    def __init__(
+        self, run_id: str, log: Path | None, broker: str | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._run_id, self._log, self._broker, self._clock = run_id, log, broker, clock
+        self._redis: Redis | None = None
+        self._asked = float("-inf")
+        self._cursor = "0-0"
+        self._offset, self._line = 0, 0
+        self._gap_since: float | None = None
+        self.last = 0
+        self.missed = 0
+        self.live = False
+
+    def close(self) -> None:
+        """Let the connection go."""
+        if self._redis is not None:
+            self._redis.close()
+            self._redis = None
+
+    def poll(self, block_s: float = 0.0) -> list[TrainingEvent]:
+        """What has happened since the last poll; waits up to `block_s` for the stream's next event."""
+        found = self._from_log() if not self.last else []
+        if self._broker is not None and (self.live or self._clock() - self._asked >= RETRY_S):
+            try:
+                found += self._from_stream(block_s if not found else 0.0)
+                self.live = True
+            except RedisError:
+                self.close()
+                self.live = False
+            self._asked = self._clock()
+        return found or self._from_log()
+
+    def _from_stream(self, block_s: float) -> list[TrainingEvent]:
+        """New events of the stream; of those that it lacks, the log's part first."""
+        if self._redis is None:
+            assert self._broker is not None
+            self._redis = connect(self._broker)
+        stream = events_stream(self._run_id)
+        if began_anew(self._redis, stream, self._cursor):
+            self._cursor = "0-0"
+        block_ms = int(block_s * 1000) or None
+        found: list[TrainingEvent] = []
+        while entries := read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms):
+            block_ms = None
+            for entry, body in entries:
+                event = parse_event(body, f"entry {entry} of {stream}")
+                number = event.seq or 0
+                if number > self.last + 1 and not self._may_skip(found, number):
+                    return found
+                if number > self.last:
+                    found.append(event)
+                    self.last = number
+                self._cursor = entry
+        return found
+
+    def _may_skip(self, found: list[TrainingEvent], number: int) -> bool:
+        """Fill the gap before event `number` from the log; False while the log may still bring it."""
+        found += self._from_log(below=number)
+        if number == self.last + 1:
+            self._gap_since = None
+            return True
+        if self._gap_since is None:
+            self._gap_since = self._clock()
+        if self._log is not None and self._clock() - self._gap_since < PATIENCE_S:
+            return False
+        self.missed += number - self.last - 1
+        self._gap_since = None
+        return True
+
+    def _from_log(self, below: int | None = None) -> list[TrainingEvent]:
+        """Whole lines of the log beyond what was read, up to event number `below`."""
+        if self._log is None or not self._log.is_file():
+            return []
+        found: list[TrainingEvent] = []
+        with self._log.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                event = parse_event(line, f"{self._log} line {self._line + 1}")
+                number = event.seq or 0
+                if below is not None and number >= below:
+                    break
+                self._offset += len(line)
+                self._line += 1
+                if number > self.last:
+                    self.missed += number - self.last - 1
+                    found.append(event)
+                    self.last = number
+        return found

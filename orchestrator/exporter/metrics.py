@@ -1,0 +1,241 @@
+"""What Prometheus asks for, read at each scrape from what is stored: the runs' ledgers and logs, and the broker.
+
+It can be started and stopped at any time and nobody notices: no run and no worker knows of it.
+"""
+
+import itertools
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from redis import Redis
+from redis.exceptions import RedisError
+
+from orchestrator.dispatch.presence_reader import presences
+from orchestrator.events.run_state import RUNNING
+from orchestrator.ledger.ledger_reader import (
+    DURATION_BUCKETS_S,
+    INTERRUPTED,
+    OUTCOMES,
+    EventLog,
+    Snapshot,
+    read_snapshot,
+)
+from schemas.contract.artifact import RunManifest
+from schemas.contract.device import MIB
+from schemas.contract.task import Role
+from schemas.files.layout import RunLayout, telemetry_path
+from schemas.redis.wire import Presence
+
+logger = logging.getLogger(__name__)
+
+SHOWN_S = 24 * 3600.0
+# A device that left is told of as down for so long.
+REMEMBERED_S = 3600.0
+STATUSES = (RUNNING, "ready-for-review", "failed", INTERRUPTED, "cancelled")
+WINDOW_ROLES = (Role.TEACHER, Role.STUDENT)
+
+
+@dataclass
+class KnownRun:
+    """A run as of its last look: the ledger is read again only when its files have changed."""
+
+    snapshot: Snapshot
+    seen: Sequence[tuple[int, int]]
+    events: EventLog | None = None
+    located: bool = False
+
+
+class Runs:
+    """The runs under a data folder that go on, or ended within the last day."""
+
+    def __init__(self, data_dir: str, clock: Callable[[], float] = time.time) -> None:
+        self._data_dir, self._clock = data_dir, clock
+        self._known: dict[str, KnownRun] = {}
+        self.unreadable = 0
+
+    def look(self) -> dict[str, KnownRun]:
+        """By run id; those that cannot be read are counted, not shown."""
+        self.unreadable, shown = 0, {}
+        for path in sorted(Path(self._data_dir).glob("models/*/ledger.db")):
+            run_id = path.parent.name
+            try:
+                run = self._read(run_id, path)
+                written_s = max(at for at, _ in run.seen) / 1e9
+                if run.snapshot.status == RUNNING or self._clock() - written_s < SHOWN_S:
+                    self._read_events(run_id, run, path)
+                    shown[run_id] = run
+            except (sqlite3.Error, OSError, ValueError, KeyError) as error:
+                logger.warning("run %s cannot be read: %s", run_id, error)
+                self.unreadable += 1
+        return shown
+
+    def _read(self, run_id: str, path: Path) -> KnownRun:
+        seen = _fingerprint(path)
+        run = self._known.get(run_id)
+        if run is None:
+            run = self._known[run_id] = KnownRun(read_snapshot(path), seen)
+        elif run.snapshot.status == RUNNING or run.seen != seen:
+            run.snapshot, run.seen = read_snapshot(path), seen
+        return run
+
+    def _read_events(self, run_id: str, run: KnownRun, path: Path) -> None:
+        if not run.located:
+            manifest = RunManifest.model_validate_json(RunLayout(path.parent).manifest.read_bytes())
+            # The run's own data folder is as seen from where it was started.
+            config = manifest.config.model_copy(update={"data_dir": self._data_dir})
+            run.events = EventLog(telemetry_path(config, run_id)) if config.telemetry else None
+            run.located = True
+        if run.events is not None:
+            run.events.read_on()
+
+
+class Devices:
+    """The devices on a broker: those that are there, and those that were seen within the last hour."""
+
+    def __init__(self, redis: Redis, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis, self._clock = redis, clock
+        self._last: dict[str, float] = {}
+
+    def look(self) -> tuple[dict[str, Presence], dict[str, int]]:
+        """Those that are there, and the length of the queue of each that is known; RedisError without a broker."""
+        there, now = presences(self._redis), self._clock()
+        self._last |= dict.fromkeys(there, now)
+        self._last = {name: at for name, at in self._last.items() if now - at < REMEMBERED_S}
+        lengths: Any = [self._redis.llen(name) for name in sorted(self._last)]
+        return there, dict(zip(sorted(self._last), lengths, strict=True))
+
+
+class GurukulCollector(Collector):
+    """All metrics of the project. `redis` None leaves out what only a broker knows."""
+
+    def __init__(self, data_dir: str, redis: Redis | None) -> None:
+        self._runs = Runs(data_dir)
+        self._devices = Devices(redis) if redis is not None else None
+        # Two scrapes may come at a time.
+        self._lock = threading.Lock()
+
+    def describe(self) -> list[Metric]:
+        """None in advance: a registry would else scrape to find out."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """One scrape."""
+        with self._lock:
+            found = [*self._of_runs(), *(self._of_broker(self._devices) if self._devices else ())]
+        yield from found
+
+    def _of_runs(self) -> Iterator[Metric]:
+        runs = self._runs.look()
+        yield _gauge("runs_unreadable", "Run folders whose ledger, manifest or event log cannot be read.").of(
+            (), self._runs.unreadable
+        )
+        yield from _run_families({run_id: run.snapshot for run_id, run in runs.items()})
+        events = _counter("events", "Events in the run's log.", "run_id")
+        lost = _counter("events_lost", "Numbers that the run's event log lacks; must be 0.", "run_id")
+        for run_id, run in runs.items():
+            if run.events is not None and run.events.is_there:
+                events.of((run_id,), run.events.count)
+                lost.of((run_id,), run.events.lost)
+        yield from (events, lost)
+
+    def _of_broker(self, devices: Devices) -> Iterator[Metric]:
+        up = _gauge("broker_up", "1 if the broker answered this scrape, else 0.")
+        try:
+            there, queues = devices.look()
+        except RedisError as error:
+            logger.warning("the broker does not answer: %s", error)
+            yield up.of((), 0)
+            return
+        yield up.of((), 1)
+        yield _gauge("fleet_devices", "Devices whose heartbeat is there.").of((), len(there))
+        yield from _device_families(there, queues)
+
+
+class _Gauge(GaugeMetricFamily):
+    def of(self, labels: Sequence[str], value: float) -> "_Gauge":
+        self.add_metric(labels, value)
+        return self
+
+
+class _Counter(CounterMetricFamily):
+    def of(self, labels: Sequence[str], value: float) -> "_Counter":
+        self.add_metric(labels, value)
+        return self
+
+
+def _gauge(name: str, text: str, *labels: str) -> _Gauge:
+    return _Gauge(f"gurukul_{name}", text, labels=labels)
+
+
+def _counter(name: str, text: str, *labels: str) -> _Counter:
+    return _Counter(f"gurukul_{name}", text, labels=labels)
+
+
+def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
+    status = _gauge("run_status", "1 for the status that the run has, 0 for the others.", "run_id", "status")
+    windows = _gauge("windows", "Windows of a role by how they ended.", "run_id", "role", "outcome")
+    took = HistogramMetricFamily(
+        "gurukul_work_duration_seconds", "Time that a piece of work took on its device.", labels=("run_id", "role")
+    )
+    failures = _counter("attempt_failures", "Failed attempts, also those tried again.", "run_id", "role", "failure")
+    phases = _gauge("phase_duration_seconds", "Time that a phase took, or has taken so far.", "run_id", "phase")
+    progress = _gauge(
+        "last_progress_timestamp_seconds", "When work last ended or a phase last began, Unix time.", "run_id"
+    )
+    for run_id, run in runs.items():
+        for each in (*STATUSES, *({run.status} - set(STATUSES))):
+            status.of((run_id, each), each == run.status)
+        for trained, outcome in itertools.product(WINDOW_ROLES, OUTCOMES):
+            windows.of((run_id, trained, outcome), run.work.get((trained, outcome), 0))
+        for role, durations in run.durations.items():
+            bounds = [*map(str, DURATION_BUCKETS_S), "+Inf"]
+            buckets = list(zip(bounds, [*durations.buckets, durations.count], strict=True))
+            took.add_metric((run_id, role), buckets, durations.sum_s)
+        for (role, failure), count in run.failures.items():
+            failures.of((run_id, role, failure), count)
+        for name, phase in run.phases.items():
+            if phase.ended is not None or run.status == RUNNING:
+                phases.of((run_id, name), (phase.ended or time.time()) - phase.started)
+        if run.progress is not None:
+            progress.of((run_id,), run.progress)
+    yield from (status, windows, took, failures, phases, progress)
+
+
+def _device_families(there: dict[str, Presence], queues: dict[str, int]) -> Iterator[Metric]:
+    up = _gauge("device_up", "1 while the device's heartbeat is there, 0 for an hour after.", "device")
+    queued = _gauge("device_queue_depth", "Attempts in the device's queue.", "device")
+    for name, length in queues.items():
+        up.of((name,), name in there)
+        queued.of((name,), length)
+    slots = _gauge("device_slots", "Attempts that the device runs at a time.", "device")
+    running = _gauge("device_running", "Attempts that it runs.", "device")
+    done = _counter("device_attempts_done", "Attempts that its worker ended since it started.", "device")
+    used = _gauge("device_utilisation_ratio", "Share of the device in use at its last heartbeat.", "device")
+    memory = _gauge("device_memory_bytes", "Memory taken: a GPU's, or a worker's on CPU slots.", "device")
+    total = _gauge("device_memory_total_bytes", "All memory of the GPU or, for CPU slots, of the host.", "device")
+    for name, presence in there.items():
+        slots.of((name,), presence.device.slots)
+        running.of((name,), len(presence.running))
+        done.of((name,), presence.done)
+        for family, value, unit in (
+            (used, presence.utilisation, 1),
+            (memory, presence.memory_mib, MIB),
+            (total, presence.memory_total_mib, MIB),
+        ):
+            if value is not None:
+                family.of((name,), value * unit)
+    yield from (up, queued, slots, running, done, used, memory, total)
+
+
+def _fingerprint(path: Path) -> tuple[tuple[int, int], ...]:
+    """When ledger and write-ahead log were last written, and their sizes."""
+    stats = [each.stat() for each in (path, path.with_name(f"{path.name}-wal")) if each.exists()]
+    return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)

@@ -1,0 +1,114 @@
+"""What every phase works with, and how a phase begins and ends: ledger first, then telemetry, then the screen."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.dispatch.backlog import Item
+from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.events.emitter import Telemetry
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.terminal.live_view import Progress
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import PhaseError
+from schemas.contract.event import EventStatus, EventType, Phase
+from schemas.contract.task import Metric, Outcome, Role, RunTask, Status, work_name
+from schemas.files.layout import RunLayout, audit_folder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class RunContext:
+    """One run while it is going on; its manifest gets bars and plan from the first phase."""
+
+    manifest: RunManifest
+    layout: RunLayout
+    ledger: Ledger
+    dispatcher: Dispatcher
+    telemetry: Telemetry
+    progress: Progress
+
+    @property
+    def run_id(self) -> str:
+        return self.manifest.run_id
+
+    @property
+    def audit(self) -> Path:
+        return audit_folder(self.manifest.config.release_dir, self.run_id)
+
+    @property
+    def data_dir(self) -> str:
+        """Absolute: workers may have been started elsewhere."""
+        return str(Path(self.manifest.config.data_dir).absolute())
+
+    def begin(self, phase: Phase, total: int = 1) -> None:
+        """Record, announce and show that a phase begins."""
+        self.ledger.begin_phase(phase)
+        self.telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase, metrics={"planned": total})
+        logger.info("phase %s begins", phase)
+
+    def end(self, phase: Phase, error: str = "", metrics: dict[str, Metric] | None = None) -> None:
+        """Record, announce and show that a phase ended: in success, or with the sentence `error`."""
+        status = EventStatus.FAILED if error else EventStatus.SUCCESS
+        seconds = self.ledger.end_phase(phase, status, error)
+        self.telemetry.emit(
+            EventType.PHASE_END, status, phase, message=error, duration_seconds=seconds, metrics=metrics or {}
+        )
+        logger.info("phase %s ends: %s %s", phase, status, error)
+
+    def end_open(self, status: str, message: str) -> None:
+        """End every phase that is still open: the run stops here."""
+        for record in self.ledger.phases():
+            if record.ended is None:
+                seconds = self.ledger.end_phase(record.name, status, message)
+                self.telemetry.emit(
+                    EventType.PHASE_END, EventStatus.FAILED, record.name, message=message, duration_seconds=seconds
+                )
+
+    @contextmanager
+    def phase(self, phase: Phase, total: int = 1) -> Iterator[None]:
+        """Begin and end a phase around a block; a PhaseError ends it failed."""
+        self.begin(phase, total)
+        try:
+            yield
+        except PhaseError as error:
+            self.end(phase, str(error))
+            raise
+        self.end(phase)
+
+    def compute(
+        self, role: Role, gates: Sequence[str | None] = (None,), phase: Phase | None = None
+    ) -> dict[str, Outcome]:
+        """Have workers do the run's own work of `role`, a task a gate, shown as progress of `phase`; wait for them.
+
+        Outcomes by gate, or by run id where it is one task. PhaseError if one fails.
+        """
+        config = self.manifest.config
+        release_dir = str(Path(config.release_dir).absolute())
+        tasks = [
+            RunTask(
+                run_id=self.run_id, data_dir=self.data_dir, telemetry=config.telemetry, role=role, gate=gate,
+                release_dir=release_dir,
+            )
+            for gate in gates
+        ]  # fmt: skip
+        names = [work_name(task) for task in tasks]
+        ends: list[Outcome] = []
+
+        def on_end(outcome: Outcome) -> tuple[()]:
+            ends.append(outcome)
+            if phase is not None:
+                self.telemetry.progress(phase, ends)
+            return ()
+
+        self.ledger.add(role, names)
+        self.ledger.reopen(role, names)
+        self.dispatcher.run([Item(task) for task in tasks], on_end)
+        for outcome in ends:
+            if outcome.status is not Status.SUCCESS:
+                what = role if outcome.name == self.run_id else f"{role} {outcome.name}"
+                raise PhaseError(f"{what} failed ({outcome.failure}): {outcome.message}")
+        return {outcome.name: outcome for outcome in ends}

@@ -1,0 +1,53 @@
+"""`teacher_runs.json` and `student_runs.json` from the ledger: one row a window, skipped and failed ones too."""
+
+from datetime import UTC, datetime
+
+from orchestrator.ledger.ledger import Ledger, WorkRecord
+from orchestrator.planning.windows import teachers
+from schemas.contract.artifact import RunManifest, RunRow
+from schemas.contract.errors import PhaseError
+from schemas.contract.task import Role, Status
+from schemas.contract.window import PlannedWindow, Window
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import write_rows
+
+
+def store_rows(manifest: RunManifest, ledger: Ledger, layout: RunLayout, role: Role) -> list[RunRow]:
+    """Write a role's rows in plan order; PhaseError if the ledger lacks a window's end."""
+    records = {record.name: record for record in ledger.records(role)}
+    plan = planned_of(manifest, role)
+    rows = [_row(manifest.run_id, planned.window, records.get(planned.window.label), role) for planned in plan]
+    write_rows(layout, role, rows)
+    return rows
+
+
+def planned_of(manifest: RunManifest, role: Role) -> list[PlannedWindow]:
+    """What the plan holds for a role, in its order: its windows, or their teachers'."""
+    return teachers(manifest.plan, manifest.config.scope) if role is Role.TEACHER else list(manifest.plan)
+
+
+def _row(run_id: str, window: Window, record: WorkRecord | None, role: Role) -> RunRow:
+    if record is None or record.status is None:
+        raise PhaseError(f"the ledger has no outcome of {role} {window.label}; resume the run")
+    success = record.status is Status.SUCCESS
+    return RunRow(
+        run_id=run_id,
+        role=role,
+        window_label=window.label,
+        symbol=window.symbol,
+        start=window.start,
+        end=window.end,
+        status=record.status,
+        reason=record.reason,
+        failure=record.failure,
+        message=record.message,
+        artifacts=f"windows/{window.label}/{role}" if success else None,
+        metadata_sha256=record.digests.get("metadata.json") if success else None,
+        key=record.key if success else None,
+        reused_from=record.reused_from if success else None,
+        metrics=record.metrics,
+        device=record.device,
+        attempts=record.attempt,
+        duration_seconds=record.duration_seconds,
+        finished=datetime.fromtimestamp(record.finished, UTC) if record.finished else None,
+    )

@@ -1,0 +1,1 @@
+"""Which windows a run trains."""

@@ -1,0 +1,73 @@
+"""What the log says: which decision on a run stands, what is live where, for how long, and what was live before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator.releases.history import Line
+from schemas.contract.release import Action, Entry, Environment
+
+DECISIONS = (Action.APPROVED, Action.REJECTED)
+INTENTS = {Action.DEPLOYING: Action.DEPLOYED, Action.ROLLING_BACK: Action.ROLLED_BACK}
+SWITCHES = tuple(INTENTS.values())
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A time on end for which a release was live; `until` is None while it is."""
+
+    release_id: str
+    since: datetime
+    until: datetime | None
+
+
+def decision(lines: Sequence[Line], run_id: str) -> Line | None:
+    """The newest approval or rejection of a run."""
+    found = [line for line in lines if line.entry.run_id == run_id and line.entry.action in DECISIONS]
+    return found[-1] if found else None
+
+
+def switches(lines: Sequence[Line], environment: Environment) -> list[Entry]:
+    """What was switched in an environment, oldest first."""
+    return [line.entry for line in lines if line.entry.environment == environment and line.entry.action in SWITCHES]
+
+
+def stack(lines: Sequence[Line], environment: Environment) -> list[str]:
+    """Releases that lie under one another, the live one last: a deployment lays one on top, a rollback takes it off."""
+    found: list[str] = []
+    for entry in switches(lines, environment):
+        if entry.action is Action.DEPLOYED:
+            assert entry.release_id is not None
+            found.append(entry.release_id)
+        else:
+            found.pop()
+    return found
+
+
+def live(lines: Sequence[Line], environment: Environment) -> str | None:
+    """The release that the log says is live."""
+    found = stack(lines, environment)
+    return found[-1] if found else None
+
+
+def unfinished(lines: Sequence[Line]) -> Entry | None:
+    """A switch that was announced and neither done nor given up: its process was killed. Always the last line."""
+    last = lines[-1].entry if lines else None
+    return last if last is not None and last.action in INTENTS else None
+
+
+def stays(lines: Sequence[Line], environment: Environment) -> list[Stay]:
+    """Each time on end that a release was live, oldest first."""
+    found: list[Stay] = []
+    for entry in switches(lines, environment):
+        assert entry.release_id is not None
+        if found:
+            found[-1] = Stay(found[-1].release_id, found[-1].since, entry.time)
+        found.append(Stay(entry.release_id, entry.time, None))
+    return found
+
+
+def longest_stay(lines: Sequence[Line], environment: Environment, release_id: str, now: datetime) -> timedelta:
+    """The longest time on end that a release was live, or has been until now; zero if it never was."""
+    mine = [stay for stay in stays(lines, environment) if stay.release_id == release_id]
+    return max(((stay.until or now) - stay.since for stay in mine), default=timedelta())

@@ -1,0 +1,73 @@
+"""Two judged runs side by side: what was asked differently, and what came of it."""
+
+from pathlib import Path
+from typing import Any
+
+from orchestrator.audit.recommendation import recommend
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import RequestError
+from schemas.contract.judgement import Statistics, Validation
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import read_model
+
+# Circumstances: they change nothing that is compared.
+NOT_COMPARED = {
+    "run_id", "data_dir", "log_dir", "log_format", "release_dir", "telemetry_dir", "broker", "devices", "json_summary",
+}  # fmt: skip
+
+
+def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
+    """Settings that differ, scores, trading and gates of two runs; RequestError where one was never judged."""
+    (a, left, gates_a), (b, right, gates_b) = (_judged(data_dir, run_id) for run_id in (first, second))
+    asked = [manifest.config.model_dump(mode="json", exclude=NOT_COMPARED) for manifest in (a, b)]
+    numbers = _numbers(left), _numbers(right)
+    return {
+        "runs": [first, second],
+        "settings": {name: [asked[0][name], asked[1][name]] for name in asked[0] if asked[0][name] != asked[1][name]},
+        "same_rows": _rows(left) == _rows(right),
+        "rows": [left.rows, right.rows],
+        "span": [[str(each.first), str(each.last)] for each in (left, right)],
+        "numbers": {name: [value, numbers[1][name]] for name, value in numbers[0].items()},
+        "gates": {
+            gate.name: [gate.passed, other.passed] for gate, other in zip(gates_a.gates, gates_b.gates, strict=True)
+        },
+        "passing": [list(gates_a.passing), list(gates_b.passing)],
+        "recommendation": [recommend(each)[0] for each in (gates_a, gates_b)],
+    }
+
+
+def _judged(data_dir: str, run_id: str) -> tuple[RunManifest, Validation, Statistics]:
+    layout = RunLayout.under(data_dir, run_id)
+    if not layout.manifest.is_file():
+        raise RequestError(
+            f"there is no run {run_id} under {Path(data_dir) / 'models'}; `orchestrator runs` lists them"
+        )
+    if not layout.statistics.is_file():
+        raise RequestError(f"run {run_id} was never judged; `orchestrator resume {run_id}` takes it to its end")
+    return (
+        read_model(layout.manifest, RunManifest),
+        read_model(layout.validation, Validation),
+        read_model(layout.statistics, Statistics),
+    )
+
+
+def _rows(validation: Validation) -> tuple[object, ...]:
+    """What two runs share that scored the same rows: symbols, days, and how many rows and positives of each."""
+    each = {name: (row["rows"], row["positives"]) for name, row in validation.per_symbol.items()}
+    return validation.first, validation.last, tuple(sorted(each.items()))
+
+
+def _numbers(validation: Validation) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for name in ("prior", "student", "alone", "teacher"):
+        found[f"log loss, {name}"] = validation.scores[name].log_loss
+    student, trading = validation.scores["student"], validation.trading["student"]
+    return found | {
+        "skill, student": student.skill,
+        "AUC, student": student.auc,
+        "calibration error, student": student.ece,
+        "net bps a day, student": trading.net_bps_a_day,
+        "Sharpe a year, student": trading.sharpe,
+        "worst fall in bps, student": trading.drawdown_bps,
+        "trades, student": float(trading.trades),
+    }

@@ -1,0 +1,145 @@
+"""What is asked for, checked against what is there, before anything is written."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from orchestrator.bars.coverage import stored_table, table_of
+from orchestrator.broker import embedded as brokers
+from orchestrator.planning.windows import days_to_fetch, plan
+from orchestrator.runs.worker_process import ask
+from schemas.config.run import BarsConfig, RunConfig
+from schemas.contract.artifact import RunManifest
+from schemas.contract.coverage import Coverage, CoverageTable
+from schemas.contract.device import Device
+from schemas.contract.errors import RequestError
+from schemas.contract.preflight import PreflightReport, PreflightRequest
+from schemas.contract.versions import artifact_versions
+from schemas.contract.window import PlannedWindow
+from schemas.files.layout import BarsLayout, sha256_of
+from schemas.redis.wire import presence_key
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that can be run: the config with its symbols, the devices, and what lies in the source unread.
+
+    `known` is what is known of the bars already: None before an ingestion.
+    """
+
+    config: RunConfig
+    devices: tuple[Device, ...]
+    passed_over: tuple[str, ...]
+    known: CoverageTable | None
+
+
+def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
+    """Look at source, store, devices and broker; RequestError if the run cannot be done. Writes nothing.
+
+    `read`: judge the source's bars as well, as an ingestion would.
+    """
+    if config.broker is not None:
+        brokers.check(config.broker)
+    known = stored_bars(config) if config.skip_fetch else None
+    days = days_asked_for(config)
+    report = ask(
+        "preflight",
+        PreflightRequest(
+            devices=config.devices if config.local_workers else None,
+            bars=None if config.skip_fetch else config.bars(*days),
+            symbols=config.symbols,
+            read=read,
+            data_dir=config.data_dir,
+        ),
+        PreflightReport,
+    )
+    refuse_taken_devices(config, report.devices)
+    if known is None and read:
+        known = table_of(config.bars(*days), report.ingested)
+    symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
+    config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
+    return Prepared(config, report.devices, report.passed_over, known)
+
+
+def days_asked_for(config: RunConfig) -> tuple[date | None, date | None]:
+    """First and last day that bars are wanted of, as of today at the exchange."""
+    return days_to_fetch(config, datetime.now(ZoneInfo(config.timezone)).date())
+
+
+def planned(config: RunConfig, known: CoverageTable) -> tuple[PlannedWindow, ...]:
+    """The plan over known bars; RequestError if the dates hold no window."""
+    windows = plan(config, known)
+    if not windows:
+        raise RequestError(
+            f"{config.start_date} to {config.end_date} holds no window of a week or more; move --end-date"
+        )
+    return tuple(windows)
+
+
+def stored_bars(config: RunConfig) -> CoverageTable:
+    """What the bar store says of the wanted symbols (all, if none is named); RequestError names a missing one."""
+    bars = BarsLayout.under(config.data_dir, config.interval)
+    if not bars.coverage.is_file():
+        raise RequestError(f"{bars.coverage} does not exist: no bars are stored; run once without --skip-fetch")
+    table = stored_table(bars)
+    for symbol in config.symbols:
+        if symbol not in table.symbols and symbol not in table.rejected:
+            raise RequestError(f"symbol {symbol} is not in {bars.folder}; run once without --skip-fetch")
+    wanted = set(config.symbols) or table.symbols.keys() | table.rejected.keys()
+    table = CoverageTable(
+        symbols={name: row for name, row in table.symbols.items() if name in wanted},
+        rejected={name: row for name, row in table.rejected.items() if name in wanted},
+    )
+    if stale := stale_bars(config, table.symbols.values()):
+        raise RequestError(f"{stale[0]} is missing or not what {bars.coverage} says; run once without --skip-fetch")
+    return table
+
+
+def stale_bars(config: RunConfig, coverage: Iterable[Coverage]) -> list[Path]:
+    """Stored files that are missing or not the bytes that `coverage` names."""
+    bars = BarsLayout.under(config.data_dir, config.interval)
+    paths = {bars.bars(row.symbol): row.sha256 for row in coverage}
+    return [path for path, sha256 in paths.items() if not path.is_file() or sha256_of(path) != sha256]
+
+
+def refuse_taken_devices(config: BarsConfig, devices: Iterable[Device]) -> None:
+    """RequestError if workers on the shared broker serve one of the devices already."""
+    if config.broker is None:
+        return
+    with brokers.connect(config.broker) as redis:
+        for device in devices:
+            if redis.exists(presence_key(device.name)):
+                raise RequestError(f"device {device.name} is served by workers already; use --no-local-workers")
+
+
+def refuse_unwritable(folders: Mapping[str, str | None]) -> None:
+    """RequestError names the flag whose folder cannot be made or written to."""
+    for flag, folder in folders.items():
+        if folder is not None:
+            path = Path(folder).absolute()
+            nearest = next(each for each in (path, *path.parents) if each.exists())
+            if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+                raise RequestError(f"{flag} {folder}: {nearest} is not a folder that can be written to; choose another")
+
+
+def refuse_other_versions(manifest: RunManifest) -> None:
+    """RequestError names the first of the versions that decide an artifact's bytes in which the run began otherwise."""
+    for name, now in artifact_versions().items():
+        began = manifest.versions.get(name, now)
+        if began != now:
+            raise RequestError(
+                f"run {manifest.run_id} began with {name} {began}, here is {now}: what it trains now would not match;"
+                " install that version, or start a new run with --reuse"
+            )
+
+
+def refuse_hopeless(windows: Sequence[PlannedWindow]) -> None:
+    """RequestError if the plan already skips every window."""
+    skips = Counter(each.skip for each in windows)
+    if None not in skips:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in skips.items())
+        raise RequestError(f"none of the {len(windows)} windows can be trained: {reasons}; `plan` shows which and why")

@@ -1,0 +1,85 @@
+"""What a long command sets up around its work: its log file, its signals, and its hand on a fleet."""
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from redis import Redis
+
+from orchestrator.dispatch.celery_client import Sender
+from orchestrator.dispatch.local_workers import local_workers
+from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.events.emitter import Telemetry
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.terminal.live_view import Progress
+from schemas.config.run import BarsConfig, LogFormat
+from schemas.contract.errors import Interrupted
+from schemas.files.log_lines import dressed
+
+
+def open_fleet(
+    stack: ExitStack, config: BarsConfig, url: str, log: Path, *, run_id: str, redis: Redis, ledger: Ledger,
+    telemetry: Telemetry, progress: Progress, tend: Callable[[], None], window_limit_s: float | None = None,
+) -> Dispatcher:  # fmt: skip
+    """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
+
+    `tend` is called between any two steps of the work.
+    """
+    local = None
+    if config.local_workers:
+        local = stack.enter_context(local_workers(config.devices, url, log, config.log_format))
+    sender = Sender(url)
+    stack.callback(sender.close)
+
+    def tend_all() -> None:
+        tend()
+        if local is not None:
+            local.tend()
+
+    dispatcher = Dispatcher(run_id, redis, ledger, sender, telemetry, progress, tend_all, window_limit_s)
+    dispatcher.drain()
+    return dispatcher
+
+
+@contextmanager
+def logging_to(path: Path, log_format: LogFormat, run_id: str) -> Iterator[None]:
+    """Inside the block, this process's log lines go to the end of `path` too, and carry the run's id."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = dressed(logging.FileHandler(path, encoding="utf-8"), log_format, run_id=run_id)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def signals_raise() -> Iterator[Callable[[], None]]:
+    """Turn the first SIGINT or SIGTERM into Interrupted; a second one acts as if there were no handler.
+
+    Yields what raises it again, to be called between steps: a library may have swallowed the first.
+    """
+    came: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        came.append(number)
+        raise Interrupted(number)
+
+    def again() -> None:
+        if came:
+            raise Interrupted(came[0])
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield again
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,235 @@
+"""A run from request to recommendation: check everything, write the manifest, open the fleet, walk the phases."""
+
+import logging
+import shutil
+import time
+from contextlib import ExitStack, closing, suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from redis.exceptions import RedisError
+
+from orchestrator.audit.signing import read_private_key
+from orchestrator.broker import embedded as brokers
+from orchestrator.dispatch.loop import Dispatcher, clear
+from orchestrator.events.emitter import Telemetry
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.run_lock import hold_name, only_one
+from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
+from orchestrator.phases.phase_context import RunContext
+from orchestrator.runs.identity import account
+from orchestrator.runs.preflight import (
+    planned,
+    prepare,
+    refuse_hopeless,
+    refuse_other_versions,
+    refuse_unwritable,
+    stale_bars,
+)
+from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
+from orchestrator.terminal.console import Screen, say_passed_over
+from orchestrator.terminal.live_view import Progress
+from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.errors import Cancelled, Interrupted, PhaseError, RequestError
+from schemas.contract.event import EventStatus, EventType
+from schemas.contract.identifiers import redact
+from schemas.contract.task import Metric, Role, Status
+from schemas.contract.versions import artifact_versions
+from schemas.files import trial_log as trials
+from schemas.files.layout import RunLayout, log_path, remove_temporary, sha256_of, telemetry_path
+from schemas.files.run_rows import write_model
+from schemas.redis.wire import name_key
+
+logger = logging.getLogger(__name__)
+
+READY, FAILED, INTERRUPTED, CANCELLED = "ready-for-review", "failed", "interrupted", "cancelled"
+EXIT_CODES = {READY: 0, FAILED: 3, INTERRUPTED: 130, CANCELLED: 130}
+# Recorded beside the versions that decide an artifact's bytes.
+OTHER_LIBRARIES = ("celery", "redis", "pydantic", "altair", "arch", "statsmodels", "vl-convert-python")
+
+
+def start(config: RunConfig, console: Screen) -> tuple[RunLayout, int]:
+    """Run a new request to its end; where it lies and the exit code. RequestError before anything is written."""
+    refuse_unwritable(
+        {
+            "--data-dir": config.data_dir,
+            "--release-dir": config.release_dir,
+            "--log-dir": config.log_dir,
+            "--telemetry-dir": config.telemetry_dir,
+        }
+    )
+    if config.signing_key is not None:
+        read_private_key(config.signing_key)  # a night's work must not end unsigned for a typing error
+    trials.refuse_broken(config.data_dir)
+    prepared = prepare(config)
+    config = prepared.config
+    windows = planned(config, prepared.known or CoverageTable())
+    if prepared.known is not None:
+        refuse_hopeless(windows)
+    say_passed_over(console, prepared.passed_over)
+    run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
+    layout = RunLayout.under(config.data_dir, run_id)
+    manifest = RunManifest(
+        run_id=run_id,
+        created=datetime.now(UTC),
+        config=config.model_copy(update={"broker": redact(config.broker) if config.broker else None}),
+        devices=prepared.devices,
+        bars=prepared.known,
+        plan=windows if prepared.known is not None else (),
+        versions=artifact_versions() | {name: version(name) for name in OTHER_LIBRARIES},
+        trained_by=account(),
+    )
+    with ExitStack() as stack:
+        url = config.broker or stack.enter_context(brokers.embedded())
+        brokers.wait(url)
+        redis = stack.enter_context(brokers.connect(url))
+        hold_name(redis, layout)
+        try:
+            layout.folder.mkdir(parents=True)
+        except FileExistsError:
+            raise RequestError(
+                f"{layout.folder} exists already; give another --run-id, or `orchestrator resume {run_id}`"
+            ) from None
+        except OSError as error:
+            raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
+        write_model(layout.manifest, manifest)
+        ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
+        stack.enter_context(only_one(layout, ledger))
+        clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
+        return layout, _execute(manifest, layout, ledger, url, console)
+
+
+def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Screen) -> int:
+    """Finish a run that ended early; returns the exit code. What has ended well is not done again."""
+    refuse_other_versions(manifest)
+    shared = broker or manifest.config.broker
+    if shared is not None:
+        brokers.check(shared)
+    with ExitStack() as stack:
+        url = shared or stack.enter_context(brokers.embedded())
+        ledger = stack.enter_context(closing(Ledger(layout.ledger)))
+        stack.enter_context(only_one(layout, ledger))
+        reopened = reopen_broken(ledger, layout)
+        if ledger.get("status") == READY and not reopened:
+            return EXIT_CODES[READY]
+        return _execute(manifest, layout, ledger, url, console)
+
+
+def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
+    """Make windows pending again that failed, or whose artifacts are not what the ledger says; returns their names."""
+    reopened = []
+    for role in (Role.TEACHER, Role.STUDENT):
+        for record in ledger.records(role):
+            folder = layout.artifact(record.name, role)
+            metadata = folder / "metadata.json"
+            intact = metadata.is_file() and sha256_of(metadata) == record.digests.get("metadata.json")
+            if record.status is Status.FAILED or (record.status is Status.SUCCESS and not intact):
+                shutil.rmtree(folder, ignore_errors=True)
+                ledger.reopen(role, [record.name])
+                reopened.append(f"{role} {record.name}")
+    return reopened
+
+
+def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Screen) -> int:
+    """Walk the phases with everything open; record how it ended on every way out."""
+    config, began = manifest.config, time.monotonic()
+    log = log_path(config, manifest.run_id)
+    before = float(ledger.get("duration_seconds") or 0.0)
+    status, message = FAILED, ""
+    with logging_to(log, config.log_format, manifest.run_id), signals_raise() as interrupted, ExitStack() as stack:
+        redis = stack.enter_context(brokers.connect(url))
+        path = telemetry_path(config, manifest.run_id) if config.telemetry else None
+        hold_name(redis, layout)
+        progress = stack.enter_context(Progress(console, manifest.run_id))
+        progress.state.expect(each.window for each in manifest.plan)
+        telemetry = stack.enter_context(
+            Telemetry(
+                redis, manifest.run_id, path, progress.take, config.telemetry_buffer, config.telemetry_delay,
+            )
+        )  # fmt: skip
+        progress.show()
+        ledger.set(status="running", cancelled="")
+        telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)
+        context: RunContext | None = None
+        dispatcher: Dispatcher | None = None
+        try:
+
+            def tend() -> None:
+                interrupted()
+                if ledger.get("cancelled"):
+                    raise Cancelled("`orchestrator cancel` asked for it")
+                with suppress(RedisError):
+                    hold_name(redis, layout)
+
+            dispatcher = open_fleet(
+                stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
+                progress=progress, tend=tend, window_limit_s=config.window_limit,
+            )  # fmt: skip
+            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, progress)
+            _walk(context)
+            status = READY
+        except Interrupted as error:
+            status, message = INTERRUPTED, str(error)
+            progress.note("stopping; once more to stop at once")
+        except Cancelled as error:
+            status, message = CANCELLED, str(error)
+        except (RedisError, ConnectionError) as error:
+            message = f"the broker at {redact(url)} is gone: {error}"
+        except (PhaseError, RequestError) as error:
+            message = str(error)
+        except Exception as error:
+            logger.exception("the orchestrator failed")
+            message = f"{type(error).__name__}: {error}; {log} has the traceback"
+        finally:
+            seconds = time.monotonic() - began
+            if context is not None:
+                context.end_open(status, message)
+            if dispatcher is not None and status != READY:
+                dispatcher.leave(kill=status == CANCELLED)
+            ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
+            event_status = EventStatus.SUCCESS if status == READY else EventStatus.FAILED
+            end: dict[str, Metric] = {"status": status, "recommendation": ledger.get("recommendation")}
+            telemetry.finish(
+                EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds, metrics=end
+            )
+            if dispatcher is not None and status in (READY, CANCELLED):
+                dispatcher.finish()
+            with suppress(RedisError):
+                redis.delete(name_key(manifest.run_id))
+            logger.info("run %s: %s %s", manifest.run_id, status, message)
+    if status == CANCELLED or (status != READY and config.local_workers):
+        remove_temporary(layout.folder)  # of what was killed with it
+    return EXIT_CODES[status]
+
+
+def _walk(context: RunContext) -> None:
+    _have_bars(context)
+    training.run(context)
+    validation.run(context)
+    statistics.run(context)
+    audit.run(context)
+    recommendation, reasons = briefing.run(context)
+    context.ledger.set(recommendation=recommendation, reasons="\n".join(reasons))
+
+
+def _have_bars(context: RunContext) -> None:
+    """Store and plan what is not yet; PhaseError if bars that were planned on are not to be had any more."""
+    manifest = context.manifest
+    config, known = manifest.config, manifest.bars
+    stale = stale_bars(config, known.symbols.values()) if known is not None else []
+    if known is not None and not stale:
+        return
+    if config.skip_fetch:
+        raise PhaseError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
+    table = ingestion.run(context)
+    if known is None:
+        windows = planned(config, table)
+        refuse_hopeless(windows)
+        context.progress.state.expect(each.window for each in windows)
+        context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})
+        write_model(context.layout.manifest, context.manifest)
+    for symbol, row in known.symbols.items() if known is not None else ():
+        if symbol not in table.symbols or table.symbols[symbol].sha256 != row.sha256:
+            raise PhaseError(f"{config.source} changed {symbol} since the run began; start a new run with --reuse")

@@ -1,0 +1,118 @@
+"""From TOML file, environment and flags, in rising precedence, to one config; what is wrong is one line."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from schemas.config.run import IngestConfig, ReleaseConfig, RunConfig
+from schemas.contract.base import Frozen
+from schemas.contract.errors import RequestError
+from schemas.contract.identifiers import check_symbol, redact
+
+ENV_PREFIX = "GURUKUL_"
+
+# What the sample's seven symbols have in common; asked for where a run on it names no dates.
+SAMPLE_SPAN = {"start_date": date(2004, 8, 19), "end_date": date(2013, 3, 1)}
+
+FLAGS = {"telemetry": "--enable-telemetry", "local_workers": "--no-local-workers", "json_summary": "--json"}
+
+
+# Settings that are tables of a config file, and neither flags nor variables.
+TABLES = ("cost_rates", "gates")
+
+
+def flag_of(field: str) -> str:
+    """The command line's name of a config field."""
+    return FLAGS.get(field, "--" + field.replace("_", "-"))
+
+
+C = TypeVar("C", bound=Frozen)
+
+
+def resolve(
+    kind: type[C], flags: Mapping[str, Any], config_file: Path | None, environment: Mapping[str, str] = os.environ
+) -> C:
+    """Merge the three layers; RequestError says which value is wrong and where it came from.
+
+    One file may serve all commands: settings that only another one has are passed over.
+    """
+    layers: dict[str, tuple[str, Any]] = {}
+    for name, value in _from_file(config_file).items():
+        if name in kind.model_fields:
+            layers[name] = (f"{config_file}: {name}", value)
+    for name in kind.model_fields:
+        if name not in TABLES and (value := environment.get(ENV_PREFIX + name.upper())):
+            layers[name] = (ENV_PREFIX + name.upper(), value)
+    for name, value in flags.items():
+        if value is not None:
+            layers[name] = (flag_of(name), value)
+    values = {name: value for name, (_, value) in layers.items()}
+    if values.get("symbols_file"):
+        if "symbols" in values:
+            raise RequestError("--symbols and --symbols-file exclude each other; give one")
+        values["symbols"] = read_symbols(Path(str(values["symbols_file"])))
+    if kind is RunConfig and values.get("source", "sample") == "sample":
+        values = SAMPLE_SPAN | values
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise RequestError(_sentence(error, layers)) from None
+
+
+def read_symbols(path: Path) -> list[str]:
+    """Symbols of a file, one a line, `#` comments; RequestError if it is missing or names none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"symbols file {path} cannot be read: {error}; check --symbols-file") from None
+    symbols = []
+    for number, line in enumerate(lines, start=1):
+        if text := line.partition("#")[0].strip():
+            try:
+                symbols.append(check_symbol(text))
+            except ValueError as error:
+                raise RequestError(f"{path} line {number}: {error}") from None
+    if not symbols:
+        raise RequestError(f"symbols file {path} names no symbol; write one a line")
+    return symbols
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(f"config file {path} cannot be read: {error.strerror}; check --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"config file {path} is not TOML: {error}") from None
+    for name in values:
+        if not any(name in kind.model_fields for kind in (RunConfig, IngestConfig, ReleaseConfig)):
+            raise RequestError(
+                f"config file {path}: {name} is not a setting; `orchestrator run --help` and `ingest --help` list them"
+            )
+    return values
+
+
+def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> str:
+    # A wrong value says more than a missing one, which may be missing because of it.
+    first = min(error.errors(), key=lambda each: each["type"] == "missing")
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "missing":
+        return f"{flag_of(name)} is missing; give it as a flag, as {ENV_PREFIX}{name.upper()} or in the config file"
+    message = first["msg"].removeprefix("Value error, ")
+    if not name:
+        return message
+    where, value = layers.get(name, (flag_of(name), first["input"]))
+    if name in TABLES:
+        where = ".".join([where, *map(str, first["loc"][1:])])
+    shown = first["input"] if isinstance(first["input"], str) else value
+    if name == "broker":
+        shown = redact(str(shown))
+    hint = " (dates are YYYY-MM-DD)" if name.endswith("_date") else ""
+    return f"{where}: {message}{hint}" if repr(shown) in message else f"{where} {str(shown)!r}: {message}{hint}"

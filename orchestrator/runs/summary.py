@@ -1,0 +1,127 @@
+"""How a run ended: one object for programs, one screen for people."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.bars.coverage import verdicts_of
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.run_lock import is_held
+from orchestrator.phases.run_rows import planned_of
+from orchestrator.terminal.console import Screen
+from schemas.contract.artifact import RunManifest
+from schemas.contract.task import Role, Status
+from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_path
+
+STYLES = {"promote": "green", "hold": "yellow", "reject": "cyan"}
+
+
+def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[str, Any]:
+    """The object that `--json` prints: read from the ledger, so it is right after any end."""
+    config = manifest.config
+    records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
+    reasons = ledger.get("reasons")
+    paths = {
+        "run": layout.folder,
+        "audit": audit_folder(config.release_dir, manifest.run_id),
+        "log": log_path(config, manifest.run_id),
+    }
+    if config.telemetry:
+        paths["telemetry"] = telemetry_path(config, manifest.run_id)
+    return {
+        "run_id": manifest.run_id,
+        "status": status_of(ledger, layout),
+        "recommendation": ledger.get("recommendation"),
+        "reasons": reasons.split("\n") if reasons else [],
+        "phases": {
+            phase.name.value: {"status": phase.status, "duration_seconds": round_seconds(phase.duration_seconds)}
+            for phase in ledger.phases()
+        },
+        "bars": verdicts_of(manifest.bars) if manifest.bars is not None else None,
+        "windows": {
+            role.value: {"planned": len(planned_of(manifest, role))}
+            | {s.value: sum(r.status is s for r in records[role]) for s in Status}
+            | {"reused": sum(r.status is Status.SUCCESS and r.reused_from is not None for r in records[role])}
+            for role in records
+        },
+        "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.STUDENT] if r.reason).items())),
+        "paths": {name: str(path) for name, path in paths.items() if path.exists()},
+        "duration_seconds": float(ledger.get("duration_seconds") or 0.0),
+    }
+
+
+def status_of(ledger: Ledger, layout: RunLayout) -> str | None:
+    """How the run stands: what the ledger says, or `interrupted` where nobody runs what says that it is running."""
+    status = ledger.get("status")
+    return "interrupted" if status in (None, "running") and not is_held(layout) else status
+
+
+def _tally(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
+
+
+def round_seconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def untrained_symbols(manifest: RunManifest, ledger: Ledger) -> dict[str, Counter[str]]:
+    """Symbols of which every window was skipped, and how often for which reason."""
+    records = {record.name: record for record in ledger.records(Role.STUDENT)}
+    reasons: dict[str, Counter[str]] = {}
+    trained = set()
+    for planned in manifest.plan:
+        record = records.get(planned.window.label)
+        if record is not None and record.status is Status.SKIPPED and record.reason:
+            reasons.setdefault(planned.window.symbol, Counter())[record.reason] += 1
+        else:
+            trained.add(planned.window.symbol)
+    return {symbol: count for symbol, count in reasons.items() if symbol not in trained}
+
+
+def failed_windows(ledger: Ledger) -> list[str]:
+    """Each failed teacher or student, with its class and reason."""
+    records = [*ledger.records(Role.TEACHER), *ledger.records(Role.STUDENT)]
+    return [
+        f"{record.role} {record.name} ({record.failure}): {record.message}"
+        for record in records
+        if record.status is Status.FAILED
+    ]
+
+
+def show(console: Screen, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
+    """The final table: phases, windows, symbols with nothing trained, verdict, and where to look."""
+    console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)
+    table = Table()
+    table.add_column("phase")
+    table.add_column("status")
+    table.add_column("seconds", justify="right")
+    for name, phase in summary["phases"].items():
+        seconds = phase["duration_seconds"]
+        table.add_row(name, phase["status"], "" if seconds is None else f"{seconds:.1f}")
+    console.print(table)
+    windows = Table()
+    for heading in ("windows", "planned", "success", "skipped", "failed"):
+        windows.add_column(heading, justify="left" if heading == "windows" else "right")
+    for role, counts in summary["windows"].items():
+        windows.add_row(role, *(str(counts[key]) for key in ("planned", "success", "skipped", "failed")))
+    console.print(windows)
+    if summary["bars"]:
+        console.say(f"bars of symbols: {', '.join(f'{count} {word}' for word, count in summary['bars'].items())}")
+    reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
+    if any(reused.values()):
+        console.say("reused: " + ", ".join(f"{count} {role}s" for role, count in reused.items()))
+    if summary["skip_reasons"]:
+        console.say(f"skipped: {_tally(summary['skip_reasons'])}")
+    for symbol, reasons in sorted(untrained.items()):
+        console.say(f"nothing trained for {symbol}: {_tally(reasons)}")
+    if summary["recommendation"]:
+        word = summary["recommendation"]
+        console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (a person decides)"))
+    for reason in summary["reasons"]:
+        console.say(reason, indent="  ")
+    for name, path in summary["paths"].items():
+        console.print(Text(f"{name}: {path}"), soft_wrap=True)
+    console.print(Text(f"{summary['duration_seconds']:.1f} s"))

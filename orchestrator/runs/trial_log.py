@@ -1,0 +1,35 @@
+"""What a run adds to the trial ledger: that it was trained, and how it scored."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from orchestrator.phases.phase_context import RunContext
+from schemas.contract.judgement import Validation
+from schemas.contract.task import Role, Status
+from schemas.files import trial_log as trials
+from schemas.files.run_rows import read_model, read_rows
+from schemas.files.trial_log import Trial, configuration_key
+
+
+def record(context: RunContext, kind: Literal["trained", "scored"]) -> None:
+    """Append the run's configuration: with every window's days once trained, with scores once it has some."""
+    rows = [row for row in read_rows(context.layout, Role.STUDENT) if row.status is Status.SUCCESS]
+    if not rows:
+        return
+    scores = read_model(context.layout.validation, Validation) if kind == "scored" else None
+    ratios = {name: each.sharpe for name, each in scores.trading.items()} if scores else {}
+    daily = context.layout.daily_returns.relative_to(context.layout.folder).as_posix()
+    trials.append(
+        context.manifest.config.data_dir,
+        Trial(
+            kind=kind,
+            time=datetime.now(UTC),
+            run_id=context.run_id,
+            key=configuration_key(context.manifest.config),
+            symbols=tuple(sorted({row.symbol for row in rows})),
+            first=min(row.start for row in rows),
+            last=max(planned.window.score_end for planned in context.manifest.plan),
+            sharpes={name: ratio for name, ratio in ratios.items() if ratio is not None},
+            returns_sha256=scores.sha256[daily] if scores else None,
+        ),
+    )

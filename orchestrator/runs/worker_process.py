@@ -1,0 +1,29 @@
+"""Ask a worker process what only workers can compute, in place: no fleet, no broker, nothing written."""
+
+import subprocess
+import sys
+from typing import Literal, TypeVar
+
+from pydantic import ValidationError
+
+from schemas.contract.base import Frozen
+from schemas.contract.errors import RequestError
+from schemas.contract.requests import Answer
+
+Command = Literal["preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict"]
+A = TypeVar("A", bound=Answer)
+
+
+def ask(command: Command, question: Frozen, kind: type[A]) -> A:
+    """Run `workers COMMAND` on a question; RequestError with its sentence if it cannot be answered."""
+    process = subprocess.run(
+        [sys.executable, "-m", "workers", command], input=question.model_dump_json(), capture_output=True, text=True
+    )
+    try:
+        answer = kind.model_validate_json(process.stdout)
+    except ValidationError:
+        last = (process.stderr.strip().splitlines() or ["no output"])[-1]
+        raise RequestError(f"`workers {command}` ended with {process.returncode}: {last}") from None
+    if answer.error is not None:
+        raise RequestError(answer.error)
+    return answer

@@ -1,0 +1,108 @@
+"""Shows a run while events come in: drawn anew in a terminal, in plain lines where there is none."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from orchestrator.events.run_state import WINDOW_TYPES, PhaseState, RunState
+from orchestrator.terminal.run_view import View
+from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
+
+PLAIN_EVERY = timedelta(seconds=5)
+DRAWN_A_SECOND = 3
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Progress:
+    """Folds a run's events into `state`; from `show` on, a console shows it.
+
+    `now` says what time it is for the events: of a replay, not the clock's.
+    """
+
+    def __init__(self, console: Console, run_id: str, now: Callable[[], datetime] = utc_now) -> None:
+        self.state = RunState(run_id)
+        self._console = console
+        self._live: Live | None = None
+        if console.is_terminal:
+            view = View(self.state, now)
+            self._live = Live(
+                get_renderable=lambda: view, console=console, refresh_per_second=DRAWN_A_SECOND, transient=True
+            )
+        self._shown = False
+        self._said: dict[Phase, datetime] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live and self._shown:
+            self._live.stop()
+
+    def show(self) -> None:
+        """Begin to show; what was taken before is in the picture, but no line tells of it."""
+        self._shown = True
+        if self._live:
+            self._live.start()
+
+    def note(self, text: str) -> None:
+        """One line that stays on screen."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def take(self, event: TrainingEvent) -> None:
+        """Fold one event in, and tell of it if a person should know."""
+        self.state.take(event)
+        if not self._shown:
+            return
+        if text := notice(event):
+            # In the picture a device that comes shows itself.
+            if not (self._live and _is_arrival(event)):
+                self.note(text)
+        elif not self._live and event.phase is not None and (phase := self.state.phases.get(event.phase)):
+            self._plain(event, phase)
+
+    def _plain(self, event: TrainingEvent, phase: PhaseState) -> None:
+        if event.event_type is EventType.PHASE_START:
+            self._say(phase, event.timestamp, f"begins, {phase.total} to do" if phase.total > 1 else "begins")
+        elif event.event_type is EventType.PHASE_END:
+            seconds = phase.elapsed_s(event.timestamp)
+            self._say(phase, event.timestamp, f"{phase.status}{counts(phase)} in {seconds:.1f} s")
+        elif event.event_type is EventType.PHASE_PROGRESS or event.event_type in WINDOW_TYPES:
+            quiet = event.timestamp - self._said.get(phase.name, phase.started) <= PLAIN_EVERY
+            if not quiet and phase.done < phase.total:
+                self._say(phase, event.timestamp, f"{phase.done}/{phase.total}{counts(phase)}")
+
+    def _say(self, phase: PhaseState, at: datetime, text: str) -> None:
+        self._said[phase.name] = at
+        self.note(f"{phase.name}: {text}")
+
+
+def notice(event: TrainingEvent) -> str:
+    """The sentence that an event is worth on its own; empty for most."""
+    if event.event_type is EventType.DEVICE_HEARTBEAT and event.message:
+        return f"device {event.device} {event.message}" if event.device else event.message
+    if event.event_type is EventType.WINDOW_RETRY:
+        what = f"{event.metrics.get('role')} {event.metrics.get('name')}"
+        if event.status is EventStatus.FAILED:
+            return f"{what}: attempt {event.attempt} on {event.device} {event.message}"
+        return f"{what}: taken over by {event.device}, attempt {event.attempt}"
+    return ""
+
+
+def counts(phase: PhaseState) -> str:
+    """What of a phase was not a success, in brackets; empty if nothing."""
+    parts = [f"{count} {word}" for count, word in ((phase.skipped, "skipped"), (phase.failed, "failed")) if count]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _is_arrival(event: TrainingEvent) -> bool:
+    return event.metrics.get("standing") == "here" and event.message.startswith("is here")

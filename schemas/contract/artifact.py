@@ -1,0 +1,174 @@
+"""What a run leaves on disk, typed: manifests, metadata, rows and verdicts."""
+
+import hashlib
+import json
+from datetime import date
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from schemas.config.run import RunConfig, TrainingSettings
+from schemas.contract.base import Frozen
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.device import Device
+from schemas.contract.task import FailureClass, Metric, Role, Status
+from schemas.contract.window import PlannedWindow, SkipReason, Span, Window
+
+
+class RunManifest(Frozen):
+    """`run.json`: what was asked, of which bars, with which versions.
+
+    Written before any work, and once more when the bars are known and windows planned on them. `trained_by` is the
+    account that asked for it, or GURUKUL_USER.
+    """
+
+    run_id: str
+    created: AwareDatetime
+    config: RunConfig
+    devices: tuple[Device, ...]
+    bars: CoverageTable | None
+    plan: tuple[PlannedWindow, ...]
+    versions: dict[str, str]
+    trained_by: str = ""
+
+
+class TeacherInputs(Frozen):
+    """What a teacher is a function of. `bars_sha256` is of each symbol's bars before its window's end."""
+
+    role: Literal[Role.TEACHER] = Role.TEACHER
+    window: Span
+    settings: TrainingSettings
+    bars_sha256: dict[str, str]
+    versions: dict[str, str]
+
+    @property
+    def is_panel(self) -> bool:
+        """Whether it learns from several symbols together."""
+        return self.settings.scope == "panel"
+
+
+class StudentInputs(Frozen):
+    """What a student and its scores are a function of.
+
+    `bars_sha256` is of the bars from the first to the last that scoring reads, also of the panel's other symbols where
+    its teacher sees them; `teacher_sha256` of its teacher's `metadata.json`.
+    """
+
+    role: Literal[Role.STUDENT] = Role.STUDENT
+    window: Window
+    settings: TrainingSettings
+    bars_sha256: dict[str, str]
+    teacher_sha256: str
+    versions: dict[str, str]
+
+
+def key_of(inputs: TeacherInputs | StudentInputs) -> str:
+    """SHA-256 of the inputs as canonical JSON: artifacts with one key have the same bytes."""
+    text = json.dumps(inputs.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Certificate(Frozen):
+    """`teacher/certificate.json`: what was checked of a window's rows, and what was found; empty is as it must be."""
+
+    window_label: str
+    rows: int
+    models: int
+    spans_checked: int
+    violations: tuple[str, ...]
+
+
+class Fidelity(Frozen):
+    """A student beside its teacher on the scored rows of a window; probabilities, and log losses in nats.
+
+    `agreement` is the share of rows that both put on the same side of the training base rate; it and the rank
+    correlation are None where one of the two says the same of every row. Differences are student less teacher.
+    """
+
+    rows: int
+    agreement: float | None
+    rank_correlation: float | None
+    mean_difference: float
+    mean_absolute_difference: float
+    log_loss: float
+    log_loss_without_teacher: float
+    teacher_log_loss: float
+    prior_log_loss: float
+    model_bytes: int
+
+
+class TeacherMetadata(TeacherInputs):
+    """`teacher/metadata.json`: a function of bars, settings and code; nothing about when or where.
+
+    `offsets` has a logit for each symbol of a panel, which its probabilities begin from; `held_out` the blocks that
+    each out-of-fold model knew nothing of, by its bit in the column `fitted_by` of the labels.
+    """
+
+    key: str
+    features: tuple[str, ...]
+    rows: dict[str, int]
+    effective_rows: float
+    prior: float
+    rounds: int
+    offsets: dict[str, float]
+    held_out: tuple[tuple[int, ...], ...]
+    parameters: dict[str, Metric]
+    metrics: dict[str, Metric]
+    sha256: dict[str, str]
+
+
+class StudentModel(Frozen):
+    """`student/model.json`: a logistic model folded to one dot product.
+
+    `p = sigmoid(intercept + sum(coefficients * x))` with each NaN of `x` replaced by `fill`.
+    """
+
+    kind: Literal["logistic"] = "logistic"
+    features: tuple[str, ...]
+    coefficients: tuple[float, ...]
+    intercept: float
+    fill: tuple[float, ...]
+    trade_above: float | None
+
+
+class StudentMetadata(StudentInputs):
+    """`student/metadata.json`: a function of bars, settings and code."""
+
+    key: str
+    features: tuple[str, ...]
+    rows: dict[str, int]
+    prior: float
+    trade_above: float | None
+    fidelity: Fidelity
+    metrics: dict[str, Metric]
+    sha256: dict[str, str]
+
+
+METADATA_KINDS: dict[Role, type[TeacherMetadata | StudentMetadata]] = {
+    Role.TEACHER: TeacherMetadata,
+    Role.STUDENT: StudentMetadata,
+}
+
+
+class RunRow(Frozen):
+    """One row of `teacher_runs.json` or `student_runs.json`: a window's outcome and its circumstances."""
+
+    run_id: str
+    role: Role
+    window_label: str
+    symbol: str
+    start: date
+    end: date
+    status: Status
+    reason: SkipReason | None = None
+    failure: FailureClass | None = None
+    message: str = ""
+    artifacts: str | None = None
+    metadata_sha256: str | None = None
+    key: str | None = None
+    reused_from: str | None = None
+    metrics: dict[str, Metric] = Field(default_factory=dict)
+    device: str | None = None
+    attempts: int = 0
+    duration_seconds: float | None = None
+    finished: AwareDatetime | None = None

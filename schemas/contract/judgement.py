@@ -1,0 +1,154 @@
+"""What judging a run leaves: scores, trading results, gates, a recommendation."""
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import Field
+
+from schemas.config.judgement import GateSettings
+from schemas.contract.base import Frozen
+from schemas.contract.task import Metric
+
+
+class Scores(Frozen):
+    """How a model's probabilities fared on all scored rows; log losses in nats, None where not computable.
+
+    `brier = reliability - resolution + uncertainty` up to the width of its bins. `rank_ic` is the mean daily rank
+    correlation with the forward return over the symbols, `rank_ic_t` its Newey-West t.
+    """
+
+    log_loss: float
+    skill: float
+    brier: float
+    reliability: float
+    resolution: float
+    uncertainty: float
+    auc: float | None
+    ece: float
+    mcc: float | None
+    rank_ic: float | None
+    rank_ic_t: float | None
+
+
+class Trading(Frozen):
+    """How a strategy's daily net return on capital fared; returns in bps, ratios a year of 252 sessions.
+
+    `break_even_bps` is the round trip at which the mean would be 0; `drawdown` the deepest fall of the sum of returns
+    below its peak, `drawdown_days` the longest time below one. `hit_low` to `hit_high` is Wilson's interval.
+    """
+
+    trades: int
+    hit_rate: float | None
+    hit_low: float | None
+    hit_high: float | None
+    net_bps_a_trade: float | None
+    net_bps_a_day: float
+    sharpe: float | None
+    sortino: float | None
+    drawdown_bps: float
+    drawdown_days: int
+    turnover_a_day: float
+    exposure: float
+    profit_factor: float | None
+    break_even_bps: float | None
+
+
+class Validation(Frozen):
+    """`validation.json`: pooled out-of-sample scores, and what they were computed from.
+
+    `scores` are of the base rate of each window (`prior`), the student, the student that had no teacher (`alone`), a
+    logistic model of the same features, and the teacher, whose scores cannot be had live where it is privileged.
+    `constant_windows` are those whose student says one probability of every row, `constant_trades` what they trade.
+    `trading` is of those but the prior, and of two rules that learn nothing: always long, and long after a rise.
+    """
+
+    run_id: str
+    windows: int
+    constant_windows: int
+    constant_trades: int
+    rows: int
+    days: int
+    first: date
+    last: date
+    scores: dict[str, Scores]
+    trading: dict[str, Trading]
+    overlap_days: int
+    costs: str
+    round_trip_bps: float
+    slippage_bps: float
+    per_symbol: dict[str, dict[str, Metric]]
+    per_year: dict[str, dict[str, Metric]]
+    per_window: dict[str, dict[str, Metric]]
+    sha256: dict[str, str]
+    inputs: dict[str, str]
+
+
+class Ruling(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_COMPUTABLE = "not computable"
+
+
+class Criterion(Frozen):
+    """One test: its number, its bound, how much data it rests on; `decides` is False for what only informs."""
+
+    name: str
+    ruling: Ruling
+    reason: str
+    statistic: float | None = None
+    threshold: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    effective_n: float | None = None
+    p: float | None = None
+    decides: bool = True
+
+
+class Gate(Frozen):
+    """A question that a promotion must pass, the tests that answer it, and digests of what they read."""
+
+    name: str
+    question: str
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    inputs: dict[str, str]
+
+    @property
+    def deciding(self) -> tuple[Criterion, ...]:
+        return tuple(each for each in self.criteria if each.decides)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every test that decides passes; what cannot be computed does not."""
+        return bool(self.deciding) and all(each.ruling is Ruling.PASS for each in self.deciding)
+
+
+class GateReport(Frozen):
+    """`statistics/<gate>.json`: one gate, what it found of each symbol, and draws to look at."""
+
+    gate: Gate
+    symbols: dict[str, dict[str, Metric]] = Field(default_factory=dict)
+    passing: tuple[str, ...] = ()
+    draws: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+
+
+class Statistics(Frozen):
+    """`statistics.json`: the gates in order, seeded, and the symbols whose students passed by themselves.
+
+    `trials` is how many configurations were ever trained on these symbols and dates under this data directory.
+    """
+
+    run_id: str
+    seed: int
+    settings: GateSettings
+    trials: int
+    gates: tuple[Gate, ...] = Field(min_length=1)
+    symbols: dict[str, dict[str, Metric]]
+    passing: tuple[str, ...]
+    inputs: dict[str, str]
+
+
+class Recommendation(StrEnum):
+    PROMOTE = "promote"
+    HOLD = "hold"
+    REJECT = "reject"

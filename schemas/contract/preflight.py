@@ -1,0 +1,32 @@
+"""What the orchestrator asks a worker process before it writes anything, and the answer."""
+
+from pydantic import Field
+
+from schemas.config.run import BarsSettings
+from schemas.contract.base import Frozen
+from schemas.contract.device import Device
+from schemas.contract.identifiers import Symbol
+from schemas.contract.requests import Answer
+from schemas.contract.task import Ingested
+
+
+class PreflightRequest(Frozen):
+    """Which devices to find (none: do not look), and which symbols of which bars to look for (none named: all).
+
+    `read`: judge every symbol's bars as well, storing nothing.
+    """
+
+    devices: str | None
+    bars: BarsSettings | None
+    symbols: tuple[Symbol, ...]
+    read: bool
+    data_dir: str
+
+
+class PreflightReport(Answer):
+    """Devices, symbols and, if asked for, what became of each; or one sentence on why the request cannot be run."""
+
+    devices: tuple[Device, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
+    ingested: dict[str, Ingested] = Field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()

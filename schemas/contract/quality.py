@@ -1,0 +1,66 @@
+"""What the quality gate says about a symbol's bars."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from schemas.contract.base import Frozen
+
+
+class Verdict(StrEnum):
+    """Whether bars may reach a model: `warn` may, and a person should look; `reject` may not."""
+
+    OK = "ok"
+    WARN = "warn"
+    REJECT = "reject"
+
+
+class Check(StrEnum):
+    """What is looked for, in the order in which it is reported."""
+
+    UNREADABLE = "unreadable"
+    BAD_CELL = "bad_cell"
+    NO_BARS = "no_bars"
+    MISSING_MAPPING = "missing_mapping"
+    INTERVAL = "interval"
+    CONFLICTING_DUPLICATE = "conflicting_duplicate"
+    DUPLICATE = "duplicate"
+    UNSORTED = "unsorted"
+    OHLC_ORDER = "ohlc_order"
+    STALE_RUN = "stale_run"
+    ZERO_VOLUME = "zero_volume"
+    MISSING_SESSION = "missing_session"
+    UNEXPECTED_SESSION = "unexpected_session"
+    SESSION_MINUTES = "session_minutes"
+    OUTSIDE_SESSION = "outside_session"
+    OVERNIGHT_GAP = "overnight_gap"
+    SAME_SERIES = "same_series"
+    SECOND_SOURCE = "second_source"
+    CHANGED_BAR = "changed_bar"
+
+
+MEND_CELL = "; correct or remove the row"
+
+
+class Finding(Frozen):
+    """One check's result: how often, where first (`FILE line N`, or a day), and what to do, in one sentence."""
+
+    check: Check
+    verdict: Verdict
+    count: int
+    where: str
+    detail: str
+
+    @property
+    def sentence(self) -> str:
+        """Check, place, detail and what to do; a detail that begins with its place is not told it twice."""
+        place = "" if self.detail.startswith(self.where) else f"{self.where}: "
+        step = MEND_CELL if self.check is Check.BAD_CELL and MEND_CELL not in self.detail else ""
+        return f"{self.check}: {place}{self.detail}{step}"
+
+
+_RANK = list(Verdict)
+
+
+def worst(findings: Iterable[Finding]) -> Verdict:
+    """The verdict over all findings; `ok` where there is none."""
+    return max((finding.verdict for finding in findings), key=_RANK.index, default=Verdict.OK)

@@ -1,0 +1,211 @@
+"""What is released, who decided it, and what is asked of a release."""
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from schemas.config.costs import CostRates, Costs
+from schemas.config.run import Interval
+from schemas.contract.base import Frozen
+from schemas.contract.identifiers import RunId, Symbol
+from schemas.contract.judgement import Recommendation
+from schemas.contract.requests import Answer
+from schemas.files.layout import ReleaseLayout
+from schemas.files.run_rows import read_model
+
+Environment = Literal["staging", "production"]
+STAGING: Environment = "staging"
+PRODUCTION: Environment = "production"
+ENVIRONMENTS: tuple[Environment, ...] = (STAGING, PRODUCTION)
+FIRST_LINK = "0" * 64
+# What a probability may differ by between the run and the release; bits would be too strict for another CPU.
+GOLDEN_TOLERANCE = 1e-12
+
+
+class Action(StrEnum):
+    """A line's kind. A switch is two lines: what is about to be done, then that it was, or that it was not."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    DEPLOYING = "deploying"
+    DEPLOYED = "deployed"
+    ROLLING_BACK = "rolling back"
+    ROLLED_BACK = "rolled back"
+    ABANDONED = "abandoned"
+
+
+class Entry(Frozen):
+    """One line of `history.jsonl`; `previous_sha256` is of the line before, so that no line changes unseen.
+
+    `who` is the name given, `account` the one that the process ran under. Of an approval: `audit_sha256` is of the
+    audit's manifest, `symbols` what it is restricted to. Of a switch: `before` is the release that was live,
+    `min_staging_hours` what was asked of it, `release_sha256` of the release's manifest.
+    """
+
+    seq: int
+    time: AwareDatetime
+    action: Action
+    who: str
+    account: str
+    run_id: RunId
+    release_id: str | None = None
+    before: str | None = None
+    environment: Environment | None = None
+    note: str = ""
+    override: str | None = None
+    recommendation: Recommendation | None = None
+    trained_by: str = ""
+    symbols: tuple[Symbol, ...] = ()
+    audit_sha256: str | None = None
+    min_staging_hours: float | None = None
+    release_sha256: str | None = None
+    previous_sha256: str
+
+
+class Served(Frozen):
+    """The student that serves a symbol: its window, and the digests of its files."""
+
+    window: str
+    start: date
+    end: date
+    metadata_sha256: str
+    sha256: dict[str, str]
+
+
+class Release(Frozen):
+    """`release.json`: whose students these are, who approved them, and all that is needed to ask them.
+
+    `basis` says why these students and no others. Of the approval, `approval` is its line and `approval_sha256` that
+    line's digest. `probe` are features of bars made by a formula, to tell whether code still makes them alike. A
+    function of the run and its approval alone: built again it has the same bytes.
+    """
+
+    release_id: str
+    run_id: RunId
+    approval: Entry
+    approval_sha256: str
+    basis: str
+    students: dict[Symbol, Served] = Field(min_length=1)
+    features: tuple[str, ...]
+    probe: tuple[float | None, ...]
+    versions: dict[str, str]
+    warmup_bars: int
+    interval: Interval
+    timezone: str
+    corporate_actions: str | None
+    horizon_bars: int
+    label_rule: str
+    costs: Costs
+    cost_bps: float
+    slippage_bps: float
+    order_value: float
+    cost_rates: tuple[CostRates, ...]
+    golden_sha256: str
+
+
+class GoldenRow(Frozen):
+    """One scored bar of the run: what went in (None where undefined), and the probability that came out."""
+
+    time: AwareDatetime
+    inputs: tuple[float | None, ...]
+    expected: float
+
+
+class Golden(Frozen):
+    """`golden.json`: some rows of each symbol, and the scores that its student gave them in the run."""
+
+    features: tuple[str, ...]
+    rows: dict[Symbol, tuple[GoldenRow, ...]]
+
+
+class GoldenRequest(Frozen):
+    """Make golden vectors: for each symbol the folder of its student."""
+
+    data_dir: str
+    interval: Interval
+    students: dict[Symbol, str]
+
+
+class GoldenMade(Answer):
+    """Golden vectors that the stored bars, put through the code that serves, reproduce; and that code's probe."""
+
+    golden: Golden | None = None
+    probe: tuple[float | None, ...] = ()
+
+
+class GoldenCheck(Frozen):
+    """Put a release's golden vectors through its own students."""
+
+    release: str
+
+
+class GoldenChecked(Answer):
+    """How many vectors were put through, and the largest difference of a probability."""
+
+    vectors: int = 0
+    largest_difference: float = 0.0
+
+
+class PredictRequest(Frozen):
+    """Score the newest bars up to `as_of`, or today: stored ones, or those of `source`."""
+
+    release_dir: str
+    data_dir: str
+    environment: Environment
+    symbols: tuple[Symbol, ...] = ()
+    source: str | None = None
+    as_of: date | None = None
+    max_age_days: int | None = None
+    out: str | None = None
+
+
+class Prediction(Frozen):
+    """What the student of a symbol says of its newest bar: the probability of 1, and whether a trade pays by it.
+
+    `in_sample` marks a bar of the student's own window, which it may have learned from.
+    """
+
+    symbol: Symbol
+    bar: AwareDatetime
+    session: date
+    probability: float
+    trade_above: float | None
+    trade: bool
+    window: str
+    in_sample: bool
+    release_id: str
+
+
+class Refusal(Frozen):
+    """A symbol that is not scored, and why."""
+
+    symbol: Symbol
+    reason: str
+
+
+class Predictions(Answer):
+    """What was scored, what was refused; `seconds` is the time from request to answer without starting the process."""
+
+    release_id: str = ""
+    run_id: str = ""
+    predictions: tuple[Prediction, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    seconds: float = 0.0
+
+
+class LiveRelease(Frozen):
+    """The part of a release that says whose students it holds."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    release_id: str
+    run_id: str
+
+
+def live_release(release_dir: Path, environment: Environment) -> LiveRelease | None:
+    """What `environment` serves now; None where nothing was ever deployed."""
+    path = ReleaseLayout(release_dir).current(environment) / "release.json"
+    return read_model(path, LiveRelease) if path.is_file() else None

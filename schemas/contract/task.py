@@ -1,0 +1,131 @@
+"""What a queue carries to a worker, and what comes back. Ids and small settings; never bars or models."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.config.run import BarsSettings, TrainingSettings
+from schemas.contract.base import Frozen
+from schemas.contract.coverage import Coverage, Rejection
+from schemas.contract.identifiers import RunId, Symbol
+from schemas.contract.window import SkipReason, Window
+
+
+class Role(StrEnum):
+    """The kinds of work; one Celery task each."""
+
+    INGEST = "ingest"
+    TEACHER = "teacher"
+    STUDENT = "student"
+    VALIDATION = "validation"
+    STATISTICS = "statistics"
+    AUDIT = "audit"
+
+
+TASK_NAMES = {
+    Role.INGEST: "bars.ingest",
+    Role.TEACHER: "teacher.train",
+    Role.STUDENT: "student.train",
+    Role.VALIDATION: "students.validate",
+    Role.STATISTICS: "students.test",
+    Role.AUDIT: "audit.render",
+}
+
+
+class Attempt(Frozen):
+    """What every message has: whose work it is, which try, and where the run's folders lie."""
+
+    run_id: RunId
+    attempt: int = Field(0, ge=0, description="Fencing number: an outcome counts only under the newest.")
+    data_dir: str
+    telemetry: bool = True
+
+
+class IngestTask(Attempt):
+    """Read one symbol from a source, judge its bars, store them."""
+
+    role: Literal[Role.INGEST] = Role.INGEST
+    symbol: Symbol
+    settings: BarsSettings
+
+
+class Ingested(Frozen):
+    """What became of a symbol's bars. `months` has a digest a month, by which two symbols' likeness is seen."""
+
+    stored: Coverage | None = None
+    rejected: Rejection | None = None
+    months: dict[str, str] = Field(default_factory=dict)
+
+
+class WindowTask(Attempt):
+    """Train one role of one window."""
+
+    role: Literal[Role.TEACHER, Role.STUDENT]
+    window: Window
+    settings: TrainingSettings
+    bars: dict[Symbol, str] = Field(
+        description="Digest of each symbol's stored file; an artifact's is of what it reads."
+    )
+    reuse: bool = Field(False, description="Take an artifact of equal key from another run, if there is one.")
+
+
+class RunTask(Attempt):
+    """Judge a whole run, or one gate of it: inputs are the run's own stored files, found by run id."""
+
+    role: Literal[Role.VALIDATION, Role.STATISTICS, Role.AUDIT]
+    gate: str | None = None
+    release_dir: str
+
+
+Task = Annotated[IngestTask | WindowTask | RunTask, Field(discriminator="role")]
+
+
+class Status(StrEnum):
+    SUCCESS = "success"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class FailureClass(StrEnum):
+    """What kind of failure; only transient, oom and lost are tried again."""
+
+    DATA = "data"
+    TRANSIENT = "transient"
+    BUG = "bug"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+
+
+RETRIED = frozenset({FailureClass.TRANSIENT, FailureClass.OOM, FailureClass.LOST})
+
+Metric = float | int | str | bool | None
+
+
+class Outcome(Frozen):
+    """How one attempt ended."""
+
+    run_id: RunId
+    role: Role
+    name: str
+    attempt: int
+    device: str
+    status: Status
+    reason: SkipReason | None = None
+    failure: FailureClass | None = None
+    message: str = ""
+    traceback: str = ""
+    metrics: dict[str, Metric] = Field(default_factory=dict)
+    digests: dict[str, str] = Field(default_factory=dict)
+    key: str | None = None
+    reused_from: str | None = None
+    ingested: Ingested | None = None
+    duration_seconds: float = 0.0
+
+
+def work_name(task: IngestTask | WindowTask | RunTask) -> str:
+    """The name that, with the role, identifies a piece of work in a run."""
+    if isinstance(task, IngestTask):
+        return task.symbol
+    return task.window.label if isinstance(task, WindowTask) else task.gate or task.run_id

@@ -1,0 +1,70 @@
+"""A window, and what a plan says about it."""
+
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal
+
+from schemas.contract.base import Frozen
+from schemas.contract.identifiers import Symbol
+
+# The longest warm-up that any feature declares (a test compares them): bars before a row that its features need.
+WARMUP_BARS = 150
+
+
+Scope = Literal["symbol", "panel"]
+
+# Stands for the symbol in a window whose teacher learns from all symbols together.
+PANEL = "PANEL"
+
+
+class SkipReason(StrEnum):
+    """Why a window is not trained. All but the last can be known from coverage alone."""
+
+    NO_DATA = "no_data"
+    REJECTED_DATA = "rejected_data"
+    MISSING_MAPPING = "missing_mapping"
+    INGEST_FAILED = "ingest_failed"
+    INSUFFICIENT_HISTORY = "insufficient_history"
+    INSUFFICIENT_FUTURE_DATA = "insufficient_future_data"
+    INSUFFICIENT_SAMPLES = "insufficient_samples"
+    SINGLE_CLASS = "single_class"
+
+
+class Span(Frozen):
+    """The days `[start, end)` of a symbol: all of a window that its teacher knows."""
+
+    symbol: Symbol
+    start: date
+    end: date
+
+    @cached_property
+    def label(self) -> str:
+        """`SYMBOL_2022-01-01_to_2022-06-30`, unique in a run."""
+        return f"{self.symbol}_{self.start}_to_{self.end}"
+
+
+class Window(Span):
+    """Train on days `[start, end)`, score on days `[end, score_end)`."""
+
+    score_end: date
+
+    @property
+    def span(self) -> Span:
+        """The days to train on, alone."""
+        return Span(symbol=self.symbol, start=self.start, end=self.end)
+
+    def taught_in(self, scope: Scope) -> "Window":
+        """The window of its teacher: itself, or the panel's over the same days."""
+        if scope == "symbol":
+            return self
+        return Window(symbol=PANEL, start=self.start, end=self.end, score_end=self.score_end)
+
+
+class PlannedWindow(Frozen):
+    """A window and, where it cannot be trained, the reason and a sentence about it."""
+
+    window: Window
+    skip: SkipReason | None = None
+    detail: str = ""
+    expected_rows: int = 0

@@ -1,0 +1,116 @@
+"""One line a record, as text or JSON, saying which run, role, window and attempt it is about.
+
+Both planes log through this, so that one search finds what was said of a window, whoever said it.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+from schemas.config.run import LogFormat
+from schemas.contract.task import Role
+
+LOG_FORMAT_ENV = "GURUKUL_LOG_FORMAT"
+LOG_DIR_ENV = "GURUKUL_LOG_DIR"
+
+TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+FACTS = ("run_id", "role", "window", "attempt", "device")
+WINDOW_ROLES = frozenset({Role.TEACHER, Role.STUDENT})
+
+Fact = str | int
+
+_said: ContextVar[Mapping[str, Fact]] = ContextVar("what log lines are about", default={})  # noqa: B039 (only replaced)
+
+
+class Facts(logging.Filter):
+    """Puts on each record what it is about: `constant`, over it what `about` says, over both the record's own extra."""
+
+    def __init__(self, **constant: Fact) -> None:
+        super().__init__()
+        self._constant = constant
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        for name, value in {**self._constant, **_said.get()}.items():
+            record.__dict__.setdefault(name, value)
+        return True
+
+
+class TextLines(logging.Formatter):
+    """Time, level, logger and message, then `key=value` for each known fact; a traceback follows on its own lines."""
+
+    def __init__(self) -> None:
+        super().__init__(TEXT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        known = "".join(f" {name}={value}" for name, value in _facts_of(record).items())
+        return super().formatMessage(record) + known
+
+
+class JsonLines(JsonFormatter):
+    """One ASCII JSON object a line: timestamp (UTC), level, logger, message, facts, pid, traceback; no nulls."""
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        log_data["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        log_data["level"] = record.levelname
+        log_data["logger"] = record.name
+        log_data["message"] = record.message or record.getMessage()
+        log_data.update(_facts_of(record))
+        log_data["pid"] = record.process or os.getpid()
+        if "exc_info" in message_dict:
+            log_data["traceback"] = message_dict["exc_info"]
+
+
+def facts(run_id: str, role: Role, name: str, attempt: int) -> dict[str, Fact]:
+    """What an attempt's lines carry. `name` is the ledger's; a window's it is only for the roles that train one."""
+    window: dict[str, Fact] = {"window": name} if role in WINDOW_ROLES else {}
+    return {"run_id": run_id, "role": role.value, **window, "attempt": attempt}
+
+
+@contextmanager
+def about(said: Mapping[str, Fact]) -> Iterator[None]:
+    """Every record of this thread inside the block carries `said`, besides what an outer block says."""
+    token = _said.set({**_said.get(), **said})
+    try:
+        yield
+    finally:
+        _said.reset(token)
+
+
+def dressed(handler: logging.Handler, log_format: LogFormat, **constant: Fact) -> logging.Handler:
+    """The handler, writing in `log_format`; each of its lines carries `constant`."""
+    handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
+    handler.addFilter(Facts(**constant))
+    return handler
+
+
+def log_everything(stream: TextIO, log_format: LogFormat, level: int | str, **constant: Fact) -> logging.Handler:
+    """Make `stream` the only place where this process's records, and its warnings, go; the handler returned."""
+    handler = dressed(logging.StreamHandler(stream), log_format, **constant)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(True)
+    return handler
+
+
+def read_lines(text: str) -> list[dict[str, Any]]:
+    """The records of a JSON log; ValueError with its number at a line that is none."""
+    records = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            raise ValueError(f"line {number} is not JSON: {line[:200]}") from None
+    return records
+
+
+def _facts_of(record: logging.LogRecord) -> dict[str, Fact]:
+    values = record.__dict__
+    return {name: values[name] for name in FACTS if values.get(name) is not None}

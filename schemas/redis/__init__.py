@@ -1,0 +1,1 @@
+"""Every Redis key, script and client of the project."""

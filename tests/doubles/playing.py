@@ -1,0 +1,310 @@
+"""A fleet that the test plays: queues, heartbeats, claims and outcomes are real, and nothing computes.
+
+Time is counted in looks: the dispatcher looks at the fleet in every step, each look proves half a second, and each
+time it looks every worker does once what its habit is.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
+
+import psutil
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from rich.console import Console
+
+from orchestrator.broker import embedded as broker
+from orchestrator.dispatch import loop as dispatch
+from orchestrator.dispatch.backlog import Item, Work
+from orchestrator.dispatch.celery_client import Sender
+from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.presence_reader import REFRESH_S, Fleet, task_id
+from orchestrator.events.emitter import Telemetry
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.terminal.live_view import Progress
+from schemas.contract.device import Device, DeviceKind
+from schemas.contract.task import FailureClass, Outcome, Role, Status, WindowTask, work_name
+from schemas.contract.versions import artifact_versions
+from schemas.contract.window import Window
+from schemas.redis.wire import Presence, claim, presence_key, report
+from tests.strategies import training_settings
+from tests.waiting import wait_for
+from workers.handlers import report as outcomes
+
+RUN = "r"
+SETTINGS = training_settings()
+MOST_LOOKS = 600
+
+
+class Steps:
+    """A clock that goes on by the time between two looks whenever it is read."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        self.now += REFRESH_S
+        return self.now
+
+
+class Worker:
+    """A device as the orchestrator knows it: it takes from its queue, claims, holds, runs, answers and beats."""
+
+    def __init__(self, redis: Redis, name: str, slots: int, habit: "Habit", versions: dict[str, str]) -> None:
+        self.redis, self.name, self.slots, self.habit, self.versions = redis, name, slots, habit, versions
+        self.held: dict[str, WindowTask] = {}
+        self.running: dict[str, WindowTask] = {}
+        self.draining = self.silent = False
+        # How many more than it has slots it takes from the queue; whether its heartbeat is older than what it began.
+        self.ahead, self.outdated = 1, False
+
+    def live(self) -> None:
+        """Follow the habit once, then beat."""
+        self.silent = False
+        self.habit(self)
+        self.beat()
+
+    def beat(self) -> None:
+        """Say what it holds and runs; nothing while it is silent."""
+        if self.silent:
+            self.redis.delete(presence_key(self.name))
+            return
+        presence = Presence(
+            device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots),
+            host="h", pid=1, since=datetime.now(UTC), versions=self.versions, draining=self.draining,
+            held=tuple([*self.held, *self.running]), running=() if self.outdated else tuple(self.running),
+        )  # fmt: skip
+        self.redis.set(presence_key(self.name), presence.model_dump_json(), ex=60)
+
+    def take(self) -> None:
+        """Take messages from the queue, until there are as many in hand as it has slots, and those `ahead`."""
+        room = self.slots + self.ahead - len(self.held) - len(self.running)
+        bodies: Any = None if self.draining or not room else self.redis.rpop(self.name, room)
+        for body in bodies or ():
+            message = json.loads(base64.b64decode(json.loads(body)["body"]))[1]["message"]
+            self.held[task_id(body)] = outcomes.parse(message)  # type: ignore[assignment]
+
+    def begin(self) -> None:
+        """Claim what is in hand for each free slot; what is not wanted any more is dropped."""
+        for identity, task in list(self.held.items()):
+            if len(self.running) == self.slots:
+                return
+            if claim(self.redis, task.run_id, task.role, work_name(task), task.attempt, self.name):
+                self.running[identity] = task
+            del self.held[identity]
+
+    def end(self, **details: Any) -> None:
+        """Answer for all that runs: in success, or with `details`."""
+        for identity, task in list(self.running.items()):
+            self.answer(task, **details)
+            del self.running[identity]
+
+    def answer(self, task: WindowTask, **details: Any) -> None:
+        """Append an outcome to the run's stream."""
+        values: dict[str, Any] = {"status": Status.SUCCESS, "duration_seconds": 0.5} | details
+        values |= {"run_id": task.run_id, "role": task.role, "name": work_name(task), "attempt": task.attempt}
+        report(self.redis, task.run_id, Outcome(device=self.name, **values).model_dump_json())
+
+
+Habit = Callable[[Worker], None]
+
+
+def works(worker: Worker) -> None:
+    """End what runs, begin what it has room for."""
+    worker.end()
+    keeps(worker)
+
+
+def keeps(worker: Worker) -> None:
+    """Begin what it has room for, and never end it."""
+    worker.take()
+    worker.begin()
+
+
+def holds(worker: Worker) -> None:
+    """Take from the queue and begin nothing."""
+    worker.take()
+
+
+def rests(worker: Worker) -> None:
+    """Take nothing, begin nothing."""
+
+
+def swallows(worker: Worker) -> None:
+    """Lose what it took before it has begun it."""
+    worker.take()
+    worker.held.clear()
+
+
+def loses(worker: Worker) -> None:
+    """Lose what it has begun."""
+    keeps(worker)
+    worker.running.clear()
+
+
+def silence(worker: Worker) -> None:
+    """Do nothing and say nothing."""
+    worker.silent = True
+
+
+def fails(worker: Worker, failure: FailureClass) -> None:
+    """End what runs in `failure`."""
+    worker.end(status=Status.FAILED, failure=failure, message="so it is played")
+    keeps(worker)
+
+
+def spells(*spells: tuple[Habit, int]) -> Habit:
+    """One habit after another, each for so many looks; the last one for good."""
+    habits = [habit for habit, looks in spells for _ in range(looks)]
+    return lambda worker: (habits.pop(0) if len(habits) > 1 else habits[0])(worker)
+
+
+class Played(Sender):
+    """The fleet, standing where the sender is: it sends to the real queues and remembers what it was asked for."""
+
+    def __init__(self, url: str, redis: Redis) -> None:
+        super().__init__(url)
+        self.redis = redis
+        self.workers: dict[str, Worker] = {}
+        self.sent: list[tuple[str, str, int]] = []
+        self.killed: list[tuple[str, str]] = []
+        self.looks = 0
+        self.watch: Callable[[], object] = lambda: None
+        self.planned: dict[int, Callable[[], object]] = {}
+        self.screen = io.StringIO()
+
+    def add(self, name: str, slots: int = 1, habit: Habit = works, versions: dict[str, str] | None = None) -> Worker:
+        """A worker is there from now on; its `versions` are this code's unless they are given."""
+        worker = self.workers[name] = Worker(self.redis, name, slots, habit, versions or artifact_versions())
+        worker.beat()
+        return worker
+
+    def send(self, work: Sequence[tuple[Work, str]]) -> None:
+        self.sent += [(work_name(task), device, task.attempt) for task, device in work]
+        super().send(work)
+
+    def kill(self, identity: str, device: str) -> None:
+        """What runs under that id runs no more, and answers no more."""
+        self.killed.append((identity, device))
+        self.workers[device].running.pop(identity, None)
+
+    def tend(self) -> None:
+        """A look at the fleet: everybody lives a little, then the test may step in."""
+        self.looks += 1
+        assert self.looks < MOST_LOOKS, f"the run does not end; sent so far: {self.sent}"
+        with suppress(RedisError):
+            for worker in self.workers.values():
+                worker.live()
+        self.planned.get(self.looks, lambda: None)()
+        self.watch()
+
+    def at(self, look: int, action: Callable[[], object]) -> None:
+        """Have something happen in that look."""
+        self.planned[look] = action
+
+    def dispatcher(self, ledger: Ledger, run_id: str = RUN, window_limit_s: float | None = None) -> Dispatcher:
+        progress = Progress(Console(file=self.screen, width=200), run_id)
+        progress.show()
+        telemetry = Telemetry(self.redis, run_id, None, progress.take)
+        return Dispatcher(run_id, self.redis, ledger, self, telemetry, progress, self.tend, window_limit_s)
+
+    def devices_of(self, name: str) -> list[str]:
+        """Where a piece of work was sent, in order."""
+        return [device for sent, device, _ in self.sent if sent == name]
+
+    def queued(self, device: str) -> list[str]:
+        """Ids in a device's queue, the next one first."""
+        bodies: Any = self.redis.lrange(device, 0, -1)
+        return [task_id(body) for body in reversed(bodies)]
+
+
+@contextmanager
+def playing(url: str) -> Iterator[Played]:
+    """An empty server and fleet. Looks follow one another without a pause, and nothing waits to be tried again."""
+    with broker.connect(url) as redis, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dispatch, "Fleet", lambda redis: Fleet(redis, Steps()))
+        patch.setattr(dispatch, "BLOCK_MS", None)
+        patch.setattr(dispatch, "RETRY_BACKOFF_S", 0.0)
+        redis.flushall()
+        played = Played(url, redis)
+        yield played
+        played.close()
+        redis.flushall()
+
+
+def teachers(ledger: Ledger, count: int, symbol: str = "A", run_id: str = RUN) -> list[Item]:
+    """Teachers of one symbol's first windows, the longest first, entered in the ledger."""
+    tasks = [
+        WindowTask(
+            run_id=run_id, data_dir="/nowhere", role=Role.TEACHER, settings=SETTINGS, bars={symbol: "0"},
+            window=Window(symbol=symbol, start=date(2000 + i, 1, 1), end=date(2001 + i, 1, 1),
+                          score_end=date(2002 + i, 1, 1)),
+        )
+        for i in range(count)
+    ]  # fmt: skip
+    ledger.add(Role.TEACHER, [work_name(task) for task in tasks])
+    return [Item(task, size=count - i) for i, task in enumerate(tasks)]
+
+
+class Ends:
+    """Hears how work ends, notes what `note` finds then, and asks for nothing more."""
+
+    def __init__(self, note: Callable[[Outcome], Any] = lambda outcome: None) -> None:
+        self.heard: list[Outcome] = []
+        self.notes: list[Any] = []
+        self._note = note
+
+    def __call__(self, outcome: Outcome) -> tuple[()]:
+        self.heard.append(outcome)
+        self.notes.append(self._note(outcome))
+        return ()
+
+    @property
+    def names(self) -> list[str]:
+        return [outcome.name for outcome in self.heard]
+
+
+def forget(redis: Redis) -> None:
+    """Empty the server, a millisecond at least after what was written last: ids in streams are made of those."""
+
+    def millisecond() -> int:
+        seconds, microseconds = redis.time()
+        return seconds * 1000 + microseconds // 1000
+
+    then = millisecond()
+    wait_for(lambda: millisecond() > then, "another millisecond")
+    redis.flushall()
+
+
+class Breakable:
+    """An embedded server of the test's own, which can be taken away and brought back."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        with Redis.from_url(url) as redis:
+            self._server = psutil.Process(redis.info("server")["process_id"])
+        self._guard = self._server.parent()
+
+    def take_away(self) -> None:
+        """Kill it; its guard, which would start it again at once, stands still."""
+        self._guard.suspend()
+        self._server.kill()
+        wait_for(lambda: self._server.status() == psutil.STATUS_ZOMBIE, "the end of the server")
+
+    def bring_back(self) -> None:
+        """Let its guard start it again; returns when it answers."""
+        self._guard.resume()
+        with Redis.from_url(self.url) as redis:
+            wait_for(partial(_answers, redis), "an answer of the server")
+
+
+def _answers(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisError:
+        return False

@@ -1,0 +1,1 @@
+"""Tests of the structure, the packaging and the docs."""

@@ -1,0 +1,58 @@
+"""Docs are held to the code."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+from schemas.contract.event import EventType
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_setting_is_documented_as_it_is() -> None:
+    """`docs/settings.md` is what `docs/generate.py` writes from RunConfig today."""
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["settings_page"]()
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == page
+
+
+def test_the_schema_of_events_is_the_code_s() -> None:
+    """`docs/training-event.schema.json` is what `docs/generate.py` writes, and leads with the original ten fields."""
+    text = (ROOT / "docs" / "training-event.schema.json").read_text(encoding="utf-8")
+    assert text == runpy.run_path(str(ROOT / "docs" / "generate.py"))["event_schema"]()
+    original = (
+        "timestamp", "run_id", "event_type", "phase", "symbol", "window_label", "status", "metrics", "message",
+        "duration_seconds",
+    )  # fmt: skip
+    assert tuple(json.loads(text)["properties"])[:10] == original
+
+
+def test_every_type_of_event_is_described() -> None:
+    """`docs/telemetry.md` has a row for each."""
+    page = (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8")
+    assert all(f"`{kind}`" in page for kind in EventType)
+
+
+def test_every_link_and_picture_of_the_docs_is_there() -> None:
+    """Each relative link in a Markdown file leads to a file of the project."""
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_lock_holds_names_and_versions_only() -> None:
+    """Each line of `requirements.lock` is a name, a version and at most a marker."""
+    line = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+( ; [^#@]+)?")
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    assert lines
+    assert all(line.fullmatch(each) for each in lines)
+
+
+def test_every_drawing_of_the_method_is_drawn_from_the_code(tmp_path: Path) -> None:
+    """`docs/drawings.py` draws each picture that method.md shows, and no other."""
+    drawings = runpy.run_path(str(ROOT / "docs" / "drawings.py"))
+    drawings["main"].__globals__["IMAGES"] = tmp_path
+    drawings["main"]()
+    shown = re.findall(r"images/(method-[a-z]+\.svg)", (ROOT / "docs" / "method.md").read_text(encoding="utf-8"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(shown)
+    assert len(shown) == 5

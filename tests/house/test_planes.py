@@ -1,0 +1,62 @@
+"""Two planes and a contract: who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# A process of its own, which is made of libraries that only draw.
+DASHBOARD = ROOT / "orchestrator" / "dashboard"
+HEAVY = (
+    "altair", "cupy", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "statsmodels", "streamlit",
+    "vl_convert", "workers", "xgboost",
+)  # fmt: skip
+
+
+def imports_of(package: str) -> set[str]:
+    """Top-level names that any module of a package imports, at whatever depth."""
+    names: set[str] = set()
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(
+    ("package", "others"),
+    [("orchestrator", {"workers"}), ("workers", {"orchestrator"}), ("schemas", {"workers", "orchestrator"})],
+)
+def test_planes_do_not_import_each_other(package: str, others: set[str]) -> None:
+    """No module of a plane names the other, not even inside a function."""
+    assert not imports_of(package) & others
+
+
+def test_the_orchestrator_starts_without_the_learning_stack() -> None:
+    """A process that has loaded all of the orchestrator, but for the dashboard, holds none of the heavy libraries."""
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "orchestrator").rglob("*.py")
+        if path.name != "__main__.py" and DASHBOARD not in path.parents
+    ]
+    assert "orchestrator.cli.dashboard" in modules
+    code = f"import {', '.join(modules)}, sys; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_the_dashboard_computes_nothing() -> None:
+    """What the dashboard's process imports by itself may draw and lay out tables; nothing of it learns or tests."""
+    assert not imports_of("orchestrator/dashboard") & (set(HEAVY) - {"altair", "pandas", "pyarrow", "streamlit"})
+
+
+def test_a_worker_process_parent_does_not_load_the_learning_stack() -> None:
+    """The Celery parent imports the tasks without xgboost: only pool children, spawned, hold it."""
+    code = "import workers.celery.tasks, sys; print(sorted({'xgboost', 'sklearn', 'cupy'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.stdout.strip() == "[]", result.stdout + result.stderr

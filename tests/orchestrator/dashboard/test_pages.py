@@ -1,0 +1,238 @@
+"""The dashboard in a real browser: it shows what is stored, wherever it is looked at, and nothing before the password.
+
+Runs here are one real run and copies of it that were hurt in one way each.
+"""
+
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from schemas.contract.judgement import Statistics, Validation
+from tests.conftest import Finished, orchestrator, tree
+from tests.orchestrator.dashboard.conftest import DESKTOP_PX, PHONE_PX, Seen
+
+Look = Callable[..., Seen]
+Dashboard = Callable[..., str]
+
+SECRET = "correct horse"
+# The first page is at the root: Streamlit gives it no address of its own.
+PAGES = {"": "Training Progress", "results": "Results", "releases": "Releases"}
+
+
+def copied(run: Finished, cwd: Path, name: str, status: str = "ready-for-review") -> Path:
+    """A copy of a run under another name, with another status."""
+    folder = cwd / "data" / "models" / name
+    shutil.copytree(run.folder, folder)
+    manifest = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(manifest | {"run_id": name, "created": "2020-01-01T00:00:00Z"}))
+    with closing(sqlite3.connect(folder / "ledger.db")) as db, db:
+        db.execute("UPDATE run SET value = ? WHERE key = 'status'", (status,))
+        db.execute("INSERT OR REPLACE INTO run VALUES ('message', ?)", (f"{status} for the test",))
+    for leftover in folder.glob("ledger.db-*"):
+        leftover.unlink()
+    return folder
+
+
+def picker(page: Page) -> Locator:
+    """The choice of a run."""
+    return page.get_by_role("combobox", name="Run", exact=True)
+
+
+def cell(row: Locator, name: str) -> Locator:
+    """A cell of a table's row by its column."""
+    return row.locator(f'td[data-name="{name}"]')
+
+
+@pytest.fixture(scope="module")
+def place(two_device_run: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the run, a twin of it, an unjudged one, a failed one, a broken one; the run is live in staging."""
+    cwd = tmp_path_factory.mktemp("looked_at")
+    for name in ("data", "release"):
+        shutil.copytree(two_device_run.cwd / name, cwd / name)
+    copied(two_device_run, cwd, "twin")
+    (copied(two_device_run, cwd, "stopped", "running") / "statistics.json").unlink()
+    (copied(two_device_run, cwd, "broken_down", "failed") / "statistics.json").unlink()
+    broken = copied(two_device_run, cwd, "torn") / "run.json"
+    broken.write_bytes(broken.read_bytes()[:100])
+    for command in (
+        ("approve", "generated", "--by", "asha", "--override", "to see how it goes", "--note", "of <b>May</b>"),
+        ("deploy", "generated", "--to", "staging", "--by", "asha"),
+        ("reject", "twin", "--by", "ravi", "--note", "one is enough"),
+    ):
+        result = orchestrator(*command, cwd=cwd)
+        assert result.returncode == 0, result.stderr
+    return cwd
+
+
+@pytest.fixture(scope="module")
+def url(place: Path, dashboard: Dashboard) -> str:
+    """A dashboard of that folder."""
+    return dashboard(place)
+
+
+@pytest.mark.parametrize("width", [DESKTOP_PX, PHONE_PX])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", ["results", "releases"])
+def test_a_page_fits_and_complains_of_nothing(url: str, look: Look, page: str, scheme: str, width: int) -> None:
+    """Light and dark, on a desk and on a phone: no error in the console, no exception, nothing to scroll sideways."""
+    seen = look(f"{url}/{page}?run=generated", scheme=scheme, width=width)
+    expect(seen.page.locator("h1")).to_have_text(PAGES[page])
+    background = seen.page.get_by_test_id("stApp").evaluate("element => getComputedStyle(element).backgroundColor")
+    brightness = sum(int(part) for part in background.removeprefix("rgb(").removesuffix(")").split(",")[:3])
+    assert (brightness < 150) == (scheme == "dark"), background
+    assert seen.page.get_by_test_id("stException").count() == 0
+    assert seen.overflow_px <= 0
+    assert seen.complaints == []
+
+
+def test_results_are_the_stored_numbers(url: str, place: Path, look: Look) -> None:
+    """Verdict, reasons, each criterion of each gate and the scores are those of the run's files."""
+    folder = place / "data" / "models" / "generated"
+    statistics = Statistics.model_validate_json((folder / "statistics.json").read_bytes())
+    validation = Validation.model_validate_json((folder / "validation.json").read_bytes())
+    stored = json.loads((place / "release" / "audit_generated" / "metrics.json").read_text())
+    page = look(f"{url}/results?run=generated").page
+    expect(page.locator(".g-word")).to_have_text(stored["recommendation"])
+    expect(page.locator(".g-verdict li")).to_have_text(stored["reasons"])
+    tiles = page.get_by_test_id("stMetric")
+    passed = sum(gate.passed for gate in statistics.gates)
+    expect(tiles.filter(has_text="gates passed")).to_contain_text(f"{passed} of {len(statistics.gates)}")
+    expect(tiles.filter(has_text="predictions")).to_contain_text(f"{validation.rows:,}")
+    net = validation.trading["student"].net_bps_a_day
+    expect(tiles.filter(has_text="net, bps a day")).to_contain_text(f"{net:+.2f}")
+    gates = page.get_by_test_id("stExpander")
+    assert gates.count() == len(statistics.gates)
+    for place_, gate in enumerate(statistics.gates):
+        box = gates.nth(place_)
+        expect(box.locator("summary")).to_contain_text(f"{gate.name}: {'passed' if gate.passed else 'not passed'}.")
+        box.locator("summary").click()
+        rows = box.locator("tbody tr")
+        expect(rows).to_have_count(len(gate.criteria))
+        for row, each in zip(rows.all(), gate.criteria, strict=True):
+            expect(row.locator("td").first).to_have_text(each.name)
+            expect(cell(row, "ruling")).to_have_text(each.ruling.value if each.decides else "informs")
+            expect(cell(row, "number")).to_have_text(
+                "\N{EN DASH}" if each.statistic is None else f"{each.statistic:.4g}"
+            )
+            expect(cell(row, "in words")).to_have_text(each.reason)
+    losses = page.locator('td[data-name="log loss"]').all_inner_texts()
+    assert losses == [f"{scores.log_loss:.4f}" for scores in validation.scores.values()]
+
+
+def test_every_chart_of_the_audit_is_drawn(url: str, look: Look) -> None:
+    """Reliability, skill by symbol and window, equity and importances are charts, with words for who cannot see."""
+    page = look(f"{url}/results?run=generated").page
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(5)
+    for canvas in page.get_by_test_id("stVegaLiteChart").locator("canvas").all():
+        box = canvas.bounding_box()
+        assert box is not None and box["width"] > 300
+
+
+def test_the_run_picked_survives_a_reload_and_another_page(url: str, look: Look) -> None:
+    """What was picked is in the address, and is still picked after a reload and on the next page."""
+    seen = look(f"{url}/results")
+    expect(picker(seen.page)).to_have_value(re.compile("^generated "))
+    picker(seen.page).click()
+    seen.page.get_by_role("option", name="twin").click()
+    expect(picker(seen.page)).to_have_value(re.compile("^twin "))
+    seen.page.wait_for_url("**/results?run=twin")
+    seen.page.reload()
+    expect(picker(seen.page)).to_have_value(re.compile("^twin "))
+    seen.settle()
+    seen.page.get_by_role("link", name="Training Progress").click()
+    expect(seen.page.locator("h1")).to_have_text("Training Progress")
+    expect(picker(seen.page)).to_have_value(re.compile("^twin "))
+    assert seen.complaints == []
+
+
+def test_two_runs_stand_side_by_side(url: str, place: Path, look: Look) -> None:
+    """The second run's numbers stand beside the first's; copies differ in nothing, and it says so."""
+    page = look(f"{url}/results?run=generated&beside=twin").page
+    validation = Validation.model_validate_json((place / "data/models/generated/validation.json").read_bytes())
+    loss = f"{validation.scores['student'].log_loss:.6g}"
+    row = page.locator("tr").filter(has=page.get_by_text("log loss, student", exact=True))
+    expect(row.locator("td")).to_have_text(["log loss, student", loss, loss])
+    expect(page.get_by_text("They were asked for the same")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("run", "sentence"),
+    [
+        ("stopped", "This run was interrupted. orchestrator resume stopped takes it to its end."),
+        ("broken_down", "This run failed: failed for the test. Mend that, then orchestrator resume broken_down"),
+    ],
+)
+def test_a_run_without_a_verdict_says_what_to_do(url: str, look: Look, run: str, sentence: str) -> None:
+    """Interrupted and failed runs are sentences with the next command, not tables of nothing, and no exception."""
+    seen = look(f"{url}/results?run={run}")
+    expect(seen.page.get_by_test_id("stAlert")).to_contain_text(sentence)
+    expect(seen.page.get_by_text("It was not judged yet")).to_be_visible()
+    assert seen.page.get_by_test_id("stException").count() == 0
+    assert seen.complaints == []
+
+
+def test_a_damaged_run_is_named_and_hides_no_other(url: str, look: Look) -> None:
+    """A folder whose run.json is torn is named with its reason; the others can be picked."""
+    page = look(f"{url}/results").page
+    expect(page.get_by_test_id("stCaptionContainer").filter(has_text="Not shown: torn")).to_contain_text("run.json")
+    picker(page).click()
+    expect(page.get_by_role("option")).to_have_count(4)
+
+
+def test_releases_say_who_did_what(url: str, look: Look) -> None:
+    """What is live, the newest action first, who decided with which words; what a person wrote stays text."""
+    page = look(f"{url}/releases").page
+    expect(page.locator(".g-live")).to_contain_text("generated.")
+    expect(page.locator(".g-live")).to_contain_text("nothing is live")
+    candidates, decisions, history = page.locator(".g-table").all()
+    row = candidates.locator("tbody tr").filter(has_text="generated")
+    expect(row).to_contain_text("approved by asha")
+    expect(cell(row, "live in")).to_have_text("staging")
+    expect(cell(row, "next")).to_have_text("orchestrator deploy generated --to production")
+    expect(decisions.locator("tbody tr").first).to_contain_text("one is enough")
+    expect(decisions.locator("tbody tr").last).to_contain_text("override: to see how it goes; of <b>May</b>")
+    expect(cell(history, "what")).to_have_text(["rejected", "deployed", "approved"])
+
+
+def test_looking_changes_nothing(url: str, place: Path, look: Look) -> None:
+    """Every page looked at, all files of runs and releases are there with the same bytes, and none besides."""
+    before = tree(place / "data"), tree(place / "release")
+    for page in PAGES:
+        look(f"{url}/{page}?run=stopped")
+    assert (tree(place / "data"), tree(place / "release")) == before
+
+
+@pytest.mark.parametrize("page", list(PAGES))
+def test_an_empty_folder_says_how_to_begin(tmp_path: Path, dashboard: Dashboard, look: Look, page: str) -> None:
+    """Where nothing was ever run, each page says so and shows a command; nothing is made on disk."""
+    seen = look(f"{dashboard(tmp_path)}/{page}")
+    expect(seen.page.get_by_test_id("stCode")).to_contain_text("orchestrator")
+    expect(seen.page.get_by_test_id("stAlert")).to_contain_text("data/models")
+    assert seen.page.get_by_test_id("stException").count() == 0
+    assert seen.complaints == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".log"]
+
+
+def test_nothing_is_shown_before_the_password(place: Path, dashboard: Dashboard, look: Look) -> None:
+    """Without the password there is a form and no page; a wrong one is said; the right one opens what was asked for."""
+    seen = look(f"{dashboard(place, GURUKUL_DASHBOARD_PASSWORD=SECRET)}/results?run=twin")
+    page = seen.page
+    expect(page.get_by_label("Password", exact=True)).to_be_visible()
+    for hidden in ("Results", "Releases", "twin", "generated"):
+        assert page.get_by_text(hidden).count() == 0
+    page.get_by_label("Password", exact=True).fill(SECRET[:-1])
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_test_id("stAlert")).to_have_text("That is not the password.")
+    assert page.get_by_text("twin").count() == 0
+    page.get_by_label("Password", exact=True).fill(SECRET)
+    page.get_by_role("button", name="Open").click()
+    expect(page.locator("h1")).to_have_text("Results")
+    expect(picker(page)).to_have_value(re.compile("^twin "))
+    assert seen.complaints == []

@@ -1,0 +1,151 @@
+"""Which attempt may begin, and by whom, decided by scripts on a real server."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis import Redis
+
+from orchestrator.dispatch.loop import clear
+from orchestrator.events.stream_reader import read_beyond
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.redis.wire import RUN_KEYS_EXPIRY_S, allow, attempts_key, claim, events_stream, recall
+from tests.strategies import examples
+
+WORK = ("r", "teacher", "A_2022-01-01_to_2022-06-30")
+STUDENT = ("r", "student", "A_2022-01-01_to_2022-06-30")
+
+
+def test_an_attempt_is_begun_once(redis: Redis) -> None:
+    """The first claimant of what was allowed begins it, and no other does."""
+    allow(redis, *WORK, 1)
+    assert claim(redis, *WORK, 1, "d0 17")
+    assert not claim(redis, *WORK, 1, "d0 18")
+    assert not claim(redis, *WORK, 1, "d0 1")
+
+
+def test_a_claimant_may_ask_twice(redis: Redis) -> None:
+    """A worker whose reply got lost asks again and has it still."""
+    allow(redis, *WORK, 1)
+    assert claim(redis, *WORK, 1, "d0 17")
+    assert claim(redis, *WORK, 1, "d0 17")
+
+
+def test_a_beginning_is_told_of_once(redis: Redis) -> None:
+    """The event that goes with a claim is in the stream once: a claim that is repeated or refused tells nothing."""
+    event = TrainingEvent(run_id="r", event_type=EventType.TEACHER_WINDOW_START, status=EventStatus.IN_PROGRESS)
+    allow(redis, *WORK, 1)
+    assert [claim(redis, *WORK, 1, who, event) for who in ("d0 17", "d0 17", "d1 1")] == [True, True, False]
+    (body,) = [body for _, body in read_beyond(redis, events_stream("r"), "0-0", "event", 10, block_ms=None)]
+    assert TrainingEvent.model_validate_json(body) == event.model_copy(update={"seq": 1})
+
+
+def test_of_many_claimants_one_wins(server: str, redis: Redis) -> None:
+    """When sixteen claim one attempt at the same time, exactly one begins it."""
+    allow(redis, *WORK, 1)
+
+    def ask(number: int) -> bool:
+        with Redis.from_url(server) as own:
+            return claim(own, *WORK, 1, f"d{number} 1")
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(ask, range(16))) == 1
+
+
+def test_what_was_not_allowed_cannot_begin(redis: Redis) -> None:
+    """An attempt that nobody allowed, of that number, role, window or run, cannot begin."""
+    assert not claim(redis, *WORK, 1, "d0 17")
+    allow(redis, *WORK, 1)
+    assert not claim(redis, *WORK, 11, "d0 17")
+    assert not claim(redis, *STUDENT, 1, "d0 17")
+    assert not claim(redis, "r2", *WORK[1:], 1, "d0 17")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_superseded_attempt_cannot_begin(redis: Redis, begun: bool) -> None:
+    """Once a newer attempt was allowed, the older can begin no more, though somebody had begun it; the newer can."""
+    allow(redis, *WORK, 1)
+    assert not begun or claim(redis, *WORK, 1, "d0 17")
+    allow(redis, *WORK, 2)
+    assert not claim(redis, *WORK, 1, "d0 17")
+    assert claim(redis, *WORK, 2, "d1 17")
+
+
+def test_a_recalled_attempt_cannot_begin(redis: Redis) -> None:
+    """What was taken back in time can begin no more, and can be taken back again."""
+    allow(redis, *WORK, 1)
+    assert recall(redis, *WORK, 1)
+    assert not claim(redis, *WORK, 1, "d0 17")
+    assert recall(redis, *WORK, 1)
+
+
+def test_what_was_begun_cannot_be_recalled(redis: Redis) -> None:
+    """Taking back fails once somebody has begun, and the claimant keeps it; another number's claim is no hindrance."""
+    allow(redis, *WORK, 1)
+    claim(redis, *WORK, 1, "d0 17")
+    assert not recall(redis, *WORK, 1)
+    assert claim(redis, *WORK, 1, "d0 17")
+    allow(redis, *STUDENT, 11)
+    claim(redis, *STUDENT, 11, "d0 17")
+    assert recall(redis, *WORK, 2)
+
+
+def test_an_older_attempt_can_be_recalled_and_the_newer_stays(redis: Redis) -> None:
+    """Taking back what was superseded long ago does not touch the attempt that took its place."""
+    allow(redis, *WORK, 1)
+    allow(redis, *WORK, 2)
+    assert recall(redis, *WORK, 1)
+    assert claim(redis, *WORK, 2, "d0 17")
+
+
+def test_nothing_of_a_cleared_run_can_begin(redis: Redis) -> None:
+    """When a run is cleared away, what a worker still holds of it can begin no more; another run's can."""
+    for run in ("r", "r2"):
+        allow(redis, run, *WORK[1:], 1)
+    clear(redis, "r", ["d0"])
+    assert not claim(redis, *WORK, 1, "d0 17")
+    assert claim(redis, "r2", *WORK[1:], 1, "d0 17")
+
+
+def test_attempts_of_a_run_that_nobody_ends_expire(redis: Redis) -> None:
+    """The hash of a run goes by itself in the end."""
+    allow(redis, *WORK, 1)
+    assert 0 < redis.ttl(attempts_key("r")) <= RUN_KEYS_EXPIRY_S
+
+
+steps = st.one_of(
+    st.just(("allow", 0)),
+    st.tuples(st.just("recall"), st.just(0)),
+    st.tuples(st.sampled_from(["d0 1", "d0 2", "d1 1"]), st.integers(0, 2)),
+)
+runs = count()
+
+
+@examples(80)
+@given(steps=st.lists(steps, max_size=25))
+def test_no_two_claimants_without_a_newer_attempt_between(server: str, steps: list[tuple[str, int]]) -> None:
+    """Whoever claims which of the last attempts, and whatever is recalled: one claimant an attempt, the newest alone.
+
+    What was recalled has none, and what has one is not recalled.
+    """
+    work = (f"r{next(runs)}", "teacher", "x")
+    newest, claimants, recalled = 0, dict[int, str](), set[int]()
+    with Redis.from_url(server) as redis:
+        for step, back in steps:
+            attempt: Any = newest - back
+            if step == "allow":
+                newest += 1
+                allow(redis, *work, newest)
+            elif step == "recall":
+                taken_back = recall(redis, *work, newest)
+                assert taken_back == (newest not in claimants)
+                recalled |= {newest} if taken_back else set()
+            elif claim(redis, *work, attempt, step):
+                assert attempt == newest > 0
+                assert attempt not in recalled
+                assert claimants.setdefault(attempt, step) == step
+            else:
+                assert attempt != newest or not newest or attempt in recalled or claimants[attempt] != step

@@ -1,0 +1,144 @@
+"""Who is there and what lies in the queues, on a real server, with real messages and a clock of the test's own."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from redis import Redis
+
+from orchestrator.dispatch.celery_client import Sender
+from orchestrator.dispatch.presence_reader import GONE_S, LONGEST_STEP_S, REFRESH_S, Fleet, withdraw
+from schemas.contract.device import Device, DeviceKind
+from schemas.contract.task import Role, RunTask
+from schemas.redis.wire import Presence, alone_key, attempt_id, presence_key
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def sender(server: str, redis: Redis) -> Iterator[Sender]:
+    opened = Sender(server)
+    yield opened
+    opened.close()
+
+
+def send(sender: Sender, device: str, *runs: str, attempt: int = 1) -> list[str]:
+    """One message a run; returns their ids."""
+    tasks = [RunTask(run_id=run, attempt=attempt, data_dir="d", role=Role.AUDIT, release_dir="x") for run in runs]
+    sender.send([(task, device) for task in tasks])
+    return [attempt_id(run, Role.AUDIT, run, attempt) for run in runs]
+
+
+def beat(redis: Redis, *names: str) -> None:
+    for name in names:
+        device = Device(name=name, kind=DeviceKind.CPU, slots=1)
+        presence = Presence(device=device, host="h", pid=1, since=datetime.now(UTC))
+        redis.set(presence_key(name), presence.model_dump_json())
+
+
+def look(fleet: Fleet, clock: Clock, after_s: float = REFRESH_S) -> list[str]:
+    """Who is there `after_s` seconds after the last look."""
+    clock.now += after_s
+    assert fleet.refresh() is not None
+    return sorted(fleet.present)
+
+
+def test_a_device_is_there_from_its_first_heartbeat(redis: Redis) -> None:
+    """A device is known as soon as one look finds it, with all that its heartbeat says."""
+    clock = Clock()
+    fleet = Fleet(redis, clock)
+    assert look(fleet, clock) == []
+    beat(redis, "d1", "d0")
+    assert look(fleet, clock) == ["d0", "d1"]
+    assert fleet.present["d0"].device.slots == 1
+
+
+def test_a_look_is_taken_every_half_second_at_most(redis: Redis) -> None:
+    """Asked again too early, nothing is read and nothing is proven."""
+    clock = Clock()
+    fleet = Fleet(redis, clock)
+    look(fleet, clock)
+    beat(redis, "d0")
+    clock.now += REFRESH_S / 2
+    assert fleet.refresh() is None
+    assert not fleet.present
+    clock.now += REFRESH_S / 2
+    assert fleet.refresh() == REFRESH_S
+    assert fleet.present
+
+
+def test_a_device_is_kept_for_two_seconds_of_absence(redis: Redis) -> None:
+    """Who is missed stays until looks have missed it for longer than GONE_S; one heartbeat starts that anew."""
+    clock = Clock()
+    fleet = Fleet(redis, clock)
+    beat(redis, "d0")
+    look(fleet, clock)
+    for _ in range(2):
+        redis.delete(presence_key("d0"))
+        for _ in range(int(GONE_S / REFRESH_S)):
+            assert look(fleet, clock) == ["d0"]
+        beat(redis, "d0")
+        assert look(fleet, clock) == ["d0"]
+    redis.delete(presence_key("d0"))
+    seen = [look(fleet, clock) for _ in range(int(GONE_S / REFRESH_S) + 1)]
+    assert seen == [["d0"]] * (len(seen) - 1) + [[]]
+
+
+def test_time_without_looks_proves_nothing(redis: Redis) -> None:
+    """After a minute in which nobody could look, a device that is missed has been missed for a second at most."""
+    clock = Clock()
+    fleet = Fleet(redis, clock)
+    beat(redis, "d0", "d1")
+    look(fleet, clock)
+    redis.delete(presence_key("d0"))
+    clock.now += 60.0
+    assert fleet.refresh() == LONGEST_STEP_S
+    assert sorted(fleet.present) == ["d0", "d1"]
+    beat(redis, "d0")
+    assert look(fleet, clock) == ["d0", "d1"]
+
+
+def test_a_look_says_who_wants_a_device_alone(redis: Redis) -> None:
+    """`alone` names, for each device that is reserved, the run that reserved it."""
+    clock = Clock()
+    fleet = Fleet(redis, clock)
+    redis.set(alone_key("d0"), "another")
+    look(fleet, clock)
+    assert fleet.alone == {"d0": "another"}
+    redis.delete(alone_key("d0"))
+    look(fleet, clock)
+    assert fleet.alone == {}
+
+
+def test_a_queue_holds_what_was_sent_there(redis: Redis, sender: Sender) -> None:
+    """The ids in a device's queue are those of the attempts that were sent there, and no other device's."""
+    here, there = send(sender, "d0", "r", "s"), send(sender, "d1", "t")
+    fleet = Fleet(redis)
+    assert fleet.queued("d0") == set(here)
+    assert fleet.queued("d1") == set(there)
+    assert fleet.queued("d2") == set()
+
+
+def test_only_what_begins_with_the_prefix_is_withdrawn(redis: Redis, sender: Sender) -> None:
+    """A run's messages go from the queues that are named, whatever lies between them; all others stay in order."""
+    send(sender, "d0", "r", "r2", "r", "s", "r")
+    send(sender, "d1", "r")
+    withdraw(redis, ["d0", "nobody"], "r/")
+    assert Fleet(redis).queued("d0") == {"r2/audit/r2/1", "s/audit/s/1"}
+    assert redis.llen("d0") == 2
+    assert redis.llen("d1") == 1
+
+
+def test_one_attempt_is_withdrawn_and_not_the_next(redis: Redis, sender: Sender) -> None:
+    """Withdrawing an attempt by its id leaves every other attempt at the same work."""
+    (first,) = send(sender, "d0", "r", attempt=1)
+    (second,) = send(sender, "d0", "r", attempt=2)
+    withdraw(redis, ["d0"], first)
+    assert Fleet(redis).queued("d0") == {second}

@@ -1,0 +1,215 @@
+"""A run that stops leaves the broker as it should, one that is resumed finds what is out, one waits for its broker."""
+
+from collections.abc import Iterable
+
+import pytest
+from redis import Redis
+
+from orchestrator.dispatch.backlog import Item
+from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.ledger.ledger import Ledger
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.task import FailureClass, Role, Status, work_name
+from schemas.redis.wire import (
+    RUN_KEYS_LINGER_S,
+    attempts_key,
+    claim,
+    emit,
+    events_stream,
+    outcomes_stream,
+    sequence_key,
+)
+from tests.doubles.playing import (
+    RUN,
+    Breakable,
+    Ends,
+    Habit,
+    Played,
+    forget,
+    keeps,
+    playing,
+    rests,
+    spells,
+    swallows,
+    teachers,
+    works,
+)
+
+
+class Stopped(Exception):
+    """The orchestrator stops here."""
+
+
+def stop_after(looks: int, played: Played, run: Dispatcher, work: Iterable[Item]) -> None:
+    """Let a run go on until that look, as if its process were killed there."""
+
+    def stop() -> None:
+        raise Stopped
+
+    played.at(looks, stop)
+    with pytest.raises(Stopped):
+        run.run(work, Ends())
+
+
+def states(ledger: Ledger) -> list[str]:
+    return [record.state for record in ledger.records(Role.TEACHER)]
+
+
+def test_a_resumed_run_takes_over_what_is_out(ledger: Ledger, played: Played) -> None:
+    """What runs or waits at a device since before the orchestrator was killed ends there, and is not sent again."""
+    played.add("d0", habit=spells((keeps, 30), (works, 1)))
+    work, ends = teachers(ledger, 2), Ends()
+    stop_after(4, played, played.dispatcher(ledger), work)
+    resumed = played.dispatcher(ledger)
+    resumed.drain()
+    resumed.run(work, ends)
+    assert [(end.status, end.attempt) for end in ends.heard] == [(Status.SUCCESS, 1)] * 2
+    assert len(played.sent) == 2
+
+
+def test_a_resumed_run_sends_again_what_nobody_has(ledger: Ledger, played: Played) -> None:
+    """What was out when the orchestrator was killed and is nowhere now is sent again: nobody had begun it."""
+    worker = played.add("d0", habit=swallows)
+    work, ends = teachers(ledger, 2), Ends()
+    stop_after(4, played, played.dispatcher(ledger), work)
+    worker.habit = works
+    played.dispatcher(ledger).run(work, ends)
+    assert [(end.status, end.attempt) for end in ends.heard] == [(Status.SUCCESS, 2)] * 2
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_resumed_run_does_not_wait_for_devices_that_are_gone(ledger: Ledger, played: Played, forgotten: bool) -> None:
+    """What was out on devices that exist no more goes to those that do, whether or not the broker is a new one, too."""
+    gone = played.add("d9", slots=2, habit=keeps)
+    work, ends = teachers(ledger, 3), Ends()
+    stop_after(4, played, played.dispatcher(ledger), work)
+    gone.silent = True
+    del played.workers["d9"]
+    gone.beat()
+    if forgotten:
+        forget(played.redis)
+    played.add("d0")
+    played.dispatcher(ledger).run(work, ends)
+    assert [(end.status, end.device) for end in ends.heard] == [(Status.SUCCESS, "d0")] * 3
+
+
+def test_outcomes_that_nobody_heard_count(ledger: Ledger, played: Played) -> None:
+    """What ended while no orchestrator was there has ended; what failed then in a way that may pass is pending."""
+    worker = played.add("d0", slots=2, habit=keeps)
+    work, ends = teachers(ledger, 2), Ends()
+    stop_after(4, played, played.dispatcher(ledger), work)
+    first, second = worker.running.values()
+    worker.answer(first)
+    worker.answer(second, status=Status.FAILED, failure=FailureClass.TRANSIENT)
+    worker.running.clear()
+    worker.habit = works
+    resumed = played.dispatcher(ledger)
+    resumed.drain()
+    assert states(ledger) == ["done", "pending"]
+    resumed.run(work[1:], ends)
+    assert [(end.status, end.attempt) for end in ends.heard] == [(Status.SUCCESS, 2)]
+    assert ledger.counts(Role.TEACHER) == {"success": 2}
+
+
+def test_an_interrupted_run_takes_back_what_has_not_begun(ledger: Ledger, played: Played) -> None:
+    """What runs may end and be heard later, what waits is withdrawn and can begin no more; other runs' work stays."""
+    worker = played.add("d0", slots=2, habit=keeps)
+    work, run, ends = teachers(ledger, 4), played.dispatcher(ledger), Ends()
+    stop_after(4, played, run, work)
+    (held,) = worker.held.values()
+    (foreign,) = teachers(ledger, 1, symbol="Z", run_id=f"{RUN}2")
+    played.send([(foreign.work, "d0"), (work[3].work, "d0")])
+    run.leave(kill=False)
+    assert played.killed == []
+    assert [identity.split("/")[0] for identity in played.queued("d0")] == [f"{RUN}2"]
+    assert states(ledger)[:4] == ["sent", "sent", "pending", "pending"]
+    assert not claim(played.redis, RUN, held.role, work_name(held), held.attempt, "d0")
+    worker.end()
+    worker.habit = works
+    played.dispatcher(ledger).drain()
+    assert states(ledger)[:4] == ["done", "done", "pending", "pending"]
+    played.dispatcher(ledger).run(work[2:], ends)
+    assert {end.status for end in ends.heard} == {Status.SUCCESS}
+
+
+def test_a_cancelled_run_ends_what_runs(ledger: Ledger, played: Played) -> None:
+    """What has begun is ordered killed, what waits is withdrawn, and all is pending."""
+    worker = played.add("d0", slots=2, habit=keeps)
+    work, run = teachers(ledger, 4), played.dispatcher(ledger)
+    stop_after(4, played, run, work)
+    running = set(worker.running)
+    run.leave(kill=True)
+    assert {identity for identity, _ in played.killed} == running
+    assert len(running) == 2
+    assert played.queued("d0") == []
+    assert states(ledger) == ["pending"] * 4
+
+
+@pytest.mark.parametrize("habit", [keeps, rests])
+def test_an_ended_run_leaves_its_events_for_a_minute(ledger: Ledger, played: Played, habit: Habit) -> None:
+    """Outcomes, attempts and messages go at once, events after a minute; what another run has there stays."""
+    worker = played.add("d0", habit=habit)
+    redis = played.redis
+    for run_id in (RUN, f"{RUN}2"):
+        emit(redis, TrainingEvent(run_id=run_id, event_type=EventType.RUN_START, status=EventStatus.IN_PROGRESS))
+        redis.xadd(outcomes_stream(run_id), {"outcome": "x"})
+        redis.hset(attempts_key(run_id), "teacher/x", "1")
+    redis.delete(outcomes_stream(RUN))
+    run = played.dispatcher(ledger)
+    stop_after(4, played, run, teachers(ledger, 2))
+    held = [*worker.running.values(), *worker.held.values()]
+    run.finish()
+    assert not redis.exists(outcomes_stream(RUN), attempts_key(RUN), "d0")
+    for key in (events_stream(RUN), sequence_key(RUN)):
+        assert 0 < redis.ttl(key) <= RUN_KEYS_LINGER_S
+    assert not any(claim(redis, RUN, task.role, work_name(task), 1, "another") for task in held)
+    assert redis.exists(outcomes_stream(f"{RUN}2"), attempts_key(f"{RUN}2")) == 2
+    assert redis.ttl(events_stream(f"{RUN}2")) > RUN_KEYS_LINGER_S
+
+
+def test_a_run_waits_for_a_broker_that_went_away(breakable: Breakable, ledger: Ledger) -> None:
+    """While the server is away the run waits, tends its own, says so once, and then goes on where it was."""
+    with playing(breakable.url) as played:
+        played.add("d0", slots=2)
+        away: list[int] = []
+
+        def watch() -> None:
+            if len(played.sent) >= 4 and not away:
+                breakable.take_away()
+            if away or len(played.sent) >= 4:
+                away.append(played.looks)
+            if len(away) == 4:
+                breakable.bring_back()
+
+        played.watch = watch
+        work, ends = teachers(ledger, 8), Ends()
+        played.dispatcher(ledger).run(work, ends)
+        assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
+        assert {end.status for end in ends.heard} == {Status.SUCCESS}
+        said = played.screen.getvalue()
+        assert (said.count("does not answer"), said.count("answers again")) == (1, 1)
+
+
+def test_connections_that_break_are_made_anew(ledger: Ledger, played: Played, server: str) -> None:
+    """A run whose connections are closed over and over ends every piece once, and has nothing to say about it."""
+    played.add("d0", slots=2)
+    work, ends = teachers(ledger, 8), Ends()
+    with Redis.from_url(server) as other:
+        played.watch = lambda: played.looks % 3 == 0 and other.execute_command("CLIENT", "KILL", "TYPE", "normal")
+        played.dispatcher(ledger).run(work, ends)
+    assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
+    assert {end.status for end in ends.heard} == {Status.SUCCESS}
+    assert "does not answer" not in played.screen.getvalue()
+
+
+def test_a_run_can_leave_a_broker_that_is_gone(breakable: Breakable, ledger: Ledger) -> None:
+    """Stopping does not need the server: what is out stays as the ledger has it, for a resume to find."""
+    with playing(breakable.url) as played:
+        played.add("d0", habit=keeps)
+        run = played.dispatcher(ledger)
+        stop_after(4, played, run, teachers(ledger, 2))
+        breakable.take_away()
+        run.leave(kill=True)
+        run.finish()
+        assert states(ledger) == ["sent", "sent"]
+        breakable.bring_back()

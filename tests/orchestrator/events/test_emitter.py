@@ -1,0 +1,229 @@
+"""The event log: every event once and counted without a gap, whatever the broker forgets or misses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from redis import Redis
+
+from orchestrator.broker import embedded as broker
+from orchestrator.events.emitter import Telemetry
+from schemas.contract.errors import RequestError
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.redis.wire import emit, sequence_key, telemetry_channel
+from tests.doubles.playing import Breakable, forget
+from tests.strategies import examples
+
+RUN = "r"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the log lies."""
+    return tmp_path / "telemetry" / "r.jsonl"
+
+
+def tell(telemetry: Telemetry, message: str) -> None:
+    """Something happens to the orchestrator."""
+    telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, message=message)
+
+
+def worker_tells(redis: Redis, message: str) -> None:
+    """Something happens to a worker."""
+    emit(
+        redis,
+        TrainingEvent(
+            run_id=RUN, event_type=EventType.TEACHER_WINDOW_START, status=EventStatus.IN_PROGRESS, message=message
+        ),
+    )
+
+
+def logged(path: Path) -> list[str]:
+    """What the log says happened; fails unless it counts 1, 2, 3 ..."""
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    return [event["message"] for event in events]
+
+
+def test_the_log_is_the_stream(redis: Redis, path: Path) -> None:
+    """What orchestrator and workers tell is in the log in the order of the stream, as it was published."""
+    with redis.pubsub() as listener:
+        listener.subscribe(telemetry_channel(RUN))
+        with Telemetry(redis, RUN, path) as telemetry:
+            for number in range(3):
+                tell(telemetry, f"orchestrator {number}")
+                worker_tells(redis, f"worker {number}")
+            telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS, message="end")
+        told = [f"{who} {number}" for number in range(3) for who in ("orchestrator", "worker")] + ["end"]
+        assert logged(path) == told
+        heard: list[Any] = [listener.get_message(timeout=5) for _ in ["subscribed", *told]]
+    assert [message["data"].decode() for message in heard[1:]] == path.read_text().splitlines()
+
+
+def test_telemetry_that_is_off_leaves_nothing(redis: Redis) -> None:
+    """Without a path there is no event, neither in the broker nor in a file."""
+    with Telemetry(redis, RUN, None) as telemetry:
+        tell(telemetry, "x")
+        telemetry.write_new()
+        telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS)
+    assert redis.keys() == []
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_broker_that_forgets_everything_leaves_no_gap(redis: Redis, path: Path, written: bool) -> None:
+    """After FLUSHALL the log goes on counting, with every event that was in it or is told after."""
+    with Telemetry(redis, RUN, path) as telemetry:
+        telemetry.write_new()
+        tell(telemetry, "before")
+        worker_tells(redis, "too")
+        telemetry.write_new()
+        forget(redis)
+        worker_tells(redis, "after")
+        if written:
+            telemetry.write_new()
+        tell(telemetry, "again")
+        tell(telemetry, "end")
+        telemetry.write_new()
+    assert logged(path) == ["before", "too", "after", "again", "end"]
+    assert redis.get(sequence_key(RUN)) == b"5"
+
+
+@pytest.mark.parametrize("after", [[], ["kept"]])
+def test_what_the_orchestrator_told_survives_a_broker_that_forgets_it(
+    redis: Redis, path: Path, after: list[str]
+) -> None:
+    """An event that was published and forgotten before it was written is in the log all the same, once."""
+    with Telemetry(redis, RUN, path) as telemetry:
+        tell(telemetry, "forgotten")
+        forget(redis)
+        for message in after:
+            tell(telemetry, message)
+        telemetry.write_new()
+    assert sorted(logged(path)) == ["forgotten", *after]
+
+
+@pytest.mark.parametrize("caught_up", [True, False])
+def test_an_event_that_could_not_be_published_is_in_the_log_once(
+    breakable: Breakable, path: Path, caught_up: bool
+) -> None:
+    """While no server answers, the orchestrator's events go to the log alone; what was published before is there."""
+    with broker.connect(breakable.url) as redis:
+        redis.config_set("appendfsync", "always")
+        with Telemetry(redis, RUN, path) as telemetry:
+            if caught_up:
+                telemetry.write_new()
+            tell(telemetry, "before")
+            worker_tells(redis, "too")
+            breakable.take_away()
+            tell(telemetry, "during")
+            tell(telemetry, "still")
+            breakable.bring_back()
+            telemetry.write_new()
+            tell(telemetry, "after")
+            telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS, message="end")
+    messages = logged(path)
+    assert sorted(messages) == sorted(["before", "too", "during", "still", "after", "end"])
+    assert messages[-2:] == ["after", "end"]
+
+
+def test_the_log_ends_though_the_server_is_gone(breakable: Breakable, path: Path) -> None:
+    """The end of a run whose server is gone for good is in its log."""
+    with broker.connect(breakable.url) as redis, Telemetry(redis, RUN, path) as telemetry:
+        tell(telemetry, "before")
+        telemetry.write_new()
+        breakable.take_away()
+        telemetry.finish(EventType.RUN_END, EventStatus.FAILED, message="end")
+    assert logged(path) == ["before", "end"]
+
+
+def test_no_run_begins_without_a_server(breakable: Breakable, path: Path) -> None:
+    """A server that goes away before the first event is an error that says what to do."""
+    breakable.take_away()
+    with (
+        broker.connect(breakable.url) as redis,
+        pytest.raises(RequestError, match="resume"),
+        Telemetry(redis, RUN, path),
+    ):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_reopened_log_goes_on(redis: Redis, path: Path, forgets: bool) -> None:
+    """A resumed run's log goes on where it ended, with what a worker told meanwhile, be the broker the same or not."""
+    with Telemetry(redis, RUN, path) as telemetry:
+        tell(telemetry, "first")
+        telemetry.write_new()
+    if forgets:
+        forget(redis)
+    else:
+        worker_tells(redis, "meanwhile")
+    with Telemetry(redis, RUN, path) as telemetry:
+        tell(telemetry, "second")
+        telemetry.write_new()
+    assert logged(path) == ["first", *([] if forgets else ["meanwhile"]), "second"]
+
+
+def test_a_line_that_a_kill_cut_off_is_written_anew(redis: Redis, path: Path) -> None:
+    """A log that ends in half a line, as after a kill, is mended from the stream."""
+    with Telemetry(redis, RUN, path) as telemetry:
+        tell(telemetry, "first")
+        tell(telemetry, "second")
+        telemetry.write_new()
+    path.write_bytes(path.read_bytes()[:-20])
+    with Telemetry(redis, RUN, path) as telemetry:
+        tell(telemetry, "third")
+        telemetry.write_new()
+    assert logged(path) == ["first", "second", "third"]
+
+
+def test_many_events_are_written_in_one_go(redis: Redis, path: Path) -> None:
+    """However many events wait, one call writes them all."""
+    with Telemetry(redis, RUN, path) as telemetry:
+        for number in range(1100):
+            worker_tells(redis, str(number))
+        telemetry.write_new()
+        assert logged(path) == [str(number) for number in range(1100)]
+
+
+@examples(40)
+@given(steps=st.lists(st.sampled_from(["tell", "worker", "write", "flush", "resume", "kill"]), max_size=25))
+@example(steps=["tell", "flush", "tell"])
+def test_the_log_counts_whatever_happens(
+    server: str, tmp_path_factory: pytest.TempPathFactory, steps: list[str]
+) -> None:
+    """Whatever the order of telling, writing, forgetting, resuming and being killed: no gap, no repeat, nothing lost.
+
+    Save what only the broker had when it forgot: events of workers, and of an orchestrator that was killed since.
+    """
+    path = tmp_path_factory.mktemp("log") / "r.jsonl"
+    due: set[str] = set()
+    unwritten: set[str] = set()
+    only_there: set[str] = set()
+    with Redis.from_url(server) as redis:
+        redis.flushall()
+        telemetry = Telemetry(redis, RUN, path).__enter__()
+        for number, step in enumerate([*steps, "resume"]):
+            name = f"{step} {number}"
+            if step in ("tell", "worker"):
+                tell(telemetry, name) if step == "tell" else worker_tells(redis, name)
+                due.add(name)
+                unwritten.add(name)
+                only_there |= {name} if step == "worker" else set()
+            if step in ("write", "resume"):
+                telemetry.write_new()
+                unwritten, only_there = set(), set()
+            if step in ("resume", "kill"):
+                telemetry.__exit__(None, None, None)
+                telemetry = Telemetry(redis, RUN, path).__enter__()
+                only_there = set(unwritten)
+            if step == "flush":
+                forget(redis)
+                due, unwritten, only_there = due - only_there, unwritten - only_there, set()
+        telemetry.__exit__(None, None, None)
+        redis.flushall()
+    messages = logged(path)
+    assert len(messages) == len(set(messages))
+    assert due <= set(messages)

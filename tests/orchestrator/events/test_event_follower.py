@@ -1,0 +1,124 @@
+"""A follower hears each of a run's events once and in order, whatever is cut, forgotten or behind."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from orchestrator.events.emitter import Telemetry
+from orchestrator.events.event_follower import Follower
+from schemas.contract.errors import RequestError
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.redis.wire import emit, events_stream
+from tests.cutting import CutLine
+from tests.doubles.playing import forget
+
+RUN = "r"
+
+
+def tell(redis: Redis, count: int = 1) -> None:
+    """Something happens, `count` times."""
+    for _ in range(count):
+        emit(redis, TrainingEvent(run_id=RUN, event_type=EventType.PHASE_PROGRESS, status=EventStatus.IN_PROGRESS))
+
+
+def numbers(events: list[TrainingEvent]) -> list[int]:
+    """What the events are counted as."""
+    return [event.seq or 0 for event in events]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Where the event log lies, if there is one."""
+    return tmp_path / "r.jsonl"
+
+
+def follower(log: Path | None, broker: str | None) -> Follower:
+    """A follower that never waits before it asks again."""
+    ticks = itertools.count()
+    return Follower(RUN, log, broker, clock=lambda: float(next(ticks)))
+
+
+def test_who_comes_late_hears_all(redis: Redis, server: str) -> None:
+    """Events from before the first poll come first, then those that come after it."""
+    tell(redis, 3)
+    late = follower(None, server)
+    assert numbers(late.poll()) == [1, 2, 3]
+    tell(redis, 2)
+    assert numbers(late.poll()) == [4, 5]
+    assert late.poll() == []
+    assert late.live
+
+
+def test_twenty_cuts_lose_and_repeat_nothing(redis: Redis, server: str) -> None:
+    """A connection that is cut in the middle of answers, elsewhere each time, changes nothing in what is heard."""
+    heard: list[TrainingEvent] = []
+    with CutLine(server, cuts=20) as line:
+        cut = follower(None, line.url)
+        for _ in range(50):
+            tell(redis, 5)
+            heard += cut.poll()
+        while found := cut.poll():
+            heard += found
+        assert line.cuts == 20
+        cut.close()
+    assert numbers(heard) == list(range(1, 251))
+
+
+def test_without_a_broker_the_log_is_followed(redis: Redis, log: Path) -> None:
+    """Whole lines of the log are heard as they are written; a line that is not whole yet is not."""
+    alone = follower(log, None)
+    assert alone.poll() == []
+    with Telemetry(redis, RUN, log) as telemetry:
+        telemetry.finish(EventType.RUN_START, EventStatus.IN_PROGRESS)
+    assert numbers(alone.poll()) == [1]
+    line = log.read_bytes().replace(b'"seq":1', b'"seq":2')
+    with log.open("ab") as file:
+        file.write(line[:40])
+        file.flush()
+        assert alone.poll() == []
+        file.write(line[40:])
+    assert numbers(alone.poll()) == [2]
+    assert not alone.live
+
+
+def test_a_broker_that_knows_nothing_of_the_run_leaves_the_log(redis: Redis, server: str, log: Path) -> None:
+    """Another broker than the run's, or one whose events are gone, hides nothing that the log holds."""
+    with Telemetry(redis, RUN, log) as telemetry:
+        telemetry.finish(EventType.RUN_START, EventStatus.IN_PROGRESS)
+    forget(redis)
+    assert numbers(follower(log, server).poll()) == [1]
+
+
+def test_what_the_stream_forgot_comes_from_the_log(redis: Redis, server: str, log: Path) -> None:
+    """A broker that came back empty goes on counting from the log, and the follower misses nothing in between."""
+    both = follower(log, server)
+    with Telemetry(redis, RUN, log) as telemetry:
+        tell(redis, 2)
+        telemetry.write_new()
+        assert numbers(both.poll()) == [1, 2]
+        forget(redis)
+        tell(redis, 2)
+        telemetry.write_new()
+        tell(redis)
+        telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS)
+    heard = [number for _ in range(3) for number in numbers(both.poll())]
+    assert heard == [3, 4, 5, 6]
+    assert both.missed == 0
+
+
+def test_what_nobody_has_is_counted_as_missed(redis: Redis, server: str) -> None:
+    """Where the stream's cap has cut events off and there is no log, the rest is heard and the loss is known."""
+    tell(redis, 10)
+    redis.xtrim(events_stream(RUN), maxlen=4, approximate=False)
+    late = follower(None, server)
+    assert numbers(late.poll()) == [7, 8, 9, 10]
+    assert late.missed == 6
+
+
+def test_a_line_that_is_no_event_is_named(log: Path) -> None:
+    """Damage in a log is an error that names file, line and field."""
+    log.write_text('{"run_id": "r"}\n')
+    with pytest.raises(RequestError, match=r"r\.jsonl line 1: event_type: Field required"):
+        follower(log, None).poll()

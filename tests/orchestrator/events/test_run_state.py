@@ -1,0 +1,180 @@
+"""The picture of a run is what its events say, in whatever order and however often they come."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.events.run_state import ENDED, RunState, Stage
+from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, Phase, TrainingEvent
+from schemas.contract.task import Metric, Role
+from tests.strategies import examples
+
+RUN = "r"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+LABELS = ("A_2020-01-01_to_2020-07-01", "A_2020-07-01_to_2021-01-01", "B_2020-01-01_to_2020-07-01")
+SUFFIX = {
+    EventStatus.IN_PROGRESS: "start", EventStatus.SUCCESS: "success", EventStatus.SKIPPED: "skip",
+    EventStatus.FAILED: "fail",
+}  # fmt: skip
+
+
+def window(
+    label: str, role: Role, status: EventStatus, attempt: int = 1, device: str = "d0", second: float = 0.0,
+    symbol: str | None = None, message: str = "",
+) -> TrainingEvent:  # fmt: skip
+    """Something that a window's teacher or student did."""
+    return TrainingEvent(
+        timestamp=START + timedelta(seconds=second), run_id=RUN,
+        event_type=EventType(f"{role}_window_{SUFFIX[status]}"),
+        phase=WINDOW_PHASES[role], symbol=symbol or label[0], window_label=label, status=status, device=device,
+        attempt=attempt, duration_seconds=0.5 if status in ENDED else None, message=message,
+    )  # fmt: skip
+
+
+def happens(event_type: EventType, status: EventStatus, second: float = 0.0, **more: object) -> TrainingEvent:
+    """Something else that happened."""
+    at = START + timedelta(seconds=second)
+    return TrainingEvent.model_validate(
+        {"timestamp": at, "run_id": RUN, "event_type": event_type, "status": status} | more
+    )
+
+
+def phase_start(phase: Phase, planned: int) -> TrainingEvent:
+    """A phase begins."""
+    return happens(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase=phase, metrics={"planned": planned})
+
+
+def beat(device: str, standing: str, second: float = 0.0, **metrics: Metric) -> TrainingEvent:
+    """A heartbeat."""
+    status = EventStatus.FAILED if standing == "lost" else EventStatus.IN_PROGRESS
+    return happens(
+        EventType.DEVICE_HEARTBEAT, status, second, device=device,
+        message="" if standing == "here" else f"is {standing}", metrics={"standing": standing, **metrics},
+    )  # fmt: skip
+
+
+def state_of(*events: TrainingEvent) -> RunState:
+    """What those events make."""
+    state = RunState(RUN)
+    for event in events:
+        state.take(event)
+    return state
+
+
+def test_a_window_goes_from_waiting_to_trained() -> None:
+    """Each event of teacher and student moves the window's cell one stage on."""
+    label, stages = LABELS[0], []
+    state = RunState(RUN)
+    for role in (Role.TEACHER, Role.STUDENT):
+        for status in (EventStatus.IN_PROGRESS, EventStatus.SUCCESS):
+            state.take(window(label, role, status))
+            stages.append(state.cells[label].stage)
+    assert stages == [Stage.TEACHING, Stage.TAUGHT, Stage.STUDYING, Stage.TRAINED]
+
+
+def test_an_attempt_that_began_earlier_changes_nothing() -> None:
+    """A start that is heard after the end, as it is in the run's own process, reopens nothing."""
+    state = state_of(
+        window(LABELS[0], Role.TEACHER, EventStatus.SUCCESS, attempt=2),
+        window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS, attempt=2),
+        window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS, attempt=1),
+    )
+    assert state.cells[LABELS[0]].stage is Stage.TAUGHT
+    assert not state.devices["d0"].running
+
+
+@given(st.data())
+@examples(200)
+def test_the_counts_are_those_of_the_cells(data: st.DataObject) -> None:
+    """Whatever comes in whatever order, a phase's numbers are those of its windows, and a device runs what is open."""
+    pieces = st.builds(
+        window, st.sampled_from(LABELS), st.sampled_from(tuple(WINDOW_PHASES)), st.sampled_from(tuple(SUFFIX)),
+        st.integers(1, 3), st.sampled_from(("d0", "d1")),
+    )  # fmt: skip
+    others = st.sampled_from(
+        (
+            beat("d0", "lost"), beat("d1", "here"), happens(EventType.RUN_START, EventStatus.IN_PROGRESS),
+            happens(
+                EventType.WINDOW_RETRY, EventStatus.FAILED, phase=Phase.TEACHER_TRAINING, window_label=LABELS[0],
+                attempt=1,
+            ),
+        )
+    )  # fmt: skip
+    state = state_of(*(phase_start(phase, len(LABELS)) for phase in WINDOW_PHASES.values()))
+    for event in data.draw(st.lists(pieces | others, max_size=30)):
+        state.take(event)
+    for role in WINDOW_PHASES:
+        held = [cell.pieces[role].status for cell in state.cells.values() if role in cell.pieces]
+        assert state.counts[role].total() == len(held)
+        assert all(state.counts[role][status] == held.count(status) for status in EventStatus)
+    for symbol in state.symbols.values():
+        assert +symbol.stages == Counter(cell.stage for cell in symbol.cells.values())
+    running = {piece for device in state.devices.values() for piece in device.running}
+    opened = {
+        (role, cell.label)
+        for cell in state.cells.values()
+        for role, piece in cell.pieces.items()
+        if piece.status is EventStatus.IN_PROGRESS
+    }
+    assert running <= opened
+
+
+def test_a_run_that_goes_on_opens_what_failed() -> None:
+    """After a resume what failed or was under way waits again; what was trained stays trained."""
+    state = state_of(
+        phase_start(Phase.TEACHER_TRAINING, 3),
+        window(LABELS[0], Role.TEACHER, EventStatus.SUCCESS),
+        window(LABELS[1], Role.TEACHER, EventStatus.FAILED, message="no memory"),
+        window(LABELS[2], Role.TEACHER, EventStatus.IN_PROGRESS),
+        happens(EventType.RUN_END, EventStatus.FAILED, message="broker gone", metrics={"status": "failed"}),
+    )
+    assert (state.status, state.message) == ("failed", "broker gone")
+    state.take(happens(EventType.RUN_START, EventStatus.IN_PROGRESS))
+    state.take(phase_start(Phase.TEACHER_TRAINING, 3))
+    assert [state.cells[label].stage for label in LABELS] == [Stage.TAUGHT, Stage.WAITING, Stage.WAITING]
+    assert state.phases[Phase.TEACHER_TRAINING].done == 1
+    assert (state.status, state.ended) == ("running", None)
+    assert [failure.reason for failure in state.failures] == ["no memory"]
+
+
+def test_a_lost_device_runs_nothing_and_is_a_failure() -> None:
+    """A device that falls silent is lost, what it ran is nobody's, and the failures say so."""
+    state = state_of(
+        beat("d0", "here", slots=2, utilisation=0.5),
+        window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS),
+        beat("d0", "lost"),
+    )
+    device = state.devices["d0"]
+    assert (device.standing, device.slots, device.running, device.use) == ("lost", 2, {}, None)
+    assert [(failure.what, failure.reason) for failure in state.failures] == [("device d0", "is lost")]
+
+
+def test_an_attempt_that_is_made_again_moves_to_its_new_device() -> None:
+    """A lost attempt leaves its device, shows there as a failed span, and runs where it was sent next."""
+    state = state_of(
+        window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS, device="d0"),
+        happens(
+            EventType.WINDOW_RETRY, EventStatus.FAILED, 3.0, phase=Phase.TEACHER_TRAINING, window_label=LABELS[0],
+            attempt=1, device="d0", message="lost: it fell silent", metrics={"role": "teacher", "name": LABELS[0]},
+        ),
+        window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS, attempt=2, device="d1", second=4.0),
+    )  # fmt: skip
+    assert not state.devices["d0"].running
+    assert list(state.devices["d1"].running) == [(Role.TEACHER, LABELS[0])]
+    assert [(span.device, span.status) for span in state.spans] == [("d0", EventStatus.FAILED)]
+    assert state.failures[0].reason == "attempt 1 on d0 lost: it fell silent"
+
+
+def test_the_time_left_follows_the_rate() -> None:
+    """Ten pieces in five seconds, thirty to go: fifteen seconds; what the plan skips is done, but was no work."""
+    state = state_of(phase_start(Phase.TEACHER_TRAINING, 45))
+    for number in range(5):
+        state.take(window(f"S{number}", Role.TEACHER, EventStatus.SKIPPED, attempt=0))
+    for number in range(10):
+        state.take(window(f"W{number}", Role.TEACHER, EventStatus.SUCCESS, second=0.5 * (number + 1)))
+    phase = state.phases[Phase.TEACHER_TRAINING]
+    assert (phase.done, phase.skipped) == (15, 5)
+    assert phase.remaining_s(START + timedelta(seconds=5)) == 15.0
+    assert state.throughput(START + timedelta(seconds=5)) == 2.0

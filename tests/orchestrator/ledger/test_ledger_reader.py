@@ -1,0 +1,111 @@
+"""A run as it is read by who must not touch it: read-only ledgers, event logs that are read once."""
+
+import json
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orchestrator.exporter.metrics import SHOWN_S, Runs
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.ledger_reader import EventLog, read_snapshot
+from orchestrator.ledger.run_lock import is_held
+from schemas.contract.event import Phase
+from schemas.contract.task import Outcome, Role, Status
+from schemas.files.layout import RunLayout
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The ledger of a run of two windows, one of which was trained in 0.25 s and one of which waits."""
+    path = tmp_path / "models" / "r" / "ledger.db"
+    path.parent.mkdir(parents=True)
+    with closing(Ledger.create(path)) as ledger:
+        ledger.begin_phase(Phase.TEACHER_TRAINING)
+        ledger.add(Role.TEACHER, ["A", "B"])
+        attempt = ledger.send(Role.TEACHER, "A", "cpu0@here")
+        ledger.record(
+            Outcome(
+                run_id="r", role=Role.TEACHER, name="A", attempt=attempt, device="cpu0@here", status=Status.SUCCESS,
+                duration_seconds=0.25,
+            )
+        )  # fmt: skip
+        ledger.set(status="running", owner=f"process {os.getpid()} on {platform.node()}")
+    return path
+
+
+def test_a_ledger_is_read_while_its_run_writes(path: Path) -> None:
+    """A reader sees the last whole transaction, waits for no writer, and keeps none out; the run stays free to take."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE work SET status = 'failed' WHERE name = 'A'")
+        assert read_snapshot(path).work == {("teacher", "success"): 1, ("teacher", "pending"): 1}
+        writer.execute("COMMIT")
+        assert read_snapshot(path).work == {("teacher", "failed"): 1, ("teacher", "pending"): 1}
+    assert not is_held(RunLayout(path.parent))
+
+
+def test_reading_a_ledger_that_nobody_writes_leaves_nothing_behind(path: Path) -> None:
+    """Not even the files that a reader of a write-ahead log makes."""
+    before = path.read_bytes()
+    snapshot = read_snapshot(path)
+    assert (snapshot.durations["teacher"].count, snapshot.durations["teacher"].sum_s) == (1, 0.25)
+    assert snapshot.durations["teacher"].buckets == (0, *[1] * 11)
+    assert list(path.parent.iterdir()) == [path] and path.read_bytes() == before
+
+
+def test_a_run_whose_process_is_gone_is_interrupted(path: Path) -> None:
+    """A killed run never says so. Of a process on another host nothing is known, and it counts as running."""
+    assert read_snapshot(path).status == "running"
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    for owner, status in ((platform.node(), "interrupted"), ("elsewhere", "running")):
+        with closing(Ledger(path)) as ledger:
+            ledger.set(owner=f"process {ended.pid} on {owner}")
+        assert read_snapshot(path).status == status
+
+
+def test_a_ledger_of_another_version_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 1")
+    with pytest.raises(sqlite3.DatabaseError, match="version 1"):
+        read_snapshot(path)
+
+
+def test_a_log_is_read_on_and_its_gaps_are_counted(tmp_path: Path) -> None:
+    """A line counts once and when it is whole; numbers that are missing are lost; what was read is not read again."""
+    log = EventLog(tmp_path / "log.jsonl")
+    log.read_on()
+    assert not log.is_there
+
+    def line(seq: int) -> str:
+        return json.dumps({"event_type": "x", "seq": seq}) + "\n"
+
+    log.path.write_text(line(1) + line(2) + line(4)[:-5])
+    log.read_on()
+    assert (log.is_there, log.count, log.lost) == (True, 2, 0)
+    read = len(line(1) + line(2))
+    log.path.write_text("#" * read + line(4) + line(7))
+    log.read_on()
+    assert (log.count, log.lost) == (4, 3)
+    log.path.write_text(line(2))
+    log.read_on()
+    assert (log.count, log.lost) == (1, 1)
+
+
+def test_runs_are_shown_for_a_day_after_they_ended_and_always_while_they_go_on(path: Path) -> None:
+    """What ended long ago is another matter; a run that goes on is shown however quiet it is."""
+    written_s = path.stat().st_mtime
+    # No manifest lies here: a run that is shown but has none is counted as unreadable.
+    for later_s, status, shown in ((0, "failed", 1), (SHOWN_S + 9, "failed", 0), (SHOWN_S + 9, "running", 1)):
+        with closing(Ledger(path)) as ledger:
+            ledger.set(status=status)
+        os.utime(path, (written_s, written_s))
+        runs = Runs(str(path.parents[2]), clock=lambda later_s=later_s: written_s + later_s)
+        assert (runs.look(), runs.unreadable) == ({}, shown)

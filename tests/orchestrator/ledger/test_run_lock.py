@@ -1,0 +1,45 @@
+"""A run's id belongs to one run at a time, on its disk and on its broker."""
+
+import fcntl
+import os
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.run_lock import hold_name, is_held, only_one
+from schemas.contract.errors import RequestError
+from schemas.files.layout import RunLayout
+from schemas.redis.wire import name_key
+
+
+def test_two_folders_cannot_go_by_one_id_at_once(redis: Redis, tmp_path: Path) -> None:
+    """The second is refused and told who has it; the first may take it as often as it likes, and gives it back."""
+    first, second = (RunLayout.under(tmp_path / name, "r") for name in ("a", "b"))
+    hold_name(redis, first)
+    hold_name(redis, first)
+    assert 0 < redis.pttl(name_key("r")) <= 15_000
+    with pytest.raises(RequestError, match=f"in use on this broker by .*{first.folder}"):
+        hold_name(redis, second)
+    redis.delete(name_key("r"))
+    hold_name(redis, second)
+
+
+def test_a_look_stops_neither_a_run_nor_another_look(tmp_path: Path) -> None:
+    """Who asks whether a run is held is not taken for its holder; a run that begins in that instant begins."""
+    layout = RunLayout(tmp_path)
+    with closing(Ledger.create(layout.ledger)) as ledger:
+        looking = os.open(tmp_path, os.O_RDONLY)
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert not is_held(layout)
+        looked = threading.Timer(0.02, os.close, [looking])
+        looked.start()
+        with only_one(layout, ledger):
+            assert is_held(layout)
+            with pytest.raises(RequestError, match=f"is being run by process {os.getpid()}"), only_one(layout, ledger):
+                pass
+        looked.join()
+        assert not is_held(layout)

@@ -1,0 +1,311 @@
+"""Planning: windows tile time, skips are sound, and the numbers of a full-size plan are exact."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.planning.windows import MIN_WINDOW_DAYS, TradingDays, days_to_fetch, lay_windows, plan
+from schemas.config.run import Interval, RunConfig
+from schemas.contract.coverage import CoverageTable, Rejection
+from schemas.contract.quality import Check, Finding, Verdict
+from schemas.contract.window import WARMUP_BARS, PlannedWindow, SkipReason, Window
+from tests.known import coverage_of as coverage
+from tests.known import table_of
+from tests.strategies import examples, walk_on
+from workers.bars.calendar import day_number
+from workers.handlers.task_result import Skip
+from workers.learning.history import prepare, select_rows
+
+ONE_DAY = timedelta(days=1)
+
+dates = st.dates(date(2015, 1, 1), date(2026, 12, 31))
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[date, date, int, int]:
+    """(start, end, window_days, step_days) as a config allows them."""
+    start = draw(dates)
+    end = start + timedelta(days=draw(st.integers(1, 1200)))
+    return start, end, draw(st.integers(MIN_WINDOW_DAYS, 400)), draw(st.integers(1, 400))
+
+
+def run_config(symbols: tuple[str, ...], start: date, end: date, **changes: Any) -> RunConfig:
+    values = {"symbols": symbols, "start_date": start, "end_date": end, "source": "csv:bars"}
+    return RunConfig.model_validate(values | changes)
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """Every day from `first` to `last`, both included."""
+    return [first + timedelta(days=i) for i in range((last - first).days + 1)]
+
+
+def mondays_to_fridays(first: date, last: date) -> list[date]:
+    return [day for day in days_between(first, last) if day.weekday() < 5]
+
+
+def reasons(planned: list[PlannedWindow]) -> dict[SkipReason | None, int]:
+    """How many windows have each skip reason; None counts those to be trained."""
+    counts: dict[SkipReason | None, int] = {}
+    for each in planned:
+        counts[each.skip] = counts.get(each.skip, 0) + 1
+    return counts
+
+
+@examples(150)
+@given(request=requests())
+def test_windows_are_laid_from_the_start_a_step_apart(request: tuple[date, date, int, int]) -> None:
+    """Window i begins i steps after the start and ends its length later, or at the end date if that comes first."""
+    start, end, window_days, step_days = request
+    for i, window in enumerate(lay_windows("A", *request)):
+        assert window.start == start + i * timedelta(days=step_days)
+        assert window.end == min(window.start + timedelta(days=window_days), end)
+        assert window.end - window.start >= timedelta(days=MIN_WINDOW_DAYS)
+
+
+@examples(150)
+@given(request=requests())
+def test_only_the_last_window_is_cut(request: tuple[date, date, int, int]) -> None:
+    """Every window but the last is full length, and another one after the last would be cut or too short."""
+    start, end, window_days, step_days = request
+    laid = lay_windows("A", *request)
+    assert all((window.end - window.start).days == window_days for window in laid[:-1])
+    if laid and laid[-1].end < end:
+        left = end - (laid[-1].start + timedelta(days=step_days))
+        assert left < timedelta(days=MIN_WINDOW_DAYS)
+    if not laid:
+        assert end - start < timedelta(days=MIN_WINDOW_DAYS)
+
+
+@examples(100)
+@given(request=requests())
+def test_scored_blocks_never_overlap(request: tuple[date, date, int, int]) -> None:
+    """Each window is scored from its own end, every day after the first window belongs to one block, none to two."""
+    laid = lay_windows("A", *request)
+    for window in laid:
+        assert window.end < window.score_end
+    for window, following in pairwise(laid):
+        assert window.score_end == following.end
+
+
+@examples(100)
+@given(start=dates, days=st.integers(1, 1200), window_days=st.integers(MIN_WINDOW_DAYS, 400))
+def test_windows_tile_where_the_step_is_their_length(start: date, days: int, window_days: int) -> None:
+    """With a step of one length, half-open windows follow each other: every day from the start is in one of them."""
+    end = start + timedelta(days=days)
+    laid = lay_windows("A", start, end, window_days, window_days)
+    for window, following in pairwise(laid):
+        assert window.end == following.start
+    covered = sum((window.end - window.start).days for window in laid)
+    uncovered = days - covered
+    assert 0 <= uncovered < MIN_WINDOW_DAYS
+    if laid:
+        assert laid[0].start == start
+        assert laid[-1].end == end - timedelta(days=uncovered)
+
+
+@examples(100)
+@given(request=requests())
+def test_labels_are_unique(request: tuple[date, date, int, int]) -> None:
+    """A window's label names it: no two windows of a run share one."""
+    labels = [window.label for symbol in ("A", "A-1") for window in lay_windows(symbol, *request)]
+    assert len(set(labels)) == len(labels)
+
+
+@st.composite
+def weekday_markets(draw: st.DrawFn) -> list[date]:
+    """Sessions on weekdays of which any number may be holidays."""
+    first = draw(dates)
+    days = mondays_to_fridays(first, first + timedelta(days=draw(st.integers(7, 500))))
+    closed = draw(st.sets(st.integers(1, max(len(days) - 2, 1)), max_size=60))
+    return [day for i, day in enumerate(days) if i not in closed]
+
+
+@st.composite
+def everyday_markets(draw: st.DrawFn) -> list[date]:
+    """Sessions on all seven days of the week."""
+    first = draw(dates)
+    return days_between(first, first + timedelta(days=draw(st.integers(7, 500))))
+
+
+@st.composite
+def odd_markets(draw: st.DrawFn) -> list[date]:
+    """Sessions on any set of weekdays, with special ones on other days."""
+    first = draw(dates)
+    open_on = draw(st.sets(st.integers(0, 6), min_size=1))
+    special = draw(st.sets(st.integers(0, 300), max_size=5))
+    days = days_between(first, first + timedelta(days=draw(st.integers(14, 300))))
+    return [day for i, day in enumerate(days) if day.weekday() in open_on or i in special]
+
+
+@examples(200)
+@given(
+    sessions=st.one_of(weekday_markets(), everyday_markets(), odd_markets()),
+    bars_a_session=st.sampled_from([1, 13, 75]),
+    data=st.data(),
+)
+def test_no_span_holds_more_bars_than_the_bound(sessions: list[date], bars_a_session: int, data: st.DataObject) -> None:
+    """Whatever days a market opens on, a span of its history never holds more bars than `most_bars` says."""
+    trading = TradingDays(coverage("A", sessions, bars_a_session))
+    reach = (sessions[-1] - sessions[0]).days
+    start = sessions[0] + timedelta(days=data.draw(st.integers(0, reach), label="start"))
+    stop = start + timedelta(days=data.draw(st.integers(-3, 200), label="length"))
+    held = sum(start <= day < stop for day in sessions) * bars_a_session
+    assert held <= trading.most_bars(start, stop)
+    assert 0.0 < trading.density <= 1.0
+
+
+def test_a_special_session_on_a_saturday_is_counted() -> None:
+    """One Saturday among many weekdays counts as one more session, not as a market of six days a week."""
+    weekdays = mondays_to_fridays(date(2023, 1, 2), date(2024, 3, 1))
+    trading = TradingDays(coverage("A", [*weekdays, date(2024, 3, 2)]))
+    assert trading.most_bars(date(2024, 2, 26), date(2024, 3, 3)) == 6
+    assert trading.most_bars(date(2024, 2, 17), date(2024, 2, 19)) == 0
+
+
+@examples(120)
+@given(
+    sessions=weekday_markets(),
+    offset=st.integers(-60, 400),
+    window_days=st.integers(30, 250),
+    horizon=st.integers(1, 20),
+)
+def test_what_the_plan_rules_out_the_worker_skips(
+    sessions: list[date], offset: int, window_days: int, horizon: int
+) -> None:
+    """A window that coverage alone rules out is one that the worker, which sees the bars, would skip as well."""
+    start = sessions[0] + timedelta(days=offset)
+    config = run_config(
+        ("A",), start, start + timedelta(days=400), window_days=window_days, step_days=90, horizon=horizon, min_rows=20
+    )
+    numbers = np.array([day_number(day) for day in sessions], dtype=np.int64)
+    history = prepare(walk_on(numbers, seed=0), config.training())
+    for planned in plan(config, table_of(coverage("A", sessions))):
+        if planned.skip:
+            assert planned.expected_rows == 0
+            with pytest.raises(Skip):
+                select_rows(history, planned.window, config.training())
+
+
+THIRTY_SIX = tuple(f"SYMBOL{i}" for i in range(36))
+FULL_START, FULL_END = date(2022, 1, 1), date(2024, 12, 31)
+
+
+def full_plan(last_bar: date, every_nth_day_off: int | None = 22) -> list[PlannedWindow]:
+    """36 symbols in 180-day windows over three years, with bars from October 2020 on."""
+    sessions = [
+        day
+        for i, day in enumerate(mondays_to_fridays(date(2020, 10, 1), last_bar))
+        if not every_nth_day_off or i % every_nth_day_off
+    ]
+    rows = [coverage(symbol, sessions, first=date(2020, 10, 1), last=last_bar) for symbol in THIRTY_SIX]
+    return plan(run_config(THIRTY_SIX, FULL_START, FULL_END), table_of(*rows))
+
+
+def test_three_years_of_36_symbols_are_252_windows() -> None:
+    """The full-size request has 252 windows, 7 a symbol, the last one cut at the end date."""
+    planned = full_plan(FULL_END)
+    assert len(planned) == 252
+    for symbol in THIRTY_SIX:
+        own = [each.window for each in planned if each.window.symbol == symbol]
+        assert len(own) == 7
+        assert own[0].label == f"{symbol}_2022-01-01_to_2022-06-30"
+        assert own[-1].label == f"{symbol}_2024-12-16_to_2024-12-31"
+
+
+def test_bars_that_end_with_the_request_leave_216_windows_to_train() -> None:
+    """With bars to the end date, each symbol's last window has nothing to be scored on: 216 trainable, 36 skipped."""
+    planned = full_plan(FULL_END)
+    assert reasons(planned) == {None: 216, SkipReason.INSUFFICIENT_FUTURE_DATA: 36}
+    assert all(each.window.end == FULL_END for each in planned if each.skip)
+    assert all(each.detail and not each.expected_rows for each in planned if each.skip)
+    assert all(90 <= each.expected_rows <= 124 for each in planned if not each.skip)
+
+
+def test_bars_beyond_the_request_are_future_enough() -> None:
+    """With bars to the next March no window lacks a future; the last, of a fortnight, still lacks rows."""
+    planned = full_plan(date(2025, 3, 28))
+    assert SkipReason.INSUFFICIENT_FUTURE_DATA not in reasons(planned)
+    assert reasons(planned) == {None: 216, SkipReason.INSUFFICIENT_SAMPLES: 36}
+
+
+def test_plan_is_by_symbol_and_date() -> None:
+    """Windows come in the order of the request's symbols and, within one, of time."""
+    windows = [each.window for each in full_plan(FULL_END)]
+    assert windows == sorted(windows, key=lambda w: (THIRTY_SIX.index(w.symbol), w.start))
+
+
+def test_a_symbol_without_bars_has_no_data() -> None:
+    """A symbol that coverage does not know, or whose bars lie elsewhere, is planned and skipped as no_data."""
+    config = run_config(("KNOWN", "UNKNOWN", "LATER"), FULL_START, FULL_END)
+    known = coverage("KNOWN", mondays_to_fridays(date(2020, 10, 1), date(2025, 3, 28)))
+    later = coverage("LATER", mondays_to_fridays(FULL_END, date(2025, 3, 28)))
+    planned = plan(config, table_of(known, later))
+    for symbol in ("UNKNOWN", "LATER"):
+        assert reasons([each for each in planned if each.window.symbol == symbol]) == {SkipReason.NO_DATA: 7}
+    assert "no bars are stored" in {each.detail for each in planned}
+
+
+def test_a_young_symbol_waits_for_its_warmup() -> None:
+    """Windows of a symbol listed with the request lack history at first and are trained once it has enough."""
+    sessions = mondays_to_fridays(FULL_START, date(2025, 3, 28))
+    planned = plan(run_config(("A",), FULL_START, FULL_END), table_of(coverage("A", sessions)))
+    assert planned[0].skip is SkipReason.INSUFFICIENT_HISTORY
+    assert [each.skip for each in planned[1:-1]] == [None] * 5
+
+
+@pytest.mark.parametrize(("missing", "skip"), [(1, SkipReason.INSUFFICIENT_HISTORY), (0, None)])
+def test_history_is_enough_from_warmup_horizon_and_rows(missing: int, skip: SkipReason | None) -> None:
+    """A window's last bars must have the warm-up before them, then the rows it needs, then a horizon: no bar more."""
+    config = run_config(("A",), date(2022, 1, 3), date(2022, 7, 4), window_days=182, step_days=182)
+    needed = WARMUP_BARS + config.min_rows + config.horizon
+    before = mondays_to_fridays(date(2020, 10, 1), config.end_date - ONE_DAY)[-needed + missing :]
+    after = mondays_to_fridays(config.end_date, date(2022, 12, 30))
+    (planned,) = plan(config, table_of(coverage("A", before + after)))
+    assert planned.skip is skip
+
+
+@pytest.mark.parametrize(("bars_after", "skip"), [(5, SkipReason.INSUFFICIENT_FUTURE_DATA), (6, None)])
+def test_future_is_enough_from_horizon_and_one_bar(bars_after: int, skip: SkipReason | None) -> None:
+    """A window needs its horizon of bars and one more after its end; with exactly those it is trained."""
+    window = Window(symbol="A", start=date(2022, 1, 3), end=date(2022, 7, 4), score_end=date(2023, 1, 2))
+    sessions = mondays_to_fridays(date(2020, 10, 1), window.end - ONE_DAY)
+    after = mondays_to_fridays(window.end, window.end + timedelta(days=20))[:bars_after]
+    config = run_config(("A",), window.start, window.end, window_days=182, step_days=182)
+    (planned,) = plan(config, table_of(coverage("A", sessions + after)))
+    assert planned.skip is skip
+
+
+def test_a_rejected_symbol_is_planned_and_skipped() -> None:
+    """Every window of a rejected symbol is skipped under the rejection's reason, with its sentence."""
+    finding = Finding(
+        check=Check.BAD_CELL, verdict=Verdict.REJECT, count=1, where="A.csv line 3", detail="close is 'x', not a number"
+    )
+    rejection = Rejection(
+        symbol="A", interval="1day", source="csv:bars", fetched=datetime.now(UTC), reason=SkipReason.REJECTED_DATA,
+        findings=(finding,),
+    )  # fmt: skip
+    planned = plan(run_config(("A",), FULL_START, FULL_END), CoverageTable(rejected={"A": rejection}))
+    assert reasons(planned) == {SkipReason.REJECTED_DATA: 7}
+    assert {each.detail for each in planned} == {
+        "bad_cell: A.csv line 3: close is 'x', not a number; correct or remove the row"
+    }
+
+
+@pytest.mark.parametrize(("interval", "days"), [("1day", 225), ("30minute", 34), ("1minute", 17)])
+def test_a_vendor_is_asked_for_warmup_and_scores_too(interval: Interval, days: int) -> None:
+    """Fetched bars begin early enough for 150 of them before the first window, and end with yesterday at most."""
+    config = run_config(("A",), FULL_START, FULL_END, source="breeze", interval=interval)
+    first, last = days_to_fetch(config, date(2025, 1, 10))
+    assert first == FULL_START - timedelta(days=days)
+    assert last == date(2025, 1, 9)
+    assert days_to_fetch(config, date(2026, 1, 1))[1] == FULL_END + timedelta(days=config.step_days + 15)
+
+
+def test_what_is_not_fetched_is_read_whole() -> None:
+    """A folder's bars are stored from first to last, whatever is trained on."""
+    assert days_to_fetch(run_config(("A",), FULL_START, FULL_END), date(2025, 1, 10)) == (None, None)

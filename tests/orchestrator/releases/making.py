@@ -1,0 +1,145 @@
+"""Releases made of nothing but a seed: bars, students, and a folder as a deployment leaves it."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+
+from orchestrator.audit.signed_manifest import seal
+from orchestrator.releases.deployment import _switch
+from orchestrator.releases.history import locked
+from schemas.config.costs import Costs
+from schemas.config.run import Interval
+from schemas.contract.artifact import StudentModel
+from schemas.contract.release import Action, Entry, Environment, Golden, GoldenRow, Release, Served
+from schemas.contract.window import WARMUP_BARS
+from schemas.files.layout import BarsLayout, ReleaseLayout, sha256_of, write_atomic
+from schemas.files.run_rows import write_model
+from workers.bars import store
+from workers.bars.clean import to_table
+from workers.bars.series import Series
+from workers.features.registry import FEATURE_NAMES, frame_of, model_features
+from workers.models.logistic import Logistic
+from workers.serving.features import probe
+from workers.serving.golden import without_nan
+from workers.serving.instants import instant
+from workers.serving.students import sigmoid
+
+MICROSECONDS_A_DAY = 24 * 3600 * 10**6
+LAST_DAY = date(2024, 12, 31)
+DAY_OF_LAST = (LAST_DAY - date(1970, 1, 1)).days
+
+
+def walk(seed: int, bars: int, last_day: int = DAY_OF_LAST, a_session: int = 1) -> Series:
+    """A random walk whose last session is `last_day`, with `a_session` bars in each session."""
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.normal(0.0, 0.018, bars)))
+    opening = close * np.exp(rng.normal(0, 0.004, bars))
+    place = np.arange(bars)
+    session = last_day - (bars - 1) // a_session + place // a_session
+    return Series(
+        timestamp=session * MICROSECONDS_A_DAY + place % a_session * 60 * 10**6,
+        session=session,
+        open=opening,
+        high=np.maximum(opening, close) * (1 + rng.uniform(0, 0.01, bars)),
+        low=np.minimum(opening, close) * (1 - rng.uniform(0, 0.01, bars)),
+        close=close,
+        volume=rng.integers(10_000, 90_000, bars).astype(np.float64),
+    )
+
+
+def store_bars(data_dir: Path, symbol: str, series: Series, interval: Interval = "1day") -> None:
+    """Put bars where an ingestion would."""
+    content = store.encode(to_table(series, np.ones(len(series))))
+    write_atomic(BarsLayout.under(data_dir, interval).bars(symbol), content)
+
+
+def student(seed: int) -> StudentModel:
+    """A logistic student whose every coefficient counts."""
+    rng = np.random.default_rng(seed)
+    return StudentModel(
+        features=FEATURE_NAMES,
+        coefficients=tuple(rng.normal(0, 0.3, len(FEATURE_NAMES)).tolist()),
+        intercept=float(rng.normal()),
+        fill=tuple(rng.normal(0, 0.1, len(FEATURE_NAMES)).tolist()),
+        trade_above=0.5,
+    )
+
+
+def said(model: StudentModel, series: Series, intraday: bool = False) -> float:
+    """What a student says of the last bar, computed as training does it: one symbol, its whole history, SciPy."""
+    x = model_features(frame_of(series, intraday))[-1:]
+    logistic = Logistic(np.asarray(model.coefficients), model.intercept, np.asarray(model.fill))
+    return float(sigmoid(logistic.margin(x))[0])
+
+
+def make_release(
+    release_dir: Path,
+    histories: dict[str, Series],
+    release_id: str = "run.0000",
+    interval: Interval = "1day",
+    live_in: Sequence[Environment] = ("staging",),
+    seed: int = 0,
+    approval_sha256: str = "0" * 64,
+) -> Release:
+    """A whole release of a student a symbol, and links to it."""
+    layout = ReleaseLayout(release_dir)
+    folder = layout.release(release_id)
+    served, golden = {}, {}
+    for place, (symbol, series) in enumerate(histories.items()):
+        model = student(seed + place)
+        write_model(folder / "students" / symbol / "model.json", model)
+        digests = {"model.json": sha256_of(folder / "students" / symbol / "model.json")}
+        served[symbol] = Served(
+            window=f"{symbol}_w", start=date(2024, 1, 1), end=date(2024, 6, 1), metadata_sha256="0" * 64, sha256=digests
+        )
+        known = series.upto(min(len(series), 400))
+        x = model_features(frame_of(known, interval != "1day"))[-1]
+        golden[symbol] = (
+            GoldenRow(
+                time=instant(known.timestamp[-1]),
+                inputs=without_nan(x),
+                expected=said(model, known, interval != "1day"),
+            ),
+        )
+    write_model(folder / "golden.json", Golden(features=FEATURE_NAMES, rows=golden))
+    run_id = release_id.rpartition(".")[0]
+    approval = Entry(
+        seq=1, time=datetime(2025, 1, 1, tzinfo=UTC), action=Action.APPROVED, who="asha", account="asha",
+        run_id=run_id, previous_sha256="0" * 64,
+    )  # fmt: skip
+    release = Release(
+        release_id=release_id,
+        run_id=run_id,
+        approval=approval,
+        approval_sha256=approval_sha256,
+        basis="made for a test",
+        students=served,
+        features=FEATURE_NAMES,
+        probe=without_nan(probe()),
+        versions={},
+        warmup_bars=WARMUP_BARS,
+        interval=interval,
+        timezone="Asia/Kolkata",
+        corporate_actions=None,
+        horizon_bars=5,
+        label_rule="",
+        costs=Costs.FLAT,
+        cost_bps=24.0,
+        slippage_bps=5.0,
+        order_value=1e5,
+        cost_rates=(),
+        golden_sha256=sha256_of(folder / "golden.json"),
+    )
+    write_model(folder / "release.json", release)
+    seal(folder, {"release_id": release_id}, None)
+    for environment in live_in:
+        switch(layout, environment, release_id)
+    return release
+
+
+def switch(layout: ReleaseLayout, environment: Environment, release_id: str) -> None:
+    """Make a release live without asking for what a deployment needs."""
+    with locked(layout.history) as history:
+        _switch(history, layout, environment, release_id, Action.DEPLOYING, "asha", "", None)

@@ -1,0 +1,232 @@
+"""Switching, rolling back and being killed in between: what is live is the old release or the new one."""
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.releases import release_stack as standing
+from orchestrator.releases.deployment import astray, deploy, linked, rollback, settle
+from orchestrator.releases.history import locked, read
+from orchestrator.releases.report import report
+from schemas.config.run import ReleaseConfig
+from schemas.contract.errors import RequestError
+from schemas.contract.release import Action, Environment
+from schemas.files.layout import ReleaseLayout
+from tests.conftest import tree
+from tests.orchestrator.releases.making import make_release, walk
+
+ONE, TWO, THREE = "one.1111", "two.2222", "three.3333"
+KILLED = -9
+
+# Dies at its Nth call of anything that changes what is on disk.
+KILL = """
+import os, sys
+from pathlib import Path
+left = int(sys.argv[1])
+def deadly(call):
+    def wrapped(*arguments, **named):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), 9)
+        return call(*arguments, **named)
+    return wrapped
+from orchestrator.releases import deployment
+from orchestrator.releases.history import History, locked
+from schemas.files.layout import ReleaseLayout
+from schemas.contract.release import Action
+layout = ReleaseLayout(Path(sys.argv[2]))
+with locked(layout.history) as history:
+    os.fsync = deadly(os.fsync)
+    History.append = deadly(History.append)
+    for name in ("mkdir", "symlink_to", "replace", "unlink"):
+        setattr(Path, name, deadly(getattr(Path, name)))
+    deployment._switch(
+        history, layout, sys.argv[3], sys.argv[4], Action(sys.argv[5]), "asha", "", None
+    )
+"""
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> ReleaseLayout:
+    """Three releases that were built and approved, none live."""
+    layout = ReleaseLayout(tmp_path / "release")
+    with locked(layout.history) as history:
+        for release_id in (ONE, TWO, THREE):
+            line = history.append(Action.APPROVED, "asha", run_id=release_id.partition(".")[0])
+            make_release(layout.folder, {"TCS": walk(1, 400)}, release_id, live_in=(), approval_sha256=line.sha256)
+    return layout
+
+
+def config(layout: ReleaseLayout) -> ReleaseConfig:
+    return ReleaseConfig(release_dir=str(layout.folder))
+
+
+def switch(layout: ReleaseLayout, release_id: str, environment: Environment = "staging") -> None:
+    """Make a release live as `deploy` does once all is checked."""
+    from orchestrator.releases.deployment import _switch
+
+    with locked(layout.history) as history:
+        settle(history, layout)
+        _switch(history, layout, environment, release_id, Action.DEPLOYING, "asha", "", None)
+
+
+def test_the_link_is_relative_and_the_log_says_both(layout: ReleaseLayout) -> None:
+    """`current` leads to the release wherever the folder is moved to; the log has what was begun and what was done."""
+    switch(layout, ONE)
+    assert str(layout.current("staging").readlink()) == f"../releases/{ONE}"
+    assert layout.folder.rename(layout.folder.with_name("moved"))
+    moved = ReleaseLayout(layout.folder.with_name("moved"))
+    assert json.loads((moved.current("staging") / "release.json").read_text())["release_id"] == ONE
+    actions = [line.entry.action for line in read(moved.history)[0]][-2:]
+    assert actions == [Action.DEPLOYING, Action.DEPLOYED]
+
+
+def test_rollback_goes_back_one_deployment_at_a_time(layout: ReleaseLayout) -> None:
+    """Deployments lie on one another: a rollback takes the top one off, never puts it back, and ends at the first."""
+    for release_id in (ONE, TWO, THREE):
+        switch(layout, release_id)
+    for expected in (TWO, ONE):
+        assert rollback(config(layout), "staging", "ben", "").entry.release_id == expected
+        assert linked(layout, "staging") == expected
+    with pytest.raises(RequestError, match=f"{ONE} was the first there"):
+        rollback(config(layout), "staging", "ben", "")
+    switch(layout, THREE)
+    assert rollback(config(layout), "staging", "ben", "").entry.release_id == ONE
+    assert standing.stack(read(layout.history)[0], "staging") == [ONE]
+
+
+def test_an_environment_never_touches_the_other(layout: ReleaseLayout) -> None:
+    """Deployments and rollbacks in staging leave production's link, to its inode and time, as it was."""
+    switch(layout, ONE, "production")
+    before = layout.current("production").lstat()
+    for release_id in (TWO, THREE):
+        switch(layout, release_id)
+    rollback(config(layout), "staging", "ben", "")
+    assert layout.current("production").lstat() == before
+    assert linked(layout, "production") == ONE and linked(layout, "staging") == TWO
+
+
+@pytest.mark.parametrize("name", ["release.json", "golden.json", "students/TCS/model.json", "manifest.json"])
+def test_a_changed_release_is_not_switched_to(layout: ReleaseLayout, name: str) -> None:
+    """One byte in any file of the release that a rollback would bring back: refused, and nothing is written."""
+    switch(layout, ONE)
+    switch(layout, TWO)
+    path = layout.release(ONE) / name
+    path.write_bytes(path.read_bytes().replace(b"0", b"1", 1))
+    before = tree(layout.folder)
+    with pytest.raises(RequestError, match=ONE):
+        rollback(config(layout), "staging", "ben", "")
+    assert tree(layout.folder) == before and linked(layout, "staging") == TWO
+    assert report(str(layout.folder), None)["faults"]
+
+
+def test_golden_vectors_that_do_not_come_out_are_not_switched_to(tmp_path: Path) -> None:
+    """Digests are right, but a student says otherwise than recorded: refused."""
+    from orchestrator.audit.signed_manifest import seal
+    from orchestrator.releases.building import refuse_changed
+    from schemas.files.layout import sha256_of
+
+    layout = ReleaseLayout(tmp_path)
+    make_release(tmp_path, {"TCS": walk(1, 400)}, ONE, live_in=())
+    folder = layout.release(ONE)
+    golden = json.loads((folder / "golden.json").read_text())
+    golden["rows"]["TCS"][0]["expected"] += 1e-9
+    (folder / "golden.json").write_text(json.dumps(golden))
+    release = json.loads((folder / "release.json").read_text())
+    (folder / "release.json").write_text(json.dumps(release | {"golden_sha256": sha256_of(folder / "golden.json")}))
+    seal(folder, {"release_id": ONE}, None)
+    with pytest.raises(RequestError, match="golden vectors differ by up to 1e-09"):
+        refuse_changed(folder)
+
+
+def test_what_is_rejected_since_is_not_rolled_back_to(layout: ReleaseLayout) -> None:
+    """A run's rejection holds also for a way back; `releases` says where it is live all the same."""
+    switch(layout, ONE)
+    switch(layout, TWO)
+    with locked(layout.history) as history:
+        history.append(Action.REJECTED, "ben", run_id="one")
+        history.append(Action.REJECTED, "ben", run_id="two")
+    with pytest.raises(RequestError, match="rejected since"):
+        rollback(config(layout), "staging", "ben", "")
+    assert report(str(layout.folder), None)["notes"] == [f"{TWO} is live in staging, but ben rejected two since"]
+
+
+def test_a_link_that_the_log_does_not_know_stops_everything(layout: ReleaseLayout) -> None:
+    """A link changed by hand is named by `releases`, and no command goes on from it."""
+    switch(layout, ONE)
+    switch(layout, TWO)
+    layout.current("staging").unlink()
+    layout.current("staging").symlink_to(f"../releases/{THREE}")
+    assert THREE in report(str(layout.folder), None)["faults"][0]
+    for command in (lambda: rollback(config(layout), "staging", "ben", ""), lambda: switch(layout, ONE)):
+        with pytest.raises(RequestError, match="which the log never put there"):
+            command()
+
+
+def test_a_log_cut_short_is_noticed(layout: ReleaseLayout) -> None:
+    """Lines removed from the end leave a whole chain, but links that it does not explain."""
+    switch(layout, ONE)
+    switch(layout, TWO)
+    layout.history.write_bytes(b"\n".join(layout.history.read_bytes().splitlines()[:-2]) + b"\n")
+    assert TWO in astray(layout, read(layout.history)[0])
+
+
+def test_time_in_staging_is_the_longest_on_end(layout: ReleaseLayout) -> None:
+    """A stay ends with the next switch; the live release's goes on until now; one that was never there has none."""
+    for release_id in (ONE, TWO, ONE):
+        switch(layout, release_id)
+    lines = read(layout.history)[0]
+    now = lines[-1].entry.time + timedelta(hours=5)
+    assert standing.longest_stay(lines, "staging", ONE, now) == timedelta(hours=5)
+    assert standing.longest_stay(lines, "staging", TWO, now) < timedelta(hours=1)
+    assert standing.longest_stay(lines, "staging", THREE, now) == timedelta()
+    assert standing.longest_stay(lines, "production", ONE, now) == timedelta()
+
+
+@pytest.mark.parametrize("intent", [Action.DEPLOYING, Action.ROLLING_BACK])
+def test_killed_anywhere_the_old_or_the_new_is_live(layout: ReleaseLayout, intent: Action) -> None:
+    """kill -9 at every step of a switch: the link leads to one of the two, and the next command settles the log."""
+    switch(layout, ONE)
+    switch(layout, TWO)
+    target = THREE if intent is Action.DEPLOYING else ONE
+    before = tree(layout.folder)
+    outcomes = []
+    for step in range(1, 100):
+        process = subprocess.run([sys.executable, "-c", KILL, str(step), layout.folder, "staging", target, intent])
+        live = linked(layout, "staging")
+        assert live in (TWO, target)
+        assert report(str(layout.folder), None)["faults"] == []
+        with locked(layout.history) as history:
+            settle(history, layout)
+            assert standing.live(history.lines, "staging") == live
+            assert standing.unfinished(history.lines) is None
+        outcomes.append(live)
+        _restore(layout, before)
+        if process.returncode == 0:
+            break
+        assert process.returncode == KILLED
+    assert len(outcomes) > 6
+    # First the old one, from one step on the new one.
+    assert outcomes == sorted(outcomes, key=[TWO, target].index) and set(outcomes) == {TWO, target}
+
+
+def _restore(layout: ReleaseLayout, files: dict[str, bytes]) -> None:
+    layout.history.write_bytes(files["history.jsonl"])
+    for path in layout.current("staging").parent.iterdir():
+        path.unlink()
+    layout.current("staging").symlink_to(f"../releases/{TWO}")
+
+
+def test_deploy_needs_an_approval(layout: ReleaseLayout) -> None:
+    """Neither a run without any, nor one whose last word is a rejection, is deployed."""
+    with locked(layout.history) as history:
+        history.append(Action.REJECTED, "ben", run_id="two", note="two symbols carry it")
+    with pytest.raises(RequestError, match="four is not approved"):
+        deploy(config(layout), "four", "staging", "asha", "")
+    with pytest.raises(RequestError, match=r"rejected by ben on .*: two symbols carry it"):
+        deploy(config(layout), "two", "staging", "asha", "")

@@ -1,0 +1,366 @@
+"""From file, environment and flags to one config; whatever is wrong is one line that says where."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.runs.settings import ENV_PREFIX, SAMPLE_SPAN, flag_of, read_symbols, resolve
+from schemas.config.run import IngestConfig, RunConfig
+from schemas.contract.errors import RequestError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "run.toml"
+
+
+def refusal(flags: dict[str, Any], config: Path | None = None, environment: dict[str, str] | None = None) -> str:
+    """The one line with which a request is refused."""
+    with pytest.raises(RequestError) as caught:
+        resolve(RunConfig, flags, config, environment or {})
+    line = str(caught.value)
+    assert line and "\n" not in line
+    return line
+
+
+def test_nothing_given_is_the_sample_with_defaults() -> None:
+    """Without any setting the config has every default, and the days that the sample's symbols share."""
+    config = resolve(RunConfig, {}, None, {})
+    assert config == RunConfig(**SAMPLE_SPAN)
+    assert (config.source, config.symbols, config.window_days) == ("sample", (), 180)
+
+
+def test_flag_beats_environment_beats_file(file: Path) -> None:
+    """A setting given in all three places has the flag's value, then the environment's, then the file's."""
+    file.write_text("horizon = 3\nseed = 3\nmin_rows = 33\n")
+    environment = {"GURUKUL_HORIZON": "4", "GURUKUL_SEED": "4"}
+    config = resolve(RunConfig, {"horizon": "5"}, file, environment)
+    assert (config.horizon, config.seed, config.min_rows) == (5, 4, 33)
+
+
+# A value of each setting that is not its default, as text and as TOML.
+OTHER_VALUES = {
+    "symbols": ("AAPL,MSFT", '["AAPL", "MSFT"]'),
+    "start_date": ("2005-01-03", "2005-01-03"),
+    "end_date": ("2006-01-03", "2006-01-03"),
+    "source": ("csv:bars", '"csv:bars"'),
+    "interval": ("5minute", '"5minute"'),
+    "timezone": ("UTC", '"UTC"'),
+    "calendar": ("XNYS", '"XNYS"'),
+    "second_source": ("csv:other", '"csv:other"'),
+    "secrets_file": ("secrets", '"secrets"'),
+    "requests_per_minute": ("60", "60.0"),
+    "window_days": ("90", "90"),
+    "step_days": ("30", "30"),
+    "horizon": ("3", "3"),
+    "threshold": ("0.01", "0.01"),
+    "label": ("triple-barrier", '"triple-barrier"'),
+    "threshold_unit": ("sigma", '"sigma"'),
+    "take_profit": ("2", "2"),
+    "stop_loss": ("0.5", "0.5"),
+    "entry": ("close", '"close"'),
+    "label_return": ("net", '"net"'),
+    "cross_session": ("true", "true"),
+    "embargo": ("0", "0"),
+    "scope": ("panel", '"panel"'),
+    "privileged": ("path", '["path"]'),
+    "student": ("booster", '"booster"'),
+    "temperature": ("2", "2"),
+    "reward_weights": ("true", "true"),
+    "min_rows": ("60", "60"),
+    "distill_weight": ("0.25", "0.25"),
+    "cost_bps": ("8.3", "8.3"),
+    "slippage_bps": ("2", "2"),
+    "seed": ("7", "7"),
+    "devices": ("cpu:2x4", '"cpu:2x4"'),
+    "broker": ("redis://localhost:6379/1", '"redis://localhost:6379/1"'),
+    "data_dir": ("elsewhere", '"elsewhere"'),
+    "release_dir": ("elsewhere", '"elsewhere"'),
+    "log_dir": ("elsewhere", '"elsewhere"'),
+    "log_format": ("json", '"json"'),
+    "run_id": ("trial-1", '"trial-1"'),
+    "skip_fetch": ("true", "true"),
+    "reuse": ("true", "true"),
+    "telemetry": ("false", "false"),
+    "telemetry_buffer": ("7", "7"),
+    "telemetry_delay": ("2.5", "2.5"),
+    "telemetry_dir": ("elsewhere", '"elsewhere"'),
+    "max_failure_rate": ("0.5", "0.5"),
+    "window_limit": ("90", "90"),
+    "json_summary": ("true", "true"),
+    "costs": ("nse-delivery", '"nse-delivery"'),
+    "order_value": ("1000000", "1000000"),
+    "signing_key": ("key.pem", '"key.pem"'),
+}
+TABLES_TOO = {"cost_rates", "gates"}
+NEEDS_MORE = TABLES_TOO | {"symbols_file", "local_workers", "corporate_actions"}
+REQUIRED = {"start_date": "2005-01-01", "end_date": "2006-01-01"}
+
+
+def test_every_setting_is_tried_below() -> None:
+    """A setting added to RunConfig must be added to these tests."""
+    assert set(OTHER_VALUES) | NEEDS_MORE == set(RunConfig.model_fields)
+
+
+@pytest.mark.parametrize("name", OTHER_VALUES)
+def test_each_setting_can_come_from_each_place(name: str, file: Path) -> None:
+    """Flag, environment variable and TOML key of a setting all give the same config, another one than the default."""
+    text, toml = OTHER_VALUES[name]
+    rest = {key: value for key, value in REQUIRED.items() if key != name}
+    file.write_text(f"{name} = {toml}\n")
+    by_flag = resolve(RunConfig, rest | {name: text}, None, {})
+    assert resolve(RunConfig, rest, None, {ENV_PREFIX + name.upper(): text}) == by_flag
+    assert resolve(RunConfig, rest, file, {}) == by_flag
+    assert getattr(by_flag, name) != RunConfig.model_fields[name].default
+
+
+def test_tables_come_from_a_file(file: Path) -> None:
+    """Bounds of gates and schedules of costs are tables of the config file; a wrong one is named with its place."""
+    file.write_text('costs = "config"\n[gates]\nmin_days = 30\n[[cost_rates]]\nsince = 2000-01-01\nexchange_bps = 1\n')
+    config = resolve(RunConfig, REQUIRED, file, {})
+    assert (config.gates.min_days, config.cost_rates[0].exchange_bps) == (30, 1.0)
+    file.write_text("[gates]\nmin_days = 3\n")
+    with pytest.raises(RequestError, match=r"gates\.min_days.*greater than or equal to 20"):
+        resolve(RunConfig, REQUIRED, file, {})
+    file.write_text('costs = "config"\n')
+    with pytest.raises(RequestError, match="go together"):
+        resolve(RunConfig, REQUIRED, file, {})
+
+
+def test_workers_elsewhere_need_a_broker() -> None:
+    """Using only workers that are there already is a setting too, and needs to be told where."""
+    broker = {"broker": "redis://host"}
+    assert resolve(RunConfig, {"local_workers": False} | broker, None, {}).local_workers is False
+    assert resolve(RunConfig, broker, None, {"GURUKUL_LOCAL_WORKERS": "false"}).local_workers is False
+    assert "--broker" in refusal({"local_workers": False})
+
+
+def test_a_flag_that_was_not_given_overrides_nothing() -> None:
+    """None, which is what the command line gives for a flag left out, leaves the environment's value."""
+    assert resolve(RunConfig, {"horizon": None}, None, {"GURUKUL_HORIZON": "4"}).horizon == 4
+
+
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    """An environment variable that is set to nothing counts as not set."""
+    assert resolve(RunConfig, {}, None, {"GURUKUL_HORIZON": ""}) == resolve(RunConfig, {}, None, {})
+
+
+def test_other_variables_are_ignored() -> None:
+    """Variables without the project's prefix, or that name no setting, change nothing."""
+    environment = {"HORIZON": "4", "GURUKUL_NO_SUCH_SETTING": "4", "PATH": "/bin"}
+    assert resolve(RunConfig, {}, None, environment) == resolve(RunConfig, {}, None, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("symbols", "GOOD,BA/D"),
+        ("symbols", "../up"),
+        ("symbols", "A" * 33),
+        ("symbols", " , "),
+        ("start_date", "2024-13-01"),
+        ("start_date", "yesterday"),
+        ("end_date", "31/12/2024"),
+        ("source", "ftp:bars"),
+        ("source", "csv:"),
+        ("source", "csv"),
+        ("source", "sample:x"),
+        ("second_source", "sample"),
+        ("requests_per_minute", "0"),
+        ("interval", "2minute"),
+        ("interval", ""),
+        ("window_days", "6"),
+        ("window_days", "180.5"),
+        ("step_days", "0"),
+        ("horizon", "0"),
+        ("horizon", "five"),
+        ("threshold", "nan"),
+        ("threshold", "inf"),
+        ("min_rows", "19"),
+        ("distill_weight", "1.5"),
+        ("cost_bps", "-1"),
+        ("slippage_bps", "lots"),
+        ("seed", "-1"),
+        ("seed", str(2**31)),
+        ("devices", "tpu"),
+        ("devices", "gpu:0,0"),
+        ("devices", "cpu:0x1"),
+        ("devices", "cpu:2\nx"),
+        ("broker", "http://host"),
+        ("run_id", "../up"),
+        ("run_id", "a b"),
+        ("telemetry", "maybe"),
+        ("max_failure_rate", "2"),
+    ],
+)
+def test_a_bad_value_is_refused_with_where_it_came_from(name: str, value: str, file: Path) -> None:
+    """Each bad value is one line naming the flag, the variable, or the file and key that gave it."""
+    rest = {key: day for key, day in REQUIRED.items() if key != name}
+    assert refusal(rest | {name: value}).startswith(flag_of(name))
+    variable = ENV_PREFIX + name.upper()
+    if value:
+        assert refusal(rest, None, {variable: value}).startswith(variable)
+    escaped = value.replace("\n", "\\n")
+    file.write_text(f'{name} = "{escaped}"\n')
+    assert refusal(rest, file).startswith(f"{file}: {name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "toml"),
+    [("horizon", "[1]"), ("horizon", "{a = 1}"), ("symbols", "5"), ("symbols", "[5]"), ("start_date", "true")],
+)
+def test_a_value_of_the_wrong_kind_names_file_and_key(name: str, toml: str, file: Path) -> None:
+    """A TOML value of another kind than the setting is one line with the file and the key."""
+    file.write_text(f"{name} = {toml}\n")
+    assert refusal({}, file).startswith(f"{file}: {name}")
+
+
+def test_the_bad_value_is_shown() -> None:
+    """The line has the value as it was given, so that nobody has to look it up."""
+    assert "'2024-13-01'" in refusal({"start_date": "2024-13-01"})
+    assert "'BA/D'" in refusal({"symbols": "GOOD,BA/D"})
+    assert "'nan'" in refusal({"threshold": "nan"})
+
+
+def test_an_overridden_bad_value_does_no_harm(file: Path) -> None:
+    """A bad value in the file does not matter once a flag gives a good one."""
+    file.write_text('horizon = "five"\n')
+    assert resolve(RunConfig, {"horizon": "5"}, file, {}).horizon == 5
+
+
+def test_an_unknown_key_is_refused(file: Path) -> None:
+    """A TOML key that is no setting is named with the file, not silently dropped."""
+    file.write_text("windowdays = 90\n")
+    line = refusal({}, file)
+    assert str(file) in line and "windowdays" in line
+
+
+@pytest.mark.parametrize("content", [b"horizon = = 5\n", b"horizon\n", b"\xff\xfe\x00", b"horizon = 5\nhorizon = 6\n"])
+def test_a_file_that_is_not_toml_is_refused(content: bytes, file: Path) -> None:
+    """A file that cannot be parsed is one line with its name."""
+    file.write_bytes(content)
+    assert str(file) in refusal({}, file)
+
+
+def test_a_config_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """A missing config file, or a folder in its place, is one line with its name and the flag."""
+    for path in (tmp_path / "none.toml", tmp_path):
+        line = refusal({}, path)
+        assert str(path) in line and "--config" in line
+
+
+def test_dates_in_the_wrong_order_are_refused() -> None:
+    """A start on or after the end is refused with both dates."""
+    for start in ("2012-01-02", "2012-01-01"):
+        line = refusal({"start_date": start, "end_date": "2012-01-01"})
+        assert start in line and "2012-01-01" in line
+
+
+def test_dates_are_needed_for_bars_of_ones_own() -> None:
+    """Only the sample has dates of its own; for another source a missing date names its flag and its variable."""
+    line = refusal({"source": "csv:bars", "end_date": "2012-01-01"})
+    assert "--start-date" in line and "GURUKUL_START_DATE" in line
+
+
+def test_one_date_of_the_sample_can_be_given_alone() -> None:
+    """A start or end given alone goes with the sample's other one."""
+    config = resolve(RunConfig, {"start_date": "2010-01-01"}, None, {})
+    assert (config.start_date, config.end_date) == (date(2010, 1, 1), SAMPLE_SPAN["end_date"])
+
+
+def test_symbols_keep_their_order_once() -> None:
+    """Symbols are split at commas, trimmed, kept in order, and counted once."""
+    assert resolve(RunConfig, {"symbols": "M&M, BAJAJ-AUTO,^GSPC,M&M,"}, None, {}).symbols == (
+        "M&M",
+        "BAJAJ-AUTO",
+        "^GSPC",
+    )
+
+
+def test_a_symbols_file_has_one_a_line(tmp_path: Path) -> None:
+    """A symbols file has one symbol a line; blank lines and comments are none."""
+    listed = tmp_path / "symbols.txt"
+    listed.write_text("# large caps\nM&M   # autos\n\nBAJAJ-AUTO\n")
+    assert read_symbols(listed) == ["M&M", "BAJAJ-AUTO"]
+    assert resolve(RunConfig, {"symbols_file": str(listed)}, None, {}).symbols == ("M&M", "BAJAJ-AUTO")
+
+
+def test_symbols_and_a_symbols_file_exclude_each_other(tmp_path: Path) -> None:
+    """Symbols given both ways are refused, rather than one of them winning unseen."""
+    listed = tmp_path / "symbols.txt"
+    listed.write_text("IBM\n")
+    line = refusal({"symbols": "AAPL", "symbols_file": str(listed)})
+    assert "--symbols" in line and "--symbols-file" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"# nothing\n\n", b"\xff\xfe"])
+def test_a_symbols_file_without_symbols_is_refused(content: bytes, tmp_path: Path) -> None:
+    """A symbols file that is empty, all comments or not text is one line with its name."""
+    listed = tmp_path / "symbols.txt"
+    listed.write_bytes(content)
+    assert str(listed) in refusal({"symbols_file": str(listed)})
+
+
+def test_a_symbols_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """A missing symbols file is one line with its name and the flag."""
+    line = refusal({"symbols_file": str(tmp_path / "none.txt")})
+    assert "none.txt" in line and "--symbols-file" in line
+
+
+def test_a_bad_symbol_in_a_file_is_named_by_line(tmp_path: Path) -> None:
+    """The line of the symbols file is said, not the flag that was never given."""
+    path = tmp_path / "symbols.txt"
+    path.write_text("TCS\n# a comment\n../x\n")
+    with pytest.raises(RequestError, match=r"symbols.txt line 3: symbol '\.\./x'"):
+        resolve(RunConfig, {"symbols_file": str(path)}, None, {})
+
+
+def test_a_password_is_not_shown() -> None:
+    """A broker URL of the wrong kind is shown without its credentials."""
+    with pytest.raises(RequestError) as caught:
+        resolve(RunConfig, {"broker": "http://user:secret@host/0"}, None, {})
+    assert "secret" not in str(caught.value)
+    assert "host" in str(caught.value)
+
+
+def test_one_file_serves_ingest_and_run(file: Path) -> None:
+    """A setting that only another command has is passed over; one that no command has is refused."""
+    file.write_text('source = "csv:bars"\nhorizon = 5\nincremental = true\n')
+    assert resolve(IngestConfig, {}, file, {}).incremental
+    assert resolve(RunConfig, REQUIRED, file, {}).horizon == 5
+    file.write_text("horizons = 5\n")
+    with pytest.raises(RequestError, match="horizons"):
+        resolve(IngestConfig, {}, file, {})
+
+
+def test_ingest_needs_no_dates() -> None:
+    """Without dates all that a source has is stored; dates in the wrong order are refused with both."""
+    config = resolve(IngestConfig, {"source": "csv:bars"}, None, {})
+    assert (config.start_date, config.end_date) == (None, None)
+    with pytest.raises(RequestError, match=r"2024-01-02.*2024-01-01"):
+        resolve(IngestConfig, {"start_date": "2024-01-02", "end_date": "2024-01-01"}, None, {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "calendar"),
+    [
+        ({}, "XNYS"),
+        ({"source": "csv:bars"}, "NSE"),
+        ({"source": "csv:bars", "timezone": "UTC"}, "none"),
+        ({"source": "csv:bars", "calendar": "XLON"}, "XLON"),
+        ({"calendar": "none"}, "none"),
+    ],
+)
+def test_the_calendar_follows_the_source(flags: dict[str, str], calendar: str) -> None:
+    """The sample trades in New York, bars in Kolkata's time on NSE; others have no calendar unless one is named."""
+    assert resolve(IngestConfig, flags, None, {}).bars(None, None).calendar == calendar
+
+
+def test_adjusted_bars_are_not_adjusted_twice(file: Path) -> None:
+    """Corporate actions go with sources that have prices as they were, not with the sample."""
+    assert "adjusted already" in refusal({"corporate_actions": "actions.csv"})
+    file.write_text('source = "csv:bars"\ncorporate_actions = "actions.csv"\n')
+    bars = resolve(IngestConfig, {}, file, {}).bars(None, None)
+    assert bars.corporate_actions == str(Path("actions.csv").absolute())

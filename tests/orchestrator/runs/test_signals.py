@@ -1,0 +1,29 @@
+"""A signal ends the work even where a library swallows what it raised."""
+
+import os
+import signal
+from contextlib import suppress
+
+import pytest
+
+from orchestrator.runs.runtime import signals_raise
+from schemas.contract.errors import Interrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_swallowed_interruption_is_raised_again(number: signal.Signals) -> None:
+    """What a broad `except` has caught comes back at the next step; without a signal nothing does."""
+    with signals_raise() as interrupted:
+        interrupted()
+        with suppress(Exception):
+            os.kill(os.getpid(), number)
+        with pytest.raises(Interrupted, match=str(int(number))):
+            interrupted()
+
+
+def test_handlers_are_as_before_afterwards() -> None:
+    """Outside of it a signal does what it did before."""
+    before = signal.getsignal(signal.SIGINT)
+    with signals_raise():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,146 @@
+"""One line a record, in text and JSON, saying what it is about."""
+
+import io
+import json
+import logging
+import multiprocessing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.runs.runtime import logging_to
+from schemas.config.run import IngestConfig, LogFormat
+from schemas.contract.task import Role
+from schemas.files.log_lines import about, dressed, facts, read_lines
+from workers.celery.logs import CelerySays
+
+WINDOW = facts("trial", Role.TEACHER, "TCS_2024-01-01_2024-03-31", 2)
+
+
+@pytest.fixture
+def logger() -> logging.Logger:
+    """A logger that nothing else hears: what it is made to say could not be passed on as text."""
+    return logging.Logger("tests.logs", logging.INFO)
+
+
+def written(logger: logging.Logger, log_format: LogFormat, **constant: str) -> io.StringIO:
+    """What the logger writes from now on."""
+    stream = io.StringIO()
+    logger.addHandler(dressed(logging.StreamHandler(stream), log_format, **constant))
+    return stream
+
+
+def test_a_json_line_holds_what_is_known_and_no_more(logger: logging.Logger) -> None:
+    """Timestamp in UTC with its offset, level, logger, message, pid; facts only where there are some."""
+    stream = written(logger, "json")
+    before = datetime.now(UTC).replace(microsecond=0)
+    logger.info("phase %s begins", "audit")
+    with about(WINDOW):
+        logger.warning("slow", extra={"device": "cpu0@host"})
+    bare, full = read_lines(stream.getvalue())
+    assert set(bare) == {"timestamp", "level", "logger", "message", "pid"}
+    assert (bare["level"], bare["logger"], bare["message"]) == ("INFO", "tests.logs", "phase audit begins")
+    said = datetime.fromisoformat(bare["timestamp"])
+    assert said.utcoffset() is not None and before <= said <= datetime.now(UTC)
+    assert {key: full[key] for key in (*WINDOW, "device")} == {**WINDOW, "device": "cpu0@host"}
+
+
+def test_no_message_breaks_the_line(logger: logging.Logger) -> None:
+    """Line breaks of every kind, quotes, tracebacks and half a surrogate pair stay inside one JSON line."""
+    stream = written(logger, "json")
+    hostile = 'a\nb\r\nc\u2028d\x85e"}{\ud800'
+    logger.info(hostile)
+    try:
+        raise ValueError(hostile)
+    except ValueError:
+        logger.exception("it failed")
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert json.loads(lines[0])["message"] == hostile
+    assert json.loads(lines[1])["traceback"].startswith("Traceback (most recent call last):\n")
+
+
+def test_what_is_nearest_wins(logger: logging.Logger) -> None:
+    """A record's own extra stands over the block's facts, these over the handler's; a block's end takes them away."""
+    stream = written(logger, "json", run_id="handler", device="handler")
+    with about({"run_id": "block", "attempt": 1}):
+        with about({"attempt": 2}):
+            logger.info("inner", extra={"run_id": "own"})
+        logger.info("outer")
+    logger.info("outside")
+    found = [(line["run_id"], line.get("attempt"), line["device"]) for line in read_lines(stream.getvalue())]
+    assert found == [("own", 2, "handler"), ("block", 1, "handler"), ("handler", None, "handler")]
+
+
+def test_a_text_line_ends_with_what_it_is_about(logger: logging.Logger) -> None:
+    """The message first, then `key=value` words; a traceback comes after them."""
+    stream = written(logger, "text")
+    with about(WINDOW):
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            logger.exception("it failed")
+    logger.info("alone")
+    first, *traceback, last = stream.getvalue().splitlines()
+    assert first.endswith(
+        " ERROR tests.logs: it failed run_id=trial role=teacher window=TCS_2024-01-01_2024-03-31 attempt=2"
+    )
+    assert traceback[0] == "Traceback (most recent call last):"
+    assert last.endswith(" INFO tests.logs: alone")
+
+
+def test_only_roles_that_train_a_window_name_one() -> None:
+    """The name of other work is a symbol or a gate, so it does not pass for a window."""
+    named = {role for role in Role if "window" in facts("trial", role, "name", 0)}
+    assert named == {Role.TEACHER, Role.STUDENT}
+
+
+def test_celerys_line_about_a_task_says_which_attempt(logger: logging.Logger) -> None:
+    """The facts come from the task's id; an id of another form gives none."""
+    stream = written(logger, "json")
+    logger.handlers[0].addFilter(CelerySays())
+    logger.info("received", extra={"data": {"id": "trial/teacher/TCS_2024-01-01_2024-03-31/2"}})
+    logger.info("received", extra={"data": {"id": "5f1c"}})
+    known, unknown = read_lines(stream.getvalue())
+    assert {key: known[key] for key in WINDOW} == WINDOW
+    assert "run_id" not in unknown
+
+
+def test_a_runs_log_is_text_by_default_and_carries_its_id(tmp_path: Path) -> None:
+    """Whoever logs during a run, its id is on the line; and after it nothing comes any more."""
+    path = tmp_path / "logs" / "trial.log"
+    with logging_to(path, IngestConfig().log_format, "trial"):
+        logging.getLogger("orchestrator.any").info("phase begins")
+    logging.getLogger("orchestrator.any").error("too late")
+    (line,) = path.read_text(encoding="utf-8").splitlines()
+    assert line.endswith(" INFO orchestrator.any: phase begins run_id=trial")
+
+
+def say_much(path: Path, number: int) -> None:
+    """Many long lines from one process to the end of a shared file."""
+    handler = dressed(logging.FileHandler(path, encoding="utf-8"), "json")
+    for _ in range(200):
+        record = logging.makeLogRecord({"name": str(number), "msg": str(number) * 20_000, "levelname": "INFO"})
+        handler.handle(record)
+
+
+def test_long_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
+    """Four processes append 200 lines of 20 kB each to one file; every line is one process's own, whole."""
+    path = tmp_path / "shared.log"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=say_much, args=(path, number)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    lines = read_lines(path.read_text(encoding="utf-8"))
+    assert len(lines) == 800
+    assert all(line["message"] == line["logger"] * 20_000 for line in lines)
+
+
+def test_a_line_that_is_no_json_is_named() -> None:
+    """Reading a mixed log says where it stops being JSON."""
+    with pytest.raises(ValueError, match="line 2 is not JSON: oh"):
+        read_lines('{"message": "fine"}\noh\n')

@@ -1,0 +1,243 @@
+"""What starts a whole fleet: the Compose file and the Dockerfile by their checkers, the Procfile by running it."""
+
+import base64
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from ruamel.yaml import YAML
+
+from orchestrator.broker import embedded as broker
+from schemas.redis.wire import PRESENCE_PREFIX
+from tests.conftest import SPAN, clean_environment, finished_run, processes_about
+from tests.waiting import wait_for
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "docker" / "compose.yaml"
+PROGRAMMES = Path(sys.executable).parent
+PATH = f"{PROGRAMMES}{os.pathsep}{os.environ['PATH']}"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A running `honcho start`: its process, what it printed, where its broker and its Flower answer."""
+
+    process: psutil.Popen
+    log: Path
+    broker: str
+    flower_port: int
+
+    def devices(self) -> list[bytes]:
+        """Presence keys on the broker, none while it does not answer."""
+        try:
+            with Redis.from_url(self.broker) as redis:
+                return list(redis.scan_iter(f"{PRESENCE_PREFIX}*"))
+        except RedisError:
+            return []
+
+    def status(self, path: str, login: str = "") -> int:
+        """What Flower answers to a GET, 0 while it does not."""
+        headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
+        with closing(HTTPConnection("127.0.0.1", self.flower_port, timeout=5)) as connection:
+            try:
+                connection.request("GET", path, headers=headers)
+                return connection.getresponse().status
+            except ConnectionError:
+                return 0
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+@contextmanager
+def honcho(folder: Path, stop: signal.Signals, path: str = PATH) -> Iterator[Fleet]:
+    """`honcho start` told only where to listen and to store; ended by `stop`, after which nothing of it may run."""
+    broker_port, flower_port = free_ports(2)
+    settings = {
+        "PATH": path,
+        "GURUKUL_PORT": str(broker_port),
+        "GURUKUL_DATA_DIR": str(folder),
+        "GURUKUL_DEVICES": "cpu:1x1",
+        "FLOWER_PORT": str(flower_port),
+    }
+    unset = {key: value for key, value in clean_environment().items() if not key.startswith("FLOWER_")}
+    log = folder / "honcho.log"
+    with log.open("wb") as output:
+        process = psutil.Popen(
+            [sys.executable, "-m", "honcho", "--env", os.devnull, "start"],
+            cwd=ROOT,
+            env=unset | settings,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def running() -> list[psutil.Process]:
+        # The server writes its title over its environment, so the folder alone would not find it.
+        return [*processes_about(str(folder)), *processes_about(f"127.0.0.1:{broker_port}")]
+
+    fleet = Fleet(process, log, f"redis://127.0.0.1:{broker_port}/0", flower_port)
+    try:
+        wait_for(lambda: fleet.devices() or process.poll() is not None, "a worker's heartbeat")
+        wait_for(lambda: fleet.status("/healthcheck") == 200 or process.poll() is not None, "Flower")
+        assert process.poll() is None, log.read_text()
+        yield fleet
+    finally:
+        if process.poll() is None:
+            process.send_signal(stop)
+        try:
+            process.wait(20)
+            wait_for(lambda: not running(), "the end of all that honcho started", within_s=5)
+        finally:
+            for survivor in running():
+                survivor.kill()
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """One fleet for the tests that only look at it or work with it."""
+    with honcho(tmp_path_factory.mktemp("fleet"), signal.SIGTERM) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    """The services of the Compose file."""
+    return dict(YAML(typ="safe").load(COMPOSE)["services"])
+
+
+def test_the_procfile_runs_a_fleet_that_completes_a_run(fleet: Fleet, bars: Path, tmp_path: Path) -> None:
+    """A run that starts no worker of its own is done by the Procfile's worker, over the Procfile's broker."""
+    run = finished_run(
+        tmp_path, "--source", f"csv:{bars}", "--symbols", "M&M", *SPAN, "--broker", fleet.broker, "--no-local-workers"
+    )
+    assert run.summary["windows"]["student"]["success"] > 0
+
+
+def test_flower_lets_nobody_in_without_the_login_that_it_printed(fleet: Fleet) -> None:
+    """With FLOWER_BASIC_AUTH unset a password is made up for this start; pages and API ask for it."""
+    (login,) = re.findall(r"this time the login is (\S+)", fleet.log.read_text())
+    assert len(login.partition(":")[2]) >= 16
+    for page in ("/workers", "/api/workers"):
+        assert fleet.status(page) == 401
+        assert fleet.status(page, "gurukul:guess") == 401
+        assert fleet.status(page, login) == 200
+
+
+def test_the_procfile_listens_on_loopback_alone(fleet: Fleet) -> None:
+    """Broker and Flower, and whatever else the fleet starts, bind 127.0.0.1."""
+    connections = [c for process in fleet.process.children(recursive=True) for c in process.net_connections("inet")]
+    listening = [connection.laddr for connection in connections if connection.status == psutil.CONN_LISTEN]
+    assert len(listening) >= 2
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+
+
+def test_the_broker_of_the_procfile_keeps_its_queues(fleet: Fleet) -> None:
+    """What was acknowledged is on disk within a second, and nothing is evicted to make room."""
+    with Redis.from_url(fleet.broker) as redis:
+        settings = redis.config_get("append*", "maxmemory-policy")
+    assert (settings["appendonly"], settings["appendfsync"]) == ("yes", "everysec")
+    assert settings["maxmemory-policy"] == "noeviction"
+    assert list((fleet.log.parent / "broker").rglob("*.aof"))
+
+
+def test_a_worker_waits_for_a_slow_broker_and_ctrl_c_ends_both(tmp_path: Path) -> None:
+    """The order in which honcho's processes come up does not matter, nor whether SIGTERM or SIGINT ends them."""
+    programmes = tmp_path / "programmes"
+    programmes.mkdir()
+    slow = programmes / "valkey-server"
+    slow.write_text(f'#!/bin/sh\nsleep 2\nexec "{broker.find_binary()}" "$@"\n')
+    slow.chmod(0o755)
+    with honcho(tmp_path, signal.SIGINT, f"{programmes}{os.pathsep}{PATH}") as fleet:
+        assert fleet.devices()
+    assert fleet.devices() == []
+
+
+def test_a_worker_container_is_healthy_while_its_heartbeat_arrives(
+    fleet: Fleet, redis: Redis, server: str, services: dict[str, Any]
+) -> None:
+    """The Compose file's health check passes on the broker that the worker is on, and fails on an empty one."""
+    assert redis.dbsize() == 0
+    command = services["worker-cpu"]["healthcheck"]["test"][1:]
+    outcomes = [
+        subprocess.run(command, cwd=ROOT, env=os.environ | {"PATH": PATH, "GURUKUL_BROKER": url}).returncode
+        for url in (fleet.broker, server)
+    ]
+    assert outcomes == [0, 1]
+
+
+def test_the_compose_file_follows_the_specification() -> None:
+    """Every key and value is one that Compose knows."""
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    result = subprocess.run(check, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_compose_publishes_what_a_person_looks_at_and_on_loopback(services: dict[str, Any]) -> None:
+    """The broker and the metrics are for the project's containers; what a person looks at is for this host."""
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert list(published) == ["flower", "prometheus", "grafana"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+    assert all(services[name]["profiles"] == ["monitoring"] for name in ("metrics", "prometheus", "grafana"))
+
+
+def test_compose_pins_what_it_does_not_build(services: dict[str, Any]) -> None:
+    """An image has a version, so that tomorrow's start runs what today's did."""
+    images = [service["image"] for service in services.values() if "image" in service]
+    assert len(images) == 3
+    assert all(re.fullmatch(r"[a-z/]+:v?\d+\.\d+[\w.-]*", image) for image in images), images
+
+
+def test_compose_has_no_password_of_its_own(services: dict[str, Any]) -> None:
+    """Each secret must be set: none has a default, and what needs one stops with a hint where it is missing."""
+    uses = re.findall(r"(\$?)\$\{(\w*(?:PASSWORD|AUTH)\w*)(:?[-?+]?)", COMPOSE.read_text())
+    needed = {name for escaped, name, how in uses if how == ":?" and not escaped}
+    assert needed == {"GURUKUL_REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
+    assert {how for _, _, how in uses} <= {":?", ""}
+    assert services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] is None
+
+
+def test_grafana_does_not_start_with_its_own_default_password(services: dict[str, Any]) -> None:
+    """Without a password its entrypoint ends with a hint; with one it goes on to start Grafana."""
+    shell, flag, script = services["grafana"]["entrypoint"]
+    script = script.replace("$$", "$").replace("exec /run.sh", "echo started")
+    results = [
+        subprocess.run([shell, flag, script], env=secret, capture_output=True, text=True)
+        for secret in ({}, {"GF_SECURITY_ADMIN_PASSWORD": ""}, {"GF_SECURITY_ADMIN_PASSWORD": "x"})
+    ]
+    assert [result.returncode == 0 for result in results] == [False, False, True]
+    assert all("set it to a password" in result.stderr for result in results[:2])
+    assert results[2].stdout == "started\n"
+
+
+def test_each_gpu_worker_has_one_gpu_and_a_name_of_its_own(services: dict[str, Any]) -> None:
+    """No two containers share a GPU, and their device names differ by the hostname."""
+    workers = [service for name, service in services.items() if name.startswith("worker-gpu")]
+    reserved = [worker["deploy"]["resources"]["reservations"]["devices"] for worker in workers]
+    assert [[device["device_ids"] for device in devices] for devices in reserved] == [[["0"]], [["1"]]]
+    assert len({worker["hostname"] for worker in workers}) == len(workers)
+    assert all(worker["profiles"] == ["gpu"] for worker in workers)
+
+
+def test_the_dockerfile_passes_its_linter() -> None:
+    """hadolint, with shellcheck on every RUN, finds nothing."""
+    result = subprocess.run([PROGRAMMES / "hadolint", ROOT / "docker" / "Dockerfile"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -1,0 +1,184 @@
+"""Corporate actions: what a file may say, and what it does to prices."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.contract.errors import RequestError
+from tests.strategies import FIRST_DAY, daily_walk, examples
+from workers.bars.adjust import Action, Kind, adjusted, explain, factors, read_actions
+from workers.bars.calendar import day_number
+
+DAY = date(2024, 6, 21)
+
+KINDS: st.SearchStrategy[Kind] = st.sampled_from(["split", "bonus"])
+ACTIONS = st.lists(
+    st.builds(
+        Action,
+        ex_date=st.dates(FIRST_DAY - timedelta(days=9), FIRST_DAY + timedelta(days=99)),
+        kind=KINDS,
+        left=st.integers(1, 10),
+        right=st.integers(1, 10),
+    ),
+    max_size=5,
+)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "actions.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_is_read_in_any_column_order_past_comments(tmp_path: Path) -> None:
+    """Case and order of the header are free, more columns may follow; actions come in order of their days."""
+    path = written(
+        tmp_path,
+        "\ufeff# from the exchange's circulars\n\nRatio, EX_DATE ,Symbol,Action,note\n"
+        '1:1,2024-10-28,RELIANCE,Bonus,\n  # older ones\n5 : 1,2017-09-07,RELIANCE,split,"a, b"\n'
+        "2:1,2024-06-21,M&M,split,x\n",
+    )
+    assert read_actions(path) == {
+        "RELIANCE": (Action(date(2017, 9, 7), "split", 5, 1), Action(date(2024, 10, 28), "bonus", 1, 1)),
+        "M&M": (Action(DAY, "split", 2, 1),),
+    }
+
+
+def test_a_header_alone_means_no_actions(tmp_path: Path) -> None:
+    """A file that lists nothing is no error."""
+    assert read_actions(written(tmp_path, "symbol,ex_date,action,ratio\n")) == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("../etc,2024-06-21,split,2:1", "'../etc'"),
+        ("TCS,21-06-2024,split,2:1", "'21-06-2024' is not a day as YYYY-MM-DD"),
+        ("TCS,20240621,split,2:1", "'20240621' is not a day as YYYY-MM-DD"),
+        ("TCS,2024-06-31,split,2:1", "'2024-06-31'"),
+        ("TCS,2024-06-21,dividend,2:1", "'dividend' is not one of split, bonus"),
+        ("TCS,2024-06-21,split,2", "'2' is not NEW:OLD"),
+        ("TCS,2024-06-21,split,0:1", "'0:1' is not NEW:OLD"),
+        ("TCS,2024-06-21,bonus,1:-1", "'1:-1' is not EXTRA:HELD"),
+        ("TCS,2024-06-21,bonus,1.5:1", "'1.5:1' is not EXTRA:HELD"),
+        ("TCS,2024-06-21,split,1:1", "changes nothing"),
+        ("TCS,2024-06-21,split", "has 3 cells, the header has 4"),
+        ("TCS,2024-01-01,split,5:1", "actions.csv line 3; keep one"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, said: str) -> None:
+    """The error is one line with the file, the line's number, the value and what is expected."""
+    text = f"symbol,ex_date,action,ratio\n# good\nTCS,2024-01-01,split,2:1\n{line}\n"
+    with pytest.raises(RequestError) as error:
+        read_actions(written(tmp_path, text))
+    assert "actions.csv line 4" in str(error.value) and said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("symbol,date,action,ratio\n", "line 1: the header has no column ex_date"),
+        ("symbol,ex_date,action,ratio,Ratio\n", "line 1: the header has more than one column ratio"),
+        ("", "the header has no column symbol"),
+        ("# nothing\n", "the header has no column symbol"),
+    ],
+)
+def test_a_wrong_header_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """Without the four columns nothing is guessed, and an empty file is not an empty list."""
+    with pytest.raises(RequestError, match=said) as error:
+        read_actions(written(tmp_path, text))
+    assert "symbol,ex_date,action,ratio" in str(error.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A missing file, and one that is not text, are errors of the request."""
+    with pytest.raises(RequestError, match=r"none\.csv cannot be read"):
+        read_actions(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RequestError, match=r"binary\.csv cannot be read"):
+        read_actions(tmp_path / "binary.csv")
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "right", "factor"),
+    [
+        ("split", 5, 1, 0.2),
+        ("split", 1, 10, 10.0),
+        ("bonus", 1, 1, 0.5),
+        ("bonus", 1, 2, 2 / 3),
+        ("bonus", 2, 1, 1 / 3),
+    ],
+)
+def test_factor_is_old_shares_over_new(kind: Kind, left: int, right: int, factor: float) -> None:
+    """A split of 5:1 makes five shares of one, a bonus of 1:2 three of two."""
+    assert Action(DAY, kind, left, right).factor == pytest.approx(factor, rel=1e-15)
+
+
+def test_only_bars_before_the_ex_date_are_adjusted() -> None:
+    """The last bar before the ex-date is in old shares, the bar of the ex-date in new ones."""
+    session = np.array([day_number(DAY) + offset for offset in (-1, 0, 1)], dtype=np.int64)
+    assert factors(session, [Action(DAY, "split", 2, 1)]).tolist() == [0.5, 1.0, 1.0]
+
+
+@given(ACTIONS, st.integers(0, 80))
+@examples(60)
+def test_factor_is_the_product_of_all_later_actions(actions: list[Action], bars: int) -> None:
+    """In whatever order actions are listed, each bar has the factors of those whose ex-date is after its session."""
+    series = daily_walk(bars)
+    expected = [
+        np.prod([action.factor for action in actions if day_number(action.ex_date) > session])
+        for session in series.session
+    ]
+    assert factors(series.session, actions) == pytest.approx(np.array(expected, dtype=np.float64), rel=1e-12)
+
+
+@given(ACTIONS)
+@examples(30)
+def test_adjusting_keeps_what_was_traded(actions: list[Action]) -> None:
+    """Price times volume of a bar stays, and so does the order of its prices; times and days are untouched."""
+    series = daily_walk(60)
+    now, factor = adjusted(series, actions)
+    assert now.close * now.volume == pytest.approx(series.close * series.volume)
+    assert now.open == pytest.approx(series.open * factor)
+    assert ((now.high >= now.low) & (now.high >= now.close) & (now.low <= now.open)).all()
+    assert (now.timestamp == series.timestamp).all() and (now.session == series.session).all()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "line"),
+    [
+        (0.508, "split,2:1"),
+        (0.6735, "split,3:2"),
+        (0.75, "split,4:3"),
+        (0.2026, "split,5:1"),
+        (0.1022, "split,10:1"),
+        (0.0197, "split,50:1"),
+        (10.1, "split,1:10"),
+        (1.96, "split,1:2"),
+        (0.97, None),
+        (1.04, None),
+        (0.003, None),
+        (0.03, None),
+        (1e6, None),
+    ],
+)
+def test_a_gap_is_explained_by_the_simplest_split(ratio: float, line: str | None) -> None:
+    """An open over the close before it, give or take a market move of 5 %, reads as the split of smallest numbers."""
+    assert explain(ratio) == line
+
+
+@given(st.integers(1, 10), st.integers(1, 10), st.floats(-0.045, 0.045))
+@examples(100)
+def test_every_small_split_is_explained(new: int, old: int, move: float) -> None:
+    """Any ratio of small numbers finds a split that explains it within 5 %, and none that is less simple."""
+    ratio = old / new * (1 + move)
+    line = explain(ratio)
+    if line is not None:
+        found, held = (int(number) for number in line.removeprefix("split,").split(":"))
+        assert abs(ratio * found / held - 1) <= 0.05 and found + held <= new + old
+    else:
+        assert abs(ratio - 1) <= 0.05

@@ -1,0 +1,105 @@
+"""How busy a device is: of real processes by psutil; of a GPU by a driver that is faked at its edge."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from schemas.contract.device import MIB
+from tests.doubles.gpus import TOTAL_MIB, fake_nvml
+from tests.waiting import wait_for
+from workers.devices.discovery import find_devices
+from workers.devices.usage import SHORTEST_SPAN_S, CpuUsage, GpuUsage, Use
+
+BALLAST_MIB = 64
+
+
+@pytest.fixture
+def busy_child() -> Iterator[subprocess.Popen[bytes]]:
+    """A child that keeps one core busy and holds memory, until it is killed."""
+    code = f"held = b'x' * ({BALLAST_MIB} * 2**20); print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()
+        yield child
+        child.kill()
+
+
+def share(look: CpuUsage) -> float:
+    return look().utilisation or 0.0
+
+
+def test_a_child_that_computes_is_use_of_its_slot(busy_child: subprocess.Popen[bytes]) -> None:
+    """CPU time and memory of children count as the device's; twice the slots, and the same work is half the use."""
+    one, four = CpuUsage(1), CpuUsage(4)
+    assert one().utilisation is None
+    wait_for(lambda: share(one) > 0.5, "use of more than half a slot")
+    four()
+    seen = wait_for(lambda: share(four), "use of four slots")
+    assert 0 < seen < 0.5
+    use = one()
+    own_mib = psutil.Process().memory_info().rss / MIB
+    assert use.memory_mib is not None and use.memory_mib > own_mib + BALLAST_MIB
+    assert use.memory_total_mib == psutil.virtual_memory().total / MIB
+
+
+def test_use_falls_when_the_work_ends_and_never_leaves_its_range(busy_child: subprocess.Popen[bytes]) -> None:
+    """The time of a child that has ended is not counted again, and the next child is found."""
+    look = CpuUsage(1)
+    look()
+    wait_for(lambda: share(look) > 0.5, "use")
+    busy_child.kill()
+    busy_child.wait()
+    seen = []
+    wait_for(lambda: seen.append(look()) or share(look) < 0.5, "the end of the use")
+    assert all(use.utilisation is not None and 0 <= use.utilisation <= 1 for use in seen)
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as second:
+        wait_for(lambda: share(look) > 0.5, "use by the next child")
+        second.kill()
+
+
+def test_a_child_that_came_and_went_between_two_looks_counts() -> None:
+    """A pool child that ended has passed its CPU time on to the worker: half a second of a span of one is half."""
+    now = [0.0]
+    look = CpuUsage(1, clock=lambda: now[0])
+    look()
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"], check=True)
+    now[0] += 1.0
+    assert share(look) >= 0.5
+
+
+def test_two_looks_at_once_say_the_same() -> None:
+    """Too little passed between them to say anything new; what is said is the share of the last whole span."""
+    now = [0.0]
+    look = CpuUsage(1, clock=lambda: now[0])
+    look()
+    now[0] += SHORTEST_SPAN_S
+    first = look().utilisation
+    sum(range(3_000_000))
+    now[0] += SHORTEST_SPAN_S / 2
+    assert look().utilisation == first is not None
+    now[0] += SHORTEST_SPAN_S / 2
+    assert look().utilisation != first
+
+
+def test_a_gpu_is_told_by_nvml_under_its_uuid() -> None:
+    """Use and memory are those of the GPU that the device names, of two that there are."""
+    (second,) = find_devices("gpu:1", fake_nvml(2))
+    assert GpuUsage(second, fake_nvml(2, free_mib=TOTAL_MIB - 1000))() == Use(0.41, 1000.0, TOTAL_MIB)
+
+
+def test_what_nvml_does_not_tell_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
+    """A GPU that is gone has no figures, which is said once; one that tells no use still tells its memory."""
+    (second,) = find_devices("gpu:1", fake_nvml(2))
+    gone = GpuUsage(second, fake_nvml(1))
+    assert gone() == gone() == Use(None, None, None)
+    assert len(caplog.records) == 1
+    nvml = fake_nvml(2, free_mib=0)
+
+    def refuse(handle: int) -> None:
+        raise nvml.NVMLError("Not Supported")
+
+    nvml.nvmlDeviceGetUtilizationRates = refuse
+    assert GpuUsage(second, nvml)() == Use(None, float(TOTAL_MIB), float(TOTAL_MIB))

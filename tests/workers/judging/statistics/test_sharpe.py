@@ -1,0 +1,125 @@
+"""What a Sharpe ratio is worth, against the numbers that its papers print."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from workers.judging.statistics.sharpe import (
+    Moments,
+    deflated_sharpe_ratio,
+    expected_max_sharpe,
+    min_track_record_length,
+    moments_of,
+    probabilistic_sharpe_ratio,
+    sharpe,
+)
+
+DAYS_A_YEAR = 250
+TRIAL_DEVIATION = np.sqrt(0.5 / DAYS_A_YEAR)
+
+
+def deflation_example(skewness: float, kurtosis: float) -> Moments:
+    """The worked example of the paper on deflation: 2.5 a year over five years of days."""
+    return Moments(2.5 / np.sqrt(DAYS_A_YEAR), skewness, kurtosis, 1250)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "skewness", "kurtosis", "n", "expected", "digits"),
+    [
+        (1.585 / np.sqrt(12), -2.448, 10.164, 24, 0.91323430688486, 1e-13),
+        (0.458, -2.448, 10.164, 24, 0.91336, 5e-6),
+        (0.458, 0.0, 3.0, 24, 0.9817, 5e-5),
+        (0.458, -2.448, 10.164, 36, 0.9535, 5e-5),
+    ],
+)
+def test_probability_of_the_published_fund(
+    ratio: float, skewness: float, kurtosis: float, n: int, expected: float, digits: float
+) -> None:
+    """Two years of monthly returns with fat tails: 0.913, not the 0.98 of normal ones (Bailey, Lopez de Prado 2012)."""
+    found = probabilistic_sharpe_ratio(Moments(ratio, skewness, kurtosis, n), 0.0)
+    assert found == pytest.approx(expected, abs=digits)
+
+
+def test_best_of_a_hundred_by_luck() -> None:
+    """A hundred trials that spread by 0.5 a year (variance) give 0.1132 a day by luck (2014)."""
+    assert expected_max_sharpe(100, TRIAL_DEVIATION) == pytest.approx(0.1132, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("trials", "skewness", "kurtosis", "expected", "digits"),
+    [
+        (100, -3.0, 10.0, 0.90039683444939, 1e-13),
+        (46, -3.0, 10.0, 0.9505, 5e-5),
+        (88, 0.0, 3.0, 0.9505, 5e-5),
+        (100, 0.0, 3.0, 0.9428, 5e-5),
+    ],
+)
+def test_deflated_as_published(trials: int, skewness: float, kurtosis: float, expected: float, digits: float) -> None:
+    """The same strategy passes at 95 % as one of 46 trials and fails as one of 100 (2014)."""
+    found = deflated_sharpe_ratio(deflation_example(skewness, kurtosis), TRIAL_DEVIATION, trials)
+    assert found == pytest.approx(expected, abs=digits)
+
+
+def test_one_trial_is_not_deflated() -> None:
+    """Who tried once has zero to beat, however much ratios spread."""
+    one = deflation_example(-3.0, 10.0)
+    assert expected_max_sharpe(1, 5.0) == 0.0
+    assert deflated_sharpe_ratio(one, 5.0, 1) == probabilistic_sharpe_ratio(one, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "benchmark", "periods", "skewness", "kurtosis", "years", "digits"),
+    [
+        (2.0, 1.0, 250, 0.0, 3.0, 2.7311878017, 1e-9),
+        (2.0, 1.0, 52, 0.0, 3.0, 2.8288335869, 1e-9),
+        (2.0, 1.0, 12, 0.0, 3.0, 3.2398, 5e-5),
+        (2.0, 1.0, 12, -0.72, 5.78, 4.9913, 5e-5),
+        (3.0, 2.5, 12, -0.72, 5.78, 27.352920196, 1e-9),
+    ],
+)
+def test_length_of_record_as_published(
+    ratio: float, benchmark: float, periods: int, skewness: float, kurtosis: float, years: float, digits: float
+) -> None:
+    """Years of daily, weekly and monthly returns that tell one yearly ratio from another at 95 % (2012)."""
+    root = np.sqrt(periods)
+    known = Moments(ratio / root, skewness, kurtosis, 1)
+    assert min_track_record_length(known, benchmark / root, 0.95) / periods == pytest.approx(years, abs=digits)
+
+
+def test_a_record_of_that_length_is_as_sure_as_asked() -> None:
+    """At the minimal length the probability is the confidence asked for, and no record helps a ratio below."""
+    known = Moments(0.1, -0.5, 5.0, 0)
+    length = min_track_record_length(known, 0.02, 0.95)
+    assert (0.1 - 0.02) * np.sqrt((length - 1) / known.spread) == pytest.approx(norm.ppf(0.95))
+    for benchmark in (0.1, 0.2):
+        with pytest.raises(ValueError, match="no record is long enough"):
+            min_track_record_length(known, benchmark, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected", "digits"),
+    [(10, 1.5746, 5e-5), (45, 2.23564, 5e-6), (100, 2.5306028932, 1e-10), (1000, 3.25512, 5e-6)],
+)
+def test_best_of_many_unskilled(trials: int, expected: float, digits: float) -> None:
+    """The best of so many standard normal ratios, as published, and near what drawing them gives."""
+    assert expected_max_sharpe(trials, 1.0) == pytest.approx(expected, abs=digits)
+    drawn = np.random.default_rng(0).normal(size=(2000, trials)).max(axis=1).mean()
+    assert expected_max_sharpe(trials, 1.0) == pytest.approx(drawn, abs=0.06)
+
+
+def test_five_years_allow_forty_five_trials() -> None:
+    """The published minimal backtest for a best ratio of 1 a year by luck: 4.998 years for 45 trials."""
+    assert expected_max_sharpe(45, 1.0) ** 2 == pytest.approx(4.9980870044, abs=1e-10)
+
+
+def test_arrays_are_their_moments() -> None:
+    """An array counts by its ratio (n - 1), population skewness and raw kurtosis."""
+    returns = np.random.default_rng(3).standard_t(5, 400) * 0.01 + 0.001
+    centred = returns - returns.mean()
+    known = moments_of(returns)
+    assert known.ratio == sharpe(returns) == pytest.approx(returns.mean() / np.sqrt((centred**2).sum() / 399))
+    assert known.skewness == pytest.approx((centred**3).mean() / (centred**2).mean() ** 1.5)
+    assert known.kurtosis == pytest.approx((centred**4).mean() / (centred**2).mean() ** 2)
+    assert probabilistic_sharpe_ratio(returns, 0.01) == probabilistic_sharpe_ratio(known, 0.01)
+    assert min_track_record_length(returns, 0.0, 0.9) == min_track_record_length(known, 0.0, 0.9)
+    assert deflated_sharpe_ratio(returns, 0.02, 30) == deflated_sharpe_ratio(known, 0.02, 30)

@@ -1,0 +1,228 @@
+"""Gates on runs whose truth is known, and the recommendation that follows from them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from orchestrator.audit.recommendation import recommend
+from schemas.config.judgement import GATES, GateSettings
+from schemas.config.run import RunConfig
+from schemas.contract.errors import PhaseError
+from schemas.contract.judgement import Criterion, Gate, GateReport, Recommendation, Ruling, Statistics
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import write_model
+from schemas.files.trial_log import FILE_NAME
+from tests.workers.judging.runs import RUN, stored_run, tried
+from workers.judging.evidence import load
+from workers.judging.gates import JUDGES
+from workers.judging.statistics.permutation import permute
+from workers.judging.validation import validate
+
+QUICK = GateSettings(repetitions=300, permutations=200)
+
+
+def judged(layout: RunLayout, *names: str) -> dict[str, GateReport]:
+    """Validate a stored run and judge its gates, all or some."""
+    write_model(layout.validation, validate(layout))
+    evidence = load(layout, layout.folder / "release")
+    return {name: JUDGES[name](evidence) for name in names or GATES}
+
+
+def statistics(reports: dict[str, GateReport]) -> Statistics:
+    """`statistics.json` of these gates."""
+    return Statistics(
+        run_id=RUN, seed=1, settings=QUICK, trials=1, gates=tuple(report.gate for report in reports.values()),
+        symbols={}, passing=(), inputs={},
+    )  # fmt: skip
+
+
+def criterion(report: GateReport, name: str) -> Criterion:
+    """One test of a gate."""
+    return next(each for each in report.gate.criteria if each.name == name)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, GateReport]:
+    """Students that see half a deviation of the next day's gain."""
+    return judged(stored_run(tmp_path_factory.mktemp("planted"), signal=0.6, gates=QUICK))
+
+
+@pytest.fixture(scope="module")
+def null(tmp_path_factory: pytest.TempPathFactory) -> dict[str, GateReport]:
+    """Students that see nothing."""
+    return judged(stored_run(tmp_path_factory.mktemp("null"), gates=QUICK))
+
+
+def test_a_planted_signal_is_promoted(planted: dict[str, GateReport]) -> None:
+    """Students that know something of the next day pass every test of every gate."""
+    failed = [
+        (name, each.name, each.reason)
+        for name, report in planted.items()
+        for each in report.gate.deciding
+        if each.ruling is not Ruling.PASS
+    ]
+    assert failed == []
+    assert recommend(statistics(planted))[0] is Recommendation.PROMOTE
+    assert planted["symbols"].passing == ("S0", "S1", "S2", "S3")
+
+
+def test_a_null_world_is_rejected(null: dict[str, GateReport]) -> None:
+    """Students that know nothing fail skill, economics, overfit and symbols; data, leak and drift are in order."""
+    passed = {name: report.gate.passed for name, report in null.items()}
+    assert passed["data"] and passed["leak"] and passed["drift"]
+    assert not any(passed[name] for name in ("skill", "economics", "overfit", "symbols", "calibration"))
+    assert recommend(statistics(null))[0] is Recommendation.REJECT
+    assert null["symbols"].passing == ()
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path, null: dict[str, GateReport]) -> None:
+    """Judged again elsewhere, every gate is the same to the byte."""
+    again = judged(stored_run(tmp_path, gates=QUICK))
+    assert {name: report.model_dump_json() for name, report in again.items()} == {
+        name: report.model_dump_json() for name, report in null.items()
+    }
+
+
+def test_a_certificate_with_a_violation_fails(tmp_path: Path) -> None:
+    """One violation anywhere fails the leak gate, and rejects whatever the rest says."""
+    reports = judged(stored_run(tmp_path, signal=0.6, leak="row 3 leaks", gates=QUICK), "leak")
+    assert criterion(reports["leak"], "certificates").ruling is Ruling.FAIL
+    assert recommend(statistics(reports))[0] is Recommendation.REJECT
+
+
+def test_a_feature_that_reads_ahead_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leak gate's canary on the run's own bars fails where features look one bar ahead."""
+    from workers.judging.gates import leak
+
+    monkeypatch.setattr(leak, "_features", _ahead)
+    reports = judged(stored_run(tmp_path, gates=QUICK), "leak")
+    assert criterion(reports["leak"], "features without later bars").ruling is Ruling.FAIL
+
+
+def _ahead(series: Any, intraday: bool) -> Any:
+    value = np.repeat(series.close[:, None], 27, axis=1)
+    return np.concatenate([value[1:], value[-1:]])
+
+
+@pytest.mark.parametrize(("failed", "skipped", "ruling"), [(0, 30, Ruling.PASS), (2, 0, Ruling.FAIL)])
+def test_failed_windows_count_and_skipped_do_not(tmp_path: Path, failed: int, skipped: int, ruling: Ruling) -> None:
+    """The data gate divides by what was attempted: 8 scored of 10 are too few, 8 of 8 beside 30 skipped are not."""
+    report = judged(stored_run(tmp_path, failed=failed, skipped=skipped, gates=QUICK), "data")["data"]
+    assert criterion(report, "scored windows").ruling is ruling
+
+
+def test_too_few_days_are_not_computable_and_fail(tmp_path: Path) -> None:
+    """Below the days that tests need, each says so; nothing passes for lack of data."""
+    reports = judged(stored_run(tmp_path, signal=0.6, days=215, gates=QUICK), "skill", "economics", "overfit", "drift")
+    for report in reports.values():
+        assert not report.gate.passed
+        assert any(each.ruling is Ruling.NOT_COMPUTABLE for each in report.gate.criteria)
+    assert recommend(statistics(reports))[0] is Recommendation.REJECT
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        {"flat": True}, {"flat": True, "symbols": 1}, {"symbols": 1, "days": 215}, {"days": 170, "symbols": 2},
+        {"symbols": 1},
+    ],
+)  # fmt: skip
+def test_poor_worlds_get_answers_and_no_crash(tmp_path: Path, world: dict[str, Any]) -> None:
+    """Students that say the base rate, one symbol, a few days: every gate answers, and nothing is promoted."""
+    reports = judged(stored_run(tmp_path, gates=QUICK, **world))
+    assert set(reports) == set(GATES)
+    assert recommend(statistics(reports))[0] is Recommendation.REJECT
+    for report in reports.values():
+        assert "nan" not in report.model_dump_json().lower()
+
+
+def test_a_student_worse_than_one_without_a_teacher_fails(tmp_path: Path) -> None:
+    """Skill beside the base rate is not enough where the student that had no teacher is better."""
+    report = judged(stored_run(tmp_path, signal=0.6, alone=1.0, gates=QUICK), "skill")["skill"]
+    assert criterion(report, "no worse than without a teacher").ruling is Ruling.PASS  # the same
+    worse = judged(stored_run(tmp_path / "worse", signal=0.6, alone=1.0, seed=1, gates=QUICK), "skill")["skill"]
+    assert worse.gate.passed
+
+
+def test_trials_come_from_the_ledger_and_raise_the_bar(tmp_path: Path) -> None:
+    """Every other configuration on these symbols and days counts; the run's own, twice, counts once."""
+    layout = stored_run(tmp_path, signal=0.2, gates=QUICK)
+    base = RunConfig(source="csv:x", start_date="2019-01-01", end_date="2024-01-01", horizon=1, threshold=0.0)
+    alone = criterion(judged(layout, "overfit")["overfit"], "Sharpe above the best by luck")
+    assert "2 trials" in alone.reason
+    for seed in range(40):
+        tried(tmp_path, base.model_copy(update={"seed": seed}), ["S0"], run_id=f"other{seed}")
+    many = criterion(judged(layout, "overfit")["overfit"], "Sharpe above the best by luck")
+    assert "82 trials" in many.reason
+    assert many.statistic is not None and alone.statistic is not None and many.statistic < alone.statistic
+
+
+def test_other_symbols_trials_do_not_count(tmp_path: Path) -> None:
+    """A configuration tried on other symbols tells nothing about luck on these."""
+    layout = stored_run(tmp_path, gates=QUICK)
+    other = RunConfig(source="csv:x", start_date="2019-01-01", end_date="2024-01-01", seed=7)
+    tried(tmp_path, other, ["ELSE"], run_id="else")
+    assert "2 trials" in criterion(judged(layout, "overfit")["overfit"], "Sharpe above the best by luck").reason
+
+
+def test_without_a_ledger_nothing_is_judged(tmp_path: Path) -> None:
+    """A trial ledger that is gone is an error, never a count of one."""
+    layout = stored_run(tmp_path, gates=QUICK)
+    (tmp_path / FILE_NAME).unlink()
+    with pytest.raises(PhaseError, match="nobody knows how much was tried"):
+        judged(layout, "overfit")
+
+
+def test_changed_rows_are_refused(tmp_path: Path) -> None:
+    """What validation left is read against its digest."""
+    layout = stored_run(tmp_path, gates=QUICK)
+    write_model(layout.validation, validate(layout))
+    layout.daily_returns.write_bytes(layout.daily_returns.read_bytes() + b" ")
+    with pytest.raises(PhaseError, match=r"daily\.parquet is missing or not what"):
+        load(layout, tmp_path)
+
+
+def test_permutation_is_uniform_where_there_is_nothing() -> None:
+    """Over 200 worlds of labels that hang together in time and between symbols, p is uniform (Kolmogorov-Smirnov)."""
+    found = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        common = np.convolve(rng.normal(size=304), np.ones(5), "valid")
+        y = (common[:, None] + rng.normal(size=(300, 4)) > 0).astype(float)
+        odds = np.convolve(rng.normal(size=309), np.ones(10), "valid")[:, None] * 0.1 + rng.normal(size=(300, 4)) * 0.1
+        p = 1 / (1 + np.exp(-odds))
+        found.append(permute(np.log(2 * p), np.log(2 * (1 - p)), y, min_shift=10, repetitions=99, seed=seed).p)
+    assert kstest(found, "uniform").pvalue > 0.01
+
+
+def gate(name: str, *criteria: Criterion) -> Gate:
+    """A gate of these tests."""
+    return Gate(name=name, question="?", criteria=criteria, inputs={})
+
+
+PASSES = Criterion(name="x", ruling=Ruling.PASS, reason="fine", statistic=1.0)
+CLOSE = Criterion(name="log loss saved", ruling=Ruling.FAIL, reason="not told apart from 0", statistic=0.01)
+WRONG = Criterion(name="log loss saved", ruling=Ruling.FAIL, reason="below 0", statistic=-0.01)
+UNKNOWN = Criterion(name="x", ruling=Ruling.NOT_COMPUTABLE, reason="not computable: 3 days")
+INFORMS = Criterion(name="x", ruling=Ruling.FAIL, reason="bad", statistic=1.0, decides=False)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "name", "expected"),
+    [
+        ((PASSES,), "skill", Recommendation.PROMOTE),
+        ((PASSES, INFORMS), "skill", Recommendation.PROMOTE),
+        ((PASSES, CLOSE), "skill", Recommendation.HOLD),
+        ((PASSES, WRONG), "skill", Recommendation.REJECT),
+        ((PASSES, UNKNOWN), "skill", Recommendation.REJECT),
+        ((CLOSE,), "data", Recommendation.REJECT),
+    ],
+)
+def test_recommendation(criteria: tuple[Criterion, ...], name: str, expected: Recommendation) -> None:
+    """All pass: promote. Not computable, unsound data or the wrong sign: reject. Else: hold."""
+    found, reasons = recommend(statistics({name: GateReport(gate=gate(name, *criteria))}))
+    assert found is expected
+    assert len(reasons) == 1 and reasons[0].startswith(f"{name}: ")

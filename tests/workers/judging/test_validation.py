@@ -1,0 +1,95 @@
+"""Validation of a stored run: what it computes, from which files, and what it refuses."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from sklearn import metrics
+
+from schemas.contract.errors import DataError, PhaseError
+from schemas.contract.task import Role
+from schemas.files.layout import BarsLayout, RunLayout, sha256_of
+from tests.workers.judging.runs import stored_run
+from workers.judging.predictions import load_rows
+from workers.judging.validation import validate
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
+    """A run with some signal."""
+    return stored_run(tmp_path_factory.mktemp("run"), signal=0.3, days=320)
+
+
+def test_scores_are_of_all_rows_together(layout: RunLayout) -> None:
+    """Log loss, skill and AUC equal scikit-learn's on the pooled rows."""
+    found = validate(layout)
+    p = load_rows(layout, found.sha256["validation/rows.parquet"])
+    student = found.scores["student"]
+    assert student.log_loss == pytest.approx(metrics.log_loss(p.y, p.student))
+    assert student.skill == pytest.approx(1 - student.log_loss / metrics.log_loss(p.y, p.prior))
+    assert student.auc == pytest.approx(metrics.roc_auc_score(p.y, p.student))
+    assert (found.rows, found.windows) == (len(p), 8)
+    assert found.scores["prior"].skill == 0.0
+
+
+def test_parts_add_up(layout: RunLayout) -> None:
+    """Rows, positives and trades of symbols, years and windows each add up to the whole."""
+    found = validate(layout)
+    p = load_rows(layout, found.sha256["validation/rows.parquet"])
+    for parts in (found.per_symbol, found.per_year, found.per_window):
+        for key, whole in (("rows", len(p)), ("positives", int(p.y.sum())), ("trades", int(p.trade.sum()))):
+            assert sum(int(row[key] or 0) for row in parts.values()) == whole
+    assert found.trading["student"].trades == int(p.trade.sum())
+    assert found.trading["always long"].trades == len(p)
+
+
+def test_daily_returns_are_stored_as_they_are_summed(layout: RunLayout) -> None:
+    """The file of daily returns has each strategy's mean, and its digest is in the verdict."""
+    found = validate(layout)
+    table = pq.read_table(layout.daily_returns)
+    for name, trading in found.trading.items():
+        assert np.mean(table[name]) * 1e4 == pytest.approx(trading.net_bps_a_day)
+    assert found.sha256["validation/daily.parquet"] == sha256_of(layout.daily_returns)
+
+
+def test_every_input_is_named(layout: RunLayout) -> None:
+    """Each student's predictions and each symbol's bars are listed with their digest."""
+    found = validate(layout)
+    data = layout.folder.parent.parent
+    for name, digest in found.inputs.items():
+        path = data / name.removeprefix("data/") if name.startswith("data/") else layout.folder / name
+        assert sha256_of(path) == digest
+    assert len(found.inputs) == 8 + 4
+
+
+def test_a_privileged_teacher_does_not_trade(tmp_path: Path) -> None:
+    """A teacher that saw what no decision can is scored, and kept out of what could have been earned."""
+    run = stored_run(tmp_path, days=320, scope="panel", privileged="cross-section")
+    found = validate(run)
+    assert "teacher" in found.scores and "teacher" not in found.trading
+
+
+def test_changed_files_are_refused(tmp_path: Path) -> None:
+    """Predictions whose metadata is not the recorded one, and bars that were replaced, are errors."""
+    run = stored_run(tmp_path, days=320)
+    bars = BarsLayout.under(tmp_path, "1day").bars("S1")
+    content = bars.read_bytes()
+    bars.write_bytes(content + b" ")
+    with pytest.raises(DataError, match="not what the run began with"):
+        validate(run)
+    bars.write_bytes(content)
+    metadata = next((run.folder / "windows").glob("S0_*/student")) / "metadata.json"
+    metadata.write_text("{}")
+    with pytest.raises(PhaseError, match="is missing or not what"):
+        validate(run)
+
+
+def test_a_bar_scored_twice_is_refused(tmp_path: Path) -> None:
+    """Scored blocks tile time: two windows that score one bar of a symbol are an error."""
+    run = stored_run(tmp_path, days=320)
+    first, second = sorted((run.folder / "windows").glob("S0_*/student"))
+    (second / "predictions.parquet").write_bytes((first / "predictions.parquet").read_bytes())
+    assert run.rows(Role.STUDENT).is_file()
+    with pytest.raises(PhaseError, match="is scored by two windows"):
+        validate(run)

@@ -1,0 +1,118 @@
+"""Windows that nobody wants: skipped or trained with a reason, never a crash, never a NaN in an artifact."""
+
+import gzip
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.contract.artifact import StudentInputs, TeacherInputs
+from schemas.contract.window import SkipReason, Window
+from tests.strategies import daily_walk, part, training_settings
+from tests.workers.learning.lessons import school_of
+from workers.artifacts import store as artifacts
+from workers.bars.calendar import day_number
+from workers.bars.series import Series
+from workers.handlers.task_result import Skip
+from workers.learning.history import prepare, select_rows
+from workers.learning.teacher import predict
+from workers.learning.window import teacher_inputs, train_student, train_teacher
+
+WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
+WALK = daily_walk(520)
+INSIDE = (WALK.session >= day_number(WINDOW.start)) & (WALK.session < day_number(WINDOW.end))
+
+
+def one_print(factor: float) -> Series:
+    """One bar in the middle of the window, of all four prices times `factor`."""
+    bar = int(np.flatnonzero(INSIDE)[80])
+    times = np.where(np.arange(len(WALK)) == bar, factor, 1.0)
+    return replace(WALK, open=WALK.open * times, high=WALK.high * times, low=WALK.low * times, close=WALK.close * times)
+
+
+def flat() -> Series:
+    """A price that never moves, with ever the same volume."""
+    same = np.full(len(WALK), 100.0)
+    return replace(WALK, open=same, high=same, low=same, close=same, volume=np.full(len(WALK), 1000.0))
+
+
+def flat_inside() -> Series:
+    """A price that stands still within the window alone."""
+    values = {name: np.where(INSIDE, 100.0, getattr(WALK, name)) for name in ("open", "high", "low", "close")}
+    return replace(WALK, **values)
+
+
+STRANGE = {
+    "flat price": flat(),
+    "flat price inside": flat_inside(),
+    "nothing traded": replace(WALK, volume=np.zeros(len(WALK))),
+    "one print a million times too high": one_print(1e6),
+    "one print a million times too low": one_print(1e-6),
+    "nineteen rows": part(WALK, slice(int(np.flatnonzero(INSIDE)[-1]) - 163, None)),
+}
+
+
+def refuse(word: str) -> None:
+    """NaN and Infinity are no JSON."""
+    raise AssertionError(f"{word} in a JSON file")
+
+
+@pytest.mark.parametrize("student", ["logistic", "booster"])
+@pytest.mark.parametrize("kind", ["fixed", "sigma", "triple-barrier"])
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_bars_are_skipped_or_trained_without_a_nan(name: str, kind: str, student: str, tmp_path: Path) -> None:
+    """Each ends as a Skip with a reason, or as artifacts in which every number is one."""
+    changes = {
+        "fixed": {},
+        "sigma": {"threshold_unit": "sigma", "threshold": 0.2},
+        "triple-barrier": {"label": "triple-barrier", "privileged": ("path",), "reward_weights": True},
+    }[kind]
+    settings = training_settings(student=student, distill_weight=None, temperature=None, **changes)
+    history = prepare(STRANGE[name], settings)
+    histories = {"A": history}
+    try:
+        taught = train_teacher(histories, WINDOW, settings, "cpu")
+        scored = select_rows(history, WINDOW, settings).scored
+        said = predict(taught.teacher.booster, teacher_inputs(histories, {"A": scored}, settings)["A"])
+        trained = train_student(history, WINDOW, settings, school_of(taught, "A"), said)
+    except Skip as skip:
+        assert skip.reason in SkipReason and str(skip)
+        return
+    versions = {"gurukul": "1"}
+    inputs = TeacherInputs(window=WINDOW.span, settings=settings, bars_sha256={"A": "0"}, versions=versions)
+    artifacts.write_teacher(tmp_path / "teacher", inputs, histories, taught)
+    own = StudentInputs(window=WINDOW, settings=settings, bars_sha256={"A": "0"}, teacher_sha256="1", versions=versions)
+    artifacts.write_student(tmp_path / "student", own, history, trained)
+    for path in tmp_path.rglob("*"):
+        if path.suffix == ".json":
+            json.loads(path.read_text(), parse_constant=refuse)
+        elif path.suffix == ".parquet":
+            table = pq.read_table(path)
+            assert not any(column.null_count for column in table.columns)
+            for column in table.columns:
+                if str(column.type) == "double":
+                    assert pc.all(pc.is_finite(column)).as_py(), path.name
+        elif path.name == "labels.csv.gz":
+            text = gzip.decompress(path.read_bytes()).decode().lower()
+            assert "nan" not in text and "inf" not in text
+            assert ",," not in text and not any(line.endswith(",") for line in text.splitlines()), "an empty cell"
+
+
+def test_one_class_names_how_many_there_are() -> None:
+    """Labels that are all 0 teach nothing."""
+    settings = training_settings(threshold=9.0)
+    with pytest.raises(Skip, match=r"0 of \d+ fitted rows are positive") as caught:
+        train_teacher({"A": prepare(WALK, settings)}, WINDOW, settings, "cpu")
+    assert caught.value.reason is SkipReason.SINGLE_CLASS
+
+
+def test_nineteen_rows_are_too_few() -> None:
+    """They are counted, and what is needed is named."""
+    settings = training_settings(min_rows=20)
+    with pytest.raises(Skip, match="20 needed"):
+        train_teacher({"A": prepare(STRANGE["nineteen rows"], settings)}, WINDOW, settings, "cpu")

@@ -1,0 +1,83 @@
+"""One teacher of several symbols: who is in it, in which order, and what each symbol's student is told."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from schemas.contract.window import SkipReason, Window
+from tests.strategies import daily_walk, part, training_settings
+from tests.workers.learning.lessons import school_of
+from workers.bars.series import Series
+from workers.handlers.task_result import Skip
+from workers.learning.history import History, prepare, select_rows
+from workers.learning.window import TaughtWindow, label_columns, train_student, train_teacher
+
+SETTINGS = training_settings(scope="panel")
+WINDOW = Window(symbol="PANEL", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
+
+
+def panel(**series: Series) -> tuple[dict[str, History], TaughtWindow]:
+    """Symbols' histories, and the teacher of all of them."""
+    histories = {symbol: prepare(each, SETTINGS) for symbol, each in series.items()}
+    return histories, train_teacher(histories, WINDOW, SETTINGS, "cpu")
+
+
+def test_rows_of_all_symbols_are_in_order_of_time() -> None:
+    """Rows are ordered by decision, then symbol; a symbol that starts late or ends early has the rows that it has."""
+    whole = daily_walk(520)
+    histories, taught = panel(A=whole, B=part(daily_walk(520, seed=1), slice(60, None)), C=daily_walk(470, seed=2))
+    columns = label_columns(histories, taught)
+    order = list(zip(np.asarray(columns["timestamp"]).tolist(), columns["symbol"], strict=True))
+    assert order == sorted(order)
+    for symbol, history in histories.items():
+        mine = np.array([name == symbol for name in columns["symbol"]])
+        assert np.asarray(columns["row"])[mine].tolist() == select_rows(history, WINDOW, SETTINGS).train.tolist()
+        t0 = history.labels.t0[np.asarray(columns["row"])[mine]]
+        assert np.asarray(columns["close"])[mine].tolist() == history.series.close[t0].tolist()
+
+
+def test_days_are_apart_for_all_symbols_together() -> None:
+    """No label of any symbol that was fitted reaches the tail's first day of any other."""
+    _, taught = panel(A=daily_walk(520), B=part(daily_walk(520, seed=1), slice(1, None)))
+    assert taught.certificate.violations == ()
+    sample, split = taught.sample, taught.split
+    assert set(sample.member[split.fit]) == set(sample.member[split.tail]) == {0, 1}
+    assert sample.t1[split.fit].max() < sample.t0[split.tail].min()
+
+
+def test_a_symbol_without_rows_is_left_out() -> None:
+    """One whose bars end before the window has no part in it; the others' teacher is as if it were not there."""
+    gone = part(daily_walk(520, seed=3), slice(0, 150))
+    _, with_gone = panel(A=daily_walk(520), B=daily_walk(520, seed=1), GONE=gone)
+    _, without = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
+    assert with_gone.symbols == ("A", "B")
+    assert with_gone.teacher.booster.save_raw("ubj") == without.teacher.booster.save_raw("ubj")
+
+
+def test_a_panel_without_any_rows_is_skipped() -> None:
+    """Where no symbol has rows, the reason is the first one's."""
+    short = part(daily_walk(520), slice(0, 150))
+    with pytest.raises(Skip) as caught:
+        panel(A=short, B=short)
+    assert caught.value.reason is SkipReason.NO_DATA
+
+
+def test_each_symbols_student_is_told_of_its_own_rows() -> None:
+    """The student of each symbol learns from its rows and their opinions, and is scored on its own days."""
+    histories, taught = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
+    for symbol, history in histories.items():
+        window = WINDOW.model_copy(update={"symbol": symbol})
+        scored = select_rows(history, window, SETTINGS).scored
+        student = train_student(history, window, SETTINGS, school_of(taught, symbol), np.full(len(scored), 0.5))
+        assert student.rows.train.tolist() == school_of(taught, symbol).row.tolist()
+        assert student.prior == pytest.approx(history.labels.y[student.rows.train].mean(), abs=0.05)
+
+
+def test_one_symbols_panel_is_that_symbols_teacher() -> None:
+    """A panel of one symbol is trained as the symbol alone: the same bytes."""
+    _, alone = panel(A=daily_walk(520))
+    settings = training_settings()
+    own = train_teacher({"A": prepare(daily_walk(520), settings)}, WINDOW, settings, "cpu")
+    assert alone.teacher.booster.save_raw("ubj") == own.teacher.booster.save_raw("ubj")
+    assert alone.opinion.tobytes() == own.opinion.tobytes()

@@ -1,0 +1,126 @@
+"""The teacher trains where it was told to, and its opinions are of rows that it never saw."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.contract.errors import RequestError
+from tests.strategies import examples
+from workers.bars.series import Floats
+from workers.learning.splits import BLOCKS, apart, blocks, held_out_sets, split_tail
+from workers.learning.teacher import Sample, fit_teacher, importance, offsets_of, opinions, predict
+
+HORIZON, EMBARGO, SEED = 4, 1, 5
+
+
+def sample(rows: int = 90, members: int = 1, seed: int = 0) -> Sample:
+    """Daily rows of `members` symbols whose labels span HORIZON bars; the first feature carries a signal."""
+    rng = np.random.default_rng(seed)
+    t0 = np.repeat(np.arange(rows), members)
+    x = rng.normal(size=(len(t0), 4))
+    y = (x[:, 0] + rng.normal(size=len(t0)) > 0).astype(np.int8)
+    member = np.tile(np.arange(members), rows)
+    return Sample(x, y, t0, t0 + HORIZON, rng.uniform(0.5, 1.5, len(t0)), member, members)
+
+
+def said(known: Sample) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
+    return opinions(known, blocks(known.t0), EMBARGO, SEED, "cpu")
+
+
+def test_a_teacher_asked_onto_a_gpu_that_is_not_there_is_an_error() -> None:
+    """XGBoost without a usable GPU warns and trains on the CPU; that is refused, not stored."""
+    known = sample()
+    split = split_tail(known.t0, known.t1, EMBARGO)
+    with warnings.catch_warnings(), pytest.raises(RequestError, match="was to train on cuda and trained on cpu"):
+        warnings.simplefilter("ignore")
+        fit_teacher(known, split, 1, "cuda")
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("secret", range(BLOCKS))
+def test_opinions_without_a_block_know_nothing_of_it(secret: int, members: int) -> None:
+    """Whatever the rows that touch a block hold, what is said without it stays, bit for bit, of every other row.
+
+    Spoilt are labels, weights and features of each row whose span comes near the block, and the labels of the block.
+    """
+    known = sample(members=members)
+    block = blocks(known.t0)
+    near = np.ones(len(known), dtype=bool)
+    near[apart(known.t0, known.t1, block, (secret,), EMBARGO)] = False
+    strange = near & (block != secret)
+    spoilt = replace(
+        known, y=np.where(near, 1 - known.y, known.y).astype(np.int8), weight=np.where(near, 9.0, known.weight)
+    )
+    first, second = said(known)[0][:, secret], said(spoilt)[0][:, secret]
+    assert strange.any()
+    assert first.tobytes() == second.tobytes()
+
+
+@pytest.mark.parametrize("secret", range(BLOCKS))
+def test_no_opinion_comes_from_a_model_of_the_rows_own_block(secret: int) -> None:
+    """Labels of a block, turned round, leave every opinion of that block's rows, whoever it is for."""
+    known = sample()
+    mine = blocks(known.t0) == secret
+    turned = replace(known, y=np.where(mine, 1 - known.y, known.y).astype(np.int8))
+    assert said(known)[0][mine].tobytes() == said(turned)[0][mine].tobytes()
+
+
+def test_who_saw_which_row_is_written_down() -> None:
+    """Bit m of `fitted_by` is set on exactly the rows apart from what model m goes without."""
+    known = sample(members=2)
+    block = blocks(known.t0)
+    _, fitted_by = said(known)
+    for number, held_out in enumerate(held_out_sets()):
+        seen = np.flatnonzero(fitted_by >> number & 1)
+        assert seen.tolist() == apart(known.t0, known.t1, block, held_out, EMBARGO).tolist()
+
+
+def test_every_row_has_an_opinion_for_everyone() -> None:
+    """Each of the four columns holds a probability of each row."""
+    opinion, _ = said(sample())
+    assert opinion.shape == (90, BLOCKS)
+    assert ((opinion > 0) & (opinion < 1)).all()
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_model_of_one_class_says_its_share(label: int) -> None:
+    """Where the rows to fit are all of one class, that share is said instead of a fit; without rows, a half."""
+    known = replace(sample(40), y=np.full(40, label, dtype=np.int8))
+    assert (said(known)[0] == label).all()
+    crowded = replace(known, t1=np.full(40, 100))
+    assert (said(crowded)[0] == 0.5).all()
+
+
+@examples(30)
+@given(seed=st.integers(0, 999), members=st.integers(1, 5))
+def test_offsets_lie_between_the_members_share_and_the_panels(seed: int, members: int) -> None:
+    """A symbol's base rate is drawn to the panel's, and not beyond it."""
+    known = sample(60, members, seed)
+    rows = np.arange(0, len(known), 2) if members == 1 else np.arange(len(known))
+    offsets = offsets_of(known, rows)
+    pooled = np.average(known.y[rows], weights=known.weight[rows])
+    for number, offset in enumerate(offsets):
+        mine = rows[known.member[rows] == number]
+        own = np.average(known.y[mine], weights=known.weight[mine])
+        low, high = sorted((own, pooled))
+        assert low - 1e-9 <= 1.0 / (1.0 + np.exp(-offset)) <= high + 1e-9
+
+
+def test_a_panels_probabilities_begin_from_the_offset() -> None:
+    """One more on the offset is one more on the logit; without one, the booster begins from its base score."""
+    known = sample(members=3)
+    teacher = fit_teacher(known, split_tail(known.t0, known.t1, EMBARGO), SEED, "cpu")
+    low, high = (predict(teacher.booster, known.x[:20], offset) for offset in (-0.5, 0.5))
+    assert np.log(high / (1 - high)) - np.log(low / (1 - low)) == pytest.approx(np.ones(20), abs=1e-5)
+
+
+def test_what_is_planted_is_found() -> None:
+    """The feature that carries the signal has most of the gain."""
+    known = sample(400)
+    teacher = fit_teacher(known, split_tail(known.t0, known.t1, EMBARGO), SEED, "cpu")
+    name, share, rank = importance(teacher.booster, ("signal", "a", "b", "c"))[0]
+    assert (name, rank) == ("signal", 1) and share > 0.5

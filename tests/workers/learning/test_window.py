@@ -1,0 +1,352 @@
+"""A window from bars to student: which rows it may use, what its models saw, and that twice gives the same bytes."""
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import cache
+
+import numpy as np
+import pytest
+import xgboost as xgb
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from orchestrator.planning.windows import lay_windows
+from schemas.contract.errors import DataError
+from schemas.contract.window import WARMUP_BARS, SkipReason, Window
+from tests.strategies import FIRST_DAY, daily_walk, examples, part, training_settings, walk_on, weekdays
+from tests.workers.learning.lessons import school_of
+from workers.bars.calendar import day_number
+from workers.bars.series import Series
+from workers.features.registry import FEATURE_NAMES, RAW_INDICATORS
+from workers.handlers.task_result import Skip
+from workers.learning import student as students
+from workers.learning import teacher as teachers
+from workers.learning.history import History, prepare, select_rows
+from workers.learning.window import TaughtWindow, TrainedStudent, label_columns, train_student, train_teacher
+from workers.models.logistic import Logistic
+from workers.scoring.log_loss import log_loss
+
+SETTINGS = training_settings()
+WINDOW = Window(symbol="M&M", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
+BARS = 520  # from 2020-10-01 to 2022-09-28: enough before, inside and after WINDOW
+
+
+def day_of(number: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=int(number))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[History, int]:
+    """Daily or intraday bars on weekdays of which some are holidays, and their labels' horizon."""
+    days = weekdays(FIRST_DAY, draw(st.integers(170, 330)))
+    holidays = draw(st.sets(st.integers(0, len(days) - 1), max_size=20))
+    bars_a_session = draw(st.sampled_from([1, 1, 3]))
+    sessions = [day_number(day) for i, day in enumerate(days) if i not in holidays]
+    series = walk_on(np.repeat(np.array(sessions, dtype=np.int64), bars_a_session), draw(st.integers(0, 99)))
+    horizon = draw(st.integers(1, 12))
+    interval = "1day" if bars_a_session == 1 else "30minute"
+    return prepare(series, training_settings(horizon_bars=horizon, interval=interval, cross_session=True)), horizon
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> Window:
+    """Windows that begin before, in or after the bars of `histories`."""
+    start = FIRST_DAY + timedelta(days=draw(st.integers(-30, 420)))
+    end = start + timedelta(days=draw(st.integers(7, 250)))
+    return Window(symbol="A", start=start, end=end, score_end=end + timedelta(days=draw(st.integers(1, 120))))
+
+
+@examples(100)
+@given(generated=histories(), window=windows(), embargo=st.integers(0, 9))
+def test_rows_are_those_that_dates_allow(generated: tuple[History, int], window: Window, embargo: int) -> None:
+    """Training rows are decided inside the window and ended an embargo before its end, scored ones in its block.
+
+    All are warmed up.
+    """
+    history, horizon = generated
+    days = [day_of(number) for number in history.series.session]
+    ended = range(WARMUP_BARS, len(days) - horizon)
+    before = sum(day < window.end for day in days)
+    train = [t for t in ended if window.start <= days[t] and t + horizon + embargo < before]
+    scored = [t for t in ended if window.end <= days[t] < window.score_end]
+    settings = training_settings(min_rows=20, horizon_bars=horizon, embargo_bars=embargo)
+    try:
+        rows = select_rows(history, window, settings)
+    except Skip:
+        assert len(train) < 20 or not scored
+        return
+    assert rows.train.tolist() == train
+    assert rows.scored.tolist() == scored
+
+
+@examples(30)
+@given(generated=histories(), window=windows())
+def test_no_training_label_sees_the_scored_block(generated: tuple[History, int], window: Window) -> None:
+    """The last bar of every training label is of a day before the window's end, where scoring begins."""
+    history, horizon = generated
+    try:
+        rows = select_rows(history, window, training_settings(min_rows=20, horizon_bars=horizon))
+    except Skip:
+        assume(False)
+    last_days = history.series.session[history.labels.t1[rows.train]]
+    assert (last_days < day_number(window.end)).all()
+    assert last_days.max() < history.series.session[history.labels.t0[rows.scored]].min()
+
+
+@examples(60)
+@given(
+    generated=histories(),
+    offset=st.integers(220, 300),
+    window_days=st.integers(40, 120),
+    step_days=st.integers(7, 120),
+)
+def test_scored_rows_tile(generated: tuple[History, int], offset: int, window_days: int, step_days: int) -> None:
+    """No bar is scored by two windows of a symbol, and together they score every labelled bar of their blocks."""
+    history, horizon = generated
+    start = FIRST_DAY + timedelta(days=offset)
+    laid = lay_windows("A", start, start + timedelta(days=400), window_days, step_days)
+    scored: list[int] = []
+    expected: set[int] = set()
+    for window in laid:
+        try:
+            rows = select_rows(history, window, training_settings(min_rows=20, horizon_bars=horizon))
+        except Skip:
+            continue
+        scored += rows.scored.tolist()
+        expected |= {
+            t
+            for t in range(WARMUP_BARS, len(history.series) - horizon)
+            if window.end <= day_of(history.series.session[t]) < window.score_end
+        }
+    assert sorted(scored) == sorted(expected)
+
+
+def test_a_window_without_bars_is_skipped_as_no_data() -> None:
+    """Bars before and after a window are none of its own: no_data, and the sentence names its days."""
+    days = np.array([day_number(day) for day in weekdays(FIRST_DAY, 600)], dtype=np.int64)
+    hole = (days < day_number(WINDOW.start)) | (days >= day_number(WINDOW.end))
+    skip = skipped(walk_on(days[hole], seed=0), WINDOW)
+    assert skip.reason is SkipReason.NO_DATA
+    assert str(WINDOW.start) in str(skip) and str(WINDOW.end) in str(skip)
+
+
+def test_a_window_whose_rows_are_cold_is_skipped_as_insufficient_history() -> None:
+    """Rows enough, but fewer than the warm-up before them: insufficient_history, with the counts."""
+    skip = skipped(daily_walk(400, first=WINDOW.start), WINDOW)
+    assert skip.reason is SkipReason.INSUFFICIENT_HISTORY
+    assert str(WARMUP_BARS) in str(skip) and "40 needed" in str(skip)
+
+
+def test_a_short_window_is_skipped_as_insufficient_samples() -> None:
+    """A window of too few labelled rows: insufficient_samples, with how many there are."""
+    short = WINDOW.model_copy(update={"start": WINDOW.end - timedelta(days=28)})
+    skip = skipped(daily_walk(BARS), short)
+    assert skip.reason is SkipReason.INSUFFICIENT_SAMPLES
+    assert str(skip) == "14 labelled rows, 40 needed"
+
+
+@pytest.mark.parametrize("bars_after", range(0, 6))
+def test_bars_that_end_with_the_window_are_skipped_as_insufficient_future_data(bars_after: int) -> None:
+    """No bar after the window has a whole horizon of bars after it: insufficient_future_data."""
+    series = daily_walk(BARS)
+    inside = int((series.session < day_number(WINDOW.end)).sum())
+    skip = skipped(part(series, slice(0, inside + bars_after)), WINDOW)
+    assert skip.reason is SkipReason.INSUFFICIENT_FUTURE_DATA
+
+
+def test_one_scored_bar_is_future_enough() -> None:
+    """The horizon and one bar after the window are enough to score one row."""
+    series = daily_walk(BARS)
+    inside = int((series.session < day_number(WINDOW.end)).sum())
+    rows = select_rows(prepare(part(series, slice(0, inside + 6)), SETTINGS), WINDOW, SETTINGS)
+    assert rows.scored.tolist() == [inside]
+
+
+@pytest.mark.parametrize("threshold", [-0.9, 9.0])
+def test_a_window_of_one_class_is_skipped_as_single_class(threshold: float) -> None:
+    """Labels that are all 0, or all 1, teach nothing: single_class, with the count of positives."""
+    settings = training_settings(threshold=threshold)
+    with pytest.raises(Skip, match=r"of \d+ fitted rows are positive") as caught:
+        train_teacher({"M&M": prepare(daily_walk(BARS), settings)}, WINDOW, settings, "cpu")
+    assert caught.value.reason is SkipReason.SINGLE_CLASS
+
+
+def skipped(series: Series, window: Window) -> Skip:
+    """The Skip that training `window` on `series` ends in."""
+    with pytest.raises(Skip) as caught:
+        train_teacher({"M&M": prepare(series, SETTINGS)}, window, SETTINGS, "cpu")
+    return caught.value
+
+
+@cache
+def history() -> History:
+    return prepare(daily_walk(BARS), SETTINGS)
+
+
+@cache
+def taught() -> TaughtWindow:
+    return teach(history())
+
+
+def teach(known: History) -> TaughtWindow:
+    """WINDOW's teacher on what is known of its symbol."""
+    return train_teacher({"M&M": known}, WINDOW, SETTINGS, "cpu")
+
+
+def study(known: History, teacher: TaughtWindow) -> TrainedStudent:
+    """WINDOW's student, taught by `teacher`, which says a half of every scored row."""
+    scored = select_rows(known, WINDOW, SETTINGS).scored
+    return train_student(known, WINDOW, SETTINGS, school_of(teacher, "M&M"), np.full(len(scored), 0.5))
+
+
+@cache
+def trained() -> TrainedStudent:
+    return study(history(), taught())
+
+
+def coefficients(student: TrainedStudent) -> tuple[bytes, float]:
+    model = student.taught.model
+    assert isinstance(model, Logistic)
+    return model.coefficients.tobytes(), model.intercept
+
+
+def test_training_twice_gives_the_same_bytes() -> None:
+    """The same bars and settings give, from the start, the same booster bytes, opinions and coefficients."""
+    fresh = prepare(daily_walk(BARS), SETTINGS)
+    again = teach(fresh)
+    assert again.teacher.booster.save_raw("ubj") == taught().teacher.booster.save_raw("ubj")
+    assert again.opinion.tobytes() == taught().opinion.tobytes()
+    assert (again.metrics, again.certificate) == (taught().metrics, taught().certificate)
+    student = study(fresh, again)
+    assert coefficients(student) == coefficients(trained())
+    assert student.scored_student.tobytes() == trained().scored_student.tobytes()
+
+
+def test_bars_after_the_scored_block_change_nothing() -> None:
+    """A window's teacher, opinions and student are the same whether or not later bars are known."""
+    needed = int(history().labels.t1[trained().rows.scored].max()) + 1
+    assert needed < BARS
+    shorter = prepare(part(history().series, slice(0, needed)), SETTINGS)
+    teacher = teach(shorter)
+    assert teacher.teacher.booster.save_raw("ubj") == taught().teacher.booster.save_raw("ubj")
+    assert coefficients(study(shorter, teacher)) == coefficients(trained())
+
+
+def test_the_scored_block_teaches_nothing() -> None:
+    """Bars from the window's end on, overwritten, leave teacher and student as they were."""
+    series = history().series
+    later = series.session >= day_number(WINDOW.end)
+    moved = prepare(
+        replace(series, close=np.where(later, 1e3, series.close), open=np.where(later, 7.0, series.open)), SETTINGS
+    )
+    teacher = teach(moved)
+    assert teacher.teacher.booster.save_raw("ubj") == taught().teacher.booster.save_raw("ubj")
+    assert coefficients(study(moved, teacher)) == coefficients(trained())
+
+
+def test_another_seed_gives_another_teacher() -> None:
+    """The seed reaches the booster: another one gives another model."""
+    teacher = train_teacher({"M&M": history()}, WINDOW, training_settings(seed=7), "cpu")
+    assert teacher.teacher.parameters["seed"] == "7"
+    assert teacher.teacher.booster.save_raw("ubj") != taught().teacher.booster.save_raw("ubj")
+
+
+def test_parameters_are_the_boosters_own() -> None:
+    """Recorded parameters are what the booster's config says; its base score is the weighted share of positives."""
+    teacher, split = taught().teacher, taught().split
+    learner = json.loads(teacher.booster.save_config())["learner"]
+    tree = learner["gradient_booster"]["tree_train_param"]
+    for key in ("max_depth", "eta", "min_child_weight", "subsample", "colsample_bytree", "lambda", "max_bin"):
+        assert teacher.parameters[key] == tree[key], key
+    assert float(str(teacher.parameters["eta"])) == pytest.approx(0.05)
+    assert teacher.parameters["max_depth"] == "3"
+    assert teacher.parameters["max_bin"] == str(teachers.MAX_BIN)
+    assert teacher.parameters["objective"] == "binary:logistic"
+    assert teacher.parameters["nthread"] == "1"
+    assert teacher.parameters["seed"] == str(SETTINGS.seed)
+    y, weight = taught().sample.y, taught().sample.weight
+    prior = np.average(y[split.fit], weights=weight[split.fit])
+    assert float(str(teacher.parameters["base_score"]).strip("[]")) == pytest.approx(prior, rel=1e-5)
+
+
+def test_the_stored_booster_keeps_the_best_rounds_only() -> None:
+    """The booster has as many trees as early stopping kept, and its tail log loss is the one recorded."""
+    teacher = taught().teacher
+    assert teacher.booster.num_boosted_rounds() == teacher.rounds <= teachers.MAX_ROUNDS
+    tail = taught().split.tail
+    p = teachers.predict(teacher.booster, taught().sample.x[tail])
+    assert log_loss(taught().sample.y[tail], p) == pytest.approx(teacher.tail_log_loss, rel=1e-5)
+
+
+def test_a_stored_booster_predicts_the_same() -> None:
+    """A booster read back from its bytes gives every row the same probability, bit for bit."""
+    stored = xgb.Booster(model_file=taught().teacher.booster.save_raw("ubj"))
+    x = history().features
+    assert teachers.predict(stored, x).tobytes() == teachers.predict(taught().teacher.booster, x).tobytes()
+
+
+def test_importance_names_every_feature_once() -> None:
+    """Importance lists each feature with its share of the gain, best first; shares add up to 1."""
+    rows = teachers.importance(taught().teacher.booster, FEATURE_NAMES)
+    assert sorted(name for name, _, _ in rows) == sorted(FEATURE_NAMES)
+    shares = [share for _, share, _ in rows]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1.0)
+    assert [rank for _, _, rank in rows] == list(range(1, len(FEATURE_NAMES) + 1))
+
+
+def test_weights_have_mean_one_and_count_overlap() -> None:
+    """Row weights have mean 1; the effective number of rows is about the rows over the horizon."""
+    assert taught().sample.weight.mean() == pytest.approx(1.0)
+    rows = len(taught().row)
+    assert taught().metrics["effective_rows"] == pytest.approx(rows / SETTINGS.horizon_bars, rel=0.1)
+
+
+def test_label_columns_tell_how_each_row_was_used() -> None:
+    """The stored label table has one value a training row in each column, and says fit, purged or tail of each."""
+    columns = label_columns({"M&M": history()}, taught())
+    rows = len(taught().row)
+    assert {len(values) for values in columns.values()} == {rows}
+    assert set(RAW_INDICATORS) < set(columns)
+    parts = list(columns["part"])
+    split = taught().split
+    used = {"fit": split.fit, "purged": split.purged, "tail": split.tail}
+    assert all(np.flatnonzero(np.array(parts) == name).tolist() == rows.tolist() for name, rows in used.items())
+    assert (np.asarray(columns["label_end"]) > np.asarray(columns["timestamp"])).all()
+
+
+def test_student_is_scored_on_the_bars_after_its_window() -> None:
+    """The student's scored probabilities are its model's on the scored rows, and nothing else's."""
+    scored, labels = select_rows(history(), WINDOW, SETTINGS).scored, history().labels
+    x = history().features[labels.t0[scored]]
+    assert students.probability(trained().taught.model.margin(x)).tobytes() == trained().scored_student.tobytes()
+    assert trained().rows.scored.tolist() == scored.tolist()
+    assert trained().metrics["scored_log_loss"] == log_loss(labels.y[scored], trained().scored_student)
+
+
+def test_a_student_without_a_teacher_hears_nothing_of_it() -> None:
+    """What is scored as `alone` is the same whatever the teachers say; the student that has one says something else."""
+    known = prepare(daily_walk(BARS, seed=2), SETTINGS)
+    teacher = teach(known)
+    student, other = study(known, teacher), study(known, replace(teacher, opinion=1.0 - teacher.opinion))
+    assert student.scored_alone.tobytes() == other.scored_alone.tobytes()
+    assert student.scored_student.tobytes() != other.scored_student.tobytes()
+
+
+def test_rows_of_other_bars_than_the_teachers_are_refused() -> None:
+    """A student whose rows are not those that its teacher was trained on is an error, not another student."""
+    school = school_of(taught(), "M&M")
+    with pytest.raises(DataError, match="the teacher's rows are not these bars'"):
+        train_student(history(), WINDOW, SETTINGS, replace(school, row=school.row + 1), np.empty(0))
+
+
+@pytest.mark.parametrize("unit", ["return", "sigma"])
+def test_barriers_choose_no_rows(unit: str) -> None:
+    """With three barriers, rows are those whose whole horizon fits, however early a barrier ended their labels."""
+    fixed = prepare(daily_walk(BARS), SETTINGS)
+    barriers = training_settings(label="triple-barrier", threshold_unit=unit, take_profit=0.2, stop_loss=0.2)
+    early = prepare(daily_walk(BARS), barriers)
+    assert (early.labels.t1 < early.labels.t0 + SETTINGS.horizon_bars).mean() > 0.5
+    t0 = early.labels.t0[select_rows(early, WINDOW, barriers).train]
+    assert t0.tolist() == fixed.labels.t0[select_rows(fixed, WINDOW, SETTINGS).train].tolist()

@@ -1,0 +1,210 @@
+"""`predict`: the newest bar of each symbol, and by name what cannot be scored."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.contract.release import PredictRequest
+from schemas.files.layout import ReleaseLayout
+from tests.conftest import orchestrator, write_bars
+from tests.orchestrator.releases.making import (
+    DAY_OF_LAST,
+    LAST_DAY,
+    make_release,
+    said,
+    store_bars,
+    student,
+    switch,
+    walk,
+)
+
+SYMBOLS = ("M&M", "^GSPC", "TCS", "OLD", "NEW")
+HISTORIES = {
+    "M&M": walk(1, 700),
+    "^GSPC": walk(2, 431),
+    "TCS": walk(3, 700),
+    "OLD": walk(4, 700, DAY_OF_LAST - 6),
+    "NEW": walk(5, 150),
+}
+AS_OF = LAST_DAY.isoformat()
+
+
+@pytest.fixture
+def cwd(tmp_path: Path) -> Path:
+    """A folder in which a release of five symbols is live in staging, their bars stored."""
+    for symbol, series in HISTORIES.items():
+        store_bars(tmp_path / "data", symbol, series)
+    make_release(tmp_path / "release", HISTORIES)
+    return tmp_path
+
+
+def predict(cwd: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """`orchestrator predict --env staging --json ...`: exit code and what it printed."""
+    result = orchestrator("predict", "--env", "staging", "--json", *arguments, cwd=cwd)
+    assert result.stdout, result.stderr
+    return result.returncode, json.loads(result.stdout)
+
+
+def test_the_newest_bar_is_scored_and_named(cwd: Path) -> None:
+    """What is said of a symbol is what its student says of its last bar, features made as in training."""
+    code, found = predict(cwd, "--symbols", "M&M,^GSPC,TCS", "--as-of", AS_OF)
+    assert code == 0 and found["refused"] == []
+    for place, (symbol, each) in enumerate(zip(SYMBOLS, found["predictions"], strict=False)):
+        expected = said(student(place), HISTORIES[symbol])
+        assert each["symbol"] == symbol and each["session"] == AS_OF and each["release_id"] == "run.0000"
+        assert each["probability"] == pytest.approx(expected, abs=1e-15)
+        assert each["trade"] == (expected > 0.5) and each["trade_above"] == 0.5
+
+
+def test_as_of_uses_bars_up_to_that_day_alone(cwd: Path) -> None:
+    """A prediction as of an earlier day is the one that was made on it; a day of the student's window is marked."""
+    _, earlier = predict(cwd, "--symbols", "M&M", "--as-of", "2024-07-01")
+    bars = HISTORIES["M&M"].upto(len(HISTORIES["M&M"]) - (LAST_DAY - date(2024, 7, 1)).days)
+    assert earlier["predictions"][0]["probability"] == pytest.approx(said(student(0), bars), abs=1e-15)
+    assert not earlier["predictions"][0]["in_sample"]
+    _, within = predict(cwd, "--symbols", "M&M", "--as-of", "2024-05-31")
+    assert within["predictions"][0]["in_sample"]
+
+
+def test_what_cannot_be_scored_is_refused_by_name_and_the_rest_is_not(cwd: Path) -> None:
+    """Stale, too short, no bars, no student: each with its reason, exit code 3, the others scored all the same."""
+    (cwd / "data/bars/1day/TCS.parquet").unlink()
+    result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M,TCS,OLD,NEW,X", cwd=cwd)
+    assert result.returncode == 3
+    refused = [line for line in result.stdout.splitlines() if line.startswith("refused: ")]
+    for line, words in zip(
+        sorted(refused),
+        [
+            "NEW: too short: it has 150 bars",
+            "OLD: stale: its newest bar is of 2024-12-25, 6 days before 2024-12-31; 5 are allowed",
+            "TCS: ",
+            "X: release run.0000 has no student of it",
+        ],
+        strict=True,
+    ):
+        assert words in line
+    assert "M&M" in result.stdout and "1 scored, 4 refused" in result.stdout
+
+
+def test_the_age_allowed_is_settable_and_counts_from_today(cwd: Path) -> None:
+    """`--max-age-days` moves the bound; without `--as-of` bars of 2024 are stale today."""
+    assert predict(cwd, "--symbols", "OLD", "--as-of", AS_OF, "--max-age-days", "6")[0] == 0
+    code, found = predict(cwd, "--symbols", "M&M")
+    assert code == 3 and "stale" in found["refused"][0]["reason"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet"])
+def test_every_format_holds_the_same(cwd: Path, suffix: str) -> None:
+    """`--out` writes what was scored, to the last digit; an unknown format is refused before anything is computed."""
+    path = cwd / f"scores{suffix}"
+    _, found = predict(cwd, "--as-of", AS_OF, "--out", path.name)
+    rows: Sequence[dict[str, Any]]
+    if suffix == ".csv":
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+    else:
+        rows = json.loads(path.read_text()) if suffix == ".json" else pq.read_table(path).to_pylist()
+    assert [row["symbol"] for row in rows] == ["M&M", "^GSPC", "TCS"]
+    assert [float(row["probability"]) for row in rows] == [each["probability"] for each in found["predictions"]]
+    assert orchestrator("predict", "--env", "staging", "--out", "x.xls", cwd=cwd).returncode == 2
+
+
+def test_bars_straight_from_a_source(cwd: Path) -> None:
+    """`--source csv:DIR` needs no stored bar, refuses a symbol whose file is bad, and names it."""
+    write_bars(cwd / "csv", ("M&M", "^GSPC"))
+    path = cwd / "csv" / "^GSPC" / "1day" / "bars.csv"
+    path.write_text(path.read_text() + "nonsense,1,2,3,4,5\n")
+    code, found = predict(cwd, "--source", "csv:csv", "--as-of", AS_OF, "--symbols", "M&M,^GSPC,TCS")
+    assert code == 3
+    assert [each["symbol"] for each in found["predictions"]] == ["M&M"]
+    reasons = {each["symbol"]: each["reason"] for each in found["refused"]}
+    assert "line" in reasons["^GSPC"] and "has no bars of it" in reasons["TCS"]
+
+
+def test_no_learning_library_is_loaded(cwd: Path) -> None:
+    """The process that predicts with logistic students holds numpy and pyarrow, and none of what trains."""
+    request = PredictRequest(
+        release_dir=str(cwd / "release"), data_dir=str(cwd / "data"), environment="staging", as_of=LAST_DAY,
+        out=str(cwd / "scores.parquet"),
+    )  # fmt: skip
+    code = """
+import sys
+from workers import cli
+try:
+    cli.cli(["predict"])
+finally:
+    heavy = {"xgboost", "sklearn", "scipy", "pandas", "statsmodels", "matplotlib"}
+    print(sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], input=request.model_dump_json(), capture_output=True, text=True
+    )
+    assert len(json.loads(result.stdout)["predictions"]) == 3
+    assert result.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["release.json", "students/M&M/model.json"])
+def test_a_changed_release_is_not_asked(cwd: Path, name: str) -> None:
+    """A changed release answers nothing; a changed student nothing for its symbol."""
+    path = ReleaseLayout(cwd / "release").current("staging") / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M", cwd=cwd)
+    assert result.returncode == (2 if name == "release.json" else 3)
+    assert "is not what" in " ".join((result.stdout + result.stderr).split())
+
+
+def test_features_made_otherwise_are_noticed(cwd: Path) -> None:
+    """A release whose probe this program's features do not reproduce is refused as a whole."""
+    from orchestrator.audit.signed_manifest import seal
+
+    folder = ReleaseLayout(cwd / "release").release("run.0000")
+    release = json.loads((folder / "release.json").read_text())
+    release["probe"][3] += 1e-6
+    (folder / "release.json").write_text(json.dumps(release))
+    seal(folder, {"release_id": "run.0000"}, None)
+    switch(ReleaseLayout(cwd / "release"), "staging", "run.0000")
+    result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
+    assert result.returncode == 2 and "other features" in result.stderr
+
+
+def test_nothing_live_is_one_line(tmp_path: Path) -> None:
+    """An environment without a release is said in one line, exit code 2."""
+    result = orchestrator("predict", "--env", "production", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1 and "nothing is live in production" in result.stderr
+
+
+def test_intraday_bars_say_their_instant(tmp_path: Path) -> None:
+    """A release of 5-minute bars scores the session's last bar so far, and yesterday's is the oldest allowed."""
+    series = walk(7, 75 * 5 + 20, a_session=75)
+    store_bars(tmp_path / "data", "TCS", series, "5minute")
+    make_release(tmp_path / "release", {"TCS": series}, interval="5minute")
+    _, found = predict(tmp_path, "--as-of", AS_OF)
+    assert found["predictions"][0]["bar"].endswith("T00:19:00Z")
+    assert found["predictions"][0]["probability"] == pytest.approx(said(student(0), series, True), abs=1e-15)
+    assert predict(tmp_path, "--as-of", (LAST_DAY + timedelta(days=2)).isoformat())[0] == 3
+
+
+def test_what_the_log_does_not_explain_is_not_asked(cwd: Path) -> None:
+    """A link that nobody deployed, and a release rewritten as a whole, are one line and exit code 2."""
+    layout = ReleaseLayout(cwd / "release")
+    make_release(layout.folder, {"TCS": walk(9, 400)}, "run.0001", live_in=())
+    link = layout.current("staging")
+    link.unlink()
+    link.symlink_to("../releases/run.0001")
+    asked = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
+    assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
+    assert "which the log never put there" in asked.stderr
+    link.unlink()
+    link.symlink_to("../releases/run.0000")
+    make_release(layout.folder, HISTORIES, "run.0000", live_in=(), seed=5)
+    asked = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
+    assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
+    assert "is not what was switched to" in asked.stderr

@@ -1,0 +1,85 @@
+"""What serves computes to the bit what training computes, with less loaded."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.signal
+
+from tests.orchestrator.releases.making import student, walk
+from workers.features.indicators import recursion
+from workers.features.registry import frame_of, model_features
+from workers.models.logistic import Logistic
+from workers.serving import features
+from workers.serving.features import newest_features, probe
+from workers.serving.students import Student, probabilities, sigmoid
+
+LENGTHS = (151, 152, 200, 377, 900, 901, 1114)
+SCRIPT = """
+import sys
+import numpy as np
+from tests.orchestrator.releases.making import walk
+from workers.serving.features import newest_features
+series = [walk(seed, bars, a_session={per_session}) for seed, bars in enumerate({lengths})]
+x = newest_features(series, {intraday})
+assert not {{"scipy", "pandas", "sklearn", "xgboost"}} & set(sys.modules), sorted(sys.modules)
+sys.stdout.buffer.write(x.tobytes())
+"""
+
+
+@pytest.mark.parametrize(("intraday", "per_session"), [(False, 1), (True, 75), (True, 375)])
+def test_served_features_are_those_of_training_to_the_bit(intraday: bool, per_session: int) -> None:
+    """Many symbols of any lengths at once, in a process without SciPy: the last row of each symbol's own matrix."""
+    script = SCRIPT.format(lengths=LENGTHS, intraday=intraday, per_session=per_session)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    found = np.frombuffer(result.stdout).reshape(len(LENGTHS), -1)
+    for row, (seed, bars) in zip(found, enumerate(LENGTHS), strict=True):
+        alone = model_features(frame_of(walk(seed, bars, a_session=per_session), intraday))[-1]
+        np.testing.assert_array_equal(row, alone)
+
+
+def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However histories are put together, each has the same features, in the order asked for."""
+    series = [walk(seed, bars) for seed, bars in enumerate(reversed(LENGTHS))]
+    whole = newest_features(series, intraday=False)
+    monkeypatch.setattr(features, "BATCH", 2)
+    np.testing.assert_array_equal(newest_features(series, intraday=False), whole)
+
+
+@pytest.mark.parametrize(("gain", "decay"), [(2 / 13, 1 - 2 / 13), (1.0, 1 - 1 / 14), (1 / 14, 1 - 1 / 14)])
+def test_recursion_is_scipys_filter(gain: float, decay: float) -> None:
+    """The same bits as `scipy.signal.lfilter` from the same state, on values of all sizes and signs."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(5, 700)) * 10.0 ** rng.integers(-6, 6, (5, 700))
+    past = rng.normal(size=(5, 1))
+    expected = scipy.signal.lfilter([gain], [1.0, -decay], x, axis=-1, zi=past)[0]
+    np.testing.assert_array_equal(recursion(gain, decay, x, past), expected)
+
+
+def test_students_are_asked_together_as_alone() -> None:
+    """Probabilities of many students, each for its own row, are those of `Logistic.margin`; NaN is filled."""
+    models = [student(seed) for seed in range(30)]
+    served = [
+        Student(Logistic(np.asarray(m.coefficients), m.intercept, np.asarray(m.fill)), m.trade_above) for m in models
+    ]
+    x = np.random.default_rng(3).normal(size=(30, len(models[0].fill)))
+    x[::3, 4] = np.nan
+    alone = [float(sigmoid(each.model.margin(x[row : row + 1]))[0]) for row, each in enumerate(served)]
+    assert probabilities(served, x).tolist() == alone
+
+
+def test_sigmoid_is_right_at_both_ends() -> None:
+    """No overflow, 0 and 1 at the ends, symmetric, a half in the middle."""
+    margin = np.array([-1000.0, -40.0, -1.0, 0.0, 1.0, 40.0, 1000.0])
+    found = sigmoid(margin)
+    assert found[0] == 0.0 and found[-1] == 1.0 and found[3] == 0.5
+    np.testing.assert_allclose(found + sigmoid(-margin), 1.0, rtol=1e-15)
+    assert all(a < b for a, b in itertools.pairwise(found[1:6]))
+
+
+def test_the_probe_has_every_feature() -> None:
+    """Its bars leave no feature undefined: a change in any shows. The session's place alone is 0, as of daily bars."""
+    assert np.isfinite(probe()).all()
+    assert np.count_nonzero(probe()) >= len(probe()) - 2

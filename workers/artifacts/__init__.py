@@ -1,0 +1,1 @@
+"""Write, read and reuse the artifacts of a window."""

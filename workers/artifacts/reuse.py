@@ -1,0 +1,60 @@
+"""Take an artifact from another run instead of training it: equal inputs give equal bytes."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInputs, key_of
+from schemas.contract.errors import DataError
+from schemas.contract.task import WindowTask
+from schemas.files.layout import RunLayout, artifact_folder, to_json
+from workers.artifacts.store import METADATA
+
+logger = logging.getLogger(__name__)
+
+
+def take_equal(task: WindowTask, inputs: TeacherInputs | StudentInputs) -> str | None:
+    """Copy the artifact of `inputs` from the newest run that holds it whole; returns that run's id, None if none does.
+
+    An artifact that should be equal and is damaged is passed over.
+    """
+    own = RunLayout.under(task.data_dir, task.run_id)
+    for run in newest_first(own.folder.parent):
+        source = RunLayout(run).artifact(task.window.label, task.role)
+        if run == own.folder:
+            continue
+        try:
+            files = read_equal(source, inputs)
+        except (DataError, OSError, ValueError) as error:
+            logger.warning("%s is damaged and passed over: %s", source, " ".join(str(error).split()))
+            continue
+        if files:
+            with artifact_folder(own.artifact(task.window.label, task.role)) as folder:
+                for name, content in files.items():
+                    (folder / name).write_bytes(content)
+            return run.name
+    return None
+
+
+def newest_first(models: Path) -> list[Path]:
+    """Folders of runs, the one changed last first."""
+    return sorted(models.glob("*"), key=lambda run: run.stat().st_mtime_ns, reverse=True)
+
+
+def read_equal(source: Path, inputs: TeacherInputs | StudentInputs) -> dict[str, bytes]:
+    """Name -> content of every file of an artifact; nothing if it is not the one of `inputs`.
+
+    DataError, OSError or ValueError if it is, and anything of it was changed.
+    """
+    path = source / METADATA
+    if not path.is_file() or key_of(inputs).encode() not in (content := path.read_bytes()):
+        return {}
+    metadata = METADATA_KINDS[inputs.role].model_validate_json(content)
+    same = metadata.model_dump(include=set(type(inputs).model_fields)) == inputs.model_dump()
+    if not same or to_json(metadata.model_dump(mode="json")).encode() != content:
+        raise DataError(f"{METADATA} was changed after training")
+    files = {name: (source / name).read_bytes() for name in metadata.sha256}
+    for name, sha256 in metadata.sha256.items():
+        if hashlib.sha256(files[name]).hexdigest() != sha256:
+            raise DataError(f"{name} was changed after training")
+    return files | {METADATA: content}

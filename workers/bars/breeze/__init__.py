@@ -1,0 +1,1 @@
+"""Read bars from ICICI Direct Breeze."""

@@ -1,0 +1,1 @@
+"""Read bars from CSV and Parquet files."""

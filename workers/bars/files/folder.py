@@ -1,0 +1,117 @@
+"""How a folder maps to symbols: `SYMBOL/INTERVAL/*.EXT`, `SYMBOL.EXT`, or flat files with a symbol column."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+
+from schemas.contract.errors import DataError, RequestError
+from schemas.contract.quality import Check
+from workers.bars.files.faults import Faults
+from workers.bars.files.rows import Rows, gather
+from workers.bars.files.table import find_columns, symbol_column
+from workers.bars.sources.source_protocol import RawBars
+
+
+class Folder(ABC):
+    """A source in a folder, or in one file. Its kinds know how to open a file; RequestError if there is nothing.
+
+    A symbol's rows come in the order of its files' names. Files with a symbol column may hold any symbols in any order.
+    """
+
+    suffix: ClassVar[str]
+
+    def __init__(self, folder: str | Path, interval: str, timezone: str) -> None:
+        self.folder = Path(folder)
+        self.interval = interval
+        self.timezone = timezone
+
+    def symbols(self) -> list[str]:
+        """Every name that has bars of the interval, sorted; names that no symbol can have are among them."""
+        if not self.folder.exists():
+            kind = self.suffix[1:]
+            raise RequestError(f"folder {self.folder} does not exist; give an existing one, as in {kind}:path/to/bars")
+        single, shared, others = self._flat()
+        names = set(single) | {name for path in shared for name in self._names(path)}
+        if self.folder.is_dir():
+            names |= {path.name for path in self.folder.iterdir() if self._nested(path.name)}
+        if not names and others:
+            raise RequestError(f"{self.folder} holds no bars: {others[0]}")
+        if not names:
+            layouts = f"SYMBOL/{self.interval}/*{self.suffix}, no SYMBOL{self.suffix}"
+            raise RequestError(f"folder {self.folder} has no {layouts} and no *{self.suffix} with a column symbol")
+        return sorted(names | set(others))
+
+    def read(self, symbol: str) -> RawBars:
+        """All rows of one symbol that can be read; the findings name what cannot."""
+        faults = Faults()
+        single, shared, _ = self._flat()
+        nested = self._nested(symbol)
+        own = nested or [single[symbol]] if nested or symbol in single else []
+        pieces = [*self._pieces(own, None, faults)]
+        listed = [*self._pieces(shared, symbol, faults)]
+        places = [str(path) for path in (self._home(symbol) if nested else None, single.get(symbol)) if path]
+        places += [str(shared[0])] if any(map(len, listed)) else []
+        if len(places) > 1:
+            faults.add(Check.UNREADABLE, places[0], f"{places[1]} holds {symbol} as well; keep one")
+            pieces, listed = [], []
+        elif not own and not shared:
+            faults.add(Check.UNREADABLE, str(self.folder), f"has no files of {symbol} any more; start again")
+        return gather([*pieces, *listed], faults, str([*own, *shared, self.folder][0]))
+
+    @abstractmethod
+    def _header(self, path: Path) -> list[str]:
+        """The names of a file's columns; DataError or OSError if they cannot be read."""
+
+    @abstractmethod
+    def _listed(self, path: Path) -> set[str]:
+        """The names in a file's symbol column."""
+
+    @abstractmethod
+    def _read(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
+        """The rows of files; those of `symbol` where it is given. Faults of a file are no error."""
+
+    def _pieces(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
+        if files:
+            yield from self._read(files, symbol, faults)
+
+    def _names(self, path: Path) -> set[str]:
+        try:
+            return self._listed(path)
+        except (OSError, pa.ArrowException, DataError) as error:
+            why = " ".join(str(error).split())
+            raise RequestError(f"{path} cannot be read: {why}; correct it or move it away") from None
+
+    def _home(self, symbol: str) -> Path:
+        return self.folder / symbol / self.interval
+
+    def _nested(self, symbol: str) -> list[Path]:
+        return self._files(self._home(symbol))
+
+    def _flat(self) -> tuple[dict[str, Path], list[Path], list[str]]:
+        """Flat files of one symbol each, by name; those of many; and words on lists of symbols that are no bars."""
+        single, shared, others = {}, [], []
+        for path in [self.folder] if self.folder.is_file() else self._files(self.folder):
+            names = self._names_of_columns(path)
+            if symbol_column(names) is None:
+                single[path.stem] = path
+                continue
+            try:
+                find_columns(names)
+                shared.append(path)
+            except DataError as error:
+                others.append(f"{path.name} ({error})")
+        return single, shared, others
+
+    def _names_of_columns(self, path: Path) -> list[str]:
+        try:
+            return self._header(path)
+        except (DataError, OSError, pa.ArrowException):
+            return []
+
+    def _files(self, folder: Path) -> list[Path]:
+        if not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() == self.suffix and path.is_file())

@@ -1,0 +1,92 @@
+"""Timestamps as files write them, as instants."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from workers.bars.files.zone import localise
+from workers.bars.series import Ints
+
+UTC = pa.timestamp("us", tz="UTC")
+NAIVE = pa.timestamp("us")
+
+# What pyarrow accepts has this shape; it then refuses days and hours that do not exist.
+_SHAPE = r"^\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
+_OFFSET = r"\d[T ]\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+
+Problems = dict[int, str]  # row -> what is wrong with its timestamp
+
+
+def kind_of(stamp: str) -> pa.DataType:
+    """The type in which pyarrow reads stamps like this one: with an offset or without."""
+    return UTC if re.search(_OFFSET, stamp) else NAIVE
+
+
+def from_column(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
+    """Instants as UTC microseconds from a typed column or text, naive ones in `timezone`; 0 at a row with a problem."""
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        return _numbers(column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)), _empty(column)
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        problems = _empty(column)
+        numbers = _local(_numbers(column.cast(NAIVE, safe=False)), timezone, problems)
+        return numbers, problems
+    return from_text(column.cast(pa.string()), timezone)
+
+
+def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
+    """Instants as UTC microseconds; of stamps with and without an offset, the form that more rows have is the right."""
+    text = pc.utf8_trim_whitespace(column.fill_null(""))
+    problems = {row: "timestamp is empty" for row in _rows(pc.equal(text, ""))}
+    shaped, offset = _mask(pc.match_substring_regex(text, _SHAPE)), _mask(pc.match_substring_regex(text, _OFFSET))
+    aware = 2 * np.count_nonzero(shaped & offset) >= np.count_nonzero(shaped)
+    usable = shaped & (offset == aware)
+    numbers = np.zeros(len(text), dtype=np.int64)
+    for row in np.flatnonzero(shaped & ~usable).tolist():
+        some = "this one does not" if aware else "this one does"
+        problems[row] = f"some timestamps carry an offset, {some} ({text[row]}); use one form"
+    rows = np.flatnonzero(usable)
+    kept, numbers[usable] = _parse(text.take(pa.array(rows)), UTC if aware else NAIVE)
+    for row in [*np.flatnonzero(~shaped).tolist(), *rows[~kept].tolist()]:
+        problems.setdefault(row, f"timestamp {str(text[row])!r} is not a timestamp; use YYYY-MM-DD[THH:MM:SS[+HH:MM]]")
+    return (numbers if aware else _local(numbers, timezone, problems)), problems
+
+
+def _local(numbers: Ints, timezone: str, problems: Problems) -> Ints:
+    instants, unclear = localise(numbers, timezone)
+    for row in np.flatnonzero(unclear).tolist():
+        stamp = np.datetime64(int(numbers[row]), "us").item()
+        why = f"timestamp {stamp} is no single instant in {timezone} (clocks change); write it with an offset"
+        problems.setdefault(row, why)
+    return instants
+
+
+def _parse(text: pa.Array, kind: pa.DataType) -> tuple[NDArray[np.bool_], Ints]:
+    """Which are timestamps, and their microseconds; the few that are not are found by halving."""
+    try:
+        return np.ones(len(text), dtype=bool), _numbers(text.cast(kind))
+    except pa.ArrowInvalid:
+        if len(text) == 1:
+            return np.zeros(1, dtype=bool), np.zeros(1, dtype=np.int64)
+    half = len(text) // 2
+    halves = [_parse(part, kind) for part in (text[:half], text[half:])]
+    return np.concatenate([kept for kept, _ in halves]), np.concatenate([numbers for _, numbers in halves])
+
+
+def _empty(column: pa.Array) -> Problems:
+    return {row: "timestamp is empty" for row in _rows(column.is_null())}
+
+
+def _numbers(column: pa.Array) -> Ints:
+    return np.asarray(column.cast(pa.int64()).fill_null(0))
+
+
+def _mask(flags: Any) -> NDArray[np.bool_]:
+    return np.asarray(flags, dtype=bool)
+
+
+def _rows(flags: Any) -> list[int]:
+    return np.flatnonzero(_mask(flags)).tolist()

@@ -1,0 +1,1 @@
+"""The Celery application of a worker, its tasks, presence and logs."""

@@ -1,0 +1,49 @@
+"""The worker's own connection to the broker, for heartbeats, events and outcomes."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from schemas.contract.errors import RequestError
+from schemas.redis.wire import BROKER_ENV
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
+
+
+def connect(timeout_s: float, retries: int = 0) -> Redis:
+    """A client for the broker in the environment; each try waits at most `timeout_s`."""
+    url = os.environ.get(BROKER_ENV)
+    if not url:
+        raise RequestError(f"{BROKER_ENV} is not set; give --broker redis://HOST:PORT/0")
+    retry = Retry(NoBackoff(), retries)
+    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=retry)
+
+
+@lru_cache(maxsize=1)
+def shared() -> Redis:
+    """This process's connection for claims, events and outcomes."""
+    return connect(timeout_s=5.0, retries=1)
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """The result of `call`, made again for as long as the broker does not answer: what is in hand is worth the wait."""
+    wait_s = FIRST_WAIT_S
+    while True:
+        try:
+            return call()
+        except RedisError as error:
+            logger.warning("the broker does not answer, trying again in %.2f s: %s", wait_s, error)
+            time.sleep(wait_s)
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)

@@ -1,0 +1,46 @@
+"""Log lines of a worker process and its pool children: the project's format, nothing printed beside it."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+from celery.apps import worker as celery_worker
+from celery.utils.log import LoggingProxy
+
+from schemas.config.run import LogFormat
+from schemas.contract.task import Role
+from schemas.files.log_lines import LOG_FORMAT_ENV, facts, log_everything
+from workers.devices.discovery import current_device
+
+printed = logging.getLogger("workers.printed")
+
+
+class CelerySays(logging.Filter):
+    """Puts on Celery's own lines about a task which attempt it is: the task's id says so."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        data: Any = getattr(record, "data", None)
+        said = _of_identity(str(data["id"])) if isinstance(data, dict) and "id" in data else {}
+        for name, value in said.items():
+            record.__dict__.setdefault(name, value)
+        return True
+
+
+def follow_logs(level: int) -> None:
+    """Log to this process's stdout in the format its supervisor names, carrying the device; what is printed too."""
+    assert sys.__stdout__ is not None
+    log_format: LogFormat = "json" if os.environ.get(LOG_FORMAT_ENV) == "json" else "text"
+    handler = log_everything(sys.__stdout__, log_format, level, device=current_device().name)
+    handler.addFilter(CelerySays())
+    sys.stdout = sys.stderr = LoggingProxy(printed, logging.WARNING)
+    # It writes "worker: Warm shutdown" past sys.stdout, with line breaks around it; the supervisor says as much.
+    celery_worker.safe_say = lambda *_: None
+
+
+def _of_identity(identity: str) -> dict[str, str | int]:
+    """The facts in `RUN/ROLE/NAME/ATTEMPT`; none for the id of another's task."""
+    parts = identity.split("/")
+    if len(parts) < 4 or parts[1] not in list(Role) or not parts[-1].isdecimal():
+        return {}
+    return facts(parts[0], Role(parts[1]), "/".join(parts[2:-1]), int(parts[-1]))

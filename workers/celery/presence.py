@@ -1,0 +1,101 @@
+"""A worker says from its own event loop that it is alive, on which device, and which attempts it holds."""
+
+import logging
+import os
+import socket
+import time
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import bootsteps, signals
+from celery.worker import state
+from redis import Redis
+from redis.exceptions import RedisError
+
+from schemas.contract.versions import artifact_versions
+from schemas.redis.wire import PRESENCE_EXPIRY_S, PRESENCE_INTERVAL_S, Presence, presence_key
+from workers.celery.connection import connect
+from workers.devices.discovery import current_device
+from workers.devices.usage import usage
+
+logger = logging.getLogger(__name__)
+
+RATE_SPAN_S = 60.0
+
+
+class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Bootstep on the consumer's timer: a hung loop falls silent, and so does a dead process."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        self.timer: Any = None
+        self.redis: Redis | None = None
+        self.since = datetime.now(UTC)
+        self.draining = False
+        self.device = current_device()
+        self.usage = usage(self.device)
+        self.counts: deque[tuple[float, int]] = deque()
+        signals.worker_shutting_down.connect(self._drain)
+        signals.worker_shutdown.connect(self._sign_off)
+        super().__init__(parent, **kwargs)
+
+    def start(self, parent: Any) -> None:
+        if self.redis is None:
+            self.redis = connect(timeout_s=2.0)
+        self._beat()
+        self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
+
+    def stop(self, parent: Any) -> None:
+        """Called when the connection is made anew, and at the end: then the pool still works on what it runs."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if self.draining and self.redis is not None:
+            self._beat()
+            # Celery goes on firing the loop's timers while it waits for its pool.
+            self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
+
+    def _drain(self, **_: object) -> None:
+        self.draining = True
+
+    def _sign_off(self, **_: object) -> None:
+        if self.redis is not None:
+            try:
+                self.redis.delete(presence_key(self.device.name))
+            except RedisError as error:
+                logger.warning("could not sign off: %s", error)
+            self.redis = None
+
+    def _beat(self) -> None:
+        if self.redis is None:
+            return
+        done = state.all_total_count[0] - len(state.active_requests)
+        presence = Presence(
+            device=self.device,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            since=self.since,
+            versions=artifact_versions(),
+            held=tuple(sorted(request.id for request in state.reserved_requests)),
+            running=tuple(sorted(request.id for request in state.active_requests)),
+            done=done,
+            rate=self._rate(done),
+            **self.usage()._asdict(),
+            draining=self.draining,
+        )
+        try:
+            expiry_ms = int(PRESENCE_EXPIRY_S * 1000)
+            self.redis.set(presence_key(self.device.name), presence.model_dump_json(), px=expiry_ms)
+        except RedisError as error:
+            logger.warning("heartbeat not delivered: %s", error)
+
+    def _rate(self, done: int) -> float:
+        """Attempts ended a second, over the last minute."""
+        now = time.monotonic()
+        self.counts.append((now, done))
+        while now - self.counts[0][0] > RATE_SPAN_S:
+            self.counts.popleft()
+        then, before = self.counts[0]
+        return (done - before) / (now - then) if now > then else 0.0

@@ -1,0 +1,1 @@
+"""Find devices, pin processes to them, supervise one worker per device, measure their use."""

@@ -1,0 +1,184 @@
+"""One worker process a device, started pinned, restarted when it dies, all gone when this process is."""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from schemas.config.run import LogFormat
+from schemas.contract.device import Device
+from schemas.contract.errors import RequestError
+from schemas.files.log_lines import LOG_FORMAT_ENV
+from schemas.redis.wire import BROKER_ENV, PRESENCE_EXPIRY_S, Presence, presence_key
+from workers.devices.discovery import environment
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACKOFF_S = 1.0
+LONGEST_BACKOFF_S = 30.0
+STEADY_S = 60.0
+
+TEMPORARY_PREFIX = "gurukul-workers-"
+
+
+@dataclass
+class Worker:
+    """One device's process, and when to start it again."""
+
+    device: Device
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    backoff_s: float = FIRST_BACKOFF_S
+    due: float = 0.0
+
+
+@dataclass(frozen=True)
+class Logging:
+    """How workers log; each to the end of `folder`/DEVICE.log, without a folder to this process's stdout."""
+
+    level: str
+    format: LogFormat
+    folder: Path | None
+
+
+def supervise(devices: list[Device], broker: str, stop: threading.Event, logs: Logging, drain_s: float) -> None:
+    """Keep one worker a device running until `stop` is set; then give them `drain_s` to finish what they run."""
+    _refuse_doubles(devices, broker, stop)
+    workers = [Worker(device) for device in devices]
+    with _temporary_folder() as temporary:
+        surroundings = {BROKER_ENV: broker, LOG_FORMAT_ENV: logs.format, "TMPDIR": temporary}
+        try:
+            while not stop.wait(0.2):
+                for worker in workers:
+                    _tend(worker, surroundings, logs)
+        finally:
+            _end(workers, drain_s)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """A folder for what killed processes leave behind; removed here, or, if this one is killed, by the next."""
+    for path in Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*"):
+        if not _alive(int(path.name.removeprefix(TEMPORARY_PREFIX).split("-")[0])):
+            shutil.rmtree(path, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tend(worker: Worker, surroundings: dict[str, str], logs: Logging) -> None:
+    now, about = time.monotonic(), {"device": worker.device.name}
+    if worker.process is None:
+        if now >= worker.due:
+            worker.process, worker.started = _start(worker.device, surroundings, logs), now
+            logger.info("worker %s started, pid %d", worker.device.name, worker.process.pid, extra=about)
+        return
+    code = worker.process.poll()
+    if code is None:
+        return
+    worker.backoff_s = FIRST_BACKOFF_S if now - worker.started > STEADY_S else worker.backoff_s
+    logger.warning(
+        "worker %s ended with %d; starting again in %.0f s", worker.device.name, code, worker.backoff_s, extra=about
+    )
+    _sign_off(worker.device, surroundings[BROKER_ENV])
+    worker.process, worker.due = None, now + worker.backoff_s
+    worker.backoff_s = min(worker.backoff_s * 2, LONGEST_BACKOFF_S)
+
+
+def _sign_off(device: Device, broker: str) -> None:
+    """A dead worker's last heartbeat would stand for some seconds; whoever supervises it knows better at once."""
+    try:
+        with Redis.from_url(
+            broker, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
+        ) as redis:
+            redis.delete(presence_key(device.name))
+    except RedisError as error:
+        logger.warning("could not sign %s off: %s", device.name, error)
+
+
+def _start(device: Device, surroundings: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable, "-m", "celery", "--quiet", "-A", "workers.celery.app", "worker",
+        "--hostname", device.name, "--queues", device.name, "--concurrency", str(device.slots),
+        "--without-gossip", "--without-mingle", "--loglevel", logs.level,
+    ]  # fmt: skip
+    with ExitStack() as stack:
+        output = stack.enter_context((logs.folder / f"{device.name}.log").open("ab")) if logs.folder else None
+        return subprocess.Popen(
+            command,
+            env=os.environ | environment(device) | surroundings,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_affinity_setter(device),
+            start_new_session=True,
+        )
+
+
+def _affinity_setter(device: Device) -> Callable[[], None] | None:
+    if not device.cpu_affinity or not hasattr(os, "sched_setaffinity"):
+        return None
+    cores = device.cpu_affinity
+    return lambda: os.sched_setaffinity(0, cores)
+
+
+def _end(workers: list[Worker], drain_s: float) -> None:
+    running = [worker.process for worker in workers if worker.process is not None and worker.process.poll() is None]
+    logger.info("ending %d workers; they have %.0f s for what they run", len(running), drain_s)
+    for process in running:
+        process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + drain_s
+    for process in running:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _refuse_doubles(devices: list[Device], broker: str, stop: threading.Event) -> None:
+    """RequestError if one of the devices is served already, by a process that does not end while we wait for it."""
+    deadline = time.monotonic() + PRESENCE_EXPIRY_S
+    try:
+        with Redis.from_url(broker, socket_connect_timeout=3.0) as redis:
+            while (other := _server_of(devices, redis)) is not None and not stop.wait(0.2):
+                if time.monotonic() > deadline:
+                    name = other.device.name
+                    raise RequestError(
+                        f"device {name} is served by process {other.pid}; stop it, or choose other --devices"
+                    )
+    except RedisError as error:
+        raise RequestError(f"broker does not answer: {error}; check --broker") from None
+
+
+def _server_of(devices: list[Device], redis: Redis) -> Presence | None:
+    values: list[Any] = redis.mget([presence_key(device.name) for device in devices])
+    found = (Presence.model_validate_json(value) for value in values if value is not None)
+    return next((presence for presence in found if _alive(presence.pid)), None)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

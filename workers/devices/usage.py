@@ -1,0 +1,118 @@
+"""How busy a device is and how much memory is taken, as its worker finds it at each heartbeat.
+
+What cannot be read is None: a viewer shows that it is not known, and the heartbeat goes out all the same.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import psutil
+
+from schemas.contract.device import MIB, Device, DeviceKind
+from schemas.contract.errors import RequestError
+from workers.devices.nvml import pynvml
+
+logger = logging.getLogger(__name__)
+
+# To list children psutil reads every process of the host (2.3 ms for 74 of them); a pool whose children, one a slot,
+# are all there hardly ever changes.
+RELIST_S = 15.0
+# CPU time is told in steps of 10 ms, so a shorter span would say little.
+SHORTEST_SPAN_S = 0.3
+
+
+class Use(NamedTuple):
+    """Share of the device in use, 0 to 1, and memory taken of its total in MiB; None where it is not known."""
+
+    utilisation: float | None = None
+    memory_mib: float | None = None
+    memory_total_mib: float | None = None
+
+
+def usage(device: Device) -> Callable[[], Use]:
+    """What looks at `device`, from its worker's own process."""
+    return CpuUsage(device.slots) if device.kind is DeviceKind.CPU else GpuUsage(device)
+
+
+class CpuUsage:
+    """CPU time of this process and its children since the last look, by wall time and slots; their resident memory."""
+
+    def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._slots, self._clock = slots, clock
+        self._me = psutil.Process()
+        self._total_mib = psutil.virtual_memory().total / MIB
+        self._children: list[psutil.Process] = []
+        self._listed = float("-inf")
+        self._then: float | None = None
+        self._cpu_s = 0.0
+        self._utilisation: float | None = None
+
+    def __call__(self) -> Use:
+        now = self._clock()
+        try:
+            whole = len(self._children) >= self._slots and all(child.is_running() for child in self._children)
+            if not whole or now - self._listed > RELIST_S:
+                self._children, self._listed = self._me.children(recursive=True), now
+            cpu_s, resident = _taken(self._me)
+        except psutil.Error as error:
+            logger.warning("use of this device cannot be read: %s", error)
+            return Use()
+        for child in self._children:
+            with suppress(psutil.Error):
+                more_cpu_s, more = _taken(child)
+                cpu_s, resident = cpu_s + more_cpu_s, resident + more
+        return Use(self._since(now, cpu_s), resident / MIB, self._total_mib)
+
+    def _since(self, now: float, cpu_s: float) -> float | None:
+        """The share of the time since the last look; None at the first one."""
+        if self._then is not None:
+            span_s = now - self._then
+            if span_s < SHORTEST_SPAN_S:
+                return self._utilisation
+            self._utilisation = min(max((cpu_s - self._cpu_s) / (span_s * self._slots), 0.0), 1.0)
+        self._then, self._cpu_s = now, cpu_s
+        return self._utilisation
+
+
+class GpuUsage:
+    """What NVML says of the GPU with the device's UUID, whoever uses it. `nvml` is the binding, by default `pynvml`."""
+
+    def __init__(self, device: Device, nvml: Any = None) -> None:
+        self._device, self._nvml = device, nvml
+        self._said = False
+
+    def __call__(self) -> Use:
+        rates = self._ask(lambda nvml, gpu: nvml.nvmlDeviceGetUtilizationRates(gpu))
+        memory = self._ask(lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu))
+        return Use(
+            None if rates is None else rates.gpu / 100,
+            None if memory is None else memory.used / MIB,
+            None if memory is None else memory.total / MIB,
+        )
+
+    def _ask(self, question: Callable[[Any, Any], Any]) -> Any:
+        """NVML's answer, None if it has none (a GPU that fell off the bus, a slice of one that has no such figure)."""
+        try:
+            nvml = self._nvml = self._nvml or pynvml()
+        except RequestError as error:
+            self._say(error)
+            return None
+        try:
+            return question(nvml, nvml.nvmlDeviceGetHandleByUUID(self._device.uuid))
+        except nvml.NVMLError as error:
+            self._say(error)
+            return None
+
+    def _say(self, error: Exception) -> None:
+        if not self._said:
+            logger.warning("%s does not tell its use, which is said once: %s", self._device.name, error)
+        self._said = True
+
+
+def _taken(process: psutil.Process) -> tuple[float, int]:
+    """CPU seconds of a process and of its children that have ended, and its resident bytes."""
+    times = process.cpu_times()
+    return times.user + times.system + times.children_user + times.children_system, process.memory_info().rss

@@ -1,0 +1,1 @@
+"""Causal features and the registry that names them."""

@@ -1,0 +1,1 @@
+"""One handler per task: ingest, train, judge, audit."""

@@ -1,0 +1,128 @@
+"""Run one attempt and report how it ended: every way out of a task becomes exactly one outcome."""
+
+import logging
+import os
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from schemas.contract.device import DeviceKind
+from schemas.contract.errors import DataError, PhaseError, RequestError
+from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
+from schemas.contract.task import (
+    RETRIED,
+    FailureClass,
+    IngestTask,
+    Outcome,
+    Role,
+    RunTask,
+    Status,
+    WindowTask,
+    work_name,
+)
+from schemas.files.log_lines import about, facts
+from schemas.redis.wire import claim, report
+from workers.celery.connection import patiently, shared
+from workers.devices.discovery import current_device
+from workers.devices.nvml import failure_of, refuse_full_memory
+from workers.handlers import handlers as work
+from workers.handlers import report as outcomes
+from workers.handlers.task_result import Result, Skip
+
+logger = logging.getLogger(__name__)
+
+BODIES: dict[Role, Callable[[Any], Result]] = {
+    Role.INGEST: work.ingest,
+    Role.TEACHER: work.teach,
+    Role.STUDENT: work.study,
+    Role.VALIDATION: work.validate,
+    Role.STATISTICS: work.test,
+    Role.AUDIT: work.audit,
+}
+
+EXIT_AFTER_FAILURE = 70
+
+WINDOW_STARTS = {
+    Role.TEACHER: (EventType.TEACHER_WINDOW_START, Phase.TEACHER_TRAINING),
+    Role.STUDENT: (EventType.STUDENT_WINDOW_START, Phase.STUDENT_TRAINING),
+}
+
+
+def execute(role: Role, message: dict[str, Any]) -> None:
+    """Validate a message, claim its attempt, do its work, append its outcome to the run's stream."""
+    task = outcomes.parse(message)
+    if task.role is not role:
+        raise ValueError(f"message of role {task.role} came to task {role}")
+    with about(facts(task.run_id, role, work_name(task), task.attempt)):
+        _carry_out(role, task)
+
+
+def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> None:
+    redis, name = shared(), work_name(task)
+    device = current_device().name
+    claimant = f"{device} {os.getpid()}"
+    event = start_event(task, device) if isinstance(task, WindowTask) and task.telemetry else None
+    if not patiently(lambda: claim(redis, task.run_id, role, name, task.attempt, claimant, event)):
+        logger.info("%s %s attempt %d is not wanted any more", role, name, task.attempt)
+        return
+    outcome = attempt(task, device)
+    logger.info("%s %s attempt %d: %s %s", role, name, task.attempt, outcome.status, outcome.message)
+    patiently(lambda: report(redis, task.run_id, outcome.model_dump_json()))
+    if current_device().kind is DeviceKind.GPU and outcome.failure in RETRIED:
+        # A failed kernel spoils the CUDA context for good, and only an end gives back what a failed allocation holds.
+        raise SystemExit(EXIT_AFTER_FAILURE)
+
+
+def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
+    """Do a task's work and classify its end. Never raises for what the work did."""
+    began = time.perf_counter()
+
+    def outcome(status: Status, **details: Any) -> Outcome:
+        return Outcome(
+            run_id=task.run_id,
+            role=task.role,
+            name=work_name(task),
+            attempt=task.attempt,
+            device=device,
+            status=status,
+            duration_seconds=time.perf_counter() - began,
+            **details,
+        )
+
+    try:
+        if isinstance(task, WindowTask):
+            refuse_full_memory(current_device())
+        result = BODIES[task.role](task)
+    except Skip as skip:
+        return outcome(Status.SKIPPED, reason=skip.reason, message=str(skip))
+    except Exception as error:
+        text = str(error) or type(error).__name__
+        return outcome(Status.FAILED, failure=classify(error), message=text, traceback=traceback.format_exc())
+    return outcome(Status.SKIPPED if result.reason else Status.SUCCESS, **vars(result))
+
+
+def classify(error: Exception) -> FailureClass:
+    """What kind of failure an exception is; CUDA's are asked for first, as some are MemoryErrors too."""
+    if (cuda := failure_of(error)) is not None:
+        return cuda
+    if isinstance(error, DataError | PhaseError | RequestError):
+        return FailureClass.DATA
+    if isinstance(error, MemoryError) or "std::bad_alloc" in str(error):
+        return FailureClass.OOM
+    return FailureClass.TRANSIENT if isinstance(error, OSError) else FailureClass.BUG
+
+
+def start_event(task: WindowTask, device: str) -> TrainingEvent:
+    """The event that says that a window's attempt has begun."""
+    event_type, phase = WINDOW_STARTS[task.role]
+    return TrainingEvent(
+        run_id=task.run_id,
+        event_type=event_type,
+        phase=phase,
+        symbol=task.window.symbol,
+        window_label=task.window.label,
+        status=EventStatus.IN_PROGRESS,
+        device=device,
+        attempt=task.attempt,
+    )

@@ -1,0 +1,113 @@
+"""One window's teacher and student as tasks: read bars, train or take an equal one, store, say what came out."""
+
+import itertools
+import statistics
+import time
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from schemas.config.run import TrainingSettings
+from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInputs
+from schemas.contract.task import Role, WindowTask
+from schemas.contract.versions import artifact_versions
+from schemas.contract.window import Window
+from schemas.files.layout import BarsLayout, RunLayout
+from schemas.files.run_rows import read_model
+from workers.artifacts import store as artifacts
+from workers.artifacts.reuse import take_equal
+from workers.bars import store
+from workers.bars.series import Floats
+from workers.devices.arrays import to_host
+from workers.devices.discovery import xgboost_device
+from workers.handlers.task_result import Result
+from workers.learning.history import History, bars_before, prepare, select_rows
+from workers.learning.student import Model, probability
+from workers.learning.teacher import predict
+from workers.learning.window import teacher_inputs, train_student, train_teacher, training_rows
+
+TIMED_ROWS = 32
+
+
+def teach(task: WindowTask) -> Result:
+    """Store one window's teacher: trained, or with `reuse` taken from another run."""
+    histories = _histories(task)
+    training_rows(histories, task.window, task.settings)  # what cannot be trained today is not taken either
+    inputs = TeacherInputs(
+        window=task.window.span,
+        settings=task.settings,
+        bars_sha256={
+            symbol: history.series.digest(bars_before(history.series, task.window))
+            for symbol, history in histories.items()
+        },
+        versions=artifact_versions(),
+    )
+    donor = take_equal(task, inputs) if task.reuse else None
+    if donor is None:
+        taught = train_teacher(histories, task.window, task.settings, xgboost_device())
+        artifacts.write_teacher(_folder(task, task.window, Role.TEACHER), inputs, histories, taught)
+    return _stored(task, donor)
+
+
+def study(task: WindowTask) -> Result:
+    """Store one window's student and its scores of the bars after it: trained on its teacher, or taken as that was."""
+    histories = _histories(task)
+    symbol, settings = task.window.symbol, task.settings
+    history = histories[symbol]
+    scored = select_rows(history, task.window, settings).scored
+    last_read = history.series.timestamp[history.labels.t0[scored[-1]] + settings.horizon_bars]
+    stored = artifacts.read_teacher(_folder(task, task.window.taught_in(settings.scope), Role.TEACHER))
+    inputs = StudentInputs(
+        window=task.window,
+        settings=settings,
+        bars_sha256={
+            name: each.series.digest(int(np.searchsorted(each.series.timestamp, last_read, side="right")))
+            for name, each in histories.items()
+        },
+        teacher_sha256=stored.sha256,
+        versions=artifact_versions(),
+    )
+    donor = take_equal(task, inputs) if task.reuse else None
+    if donor is None:
+        x = teacher_inputs(histories, {symbol: scored}, settings)[symbol]
+        teacher_scored = predict(stored.booster, x, stored.offsets.get(symbol))
+        student = train_student(history, task.window, settings, stored.school(symbol), teacher_scored)
+        artifacts.write_student(_folder(task, task.window, Role.STUDENT), inputs, history, student)
+    result = _stored(task, donor)
+    model = artifacts.read_student(_folder(task, task.window, Role.STUDENT))
+    rows = to_host(history.features[history.labels.t0[scored]])
+    return replace(result, metrics=result.metrics | {"microseconds_a_row": _microseconds_a_row(model, rows)})
+
+
+def _microseconds_a_row(model: Model, x: Floats) -> float:
+    """Median time that one row at a time takes."""
+    seconds = []
+    for row in itertools.islice(itertools.cycle(x), TIMED_ROWS):
+        began = time.perf_counter()
+        probability(model.margin(row[None, :]))
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds) * 1e6
+
+
+def _stored(task: WindowTask, donor: str | None) -> Result:
+    """What lies there now, which is a twin's artifact where that came first."""
+    folder = _folder(task, task.window, task.role)
+    metadata = read_model(folder / artifacts.METADATA, METADATA_KINDS[task.role])
+    return Result(metadata.metrics, artifacts.digests(folder), metadata.key, donor)
+
+
+def _folder(task: WindowTask, window: Window, role: Role) -> Path:
+    return RunLayout.under(task.data_dir, task.run_id).artifact(window.label, role)
+
+
+def _histories(task: WindowTask) -> dict[str, History]:
+    """What is known of each symbol that the task reads, its window's own among them."""
+    layout = BarsLayout.under(task.data_dir, task.settings.interval)
+    return {symbol: _prepared(layout.bars(symbol), sha256, task.settings) for symbol, sha256 in task.bars.items()}
+
+
+@lru_cache(maxsize=store.CACHED_SYMBOLS)
+def _prepared(path: Path, sha256: str, settings: TrainingSettings) -> History:
+    return prepare(store.load(path, sha256), settings, xgboost_device())

@@ -1,0 +1,55 @@
+"""What the orchestrator must know before it writes anything: the devices, and what the source holds of each symbol."""
+
+from pathlib import Path
+
+from schemas.config.run import NEW_YORK, NSE, BarsSettings, SourceKind, split_source
+from schemas.contract.errors import DataError, RequestError
+from schemas.contract.identifiers import is_symbol
+from schemas.contract.preflight import PreflightReport, PreflightRequest
+from schemas.contract.task import Ingested
+from workers.devices.discovery import find_devices
+
+
+def inspect(request: PreflightRequest) -> PreflightReport:
+    """Find devices, look for symbols, judge their bars if asked to. What is wrong comes back as one sentence."""
+    try:
+        devices = find_devices(request.devices) if request.devices else []
+        symbols, others = _symbols(request.bars, request.symbols) if request.bars else (list(request.symbols), [])
+        ingested = _read(request.bars, symbols, request.data_dir) if request.bars and request.read else {}
+    except (DataError, RequestError) as error:
+        return PreflightReport(error=str(error))
+    return PreflightReport(devices=tuple(devices), symbols=tuple(symbols), ingested=ingested, passed_over=tuple(others))
+
+
+def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The symbols to work on, and what lies in the source but cannot be one. RequestError for what is not there."""
+    from workers.bars.adjust import read_actions
+    from workers.bars.ingestion import calendar_of
+    from workers.bars.sources.registry import known_symbols, open_folder, open_source
+
+    if bars.calendar not in (NSE, NEW_YORK):  # those are there; looking them up takes a second
+        calendar_of(bars)
+    if bars.corporate_actions:
+        read_actions(Path(bars.corporate_actions))
+    if bars.second_source:
+        open_folder(bars.second_source, bars.interval, bars.timezone).symbols()
+    if split_source(bars.source)[0] is SourceKind.BREEZE:
+        from workers.bars.breeze.source import check
+
+        open_source(bars, [], Path(), lambda: None)
+        if not wanted:
+            raise RequestError("breeze has thousands of symbols; name yours with --symbols or --symbols-file")
+        check(Path(bars.secrets_file) if bars.secrets_file else None, wanted)
+        return list(wanted), []
+    source = open_folder(bars.source, bars.interval, bars.timezone)
+    names = source.symbols()
+    others = [] if wanted else [name for name in names if not is_symbol(name)]
+    return known_symbols(names, bars.source, bars.interval, wanted), others
+
+
+def _read(bars: BarsSettings, symbols: list[str], data_dir: str) -> dict[str, Ingested]:
+    from workers.bars.ingestion import assess
+
+    if split_source(bars.source)[0] is SourceKind.BREEZE:
+        raise RequestError("bars of breeze are known once they are fetched: `orchestrator ingest`, then --skip-fetch")
+    return {symbol: assess(bars, symbol, data_dir, lambda: None).ingested for symbol in symbols}

@@ -1,0 +1,31 @@
+"""A stored run as its inspectors find it: manifest, window, and the days that instants fall on."""
+
+from pathlib import Path
+
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import RequestError
+from schemas.contract.requests import RunQuestion, WindowQuestion
+from schemas.contract.window import Window
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import read_model
+
+
+def manifest_of(question: RunQuestion) -> tuple[RunManifest, RunLayout]:
+    """The run's manifest and where it lies; RequestError if there is none."""
+    layout = RunLayout.under(Path(question.data_dir).absolute(), question.run_id)
+    if not layout.manifest.is_file():
+        raise RequestError(f"there is no run {question.run_id} under {question.data_dir}/models")
+    return read_model(layout.manifest, RunManifest), layout
+
+
+def window_of(question: WindowQuestion, manifest: RunManifest) -> Window:
+    """The window of that label; RequestError names one that there is, and a plan's reason for one it skips."""
+    plan = {planned.window.label: planned for planned in manifest.plan}
+    if question.label not in plan:
+        first = next(iter(plan), None)
+        hint = f"its windows are called as in {first}" if first else "it has planned none yet"
+        raise RequestError(f"run {question.run_id} has no window {question.label}; {hint}")
+    planned = plan[question.label]
+    if planned.skip is not None:
+        raise RequestError(f"{question.label} was not trained: {planned.skip}, {planned.detail}")
+    return planned.window

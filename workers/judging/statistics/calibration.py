@@ -1,0 +1,110 @@
+"""Do probabilities come true as often as they say? Rows of days whose labels overlap count together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from arch.bootstrap import StationaryBootstrap
+from numpy.typing import NDArray
+from scipy.special import logit
+from scipy.stats import norm
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
+from statsmodels.stats.diagnostic_gen import test_chisquare_binning as chisquare_binning
+
+from workers.bars.series import Floats, Ints
+from workers.judging.statistics.bootstrap import block_length
+from workers.judging.statistics.diebold_mariano import newey_west
+from workers.scoring.log_loss import CLIP
+from workers.scoring.metrics import equal_bins
+
+
+@dataclass(frozen=True)
+class Spiegelhalter:
+    """z of the mean of `(y - p)(1 - 2p)`, and its two-sided p."""
+
+    z: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Slope of the labels' log odds on the predicted ones, with a 95 % interval; 1 is as sure as it should be.
+
+    `intercept`: the labels' log odds where one half is predicted; 0 where nothing is off.
+    """
+
+    slope: float
+    low: float
+    high: float
+    intercept: float
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class HosmerLemeshow:
+    """Chi-square over bins of predictions, and its p if rows were independent."""
+
+    statistic: float
+    p: float
+
+
+def spiegelhalter(y: Floats, p: Floats) -> Spiegelhalter:
+    """For independent rows. Source: Spiegelhalter (1986), Probabilistic prediction in patient management."""
+    z = float(_excess(y, p).sum() / np.sqrt(((1 - 2 * p) ** 2 * p * (1 - p)).sum()))
+    return Spiegelhalter(z, float(2 * norm.sf(abs(z))))
+
+
+def spiegelhalter_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Spiegelhalter:
+    """The same numerator, summed by day; its spread by Newey and West's estimator over so many days."""
+    _, index = np.unique(day, return_inverse=True)
+    daily: Floats = np.bincount(index, weights=_excess(y, p)).astype(np.float64)
+    found = newey_west(daily, lags)
+    return Spiegelhalter(found.t, float(2 * norm.sf(abs(found.t))))
+
+
+def slope_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Slope:
+    """Logistic regression of the labels on the predicted log odds; errors after Driscoll and Kraay (1998)."""
+    order = np.argsort(day, kind="stable")
+    _, index = np.unique(day[order], return_inverse=True)
+    odds = logit(np.clip(p[order], CLIP, 1 - CLIP))
+    fit = GLM(y[order], np.column_stack([np.ones(len(y)), odds]), family=Binomial()).fit(
+        cov_type="hac-groupsum", cov_kwds={"time": index, "maxlags": lags}
+    )
+    low, high = fit.conf_int()[1]
+    return Slope(float(fit.params[1]), float(low), float(high), float(fit.params[0]))
+
+
+def ece_by_day(y: Floats, p: Floats, day: Ints, *, min_block: int, repetitions: int, seed: int) -> Bounds:
+    """Interval of the expected calibration error: days resampled in blocks, bins as they are."""
+    bins = equal_bins(p)
+    days, index = np.unique(day, return_inverse=True)
+    gap = np.zeros((len(days), int(bins.max()) + 1))
+    np.add.at(gap, (index, bins), y - p)
+    count = np.bincount(index).astype(np.float64)
+    block = block_length(gap.sum(axis=1), min_block)
+    bootstrap = StationaryBootstrap(block, np.arange(len(days)), seed=np.random.default_rng(seed))
+    errors = [
+        np.abs(gap[rows].sum(axis=0)).sum() / count[rows].sum()
+        for rows in (sample[0][0] for sample in bootstrap.bootstrap(repetitions))
+    ]
+    low, high = np.quantile(errors, [0.025, 0.975])
+    return Bounds(float(low), float(high))
+
+
+def hosmer_lemeshow(y: Floats, p: Floats, bins: int = 10) -> HosmerLemeshow:
+    """Source: Hosmer and Lemeshow (1980); two degrees of freedom less than bins."""
+    counts, expected = np.column_stack([1 - y, y]), np.column_stack([1 - p, p])
+    found = chisquare_binning(counts, expected, sort_var=p, bins=bins, df=bins - 2)
+    return HosmerLemeshow(float(found.statistic), float(found.pvalue))
+
+
+def _excess(y: Floats, p: Floats) -> NDArray[np.float64]:
+    result: Floats = (y - p) * (1 - 2 * p)
+    return result

@@ -1,0 +1,1 @@
+"""Model types: fit, predict, encode, decode."""

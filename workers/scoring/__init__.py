@@ -1,0 +1,1 @@
+"""Scores of predictions: log loss, AUC, Brier, skill."""
