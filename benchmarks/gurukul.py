@@ -19,9 +19,9 @@ from orchestrator.dispatch.backlog import Item
 from orchestrator.dispatch.celery_client import Sender
 from orchestrator.dispatch.loop import Dispatcher, clear
 from orchestrator.dispatch.presence_reader import presences
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.terminal.live_view import Progress
+from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import TrainingSettings
 from schemas.contract.task import Outcome, Role, WindowTask
 from schemas.contract.window import PlannedWindow
@@ -60,15 +60,15 @@ def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None =
         return ()
 
     items = [Item(_task(run_id, window)) for window in windows]
-    progress = Progress(Console(file=io.StringIO()), run_id)
+    live_view = LiveView(Console(file=io.StringIO()), run_id)
     with (
         closing(Ledger.create(folder / f"{run_id}.db")) as ledger,
         connect(url) as redis,
-        Telemetry(redis, run_id, folder / f"{run_id}.jsonl", progress.take) as telemetry,
+        Emitter(redis, run_id, folder / f"{run_id}.jsonl", live_view.take) as telemetry,
         closing(Sender(url)) as sender,
     ):
         ledger.add(Role.TEACHER, [item.key[1] for item in items])
-        Dispatcher(run_id, redis, ledger, sender, telemetry, progress, lambda: None).run(items, on_end)
+        Dispatcher(run_id, redis, ledger, sender, telemetry, live_view, lambda: None).run(items, on_end)
         clear(redis, run_id, ledger.devices(), linger_s=0)
     return [results[item.key[1]] for item in items]
 

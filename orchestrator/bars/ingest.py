@@ -12,14 +12,14 @@ from redis.exceptions import RedisError
 
 from orchestrator.bars.coverage import table_of
 from orchestrator.broker import embedded as brokers
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases.ingestion import Ingestion, store
 from orchestrator.runs.preflight import refuse_taken_devices, refuse_unwritable
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.worker_process import ask
-from orchestrator.terminal.console import Screen, say_passed_over
-from orchestrator.terminal.live_view import Progress
+from orchestrator.terminal.console import Console, report_ignored_files
+from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import BarsSettings, IngestConfig, SourceKind, split_source
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import PhaseError, RequestError
@@ -28,11 +28,11 @@ from schemas.contract.identifiers import redact
 from schemas.contract.preflight import PreflightReport, PreflightRequest
 
 
-def start(config: IngestConfig, console: Screen) -> CoverageTable:
+def start(config: IngestConfig, console: Console) -> CoverageTable:
     """Store the bars asked for; RequestError before anything is written, PhaseError if the broker goes away."""
     refuse_unwritable({"--data-dir": config.data_dir, "--log-dir": config.log_dir})
     bars, report = _look(config, read=False)
-    say_passed_over(console, report.passed_over)
+    report_ignored_files(console, report.passed_over)
     refuse_taken_devices(config, report.devices)
     run_id = f"ingest_{datetime.now():%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
     log = Path(config.log_dir) / f"{run_id}.log"
@@ -52,11 +52,11 @@ def start(config: IngestConfig, console: Screen) -> CoverageTable:
             raise PhaseError(f"the broker at {redact(url)} is gone: {error}; ingest again") from None
 
 
-def look(config: IngestConfig, console: Screen) -> CoverageTable:
+def look(config: IngestConfig, console: Console) -> CoverageTable:
     """Judge the bars asked for, storing nothing."""
     with console.status("reading bars"):
         bars, report = _look(config, read=True)
-    say_passed_over(console, report.passed_over)
+    report_ignored_files(console, report.passed_over)
     return table_of(bars, report.ingested)
 
 
@@ -80,17 +80,17 @@ def _days(config: IngestConfig) -> tuple[date | None, date | None]:
 
 
 def _store(
-    stack: ExitStack, config: IngestConfig, wanted: Ingestion, url: str, log: Path, console: Screen,
+    stack: ExitStack, config: IngestConfig, wanted: Ingestion, url: str, log: Path, console: Console,
     interrupted: Callable[[], None],
 ) -> CoverageTable:  # fmt: skip
     redis = stack.enter_context(brokers.connect(url))
     ledger = stack.enter_context(closing(Ledger.in_memory()))
-    progress = stack.enter_context(Progress(console, wanted.run_id))
-    telemetry = stack.enter_context(Telemetry(redis, wanted.run_id, None, progress.take))
-    progress.show()
+    live_view = stack.enter_context(LiveView(console, wanted.run_id))
+    telemetry = stack.enter_context(Emitter(redis, wanted.run_id, None, live_view.take))
+    live_view.show()
     dispatcher = open_fleet(
         stack, config, url, log, run_id=wanted.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
-        progress=progress, tend=interrupted,
+        live_view=live_view, tend=interrupted,
     )  # fmt: skip
     began, status, phase = time.monotonic(), EventStatus.FAILED, Phase.DATA_INGESTION
     telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase, metrics={"planned": len(wanted.symbols)})

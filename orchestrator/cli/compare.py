@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import fail
-from orchestrator.terminal.console import Screen
+from orchestrator.terminal.console import Console
 from schemas.contract.errors import GurukulError
 
 
@@ -35,19 +35,19 @@ def compare(
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
     else:
-        _show(Screen(), found)
+        _show(Console(), found)
 
 
-def _show(console: Screen, found: dict[str, Any]) -> None:
+def _show(console: Console, found: dict[str, Any]) -> None:
     if found["settings"]:
         console.print(_table("setting", found["runs"], {k: map(_plain, v) for k, v in found["settings"].items()}))
     else:
-        console.say("asked for the same, but for where and when")
+        console.write("asked for the same, but for where and when")
     if not found["same_rows"]:
         spans = " and ".join(
             f"{rows} from {first} to {last}" for rows, (first, last) in zip(found["rows"], found["span"], strict=True)
         )
-        console.say(f"they scored other rows ({spans}): numbers below are not of the same days, symbols or labels")
+        console.write(f"they scored other rows ({spans}): numbers below are not of the same days, symbols or labels")
     console.print(_table("number", found["runs"], {k: map(_number, v) for k, v in found["numbers"].items()}))
     gates = {name: ("passed" if each else "not passed" for each in passed) for name, passed in found["gates"].items()}
     gates["symbols that pass"] = (", ".join(names) or "none" for names in found["passing"])

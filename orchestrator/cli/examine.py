@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import fail
-from orchestrator.terminal.console import Screen
+from orchestrator.terminal.console import Console
 from schemas.contract.errors import GurukulError
 from schemas.contract.requests import Explanation, WindowQuestion
 from schemas.contract.requests import Replay as Replayed
@@ -53,7 +53,7 @@ def explain(
     if as_json:
         typer.echo(found.model_dump_json())
     else:
-        _show_window(Screen(), found)
+        _show_window(Console(), found)
 
 
 def replay(run_id: RunArgument, window: WindowArgument, data_dir: DataDir = "data", as_json: Json = False) -> None:
@@ -66,7 +66,7 @@ def replay(run_id: RunArgument, window: WindowArgument, data_dir: DataDir = "dat
     """
     from orchestrator.runs.worker_process import ask
 
-    console = Screen(stderr=as_json)
+    console = Console(stderr=as_json)
     try:
         question = WindowQuestion(data_dir=_absolute(data_dir), run_id=run_id, label=window)
         with console.status("training again"):
@@ -99,7 +99,7 @@ def verify(
     """
     from orchestrator.audit.verify import verified
 
-    console = Screen(stderr=as_json)
+    console = Console(stderr=as_json)
     try:
         with console.status("hashing"):
             found = verified(data_dir, release_dir or None, run_id, public_key)
@@ -109,14 +109,14 @@ def verify(
         typer.echo(found.model_dump_json())
     else:
         for fault in found.broken:
-            console.say(f"broken: {fault}")
+            console.write(f"broken: {fault}")
         for note in found.notes:
-            console.say(f"note: {note}")
-        console.say(
+            console.write(f"note: {note}")
+        console.write(
             f"{found.windows} windows, {found.files} files hashed, {found.certificates} certificates proved again"
             f" over {found.spans} spans: {f'{len(found.broken)} broken' if found.broken else 'all as recorded'}"
         )
-        console.say(f"audit bundle: {found.bundle}")
+        console.write(f"audit bundle: {found.bundle}")
     raise typer.Exit(DIFFERS if found.broken else 0)
 
 
@@ -129,13 +129,13 @@ def agrees(found: Replayed) -> bool:
     return max(found.differences.values()) <= found.tolerance
 
 
-def _show_window(console: Screen, found: Explanation) -> None:
+def _show_window(console: Console, found: Explanation) -> None:
     window, teacher, student, certificate = found.window, found.teacher, found.student, found.certificate
     assert window is not None and teacher is not None and student is not None and certificate is not None
     settings = student.settings
     console.print(Text(window.label, style="bold"), soft_wrap=True)
-    console.say(f"learns from days {window.start} to {window.end}, is scored from there to {window.score_end}")
-    console.say(settings.label_rule)
+    console.write(f"learns from days {window.start} to {window.end}, is scored from there to {window.score_end}")
+    console.write(settings.label_rule)
     console.print(Text(_timeline(found, min(console.width, 80))), soft_wrap=True)
     table = _table("rows", "count", "positive", "first decision", "last decision", "last label ends")
     for part in found.parts:
@@ -144,7 +144,7 @@ def _show_window(console: Screen, found: Explanation) -> None:
     console.print(table)
     if settings.label == "triple-barrier":
         ends = ", ".join(f"{count} {name}" for name, count in sorted(found.barriers.items()))
-        console.say(f"labels ended by: {ends}; {found.ties} met both barriers in one bar and count as stopped")
+        console.write(f"labels ended by: {ends}; {found.ties} met both barriers in one bar and count as stopped")
     rows = found.rows or found.purged
     if rows:
         daily = settings.interval == "1day"
@@ -156,16 +156,16 @@ def _show_window(console: Screen, found: Explanation) -> None:
             listed.add_row(*spans, row.part, str(row.label), f"{row.forward_return:+.4f}", weight, f"{row.said:.3f}")
         console.print(listed)
         what = "a teacher that never saw the row" + (", of a scored one the student" if found.rows else "")
-        console.say(f"said: probability of 1, by {what}" + ("" if daily else "; instants are in UTC"))
-    console.say(
+        console.write(f"said: probability of 1, by {what}" + ("" if daily else "; instants are in UTC"))
+    console.write(
         f"teacher: {teacher.rounds} round{'' if teacher.rounds == 1 else 's'} over {teacher.rows['total']} rows worth"
         f" {teacher.effective_rows:.1f}"
         f" independent ones, of {len(teacher.bars_sha256)} symbol{'s' if len(teacher.bars_sha256) > 1 else ''}"
     )
-    console.say(", ".join(f"{name} {value}" for name, value in teacher.parameters.items()), indent="  ")
-    console.say("most used: " + ", ".join(f"{name} {share:.0%}" for name, share in found.importance), indent="  ")
+    console.write(", ".join(f"{name} {value}" for name, value in teacher.parameters.items()), indent="  ")
+    console.write("most used: " + ", ".join(f"{name} {share:.0%}" for name, share in found.importance), indent="  ")
     if settings.privileged:
-        console.say(f"it saw what no decision can: {', '.join(settings.privileged)}", indent="  ")
+        console.write(f"it saw what no decision can: {', '.join(settings.privileged)}", indent="  ")
     metrics = student.metrics
     with_teacher = (
         f"teacher's weight {metrics['teacher_weight']}, temperature {metrics['temperature']}"
@@ -173,9 +173,9 @@ def _show_window(console: Screen, found: Explanation) -> None:
         else "no teacher (out of fold it was no help)"
     )
     slope = metrics["calibration_slope"]
-    console.say(f"student: {settings.student}, {with_teacher}, calibration slope {slope:.3f}")
+    console.write(f"student: {settings.student}, {with_teacher}, calibration slope {slope:.3f}")
     if not slope:
-        console.say("it says the base rate: out of fold, a higher margin did not mean more positives", indent="  ")
+        console.write("it says the base rate: out of fold, a higher margin did not mean more positives", indent="  ")
     scores = _table("log loss of scored rows", "base rate", "student alone", "student", "teacher")
     fidelity = student.fidelity
     scores.add_row(
@@ -197,11 +197,11 @@ def _show_window(console: Screen, found: Explanation) -> None:
         alike = (
             f"student and teacher agree on {fidelity.agreement:.0%}, rank correlation {fidelity.rank_correlation:.2f}"
         )
-    console.say(
+    console.write(
         f"{alike}; the student's mean probability is {fidelity.mean_difference:+.3f} off the teacher's;"
         f" the model has {fidelity.model_bytes} bytes"
     )
-    console.say(
+    console.write(
         f"certificate: {certificate.spans_checked} spans of {certificate.models} models checked,"
         f" {len(certificate.violations) or 'no'} leak{'s' if len(certificate.violations) != 1 else ''}"
     )
@@ -219,22 +219,22 @@ def _timeline(found: Explanation, width: int) -> str:
     return "".join(line).rstrip()
 
 
-def _show_replay(console: Screen, found: Replayed, agreed: bool) -> None:
+def _show_replay(console: Console, found: Replayed, agreed: bool) -> None:
     table = _table("file", "stored", "again", "")
     for file in found.files:
         stored, again = (digest[:DIGEST] if digest else "none" for digest in (file.stored, file.again))
         table.add_row("/".join(file.path.split("/")[-2:]), stored, again, "equal" if file.equal else "differs")
     console.print(table)
     for name, (then, now) in found.then_now.items():
-        console.say(f"{name} was {then}, is {now}")
+        console.write(f"{name} was {then}, is {now}")
     equal = sum(file.equal for file in found.files)
-    console.say(f"trained again on {found.device}: {equal} of {len(found.files)} files are equal to the bit")
+    console.write(f"trained again on {found.device}: {equal} of {len(found.files)} files are equal to the bit")
     if equal < len(found.files) and found.differences:
         largest = ", ".join(f"{name} {value:.2g}" for name, value in found.differences.items())
         allowed = "none is allowed" if found.tolerance is None else f"{found.tolerance:g} is allowed on a GPU"
-        console.say(f"largest difference of a probability: {largest}; {allowed}")
+        console.write(f"largest difference of a probability: {largest}; {allowed}")
     if not agreed:
-        console.say("this window is not what its manifest gives; what changed is named above, or somebody changed it")
+        console.write("this window is not what its manifest gives; what changed is named above, or somebody changed it")
 
 
 def _table(*headings: str) -> Table:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from orchestrator.cli.options import fail
 from orchestrator.cli.run import load_run
-from orchestrator.terminal.console import Screen
+from orchestrator.terminal.console import Console
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.redis.wire import BROKER_ENV, Presence
 
@@ -125,7 +125,7 @@ def _show(found: list[Presence]) -> None:
             f"{presence.rate:.1f}",
             "\n".join(doing),
         )
-    Screen().print(table)
+    Console().print(table)
 
 
 def _use(presence: Presence) -> list[str]:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import with_config
-from orchestrator.terminal.console import Screen
+from orchestrator.terminal.console import Console
 from schemas.config.run import IngestConfig, RunConfig
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import Interrupted, PhaseError
@@ -35,7 +35,7 @@ def ingest(config: IngestConfig) -> None:
     from orchestrator.bars import ingest as ingesting
     from orchestrator.bars.coverage import refuse_failures
 
-    console = Screen(stderr=config.json_summary)
+    console = Console(stderr=config.json_summary)
     table, message, code = CoverageTable(), "", 0
     try:
         table = ingesting.look(config, console) if config.validate_only else ingesting.start(config, console)
@@ -48,16 +48,16 @@ def ingest(config: IngestConfig) -> None:
         show_bars(console, table)
     if not config.validate_only and code != 130:
         bars = BarsLayout.under(config.data_dir, config.interval)
-        console.say(f"bars: {bars.folder}")
-        console.say(f"coverage: {bars.coverage}, {bars.report}")
+        console.write(f"bars: {bars.folder}")
+        console.write(f"coverage: {bars.coverage}, {bars.report}")
     if message:
-        console.say(f"failed: {message}")
+        console.write(f"failed: {message}")
     if config.json_summary:
         typer.echo(json.dumps(table.model_dump(mode="json"), allow_nan=False))
     raise typer.Exit(code)
 
 
-def show_bars(console: Screen, table: CoverageTable) -> None:
+def show_bars(console: Console, table: CoverageTable) -> None:
     """A row a symbol, then each finding once, with the symbols that it is about."""
     from orchestrator.bars.coverage import findings_of, verdicts_of
 
@@ -73,15 +73,15 @@ def show_bars(console: Screen, table: CoverageTable) -> None:
     console.print(rows)
     for finding, symbols in findings_of(table):
         names = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
-        console.say(Text.assemble(_styled(finding.verdict), f" {names}: {finding.sentence}"))
+        console.write(Text.assemble(_styled(finding.verdict), f" {names}: {finding.sentence}"))
     if short := [row.symbol for row in table.symbols.values() if row.bars < LEAST_BARS]:
-        console.say(
+        console.write(
             f"too short to train: {', '.join(short)}; the first window needs {LEAST_BARS} bars, {WARMUP_BARS} of them"
             " before its first row"
         )
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts_of(table).items())
     total = len(table.symbols) + len(table.rejected)
-    console.say(f"{total} symbol{'s' * (total != 1)}: {counts}")
+    console.write(f"{total} symbol{'s' * (total != 1)}: {counts}")
 
 
 def _styled(verdict: Verdict) -> Text:

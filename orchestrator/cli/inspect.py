@@ -11,7 +11,7 @@ from rich.text import Text
 
 from orchestrator.cli.options import fail, with_config
 from orchestrator.cli.run import load_run
-from orchestrator.terminal.console import Screen, say_passed_over
+from orchestrator.terminal.console import Console, report_ignored_files
 from schemas.config.run import RunConfig
 from schemas.contract.errors import GurukulError
 from schemas.contract.quality import Verdict
@@ -29,7 +29,7 @@ def plan(config: RunConfig) -> None:
     """
     from orchestrator.runs.preflight import planned, prepare
 
-    console = Screen(stderr=config.json_summary)
+    console = Console(stderr=config.json_summary)
     with console.status("reading bars"):
         prepared = prepare(config, read=True)
     assert prepared.known is not None
@@ -47,7 +47,7 @@ def plan(config: RunConfig) -> None:
         table.add_row(symbol, *cells, str(len(mine)), str(ready))
     console.print(table)
     for rejection in known.rejected.values():
-        console.say(f"{rejection.symbol} is left out: {rejection.sentence}")
+        console.write(f"{rejection.symbol} is left out: {rejection.sentence}")
     for reason in SkipReason:
         skips = Counter(each.window.symbol for each in windows if each.skip is reason)
         if skips:
@@ -58,7 +58,7 @@ def plan(config: RunConfig) -> None:
         f"{len(windows)} windows of {len(prepared.config.symbols)} symbols: {len(trainable)} to train,"
         f" {len(windows) - len(trainable)} skipped; about {rows} labelled rows"
     )
-    say_passed_over(console, prepared.passed_over)
+    report_ignored_files(console, prepared.passed_over)
     devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"
     console.print(Text(f"devices (slots): {devices}"), soft_wrap=True)
     if config.json_summary:
@@ -101,7 +101,7 @@ def runs(
         counts = summary["windows"]["student"]
         cells = (counts["success"], counts["skipped"], counts["failed"])
         table.add_row(summary["run_id"], summary["status"], *map(str, cells), summary["recommendation"] or "")
-    Screen().print(table)
+    Console().print(table)
 
 
 def status(
@@ -125,4 +125,4 @@ def status(
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))
     else:
-        show(Screen(), summary, untrained)
+        show(Console(), summary, untrained)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.options import fail
-from orchestrator.terminal.console import Screen
+from orchestrator.terminal.console import Console
 from schemas.config.run import ReleaseConfig
 from schemas.contract.errors import GurukulError, RequestError
 
@@ -116,7 +116,7 @@ def deploy(
     from orchestrator.releases.deployment import deploy as switch
     from orchestrator.runs.identity import account
 
-    console = Screen(stderr=as_json)
+    console = Console(stderr=as_json)
     try:
         settings = _settings(
             config, data_dir=data_dir, release_dir=release_dir, min_staging_hours=min_staging_hours,
@@ -177,7 +177,7 @@ def releases(
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
     else:
-        _show_releases(Screen(), found)
+        _show_releases(Console(), found)
     raise typer.Exit(NOT_ALL if found["faults"] else 0)
 
 
@@ -235,7 +235,7 @@ def predict(
     if as_json:
         typer.echo(found.model_dump_json())
     else:
-        _show_predictions(Screen(), found)
+        _show_predictions(Console(), found)
     raise typer.Exit(NOT_ALL if found.refused else 0)
 
 
@@ -302,10 +302,10 @@ def _said(line: Any, sentence: str, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(line.entry.model_dump(mode="json") | {"sha256": line.sha256}))
     else:
-        Screen().say(sentence)
+        Console().write(sentence)
 
 
-def _show_releases(console: Screen, found: dict[str, Any]) -> None:
+def _show_releases(console: Console, found: dict[str, Any]) -> None:
     table = Table()
     for heading in ("", "time (UTC)", "what", "where", "release or run", "by"):
         table.add_column(heading, overflow="fold")
@@ -322,18 +322,18 @@ def _show_releases(console: Screen, found: dict[str, Any]) -> None:
         console.print(table)
     for environment, live in found["live"].items():
         since = datetime.fromisoformat(live["since"])
-        console.say(f"live in {environment} since {since:%Y-%m-%d %H:%M}: {live['release_id']}, {live['signature']}")
+        console.write(f"live in {environment} since {since:%Y-%m-%d %H:%M}: {live['release_id']}, {live['signature']}")
     if not found["live"]:
-        console.say("nothing is live")
+        console.write("nothing is live")
     for note in found["notes"]:
-        console.say(f"note: {note}")
+        console.write(f"note: {note}")
     for fault in found["faults"]:
-        console.say(f"broken: {fault}")
+        console.write(f"broken: {fault}")
     if found["head"] and not found["faults"]:
-        console.say(f"the log is whole; its head is {found['head'][:SHOWN_DIGITS]}")
+        console.write(f"the log is whole; its head is {found['head'][:SHOWN_DIGITS]}")
 
 
-def _show_predictions(console: Screen, found: Any) -> None:
+def _show_predictions(console: Console, found: Any) -> None:
     table = Table()
     for heading in ("symbol", "bar", "probability", "trade above", "trade"):
         table.add_column(heading, justify="left" if heading in ("symbol", "bar") else "right", overflow="fold")
@@ -348,7 +348,7 @@ def _show_predictions(console: Screen, found: Any) -> None:
         console.print(table)
     for refusal in found.refused:
         console.print(Text(f"refused: {refusal.symbol}: {refusal.reason}"), soft_wrap=not console.is_terminal)
-    console.say(
+    console.write(
         f"{len(found.predictions)} scored, {len(found.refused)} refused by release {found.release_id},"
         f" in {found.seconds:.2f} s"
     )

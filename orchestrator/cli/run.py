@@ -8,7 +8,7 @@ import typer
 from redis.exceptions import RedisError
 
 from orchestrator.cli.options import fail, with_config
-from orchestrator.terminal.console import Screen
+from orchestrator.terminal.console import Console
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import GurukulError
@@ -30,7 +30,7 @@ def run(config: RunConfig) -> None:
     """
     from orchestrator.runs import session as running
 
-    console = Screen(stderr=config.json_summary)
+    console = Console(stderr=config.json_summary)
     layout, code = running.start(config, console)
     _report(layout, console, code, config.json_summary)
 
@@ -56,7 +56,7 @@ def resume(
     """
     from orchestrator.runs import session as running
 
-    console = Screen(stderr=json_summary)
+    console = Console(stderr=json_summary)
     try:
         manifest, layout = load_run(data_dir, run_id)
         code = running.resume(manifest, layout, broker, console)
@@ -78,7 +78,7 @@ def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
     return read_model(layout.manifest, RunManifest), layout
 
 
-def _report(layout: RunLayout, console: Screen, code: int, as_json: bool) -> None:
+def _report(layout: RunLayout, console: Console, code: int, as_json: bool) -> None:
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.runs.summary import failed_windows, show, summarise, untrained_symbols
 
@@ -91,19 +91,19 @@ def _report(layout: RunLayout, console: Screen, code: int, as_json: bool) -> Non
     ledger.close()
     show(console, summary, untrained)
     for failure in failures[:SHOWN_FAILURES]:
-        console.say(f"failed: {failure}")
+        console.write(f"failed: {failure}")
     if len(failures) > SHOWN_FAILURES:
-        console.say(f"failed: {len(failures) - SHOWN_FAILURES} more, see teacher_runs.json and student_runs.json")
+        console.write(f"failed: {len(failures) - SHOWN_FAILURES} more, see teacher_runs.json and student_runs.json")
     if code:
         data_dir = manifest.config.data_dir
         where = "" if data_dir == "data" else f" --data-dir {data_dir}"
         if message:
-            console.say(f"{summary['status']}: {message}")
+            console.write(f"{summary['status']}: {message}")
         hopeless = summary["status"] == "failed" and not any(
             summary["windows"]["teacher"][key] for key in ("success", "failed")
         )
         if not hopeless:
-            console.say(f"to go on: orchestrator resume {manifest.run_id}{where}")
+            console.write(f"to go on: orchestrator resume {manifest.run_id}{where}")
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))
     raise typer.Exit(code)

@@ -14,9 +14,9 @@ from rich.text import Text
 from orchestrator.cli.options import fail
 from orchestrator.cli.watch import POLL_S, Broker, DataDir, follow
 from orchestrator.events.emitter import parse_event
-from orchestrator.terminal.console import Screen
-from orchestrator.terminal.live_view import Progress, notice, utc_now
-from orchestrator.terminal.run_view import View
+from orchestrator.terminal.console import Console
+from orchestrator.terminal.live_view import LiveView, notice, utc_now
+from orchestrator.terminal.run_view import RunView
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.identifiers import check_run_id
@@ -47,7 +47,7 @@ def validate(file: LogFile) -> None:
         lines = file.read_bytes().splitlines(keepends=True)
     except OSError as error:
         raise fail(RequestError(f"{file} cannot be read: {error.strerror}")) from None
-    screen = Screen()
+    console = Console()
     kinds, faults = _examine(file, lines)
     if kinds:
         table = Table()
@@ -56,14 +56,14 @@ def validate(file: LogFile) -> None:
         for kind in EventType:
             if kinds[kind]:
                 table.add_row(kind, str(kinds[kind]))
-        screen.print(table)
+        console.print(table)
     for fault in faults[:SHOWN_FAULTS]:
-        screen.say(fault)
+        console.write(fault)
     if len(faults) > SHOWN_FAULTS:
-        screen.say(f"and {len(faults) - SHOWN_FAULTS} more")
-    screen.say(f"{len(lines)} lines, {len(faults) or 'no'} fault{'' if len(faults) == 1 else 's'}")
+        console.write(f"and {len(faults) - SHOWN_FAULTS} more")
+    console.write(f"{len(lines)} lines, {len(faults) or 'no'} fault{'' if len(faults) == 1 else 's'}")
     if kinds and not kinds[EventType.RUN_END]:
-        screen.say("no run_end: the run goes on, or the end of its log is missing")
+        console.write("no run_end: the run goes on, or the end of its log is missing")
     if faults or not lines:
         raise typer.Exit(2)
 
@@ -108,7 +108,7 @@ def tail(
     Example:
       orchestrator telemetry tail live_candidate_20260102_030405 --last 5
     """
-    screen = Screen()
+    console = Console()
     try:
         follower, _ = follow(run_id, data_dir, broker)
         past: list[TrainingEvent] = []
@@ -119,8 +119,8 @@ def tail(
         ended = bool(past) and past[-1].event_type is EventType.RUN_END
         while True:
             for event in events:
-                _print(screen, event, as_json)
-            if ended or screen.quiet:
+                _print(console, event, as_json)
+            if ended or console.quiet:
                 return
             found = follower.poll(POLL_S)
             ended = any(event.event_type is EventType.RUN_END for event in found)
@@ -137,9 +137,9 @@ def _is_worth_a_line(event: TrainingEvent) -> bool:
     return event.event_type is not EventType.DEVICE_HEARTBEAT or bool(event.message)
 
 
-def _print(screen: Screen, event: TrainingEvent, as_json: bool) -> None:
+def _print(console: Console, event: TrainingEvent, as_json: bool) -> None:
     if as_json:
-        screen.print(Text(event.model_dump_json()), soft_wrap=True)
+        console.print(Text(event.model_dump_json()), soft_wrap=True)
         return
     what = notice(event) or " ".join(
         part
@@ -153,7 +153,7 @@ def _print(screen: Screen, event: TrainingEvent, as_json: bool) -> None:
     )
     line = Text(f"{event.timestamp.astimezone():%H:%M:%S} ", "dim")
     line.append(f"{event.event_type:<23} ", STYLES.get(event.status, "")).append(what)
-    screen.print(line, soft_wrap=True)
+    console.print(line, soft_wrap=True)
 
 
 @group.command()
@@ -178,7 +178,7 @@ def replay(
             raise RequestError(f"{file} holds no event")
         missing = (events[-1].seq or 0) - len(events)
         if missing:
-            Screen(stderr=True).say(f"{missing} events are missing; `orchestrator telemetry validate` says where")
+            Console(stderr=True).write(f"{missing} events are missing; `orchestrator telemetry validate` says where")
         if broker is None:
             _show(events, speed)
         else:
@@ -192,30 +192,32 @@ def replay(
 
 
 def _show(events: list[TrainingEvent], speed: float) -> None:
-    screen, first, began = Screen(), events[0].timestamp, time.monotonic()
+    console, first, began = Console(), events[0].timestamp, time.monotonic()
 
     def then() -> datetime:
         return first + timedelta(seconds=(time.monotonic() - began) * speed) if speed else last
 
     last = first
-    with Progress(screen, events[0].run_id, then) as progress:
-        progress.show()
+    with LiveView(console, events[0].run_id, then) as live_view:
+        live_view.show()
         for event in events:
             last = event.timestamp
             _wait(event, first, began, speed)
-            progress.take(event)
-    screen.print(View(progress.state, lambda: events[-1].timestamp, whole=True))
+            live_view.take(event)
+    console.print(RunView(live_view.state, lambda: events[-1].timestamp, whole=True))
 
 
 def _publish(events: list[TrainingEvent], speed: float, broker: str, run_id: str) -> None:
     from orchestrator.broker import embedded as brokers
 
     brokers.check(broker)
-    screen, first, began, start = Screen(), events[0].timestamp, time.monotonic(), utc_now()
+    console, first, began, start = Console(), events[0].timestamp, time.monotonic(), utc_now()
     with brokers.connect(broker) as redis:
         if redis.exists(events_stream(run_id)):
             raise RequestError(f"run {run_id} is on that broker already; give another --run-id")
-        screen.say(f"playing {len(events)} events as run {run_id}; orchestrator watch {run_id} --broker URL shows it")
+        console.write(
+            f"playing {len(events)} events as run {run_id}; orchestrator watch {run_id} --broker URL shows it"
+        )
         try:
             for event in events:
                 _wait(event, first, began, speed)

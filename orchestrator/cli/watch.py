@@ -9,12 +9,12 @@ from redis.exceptions import RedisError
 
 from orchestrator.cli.options import fail
 from orchestrator.cli.run import load_run
-from orchestrator.events.event_follower import Follower
+from orchestrator.events.event_follower import EventFollower
 from orchestrator.events.run_state import RUNNING, RunState
 from orchestrator.ledger.ledger_reader import INTERRUPTED, read_snapshot
-from orchestrator.terminal.console import Screen
-from orchestrator.terminal.live_view import Progress, utc_now
-from orchestrator.terminal.run_view import View
+from orchestrator.terminal.console import Console
+from orchestrator.terminal.live_view import LiveView, utc_now
+from orchestrator.terminal.run_view import RunView
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import GurukulError
 from schemas.contract.identifiers import check_run_id
@@ -45,30 +45,30 @@ def watch(
     Example:
       orchestrator watch live_candidate_20260102_030405
     """
-    screen = Screen()
+    console = Console()
     try:
         follower, layout = follow(run_id, data_dir, broker)
-        with Progress(screen, run_id) as progress:
-            _catch_up(follower, progress, quiet=once or screen.is_terminal)
-            _lay_out(progress, layout)
-            settle(progress.state, layout)
+        with LiveView(console, run_id) as live_view:
+            _catch_up(follower, live_view, quiet=once or console.is_terminal)
+            _lay_out(live_view, layout)
+            settle(live_view.state, layout)
             if not once:
-                progress.show()
-                _watch(follower, progress, layout)
+                live_view.show()
+                _watch(follower, live_view, layout)
     except KeyboardInterrupt:
-        screen.say(f"run {run_id} goes on without this window")
+        console.write(f"run {run_id} goes on without this window")
         return
     except (GurukulError, OSError, RedisError, sqlite3.Error) as error:
         raise fail(error) from None
-    screen.print(View(progress.state, utc_now, whole=True))
-    if progress.state.status == INTERRUPTED:
+    console.print(RunView(live_view.state, utc_now, whole=True))
+    if live_view.state.status == INTERRUPTED:
         where = "" if data_dir == "data" else f" --data-dir {data_dir}"
-        screen.say(f"nobody runs it any more; to go on: orchestrator resume {run_id}{where}")
+        console.write(f"nobody runs it any more; to go on: orchestrator resume {run_id}{where}")
     if follower.missed:
-        screen.say(f"{follower.missed} events were to be had nowhere any more")
+        console.write(f"{follower.missed} events were to be had nowhere any more")
 
 
-def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[Follower, RunLayout | None]:
+def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollower, RunLayout | None]:
     """A follower of a run under `data_dir`, or of one that only a broker knows; GurukulError if neither does."""
     from orchestrator.broker import embedded as brokers
 
@@ -83,11 +83,11 @@ def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[Follower, Ru
     except GurukulError:
         if not on_broker:
             raise
-        return Follower(check_run_id(run_id), None, broker), None
+        return EventFollower(check_run_id(run_id), None, broker), None
     if not manifest.config.telemetry:
         raise GurukulError(f"run {run_id} was started with --no-telemetry; `orchestrator status {run_id}` counts it")
     url = broker or (manifest.config.broker if on_broker else None)
-    return Follower(run_id, telemetry_path(manifest.config, run_id), url), layout
+    return EventFollower(run_id, telemetry_path(manifest.config, run_id), url), layout
 
 
 def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
@@ -98,35 +98,35 @@ def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -
             state.break_off(status)
 
 
-def _catch_up(follower: Follower, progress: Progress, *, quiet: bool) -> None:
+def _catch_up(follower: EventFollower, live_view: LiveView, *, quiet: bool) -> None:
     """Take in what has happened so far; unless `quiet`, in lines."""
     if not quiet:
-        progress.show()
+        live_view.show()
     while events := follower.poll():
         for event in events:
-            progress.take(event)
+            live_view.take(event)
 
 
-def _lay_out(progress: Progress, layout: RunLayout | None) -> None:
+def _lay_out(live_view: LiveView, layout: RunLayout | None) -> None:
     """Show the windows that are planned, too, once there is a plan."""
     if layout is not None:
-        progress.state.expect(each.window for each in read_model(layout.manifest, RunManifest).plan)
+        live_view.state.expect(each.window for each in read_model(layout.manifest, RunManifest).plan)
 
 
-def _watch(follower: Follower, progress: Progress, layout: RunLayout | None) -> None:
+def _watch(follower: EventFollower, live_view: LiveView, layout: RunLayout | None) -> None:
     """Until the run has ended, or its process is gone without a word."""
-    heard, phases = time.monotonic(), len(progress.state.phases)
-    while not progress.state.over:
+    heard, phases = time.monotonic(), len(live_view.state.phases)
+    while not live_view.state.over:
         events = follower.poll(POLL_S)
         for event in events:
-            progress.take(event)
+            live_view.take(event)
         if events:
             heard = time.monotonic()
-            if len(progress.state.phases) != phases:
-                phases = len(progress.state.phases)
-                _lay_out(progress, layout)
+            if len(live_view.state.phases) != phases:
+                phases = len(live_view.state.phases)
+                _lay_out(live_view, layout)
         elif layout is not None and time.monotonic() - heard > SILENT_S:
-            settle(progress.state, layout, silent=True)
+            settle(live_view.state, layout, silent=True)
             heard = time.monotonic()
         if not follower.live:
             time.sleep(POLL_S)

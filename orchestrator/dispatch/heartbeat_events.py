@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.task import Metric
 from schemas.redis.wire import Presence
@@ -29,7 +29,7 @@ class Known:
 class Roster:
     """Emits a `device_heartbeat` when a device comes, goes or changes, and every five seconds while it is there."""
 
-    def __init__(self, telemetry: Telemetry, run_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, telemetry: Emitter, run_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._telemetry, self._run_id, self._clock = telemetry, run_id, clock
         self._known: dict[str, Known] = {}
         self._alone_since: float | None = None

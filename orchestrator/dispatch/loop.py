@@ -16,10 +16,10 @@ from orchestrator.dispatch.celery_client import Sender
 from orchestrator.dispatch.heartbeat_events import Roster
 from orchestrator.dispatch.presence_reader import REFRESH_S, Fleet, presences, withdraw
 from orchestrator.dispatch.supervision import UNTAKEN_S, Limits, Sent, Verdict, judge
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from orchestrator.events.stream_reader import began_anew, read_beyond
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.terminal.live_view import Progress
+from orchestrator.terminal.live_view import LiveView
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
 from schemas.contract.task import RETRIED, FailureClass, Outcome, Status, WindowTask
 from schemas.contract.versions import artifact_versions
@@ -64,11 +64,11 @@ class Dispatcher:
     """
 
     def __init__(
-        self, run_id: str, redis: Redis, ledger: Ledger, sender: Sender, telemetry: Telemetry, progress: Progress,
+        self, run_id: str, redis: Redis, ledger: Ledger, sender: Sender, telemetry: Emitter, live_view: LiveView,
         tend: Callable[[], None], window_limit_s: float | None = None,
     ) -> None:  # fmt: skip
         self._run_id, self._redis, self._ledger = run_id, redis, ledger
-        self._sender, self._telemetry, self._progress = sender, telemetry, progress
+        self._sender, self._telemetry, self._live_view = sender, telemetry, live_view
         self._tend = tend
         self._fleet = Fleet(redis)
         self._roster = Roster(telemetry, run_id)
@@ -133,13 +133,13 @@ class Dispatcher:
                 self._tend()
                 if wait_s > FIRST_WAIT_S and not said:
                     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                    self._progress.note(f"the broker does not answer ({reason}); waiting for it")
+                    self._live_view.note(f"the broker does not answer ({reason}); waiting for it")
                     said = True
                 time.sleep(wait_s)
                 wait_s = min(wait_s * 2, LONGEST_WAIT_S)
             else:
                 if said:
-                    self._progress.note(f"the broker answers again after {time.monotonic() - began:.1f} s")
+                    self._live_view.note(f"the broker answers again after {time.monotonic() - began:.1f} s")
                 return result
 
     def _step(self, on_end: OnEnd) -> None:
@@ -263,7 +263,7 @@ class Dispatcher:
         self._tell_retry(sent, EventStatus.FAILED, f"{failure}: {message}")
 
     def _tell_retry(self, sent: Sent, status: EventStatus, message: str) -> None:
-        """Tell that an attempt is made again: failed, why; in progress, who has taken over."""
+        """Tell that an attempt is made again: failed, why; in live_view, who has taken over."""
         work, (role, name) = sent.item.work, sent.item.key
         window = work.window if isinstance(work, WindowTask) else None
         self._telemetry.emit(
@@ -329,7 +329,7 @@ class Dispatcher:
     def _stop_overdue(self, sent: Sent, limit_s: float, on_end: OnEnd) -> None:
         message = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role}; its process was ended"
         self._end(self._failure(sent, FailureClass.TIMEOUT, message), on_end)
-        self._progress.note(f"{sent.item.work.role} {sent.item.key[1]} on {sent.device}: {message}")
+        self._live_view.note(f"{sent.item.work.role} {sent.item.key[1]} on {sent.device}: {message}")
         logger.warning("%s %s: %s", *sent.item.key, message, extra=self._facts(sent))
         self._sender.kill(sent.id, sent.device)
 
@@ -349,7 +349,7 @@ class Dispatcher:
     def _leave_device(self, sent: Sent) -> None:
         if not self._fleet.present[sent.device].draining:
             role, name = sent.item.key
-            self._progress.note(f"{role} {name}: {sent.device} has begun nothing for {UNTAKEN_S:.0f} s; taken back")
+            self._live_view.note(f"{role} {name}: {sent.device} has begun nothing for {UNTAKEN_S:.0f} s; taken back")
         sent.item.spoiled.add(sent.device)
         self._move(sent)
 

@@ -38,7 +38,7 @@ def _hear_nothing(event: TrainingEvent) -> None:
     """A listener that is none."""
 
 
-class Telemetry:
+class Emitter:
     """Open for the length of a run. With `path` None nothing is published or written.
 
     `hear` is given every event once, in the order in which it comes to be known here, whether or not it is published:

@@ -22,7 +22,7 @@ PATIENCE_S = 5.0
 RETRY_S = 1.0
 
 
-class Follower:
+class EventFollower:
     """Reads a run's events from a broker, its log, or both; never writes.
 
     `missed` counts events that neither had any more. `live` says whether the broker answered when it was last asked.

@@ -3,7 +3,7 @@
 from orchestrator.bars.coverage import commit, refuse_failures, rejection, staging, stored_table, table_of
 from orchestrator.dispatch.backlog import Item
 from orchestrator.dispatch.loop import Dispatcher
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.runs.preflight import days_asked_for
@@ -40,12 +40,12 @@ def run(context: RunContext) -> CoverageTable:
     with context.phase(Phase.DATA_INGESTION, total=len(wanted.symbols)):
         table = store(wanted, context.dispatcher, context.ledger, context.telemetry)
         for row in table.rejected.values():
-            context.progress.note(f"{row.symbol} is left out: {row.sentence}")
+            context.live_view.note(f"{row.symbol} is left out: {row.sentence}")
         refuse_failures(table, config.max_failure_rate)
         return table
 
 
-def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, telemetry: Telemetry) -> CoverageTable:
+def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, telemetry: Emitter) -> CoverageTable:
     """Have workers store every symbol, and say in `coverage.json` and `coverage.html` what came of each."""
     ends: dict[str, Outcome] = {}
 

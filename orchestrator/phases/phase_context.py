@@ -8,9 +8,9 @@ from pathlib import Path
 
 from orchestrator.dispatch.backlog import Item
 from orchestrator.dispatch.loop import Dispatcher
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.terminal.live_view import Progress
+from orchestrator.terminal.live_view import LiveView
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
 from schemas.contract.event import EventStatus, EventType, Phase
@@ -28,8 +28,8 @@ class RunContext:
     layout: RunLayout
     ledger: Ledger
     dispatcher: Dispatcher
-    telemetry: Telemetry
-    progress: Progress
+    telemetry: Emitter
+    live_view: LiveView
 
     @property
     def run_id(self) -> str:

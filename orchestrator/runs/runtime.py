@@ -12,9 +12,9 @@ from redis import Redis
 from orchestrator.dispatch.celery_client import Sender
 from orchestrator.dispatch.local_workers import local_workers
 from orchestrator.dispatch.loop import Dispatcher
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.terminal.live_view import Progress
+from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import BarsConfig, LogFormat
 from schemas.contract.errors import Interrupted
 from schemas.files.log_lines import dressed
@@ -22,7 +22,7 @@ from schemas.files.log_lines import dressed
 
 def open_fleet(
     stack: ExitStack, config: BarsConfig, url: str, log: Path, *, run_id: str, redis: Redis, ledger: Ledger,
-    telemetry: Telemetry, progress: Progress, tend: Callable[[], None], window_limit_s: float | None = None,
+    telemetry: Emitter, live_view: LiveView, tend: Callable[[], None], window_limit_s: float | None = None,
 ) -> Dispatcher:  # fmt: skip
     """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
 
@@ -39,7 +39,7 @@ def open_fleet(
         if local is not None:
             local.tend()
 
-    dispatcher = Dispatcher(run_id, redis, ledger, sender, telemetry, progress, tend_all, window_limit_s)
+    dispatcher = Dispatcher(run_id, redis, ledger, sender, telemetry, live_view, tend_all, window_limit_s)
     dispatcher.drain()
     return dispatcher
 

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from orchestrator.audit.signing import read_private_key
 from orchestrator.broker import embedded as brokers
 from orchestrator.dispatch.loop import Dispatcher, clear
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import hold_name, only_one
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
@@ -27,8 +27,8 @@ from orchestrator.runs.preflight import (
     stale_bars,
 )
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
-from orchestrator.terminal.console import Screen, say_passed_over
-from orchestrator.terminal.live_view import Progress
+from orchestrator.terminal.console import Console, report_ignored_files
+from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import CoverageTable
@@ -50,7 +50,7 @@ EXIT_CODES = {READY: 0, FAILED: 3, INTERRUPTED: 130, CANCELLED: 130}
 OTHER_LIBRARIES = ("celery", "redis", "pydantic", "altair", "arch", "statsmodels", "vl-convert-python")
 
 
-def start(config: RunConfig, console: Screen) -> tuple[RunLayout, int]:
+def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     """Run a new request to its end; where it lies and the exit code. RequestError before anything is written."""
     refuse_unwritable(
         {
@@ -68,7 +68,7 @@ def start(config: RunConfig, console: Screen) -> tuple[RunLayout, int]:
     windows = planned(config, prepared.known or CoverageTable())
     if prepared.known is not None:
         refuse_hopeless(windows)
-    say_passed_over(console, prepared.passed_over)
+    report_ignored_files(console, prepared.passed_over)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
     layout = RunLayout.under(config.data_dir, run_id)
     manifest = RunManifest(
@@ -101,7 +101,7 @@ def start(config: RunConfig, console: Screen) -> tuple[RunLayout, int]:
         return layout, _execute(manifest, layout, ledger, url, console)
 
 
-def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Screen) -> int:
+def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
     """Finish a run that ended early; returns the exit code. What has ended well is not done again."""
     refuse_other_versions(manifest)
     shared = broker or manifest.config.broker
@@ -132,7 +132,7 @@ def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
     return reopened
 
 
-def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Screen) -> int:
+def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console) -> int:
     """Walk the phases with everything open; record how it ended on every way out."""
     config, began = manifest.config, time.monotonic()
     log = log_path(config, manifest.run_id)
@@ -142,14 +142,14 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
         redis = stack.enter_context(brokers.connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
         hold_name(redis, layout)
-        progress = stack.enter_context(Progress(console, manifest.run_id))
-        progress.state.expect(each.window for each in manifest.plan)
+        live_view = stack.enter_context(LiveView(console, manifest.run_id))
+        live_view.state.expect(each.window for each in manifest.plan)
         telemetry = stack.enter_context(
-            Telemetry(
-                redis, manifest.run_id, path, progress.take, config.telemetry_buffer, config.telemetry_delay,
+            Emitter(
+                redis, manifest.run_id, path, live_view.take, config.telemetry_buffer, config.telemetry_delay,
             )
         )  # fmt: skip
-        progress.show()
+        live_view.show()
         ledger.set(status="running", cancelled="")
         telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)
         context: RunContext | None = None
@@ -165,14 +165,14 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
 
             dispatcher = open_fleet(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
-                progress=progress, tend=tend, window_limit_s=config.window_limit,
+                live_view=live_view, tend=tend, window_limit_s=config.window_limit,
             )  # fmt: skip
-            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, progress)
+            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view)
             _walk(context)
             status = READY
         except Interrupted as error:
             status, message = INTERRUPTED, str(error)
-            progress.note("stopping; once more to stop at once")
+            live_view.note("stopping; once more to stop at once")
         except Cancelled as error:
             status, message = CANCELLED, str(error)
         except (RedisError, ConnectionError) as error:
@@ -227,7 +227,7 @@ def _have_bars(context: RunContext) -> None:
     if known is None:
         windows = planned(config, table)
         refuse_hopeless(windows)
-        context.progress.state.expect(each.window for each in windows)
+        context.live_view.state.expect(each.window for each in windows)
         context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})
         write_model(context.layout.manifest, context.manifest)
     for symbol, row in known.symbols.items() if known is not None else ():

@@ -11,7 +11,7 @@ from orchestrator.bars.coverage import verdicts_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import is_held
 from orchestrator.phases.run_rows import planned_of
-from orchestrator.terminal.console import Screen
+from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_path
@@ -91,7 +91,7 @@ def failed_windows(ledger: Ledger) -> list[str]:
     ]
 
 
-def show(console: Screen, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
+def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
     """The final table: phases, windows, symbols with nothing trained, verdict, and where to look."""
     console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)
     table = Table()
@@ -109,19 +109,19 @@ def show(console: Screen, summary: dict[str, Any], untrained: dict[str, Counter[
         windows.add_row(role, *(str(counts[key]) for key in ("planned", "success", "skipped", "failed")))
     console.print(windows)
     if summary["bars"]:
-        console.say(f"bars of symbols: {', '.join(f'{count} {word}' for word, count in summary['bars'].items())}")
+        console.write(f"bars of symbols: {', '.join(f'{count} {word}' for word, count in summary['bars'].items())}")
     reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
     if any(reused.values()):
-        console.say("reused: " + ", ".join(f"{count} {role}s" for role, count in reused.items()))
+        console.write("reused: " + ", ".join(f"{count} {role}s" for role, count in reused.items()))
     if summary["skip_reasons"]:
-        console.say(f"skipped: {_tally(summary['skip_reasons'])}")
+        console.write(f"skipped: {_tally(summary['skip_reasons'])}")
     for symbol, reasons in sorted(untrained.items()):
-        console.say(f"nothing trained for {symbol}: {_tally(reasons)}")
+        console.write(f"nothing trained for {symbol}: {_tally(reasons)}")
     if summary["recommendation"]:
         word = summary["recommendation"]
         console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (a person decides)"))
     for reason in summary["reasons"]:
-        console.say(reason, indent="  ")
+        console.write(reason, indent="  ")
     for name, path in summary["paths"].items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True)
     console.print(Text(f"{summary['duration_seconds']:.1f} s"))

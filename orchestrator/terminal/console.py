@@ -5,11 +5,11 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.text import Text
 
 
-class Screen(Console):
+class Console(RichConsole):
     """A Console that a closed pipe silences: the run goes on, whoever stopped reading."""
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -21,7 +21,7 @@ class Screen(Console):
         stream = sys.stderr if self.stderr else sys.stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
-    def say(self, text: Text | str, indent: str = "") -> None:
+    def write(self, text: Text | str, indent: str = "") -> None:
         """Print one sentence."""
         line = Text(text) if isinstance(text, str) else text
         if self.is_terminal and indent:
@@ -31,7 +31,7 @@ class Screen(Console):
         self.print(line, soft_wrap=not self.is_terminal)
 
 
-def say_passed_over(screen: Screen, names: Sequence[str]) -> None:
+def report_ignored_files(console: Console, names: Sequence[str]) -> None:
     """What lies beside the bars and was not read."""
     if names:
-        screen.say(f"passed over, no symbol's bars: {', '.join(names)}")
+        console.write(f"passed over, no symbol's bars: {', '.join(names)}")

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from orchestrator.events.run_state import WINDOW_TYPES, PhaseState, RunState
-from orchestrator.terminal.run_view import View
+from orchestrator.terminal.run_view import RunView
 from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
 
 PLAIN_EVERY = timedelta(seconds=5)
@@ -21,7 +21,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Progress:
+class LiveView:
     """Folds a run's events into `state`; from `show` on, a console shows it.
 
     `now` says what time it is for the events: of a replay, not the clock's.
@@ -32,7 +32,7 @@ class Progress:
         self._console = console
         self._live: Live | None = None
         if console.is_terminal:
-            view = View(self.state, now)
+            view = RunView(self.state, now)
             self._live = Live(
                 get_renderable=lambda: view, console=console, refresh_per_second=DRAWN_A_SECOND, transient=True
             )

@@ -35,7 +35,7 @@ WIDE = 120
 JUST_NOW = timedelta(seconds=1.5)
 
 
-class View:
+class RunView:
     """A renderable of `state` as it is when it is drawn, as wide as the console and, unless `whole`, as high."""
 
     def __init__(self, state: RunState, now: Callable[[], datetime], *, whole: bool = False) -> None:

@@ -25,9 +25,9 @@ from orchestrator.dispatch.backlog import Item, Work
 from orchestrator.dispatch.celery_client import Sender
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.dispatch.presence_reader import REFRESH_S, Fleet, task_id
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.terminal.live_view import Progress
+from orchestrator.terminal.live_view import LiveView
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.task import FailureClass, Outcome, Role, Status, WindowTask, work_name
 from schemas.contract.versions import artifact_versions
@@ -208,10 +208,10 @@ class Played(Sender):
         self.planned[look] = action
 
     def dispatcher(self, ledger: Ledger, run_id: str = RUN, window_limit_s: float | None = None) -> Dispatcher:
-        progress = Progress(Console(file=self.screen, width=200), run_id)
-        progress.show()
-        telemetry = Telemetry(self.redis, run_id, None, progress.take)
-        return Dispatcher(run_id, self.redis, ledger, self, telemetry, progress, self.tend, window_limit_s)
+        live_view = LiveView(Console(file=self.screen, width=200), run_id)
+        live_view.show()
+        telemetry = Emitter(self.redis, run_id, None, live_view.take)
+        return Dispatcher(run_id, self.redis, ledger, self, telemetry, live_view, self.tend, window_limit_s)
 
     def devices_of(self, name: str) -> list[str]:
         """Where a piece of work was sent, in order."""

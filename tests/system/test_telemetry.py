@@ -1,4 +1,4 @@
-"""Telemetry of a small run: the events that users of the pipeline before this one know, live and in the log."""
+"""Emitter of a small run: the events that users of the pipeline before this one know, live and in the log."""
 
 import json
 import subprocess

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from orchestrator.events.event_follower import Follower
+from orchestrator.events.event_follower import EventFollower
 from schemas.contract.event import EventType, TrainingEvent
 from tests.conftest import Finished, clean_environment, finished_run, orchestrator, write_bars
 from tests.cutting import CutLine
@@ -41,7 +41,7 @@ def test_a_line_cut_twenty_times_during_a_run_hears_each_event_once(redis: Redis
 
     def follow(url: str) -> None:
         ticks = itertools.count()
-        follower = Follower("cut", None, url, clock=lambda: float(next(ticks)))
+        follower = EventFollower("cut", None, url, clock=lambda: float(next(ticks)))
         while not heard or heard[-1].event_type is not EventType.RUN_END:
             heard.extend(follower.poll(0.05))
         follower.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from orchestrator.broker import embedded as broker
-from orchestrator.events.emitter import Telemetry
+from orchestrator.events.emitter import Emitter
 from schemas.contract.errors import RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.redis.wire import emit, sequence_key, telemetry_channel
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "telemetry" / "r.jsonl"
 
 
-def tell(telemetry: Telemetry, message: str) -> None:
+def tell(telemetry: Emitter, message: str) -> None:
     """Something happens to the orchestrator."""
     telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, message=message)
 
@@ -52,7 +52,7 @@ def test_the_log_is_the_stream(redis: Redis, path: Path) -> None:
     """What orchestrator and workers tell is in the log in the order of the stream, as it was published."""
     with redis.pubsub() as listener:
         listener.subscribe(telemetry_channel(RUN))
-        with Telemetry(redis, RUN, path) as telemetry:
+        with Emitter(redis, RUN, path) as telemetry:
             for number in range(3):
                 tell(telemetry, f"orchestrator {number}")
                 worker_tells(redis, f"worker {number}")
@@ -65,7 +65,7 @@ def test_the_log_is_the_stream(redis: Redis, path: Path) -> None:
 
 def test_telemetry_that_is_off_leaves_nothing(redis: Redis) -> None:
     """Without a path there is no event, neither in the broker nor in a file."""
-    with Telemetry(redis, RUN, None) as telemetry:
+    with Emitter(redis, RUN, None) as telemetry:
         tell(telemetry, "x")
         telemetry.write_new()
         telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS)
@@ -75,7 +75,7 @@ def test_telemetry_that_is_off_leaves_nothing(redis: Redis) -> None:
 @pytest.mark.parametrize("written", [True, False])
 def test_a_broker_that_forgets_everything_leaves_no_gap(redis: Redis, path: Path, written: bool) -> None:
     """After FLUSHALL the log goes on counting, with every event that was in it or is told after."""
-    with Telemetry(redis, RUN, path) as telemetry:
+    with Emitter(redis, RUN, path) as telemetry:
         telemetry.write_new()
         tell(telemetry, "before")
         worker_tells(redis, "too")
@@ -96,7 +96,7 @@ def test_what_the_orchestrator_told_survives_a_broker_that_forgets_it(
     redis: Redis, path: Path, after: list[str]
 ) -> None:
     """An event that was published and forgotten before it was written is in the log all the same, once."""
-    with Telemetry(redis, RUN, path) as telemetry:
+    with Emitter(redis, RUN, path) as telemetry:
         tell(telemetry, "forgotten")
         forget(redis)
         for message in after:
@@ -112,7 +112,7 @@ def test_an_event_that_could_not_be_published_is_in_the_log_once(
     """While no server answers, the orchestrator's events go to the log alone; what was published before is there."""
     with broker.connect(breakable.url) as redis:
         redis.config_set("appendfsync", "always")
-        with Telemetry(redis, RUN, path) as telemetry:
+        with Emitter(redis, RUN, path) as telemetry:
             if caught_up:
                 telemetry.write_new()
             tell(telemetry, "before")
@@ -131,7 +131,7 @@ def test_an_event_that_could_not_be_published_is_in_the_log_once(
 
 def test_the_log_ends_though_the_server_is_gone(breakable: Breakable, path: Path) -> None:
     """The end of a run whose server is gone for good is in its log."""
-    with broker.connect(breakable.url) as redis, Telemetry(redis, RUN, path) as telemetry:
+    with broker.connect(breakable.url) as redis, Emitter(redis, RUN, path) as telemetry:
         tell(telemetry, "before")
         telemetry.write_new()
         breakable.take_away()
@@ -145,7 +145,7 @@ def test_no_run_begins_without_a_server(breakable: Breakable, path: Path) -> Non
     with (
         broker.connect(breakable.url) as redis,
         pytest.raises(RequestError, match="resume"),
-        Telemetry(redis, RUN, path),
+        Emitter(redis, RUN, path),
     ):
         raise AssertionError
 
@@ -153,14 +153,14 @@ def test_no_run_begins_without_a_server(breakable: Breakable, path: Path) -> Non
 @pytest.mark.parametrize("forgets", [True, False])
 def test_a_reopened_log_goes_on(redis: Redis, path: Path, forgets: bool) -> None:
     """A resumed run's log goes on where it ended, with what a worker told meanwhile, be the broker the same or not."""
-    with Telemetry(redis, RUN, path) as telemetry:
+    with Emitter(redis, RUN, path) as telemetry:
         tell(telemetry, "first")
         telemetry.write_new()
     if forgets:
         forget(redis)
     else:
         worker_tells(redis, "meanwhile")
-    with Telemetry(redis, RUN, path) as telemetry:
+    with Emitter(redis, RUN, path) as telemetry:
         tell(telemetry, "second")
         telemetry.write_new()
     assert logged(path) == ["first", *([] if forgets else ["meanwhile"]), "second"]
@@ -168,12 +168,12 @@ def test_a_reopened_log_goes_on(redis: Redis, path: Path, forgets: bool) -> None
 
 def test_a_line_that_a_kill_cut_off_is_written_anew(redis: Redis, path: Path) -> None:
     """A log that ends in half a line, as after a kill, is mended from the stream."""
-    with Telemetry(redis, RUN, path) as telemetry:
+    with Emitter(redis, RUN, path) as telemetry:
         tell(telemetry, "first")
         tell(telemetry, "second")
         telemetry.write_new()
     path.write_bytes(path.read_bytes()[:-20])
-    with Telemetry(redis, RUN, path) as telemetry:
+    with Emitter(redis, RUN, path) as telemetry:
         tell(telemetry, "third")
         telemetry.write_new()
     assert logged(path) == ["first", "second", "third"]
@@ -181,7 +181,7 @@ def test_a_line_that_a_kill_cut_off_is_written_anew(redis: Redis, path: Path) ->
 
 def test_many_events_are_written_in_one_go(redis: Redis, path: Path) -> None:
     """However many events wait, one call writes them all."""
-    with Telemetry(redis, RUN, path) as telemetry:
+    with Emitter(redis, RUN, path) as telemetry:
         for number in range(1100):
             worker_tells(redis, str(number))
         telemetry.write_new()
@@ -204,7 +204,7 @@ def test_the_log_counts_whatever_happens(
     only_there: set[str] = set()
     with Redis.from_url(server) as redis:
         redis.flushall()
-        telemetry = Telemetry(redis, RUN, path).__enter__()
+        telemetry = Emitter(redis, RUN, path).__enter__()
         for number, step in enumerate([*steps, "resume"]):
             name = f"{step} {number}"
             if step in ("tell", "worker"):
@@ -217,7 +217,7 @@ def test_the_log_counts_whatever_happens(
                 unwritten, only_there = set(), set()
             if step in ("resume", "kill"):
                 telemetry.__exit__(None, None, None)
-                telemetry = Telemetry(redis, RUN, path).__enter__()
+                telemetry = Emitter(redis, RUN, path).__enter__()
                 only_there = set(unwritten)
             if step == "flush":
                 forget(redis)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from orchestrator.events.emitter import Telemetry
-from orchestrator.events.event_follower import Follower
+from orchestrator.events.emitter import Emitter
+from orchestrator.events.event_follower import EventFollower
 from schemas.contract.errors import RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.redis.wire import emit, events_stream
@@ -34,10 +34,10 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "r.jsonl"
 
 
-def follower(log: Path | None, broker: str | None) -> Follower:
+def follower(log: Path | None, broker: str | None) -> EventFollower:
     """A follower that never waits before it asks again."""
     ticks = itertools.count()
-    return Follower(RUN, log, broker, clock=lambda: float(next(ticks)))
+    return EventFollower(RUN, log, broker, clock=lambda: float(next(ticks)))
 
 
 def test_who_comes_late_hears_all(redis: Redis, server: str) -> None:
@@ -70,7 +70,7 @@ def test_without_a_broker_the_log_is_followed(redis: Redis, log: Path) -> None:
     """Whole lines of the log are heard as they are written; a line that is not whole yet is not."""
     alone = follower(log, None)
     assert alone.poll() == []
-    with Telemetry(redis, RUN, log) as telemetry:
+    with Emitter(redis, RUN, log) as telemetry:
         telemetry.finish(EventType.RUN_START, EventStatus.IN_PROGRESS)
     assert numbers(alone.poll()) == [1]
     line = log.read_bytes().replace(b'"seq":1', b'"seq":2')
@@ -85,7 +85,7 @@ def test_without_a_broker_the_log_is_followed(redis: Redis, log: Path) -> None:
 
 def test_a_broker_that_knows_nothing_of_the_run_leaves_the_log(redis: Redis, server: str, log: Path) -> None:
     """Another broker than the run's, or one whose events are gone, hides nothing that the log holds."""
-    with Telemetry(redis, RUN, log) as telemetry:
+    with Emitter(redis, RUN, log) as telemetry:
         telemetry.finish(EventType.RUN_START, EventStatus.IN_PROGRESS)
     forget(redis)
     assert numbers(follower(log, server).poll()) == [1]
@@ -94,7 +94,7 @@ def test_a_broker_that_knows_nothing_of_the_run_leaves_the_log(redis: Redis, ser
 def test_what_the_stream_forgot_comes_from_the_log(redis: Redis, server: str, log: Path) -> None:
     """A broker that came back empty goes on counting from the log, and the follower misses nothing in between."""
     both = follower(log, server)
-    with Telemetry(redis, RUN, log) as telemetry:
+    with Emitter(redis, RUN, log) as telemetry:
         tell(redis, 2)
         telemetry.write_new()
         assert numbers(both.poll()) == [1, 2]

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator.events.run_state import RunState
-from orchestrator.terminal.run_view import View, draw, duration
+from orchestrator.terminal.run_view import RunView, draw, duration
 from schemas.contract.event import EventStatus, EventType, Phase
 from schemas.contract.task import Role
 from schemas.contract.window import Window
@@ -119,7 +119,7 @@ def test_no_color_leaves_the_shapes() -> None:
     """With NO_COLOR there is not one colour code, and the cells still differ."""
     stream = io.StringIO()
     console = Console(file=stream, width=80, force_terminal=True, _environ={"NO_COLOR": "1", "TERM": "xterm"})
-    console.print(View(a_run_in_the_middle(), lambda: NOW, whole=True))
+    console.print(RunView(a_run_in_the_middle(), lambda: NOW, whole=True))
     text = stream.getvalue()
     assert "\x1b[3" not in text and "\x1b[9" not in text
     assert all(glyph in text for glyph in "■▪▹·─✕")
