@@ -63,13 +63,10 @@ def rejection(bars: BarsSettings, symbol: str, reason: SkipReason, findings: Seq
 
 
 def stored_table(bars: BarsLayout) -> CoverageTable:
-    """What `coverage.json` says, nothing if there is none; PhaseError if it cannot be read."""
+    """The stored coverage table, empty where none is stored; FileError if it is damaged."""
     if not bars.coverage.is_file():
         return CoverageTable()
-    try:
-        return read_model(bars.coverage, CoverageTable)
-    except PhaseError as error:
-        raise PhaseError(f"{error}; remove it, then ingest what it told of again") from None
+    return read_model(bars.coverage, CoverageTable, remedy="remove it, then ingest its symbols again")
 
 
 @contextmanager

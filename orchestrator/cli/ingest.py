@@ -41,9 +41,9 @@ def ingest(config: IngestConfig) -> None:
         table = ingesting.look(config, console) if config.validate_only else ingesting.start(config, console)
         refuse_failures(table, config.max_failure_rate)
     except Interrupted as error:
-        message, code = f"{error}; what was stored before stays, ingest again", 130
+        message, code = f"{error}; what was stored before stays, ingest again", error.exit_code
     except PhaseError as error:
-        message, code = str(error), 3
+        message, code = str(error), error.exit_code
     if table.symbols or table.rejected:
         show_bars(console, table)
     if not config.validate_only and code != 130:

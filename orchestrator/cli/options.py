@@ -15,7 +15,7 @@ from rich.console import Console
 
 from orchestrator.runs.settings import ENV_PREFIX, SAMPLE_SPAN, TABLES, flag_of, resolve
 from schemas.config.run import BarsConfig
-from schemas.contract.errors import GurukulError
+from schemas.contract.errors import ExitCode, GurukulError
 
 SWITCHES = {
     "telemetry": "--enable-telemetry/--no-telemetry",
@@ -35,14 +35,14 @@ C = TypeVar("C", bound=BarsConfig)
 
 
 def fail(error: Exception) -> typer.Exit:
-    """Print one line on stderr; the exit to raise: 2 for what cannot be run, 3 for a disk or ledger that fails."""
+    """Print one line on stderr; the exit to raise: the error's own code, FAILED for a disk or ledger that fails."""
     foreseen = isinstance(error, GurukulError)
     hint = "" if foreseen else "; mend that and resume the run"
     text = " ".join(str(error).split())
     Console(stderr=True).print(
         f"orchestrator: {text}{hint}", style="red", markup=False, highlight=False, soft_wrap=True
     )
-    return typer.Exit(2 if foreseen else 3)
+    return typer.Exit(error.exit_code if isinstance(error, GurukulError) else ExitCode.FAILED)
 
 
 def with_config(kind: type[C]) -> Callable[[Callable[[C], None]], Command]:

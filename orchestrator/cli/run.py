@@ -12,9 +12,8 @@ from orchestrator.terminal.console import Console
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import GurukulError
-from schemas.contract.identifiers import check_run_id
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_rows import open_run, read_model
 
 SHOWN_FAILURES = 5
 
@@ -66,16 +65,8 @@ def resume(
 
 
 def load_run(data_dir: str, run_id: str) -> tuple[RunManifest, RunLayout]:
-    """A stored run's manifest and layout; GurukulError if there is none of that name."""
-    try:
-        layout = RunLayout.under(data_dir, check_run_id(run_id))
-    except ValueError as error:
-        raise GurukulError(str(error)) from None
-    if not layout.manifest.is_file():
-        raise GurukulError(
-            f"there is no run {run_id} under {data_dir}/models; `orchestrator runs` lists the runs there are"
-        )
-    return read_model(layout.manifest, RunManifest), layout
+    """A stored run's manifest and layout; RequestError if there is none of that name."""
+    return open_run(data_dir, run_id)
 
 
 def _report(layout: RunLayout, console: Console, code: int, as_json: bool) -> None:

@@ -5,6 +5,7 @@ import streamlit as st
 from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.runs import ELSEWHERE, Run, heard, listed
 from orchestrator.dashboard.settings import Settings
+from schemas.contract.errors import RunNotFoundError
 
 IN_ADDRESS, CHOSEN, WIDGET = "run", "chosen_run", "run_picker"
 PICKER_PX = 560
@@ -29,7 +30,7 @@ def picked_run(title: str, here: Settings, *, elsewhere: bool = False) -> Run | 
             format_func=lambda run_id: described(by_id[run_id]),
         )  # fmt: skip
         if wanted is not None and wanted != chosen:
-            st.warning(f"There is no run {plain(wanted)} under {plain(here.data_dir)}/models. This is the newest one.")
+            st.warning(f"{plain(str(RunNotFoundError(wanted, here.data_dir)))}. This page shows the newest run.")
     for each in damaged:
         st.caption(f"Not shown: **{plain(each.name)}**: {plain(each.why)}")
     if not runs:

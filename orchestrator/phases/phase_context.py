@@ -12,7 +12,7 @@ from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.artifact import RunManifest
-from schemas.contract.errors import PhaseError
+from schemas.contract.errors import DataError, PhaseError
 from schemas.contract.event import EventStatus, EventType, Phase
 from schemas.contract.task import Metric, Outcome, Role, RunTask, Status, work_name
 from schemas.files.layout import RunLayout, audit_folder
@@ -70,11 +70,11 @@ class RunContext:
 
     @contextmanager
     def phase(self, phase: Phase, total: int = 1) -> Iterator[None]:
-        """Begin and end a phase around a block; a PhaseError ends it failed."""
+        """Begin and end a phase around a block; a DataError or PhaseError ends it as failed."""
         self.begin(phase, total)
         try:
             yield
-        except PhaseError as error:
+        except (DataError, PhaseError) as error:
             self.end(phase, str(error))
             raise
         self.end(phase)

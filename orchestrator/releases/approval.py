@@ -14,11 +14,10 @@ from orchestrator.runs.session import READY
 from schemas.config.run import ReleaseConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
-from schemas.contract.identifiers import check_run_id
 from schemas.contract.judgement import Recommendation, Statistics
 from schemas.contract.release import Action
 from schemas.files.layout import ReleaseLayout, RunLayout, audit_folder, sha256_of
-from schemas.files.run_rows import read_model
+from schemas.files.run_rows import open_run, read_model
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,12 @@ def approve(
 
 def reject(config: ReleaseConfig, run_id: str, by: str, *, note: str) -> Line:
     """Record a rejection, which takes back an approval; of a run that is not whole, too."""
-    layout = layout_of(config, run_id)
+    manifest, layout = open_run(config.data_dir, run_id)
     recommendation = None
     if layout.ledger.is_file():
         with closing(Ledger(layout.ledger)) as ledger:
             said = ledger.get("recommendation")
             recommendation = Recommendation(said) if said else None
-    manifest = read_model(layout.manifest, RunManifest)
     with locked(ReleaseLayout(Path(config.release_dir)).history) as history:
         return history.append(
             Action.REJECTED, by, run_id=run_id, note=note, recommendation=recommendation,
@@ -84,7 +82,7 @@ def refuse_own(config: ReleaseConfig, run_id: str, by: str, trained_by: str) -> 
 
 def judged_run(config: ReleaseConfig, run_id: str) -> Judged:
     """A run that was briefed; RequestError unless bundle, ledger and statistics agree on what it deserves."""
-    layout = layout_of(config, run_id)
+    manifest, layout = open_run(config.data_dir, run_id)
     with closing(Ledger(layout.ledger)) as ledger:
         status, said = ledger.get("status"), ledger.get("recommendation")
     if status != READY or said is None:
@@ -98,17 +96,4 @@ def judged_run(config: ReleaseConfig, run_id: str) -> Judged:
     recommendation, _ = recommend(statistics)
     if recommendation != said:
         raise RequestError(f"the ledger says {said}, {layout.statistics} gives {recommendation}; one was changed")
-    return Judged(
-        read_model(layout.manifest, RunManifest), layout, statistics, recommendation, sha256_of(audit / MANIFEST)
-    )
-
-
-def layout_of(config: ReleaseConfig, run_id: str) -> RunLayout:
-    """Where a run lies; RequestError if there is none of that name."""
-    try:
-        layout = RunLayout.under(config.data_dir, check_run_id(run_id))
-    except ValueError as error:
-        raise RequestError(str(error)) from None
-    if not layout.manifest.is_file():
-        raise RequestError(f"there is no run {run_id} under {config.data_dir}/models; `orchestrator runs` lists them")
-    return layout
+    return Judged(manifest, layout, statistics, recommendation, sha256_of(audit / MANIFEST))

@@ -1,14 +1,12 @@
 """Two judged runs side by side: what was asked differently, and what came of it."""
 
-from pathlib import Path
 from typing import Any
 
 from orchestrator.audit.recommendation import recommend
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Statistics, Validation
-from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_rows import open_run, read_model
 
 # Circumstances: they change nothing that is compared.
 NOT_COMPARED = {
@@ -37,18 +35,10 @@ def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
 
 
 def _judged(data_dir: str, run_id: str) -> tuple[RunManifest, Validation, Statistics]:
-    layout = RunLayout.under(data_dir, run_id)
-    if not layout.manifest.is_file():
-        raise RequestError(
-            f"there is no run {run_id} under {Path(data_dir) / 'models'}; `orchestrator runs` lists them"
-        )
+    manifest, layout = open_run(data_dir, run_id)
     if not layout.statistics.is_file():
         raise RequestError(f"run {run_id} was never judged; `orchestrator resume {run_id}` takes it to its end")
-    return (
-        read_model(layout.manifest, RunManifest),
-        read_model(layout.validation, Validation),
-        read_model(layout.statistics, Statistics),
-    )
+    return manifest, read_model(layout.validation, Validation), read_model(layout.statistics, Statistics)
 
 
 def _rows(validation: Validation) -> tuple[object, ...]:

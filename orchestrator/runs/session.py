@@ -32,7 +32,7 @@ from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.errors import Cancelled, Interrupted, PhaseError, RequestError
+from schemas.contract.errors import Cancelled, ExitCode, GurukulError, Interrupted, PhaseError, RequestError
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.identifiers import redact
 from schemas.contract.task import Metric, Role, Status
@@ -45,7 +45,12 @@ from schemas.redis.wire import name_key
 logger = logging.getLogger(__name__)
 
 READY, FAILED, INTERRUPTED, CANCELLED = "ready-for-review", "failed", "interrupted", "cancelled"
-EXIT_CODES = {READY: 0, FAILED: 3, INTERRUPTED: 130, CANCELLED: 130}
+EXIT_CODES = {
+    READY: ExitCode.DONE,
+    FAILED: PhaseError.exit_code,
+    INTERRUPTED: Interrupted.exit_code,
+    CANCELLED: Cancelled.exit_code,
+}
 # Recorded beside the versions that decide an artifact's bytes.
 OTHER_LIBRARIES = ("celery", "redis", "pydantic", "altair", "arch", "statsmodels", "vl-convert-python")
 
@@ -177,7 +182,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             status, message = CANCELLED, str(error)
         except (RedisError, ConnectionError) as error:
             message = f"the broker at {redact(url)} is gone: {error}"
-        except (PhaseError, RequestError) as error:
+        except GurukulError as error:
             message = str(error)
         except Exception as error:
             logger.exception("the orchestrator failed")

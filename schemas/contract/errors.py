@@ -1,29 +1,69 @@
-"""One small error tree; each class says when it is raised and what it costs the run."""
+"""The errors that a user is meant to read: one class per kind, with its exit code and its message.
+
+Every message is one line: what happened, where, what to do next.
+"""
+
+from enum import IntEnum
+from pathlib import Path
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """The exit codes of both programs."""
+
+    DONE = 0
+    REFUSED = 2  # the request cannot be carried out as written
+    FAILED = 3  # a phase, a check or the machine failed
+    STOPPED = 130  # a signal or `orchestrator cancel` stopped it
 
 
 class GurukulError(Exception):
-    """Base of every error that a person is meant to read: one line, what, where, what next."""
+    """Base class of every error with a message for the user; the error boundary prints it and exits with its code."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
 
 
 class RequestError(GurukulError):
-    """The request cannot be run as written (flag, symbol, date, folder, broker); exit code 2."""
+    """The request cannot be carried out as written: a flag, symbol, date, folder or broker is wrong."""
+
+
+class RunNotFoundError(RequestError):
+    """No run of that name is stored under the data folder."""
+
+    def __init__(self, run_id: str, data_dir: str | Path) -> None:
+        where = "" if str(data_dir) == "data" else f" --data-dir {data_dir}"
+        super().__init__(
+            f"there is no run {run_id} under {Path(data_dir) / 'models'}; `orchestrator runs{where}` lists the runs"
+        )
 
 
 class DataError(GurukulError):
-    """Bars or artifacts are missing, malformed or changed since the run began; never retried."""
+    """Bars or artifacts are missing, malformed or changed since the run began; a retry cannot help."""
+
+
+class FileError(DataError):
+    """A stored file is missing, damaged, or was written by another version."""
 
 
 class PhaseError(GurukulError):
-    """A phase could not do its work; the run ends failed, exit code 3."""
+    """A phase could not do its work; the run ends as failed."""
+
+    exit_code = ExitCode.FAILED
 
 
-class Interrupted(GurukulError):
-    """A person or a supervisor stopped the run; it can be resumed."""
+class Stopped(GurukulError):
+    """Something outside stopped the run; it can be resumed."""
+
+    exit_code = ExitCode.STOPPED
+
+
+class Interrupted(Stopped):
+    """SIGINT or SIGTERM stopped the run."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by signal {signal_number}")
         self.signal_number = signal_number
 
 
-class Cancelled(GurukulError):
-    """`orchestrator cancel` asked for the run's end; it can be resumed."""
+class Cancelled(Stopped):
+    """`orchestrator cancel` stopped the run."""

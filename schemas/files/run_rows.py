@@ -6,25 +6,33 @@ from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from schemas.contract.artifact import RunRow
-from schemas.contract.errors import PhaseError
+from schemas.contract.artifact import RunManifest, RunRow
+from schemas.contract.errors import FileError, RequestError, RunNotFoundError
+from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout, to_json, write_atomic
 
 M = TypeVar("M", bound=BaseModel)
 
+# The remedy for nearly every file of a run.
+RESUME = "restore it, or resume its run"
+
 _ROWS = TypeAdapter(list[RunRow])
 
 
 def write_rows(layout: RunLayout, role: Role, rows: list[RunRow]) -> None:
-    """Write `teacher_runs.json` or `student_runs.json`: one JSON array, one row a line."""
+    """Write `teacher_runs.json` or `student_runs.json`: one JSON array, one row per line."""
     lines = ",\n".join(json.dumps(row.model_dump(mode="json"), allow_nan=False) for row in rows)
     write_atomic(layout.rows(role), f"[\n{lines}\n]\n")
 
 
 def read_rows(layout: RunLayout, role: Role) -> list[RunRow]:
-    """Rows of a role; PhaseError if the file is missing or malformed."""
-    return _ROWS.validate_json(_content(layout.rows(role)))
+    """Rows of a role; FileError if the file is missing or damaged."""
+    path = layout.rows(role)
+    try:
+        return _ROWS.validate_json(_content(path, RESUME))
+    except ValidationError as error:
+        raise _damaged(path, error, RESUME) from None
 
 
 def write_model(path: Path, model: BaseModel) -> None:
@@ -32,18 +40,33 @@ def write_model(path: Path, model: BaseModel) -> None:
     write_atomic(path, to_json(model.model_dump(mode="json")))
 
 
-def read_model(path: Path, kind: type[M]) -> M:
-    """Read a typed value; PhaseError if the file is missing or does not meet its schema."""
+def read_model(path: Path, kind: type[M], *, remedy: str = RESUME) -> M:
+    """Read a typed value; FileError names the file that is missing or damaged, and the `remedy`."""
     try:
-        return kind.model_validate_json(_content(path))
+        return kind.model_validate_json(_content(path, remedy))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "content"
-        raise PhaseError(f"{path}: {where}: {first['msg']}; it is damaged, or another version wrote it") from None
+        raise _damaged(path, error, remedy) from None
 
 
-def _content(path: Path) -> bytes:
+def open_run(data_dir: str | Path, run_id: str) -> tuple[RunManifest, RunLayout]:
+    """The manifest and folder of a stored run; RequestError for a malformed id, RunNotFoundError if there is none."""
+    try:
+        layout = RunLayout.under(data_dir, check_run_id(run_id))
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+    if not layout.manifest.is_file():
+        raise RunNotFoundError(run_id, data_dir)
+    return read_model(layout.manifest, RunManifest, remedy="restore it, or start a new run with --reuse"), layout
+
+
+def _content(path: Path, remedy: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise PhaseError(f"{path} is missing: the phase before it left nothing to work on") from None
+        raise FileError(f"{path} is missing; {remedy}") from None
+
+
+def _damaged(path: Path, error: ValidationError, remedy: str) -> FileError:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "content"
+    return FileError(f"{path} is damaged, or another version wrote it: {where}: {first['msg']}; {remedy}")

@@ -208,8 +208,8 @@ def test_a_damaged_table_is_named_before_any_work(bars: Path, tmp_path: Path) ->
     path.parent.mkdir(parents=True)
     path.write_text('{"symbols": {"M&M": {}}}')
     result = orchestrator("ingest", "--source", f"csv:{bars}", cwd=tmp_path)
-    assert result.returncode == 3
-    assert "coverage.json" in result.stdout and "remove it, then ingest" in result.stdout
+    assert result.returncode == 2
+    assert "coverage.json" in result.stderr and "remove it, then ingest" in result.stderr
     assert not parquets(tmp_path)
     result = orchestrator("run", "--source", "csv:gone", "--skip-fetch", *SPAN, cwd=tmp_path)
     assert result.returncode == 2

@@ -116,7 +116,7 @@ def test_a_run_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     result = orchestrator("watch", "nobody", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
-        "orchestrator: there is no run nobody under data/models; `orchestrator runs` lists the runs there are"
+        "orchestrator: there is no run nobody under data/models; `orchestrator runs` lists the runs"
     ]
 
 

@@ -7,15 +7,12 @@ from schemas.contract.errors import RequestError
 from schemas.contract.requests import RunQuestion, WindowQuestion
 from schemas.contract.window import Window
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_rows import open_run
 
 
 def manifest_of(question: RunQuestion) -> tuple[RunManifest, RunLayout]:
     """The run's manifest and where it lies; RequestError if there is none."""
-    layout = RunLayout.under(Path(question.data_dir).absolute(), question.run_id)
-    if not layout.manifest.is_file():
-        raise RequestError(f"there is no run {question.run_id} under {question.data_dir}/models")
-    return read_model(layout.manifest, RunManifest), layout
+    return open_run(Path(question.data_dir).absolute(), question.run_id)
 
 
 def window_of(question: WindowQuestion, manifest: RunManifest) -> Window:

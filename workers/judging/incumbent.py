@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from schemas.contract.artifact import RunManifest
-from schemas.contract.errors import PhaseError
+from schemas.contract.errors import FileError
 from schemas.contract.judgement import Validation
 from schemas.contract.release import live_release
 from schemas.files.layout import RunLayout, sha256_of
@@ -41,7 +41,7 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
 
     try:
         manifest, validation = read_model(layout.manifest, RunManifest), read_model(layout.validation, Validation)
-    except PhaseError as error:
+    except FileError as error:
         return cannot(f"its run cannot be read: {error}")
     path = layout.scored_rows
     if not path.is_file() or sha256_of(path) != validation.sha256[path.relative_to(layout.folder).as_posix()]:
