@@ -1,20 +1,11 @@
-"""The gates in order. What cannot be computed does not pass; nothing stands in for it."""
+"""The gates, one module each. Importing this package imports every module in it, which registers its gate."""
 
-from collections.abc import Callable
+import importlib
+import pkgutil
 
-from schemas.config.judgement import GATES
-from schemas.contract.judgement import GateReport
-from workers.judging.evidence import Evidence
-from workers.judging.gates import calibration, data, drift, economics, leak, overfit, skill, symbols
+from workers.judging.gates.registry import JUDGES
 
-JUDGES: dict[str, Callable[[Evidence], GateReport]] = {
-    "data": data.judge,
-    "leak": leak.judge,
-    "skill": skill.judge,
-    "economics": economics.judge,
-    "overfit": overfit.judge,
-    "symbols": symbols.judge,
-    "calibration": calibration.judge,
-    "drift": drift.judge,
-}
-assert tuple(JUDGES) == GATES
+__all__ = ["JUDGES"]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

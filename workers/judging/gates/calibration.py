@@ -2,19 +2,21 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Gate, GateReport, Ruling
+from schemas.contract.judgement import Criterion, Ruling
 from workers.judging.evidence import Evidence
+from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_most, not_computable
+from workers.judging.gates.registry import gate
 from workers.judging.statistics import calibration
 from workers.scoring.metrics import ece
 
 
-def judge(evidence: Evidence) -> GateReport:
+@gate("calibration", "Do predicted probabilities come true as often as they say?")
+def judge(evidence: Evidence) -> Findings:
     """Spiegelhalter's z and the slope of labels on logits decide; calibration error and Hosmer-Lemeshow inform."""
     predictions, settings = evidence.predictions, evidence.settings
     y, p, day = predictions.y, predictions.student, predictions.day
     names = ("Spiegelhalter's z", "slope", "expected calibration error", "Hosmer-Lemeshow")
-    question = "Do predicted probabilities come true as often as they say?"
     days = evidence.validation.days
     if days < settings.min_days or p.std() == 0 or y.std() == 0:
         why = (
@@ -22,10 +24,7 @@ def judge(evidence: Evidence) -> GateReport:
             if days < settings.min_days
             else "every prediction or label is the same"
         )
-        criteria: tuple[Criterion, ...] = tuple(
-            not_computable(name, why, decides=number < 2) for number, name in enumerate(names)
-        )
-        return GateReport(gate=Gate(name="calibration", question=question, criteria=criteria, inputs=evidence.inputs))
+        return Findings(tuple(not_computable(name, why, decides=number < 2) for number, name in enumerate(names)))
     sizes = {"min_block": evidence.min_block_days, "repetitions": settings.repetitions, "seed": evidence.seed}
     lags = max(evidence.min_block_days - 1, int(np.ceil(days ** (1 / 3))))
     z = calibration.spiegelhalter_by_day(y, p, day, lags)
@@ -54,4 +53,4 @@ def judge(evidence: Evidence) -> GateReport:
             reason=f"{hosmer.statistic:.4g}, p {hosmer.p:.3g} if rows were independent, which they are not",
         ),
     )  # fmt: skip
-    return GateReport(gate=Gate(name="calibration", question=question, criteria=criteria, inputs=evidence.inputs))
+    return Findings(criteria)

@@ -2,21 +2,23 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Gate, GateReport
 from schemas.contract.task import Role, Status
 from schemas.files.run_rows import read_rows
 from workers.judging.evidence import Evidence
+from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import above
+from workers.judging.gates.registry import gate
 
 
-def judge(evidence: Evidence) -> GateReport:
+@gate("data", "Are nearly all attempted windows scored, on enough days?")
+def judge(evidence: Evidence) -> Findings:
     """Nearly all attempted windows are scored, on enough days. That files are intact is checked on reading them."""
     rows = read_rows(evidence.layout, Role.STUDENT)
     attempted = [row for row in rows if row.status is not Status.SKIPPED]
     scored = evidence.validation.windows
     days = len(np.unique(evidence.predictions.day))
     settings = evidence.settings
-    criteria = (
+    return Findings((
         above(
             "scored windows", scored / len(attempted), settings.min_scored_share,
             f"{scored} of {len(attempted)} attempted windows were trained and scored; {len(rows) - len(attempted)} of"
@@ -29,6 +31,4 @@ def judge(evidence: Evidence) -> GateReport:
             f" {evidence.validation.last}",
             n=days,
         ),
-    )  # fmt: skip
-    question = "Are nearly all attempted windows scored, on enough days?"
-    return GateReport(gate=Gate(name="data", question=question, criteria=criteria, inputs=evidence.inputs))
+    ))  # fmt: skip

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Gate, GateReport
 from schemas.contract.task import Metric
 from workers.bars.series import Floats
 from workers.devices.arrays import to_host
 from workers.features.registry import FEATURE_NAMES, frame_of, model_features
 from workers.judging.evidence import Evidence
+from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_most, not_computable
+from workers.judging.gates.registry import gate
 from workers.judging.statistics.drift import drift
 
 REPETITIONS = 200
@@ -16,14 +17,14 @@ BLOCK_DAYS = 20  # about a month: features look that far back
 SCORE = "student"
 
 
-def judge(evidence: Evidence) -> GateReport:
+@gate("drift", "Do the latest scored days look like those before them?")
+def judge(evidence: Evidence) -> Findings:
     """Each feature, and the student's probability, in the last quarter of the days beside those before it."""
     settings, day = evidence.settings, evidence.predictions.day
     days = np.unique(day)
-    name, question = "drifted features", "Do the latest scored days look like those before them?"
+    name = "drifted features"
     if len(days) < settings.min_days:
-        criterion = not_computable(name, f"{len(days)} days, {settings.min_days} needed", n=len(days))
-        return GateReport(gate=Gate(name="drift", question=question, criteria=(criterion,), inputs=evidence.inputs))
+        return Findings((not_computable(name, f"{len(days)} days, {settings.min_days} needed", n=len(days)),))
     early = int((day < days[len(days) * 3 // 4]).sum())
     order = np.argsort(evidence.predictions.timestamp, kind="stable")
     columns = _columns(evidence)
@@ -47,8 +48,7 @@ def judge(evidence: Evidence) -> GateReport:
         f" the student's probability {'did' if found[SCORE]['drifted'] else 'did not'}"
     )
     criterion = at_most(name, len(drifted) / len(features), settings.drift_share, reason, n=len(features))
-    gate = Gate(name="drift", question=question, criteria=(criterion,), inputs=evidence.inputs)
-    return GateReport(gate=gate, symbols=found)
+    return Findings((criterion,), symbols=found)
 
 
 def _columns(evidence: Evidence) -> dict[str, Floats]:

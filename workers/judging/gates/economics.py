@@ -2,17 +2,20 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Gate, GateReport
+from schemas.contract.judgement import Criterion
 from workers.bars.calendar import day_of
 from workers.judging.book import Book
 from workers.judging.evidence import Evidence
+from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import above, interval_above_zero, lack_of_days, not_computable
+from workers.judging.gates.registry import gate
 from workers.judging.statistics.bootstrap import mean_interval, sharpe_interval
 
 UNIT = "bps of capital a day after cost"
 
 
-def judge(evidence: Evidence) -> GateReport:
+@gate("economics", "Do their trades earn more than they cost, also where it hurts?")
+def judge(evidence: Evidence) -> Findings:
     """Mean and Sharpe ratio of the daily net return lie above 0, and the mean stays there under stress."""
     book = evidence.book()
     daily, settings = book.daily, evidence.settings
@@ -28,10 +31,7 @@ def judge(evidence: Evidence) -> GateReport:
             interval_above_zero(names[0], mean, UNIT, scale=1e4),
             interval_above_zero(names[1], sharpe_interval(daily, confidence=0.95, **sizes), "a day"),
         )
-    question = "Do their trades earn more than they cost, also where it hurts?"
-    criteria = (*means, *_stresses(evidence, book))
-    gate = Gate(name="economics", question=question, criteria=criteria, inputs=evidence.inputs)
-    return GateReport(gate=gate, draws=draws)
+    return Findings((*means, *_stresses(evidence, book)), draws=draws)
 
 
 def _stresses(evidence: Evidence, book: Book) -> list[Criterion]:

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from schemas.contract.artifact import Certificate
-from schemas.contract.judgement import Criterion, Gate, GateReport
+from schemas.contract.judgement import Criterion
 from schemas.contract.task import Role, Status
 from schemas.contract.window import WARMUP_BARS
 from schemas.files.layout import sha256_of
@@ -15,13 +15,16 @@ from workers.bars.series import Floats, Series
 from workers.devices.arrays import to_host
 from workers.features.registry import FEATURE_NAMES, frame_of, model_features
 from workers.judging.evidence import Evidence
+from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import above, at_most
+from workers.judging.gates.registry import gate
 from workers.learning.certificate import reads_ahead
 
 CANARY_CUTS = 8
 
 
-def judge(evidence: Evidence) -> GateReport:
+@gate("leak", "Could anything have seen the future?")
+def judge(evidence: Evidence) -> Findings:
     """No certificate names a violation, no feature changes when later bars are gone, and a planted leak is seen."""
     certificates, inputs = _certificates(evidence)
     intraday = evidence.training.interval != "1day"
@@ -40,9 +43,7 @@ def judge(evidence: Evidence) -> GateReport:
             f"features that read one bar ahead on purpose were seen {planted} of {len(cuts)} times", n=len(cuts),
         ),
     )  # fmt: skip
-    question = "Could anything have seen the future?"
-    gate = Gate(name="leak", question=question, criteria=criteria, inputs=evidence.inputs | inputs)
-    return GateReport(gate=gate)
+    return Findings(criteria, inputs)
 
 
 def changes(series: Series, cut: int, features: Callable[[Series], Floats]) -> list[str]:

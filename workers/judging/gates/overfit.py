@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Gate, GateReport, Ruling
+from schemas.contract.judgement import Criterion, Ruling
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
+from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import above, at_most, lack_of_days, not_computable
+from workers.judging.gates.registry import gate
 from workers.judging.statistics import sharpe
 from workers.judging.statistics.diebold_mariano import is_constant
 from workers.judging.statistics.model_comparison import mcs, spa, stepm
@@ -15,18 +17,14 @@ from workers.judging.trial_log import Trials, trials_of
 NAMES = ("Sharpe above 0", "length of record", "Sharpe above the best by luck")
 
 
-def judge(evidence: Evidence) -> GateReport:
+@gate("overfit", "Would the best of so many tries look as good by luck?")
+def judge(evidence: Evidence) -> Findings:
     """PSR, MinTRL and the deflated Sharpe ratio; overfitting over all that was tried; SPA and the confidence set."""
     trials = trials_of(evidence)
     daily = evidence.book().daily
     why = lack_of_days(daily, evidence.settings.min_days)
     ratios = [not_computable(name, why, n=len(daily)) for name in NAMES] if why else _ratios(evidence, daily, trials)
-    criteria = (*ratios, _overfitting(evidence, trials), *_superiority(evidence))
-    gate = Gate(
-        name="overfit", question="Would the best of so many tries look as good by luck?", criteria=criteria,
-        inputs=evidence.inputs | trials.digests,
-    )  # fmt: skip
-    return GateReport(gate=gate)
+    return Findings((*ratios, _overfitting(evidence, trials), *_superiority(evidence)), trials.digests)
 
 
 def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion]:

@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Gate, GateReport, Ruling
+from schemas.contract.judgement import Criterion, Ruling
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
+from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_most, interval_above_zero, lack_of_days, not_computable
+from workers.judging.gates.registry import gate
 from workers.judging.incumbent import Incumbent, incumbent_of
 from workers.judging.predictions import Predictions
 from workers.judging.statistics.bootstrap import mean_interval
@@ -14,7 +16,8 @@ from workers.judging.statistics.permutation import permute
 from workers.scoring.log_loss import CLIP
 
 
-def judge(evidence: Evidence) -> GateReport:
+@gate("skill", "Do students predict better than each window's base rate, and no worse than simpler ones?")
+def judge(evidence: Evidence) -> Findings:
     """Log loss beside the base rate's by bootstrap, Diebold-Mariano and permutation, and beside other students'."""
     prior, student, alone = (evidence.daily_loss(model)[1] for model in ("prior", "student", "alone"))
     incumbent = incumbent_of(evidence)
@@ -26,13 +29,11 @@ def judge(evidence: Evidence) -> GateReport:
         permutation,
         _not_worse("no worse than without a teacher", student, alone, evidence),
     ]
-    inputs = evidence.inputs
+    inputs = {}
     if incumbent is not None:
         criteria.append(_beats_incumbent(evidence, incumbent))
-        inputs = inputs | incumbent.digests
-    question = "Do students predict better than each window's base rate, and no worse than simpler ones?"
-    gate = Gate(name="skill", question=question, criteria=tuple(criteria), inputs=inputs)
-    return GateReport(gate=gate, draws={"log loss saved": samples, permutation.name: draws})
+        inputs = incumbent.digests
+    return Findings(tuple(criteria), inputs, draws={saved.name: samples, permutation.name: draws})
 
 
 def _saved(evidence: Evidence, daily: Floats) -> tuple[Criterion, tuple[float, ...]]:

@@ -4,16 +4,18 @@ from contextlib import suppress
 
 import numpy as np
 
-from schemas.contract.judgement import Gate, GateReport
 from schemas.contract.task import Metric
 from workers.judging.evidence import Evidence
+from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import above, not_computable
+from workers.judging.gates.registry import gate
 from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.judging.statistics.false_discovery import adjusted
 from workers.scoring.log_loss import log_losses
 
 
-def judge(evidence: Evidence) -> GateReport:
+@gate("symbols", "Which symbols' students are better than their base rate by themselves?")
+def judge(evidence: Evidence) -> Findings:
     """Diebold-Mariano beside the base rate for each symbol, adjusted after Benjamini and Yekutieli."""
     predictions, settings = evidence.predictions, evidence.settings
     prior, student = (log_losses(predictions.y, p) for p in (predictions.prior, predictions.student))
@@ -45,6 +47,4 @@ def judge(evidence: Evidence) -> GateReport:
     else:
         why = f"no symbol has {settings.min_days} scored rows and says anything but the base rate"
         criterion = not_computable("symbols that pass", why, n=len(names))
-    question = "Which symbols' students are better than their base rate by themselves?"
-    gate = Gate(name="symbols", question=question, criteria=(criterion,), inputs=evidence.inputs)
-    return GateReport(gate=gate, symbols=found, passing=passing)
+    return Findings((criterion,), symbols=found, passing=passing)
