@@ -1,18 +1,22 @@
 """The versions that decide an artifact's bytes, as both planes see them."""
 
+import ast
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import scipy
 import sklearn
 import xgboost
 
+from schemas.contract.code_digest import DECIDING_CODE, code_digest, deciding_files
 from schemas.contract.versions import artifact_versions
 
 ROOT = Path(__file__).parents[2]
@@ -22,14 +26,14 @@ CODE = (
 
 
 def versions_of(root: Path) -> dict[str, str]:
-    """What a fresh process says that imports the packages from `root`."""
+    """Versions that a fresh process computes which imports the packages from `root`."""
     result = subprocess.run([sys.executable, "-c", CODE], cwd=root, capture_output=True, text=True, check=True)
     versions: dict[str, str] = json.loads(result.stdout)
     return versions
 
 
 def test_versions_are_those_of_what_computes() -> None:
-    """Each library's version is what it says of itself, though none is imported to ask."""
+    """Each library's version equals the library's own `__version__`, though none is imported."""
     libraries = {
         "numpy": np.__version__,
         "pyarrow": pa.__version__,
@@ -43,19 +47,166 @@ def test_versions_are_those_of_what_computes() -> None:
     assert found["gurukul"].startswith(f"{version('gurukul')}+")
 
 
-def test_the_codes_version_is_that_of_its_sources(tmp_path: Path) -> None:
-    """Equal sources have one version wherever they lie; a changed, moved or new file of either package another."""
+# Modules that training or ingestion imports and whose code decides no byte of an artifact.
+EXCLUDED = {
+    "schemas.config.costs": "charges of the judged strategies; a label's cost is in the settings",
+    "schemas.config.judgement": "gates, which read artifacts",
+    "schemas.contract.code_digest": "computes the digest",
+    "schemas.contract.device": "names devices; XGBoost's device is in the stored parameters",
+    "schemas.contract.errors": "error classes",
+    "schemas.contract.event": "telemetry",
+    "schemas.contract.identifiers": "accepts or refuses symbols and run ids",
+    "schemas.contract.task": "messages between the planes; an artifact's inputs are in its key",
+    "schemas.contract.versions": "computes the versions",
+    "schemas.files.run_rows": "reads and writes models whose form is decided by the contract and to_json",
+    "schemas.redis.wire": "broker keys and messages",
+    "workers.bars.breeze.credentials": "transport to a vendor",
+    "workers.bars.breeze.http": "transport to a vendor",
+    "workers.bars.breeze.pace": "transport to a vendor",
+    "workers.bars.breeze.sdk": "transport to a vendor",
+    "workers.celery.connection": "connection to the broker",
+    "workers.devices.discovery": "finds and pins devices",
+    "workers.handlers.task_result": "hands results to the orchestrator",
+    "workers.judging.predictions": "reads stored predictions",
+}
+TRAINING = ("workers.handlers.window_tasks", "workers.bars.ingestion")
+
+
+def module_path(module: str) -> Path | None:
+    """The file of a module of this project, relative to the root; None for any other module."""
+    folder = Path(*module.split("."))
+    found = (each for each in (folder.with_suffix(".py"), folder / "__init__.py") if (ROOT / each).is_file())
+    return next(found, None)
+
+
+def imports_of(module: str) -> set[str]:
+    """Modules of this project that a module imports anywhere in its code."""
+    path = module_path(module)
+    assert path is not None
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.split(".")[0] in ("schemas", "workers") and module_path(name)}
+
+
+def import_closure(modules: Iterable[str]) -> set[str]:
+    """The modules and everything of this project that they import, directly or not."""
+    found: set[str] = set()
+    waiting = set(modules)
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        waiting |= imports_of(module) - found
+    return found
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a module holds nothing but a docstring."""
+    return all(isinstance(node, ast.Expr) for node in ast.parse((ROOT / path).read_bytes()).body)
+
+
+def test_all_code_that_training_imports_counts_or_is_excluded_with_a_reason() -> None:
+    """A module that training or ingestion imports is part of the digest or on the list of exclusions, not on both."""
+    counted = set(deciding_files(ROOT))
+    paths = {module: path for module in import_closure(TRAINING) if (path := module_path(module)) is not None}
+    missing = {module for module, path in paths.items() if path not in counted and not is_empty(path)}
+    assert missing == EXCLUDED.keys()
+    assert not counted - {path for path in paths.values()} - {path for path in counted if is_empty(path)}
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """A folder with a copy of both packages, which a test may edit."""
     for package in ("schemas", "workers"):
-        shutil.copytree(ROOT / package, tmp_path / "here" / package, ignore=shutil.ignore_patterns("__pycache__"))
-    root = shutil.copytree(tmp_path / "here", tmp_path / "there")
-    seen = [versions_of(root)]
-    assert versions_of(tmp_path / "here") == seen[0]
-    labels = root / "workers" / "learning" / "labels.py"
-    labels.write_text(labels.read_text().swapcase())
-    seen.append(versions_of(root))
-    (root / "schemas" / "fresh.py").write_text("")
-    seen.append(versions_of(root))
-    (root / "schemas" / "fresh.py").rename(root / "workers" / "fresh.py")
-    seen.append(versions_of(root))
-    assert len({each["gurukul"] for each in seen}) == len(seen)
-    assert len({json.dumps(each | {"gurukul": ""}) for each in seen}) == 1
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace the one occurrence of `old`."""
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def test_comments_docstrings_and_layout_do_not_move_the_version(copies: Path) -> None:
+    """Every deciding module without its comments, printed anew and with another docstring, has the same version."""
+    before = versions_of(copies)
+    for relative in deciding_files(copies):
+        tree = ast.parse((copies / relative).read_bytes())
+        tree.body.insert(0, ast.parse("'Another docstring.'").body[0])
+        (copies / relative).write_text("# A comment.\n" + ast.unparse(tree))
+    assert versions_of(copies) == before
+
+
+def test_code_that_decides_no_byte_does_not_move_the_version(copies: Path) -> None:
+    """Texts of the command line, of the supervisor and of the judges, and a field's help, leave the version alone."""
+    before = versions_of(copies)
+    edit(copies / "workers" / "cli.py", "Start one worker process", "Run one worker process")
+    edit(copies / "schemas" / "config" / "run.py", '"Folder of log files."', '"Where log files are."')
+    for module in ("workers/devices/supervisor.py", "workers/handlers/execute.py", "workers/judging/validation.py"):
+        (copies / module).write_text((copies / module).read_text() + "\nFRESH = 1\n")
+    (copies / "workers" / "reporting" / "fresh.py").write_text("FRESH = 1\n")
+    assert versions_of(copies) == before
+
+
+CHANGES = [
+    (
+        "workers/features/indicators.py",
+        'n: int = 14) -> Array:\n    """Wilder\'s relative',
+        'n: int = 15) -> Array:\n    """',
+    ),
+    ("workers/learning/labels.py", "SIGMA_SPAN = 20", "SIGMA_SPAN = 21"),
+    ("workers/models/logistic.py", "REGULARISATION_C = 0.05", "REGULARISATION_C = 0.06"),
+    ("workers/artifacts/store.py", "compression_level=6", "compression_level=5"),
+    ("schemas/config/run.py", "2.0 * self.slippage_bps", "1.0 * self.slippage_bps"),
+    ("schemas/contract/window.py", "WARMUP_BARS = 150", "WARMUP_BARS = 151"),
+    ("schemas/files/layout.py", "json.dumps(value, indent=2", "json.dumps(value, indent=3"),
+]
+
+
+@pytest.mark.parametrize(("module", "old", "new"), CHANGES, ids=[module for module, _, _ in CHANGES])
+def test_a_changed_constant_moves_the_version(copies: Path, module: str, old: str, new: str) -> None:
+    """Another constant in a deciding module is another version of `gurukul`, and of nothing else."""
+    before = versions_of(copies)
+    edit(copies / module, old, new)
+    after = versions_of(copies)
+    assert after["gurukul"] != before["gurukul"]
+    assert after | {"gurukul": ""} == before | {"gurukul": ""}
+
+
+def test_a_new_module_moves_the_version(copies: Path) -> None:
+    """A module that is added to a deciding folder counts at once."""
+    before = code_digest(copies)
+    (copies / "workers" / "features" / "fresh.py").write_text("FRESH = 1\n")
+    assert code_digest(copies) != before
+
+
+@pytest.mark.parametrize("listed", ["workers/features", "workers/scoring/log_loss.py"])
+def test_missing_code_is_an_error(copies: Path, listed: str) -> None:
+    """A folder or module that is listed and not installed is named in an error; it is not passed over."""
+    assert listed in DECIDING_CODE
+    path = copies / listed
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(FileNotFoundError, match=listed):
+        code_digest(copies)
+
+
+def test_a_missing_definition_is_an_error(copies: Path) -> None:
+    """A definition that is listed and is no longer in its module is named."""
+    edit(copies / "schemas" / "files" / "layout.py", "def to_json(", "def as_json(")
+    with pytest.raises(FileNotFoundError, match="defines no to_json"):
+        code_digest(copies)
+
+
+def test_a_fields_help_text_does_not_count(copies: Path) -> None:
+    """A help text added to a field of the settings leaves the digest; a default moves it."""
+    before = code_digest(copies)
+    settings = copies / "schemas" / "config" / "run.py"
+    edit(settings, "    interval: Interval\n    label: Label\n", "    interval: Interval\n    label: Label = Field()\n")
+    defaulted = code_digest(copies)
+    edit(settings, "label: Label = Field()\n", 'label: Label = Field(description="How a trade ends.")\n')
+    assert code_digest(copies) == defaulted != before
