@@ -2,22 +2,43 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= cpu,local,sample,breeze,flower,dashboard,dev
 
-# Tests that start no fleet. Those that do are kept file by file, and wait for processes for most of their time.
-UNITS := tests/workers/bars tests/controls tests/gpu tests/workers/judging tests/workers/learning tests/orchestrator/releases
+# More processes than cores for tests that start fleets: they wait for other processes most of the time.
+WORKERS ?= 4
+PYTEST := $(BIN)/python -m pytest
 
 ENV ?= staging
 BY ?= $(shell id -un)
 
-.PHONY: setup run test deploy-staging deploy-production rollback chaos bench lint types lock clean
+# Runs targets at once, all of them even if one fails; make names the ones that failed.
+TOGETHER = $(MAKE) --no-print-directory --keep-going --jobs
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run fmt check test units tests deploy-staging deploy-production rollback chaos bench lint types lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '%-18s %s\n' "$$name" "$$text"; done
 
 setup: .venv/.ready  ## make .venv with everything that `run` and `test` need
 
 run: setup  ## the main job on real bars, with an embedded broker
 	$(BIN)/orchestrator run --source sample
 
-test: setup lint types  ## lint, type check and all tests
-	$(BIN)/python -m pytest -n 2 $(UNITS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(UNITS))
+fmt: setup  ## format the code and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: setup  ## lint, types and the tests that start no fleet, all at once (about a minute)
+	@$(TOGETHER) lint types units
+
+test: setup  ## lint, types and every test, all at once (under ten minutes on two cores)
+	@$(TOGETHER) lint types tests
+
+units: setup
+	$(PYTEST) -m "not fleet" -n auto
+
+tests: setup
+	$(PYTEST) -n $(WORKERS) --dist loadgroup
 
 deploy-staging: setup  ## make an approved run live in staging: make deploy-staging RUN=...
 	$(BIN)/orchestrator deploy $(or $(RUN),$(error say which run: RUN=...)) --to staging --by "$(BY)"

@@ -1,10 +1,17 @@
-"""What system tests share: a real server, generated bars, and the programs as a person starts them."""
+"""What tests share: a real server, a real fleet, generated bars, one finished run, and the programs themselves.
 
+A server and a fleet are started once per pytest process; the bars and the finished run are made once per test run,
+whatever the number of pytest-xdist workers. Tests that change the finished run work on a copy.
+"""
+
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,14 +21,52 @@ import numpy as np
 import psutil
 import pytest
 from redis import Redis
+from typer.testing import CliRunner
 
 from orchestrator.broker import embedded as broker
+from orchestrator.cli import cli
+from orchestrator.dispatch.presence_reader import presences
+from tests.waiting import wait_for
 
 SYMBOLS = ("M&M", "BAJAJ-AUTO", "^GSPC")
 FIRST_BAR, LAST_BAR = date(2022, 6, 1), date(2024, 12, 31)
 SPAN = ("--start-date", "2023-06-01", "--end-date", "2024-09-30", "--window-days", "120", "--step-days", "120")
 
-Programme = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).parents[1]
+
+# Tests below these folders start workers, browsers or servers of their own; `make check` leaves them out.
+FLEET_FOLDERS = (ROOT / "tests/system", ROOT / "tests/orchestrator/dashboard")
+FLEET_FIXTURES = {"fleet", "two_device_run"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that starts a fleet, by its folder or by its fixtures."""
+    for item in items:
+        in_folder = any(item.path.is_relative_to(folder) for folder in FLEET_FOLDERS)
+        if in_folder or FLEET_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.fleet)
+
+
+@contextmanager
+def once_per_test_run(temporary: pytest.TempPathFactory, name: str) -> Iterator[tuple[Path, bool]]:
+    """A folder that all pytest-xdist workers share, and whether this worker is the first and must fill it.
+
+    The others wait until the first has left the `with` block; if it failed there, the next one fills the folder.
+    """
+    base = temporary.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    with (base / f"{name}.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = base / f"{name}.done"
+        if done.exists():
+            yield base / name, False
+            return
+        folder = base / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder, True
+        done.touch()
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +109,28 @@ def write_bars(
 @pytest.fixture(scope="session")
 def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of generated daily bars of three symbols."""
-    return write_bars(tmp_path_factory.mktemp("bars"))
+    with once_per_test_run(tmp_path_factory, "bars") as (folder, first):
+        return write_bars(folder) if first else folder
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+    """Flags that send a run's work to a fleet of one device and two slots, on a server of its own."""
+    folder = tmp_path_factory.mktemp("fleet")
+    with broker.embedded() as url, (folder / "fleet.log").open("wb") as log, Redis.from_url(url) as redis:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers", "start", "--devices", "cpu:1x2", "--broker", url],
+            cwd=folder,
+            env=clean_environment(),
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            wait_for(lambda: presences(redis), "the shared fleet")
+            yield "--broker", url, "--no-local-workers"
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 def clean_environment() -> dict[str, str]:
@@ -72,8 +138,27 @@ def clean_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("GURUKUL_")}
 
 
+@dataclass(frozen=True)
+class Completed:
+    """What a command printed and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(*arguments: str, cwd: Path) -> Completed:
+    """Run `orchestrator ...` in this process: for commands that end by themselves and start no workers."""
+    unset = {key: None for key in os.environ if key.startswith("GURUKUL_")}
+    with chdir(cwd):
+        result = CliRunner().invoke(cli, arguments, env=unset, prog_name="orchestrator")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Completed(result.exit_code, result.stdout, result.stderr)
+
+
 def orchestrator(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run `orchestrator ...` as a person would, to its end."""
+    """Run `orchestrator ...` as a process of its own, to its end."""
     return subprocess.run(
         [sys.executable, "-m", "orchestrator", *arguments],
         cwd=cwd,
@@ -86,7 +171,7 @@ def orchestrator(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that ended well: where it lies and the object that it printed."""
+    """A run that ended well: the folder it was started in and the object that it printed."""
 
     cwd: Path
     summary: dict[str, Any]
@@ -109,9 +194,13 @@ def finished_run(cwd: Path, *arguments: str) -> Finished:
 
 @pytest.fixture(scope="session")
 def two_device_run(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The whole run on generated bars and two devices with the embedded broker."""
-    cwd = tmp_path_factory.mktemp("two")
-    return finished_run(cwd, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:2x1", "--run-id", "generated")
+    """The whole run on generated bars, two devices and the embedded broker; tests only read it or copy its folder."""
+    with once_per_test_run(tmp_path_factory, "two") as (cwd, first):
+        printed = cwd / "summary.json"
+        if first:
+            run = finished_run(cwd, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:2x1", "--run-id", "generated")
+            printed.write_text(json.dumps(run.summary))
+        return Finished(cwd, json.loads(printed.read_text()))
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import orchestrator
+from tests.conftest import Finished, command
 
 DATES = ("--start-date", "2024-01-01", "--end-date", "2024-06-30")
 
@@ -14,8 +14,8 @@ def refused(cwd: Path, *arguments: str) -> str:
     """The one line that `run` and `plan` print on stderr; asserts exit 2 and that nothing was written."""
     before = sorted(cwd.rglob("*"))
     lines = []
-    for command in ("run", "plan"):
-        result = orchestrator(command, *arguments, cwd=cwd)
+    for name in ("run", "plan"):
+        result = command(name, *arguments, cwd=cwd)
         assert result.returncode == 2, result.stdout + result.stderr
         assert result.stdout == ""
         (line,) = result.stderr.splitlines()
@@ -70,23 +70,25 @@ def test_an_empty_symbols_file(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path, flag: str) -> None:
     """A file where a folder should be is refused before anything is written, with the flag's name."""
     (tmp_path / "file").write_text("")
-    result = orchestrator("run", "--symbols", "IBM", flag, "file/inside", cwd=tmp_path)
+    result = command("run", "--symbols", "IBM", flag, "file/inside", cwd=tmp_path)
     assert result.returncode == 2, result.stderr
     assert f"{flag} file/inside" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_damaged_ledger_does_not_hide_other_runs(tmp_path: Path) -> None:
-    """`status` of a run whose ledger is cut off says so in one line; `runs` goes on to the others."""
-    orchestrator("run", "--symbols", "IBM", "--end-date", "2006-01-01", "--run-id", "whole", cwd=tmp_path)
+def test_a_damaged_ledger_does_not_hide_other_runs(two_device_run: Finished, tmp_path: Path) -> None:
+    """`status` of a run whose ledger is cut off is one line of error; `runs` still lists the others."""
     folder = tmp_path / "data" / "models"
-    shutil.copytree(folder / "whole", folder / "cut")
+    for name in ("whole", "cut"):
+        shutil.copytree(two_device_run.folder, folder / name)
+        manifest = folder / name / "run.json"
+        manifest.write_text(manifest.read_text().replace('"generated"', f'"{name}"'))
     ledger = folder / "cut" / "ledger.db"
     ledger.write_bytes(ledger.read_bytes()[:9000])
-    result = orchestrator("status", "cut", cwd=tmp_path)
+    result = command("status", "cut", cwd=tmp_path)
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1
-    result = orchestrator("runs", cwd=tmp_path)
+    result = command("runs", cwd=tmp_path)
     assert result.returncode == 0
     assert "whole" in result.stdout
 
@@ -94,16 +96,16 @@ def test_a_damaged_ledger_does_not_hide_other_runs(tmp_path: Path) -> None:
 def test_a_run_id_is_not_taken_twice(tmp_path: Path) -> None:
     """An existing run is never overwritten; the line says how to resume it."""
     (tmp_path / "data" / "models" / "mine").mkdir(parents=True)
-    result = orchestrator("run", "--symbols", "IBM", "--run-id", "mine", cwd=tmp_path)
+    result = command("run", "--symbols", "IBM", "--run-id", "mine", cwd=tmp_path)
     assert result.returncode == 2
     assert "exists already" in result.stderr
     assert list((tmp_path / "data" / "models" / "mine").iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["status", "resume"])
-def test_a_run_that_is_not_there(tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("name", ["status", "resume"])
+def test_a_run_that_is_not_there(tmp_path: Path, name: str) -> None:
     """`status` and `resume` of an unknown run say so and create nothing."""
-    result = orchestrator(command, "ghost", cwd=tmp_path)
+    result = command(name, "ghost", cwd=tmp_path)
     assert result.returncode == 2
     assert "no run ghost" in result.stderr
     assert list(tmp_path.iterdir()) == []
