@@ -15,9 +15,9 @@ from schemas.files.trial_log import Trial, configuration_key
 from workers.bars.series import Floats, Ints
 from workers.judging.book import SESSIONS_A_YEAR
 from workers.judging.evidence import Evidence
-from workers.judging.statistics.diebold_mariano import is_constant
 from workers.judging.statistics.sharpe import sharpe
 from workers.judging.validation import ALWAYS_LONG, MOMENTUM
+from workers.scoring.newey_west import is_constant
 
 # A configuration is tried with its teacher and without.
 VARIANTS = ("student", "alone")

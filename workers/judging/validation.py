@@ -21,8 +21,8 @@ from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, Terms, keep_book, results
 from workers.judging.costs import costs_on, schedule_of
 from workers.judging.predictions import MODELS, Predictions, decode, pool
-from workers.scoring import log_loss as scoring
 from workers.scoring import metrics
+from workers.scoring.log_loss import log_loss, skill
 
 ALWAYS_LONG, MOMENTUM = "always long", "momentum"
 MOMENTUM_BARS = 20
@@ -116,13 +116,13 @@ def scores(predictions: Predictions, name: str, settings: TrainingSettings) -> S
     """How one model's probabilities fared, beside the prior's log loss."""
     y, p = predictions.y, getattr(predictions, name)
     parts = metrics.brier(y, p)
-    loss = scoring.log_loss(y, p)
+    loss = log_loss(y, p)
     ranks = metrics.rank_ic(
         predictions.day, p, predictions.forward_return, lags=overlap_days(predictions, settings) - 1
     )
     return Scores(
         log_loss=loss,
-        skill=scoring.skill(loss, scoring.log_loss(y, predictions.prior)),
+        skill=skill(loss, log_loss(y, predictions.prior)),
         brier=parts.score,
         reliability=parts.reliability,
         resolution=parts.resolution,
@@ -154,7 +154,7 @@ def _each(predictions: Predictions, group: NDArray[Any]) -> dict[str, dict[str, 
 
 def _part(predictions: Predictions, rows: Ints) -> dict[str, Metric]:
     y = predictions.y[rows]
-    prior, student = (scoring.log_loss(y, p[rows]) for p in (predictions.prior, predictions.student))
+    prior, student = (log_loss(y, p[rows]) for p in (predictions.prior, predictions.student))
     traded = rows[predictions.trade[rows]]
     gross = predictions.forward_return[traded]
     return {
@@ -162,7 +162,7 @@ def _part(predictions: Predictions, rows: Ints) -> dict[str, Metric]:
         "positives": int(y.sum()),
         "prior_log_loss": prior,
         "student_log_loss": student,
-        "log_loss_skill": scoring.skill(student, prior),
+        "log_loss_skill": skill(student, prior),
         "trades": len(traded),
         "gross_bps_a_trade": float(gross.mean() * 1e4) if len(traded) else None,
     }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.contract.artifact import Certificate
 from workers.bars.calendar import day_number, day_of
-from workers.bars.series import Floats, Ints
+from workers.bars.series import Ints
 
 MICROSECONDS_A_DAY = 86_400 * 10**6
 SHOWN = 3
@@ -73,20 +73,6 @@ def certify(label: str, end: date, spans: Spans, held_out: Sequence[Sequence[int
         window_label=label, rows=len(spans.decided), models=len(held_out) + 1, spans_checked=checked + len(part),
         violations=tuple(violations),
     )  # fmt: skip
-
-
-def reads_ahead(whole: Floats, prefix: Floats, names: Sequence[str], tolerance: float) -> list[str]:
-    """Sentences on the features whose values change where the bars after the last row are not there.
-
-    Both have shape (rows, features); `prefix` was computed from bars up to its last row. With `tolerance` 0 any bit is
-    a change; a GPU's filters add up in an order that the number of bars decides.
-    """
-    same = np.isclose(whole, prefix, rtol=tolerance, atol=tolerance, equal_nan=True)
-    return [
-        f"feature {name} reads past its bar: {int((~column).sum())} values change without later bars"
-        for name, column in zip(names, same.T, strict=True)
-        if not column.all()
-    ]
 
 
 def _shown(instant: int) -> date:

@@ -14,11 +14,12 @@ from schemas.contract.window import SkipReason, Window
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import Array, take, to_host
 from workers.features.indicators import namespace
+from workers.features.prefix_invariance import reads_ahead
 from workers.features.registry import FEATURE_NAMES, RAW_INDICATORS, frame_of, model_features
 from workers.handlers.task_result import Skip
 from workers.learning import student as students
 from workers.learning import teacher as teachers
-from workers.learning.certificate import Spans, certify, reads_ahead
+from workers.learning.certificate import Spans, certify
 from workers.learning.history import History, Rows, select_rows
 from workers.learning.labels import uniqueness
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section

@@ -9,7 +9,7 @@ from sklearn.metrics import matthews_corrcoef, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
 from workers.bars.series import Floats, Ints
-from workers.judging.statistics.diebold_mariano import Mean, newey_west
+from workers.scoring.newey_west import Mean, newey_west
 
 BINS = 15  # of equal mass
 MIN_RANKED_SYMBOLS = 3

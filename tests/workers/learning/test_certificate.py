@@ -15,8 +15,9 @@ from tests.strategies import daily_walk, examples, label_spans, training_setting
 from workers.bars.calendar import day_number
 from workers.bars.series import Ints
 from workers.features import registry as features
+from workers.features.prefix_invariance import reads_ahead
 from workers.learning import splits, teacher, window
-from workers.learning.certificate import MICROSECONDS_A_DAY, Spans, certify, reads_ahead
+from workers.learning.certificate import MICROSECONDS_A_DAY, Spans, certify
 from workers.learning.history import prepare
 from workers.learning.splits import TAIL, apart, blocks, held_out_sets, split_tail
 from workers.learning.window import train_teacher

@@ -11,8 +11,8 @@ from sklearn import metrics as sklearn_metrics
 from sklearn.calibration import calibration_curve
 
 from tests.strategies import examples
-from workers.judging.statistics.diebold_mariano import newey_west
 from workers.scoring.metrics import auc, brier, ece, equal_bins, hit_rate, mcc, rank_ic
+from workers.scoring.newey_west import newey_west
 
 LEVELS = st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])
 

@@ -3,7 +3,7 @@
 from schemas.contract.judgement import Criterion, Ruling
 from workers.bars.series import Floats
 from workers.judging.statistics.bootstrap import Interval
-from workers.judging.statistics.diebold_mariano import is_constant
+from workers.scoring.newey_west import is_constant
 
 
 def above(

@@ -13,12 +13,12 @@ from schemas.files.layout import sha256_of
 from schemas.files.run_rows import read_model, read_rows
 from workers.bars.series import Floats, Series
 from workers.devices.arrays import to_host
+from workers.features.prefix_invariance import reads_ahead
 from workers.features.registry import FEATURE_NAMES, frame_of, model_features
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import above, at_most
 from workers.judging.gates.registry import gate
-from workers.learning.certificate import reads_ahead
 
 CANARY_CUTS = 8
 

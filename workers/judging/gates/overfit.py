@@ -9,10 +9,10 @@ from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import above, at_most, lack_of_days, not_computable
 from workers.judging.gates.registry import gate
 from workers.judging.statistics import sharpe
-from workers.judging.statistics.diebold_mariano import is_constant
 from workers.judging.statistics.model_comparison import mcs, spa, stepm
 from workers.judging.statistics.overfit import pbo
 from workers.judging.trial_log import Trials, trials_of
+from workers.scoring.newey_west import is_constant
 
 NAMES = ("Sharpe above 0", "length of record", "Sharpe above the best by luck")
 

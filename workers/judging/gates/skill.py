@@ -11,9 +11,10 @@ from workers.judging.gates.registry import gate
 from workers.judging.incumbent import Incumbent, incumbent_of
 from workers.judging.predictions import Predictions
 from workers.judging.statistics.bootstrap import mean_interval
-from workers.judging.statistics.diebold_mariano import ROUNDING, diebold_mariano
+from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.judging.statistics.permutation import permute
 from workers.scoring.log_loss import CLIP
+from workers.scoring.newey_west import ROUNDING
 
 
 @gate("skill", "Do students predict better than each window's base rate, and no worse than simpler ones?")

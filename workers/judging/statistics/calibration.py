@@ -13,9 +13,9 @@ from statsmodels.stats.diagnostic_gen import test_chisquare_binning as chisquare
 
 from workers.bars.series import Floats, Ints
 from workers.judging.statistics.bootstrap import block_length
-from workers.judging.statistics.diebold_mariano import newey_west
 from workers.scoring.log_loss import CLIP
 from workers.scoring.metrics import equal_bins
+from workers.scoring.newey_west import newey_west
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,6 @@ class HosmerLemeshow:
 
     statistic: float
     p: float
-
-
-def spiegelhalter(y: Floats, p: Floats) -> Spiegelhalter:
-    """For independent rows. Source: Spiegelhalter (1986), Probabilistic prediction in patient management."""
-    z = float(_excess(y, p).sum() / np.sqrt(((1 - 2 * p) ** 2 * p * (1 - p)).sum()))
-    return Spiegelhalter(z, float(2 * norm.sf(abs(z))))
 
 
 def spiegelhalter_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Spiegelhalter:

@@ -1,21 +1,18 @@
-"""Is one forecast better than another? On losses of the same days, in order of time."""
+"""The Diebold-Mariano test: is one forecast better than another, on losses of the same days in order of time?"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student_t
-from statsmodels.regression.linear_model import OLS
 from statsmodels.tsa.api import diebold_mariano_test
 
 from workers.bars.series import Floats
-
-SMALLEST = 1e-3  # nats and returns differ by more where they differ at all
-ROUNDING = 1e-12  # of the values' size: a constant's standard deviation is rarely 0 to the last bit
+from workers.scoring.newey_west import is_constant
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mean of loss a less loss b, its statistic, and the one-sided p that a is no better than b."""
+    """Mean of loss a minus loss b, the test's statistic, and the one-sided p of "a is no better than b"."""
 
     mean_difference: float
     statistic: float
@@ -23,25 +20,12 @@ class Comparison:
     n: int
 
 
-@dataclass(frozen=True)
-class Mean:
-    """A mean with a standard error that allows for serial dependence."""
-
-    mean: float
-    error: float
-    t: float
-    n: int
-
-
-def is_constant(x: Floats, size: float | None = None) -> bool:
-    """Whether `x` never moves by more than rounding does of `size`, by default its largest value, or of 1e-3."""
-    return bool(np.ptp(x) <= ROUNDING * max(SMALLEST, np.abs(x).max() if size is None else size))
-
-
 def diebold_mariano(loss_a: Floats, loss_b: Floats, lags: int) -> Comparison:
-    """Diebold and Mariano (1995) with the small-sample correction of Harvey, Leybourne and Newbold (1997).
+    """Compare two forecasts by their losses, arrays of shape (days,).
 
-    ValueError where the two differ by a constant, if at all: that has no error, and would look certain.
+    `lags`: autocorrelations that the variance includes, with Bartlett weights; horizon - 1 for overlapping labels.
+    ValueError if the losses differ by a constant or not at all: the difference then has no standard error.
+    Source: Diebold and Mariano (1995), with the small-sample correction of Harvey, Leybourne and Newbold (1997).
     """
     difference = loss_a - loss_b
     if is_constant(difference, size=max(np.abs(loss_a).max(), np.abs(loss_b).max())):
@@ -54,11 +38,3 @@ def diebold_mariano(loss_a: Floats, loss_b: Floats, lags: int) -> Comparison:
     return Comparison(
         float(difference.mean()), statistic, float(student_t.cdf(statistic, len(loss_a) - 1)), len(loss_a)
     )
-
-
-def newey_west(x: Floats, lags: int) -> Mean:
-    """Mean of `x` and its t by Newey and West's (1987) estimator with Bartlett weights. ValueError if x is constant."""
-    if is_constant(x):
-        raise ValueError("a constant has no error to estimate")
-    fit = OLS(x, np.ones(len(x))).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
-    return Mean(float(fit.params[0]), float(fit.bse[0]), float(fit.tvalues[0]), len(x))

@@ -57,8 +57,3 @@ def expected_max_sharpe(trials: int, deviation: float) -> float:
         return 0.0
     tail = norm.ppf(1.0 - 1.0 / trials), norm.ppf(1.0 - 1.0 / (trials * np.e))
     return float(deviation * ((1.0 - np.euler_gamma) * tail[0] + np.euler_gamma * tail[1]))
-
-
-def deflated_sharpe_ratio(returns: Floats | Moments, deviation: float, trials: int) -> float:
-    """Probability that the true ratio is above the best to expect of so many trials by luck; see above for both."""
-    return probabilistic_sharpe_ratio(returns, expected_max_sharpe(trials, deviation))

@@ -3,7 +3,6 @@
 import arch.data.sp500
 import numpy as np
 import pytest
-from arch.bootstrap import StationaryBootstrap
 
 from workers.bars.series import Floats
 from workers.judging.statistics.bootstrap import Interval, block_length, mean_interval, sharpe_interval
@@ -119,14 +118,3 @@ def test_interval_of_the_index_sharpe_ratio(index_returns: Floats) -> None:
     assert (found.block, found.n, found.mean) == (10.0, 5030, sharpe(index_returns))
     assert (found.low * YEAR, found.high * YEAR) == pytest.approx((-0.0879, 0.6592), abs=5e-5)
     assert np.quantile(found.draws, [0.025, 0.975]) == pytest.approx([found.low, found.high])
-
-
-@pytest.mark.parametrize(
-    ("method", "low", "high"),
-    [("percentile", -0.0879, 0.6592), ("basic", -0.0937, 0.6534), ("bca", -0.0864, 0.6606)],
-)
-def test_other_intervals_say_the_same(index_returns: Floats, method: str, low: float, high: float) -> None:
-    """Arch's other intervals on the same draws differ by less than a hundredth of a year's ratio."""
-    bootstrap = StationaryBootstrap(10, index_returns, seed=12345)
-    found = bootstrap.conf_int(sharpe, 1000, method=method)[:, 0] * YEAR
-    assert found == pytest.approx([low, high], abs=5e-5)

@@ -1,4 +1,4 @@
-"""Diebold and Mariano's test and Newey and West's error, against their formulas and in worlds of known truth."""
+"""The Diebold-Mariano test against its formula, statsmodels, and worlds whose truth is known."""
 
 import numpy as np
 import pytest
@@ -6,20 +6,11 @@ from scipy.stats import t as student_t
 from statsmodels.regression.linear_model import OLS
 from statsmodels.tsa.api import diebold_mariano_test
 
-from workers.bars.series import Floats
-from workers.judging.statistics.diebold_mariano import diebold_mariano, newey_west
+from tests.workers.scoring.test_newey_west import newey_west_error
+from workers.judging.statistics.diebold_mariano import diebold_mariano
 
 # Fifteen squared errors of two forecasts, the first of them closer.
 CLOSE, ROUGH = np.random.default_rng(15).normal(0, [[0.8], [1.3]], (2, 15)) ** 2
-
-
-def newey_west_error(x: Floats, lags: int) -> float:
-    """The estimator written out: weights fall in a line to 0 beyond the last lag."""
-    n, centred = len(x), x - x.mean()
-    total = (centred**2).sum()
-    for lag in range(1, lags + 1):
-        total += 2 * (1 - lag / (lags + 1)) * (centred[lag:] * centred[:-lag]).sum()
-    return float(np.sqrt(total) / n)
 
 
 @pytest.mark.parametrize("lags", [0, 1, 2, 4])
@@ -76,20 +67,3 @@ def test_lags_take_in_overlap() -> None:
     )
     assert blind > 0.2
     assert seeing < 0.12
-
-
-@pytest.mark.parametrize("lags", [0, 3, 9])
-def test_error_of_a_mean_is_its_formula(lags: int) -> None:
-    """Newey and West's error, written out, and the mean over it."""
-    x = np.convolve(np.random.default_rng(3).normal(size=204), np.ones(5), "valid") + 0.2
-    found = newey_west(x, lags)
-    assert (found.mean, found.n) == (pytest.approx(x.mean()), 200)
-    assert found.error == pytest.approx(newey_west_error(x, lags), rel=1e-12)
-    assert found.t == pytest.approx(found.mean / found.error)
-
-
-@pytest.mark.parametrize("value", [0.0, 0.1, 3.0])
-def test_a_constant_has_no_error(value: float) -> None:
-    """A constant is refused, never an infinite t."""
-    with pytest.raises(ValueError, match="constant"):
-        newey_west(np.full(300, value), 3)

@@ -52,6 +52,7 @@ def test_index_without_drift_is_no_zero(n: int, mean: float) -> None:
     found = np.array([psi(a, b) for a, b in draws])
     assert found.mean() == pytest.approx(9 * 2 / n, rel=0.08)
     assert found.mean() == pytest.approx(mean, rel=0.08)
+    assert np.quantile(found, 0.95) == pytest.approx(0.297 * 123 / n, rel=0.15)
     assert ((found > 0.1).mean() > 0.6) == (n == 123)
 
 
