@@ -1,6 +1,5 @@
 """What a run's judgement left, as the page Results needs it: verdict, charts, importances. Read from disk alone."""
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from schemas.config.judgement import GateSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.judgement import Recommendation, Ruling, Statistics, Validation
 from schemas.contract.task import Role, Status
+from schemas.files import feature_importance
 from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_model, read_rows
 
@@ -125,9 +125,8 @@ def importances(layout: RunLayout) -> tuple[dict[str, float], int]:
     rows = [row for row in read_rows(layout, Role.TEACHER) if row.status is Status.SUCCESS]
     totals: dict[str, float] = {}
     for row in rows:
-        path = layout.artifact(row.window_label, Role.TEACHER) / "feature_importance.csv"
-        for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
-            totals[line["feature"]] = totals.get(line["feature"], 0.0) + float(line["importance"])
+        for name, share in feature_importance.read(layout.artifact(row.window_label, Role.TEACHER)).items():
+            totals[name] = totals.get(name, 0.0) + share
     means = {name: total / len(rows) for name, total in totals.items()}
     return dict(sorted(means.items(), key=lambda pair: -pair[1])), len(rows)
 

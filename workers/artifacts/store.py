@@ -22,6 +22,7 @@ from schemas.contract.artifact import (
     key_of,
 )
 from schemas.contract.errors import DataError
+from schemas.files import feature_importance
 from schemas.files.layout import artifact_folder, sha256_of, to_json
 from schemas.files.run_rows import read_model, write_model
 from workers.features.registry import FEATURE_NAMES
@@ -66,7 +67,9 @@ def write_teacher(target: Path, inputs: TeacherInputs, histories: Mapping[str, H
     with artifact_folder(target) as folder:
         (folder / MODEL_UBJ).write_bytes(bytes(teacher.booster.save_raw("ubj")))
         (folder / LABELS).write_bytes(_labels_csv(histories, taught))
-        (folder / "feature_importance.csv").write_text(_importance_csv(teacher.booster, taught.features))
+        (folder / feature_importance.FILE_NAME).write_text(
+            feature_importance.encode(importance(teacher.booster, taught.features))
+        )
         write_model(folder / CERTIFICATE, taught.certificate)
         metadata = TeacherMetadata(
             **dict(inputs),
@@ -192,11 +195,6 @@ def _labels_csv(histories: Mapping[str, History], taught: TaughtWindow) -> bytes
     # Arrow's own zlib, whose version is pyarrow's; Python's is whatever the host has.
     compressed: bytes = pa.Codec("gzip", compression_level=6).compress(buffer.getvalue(), asbytes=True)
     return compressed
-
-
-def _importance_csv(booster: xgb.Booster, features: tuple[str, ...]) -> str:
-    rows = (f"{name},{share!r},{rank}" for name, share, rank in importance(booster, features))
-    return "\n".join(["feature,importance,rank", *rows]) + "\n"
 
 
 def _predictions(symbol: str, history: History, student: TrainedStudent) -> pa.Table:

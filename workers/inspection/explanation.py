@@ -1,6 +1,5 @@
 """One window from what is stored of it: its rows and their spans, how they were used, what came of them."""
 
-import csv
 from collections import Counter
 from typing import Any
 
@@ -12,6 +11,7 @@ from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetad
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.requests import Explanation, LabelledRow, Part, WindowQuestion
 from schemas.contract.task import Role
+from schemas.files import feature_importance
 from schemas.files.run_rows import read_model
 from workers.artifacts.store import CERTIFICATE, METADATA, read_labels
 from workers.inspection.run_lookup import manifest_of, window_of
@@ -46,8 +46,6 @@ def _explain(question: WindowQuestion) -> Explanation:
     rows += [_scored(row) for row in scored.to_pylist()]
     mine = labels.filter(pa.compute.equal(labels["symbol"], window.symbol))
     barriers = Counter(Barrier(code).name.lower() for code in mine["barrier"].to_pylist())
-    with (teacher / "feature_importance.csv").open() as file:
-        importance = [(row["feature"], float(row["importance"])) for row in csv.DictReader(file)]
     return Explanation(
         window=window,
         parts=tuple(_part(name, found) for name in PARTS if (found := [row for row in rows if row.part == name])),
@@ -55,7 +53,7 @@ def _explain(question: WindowQuestion) -> Explanation:
         rows=tuple(rows) if question.rows else (),
         ties=int(np.sum(mine["tie"].to_numpy())),
         barriers=dict(barriers),
-        importance=tuple(importance[:SHOWN_FEATURES]),
+        importance=tuple(feature_importance.read(teacher).items())[:SHOWN_FEATURES],
         certificate=read_model(teacher / CERTIFICATE, Certificate),
         teacher=read_model(teacher / METADATA, TeacherMetadata),
         student=read_model(student / METADATA, StudentMetadata),

@@ -1,6 +1,5 @@
 """Draw every chart of an audit bundle from what a run stored: a picture, and the data that the page draws it from."""
 
-import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from schemas.config.judgement import GATES
 from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import GateReport
 from schemas.contract.task import Role, Status
+from schemas.files import feature_importance
 from schemas.files.layout import RunLayout, sha256_of, to_json, write_atomic
 from schemas.files.run_rows import read_model, read_rows
 from workers.judging.evidence import Evidence, load
@@ -81,10 +81,9 @@ def _importance(layout: RunLayout, rows: list[RunRow]) -> Mapping[str, Mapping[s
     shares: dict[str, dict[str, list[float]]] = {}
     for row in rows:
         if row.status is Status.SUCCESS:
-            path = layout.artifact(row.window_label, Role.TEACHER) / "feature_importance.csv"
-            for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
-                start = shares.setdefault(str(row.start), {})
-                start.setdefault(line["feature"], []).append(float(line["importance"]))
+            start = shares.setdefault(str(row.start), {})
+            for feature, share in feature_importance.read(layout.artifact(row.window_label, Role.TEACHER)).items():
+                start.setdefault(feature, []).append(share)
     return {start: {name: float(np.mean(x)) for name, x in each.items()} for start, each in shares.items()}
 
 
