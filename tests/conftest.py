@@ -157,9 +157,9 @@ def command(*arguments: str, cwd: Path) -> Completed:
     return Completed(result.exit_code, result.stdout, result.stderr)
 
 
-def orchestrator(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def orchestrator(*arguments: str, cwd: Path) -> Completed:
     """Run `orchestrator ...` as a process of its own, to its end."""
-    return subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "orchestrator", *arguments],
         cwd=cwd,
         env=clean_environment(),
@@ -167,6 +167,7 @@ def orchestrator(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]
         text=True,
         timeout=240,
     )
+    return Completed(result.returncode, result.stdout, result.stderr)
 
 
 @dataclass(frozen=True)
@@ -186,8 +187,12 @@ class Finished:
 
 
 def finished_run(cwd: Path, *arguments: str) -> Finished:
-    """Run `orchestrator run --json ...`; fails the test with all that was printed unless it exits 0."""
-    result = orchestrator("run", "--json", *arguments, cwd=cwd)
+    """Run `orchestrator run --json ...`; fails the test with all that was printed unless it exits 0.
+
+    A run on a fleet that is already there runs in this process; one that starts its own workers is a process.
+    """
+    program = command if "--no-local-workers" in arguments else orchestrator
+    result = program("run", "--json", *arguments, cwd=cwd)
     assert result.returncode == 0, result.stderr + result.stdout
     return Finished(cwd, json.loads(result.stdout.splitlines()[-1]))
 

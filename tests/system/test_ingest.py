@@ -18,9 +18,10 @@ from tests.conftest import (
     LAST_BAR,
     SPAN,
     SYMBOLS,
+    Finished,
     clean_environment,
+    command,
     finished_run,
-    orchestrator,
     processes_about,
     tree,
     write_bars,
@@ -53,20 +54,21 @@ def staged(cwd: Path) -> set[Path]:
     return set(bars_of(cwd).folder.glob(".staged-ingest*/*.parquet"))
 
 
-def test_ingest_and_run_share_one_path(bars: Path, tmp_path: Path) -> None:
+def test_ingest_and_run_share_one_path(
+    bars: Path, two_device_run: Finished, fleet: tuple[str, ...], tmp_path: Path
+) -> None:
     """`ingest` stores the bytes that `run` does; a run with --skip-fetch then trains on them, no source read."""
-    result = orchestrator("ingest", "--source", f"csv:{bars}", "--json", cwd=tmp_path)
+    result = command("ingest", "--source", f"csv:{bars}", "--json", *fleet, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     table = table_in(tmp_path)
     assert CoverageTable.model_validate_json(result.stdout.splitlines()[-1]) == table
     assert sorted(table.symbols) == sorted(SYMBOLS)
     report = bars_of(tmp_path).report.read_text()
     assert all(symbol.replace("&", "&amp;") in report for symbol in SYMBOLS)
-    (tmp_path / "other").mkdir()
-    run = finished_run(tmp_path / "other", "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1")
-    assert parquets(tmp_path) == parquets(tmp_path / "other")
-    skipping = finished_run(tmp_path, "--source", "csv:gone", "--skip-fetch", *SPAN, "--devices", "cpu:1x1")
-    assert skipping.summary["windows"] == run.summary["windows"]
+    assert parquets(tmp_path) == parquets(two_device_run.cwd)
+    skipping = finished_run(tmp_path, "--source", "csv:gone", "--skip-fetch", *SPAN, *fleet)
+    assert skipping.summary["windows"] == two_device_run.summary["windows"]
+    assert tree(skipping.folder / "windows") == tree(two_device_run.folder / "windows")
     assert "data_ingestion" not in skipping.summary["phases"]
 
 
@@ -86,11 +88,13 @@ def broken(folder: Path, lines: list[str]) -> Path:
     ],
     ids=["text in a price", "two bars of one day", "bad timestamp", "no rows"],
 )
-def test_a_broken_file_is_named_and_nothing_written(tmp_path: Path, lines: list[str], words: list[str]) -> None:
+def test_a_broken_file_is_named_and_nothing_written(
+    fleet: tuple[str, ...], tmp_path: Path, lines: list[str], words: list[str]
+) -> None:
     """--validate-only says file, line and what is wrong, of the bad symbol alone, and leaves no file."""
     folder = broken(tmp_path / "bars", lines)
     before = tree(tmp_path)
-    result = orchestrator("ingest", "--source", f"csv:{folder}", "--validate-only", "--json", cwd=tmp_path)
+    result = command("ingest", "--source", f"csv:{folder}", "--validate-only", "--json", *fleet, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert tree(tmp_path) == before
     table = CoverageTable.model_validate_json(result.stdout.splitlines()[-1])
@@ -99,10 +103,10 @@ def test_a_broken_file_is_named_and_nothing_written(tmp_path: Path, lines: list[
     assert all(word in said for word in words), said
 
 
-def test_a_run_goes_on_without_a_rejected_symbol(tmp_path: Path) -> None:
+def test_a_run_goes_on_without_a_rejected_symbol(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """The bad symbol's windows are skipped as rejected_data, with file and line; the others are trained."""
     folder = broken(tmp_path / "bars", [GOOD[0], "2024-01-02,10,11,9,-1,5"])
-    run = finished_run(tmp_path, "--source", f"csv:{folder}", *SPAN, "--devices", "cpu:1x1")
+    run = finished_run(tmp_path, "--source", f"csv:{folder}", *SPAN, *fleet)
     assert run.summary["skip_reasons"][SkipReason.REJECTED_DATA] > 0
     assert run.summary["windows"]["student"]["success"] > 0
     rows = json.loads((run.folder / "teacher_runs.json").read_text())
@@ -113,12 +117,12 @@ def test_a_run_goes_on_without_a_rejected_symbol(tmp_path: Path) -> None:
     assert "BAD" not in parquets(tmp_path)
 
 
-def test_symbols_with_one_anothers_bars_are_rejected(tmp_path: Path) -> None:
+def test_symbols_with_one_anothers_bars_are_rejected(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """One file under two names: neither is stored for training, each names the other."""
     folder = write_bars(tmp_path / "bars", ("ONE", "TWO"))
     (folder / "COPY").mkdir()
     (folder / "COPY" / "1day").symlink_to(folder / "ONE" / "1day")
-    result = orchestrator("ingest", "--source", f"csv:{folder}", cwd=tmp_path)
+    result = command("ingest", "--source", f"csv:{folder}", *fleet, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     table = table_in(tmp_path)
     assert (set(table.symbols), set(table.rejected)) == ({"TWO"}, {"ONE", "COPY"})
@@ -127,52 +131,50 @@ def test_symbols_with_one_anothers_bars_are_rejected(tmp_path: Path) -> None:
     assert set(parquets(tmp_path)) == {"TWO.parquet"}, "what is rejected replaces nothing"
 
 
-def test_nothing_that_may_reach_a_model_is_a_failure(tmp_path: Path) -> None:
+def test_nothing_that_may_reach_a_model_is_a_failure(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """With every symbol rejected `ingest` and `run` end with 3 and say of the first why."""
     folder = tmp_path / "bars"
     folder.mkdir()
     (folder / "BAD.csv").write_text(f"{HEADER}\n2024-01-01,10,11,9,x,5\n")
-    for command in ("ingest", "run"):
-        dates = ("--start-date", "2024-01-01", "--end-date", "2024-06-30") if command == "run" else ()
-        result = orchestrator(command, "--source", f"csv:{folder}", *dates, cwd=tmp_path)
+    for name in ("ingest", "run"):
+        dates = ("--start-date", "2024-01-01", "--end-date", "2024-06-30") if name == "run" else ()
+        result = command(name, "--source", f"csv:{folder}", *dates, *fleet, cwd=tmp_path)
         assert result.returncode == 3, result.stdout + result.stderr
         assert "none of 1 symbols may reach a model; first BAD: bad_cell" in result.stdout
         assert "Traceback" not in result.stdout + result.stderr
 
 
-def test_daily_bars_are_not_taken_for_minutes(tmp_path: Path) -> None:
+def test_daily_bars_are_not_taken_for_minutes(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """Bars whose spacing is not the interval are rejected with both."""
     (tmp_path / "DAILY.csv").write_text("\n".join([HEADER, *GOOD]) + "\n")
-    result = orchestrator("ingest", "--source", "csv:.", "--interval", "5minute", "--validate-only", cwd=tmp_path)
+    result = command("ingest", "--source", "csv:.", "--interval", "5minute", "--validate-only", *fleet, cwd=tmp_path)
     assert result.returncode == 3
     assert "1440 minutes apart" in result.stdout and "5minute" in result.stdout
 
 
-def test_a_rejected_symbol_leaves_the_table_when_it_is_mended(tmp_path: Path) -> None:
+def test_a_rejected_symbol_leaves_the_table_when_it_is_mended(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """coverage.json has each symbol once: rejected while it is bad, stored once it is not."""
     folder = write_bars(tmp_path / "bars", ("GOOD", "SICK"))
     path = folder / "SICK" / "1day" / "bars.csv"
     whole = path.read_text()
     path.write_text(whole + "2025-01-02,1,2,3\n")
-    assert orchestrator("ingest", "--source", f"csv:{folder}", cwd=tmp_path).returncode == 0
+    assert command("ingest", "--source", f"csv:{folder}", *fleet, cwd=tmp_path).returncode == 0
     assert set(table_in(tmp_path).rejected) == {"SICK"}
     path.write_text(whole)
-    result = orchestrator("ingest", "--source", f"csv:{folder}", "--symbols", "SICK", cwd=tmp_path)
+    result = command("ingest", "--source", f"csv:{folder}", "--symbols", "SICK", *fleet, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (set(table_in(tmp_path).symbols), table_in(tmp_path).rejected) == ({"GOOD", "SICK"}, {})
 
 
-def test_a_killed_ingestion_leaves_old_bars_or_new(tmp_path: Path) -> None:
+def test_a_killed_ingestion_leaves_old_bars_or_new(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """Killed or interrupted, an ingestion leaves the whole old store, table and all; once more, and it is new."""
     symbols = tuple(f"S{number:02}" for number in range(24))
     old, new, cwd = tmp_path / "old", tmp_path / "new", tmp_path / "cwd"
     write_bars(old, symbols)
     write_bars(new, symbols, last=LAST_BAR - timedelta(days=10))
-    for folder, source in ((cwd, old), (tmp_path / "wanted", new)):
-        folder.mkdir()
-        assert orchestrator("ingest", "--source", f"csv:{source}", cwd=folder).returncode == 0
-    before, after = parquets(cwd), parquets(tmp_path / "wanted")
-    assert before.keys() == after.keys() and all(before[name] != after[name] for name in before)
+    cwd.mkdir()
+    assert command("ingest", "--source", f"csv:{old}", *fleet, cwd=cwd).returncode == 0
+    before, found = parquets(cwd), []
     for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
         left = staged(cwd)
         process = subprocess.Popen(
@@ -184,54 +186,56 @@ def test_a_killed_ingestion_leaves_old_bars_or_new(tmp_path: Path) -> None:
         output = process.communicate()[0].decode()
         assert "Traceback" not in output
         wait_for(lambda: not processes_about(str(cwd)), "the end of its workers")
-        found = parquets(cwd)
-        assert found in (before, after)
-        assert process.returncode == code or (process.returncode == 0 and found == after), output
+        found.append((process.returncode, code, parquets(cwd), output))
         table_in(cwd)
-    assert orchestrator("ingest", "--source", f"csv:{new}", cwd=cwd).returncode == 0
-    assert parquets(cwd) == after
+    assert command("ingest", "--source", f"csv:{new}", *fleet, cwd=cwd).returncode == 0
+    after = parquets(cwd)
+    assert before.keys() == after.keys() and all(before[name] != after[name] for name in before)
+    for ended, code, stored, output in found:
+        assert stored in (before, after)
+        assert ended == code or (ended == 0 and stored == after), output
     assert set(table_in(cwd).symbols) == set(symbols)
     assert not [*tmp_path.rglob(".tmp-*"), *tmp_path.rglob(".staged-*")]
 
 
-def test_what_is_too_short_to_train_is_said(tmp_path: Path) -> None:
+def test_what_is_too_short_to_train_is_said(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """Good bars that are too few for one window are stored, and named with what a window needs."""
     folder = write_bars(tmp_path / "bars", ("NEW",), last=date(2022, 9, 30))
-    result = orchestrator("ingest", "--source", f"csv:{folder}", "--validate-only", cwd=tmp_path)
+    result = command("ingest", "--source", f"csv:{folder}", "--validate-only", *fleet, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "too short to train: NEW; the first window needs 195 bars" in result.stdout
 
 
-def test_a_damaged_table_is_named_before_any_work(bars: Path, tmp_path: Path) -> None:
+def test_a_damaged_table_is_named_before_any_work(bars: Path, fleet: tuple[str, ...], tmp_path: Path) -> None:
     """A coverage.json that cannot be read ends `ingest` and a run on stored bars with its name and what to do."""
     path = bars_of(tmp_path).coverage
     path.parent.mkdir(parents=True)
     path.write_text('{"symbols": {"M&M": {}}}')
-    result = orchestrator("ingest", "--source", f"csv:{bars}", cwd=tmp_path)
+    result = command("ingest", "--source", f"csv:{bars}", *fleet, cwd=tmp_path)
     assert result.returncode == 2
     assert "coverage.json" in result.stderr and "remove it, then ingest" in result.stderr
     assert not parquets(tmp_path)
-    result = orchestrator("run", "--source", "csv:gone", "--skip-fetch", *SPAN, cwd=tmp_path)
+    result = command("run", "--source", "csv:gone", "--skip-fetch", *SPAN, *fleet, cwd=tmp_path)
     assert result.returncode == 2
     assert "remove it, then ingest" in result.stderr
 
 
-def test_a_vendor_that_slips_another_symbols_bars_in_spoils_nothing(tmp_path: Path) -> None:
+def test_a_vendor_that_slips_another_symbols_bars_in_spoils_nothing(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """Rejected twins leave the stored bars of both, so that the next night's increment is added to good ones."""
     bars = write_bars(tmp_path / "bars", ("ONE", "TWO"))
     one, two = (bars / name / "1day" / "bars.csv" for name in ("ONE", "TWO"))
     whole = one.read_text()
     good = whole.splitlines()
     one.write_text("\n".join(good[:-3]) + "\n")
-    assert orchestrator("ingest", "--source", f"csv:{bars}", cwd=tmp_path).returncode == 0
+    assert command("ingest", "--source", f"csv:{bars}", *fleet, cwd=tmp_path).returncode == 0
     before = parquets(tmp_path)
     one.write_text(two.read_text())
-    assert orchestrator("ingest", "--source", f"csv:{bars}", "--incremental", cwd=tmp_path).returncode == 3
+    assert command("ingest", "--source", f"csv:{bars}", "--incremental", *fleet, cwd=tmp_path).returncode == 3
     assert set(table_in(tmp_path).rejected) == {"ONE", "TWO"}
     assert parquets(tmp_path) == before
     one.write_text("\n".join([good[0], *good[-3:]]) + "\n")
-    assert orchestrator("ingest", "--source", f"csv:{bars}", "--incremental", cwd=tmp_path).returncode == 0
+    assert command("ingest", "--source", f"csv:{bars}", "--incremental", *fleet, cwd=tmp_path).returncode == 0
     (tmp_path / "fresh").mkdir()
     one.write_text(whole)
-    assert orchestrator("ingest", "--source", f"csv:{bars}", cwd=tmp_path / "fresh").returncode == 0
+    assert command("ingest", "--source", f"csv:{bars}", *fleet, cwd=tmp_path / "fresh").returncode == 0
     assert parquets(tmp_path) == parquets(tmp_path / "fresh")
