@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workers.bars.files.csv import CsvFolder
+from workers.bars.sources.source_protocol import SourceRequest
 
 MINUTES = 375  # of a session of India's exchanges
 ROWS = 281_000
@@ -50,7 +51,7 @@ def compare(name: str, rows: int, pandas: Read, folder: Path) -> None:
     """One line of the table."""
 
     def ours() -> None:
-        assert len(CsvFolder(folder, "1minute", ZONE).read("A")) == rows
+        assert len(CsvFolder(SourceRequest(str(folder), "1minute", ZONE)).read("A")) == rows
 
     best = {pandas: np.inf, ours: np.inf}
     for _ in range(REPETITIONS):
@@ -91,7 +92,7 @@ def measure(path: Path, what: str) -> tuple[float, float, float]:
     """Seconds, and the peak memory of this process in MB before and after."""
     before = peak_mb()
     begun = time.perf_counter()
-    source = CsvFolder(path, "1minute", ZONE)
+    source = CsvFolder(SourceRequest(str(path), "1minute", ZONE))
     if what == "symbols":
         assert len(source.symbols()) == BIG_SYMBOLS
     elif what == "read":

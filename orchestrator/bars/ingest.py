@@ -20,7 +20,8 @@ from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.worker_process import ask
 from orchestrator.terminal.console import Console, report_ignored_files
 from orchestrator.terminal.live_view import LiveView
-from schemas.config.run import BarsSettings, IngestConfig, SourceKind, split_source
+from schemas.config.run import BarsSettings, IngestConfig
+from schemas.config.sources import split_source
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import PhaseError, RequestError
 from schemas.contract.event import EventStatus, EventType, Phase
@@ -71,7 +72,7 @@ def _look(config: IngestConfig, *, read: bool) -> tuple[BarsSettings, PreflightR
 
 def _days(config: IngestConfig) -> tuple[date | None, date | None]:
     """The days to store. A vendor is asked for no day that is not over yet."""
-    if split_source(config.source)[0] is not SourceKind.BREEZE:
+    if not split_source(config.source)[0].needs_dates:
         return config.start_date, config.end_date
     if config.start_date is None:
         raise RequestError("--start-date is missing: say from which day on to fetch")

@@ -13,8 +13,9 @@ from pydantic.fields import FieldInfo
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from orchestrator.runs.settings import ENV_PREFIX, SAMPLE_SPAN, TABLES, flag_of, resolve
+from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of, resolve
 from schemas.config.run import BarsConfig
+from schemas.config.sources import default_dates
 from schemas.contract.errors import ExitCode, GurukulError
 
 SWITCHES = {
@@ -84,7 +85,7 @@ def _shown(name: str, field: FieldInfo) -> str | None:
     if name in SWITCHES:
         return None
     if field.is_required():
-        return f"sample: {SAMPLE_SPAN[name]}"
+        return f"sample: {default_dates('sample')[name]}"
     return None if field.default in (None, (), "") else str(field.default)
 
 

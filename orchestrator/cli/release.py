@@ -280,15 +280,14 @@ def _split(symbols: str | None) -> tuple[str, ...]:
 
 
 def _source(source: str | None) -> str | None:
-    from schemas.config.run import split_source
+    from schemas.config.sources import absolute_source
 
     if source is None:
         return None
     try:
-        kind, folder = split_source(source)
+        return absolute_source(source)
     except ValueError as error:
         raise RequestError(f"--source: {error}") from None
-    return f"{kind}:{Path(folder).absolute()}" if folder else source
 
 
 def _day(text: str | None) -> date | None:

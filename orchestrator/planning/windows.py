@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from math import ceil
 
-from schemas.config.run import Interval, RunConfig, SourceKind, split_source
+from schemas.config.run import Interval, RunConfig
+from schemas.config.sources import split_source
 from schemas.contract.coverage import Coverage, CoverageTable
 from schemas.contract.window import WARMUP_BARS, PlannedWindow, Scope, SkipReason, Window
 
@@ -39,9 +40,9 @@ def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days
 def days_to_fetch(config: RunConfig, today: date) -> tuple[date | None, date | None]:
     """First and last day that a vendor is asked for: warm-up, windows and scored blocks, up to yesterday.
 
-    A source that is not fetched is read whole: (None, None).
+    A source that needs no dates is read whole: (None, None).
     """
-    if split_source(config.source)[0] is not SourceKind.BREEZE:
+    if not split_source(config.source)[0].needs_dates:
         return None, None
     sessions = ceil(WARMUP_BARS / BARS_A_SESSION[config.interval])
     first = config.start_date - timedelta(days=ceil(sessions * DAYS_A_SESSION) + HOLIDAYS)

@@ -3,21 +3,18 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from schemas.config.run import IngestConfig, ReleaseConfig, RunConfig
+from schemas.config.sources import default_dates
 from schemas.contract.base import Frozen
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_symbol, redact
 
 ENV_PREFIX = "GURUKUL_"
-
-# What the sample's seven symbols have in common; asked for where a run on it names no dates.
-SAMPLE_SPAN = {"start_date": date(2004, 8, 19), "end_date": date(2013, 3, 1)}
 
 FLAGS = {"telemetry": "--enable-telemetry", "local_workers": "--no-local-workers", "json_summary": "--json"}
 
@@ -56,8 +53,8 @@ def resolve(
         if "symbols" in values:
             raise RequestError("--symbols and --symbols-file exclude each other; give one")
         values["symbols"] = read_symbols(Path(str(values["symbols_file"])))
-    if kind is RunConfig and values.get("source", "sample") == "sample":
-        values = SAMPLE_SPAN | values
+    if kind is RunConfig:
+        values = default_dates(str(values.get("source", "sample"))) | values
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -1,7 +1,6 @@
 """Everything that can be set for a run. Each field is also a flag, an environment variable and a TOML key."""
 
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -10,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.config.costs import CostRates, Costs
 from schemas.config.judgement import GateSettings
+from schemas.config.sources import SOURCES, absolute_source, split_source
 from schemas.contract.base import Frozen
 from schemas.contract.device import parse_devices
 from schemas.contract.identifiers import RunId, Symbol
@@ -18,16 +18,6 @@ from schemas.contract.window import PANEL, Scope
 Interval = Literal["1minute", "5minute", "30minute", "1day"]
 
 
-class SourceKind(StrEnum):
-    """Where bars come from: the packaged sample, a folder of CSV or Parquet files, or ICICI Direct's Breeze."""
-
-    SAMPLE = "sample"
-    CSV = "csv"
-    PARQUET = "parquet"
-    BREEZE = "breeze"
-
-
-WITHOUT_FOLDER = (SourceKind.SAMPLE, SourceKind.BREEZE)
 NO_CALENDAR, NSE, NEW_YORK = "none", "NSE", "XNYS"
 
 
@@ -156,8 +146,8 @@ class BarsConfig(Frozen):
     @field_validator("second_source")
     @classmethod
     def _second_folder(cls, value: str | None) -> str | None:
-        if value is not None and split_source(value)[0] in WITHOUT_FOLDER:
-            raise ValueError("is not csv:DIR or parquet:DIR")
+        if value is not None and not split_source(value)[0].has_folder:
+            raise ValueError(f"is not {' or '.join(kind.form for kind in SOURCES.values() if kind.has_folder)}")
         return value
 
     @field_validator("timezone")
@@ -186,19 +176,19 @@ class BarsConfig(Frozen):
     def _fleet(self) -> Self:
         if self.broker is None and not self.local_workers:
             raise ValueError("--no-local-workers needs --broker: without one there is no fleet to use")
-        if self.corporate_actions and split_source(self.source)[0] is SourceKind.SAMPLE:
-            raise ValueError("the sample is adjusted already; leave --corporate-actions out")
+        if self.corporate_actions and split_source(self.source)[0].is_adjusted:
+            raise ValueError(f"bars of {self.source} are adjusted already; leave --corporate-actions out")
         return self
 
     def bars(self, first: date | None, last: date | None, *, incremental: bool = False) -> BarsSettings:
         """What travels to whoever reads bars; paths are absolute, as workers may run in another folder."""
         return BarsSettings(
-            source=_absolute(self.source),
+            source=absolute_source(self.source),
             interval=self.interval,
             timezone=self.timezone,
             calendar=self._calendar(),
             corporate_actions=self.corporate_actions and str(Path(self.corporate_actions).absolute()),
-            second_source=self.second_source and _absolute(self.second_source),
+            second_source=self.second_source and absolute_source(self.second_source),
             secrets_file=self.secrets_file and str(Path(self.secrets_file).absolute()),
             requests_per_minute=self.requests_per_minute,
             first=first,
@@ -209,8 +199,9 @@ class BarsConfig(Frozen):
     def _calendar(self) -> str:
         if self.calendar != "auto":
             return self.calendar
-        if split_source(self.source)[0] is SourceKind.SAMPLE:
-            return NEW_YORK
+        own = split_source(self.source)[0].calendar
+        if own is not None:
+            return own
         return NSE if self.timezone in ("Asia/Kolkata", "Asia/Calcutta") else NO_CALENDAR
 
 
@@ -388,16 +379,3 @@ class ReleaseConfig(Frozen):
     min_staging_hours: Annotated[float, Field(ge=0)] = Field(
         24.0, description="Hours on end that a release must have been live in staging before production."
     )
-
-
-def split_source(source: str) -> tuple[SourceKind, str]:
-    """Split `csv:DIR` into its kind and folder ('' for those that have none); ValueError for anything else."""
-    kind, _, folder = source.partition(":")
-    if kind not in list(SourceKind) or (kind in WITHOUT_FOLDER) != (folder == ""):
-        raise ValueError(f"source {source!r} is not one of: sample, csv:DIR, parquet:DIR, breeze")
-    return SourceKind(kind), folder
-
-
-def _absolute(source: str) -> str:
-    kind, folder = split_source(source)
-    return f"{kind}:{Path(folder).absolute()}" if folder else source

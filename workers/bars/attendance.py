@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from schemas.contract.coverage import Gap
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.calendar import Calendar, Hours, day_number, day_of
+from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Floats, Ints, Series
-from workers.bars.sources.source_protocol import CleanBars
 
 # A day may be lost to a halt; a fifth of them makes steps of two days pass for steps of one.
 MISSING_SHARE = 0.2

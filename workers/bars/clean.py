@@ -9,8 +9,8 @@ import pyarrow as pa
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.files.faults import Faults
 from workers.bars.files.zone import local_days
+from workers.bars.raw_bars import CleanBars, Locate, RawBars
 from workers.bars.series import COLUMNS, Floats, Ints, Series
-from workers.bars.sources.source_protocol import CleanBars, Locate, RawBars
 
 
 def clean(raw: RawBars, timezone: str) -> CleanBars:

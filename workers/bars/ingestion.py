@@ -22,10 +22,11 @@ from workers.bars.affected_windows import touched_windows
 from workers.bars.calendar import Calendar, day_number, day_of, open_calendar
 from workers.bars.clean import clean, to_table
 from workers.bars.merge import merge, unadjusted
+from workers.bars.raw_bars import CleanBars
 from workers.bars.second_source import month_digests, second_source
 from workers.bars.series import Ints, Series
-from workers.bars.sources.registry import DaySpan, open_folder, open_source
-from workers.bars.sources.source_protocol import CleanBars
+from workers.bars.sources.registry import open_folder, open_source
+from workers.bars.sources.source_protocol import DaySpan
 
 REASONS = {Check.MISSING_MAPPING: SkipReason.MISSING_MAPPING, Check.NO_BARS: SkipReason.NO_DATA}
 

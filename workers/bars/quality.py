@@ -11,8 +11,8 @@ from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars import attendance
 from workers.bars.adjust import Action, explain
 from workers.bars.calendar import Calendar, day_of
+from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Ints, Series
-from workers.bars.sources.source_protocol import CleanBars
 
 DAY_MINUTES = 1440
 INTERVAL_MINUTES = {"1minute": 1, "5minute": 5, "30minute": 30, "1day": DAY_MINUTES}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from schemas.config.sources import split_source
 from schemas.contract.errors import RequestError
 from schemas.contract.task import IngestTask, Metric, RunTask, WindowTask
 from schemas.files.layout import RunLayout, audit_folder, sha256_of
@@ -12,10 +13,11 @@ from workers.handlers.task_result import Result
 
 def ingest(task: IngestTask) -> Result:
     """Read a symbol from its source, judge its bars, and store those that may reach a model."""
-    from workers.bars.breeze.pace import Pace
     from workers.bars.ingestion import ingest as take_in
+    from workers.bars.sources.pace import Pace
 
-    acquire = Pace(shared(), task.settings.requests_per_minute).acquire
+    vendor = split_source(task.settings.source)[0].name
+    acquire = Pace(shared(), task.settings.requests_per_minute, vendor=vendor).acquire
     ingested = take_in(task.settings, task.symbol, task.data_dir, task.run_id, acquire)
     if ingested.rejected is not None:
         return Result(ingested=ingested, reason=ingested.rejected.reason, message=ingested.rejected.sentence)

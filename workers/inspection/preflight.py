@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from schemas.config.run import NEW_YORK, NSE, BarsSettings, SourceKind, split_source
+from schemas.config.run import NEW_YORK, NSE, BarsSettings
+from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.identifiers import is_symbol
 from schemas.contract.preflight import PreflightReport, PreflightRequest
@@ -25,6 +26,7 @@ def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], li
     """The symbols to work on, and what lies in the source but cannot be one. RequestError for what is not there."""
     from workers.bars.adjust import read_actions
     from workers.bars.ingestion import calendar_of
+    from workers.bars.sources.pace import Pace
     from workers.bars.sources.registry import known_symbols, open_folder, open_source
 
     if bars.calendar not in (NSE, NEW_YORK):  # those are there; looking them up takes a second
@@ -33,15 +35,12 @@ def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], li
         read_actions(Path(bars.corporate_actions))
     if bars.second_source:
         open_folder(bars.second_source, bars.interval, bars.timezone).symbols()
-    if split_source(bars.source)[0] is SourceKind.BREEZE:
-        from workers.bars.breeze.source import check
-
-        open_source(bars, [], Path(), lambda: None)
+    source = open_source(bars, [], Path(), Pace(None, bars.requests_per_minute).acquire)
+    if split_source(bars.source)[0].is_remote:
         if not wanted:
-            raise RequestError("breeze has thousands of symbols; name yours with --symbols or --symbols-file")
-        check(Path(bars.secrets_file) if bars.secrets_file else None, wanted)
+            raise RequestError(f"{bars.source} has thousands of symbols; name yours with --symbols or --symbols-file")
+        source.check(wanted)
         return list(wanted), []
-    source = open_folder(bars.source, bars.interval, bars.timezone)
     names = source.symbols()
     others = [] if wanted else [name for name in names if not is_symbol(name)]
     return known_symbols(names, bars.source, bars.interval, wanted), others
@@ -50,6 +49,7 @@ def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], li
 def _read(bars: BarsSettings, symbols: list[str], data_dir: str) -> dict[str, Ingested]:
     from workers.bars.ingestion import assess
 
-    if split_source(bars.source)[0] is SourceKind.BREEZE:
-        raise RequestError("bars of breeze are known once they are fetched: `orchestrator ingest`, then --skip-fetch")
+    if split_source(bars.source)[0].is_remote:
+        step = "fetch them with `orchestrator ingest`, then use --skip-fetch"
+        raise RequestError(f"bars of {bars.source} are not on this host yet; {step}")
     return {symbol: assess(bars, symbol, data_dir, lambda: None).ingested for symbol in symbols}

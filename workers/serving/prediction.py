@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from schemas.config.run import NO_CALENDAR, BarsSettings, Interval, SourceKind, split_source
+from schemas.config.run import NO_CALENDAR, BarsSettings, Interval
+from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.release import Prediction, Predictions, PredictRequest, Refusal, Release
 from schemas.files.layout import BarsLayout, ReleaseLayout, to_json, write_atomic
@@ -142,8 +143,9 @@ def _source_reader(source: str, data_dir: str, release: Release) -> Read:
     from workers.bars.ingestion import assess
     from workers.bars.sources.registry import open_folder
 
-    if split_source(source)[0] is SourceKind.BREEZE:
-        raise RequestError("bars of breeze are stored first: `orchestrator ingest --source breeze`, then leave it out")
+    if split_source(source)[0].is_remote:
+        step = f"store them with `orchestrator ingest --source {source}`, then leave --source out"
+        raise RequestError(f"bars of {source} cannot be read directly; {step}")
     settings = BarsSettings(
         source=source, interval=release.interval, timezone=release.timezone, calendar=NO_CALENDAR,
         corporate_actions=release.corporate_actions, second_source=None, secrets_file=None, requests_per_minute=1.0,

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.runs.settings import ENV_PREFIX, SAMPLE_SPAN, flag_of, read_symbols, resolve
+from orchestrator.runs.settings import ENV_PREFIX, flag_of, read_symbols, resolve
 from schemas.config.run import IngestConfig, RunConfig
+from schemas.config.sources import default_dates
 from schemas.contract.errors import RequestError
 
 
@@ -28,7 +29,7 @@ def refusal(flags: dict[str, Any], config: Path | None = None, environment: dict
 def test_nothing_given_is_the_sample_with_defaults() -> None:
     """Without any setting the config has every default, and the days that the sample's symbols share."""
     config = resolve(RunConfig, {}, None, {})
-    assert config == RunConfig(**SAMPLE_SPAN)
+    assert config == RunConfig(**default_dates("sample"))
     assert (config.source, config.symbols, config.window_days) == ("sample", (), 180)
 
 
@@ -267,7 +268,7 @@ def test_dates_are_needed_for_bars_of_ones_own() -> None:
 def test_one_date_of_the_sample_can_be_given_alone() -> None:
     """A start or end given alone goes with the sample's other one."""
     config = resolve(RunConfig, {"start_date": "2010-01-01"}, None, {})
-    assert (config.start_date, config.end_date) == (date(2010, 1, 1), SAMPLE_SPAN["end_date"])
+    assert (config.start_date, config.end_date) == (date(2010, 1, 1), default_dates("sample")["end_date"])
 
 
 def test_symbols_keep_their_order_once() -> None:

@@ -22,6 +22,7 @@ import pytest
 from schemas.config.run import Interval
 from workers.bars.breeze import source as breeze
 from workers.bars.breeze.sdk import URL_ENV
+from workers.bars.sources.source_protocol import SourceRequest
 
 API_KEY, API_SECRET, SESSION_TOKEN = "planted=key/1+9", "planted&secret~77", "planted50123456"
 USER, SESSION_KEY = "AB123456", "planted98765432"
@@ -242,5 +243,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBreeze]:
 
 def source(chunks: Path, *spans: tuple[date, date], interval: Interval = "1minute", **more: Any) -> breeze.Breeze:
     """A source of the first week of 2024, or of other spans, that never really sleeps."""
-    given = {"acquire": lambda: None, "sleep": lambda seconds: None} | more
-    return breeze.Breeze(interval, "Asia/Kolkata", spans or [(date(2024, 1, 1), date(2024, 1, 7))], chunks, **given)
+    days = spans or [(date(2024, 1, 1), date(2024, 1, 7))]
+    acquire = more.get("acquire", lambda: None)
+    request = SourceRequest("", interval, "Asia/Kolkata", days, chunks, acquire)
+    return breeze.Breeze(request, sleep=more.get("sleep", lambda seconds: None))

@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from schemas.config.run import Interval
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.clean import clean, to_table
 from workers.bars.files.csv import CsvFolder
 from workers.bars.files.parquet import ParquetFolder
+from workers.bars.raw_bars import CleanBars, RawBars
 from workers.bars.series import COLUMNS
-from workers.bars.sources.source_protocol import CleanBars, RawBars
+from workers.bars.sources.source_protocol import SourceRequest
 
 KOLKATA = timezone(timedelta(hours=5, minutes=30))
 ZONE = "Asia/Kolkata"
@@ -62,14 +64,14 @@ def written(folder: Path, lines: Sequence[Row], header: Row = HEADER) -> Path:
     return write_csv(folder / f"{SYMBOL}.csv", lines, header)
 
 
-def read(folder: Path, symbol: str = SYMBOL, zone: str = ZONE, interval: str = "1minute") -> CleanBars:
+def read(folder: Path, symbol: str = SYMBOL, zone: str = ZONE, interval: Interval = "1minute") -> CleanBars:
     """One symbol of a folder of CSV files, cleaned."""
-    return clean(CsvFolder(folder, interval, zone).read(symbol), zone)
+    return clean(CsvFolder(SourceRequest(str(folder), interval, zone)).read(symbol), zone)
 
 
 def read_parquet(folder: Path, symbol: str = SYMBOL, zone: str = ZONE) -> CleanBars:
     """One symbol of a folder of Parquet files, cleaned."""
-    return clean(ParquetFolder(folder, "1minute", zone).read(symbol), zone)
+    return clean(ParquetFolder(SourceRequest(str(folder), "1minute", zone)).read(symbol), zone)
 
 
 def table(bars: CleanBars) -> pa.Table:

@@ -21,6 +21,7 @@ from workers.bars.breeze.chunks import tile
 from workers.bars.breeze.sdk import URL_ENV
 from workers.bars.breeze.source import CANDLES_A_SESSION, MOST_CANDLES, days_a_chunk
 from workers.bars.series import COLUMNS
+from workers.bars.sources.source_protocol import SourceRequest
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 MONDAY, TUESDAY, WEDNESDAY = (date(2024, 1, day) for day in (1, 2, 3))
@@ -152,8 +153,6 @@ def test_killed_and_taken_up(turn: int, minutes: int, server: FakeBreeze, tmp_pa
     assert requested(server) == once and (bars.timestamp == whole.timestamp).all()
     assert all((bars.values[name] == whole.values[name]).all() for name in COLUMNS)
     assert again.read("RELIANCE").timestamp.tolist() == bars.timestamp.tolist() and requested(server) == once
-    again.clear_chunks()
-    assert not (tmp_path / "chunks").exists()
 
 
 def test_damaged_chunk_is_fetched_again(server: FakeBreeze, tmp_path: Path) -> None:
@@ -214,18 +213,20 @@ def test_bad_rows_are_found(server: FakeBreeze, tmp_path: Path) -> None:
 
 
 def test_symbols_and_check(server: FakeBreeze, tmp_path: Path) -> None:
-    """The preflight logs in once and says which symbols have a code, of several series the equity's."""
+    """A check logs in once and downloads the codes once; of several series the equity's code is used."""
     assert source(tmp_path).symbols() == ["INFY", "M&M", "NIFTY 50", "RELIANCE", "RELIND"]
     server.requests.clear()
-    found = breeze.check(None, ["M&M", "NOSUCH", "RELIND"])
-    assert found == {"M&M": "MAHMAH", "NOSUCH": None, "RELIND": "OTHER"}
+    source(tmp_path).check(["M&M", "NOSUCH", "RELIND"])
     assert [name for name, _ in server.requests] == [fake.LOGIN]
+    for symbol in ("M&M", "RELIND"):
+        source(tmp_path, (MONDAY, MONDAY)).read(symbol)
+    assert [asked["stock_code"] for asked in server.asked()] == ["MAHMAH", "OTHER"]
 
 
 def test_wrong_settings_are_refused(monkeypatch: pytest.MonkeyPatch, server: FakeBreeze, tmp_path: Path) -> None:
     """A time zone that is not the exchange's, and an address that is none, are named before anything is asked."""
     with pytest.raises(RequestError, match="--timezone UTC: Breeze's times are Asia/Kolkata"):
-        breeze.Breeze("1day", "UTC", [], tmp_path, lambda: None)
+        breeze.Breeze(SourceRequest("", "1day", "UTC"))
     monkeypatch.setenv(URL_ENV, "breeze.example:80")
     with pytest.raises(RequestError, match=URL_ENV):
         source(tmp_path)

@@ -27,7 +27,6 @@ from tests.workers.bars.breeze_server import (
     source,
 )
 from workers.bars.breeze import http as breeze_http
-from workers.bars.breeze import source as breeze
 from workers.bars.breeze.credentials import SESSION_TOKEN
 from workers.bars.breeze.http import AuthError, RateLimited, Refused, ServerError, retry_after_s
 from workers.bars.breeze.source import TRIES
@@ -144,12 +143,15 @@ def test_new_login_after_a_refusal(server: FakeBreeze, tmp_path: Path) -> None:
     assert len(source(tmp_path, DAY).read("INFY")) == 375 and len(server.asked(LOGIN)) == 2
 
 
-def test_check_fails_before_anything_is_written(server: FakeBreeze, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_fails_before_anything_is_written(
+    server: FakeBreeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The preflight says in one line that a session is bad, or that Breeze is away."""
     monkeypatch.setenv(SESSION_TOKEN, "yesterday's")
     with pytest.raises(AuthError, match="renew BREEZE_SESSION_TOKEN") as caught:
-        breeze.check(None, ["INFY"])
+        source(tmp_path).check(["INFY"])
     assert isinstance(caught.value, DataError)
     server.faults[LOGIN].extend([html(503)] * TRIES)
     with pytest.raises(RequestError, match="status 503"):
-        breeze.check(None, ["INFY"], sleep=lambda seconds: None)
+        source(tmp_path).check(["INFY"])
+    assert not list(tmp_path.iterdir())

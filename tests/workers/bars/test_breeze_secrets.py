@@ -41,20 +41,22 @@ import logging, sys
 from datetime import date
 from pathlib import Path
 from workers.bars.breeze.source import Breeze
+from workers.bars.sources.source_protocol import SourceRequest
 path = list(sys.path)
 day = date(2024, 1, 1)
-assert len(Breeze("1minute", "Asia/Kolkata", [(day, day)], Path("chunks"), lambda: None).read("INFY")) == 375
+request = SourceRequest("", "1minute", "Asia/Kolkata", [(day, day)], Path("chunks"))
+assert len(Breeze(request).read("INFY")) == 375
 assert sys.path == path and not {"config", "breeze_connect", "socketio"} & set(sys.modules)
 assert not {"APILogger", "WebsocketLogger"} & set(logging.root.manager.loggerDict)
 """
 WITHOUT_SDK = """
 import sys
 sys.modules["breeze_connect"] = sys.modules["requests"] = None
-from pathlib import Path
 from schemas.contract.errors import RequestError
 from workers.bars.breeze.source import Breeze
+from workers.bars.sources.source_protocol import SourceRequest
 try:
-    Breeze("1day", "Asia/Kolkata", [], Path("chunks"), lambda: None)
+    Breeze(SourceRequest("", "1day", "Asia/Kolkata"))
 except RequestError as error:
     assert "pip install 'gurukul[breeze]'" in str(error)
 else:

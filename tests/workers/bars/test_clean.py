@@ -29,8 +29,8 @@ from tests.workers.bars.files import (
     written,
 )
 from workers.bars.clean import clean
+from workers.bars.raw_bars import RawBars
 from workers.bars.series import COLUMNS
-from workers.bars.sources.source_protocol import RawBars
 
 # How a file is written, which rows are in it, and before which of them a line is empty.
 Written = tuple[Style, list[int], list[int]]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.config.run import Interval
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import is_symbol
 from schemas.contract.quality import Check
@@ -34,13 +35,14 @@ from workers.bars.files.blocks import Block
 from workers.bars.files.csv import CsvFolder
 from workers.bars.files.parquet import ParquetFolder
 from workers.bars.series import COLUMNS
+from workers.bars.sources.source_protocol import SourceRequest
 
 SYMBOLS = ["M&M", "BAJAJ-AUTO", "^GSPC"]
 
 
-def listed(folder: Path, interval: str = "1minute") -> list[str]:
+def listed(folder: Path, interval: Interval = "1minute") -> list[str]:
     """The names in a folder of CSV files."""
-    return CsvFolder(folder, interval, ZONE).symbols()
+    return CsvFolder(SourceRequest(str(folder), interval, ZONE)).symbols()
 
 
 def owned(lines: list[list[str]], symbol: str) -> list[list[str]]:
@@ -119,7 +121,7 @@ def test_endings_may_be_capitals(tmp_path: Path) -> None:
 def test_a_folder_without_bars_is_named(kind: type[CsvFolder | ParquetFolder], folder: str, tmp_path: Path) -> None:
     """A folder that is missing is named; so is one that holds no bars, with the layouts that would do."""
     with pytest.raises(RequestError) as caught:
-        kind(tmp_path / folder, "1day", ZONE).symbols()
+        kind(SourceRequest(str(tmp_path / folder), "1day", ZONE)).symbols()
     assert str(tmp_path / folder) in str(caught.value)
     assert folder == "none" or f"SYMBOL/1day/*{kind.suffix}" in str(caught.value)
 
@@ -227,7 +229,7 @@ def test_parquet_of_many_symbols(kind: pa.DataType, group_rows: int, tmp_path: P
     """Parquet with a symbol column of any text type and any row groups gives each symbol its own rows."""
     bars = many_symbols()
     pq.write_table(bars.set_column(0, "Ticker", bars["Ticker"].cast(kind)), tmp_path / "x.parquet", group_rows)
-    assert ParquetFolder(tmp_path, "1minute", ZONE).symbols() == sorted(SYMBOLS)
+    assert ParquetFolder(SourceRequest(str(tmp_path), "1minute", ZONE)).symbols() == sorted(SYMBOLS)
     for offset, symbol in enumerate(SYMBOLS, start=1):
         found = read_parquet(tmp_path, symbol)
         assert table(found).equals(good_table())
@@ -247,7 +249,7 @@ def test_a_list_of_symbols_beside_the_bars_is_passed_over(tmp_path: Path) -> Non
     """A flat file with a symbol column but no prices is no bars: it spoils nobody's, and is told among the names."""
     (tmp_path / "TCS.csv").write_text("timestamp,open,high,low,close,volume\n2024-01-01,1,2,1,2,5\n")
     (tmp_path / "events.csv").write_text("symbol,date,note\nTCS,2024-01-01,split\n")
-    source = CsvFolder(tmp_path, "1day", "UTC")
+    source = CsvFolder(SourceRequest(str(tmp_path), "1day", "UTC"))
     (other, name) = sorted(source.symbols(), key=is_symbol)
     assert name == "TCS" and other.startswith("events.csv (column ")
     assert source.read("TCS").findings == []

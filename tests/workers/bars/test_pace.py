@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from workers.bars.breeze.pace import Pace
+from workers.bars.sources.pace import Pace
 
 SLOTS = """
 import sys
 from redis import Redis
-from workers.bars.breeze.pace import Pace
+from workers.bars.sources.pace import Pace
 with Redis.from_url(sys.argv[1]) as redis:
     pace = Pace(redis, 30, sleep=lambda seconds: None)
     for _ in range(20):
@@ -45,11 +45,11 @@ def test_waits_for_its_slot(redis: Redis) -> None:
     slept: list[float] = []
     pace = Pace(redis, 30, sleep=slept.append)
     pace.acquire()
-    assert not slept and 0 < redis.pttl("pace:breeze") <= 2000
+    assert not slept and 0 < redis.pttl("pace:vendor") <= 2000
     pace.acquire()
     pace.acquire()
     assert 1.5 < slept[0] <= 2 and 3.5 < slept[1] <= 4
-    redis.delete("pace:breeze")
+    redis.delete("pace:vendor")
     pace.acquire()
     assert len(slept) == 2
 

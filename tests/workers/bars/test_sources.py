@@ -34,6 +34,7 @@ from tests.workers.bars.files import (
 from workers.bars.clean import clean
 from workers.bars.series import COLUMNS
 from workers.bars.sources.sample import Sample
+from workers.bars.sources.source_protocol import SourceRequest
 
 # ---- one form
 
@@ -132,7 +133,7 @@ def test_parquet_prices_may_be_of_any_number_type(kind: pa.DataType, tmp_path: P
 
 def test_the_sample_is_clean() -> None:
     """Every symbol of the sample has bars without a finding, adjusted and in UTC, of one interval only."""
-    sample = Sample("1day")
+    sample = Sample(SourceRequest("", "1day", "UTC"))
     for symbol in sample.symbols():
         raw = sample.read(symbol)
         bars = clean(raw, sample.timezone)
@@ -141,7 +142,7 @@ def test_the_sample_is_clean() -> None:
         assert len(bars.series) == len(raw) > 100
         assert bars.locate(0) == f"sample {symbol} row 1"
     with pytest.raises(RequestError, match="1minute"):
-        Sample("1minute").symbols()
+        Sample(SourceRequest("", "1minute", "UTC")).symbols()
 
 
 # ---- every fault by file and line

@@ -12,8 +12,8 @@ from tests.strategies import walk_on
 from workers.bars import quality
 from workers.bars.adjust import Action
 from workers.bars.calendar import Calendar, day_number, open_calendar
+from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Floats, Series
-from workers.bars.sources.source_protocol import CleanBars
 
 PRICES = ("open", "high", "low", "close")
 MICROSECONDS_A_MINUTE = 60 * 10**6

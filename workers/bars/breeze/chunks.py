@@ -1,7 +1,6 @@
 """A vendor's replies kept on disk until a symbol is stored, so that a killed ingest asks for nothing twice."""
 
 import io
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -77,10 +76,6 @@ class ChunkStore:
         content = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, schema), content)
         write_atomic(self._path(symbol, interval, chunk), content.getvalue())
-
-    def clear(self) -> None:
-        """Remove all chunks."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, symbol: str, interval: str, chunk: Chunk) -> Path:
         return self.folder / f"{symbol}_{interval}_{chunk.first}_{chunk.last}.parquet"

@@ -68,10 +68,6 @@ class Client:
                 raise self._transport.error(ServerError, MASTER, what) from None
         return self._codes
 
-    def isec_code(self, symbol: str) -> str | None:
-        """Breeze's own code of an NSE symbol; None if the security master has none."""
-        return self.codes().get(symbol)
-
     def candles(self, isec: str, interval: str, start: datetime, end: datetime) -> list[dict[str, str | None]]:
         """The candles from `start` to `end`, both included and in the exchange's local time; [] if there are none.
 

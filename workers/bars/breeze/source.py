@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as clock
 from functools import lru_cache
-from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -21,14 +20,14 @@ from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.breeze.chunks import Chunk, ChunkStore, Row, tile
 from workers.bars.breeze.credentials import Credentials
 from workers.bars.breeze.http import AuthError, Unavailable
-from workers.bars.breeze.pace import Pace
 from workers.bars.breeze.sdk import URL_ENV, Client
 from workers.bars.files.faults import Faults
 from workers.bars.files.stamps import from_text
 from workers.bars.files.table import number
 from workers.bars.files.zone import local_days
+from workers.bars.raw_bars import RawBars
 from workers.bars.series import COLUMNS, Ints
-from workers.bars.sources.source_protocol import RawBars
+from workers.bars.sources.source_protocol import Source, SourceRequest
 
 logger = logging.getLogger(__name__)
 
@@ -43,61 +42,55 @@ FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 30.0
 # Of all that the server asks to wait for one request.
 LONGEST_RETRY_AFTER_S = 300.0
 
-DEFAULT_PER_MINUTE = 30.0
-
 EPOCH = date(1970, 1, 1)
 TIME, OTHER_TIME = "datetime", "time"
 
 T = TypeVar("T")
 
 
-class Breeze:
-    """A `Source` of NSE's cash market. Asks for `spans` alone (first and last day, both included, none after today).
+class Breeze(Source):
+    """Reads bars of NSE's cash market, on the days of the request's `spans` up to today.
 
-    `acquire` waits for the turn of each request, `chunk_folder` keeps the replies until `clear_chunks`. Raises
-    RequestError, AuthError and Refused (never retried), RateLimited and ServerError (after `TRIES` tries).
+    Replies are kept in the request's `chunk_folder`. Raises RequestError, AuthError and Refused, which are never
+    retried, and RateLimited and ServerError after `TRIES` tries.
     """
 
-    def __init__(
-        self,
-        interval: Interval,
-        timezone: str,
-        spans: Sequence[tuple[date, date]],
-        chunk_folder: Path,
-        acquire: Callable[[], object],
-        secrets_file: Path | None = None,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        if timezone not in NSE_TIMEZONES:
-            raise RequestError(f"--timezone {timezone}: Breeze's times are {NSE_TIMEZONES[0]}; leave the flag out")
-        self.timezone = timezone
-        self._interval = interval
-        self._acquire, self._sleep = acquire, sleep
-        self._store = ChunkStore(chunk_folder, (TIME, *COLUMNS))
-        self._today = today(timezone)
-        until_today = [(first, min(last, self._today)) for first, last in spans]
-        self._chunks = tile(until_today, days_a_chunk(interval))
-        self._client = _client(Credentials.load(secrets_file), os.environ.get(URL_ENV, ""), self._today)
+    def __init__(self, request: SourceRequest, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        if request.timezone not in NSE_TIMEZONES:
+            zone = f"--timezone {request.timezone}"
+            raise RequestError(f"{zone}: Breeze's times are {NSE_TIMEZONES[0]}; leave the flag out")
+        self.timezone = request.timezone
+        self._interval = request.interval
+        self._acquire, self._sleep = request.acquire, sleep
+        self._store = ChunkStore(request.chunk_folder, (TIME, *COLUMNS))
+        self._today = today(request.timezone)
+        until_today = [(first, min(last, self._today)) for first, last in request.spans]
+        self._chunks = tile(until_today, days_a_chunk(request.interval))
+        self._client = _client(Credentials.load(request.secrets_file), os.environ.get(URL_ENV, ""), self._today)
 
     def symbols(self) -> list[str]:
         """Every NSE code of the security master."""
         return sorted(self._codes())
 
-    def log_in(self) -> None:
-        """Open the session now, to learn before anything else whether the credentials are good."""
-        if not self._client.logged_in:
-            self._ask(self._client.session)
+    def check(self, symbols: Sequence[str]) -> None:
+        """Log in and download the security master; AuthError or RequestError if that fails.
 
-    def isec_code(self, symbol: str) -> str | None:
-        """Breeze's own code of an NSE symbol; None if it has none."""
-        return self._codes().get(symbol)
+        A symbol that is not in the master is no error here: it gets a finding of its own when it is read.
+        """
+        try:
+            self._log_in()
+            self._codes()
+        except Unavailable as error:
+            failed = RequestError(str(error))
+        else:
+            return
+        raise failed
 
     def read(self, symbol: str) -> RawBars:
         """All candles of the spans; a symbol without code or candles has no rows and one finding that says so."""
         if not self._chunks:
             return _no_rows(symbol, Check.NO_BARS, "no day was asked for; give a start date that is not after today")
-        isec = self.isec_code(symbol)
+        isec = self._codes().get(symbol)
         if isec is None:
             step = "check its spelling against NSE's list, or leave it out"
             return _no_rows(symbol, Check.MISSING_MAPPING, f"{symbol} is not in Breeze's security master; {step}")
@@ -111,9 +104,9 @@ class Breeze:
         days = f"{self._chunks[0].first} to {self._chunks[-1].last}"
         return _no_rows(symbol, Check.NO_BARS, f"Breeze has no {self._interval} candle from {days}; ask for other days")
 
-    def clear_chunks(self) -> None:
-        """Remove the chunk folder; for when the symbol is stored."""
-        self._store.clear()
+    def _log_in(self) -> None:
+        if not self._client.logged_in:
+            self._ask(self._client.session)
 
     def _codes(self) -> dict[str, str]:
         return self._ask(self._client.codes, acquire=lambda: None)
@@ -136,7 +129,7 @@ class Breeze:
 
     def _request(self, isec: str, chunk: Chunk) -> list[Row]:
         start, end = datetime.combine(chunk.first, clock()), datetime.combine(chunk.last, clock(23, 59, 59))
-        self.log_in()
+        self._log_in()
         candles = self._ask(lambda: self._client.candles(isec, self._interval, start, end))
         return [{TIME: row.get(TIME) or row.get(OTHER_TIME), **{c: row.get(c) for c in COLUMNS}} for row in candles]
 
@@ -204,23 +197,6 @@ class _Gathered:
     def _where(self, instant: int) -> str:
         local = datetime.fromtimestamp(int(instant) / 1e6, ZoneInfo(self._timezone))
         return f"breeze {self._symbol} {local:%Y-%m-%d %H:%M}"
-
-
-def check(
-    secrets_file: Path | None, symbols: Sequence[str], *, sleep: Callable[[float], None] = time.sleep
-) -> dict[str, str | None]:
-    """Log in and look up symbols, before anything is written: ISEC code by symbol, None where there is none.
-
-    Raises RequestError or AuthError.
-    """
-    pace = Pace(None, DEFAULT_PER_MINUTE, sleep=sleep)
-    source = Breeze("1day", NSE_TIMEZONES[0], (), Path(), pace.acquire, secrets_file, sleep=sleep)
-    try:
-        source.log_in()
-        return {symbol: source.isec_code(symbol) for symbol in symbols}
-    except Unavailable as error:
-        failed = RequestError(str(error))
-    raise failed
 
 
 def today(timezone: str) -> date:

@@ -20,8 +20,8 @@ from workers.bars.files.rows import Rows, chain
 from workers.bars.files.stamps import NAIVE, kind_of
 from workers.bars.files.table import Columns, find_columns, symbol_column
 from workers.bars.files.zone import localise
+from workers.bars.raw_bars import Locate
 from workers.bars.series import COLUMNS, Ints
-from workers.bars.sources.source_protocol import Locate
 
 TIME, SYMBOL = "timestamp", "symbol"
 ARROW_BYTES = 4 << 20

@@ -1,6 +1,6 @@
 """How a folder maps to symbols: `SYMBOL/INTERVAL/*.EXT`, `SYMBOL.EXT`, or flat files with a symbol column."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -12,10 +12,11 @@ from schemas.contract.quality import Check
 from workers.bars.files.faults import Faults
 from workers.bars.files.rows import Rows, gather
 from workers.bars.files.table import find_columns, symbol_column
-from workers.bars.sources.source_protocol import RawBars
+from workers.bars.raw_bars import RawBars
+from workers.bars.sources.source_protocol import Source, SourceRequest
 
 
-class Folder(ABC):
+class Folder(Source):
     """A source in a folder, or in one file. Its kinds know how to open a file; RequestError if there is nothing.
 
     A symbol's rows come in the order of its files' names. Files with a symbol column may hold any symbols in any order.
@@ -23,10 +24,10 @@ class Folder(ABC):
 
     suffix: ClassVar[str]
 
-    def __init__(self, folder: str | Path, interval: str, timezone: str) -> None:
-        self.folder = Path(folder)
-        self.interval = interval
-        self.timezone = timezone
+    def __init__(self, request: SourceRequest) -> None:
+        self.folder = Path(request.folder)
+        self.interval = request.interval
+        self.timezone = request.timezone
 
     def symbols(self) -> list[str]:
         """Every name that has bars of the interval, sorted; names that no symbol can have are among them."""

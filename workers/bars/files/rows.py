@@ -8,8 +8,8 @@ from itertools import accumulate
 import numpy as np
 
 from workers.bars.files.faults import Faults
+from workers.bars.raw_bars import Locate, RawBars
 from workers.bars.series import COLUMNS, Floats, Ints
-from workers.bars.sources.source_protocol import Locate, RawBars
 
 
 @dataclass(frozen=True)

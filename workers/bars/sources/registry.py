@@ -1,46 +1,43 @@
-"""Open the source that a request asks for, and find symbols in it."""
+"""Opens the source that `--source` names. The kinds and their capabilities are in `schemas.config.sources`."""
 
+import importlib
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 
-from schemas.config.run import BarsSettings, Interval, SourceKind, split_source
+from schemas.config.run import BarsSettings, Interval
+from schemas.config.sources import split_source
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import is_symbol
-from workers.bars.files.csv import CsvFolder
-from workers.bars.files.parquet import ParquetFolder
-from workers.bars.sources.sample import Sample
-from workers.bars.sources.source_protocol import Source
-
-# First and last day, both inclusive.
-DaySpan = tuple[date, date]
+from workers.bars.sources.source_protocol import DaySpan, Source, SourceRequest
 
 
 def open_folder(source: str, interval: Interval, timezone: str) -> Source:
-    """The source of bars that are on this host; RequestError if its folder is missing or empty."""
-    kind, folder = split_source(source)
-    if kind is SourceKind.SAMPLE:
-        return Sample(interval)
-    return (CsvFolder if kind is SourceKind.CSV else ParquetFolder)(folder, interval, timezone)
+    """Open a source whose bars are on this host; RequestError if it cannot be used."""
+    return _open(source, SourceRequest(split_source(source)[1], interval, timezone))
 
 
 def open_source(
-    settings: BarsSettings, spans: Sequence[DaySpan], chunks: Path, acquire: Callable[[], object]
+    settings: BarsSettings, spans: Sequence[DaySpan], chunk_folder: Path, acquire: Callable[[], object]
 ) -> Source:
-    """The source to store bars from. One that is fetched asks for `spans` alone, keeps what it got in `chunks`."""
-    if split_source(settings.source)[0] is not SourceKind.BREEZE:
-        return open_folder(settings.source, settings.interval, settings.timezone)
-    from workers.bars.breeze.source import Breeze
-
+    """Open the source of an ingestion; RequestError if it cannot be used. The arguments are those of SourceRequest."""
+    folder = split_source(settings.source)[1]
     secrets = Path(settings.secrets_file) if settings.secrets_file else None
-    return Breeze(settings.interval, settings.timezone, spans, chunks, acquire, secrets)
+    request = SourceRequest(folder, settings.interval, settings.timezone, spans, chunk_folder, acquire, secrets)
+    return _open(settings.source, request)
 
 
 def known_symbols(names: Sequence[str], source: str, interval: Interval, wanted: Sequence[str]) -> list[str]:
-    """`wanted`, or every one of the source's `names`; RequestError says which the source does not have."""
+    """`wanted`, or all of the source's `names` if it is empty; RequestError names a symbol that the source lacks."""
     available = [each for each in names if is_symbol(each)]
     for symbol in wanted:
         if symbol not in available:
             some = ", ".join(available[:5]) + (" …" if len(available) > 5 else "")
             raise RequestError(f"symbol {symbol} is not in {source} at {interval}; it has {len(available)}: {some}")
     return list(wanted) or available
+
+
+def _open(source: str, request: SourceRequest) -> Source:
+    """Imported only here, so that a worker loads the libraries of the kind that it reads and of no other."""
+    module, _, name = split_source(source)[0].reader.partition(":")
+    reader: Callable[[SourceRequest], Source] = getattr(importlib.import_module(module), name)
+    return reader(request)

@@ -13,20 +13,21 @@ from pyarrow import csv as arrow_csv
 
 from schemas.contract.errors import RequestError
 from workers.bars.files.stamps import from_column
+from workers.bars.raw_bars import RawBars
 from workers.bars.series import COLUMNS
-from workers.bars.sources.source_protocol import RawBars
+from workers.bars.sources.source_protocol import Source, SourceRequest
 
 STOCKS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 INDICES = {"^GSPC": "sp500", "^IXIC": "nasdaq"}
 
 
-class Sample:
+class Sample(Source):
     """Daily bars, adjusted. Days are exchange days; each bar is stamped with its midnight in UTC."""
 
     timezone = "UTC"
 
-    def __init__(self, interval: str) -> None:
-        self.interval = interval
+    def __init__(self, request: SourceRequest) -> None:
+        self.interval = request.interval
 
     def symbols(self) -> list[str]:
         """The seven symbols of the sample; RequestError for any interval but 1day."""

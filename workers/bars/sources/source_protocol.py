@@ -1,52 +1,51 @@
-"""Bars as a source hands them over: in its order, not yet checked."""
+"""The seam for bar sources: what the registry opens a source with, and what every source can do."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 
-from schemas.contract.quality import Finding
-from workers.bars.series import Floats, Ints, Series
+from schemas.config.run import Interval
+from workers.bars.raw_bars import RawBars
 
-# Row from 0 -> where a person finds it: `FILE line N`.
-Locate = Callable[[int], str]
+# First and last day, both included.
+DaySpan = tuple[date, date]
 
 
 @dataclass(frozen=True)
-class RawBars:
-    """One symbol's rows; `timestamp` is microseconds since 1970 in UTC, `values` has one float64 array a column.
+class SourceRequest:
+    """What a source is opened with; a kind uses the fields that its capabilities are about.
 
-    Rows that could not be read are left out; `findings` says which. `adjusted`: the source did that already.
+    `folder` (has_folder) is the DIR of `csv:DIR`. `spans` (needs_dates) are the days to fetch. The other fields are for
+    is_remote: `acquire` blocks until the next request to the vendor may be sent, and replies are kept in `chunk_folder`
+    so that an ingest that was killed can continue.
     """
 
-    timestamp: Ints
-    values: dict[str, Floats]
-    locate: Locate
-    findings: list[Finding] = field(default_factory=list)
-    adjusted: bool = False
+    folder: str
+    interval: Interval
+    timezone: str
+    spans: Sequence[DaySpan] = ()
+    chunk_folder: Path = Path()
+    acquire: Callable[[], object] = lambda: None
+    secrets_file: Path | None = None
 
-    def __len__(self) -> int:
-        return len(self.timestamp)
 
+class Source(ABC):
+    """Reads bars. Methods raise RequestError for what the user must change in the request.
 
-class Source(Protocol):
-    """Where bars come from. Both methods raise RequestError for what a person must change in the request.
-
-    `timezone` is the one in which the exchange's days begin.
+    `timezone` is the one in which the exchange's days begin. The registry calls the class with a SourceRequest.
     """
 
     timezone: str
 
+    @abstractmethod
     def symbols(self) -> list[str]:
-        """Every name that has bars here."""
+        """Every name that has bars here, sorted."""
 
+    @abstractmethod
     def read(self, symbol: str) -> RawBars:
         """All rows of one symbol."""
 
-
-@dataclass(frozen=True)
-class CleanBars:
-    """Readable bars in order, one an instant; `locate` takes a row of `series`. `series` may be empty."""
-
-    series: Series
-    locate: Locate
-    findings: list[Finding]
+    def check(self, symbols: Sequence[str]) -> None:  # noqa: B027
+        """Verify, before a run begins, that a remote source can be used; `symbols` are those of the run."""

@@ -33,7 +33,7 @@ class Pace:
         redis: Redis | None,
         per_minute: float,
         *,
-        vendor: str = "breeze",
+        vendor: str = "vendor",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._step_us = round(60e6 / per_minute)

@@ -1,0 +1,75 @@
+"""The kinds of bar source and what each can do. To add one: a row here, and the class that `reader` names."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """One kind of bar source. Code looks up these capabilities and never compares a kind's name.
+
+    `reader` is `module:Class` of its `workers.bars.sources.source_protocol.Source`; only workers import it.
+    `calendar` and `span` replace the general defaults of --calendar, and of a run's --start-date and --end-date.
+    """
+
+    name: str
+    reader: str
+    has_folder: bool = False  # written `NAME:DIR`: its bars are files on this host
+    is_remote: bool = False  # fetched from a vendor: needs named symbols, a request rate and perhaps credentials
+    needs_dates: bool = False  # returns only the days that it is asked for, so a first day must be given
+    is_adjusted: bool = False  # splits and bonus issues are taken out of its prices already
+    calendar: str | None = None
+    span: tuple[date, date] | None = None
+
+    @property
+    def form(self) -> str:
+        """How `--source` names it: `csv:DIR`, or the name alone."""
+        return f"{self.name}:DIR" if self.has_folder else self.name
+
+
+SOURCES: dict[str, SourceKind] = {}
+
+
+def register_source(kind: SourceKind) -> None:
+    """Make a kind available to `--source`; ValueError if the name is taken."""
+    if kind.name in SOURCES:
+        raise ValueError(f"a bar source named {kind.name!r} is registered already; choose another name")
+    SOURCES[kind.name] = kind
+
+
+register_source(
+    SourceKind(
+        "sample",
+        "workers.bars.sources.sample:Sample",
+        is_adjusted=True,
+        calendar="XNYS",
+        # The days that all seven symbols have.
+        span=(date(2004, 8, 19), date(2013, 3, 1)),
+    )
+)
+register_source(SourceKind("csv", "workers.bars.files.csv:CsvFolder", has_folder=True))
+register_source(SourceKind("parquet", "workers.bars.files.parquet:ParquetFolder", has_folder=True))
+register_source(SourceKind("breeze", "workers.bars.breeze.source:Breeze", is_remote=True, needs_dates=True))
+
+
+def split_source(source: str) -> tuple[SourceKind, str]:
+    """Split `csv:DIR` into its kind and folder ('' for a kind without one); ValueError for anything else."""
+    name, _, folder = source.partition(":")
+    kind = SOURCES.get(name)
+    if kind is None or kind.has_folder != (folder != ""):
+        forms = ", ".join(each.form for each in SOURCES.values())
+        raise ValueError(f"source {source!r} is not one of: {forms}")
+    return kind, folder
+
+
+def absolute_source(source: str) -> str:
+    """The source with an absolute folder, so that a process in another folder reads the same files."""
+    kind, folder = split_source(source)
+    return f"{kind.name}:{Path(folder).absolute()}" if folder else source
+
+
+def default_dates(source: str) -> dict[str, date]:
+    """The `start_date` and `end_date` of a run on this source that names none; empty if there is no default."""
+    kind = SOURCES.get(source.partition(":")[0])
+    return dict(zip(("start_date", "end_date"), kind.span, strict=True)) if kind and kind.span else {}
