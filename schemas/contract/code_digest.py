@@ -35,7 +35,12 @@ DECIDING_CODE = (
 )
 
 # Parts of the folders above that carry bytes without deciding them: how a vendor's server is reached.
-TRANSPORT = tuple(f"workers/bars/breeze/{name}.py" for name in ("credentials", "http", "pace", "sdk"))
+TRANSPORT = (
+    "workers/bars/breeze/credentials.py",
+    "workers/bars/breeze/http.py",
+    "workers/bars/breeze/sdk.py",
+    "workers/bars/sources/pace.py",
+)
 
 # Fields of a syntax tree that say nothing about what it computes, or that only some Python versions have.
 IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})

@@ -16,6 +16,7 @@ import scipy
 import sklearn
 import xgboost
 
+from schemas.config.sources import SOURCES
 from schemas.contract.code_digest import DECIDING_CODE, code_digest, deciding_files
 from schemas.contract.versions import artifact_versions
 
@@ -51,6 +52,7 @@ def test_versions_are_those_of_what_computes() -> None:
 EXCLUDED = {
     "schemas.config.costs": "charges of the judged strategies; a label's cost is in the settings",
     "schemas.config.judgement": "gates, which read artifacts",
+    "schemas.config.sources": "names the class that reads a source; that class counts",
     "schemas.contract.code_digest": "computes the digest",
     "schemas.contract.device": "names devices; XGBoost's device is in the stored parameters",
     "schemas.contract.errors": "error classes",
@@ -62,14 +64,13 @@ EXCLUDED = {
     "schemas.redis.wire": "broker keys and messages",
     "workers.bars.breeze.credentials": "transport to a vendor",
     "workers.bars.breeze.http": "transport to a vendor",
-    "workers.bars.breeze.pace": "transport to a vendor",
     "workers.bars.breeze.sdk": "transport to a vendor",
-    "workers.celery.connection": "connection to the broker",
     "workers.devices.discovery": "finds and pins devices",
     "workers.handlers.task_result": "hands results to the orchestrator",
     "workers.judging.predictions": "reads stored predictions",
 }
-TRAINING = ("workers.handlers.window_tasks", "workers.bars.ingestion")
+READERS = [kind.reader.partition(":")[0] for kind in SOURCES.values()]
+TRAINING = ("workers.handlers.window_tasks", "workers.bars.ingestion", *READERS)
 
 
 def module_path(module: str) -> Path | None:
