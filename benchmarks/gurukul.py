@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.work import Window, work
-from orchestrator.broker.embedded import connect, embedded
+from orchestrator.broker.embedded import embedded
 from orchestrator.dispatch.backlog import Item
 from orchestrator.dispatch.celery_client import Sender
 from orchestrator.dispatch.loop import Dispatcher, clear
@@ -25,6 +25,7 @@ from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import TrainingSettings
 from schemas.contract.task import Outcome, Role, WindowTask
 from schemas.contract.window import PlannedWindow
+from schemas.redis.client import connect
 
 IDLE = Path(__file__).parent / "idle"
 

@@ -9,7 +9,10 @@ from redis import Redis
 
 from orchestrator.broker import embedded as broker
 from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
-from schemas.redis.wire import allow, claim, emit, telemetry_channel
+from schemas.redis.attempts import allow, claim
+from schemas.redis.client import connect
+from schemas.redis.events import emit
+from schemas.redis.keys import telemetry_channel
 
 COUNT, ROUNDS = 2000, 5
 RUN = "bench"
@@ -45,7 +48,7 @@ def main() -> None:
     with ExitStack() as stack:
         url = stack.enter_context(broker.embedded())
         broker.wait(url)
-        redis = stack.enter_context(broker.connect(url))
+        redis = stack.enter_context(connect(url))
         ping = per_call_ms(redis, lambda number: redis.ping())
         bare = per_call_ms(redis, lambda number: claim(redis, RUN, "teacher", str(number), 1, "me"))
         told = per_call_ms(redis, lambda number: claim(redis, RUN, "teacher", str(number), 1, "me", event(number)))

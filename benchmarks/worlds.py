@@ -28,7 +28,7 @@ from schemas.config.judgement import GATES
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest, RunRow
 from schemas.contract.coverage import Coverage, CoverageTable
-from schemas.contract.device import Device, DeviceKind
+from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.judgement import Statistics
 from schemas.contract.quality import Verdict
 from schemas.contract.task import Role, Status, WindowTask
@@ -37,7 +37,6 @@ from schemas.files import trial_log as trials
 from schemas.files.layout import BarsLayout, RunLayout, sha256_of, write_atomic
 from schemas.files.run_rows import write_model, write_rows
 from schemas.files.trial_log import Trial, configuration_key
-from schemas.redis.wire import DEVICE_ENV
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Floats, Series

@@ -19,7 +19,7 @@ from schemas.contract.preflight import PreflightRequest
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.contract.requests import Answer, RunQuestion, WindowQuestion
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
-from schemas.redis.wire import BROKER_ENV
+from schemas.redis.client import BROKER_ENV
 from workers.devices.discovery import find_devices
 
 if TYPE_CHECKING:

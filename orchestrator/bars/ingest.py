@@ -27,6 +27,7 @@ from schemas.contract.errors import PhaseError, RequestError
 from schemas.contract.event import EventStatus, EventType, Phase
 from schemas.contract.identifiers import redact
 from schemas.contract.preflight import PreflightReport, PreflightRequest
+from schemas.redis.client import connect
 
 
 def start(config: IngestConfig, console: Console) -> CoverageTable:
@@ -84,7 +85,7 @@ def _store(
     stack: ExitStack, config: IngestConfig, wanted: Ingestion, url: str, log: Path, console: Console,
     interrupted: Callable[[], None],
 ) -> CoverageTable:  # fmt: skip
-    redis = stack.enter_context(brokers.connect(url))
+    redis = stack.enter_context(connect(url))
     ledger = stack.enter_context(closing(Ledger.in_memory()))
     live_view = stack.enter_context(LiveView(console, wanted.run_id))
     telemetry = stack.enter_context(Emitter(redis, wanted.run_id, None, live_view.take))

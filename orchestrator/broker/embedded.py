@@ -11,17 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import redact
+from schemas.redis.client import connect
 
 logger = logging.getLogger(__name__)
 
 START_S = 10.0
+CHECK_S = 3.0
 TRIES = 3
 
 # The shell holds a pipe from this process: when that closes, however that comes, it ends the server and its files.
@@ -37,18 +36,11 @@ exit $code
 """
 
 
-def connect(url: str) -> Redis:
-    """A client whose reads may block up to 2 s. Trying again is its caller's, who knows what may be done twice."""
-    return Redis.from_url(url, socket_timeout=10.0, socket_connect_timeout=5.0, retry=Retry(NoBackoff(), 0))
-
-
 def check(url: str) -> None:
     """RequestError unless a server answers at `url`."""
     try:
-        with Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=3.0, retry=Retry(NoBackoff(), 0)) as redis:
+        with connect(url, timeout_s=CHECK_S) as redis:
             redis.ping()
-    except ValueError:
-        raise RequestError(f"broker {redact(url)!r} is no URL; write it as redis://HOST:PORT/0") from None
     except RedisError as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RequestError(
@@ -92,7 +84,7 @@ def embedded() -> Iterator[str]:
         if process is not None:
             _stop(process)
             # Where its guard was killed the server still runs.
-            with suppress(RedisError), Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as redis:
+            with suppress(RedisError), connect(url) as redis:
                 redis.shutdown(nosave=True)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -134,7 +126,7 @@ def _launch(binary: str, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + START_S
-    with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as redis:
+    with connect(url) as redis:
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 return bool(redis.ping())

@@ -14,7 +14,9 @@ from orchestrator.cli.options import fail
 from orchestrator.cli.run import load_run
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import GurukulError, RequestError
-from schemas.redis.wire import BROKER_ENV, Presence
+from schemas.contract.presence import Presence
+from schemas.redis.attempt_id import AttemptId
+from schemas.redis.client import BROKER_ENV, connect
 
 CANCEL_S = 60.0
 POLL_S = 0.2
@@ -34,11 +36,10 @@ def fleet(
     Example:
       orchestrator fleet --broker redis://127.0.0.1:6379/0
     """
-    from orchestrator.broker import embedded as brokers
     from orchestrator.dispatch.presence_reader import presences
 
     try:
-        with brokers.connect(answering(broker)) as redis:
+        with connect(answering(broker)) as redis:
             found = list(presences(redis).values())
     except (GurukulError, RedisError) as error:
         raise fail(error) from None
@@ -86,7 +87,7 @@ def cancel(
             raise GurukulError(f"run {run_id} has ended already, {status}; there is nothing to cancel")
         if status != "cancelled":
             if (url := broker or manifest.config.broker) is not None:
-                with brokers.connect(url) as redis:
+                with connect(url) as redis:
                     clear(redis, run_id, ledger.devices())
             ledger.set(status="cancelled", message="cancelled while nobody ran it")
         ledger.close()
@@ -136,9 +137,9 @@ def _use(presence: Presence) -> list[str]:
 
 
 def _work(identity: str) -> str:
-    """`RUN/ROLE/NAME/ATTEMPT` as a person says it."""
-    run_id, role, name, _ = identity.split("/")
-    return f"{role} {name} of {run_id}" if name != run_id else f"{role} of {run_id}"
+    """An attempt's id in words; the id of another program's task as it is."""
+    attempt = AttemptId.parse(identity)
+    return identity if attempt is None else f"{attempt.work} of {attempt.run_id}"
 
 
 def _ago(since: datetime) -> str:

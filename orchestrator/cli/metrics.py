@@ -10,7 +10,6 @@ import typer
 from orchestrator.cli.fleet import Broker
 from orchestrator.cli.options import fail
 from schemas.contract.errors import GurukulError, RequestError
-from schemas.contract.identifiers import redact
 
 BROKER_TIMEOUT_S = 2.0
 
@@ -31,11 +30,9 @@ def metrics(
       orchestrator metrics --broker redis://127.0.0.1:6379/0
     """
     from prometheus_client import CollectorRegistry, start_http_server
-    from redis import Redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
 
     from orchestrator.exporter.metrics import GurukulCollector
+    from schemas.redis.client import connect
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -43,17 +40,7 @@ def metrics(
     try:
         if not Path(data_dir).is_dir():
             raise RequestError(f"there is no folder {data_dir}; give --data-dir")
-        redis = None
-        if broker is not None:
-            try:
-                redis = Redis.from_url(
-                    broker,
-                    socket_timeout=BROKER_TIMEOUT_S,
-                    socket_connect_timeout=BROKER_TIMEOUT_S,
-                    retry=Retry(NoBackoff(), 0),
-                )
-            except ValueError:
-                raise RequestError(f"broker {redact(broker)!r} is no URL; write it as redis://HOST:PORT/0") from None
+        redis = connect(broker, timeout_s=BROKER_TIMEOUT_S) if broker is not None else None
         registry = CollectorRegistry(auto_describe=False)
         registry.register(GurukulCollector(data_dir, redis))
         try:

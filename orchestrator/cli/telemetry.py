@@ -20,7 +20,9 @@ from orchestrator.terminal.run_view import RunView
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.identifiers import check_run_id
-from schemas.redis.wire import RUN_KEYS_LINGER_S, emit, events_stream, sequence_key
+from schemas.redis.client import connect
+from schemas.redis.events import emit
+from schemas.redis.keys import RUN_KEYS_LINGER_S, events_stream, sequence_key
 
 SHOWN_FAULTS = 20
 STYLES = {EventStatus.SUCCESS: "green", EventStatus.FAILED: "red", EventStatus.SKIPPED: "bright_black"}
@@ -212,7 +214,7 @@ def _publish(events: list[TrainingEvent], speed: float, broker: str, run_id: str
 
     brokers.check(broker)
     console, first, began, start = Console(), events[0].timestamp, time.monotonic(), utc_now()
-    with brokers.connect(broker) as redis:
+    with connect(broker) as redis:
         if redis.exists(events_stream(run_id)):
             raise RequestError(f"run {run_id} is on that broker already; give another --run-id")
         console.write(

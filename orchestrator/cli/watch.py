@@ -20,7 +20,8 @@ from schemas.contract.errors import GurukulError
 from schemas.contract.identifiers import check_run_id
 from schemas.files.layout import RunLayout, telemetry_path
 from schemas.files.run_rows import read_model
-from schemas.redis.wire import BROKER_ENV, events_stream
+from schemas.redis.client import BROKER_ENV, connect
+from schemas.redis.keys import events_stream
 
 POLL_S = 0.25
 # The log is a second behind, and a process that has let go of its run may still be writing its last line.
@@ -74,7 +75,7 @@ def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollowe
 
     if broker is not None:
         brokers.check(broker)
-        with brokers.connect(broker) as redis:
+        with connect(broker) as redis:
             on_broker = bool(redis.exists(events_stream(run_id)))
     else:
         on_broker = False

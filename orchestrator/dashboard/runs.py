@@ -10,7 +10,6 @@ from pathlib import Path
 from pydantic import AwareDatetime, ConfigDict
 from redis.exceptions import RedisError
 
-from orchestrator.broker.embedded import connect
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.runs.summary import status_of
 from schemas.contract.base import Frozen
@@ -19,7 +18,8 @@ from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_model
-from schemas.redis.wire import EVENTS_PREFIX
+from schemas.redis.client import connect
+from schemas.redis.keys import EVENTS_PREFIX
 
 STARTING, ELSEWHERE = "starting", "told of by the broker alone"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,7 +69,7 @@ def heard(data_dir: str, broker: str | None) -> list[Run]:
             found = {
                 key.decode().removeprefix(EVENTS_PREFIX) for key in redis.scan_iter(f"{EVENTS_PREFIX}*", count=1000)
             }
-    except (RedisError, ValueError):
+    except (RedisError, GurukulError):
         return []  # the page says by itself when the broker is away
     layouts = {run_id: RunLayout.under(data_dir, run_id) for run_id in sorted(found)}
     return [

@@ -8,7 +8,7 @@ from kombu.messaging import Producer
 
 from orchestrator.dispatch.backlog import Work
 from schemas.contract.task import TASK_NAMES, IngestTask, WindowTask, work_name
-from schemas.redis.wire import attempt_id
+from schemas.redis.attempt_id import AttemptId
 
 
 class Sender:
@@ -46,7 +46,7 @@ class Sender:
             TASK_NAMES[task.role],
             kwargs={"message": task.model_dump(mode="json")},
             queue=device,
-            task_id=attempt_id(task.run_id, task.role, name, task.attempt),
+            task_id=str(AttemptId(task.run_id, task.role, name, task.attempt)),
             argsrepr=f"({name})",
             kwargsrepr=repr(_shown(task) | {"role": str(task.role), "device": device, "run": task.run_id}),
             producer=producer,

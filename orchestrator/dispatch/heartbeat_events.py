@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from orchestrator.events.emitter import Emitter
 from schemas.contract.event import EventStatus, EventType
+from schemas.contract.presence import Presence
 from schemas.contract.task import Metric
-from schemas.redis.wire import Presence
+from schemas.redis.attempt_id import AttemptId
 
 BEAT_EVERY_S = 5.0
 ALONE_S = 5.0
@@ -73,8 +74,10 @@ class Roster:
 
     def _work(self, identity: str) -> str:
         """What an attempt's id means to this run."""
-        run_id, role, name, _ = identity.split("/")
-        return (f"{role} {name}" if name != run_id else role) if run_id == self._run_id else f"another run's {role}"
+        attempt = AttemptId.parse(identity)
+        if attempt is None:
+            return "another program's task"
+        return attempt.work if attempt.run_id == self._run_id else f"another run's {attempt.role}"
 
     def _tell(self, name: str, known: Known, standing: str, message: str, presence: Presence | None = None) -> None:
         known.told = self._clock()

@@ -12,7 +12,7 @@ from pathlib import Path
 from schemas.config.run import LogFormat
 from schemas.contract.errors import PhaseError
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV
-from schemas.redis.wire import BROKER_ENV
+from schemas.redis.client import BROKER_ENV
 
 logger = logging.getLogger(__name__)
 

@@ -21,22 +21,13 @@ from orchestrator.events.stream_reader import began_anew, read_beyond
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
+from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.contract.task import RETRIED, FailureClass, Outcome, Status, WindowTask
 from schemas.contract.versions import artifact_versions
 from schemas.files.log_lines import Fact, facts
-from schemas.redis.wire import (
-    PRESENCE_EXPIRY_S,
-    RUN_KEYS_LINGER_S,
-    Presence,
-    allow,
-    alone_key,
-    attempt_id,
-    attempts_key,
-    events_stream,
-    outcomes_stream,
-    recall,
-    sequence_key,
-)
+from schemas.redis.attempt_id import AttemptId, run_prefix
+from schemas.redis.attempts import allow, recall
+from schemas.redis.keys import RUN_KEYS_LINGER_S, alone_key, attempts_key, events_stream, outcomes_stream, sequence_key
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +98,7 @@ class Dispatcher:
                 elif kill:
                     self._sender.kill(sent.id, sent.device)
                     self._close(sent, None, "ended with its run")
-            withdraw(self._redis, self._ledger.devices(), f"{self._run_id}/")
+            withdraw(self._redis, self._ledger.devices(), run_prefix(self._run_id))
             deadline = time.monotonic() + KILL_S
             while kill and self._is_running() and time.monotonic() < deadline:
                 time.sleep(REFRESH_S)
@@ -115,7 +106,7 @@ class Dispatcher:
     def _is_running(self) -> bool:
         """Whether any device still says that it runs something of this run."""
         running = [identity for presence in presences(self._redis).values() for identity in presence.running]
-        return any(identity.startswith(f"{self._run_id}/") for identity in running)
+        return any(identity.startswith(run_prefix(self._run_id)) for identity in running)
 
     def finish(self) -> None:
         """Leave nothing of the run in the broker, save its events, a minute long, for whoever still reads."""
@@ -205,7 +196,7 @@ class Dispatcher:
         )
 
     def _expect(self, item: Item, attempt: int, device: str) -> Sent:
-        sent = Sent(item, device, attempt, attempt_id(self._run_id, *item.key, attempt))
+        sent = Sent(item, device, attempt, str(AttemptId(self._run_id, *item.key, attempt)))
         self._sent[item.key] = sent
         self._out[device] += 1
         return sent
@@ -382,7 +373,7 @@ class Dispatcher:
             identity: name
             for name, presence in self._fleet.present.items()
             for identity in presence.running
-            if identity.startswith(f"{self._run_id}/") and identity not in wanted
+            if identity.startswith(run_prefix(self._run_id)) and identity not in wanted
         }
         self._strays = {identity: self._strays.get(identity, 0.0) + seconds for identity in running}
         for identity, name in running.items():
@@ -393,7 +384,7 @@ class Dispatcher:
 
 def clear(redis: Redis, run_id: str, devices: Iterable[str], linger_s: int = RUN_KEYS_LINGER_S) -> None:
     """Remove a run from the broker: what a worker still holds of it can begin no more. Events stay for `linger_s`."""
-    withdraw(redis, devices, f"{run_id}/")
+    withdraw(redis, devices, run_prefix(run_id))
     redis.delete(outcomes_stream(run_id), attempts_key(run_id))
     for key in (events_stream(run_id), sequence_key(run_id)):
         redis.expire(key, linger_s)

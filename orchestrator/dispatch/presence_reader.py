@@ -7,7 +7,8 @@ from typing import Any
 
 from redis import Redis
 
-from schemas.redis.wire import ALONE_PREFIX, PRESENCE_PREFIX, Presence
+from schemas.contract.presence import Presence
+from schemas.redis.keys import ALONE_PREFIX, PRESENCE_PREFIX
 
 REFRESH_S = 0.5
 # Longer than a heartbeat's interval: a broker that forgot everything hears of each live device again within that.

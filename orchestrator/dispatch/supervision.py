@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from orchestrator.dispatch.backlog import Item
+from schemas.contract.presence import Presence
 from schemas.contract.task import Role
-from schemas.redis.wire import Presence
 
 UNHELD_S = 3.0
 UNTAKEN_S = 30.0

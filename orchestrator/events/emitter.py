@@ -17,7 +17,8 @@ from orchestrator.events.stream_reader import began_anew, read_beyond
 from schemas.contract.errors import RequestError
 from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
 from schemas.contract.task import Outcome, Status
-from schemas.redis.wire import emit, events_stream, sequence_key
+from schemas.redis.events import continue_numbering, emit
+from schemas.redis.keys import events_stream
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +28,6 @@ BUFFER_EVENTS, BUFFER_S = 50, 1.0
 LOOK_S = 0.5
 
 Listener = Callable[[TrainingEvent], None]
-
-# KEYS: seq:<run>; ARGV: the last number that the log holds.
-NUMBER_SCRIPT = """
-if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
-"""
 
 
 def _hear_nothing(event: TrainingEvent) -> None:
@@ -150,7 +146,7 @@ class Emitter:
 
     def _number_on(self) -> None:
         """See to it that the next event's number follows the log's last."""
-        self._redis.eval(NUMBER_SCRIPT, 1, sequence_key(self._run_id), str(self._written))
+        continue_numbering(self._redis, self._run_id, self._written)
 
     def _write_unseen(self) -> bool:
         """Append what was emitted here and is in no stream; whether there was any."""

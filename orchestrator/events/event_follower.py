@@ -10,11 +10,11 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator.broker.embedded import connect
 from orchestrator.events.emitter import parse_event
 from orchestrator.events.stream_reader import began_anew, read_beyond
 from schemas.contract.event import TrainingEvent
-from schemas.redis.wire import events_stream
+from schemas.redis.client import connect
+from schemas.redis.keys import events_stream
 
 BATCH = 1000
 # The log is behind the stream by a second or so; after this its part of a gap will not come any more.

@@ -30,9 +30,9 @@ from orchestrator.ledger.ledger_reader import (
 )
 from schemas.contract.artifact import RunManifest
 from schemas.contract.device import MIB
+from schemas.contract.presence import Presence
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout, telemetry_path
-from schemas.redis.wire import Presence
 
 logger = logging.getLogger(__name__)
 

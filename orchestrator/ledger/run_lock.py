@@ -13,7 +13,7 @@ from redis import Redis
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.errors import RequestError
 from schemas.files.layout import RunLayout
-from schemas.redis.wire import name_key
+from schemas.redis.keys import name_key
 
 # Kept twice a second; an orchestrator that was killed frees its name within this.
 NAME_EXPIRY_S = 15.0

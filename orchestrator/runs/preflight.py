@@ -21,7 +21,8 @@ from schemas.contract.preflight import PreflightReport, PreflightRequest
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import PlannedWindow
 from schemas.files.layout import BarsLayout, sha256_of
-from schemas.redis.wire import presence_key
+from schemas.redis.client import connect
+from schemas.redis.keys import presence_key
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def refuse_taken_devices(config: BarsConfig, devices: Iterable[Device]) -> None:
     """RequestError if workers on the shared broker serve one of the devices already."""
     if config.broker is None:
         return
-    with brokers.connect(config.broker) as redis:
+    with connect(config.broker) as redis:
         for device in devices:
             if redis.exists(presence_key(device.name)):
                 raise RequestError(f"device {device.name} is served by workers already; use --no-local-workers")

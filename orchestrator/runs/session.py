@@ -40,7 +40,8 @@ from schemas.contract.versions import artifact_versions
 from schemas.files import trial_log as trials
 from schemas.files.layout import RunLayout, log_path, remove_temporary, sha256_of, telemetry_path
 from schemas.files.run_rows import write_model
-from schemas.redis.wire import name_key
+from schemas.redis.client import connect
+from schemas.redis.keys import name_key
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     with ExitStack() as stack:
         url = config.broker or stack.enter_context(brokers.embedded())
         brokers.wait(url)
-        redis = stack.enter_context(brokers.connect(url))
+        redis = stack.enter_context(connect(url))
         hold_name(redis, layout)
         try:
             layout.folder.mkdir(parents=True)
@@ -144,7 +145,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
     before = float(ledger.get("duration_seconds") or 0.0)
     status, message = FAILED, ""
     with logging_to(log, config.log_format, manifest.run_id), signals_raise() as interrupted, ExitStack() as stack:
-        redis = stack.enter_context(brokers.connect(url))
+        redis = stack.enter_context(connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
         hold_name(redis, layout)
         live_view = stack.enter_context(LiveView(console, manifest.run_id))

@@ -9,6 +9,9 @@ from schemas.contract.base import Frozen
 
 MIB = 2**20
 
+# Names the device that a worker process serves, as JSON.
+DEVICE_ENV = "GURUKUL_DEVICE"
+
 
 class DeviceKind(StrEnum):
     CPU = "cpu"

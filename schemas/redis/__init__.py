@@ -1,1 +1,1 @@
-"""Every Redis key, script and client of the project."""
+"""What the project keeps in Redis: its keys, its scripts, and the only place where clients are made."""

@@ -20,9 +20,9 @@ from redis.retry import Retry
 
 from orchestrator.dispatch.presence_reader import presences
 from orchestrator.ledger.ledger import Ledger
+from schemas.contract.presence import Presence
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout
-from schemas.redis.wire import Presence
 from tests.conftest import clean_environment, processes_about, write_bars
 from tests.waiting import wait_for
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from schemas.config.run import TrainingSettings
-from schemas.contract.device import Device, DeviceKind
+from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.window import Window
 from schemas.files.layout import BarsLayout, RunLayout
-from schemas.redis.wire import DEVICE_ENV
 from tests.conftest import tree
 from tests.controls.harness import windows_of
 from tests.strategies import daily_walk, training_settings

@@ -19,7 +19,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from orchestrator.broker import embedded as broker
 from orchestrator.dispatch import loop as dispatch
 from orchestrator.dispatch.backlog import Item, Work
 from orchestrator.dispatch.celery_client import Sender
@@ -29,10 +28,13 @@ from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.device import Device, DeviceKind
+from schemas.contract.presence import Presence
 from schemas.contract.task import FailureClass, Outcome, Role, Status, WindowTask, work_name
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
-from schemas.redis.wire import Presence, claim, presence_key, report
+from schemas.redis.attempts import claim, report
+from schemas.redis.client import connect
+from schemas.redis.keys import presence_key
 from tests.strategies import training_settings
 from tests.waiting import wait_for
 from workers.handlers import report as outcomes
@@ -226,7 +228,7 @@ class Played(Sender):
 @contextmanager
 def playing(url: str) -> Iterator[Played]:
     """An empty server and fleet. Looks follow one another without a pause, and nothing waits to be tried again."""
-    with broker.connect(url) as redis, pytest.MonkeyPatch.context() as patch:
+    with connect(url) as redis, pytest.MonkeyPatch.context() as patch:
         patch.setattr(dispatch, "Fleet", lambda redis: Fleet(redis, Steps()))
         patch.setattr(dispatch, "BLOCK_MS", None)
         patch.setattr(dispatch, "RETRY_BACKOFF_S", 0.0)

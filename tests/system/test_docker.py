@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from ruamel.yaml import YAML
 
 from orchestrator.broker import embedded as broker
-from schemas.redis.wire import PRESENCE_PREFIX
+from schemas.redis.keys import PRESENCE_PREFIX
 from tests.conftest import SPAN, clean_environment, finished_run, processes_about
 from tests.waiting import wait_for
 

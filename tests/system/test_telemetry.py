@@ -9,7 +9,7 @@ from pathlib import Path
 from redis import Redis
 
 from schemas.contract.event import TrainingEvent
-from schemas.redis.wire import telemetry_channel
+from schemas.redis.keys import telemetry_channel
 from tests.conftest import clean_environment, finished_run, write_bars
 
 SEED_TYPES = {

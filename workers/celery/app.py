@@ -14,7 +14,7 @@ from celery.exceptions import WorkerLostError
 from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, task_failure, worker_process_init
 
 from schemas.contract.errors import RequestError
-from schemas.redis.wire import BROKER_ENV
+from schemas.redis.client import BROKER_ENV
 from workers.celery.logs import follow_logs
 from workers.celery.parent_watch import follow_parent
 from workers.celery.presence import PresenceStep

@@ -8,12 +8,11 @@ from functools import lru_cache
 from typing import TypeVar
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from schemas.contract.errors import RequestError
-from schemas.redis.wire import BROKER_ENV
+from schemas.redis import client
+from schemas.redis.client import BROKER_ENV
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +26,7 @@ def connect(timeout_s: float, retries: int = 0) -> Redis:
     url = os.environ.get(BROKER_ENV)
     if not url:
         raise RequestError(f"{BROKER_ENV} is not set; give --broker redis://HOST:PORT/0")
-    retry = Retry(NoBackoff(), retries)
-    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=retry)
+    return client.connect(url, timeout_s, retries)
 
 
 @lru_cache(maxsize=1)

@@ -9,8 +9,8 @@ from celery.apps import worker as celery_worker
 from celery.utils.log import LoggingProxy
 
 from schemas.config.run import LogFormat
-from schemas.contract.task import Role
 from schemas.files.log_lines import LOG_FORMAT_ENV, facts, log_everything
+from schemas.redis.attempt_id import AttemptId
 from workers.devices.discovery import current_device
 
 printed = logging.getLogger("workers.printed")
@@ -39,8 +39,6 @@ def follow_logs(level: int) -> None:
 
 
 def _of_identity(identity: str) -> dict[str, str | int]:
-    """The facts in `RUN/ROLE/NAME/ATTEMPT`; none for the id of another's task."""
-    parts = identity.split("/")
-    if len(parts) < 4 or parts[1] not in list(Role) or not parts[-1].isdecimal():
-        return {}
-    return facts(parts[0], Role(parts[1]), "/".join(parts[2:-1]), int(parts[-1]))
+    """The facts in an attempt's id; none for the id of another program's task."""
+    attempt = AttemptId.parse(identity)
+    return {} if attempt is None else facts(*attempt)

@@ -13,8 +13,9 @@ from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
+from schemas.contract.presence import PRESENCE_EXPIRY_S, PRESENCE_INTERVAL_S, Presence
 from schemas.contract.versions import artifact_versions
-from schemas.redis.wire import PRESENCE_EXPIRY_S, PRESENCE_INTERVAL_S, Presence, presence_key
+from schemas.redis.keys import presence_key
 from workers.celery.connection import connect
 from workers.devices.discovery import current_device
 from workers.devices.usage import usage

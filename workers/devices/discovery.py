@@ -5,9 +5,8 @@ import os
 import socket
 from typing import Any
 
-from schemas.contract.device import MIB, Device, DeviceKind, parse_devices
+from schemas.contract.device import DEVICE_ENV, MIB, Device, DeviceKind, parse_devices
 from schemas.contract.errors import RequestError
-from schemas.redis.wire import DEVICE_ENV
 
 SINGLE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 

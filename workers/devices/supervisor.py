@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from schemas.config.run import LogFormat
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
+from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.files.log_lines import LOG_FORMAT_ENV
-from schemas.redis.wire import BROKER_ENV, PRESENCE_EXPIRY_S, Presence, presence_key
+from schemas.redis.client import BROKER_ENV, connect
+from schemas.redis.keys import presence_key
 from workers.devices.discovery import environment
 
 logger = logging.getLogger(__name__)
@@ -105,9 +105,7 @@ def _tend(worker: Worker, surroundings: dict[str, str], logs: Logging) -> None:
 def _sign_off(device: Device, broker: str) -> None:
     """A dead worker's last heartbeat would stand for some seconds; whoever supervises it knows better at once."""
     try:
-        with Redis.from_url(
-            broker, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
-        ) as redis:
+        with connect(broker, timeout_s=2.0) as redis:
             redis.delete(presence_key(device.name))
     except RedisError as error:
         logger.warning("could not sign %s off: %s", device.name, error)
@@ -157,7 +155,7 @@ def _refuse_doubles(devices: list[Device], broker: str, stop: threading.Event) -
     """RequestError if one of the devices is served already, by a process that does not end while we wait for it."""
     deadline = time.monotonic() + PRESENCE_EXPIRY_S
     try:
-        with Redis.from_url(broker, socket_connect_timeout=3.0) as redis:
+        with connect(broker, timeout_s=3.0) as redis:
             while (other := _server_of(devices, redis)) is not None and not stop.wait(0.2):
                 if time.monotonic() > deadline:
                     name = other.device.name

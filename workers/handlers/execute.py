@@ -22,7 +22,7 @@ from schemas.contract.task import (
     work_name,
 )
 from schemas.files.log_lines import about, facts
-from schemas.redis.wire import claim, report
+from schemas.redis.attempts import claim, report
 from workers.celery.connection import patiently, shared
 from workers.devices.discovery import current_device
 from workers.devices.nvml import failure_of, refuse_full_memory

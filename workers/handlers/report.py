@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from redis.exceptions import RedisError
 
 from schemas.contract.task import FailureClass, IngestTask, Outcome, RunTask, Status, Task, WindowTask, work_name
-from schemas.redis.wire import report
+from schemas.redis.attempts import report
 from workers.celery.connection import connect
 from workers.devices.discovery import current_device
 

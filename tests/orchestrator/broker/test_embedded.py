@@ -12,6 +12,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from orchestrator.broker import embedded as broker
 from schemas.contract.errors import RequestError
+from schemas.redis.client import connect
 from tests.conftest import processes_about
 from tests.waiting import wait_for
 
@@ -55,7 +56,7 @@ def nothing_left(folder: Path) -> None:
 
 def test_a_killed_server_comes_back_with_what_was_written() -> None:
     """After SIGKILL, and after another, a server answers at the same URL and holds all that was written."""
-    with broker.embedded() as url, broker.connect(url) as redis:
+    with broker.embedded() as url, connect(url) as redis:
         for times in range(1, 3):
             # Written through before the reply, so that the test need not wait for the second that a sync may take.
             redis.config_set("appendfsync", "always")

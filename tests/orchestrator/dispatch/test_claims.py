@@ -12,7 +12,8 @@ from redis import Redis
 from orchestrator.dispatch.loop import clear
 from orchestrator.events.stream_reader import read_beyond
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
-from schemas.redis.wire import RUN_KEYS_EXPIRY_S, allow, attempts_key, claim, events_stream, recall
+from schemas.redis.attempts import allow, claim, recall
+from schemas.redis.keys import RUN_KEYS_EXPIRY_S, attempts_key, events_stream
 from tests.strategies import examples
 
 WORK = ("r", "teacher", "A_2022-01-01_to_2022-06-30")

@@ -16,7 +16,7 @@ from orchestrator.dispatch.backlog import Item
 from orchestrator.dispatch.loop import MAX_STRIKES
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.task import FailureClass, Outcome, Role, Status, work_name
-from schemas.redis.wire import alone_key
+from schemas.redis.keys import alone_key
 from tests.doubles.playing import (
     Ends,
     Habit,

@@ -9,8 +9,10 @@ from redis import Redis
 from orchestrator.dispatch.celery_client import Sender
 from orchestrator.dispatch.presence_reader import GONE_S, LONGEST_STEP_S, REFRESH_S, Fleet, withdraw
 from schemas.contract.device import Device, DeviceKind
+from schemas.contract.presence import Presence
 from schemas.contract.task import Role, RunTask
-from schemas.redis.wire import Presence, alone_key, attempt_id, presence_key
+from schemas.redis.attempt_id import AttemptId
+from schemas.redis.keys import alone_key, presence_key
 
 
 class Clock:
@@ -33,7 +35,7 @@ def send(sender: Sender, device: str, *runs: str, attempt: int = 1) -> list[str]
     """One message a run; returns their ids."""
     tasks = [RunTask(run_id=run, attempt=attempt, data_dir="d", role=Role.AUDIT, release_dir="x") for run in runs]
     sender.send([(task, device) for task in tasks])
-    return [attempt_id(run, Role.AUDIT, run, attempt) for run in runs]
+    return [str(AttemptId(run, Role.AUDIT, run, attempt)) for run in runs]
 
 
 def beat(redis: Redis, *names: str) -> None:

@@ -10,15 +10,9 @@ from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.task import FailureClass, Role, Status, work_name
-from schemas.redis.wire import (
-    RUN_KEYS_LINGER_S,
-    attempts_key,
-    claim,
-    emit,
-    events_stream,
-    outcomes_stream,
-    sequence_key,
-)
+from schemas.redis.attempts import claim
+from schemas.redis.events import emit
+from schemas.redis.keys import RUN_KEYS_LINGER_S, attempts_key, events_stream, outcomes_stream, sequence_key
 from tests.doubles.playing import (
     RUN,
     Breakable,

@@ -10,7 +10,9 @@ from orchestrator.dispatch.loop import MAX_STRIKES, STRAY_S
 from orchestrator.dispatch.presence_reader import GONE_S, REFRESH_S
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.task import FailureClass, Role, Status, work_name
-from schemas.redis.wire import attempt_id, attempts_key, claim
+from schemas.redis.attempt_id import AttemptId
+from schemas.redis.attempts import claim
+from schemas.redis.keys import attempts_key
 from tests.doubles.playing import (
     RUN,
     Ends,
@@ -34,7 +36,7 @@ GONE_LOOKS = int(GONE_S / REFRESH_S) + 1
 
 
 def identity(name: str, attempt: int) -> str:
-    return attempt_id(RUN, Role.TEACHER, name, attempt)
+    return str(AttemptId(RUN, Role.TEACHER, name, attempt))
 
 
 def test_what_was_not_begun_is_sent_again_without_a_strike(ledger: Ledger, played: Played) -> None:
@@ -244,7 +246,7 @@ def test_other_runs_work_is_no_stray(ledger: Ledger, played: Played) -> None:
     """What another run has on a device, also one whose name begins like this one's, is left alone."""
     worker = played.add("d0", slots=3, habit=spells((keeps, 20), (works, 1)))
     (foreign,) = teachers(ledger, 1, run_id=f"{RUN}2")
-    worker.running[attempt_id(f"{RUN}2", Role.TEACHER, "x", 1)] = foreign.work  # type: ignore[assignment]
+    worker.running[str(AttemptId(f"{RUN}2", Role.TEACHER, "x", 1))] = foreign.work  # type: ignore[assignment]
     played.dispatcher(ledger).run(teachers(ledger, 1), Ends())
     assert played.killed == []
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from orchestrator.dispatch.backlog import Item
 from orchestrator.dispatch.supervision import UNHELD_S, UNTAKEN_S, Limits, Sent, Verdict, judge
 from schemas.contract.device import Device, DeviceKind
+from schemas.contract.presence import Presence
 from schemas.contract.task import Role, RunTask
-from schemas.redis.wire import Presence
 from tests.strategies import examples
 
 ID = "r/audit/r/1"

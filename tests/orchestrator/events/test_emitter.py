@@ -9,11 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from redis import Redis
 
-from orchestrator.broker import embedded as broker
 from orchestrator.events.emitter import Emitter
 from schemas.contract.errors import RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
-from schemas.redis.wire import emit, sequence_key, telemetry_channel
+from schemas.redis.client import connect
+from schemas.redis.events import emit
+from schemas.redis.keys import sequence_key, telemetry_channel
 from tests.doubles.playing import Breakable, forget
 from tests.strategies import examples
 
@@ -110,7 +111,7 @@ def test_an_event_that_could_not_be_published_is_in_the_log_once(
     breakable: Breakable, path: Path, caught_up: bool
 ) -> None:
     """While no server answers, the orchestrator's events go to the log alone; what was published before is there."""
-    with broker.connect(breakable.url) as redis:
+    with connect(breakable.url) as redis:
         redis.config_set("appendfsync", "always")
         with Emitter(redis, RUN, path) as telemetry:
             if caught_up:
@@ -131,7 +132,7 @@ def test_an_event_that_could_not_be_published_is_in_the_log_once(
 
 def test_the_log_ends_though_the_server_is_gone(breakable: Breakable, path: Path) -> None:
     """The end of a run whose server is gone for good is in its log."""
-    with broker.connect(breakable.url) as redis, Emitter(redis, RUN, path) as telemetry:
+    with connect(breakable.url) as redis, Emitter(redis, RUN, path) as telemetry:
         tell(telemetry, "before")
         telemetry.write_new()
         breakable.take_away()
@@ -143,7 +144,7 @@ def test_no_run_begins_without_a_server(breakable: Breakable, path: Path) -> Non
     """A server that goes away before the first event is an error that says what to do."""
     breakable.take_away()
     with (
-        broker.connect(breakable.url) as redis,
+        connect(breakable.url) as redis,
         pytest.raises(RequestError, match="resume"),
         Emitter(redis, RUN, path),
     ):

@@ -10,7 +10,8 @@ from orchestrator.events.emitter import Emitter
 from orchestrator.events.event_follower import EventFollower
 from schemas.contract.errors import RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
-from schemas.redis.wire import emit, events_stream
+from schemas.redis.events import emit
+from schemas.redis.keys import events_stream
 from tests.cutting import CutLine
 from tests.doubles.playing import forget
 

@@ -13,7 +13,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import hold_name, is_held, only_one
 from schemas.contract.errors import RequestError
 from schemas.files.layout import RunLayout
-from schemas.redis.wire import name_key
+from schemas.redis.keys import name_key
 
 
 def test_two_folders_cannot_go_by_one_id_at_once(redis: Redis, tmp_path: Path) -> None:

@@ -1,7 +1,4 @@
-"""One rate for all requests to a vendor, whichever worker makes them: each takes the next free slot.
-
-pace:<vendor>   server time in microseconds at which the next slot begins; expires once that is past
-"""
+"""One rate for all requests to a vendor, whichever worker makes them: each takes the next free slot."""
 
 import threading
 import time
@@ -9,17 +6,9 @@ from collections.abc import Callable
 
 from redis import Redis
 
+from schemas.redis.keys import pace_key
+from schemas.redis.script import TAKE_SLOT
 from workers.celery.connection import patiently
-
-# KEYS: pace:<vendor>; ARGV: microseconds a slot. Returns when the slot taken begins, and how long that is from now.
-SLOT_SCRIPT = """
-local now = redis.call('TIME')
-now = now[1] * 1000000 + now[2]
-local slot = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0))
-local following = slot + tonumber(ARGV[1])
-redis.call('SET', KEYS[1], string.format('%.0f', following), 'PX', math.ceil((following - now) / 1000))
-return {slot, slot - now}
-"""
 
 
 class Pace:
@@ -40,19 +29,19 @@ class Pace:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._next_us = 0
-        self._key = f"pace:{vendor}"
-        self._script = None if redis is None else redis.register_script(SLOT_SCRIPT)
+        self._key = pace_key(vendor)
+        self._redis = redis
 
     def acquire(self) -> int:
         """Wait for the next free slot; returns when it begins, in microseconds of the broker's clock."""
-        slot, wait_us = self._local_slot() if self._script is None else patiently(self._shared_slot)
+        slot, wait_us = self._local_slot() if self._redis is None else patiently(self._shared_slot)
         if wait_us > 0:
             self._sleep(wait_us / 1e6)
         return slot
 
     def _shared_slot(self) -> tuple[int, int]:
-        assert self._script is not None
-        slot, wait_us = self._script(keys=[self._key], args=[self._step_us])
+        assert self._redis is not None
+        slot, wait_us = TAKE_SLOT.run(self._redis, [self._key], [self._step_us])
         return int(slot), int(wait_us)
 
     def _local_slot(self) -> tuple[int, int]:

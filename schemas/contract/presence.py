@@ -1,0 +1,34 @@
+"""A worker's heartbeat."""
+
+from pydantic import AwareDatetime, Field
+
+from schemas.contract.base import Frozen
+from schemas.contract.device import Device
+
+PRESENCE_INTERVAL_S = 1.5
+PRESENCE_EXPIRY_S = 5.0
+
+
+class Presence(Frozen):
+    """What a worker reports about itself: device, process, versions that decide its results, and attempts.
+
+    `held` has the ids of all attempts that the worker has received, `running` those that a pool child works on. `done`
+    counts attempts that ended since the worker started, `rate` those per second over the last minute. A draining worker
+    finishes what runs and accepts nothing more. `utilisation` is the share of the device in use since the last
+    heartbeat, 0 to 1. Memory is the device's for a GPU; on CPU slots it is what the worker and its children use of the
+    host's.
+    """
+
+    device: Device
+    host: str
+    pid: int
+    since: AwareDatetime
+    versions: dict[str, str] = Field(default_factory=dict)
+    held: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    done: int = 0
+    rate: float = 0.0
+    utilisation: float | None = None
+    memory_mib: float | None = None
+    memory_total_mib: float | None = None
+    draining: bool = False

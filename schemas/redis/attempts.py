@@ -1,0 +1,33 @@
+"""The life of an attempt in Redis: allowed by the orchestrator, claimed by one worker or recalled, reported once."""
+
+from redis import Redis
+
+from schemas.contract.event import TrainingEvent
+from schemas.redis.events import emission
+from schemas.redis.keys import RUN_KEYS_EXPIRY_S, RUN_KEYS_LINGER_S, attempts_key, outcomes_stream, work_field
+from schemas.redis.script import CLAIM, RECALL, REPORT
+
+
+def allow(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> None:
+    """Make `attempt` the only one that a worker may begin."""
+    redis.hset(attempts_key(run_id), work_field(role, name), str(attempt))
+    redis.expire(attempts_key(run_id), RUN_KEYS_EXPIRY_S)
+
+
+def claim(
+    redis: Redis, run_id: str, role: str, name: str, attempt: int, claimant: str, event: TrainingEvent | None = None
+) -> bool:
+    """Begin an attempt and emit `event`; False if it was superseded, recalled, cancelled, or claimed by another."""
+    keys, arguments = emission(run_id, event)
+    reply = CLAIM.run(redis, [attempts_key(run_id), *keys], [work_field(role, name), attempt, claimant, *arguments])
+    return bool(reply)
+
+
+def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> bool:
+    """Revoke an attempt that no worker has claimed; False if one has."""
+    return bool(RECALL.run(redis, [attempts_key(run_id)], [work_field(role, name), attempt]))
+
+
+def report(redis: Redis, run_id: str, outcome: str) -> None:
+    """Append an outcome, as JSON, to its run's stream; RedisError without a broker."""
+    REPORT.run(redis, [outcomes_stream(run_id), attempts_key(run_id)], [outcome, RUN_KEYS_EXPIRY_S, RUN_KEYS_LINGER_S])

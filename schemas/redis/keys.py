@@ -1,0 +1,80 @@
+"""Every key of the project in Redis. No other module spells one.
+
+`<run>` is a run id, `<device>` a device's name (`cpu0@host`), `<vendor>` a data vendor. An expiry counts from the last
+write. All other keys in a broker are Celery's.
+
+| key                 | type    | holds                                             | writer | reader      | expiry    |
+|---------------------|---------|---------------------------------------------------|--------|-------------|-----------|
+| `<device>`          | list    | Celery messages: the device's queue               | orch.  | worker      | (1)       |
+| `attempts:<run>`    | hash    | `ROLE/NAME` → number of the newest attempt; its   | both   | both        | 7 days    |
+|                     |         | claimant follows once a worker has claimed it     |        |             |           |
+| `outcomes:<run>`    | stream  | `outcome`: an Outcome as JSON                     | worker | orch.       | 7 days    |
+| `events:<run>`      | stream  | `event`: a TrainingEvent as JSON                  | both   | followers   | 7 days    |
+| `seq:<run>`         | string  | number of the run's last event                    | both   | both        | 7 days    |
+| `telemetry:<run>`   | channel | the same events                                   | both   | subscribers |           |
+| `name:<run>`        | string  | `HOST:FOLDER` of the run that uses this id        | orch.  | orch.       | 15 s      |
+| `presence:<device>` | string  | the device's last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
+| `alone:<device>`    | string  | run whose work needs the device for itself        | orch.  | orch.       | 5 s       |
+| `pace:<vendor>`     | string  | server time (µs) of the next free request slot    | worker | worker      | once past |
+
+(1) Redis removes an empty list. A run that ends removes its messages, its attempts and its outcomes; its events and
+their number stay for 60 s, as does an outcome that arrives later.
+"""
+
+PRESENCE_PREFIX = "presence:"
+ALONE_PREFIX = "alone:"
+EVENTS_PREFIX = "events:"
+
+RUN_KEYS_EXPIRY_S = 7 * 24 * 3600
+RUN_KEYS_LINGER_S = 60
+EVENT_STREAM_CAP = 100_000
+
+
+def attempts_key(run_id: str) -> str:
+    """Hash of the attempts that may begin, or have begun."""
+    return f"attempts:{run_id}"
+
+
+def work_field(role: str, name: str) -> str:
+    """Field of a piece of work in `attempts_key`."""
+    return f"{role}/{name}"
+
+
+def outcomes_stream(run_id: str) -> str:
+    """Stream of a run's outcomes."""
+    return f"outcomes:{run_id}"
+
+
+def events_stream(run_id: str) -> str:
+    """Stream of a run's events."""
+    return f"{EVENTS_PREFIX}{run_id}"
+
+
+def sequence_key(run_id: str) -> str:
+    """Counter of a run's events."""
+    return f"seq:{run_id}"
+
+
+def telemetry_channel(run_id: str) -> str:
+    """Channel on which a run's events are published."""
+    return f"telemetry:{run_id}"
+
+
+def name_key(run_id: str) -> str:
+    """Claim of a run id by a host and folder."""
+    return f"name:{run_id}"
+
+
+def presence_key(device: str) -> str:
+    """Heartbeat of a device."""
+    return f"{PRESENCE_PREFIX}{device}"
+
+
+def alone_key(device: str) -> str:
+    """Reservation of a device by a run."""
+    return f"{ALONE_PREFIX}{device}"
+
+
+def pace_key(vendor: str) -> str:
+    """Next free slot for a request to a vendor."""
+    return f"pace:{vendor}"

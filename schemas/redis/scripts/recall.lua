@@ -1,0 +1,10 @@
+-- Revoke an attempt that no worker has claimed. Returns 1 if it can no longer begin, 0 if it was claimed.
+--
+-- KEYS[1]  hash     attempts:<run>
+-- ARGV[1]  string   ROLE/NAME
+-- ARGV[2]  integer  attempt
+
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known and string.sub(known, 1, #ARGV[2] + 1) == ARGV[2] .. ' ' then return 0 end
+if known == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 1

@@ -1,0 +1,10 @@
+-- Append an outcome to its run's stream. A late outcome of a run that has ended and was cleared expires soon.
+--
+-- KEYS[1]  stream   outcomes:<run>
+-- KEYS[2]  hash     attempts:<run>
+-- ARGV[1]  JSON     outcome
+-- ARGV[2]  seconds  expiry while the run goes on
+-- ARGV[3]  seconds  expiry after its end
+
+redis.call('XADD', KEYS[1], '*', 'outcome', ARGV[1])
+redis.call('EXPIRE', KEYS[1], redis.call('EXISTS', KEYS[2]) == 1 and ARGV[2] or ARGV[3])

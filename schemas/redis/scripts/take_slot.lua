@@ -1,0 +1,12 @@
+-- Take the next free slot for a request to a vendor. Slots are evenly spaced; unused time is not saved up.
+-- Returns when the slot begins, in microseconds of the server's clock, and how long that is from now.
+--
+-- KEYS[1]  string        pace:<vendor>
+-- ARGV[1]  microseconds  length of a slot
+
+local now = redis.call('TIME')
+now = now[1] * 1000000 + now[2]
+local slot = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0))
+local following = slot + tonumber(ARGV[1])
+redis.call('SET', KEYS[1], string.format('%.0f', following), 'PX', math.ceil((following - now) / 1000))
+return {slot, slot - now}

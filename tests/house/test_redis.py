@@ -1,0 +1,25 @@
+"""One module makes Redis clients, one spells keys."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("orchestrator", "workers", "schemas")
+
+
+def modules_with(pattern: str) -> set[str]:
+    """Modules of the product whose text matches `pattern`."""
+    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    return {path.relative_to(ROOT).as_posix() for path in paths if re.search(pattern, path.read_text(encoding="utf-8"))}
+
+
+def test_only_one_module_makes_redis_clients() -> None:
+    """Timeouts and retries of clients are set in `schemas/redis/client.py`."""
+    assert modules_with(r"\bfrom_url\(|\bRedis\(") == {"schemas/redis/client.py"}
+
+
+def test_only_one_module_spells_keys() -> None:
+    """Prefixes of keys are written in `schemas/redis/keys.py`, scripts in Lua files."""
+    prefixes = "attempts|outcomes|events|seq|telemetry|name|presence|alone|pace"
+    assert modules_with(rf"[\"'](?:{prefixes}):") == {"schemas/redis/keys.py"}
+    assert not modules_with(r"redis\.call\(")
