@@ -1,1 +1,1 @@
-"""From stored predictions to a verdict."""
+"""Judgement of a run: from its stored predictions to scores, trading results and gates."""

@@ -1,4 +1,7 @@
-"""Daily net returns of a strategy, marked to market: each bar's decisions are a sub-portfolio that lives a horizon."""
+"""The book of a strategy: its trades and its daily net returns, marked to market.
+
+The decisions of each bar form a sub-portfolio that is held for one horizon.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +22,11 @@ SESSIONS_A_YEAR = 252
 
 @dataclass(frozen=True)
 class Terms:
-    """How decisions become trades: horizon and entry, rates, slippage a side, and the size of one order."""
+    """How decisions are traded.
+
+    `schedule`: cost rates, the earliest first. `slippage`: fraction of the price per side. `order_value`: value of one
+    order in currency.
+    """
 
     horizon_bars: int
     entry: Entry
@@ -30,9 +37,11 @@ class Terms:
 
 @dataclass(frozen=True)
 class Book:
-    """A strategy's result. `net` and `gross` are fractions of the capital, (days, symbols); days since 1970, in order.
+    """Trades and daily returns of one strategy.
 
-    `trade_*` have one value a trade, `exposure` is the mean share of the capital that is in the market.
+    `day`: days since 1970-01-01, in order. `net` and `gross`: returns as fractions of the capital, shape
+    (days, symbols). `trade_*`: one value per trade; the returns are fractions of its price, the weight is its share of
+    the capital. `exposure`: mean share of the capital that is invested.
     """
 
     day: Ints
@@ -46,7 +55,7 @@ class Book:
 
     @property
     def daily(self) -> Floats:
-        """Net return on the capital, one value a day."""
+        """Net return on the capital per day, shape (days,)."""
         total: Floats = self.net.sum(axis=1)
         return total
 
@@ -60,11 +69,14 @@ def keep_book(
     cost_factor: float = 1.0,
     delay_bars: int = 0,
 ) -> Book:
-    """Trade the chosen rows: in at `entry`, marked at each close, out where the label ends, paying on both days.
+    """Trade the chosen rows and return the resulting book.
 
-    A decision gets one part in `horizon_bars` of the capital, shared by the symbols that have a row at that bar, taken
-    or not. Sub-portfolios are not netted against each other. `delay_bars` moves entry and exit; a trade that would
-    then end after the last bar is left out.
+    A trade is entered at `terms.entry`, marked at each close and closed where its label ends; it pays costs on both
+    days. Each bar's decisions get `1 / horizon_bars` of the capital, divided equally among the symbols that have a row
+    at that bar, whether traded or not. Sub-portfolios are not netted against each other.
+
+    `chosen`: shape (rows,). `cost_factor` multiplies cost and slippage. `delay_bars` shifts entry and exit; a trade
+    that would then end after the last bar is left out.
     """
     _, instant, crowd = np.unique(predictions.timestamp, return_inverse=True, return_counts=True)
     weight = 1.0 / (terms.horizon_bars * crowd[instant])
@@ -98,7 +110,7 @@ def keep_book(
 
 
 def results(book: Book) -> Trading:
-    """A book in numbers."""
+    """Summarise a book: returns, ratios, drawdown and costs; None for what its trades or days do not determine."""
     daily, trades = book.daily, len(book.trade_net)
     total = np.cumsum(daily)
     below = total - np.maximum(np.maximum.accumulate(total), 0.0)
@@ -126,7 +138,7 @@ def results(book: Book) -> Trading:
 
 
 def _marks(series: Series, t0: Ints, t1: Ints, price: Floats, end: Floats) -> tuple[Floats, Ints]:
-    """Change of each trade's value at each bar in `(t0, t1]`, as a fraction of its price, and the bar."""
+    """Return the change in value of each trade at each bar in `(t0, t1]`, as a fraction of its price, and the bar."""
     length = t1 - t0
     first = np.cumsum(length) - length
     bar = np.arange(int(length.sum())) + np.repeat(t0 + 1 - first, length)
@@ -138,7 +150,7 @@ def _marks(series: Series, t0: Ints, t1: Ints, price: Floats, end: Floats) -> tu
 
 
 def _axis(predictions: Predictions, bars: Mapping[str, Series], reach: int) -> Ints:
-    """Every session from the first decision to the last bar that a trade could reach."""
+    """Return every session from the first decision to the last bar that a trade could reach, as days since 1970."""
     sessions = []
     for symbol, series in bars.items():
         instants = predictions.timestamp[predictions.symbol == symbol]

@@ -1,4 +1,4 @@
-"""What a trade costs: fees and taxes by the day they fell due on, in fractions of the traded value."""
+"""Trading costs: fees and taxes by date, as fractions of the traded value."""
 
 from datetime import date
 
@@ -9,8 +9,8 @@ from schemas.config.run import RunConfig
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 
-# Brokers' published sheets of 2024 to 2026; before October 2024 the exchange's fee was about 0.325 bps. Rates that
-# changed earlier (stamp duty, securities transaction tax) are not in here.
+# From brokers' published sheets of 2024 to 2026; before October 2024 the exchange's fee was about 0.325 bps. Earlier
+# changes (stamp duty, securities transaction tax) are not included.
 _NSE_FEES = {"regulator_bps": 0.01, "protection_bps": 0.01, "service_tax": 0.18}
 _FEE_CHANGE = date(2024, 10, 1)
 NSE_DELIVERY = tuple(
@@ -30,7 +30,7 @@ NSE_INTRADAY = tuple(
 
 
 def schedule_of(config: RunConfig) -> tuple[CostRates, ...]:
-    """Rates of a run in order of their day: an exchange's, the config file's, or one flat figure."""
+    """Return a run's cost rates, the earliest first: an exchange's, those of the config file, or one flat rate."""
     schedules = {
         Costs.NSE_DELIVERY: NSE_DELIVERY,
         Costs.NSE_INTRADAY: NSE_INTRADAY,
@@ -41,7 +41,10 @@ def schedule_of(config: RunConfig) -> tuple[CostRates, ...]:
 
 
 def side_costs(rates: CostRates, order_value: float) -> tuple[float, float]:
-    """Fraction of the traded value that buying and selling cost; `order_value` in currency."""
+    """Return the costs of buying and of selling as fractions of the traded value.
+
+    `order_value`: value of one order in currency, which fees per order are divided by.
+    """
     brokerage = rates.brokerage_bps
     if rates.brokerage_cap is not None:
         brokerage = min(brokerage, rates.brokerage_cap / order_value * 1e4)
@@ -53,10 +56,13 @@ def side_costs(rates: CostRates, order_value: float) -> tuple[float, float]:
 
 
 def costs_on(days: Ints, schedule: tuple[CostRates, ...], order_value: float) -> tuple[Floats, Floats]:
-    """What buying and selling cost on each of `days` (since 1970), as fractions. ValueError before the first rates."""
+    """Return the costs of buying and of selling on each day, two arrays of fractions of shape (days,).
+
+    `days`: days since 1970-01-01. ValueError if a day is before the first rates.
+    """
     since = np.array([day_number(rates.since) for rates in schedule])
     place = np.searchsorted(since, days, side="right") - 1
     if len(days) and place.min() < 0:
-        raise ValueError(f"no cost rates before {schedule[0].since}; add some that are older to [[cost_rates]]")
+        raise ValueError(f"no cost rates before {schedule[0].since}; add earlier rates to [[cost_rates]]")
     sides = np.array([side_costs(rates, order_value) for rates in schedule])[place]
     return sides[:, 0], sides[:, 1]

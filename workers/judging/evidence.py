@@ -1,4 +1,4 @@
-"""What every gate judges by: a validated run's rows, bars and settings, each checked against its digest."""
+"""The evidence that every gate receives: a validated run's rows, bars and settings, checked against their digests."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +23,7 @@ from workers.scoring.log_loss import daily_means, log_losses
 
 @dataclass(frozen=True)
 class Evidence:
-    """One run under judgement; `release_dir` is where what is live lies."""
+    """One run to be judged; `release_dir` holds the deployed releases."""
 
     layout: RunLayout
     manifest: RunManifest
@@ -33,45 +33,49 @@ class Evidence:
 
     @property
     def settings(self) -> GateSettings:
+        """Bounds of the gates, as this run sets them."""
         return self.manifest.config.gates
 
     @property
     def seed(self) -> int:
+        """Seed of every random draw of the judgement."""
         return self.manifest.config.seed
 
     @property
     def training(self) -> TrainingSettings:
+        """Settings that the run's models were trained with."""
         return self.manifest.config.training()
 
     @property
     def min_block_days(self) -> int:
-        """Shortest block that a bootstrap may use: labels overlap that many days."""
+        """Minimum block of a bootstrap, in days: the number of days over which labels overlap."""
         return self.validation.overlap_days
 
     @cached_property
     def bars(self) -> dict[str, Series]:
+        """Stored bars of each scored symbol; DataError if they are not those that the run was trained on."""
         return bars_of(self.layout, self.manifest, self.predictions)[0]
 
     @cached_property
     def traded(self) -> dict[str, NDArray[np.bool_]]:
-        """The rows that each strategy trades."""
+        """The rows that each strategy trades, by its name, each of shape (rows,)."""
         return strategies(self._judged)
 
     def book(self, strategy: str = "student", *, cost_factor: float = 1.0, delay_bars: int = 0) -> Book:
-        """A strategy's daily returns, as validated or under stress."""
+        """Return a strategy's book, as validated or under stress (see `keep_book`)."""
         return keep_book(
             self.predictions, self.bars, self.traded[strategy], self._judged.terms, cost_factor=cost_factor,
             delay_bars=delay_bars,
         )  # fmt: skip
 
     def daily_loss(self, model: str) -> tuple[Ints, Floats]:
-        """Days and the mean log loss of each, over its rows."""
+        """Return the scored days and, for each, the mean log loss of a model over its rows, in nats."""
         p: Floats = getattr(self.predictions, model)
         return daily_means(self.predictions.day, log_losses(self.predictions.y, p))
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Digests of the files that all gates read."""
+        """SHA-256 of each file that every gate reads, by its path in the run's folder."""
         return {self.layout.validation.name: sha256_of(self.layout.validation)} | self.validation.sha256
 
     @cached_property
@@ -80,11 +84,11 @@ class Evidence:
 
 
 def load(layout: RunLayout, release_dir: Path) -> Evidence:
-    """Read what validation left; PhaseError if a file is missing or was changed since."""
+    """Read the evidence of a validated run; PhaseError if a file is missing or has changed since validation."""
     manifest, validation = read_model(layout.manifest, RunManifest), read_model(layout.validation, Validation)
     for name, digest in validation.sha256.items():
         path = layout.folder / name
         if not path.is_file() or sha256_of(path) != digest:
-            raise PhaseError(f"{path} is missing or not what {layout.validation.name} says; resume the run")
+            raise PhaseError(f"{path} is missing or not what {layout.validation.name} recorded; resume the run")
     rows = layout.scored_rows.relative_to(layout.folder).as_posix()
     return Evidence(layout, manifest, validation, load_rows(layout, validation.sha256[rows]), release_dir)

@@ -1,4 +1,4 @@
-"""The release that is live in production, as its own run predicted: what a candidate must beat."""
+"""The incumbent: the release that is live in production, with the predictions of its own run."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,11 @@ from workers.scoring.log_loss import daily_means, log_losses
 
 @dataclass(frozen=True)
 class Incumbent:
-    """Daily mean log losses of candidate and live release on rows that both predicted; or why there are none."""
+    """Log losses of candidate and live release on the rows that both predicted.
+
+    `ours`, `theirs`: mean per day in nats, shape (days,); both are empty if there are none, and `why_not` holds the
+    reason. `digests`: SHA-256 of the live run's files that were read.
+    """
 
     release_id: str
     ours: Floats
@@ -29,7 +33,7 @@ class Incumbent:
 
 
 def incumbent_of(evidence: Evidence) -> Incumbent | None:
-    """The live release of production beside the candidate; None where nothing is live."""
+    """Compare the candidate with the release that is live in production; None if no release is live."""
     release = live_release(evidence.release_dir, "production")
     if release is None:
         return None
@@ -47,10 +51,10 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
     if not path.is_file() or sha256_of(path) != validation.sha256[path.relative_to(layout.folder).as_posix()]:
         return cannot(f"{path} is missing or was changed")
     if manifest.config.training().label_rule != evidence.training.label_rule:
-        return cannot("it was trained on other labels, so that log losses cannot be compared")
+        return cannot("it was trained on other labels, so its log losses cannot be compared")
     ours, theirs = _common(evidence.predictions, decode(pq.read_table(path)))
     digests = {f"data/models/{release.run_id}/validation/{path.name}": sha256_of(path)}
-    return Incumbent(release.release_id, ours, theirs, None if len(ours) else "no row is predicted by both", digests)
+    return Incumbent(release.release_id, ours, theirs, None if len(ours) else "no row was predicted by both", digests)
 
 
 def _common(ours: Predictions, theirs: Predictions) -> tuple[Floats, Floats]:
@@ -62,7 +66,7 @@ def _common(ours: Predictions, theirs: Predictions) -> tuple[Floats, Floats]:
     losses = []
     for each, place in ((ours, keys[0]), (theirs, keys[1])):
         rows = np.array([place[key] for key in both], dtype=np.int64)
-        # The candidate's label: bars that were mended since have changed the other's.
+        # Labels are the candidate's: the live run's come from bars that may have been corrected since.
         y = ours.y[np.array([keys[0][key] for key in both], dtype=np.int64)]
         losses.append(daily_means(each.day[rows], log_losses(y, each.student[rows]))[1])
     return losses[0], losses[1]

@@ -1,4 +1,4 @@
-"""The out-of-sample predictions of a run: read back from its students, pooled, and stored for every test to read."""
+"""Out-of-sample predictions of a run: read from its students' artifacts, pooled, and stored for the gates."""
 
 from dataclasses import dataclass
 
@@ -16,16 +16,16 @@ from schemas.files.run_rows import read_rows
 from workers.bars.series import Floats, Ints
 
 FILE_NAME = "predictions.parquet"
-# Whose probabilities are scored; the prior is each training window's base rate.
+# The models whose probabilities are scored; `prior` is the base rate of each training window.
 MODELS = ("student", "alone", "logistic", "teacher")
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Pooled scored rows of all students, by symbol and time; one value a row in each array.
+    """Pooled scored rows of all students, sorted by symbol and time; each array has shape (rows,).
 
-    `timestamp` and `label_end` are microseconds since 1970, `day` the session of the decision as days since 1970.
-    `trade_above` is the probability above which a trade pays by its training rows, infinite where none does.
+    `timestamp` and `label_end` are microseconds since 1970, `day` is the session of the decision in days since 1970.
+    `trade_above` is the probability above which a trade paid on the training rows, infinite if none did.
     """
 
     symbol: NDArray[np.object_]
@@ -47,29 +47,29 @@ class Predictions:
 
     @property
     def trade(self) -> NDArray[np.bool_]:
-        """Rows that the student trades."""
+        """Whether the student trades each row."""
         return self.student > self.trade_above
 
 
 def successful_students(layout: RunLayout) -> list[RunRow]:
-    """Rows of `student_runs.json` that ended in success; PhaseError if there are none."""
+    """Return the rows of `student_runs.json` that succeeded; PhaseError if there are none."""
     rows = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
     if not rows:
-        raise PhaseError(f"{layout.rows(Role.STUDENT)} holds no successful student; nothing to judge")
+        raise PhaseError(f"{layout.rows(Role.STUDENT)} holds no successful student, so there is nothing to judge")
     return rows
 
 
 def pool(layout: RunLayout) -> tuple[pa.Table, dict[str, str]]:
-    """Every successful student's predictions, by symbol and time, and their digests.
+    """Pool the predictions of every successful student, sorted by symbol and time; return them with their digests.
 
-    PhaseError if a file is missing or not what its metadata says, or if two windows score the same bar.
+    PhaseError if a file is missing or differs from its recorded digest, or if two windows score the same bar.
     """
     tables, digests = [], {}
     for row in successful_students(layout):
         folder = layout.artifact(row.window_label, Role.STUDENT)
         path = folder / FILE_NAME
         if not path.is_file() or sha256_of(folder / "metadata.json") != row.metadata_sha256:
-            raise PhaseError(f"{folder} is missing or not what {layout.rows(Role.STUDENT)} recorded")
+            raise PhaseError(f"{folder} is missing or not what {layout.rows(Role.STUDENT)} recorded; resume the run")
         digests[f"windows/{row.window_label}/student/{FILE_NAME}"] = sha256_of(path)
         table = pq.read_table(path)
         tables.append(table.append_column("window", pa.array([row.window_label] * len(table))))
@@ -83,7 +83,7 @@ def pool(layout: RunLayout) -> tuple[pa.Table, dict[str, str]]:
 
 
 def load_rows(layout: RunLayout, sha256: str) -> Predictions:
-    """The pooled rows of a validated run; PhaseError if the file is missing or not the one that was validated."""
+    """Read the pooled rows of a validated run; PhaseError if the file is missing or has changed since."""
     path = layout.scored_rows
     if not path.is_file() or sha256_of(path) != sha256:
         raise PhaseError(f"{path} is missing or not what {layout.validation.name} was computed from; resume the run")
@@ -91,7 +91,7 @@ def load_rows(layout: RunLayout, sha256: str) -> Predictions:
 
 
 def decode(table: pa.Table) -> Predictions:
-    """A pooled table as arrays."""
+    """Convert a pooled table to arrays."""
 
     def floats(name: str) -> Floats:
         return np.asarray(table[name], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""How much was tried on these symbols and dates before this run came out: from the trial ledger, never from a flag."""
+"""Trials: how many configurations were tried on a run's symbols and dates, counted from the trial ledger."""
 
 import hashlib
 import json
@@ -19,17 +19,19 @@ from workers.judging.statistics.sharpe import sharpe
 from workers.judging.validation import ALWAYS_LONG, MOMENTUM
 from workers.scoring.newey_west import is_constant
 
-# A configuration is tried with its teacher and without.
+# Each configuration counts twice: its students with a teacher, and without.
 VARIANTS = ("student", "alone")
 RULES = (ALWAYS_LONG, MOMENTUM)
 
 
 @dataclass(frozen=True)
 class Trials:
-    """`count` tries; a day's Sharpe ratio of each that was scored; daily returns of what could be chosen.
+    """The trials that a run's best result must be corrected for.
 
-    `returns`, (strategies, days): the run's students with and without a teacher, two rules that learn nothing, and the
-    students of every other configuration that has these days.
+    `count`: configurations tried, times their variants. `sharpes`: Sharpe ratio per day of each scored trial.
+    `returns`, shape (strategies, days): daily net returns of every strategy that could have been chosen: the run's
+    students with and without a teacher, two rules without learning, and the students of every other configuration
+    that was scored on all of these days. `digests`: what the count was taken from.
     """
 
     count: int
@@ -39,7 +41,10 @@ class Trials:
 
 
 def trials_of(evidence: Evidence) -> Trials:
-    """What was ever tried on any of the run's symbols and days, this run among it."""
+    """Collect every trial on any of the run's symbols and days, this run included.
+
+    PhaseError if the ledger does not contain this run.
+    """
     layout, validation, config = evidence.layout, evidence.validation, evidence.manifest.config
     own = configuration_key(config)
     symbols = sorted(evidence.bars)
@@ -71,7 +76,7 @@ def _daily(layout: RunLayout) -> tuple[Ints, dict[str, Floats]]:
 
 
 def _aligned(layout: RunLayout, trial: Trial, day: Ints) -> list[Floats]:
-    """Another run's strategies on these days; none where it is gone, was changed, or lacks one of the days."""
+    """Return another run's strategies on these days; none if its file is gone or changed, or lacks one of the days."""
     if not layout.daily_returns.is_file() or sha256_of(layout.daily_returns) != trial.returns_sha256:
         return []
     theirs, daily = _daily(layout)

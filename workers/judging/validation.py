@@ -1,4 +1,7 @@
-"""Phase model_validation: pooled out-of-sample scores. Never an average of per-window AUCs, which is biased upwards."""
+"""Validation of a run: scores and trading results of all its out-of-sample rows, pooled.
+
+A mean of per-window AUCs is never used: it is biased upwards even on random walks.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +33,7 @@ MOMENTUM_BARS = 20
 
 @dataclass(frozen=True)
 class Judged:
-    """What a run's scores are computed from: its rows, the bars beside them, and how trades are charged."""
+    """The inputs of a run's scores: its rows, the bars of its symbols, its settings and the terms of its trades."""
 
     predictions: Predictions
     bars: dict[str, Series]
@@ -39,7 +42,10 @@ class Judged:
 
 
 def validate(layout: RunLayout) -> Validation:
-    """Score a run; leaves the pooled rows and the daily returns beside the run. PhaseError if a file is not intact."""
+    """Score a run, and write its pooled rows and daily returns to its folder.
+
+    PhaseError if a file of the run is missing or changed, DataError if its bars are.
+    """
     manifest = read_model(layout.manifest, RunManifest)
     table, digests = pool(layout)
     predictions = decode(table)
@@ -74,16 +80,19 @@ def validate(layout: RunLayout) -> Validation:
 
 
 def terms_of(config: RunConfig) -> Terms:
-    """How a run's decisions are traded."""
+    """Return the terms on which a run's decisions are traded."""
     return Terms(config.horizon, config.entry, schedule_of(config), config.slippage_bps / 1e4, config.order_value)
 
 
 def bars_of(
     layout: RunLayout, manifest: RunManifest, predictions: Predictions
 ) -> tuple[dict[str, Series], dict[str, str]]:
-    """Stored bars of every scored symbol, and their digests; DataError if they are not those the run was made of."""
+    """Read the stored bars of every scored symbol; return them with their digests.
+
+    PhaseError if the run has no bars yet, DataError if the stored bars are not those that the run was trained on.
+    """
     if manifest.bars is None:
-        raise PhaseError(f"{layout.manifest} names no bars; the run ended before it had some: resume it")
+        raise PhaseError(f"{layout.manifest} lists no bars: the run ended before its ingestion; resume it")
     folder = BarsLayout.under(layout.folder.parent.parent, manifest.config.interval)
     known = manifest.bars.symbols
     symbols = sorted(set(predictions.symbol.tolist()))
@@ -92,11 +101,15 @@ def bars_of(
 
 
 def strategies(judged: Judged) -> dict[str, NDArray[np.bool_]]:
-    """The rows that each strategy trades: the models' by the students' threshold, and two rules that learn nothing."""
+    """Return the rows that each strategy trades, shape (rows,).
+
+    Models trade above the student's threshold. Two rules without learning trade beside them: always long, and long
+    after a rise over 20 bars.
+    """
     predictions = judged.predictions
     traded = {name: getattr(predictions, name) > predictions.trade_above for name in MODELS}
     if judged.settings.privileged:
-        traded.pop("teacher")  # it saw what no trade can
+        traded.pop("teacher")  # it received features that are unknown at a decision
     rose = np.zeros(len(predictions), dtype=bool)
     for symbol, series in judged.bars.items():
         mine = np.flatnonzero(predictions.symbol == symbol)
@@ -106,14 +119,14 @@ def strategies(judged: Judged) -> dict[str, NDArray[np.bool_]]:
 
 
 def overlap_days(predictions: Predictions, settings: TrainingSettings) -> int:
-    """Days that labels of one decision day last: the horizon over the most decisions that a symbol has on a day."""
+    """Return how many days a label lasts: the horizon over the most decisions per symbol and day, rounded up."""
     _, symbol = np.unique(predictions.symbol.astype(str), return_inverse=True)
     _, decisions = np.unique(np.stack([symbol, predictions.day]), axis=1, return_counts=True)
     return -(-settings.horizon_bars // int(decisions.max()))
 
 
 def scores(predictions: Predictions, name: str, settings: TrainingSettings) -> Scores:
-    """How one model's probabilities fared, beside the prior's log loss."""
+    """Score one model's probabilities over all rows; its skill is relative to the prior's log loss."""
     y, p = predictions.y, getattr(predictions, name)
     parts = metrics.brier(y, p)
     loss = log_loss(y, p)
@@ -136,8 +149,8 @@ def scores(predictions: Predictions, name: str, settings: TrainingSettings) -> S
 
 
 def _is_constant(predictions: Predictions, window: str) -> bool:
-    said = predictions.student[predictions.window == window]
-    return len(said) > 1 and float(np.ptp(said)) == 0.0
+    p = predictions.student[predictions.window == window]
+    return len(p) > 1 and float(np.ptp(p)) == 0.0
 
 
 def _round_trip(judged: Judged) -> Floats:
@@ -148,7 +161,7 @@ def _round_trip(judged: Judged) -> Floats:
 
 
 def _each(predictions: Predictions, group: NDArray[Any]) -> dict[str, dict[str, Metric]]:
-    """Scores of the rows of each value of `group`."""
+    """Score the rows of each value of `group`."""
     return {str(name): _part(predictions, np.flatnonzero(group == name)) for name in sorted(set(group.tolist()))}
 
 
