@@ -31,8 +31,9 @@ import xgboost as xgb
 
 from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import Series
+from workers.features.frame import Frame, frame_of
 from workers.features.indicators import Array, session_vwap
-from workers.features.registry import FEATURE_NAMES, Frame, frame_of, frame_of_all, model_features
+from workers.features.registry import feature_names, model_features
 from workers.learning import teacher
 
 SIZES = ((1, 123), (1, 1_000), (1, 10_000), (1, 46_000), (32, 50_000))  # symbols, rows of each
@@ -92,13 +93,18 @@ def walks(symbols: int, bars: int, bars_a_session: int = 25) -> list[Series]:
     return series
 
 
+def stacked(series: list[Series]) -> Series:
+    """Several symbols of equal length as one, each array of shape (symbols, bars)."""
+    return Series(*(np.stack(columns) for columns in zip(*(vars(each).values() for each in series), strict=True)))
+
+
 def rows_of(series: list[Series], xp: ModuleType) -> tuple[Array, Array]:
     """Features of all warmed-up bars, one row each, and whether the close is higher HORIZON bars later.
 
     A GPU takes all symbols at once, a CPU core one after the other: its caches hold no more.
     """
     if xp is not np:
-        return _rows(frame_of_all(series, True, xp=xp))
+        return _rows(frame_of(stacked(series), True, xp=xp))
     parts = [_rows(frame_of(each, True)) for each in series]
     return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
 
@@ -248,13 +254,13 @@ def relative_difference(ours: Array, reference: Array) -> float:
 def indicators_of(side: Side) -> dict[str, Array]:
     """Every indicator of the parity walks, and every model feature."""
     series = walks(*PARITY_SIZE)
-    daily, intraday = (frame_of_all(series, intraday, xp=side.xp) for intraday in (False, True))
+    daily, intraday = (frame_of(stacked(series), intraday, xp=side.xp) for intraday in (False, True))
     features = model_features(intraday)
     f = intraday
     return {
         **daily.raw,
         "session_vwap": session_vwap(f.high, f.low, f.close, f.volume, f.session),
-        **{f"feature {name}": features[..., i] for i, name in enumerate(FEATURE_NAMES)},
+        **{f"feature {name}": features[..., i] for i, name in enumerate(feature_names())},
     }
 
 

@@ -40,7 +40,7 @@ from schemas.files.trial_log import Trial, configuration_key
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Floats, Series
-from workers.features.registry import MICROSECONDS_A_DAY
+from workers.features.calendar import MICROSECONDS_PER_DAY
 from workers.handlers.task_result import Skip
 from workers.handlers.window_tasks import study, teach
 from workers.judging.evidence import load
@@ -158,7 +158,7 @@ def _stored(data: Path, name: str, close: Floats, rng: np.random.Generator) -> C
         key: 100.0 * np.exp(values)
         for key, values in (("open", opening), ("high", high), ("low", low), ("close", close))
     }
-    series = Series(session * MICROSECONDS_A_DAY, session, *prices.values(), np.exp(rng.normal(11.0, 0.6, BARS)))
+    series = Series(session * MICROSECONDS_PER_DAY, session, *prices.values(), np.exp(rng.normal(11.0, 0.6, BARS)))
     table = pa.table(
         {
             "timestamp": pa.array(series.timestamp).cast(pa.timestamp("us", tz="UTC")),

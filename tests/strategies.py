@@ -1,6 +1,6 @@
 """Generated inputs that several tests share: bars, settings, label spans, and a quiet Hypothesis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import date, timedelta
 from typing import Any
@@ -101,3 +101,8 @@ def label_spans(draw: st.DrawFn, min_rows: int = 20, max_rows: int = 90) -> tupl
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     t0 = np.cumsum(rng.integers(1, widest_gap + 1, rows))
     return t0, t0 + (horizon if draw(st.booleans()) else rng.integers(1, horizon + 1, rows))
+
+
+def stacked(series: Sequence[Series]) -> Series:
+    """Several symbols of equal length as one, each array of shape (symbols, bars)."""
+    return Series(*(np.stack([getattr(each, field.name) for each in series]) for field in fields(Series)))

@@ -23,6 +23,7 @@ DECIDING_CODE = (
     "schemas/contract/coverage.py",
     "schemas/contract/quality.py",
     "schemas/contract/window.py",
+    "schemas/files/feature_importance.py",
     "schemas/files/layout.py:to_json",
     "workers/artifacts",
     "workers/bars",

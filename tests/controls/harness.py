@@ -15,7 +15,7 @@ from schemas.config.run import TrainingSettings
 from schemas.contract.window import WARMUP_BARS, Window
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
-from workers.features.registry import FEATURE_NAMES
+from workers.features.registry import feature_names
 from workers.learning import teacher as teachers
 from workers.learning.history import History, prepare, select_rows
 from workers.learning.window import (
@@ -185,7 +185,7 @@ def model_bits(student: TrainedStudent) -> bytes:
         found = model.coefficients.tobytes() + model.fill.tobytes() + repr(model.intercept).encode()
     else:
         assert isinstance(model, Booster)
-        found = model.to_bytes(FEATURE_NAMES, None)
+        found = model.to_bytes(feature_names(), None)
     return found + repr((student.taught.mix, student.taught.calibration)).encode()
 
 

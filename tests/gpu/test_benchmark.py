@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.gpu import Gauge, Side, Table, circumstances, gauged, indicator_parity, relative_difference, why_no_gpu
-from workers.features.registry import RAW_INDICATORS
+from workers.features.frame import RAW_INDICATORS
 
 ROOT = Path(__file__).parents[2]
 # The libraries that it may use, and what those need themselves.

@@ -17,13 +17,15 @@ from benchmarks.gpu import (
     once,
     relative_difference,
     rows_of,
+    stacked,
     to_host,
     train,
     walks,
     why_no_gpu,
 )
 from schemas.contract.window import WARMUP_BARS
-from workers.features.registry import FEATURES, RAW_INDICATORS, frame_of, frame_of_all, model_features
+from workers.features.frame import RAW_INDICATORS, frame_of
+from workers.features.registry import FEATURES, model_features
 
 WHY_NOT = why_no_gpu()
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(bool(WHY_NOT), reason=f"no GPU: {WHY_NOT}")]
@@ -50,14 +52,14 @@ def test_one_symbol_is_the_cpus(gpu: Side, bars: int, intraday: bool) -> None:
     series = walks(1, bars)[0]
     found, expected = (model_features(frame_of(series, intraday, xp=side.xp)) for side in (gpu, CPU))
     assert isinstance(found, gpu.xp.ndarray) and found.shape == expected.shape
-    for column, feature in enumerate(FEATURES):
+    for column, feature in enumerate(FEATURES.values()):
         assert relative_difference(found[:, column], expected[:, column]) <= TOLERANCE, feature.name
 
 
 def test_symbols_at_once_equal_symbols_alone(gpu: Side) -> None:
     """On the GPU, too, a symbol's features do not depend on which others are computed with it."""
     series = walks(3, 700)
-    together = model_features(frame_of_all(series, True, xp=gpu.xp))
+    together = model_features(frame_of(stacked(series), True, xp=gpu.xp))
     for row, each in enumerate(series):
         alone = model_features(frame_of(each, True, xp=gpu.xp))
         assert relative_difference(together[row], to_host(alone)) <= TOLERANCE

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from tests.gpu import fake_cupy
-from tests.strategies import intraday_walk, part
+from tests.strategies import intraday_walk, part, stacked
 from workers.features import indicators
-from workers.features.registry import FEATURES, frame_of, frame_of_all, model_features
+from workers.features.frame import frame_of
+from workers.features.registry import FEATURES, model_features
 
 SERIES = [part(intraday_walk(60, a_session, seed), slice(0, 300)) for seed, a_session in enumerate((5, 6, 9))]
 
@@ -35,15 +36,15 @@ def test_features_of_one_symbol_stay_on_the_device(cupy: ModuleType, intraday: b
 def test_features_of_symbols_at_once_stay_on_the_device(cupy: ModuleType, bars: int, intraday: bool) -> None:
     """The same of several symbols with sessions of their own, and of histories too short for most indicators."""
     series = [part(each, slice(0, bars)) for each in SERIES]
-    features = model_features(frame_of_all(series, intraday, xp=cupy))
+    features = model_features(frame_of(stacked(series), intraday, xp=cupy))
     assert features.shape == (3, bars, len(FEATURES))
-    same(features, model_features(frame_of_all(series, intraday)))
+    same(features, model_features(frame_of(stacked(series), intraday)))
 
 
 def test_every_name_of_the_fake_is_used(cupy: ModuleType) -> None:
     """The fake has no name that could hide a call which the features do not make."""
-    model_features(frame_of_all(SERIES, True, xp=cupy))
-    model_features(frame_of_all(SERIES, False, xp=cupy))
+    model_features(frame_of(stacked(SERIES), True, xp=cupy))
+    model_features(frame_of(stacked(SERIES), False, xp=cupy))
     assert set(fake_cupy.FUNCTIONS) <= fake_cupy.called
 
 

@@ -25,7 +25,7 @@ from schemas.contract.errors import DataError
 from schemas.files import feature_importance
 from schemas.files.layout import artifact_folder, sha256_of, to_json
 from schemas.files.run_rows import read_model, write_model
-from workers.features.registry import FEATURE_NAMES
+from workers.features.registry import feature_names
 from workers.judging.predictions import FILE_NAME as PREDICTIONS
 from workers.learning.fidelity import fidelity
 from workers.learning.history import History
@@ -104,7 +104,7 @@ def write_student(target: Path, inputs: StudentInputs, history: History, student
         metadata = StudentMetadata(
             **dict(inputs),
             key=key_of(inputs),
-            features=FEATURE_NAMES,
+            features=feature_names(),
             rows={"train": len(student.rows.train), "scored": len(student.rows.scored)},
             prior=student.prior,
             trade_above=student.trade_above,
@@ -127,7 +127,7 @@ def _write_model(folder: Path, student: TrainedStudent) -> str:
     model = student.taught.model
     if isinstance(model, Logistic):
         stored = StudentModel(
-            features=FEATURE_NAMES,
+            features=feature_names(),
             coefficients=tuple(model.coefficients.tolist()),
             intercept=model.intercept,
             fill=tuple(model.fill.tolist()),
@@ -136,7 +136,7 @@ def _write_model(folder: Path, student: TrainedStudent) -> str:
         (folder / MODEL_JSON).write_text(to_json(stored.model_dump(mode="json")))
         return MODEL_JSON
     assert isinstance(model, Booster)
-    (folder / MODEL_UBJ).write_bytes(model.to_bytes(FEATURE_NAMES, student.trade_above))
+    (folder / MODEL_UBJ).write_bytes(model.to_bytes(feature_names(), student.trade_above))
     return MODEL_UBJ
 
 

@@ -9,7 +9,8 @@ from schemas.contract.window import WARMUP_BARS, SkipReason, Span, Window
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints, Series
 from workers.devices.arrays import Array, array_module, to_host
-from workers.features.registry import frame_of, model_features
+from workers.features.frame import frame_of
+from workers.features.registry import model_features
 from workers.handlers.task_result import Skip
 from workers.learning import labels as labelling
 from workers.learning.labels import Labels

@@ -13,9 +13,10 @@ from schemas.contract.task import Metric
 from schemas.contract.window import SkipReason, Window
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import Array, take, to_host
+from workers.features.frame import RAW_INDICATORS, frame_of
 from workers.features.indicators import namespace
 from workers.features.prefix_invariance import reads_ahead
-from workers.features.registry import FEATURE_NAMES, RAW_INDICATORS, frame_of, model_features
+from workers.features.registry import feature_names, model_features
 from workers.handlers.task_result import Skip
 from workers.learning import student as students
 from workers.learning import teacher as teachers
@@ -81,7 +82,7 @@ class TrainedStudent:
 def teacher_features(settings: TrainingSettings) -> tuple[str, ...]:
     """Names of a teacher's inputs: the student's, then what it is privileged to see."""
     path = PATH_NAMES if "path" in settings.privileged else ()
-    return FEATURE_NAMES + path + (CROSS_SECTION_NAMES if "cross-section" in settings.privileged else ())
+    return feature_names() + path + (CROSS_SECTION_NAMES if "cross-section" in settings.privileged else ())
 
 
 def teacher_inputs(
@@ -91,7 +92,7 @@ def teacher_inputs(
     columns = {}
     if "cross-section" in settings.privileged:
         instants = [history.series.timestamp for history in histories.values()]
-        returns = [to_host(history.features[:, FEATURE_NAMES.index("return_1")]) for history in histories.values()]
+        returns = [to_host(history.features[:, feature_names().index("return_1")]) for history in histories.values()]
         columns = dict(zip(histories, cross_section(instants, returns), strict=True))
     result = {}
     for symbol, mine in rows.items():
@@ -302,7 +303,7 @@ def _certify(
         whole = histories[symbol].features
         again = model_features(frame_of(known, settings.interval != "1day", xp=namespace(whole)))
         tolerance = 0.0 if isinstance(whole, np.ndarray) else GPU_TOLERANCE
-        changed = reads_ahead(to_host(take(whole, t0)), to_host(take(again, t0)), FEATURE_NAMES, tolerance)
+        changed = reads_ahead(to_host(take(whole, t0)), to_host(take(again, t0)), feature_names(), tolerance)
         found += [f"{symbol}: {each}" for each in changed]
     part = np.full(len(sample), "fit", dtype=object)
     part[split.purged], part[split.tail] = "purged", "tail"

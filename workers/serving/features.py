@@ -11,19 +11,13 @@ import numpy as np
 
 from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import Floats, Ints, Series
-from workers.features.registry import (
-    BARS,
-    FEATURE_NAMES,
-    Frame,
-    model_features,
-    recursive_indicators,
-    seed_indicators,
-)
+from workers.features.calendar import MICROSECONDS_PER_DAY
+from workers.features.frame import BARS, Frame, recursive_indicators, seed_indicators
+from workers.features.registry import feature_names, model_features
 
 # More at once leaves the cache; fewer, and a step in time costs more than its numbers.
 BATCH = 250
 PROBE_BARS = 240
-MICROSECONDS_A_DAY = 24 * 3600 * 10**6
 
 
 def newest_features(series: Sequence[Series], intraday: bool) -> Floats:
@@ -31,7 +25,7 @@ def newest_features(series: Sequence[Series], intraday: bool) -> Floats:
 
     Each needs more than WARMUP_BARS bars: below that a feature still depends on where its history began.
     """
-    result = np.empty((len(series), len(FEATURE_NAMES)))
+    result = np.empty((len(series), len(feature_names())))
     for batch in _batches(series):
         result[batch] = _newest([series[place] for place in batch], intraday)
     return result
@@ -44,7 +38,7 @@ def probe() -> Floats:
     opening = close + np.cos(1.3 * bar)
     session = 19_000 + bar
     made = Series(
-        timestamp=session * MICROSECONDS_A_DAY,
+        timestamp=session * MICROSECONDS_PER_DAY,
         session=session,
         open=opening,
         high=np.maximum(opening, close) + 1.0,

@@ -23,7 +23,7 @@ from schemas.files.layout import BarsLayout, sha256_of
 from schemas.files.run_rows import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
-from workers.features.registry import FEATURE_NAMES
+from workers.features.registry import feature_names
 from workers.serving.features import newest_features, probe
 from workers.serving.instants import instant
 from workers.serving.students import METADATA, Student, probabilities, read_student
@@ -38,7 +38,7 @@ def make(request: GoldenRequest) -> GoldenMade:
         rows = {symbol: _made(request, symbol, Path(folder)) for symbol, folder in request.students.items()}
     except GurukulError as error:
         return GoldenMade(error=str(error))
-    return GoldenMade(golden=Golden(features=FEATURE_NAMES, rows=rows), probe=without_nan(probe()))
+    return GoldenMade(golden=Golden(features=feature_names(), rows=rows), probe=without_nan(probe()))
 
 
 def check(request: GoldenCheck) -> GoldenChecked:
@@ -64,7 +64,7 @@ def check(request: GoldenCheck) -> GoldenChecked:
 
 def refuse_other_features(release: Release) -> None:
     """DataError if this program makes other features of the same bars than the one that built the release."""
-    same = release.features == FEATURE_NAMES and len(release.probe) == len(FEATURE_NAMES)
+    same = release.features == feature_names() and len(release.probe) == len(feature_names())
     if not same or not np.allclose(
         np.array(release.probe, dtype=np.float64), probe(), rtol=1e-9, atol=GOLDEN_TOLERANCE, equal_nan=True
     ):

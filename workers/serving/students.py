@@ -11,7 +11,7 @@ import numpy as np
 from schemas.contract.artifact import StudentMetadata, StudentModel
 from schemas.contract.errors import DataError
 from workers.bars.series import Floats
-from workers.features.registry import FEATURE_NAMES
+from workers.features.registry import feature_names
 from workers.models.logistic import Logistic
 
 MODEL_JSON, MODEL_UBJ, METADATA = "model.json", "model.ubj", "metadata.json"
@@ -91,5 +91,5 @@ def _content(path: Path, digests: dict[str, str]) -> bytes:
 
 
 def _refuse_other_features(folder: Path, features: tuple[str, ...]) -> None:
-    if features != FEATURE_NAMES:
+    if features != feature_names():
         raise DataError(f"{folder} was taught other features than this program makes; use the program that trained it")

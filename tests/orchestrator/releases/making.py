@@ -19,7 +19,8 @@ from schemas.files.run_rows import write_model
 from workers.bars import store
 from workers.bars.clean import to_table
 from workers.bars.series import Series
-from workers.features.registry import FEATURE_NAMES, frame_of, model_features
+from workers.features.frame import frame_of
+from workers.features.registry import feature_names, model_features
 from workers.models.logistic import Logistic
 from workers.serving.features import probe
 from workers.serving.golden import without_nan
@@ -59,10 +60,10 @@ def student(seed: int) -> StudentModel:
     """A logistic student whose every coefficient counts."""
     rng = np.random.default_rng(seed)
     return StudentModel(
-        features=FEATURE_NAMES,
-        coefficients=tuple(rng.normal(0, 0.3, len(FEATURE_NAMES)).tolist()),
+        features=feature_names(),
+        coefficients=tuple(rng.normal(0, 0.3, len(feature_names())).tolist()),
         intercept=float(rng.normal()),
-        fill=tuple(rng.normal(0, 0.1, len(FEATURE_NAMES)).tolist()),
+        fill=tuple(rng.normal(0, 0.1, len(feature_names())).tolist()),
         trade_above=0.5,
     )
 
@@ -103,7 +104,7 @@ def make_release(
                 expected=said(model, known, interval != "1day"),
             ),
         )
-    write_model(folder / "golden.json", Golden(features=FEATURE_NAMES, rows=golden))
+    write_model(folder / "golden.json", Golden(features=feature_names(), rows=golden))
     run_id = release_id.rpartition(".")[0]
     approval = Entry(
         seq=1, time=datetime(2025, 1, 1, tzinfo=UTC), action=Action.APPROVED, who="asha", account="asha",
@@ -116,7 +117,7 @@ def make_release(
         approval_sha256=approval_sha256,
         basis="made for a test",
         students=served,
-        features=FEATURE_NAMES,
+        features=feature_names(),
         probe=without_nan(probe()),
         versions={},
         warmup_bars=WARMUP_BARS,

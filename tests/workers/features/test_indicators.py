@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.strategies import daily_walk, examples, intraday_walk, part
 from workers.bars.series import Floats, Series
 from workers.features import indicators
-from workers.features.registry import seed_indicators
+from workers.features.frame import seed_indicators
 
 MOVING_MEAN = talib.MA_Type.SMA  # type: ignore[attr-defined]
 

@@ -1,5 +1,6 @@
 """Features: declared warm-up, no look ahead, no unit, no infinity."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -8,23 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.contract.window import WARMUP_BARS
-from tests.strategies import daily_walk, examples, intraday_walk, part, walks
+from schemas.contract.window import WARMUP_BARS, Window
+from tests.strategies import daily_walk, examples, intraday_walk, part, stacked, training_settings, walks
 from workers.bars.calendar import day_number
 from workers.bars.series import COLUMNS, Floats, Series
-from workers.features.registry import (
-    FEATURE_NAMES,
-    FEATURES,
-    MICROSECONDS_A_DAY,
-    RAW_INDICATORS,
-    Feature,
-    frame_of,
-    frame_of_all,
-    march_day,
-    model_features,
-    month_day,
-)
+from workers.features.calendar import MICROSECONDS_PER_DAY, march_day, month_day
+from workers.features.frame import RAW_INDICATORS, frame_of
+from workers.features.registry import FEATURES, Feature, feature_names, model_features, register
+from workers.learning.history import prepare
+from workers.learning.window import train_teacher
+from workers.serving.features import newest_features
 
+WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
 GARBAGE = (float("nan"), float("inf"), -1.0, 0.0, 1e-3, 1e9)
 
 
@@ -34,7 +30,7 @@ def features_of(series: Series, intraday: bool = False) -> Floats:
 
 
 def column(values: Floats, name: str) -> Floats:
-    return values[..., FEATURE_NAMES.index(name)]
+    return values[..., feature_names().index(name)]
 
 
 def flat(bars: int, price: float, volume: float) -> Series:
@@ -47,23 +43,55 @@ def flat(bars: int, price: float, volume: float) -> Series:
 
 def columns_that_differ(left: Floats, right: Floats) -> list[str]:
     """Features whose columns are not the same to the last bit."""
-    return [name for i, name in enumerate(FEATURE_NAMES) if left[:, i].tobytes() != right[:, i].tobytes()]
+    return [name for i, name in enumerate(feature_names()) if left[:, i].tobytes() != right[:, i].tobytes()]
 
 
 def test_no_feature_needs_more_warmup_than_the_plan_allows() -> None:
     """The planner's warm-up is the longest that any feature declares: no less, and no bar wasted."""
-    assert max(feature.warmup_bars for feature in FEATURES) == WARMUP_BARS
+    assert max(feature.warmup_bars for feature in FEATURES.values()) == WARMUP_BARS
 
 
 def test_names_are_unique() -> None:
     """A feature's name says which column it is, so no two share one."""
-    assert len(set(FEATURE_NAMES)) == len(FEATURES)
+    assert len(set(feature_names())) == len(FEATURES)
     assert len(set(RAW_INDICATORS)) == len(RAW_INDICATORS) == 15
+
+
+@pytest.fixture
+def range_share() -> Iterator[Feature]:
+    """A feature that is registered for one test."""
+    feature = Feature("range_share", "close within the bar", 0, lambda f: (f.close - f.low) / (f.high - f.low))
+    register(feature)
+    yield feature
+    del FEATURES[feature.name]
+
+
+def test_a_registered_feature_reaches_every_model(range_share: Feature) -> None:
+    """A new feature is the last column in training and in serving, and teacher and student store its name."""
+    series, settings = daily_walk(520), training_settings()
+    history = prepare(series, settings)
+    expected = (series.close - series.low) / (series.high - series.low)
+    assert feature_names()[-1] == range_share.name
+    assert column(history.features, range_share.name).tobytes() == expected.tobytes()
+    assert newest_features([series], intraday=False)[0].tobytes() == history.features[-1].tobytes()
+    trained = train_teacher({"A": history}, WINDOW, settings, "cpu")
+    assert range_share.name in trained.features
+    assert trained.teacher.booster.num_features() == len(trained.features)
+
+
+def test_a_feature_is_registered_once_and_within_the_plans_warmup() -> None:
+    """A taken name and a warm-up that windows do not leave are refused, and nothing is registered."""
+    before = feature_names()
+    with pytest.raises(ValueError, match="'rsi_14' is already registered"):
+        register(FEATURES["rsi_14"])
+    with pytest.raises(ValueError, match=f"needs {WARMUP_BARS + 1} bars of warm-up"):
+        register(replace(FEATURES["rsi_14"], name="slow", warmup_bars=WARMUP_BARS + 1))
+    assert feature_names() == before
 
 
 def test_every_feature_says_whose_formula_it_is() -> None:
     """A registry entry has a name, a short source, a warm-up and a function."""
-    for feature in FEATURES:
+    for feature in FEATURES.values():
         assert 0 < len(feature.source) <= 40, feature.name
         assert feature.warmup_bars >= 0 and callable(feature.compute), feature.name
 
@@ -79,11 +107,11 @@ def test_one_row_a_bar_and_one_column_a_feature(bars: int) -> None:
 def test_defined_after_its_warmup(seed: int) -> None:
     """A feature of bars that move and trade is defined from the bar that has its warm-up before it."""
     values = features_of(daily_walk(WARMUP_BARS + 60, seed))
-    for feature in FEATURES:
+    for feature in FEATURES.values():
         assert np.isfinite(column(values, feature.name)[feature.warmup_bars :]).all(), feature.name
 
 
-@pytest.mark.parametrize("feature", FEATURES, ids=FEATURE_NAMES)
+@pytest.mark.parametrize("feature", FEATURES.values(), ids=feature_names())
 def test_warmup_is_enough(feature: Feature) -> None:
     """A history begun `warmup_bars` before a bar gives the value of the whole history, within 1 % of its spread."""
     for seed in range(8):
@@ -94,7 +122,7 @@ def test_warmup_is_enough(feature: Feature) -> None:
             assert begun_late == pytest.approx(whole[t], abs=0.01 * float(np.nanstd(whole)))
 
 
-@pytest.mark.parametrize("feature", FEATURES, ids=FEATURE_NAMES)
+@pytest.mark.parametrize("feature", FEATURES.values(), ids=feature_names())
 def test_warmup_is_enough_within_a_day(feature: Feature) -> None:
     """The same of intraday bars, where the history begins with the last session that has the warm-up before the bar."""
     bars = 25
@@ -175,7 +203,7 @@ def test_flat_price_has_no_place_between_its_bands() -> None:
 def test_nothing_traded_gives_no_infinity(intraday: bool, series: Series) -> None:
     """Bars without volume leave the volume features NaN and every other one as defined as it was."""
     silent = features_of(replace(series, volume=np.zeros(len(series))), intraday)[WARMUP_BARS:]
-    for name in FEATURE_NAMES:
+    for name in feature_names():
         expected = np.isnan if name in ("obv_slope_20", "volume_z_20") else np.isfinite
         assert expected(column(silent, name)).all(), name
 
@@ -193,7 +221,7 @@ def test_rounding_makes_no_bands_of_a_flat_price(price: float) -> None:
 def test_symbols_side_by_side_equal_symbols_one_by_one(bars: int, intraday: bool) -> None:
     """Features of several symbols at once are, bit for bit, those of each alone, whatever sessions each traded in."""
     walked = [part(intraday_walk(bars, a_session, seed), slice(0, bars)) for seed, a_session in enumerate((1, 3, 7))]
-    together = model_features(frame_of_all(walked, intraday))
+    together = model_features(frame_of(stacked(walked), intraday))
     assert together.shape == (3, bars, len(FEATURES))
     for symbol, series in enumerate(walked):
         assert not columns_that_differ(together[symbol], features_of(series, intraday))
@@ -219,8 +247,8 @@ def test_weekday_runs_from_monday_to_sunday() -> None:
 def test_session_position_counts_from_the_sessions_first_bar() -> None:
     """Within a day it is the time since the session's first bar, as a share of a day; of daily bars it is 0."""
     series = intraday_walk(3, 4)
-    quarters = np.tile(np.arange(4), 3) * (MICROSECONDS_A_DAY // 96)
-    opening = 9 * MICROSECONDS_A_DAY // 24
-    timed = replace(series, timestamp=series.session * MICROSECONDS_A_DAY + opening + quarters)
+    quarters = np.tile(np.arange(4), 3) * (MICROSECONDS_PER_DAY // 96)
+    opening = 9 * MICROSECONDS_PER_DAY // 24
+    timed = replace(series, timestamp=series.session * MICROSECONDS_PER_DAY + opening + quarters)
     assert column(features_of(timed, intraday=True), "session_position") == pytest.approx(np.tile(np.arange(4) / 96, 3))
     assert (column(features_of(timed), "session_position") == 0.0).all()

@@ -14,8 +14,9 @@ from schemas.contract.window import Window
 from tests.strategies import daily_walk, examples, label_spans, training_settings
 from workers.bars.calendar import day_number
 from workers.bars.series import Ints
-from workers.features import registry as features
+from workers.features.frame import Frame, frame_of
 from workers.features.prefix_invariance import reads_ahead
+from workers.features.registry import FEATURES, feature_names, model_features
 from workers.learning import splits, teacher, window
 from workers.learning.certificate import MICROSECONDS_A_DAY, Spans, certify
 from workers.learning.history import prepare
@@ -128,20 +129,20 @@ def test_rows_that_end_in_the_scored_block_are_caught(monkeypatch: pytest.Monkey
         train_teacher({"A": prepare(daily_walk(520), SETTINGS)}, WINDOW, SETTINGS, "cpu")
 
 
-@pytest.mark.parametrize("number", range(len(features.FEATURES)))
-def test_any_feature_that_reads_one_bar_ahead_is_caught(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", FEATURES)
+def test_any_feature_that_reads_one_bar_ahead_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each feature in turn, moved one bar into the future, is named."""
-    planted = features.FEATURES[number]
+    planted = FEATURES[name]
 
-    def ahead(frame: features.Frame) -> Any:
+    def ahead(frame: Frame) -> Any:
         values = planted.compute(frame)
         return np.concatenate([values[1:], values[-1:]])
 
     cheat = replace(planted, compute=ahead)
-    monkeypatch.setattr(features, "FEATURES", (*features.FEATURES[:number], cheat, *features.FEATURES[number + 1 :]))
+    monkeypatch.setitem(FEATURES, name, cheat)
     series = daily_walk(400, seed=1)
-    whole, prefix = (features.model_features(features.frame_of(each, False)) for each in (series, series.upto(300)))
-    found = reads_ahead(whole[150:300], prefix[150:300], features.FEATURE_NAMES, 0.0)
+    whole, prefix = (model_features(frame_of(each, False)) for each in (series, series.upto(300)))
+    found = reads_ahead(whole[150:300], prefix[150:300], feature_names(), 0.0)
     constant = planted.name == "session_position"  # 0 on daily bars, whichever bar it reads
     assert [sentence.split()[1] for sentence in found] == ([] if constant else [planted.name])
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import daily_walk, examples, training_settings, walks
 from workers.bars.series import Series
-from workers.features.registry import FEATURE_NAMES
+from workers.features.registry import feature_names
 from workers.learning.history import prepare
 from workers.learning.labels import label
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section, path
@@ -71,9 +71,9 @@ def test_a_teacher_sees_more_only_if_it_may() -> None:
     rows = {"A": np.arange(160, 200), "B": np.arange(170, 190)}
     bare = teacher_inputs({s: prepare(x, plain) for s, x in series.items()}, rows, plain)
     full = teacher_inputs({s: prepare(x, both) for s, x in series.items()}, rows, both)
-    assert teacher_features(plain) == FEATURE_NAMES
-    assert teacher_features(both) == FEATURE_NAMES + PATH_NAMES + CROSS_SECTION_NAMES
+    assert teacher_features(plain) == feature_names()
+    assert teacher_features(both) == feature_names() + PATH_NAMES + CROSS_SECTION_NAMES
     for symbol in rows:
-        assert bare[symbol].shape == (len(rows[symbol]), len(FEATURE_NAMES))
+        assert bare[symbol].shape == (len(rows[symbol]), len(feature_names()))
         assert full[symbol].shape == (len(rows[symbol]), len(teacher_features(both)))
-        assert full[symbol][:, : len(FEATURE_NAMES)].tobytes() == bare[symbol].tobytes()
+        assert full[symbol][:, : len(feature_names())].tobytes() == bare[symbol].tobytes()

@@ -18,7 +18,8 @@ from tests.strategies import FIRST_DAY, daily_walk, examples, part, training_set
 from tests.workers.learning.lessons import school_of
 from workers.bars.calendar import day_number
 from workers.bars.series import Series
-from workers.features.registry import FEATURE_NAMES, RAW_INDICATORS
+from workers.features.frame import RAW_INDICATORS
+from workers.features.registry import feature_names
 from workers.handlers.task_result import Skip
 from workers.learning import student as students
 from workers.learning import teacher as teachers
@@ -288,12 +289,12 @@ def test_a_stored_booster_predicts_the_same() -> None:
 
 def test_importance_names_every_feature_once() -> None:
     """Importance lists each feature with its share of the gain, best first; shares add up to 1."""
-    rows = teachers.importance(taught().teacher.booster, FEATURE_NAMES)
-    assert sorted(name for name, _, _ in rows) == sorted(FEATURE_NAMES)
+    rows = teachers.importance(taught().teacher.booster, feature_names())
+    assert sorted(name for name, _, _ in rows) == sorted(feature_names())
     shares = [share for _, share, _ in rows]
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(1.0)
-    assert [rank for _, _, rank in rows] == list(range(1, len(FEATURE_NAMES) + 1))
+    assert [rank for _, _, rank in rows] == list(range(1, len(feature_names()) + 1))
 
 
 def test_weights_have_mean_one_and_count_overlap() -> None:

@@ -9,8 +9,9 @@ import pytest
 import scipy.signal
 
 from tests.orchestrator.releases.making import student, walk
+from workers.features.frame import frame_of
 from workers.features.indicators import recursion
-from workers.features.registry import frame_of, model_features
+from workers.features.registry import model_features
 from workers.models.logistic import Logistic
 from workers.serving import features
 from workers.serving.features import newest_features, probe

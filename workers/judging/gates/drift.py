@@ -5,7 +5,8 @@ import numpy as np
 from schemas.contract.task import Metric
 from workers.bars.series import Floats
 from workers.devices.arrays import to_host
-from workers.features.registry import FEATURE_NAMES, frame_of, model_features
+from workers.features.frame import frame_of
+from workers.features.registry import feature_names, model_features
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_most, not_computable
@@ -54,10 +55,10 @@ def judge(evidence: Evidence) -> Findings:
 def _columns(evidence: Evidence) -> dict[str, Floats]:
     """Features of every scored row, and the student's probability."""
     predictions = evidence.predictions
-    features = np.empty((len(predictions), len(FEATURE_NAMES)))
+    features = np.empty((len(predictions), len(feature_names())))
     intraday = evidence.training.interval != "1day"
     for symbol, series in evidence.bars.items():
         mine = np.flatnonzero(predictions.symbol == symbol)
         whole = to_host(model_features(frame_of(series, intraday)))
         features[mine] = whole[np.searchsorted(series.timestamp, predictions.timestamp[mine])]
-    return dict(zip(FEATURE_NAMES, features.T, strict=True)) | {SCORE: predictions.student}
+    return dict(zip(feature_names(), features.T, strict=True)) | {SCORE: predictions.student}

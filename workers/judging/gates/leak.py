@@ -13,8 +13,9 @@ from schemas.files.layout import sha256_of
 from schemas.files.run_rows import read_model, read_rows
 from workers.bars.series import Floats, Series
 from workers.devices.arrays import to_host
+from workers.features.frame import frame_of
 from workers.features.prefix_invariance import reads_ahead
-from workers.features.registry import FEATURE_NAMES, frame_of, model_features
+from workers.features.registry import feature_names, model_features
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import above, at_most
@@ -48,7 +49,7 @@ def judge(evidence: Evidence) -> Findings:
 
 def changes(series: Series, cut: int, features: Callable[[Series], Floats]) -> list[str]:
     """Sentences on the features of the first `cut` bars that change when the rest is taken away."""
-    return reads_ahead(features(series)[:cut], features(series.upto(cut)), FEATURE_NAMES, 0.0)
+    return reads_ahead(features(series)[:cut], features(series.upto(cut)), feature_names(), 0.0)
 
 
 def _features(series: Series, intraday: bool) -> Floats:
