@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from orchestrator.cli.options import SWITCHES
+from orchestrator.cli.config_flags import SWITCHES
 from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of
 from schemas.config.costs import CostRates
 from schemas.config.judgement import GateSettings

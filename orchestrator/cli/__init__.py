@@ -1,4 +1,4 @@
-"""`orchestrator`: what a person types."""
+"""The command line of the orchestrator."""
 
 from orchestrator.cli.app import cli
 

@@ -1,29 +1,16 @@
-"""The command group, and how an error becomes one line and an exit code."""
+"""The program `orchestrator`: its options and its commands."""
 
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli import (
-    compare,
-    dashboard,
-    examine,
-    fleet,
-    flower,
-    ingest,
-    inspect,
-    metrics,
-    release,
-    run,
-    telemetry,
-    watch,
-)
+from orchestrator.cli.registry import SECTIONS, group_of
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+cli = group_of("orchestrator.cli", SECTIONS)
 
 
-def _say_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"gurukul {version('gurukul')}")
         raise typer.Exit
@@ -32,35 +19,13 @@ def _say_version(wanted: bool) -> None:
 @cli.callback()
 def main(
     _: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Train a teacher and a student for every symbol and window, judge them on unseen bars, brief a person.
+    """Train a teacher and a student model per symbol and window, judge them on unseen bars, and prepare their release.
 
-    Exit codes: 0 all phases done, 2 the request cannot be run, 3 a phase failed, 130 interrupted or cancelled.
+    `orchestrator COMMAND --help` describes a command and gives examples.
+
+    Exit codes: 0 done, 2 the request cannot be carried out as written, 3 a phase, a check or the machine failed, 130
+    interrupted or cancelled.
     """
-
-
-cli.command("run")(run.run)
-cli.command("ingest")(ingest.ingest)
-cli.command("plan")(inspect.plan)
-cli.command("runs")(inspect.runs)
-cli.command("status")(inspect.status)
-cli.command("explain")(examine.explain)
-cli.command("replay")(examine.replay)
-cli.command("verify")(examine.verify)
-cli.command("compare")(compare.compare)
-cli.command("approve")(release.approve)
-cli.command("reject")(release.reject)
-cli.command("deploy")(release.deploy)
-cli.command("rollback")(release.rollback)
-cli.command("releases")(release.releases)
-cli.command("predict")(release.predict)
-cli.command("resume")(run.resume)
-cli.command("cancel")(fleet.cancel)
-cli.command("fleet")(fleet.fleet)
-cli.command("watch")(watch.watch)
-cli.add_typer(telemetry.group, name="telemetry")
-cli.command("flower")(flower.flower)
-cli.command("metrics")(metrics.metrics)
-cli.command("dashboard")(dashboard.dashboard)

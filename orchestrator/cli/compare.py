@@ -1,4 +1,4 @@
-"""`orchestrator compare`: two runs side by side."""
+"""`orchestrator compare`."""
 
 import json
 from typing import Annotated, Any
@@ -7,20 +7,20 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.options import fail
+from orchestrator.cli.options import DataDir, Json
+from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
-from schemas.contract.errors import GurukulError
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help="A run that was judged.")],
-    second: Annotated[str, typer.Argument(help="Another one.")],
-    data_dir: Annotated[
-        str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")
-    ] = "data",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    first: Annotated[str, typer.Argument(help="The id of a judged run.")],
+    second: Annotated[str, typer.Argument(help="The id of another.")],
+    data_dir: DataDir = "data",
+    as_json: Json = False,
 ) -> None:
-    """Show what two runs were asked differently, and how they scored. Ends with 2 if one was never judged.
+    """Compare two judged runs: settings, scores and gates.
+
+    Exit code 2 if one of them was never judged.
 
     \b
     Example:
@@ -28,10 +28,7 @@ def compare(
     """
     from orchestrator.runs.compare import compare as side_by_side
 
-    try:
-        found = side_by_side(data_dir, first, second)
-    except GurukulError as error:
-        raise fail(error) from None
+    found = side_by_side(data_dir, first, second)
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
     else:
@@ -56,9 +53,7 @@ def _show(console: Console, found: dict[str, Any]) -> None:
 
 
 def _table(heading: str, runs: list[str], rows: dict[str, Any]) -> Table:
-    table = Table()
-    for name in (heading, *runs):
-        table.add_column(name, overflow="fold")
+    table = table_of(heading, *runs, left=(heading, *runs))
     for name, cells in rows.items():
         table.add_row(name, *(Text(cell) for cell in cells))
     return table

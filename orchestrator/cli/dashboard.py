@@ -1,16 +1,14 @@
-"""`orchestrator dashboard`: becomes the process that serves the pages."""
+"""`orchestrator dashboard`: starts the Streamlit server of the pages."""
 
 import importlib.util
 import ipaddress
 import os
-import socket
 import sys
-from contextlib import closing
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import fail
+from orchestrator.cli.checks import free_port
 from orchestrator.dashboard.settings import BROKER, DATA_DIR, PASSWORD, RELEASE_DIR, Settings
 from orchestrator.dashboard.theme import ENTRY
 from schemas.contract.errors import RequestError
@@ -24,26 +22,24 @@ def dashboard(
         str, typer.Option(help="Folder of audit bundles and releases.", envvar=RELEASE_DIR)
     ] = "release",
     broker: Annotated[
-        str | None, typer.Option(help="Where running runs tell of themselves; none: their files.", envvar=BROKER)
+        str | None,
+        typer.Option(help="Broker of running runs; none: their files are read.", envvar=BROKER),
     ] = None,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8501,
 ) -> None:
-    """Serve runs, results and releases to a browser; changes nothing. Ends with Ctrl-C.
+    """Serve runs, results and releases to a browser.
 
-    The variable GURUKUL_DASHBOARD_PASSWORD, if set, is asked for before anything is shown. Beyond this machine
-    nothing is served without it. The password crosses the network as it is: put TLS before it, or tunnel.
+    It changes nothing, and ends with Ctrl-C. With GURUKUL_DASHBOARD_PASSWORD set, every page asks for that password;
+    without it the dashboard listens on loopback only. The password is sent unencrypted: use TLS or a tunnel.
 
     \b
-    Example:
+    Examples:
       orchestrator dashboard --broker redis://127.0.0.1:6379/0
-      ssh -L 8501:127.0.0.1:8501 HOST    # then look from elsewhere
+      ssh -L 8501:127.0.0.1:8501 HOST    # to see HOST's dashboard
     """
     settings = Settings(data_dir, release_dir, broker, os.environ.get(PASSWORD) or None)
-    try:
-        _refuse(settings, address, port)
-    except RequestError as error:
-        raise fail(error) from None
+    _refuse(settings, address, port)
     host = f"[{address}]" if ":" in address else address
     typer.echo(f"dashboard: http://{host}:{port}")
     sys.stdout.flush()
@@ -54,7 +50,7 @@ def dashboard(
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only programs of this machine reach `address`."""
+    """Whether only programs on this machine can connect to `address`."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -62,26 +58,20 @@ def is_loopback(address: str) -> bool:
 
 
 def _refuse(settings: Settings, address: str, port: int) -> None:
-    """RequestError where the pages would be open to strangers, or cannot be served."""
+    """RequestError where the pages would be public without a password, or cannot be served."""
     if settings.password is None and not is_loopback(address):
         raise RequestError(
-            f"--address {address} shows every run to whoever reaches it; set {PASSWORD}, or listen on 127.0.0.1"
+            f"--address {address} shows every run to every machine; set {PASSWORD}, or listen on 127.0.0.1"
         )
     if importlib.util.find_spec("streamlit") is None:
         raise RequestError("the dashboard needs Streamlit; run: pip install 'gurukul[dashboard]'")
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with closing(socket.socket(family)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            raise RequestError(f"cannot listen on {address} port {port} ({error.strerror}); give --port") from None
+    free_port(address, port)
 
 
 def _server(address: str, port: int, password: str | None) -> dict[str, str]:
-    """Variables that say where Streamlit listens; the rest of its settings lie beside the entry."""
+    """Environment variables for Streamlit; the rest of its settings is in files beside the entry."""
     found = {"STREAMLIT_SERVER_ADDRESS": address, "STREAMLIT_SERVER_PORT": str(port)}
     if password is None:
-        # A page of somebody else's, whose name resolves to 127.0.0.1, must not read this one.
+        # A foreign page whose host name resolves to 127.0.0.1 must not read this one.
         found["STREAMLIT_SERVER_ALLOWED_HOSTS"] = " ".join(dict.fromkeys([*OWN_NAMES, address]))
     return found

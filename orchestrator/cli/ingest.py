@@ -1,12 +1,12 @@
-"""`orchestrator ingest`: bars from where they are to the store, with a verdict on each symbol."""
+"""`orchestrator ingest`."""
 
 import json
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.options import with_config
+from orchestrator.cli.config_flags import with_config
+from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
 from schemas.config.run import IngestConfig, RunConfig
 from schemas.contract.coverage import CoverageTable
@@ -19,13 +19,15 @@ STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.REJECT: "red"}
 
 
 NAMED = 4
-# Warm-up, the least rows that a window may have, and the bars that its last label needs.
+# Warm-up, the minimum of rows per window, and the bars that the last label needs.
 LEAST_BARS = WARMUP_BARS + RunConfig.model_fields["min_rows"].default + RunConfig.model_fields["horizon"].default
 
 
 @with_config(IngestConfig)
 def ingest(config: IngestConfig) -> None:
-    """Read, judge and store bars without training on them; with --validate-only judge them alone.
+    """Read, check and store bars, without training.
+
+    Each symbol gets a verdict: ok, warn or reject. With --validate-only nothing is stored.
 
     \b
     Examples:
@@ -41,11 +43,11 @@ def ingest(config: IngestConfig) -> None:
         table = ingesting.look(config, console) if config.validate_only else ingesting.start(config, console)
         refuse_failures(table, config.max_failure_rate)
     except Interrupted as error:
-        message, code = f"{error}; what was stored before stays, ingest again", error.exit_code
+        message, code = f"{error}; bars stored so far are kept; run the command again", error.exit_code
     except PhaseError as error:
         message, code = str(error), error.exit_code
     if table.symbols or table.rejected:
-        show_bars(console, table)
+        _show_bars(console, table)
     if not config.validate_only and code != 130:
         bars = BarsLayout.under(config.data_dir, config.interval)
         console.write(f"bars: {bars.folder}")
@@ -57,13 +59,12 @@ def ingest(config: IngestConfig) -> None:
     raise typer.Exit(code)
 
 
-def show_bars(console: Console, table: CoverageTable) -> None:
-    """A row a symbol, then each finding once, with the symbols that it is about."""
+def _show_bars(console: Console, table: CoverageTable) -> None:
+    """One row per symbol, then each finding once with the symbols that it concerns."""
     from orchestrator.bars.coverage import findings_of, verdicts_of
 
-    rows = Table()
-    for heading in ("symbol", "verdict", "bars", "first", "last", "sessions", "enough"):
-        rows.add_column(heading, justify="left" if heading in ("symbol", "verdict") else "right", no_wrap=True)
+    headings = ("symbol", "verdict", "bars", "first", "last", "sessions", "enough")
+    rows = table_of(*headings, left=("symbol", "verdict"), no_wrap=True)
     for row in table.symbols.values():
         expected = "" if row.sessions_expected is None else f"/{row.sessions_expected}"
         cells = (f"{row.bars}", f"{row.first}", f"{row.last}", f"{row.sessions}{expected}")

@@ -1,4 +1,4 @@
-"""`orchestrator metrics`: an endpoint for Prometheus."""
+"""`orchestrator metrics`: the endpoint that Prometheus scrapes."""
 
 import signal
 import threading
@@ -7,23 +7,22 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.fleet import Broker
-from orchestrator.cli.options import fail
-from schemas.contract.errors import GurukulError, RequestError
+from orchestrator.cli.options import DataDir, FleetBroker
+from schemas.contract.errors import RequestError
 
 BROKER_TIMEOUT_S = 2.0
 
 
 def metrics(
-    broker: Broker = None,
-    data_dir: Annotated[
-        str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")
-    ] = "data",
+    broker: FleetBroker = None,
+    data_dir: DataDir = "data",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any.", min=0, max=65535)] = 9464,
     address: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every network.")] = "127.0.0.1",
 ) -> None:
-    """Serve metrics of runs and fleet to Prometheus: runs that go on or ended within a day, and devices, if a
-    broker is given. Reads only; needs no login, so it listens on loopback unless told otherwise.
+    """Serve metrics of runs and devices to Prometheus.
+
+    Covers runs that go on or ended within the last day and, with --broker, devices. It changes nothing and has no
+    login, so it listens on loopback unless --address is given.
 
     \b
     Example:
@@ -34,23 +33,18 @@ def metrics(
     from orchestrator.exporter.metrics import GurukulCollector
     from schemas.redis.client import connect
 
+    if not Path(data_dir).is_dir():
+        raise RequestError(f"there is no folder {data_dir}; give --data-dir")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    redis = connect(broker, timeout_s=BROKER_TIMEOUT_S) if broker is not None else None
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(GurukulCollector(data_dir, redis))
     try:
-        if not Path(data_dir).is_dir():
-            raise RequestError(f"there is no folder {data_dir}; give --data-dir")
-        redis = connect(broker, timeout_s=BROKER_TIMEOUT_S) if broker is not None else None
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(GurukulCollector(data_dir, redis))
-        try:
-            server, thread = start_http_server(port, address, registry)
-        except OSError as error:
-            raise RequestError(
-                f"nothing can listen on {address}:{port} ({error.strerror}); give another --port"
-            ) from None
-    except GurukulError as error:
-        raise fail(error) from None
+        server, thread = start_http_server(port, address, registry)
+    except OSError as error:
+        raise RequestError(f"cannot listen on {address}:{port} ({error.strerror}); give another --port") from None
     typer.echo(f"metrics are at http://{address}:{server.server_port}/metrics")
     stop.wait()
     server.shutdown()

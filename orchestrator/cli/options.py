@@ -1,95 +1,41 @@
-"""One list of settings: a command that takes a RunConfig gets a flag for each of its fields."""
+"""The arguments and options that several commands share."""
 
-import functools
-import inspect
-import sqlite3
-import typing
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
-from pydantic.fields import FieldInfo
-from redis.exceptions import RedisError
-from rich.console import Console
 
-from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of, resolve
-from schemas.config.run import BarsConfig
-from schemas.config.sources import default_dates
-from schemas.contract.errors import ExitCode, GurukulError
+from schemas.redis.client import BROKER_ENV
 
-SWITCHES = {
-    "telemetry": "--enable-telemetry/--no-telemetry",
-    "local_workers": "--local-workers/--no-local-workers",
-    "json_summary": "--json",
-    "skip_fetch": "--skip-fetch",
-    "reuse": "--reuse",
-    "incremental": "--incremental",
-    "validate_only": "--validate-only",
-    "cross_session": "--cross-session",
-    "reward_weights": "--reward-weights",
-    "require_other_approver": "--require-other-approver",
-}
+RunArgument = Annotated[str, typer.Argument(help="The run's id.")]
+WindowArgument = Annotated[str, typer.Argument(help="The window's label, such as TCS_2022-01-01_to_2022-06-30.")]
+LogFileArgument = Annotated[Path, typer.Argument(help="An event log: training_run_RUN_ID.jsonl.")]
 
-Command = Callable[..., Any]
-C = TypeVar("C", bound=BarsConfig)
+DataDir = Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")]
+PublicKey = Annotated[
+    str | None,
+    typer.Option(help="PEM file of the public key that the signature must match.", envvar="GURUKUL_PUBLIC_KEY"),
+]
+FleetBroker = Annotated[
+    str | None, typer.Option("--broker", help="redis:// or rediss:// URL of the fleet's broker.", envvar=BROKER_ENV)
+]
+RunBroker = Annotated[
+    str | None,
+    typer.Option("--broker", help="URL of the run's shared broker; none: its event log is read.", envvar=BROKER_ENV),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-
-def fail(error: Exception) -> typer.Exit:
-    """Print one line on stderr; the exit to raise: the error's own code, FAILED for a disk or ledger that fails."""
-    foreseen = isinstance(error, GurukulError)
-    hint = "" if foreseen else "; mend that and resume the run"
-    text = " ".join(str(error).split())
-    Console(stderr=True).print(
-        f"orchestrator: {text}{hint}", style="red", markup=False, highlight=False, soft_wrap=True
-    )
-    return typer.Exit(error.exit_code if isinstance(error, GurukulError) else ExitCode.FAILED)
-
-
-def with_config(kind: type[C]) -> Callable[[Callable[[C], None]], Command]:
-    """Give a command one flag for each field of `kind` and `--config`; it is called with the resolved config."""
-    return functools.partial(_with_config, kind)
-
-
-def _with_config(kind: type[C], command: Callable[[C], None]) -> Command:
-    @functools.wraps(command)
-    def wrapper(config: Path | None, **flags: Any) -> None:
-        try:
-            command(resolve(kind, flags, config))
-        except (GurukulError, sqlite3.Error, OSError, RedisError) as error:
-            raise fail(error) from None
-        except KeyboardInterrupt:
-            typer.echo("orchestrator: interrupted before the work began; nothing was written", err=True)
-            raise typer.Exit(130) from None
-
-    parameters = [_parameter("config", Path | None, "--config", "TOML file with any of these settings.", None)]
-    for name, field in kind.model_fields.items():
-        if name in TABLES:
-            continue
-        switch = name in SWITCHES
-        declared = SWITCHES.get(name, flag_of(name))
-        parameters.append(
-            _parameter(
-                name, bool | None if switch else str | None, declared, field.description or "", _shown(name, field)
-            )
-        )
-    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-    text = inspect.cleandoc(command.__doc__ or "")
-    wrapper.__doc__ = f"{text}\n\nEvery flag is also an environment variable, such as {ENV_PREFIX}SYMBOLS."
-    return wrapper
-
-
-def _shown(name: str, field: FieldInfo) -> str | None:
-    """The default as the help shows it, if it does."""
-    if name in SWITCHES:
-        return None
-    if field.is_required():
-        return f"sample: {default_dates('sample')[name]}"
-    return None if field.default in (None, (), "") else str(field.default)
-
-
-def _parameter(name: str, kind: Any, flag: str, help_text: str, default: str | None) -> inspect.Parameter:
-    option = typer.Option(flag, help=help_text, show_default=default if default is not None else False)
-    annotation = typing.cast(Any, Annotated)[kind, option]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+# Of the commands that release: their folders may come from `--config`, so an option that is not given is None.
+ReleaseConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with any of these settings.")]
+ReleaseDataDir = Annotated[str | None, typer.Option("--data-dir", help="Folder of bars and models; none: data.")]
+ReleaseDir = Annotated[
+    str | None, typer.Option("--release-dir", help="Folder of audit bundles and releases; none: release.")
+]
+ApproverName = Annotated[str, typer.Option("--by", help="Your name, for the release log.")]
+OwnName = Annotated[
+    str | None, typer.Option("--by", help="Your name, for the release log; none: GURUKUL_USER, or your account.")
+]
+Note = Annotated[str, typer.Option(help="A remark, for the release log.")]
+Symbols = Annotated[
+    str | None, typer.Option(help="Symbols, comma separated; none: every symbol that the release serves.")
+]

@@ -1,46 +1,32 @@
-"""`orchestrator watch`: a run's picture from anywhere; it only reads, so closing it leaves the run alone."""
+"""`orchestrator watch`."""
 
-import sqlite3
 import time
 from typing import Annotated
 
 import typer
-from redis.exceptions import RedisError
 
-from orchestrator.cli.options import fail
-from orchestrator.cli.run import load_run
+from orchestrator.cli.options import DataDir, RunArgument, RunBroker
+from orchestrator.cli.output import resume_command
 from orchestrator.events.event_follower import EventFollower
-from orchestrator.events.run_state import RUNNING, RunState
-from orchestrator.ledger.ledger_reader import INTERRUPTED, read_snapshot
+from orchestrator.ledger.ledger_reader import INTERRUPTED
+from orchestrator.runs.follow import SILENT_S, expect_plan, follow, settle
 from orchestrator.terminal.console import Console
 from orchestrator.terminal.live_view import LiveView, utc_now
 from orchestrator.terminal.run_view import RunView
-from schemas.contract.artifact import RunManifest
-from schemas.contract.errors import GurukulError
-from schemas.contract.identifiers import check_run_id
-from schemas.files.layout import RunLayout, telemetry_path
-from schemas.files.run_rows import read_model
-from schemas.redis.client import BROKER_ENV, connect
-from schemas.redis.keys import events_stream
+from schemas.files.layout import RunLayout
 
 POLL_S = 0.25
-# The log is a second behind, and a process that has let go of its run may still be writing its last line.
-SILENT_S = 3.0
-
-DataDir = Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")]
-Broker = Annotated[
-    str | None,
-    typer.Option(help="URL of the broker that the run shares; else its log is read.", envvar=BROKER_ENV),
-]
 
 
 def watch(
-    run_id: Annotated[str, typer.Argument(help="The run to watch.")],
+    run_id: RunArgument,
     data_dir: DataDir = "data",
-    broker: Broker = None,
-    once: Annotated[bool, typer.Option("--once", help="Print the picture as it is now, and end.")] = False,
+    broker: RunBroker = None,
+    once: Annotated[bool, typer.Option("--once", help="Print the run as it is now, and end.")] = False,
 ) -> None:
-    """Watch a run until it ends: phases, a grid of symbols and windows, devices, failures. Ctrl-C leaves it running.
+    """Watch a run live: phases, windows, devices, failures.
+
+    Ends with the run. Ctrl-C ends only the view; the run goes on.
 
     \b
     Example:
@@ -51,7 +37,7 @@ def watch(
         follower, layout = follow(run_id, data_dir, broker)
         with LiveView(console, run_id) as live_view:
             _catch_up(follower, live_view, quiet=once or console.is_terminal)
-            _lay_out(live_view, layout)
+            expect_plan(live_view.state, layout)
             settle(live_view.state, layout)
             if not once:
                 live_view.show()
@@ -59,48 +45,15 @@ def watch(
     except KeyboardInterrupt:
         console.write(f"run {run_id} goes on without this window")
         return
-    except (GurukulError, OSError, RedisError, sqlite3.Error) as error:
-        raise fail(error) from None
     console.print(RunView(live_view.state, utc_now, whole=True))
     if live_view.state.status == INTERRUPTED:
-        where = "" if data_dir == "data" else f" --data-dir {data_dir}"
-        console.write(f"nobody runs it any more; to go on: orchestrator resume {run_id}{where}")
+        console.write(f"no process runs it any more; to go on: {resume_command(run_id, data_dir)}")
     if follower.missed:
-        console.write(f"{follower.missed} events were to be had nowhere any more")
-
-
-def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollower, RunLayout | None]:
-    """A follower of a run under `data_dir`, or of one that only a broker knows; GurukulError if neither does."""
-    from orchestrator.broker import embedded as brokers
-
-    if broker is not None:
-        brokers.check(broker)
-        with connect(broker) as redis:
-            on_broker = bool(redis.exists(events_stream(run_id)))
-    else:
-        on_broker = False
-    try:
-        manifest, layout = load_run(data_dir, run_id)
-    except GurukulError:
-        if not on_broker:
-            raise
-        return EventFollower(check_run_id(run_id), None, broker), None
-    if not manifest.config.telemetry:
-        raise GurukulError(f"run {run_id} was started with --no-telemetry; `orchestrator status {run_id}` counts it")
-    url = broker or (manifest.config.broker if on_broker else None)
-    return EventFollower(run_id, telemetry_path(manifest.config, run_id), url), layout
-
-
-def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
-    """Say of a run whose events have no end that its process is gone; after a silence, whatever its ledger says."""
-    if layout is not None and not state.over and layout.ledger.is_file():
-        status = read_snapshot(layout.ledger).status
-        if status == INTERRUPTED or (silent and status != RUNNING):
-            state.break_off(status)
+        console.write(f"{follower.missed} events are missing: neither the broker nor the log has them")
 
 
 def _catch_up(follower: EventFollower, live_view: LiveView, *, quiet: bool) -> None:
-    """Take in what has happened so far; unless `quiet`, in lines."""
+    """Fold what has happened so far; unless `quiet`, print it in lines."""
     if not quiet:
         live_view.show()
     while events := follower.poll():
@@ -108,26 +61,20 @@ def _catch_up(follower: EventFollower, live_view: LiveView, *, quiet: bool) -> N
             live_view.take(event)
 
 
-def _lay_out(live_view: LiveView, layout: RunLayout | None) -> None:
-    """Show the windows that are planned, too, once there is a plan."""
-    if layout is not None:
-        live_view.state.expect(each.window for each in read_model(layout.manifest, RunManifest).plan)
-
-
 def _watch(follower: EventFollower, live_view: LiveView, layout: RunLayout | None) -> None:
-    """Until the run has ended, or its process is gone without a word."""
-    heard, phases = time.monotonic(), len(live_view.state.phases)
+    """Fold events until the run has ended, or its process is gone."""
+    last_event, phases = time.monotonic(), len(live_view.state.phases)
     while not live_view.state.over:
         events = follower.poll(POLL_S)
         for event in events:
             live_view.take(event)
         if events:
-            heard = time.monotonic()
+            last_event = time.monotonic()
             if len(live_view.state.phases) != phases:
                 phases = len(live_view.state.phases)
-                _lay_out(live_view, layout)
-        elif layout is not None and time.monotonic() - heard > SILENT_S:
+                expect_plan(live_view.state, layout)
+        elif layout is not None and time.monotonic() - last_event > SILENT_S:
             settle(live_view.state, layout, silent=True)
-            heard = time.monotonic()
+            last_event = time.monotonic()
         if not follower.live:
             time.sleep(POLL_S)

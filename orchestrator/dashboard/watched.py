@@ -5,10 +5,8 @@ import time
 
 import streamlit as st
 
-from orchestrator.cli.watch import SILENT_S, follow, settle
 from orchestrator.events.run_state import RunState
-from schemas.contract.artifact import RunManifest
-from schemas.files.run_rows import read_model
+from orchestrator.runs.follow import SILENT_S, expect_plan, follow, settle
 
 
 class Watched:
@@ -30,7 +28,7 @@ class Watched:
             self._heard = time.monotonic()
         if len(self.state.phases) != self._phases and self.layout is not None:
             self._phases = len(self.state.phases)
-            self.state.expect(each.window for each in read_model(self.layout.manifest, RunManifest).plan)
+            expect_plan(self.state, self.layout)
         if not self.state.over and time.monotonic() - self._heard > SILENT_S:
             self._heard = time.monotonic()
             settle(self.state, self.layout, silent=True)

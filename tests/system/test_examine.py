@@ -154,5 +154,5 @@ def test_a_panel_with_everything_on(bars: Path, tmp_path: Path) -> None:
     verified = json.loads(orchestrator("verify", "panel", "--json", cwd=tmp_path).stdout)
     assert verified["broken"] == [] and verified["certificates"] < verified["windows"]
     shown = orchestrator("explain", "panel", students[0].window_label, cwd=tmp_path)
-    assert "it saw what no decision can: cross-section, path" in shown.stdout
+    assert "its privileged features, unknown when a decision is made: cross-section, path" in shown.stdout
     assert "of 3 symbols" in shown.stdout

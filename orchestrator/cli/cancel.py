@@ -1,0 +1,52 @@
+"""`orchestrator cancel`."""
+
+import time
+
+import typer
+
+from orchestrator.cli.options import DataDir, FleetBroker, RunArgument
+from orchestrator.cli.output import resume_command
+from schemas.contract.errors import GurukulError, RequestError
+from schemas.files.run_rows import open_run
+from schemas.redis.client import connect
+
+CANCEL_S = 60.0
+POLL_S = 0.2
+
+
+def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker = None) -> None:
+    """Stop a run, on whatever machine it was started.
+
+    Ends what its windows still compute. Other runs are not affected.
+
+    \b
+    Example:
+      orchestrator cancel live_candidate_20260102_030405
+    """
+    from orchestrator.broker import embedded as brokers
+    from orchestrator.dispatch.loop import clear
+    from orchestrator.ledger.ledger import Ledger
+    from orchestrator.ledger.run_lock import is_held
+
+    if broker is not None:
+        brokers.check(broker)
+    manifest, layout = open_run(data_dir, run_id)
+    ledger = Ledger(layout.ledger)
+    if is_held(layout):
+        ledger.set(cancelled="yes")
+        deadline = time.monotonic() + CANCEL_S
+        while is_held(layout):
+            if time.monotonic() > deadline:
+                owner = ledger.get("owner")
+                raise GurukulError(f"{owner} has not stopped run {run_id} in {CANCEL_S:.0f} s; it may hang")
+            time.sleep(POLL_S)
+    status = ledger.get("status")
+    if status == "ready-for-review":
+        raise RequestError(f"run {run_id} has ended already, {status}; there is nothing to cancel")
+    if status != "cancelled":
+        if (url := broker or manifest.config.broker) is not None:
+            with connect(url) as redis:
+                clear(redis, run_id, ledger.devices())
+        ledger.set(status="cancelled", message="cancelled while no process ran it")
+    ledger.close()
+    typer.echo(f"run {run_id} is cancelled; to go on: {resume_command(run_id, data_dir)}")

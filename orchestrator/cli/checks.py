@@ -1,0 +1,92 @@
+"""Checks of what was typed: each returns the value, or raises RequestError that names the flag."""
+
+import socket
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+from schemas.config.run import ReleaseConfig
+from schemas.config.sources import absolute_source
+from schemas.contract.errors import RequestError
+from schemas.contract.identifiers import check_symbol
+from schemas.contract.release import ENVIRONMENTS, Environment
+from schemas.redis.client import BROKER_ENV
+
+V = TypeVar("V")
+
+
+def release_config(config_file: Path | None, **flags: Any) -> ReleaseConfig:
+    """The settings of the release commands, from flags, environment and file."""
+    from orchestrator.runs.settings import resolve
+
+    return resolve(ReleaseConfig, flags, config_file)
+
+
+def environment(flag: str, name: str) -> Environment:
+    """One of the environments that releases are deployed to."""
+    found = next((each for each in ENVIRONMENTS if each == name), None)
+    if found is None:
+        raise RequestError(f"{flag} {name!r}: must be {' or '.join(ENVIRONMENTS)}")
+    return found
+
+
+def not_blank(flag: str, text: str, why: str) -> str:
+    """`text` without surrounding blanks; `why` completes the error where nothing is left."""
+    if not text.strip():
+        raise RequestError(f"{flag} is empty: {why}")
+    return text.strip()
+
+
+def symbols(text: str | None) -> tuple[str, ...]:
+    """The symbols of a comma separated list, each once; none for None."""
+    if text is None:
+        return ()
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names:
+        raise RequestError("--symbols names no symbol")
+    return tuple(named("--symbols", check_symbol, name) for name in names)
+
+
+def source(text: str | None) -> str | None:
+    """A bar source with an absolute folder."""
+    if text is None:
+        return None
+    return named("--source", absolute_source, text)
+
+
+def day(flag: str, text: str | None) -> date | None:
+    """An ISO date."""
+    try:
+        return date.fromisoformat(text) if text is not None else None
+    except ValueError:
+        raise RequestError(f"{flag} {text!r} is not a date; write YYYY-MM-DD") from None
+
+
+def named(flag: str, check: Callable[[str], V], text: str) -> V:
+    """`check(text)`; its ValueError becomes a RequestError that begins with `flag`."""
+    try:
+        return check(text)
+    except ValueError as error:
+        raise RequestError(f"{flag}: {error}") from None
+
+
+def broker(url: str | None) -> str:
+    """The URL of the fleet's broker, which answers."""
+    from orchestrator.broker import embedded as brokers
+
+    if url is None:
+        raise RequestError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
+    brokers.check(url)
+    return url
+
+
+def free_port(address: str, port: int) -> None:
+    """RequestError unless a server can listen on `port` of `address`."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        raise RequestError(f"cannot listen on {address}:{port} ({error.strerror}); give another --port") from None

@@ -1,0 +1,75 @@
+"""Commands that take a whole config: one flag per field of its model."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic.fields import FieldInfo
+
+from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of, resolve
+from schemas.config.run import BarsConfig
+from schemas.config.sources import default_dates
+
+# Fields that are switches, and how the switch is written.
+SWITCHES = {
+    "telemetry": "--enable-telemetry/--no-telemetry",
+    "local_workers": "--local-workers/--no-local-workers",
+    "json_summary": "--json",
+    "skip_fetch": "--skip-fetch",
+    "reuse": "--reuse",
+    "incremental": "--incremental",
+    "validate_only": "--validate-only",
+    "cross_session": "--cross-session",
+    "reward_weights": "--reward-weights",
+    "require_other_approver": "--require-other-approver",
+}
+
+Command = Callable[..., Any]
+C = TypeVar("C", bound=BarsConfig)
+
+
+def with_config(kind: type[C]) -> Callable[[Callable[[C], None]], Command]:
+    """Give a command one flag per field of `kind` and `--config`; it is called with the resolved config."""
+    return functools.partial(_with_config, kind)
+
+
+def _with_config(kind: type[C], command: Callable[[C], None]) -> Command:
+    @functools.wraps(command)
+    def wrapper(config: Path | None, **flags: Any) -> None:
+        command(resolve(kind, flags, config))
+
+    parameters = [_parameter("config", Path | None, "--config", "TOML file with any of these settings.", None)]
+    for name, field in kind.model_fields.items():
+        if name in TABLES:
+            continue
+        switch = name in SWITCHES
+        declared = SWITCHES.get(name, flag_of(name))
+        parameters.append(
+            _parameter(
+                name, bool | None if switch else str | None, declared, field.description or "", _shown(name, field)
+            )
+        )
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    text = inspect.cleandoc(command.__doc__ or "")
+    wrapper.__doc__ = f"{text}\n\nEvery flag is also an environment variable, such as {ENV_PREFIX}SYMBOLS."
+    return wrapper
+
+
+def _shown(name: str, field: FieldInfo) -> str | None:
+    """The default that the help shows; None where it shows none."""
+    if name in SWITCHES:
+        return None
+    if field.is_required():
+        return f"sample: {default_dates('sample')[name]}"
+    return None if field.default in (None, (), "") else str(field.default)
+
+
+def _parameter(name: str, kind: Any, flag: str, help_text: str, default: str | None) -> inspect.Parameter:
+    option = typer.Option(flag, help=help_text, show_default=default if default is not None else False)
+    annotation = typing.cast(Any, Annotated)[kind, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

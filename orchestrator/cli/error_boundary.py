@@ -1,0 +1,42 @@
+"""The error boundary: every command runs inside it, and an error leaves it as one line on stderr and an exit code."""
+
+import functools
+import sqlite3
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import typer
+from redis.exceptions import RedisError
+from rich.console import Console
+
+from schemas.contract.errors import ExitCode, GurukulError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# What a disk, a ledger or a broker raises. Any other exception is a bug and keeps its traceback.
+MACHINE_ERRORS = (sqlite3.Error, OSError, RedisError)
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """Wrap `command`, so that an error ends the process with the exit code of the error's class and one red line."""
+
+    @functools.wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except GurukulError as error:
+            raise _exit(str(error), error.exit_code) from None
+        except MACHINE_ERRORS as error:
+            raise _exit(f"{error}; fix that, then run the command again", ExitCode.FAILED) from None
+        except KeyboardInterrupt:
+            raise _exit("interrupted", ExitCode.STOPPED) from None
+
+    return wrapper
+
+
+def _exit(text: str, code: ExitCode) -> typer.Exit:
+    """Print one line on stderr, however long, and return the exit to raise."""
+    line = f"orchestrator: {' '.join(text.split())}"
+    Console(stderr=True).print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(code)

@@ -1,0 +1,25 @@
+"""What the output of several commands has in common: tables, counts, the command to type next."""
+
+from collections.abc import Collection
+from typing import Literal
+
+from rich.table import Table
+
+
+def table_of(*headings: str, left: Collection[str] = (), no_wrap: bool = False) -> Table:
+    """An empty table; columns named in `left` are aligned left, the others right; long cells are folded."""
+    table = Table()
+    for heading in headings:
+        justify: Literal["left", "right"] = "left" if heading in left else "right"
+        table.add_column(heading, justify=justify, overflow="fold", no_wrap=no_wrap)
+    return table
+
+
+def plural(count: int, noun: str) -> str:
+    """`count` and `noun`, as in `1 symbol`, `2 symbols`, `no symbols`."""
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+def resume_command(run_id: str, data_dir: str) -> str:
+    """The command that resumes a run."""
+    return f"orchestrator resume {run_id}" + ("" if data_dir == "data" else f" --data-dir {data_dir}")

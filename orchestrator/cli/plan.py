@@ -1,0 +1,74 @@
+"""`orchestrator plan`."""
+
+import json
+from collections import Counter
+
+import typer
+from rich.text import Text
+
+from orchestrator.cli.config_flags import with_config
+from orchestrator.cli.output import table_of
+from orchestrator.terminal.console import Console, report_ignored_files
+from schemas.config.run import RunConfig
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.quality import Verdict
+from schemas.contract.window import PlannedWindow, SkipReason
+
+
+@with_config(RunConfig)
+def plan(config: RunConfig) -> None:
+    """Show the windows that `run` would train, and all skip reasons.
+
+    Writes nothing.
+
+    \b
+    Example:
+      orchestrator plan --source csv:bars \\
+        --start-date 2022-01-01 --end-date 2024-12-31
+    """
+    from orchestrator.runs.preflight import planned, prepare
+
+    console = Console(stderr=config.json_summary)
+    with console.status("reading bars"):
+        prepared = prepare(config, read=True)
+    known = prepared.known
+    assert known is not None
+    windows = planned(prepared.config, known)
+    _print_symbols(console, prepared.config.symbols, known, windows)
+    _print_skips(console, windows)
+    trainable = [each for each in windows if each.skip is None]
+    console.print(
+        f"{len(windows)} windows of {len(prepared.config.symbols)} symbols: {len(trainable)} to train,"
+        f" {len(windows) - len(trainable)} skipped; about {sum(each.expected_rows for each in trainable)} labelled rows"
+    )
+    report_ignored_files(console, prepared.passed_over)
+    devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"
+    console.print(Text(f"devices (slots): {devices}"), soft_wrap=True)
+    if config.json_summary:
+        typer.echo(json.dumps([p.model_dump(mode="json") | {"label": p.window.label} for p in windows]))
+
+
+def _print_symbols(
+    console: Console, symbols: tuple[str, ...], known: CoverageTable, windows: tuple[PlannedWindow, ...]
+) -> None:
+    """One row per symbol: its bars, and how many of its windows can be trained."""
+    table = table_of(
+        "symbol", "bars", "first", "last", "verdict", "windows", "trainable", left=("symbol", "verdict"), no_wrap=True
+    )
+    for symbol in symbols:
+        own = [each for each in windows if each.window.symbol == symbol]
+        row = known.symbols.get(symbol)
+        cells = (str(row.bars), str(row.first), str(row.last), row.verdict) if row else ("", "", "", Verdict.REJECT)
+        table.add_row(symbol, *cells, str(len(own)), str(sum(each.skip is None for each in own)))
+    console.print(table)
+    for rejection in known.rejected.values():
+        console.write(f"{rejection.symbol} is left out: {rejection.sentence}")
+
+
+def _print_skips(console: Console, windows: tuple[PlannedWindow, ...]) -> None:
+    """One line per skip reason, with the number of windows per symbol."""
+    for reason in SkipReason:
+        skips = Counter(each.window.symbol for each in windows if each.skip is reason)
+        if skips:
+            which = ", ".join(f"{symbol} {count}" for symbol, count in skips.items())
+            console.print(Text(f"skipped, {reason}: {which}"))

@@ -1,0 +1,98 @@
+"""`orchestrator predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from orchestrator.cli import checks
+from orchestrator.cli.options import Json, ReleaseConfigFile, ReleaseDataDir, ReleaseDir, Symbols
+from orchestrator.cli.output import table_of
+from orchestrator.terminal.console import Console
+from schemas.contract.errors import ExitCode, RequestError
+from schemas.contract.release import Prediction, Predictions, PredictRequest
+from schemas.files.layout import ReleaseLayout
+
+SUFFIXES = (".csv", ".json", ".parquet")
+# Midnight in New York's and India's daily bars: the time of day of a daily bar says nothing.
+DAILY_TIMES = ("00:00", "18:30")
+
+
+def predict(
+    env: Annotated[str, typer.Option(help="staging or production: the environment whose students predict.")],
+    symbols: Symbols = None,
+    source: Annotated[
+        str | None, typer.Option(help="csv:DIR, parquet:DIR or sample; none: stored bars.", show_default=False)
+    ] = None,
+    as_of: Annotated[str | None, typer.Option(help="Use bars up to this day, YYYY-MM-DD; none: all bars.")] = None,
+    max_age_days: Annotated[
+        int | None, typer.Option(min=0, help="Days that a newest bar may be old; none: 5, of intraday bars 1.")
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="File to write to: .csv, .json or .parquet.")] = None,
+    data_dir: ReleaseDataDir = None,
+    release_dir: ReleaseDir = None,
+    config: ReleaseConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Predict from each symbol's newest bar with the deployed students.
+
+    A symbol whose bars are stale, too short or missing is refused by name, the others are predicted, and the exit code
+    is 3.
+
+    \b
+    Example:
+      orchestrator predict --env production --symbols TCS,INFY \\
+        --as-of 2026-01-02 --out scores.csv
+    """
+    from orchestrator.releases.deployment import standing_of
+    from orchestrator.runs.worker_process import ask
+
+    settings = checks.release_config(config, data_dir=data_dir, release_dir=release_dir)
+    environment = checks.environment("--env", env)
+    warning = standing_of(ReleaseLayout(Path(settings.release_dir)), environment)
+    if out is not None and Path(out).suffix not in SUFFIXES:
+        raise RequestError(f"--out {out}: the file name must end in {', '.join(SUFFIXES)}")
+    request = PredictRequest(
+        release_dir=str(Path(settings.release_dir).absolute()),
+        data_dir=str(Path(settings.data_dir).absolute()),
+        environment=environment,
+        symbols=checks.symbols(symbols),
+        source=checks.source(source),
+        as_of=checks.day("--as-of", as_of),
+        max_age_days=max_age_days,
+        out=out and str(Path(out).absolute()),
+    )
+    found = ask("predict", request, Predictions)
+    if warning:
+        typer.echo(f"orchestrator: {warning}", err=True)
+    if as_json:
+        typer.echo(found.model_dump_json())
+    else:
+        _show(Console(), found)
+    raise typer.Exit(ExitCode.FAILED if found.refused else ExitCode.DONE)
+
+
+def _show(console: Console, found: Predictions) -> None:
+    table = table_of("symbol", "bar", "probability", "trade above", "trade", left=("symbol", "bar"))
+    for each in found.predictions:
+        above = "never" if each.trade_above is None else f"{each.trade_above:.4f}"
+        table.add_row(each.symbol, _bar(each), f"{each.probability:.4f}", above, "yes" if each.trade else "no")
+    if found.predictions:
+        console.print(table)
+    for refusal in found.refused:
+        console.print(Text(f"refused: {refusal.symbol}: {refusal.reason}"), soft_wrap=not console.is_terminal)
+    console.write(
+        f"{len(found.predictions)} scored, {len(found.refused)} refused by release {found.release_id},"
+        f" in {found.seconds:.2f} s"
+    )
+
+
+def _bar(prediction: Prediction) -> str:
+    """The day of the bar that was predicted from, and the time of an intraday one."""
+    time = f"{prediction.bar:%H:%M}"
+    return (
+        f"{prediction.session}"
+        + ("" if time in DAILY_TIMES else f" ({time} UTC)")
+        + (" (in sample)" if prediction.in_sample else "")
+    )

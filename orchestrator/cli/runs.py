@@ -1,0 +1,52 @@
+"""`orchestrator runs`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import DataDir
+from orchestrator.cli.output import table_of
+from orchestrator.terminal.console import Console
+from schemas.contract.errors import GurukulError
+from schemas.files.run_rows import open_run
+
+
+def runs(
+    data_dir: DataDir = "data",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+) -> None:
+    """List the runs under a data folder, newest first.
+
+    \b
+    Example:
+      orchestrator runs --data-dir /srv/gurukul/data
+    """
+    from orchestrator.ledger.ledger import Ledger
+    from orchestrator.runs.summary import summarise
+
+    found = []
+    for ledger_path in Path(data_dir).glob("models/*/ledger.db"):
+        try:
+            manifest, layout = open_run(data_dir, ledger_path.parent.name)
+            ledger = Ledger(layout.ledger)
+        except GurukulError as error:
+            typer.echo(f"orchestrator: {error}", err=True)
+            continue
+        found.append((manifest, summarise(manifest, ledger, layout)))
+        ledger.close()
+    found.sort(key=lambda pair: pair[0].created, reverse=True)
+    if as_json:
+        typer.echo(json.dumps([summary for _, summary in found]))
+        return
+    if not found:
+        typer.echo(f"no runs under {data_dir}/models")
+        return
+    left = ("run", "status", "recommendation")
+    table = table_of("run", "status", "trained", "skipped", "failed", "recommendation", left=left)
+    for _, summary in found:
+        counts = summary["windows"]["student"]
+        cells = (counts["success"], counts["skipped"], counts["failed"])
+        table.add_row(summary["run_id"], summary["status"], *map(str, cells), summary["recommendation"] or "")
+    Console().print(table)

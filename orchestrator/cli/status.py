@@ -1,0 +1,29 @@
+"""`orchestrator status`."""
+
+import json
+
+import typer
+
+from orchestrator.cli.options import DataDir, Json, RunArgument
+from orchestrator.terminal.console import Console
+from schemas.files.run_rows import open_run
+
+
+def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = False) -> None:
+    """Show a run's progress, or how it ended.
+
+    \b
+    Example:
+      orchestrator status live_candidate_20260102_030405
+    """
+    from orchestrator.ledger.ledger import Ledger
+    from orchestrator.runs.summary import show, summarise, untrained_symbols
+
+    manifest, layout = open_run(data_dir, run_id)
+    ledger = Ledger(layout.ledger)
+    summary, untrained = summarise(manifest, ledger, layout), untrained_symbols(manifest, ledger)
+    ledger.close()
+    if as_json:
+        typer.echo(json.dumps(summary, allow_nan=False))
+    else:
+        show(Console(), summary, untrained)

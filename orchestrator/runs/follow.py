@@ -1,0 +1,59 @@
+"""Follow a run from any process that can read its files or its broker; nothing is written."""
+
+from orchestrator.broker import embedded as brokers
+from orchestrator.events.event_follower import EventFollower
+from orchestrator.events.run_state import RUNNING, RunState
+from orchestrator.ledger.ledger_reader import INTERRUPTED, read_snapshot
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import RequestError
+from schemas.contract.identifiers import check_run_id
+from schemas.files.layout import RunLayout, telemetry_path
+from schemas.files.run_rows import open_run, read_model
+from schemas.redis.client import connect
+from schemas.redis.keys import events_stream
+
+# The log is a second behind, and a process that has released its run may still be writing the last line.
+SILENT_S = 3.0
+
+
+def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollower, RunLayout | None]:
+    """Return a follower of a run under `data_dir`, or of one that only `broker` has (then without a layout).
+
+    RequestError if neither has it, or if it was started without telemetry.
+    """
+    on_broker = broker is not None and _has_events(broker, run_id)
+    try:
+        manifest, layout = open_run(data_dir, run_id)
+    except RequestError:
+        if not on_broker:
+            raise
+        return EventFollower(check_run_id(run_id), None, broker), None
+    if not manifest.config.telemetry:
+        raise RequestError(
+            f"run {run_id} was started with --no-telemetry and has no events; see `orchestrator status {run_id}`"
+        )
+    url = broker or (manifest.config.broker if on_broker else None)
+    return EventFollower(run_id, telemetry_path(manifest.config, run_id), url), layout
+
+
+def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
+    """Mark a run as broken off whose events have no end, if its process is gone.
+
+    After a silence its ledger is believed even where it has a later status than the events.
+    """
+    if layout is not None and not state.over and layout.ledger.is_file():
+        status = read_snapshot(layout.ledger).status
+        if status == INTERRUPTED or (silent and status != RUNNING):
+            state.break_off(status)
+
+
+def expect_plan(state: RunState, layout: RunLayout | None) -> None:
+    """Lay out the windows of the run's plan, once it has one."""
+    if layout is not None:
+        state.expect(each.window for each in read_model(layout.manifest, RunManifest).plan)
+
+
+def _has_events(broker: str, run_id: str) -> bool:
+    brokers.check(broker)
+    with connect(broker) as redis:
+        return bool(redis.exists(events_stream(run_id)))

@@ -1,0 +1,71 @@
+"""The error boundary: which exit code and which line an error becomes."""
+
+import sqlite3
+
+import pytest
+import typer
+from redis.exceptions import ConnectionError as BrokerGone
+
+from orchestrator.cli.error_boundary import guarded
+from schemas.contract.errors import Cancelled, DataError, Interrupted, PhaseError, RequestError
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RequestError("no such flag"), 2),
+        (DataError("bars changed"), 2),
+        (PhaseError("no symbol passed"), 3),
+        (Cancelled("cancelled"), 130),
+        (Interrupted(15), 130),
+        (KeyboardInterrupt(), 130),
+        (sqlite3.OperationalError("disk I/O error"), 3),
+        (OSError(28, "No space left on device"), 3),
+        (BrokerGone("connection refused"), 3),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_an_error_ends_the_command_with_its_exit_code_and_one_line(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The class decides the exit code; stdout stays empty, and stderr is one line that begins with the program."""
+
+    def fails() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as exit_:
+        guarded(fails)()
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert exit_.value.exit_code == code and out == ""
+    assert line.startswith("orchestrator: ") and (str(error) or "interrupted") in line
+
+
+def test_a_message_of_several_lines_is_printed_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that reads stderr gets one line per error, whatever a library put into the message."""
+
+    def fails() -> None:
+        raise RequestError("first\n  second")
+
+    with pytest.raises(typer.Exit):
+        guarded(fails)()
+    assert capsys.readouterr().err == "orchestrator: first second\n"
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    """An unexpected exception is not hidden behind one line."""
+
+    def fails() -> None:
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError):
+        guarded(fails)()
+
+
+def test_a_command_that_ends_well_returns_its_result() -> None:
+    """The boundary passes arguments and results through."""
+
+    def double(number: int) -> int:
+        return 2 * number
+
+    assert guarded(double)(21) == 42
