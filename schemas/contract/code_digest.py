@@ -37,9 +37,9 @@ DECIDING_CODE = (
 
 # Parts of the folders above that carry bytes without deciding them: how a vendor's server is reached.
 TRANSPORT = (
+    "workers/bars/breeze/client.py",
     "workers/bars/breeze/credentials.py",
-    "workers/bars/breeze/http.py",
-    "workers/bars/breeze/sdk.py",
+    "workers/bars/breeze/failures.py",
     "workers/bars/sources/pace.py",
 )
 

@@ -1,4 +1,4 @@
-"""Breeze through the whole program, killed and refused: real orchestrator, workers and SDK, a server on loopback."""
+"""Breeze through the whole program, killed and refused: real orchestrator and workers, a server on loopback."""
 
 import os
 import signal

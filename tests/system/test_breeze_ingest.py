@@ -22,7 +22,7 @@ from tests.conftest import clean_environment, tree
 from tests.workers.bars import breeze_server as fake
 from tests.workers.bars.breeze_server import FakeBreeze, Fault, in_body, running, source
 from workers.bars import store
-from workers.bars.breeze.http import RateLimited
+from workers.bars.breeze.failures import RateLimited
 from workers.bars.breeze.source import LONGEST_RETRY_AFTER_S, TRIES
 from workers.bars.calendar import day_number, day_of, open_calendar
 from workers.bars.series import COLUMNS

@@ -21,7 +21,7 @@ import pytest
 
 from schemas.config.run import Interval
 from workers.bars.breeze import source as breeze
-from workers.bars.breeze.sdk import URL_ENV
+from workers.bars.breeze.client import URL_ENV
 from workers.bars.sources.source_protocol import SourceRequest
 
 API_KEY, API_SECRET, SESSION_TOKEN = "planted=key/1+9", "planted&secret~77", "planted50123456"

@@ -1,4 +1,4 @@
-"""Breeze over real HTTP and with the real SDK: chunks below the cap, resumable, and every row accounted for."""
+"""Breeze over real HTTP and chunks below the cap, resumable, and every row accounted for."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -18,7 +18,7 @@ from tests.workers.bars import breeze_server as fake
 from tests.workers.bars.breeze_server import FakeBreeze, candle, running, source
 from workers.bars.breeze import source as breeze
 from workers.bars.breeze.chunks import tile
-from workers.bars.breeze.sdk import URL_ENV
+from workers.bars.breeze.client import URL_ENV
 from workers.bars.breeze.source import CANDLES_A_SESSION, MOST_CANDLES, days_a_chunk
 from workers.bars.series import COLUMNS
 from workers.bars.sources.source_protocol import SourceRequest

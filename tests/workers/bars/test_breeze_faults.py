@@ -26,9 +26,9 @@ from tests.workers.bars.breeze_server import (
     slow,
     source,
 )
-from workers.bars.breeze import http as breeze_http
+from workers.bars.breeze import client
 from workers.bars.breeze.credentials import SESSION_TOKEN
-from workers.bars.breeze.http import AuthError, RateLimited, Refused, ServerError, retry_after_s
+from workers.bars.breeze.failures import AuthError, RateLimited, Refused, ServerError, Unavailable, retry_after_s
 from workers.bars.breeze.source import TRIES
 from workers.handlers.execute import classify
 
@@ -68,8 +68,8 @@ FAULTS: list[tuple[str, Fault, type[GurukulError]]] = [
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBreeze]:
     """A fake Breeze that the environment points to, and short limits."""
-    monkeypatch.setattr(breeze_http, "READ_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(breeze_http, "REPLY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(client, "READ_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(client, "REPLY_TIMEOUT_S", 0.3)
     with running(monkeypatch) as server:
         yield server
 
@@ -82,7 +82,7 @@ def test_failures_are_kept_apart(
     server.faults[endpoint].extend([fault] * 2 * TRIES)
     with pytest.raises(GurukulError) as caught:
         source(tmp_path, DAY).read("INFY")
-    passes = issubclass(kind, breeze_http.Unavailable)
+    passes = issubclass(kind, Unavailable)
     assert type(caught.value) is kind and f"Breeze {endpoint}: " in str(caught.value)
     assert len(server.asked(endpoint)) == (TRIES if passes else 1)
     assert classify(caught.value) is (FailureClass.TRANSIENT if passes else FailureClass.DATA)

@@ -18,9 +18,9 @@ from schemas.config.run import Interval
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.breeze.chunks import Chunk, ChunkStore, Row, tile
+from workers.bars.breeze.client import URL_ENV, Client
 from workers.bars.breeze.credentials import Credentials
-from workers.bars.breeze.http import AuthError, Unavailable
-from workers.bars.breeze.sdk import URL_ENV, Client
+from workers.bars.breeze.failures import AuthError, Unavailable
 from workers.bars.files.faults import Faults
 from workers.bars.files.stamps import from_text
 from workers.bars.files.table import number
@@ -106,7 +106,7 @@ class Breeze(Source):
 
     def _log_in(self) -> None:
         if not self._client.logged_in:
-            self._ask(self._client.session)
+            self._ask(self._client.log_in)
 
     def _codes(self) -> dict[str, str]:
         return self._ask(self._client.codes, acquire=lambda: None)
