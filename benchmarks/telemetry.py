@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from redis import Redis
 
 from orchestrator.broker import embedded as broker
-from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.run import Phase
 from schemas.redis.attempts import allow, claim
 from schemas.redis.client import connect
 from schemas.redis.events import emit

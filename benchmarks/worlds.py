@@ -34,7 +34,8 @@ from schemas.contract.quality import Verdict
 from schemas.contract.task import Role, Status, WindowTask
 from schemas.contract.window import PlannedWindow, Window
 from schemas.files import trial_log as trials
-from schemas.files.layout import BarsLayout, RunLayout, sha256_of, write_atomic
+from schemas.files.atomic import sha256_of, write_atomic
+from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_rows import write_model, write_rows
 from schemas.files.trial_log import Trial, configuration_key
 from workers.bars import store

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from orchestrator.audit.signing import fingerprint, is_signature, public_pem, read_private_key, read_public_key
 from schemas.contract.errors import RequestError
-from schemas.files.layout import sha256_of, to_json, write_atomic
+from schemas.files.atomic import sha256_of, to_json, write_atomic
+from schemas.files.layout import MANIFEST, PUBLIC_KEY, SIGNATURE
 
-MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "manifest.sig", "manifest.pub"
 SEAL = (MANIFEST, SIGNATURE, PUBLIC_KEY)
 
 

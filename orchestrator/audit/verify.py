@@ -3,13 +3,14 @@
 from contextlib import closing
 from pathlib import Path
 
-from orchestrator.audit.signed_manifest import MANIFEST, check
+from orchestrator.audit.signed_manifest import check
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.runs.worker_process import ask
 from schemas.contract.artifact import RunManifest
 from schemas.contract.requests import RunQuestion, Verification
 from schemas.contract.task import Role
-from schemas.files.layout import RunLayout, audit_folder, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import MANIFEST, RunLayout, audit_folder
 from schemas.files.run_rows import read_model
 
 

@@ -17,7 +17,8 @@ from schemas.contract.errors import PhaseError
 from schemas.contract.quality import Finding, Verdict
 from schemas.contract.task import Ingested
 from schemas.contract.window import SkipReason
-from schemas.files.layout import STAGED_PREFIX, BarsLayout, write_atomic
+from schemas.files.atomic import write_atomic
+from schemas.files.layout import STAGED_PREFIX, BarsLayout
 from schemas.files.run_rows import read_model, write_model
 
 UNREAD = (SkipReason.INGEST_FAILED, SkipReason.NO_DATA, SkipReason.MISSING_MAPPING)

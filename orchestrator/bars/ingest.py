@@ -24,9 +24,10 @@ from schemas.config.run import BarsSettings, IngestConfig
 from schemas.config.sources import split_source
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import PhaseError, RequestError
-from schemas.contract.event import EventStatus, EventType, Phase
+from schemas.contract.event import EventStatus, EventType
 from schemas.contract.identifiers import redact
 from schemas.contract.preflight import PreflightReport, PreflightRequest
+from schemas.contract.run import Phase
 from schemas.redis.client import connect
 
 

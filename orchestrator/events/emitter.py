@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 
 from orchestrator.events.stream_reader import began_anew, read_beyond
 from schemas.contract.errors import RequestError
-from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.run import Phase
 from schemas.contract.task import Outcome, Status
 from schemas.redis.events import continue_numbering, emit
 from schemas.redis.keys import events_stream

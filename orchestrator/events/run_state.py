@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, Phase, TrainingEvent
+from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, TrainingEvent
+from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
 from schemas.contract.window import PANEL, Window
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from schemas.contract.errors import RequestError
-from schemas.contract.event import Phase
+from schemas.contract.run import Phase
 from schemas.contract.task import FailureClass, Outcome, Role, Status
 from schemas.contract.window import SkipReason
-from schemas.files.layout import TEMPORARY_PREFIX
+from schemas.files.atomic import TEMPORARY_PREFIX
 
 SCHEMA_VERSION = 2
 

@@ -7,9 +7,10 @@ from collections import Counter
 from orchestrator.phases.phase_context import RunContext
 from schemas.config.judgement import GATES
 from schemas.contract.errors import PhaseError
-from schemas.contract.event import Phase
+from schemas.contract.run import Phase
 from schemas.contract.task import Role
-from schemas.files.layout import telemetry_path, to_json, write_atomic
+from schemas.files.atomic import to_json, write_atomic
+from schemas.files.layout import telemetry_path
 
 
 def run(context: RunContext) -> None:

@@ -14,11 +14,11 @@ from orchestrator.phases.phase_context import RunContext
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
 from schemas.contract.errors import PhaseError
-from schemas.contract.event import Phase
 from schemas.contract.judgement import Recommendation, Ruling, Statistics, Validation
 from schemas.contract.quality import Check
+from schemas.contract.run import Phase
 from schemas.contract.task import Role
-from schemas.files.layout import sha256_of, to_json, write_atomic
+from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.run_rows import read_model
 
 MEANING = {

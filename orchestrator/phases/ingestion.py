@@ -10,8 +10,8 @@ from orchestrator.runs.preflight import days_asked_for
 from schemas.config.run import BarsSettings
 from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.event import Phase
 from schemas.contract.quality import Check, Finding, Verdict
+from schemas.contract.run import Phase
 from schemas.contract.task import Ingested, IngestTask, Outcome, Role
 from schemas.contract.window import SkipReason
 from schemas.files.layout import BarsLayout

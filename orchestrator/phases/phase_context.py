@@ -13,7 +13,8 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import DataError, PhaseError
-from schemas.contract.event import EventStatus, EventType, Phase
+from schemas.contract.event import EventStatus, EventType
+from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Outcome, Role, RunTask, Status, work_name
 from schemas.files.layout import RunLayout, audit_folder
 

@@ -8,7 +8,7 @@ from schemas.contract.artifact import RunManifest, RunRow
 from schemas.contract.errors import PhaseError
 from schemas.contract.task import Role, Status
 from schemas.contract.window import PlannedWindow, Window
-from schemas.files.layout import RunLayout
+from schemas.files.layout import METADATA, RunLayout
 from schemas.files.run_rows import write_rows
 
 
@@ -42,7 +42,7 @@ def _row(run_id: str, window: Window, record: WorkRecord | None, role: Role) -> 
         failure=record.failure,
         message=record.message,
         artifacts=f"windows/{window.label}/{role}" if success else None,
-        metadata_sha256=record.digests.get("metadata.json") if success else None,
+        metadata_sha256=record.digests.get(METADATA) if success else None,
         key=record.key if success else None,
         reused_from=record.reused_from if success else None,
         metrics=record.metrics,

@@ -3,11 +3,12 @@
 from orchestrator.phases.phase_context import RunContext
 from schemas.config.judgement import GATES
 from schemas.contract.errors import PhaseError
-from schemas.contract.event import EventStatus, EventType, Phase
+from schemas.contract.event import EventStatus, EventType
 from schemas.contract.judgement import GateReport, Statistics, Validation
+from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
 from schemas.files import trial_log as trials
-from schemas.files.layout import sha256_of
+from schemas.files.atomic import sha256_of
 from schemas.files.run_rows import read_model, write_model
 
 

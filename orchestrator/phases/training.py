@@ -10,10 +10,11 @@ from orchestrator.phases.run_rows import planned_of, store_rows
 from orchestrator.runs import trial_log as trials
 from schemas.contract.artifact import RunRow
 from schemas.contract.errors import PhaseError
-from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, Phase
+from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
+from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Outcome, Role, Status, WindowTask
 from schemas.contract.window import Window
-from schemas.files.layout import remove_temporary
+from schemas.files.atomic import remove_temporary
 
 END_EVENTS = {
     (Role.TEACHER, Status.SUCCESS): EventType.TEACHER_WINDOW_SUCCESS,

@@ -2,7 +2,8 @@
 
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.runs.trial_log import record
-from schemas.contract.event import EventStatus, EventType, Phase
+from schemas.contract.event import EventStatus, EventType
+from schemas.contract.run import Phase
 from schemas.contract.task import Role
 
 

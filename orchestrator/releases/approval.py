@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.audit.recommendation import recommend
-from orchestrator.audit.signed_manifest import MANIFEST, check
+from orchestrator.audit.signed_manifest import check
 from orchestrator.audit.verify import unlike_audit
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.releases.history import Line, locked
@@ -16,7 +16,8 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Recommendation, Statistics
 from schemas.contract.release import Action
-from schemas.files.layout import ReleaseLayout, RunLayout, audit_folder, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import MANIFEST, ReleaseLayout, RunLayout, audit_folder
 from schemas.files.run_rows import open_run, read_model
 
 

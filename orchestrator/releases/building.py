@@ -29,11 +29,11 @@ from schemas.contract.release import (
 )
 from schemas.contract.task import Role, Status
 from schemas.contract.window import WARMUP_BARS
-from schemas.files.layout import TEMPORARY_PREFIX, ReleaseLayout, RunLayout, remove_temporary, sha256_of, write_atomic
+from schemas.files.atomic import TEMPORARY_PREFIX, remove_temporary, sha256_of, write_atomic
+from schemas.files.layout import GOLDEN, METADATA, MODEL_JSON, MODEL_UBJ, RELEASE, ReleaseLayout, RunLayout
 from schemas.files.run_rows import read_model, read_rows, write_model
 
-MODELS = ("model.json", "model.ubj")
-METADATA, RELEASE, GOLDEN = "metadata.json", "release.json", "golden.json"
+MODELS = (MODEL_JSON, MODEL_UBJ)
 ID_DIGITS = 8
 
 

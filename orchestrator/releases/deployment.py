@@ -8,16 +8,16 @@ link whether it was done, and writes the missing line.
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.audit.signed_manifest import MANIFEST
 from orchestrator.audit.verify import verified
 from orchestrator.releases import release_stack as standing
 from orchestrator.releases.approval import refuse_own
-from orchestrator.releases.building import RELEASE, built, refuse_changed
+from orchestrator.releases.building import built, refuse_changed
 from orchestrator.releases.history import History, Line, flush_folder, locked, read
 from schemas.config.run import ReleaseConfig
 from schemas.contract.errors import RequestError
 from schemas.contract.release import PRODUCTION, STAGING, Action, Environment, Release
-from schemas.files.layout import TEMPORARY_PREFIX, ReleaseLayout, sha256_of
+from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of
+from schemas.files.layout import MANIFEST, RELEASE, ReleaseLayout
 from schemas.files.run_rows import read_model
 
 SECONDS_AN_HOUR = 3600.0

@@ -5,12 +5,11 @@ from typing import Any
 
 from orchestrator.audit.signed_manifest import check
 from orchestrator.releases import release_stack as standing
-from orchestrator.releases.building import RELEASE
 from orchestrator.releases.deployment import astray
 from orchestrator.releases.history import Line, read
 from schemas.contract.errors import GurukulError
 from schemas.contract.release import ENVIRONMENTS, Action, Release
-from schemas.files.layout import ReleaseLayout
+from schemas.files.layout import RELEASE, ReleaseLayout
 from schemas.files.run_rows import read_model
 
 

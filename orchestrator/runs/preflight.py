@@ -20,7 +20,8 @@ from schemas.contract.errors import RequestError
 from schemas.contract.preflight import PreflightReport, PreflightRequest
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import PlannedWindow
-from schemas.files.layout import BarsLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import BarsLayout
 from schemas.redis.client import connect
 from schemas.redis.keys import presence_key
 

@@ -38,7 +38,8 @@ from schemas.contract.identifiers import redact
 from schemas.contract.task import Metric, Role, Status
 from schemas.contract.versions import artifact_versions
 from schemas.files import trial_log as trials
-from schemas.files.layout import RunLayout, log_path, remove_temporary, sha256_of, telemetry_path
+from schemas.files.atomic import remove_temporary, sha256_of
+from schemas.files.layout import METADATA, RunLayout, log_path, telemetry_path
 from schemas.files.run_rows import write_model
 from schemas.redis.client import connect
 from schemas.redis.keys import name_key
@@ -129,8 +130,8 @@ def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
     for role in (Role.TEACHER, Role.STUDENT):
         for record in ledger.records(role):
             folder = layout.artifact(record.name, role)
-            metadata = folder / "metadata.json"
-            intact = metadata.is_file() and sha256_of(metadata) == record.digests.get("metadata.json")
+            metadata = folder / METADATA
+            intact = metadata.is_file() and sha256_of(metadata) == record.digests.get(METADATA)
             if record.status is Status.FAILED or (record.status is Status.SUCCESS and not intact):
                 shutil.rmtree(folder, ignore_errors=True)
                 ledger.reopen(role, [record.name])

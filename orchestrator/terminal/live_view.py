@@ -11,7 +11,8 @@ from rich.text import Text
 
 from orchestrator.events.run_state import WINDOW_TYPES, PhaseState, RunState
 from orchestrator.terminal.run_view import RunView
-from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.run import Phase
 
 PLAIN_EVERY = timedelta(seconds=5)
 DRAWN_A_SECOND = 3

@@ -6,20 +6,8 @@ from enum import StrEnum
 from pydantic import AwareDatetime, Field
 
 from schemas.contract.base import Frozen
+from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
-
-
-class Phase(StrEnum):
-    """The seven phases, in order."""
-
-    DATA_INGESTION = "data_ingestion"
-    TEACHER_TRAINING = "teacher_training"
-    STUDENT_TRAINING = "student_training"
-    MODEL_VALIDATION = "model_validation"
-    STATISTICAL_TESTS = "statistical_tests"
-    RELEASE_AUDIT = "release_audit"
-    PROMOTION_BRIEFING = "promotion_briefing"
-
 
 WINDOW_PHASES = {Role.TEACHER: Phase.TEACHER_TRAINING, Role.STUDENT: Phase.STUDENT_TRAINING}
 

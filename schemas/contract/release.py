@@ -13,7 +13,7 @@ from schemas.contract.base import Frozen
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.judgement import Recommendation
 from schemas.contract.requests import Answer
-from schemas.files.layout import ReleaseLayout
+from schemas.files.layout import RELEASE, ReleaseLayout
 from schemas.files.run_rows import read_model
 
 Environment = Literal["staging", "production"]
@@ -207,5 +207,5 @@ class LiveRelease(Frozen):
 
 def live_release(release_dir: Path, environment: Environment) -> LiveRelease | None:
     """What `environment` serves now; None where nothing was ever deployed."""
-    path = ReleaseLayout(release_dir).current(environment) / "release.json"
+    path = ReleaseLayout(release_dir).current(environment) / RELEASE
     return read_model(path, LiveRelease) if path.is_file() else None

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from schemas.contract.errors import FileError
-
-FILE_NAME = "feature_importance.csv"
+from schemas.files.layout import FEATURE_IMPORTANCE
 
 
 def encode(rows: Iterable[tuple[str, float, int]]) -> str:
@@ -20,7 +19,7 @@ def read(teacher: Path) -> dict[str, float]:
 
     FileError if the file is missing or damaged.
     """
-    path = teacher / FILE_NAME
+    path = teacher / FEATURE_IMPORTANCE
     try:
         rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
         return {row["feature"]: float(row["importance"]) for row in rows}

@@ -1,19 +1,32 @@
-"""Where things lie on disk, and how a file or folder gets there whole or not at all."""
+"""The name and place of every file that the project stores."""
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from schemas.config.run import RunConfig
 
-TEMPORARY_PREFIX = ".tmp-"
+# A window's teacher or student folder.
+METADATA = "metadata.json"  # written last: a folder that has it is whole
+MODEL_JSON = "model.json"
+MODEL_UBJ = "model.ubj"
+PREDICTIONS = "predictions.parquet"
+LABELS = "labels.csv.gz"
+CERTIFICATE = "certificate.json"
+REWARDS = "rewards.parquet"
+FEATURE_IMPORTANCE = "feature_importance.csv"
+
+# A release.
+RELEASE = "release.json"
+GOLDEN = "golden.json"
+
+# A signed folder: an audit bundle or a release.
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+PUBLIC_KEY = "manifest.pub"
+
+# A data folder.
+TRIALS = "trials.jsonl"
+
 STAGED_PREFIX = ".staged-"
 
 
@@ -132,69 +145,3 @@ class ReleaseLayout:
     def current(self, environment: str) -> Path:
         """The link to the release that an environment serves."""
         return self.folder / environment / "current"
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def to_json(value: Any) -> str:
-    """JSON as stored: indented, key order kept, no NaN, final newline."""
-    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file under a temporary name, flush it to disk, rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def remove_temporary(folder: Path) -> None:
-    """Remove what killed processes left half written under `folder`; a live one that loses its file tries again."""
-    for path in folder.rglob(f"{TEMPORARY_PREFIX}*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def artifact_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `target`; on success it becomes `target`, else it vanishes.
-
-    Training is deterministic, so where `target` exists already (a twin came first) the twin's stays.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=target.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        _flush(temporary)
-        try:
-            temporary.rename(target)
-        except OSError:
-            if not (target / "metadata.json").is_file():
-                raise
-            shutil.rmtree(temporary)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def _flush(folder: Path) -> None:
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())

@@ -10,7 +10,8 @@ from schemas.contract.artifact import RunManifest, RunRow
 from schemas.contract.errors import FileError, RequestError, RunNotFoundError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import Role
-from schemas.files.layout import RunLayout, to_json, write_atomic
+from schemas.files.atomic import to_json, write_atomic
+from schemas.files.layout import RunLayout
 
 M = TypeVar("M", bound=BaseModel)
 

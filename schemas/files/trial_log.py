@@ -14,8 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from schemas.config.run import RunConfig
 from schemas.contract.base import Frozen
 from schemas.contract.errors import PhaseError, RequestError
-
-FILE_NAME = "trials.jsonl"
+from schemas.files.layout import TRIALS
 
 
 class Trial(Frozen):
@@ -53,7 +52,7 @@ def configuration_key(config: RunConfig) -> str:
 
 def append(data_dir: str | Path, trial: Trial) -> None:
     """Add a line, flushed to disk; what a power cut left half written at the end is cut off first."""
-    path = Path(data_dir) / FILE_NAME
+    path = Path(data_dir) / TRIALS
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -67,7 +66,7 @@ def append(data_dir: str | Path, trial: Trial) -> None:
 
 def read(data_dir: str | Path) -> list[Trial]:
     """All lines, oldest first; PhaseError if the file is missing, a line malformed, or that of a judged run gone."""
-    path = Path(data_dir) / FILE_NAME
+    path = Path(data_dir) / TRIALS
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -90,7 +89,7 @@ def read(data_dir: str | Path) -> list[Trial]:
 
 def refuse_broken(data_dir: str | Path) -> None:
     """RequestError if the ledger would stop a run at its end: before it has begun."""
-    path = Path(data_dir) / FILE_NAME
+    path = Path(data_dir) / TRIALS
     if path.is_file() or any(Path(data_dir).glob("models/*/statistics.json")):
         try:
             read(data_dir)

@@ -10,7 +10,8 @@ from orchestrator.dispatch.presence_reader import task_id
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.artifact import RunManifest
 from schemas.contract.task import Role
-from schemas.files.layout import TEMPORARY_PREFIX, sha256_of, telemetry_path
+from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of
+from schemas.files.layout import telemetry_path
 from schemas.files.run_rows import read_model
 from schemas.redis.keys import RUN_KEYS_LINGER_S, events_stream, outcomes_stream, sequence_key
 from tests.chaos.lab import Lab, Run

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.files.layout import sha256_of
+from schemas.files.atomic import sha256_of
 from tests.chaos.invariant import check_server
 from tests.chaos.lab import Lab, Run, lab
 from tests.conftest import orchestrator

@@ -13,7 +13,8 @@ import pytest
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.quality import Check
 from schemas.contract.window import SkipReason
-from schemas.files.layout import BarsLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import BarsLayout
 from tests.conftest import (
     LAST_BAR,
     SPAN,

@@ -17,7 +17,8 @@ import pytest
 from schemas.contract.artifact import RunRow, StudentMetadata, TeacherMetadata
 from schemas.contract.judgement import Statistics, Validation
 from schemas.contract.task import Role, Status
-from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_rows
 from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree, write_bars
 

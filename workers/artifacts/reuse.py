@@ -7,8 +7,8 @@ from pathlib import Path
 from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInputs, key_of
 from schemas.contract.errors import DataError
 from schemas.contract.task import WindowTask
-from schemas.files.layout import RunLayout, artifact_folder, to_json
-from workers.artifacts.store import METADATA
+from schemas.files.atomic import artifact_folder, to_json
+from schemas.files.layout import METADATA, RunLayout
 
 logger = logging.getLogger(__name__)
 

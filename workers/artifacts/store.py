@@ -23,10 +23,19 @@ from schemas.contract.artifact import (
 )
 from schemas.contract.errors import DataError
 from schemas.files import feature_importance
-from schemas.files.layout import artifact_folder, sha256_of, to_json
+from schemas.files.atomic import artifact_folder, sha256_of, to_json
+from schemas.files.layout import (
+    CERTIFICATE,
+    FEATURE_IMPORTANCE,
+    LABELS,
+    METADATA,
+    MODEL_JSON,
+    MODEL_UBJ,
+    PREDICTIONS,
+    REWARDS,
+)
 from schemas.files.run_rows import read_model, write_model
 from workers.features.registry import feature_names
-from workers.judging.predictions import FILE_NAME as PREDICTIONS
 from workers.learning.fidelity import fidelity
 from workers.learning.history import History
 from workers.learning.splits import BLOCKS, held_out_sets
@@ -35,13 +44,6 @@ from workers.learning.teacher import importance
 from workers.learning.window import School, TaughtWindow, TrainedStudent, label_columns
 from workers.models.booster import Booster
 from workers.models.logistic import Logistic
-
-MODEL_UBJ = "model.ubj"
-MODEL_JSON = "model.json"
-LABELS = "labels.csv.gz"
-CERTIFICATE = "certificate.json"
-REWARDS = "rewards.parquet"
-METADATA = "metadata.json"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def write_teacher(target: Path, inputs: TeacherInputs, histories: Mapping[str, H
     with artifact_folder(target) as folder:
         (folder / MODEL_UBJ).write_bytes(bytes(teacher.booster.save_raw("ubj")))
         (folder / LABELS).write_bytes(_labels_csv(histories, taught))
-        (folder / feature_importance.FILE_NAME).write_text(
+        (folder / FEATURE_IMPORTANCE).write_text(
             feature_importance.encode(importance(teacher.booster, taught.features))
         )
         write_model(folder / CERTIFICATE, taught.certificate)

@@ -16,7 +16,8 @@ from schemas.contract.errors import RequestError
 from schemas.contract.quality import Check, Finding, Verdict, worst
 from schemas.contract.task import Ingested
 from schemas.contract.window import SkipReason
-from schemas.files.layout import BarsLayout, write_atomic
+from schemas.files.atomic import write_atomic
+from schemas.files.layout import BarsLayout
 from workers.bars import adjust, quality, store
 from workers.bars.affected_windows import touched_windows
 from workers.bars.calendar import Calendar, day_number, day_of, open_calendar

@@ -9,7 +9,8 @@ from typing import Any
 
 from schemas.contract.device import DeviceKind
 from schemas.contract.errors import DataError, PhaseError, RequestError
-from schemas.contract.event import EventStatus, EventType, Phase, TrainingEvent
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.run import Phase
 from schemas.contract.task import (
     RETRIED,
     FailureClass,

@@ -5,7 +5,8 @@ from pathlib import Path
 from schemas.config.sources import split_source
 from schemas.contract.errors import RequestError
 from schemas.contract.task import IngestTask, Metric, RunTask, WindowTask
-from schemas.files.layout import RunLayout, audit_folder, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import RunLayout, audit_folder
 from schemas.files.run_rows import write_model
 from workers.celery.connection import shared
 from workers.handlers.task_result import Result

@@ -14,7 +14,7 @@ from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInpu
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
-from schemas.files.layout import BarsLayout, RunLayout
+from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_rows import read_model
 from workers.artifacts import store as artifacts
 from workers.artifacts.reuse import take_equal
@@ -94,7 +94,7 @@ def _microseconds_a_row(model: Model, x: Floats) -> float:
 def _stored(task: WindowTask, donor: str | None) -> Result:
     """What lies there now, which is a twin's artifact where that came first."""
     folder = _folder(task, task.window, task.role)
-    metadata = read_model(folder / artifacts.METADATA, METADATA_KINDS[task.role])
+    metadata = read_model(folder / METADATA, METADATA_KINDS[task.role])
     return Result(metadata.metrics, artifacts.digests(folder), metadata.key, donor)
 
 

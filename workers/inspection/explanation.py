@@ -12,10 +12,10 @@ from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.requests import Explanation, LabelledRow, Part, WindowQuestion
 from schemas.contract.task import Role
 from schemas.files import feature_importance
+from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS
 from schemas.files.run_rows import read_model
-from workers.artifacts.store import CERTIFICATE, METADATA, read_labels
+from workers.artifacts.store import read_labels
 from workers.inspection.run_lookup import manifest_of, window_of
-from workers.judging.predictions import FILE_NAME as PREDICTIONS
 from workers.learning.labels import Barrier
 
 PARTS = ("fit", "purged", "tail", "scored")

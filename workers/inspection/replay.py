@@ -14,14 +14,13 @@ from schemas.contract.requests import Compared, Replay, WindowQuestion
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
-from schemas.files.layout import BarsLayout, RunLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
 from schemas.files.run_rows import read_model
 from workers.devices.discovery import current_device, environment, find_devices
 from workers.handlers.task_result import Skip
 from workers.inspection.run_lookup import manifest_of, window_of
 
-METADATA = "metadata.json"
-PREDICTIONS = "predictions.parquet"
 # What a probability may differ by between a GPU and another device: their histograms add up in another order.
 GPU_TOLERANCE = 1e-3
 

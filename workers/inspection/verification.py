@@ -13,12 +13,12 @@ from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import GateReport, Statistics, Validation
 from schemas.contract.requests import RunQuestion, Verification
 from schemas.contract.task import Role, Status
-from schemas.files.layout import BarsLayout, RunLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS, BarsLayout, RunLayout
 from schemas.files.run_rows import read_model, read_rows
-from workers.artifacts.store import CERTIFICATE, METADATA, read_labels
+from workers.artifacts.store import read_labels
 from workers.bars.series import Ints
 from workers.inspection.run_lookup import manifest_of
-from workers.judging.predictions import FILE_NAME as PREDICTIONS
 from workers.learning.certificate import Spans, certify
 
 # Inputs of a verdict that are not the run's own: bars, the trial ledger, another run.

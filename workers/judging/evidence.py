@@ -12,7 +12,8 @@ from schemas.config.run import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Validation
-from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_model
 from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, keep_book

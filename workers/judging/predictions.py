@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from schemas.contract.artifact import RunRow
 from schemas.contract.errors import PhaseError
 from schemas.contract.task import Role, Status
-from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
 from schemas.files.run_rows import read_rows
 from workers.bars.series import Floats, Ints
 
-FILE_NAME = "predictions.parquet"
 # The models whose probabilities are scored; `prior` is the base rate of each training window.
 MODELS = ("student", "alone", "logistic", "teacher")
 
@@ -67,10 +67,10 @@ def pool(layout: RunLayout) -> tuple[pa.Table, dict[str, str]]:
     tables, digests = [], {}
     for row in successful_students(layout):
         folder = layout.artifact(row.window_label, Role.STUDENT)
-        path = folder / FILE_NAME
-        if not path.is_file() or sha256_of(folder / "metadata.json") != row.metadata_sha256:
+        path = folder / PREDICTIONS
+        if not path.is_file() or sha256_of(folder / METADATA) != row.metadata_sha256:
             raise PhaseError(f"{folder} is missing or not what {layout.rows(Role.STUDENT)} recorded; resume the run")
-        digests[f"windows/{row.window_label}/student/{FILE_NAME}"] = sha256_of(path)
+        digests[f"windows/{row.window_label}/student/{PREDICTIONS}"] = sha256_of(path)
         table = pq.read_table(path)
         tables.append(table.append_column("window", pa.array([row.window_label] * len(table))))
     table = pa.concat_tables(tables).sort_by([("symbol", "ascending"), ("timestamp", "ascending")])

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from schemas.contract.errors import PhaseError
 from schemas.files import trial_log as ledger
-from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import TRIALS, RunLayout
 from schemas.files.trial_log import Trial, configuration_key
 from workers.bars.series import Floats, Ints
 from workers.judging.book import SESSIONS_A_YEAR
@@ -56,7 +57,7 @@ def trials_of(evidence: Evidence) -> Trials:
             if trial.kind == "scored" and trial.key != own:
                 known[trial.key] = trial
     if own not in tried:
-        raise PhaseError(f"{ledger.FILE_NAME} does not hold {evidence.manifest.run_id}; restore it and resume the run")
+        raise PhaseError(f"{TRIALS} does not hold {evidence.manifest.run_id}; restore it and resume the run")
     day, mine = _daily(layout)
     sharpes = [sharpe(mine[name]) for name in VARIANTS if not is_constant(mine[name])]
     returns = [mine[name] for name in (*VARIANTS, *RULES)]
@@ -65,7 +66,7 @@ def trials_of(evidence: Evidence) -> Trials:
         returns += _aligned(RunLayout(layout.folder.parent / trial.run_id), trial, day)
     unique = np.unique(np.array(returns), axis=0)
     counted = json.dumps([sorted(tried), sorted(sharpes)]).encode()
-    digests = {f"data/{ledger.FILE_NAME}: {len(tried)} configurations": hashlib.sha256(counted).hexdigest()}
+    digests = {f"data/{TRIALS}: {len(tried)} configurations": hashlib.sha256(counted).hexdigest()}
     return Trials(len(VARIANTS) * len(tried), np.array(sharpes), unique, digests)
 
 

@@ -16,7 +16,8 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Scores, Validation
 from schemas.contract.task import Metric
-from schemas.files.layout import BarsLayout, RunLayout, sha256_of, write_atomic
+from schemas.files.atomic import sha256_of, write_atomic
+from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_rows import read_model
 from workers.bars import store
 from workers.bars.calendar import day_of

@@ -16,7 +16,8 @@ from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import GateReport
 from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
-from schemas.files.layout import RunLayout, sha256_of, to_json, write_atomic
+from schemas.files.atomic import sha256_of, to_json, write_atomic
+from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_model, read_rows
 from workers.judging.evidence import Evidence, load
 from workers.reporting import charts

@@ -19,17 +19,17 @@ from schemas.contract.release import (
     GoldenRow,
     Release,
 )
-from schemas.files.layout import BarsLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import GOLDEN, METADATA, PREDICTIONS, RELEASE, BarsLayout
 from schemas.files.run_rows import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
 from workers.features.registry import feature_names
 from workers.serving.features import newest_features, probe
 from workers.serving.instants import instant
-from workers.serving.students import METADATA, Student, probabilities, read_student
+from workers.serving.students import Student, probabilities, read_student
 
 ROWS_A_SYMBOL = 4
-PREDICTIONS = "predictions.parquet"
 
 
 def make(request: GoldenRequest) -> GoldenMade:
@@ -45,12 +45,12 @@ def check(request: GoldenCheck) -> GoldenChecked:
     """Put every vector of a release through its student, and the probe's bars through the features."""
     folder = Path(request.release)
     try:
-        release, golden = read_model(folder / "release.json", Release), read_model(folder / "golden.json", Golden)
+        release, golden = read_model(folder / RELEASE, Release), read_model(folder / GOLDEN, Golden)
         refuse_other_features(release)
         students, inputs, expected = [], [], []
         for symbol, served in release.students.items():
             if not golden.rows.get(symbol):
-                raise DataError(f"{folder / 'golden.json'} has no vector of {symbol}")
+                raise DataError(f"{folder / GOLDEN} has no vector of {symbol}")
             student = read_student(folder / "students" / symbol, served.sha256)
             for row in golden.rows[symbol]:
                 students.append(student)

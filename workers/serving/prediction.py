@@ -19,7 +19,8 @@ from schemas.config.run import NO_CALENDAR, BarsSettings, Interval
 from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.release import Prediction, Predictions, PredictRequest, Refusal, Release
-from schemas.files.layout import BarsLayout, ReleaseLayout, to_json, write_atomic
+from schemas.files.atomic import to_json, write_atomic
+from schemas.files.layout import MANIFEST, RELEASE, BarsLayout, ReleaseLayout
 from schemas.files.run_rows import read_model
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
@@ -76,16 +77,16 @@ def _deployed(request: PredictRequest) -> tuple[Path, Release]:
     if not link.exists():
         raise RequestError(f"nothing is live in {request.environment}: `orchestrator deploy RUN_ID --to ...` first")
     folder = link.resolve()
-    content = (folder / "release.json").read_bytes()
+    content = (folder / RELEASE).read_bytes()
     try:
-        recorded = json.loads((folder / "manifest.json").read_bytes())["sha256"]["release.json"]
+        recorded = json.loads((folder / MANIFEST).read_bytes())["sha256"][RELEASE]
     except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"{folder / 'manifest.json'} is missing or damaged; roll back, or deploy again") from None
+        raise DataError(f"{folder / MANIFEST} is missing or damaged; roll back, or deploy again") from None
     if sha256(content).hexdigest() != recorded:
-        raise DataError(f"{folder / 'release.json'} is not what its manifest recorded; roll back, or deploy again")
-    release = read_model(folder / "release.json", Release)
+        raise DataError(f"{folder / RELEASE} is not what its manifest recorded; roll back, or deploy again")
+    release = read_model(folder / RELEASE, Release)
     if release.release_id != folder.name:
-        raise DataError(f"{folder / 'release.json'} is of release {release.release_id}; roll back, or deploy again")
+        raise DataError(f"{folder / RELEASE} is of release {release.release_id}; roll back, or deploy again")
     refuse_other_features(release)
     return folder, release
 

@@ -10,11 +10,10 @@ import numpy as np
 
 from schemas.contract.artifact import StudentMetadata, StudentModel
 from schemas.contract.errors import DataError
+from schemas.files.layout import METADATA, MODEL_JSON, MODEL_UBJ
 from workers.bars.series import Floats
 from workers.features.registry import feature_names
 from workers.models.logistic import Logistic
-
-MODEL_JSON, MODEL_UBJ, METADATA = "model.json", "model.ubj", "metadata.json"
 
 
 class Model(Protocol):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.events.run_state import ENDED, RunState, Stage
-from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, Phase, TrainingEvent
+from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, TrainingEvent
+from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
 from tests.strategies import examples
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orchestrator.ledger.ledger import SCHEMA_VERSION, Ledger, WorkRecord
 from schemas.contract.errors import RequestError
-from schemas.contract.event import Phase
+from schemas.contract.run import Phase
 from schemas.contract.task import FailureClass, Outcome, Role, Status
 from schemas.contract.window import SkipReason
 from tests.strategies import examples

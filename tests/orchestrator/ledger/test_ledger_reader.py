@@ -15,7 +15,7 @@ from orchestrator.exporter.metrics import SHOWN_S, Runs
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.ledger_reader import EventLog, read_snapshot
 from orchestrator.ledger.run_lock import is_held
-from schemas.contract.event import Phase
+from schemas.contract.run import Phase
 from schemas.contract.task import Outcome, Role, Status
 from schemas.files.layout import RunLayout
 

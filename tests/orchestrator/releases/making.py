@@ -14,7 +14,8 @@ from schemas.config.run import Interval
 from schemas.contract.artifact import StudentModel
 from schemas.contract.release import Action, Entry, Environment, Golden, GoldenRow, Release, Served
 from schemas.contract.window import WARMUP_BARS
-from schemas.files.layout import BarsLayout, ReleaseLayout, sha256_of, write_atomic
+from schemas.files.atomic import sha256_of, write_atomic
+from schemas.files.layout import BarsLayout, ReleaseLayout
 from schemas.files.run_rows import write_model
 from workers.bars import store
 from workers.bars.clean import to_table

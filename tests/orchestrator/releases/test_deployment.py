@@ -129,7 +129,7 @@ def test_golden_vectors_that_do_not_come_out_are_not_switched_to(tmp_path: Path)
     """Digests are right, but a student says otherwise than recorded: refused."""
     from orchestrator.audit.signed_manifest import seal
     from orchestrator.releases.building import refuse_changed
-    from schemas.files.layout import sha256_of
+    from schemas.files.atomic import sha256_of
 
     layout = ReleaseLayout(tmp_path)
     make_release(tmp_path, {"TCS": walk(1, 400)}, ONE, live_in=())

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from orchestrator.events.run_state import RunState
 from orchestrator.terminal.run_view import RunView, draw, duration
-from schemas.contract.event import EventStatus, EventType, Phase
+from schemas.contract.event import EventStatus, EventType
+from schemas.contract.run import Phase
 from schemas.contract.task import Role
 from schemas.contract.window import Window
 from tests.orchestrator.events.test_run_state import START, beat, happens, phase_start, window

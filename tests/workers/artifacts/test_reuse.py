@@ -20,7 +20,8 @@ from schemas.contract.artifact import StudentInputs, TeacherInputs, key_of
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.window import Window
-from schemas.files.layout import BarsLayout, RunLayout, sha256_of, write_atomic
+from schemas.files.atomic import sha256_of, write_atomic
+from schemas.files.layout import BarsLayout, RunLayout
 from tests.conftest import tree
 from tests.strategies import daily_walk, examples, intraday_walk, part, training_settings
 from workers.artifacts.reuse import take_equal

@@ -16,7 +16,8 @@ from schemas.contract.artifact import Certificate, RunManifest, RunRow
 from schemas.contract.task import FailureClass, Role, Status
 from schemas.contract.window import SkipReason
 from schemas.files import trial_log as trials
-from schemas.files.layout import BarsLayout, RunLayout, sha256_of, write_atomic
+from schemas.files.atomic import sha256_of, write_atomic
+from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_rows import write_model, write_rows
 from schemas.files.trial_log import Trial, configuration_key
 from tests.known import coverage_of, table_of

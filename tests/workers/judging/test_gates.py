@@ -12,9 +12,8 @@ from schemas.config.judgement import GATES, GateSettings
 from schemas.config.run import RunConfig
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Criterion, Gate, GateReport, Recommendation, Ruling, Statistics
-from schemas.files.layout import RunLayout
+from schemas.files.layout import TRIALS, RunLayout
 from schemas.files.run_rows import write_model
-from schemas.files.trial_log import FILE_NAME
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.judging.evidence import load
 from workers.judging.gates import JUDGES
@@ -171,7 +170,7 @@ def test_other_symbols_trials_do_not_count(tmp_path: Path) -> None:
 def test_without_a_ledger_nothing_is_judged(tmp_path: Path) -> None:
     """A trial ledger that is gone is an error, never a count of one."""
     layout = stored_run(tmp_path, gates=QUICK)
-    (tmp_path / FILE_NAME).unlink()
+    (tmp_path / TRIALS).unlink()
     with pytest.raises(PhaseError, match="nobody knows how much was tried"):
         judged(layout, "overfit")
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.contract.judgement import Criterion, Ruling
-from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import RunLayout
 from schemas.files.run_rows import write_model
 from tests.workers.judging.runs import stored_run
 from tests.workers.judging.test_gates import QUICK

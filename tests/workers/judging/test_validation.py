@@ -9,7 +9,8 @@ from sklearn import metrics
 
 from schemas.contract.errors import DataError, PhaseError
 from schemas.contract.task import Role
-from schemas.files.layout import BarsLayout, RunLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import BarsLayout, RunLayout
 from tests.workers.judging.runs import stored_run
 from workers.judging.predictions import load_rows
 from workers.judging.validation import validate

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.files.layout import write_atomic
+from schemas.files.atomic import write_atomic
 
 DAY = timedelta(days=1)
 

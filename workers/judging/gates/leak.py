@@ -9,7 +9,8 @@ from schemas.contract.artifact import Certificate
 from schemas.contract.judgement import Criterion
 from schemas.contract.task import Role, Status
 from schemas.contract.window import WARMUP_BARS
-from schemas.files.layout import sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import CERTIFICATE
 from schemas.files.run_rows import read_model, read_rows
 from workers.bars.series import Floats, Series
 from workers.devices.arrays import to_host
@@ -72,7 +73,7 @@ def _certificates(evidence: Evidence) -> tuple[Criterion, dict[str, str]]:
     rows = [row for row in read_rows(evidence.layout, Role.TEACHER) if row.status is Status.SUCCESS]
     violations, spans, inputs = 0, 0, {}
     for row in rows:
-        path = evidence.layout.artifact(row.window_label, Role.TEACHER) / "certificate.json"
+        path = evidence.layout.artifact(row.window_label, Role.TEACHER) / CERTIFICATE
         certificate = read_model(path, Certificate)
         violations += len(certificate.violations)
         spans += certificate.spans_checked

@@ -7,7 +7,8 @@ import pytest
 from schemas.config.judgement import GATES, GateSettings
 from schemas.contract.judgement import GateReport, Ruling
 from schemas.contract.task import FailureClass, Role, RunTask, Status
-from schemas.files.layout import RunLayout, sha256_of
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_model, write_model
 from tests.workers.judging.runs import RUN, stored_run
 from workers.handlers.execute import attempt

@@ -20,7 +20,7 @@ from schemas.config.sources import SOURCES
 from schemas.contract.code_digest import DECIDING_CODE, code_digest, deciding_files
 from schemas.contract.versions import artifact_versions
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CODE = (
     "import json, sys; from schemas.contract.versions import artifact_versions; print(json.dumps(artifact_versions()))"
 )
@@ -59,16 +59,13 @@ EXCLUDED = {
     "schemas.contract.identifiers": "accepts or refuses symbols and run ids",
     "schemas.contract.task": "messages between the planes; an artifact's inputs are in its key",
     "schemas.contract.versions": "computes the versions",
+    "schemas.files.layout": "names of files, which are part of what an artifact's metadata holds",
     "schemas.files.run_rows": "reads and writes models whose form is decided by the contract and to_json",
-    "schemas.redis.client": "connection to the broker",
-    "schemas.redis.keys": "names of keys in the broker",
-    "schemas.redis.script": "scripts that the broker runs",
     "workers.bars.breeze.client": "transport to a vendor",
     "workers.bars.breeze.credentials": "transport to a vendor",
     "workers.bars.breeze.failures": "transport to a vendor",
     "workers.devices.discovery": "finds and pins devices",
     "workers.handlers.task_result": "hands results to the orchestrator",
-    "workers.judging.predictions": "reads stored predictions",
 }
 READERS = [kind.reader.partition(":")[0] for kind in SOURCES.values()]
 TRAINING = ("workers.handlers.window_tasks", "workers.bars.ingestion", *READERS)
@@ -167,7 +164,7 @@ CHANGES = [
     ("workers/artifacts/store.py", "compression_level=6", "compression_level=5"),
     ("schemas/config/run.py", "2.0 * self.slippage_bps", "1.0 * self.slippage_bps"),
     ("schemas/contract/window.py", "WARMUP_BARS = 150", "WARMUP_BARS = 151"),
-    ("schemas/files/layout.py", "json.dumps(value, indent=2", "json.dumps(value, indent=3"),
+    ("schemas/files/atomic.py", "json.dumps(value, indent=2", "json.dumps(value, indent=3"),
 ]
 
 
@@ -200,7 +197,7 @@ def test_missing_code_is_an_error(copies: Path, listed: str) -> None:
 
 def test_a_missing_definition_is_an_error(copies: Path) -> None:
     """A definition that is listed and is no longer in its module is named."""
-    edit(copies / "schemas" / "files" / "layout.py", "def to_json(", "def as_json(")
+    edit(copies / "schemas" / "files" / "atomic.py", "def to_json(", "def as_json(")
     with pytest.raises(FileNotFoundError, match="defines no to_json"):
         code_digest(copies)
 
