@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli.checks import free_port
 from orchestrator.dashboard.settings import BROKER, DATA_DIR, PASSWORD, RELEASE_DIR, Settings
 from orchestrator.dashboard.theme import ENTRY
+from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import RequestError
 
 OWN_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -43,10 +44,11 @@ def dashboard(
     host = f"[{address}]" if ":" in address else address
     typer.echo(f"dashboard: http://{host}:{port}")
     sys.stdout.flush()
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")}
+    inherited = {name: value for name, value in safe_environment().items() if not name.startswith("STREAMLIT_")}
     inherited.pop(PASSWORD, None)
     environment = inherited | _server(address, port, settings.password) | settings.environment()
-    os.execve(sys.executable, [sys.executable, "-m", "streamlit", "run", str(ENTRY)], environment)
+    command = module_command("streamlit", "run", str(ENTRY))
+    os.execve(command[0], command, environment)
 
 
 def is_loopback(address: str) -> bool:

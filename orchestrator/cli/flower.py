@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli import checks
 from orchestrator.cli.options import FleetBroker
+from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import redact
 
@@ -17,6 +18,8 @@ LOGIN_ENV = "FLOWER_BASIC_AUTH"
 # Passed in the environment, as every user of the host can read a command line. A variable that is set already wins.
 SETTINGS = {
     "FLOWER_READ_ONLY": "true",
+    # Flower would run a flowerconfig.py of the working folder.
+    "FLOWER_CONF": os.devnull,
     # Flower's default of 100,000 takes gigabytes of memory.
     "FLOWER_MAX_TASKS": "10000",
     "FLOWER_PURGE_OFFLINE_WORKERS": "60",
@@ -60,8 +63,8 @@ def flower(
         LOGIN_ENV: login,
     }
     secret = {"FLOWER_COOKIE_SECRET": secrets.token_hex(32)}
-    # Without -A: Flower needs no code of the workers. Every 5 s it asks them to send events; otherwise they send none.
-    os.execve(sys.executable, [sys.executable, "-m", "celery", "flower"], SETTINGS | secret | dict(os.environ) | mine)
+    command = module_command("orchestrator.broker.flower_server")
+    os.execve(command[0], command, SETTINGS | secret | safe_environment() | mine)
 
 
 def _login() -> str:

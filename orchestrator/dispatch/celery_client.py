@@ -9,13 +9,14 @@ from kombu.messaging import Producer
 from orchestrator.dispatch.backlog import Work
 from schemas.contract.task import TASK_NAMES, IngestTask, WindowTask, work_name
 from schemas.redis.attempt_id import AttemptId
+from schemas.redis.celery_loader import InstalledLoader
 
 
 class Sender:
     """A Celery client that only sends."""
 
     def __init__(self, broker: str) -> None:
-        self._app = Celery("gurukul", broker=broker)
+        self._app = Celery("gurukul", broker=broker, loader=InstalledLoader, fixups=[])
         self._app.conf.update(
             task_serializer="json",
             task_ignore_result=True,

@@ -1,15 +1,14 @@
 """Workers of this run on this host: one supervisor process, ended with the run, gone too if this process is killed."""
 
 import logging
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from schemas.config.run import LogFormat
+from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import PhaseError
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV
@@ -55,10 +54,10 @@ class LocalWorkers:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # The setting of that name is this program's: local workers write to the run's log, in no folder of their own.
-        inherited = {name: value for name, value in os.environ.items() if name != LOG_DIR_ENV}
+        inherited = {name: value for name, value in safe_environment().items() if name != LOG_DIR_ENV}
         with self._log.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "workers", "start", "--devices", self._devices, "--until-stdin-closes"],
+                module_command("workers", "start", "--devices", self._devices, "--until-stdin-closes"),
                 env=inherited | {BROKER_ENV: self._broker, LOG_FORMAT_ENV: self._log_format},
                 stdin=subprocess.PIPE,
                 stdout=output,

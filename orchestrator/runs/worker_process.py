@@ -1,12 +1,12 @@
 """Ask a worker process what only workers can compute, in place: no fleet, no broker, nothing written."""
 
 import subprocess
-import sys
 from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
 from schemas.contract.base import Frozen
+from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import RequestError
 from schemas.contract.requests import Answer
 
@@ -17,7 +17,11 @@ A = TypeVar("A", bound=Answer)
 def ask(command: Command, question: Frozen, kind: type[A]) -> A:
     """Run `workers COMMAND` on a question; RequestError with its sentence if it cannot be answered."""
     process = subprocess.run(
-        [sys.executable, "-m", "workers", command], input=question.model_dump_json(), capture_output=True, text=True
+        module_command("workers", command),
+        env=safe_environment(),
+        input=question.model_dump_json(),
+        capture_output=True,
+        text=True,
     )
     try:
         answer = kind.model_validate_json(process.stdout)

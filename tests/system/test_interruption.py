@@ -87,7 +87,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(bars: Path, two_device_run: 
 def test_a_worker_killed_in_the_middle_costs_no_window(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
     """SIGKILL of the only worker process: it is started again, its windows are sent again, the bytes are the same."""
     with begun(tmp_path, bars) as process:
-        workers = [p for p in processes_about(str(tmp_path)) if "workers.celery.app" in p.cmdline()]
+        workers = [p for p in processes_about(str(tmp_path)) if "workers.celery" in p.cmdline()]
         os.kill(workers[0].pid, signal.SIGKILL)
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err
@@ -114,7 +114,7 @@ def test_killed_local_workers_are_started_again(bars: Path, two_device_run: Fini
     """SIGKILL of the run's `workers start` takes its workers along; it is started again, and no window is lost."""
     with begun(tmp_path, bars) as process:
         family = psutil.Process(process.pid).children(recursive=True)
-        next(member for member in family if member.cmdline()[2:4] == ["workers", "start"]).kill()
+        next(member for member in family if {"workers", "start"} <= set(member.cmdline())).kill()
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err
         windows = tmp_path / "data" / "models" / "generated" / "windows"

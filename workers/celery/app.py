@@ -14,6 +14,7 @@ from celery.exceptions import WorkerLostError
 from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, task_failure, worker_process_init
 
 from schemas.contract.errors import RequestError
+from schemas.redis.celery_loader import InstalledLoader
 from schemas.redis.client import BROKER_ENV
 from workers.celery.logs import follow_logs
 from workers.celery.parent_watch import follow_parent
@@ -22,7 +23,13 @@ from workers.devices.discovery import current_device
 from workers.devices.nvml import refuse_wrong_cuda, refuse_wrong_device
 from workers.handlers.report import report_lost
 
-app = Celery("gurukul", broker=os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"), include=["workers.celery.tasks"])
+app = Celery(
+    "gurukul",
+    broker=os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"),
+    include=["workers.celery.tasks"],
+    loader=InstalledLoader,
+    fixups=[],
+)
 app.conf.update(
     accept_content=["json"],
     task_serializer="json",

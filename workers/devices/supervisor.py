@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,6 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from schemas.config.run import LogFormat
+from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
@@ -112,16 +112,11 @@ def _sign_off(device: Device, broker: str) -> None:
 
 
 def _start(device: Device, surroundings: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable, "-m", "celery", "--quiet", "-A", "workers.celery.app", "worker",
-        "--hostname", device.name, "--queues", device.name, "--concurrency", str(device.slots),
-        "--without-gossip", "--without-mingle", "--loglevel", logs.level,
-    ]  # fmt: skip
     with ExitStack() as stack:
         output = stack.enter_context((logs.folder / f"{device.name}.log").open("ab")) if logs.folder else None
         return subprocess.Popen(
-            command,
-            env=os.environ | environment(device) | surroundings,
+            module_command("workers.celery", device.name, "--loglevel", logs.level),
+            env=safe_environment() | environment(device) | surroundings,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

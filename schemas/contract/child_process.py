@@ -1,0 +1,18 @@
+"""How a program of this project starts another Python program: with the working folder off the module search path."""
+
+import os
+import sys
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Command line that runs an installed module with this interpreter.
+
+    Without `-P` Python looks for modules in the working folder first, and would run a `workers.py` or a `redis.py`
+    that is stored there.
+    """
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def safe_environment() -> dict[str, str]:
+    """This process's environment, plus the variable that gives `-P` to every Python process the child itself starts."""
+    return {**os.environ, "PYTHONSAFEPATH": "1"}
