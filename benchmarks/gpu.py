@@ -40,7 +40,7 @@ SIZES = ((1, 123), (1, 1_000), (1, 10_000), (1, 46_000), (32, 50_000))  # symbol
 ROUNDS = teacher.MAX_ROUNDS
 WINDOWS_AT_ONCE = (1, 2, 4)
 WINDOW_ROWS = 1_000
-WINDOWS_A_PROCESS = 5
+WINDOWS_PER_PROCESS = 5
 PARITY_SIZE = (8, 4_000)
 PARITY_ROUNDS = 50
 TOLERANCE = 1e-9
@@ -388,13 +388,13 @@ def timings(table: Table, gpu: Side | None) -> None:
 
 
 def windows_in_a_process(device: str, ready: Any, answers: Any) -> None:
-    """Train WINDOWS_A_PROCESS windows once all processes are warm; answer when it began and ended."""
+    """Train WINDOWS_PER_PROCESS windows once all processes are warm; answer when it began and ended."""
     side = Side(device, import_module("cupy") if device == "cuda" else np)
     series = walks(1, WINDOW_ROWS + WARMUP_BARS + HORIZON)
     once(side, series, 2)
     ready.wait(120)
     begun = time.perf_counter()
-    for _ in range(WINDOWS_A_PROCESS):
+    for _ in range(WINDOWS_PER_PROCESS):
         once(side, series)
     answers.put((begun, time.perf_counter()))
 
@@ -411,7 +411,7 @@ def windows_at_once(device: str, count: int) -> float:
     for process in processes:
         process.join()
     elapsed_s: float = max(end for _, end in times) - min(begun for begun, _ in times)
-    return count * WINDOWS_A_PROCESS / elapsed_s
+    return count * WINDOWS_PER_PROCESS / elapsed_s
 
 
 def concurrency(table: Table, gpu: Side | None) -> None:

@@ -13,7 +13,7 @@ from schemas.config.run import TrainingSettings
 from workers.bars.calendar import day_number
 from workers.bars.series import Ints, Series
 
-MICROSECONDS_A_DAY = 24 * 3600 * 10**6
+MICROSECONDS_PER_DAY = 24 * 3600 * 10**6
 FIRST_DAY = date(2020, 10, 1)
 
 
@@ -37,7 +37,7 @@ def walk_on(sessions: Ints, seed: int, drift: float = 0.0) -> Series:
     high = np.maximum(opening, close) * (1.0 + rng.uniform(0.0, 0.01, bars))
     low = np.minimum(opening, close) * (1.0 - rng.uniform(0.0, 0.01, bars))
     volume = np.floor(np.exp(rng.normal(11.0, 0.6, bars)))
-    timestamp = sessions * MICROSECONDS_A_DAY + np.arange(bars)
+    timestamp = sessions * MICROSECONDS_PER_DAY + np.arange(bars)
     return Series(timestamp, sessions, opening, high, low, close, volume)
 
 

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from math import ceil
 
-from schemas.config.run import Interval, RunConfig
+from schemas.config.interval import whole_bars_per_session
+from schemas.config.run import RunConfig
 from schemas.config.sources import split_source
 from schemas.contract.coverage import Coverage, CoverageTable
 from schemas.contract.window import WARMUP_BARS, PlannedWindow, Scope, SkipReason, Window
 
 MIN_WINDOW_DAYS = 7
 
-# Of a session of NSE, the shortest of those whose vendors bars are fetched from.
-BARS_A_SESSION: dict[Interval, int] = {"1minute": 375, "5minute": 75, "30minute": 12, "1day": 1}
-DAYS_A_SESSION, HOLIDAYS = 7 / 5, 15
+DAYS_PER_SESSION, HOLIDAYS = 7 / 5, 15
 
 
 def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days: int) -> list[Window]:
@@ -44,8 +43,8 @@ def days_to_fetch(config: RunConfig, today: date) -> tuple[date | None, date | N
     """
     if not split_source(config.source)[0].needs_dates:
         return None, None
-    sessions = ceil(WARMUP_BARS / BARS_A_SESSION[config.interval])
-    first = config.start_date - timedelta(days=ceil(sessions * DAYS_A_SESSION) + HOLIDAYS)
+    sessions = ceil(WARMUP_BARS / whole_bars_per_session(config.interval))
+    first = config.start_date - timedelta(days=ceil(sessions * DAYS_PER_SESSION) + HOLIDAYS)
     last = config.end_date + timedelta(days=config.step_days + HOLIDAYS)
     return first, min(last, today - timedelta(days=1))
 

@@ -15,7 +15,7 @@ from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.run import Phase
 
 PLAIN_EVERY = timedelta(seconds=5)
-DRAWN_A_SECOND = 3
+DRAWN_PER_SECOND = 3
 
 
 def utc_now() -> datetime:
@@ -35,7 +35,7 @@ class LiveView:
         if console.is_terminal:
             view = RunView(self.state, now)
             self._live = Live(
-                get_renderable=lambda: view, console=console, refresh_per_second=DRAWN_A_SECOND, transient=True
+                get_renderable=lambda: view, console=console, refresh_per_second=DRAWN_PER_SECOND, transient=True
             )
         self._shown = False
         self._said: dict[Phase, datetime] = {}

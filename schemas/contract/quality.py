@@ -38,7 +38,7 @@ class Check(StrEnum):
     CHANGED_BAR = "changed_bar"
 
 
-MEND_CELL = "; correct or remove the row"
+FIX_CELL = "; correct or remove the row"
 
 
 class Finding(Frozen):
@@ -54,7 +54,7 @@ class Finding(Frozen):
     def sentence(self) -> str:
         """Check, place, detail and what to do; a detail that begins with its place is not told it twice."""
         place = "" if self.detail.startswith(self.where) else f"{self.where}: "
-        step = MEND_CELL if self.check is Check.BAD_CELL and MEND_CELL not in self.detail else ""
+        step = FIX_CELL if self.check is Check.BAD_CELL and FIX_CELL not in self.detail else ""
         return f"{self.check}: {place}{self.detail}{step}"
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.strategies import FIRST_DAY, MICROSECONDS_A_DAY, weekdays
+from tests.strategies import FIRST_DAY, MICROSECONDS_PER_DAY, weekdays
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints, Series
 
@@ -52,4 +52,4 @@ def _series(opening: Floats, high: Floats, low: Floats, close: Floats, volume: F
     """Bars from logarithms of price and volume."""
     session: Ints = np.array([day_number(day) for day in weekdays(FIRST_DAY, len(close))], dtype=np.int64)
     prices = (100.0 * np.exp(values) for values in (opening, high, low, close))
-    return Series(session * MICROSECONDS_A_DAY, session, *prices, np.floor(np.exp(11.0 + volume)))
+    return Series(session * MICROSECONDS_PER_DAY, session, *prices, np.floor(np.exp(11.0 + volume)))

@@ -153,7 +153,7 @@ def test_daily_bars_are_not_taken_for_minutes(fleet: tuple[str, ...], tmp_path: 
     assert "1440 minutes apart" in result.stdout and "5minute" in result.stdout
 
 
-def test_a_rejected_symbol_leaves_the_table_when_it_is_mended(fleet: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_rejected_symbol_leaves_the_table_when_it_is_fixed(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """coverage.json has each symbol once: rejected while it is bad, stored once it is not."""
     folder = write_bars(tmp_path / "bars", ("GOOD", "SICK"))
     path = folder / "SICK" / "1day" / "bars.csv"

@@ -36,9 +36,9 @@ NSE_SPECIAL_SESSIONS = (
 EARLIEST = "1970-01-01"
 
 EPOCH = date(1970, 1, 1).toordinal()
-NANOSECONDS_A_DAY = 86_400 * 10**9
-NANOSECONDS_A_MINUTE = 60 * 10**9
-NANOSECONDS_A_MICROSECOND = 1000
+NANOSECONDS_PER_DAY = 86_400 * 10**9
+NANOSECONDS_PER_MINUTE = 60 * 10**9
+NANOSECONDS_PER_MICROSECOND = 1000
 
 
 def day_number(day: date) -> int:
@@ -122,8 +122,8 @@ def _hours(found: Any) -> Hours:
     # Without a break both of its times are the same (missing) value.
     traded = ends - begins - (found.break_ends_nanos - found.break_starts_nanos)
     return Hours(
-        session=found.sessions_nanos // NANOSECONDS_A_DAY,
-        open=begins // NANOSECONDS_A_MICROSECOND,
-        close=ends // NANOSECONDS_A_MICROSECOND,
-        minutes=traded / NANOSECONDS_A_MINUTE,
+        session=found.sessions_nanos // NANOSECONDS_PER_DAY,
+        open=begins // NANOSECONDS_PER_MICROSECOND,
+        close=ends // NANOSECONDS_PER_MICROSECOND,
+        minutes=traded / NANOSECONDS_PER_MINUTE,
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.interval import INTERVAL_MINUTES
+from schemas.config.run import Interval
 from schemas.contract.coverage import Gap
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars import attendance
@@ -14,9 +16,8 @@ from workers.bars.calendar import Calendar, day_of
 from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Ints, Series
 
-DAY_MINUTES = 1440
-INTERVAL_MINUTES = {"1minute": 1, "5minute": 5, "30minute": 30, "1day": DAY_MINUTES}
-MICROSECONDS_A_MINUTE = 60 * 10**6
+DAY_MINUTES = INTERVAL_MINUTES["1day"]
+MICROSECONDS_PER_MINUTE = 60 * 10**6
 
 # A stamp may be off by seconds; days may be few a week, minutes follow each other.
 SHORTEST_STEP = 0.9
@@ -44,7 +45,7 @@ class Assessment:
 
 
 def check(
-    clean: CleanBars, *, symbol: str, interval: str, calendar: Calendar | None, actions: Sequence[Action]
+    clean: CleanBars, *, symbol: str, interval: Interval, calendar: Calendar | None, actions: Sequence[Action]
 ) -> Assessment:
     """Look at bars that are readable, in order, and adjusted for `actions` already; of no bars nothing is said.
 
@@ -67,10 +68,10 @@ def check(
     return Assessment(findings, gaps, expected)
 
 
-def _interval(clean: CleanBars, interval: str) -> list[Finding]:
+def _interval(clean: CleanBars, interval: Interval) -> list[Finding]:
     """The middle step between bars, of intraday bars within a session, against the interval."""
     series = clean.series
-    steps = np.diff(series.timestamp) / MICROSECONDS_A_MINUTE
+    steps = np.diff(series.timestamp) / MICROSECONDS_PER_MINUTE
     wanted = INTERVAL_MINUTES[interval]
     rows = np.arange(len(steps))
     if wanted < DAY_MINUTES:
@@ -107,7 +108,7 @@ def _ohlc_order(clean: CleanBars) -> list[Finding]:
     return [_finding(Check.OHLC_ORDER, verdict, len(wrong), clean.locate(int(row)), detail)]
 
 
-def _stale_run(clean: CleanBars, interval: str) -> list[Finding]:
+def _stale_run(clean: CleanBars, interval: Interval) -> list[Finding]:
     bars = clean.series
     same = np.ones(max(len(bars) - 1, 0), dtype=bool)
     for prices in (bars.open, bars.high, bars.low, bars.close):
@@ -126,7 +127,7 @@ def _stale_run(clean: CleanBars, interval: str) -> list[Finding]:
     return [_finding(Check.STALE_RUN, verdict, stale, clean.locate(int(starts[0])), detail)]
 
 
-def _zero_volume(clean: CleanBars, interval: str) -> list[Finding]:
+def _zero_volume(clean: CleanBars, interval: Interval) -> list[Finding]:
     bars = clean.series
     least = _long_run(interval)
     starts, lengths = _runs(bars.volume == 0, least)
@@ -181,7 +182,7 @@ def _runs(flags: NDArray[np.bool_], least: int) -> tuple[Ints, Ints]:
     return starts[lengths >= least], lengths[lengths >= least]
 
 
-def _long_run(interval: str) -> int:
+def _long_run(interval: Interval) -> int:
     return LONG_RUN_DAYS if interval == "1day" else LONG_RUN_BARS
 
 

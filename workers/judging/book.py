@@ -17,7 +17,7 @@ from workers.judging.costs import costs_on
 from workers.judging.predictions import Predictions
 from workers.scoring.metrics import hit_rate
 
-SESSIONS_A_YEAR = 252
+SESSIONS_PER_YEAR = 252
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def results(book: Book) -> Trading:
     won, lost = book.trade_net[book.trade_net > 0].sum(), -book.trade_net[book.trade_net < 0].sum()
     downside = float(np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2)))
     deviation = float(daily.std(ddof=1)) if len(daily) > 1 else 0.0
-    year = np.sqrt(SESSIONS_A_YEAR)
+    year = np.sqrt(SESSIONS_PER_YEAR)
     return Trading(
         trades=trades,
         hit_rate=hits.rate if hits else None,

@@ -15,7 +15,7 @@ from schemas.contract.artifact import Certificate
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Ints
 
-MICROSECONDS_A_DAY = 86_400 * 10**6
+MICROSECONDS_PER_DAY = 86_400 * 10**6
 SHOWN = 3
 
 
@@ -76,4 +76,4 @@ def certify(label: str, end: date, spans: Spans, held_out: Sequence[Sequence[int
 
 
 def _shown(instant: int) -> date:
-    return day_of(int(instant) // MICROSECONDS_A_DAY)
+    return day_of(int(instant) // MICROSECONDS_PER_DAY)

@@ -29,7 +29,7 @@ from workers.serving.features import newest_features, probe
 from workers.serving.instants import instant
 from workers.serving.students import Student, probabilities, read_student
 
-ROWS_A_SYMBOL = 4
+ROWS_PER_SYMBOL = 4
 
 
 def make(request: GoldenRequest) -> GoldenMade:
@@ -88,7 +88,7 @@ def _made(request: GoldenRequest, symbol: str, folder: Path) -> tuple[GoldenRow,
     if not path.is_file() or sha256_of(path) != metadata.sha256[PREDICTIONS]:
         raise DataError(f"{path} is not what {METADATA} recorded; `orchestrator verify` names all that changed")
     table = pq.ParquetFile(path).read(["timestamp", "student"])
-    chosen = np.unique(np.linspace(0, len(table) - 1, ROWS_A_SYMBOL).astype(np.int64))
+    chosen = np.unique(np.linspace(0, len(table) - 1, ROWS_PER_SYMBOL).astype(np.int64))
     times = store.values(table["timestamp"], pa.int64())[chosen]
     expected = store.values(table["student"])[chosen]
     bars = BarsLayout.under(request.data_dir, request.interval).bars(symbol)

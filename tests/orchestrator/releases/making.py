@@ -28,7 +28,7 @@ from workers.serving.golden import without_nan
 from workers.serving.instants import instant
 from workers.serving.students import sigmoid
 
-MICROSECONDS_A_DAY = 24 * 3600 * 10**6
+MICROSECONDS_PER_DAY = 24 * 3600 * 10**6
 LAST_DAY = date(2024, 12, 31)
 DAY_OF_LAST = (LAST_DAY - date(1970, 1, 1)).days
 
@@ -41,7 +41,7 @@ def walk(seed: int, bars: int, last_day: int = DAY_OF_LAST, a_session: int = 1) 
     place = np.arange(bars)
     session = last_day - (bars - 1) // a_session + place // a_session
     return Series(
-        timestamp=session * MICROSECONDS_A_DAY + place % a_session * 60 * 10**6,
+        timestamp=session * MICROSECONDS_PER_DAY + place % a_session * 60 * 10**6,
         session=session,
         open=opening,
         high=np.maximum(opening, close) * (1 + rng.uniform(0, 0.01, bars)),

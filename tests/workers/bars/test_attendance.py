@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.contract.coverage import Gap
 from schemas.contract.quality import Check, Verdict
 from tests.strategies import examples, walk_on
-from tests.workers.bars.walks import MICROSECONDS_A_MINUTE, assess, daily, keep, minutely, only
+from tests.workers.bars.walks import MICROSECONDS_PER_MINUTE, assess, daily, keep, minutely, only
 from workers.bars.calendar import day_number, day_of, open_calendar
 from workers.bars.series import Ints
 
@@ -145,7 +145,7 @@ def test_special_sessions_owe_no_minutes() -> None:
     muhurat = date(2024, 11, 1)
     around = minutely(date(2024, 10, 30), date(2024, 11, 5))
     begin = int(NSE.regular.open[np.searchsorted(NSE.regular.session, day_number(date(2024, 10, 31)))])
-    evening = begin + (24 * 60 + 9 * 60) * MICROSECONDS_A_MINUTE + np.arange(60) * MICROSECONDS_A_MINUTE
+    evening = begin + (24 * 60 + 9 * 60) * MICROSECONDS_PER_MINUTE + np.arange(60) * MICROSECONDS_PER_MINUTE
     stamps = np.union1d(around.timestamp, evening)
     session = np.where(np.isin(stamps, evening), day_number(muhurat), 0)
     session[~np.isin(stamps, evening)] = around.session
@@ -159,7 +159,7 @@ def test_special_sessions_owe_no_minutes() -> None:
 
 def shifted(minutes: int) -> list[Check]:
     """What is found where every stamp is off by so many minutes."""
-    series = replace(MINUTES, timestamp=MINUTES.timestamp + minutes * MICROSECONDS_A_MINUTE)
+    series = replace(MINUTES, timestamp=MINUTES.timestamp + minutes * MICROSECONDS_PER_MINUTE)
     return [
         finding.check
         for finding in assess(series, "1minute", NSE).findings
@@ -170,7 +170,7 @@ def shifted(minutes: int) -> list[Check]:
 def test_bars_are_stamped_by_their_start() -> None:
     """Stamped by its end, the last bar of each session lies on the close, which is outside, as before the open is."""
     assert shifted(0) == []
-    series = replace(MINUTES, timestamp=MINUTES.timestamp + MICROSECONDS_A_MINUTE)
+    series = replace(MINUTES, timestamp=MINUTES.timestamp + MICROSECONDS_PER_MINUTE)
     found = [finding for finding in assess(series, "1minute", NSE).findings if finding.check is Check.OUTSIDE_SESSION]
     sessions = len(np.unique(MINUTES.session))
     assert [(each.verdict, each.count, each.where) for each in found] == [(Verdict.WARN, sessions, "bars.csv line 376")]
@@ -186,14 +186,14 @@ def test_a_session_that_begins_the_eve_is_whole() -> None:
     """A future's session opens on the evening before its day: such bars are inside, and its minutes all there."""
     cme = open_calendar("CMES")
     series = minutely(date(2024, 3, 12), date(2024, 3, 15), minutes=30, name="CMES")
-    local = (series.timestamp - 5 * 60 * MICROSECONDS_A_MINUTE) // (24 * 60 * MICROSECONDS_A_MINUTE)
+    local = (series.timestamp - 5 * 60 * MICROSECONDS_PER_MINUTE) // (24 * 60 * MICROSECONDS_PER_MINUTE)
     assert (local < series.session).any()
     assert assess(replace(series, session=local), "30minute", cme).findings == []
 
 
 def test_sessions_without_a_single_bar_in_hours_count_as_empty() -> None:
     """Bars that all lie outside of the hours of their days are rejected, not passed over as sessions without bars."""
-    series = replace(MINUTES, timestamp=MINUTES.timestamp - 390 * MICROSECONDS_A_MINUTE)
+    series = replace(MINUTES, timestamp=MINUTES.timestamp - 390 * MICROSECONDS_PER_MINUTE)
     findings = {finding.check: finding for finding in assess(series, "1minute", NSE).findings}
     assert findings[Check.SESSION_MINUTES].verdict is Verdict.REJECT
     assert findings[Check.OUTSIDE_SESSION].count == len(MINUTES)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.config.interval import INTERVAL_MINUTES, most_bars_per_session
 from schemas.config.run import Interval
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.quality import Check, Verdict
@@ -19,7 +20,7 @@ from tests.workers.bars.breeze_server import FakeBreeze, candle, running, source
 from workers.bars.breeze import source as breeze
 from workers.bars.breeze.chunks import tile
 from workers.bars.breeze.client import URL_ENV
-from workers.bars.breeze.source import CANDLES_A_SESSION, MOST_CANDLES, days_a_chunk
+from workers.bars.breeze.source import MOST_CANDLES, days_per_chunk
 from workers.bars.series import COLUMNS
 from workers.bars.sources.source_protocol import SourceRequest
 
@@ -48,14 +49,16 @@ def requested(server: FakeBreeze) -> list[tuple[str, str]]:
 
 
 @examples(200)
-@given(spans=spans, interval=st.sampled_from(list(CANDLES_A_SESSION)))
+@given(spans=spans, interval=st.sampled_from(list(INTERVAL_MINUTES)))
 def test_chunks_tile_the_spans(spans: list[tuple[date, date]], interval: Interval) -> None:
     """Every day of every span is asked for once, and no chunk can hold as many candles as a reply may."""
-    chunks = tile(spans, days_a_chunk(interval))
+    chunks = tile(spans, days_per_chunk(interval))
     asked = [chunk.first + timedelta(days=i) for chunk in chunks for i in range(chunk.days)]
     wanted = {first + timedelta(days=i) for first, last in spans for i in range((last - first).days + 1)}
     assert len(asked) == len(set(asked)) and wanted <= set(asked)
-    assert asked == sorted(asked) and all(chunk.days * CANDLES_A_SESSION[interval] < MOST_CANDLES for chunk in chunks)
+    assert asked == sorted(asked) and all(
+        chunk.days * most_bars_per_session(interval) < MOST_CANDLES for chunk in chunks
+    )
     if len(spans) == 1:
         assert set(asked) == wanted
 
@@ -105,15 +108,15 @@ def test_requests_are_as_breeze_wants_them(server: FakeBreeze, tmp_path: Path) -
     assert len(server.asked(fake.LOGIN)) == len(server.asked(fake.MASTER)) == 1
 
 
-@pytest.mark.parametrize("interval", list(CANDLES_A_SESSION))
+@pytest.mark.parametrize("interval", list(INTERVAL_MINUTES))
 def test_every_interval_is_complete(interval: Interval, server: FakeBreeze, tmp_path: Path) -> None:
     """A span comes whole at every interval, although a reply has at most 1,000 candles."""
-    length = days_a_chunk(interval) * 5 // 2
+    length = days_per_chunk(interval) * 5 // 2
     first = date(2015, 1, 1)
     span = (first, first + timedelta(days=length - 1))
     weekdays = sum((first + timedelta(days=i)).weekday() < 5 for i in range(length))
     bars = source(tmp_path, span, interval=interval).read("RELIANCE")
-    assert len(bars) == weekdays * CANDLES_A_SESSION[interval] and len(server.asked()) > 1
+    assert len(bars) == weekdays * most_bars_per_session(interval) and len(server.asked()) > 1
 
 
 def test_full_reply_is_split(server: FakeBreeze, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Floats, Series
 
 PRICES = ("open", "high", "low", "close")
-MICROSECONDS_A_MINUTE = 60 * 10**6
+MICROSECONDS_PER_MINUTE = 60 * 10**6
 
 
 def daily(first: date, last: date, seed: int = 0, name: str = "NSE") -> Series:
@@ -28,7 +28,7 @@ def minutely(first: date, last: date, seed: int = 0, minutes: int = 1, name: str
     """A random walk with every bar of every session of sure hours from `first` to `last`, each stamped by its start."""
     hours = open_calendar(name).regular
     chosen = (hours.session >= day_number(first)) & (hours.session <= day_number(last))
-    step = minutes * MICROSECONDS_A_MINUTE
+    step = minutes * MICROSECONDS_PER_MINUTE
     stamps = [np.arange(begin, end, step) for begin, end in zip(hours.open[chosen], hours.close[chosen], strict=True)]
     session = np.repeat(hours.session[chosen], [len(each) for each in stamps])
     return replace(calm(walk_on(session, seed), 0.05), timestamp=np.concatenate(stamps))

@@ -21,7 +21,7 @@ from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_rows import write_model, write_rows
 from schemas.files.trial_log import Trial, configuration_key
 from tests.known import coverage_of, table_of
-from tests.strategies import MICROSECONDS_A_DAY, weekdays
+from tests.strategies import MICROSECONDS_PER_DAY, weekdays
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Floats, Ints, Series
@@ -91,7 +91,7 @@ def _market(days: int, signal: float, rng: np.random.Generator) -> tuple[Series,
     low = np.minimum(opening, close) * (1 - rng.uniform(0, 0.01, days))
     session = np.array([day_number(day) for day in weekdays(FIRST, days)], dtype=np.int64)
     volume = np.floor(np.exp(rng.normal(11, 0.5, days)))
-    return Series(session * MICROSECONDS_A_DAY, session, opening, high, low, close, volume), seen
+    return Series(session * MICROSECONDS_PER_DAY, session, opening, high, low, close, volume), seen
 
 
 def _predictions(

@@ -18,7 +18,7 @@ from workers.features.frame import Frame, frame_of
 from workers.features.prefix_invariance import reads_ahead
 from workers.features.registry import FEATURES, feature_names, model_features
 from workers.learning import splits, teacher, window
-from workers.learning.certificate import MICROSECONDS_A_DAY, Spans, certify
+from workers.learning.certificate import MICROSECONDS_PER_DAY, Spans, certify
 from workers.learning.history import prepare
 from workers.learning.splits import TAIL, apart, blocks, held_out_sets, split_tail
 from workers.learning.window import train_teacher
@@ -37,7 +37,9 @@ def sound(t0: Ints, t1: Ints, embargo: int = 1) -> Spans:
     fitted_by = np.zeros(len(t0), dtype=np.int64)
     for number, held_out in enumerate(held_out_sets()):
         fitted_by[apart(t0, t1, block, held_out, embargo)] |= 1 << number
-    return Spans(t0 * MICROSECONDS_A_DAY, t1 * MICROSECONDS_A_DAY, t1, part.tolist(), block.astype(np.int64), fitted_by)
+    return Spans(
+        t0 * MICROSECONDS_PER_DAY, t1 * MICROSECONDS_PER_DAY, t1, part.tolist(), block.astype(np.int64), fitted_by
+    )
 
 
 def violations(spans: Spans, end: date = END) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
+from schemas.config.interval import most_bars_per_session
 from schemas.config.run import Interval
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.quality import Check, Finding, Verdict
@@ -33,8 +34,7 @@ logger = logging.getLogger(__name__)
 
 NSE_TIMEZONES = ("Asia/Kolkata", "Asia/Calcutta")
 MOST_CANDLES = 1000
-# A session has 375 minutes; twenty more to a request are left for candles before and after it.
-CANDLES_A_SESSION: dict[str, int] = {"1minute": 375, "5minute": 75, "30minute": 13, "1day": 1}
+# Room in each request for candles before and after the session's hours.
 SPARE_CANDLES = 20
 
 TRIES = 5
@@ -65,7 +65,7 @@ class Breeze(Source):
         self._store = ChunkStore(request.chunk_folder, (TIME, *COLUMNS))
         self._today = today(request.timezone)
         until_today = [(first, min(last, self._today)) for first, last in request.spans]
-        self._chunks = tile(until_today, days_a_chunk(request.interval))
+        self._chunks = tile(until_today, days_per_chunk(request.interval))
         self._client = _client(Credentials.load(request.secrets_file), os.environ.get(URL_ENV, ""), self._today)
 
     def symbols(self) -> list[str]:
@@ -204,9 +204,9 @@ def today(timezone: str) -> date:
     return datetime.now(ZoneInfo(timezone)).date()
 
 
-def days_a_chunk(interval: Interval) -> int:
+def days_per_chunk(interval: Interval) -> int:
     """Calendar days of which each may be a session without a reply getting full."""
-    return (MOST_CANDLES - SPARE_CANDLES) // CANDLES_A_SESSION[interval]
+    return (MOST_CANDLES - SPARE_CANDLES) // most_bars_per_session(interval)
 
 
 def backoff_s(tries: int, asked_s: float) -> float:

@@ -13,13 +13,13 @@ from workers.judging.statistics.sharpe import (
     sharpe,
 )
 
-DAYS_A_YEAR = 250
-TRIAL_DEVIATION = np.sqrt(0.5 / DAYS_A_YEAR)
+DAYS_PER_YEAR = 250
+TRIAL_DEVIATION = np.sqrt(0.5 / DAYS_PER_YEAR)
 
 
 def deflation_example(skewness: float, kurtosis: float) -> Moments:
     """The worked example of the paper on deflation: 2.5 a year over five years of days."""
-    return Moments(2.5 / np.sqrt(DAYS_A_YEAR), skewness, kurtosis, 1250)
+    return Moments(2.5 / np.sqrt(DAYS_PER_YEAR), skewness, kurtosis, 1250)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,16 @@
+"""Lengths of bars in minutes, and how many bars a session of NSE has. Vendors' bars are NSE's."""
+
+from schemas.config.run import Interval
+
+INTERVAL_MINUTES: dict[Interval, int] = {"1minute": 1, "5minute": 5, "30minute": 30, "1day": 24 * 60}
+NSE_SESSION_MINUTES = 375  # 09:15 to 15:30
+
+
+def most_bars_per_session(interval: Interval) -> int:
+    """Bars of a full session, a short last one included: 13 of 30 minutes. An upper bound, to size a request."""
+    return -(-NSE_SESSION_MINUTES // INTERVAL_MINUTES[interval])
+
+
+def whole_bars_per_session(interval: Interval) -> int:
+    """Bars of full length in a session, at least 1: 12 of 30 minutes. A lower bound, to ask for enough sessions."""
+    return max(NSE_SESSION_MINUTES // INTERVAL_MINUTES[interval], 1)
