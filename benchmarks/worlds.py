@@ -42,11 +42,11 @@ from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Floats, Series
 from workers.features.calendar import MICROSECONDS_PER_DAY
-from workers.handlers.task_result import Skip
-from workers.handlers.window_tasks import study, teach
+from workers.handlers.train import train_student, train_teacher
 from workers.judging.evidence import load
 from workers.judging.gates import JUDGES
 from workers.judging.validation import validate
+from workers.learning.skip import Skip
 
 FIRST, BARS, SYMBOLS = date(2015, 1, 1), 1000, 4
 MEMORY, NOISE = 0.93, 0.03  # of the planted world: what a log price keeps of the day before's distance from fair
@@ -125,7 +125,7 @@ def _train(
     layout: RunLayout, config: RunConfig, bars: CoverageTable, planned: PlannedWindow, rows: dict[Role, list[RunRow]]
 ) -> None:
     window, skipped = planned.window, None
-    for role, work in ((Role.TEACHER, teach), (Role.STUDENT, study)):
+    for role, work in ((Role.TEACHER, train_teacher), (Role.STUDENT, train_student)):
         task = WindowTask(
             run_id="world", data_dir=config.data_dir, telemetry=False, role=role, window=window,
             settings=config.training(), bars={window.symbol: bars.symbols[window.symbol].sha256},

@@ -11,4 +11,4 @@ if any("spawn_main" in word for word in sys.orig_argv):
         from schemas.contract.task import Role
         from workers.handlers import execute as execution
 
-        execution.BODIES[Role.TEACHER] = idle_body
+        execution.HANDLERS[Role.TEACHER] = idle_body

@@ -30,7 +30,7 @@ DECIDING_CODE = (
     "workers/bars",
     "workers/devices/arrays.py",
     "workers/features",
-    "workers/handlers/window_tasks.py",
+    "workers/handlers/train.py",
     "workers/learning",
     "workers/models",
     "workers/scoring/log_loss.py",

@@ -22,9 +22,9 @@ from workers.learning.window import (
     School,
     TaughtWindow,
     TrainedStudent,
+    fit_window_student,
+    fit_window_teacher,
     teacher_inputs,
-    train_student,
-    train_teacher,
 )
 from workers.models.booster import Booster
 from workers.models.logistic import Logistic
@@ -94,7 +94,7 @@ def train_together(
 ) -> list[Trained]:
     """The students of windows over the same days, one a symbol, that one teacher teaches. Raises Skip."""
     windows = list(windows)
-    taught = train_teacher(histories, windows[0].taught_in(settings.scope), settings, "cpu")
+    taught = fit_window_teacher(histories, windows[0].taught_in(settings.scope), settings, "cpu")
     return [_study(histories, window, settings, taught) for window in windows]
 
 
@@ -108,7 +108,7 @@ def _study(
     offset = float(taught.teacher.offsets[number]) if settings.scope == "panel" else None
     x = teacher_inputs(histories, {window.symbol: scored}, settings)[window.symbol]
     said = teachers.predict(taught.teacher.booster, x, offset)
-    student = train_student(history, window, settings, school, said)
+    student = fit_window_student(history, window, settings, school, said)
     return Trained(window, taught, student, history.labels.y[scored])
 
 

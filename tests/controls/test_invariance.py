@@ -18,12 +18,12 @@ from tests.controls.harness import windows_of
 from tests.strategies import daily_walk, training_settings
 from workers.bars import store
 from workers.bars.clean import to_table
-from workers.handlers import window_tasks as training
+from workers.handlers import train as handlers
 from workers.learning.splits import blocks, split_tail
 from workers.learning.teacher import Sample, fit_teacher, opinions, predict
 
 SERIES = {symbol: daily_walk(370, seed) for seed, symbol in enumerate(("A", "B"))}
-WORK = {Role.TEACHER: training.teach, Role.STUDENT: training.study}
+WORK = {Role.TEACHER: handlers.train_teacher, Role.STUDENT: handlers.train_student}
 SYMBOL_SCOPE = training_settings(distill_weight=None, temperature=None)
 PANEL_SCOPE = training_settings(scope="panel", privileged=("cross-section", "path"), student="booster")
 
@@ -75,7 +75,7 @@ def files(
 
 def forget() -> None:
     """Empty what a process keeps between windows, as a new process would begin."""
-    training._prepared.cache_clear()
+    handlers._prepared.cache_clear()
     store.load.cache_clear()
 
 

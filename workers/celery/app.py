@@ -98,4 +98,4 @@ def _warm_up(**_: object) -> None:
         # The worker would only start another such child; its supervisor waits longer each time.
         os.kill(os.getppid(), signal.SIGTERM)
         raise SystemExit(str(error)) from None
-    import workers.handlers.handlers  # noqa: F401
+    import workers.handlers.execute  # noqa: F401

@@ -27,19 +27,35 @@ from schemas.redis.attempts import claim, report
 from workers.celery.connection import patiently, shared
 from workers.devices.discovery import current_device
 from workers.devices.nvml import failure_of, refuse_full_memory
-from workers.handlers import handlers as work
 from workers.handlers import report as outcomes
-from workers.handlers.task_result import Result, Skip
+from workers.handlers.audit import render_audit
+from workers.handlers.ingest import ingest
+from workers.handlers.judge import judge_gate, judge_students
+from workers.handlers.task_result import Result
+from workers.learning.skip import Skip
 
 logger = logging.getLogger(__name__)
 
-BODIES: dict[Role, Callable[[Any], Result]] = {
-    Role.INGEST: work.ingest,
-    Role.TEACHER: work.teach,
-    Role.STUDENT: work.study,
-    Role.VALIDATION: work.validate,
-    Role.STATISTICS: work.test,
-    Role.AUDIT: work.audit,
+
+def _train_teacher(task: WindowTask) -> Result:
+    from workers.handlers.train import train_teacher  # importing the learning stack takes seconds
+
+    return train_teacher(task)
+
+
+def _train_student(task: WindowTask) -> Result:
+    from workers.handlers.train import train_student
+
+    return train_student(task)
+
+
+HANDLERS: dict[Role, Callable[[Any], Result]] = {
+    Role.INGEST: ingest,
+    Role.TEACHER: _train_teacher,
+    Role.STUDENT: _train_student,
+    Role.VALIDATION: judge_students,
+    Role.STATISTICS: judge_gate,
+    Role.AUDIT: render_audit,
 }
 
 EXIT_AFTER_FAILURE = 70
@@ -94,7 +110,7 @@ def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
     try:
         if isinstance(task, WindowTask):
             refuse_full_memory(current_device())
-        result = BODIES[task.role](task)
+        result = HANDLERS[task.role](task)
     except Skip as skip:
         return outcome(Status.SKIPPED, reason=skip.reason, message=str(skip))
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a task hands back, or why there is nothing to hand back."""
+"""The result of a task that did not fail."""
 
 from dataclasses import dataclass, field
 
@@ -8,9 +8,9 @@ from schemas.contract.window import SkipReason
 
 @dataclass(frozen=True)
 class Result:
-    """What a task hands back: numbers for people, digests for the audit, an artifact's key and the run it came from.
+    """What a task returns: metrics to show, file digests for the audit, and an artifact's key and donor run if reused.
 
-    With a `reason` the work is skipped, not done.
+    With a `reason` the work was skipped, and `message` explains it.
     """
 
     metrics: dict[str, Metric] = field(default_factory=dict)
@@ -20,11 +20,3 @@ class Result:
     ingested: Ingested | None = None
     reason: SkipReason | None = None
     message: str = ""
-
-
-class Skip(Exception):
-    """The window cannot be trained; carries the reason code and a sentence."""
-
-    def __init__(self, reason: SkipReason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason

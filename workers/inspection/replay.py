@@ -18,8 +18,8 @@ from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
 from schemas.files.run_rows import read_model
 from workers.devices.discovery import current_device, environment, find_devices
-from workers.handlers.task_result import Skip
 from workers.inspection.run_lookup import manifest_of, window_of
+from workers.learning.skip import Skip
 
 # What a probability may differ by between a GPU and another device: their histograms add up in another order.
 GPU_TOLERANCE = 1e-3
@@ -37,7 +37,7 @@ def replay(question: WindowQuestion) -> Replay:
 def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
     on_gpu = any(device.kind is DeviceKind.GPU for device in manifest.devices)
     os.environ.update(environment(find_devices("auto" if on_gpu else "cpu:1x1")[0]))
-    from workers.handlers.window_tasks import study, teach  # imports what the pinned environment decides
+    from workers.handlers.train import train_student, train_teacher  # after the environment is pinned
 
     settings, scope = manifest.config.training(), manifest.config.scope
     windows = {Role.TEACHER: window.taught_in(scope), Role.STUDENT: window}
@@ -47,7 +47,7 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
     files, differences = [], {}
     with tempfile.TemporaryDirectory(prefix="gurukul-replay-") as folder:
         (Path(folder) / "bars").symlink_to(bars.folder.parent)
-        for role, train in ((Role.TEACHER, teach), (Role.STUDENT, study)):
+        for role, train in ((Role.TEACHER, train_teacher), (Role.STUDENT, train_student)):
             label = windows[role].label
             task = WindowTask(
                 run_id=manifest.run_id,

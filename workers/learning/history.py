@@ -11,10 +11,10 @@ from workers.bars.series import Floats, Ints, Series
 from workers.devices.arrays import Array, array_module, to_host
 from workers.features.frame import frame_of
 from workers.features.registry import model_features
-from workers.handlers.task_result import Skip
 from workers.learning import labels as labelling
 from workers.learning.labels import Labels
 from workers.learning.privileged import path
+from workers.learning.skip import Skip
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from workers.features.frame import RAW_INDICATORS, frame_of
 from workers.features.indicators import namespace
 from workers.features.prefix_invariance import reads_ahead
 from workers.features.registry import feature_names, model_features
-from workers.handlers.task_result import Skip
 from workers.learning import student as students
 from workers.learning import teacher as teachers
 from workers.learning.certificate import Spans, certify
 from workers.learning.history import History, Rows, select_rows
 from workers.learning.labels import uniqueness
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
+from workers.learning.skip import Skip
 from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
 from workers.learning.teacher import clip
 from workers.scoring.log_loss import log_loss
@@ -108,7 +108,7 @@ def teacher_inputs(
     return result
 
 
-def train_teacher(
+def fit_window_teacher(
     histories: Mapping[str, History], window: Window, settings: TrainingSettings, device: str
 ) -> TaughtWindow:
     """Fit the teacher of a window's symbols, certify its rows, and ask models that saw none of a row about it.
@@ -147,7 +147,7 @@ def train_teacher(
     )  # fmt: skip
 
 
-def train_student(
+def fit_window_student(
     history: History, window: Window, settings: TrainingSettings, school: School, teacher_scored: Floats
 ) -> TrainedStudent:
     """Fit the window's student with and without its teacher, and score the bars after it with both.

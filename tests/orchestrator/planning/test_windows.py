@@ -18,8 +18,8 @@ from tests.known import coverage_of as coverage
 from tests.known import table_of
 from tests.strategies import examples, walk_on
 from workers.bars.calendar import day_number
-from workers.handlers.task_result import Skip
 from workers.learning.history import prepare, select_rows
+from workers.learning.skip import Skip
 
 ONE_DAY = timedelta(days=1)
 

@@ -68,7 +68,7 @@ EXCLUDED = {
     "workers.handlers.task_result": "hands results to the orchestrator",
 }
 READERS = [kind.reader.partition(":")[0] for kind in SOURCES.values()]
-TRAINING = ("workers.handlers.window_tasks", "workers.bars.ingestion", *READERS)
+TRAINING = ("workers.handlers.train", "workers.bars.ingestion", *READERS)
 
 
 def module_path(module: str) -> Path | None:

@@ -17,7 +17,7 @@ from workers.features.calendar import MICROSECONDS_PER_DAY, march_day, month_day
 from workers.features.frame import RAW_INDICATORS, frame_of
 from workers.features.registry import FEATURES, Feature, feature_names, model_features, register
 from workers.learning.history import prepare
-from workers.learning.window import train_teacher
+from workers.learning.window import fit_window_teacher
 from workers.serving.features import newest_features
 
 WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
@@ -74,7 +74,7 @@ def test_a_registered_feature_reaches_every_model(range_share: Feature) -> None:
     assert feature_names()[-1] == range_share.name
     assert column(history.features, range_share.name).tobytes() == expected.tobytes()
     assert newest_features([series], intraday=False)[0].tobytes() == history.features[-1].tobytes()
-    trained = train_teacher({"A": history}, WINDOW, settings, "cpu")
+    trained = fit_window_teacher({"A": history}, WINDOW, settings, "cpu")
     assert range_share.name in trained.features
     assert trained.teacher.booster.num_features() == len(trained.features)
 

@@ -18,10 +18,10 @@ from tests.workers.learning.lessons import school_of
 from workers.artifacts import store as artifacts
 from workers.bars.calendar import day_number
 from workers.bars.series import Series
-from workers.handlers.task_result import Skip
 from workers.learning.history import prepare, select_rows
+from workers.learning.skip import Skip
 from workers.learning.teacher import predict
-from workers.learning.window import teacher_inputs, train_student, train_teacher
+from workers.learning.window import fit_window_student, fit_window_teacher, teacher_inputs
 
 WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
 WALK = daily_walk(520)
@@ -76,10 +76,10 @@ def test_strange_bars_are_skipped_or_trained_without_a_nan(name: str, kind: str,
     history = prepare(STRANGE[name], settings)
     histories = {"A": history}
     try:
-        taught = train_teacher(histories, WINDOW, settings, "cpu")
+        taught = fit_window_teacher(histories, WINDOW, settings, "cpu")
         scored = select_rows(history, WINDOW, settings).scored
         said = predict(taught.teacher.booster, teacher_inputs(histories, {"A": scored}, settings)["A"])
-        trained = train_student(history, WINDOW, settings, school_of(taught, "A"), said)
+        trained = fit_window_student(history, WINDOW, settings, school_of(taught, "A"), said)
     except Skip as skip:
         assert skip.reason in SkipReason and str(skip)
         return
@@ -107,7 +107,7 @@ def test_one_class_names_how_many_there_are() -> None:
     """Labels that are all 0 teach nothing."""
     settings = training_settings(threshold=9.0)
     with pytest.raises(Skip, match=r"0 of \d+ fitted rows are positive") as caught:
-        train_teacher({"A": prepare(WALK, settings)}, WINDOW, settings, "cpu")
+        fit_window_teacher({"A": prepare(WALK, settings)}, WINDOW, settings, "cpu")
     assert caught.value.reason is SkipReason.SINGLE_CLASS
 
 
@@ -115,4 +115,4 @@ def test_nineteen_rows_are_too_few() -> None:
     """They are counted, and what is needed is named."""
     settings = training_settings(min_rows=20)
     with pytest.raises(Skip, match="20 needed"):
-        train_teacher({"A": prepare(STRANGE["nineteen rows"], settings)}, WINDOW, settings, "cpu")
+        fit_window_teacher({"A": prepare(STRANGE["nineteen rows"], settings)}, WINDOW, settings, "cpu")

@@ -21,7 +21,7 @@ from workers.learning import splits, teacher, window
 from workers.learning.certificate import MICROSECONDS_PER_DAY, Spans, certify
 from workers.learning.history import prepare
 from workers.learning.splits import TAIL, apart, blocks, held_out_sets, split_tail
-from workers.learning.window import train_teacher
+from workers.learning.window import fit_window_teacher
 
 SETTINGS = training_settings()
 WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
@@ -113,13 +113,13 @@ def test_a_planner_with_an_off_by_one_purge_is_caught(monkeypatch: pytest.Monkey
         return apart(t0, t1 - 1, block, held_out, 0)
 
     known = {"A": prepare(daily_walk(520), SETTINGS)}
-    train_teacher(known, WINDOW, SETTINGS, "cpu")
+    fit_window_teacher(known, WINDOW, SETTINGS, "cpu")
     for module in (splits, teacher):
         monkeypatch.setattr(module, "apart", off_by_one)
     with pytest.raises(
         DataError, match=r"leaks: the row decided 202\d-\d\d-\d\d was fitted and its label reaches the tail"
     ):
-        train_teacher(known, WINDOW, SETTINGS, "cpu")
+        fit_window_teacher(known, WINDOW, SETTINGS, "cpu")
 
 
 def test_rows_that_end_in_the_scored_block_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_rows_that_end_in_the_scored_block_are_caught(monkeypatch: pytest.Monkey
     later = WINDOW.model_copy(update={"end": date(2022, 3, 3)})
     monkeypatch.setattr(window, "select_rows", lambda history, _, settings: whole(history, later, settings))
     with pytest.raises(DataError, match="has a label that ends on a scored day"):
-        train_teacher({"A": prepare(daily_walk(520), SETTINGS)}, WINDOW, SETTINGS, "cpu")
+        fit_window_teacher({"A": prepare(daily_walk(520), SETTINGS)}, WINDOW, SETTINGS, "cpu")
 
 
 @pytest.mark.parametrize("name", FEATURES)

@@ -9,9 +9,9 @@ from schemas.contract.window import SkipReason, Window
 from tests.strategies import daily_walk, part, training_settings
 from tests.workers.learning.lessons import school_of
 from workers.bars.series import Series
-from workers.handlers.task_result import Skip
 from workers.learning.history import History, prepare, select_rows
-from workers.learning.window import TaughtWindow, label_columns, train_student, train_teacher
+from workers.learning.skip import Skip
+from workers.learning.window import TaughtWindow, fit_window_student, fit_window_teacher, label_columns
 
 SETTINGS = training_settings(scope="panel")
 WINDOW = Window(symbol="PANEL", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
@@ -20,7 +20,7 @@ WINDOW = Window(symbol="PANEL", start=date(2021, 7, 1), end=date(2022, 3, 1), sc
 def panel(**series: Series) -> tuple[dict[str, History], TaughtWindow]:
     """Symbols' histories, and the teacher of all of them."""
     histories = {symbol: prepare(each, SETTINGS) for symbol, each in series.items()}
-    return histories, train_teacher(histories, WINDOW, SETTINGS, "cpu")
+    return histories, fit_window_teacher(histories, WINDOW, SETTINGS, "cpu")
 
 
 def test_rows_of_all_symbols_are_in_order_of_time() -> None:
@@ -69,7 +69,7 @@ def test_each_symbols_student_is_told_of_its_own_rows() -> None:
     for symbol, history in histories.items():
         window = WINDOW.model_copy(update={"symbol": symbol})
         scored = select_rows(history, window, SETTINGS).scored
-        student = train_student(history, window, SETTINGS, school_of(taught, symbol), np.full(len(scored), 0.5))
+        student = fit_window_student(history, window, SETTINGS, school_of(taught, symbol), np.full(len(scored), 0.5))
         assert student.rows.train.tolist() == school_of(taught, symbol).row.tolist()
         assert student.prior == pytest.approx(history.labels.y[student.rows.train].mean(), abs=0.05)
 
@@ -78,6 +78,6 @@ def test_one_symbols_panel_is_that_symbols_teacher() -> None:
     """A panel of one symbol is trained as the symbol alone: the same bytes."""
     _, alone = panel(A=daily_walk(520))
     settings = training_settings()
-    own = train_teacher({"A": prepare(daily_walk(520), settings)}, WINDOW, settings, "cpu")
+    own = fit_window_teacher({"A": prepare(daily_walk(520), settings)}, WINDOW, settings, "cpu")
     assert alone.teacher.booster.save_raw("ubj") == own.teacher.booster.save_raw("ubj")
     assert alone.opinion.tobytes() == own.opinion.tobytes()

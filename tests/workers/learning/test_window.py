@@ -20,11 +20,11 @@ from workers.bars.calendar import day_number
 from workers.bars.series import Series
 from workers.features.frame import RAW_INDICATORS
 from workers.features.registry import feature_names
-from workers.handlers.task_result import Skip
 from workers.learning import student as students
 from workers.learning import teacher as teachers
 from workers.learning.history import History, prepare, select_rows
-from workers.learning.window import TaughtWindow, TrainedStudent, label_columns, train_student, train_teacher
+from workers.learning.skip import Skip
+from workers.learning.window import TaughtWindow, TrainedStudent, fit_window_student, fit_window_teacher, label_columns
 from workers.models.logistic import Logistic
 from workers.scoring.log_loss import log_loss
 
@@ -169,14 +169,14 @@ def test_a_window_of_one_class_is_skipped_as_single_class(threshold: float) -> N
     """Labels that are all 0, or all 1, teach nothing: single_class, with the count of positives."""
     settings = training_settings(threshold=threshold)
     with pytest.raises(Skip, match=r"of \d+ fitted rows are positive") as caught:
-        train_teacher({"M&M": prepare(daily_walk(BARS), settings)}, WINDOW, settings, "cpu")
+        fit_window_teacher({"M&M": prepare(daily_walk(BARS), settings)}, WINDOW, settings, "cpu")
     assert caught.value.reason is SkipReason.SINGLE_CLASS
 
 
 def skipped(series: Series, window: Window) -> Skip:
     """The Skip that training `window` on `series` ends in."""
     with pytest.raises(Skip) as caught:
-        train_teacher({"M&M": prepare(series, SETTINGS)}, window, SETTINGS, "cpu")
+        fit_window_teacher({"M&M": prepare(series, SETTINGS)}, window, SETTINGS, "cpu")
     return caught.value
 
 
@@ -192,13 +192,13 @@ def taught() -> TaughtWindow:
 
 def teach(known: History) -> TaughtWindow:
     """WINDOW's teacher on what is known of its symbol."""
-    return train_teacher({"M&M": known}, WINDOW, SETTINGS, "cpu")
+    return fit_window_teacher({"M&M": known}, WINDOW, SETTINGS, "cpu")
 
 
 def study(known: History, teacher: TaughtWindow) -> TrainedStudent:
     """WINDOW's student, taught by `teacher`, which says a half of every scored row."""
     scored = select_rows(known, WINDOW, SETTINGS).scored
-    return train_student(known, WINDOW, SETTINGS, school_of(teacher, "M&M"), np.full(len(scored), 0.5))
+    return fit_window_student(known, WINDOW, SETTINGS, school_of(teacher, "M&M"), np.full(len(scored), 0.5))
 
 
 @cache
@@ -248,7 +248,7 @@ def test_the_scored_block_teaches_nothing() -> None:
 
 def test_another_seed_gives_another_teacher() -> None:
     """The seed reaches the booster: another one gives another model."""
-    teacher = train_teacher({"M&M": history()}, WINDOW, training_settings(seed=7), "cpu")
+    teacher = fit_window_teacher({"M&M": history()}, WINDOW, training_settings(seed=7), "cpu")
     assert teacher.teacher.parameters["seed"] == "7"
     assert teacher.teacher.booster.save_raw("ubj") != taught().teacher.booster.save_raw("ubj")
 
@@ -339,7 +339,7 @@ def test_rows_of_other_bars_than_the_teachers_are_refused() -> None:
     """A student whose rows are not those that its teacher was trained on is an error, not another student."""
     school = school_of(taught(), "M&M")
     with pytest.raises(DataError, match="the teacher's rows are not these bars'"):
-        train_student(history(), WINDOW, SETTINGS, replace(school, row=school.row + 1), np.empty(0))
+        fit_window_student(history(), WINDOW, SETTINGS, replace(school, row=school.row + 1), np.empty(0))
 
 
 @pytest.mark.parametrize("unit", ["return", "sigma"])

@@ -23,18 +23,18 @@ from workers.bars.series import Floats
 from workers.devices.arrays import to_host
 from workers.devices.discovery import xgboost_device
 from workers.handlers.task_result import Result
+from workers.learning import window as learning
 from workers.learning.history import History, bars_before, prepare, select_rows
 from workers.learning.student import Model, probability
 from workers.learning.teacher import predict
-from workers.learning.window import teacher_inputs, train_student, train_teacher, training_rows
 
 TIMED_ROWS = 32
 
 
-def teach(task: WindowTask) -> Result:
+def train_teacher(task: WindowTask) -> Result:
     """Store one window's teacher: trained, or with `reuse` taken from another run."""
     histories = _histories(task)
-    training_rows(histories, task.window, task.settings)  # what cannot be trained today is not taken either
+    learning.training_rows(histories, task.window, task.settings)  # what cannot be trained today is not taken either
     inputs = TeacherInputs(
         window=task.window.span,
         settings=task.settings,
@@ -46,12 +46,12 @@ def teach(task: WindowTask) -> Result:
     )
     donor = take_equal(task, inputs) if task.reuse else None
     if donor is None:
-        taught = train_teacher(histories, task.window, task.settings, xgboost_device())
+        taught = learning.fit_window_teacher(histories, task.window, task.settings, xgboost_device())
         artifacts.write_teacher(_folder(task, task.window, Role.TEACHER), inputs, histories, taught)
     return _stored(task, donor)
 
 
-def study(task: WindowTask) -> Result:
+def train_student(task: WindowTask) -> Result:
     """Store one window's student and its scores of the bars after it: trained on its teacher, or taken as that was."""
     histories = _histories(task)
     symbol, settings = task.window.symbol, task.settings
@@ -71,9 +71,9 @@ def study(task: WindowTask) -> Result:
     )
     donor = take_equal(task, inputs) if task.reuse else None
     if donor is None:
-        x = teacher_inputs(histories, {symbol: scored}, settings)[symbol]
+        x = learning.teacher_inputs(histories, {symbol: scored}, settings)[symbol]
         teacher_scored = predict(stored.booster, x, stored.offsets.get(symbol))
-        student = train_student(history, task.window, settings, stored.school(symbol), teacher_scored)
+        student = learning.fit_window_student(history, task.window, settings, stored.school(symbol), teacher_scored)
         artifacts.write_student(_folder(task, task.window, Role.STUDENT), inputs, history, student)
     result = _stored(task, donor)
     model = artifacts.read_student(_folder(task, task.window, Role.STUDENT))
