@@ -1,0 +1,18 @@
+"""Gurukul's Python API: the same runs, artifacts and predictions as the command line, as functions and data frames.
+
+    import gurukul
+
+    gurukul.plan(source="csv:bars", start_date="2022-01-01", end_date="2024-12-31")
+    run = gurukul.run(source="csv:bars", start_date="2022-01-01", end_date="2024-12-31")
+    run.rows("student"), run.predictions(), run.model("TCS_2022-01-01_to_2022-06-30")
+
+Settings are the fields of `docs/settings.md`. Nothing is read from the environment or from a file: a call gives what it
+needs. What goes wrong raises `GurukulError` with the sentence that the command line would print.
+"""
+
+from gurukul.commands import open_run, plan, predict, resume, run
+from gurukul.stored_model import StoredModel
+from gurukul.stored_run import RoleName, StoredRun
+from schemas.contract.errors import GurukulError
+
+__all__ = ["GurukulError", "RoleName", "StoredModel", "StoredRun", "open_run", "plan", "predict", "resume", "run"]

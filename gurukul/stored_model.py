@@ -1,0 +1,76 @@
+"""One trained model of a window: a student or a teacher, with what it was trained from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.contract.artifact import METADATA_KINDS, StudentMetadata, TeacherMetadata
+from schemas.contract.errors import DataError, RequestError
+from schemas.contract.task import Role
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import METADATA
+from schemas.files.run_rows import read_model
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model read from `windows/LABEL/teacher` or `windows/LABEL/student`.
+
+    `metadata` holds settings, versions, digests of the bars, features in order, and metrics.
+    """
+
+    role: Role
+    metadata: TeacherMetadata | StudentMetadata
+    _model: Any
+
+    @classmethod
+    def read(cls, folder: Path, role: Role) -> StoredModel:
+        """Read a model. RequestError if `folder` holds none, DataError if a file was changed after training."""
+        from workers.artifacts.store import read_student, read_teacher
+
+        path = folder / METADATA
+        if not path.is_file():
+            raise RequestError(f"{folder} holds no trained {role}; the run's rows say why")
+        metadata = read_model(path, METADATA_KINDS[role])
+        for name, digest in metadata.sha256.items():
+            if not (folder / name).is_file() or sha256_of(folder / name) != digest:
+                raise DataError(f"{folder / name} was changed after training; remove {folder} and resume the run")
+        return cls(role, metadata, read_teacher(folder) if role is Role.TEACHER else read_student(folder))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns that `predict` takes, in order."""
+        return self.metadata.features
+
+    def predict(self, x: NDArray[np.float64], symbol: str | None = None) -> NDArray[np.float64]:
+        """Probability of label 1 for each row of `x`, shape (rows, features); NaN means that a feature is missing.
+
+        `symbol` picks the base rate of a teacher that was trained on a panel of symbols. Raises RequestError if `x`
+        has another number of columns, or if a panel's teacher gets no symbol that it knows.
+        """
+        import numpy as np
+
+        x = np.asarray(x, dtype=np.float64)
+        if x.ndim != 2 or x.shape[1] != len(self.features):
+            raise RequestError(f"x has shape {x.shape}; this {self.role} takes (rows, {len(self.features)})")
+        if isinstance(self.metadata, TeacherMetadata):
+            from workers.learning.teacher import predict
+
+            return predict(self._model.booster, x, self._offset(self.metadata, symbol))
+        from workers.serving.students import sigmoid
+
+        return sigmoid(self._model.margin(x))
+
+    def _offset(self, metadata: TeacherMetadata, symbol: str | None) -> float | None:
+        """The logit that a panel's teacher starts from for a symbol; None for a teacher of one symbol."""
+        if not metadata.offsets:
+            return None
+        if symbol not in metadata.offsets:
+            raise RequestError(f"symbol {symbol} is none of this teacher's; give one of {', '.join(metadata.offsets)}")
+        return metadata.offsets[symbol]
