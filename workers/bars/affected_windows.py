@@ -9,7 +9,7 @@ from schemas.files.run_rows import read_model
 NAMED = 3
 
 
-def touched_windows(data_dir: Path, symbol: str, day: date) -> str:
+def affected_windows(data_dir: Path, symbol: str, day: date) -> str:
     """A clause on the windows of `symbol`, in all runs under `data_dir`, that know bars of `day` or later."""
     touched: dict[str, list[str]] = {}
     for path in sorted(data_dir.glob("models/*/run.json")):

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.files.faults import Faults
-from workers.bars.files.zone import local_days
+from workers.bars.files.local_time import local_days
 from workers.bars.raw_bars import CleanBars, Locate, RawBars
 from workers.bars.series import COLUMNS, Floats, Ints, Series
 

@@ -18,8 +18,8 @@ from schemas.contract.task import Ingested
 from schemas.contract.window import SkipReason
 from schemas.files.atomic import write_atomic
 from schemas.files.layout import BarsLayout
-from workers.bars import adjust, quality, store
-from workers.bars.affected_windows import touched_windows
+from workers.bars import corporate_actions, quality, store
+from workers.bars.affected_windows import affected_windows
 from workers.bars.calendar import Calendar, day_number, day_of, open_calendar
 from workers.bars.clean import clean, to_table
 from workers.bars.merge import merge, unadjusted
@@ -67,7 +67,7 @@ def assess(settings: BarsSettings, symbol: str, data_dir: str, acquire: Callable
         findings += _changes(changed, before, read.series, symbol, data_dir)
     if not len(read.series):
         return _rejected(settings, symbol, findings or [_nothing_between(settings)])
-    series, factor = adjust.adjusted(read.series, actions)
+    series, factor = corporate_actions.adjusted(read.series, actions)
     known = quality.check(
         replace(read, series=series), symbol=symbol, interval=settings.interval, calendar=calendar, actions=actions
     )
@@ -114,8 +114,8 @@ def spans_to_fetch(settings: BarsSettings, stored: Series | None, calendar: Cale
     ]
 
 
-def _actions(settings: BarsSettings) -> dict[str, tuple[adjust.Action, ...]]:
-    return adjust.read_actions(Path(settings.corporate_actions)) if settings.corporate_actions else {}
+def _actions(settings: BarsSettings) -> dict[str, tuple[corporate_actions.Action, ...]]:
+    return corporate_actions.read_actions(Path(settings.corporate_actions)) if settings.corporate_actions else {}
 
 
 def _between(bars: CleanBars, settings: BarsSettings) -> CleanBars:
@@ -165,7 +165,7 @@ def _changes(at: Ints, before: Series, now: Series, symbol: str, data_dir: str) 
     count = f"{len(at)} stored bar{'s' * (len(at) > 1)}"
     detail = (
         f"{count} changed in the source, first {day} {name} from {was:g} to {became:g};"
-        f" the source's count now; {touched_windows(Path(data_dir), symbol, day)}"
+        f" the source's count now; {affected_windows(Path(data_dir), symbol, day)}"
     )
     return [Finding(check=Check.CHANGED_BAR, verdict=Verdict.WARN, count=len(at), where=str(day), detail=detail)]
 
@@ -183,7 +183,7 @@ def _compared(settings: BarsSettings, series: Series, symbol: str) -> list[Findi
             )
         ]
     read = clean(other.read(symbol), other.timezone)
-    theirs, _ = adjust.adjusted(read.series, _actions(settings).get(symbol, ()))
+    theirs, _ = corporate_actions.adjusted(read.series, _actions(settings).get(symbol, ()))
     unread = [
         finding.model_copy(update={"check": Check.SECOND_SOURCE, "verdict": Verdict.WARN})
         for finding in read.findings

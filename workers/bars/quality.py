@@ -10,9 +10,9 @@ from schemas.config.interval import INTERVAL_MINUTES
 from schemas.config.run import Interval
 from schemas.contract.coverage import Gap
 from schemas.contract.quality import Check, Finding, Verdict
-from workers.bars import attendance
-from workers.bars.adjust import Action, explain
+from workers.bars import session_coverage
 from workers.bars.calendar import Calendar, day_of
+from workers.bars.corporate_actions import Action, explain
 from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Ints, Series
 
@@ -59,11 +59,11 @@ def check(
     gaps: tuple[Gap, ...] = ()
     expected = None
     if calendar is not None:
-        missing, gaps, expected = attendance.missing_sessions(series, calendar)
-        findings += missing + attendance.unexpected_sessions(series, calendar)
+        missing, gaps, expected = session_coverage.missing_sessions(series, calendar)
+        findings += missing + session_coverage.unexpected_sessions(series, calendar)
         if interval != "1day":
-            findings += attendance.session_minutes(series, calendar, INTERVAL_MINUTES[interval])
-            findings += attendance.outside_session(clean, calendar)
+            findings += session_coverage.session_minutes(series, calendar, INTERVAL_MINUTES[interval])
+            findings += session_coverage.outside_session(clean, calendar)
     findings += _overnight_gap(series, symbol, actions)
     return Assessment(findings, gaps, expected)
 

@@ -24,7 +24,7 @@ def inspect(request: PreflightRequest) -> PreflightReport:
 
 def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The symbols to work on, and what lies in the source but cannot be one. RequestError for what is not there."""
-    from workers.bars.adjust import read_actions
+    from workers.bars.corporate_actions import read_actions
     from workers.bars.ingestion import calendar_of
     from workers.bars.sources.pace import Pace
     from workers.bars.sources.registry import known_symbols, open_folder, open_source

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from schemas.contract.quality import Check, Verdict
 from tests.strategies import daily_walk, examples
 from tests.workers.bars.walks import PRICES, assess, daily, keep, minutely, only, scaled
-from workers.bars.adjust import Action, adjusted, read_actions
 from workers.bars.calendar import day_number, day_of, open_calendar
+from workers.bars.corporate_actions import Action, adjusted, read_actions
 from workers.bars.series import Series
 
 # Symbol, ex-date, old shares over new ones, and the line that a person should be offered.

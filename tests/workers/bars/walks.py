@@ -10,8 +10,8 @@ import numpy as np
 from schemas.contract.quality import Check, Finding
 from tests.strategies import walk_on
 from workers.bars import quality
-from workers.bars.adjust import Action
 from workers.bars.calendar import Calendar, day_number, open_calendar
+from workers.bars.corporate_actions import Action
 from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Floats, Series
 

@@ -22,10 +22,10 @@ from workers.bars.breeze.chunks import Chunk, ChunkStore, Row, tile
 from workers.bars.breeze.client import URL_ENV, Client
 from workers.bars.breeze.credentials import Credentials
 from workers.bars.breeze.failures import AuthError, Unavailable
+from workers.bars.files.columns import number
 from workers.bars.files.faults import Faults
-from workers.bars.files.stamps import from_text
-from workers.bars.files.table import number
-from workers.bars.files.zone import local_days
+from workers.bars.files.local_time import local_days
+from workers.bars.files.timestamps import from_text
 from workers.bars.raw_bars import RawBars
 from workers.bars.series import COLUMNS, Ints
 from workers.bars.sources.source_protocol import Source, SourceRequest

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from schemas.contract.quality import Check
 from workers.bars.files.blocks import Block
+from workers.bars.files.columns import Columns, number
 from workers.bars.files.faults import Faults
 from workers.bars.files.rows import Rows
-from workers.bars.files.stamps import from_text
-from workers.bars.files.table import Columns, number
+from workers.bars.files.timestamps import from_text
 from workers.bars.series import COLUMNS
 
 Fault = tuple[int, Check, str]  # line, check, what is wrong

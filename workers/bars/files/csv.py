@@ -14,12 +14,12 @@ from schemas.contract.errors import DataError
 from schemas.contract.quality import Check
 from workers.bars.files.blocks import Block, file_blocks, header_names, joined, names_of
 from workers.bars.files.cells import first_stamp, read_cells
+from workers.bars.files.columns import Columns, find_columns, symbol_column
 from workers.bars.files.faults import Faults
 from workers.bars.files.folder import Folder
+from workers.bars.files.local_time import localise
 from workers.bars.files.rows import Rows, chain
-from workers.bars.files.stamps import NAIVE, kind_of
-from workers.bars.files.table import Columns, find_columns, symbol_column
-from workers.bars.files.zone import localise
+from workers.bars.files.timestamps import NAIVE, kind_of
 from workers.bars.raw_bars import Locate
 from workers.bars.series import COLUMNS, Ints
 
@@ -35,16 +35,16 @@ class CsvFolder(Folder):
 
     suffix = ".csv"
 
-    def _header(self, path: Path) -> list[str]:
+    def _column_names(self, path: Path) -> list[str]:
         return header_names(path)
 
-    def _listed(self, path: Path) -> set[str]:
+    def _symbols_in(self, path: Path) -> set[str]:
         names: set[str] = set()
         for block in file_blocks(path):
             names.update(_symbols(block))
         return names
 
-    def _read(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
+    def _read_files(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
         for group in joined(_blocks(files, symbol, faults)):
             yield from self._read_group(group, symbol, faults)
 
@@ -129,12 +129,12 @@ def _table(body: bytes, columns: Columns, kind: pa.DataType, symbol: str | None)
         names[columns.symbol] = SYMBOL
         types[SYMBOL] = SYMBOL_TYPE
     try:
-        return _read(body, names, types)
+        return _read_arrow(body, names, types)
     except pa.ArrowInvalid:
         return None
 
 
-def _read(body: bytes, names: list[str], types: dict[str, pa.DataType], **options: Any) -> pa.Table:
+def _read_arrow(body: bytes, names: list[str], types: dict[str, pa.DataType], **options: Any) -> pa.Table:
     return arrow_csv.read_csv(
         pa.BufferReader(body),
         read_options=arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=ARROW_BYTES),
@@ -150,7 +150,7 @@ def _symbols(block: Block) -> set[str]:
     header = names_of(block.header)
     names = [str(position) for position in range(len(header))]
     column = names[symbol_column(header) or 0]
-    table = _read(block.body, names, {column: SYMBOL_TYPE}, invalid_row_handler=lambda row: "skip")
+    table = _read_arrow(block.body, names, {column: SYMBOL_TYPE}, invalid_row_handler=lambda row: "skip")
     dictionaries = [chunk.dictionary for chunk in table[column].chunks]
     found = {_text(name) for dictionary in dictionaries for name in dictionary}
     return found | ({""} if table[column].null_count else set())

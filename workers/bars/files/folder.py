@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.quality import Check
+from workers.bars.files.columns import find_columns, symbol_column
 from workers.bars.files.faults import Faults
 from workers.bars.files.rows import Rows, gather
-from workers.bars.files.table import find_columns, symbol_column
 from workers.bars.raw_bars import RawBars
 from workers.bars.sources.source_protocol import Source, SourceRequest
 
@@ -35,7 +35,7 @@ class Folder(Source):
             kind = self.suffix[1:]
             raise RequestError(f"folder {self.folder} does not exist; give an existing one, as in {kind}:path/to/bars")
         single, shared, others = self._flat()
-        names = set(single) | {name for path in shared for name in self._names(path)}
+        names = set(single) | {name for path in shared for name in self._listed_symbols(path)}
         if self.folder.is_dir():
             names |= {path.name for path in self.folder.iterdir() if self._nested(path.name)}
         if not names and others:
@@ -63,24 +63,24 @@ class Folder(Source):
         return gather([*pieces, *listed], faults, str([*own, *shared, self.folder][0]))
 
     @abstractmethod
-    def _header(self, path: Path) -> list[str]:
+    def _column_names(self, path: Path) -> list[str]:
         """The names of a file's columns; DataError or OSError if they cannot be read."""
 
     @abstractmethod
-    def _listed(self, path: Path) -> set[str]:
+    def _symbols_in(self, path: Path) -> set[str]:
         """The names in a file's symbol column."""
 
     @abstractmethod
-    def _read(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
+    def _read_files(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
         """The rows of files; those of `symbol` where it is given. Faults of a file are no error."""
 
     def _pieces(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
         if files:
-            yield from self._read(files, symbol, faults)
+            yield from self._read_files(files, symbol, faults)
 
-    def _names(self, path: Path) -> set[str]:
+    def _listed_symbols(self, path: Path) -> set[str]:
         try:
-            return self._listed(path)
+            return self._symbols_in(path)
         except (OSError, pa.ArrowException, DataError) as error:
             why = " ".join(str(error).split())
             raise RequestError(f"{path} cannot be read: {why}; correct it or move it away") from None
@@ -95,7 +95,7 @@ class Folder(Source):
         """Flat files of one symbol each, by name; those of many; and words on lists of symbols that are no bars."""
         single, shared, others = {}, [], []
         for path in [self.folder] if self.folder.is_file() else self._files(self.folder):
-            names = self._names_of_columns(path)
+            names = self._readable_names(path)
             if symbol_column(names) is None:
                 single[path.stem] = path
                 continue
@@ -106,9 +106,9 @@ class Folder(Source):
                 others.append(f"{path.name} ({error})")
         return single, shared, others
 
-    def _names_of_columns(self, path: Path) -> list[str]:
+    def _readable_names(self, path: Path) -> list[str]:
         try:
-            return self._header(path)
+            return self._column_names(path)
         except (DataError, OSError, pa.ArrowException):
             return []
 

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 
 from schemas.contract.errors import DataError
 from schemas.contract.quality import Check
+from workers.bars.files.columns import find_columns, number, symbol_column
 from workers.bars.files.faults import Faults
 from workers.bars.files.folder import Folder
 from workers.bars.files.rows import Rows
-from workers.bars.files.stamps import from_column
-from workers.bars.files.table import find_columns, number, symbol_column
+from workers.bars.files.timestamps import from_column
 from workers.bars.series import COLUMNS, Floats, Ints
 
 BATCH_ROWS = 1 << 17
@@ -27,12 +27,12 @@ class ParquetFolder(Folder):
 
     suffix = ".parquet"
 
-    def _header(self, path: Path) -> list[str]:
+    def _column_names(self, path: Path) -> list[str]:
         names: list[str] = pq.read_schema(path).names
         return names
 
-    def _listed(self, path: Path) -> set[str]:
-        header = self._header(path)
+    def _symbols_in(self, path: Path) -> set[str]:
+        header = self._column_names(path)
         column = header[symbol_column(header) or 0]
         return {
             name
@@ -40,7 +40,7 @@ class ParquetFolder(Folder):
             for name in _names(batch.column(0).dictionary_encode().dictionary)
         }
 
-    def _read(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
+    def _read_files(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
         for path in files:
             try:
                 yield from self._read_file(path, symbol, faults)
@@ -50,7 +50,7 @@ class ParquetFolder(Folder):
                 faults.add(Check.UNREADABLE, str(path), f"cannot be read as bars: {' '.join(str(error).split())}")
 
     def _read_file(self, path: Path, symbol: str | None, faults: Faults) -> Iterator[Rows]:
-        header = self._header(path)
+        header = self._column_names(path)
         columns = find_columns(header)
         needed = [columns.time, *columns.values.values()]
         if symbol is not None and columns.symbol is not None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from schemas.contract.errors import RequestError
-from workers.bars.files.stamps import from_column
+from workers.bars.files.timestamps import from_column
 from workers.bars.raw_bars import RawBars
 from workers.bars.series import COLUMNS
 from workers.bars.sources.source_protocol import Source, SourceRequest

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import examples
-from workers.bars.files.stamps import from_text
-from workers.bars.files.zone import local_days, localise
+from workers.bars.files.local_time import local_days, localise
+from workers.bars.files.timestamps import from_text
 
 ZONES = ["Asia/Kolkata", "America/New_York", "UTC", "America/Sao_Paulo", "Australia/Lord_Howe", "Africa/Casablanca"]
 EPOCH = datetime(1970, 1, 1)

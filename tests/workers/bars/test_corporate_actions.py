@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.contract.errors import RequestError
 from tests.strategies import FIRST_DAY, daily_walk, examples
-from workers.bars.adjust import Action, Kind, adjusted, explain, factors, read_actions
 from workers.bars.calendar import day_number
+from workers.bars.corporate_actions import Action, Kind, adjusted, explain, factors, read_actions
 
 DAY = date(2024, 6, 21)
 

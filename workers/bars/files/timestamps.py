@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from workers.bars.files.zone import localise
+from workers.bars.files.local_time import localise
 from workers.bars.series import Ints
 
 UTC = pa.timestamp("us", tz="UTC")
