@@ -1,4 +1,7 @@
-"""How well probabilities order and size what happened, and how often a decision was right."""
+"""Metrics of probabilities and decisions beside the log loss.
+
+`y` holds labels of 0 and 1, `p` predicted probabilities of label 1, each of shape (rows,).
+"""
 
 from dataclasses import dataclass
 
@@ -11,15 +14,15 @@ from statsmodels.stats.proportion import proportion_confint
 from workers.bars.series import Floats, Ints
 from workers.scoring.newey_west import Mean, newey_west
 
-BINS = 15  # of equal mass
+BINS = 15  # bins of equal mass
 MIN_RANKED_SYMBOLS = 3
 
 
 @dataclass(frozen=True)
 class Brier:
-    """Mean squared error of probabilities, and Murphy's (1973) parts of it over bins of equal mass.
+    """The Brier score and its decomposition over bins of equal mass. Source: Murphy (1973).
 
-    `score` is `reliability - resolution + uncertainty` up to the spread of predictions within a bin.
+    `score` equals `reliability - resolution + uncertainty` up to the spread of predictions within a bin.
     """
 
     score: float
@@ -30,7 +33,7 @@ class Brier:
 
 @dataclass(frozen=True)
 class HitRate:
-    """A share with Wilson's 95 % interval."""
+    """A share with its 95 % interval by Wilson (1927)."""
 
     rate: float
     low: float
@@ -38,55 +41,56 @@ class HitRate:
 
 
 def equal_bins(p: Floats, bins: int = BINS) -> Ints:
-    """The bin of each row: `bins` of equal mass by rank, equal predictions in one bin."""
+    """Return the bin of each row, shape (rows,): bins of equal mass; equal predictions share a bin."""
     edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
     result: Ints = np.searchsorted(edges, p, side="right")
     return result
 
 
 def brier(y: Floats, p: Floats) -> Brier:
-    """Brier's score and its parts."""
+    """Compute the Brier score and its decomposition."""
     bins = equal_bins(p)
     count = np.bincount(bins)
     kept = count > 0
     share = count[kept] / len(y)
-    rate, said = (np.bincount(bins, weights=x)[kept] / count[kept] for x in (y, p))
+    rate, predicted = (np.bincount(bins, weights=x)[kept] / count[kept] for x in (y, p))
     base = float(y.mean())
     return Brier(
         float(((y - p) ** 2).mean()),
-        float((share * (said - rate) ** 2).sum()),
+        float((share * (predicted - rate) ** 2).sum()),
         float((share * (rate - base) ** 2).sum()),
         base * (1 - base),
     )
 
 
 def ece(y: Floats, p: Floats) -> float:
-    """Expected calibration error: mean distance of what was said and what came, over bins of equal mass."""
+    """Compute the expected calibration error: mean distance of predicted and actual rate over bins of equal mass."""
     return float(np.abs(np.bincount(equal_bins(p), weights=y - p)).sum() / len(y))
 
 
 def auc(y: Floats, p: Floats) -> float | None:
-    """Area under the receiver's curve; None where one class is absent."""
+    """Compute the area under the ROC curve; None if one class is absent."""
     return float(roc_auc_score(y, p)) if 0 < y.sum() < len(y) else None
 
 
 def mcc(y: Floats, decision: NDArray[np.bool_]) -> float | None:
-    """Matthews' correlation of decisions and labels; None where one of the two never changes."""
+    """Compute the Matthews correlation of decisions and labels; None if either is constant."""
     if decision.all() or not decision.any() or not 0 < y.sum() < len(y):
         return None
     return float(matthews_corrcoef(y, decision))
 
 
 def hit_rate(hits: NDArray[np.bool_]) -> HitRate:
-    """Share of hits with Wilson's (1927) interval."""
+    """Compute the share of hits with Wilson's interval."""
     low, high = proportion_confint(int(hits.sum()), len(hits), method="wilson")
     return HitRate(float(hits.mean()), float(low), float(high))
 
 
 def rank_ic(day: Ints, p: Floats, forward_return: Floats, lags: int) -> Mean | None:
-    """Mean over days of the rank correlation of predictions and returns between symbols, with a Newey-West t.
+    """Compute the mean over days of the cross-sectional rank correlation of predictions and forward returns.
 
-    Days with fewer than three symbols, or where either is the same for all, do not count; None where none does.
+    Its t is Newey and West's with `lags` lags. Days with fewer than three symbols, or on which either is constant, do
+    not count; None if no more than `lags + 1` days count, or if the correlation never varies.
     """
     order = np.argsort(day, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(day[order])) + 1)

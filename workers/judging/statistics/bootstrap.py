@@ -1,4 +1,4 @@
-"""Intervals for means of dependent series: the stationary bootstrap of `arch`, block length from the data."""
+"""Confidence intervals for serially dependent series: the stationary bootstrap of `arch`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,11 @@ from workers.judging.statistics.sharpe import sharpe
 
 @dataclass(frozen=True)
 class Interval:
-    """A statistic with its two-sided interval, mean block length, rows, and the bootstrap's draws."""
+    """A statistic with its two-sided interval.
+
+    `mean`: the statistic of the series itself. `block`: mean block length, in values. `n`: number of values. `draws`:
+    the statistic of each bootstrap sample.
+    """
 
     mean: float
     low: float
@@ -23,25 +27,26 @@ class Interval:
 
     @property
     def effective_n(self) -> float:
+        """Number of independent values that the series is worth: its length over the block length."""
         return self.n / self.block
 
 
 def mean_interval(x: Floats, *, min_block: int, repetitions: int, seed: int, confidence: float) -> Interval:
-    """Percentile interval of the mean of `x` (one value a day, in order).
+    """Compute the percentile interval of the mean of `x`, one value per day, in order.
 
-    Blocks are at least `min_block` long: overlapping labels make neighbours dependent by construction.
-    Source of the block length: Politis and White (2004), as corrected in 2009.
+    Blocks are at least `min_block` days long on average, because overlapping labels make neighbouring days dependent.
+    Source: Politis and Romano (1994); block length by Politis and White (2004), as corrected in 2009.
     """
     return _interval(np.mean, x, min_block, repetitions, seed, confidence)
 
 
 def sharpe_interval(x: Floats, *, min_block: int, repetitions: int, seed: int, confidence: float) -> Interval:
-    """The same of the Sharpe ratio of `x`, a period."""
+    """Compute the percentile interval of the Sharpe ratio per period of `x`, as `mean_interval` does for the mean."""
     return _interval(sharpe, x, min_block, repetitions, seed, confidence)
 
 
 def block_length(x: Floats, min_block: int) -> float:
-    """Mean block of the stationary bootstrap: by the data, and at least `min_block`."""
+    """Choose the mean block length of the stationary bootstrap from `x`: at least `min_block`, at most `len(x)`."""
     automatic = float(optimal_block_length(x)["stationary"].iloc[0]) if np.ptp(x) > 0 else 1.0
     return min(max(automatic, float(min_block)), float(len(x)))
 

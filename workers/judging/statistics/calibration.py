@@ -1,4 +1,8 @@
-"""Do probabilities come true as often as they say? Rows of days whose labels overlap count together."""
+"""Calibration tests whose standard errors allow for dependence between rows of a day and of neighbouring days.
+
+In all functions `y` holds labels of 0 and 1, `p` predicted probabilities and `day` days since 1970, each of shape
+(rows,), in any order.
+"""
 
 from dataclasses import dataclass
 
@@ -28,9 +32,10 @@ class Spiegelhalter:
 
 @dataclass(frozen=True)
 class Slope:
-    """Slope of the labels' log odds on the predicted ones, with a 95 % interval; 1 is as sure as it should be.
+    """Slope of the labels' log odds on the predicted log odds, with a 95 % interval; 1 for calibrated predictions.
 
-    `intercept`: the labels' log odds where one half is predicted; 0 where nothing is off.
+    A slope below 1 means predictions that are too confident. `intercept`: the labels' log odds where 0.5 is predicted;
+    0 for calibrated predictions.
     """
 
     slope: float
@@ -49,14 +54,18 @@ class Bounds:
 
 @dataclass(frozen=True)
 class HosmerLemeshow:
-    """Chi-square over bins of predictions, and its p if rows were independent."""
+    """Chi-square statistic over bins of predictions, and its p under the assumption of independent rows."""
 
     statistic: float
     p: float
 
 
 def spiegelhalter_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Spiegelhalter:
-    """The same numerator, summed by day; its spread by Newey and West's estimator over so many days."""
+    """Test the calibration of probabilities by Spiegelhalter's statistic, summed per day.
+
+    The standard error is Newey and West's over the daily sums with `lags` lags, instead of the binomial one, which
+    assumes independent rows. Source: Spiegelhalter (1986), Probabilistic prediction in patient management.
+    """
     _, index = np.unique(day, return_inverse=True)
     daily: Floats = np.bincount(index, weights=_excess(y, p)).astype(np.float64)
     found = newey_west(daily, lags)
@@ -64,7 +73,11 @@ def spiegelhalter_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Spiegelh
 
 
 def slope_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Slope:
-    """Logistic regression of the labels on the predicted log odds; errors after Driscoll and Kraay (1998)."""
+    """Regress the labels on the predicted log odds by logistic regression.
+
+    Standard errors allow for dependence within a day and over `lags` days. Source: Cox (1958) for the regression,
+    Driscoll and Kraay (1998) for its errors.
+    """
     order = np.argsort(day, kind="stable")
     _, index = np.unique(day[order], return_inverse=True)
     odds = logit(np.clip(p[order], CLIP, 1 - CLIP))
@@ -76,7 +89,7 @@ def slope_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Slope:
 
 
 def ece_by_day(y: Floats, p: Floats, day: Ints, *, min_block: int, repetitions: int, seed: int) -> Bounds:
-    """Interval of the expected calibration error: days resampled in blocks, bins as they are."""
+    """Compute a 95 % bootstrap interval of the expected calibration error: days resampled in blocks, bins fixed."""
     bins = equal_bins(p)
     days, index = np.unique(day, return_inverse=True)
     gap = np.zeros((len(days), int(bins.max()) + 1))
@@ -93,7 +106,10 @@ def ece_by_day(y: Floats, p: Floats, day: Ints, *, min_block: int, repetitions: 
 
 
 def hosmer_lemeshow(y: Floats, p: Floats, bins: int = 10) -> HosmerLemeshow:
-    """Source: Hosmer and Lemeshow (1980); two degrees of freedom less than bins."""
+    """Test goodness of fit over bins of predictions, with `bins - 2` degrees of freedom.
+
+    Source: Hosmer and Lemeshow (1980). It assumes independent rows.
+    """
     counts, expected = np.column_stack([1 - y, y]), np.column_stack([1 - p, p])
     found = chisquare_binning(counts, expected, sort_var=p, bins=bins, df=bins - 2)
     return HosmerLemeshow(float(found.statistic), float(found.pvalue))

@@ -1,4 +1,7 @@
-"""Has a feature moved further than blocks of days do by chance? Fixed bounds call every slow feature drifted."""
+"""Drift of features between two parts of a run's rows, against bounds from a block bootstrap.
+
+Fixed bounds such as a stability index of 0.25 report nearly every slowly moving feature as drifted.
+"""
 
 from dataclasses import dataclass
 
@@ -8,14 +11,14 @@ from numpy.typing import NDArray
 
 from workers.bars.series import Floats, Ints
 
-BINS = 10  # of equal mass over all rows, for the stability index
-FINE = 10  # parts of each, for the distance between distributions
-SHARE_FLOOR = 1e-4  # of an empty bin
+BINS = 10  # bins of equal mass over all rows, for the stability index
+FINE = 10  # sub-bins of each bin, for the Kolmogorov-Smirnov distance
+SHARE_FLOOR = 1e-4  # share that an empty bin counts as
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Population stability index and Kolmogorov-Smirnov distance, each beside the bound that chance keeps to."""
+    """Population stability index and Kolmogorov-Smirnov distance, each with its bound under no drift."""
 
     psi: float
     psi_threshold: float
@@ -24,27 +27,28 @@ class Drift:
 
     @property
     def drifted(self) -> bool:
-        """Whether both are beyond what chance does."""
+        """Whether both distances exceed their bounds."""
         return self.psi > self.psi_threshold and self.ks > self.ks_threshold
 
 
 def psi(reference: Floats, sample: Floats) -> float:
-    """Population stability index over ten bins of equal mass; an empty bin counts a share of 1e-4."""
+    """Compute the population stability index of two samples over ten bins of equal mass."""
     counts = _counts(_codes(np.concatenate([reference, sample])[:, None]), len(reference))
     return float(_psi(*counts)[0])
 
 
 def ks(reference: Floats, sample: Floats) -> float:
-    """Largest distance between the two distribution functions at a hundred quantiles of all rows."""
+    """Compute the largest distance between two distribution functions, at a hundred quantiles of all rows."""
     counts = _counts(_codes(np.concatenate([reference, sample])[:, None]), len(reference))
     return float(_ks(*counts)[0])
 
 
 def drift(rows: Floats, n: int, *, block: float, quantile: float, repetitions: int, seed: int) -> list[Drift]:
-    """Both distances of each column between the first `n` rows and the rest.
+    """Compute both distances of each column between the first `n` rows and the rest.
 
-    Args: rows, shape (rows, columns), in order of time; block, mean length of the bootstrap's blocks, in rows. The
-    bounds come from bootstrap samples of all rows, cut in the same place: what no drift would give.
+    `rows`: shape (rows, columns), in order of time. `block`: mean block length of the bootstrap, in rows. The bounds
+    are the `quantile` of the distances in bootstrap samples of all rows, split at the same place: no drift by
+    construction.
     """
     codes = _codes(rows)
     block = min(max(block, 1.0), len(rows) / 4)
@@ -59,7 +63,7 @@ def drift(rows: Floats, n: int, *, block: float, quantile: float, repetitions: i
 
 
 def _codes(rows: Floats) -> Ints:
-    """The fine bin of each value in its column; equal values share one. NaN is the last bin."""
+    """Return the sub-bin of each value in its column; equal values share a bin, and NaN is in the last one."""
     edges = np.linspace(0, 1, BINS * FINE + 1)[1:-1]
     columns = []
     for column in rows.T:
@@ -75,7 +79,7 @@ def _distances(codes: Ints, n: int) -> Floats:
 
 
 def _counts(codes: Ints, n: int) -> tuple[Floats, Floats]:
-    """Share of each fine bin in each column, (columns, bins): of the first `n` rows, and of the rest."""
+    """Return the share of each sub-bin per column, shape (columns, bins), of the first `n` rows and of the rest."""
     columns, bins = codes.shape[1], BINS * FINE
     flat = codes + np.arange(columns) * bins
 

@@ -1,4 +1,4 @@
-"""Several tests at once: p values adjusted so that the share of false discoveries is bounded."""
+"""Control of the false discovery rate over several tests."""
 
 from typing import Literal
 
@@ -8,6 +8,10 @@ from workers.bars.series import Floats
 
 
 def adjusted(p: Floats, method: Literal["by", "bh"]) -> Floats:
-    """Adjusted p of each test. `by`: under any dependence (Benjamini and Yekutieli 2001); `bh`: independent (1995)."""
+    """Adjust p values, shape (tests,), so that accepting those at most q bounds the false discovery rate by q.
+
+    `by`: under any dependence, Benjamini and Yekutieli (2001). `bh`: for independent tests, Benjamini and Hochberg
+    (1995).
+    """
     result: Floats = false_discovery_control(p, method=method)
     return result

@@ -1,4 +1,4 @@
-"""Is any of several models better than a baseline, the trying of several allowed for? On losses, by `arch`."""
+"""Comparison of several models with a baseline by their losses, corrected for the number of models, by `arch`."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from workers.bars.series import Floats
 
 @dataclass(frozen=True)
 class Superior:
-    """p that no model is better: Hansen's lower, consistent and upper bound."""
+    """p of "no model is better than the baseline": Hansen's lower, consistent and upper values."""
 
     lower: float
     consistent: float
@@ -19,14 +19,17 @@ class Superior:
 
 @dataclass(frozen=True)
 class Confident:
-    """Models that may be the best, by place, and each one's p."""
+    """The model confidence set: indices of the included models, and the p of every model."""
 
     included: tuple[int, ...]
     p: tuple[float, ...]
 
 
 def spa(baseline: Floats, models: Floats, *, block: float, repetitions: int, seed: int) -> Superior:
-    """Superior predictive ability. Losses: baseline (days,), models (days, models). Source: Hansen (2005)."""
+    """Test superior predictive ability. Losses have shape (days,) for `baseline` and (days, models) for `models`.
+
+    `block`: mean block length of the bootstrap, in days. Source: Hansen (2005).
+    """
     test = SPA(baseline, models, block_size=round(block), reps=repetitions, seed=np.random.default_rng(seed))
     test.compute()
     return Superior(*(float(test.pvalues[name]) for name in ("lower", "consistent", "upper")))
@@ -35,12 +38,15 @@ def spa(baseline: Floats, models: Floats, *, block: float, repetitions: int, see
 def stepm(
     baseline: Floats, models: Floats, *, block: float, repetitions: int, seed: int, size: float = 0.05
 ) -> tuple[int, ...]:
-    """Places of the models that are better, errors over all of them bounded. Source: Romano and Wolf (2005)."""
+    """Return the indices of the models that are better than the baseline, at a familywise error rate of `size`.
+
+    Arguments as for `spa`. Source: Romano and Wolf (2005).
+    """
     test = StepM(baseline, models, size, block_size=round(block), reps=repetitions, seed=np.random.default_rng(seed))
     try:
         test.compute()
     except ValueError as error:
-        # arch (8.0) takes away model after model and trips over none being left: all of them are better.
+        # arch 8.0 removes model after model and fails when none is left: all of them are better.
         if "zero-size array" not in str(error):
             raise
         return tuple(range(models.shape[1]))
@@ -48,7 +54,10 @@ def stepm(
 
 
 def mcs(losses: Floats, *, size: float, block: float, repetitions: int, seed: int) -> Confident:
-    """Model confidence set. Losses: (days, models). Source: Hansen, Lunde and Nason (2011)."""
+    """Compute the model confidence set at confidence `1 - size`. `losses` have shape (days, models).
+
+    `block`: mean block length of the bootstrap, in days. Source: Hansen, Lunde and Nason (2011).
+    """
     test = MCS(losses, size, reps=repetitions, block_size=round(block), seed=np.random.default_rng(seed))
     test.compute()
     p = test.pvalues["Pvalue"]

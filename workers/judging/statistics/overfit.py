@@ -1,4 +1,4 @@
-"""Does the best in one half of the days stay good in the other? Over all halves that blocks of days make."""
+"""Probability of backtest overfitting by combinatorially symmetric cross-validation (CSCV)."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,10 +11,12 @@ from workers.bars.series import Floats
 
 @dataclass(frozen=True)
 class Overfitting:
-    """`pbo`: share of halves whose best is below the median in the other half; at the very median it counts half.
+    """How the best strategy of one half of the days fares in the other half, over all splits.
 
-    The source counts that in full, which of an odd number of strategies of noise says more than one half.
-    `slope` of the best's Sharpe ratio there on its ratio here; `loss`: share of halves where it is below 0 there.
+    `pbo`: share of splits in which it is below the median of the other half. A rank equal to the median counts one
+    half; the source counts it as below, which for an odd number of noise strategies gives more than one half.
+    `slope`: of its Sharpe ratio in the other half on its ratio in the first. `loss`: share of splits in which its
+    ratio in the other half is below 0. `splits`: number of splits.
     """
 
     pbo: float
@@ -24,14 +26,17 @@ class Overfitting:
 
 
 def pbo(returns: Floats, blocks: int) -> Overfitting:
-    """Probability of backtest overfitting by combinatorially symmetric cross-validation.
+    """Compute the probability of backtest overfitting of `returns`, shape (strategies, days).
 
-    Args: returns, shape (strategies, days); blocks, even. ValueError for fewer than two strategies, or days than twice
-    the blocks, or one that never moves. Source: Bailey, Borwein, Lopez de Prado, Zhu (2017).
+    `blocks`: even number of blocks that the days are cut into; every half of them is one split. ValueError for fewer
+    than two strategies, fewer than two days per block, or a strategy whose returns are constant.
+    Source: Bailey, Borwein, Lopez de Prado, Zhu (2017), The probability of backtest overfitting.
     """
     strategies, days = returns.shape
     if strategies < 2 or days < 2 * blocks or (np.ptp(returns, axis=1) == 0).any():
-        raise ValueError(f"{strategies} strategies on {days} days: two that move and {2 * blocks} days are needed")
+        raise ValueError(
+            f"{strategies} strategies on {days} days: two, none constant, and {2 * blocks} days are needed"
+        )
     parts = np.array_split(np.arange(days), blocks)
     size = np.array([len(part) for part in parts], dtype=np.float64)
     sums = np.array([returns[:, part].sum(axis=1) for part in parts])

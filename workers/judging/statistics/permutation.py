@@ -1,4 +1,4 @@
-"""Would labels of other days have done as well? The whole scoring again, with the labels shifted in time."""
+"""Permutation test of skill: the score with the true labels against scores with labels shifted in time."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,11 @@ from workers.bars.series import Floats
 
 @dataclass(frozen=True)
 class Permutation:
-    """Mean score a row, the share of shifts (itself among them) with as much or more, and the shifts' scores."""
+    """Result of the permutation test.
+
+    `statistic`: mean score per row with the true labels. `p`: share of shifts that score as high or higher, the
+    unshifted labels included. `shifts`: number of shifts. `null`: mean score per row of each shift.
+    """
 
     statistic: float
     p: float
@@ -18,10 +22,11 @@ class Permutation:
 
 
 def permute(if_one: Floats, if_zero: Floats, y: Floats, *, min_shift: int, repetitions: int, seed: int) -> Permutation:
-    """Score labels shifted in a circle, all symbols together, so that dependence in time and between them stays.
+    """Score circular shifts of the labels, all symbols together, which keeps dependence in time and between symbols.
 
-    Arrays (instants, symbols), NaN where a symbol has no row: the score of a row if its label is 1, if it is 0, and its
-    label. A row counts where the shifted label is known. Shifts are at least `min_shift` away from none, both ways.
+    `if_one`, `if_zero`, `y`: the score of a row if its label is 1, the score if it is 0, and the label; each of shape
+    (instants, symbols), NaN where a symbol has no row. A row counts if its shifted label is known. Shifts are at least
+    `min_shift` instants in either direction. ValueError if there is no such shift.
     """
     n = len(y)
     shifts = np.arange(min_shift, n - min_shift + 1)

@@ -90,7 +90,7 @@ def test_a_record_of_that_length_is_as_sure_as_asked() -> None:
     length = min_track_record_length(known, 0.02, 0.95)
     assert (0.1 - 0.02) * np.sqrt((length - 1) / known.spread) == pytest.approx(norm.ppf(0.95))
     for benchmark in (0.1, 0.2):
-        with pytest.raises(ValueError, match="no record is long enough"):
+        with pytest.raises(ValueError, match="no track record is long enough"):
             min_track_record_length(known, benchmark, 0.95)
 
 
