@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS ?= cpu,local,sample,breeze,flower,dashboard,dev
+EXTRAS ?= orchestrator,worker,cpu,local,sample,breeze,flower,dashboard,docs,dev
 
 # More processes than cores for tests that start fleets: they wait for other processes most of the time.
 WORKERS ?= 4
@@ -77,6 +77,7 @@ types: setup
 lock:  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --python-version 3.11 \
 		--no-header --no-annotate pyproject.toml -o requirements.lock
+	$(BIN)/python docs/generate.py
 
 clean:  ## remove .venv and what tools cached; data, logs and releases stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

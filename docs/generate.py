@@ -1,8 +1,9 @@
-"""Write docs/settings.md and the schema of events from the code that reads them. Run: python docs/generate.py"""
+"""Write docs/settings.md, the JSON Schema of events and the constraint files. Run: python docs/generate.py"""
 
 import json
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -12,9 +13,13 @@ from schemas.config.costs import CostRates
 from schemas.config.judgement import GateSettings
 from schemas.config.run import BarsConfig, IngestConfig, ReleaseConfig, RunConfig
 from schemas.contract.event import TrainingEvent
+from schemas.contract.versions import LIBRARIES, XGBOOST_NAMES
 
+ROOT = Path(__file__).parents[1]
 SETTINGS = Path(__file__).with_name("settings.md")
 EVENT_SCHEMA = Path(__file__).with_name("training-event.schema.json")
+CONSTRAINTS = ROOT / "schemas" / "constraints"
+PYTHONS = ("3.11", "3.12", "3.13")
 
 
 def event_schema() -> str:
@@ -23,8 +28,18 @@ def event_schema() -> str:
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema, indent=2) + "\n"
 
 
+def constraints(python: str) -> str:
+    """Pins, for one Python version such as 3.12, of the libraries that decide an artifact's bytes."""
+    lock = [Requirement(line) for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()]
+    # Pins differ by Python version; markers on a platform stay in the file, for pip to evaluate.
+    here = {"python_version": python, "python_full_version": f"{python}.99", "sys_platform": "linux"}
+    decides = (*LIBRARIES, *XGBOOST_NAMES)
+    pins = [each for each in lock if each.name in decides and (each.marker is None or each.marker.evaluate(here))]
+    return "".join(f"{each.name}{each.specifier}\n" for each in pins)
+
+
 def settings_page() -> str:
-    """One row a field: flag, TOML key, environment variable, default, meaning."""
+    """One row per field: flag, TOML key, environment variable, default, meaning."""
     shared = BarsConfig.model_fields
     lines = [
         "# Settings",
@@ -73,3 +88,5 @@ def _table(title: str, fields: dict[str, FieldInfo]) -> list[str]:
 if __name__ == "__main__":
     SETTINGS.write_text(settings_page(), encoding="utf-8")
     EVENT_SCHEMA.write_text(event_schema(), encoding="utf-8")
+    for python in PYTHONS:
+        (CONSTRAINTS / f"python{python}.txt").write_text(constraints(python), encoding="utf-8")

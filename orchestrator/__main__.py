@@ -1,3 +1,19 @@
-from orchestrator.cli import cli
+"""The program `orchestrator`."""
 
-cli()
+import sys
+
+from schemas.contract.extras import explain_missing, missing_modules
+
+
+def main() -> None:
+    """Run the command line; exit with 2 where the extra [orchestrator] is not installed."""
+    if missing := missing_modules(["orchestrator"]):
+        print(f"orchestrator: {explain_missing(missing)}", file=sys.stderr)
+        sys.exit(2)
+    from orchestrator.cli import cli
+
+    cli()
+
+
+if __name__ == "__main__":
+    main()

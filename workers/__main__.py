@@ -1,3 +1,12 @@
+"""The program `workers`."""
+
 from workers.cli import cli
 
-cli()
+
+def main() -> None:
+    """Run the command line."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,11 @@
-"""`workers start` for people; `workers preflight` for the orchestrator."""
+"""The program `workers`: `workers start` for users, hidden commands that answer the orchestrator."""
 
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, TypeVar
@@ -14,7 +14,9 @@ import typer
 from pydantic import ValidationError
 
 from schemas.contract.base import Frozen
-from schemas.contract.errors import GurukulError
+from schemas.contract.device import DeviceKind
+from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.extras import explain_missing, missing_modules, training_extras
 from schemas.contract.preflight import PreflightRequest
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.contract.requests import Answer, RunQuestion, WindowQuestion
@@ -29,12 +31,12 @@ logger = logging.getLogger(__name__)
 
 Q = TypeVar("Q", bound=Frozen)
 
-# Workers of one run have nothing to finish once it is over; a fleet lets its windows end.
+# How long windows may go on after a stop: workers that belong to one run have nothing to finish once it is over.
 TIED_DRAIN_S, DRAIN_S = 5.0, 30.0
 
 
 class LogLines(StrEnum):
-    """How log lines are written, as an option's choice."""
+    """The choices of `--log-format`."""
 
     TEXT = "text"
     JSON = "json"
@@ -58,15 +60,17 @@ def start(
     ] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     log_format: Annotated[
-        LogLines, typer.Option(help="text, or json: one object a line.", envvar=LOG_FORMAT_ENV)
+        LogLines, typer.Option(help="text, or json: one object per line.", envvar=LOG_FORMAT_ENV)
     ] = LogLines.TEXT,
     log_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder of workers.log and one log a device; none: stdout.", envvar=LOG_DIR_ENV),
+        typer.Option(
+            help="Folder for workers.log and one log per device. Without it, logs go to stdout.", envvar=LOG_DIR_ENV
+        ),
     ] = None,
     until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
-    """Start one worker process a device and keep it running. Stop with Ctrl-C or SIGTERM.
+    """Start one worker process per device and keep it running. Stop with Ctrl-C or SIGTERM.
 
     \b
     Example:
@@ -84,9 +88,13 @@ def start(
     try:
         if not broker:
             raise GurukulError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
-        supervise(find_devices(devices), broker, stop, logs, TIED_DRAIN_S if until_stdin_closes else DRAIN_S)
+        found = find_devices(devices)
+        # The run that owns tied workers has checked what it needs; an ingestion needs less.
+        is_gpu = any(device.kind is DeviceKind.GPU for device in found)
+        _require_extras(["worker"] if until_stdin_closes else training_extras(is_gpu))
+        supervise(found, broker, stop, logs, TIED_DRAIN_S if until_stdin_closes else DRAIN_S)
     except (GurukulError, ValueError) as error:
-        # Where stdout is a JSON log, stderr is as a rule the same file.
+        # Where stdout is a JSON log, stderr usually goes to the same file, so plain text must stay out of it.
         if log_format is LogLines.JSON:
             logger.error("%s", error)
         if log_format is LogLines.TEXT or log_dir is not None:
@@ -105,6 +113,7 @@ def preflight() -> None:
 @cli.command(hidden=True)
 def explain() -> None:
     """Answer one WindowQuestion on stdin with one Explanation on stdout."""
+    _need_worker()
     from workers.inspection.explanation import explain
 
     _answer(WindowQuestion, explain)
@@ -113,6 +122,7 @@ def explain() -> None:
 @cli.command(hidden=True)
 def replay() -> None:
     """Answer one WindowQuestion on stdin with one Replay on stdout."""
+    _need_worker()
     from workers.inspection.replay import replay
 
     _answer(WindowQuestion, replay)
@@ -121,6 +131,7 @@ def replay() -> None:
 @cli.command(hidden=True)
 def verify() -> None:
     """Answer one RunQuestion on stdin with one Verification on stdout."""
+    _need_worker()
     from workers.inspection.verification import verify
 
     _answer(RunQuestion, verify)
@@ -150,7 +161,23 @@ def predict() -> None:
     _answer(PredictRequest, predict)
 
 
+def _require_extras(extras: Iterable[str]) -> None:
+    """RequestError names the modules that are not installed and the command that installs them."""
+    if missing := missing_modules(extras):
+        raise RequestError(explain_missing(missing))
+
+
+def _need_worker() -> None:
+    """Exit with 2, after one line on stderr, where the extra [worker] is not installed."""
+    try:
+        _require_extras(["worker"])
+    except RequestError as error:
+        typer.echo(f"workers: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
 def _answer(kind: type[Q], answer: Callable[[Q], Answer]) -> None:
+    """Read a request of this kind from stdin and write its answer to stdout; exit with 2 for a malformed request."""
     try:
         question = kind.model_validate_json(sys.stdin.read())
     except ValidationError as error:
@@ -160,7 +187,7 @@ def _answer(kind: type[Q], answer: Callable[[Q], Answer]) -> None:
 
 
 def _log(logs: "Logging") -> None:
-    """Log to stdout or `workers.log`, an exception that nobody catches too; exits where that cannot be."""
+    """Log to stdout or `workers.log`, uncaught exceptions included; exit with 2 if that file cannot be written."""
     stream: TextIO = sys.stdout
     if logs.folder is not None:
         try:

@@ -56,6 +56,7 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
             symbols=config.symbols,
             read=read,
             data_dir=config.data_dir,
+            trains=config.local_workers and not read,
         ),
         PreflightReport,
     )

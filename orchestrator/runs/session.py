@@ -5,7 +5,6 @@ import shutil
 import time
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from redis.exceptions import RedisError
 
@@ -36,7 +35,7 @@ from schemas.contract.errors import Cancelled, ExitCode, GurukulError, Interrupt
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.identifiers import redact
 from schemas.contract.task import Metric, Role, Status
-from schemas.contract.versions import artifact_versions
+from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files import trial_log as trials
 from schemas.files.atomic import remove_temporary, sha256_of
 from schemas.files.layout import METADATA, RunLayout, log_path, telemetry_path
@@ -85,7 +84,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         devices=prepared.devices,
         bars=prepared.known,
         plan=windows if prepared.known is not None else (),
-        versions=artifact_versions() | {name: version(name) for name in OTHER_LIBRARIES},
+        versions=artifact_versions() | installed_versions(*OTHER_LIBRARIES),
         trained_by=account(),
     )
     with ExitStack() as stack:

@@ -10,6 +10,7 @@ class SourceKind:
     """One kind of bar source. Code looks up these capabilities and never compares a kind's name.
 
     `reader` is `module:Class` of its `workers.bars.sources.source_protocol.Source`; only workers import it.
+    `extra` is the extra of this package that its reader needs beside [worker].
     `calendar` and `span` replace the general defaults of --calendar, and of a run's --start-date and --end-date.
     """
 
@@ -19,6 +20,7 @@ class SourceKind:
     is_remote: bool = False  # fetched from a vendor: needs named symbols, a request rate and perhaps credentials
     needs_dates: bool = False  # returns only the days that it is asked for, so a first day must be given
     is_adjusted: bool = False  # splits and bonus issues are taken out of its prices already
+    extra: str | None = None
     calendar: str | None = None
     span: tuple[date, date] | None = None
 
@@ -43,6 +45,7 @@ register_source(
         "sample",
         "workers.bars.sources.sample:Sample",
         is_adjusted=True,
+        extra="sample",
         calendar="XNYS",
         # The days that all seven symbols have.
         span=(date(2004, 8, 19), date(2013, 3, 1)),
@@ -50,7 +53,9 @@ register_source(
 )
 register_source(SourceKind("csv", "workers.bars.files.csv:CsvFolder", has_folder=True))
 register_source(SourceKind("parquet", "workers.bars.files.parquet:ParquetFolder", has_folder=True))
-register_source(SourceKind("breeze", "workers.bars.breeze.source:Breeze", is_remote=True, needs_dates=True))
+register_source(
+    SourceKind("breeze", "workers.bars.breeze.source:Breeze", is_remote=True, needs_dates=True, extra="breeze")
+)
 
 
 def split_source(source: str) -> tuple[SourceKind, str]:

@@ -13,6 +13,7 @@ from schemas.contract.task import Ingested
 class PreflightRequest(Frozen):
     """Which devices to find (none: do not look), and which symbols of which bars to look for (none named: all).
 
+    `trains`: workers of this host will train, so what that needs must be installed here.
     `read`: judge every symbol's bars as well, storing nothing.
     """
 
@@ -21,6 +22,7 @@ class PreflightRequest(Frozen):
     symbols: tuple[Symbol, ...]
     read: bool
     data_dir: str
+    trains: bool = False
 
 
 class PreflightReport(Answer):

@@ -1,6 +1,7 @@
 """Versions that decide an artifact's bytes beside bars and settings: this code, Python, the libraries that compute."""
 
 import platform
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,22 +18,27 @@ def artifact_versions() -> dict[str, str]:
     """Map each name to the version of what decides an artifact's bytes; computed once per process.
 
     `gurukul` is the package's version and the digest of its deciding code. Library versions are read from what is
-    installed, so no library is imported. A host without xgboost has no such entry.
+    installed, so no library is imported. A host that only decides has no entry for those that it lacks.
     """
     code = code_digest(Path(__file__).parents[2])[:DIGEST_CHARACTERS]
     return {
         "gurukul": f"{version('gurukul')}+{code}",
         "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
+        **installed_versions(*LIBRARIES),
         **_xgboost(),
     }
 
 
 def _xgboost() -> dict[str, str]:
     """Version of XGBoost, which is published under several names; empty where none of them is installed."""
-    for name in XGBOOST_NAMES:
-        try:
-            return {"xgboost": version(name)}
-        except PackageNotFoundError:
-            continue
-    return {}
+    found = list(installed_versions(*XGBOOST_NAMES).values())
+    return {"xgboost": found[0]} if found else {}
+
+
+def installed_versions(*names: str) -> dict[str, str]:
+    """Map each of the packages that is installed to its version."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -1,10 +1,13 @@
 """What the orchestrator must know before it writes anything: the devices, and what the source holds of each symbol."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.config.run import NEW_YORK, NSE, BarsSettings
 from schemas.config.sources import split_source
+from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import DataError, RequestError
+from schemas.contract.extras import explain_missing, missing_modules, training_extras
 from schemas.contract.identifiers import is_symbol
 from schemas.contract.preflight import PreflightReport, PreflightRequest
 from schemas.contract.task import Ingested
@@ -15,11 +18,23 @@ def inspect(request: PreflightRequest) -> PreflightReport:
     """Find devices, look for symbols, judge their bars if asked to. What is wrong comes back as one sentence."""
     try:
         devices = find_devices(request.devices) if request.devices else []
+        _refuse_missing_extras(request, devices)
         symbols, others = _symbols(request.bars, request.symbols) if request.bars else (list(request.symbols), [])
         ingested = _read(request.bars, symbols, request.data_dir) if request.bars and request.read else {}
     except (DataError, RequestError) as error:
         return PreflightReport(error=str(error))
     return PreflightReport(devices=tuple(devices), symbols=tuple(symbols), ingested=ingested, passed_over=tuple(others))
+
+
+def _refuse_missing_extras(request: PreflightRequest, devices: Sequence[Device]) -> None:
+    """RequestError names what this host lacks for the request, and the command that installs it."""
+    extras = ["worker"] if request.bars or request.devices else []
+    if request.bars and (extra := split_source(request.bars.source)[0].extra):
+        extras.append(extra)
+    if request.trains:
+        extras += training_extras(any(device.kind is DeviceKind.GPU for device in devices))
+    if missing := missing_modules(dict.fromkeys(extras)):
+        raise RequestError(explain_missing(missing))
 
 
 def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], list[str]]:
