@@ -56,3 +56,13 @@ def test_every_drawing_of_the_method_is_drawn_from_the_code(tmp_path: Path) -> N
     shown = re.findall(r"images/(method-[a-z]+\.svg)", (ROOT / "docs" / "method.md").read_text(encoding="utf-8"))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(shown)
     assert len(shown) == 5
+
+
+def test_the_constraint_files_are_the_lock_s() -> None:
+    """`schemas/constraints` is what `docs/generate.py` writes from `requirements.lock` today, per Python version."""
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    for python in generate["PYTHONS"]:
+        text = (ROOT / "schemas" / "constraints" / f"python{python}.txt").read_text(encoding="utf-8")
+        assert text == generate["constraints"](python)
+        assert "numpy==" in text
+        assert "xgboost==" in text
