@@ -18,7 +18,6 @@ from orchestrator.broker.embedded import embedded
 from orchestrator.dispatch.backlog import Item
 from orchestrator.dispatch.celery_client import Sender
 from orchestrator.dispatch.loop import Dispatcher, clear
-from orchestrator.dispatch.presence_reader import presences
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
@@ -26,6 +25,7 @@ from schemas.config.run import TrainingSettings
 from schemas.contract.task import Outcome, Role, WindowTask
 from schemas.contract.window import PlannedWindow
 from schemas.redis.client import connect
+from schemas.redis.presences import read_presences
 
 IDLE = Path(__file__).parent / "idle"
 
@@ -43,7 +43,7 @@ def fleet(devices: int, slots: int = 1) -> Iterator[str]:
         assert workers.stdin is not None
         try:
             with connect(url) as redis:
-                while len(presences(redis)) < devices:
+                while len(read_presences(redis)) < devices:
                     time.sleep(0.1)
             yield url
         finally:

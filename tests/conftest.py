@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from orchestrator.broker import embedded as broker
 from orchestrator.cli import cli
-from orchestrator.dispatch.presence_reader import presences
+from schemas.redis.presences import read_presences
 from tests.waiting import wait_for
 
 SYMBOLS = ("M&M", "BAJAJ-AUTO", "^GSPC")
@@ -126,7 +126,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]
             stderr=log,
         )
         try:
-            wait_for(lambda: presences(redis), "the shared fleet")
+            wait_for(lambda: read_presences(redis), "the shared fleet")
             yield "--broker", url, "--no-local-workers"
         finally:
             process.terminate()

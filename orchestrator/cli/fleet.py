@@ -21,10 +21,10 @@ def fleet(broker: FleetBroker = None, as_json: Json = False) -> None:
     Example:
       orchestrator fleet --broker redis://127.0.0.1:6379/0
     """
-    from orchestrator.dispatch.presence_reader import presences
+    from schemas.redis.presences import read_presences
 
     with connect(checks.broker(broker)) as redis:
-        found = list(presences(redis).values())
+        found = list(read_presences(redis).values())
     if as_json:
         typer.echo(json.dumps({"devices": [presence.model_dump(mode="json") for presence in found]}))
     elif not found:

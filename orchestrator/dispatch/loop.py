@@ -14,20 +14,21 @@ from redis.exceptions import RedisError
 from orchestrator.dispatch.backlog import Backlog, Item, Key, may_go
 from orchestrator.dispatch.celery_client import Sender
 from orchestrator.dispatch.heartbeat_events import Roster
-from orchestrator.dispatch.presence_reader import REFRESH_S, Fleet, presences, withdraw
+from orchestrator.dispatch.presence_reader import REFRESH_S, Fleet, withdraw
 from orchestrator.dispatch.supervision import UNTAKEN_S, Limits, Sent, Verdict, judge
 from orchestrator.events.emitter import Emitter
 from orchestrator.events.stream_reader import began_anew, read_beyond
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
-from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
+from schemas.contract.presence import Presence
 from schemas.contract.task import RETRIED, FailureClass, Outcome, Status, WindowTask
 from schemas.contract.versions import artifact_versions
 from schemas.files.log_lines import Fact, facts
 from schemas.redis.attempt_id import AttemptId, run_prefix
 from schemas.redis.attempts import allow, recall
-from schemas.redis.keys import RUN_KEYS_LINGER_S, alone_key, attempts_key, events_stream, outcomes_stream, sequence_key
+from schemas.redis.keys import RUN_KEYS_LINGER_S, attempts_key, events_stream, outcomes_stream, sequence_key
+from schemas.redis.presences import read_presences, release, reserve
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class Dispatcher:
 
     def _is_running(self) -> bool:
         """Whether any device still says that it runs something of this run."""
-        running = [identity for presence in presences(self._redis).values() for identity in presence.running]
+        running = [identity for presence in read_presences(self._redis).values() for identity in presence.running]
         return any(identity.startswith(run_prefix(self._run_id)) for identity in running)
 
     def finish(self) -> None:
@@ -147,8 +148,8 @@ class Dispatcher:
         usable = self._usable()
         ready: list[Sent] = []
         # Nobody gets a reserve while another has a free slot.
-        for reserve in (0, 1):
-            while sent := self._take_round(usable, reserve):
+        for extra in (0, 1):
+            while sent := self._take_round(usable, extra):
                 ready += sent
         if ready:
             self._send(ready)
@@ -202,7 +203,7 @@ class Dispatcher:
         return sent
 
     def _reserve(self, device: str) -> None:
-        self._redis.set(alone_key(device), self._run_id, px=int(PRESENCE_EXPIRY_S * 1000))
+        reserve(self._redis, device, self._run_id)
 
     # Outcomes.
 
@@ -273,7 +274,7 @@ class Dispatcher:
         self._out[sent.device] -= 1
         if sent.item.alone:
             with suppress(*BROKER_GONE):
-                self._redis.delete(alone_key(sent.device))
+                release(self._redis, sent.device)
 
     # Supervision.
 

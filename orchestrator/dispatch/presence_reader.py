@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 
 from schemas.contract.presence import Presence
-from schemas.redis.keys import ALONE_PREFIX, PRESENCE_PREFIX
+from schemas.redis.presences import read_presences, read_reservations
 
 REFRESH_S = 0.5
 # Longer than a heartbeat's interval: a broker that forgot everything hears of each live device again within that.
@@ -36,7 +36,8 @@ class Fleet:
         passed = now - self._looked
         if passed < REFRESH_S:
             return None
-        there, self.alone = presences(self._redis), _values(self._redis, ALONE_PREFIX)
+        there = read_presences(self._redis)
+        self.alone = read_reservations(self._redis, there)
         self._looked = self._clock()
         step_s = min(passed, LONGEST_STEP_S)
         missing = self.present.keys() - there.keys()
@@ -49,13 +50,6 @@ class Fleet:
     def queued(self, device: str) -> set[str]:
         """Ids of the attempts in a device's queue."""
         return {task_id(body) for body in _bodies(self._redis, device)}
-
-
-def presences(redis: Redis) -> dict[str, Presence]:
-    """Every device that is there now, by name."""
-    bodies = _values(redis, PRESENCE_PREFIX).values()
-    found = [Presence.model_validate_json(body) for body in bodies]
-    return {presence.device.name: presence for presence in sorted(found, key=lambda each: each.device.name)}
 
 
 def withdraw(redis: Redis, devices: Iterable[str], prefix: str) -> None:
@@ -73,13 +67,3 @@ def _bodies(redis: Redis, device: str) -> list[Any]:
 def task_id(body: bytes) -> str:
     """The id of a message as it lies in a queue."""
     return str(json.loads(body)["headers"]["id"])
-
-
-def _values(redis: Redis, prefix: str) -> dict[str, str]:
-    keys: list[Any] = sorted(redis.scan_iter(match=f"{prefix}*", count=1000))
-    values: list[Any] = redis.mget(keys) if keys else []
-    return {
-        key.decode().removeprefix(prefix): value.decode()
-        for key, value in zip(keys, values, strict=True)
-        if value is not None
-    }

@@ -18,7 +18,6 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator.dispatch.presence_reader import presences
 from orchestrator.events.run_state import RUNNING
 from orchestrator.ledger.ledger_reader import (
     DURATION_BUCKETS_S,
@@ -33,6 +32,7 @@ from schemas.contract.device import MIB
 from schemas.contract.presence import Presence
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout, telemetry_path
+from schemas.redis.presences import read_presences
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Devices:
 
     def look(self) -> tuple[dict[str, Presence], dict[str, int]]:
         """Those that are there, and the length of the queue of each that is known; RedisError without a broker."""
-        there, now = presences(self._redis), self._clock()
+        there, now = read_presences(self._redis), self._clock()
         self._last |= dict.fromkeys(there, now)
         self._last = {name: at for name, at in self._last.items() if now - at < REMEMBERED_S}
         lengths: Any = [self._redis.llen(name) for name in sorted(self._last)]

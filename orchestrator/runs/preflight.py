@@ -23,7 +23,7 @@ from schemas.contract.window import PlannedWindow
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import BarsLayout
 from schemas.redis.client import connect
-from schemas.redis.keys import presence_key
+from schemas.redis.presences import read_presences
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,9 @@ def refuse_taken_devices(config: BarsConfig, devices: Iterable[Device]) -> None:
     if config.broker is None:
         return
     with connect(config.broker) as redis:
+        present = read_presences(redis)
         for device in devices:
-            if redis.exists(presence_key(device.name)):
+            if device.name in present:
                 raise RequestError(f"device {device.name} is served by workers already; use --no-local-workers")
 
 

@@ -13,7 +13,8 @@ write. All other keys in a broker are Celery's.
 | `seq:<run>`         | string  | number of the run's last event                    | both   | both        | 7 days    |
 | `telemetry:<run>`   | channel | the same events                                   | both   | subscribers |           |
 | `name:<run>`        | string  | `HOST:FOLDER` of the run that uses this id        | orch.  | orch.       | 15 s      |
-| `presence:<device>` | string  | the device's last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
+| `devices`           | zset    | device → server time (ms) its heartbeat expires   | worker | both        | 5 s       |
+| `presences`         | hash    | device → its last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
 | `alone:<device>`    | string  | run whose work needs the device for itself        | orch.  | orch.       | 5 s       |
 | `pace:<vendor>`     | string  | server time (µs) of the next free request slot    | worker | worker      | once past |
 
@@ -21,8 +22,8 @@ write. All other keys in a broker are Celery's.
 their number stay for 60 s, as does an outcome that arrives later.
 """
 
-PRESENCE_PREFIX = "presence:"
-ALONE_PREFIX = "alone:"
+DEVICES = "devices"
+PRESENCES = "presences"
 EVENTS_PREFIX = "events:"
 
 RUN_KEYS_EXPIRY_S = 7 * 24 * 3600
@@ -65,14 +66,9 @@ def name_key(run_id: str) -> str:
     return f"name:{run_id}"
 
 
-def presence_key(device: str) -> str:
-    """Heartbeat of a device."""
-    return f"{PRESENCE_PREFIX}{device}"
-
-
 def alone_key(device: str) -> str:
     """Reservation of a device by a run."""
-    return f"{ALONE_PREFIX}{device}"
+    return f"alone:{device}"
 
 
 def pace_key(vendor: str) -> str:

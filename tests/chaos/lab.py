@@ -18,11 +18,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from orchestrator.dispatch.presence_reader import presences
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.presence import Presence
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout
+from schemas.redis.presences import read_presences
 from tests.conftest import clean_environment, processes_about, write_bars
 from tests.waiting import wait_for
 
@@ -179,7 +179,7 @@ class Lab:
         self.fleet.wait(60)
 
     def present(self) -> dict[str, Presence]:
-        return presences(self.redis)
+        return read_presences(self.redis)
 
     def busy(self) -> Presence:
         """A worker that trains a window just now."""

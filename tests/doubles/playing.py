@@ -34,7 +34,7 @@ from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
 from schemas.redis.attempts import claim, report
 from schemas.redis.client import connect
-from schemas.redis.keys import presence_key
+from schemas.redis.presences import beat, sign_off
 from tests.strategies import training_settings
 from tests.waiting import wait_for
 from workers.handlers import report as outcomes
@@ -74,14 +74,14 @@ class Worker:
     def beat(self) -> None:
         """Say what it holds and runs; nothing while it is silent."""
         if self.silent:
-            self.redis.delete(presence_key(self.name))
+            sign_off(self.redis, self.name)
             return
         presence = Presence(
             device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots),
             host="h", pid=1, since=datetime.now(UTC), versions=self.versions, draining=self.draining,
             held=tuple([*self.held, *self.running]), running=() if self.outdated else tuple(self.running),
         )  # fmt: skip
-        self.redis.set(presence_key(self.name), presence.model_dump_json(), ex=60)
+        beat(self.redis, presence, expiry_s=60)
 
     def take(self) -> None:
         """Take messages from the queue, until there are as many in hand as it has slots, and those `ahead`."""

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from ruamel.yaml import YAML
 
 from orchestrator.broker import embedded as broker
-from schemas.redis.keys import PRESENCE_PREFIX
+from schemas.redis.presences import read_presences
 from tests.conftest import SPAN, clean_environment, finished_run, processes_about
 from tests.waiting import wait_for
 
@@ -40,11 +40,11 @@ class Fleet:
     broker: str
     flower_port: int
 
-    def devices(self) -> list[bytes]:
-        """Presence keys on the broker, none while it does not answer."""
+    def devices(self) -> list[str]:
+        """Live devices on the broker, none while it does not answer."""
         try:
             with Redis.from_url(self.broker) as redis:
-                return list(redis.scan_iter(f"{PRESENCE_PREFIX}*"))
+                return list(read_presences(redis))
         except RedisError:
             return []
 

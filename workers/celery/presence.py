@@ -13,9 +13,9 @@ from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
-from schemas.contract.presence import PRESENCE_EXPIRY_S, PRESENCE_INTERVAL_S, Presence
+from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence
 from schemas.contract.versions import artifact_versions
-from schemas.redis.keys import presence_key
+from schemas.redis.presences import beat, sign_off
 from workers.celery.connection import connect
 from workers.devices.discovery import current_device
 from workers.devices.usage import usage
@@ -64,7 +64,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
     def _sign_off(self, **_: object) -> None:
         if self.redis is not None:
             try:
-                self.redis.delete(presence_key(self.device.name))
+                sign_off(self.redis, self.device.name)
             except RedisError as error:
                 logger.warning("could not sign off: %s", error)
             self.redis = None
@@ -87,8 +87,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             draining=self.draining,
         )
         try:
-            expiry_ms = int(PRESENCE_EXPIRY_S * 1000)
-            self.redis.set(presence_key(self.device.name), presence.model_dump_json(), px=expiry_ms)
+            beat(self.redis, presence)
         except RedisError as error:
             logger.warning("heartbeat not delivered: %s", error)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -24,7 +23,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
-from schemas.redis.keys import presence_key
+from schemas.redis.presences import read_presences, sign_off
 from workers.devices.discovery import environment
 
 logger = logging.getLogger(__name__)
@@ -106,7 +105,7 @@ def _sign_off(device: Device, broker: str) -> None:
     """A dead worker's last heartbeat would stand for some seconds; whoever supervises it knows better at once."""
     try:
         with connect(broker, timeout_s=2.0) as redis:
-            redis.delete(presence_key(device.name))
+            sign_off(redis, device.name)
     except RedisError as error:
         logger.warning("could not sign %s off: %s", device.name, error)
 
@@ -162,8 +161,8 @@ def _refuse_doubles(devices: list[Device], broker: str, stop: threading.Event) -
 
 
 def _server_of(devices: list[Device], redis: Redis) -> Presence | None:
-    values: list[Any] = redis.mget([presence_key(device.name) for device in devices])
-    found = (Presence.model_validate_json(value) for value in values if value is not None)
+    present = read_presences(redis)
+    found = (present[device.name] for device in devices if device.name in present)
     return next((presence for presence in found if _alive(presence.pid)), None)
 
 

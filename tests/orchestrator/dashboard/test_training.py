@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from redis import Redis
 
-from orchestrator.dispatch.presence_reader import presences
+from schemas.redis.presences import read_presences
 from tests.conftest import Finished, clean_environment, orchestrator
 from tests.orchestrator.dashboard.conftest import DESKTOP_PX, PHONE_PX, Seen
 from tests.waiting import wait_for
@@ -56,7 +56,7 @@ def test_a_run_is_seen_as_it_goes_on(
     """
     url = dashboard(tmp_path, "--broker", server)
     with started(tmp_path, "workers", "start", "--devices", "cpu:2x1", "--broker", server) as fleet:
-        wait_for(lambda: len(presences(redis)) == 2, "two devices")
+        wait_for(lambda: len(read_presences(redis)) == 2, "two devices")
         request = ("--source", f"csv:{bars}", *LONG, "--broker", server, "--no-local-workers", "--run-id", "live")
         with started(tmp_path, "orchestrator", "run", *request) as run:
             wait_for(lambda: (tmp_path / "data" / "models" / "live" / "ledger.db").is_file(), "the run")
@@ -72,7 +72,7 @@ def test_a_run_is_seen_as_it_goes_on(
 
             wait_for(lambda: trained() >= 3, "three windows on the page")
             fleet.send_signal(signal.SIGSTOP)  # it would start another worker at once
-            psutil.Process(presences(redis)["cpu0@" + next(iter(presences(redis))).split("@")[1]].pid).kill()
+            psutil.Process(read_presences(redis)["cpu0@" + next(iter(read_presences(redis))).split("@")[1]].pid).kill()
             lost = page.locator("tr", has_text="cpu0@").filter(has_text="lost")
             expect(lost.first).to_be_visible(timeout=30_000)
             before = trained()

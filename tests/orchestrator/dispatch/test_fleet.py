@@ -12,7 +12,8 @@ from schemas.contract.device import Device, DeviceKind
 from schemas.contract.presence import Presence
 from schemas.contract.task import Role, RunTask
 from schemas.redis.attempt_id import AttemptId
-from schemas.redis.keys import alone_key, presence_key
+from schemas.redis.presences import beat as heartbeat
+from schemas.redis.presences import release, reserve, sign_off
 
 
 class Clock:
@@ -42,7 +43,7 @@ def beat(redis: Redis, *names: str) -> None:
     for name in names:
         device = Device(name=name, kind=DeviceKind.CPU, slots=1)
         presence = Presence(device=device, host="h", pid=1, since=datetime.now(UTC))
-        redis.set(presence_key(name), presence.model_dump_json())
+        heartbeat(redis, presence)
 
 
 def look(fleet: Fleet, clock: Clock, after_s: float = REFRESH_S) -> list[str]:
@@ -83,12 +84,12 @@ def test_a_device_is_kept_for_two_seconds_of_absence(redis: Redis) -> None:
     beat(redis, "d0")
     look(fleet, clock)
     for _ in range(2):
-        redis.delete(presence_key("d0"))
+        sign_off(redis, "d0")
         for _ in range(int(GONE_S / REFRESH_S)):
             assert look(fleet, clock) == ["d0"]
         beat(redis, "d0")
         assert look(fleet, clock) == ["d0"]
-    redis.delete(presence_key("d0"))
+    sign_off(redis, "d0")
     seen = [look(fleet, clock) for _ in range(int(GONE_S / REFRESH_S) + 1)]
     assert seen == [["d0"]] * (len(seen) - 1) + [[]]
 
@@ -99,7 +100,7 @@ def test_time_without_looks_proves_nothing(redis: Redis) -> None:
     fleet = Fleet(redis, clock)
     beat(redis, "d0", "d1")
     look(fleet, clock)
-    redis.delete(presence_key("d0"))
+    sign_off(redis, "d0")
     clock.now += 60.0
     assert fleet.refresh() == LONGEST_STEP_S
     assert sorted(fleet.present) == ["d0", "d1"]
@@ -111,10 +112,11 @@ def test_a_look_says_who_wants_a_device_alone(redis: Redis) -> None:
     """`alone` names, for each device that is reserved, the run that reserved it."""
     clock = Clock()
     fleet = Fleet(redis, clock)
-    redis.set(alone_key("d0"), "another")
+    beat(redis, "d0")
+    reserve(redis, "d0", "another")
     look(fleet, clock)
     assert fleet.alone == {"d0": "another"}
-    redis.delete(alone_key("d0"))
+    release(redis, "d0")
     look(fleet, clock)
     assert fleet.alone == {}
 
