@@ -21,7 +21,7 @@ from orchestrator.dispatch.loop import Dispatcher, clear
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.task import Outcome, Role, WindowTask
 from schemas.contract.window import PlannedWindow
 from schemas.redis.client import connect

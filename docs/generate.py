@@ -9,9 +9,11 @@ from pydantic_core import PydanticUndefined
 
 from orchestrator.cli.config_flags import SWITCHES
 from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of
+from schemas.config.bars import BarsConfig, IngestConfig
 from schemas.config.costs import CostRates
 from schemas.config.judgement import GateSettings
-from schemas.config.run import BarsConfig, IngestConfig, ReleaseConfig, RunConfig
+from schemas.config.release import ReleaseConfig
+from schemas.config.run import RunConfig
 from schemas.contract.event import TrainingEvent
 from schemas.contract.versions import LIBRARIES, XGBOOST_NAMES
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from workers.bars.calendar import day_number
 from workers.bars.series import Ints, Series
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.audit.templates import page
 from orchestrator.bars.duplicate_series import same_series
-from schemas.config.run import BarsSettings
+from schemas.config.bars import BarsSettings
 from schemas.contract.coverage import Coverage, CoverageTable, Rejection
 from schemas.contract.errors import PhaseError
 from schemas.contract.quality import Finding, Verdict

@@ -20,7 +20,7 @@ from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.worker_process import ask
 from orchestrator.terminal.console import Console, report_ignored_files
 from orchestrator.terminal.live_view import LiveView
-from schemas.config.run import BarsSettings, IngestConfig
+from schemas.config.bars import BarsSettings, IngestConfig
 from schemas.config.sources import split_source
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import PhaseError, RequestError

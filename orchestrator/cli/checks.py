@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-from schemas.config.run import ReleaseConfig
+from schemas.config.release import ReleaseConfig
 from schemas.config.sources import absolute_source
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_symbol

@@ -11,7 +11,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of, resolve
-from schemas.config.run import BarsConfig
+from schemas.config.bars import BarsConfig
 from schemas.config.sources import default_dates
 
 # Fields that are switches, and how the switch is written.

@@ -8,7 +8,8 @@ from rich.text import Text
 from orchestrator.cli.config_flags import with_config
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
-from schemas.config.run import IngestConfig, RunConfig
+from schemas.config.bars import IngestConfig
+from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import Interrupted, PhaseError
 from schemas.contract.quality import Verdict

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from schemas.config.run import LogFormat
+from schemas.config.bars import LogFormat
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import PhaseError
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV

@@ -11,7 +11,7 @@ from orchestrator.audit.verify import unlike_audit
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.releases.history import Line, locked
 from orchestrator.runs.session import READY
-from schemas.config.run import ReleaseConfig
+from schemas.config.release import ReleaseConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Recommendation, Statistics

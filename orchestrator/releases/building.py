@@ -13,7 +13,7 @@ from orchestrator.audit.signed_manifest import check, is_signed_by, seal
 from orchestrator.releases.approval import judged_run
 from orchestrator.releases.history import Line, flush_folder
 from orchestrator.runs.worker_process import ask
-from schemas.config.run import ReleaseConfig
+from schemas.config.release import ReleaseConfig
 from schemas.contract.artifact import RunManifest, RunRow, StudentMetadata
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Recommendation, Statistics

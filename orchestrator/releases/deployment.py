@@ -13,7 +13,7 @@ from orchestrator.releases import release_stack as standing
 from orchestrator.releases.approval import refuse_own
 from orchestrator.releases.building import built, refuse_changed
 from orchestrator.releases.history import History, Line, flush_folder, locked, read
-from schemas.config.run import ReleaseConfig
+from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import RequestError
 from schemas.contract.release import PRODUCTION, STAGING, Action, Environment, Release
 from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of

@@ -12,7 +12,8 @@ from orchestrator.bars.coverage import stored_table, table_of
 from orchestrator.broker import embedded as brokers
 from orchestrator.planning.windows import days_to_fetch, plan
 from orchestrator.runs.worker_process import ask
-from schemas.config.run import BarsConfig, RunConfig
+from schemas.config.bars import BarsConfig
+from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import Coverage, CoverageTable
 from schemas.contract.device import Device

@@ -15,7 +15,7 @@ from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
-from schemas.config.run import BarsConfig, LogFormat
+from schemas.config.bars import BarsConfig, LogFormat
 from schemas.contract.errors import Interrupted
 from schemas.files.log_lines import dressed
 

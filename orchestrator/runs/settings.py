@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from schemas.config.run import IngestConfig, ReleaseConfig, RunConfig
+from schemas.config.bars import IngestConfig
+from schemas.config.release import ReleaseConfig
+from schemas.config.run import RunConfig
 from schemas.config.sources import default_dates
 from schemas.contract.base import Frozen
 from schemas.contract.errors import RequestError

@@ -1,6 +1,12 @@
 """Lengths of bars in minutes, and how many bars a session of NSE has. Vendors' bars are NSE's."""
 
-from schemas.config.run import Interval
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.contract.base import Frozen
+
+Interval = Literal["1minute", "5minute", "30minute", "1day"]
 
 INTERVAL_MINUTES: dict[Interval, int] = {"1minute": 1, "5minute": 5, "30minute": 30, "1day": 24 * 60}
 NSE_SESSION_MINUTES = 375  # 09:15 to 15:30
@@ -14,3 +20,9 @@ def most_bars_per_session(interval: Interval) -> int:
 def whole_bars_per_session(interval: Interval) -> int:
     """Bars of full length in a session, at least 1: 12 of 30 minutes. A lower bound, to ask for enough sessions."""
     return max(NSE_SESSION_MINUTES // INTERVAL_MINUTES[interval], 1)
+
+
+class BarInterval(Frozen):
+    """The length of a bar, which reading, planning and training need."""
+
+    interval: Interval = Field("1day", description="Length of a bar: 1minute, 5minute, 30minute or 1day.")

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from schemas.config.run import RunConfig, TrainingSettings
+from schemas.config.run import RunConfig
+from schemas.config.training import TrainingSettings
 from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.device import Device

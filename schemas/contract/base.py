@@ -1,9 +1,25 @@
 """What every schema shares: frozen, and no field that nobody declared."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Frozen(BaseModel):
     """A value that crosses a boundary: immutable, unknown fields refused, NaN refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Complete(Frozen):
+    """A value of which every field must be given, also one that has a default in a base class: nothing is assumed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_every_field(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            fields = cls.model_fields.items()
+            missing = [name for name, field in fields if name not in values and field.alias not in values]
+            if missing:
+                raise ValueError(f"fields are missing: {', '.join(missing)}")
+        return values

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from schemas.config.run import BarsSettings
+from schemas.config.bars import BarsSettings
 from schemas.contract.base import Frozen
 from schemas.contract.device import Device
 from schemas.contract.identifiers import Symbol

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from schemas.config.costs import CostRates, Costs
-from schemas.config.run import Interval
+from schemas.config.interval import Interval
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.judgement import Recommendation

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.config.run import BarsSettings, TrainingSettings
+from schemas.config.bars import BarsSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.base import Frozen
 from schemas.contract.coverage import Coverage, Rejection
 from schemas.contract.identifiers import RunId, Symbol

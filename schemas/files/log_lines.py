@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-from schemas.config.run import LogFormat
+from schemas.config.bars import LogFormat
 from schemas.contract.task import Role
 
 LOG_FORMAT_ENV = "GURUKUL_LOG_FORMAT"

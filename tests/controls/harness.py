@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from orchestrator.planning.windows import lay_windows
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.window import WARMUP_BARS, Window
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.window import Window
 from tests.controls.harness import Trained, bits, score_bits, train_together
 from tests.strategies import daily_walk, examples, training_settings

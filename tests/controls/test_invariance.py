@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.window import Window

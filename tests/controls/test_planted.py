@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from schemas.config.run import Privilege
+from schemas.config.training import Privilege
 from tests.controls.harness import Pooled, Trained, pool, train_together, walk_forward, windows_of
 from tests.controls.worlds import mean_reverting, noisy_closes
 from tests.strategies import training_settings

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from schemas.config.run import NO_CALENDAR, BarsSettings
+from schemas.config.bars import NO_CALENDAR, BarsSettings
 from schemas.contract.coverage import Coverage, Rejection
 from schemas.contract.errors import RequestError
 from schemas.contract.quality import Check, Finding, Verdict, worst

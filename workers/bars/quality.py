@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config.interval import INTERVAL_MINUTES
-from schemas.config.run import Interval
+from schemas.config.interval import INTERVAL_MINUTES, Interval
 from schemas.contract.coverage import Gap
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars import session_coverage

@@ -8,7 +8,7 @@ from typing import Any
 from celery.apps import worker as celery_worker
 from celery.utils.log import LoggingProxy
 
-from schemas.config.run import LogFormat
+from schemas.config.bars import LogFormat
 from schemas.files.log_lines import LOG_FORMAT_ENV, facts, log_everything
 from schemas.redis.attempt_id import AttemptId
 from workers.devices.discovery import current_device

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInputs
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.versions import artifact_versions

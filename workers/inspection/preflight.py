@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from schemas.config.run import NEW_YORK, NSE, BarsSettings
+from schemas.config.bars import NEW_YORK, NSE, BarsSettings
 from schemas.config.sources import split_source
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import DataError, RequestError

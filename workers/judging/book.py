@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.config.costs import CostRates
-from schemas.config.run import Entry
+from schemas.config.training import Entry
 from schemas.contract.judgement import Trading
 from workers.bars.series import Floats, Ints, Series
 from workers.judging.costs import costs_on

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.config.judgement import GateSettings
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Validation

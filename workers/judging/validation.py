@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.config.run import RunConfig, TrainingSettings
+from schemas.config.run import RunConfig
+from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Scores, Validation

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.window import WARMUP_BARS, SkipReason, Span, Window
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints, Series

@@ -6,7 +6,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from workers.bars.series import Floats, Ints, Series
 from workers.features.indicators import ema
 

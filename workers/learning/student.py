@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from schemas.config.run import StudentKind, TrainingSettings
+from schemas.config.training import StudentKind, TrainingSettings
 from workers.bars.series import Floats, Ints
 from workers.learning.splits import BLOCKS
 from workers.models import booster, logistic

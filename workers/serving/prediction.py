@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from schemas.config.run import NO_CALENDAR, BarsSettings, Interval
+from schemas.config.bars import NO_CALENDAR, BarsSettings
+from schemas.config.interval import Interval
 from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.release import Prediction, Predictions, PredictRequest, Refusal, Release

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.dispatch.backlog import Backlog, Item
-from schemas.config.run import IngestConfig
+from schemas.config.bars import IngestConfig
 from schemas.contract.task import IngestTask, Role, RunTask, WindowTask
 from schemas.contract.window import Window
 from tests.strategies import examples, training_settings

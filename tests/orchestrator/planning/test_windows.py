@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.planning.windows import MIN_WINDOW_DAYS, TradingDays, days_to_fetch, lay_windows, plan
-from schemas.config.run import Interval, RunConfig
+from schemas.config.interval import Interval
+from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable, Rejection
 from schemas.contract.quality import Check, Finding, Verdict
 from schemas.contract.window import WARMUP_BARS, PlannedWindow, SkipReason, Window

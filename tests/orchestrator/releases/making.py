@@ -10,7 +10,7 @@ from orchestrator.audit.signed_manifest import seal
 from orchestrator.releases.deployment import _switch
 from orchestrator.releases.history import locked
 from schemas.config.costs import Costs
-from schemas.config.run import Interval
+from schemas.config.interval import Interval
 from schemas.contract.artifact import StudentModel
 from schemas.contract.release import Action, Entry, Environment, Golden, GoldenRow, Release, Served
 from schemas.contract.window import WARMUP_BARS

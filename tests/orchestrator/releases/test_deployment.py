@@ -12,7 +12,7 @@ from orchestrator.releases import release_stack as standing
 from orchestrator.releases.deployment import astray, deploy, linked, rollback, settle
 from orchestrator.releases.history import locked, read
 from orchestrator.releases.report import report
-from schemas.config.run import ReleaseConfig
+from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import RequestError
 from schemas.contract.release import Action, Environment
 from schemas.files.layout import ReleaseLayout

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.runs.settings import ENV_PREFIX, flag_of, read_symbols, resolve
-from schemas.config.run import IngestConfig, RunConfig
+from schemas.config.bars import IngestConfig
+from schemas.config.run import RunConfig
 from schemas.config.sources import default_dates
 from schemas.contract.errors import RequestError
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from schemas.config.interval import INTERVAL_MINUTES, most_bars_per_session, whole_bars_per_session
-from schemas.config.run import Interval
+from schemas.config.interval import INTERVAL_MINUTES, Interval, most_bars_per_session, whole_bars_per_session
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.runs.runtime import logging_to
-from schemas.config.run import IngestConfig, LogFormat
+from schemas.config.bars import IngestConfig, LogFormat
 from schemas.contract.task import Role
 from schemas.files.log_lines import about, dressed, facts, read_lines
 from workers.celery.logs import CelerySays

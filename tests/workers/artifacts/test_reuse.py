@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import StudentInputs, TeacherInputs, key_of
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.task import Role, WindowTask
@@ -213,7 +213,12 @@ def test_every_input_is_in_the_key(inputs: TeacherInputs | StudentInputs) -> Non
         elif value in OTHER_WORDS:
             yield OTHER_WORDS[value]
         elif value not in ("teacher", "student"):
-            yield not value if isinstance(value, bool) else f"{value}0" if isinstance(value, str) else value + 1
+            if isinstance(value, bool):
+                yield not value
+            elif isinstance(value, float):
+                yield value / 2 + 0.001  # within the bounds of every setting
+            else:
+                yield f"{value}0" if isinstance(value, str) else value + 1
 
     plain = inputs.model_dump(mode="json")
     keys = [key_of(type(inputs).model_validate_json(json.dumps(each))) for each in (plain, *variants(plain))]

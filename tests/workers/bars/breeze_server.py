@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from schemas.config.run import Interval
+from schemas.config.interval import Interval
 from workers.bars.breeze import source as breeze
 from workers.bars.breeze.client import URL_ENV
 from workers.bars.sources.source_protocol import SourceRequest

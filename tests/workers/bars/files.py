@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from schemas.config.run import Interval
+from schemas.config.interval import Interval
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.clean import clean, to_table
 from workers.bars.files.csv import CsvFolder

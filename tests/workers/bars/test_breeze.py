@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.config.interval import INTERVAL_MINUTES, most_bars_per_session
-from schemas.config.run import Interval
+from schemas.config.interval import INTERVAL_MINUTES, Interval, most_bars_per_session
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.quality import Check, Verdict
 from tests.strategies import examples

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.bars.coverage import commit, staging, table_of
-from schemas.config.run import BarsSettings, IngestConfig
+from schemas.config.bars import BarsSettings, IngestConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import Coverage
 from schemas.contract.quality import Check, Verdict

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.config.run import Interval
+from schemas.config.interval import Interval
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import is_symbol
 from schemas.contract.quality import Check

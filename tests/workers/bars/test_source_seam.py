@@ -13,7 +13,8 @@ from orchestrator.bars.coverage import commit, staging, table_of
 from orchestrator.bars.ingest import look
 from orchestrator.planning.windows import days_to_fetch
 from orchestrator.terminal.console import Console
-from schemas.config.run import IngestConfig, RunConfig
+from schemas.config.bars import IngestConfig
+from schemas.config.run import RunConfig
 from schemas.config.sources import SOURCES, SourceKind, default_dates, register_source, split_source
 from schemas.contract.errors import RequestError
 from schemas.contract.preflight import PreflightRequest

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.config.run import TrainingSettings
+from schemas.config.training import TrainingSettings
 from tests.strategies import daily_walk, examples, intraday_walk, label_spans, part, training_settings, walk_on, walks
 from workers.bars.series import COLUMNS, Floats, Ints, Series
 from workers.learning.labels import SIGMA_WARMUP_BARS, Barrier, Labels, label, uniqueness, volatility

@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from schemas.config.interval import most_bars_per_session
-from schemas.config.run import Interval
+from schemas.config.interval import Interval, most_bars_per_session
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.breeze.chunks import Chunk, ChunkStore, Row, tile

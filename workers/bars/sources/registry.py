@@ -4,7 +4,8 @@ import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from schemas.config.run import BarsSettings, Interval
+from schemas.config.bars import BarsSettings
+from schemas.config.interval import Interval
 from schemas.config.sources import split_source
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import is_symbol

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from schemas.config.run import Interval
+from schemas.config.interval import Interval
 from workers.bars.raw_bars import RawBars
 
 # First and last day, both included.

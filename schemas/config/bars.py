@@ -1,0 +1,157 @@
+"""Settings of bars: where they come from, which are stored, and under which checks."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.config.interval import BarInterval
+from schemas.config.sources import SOURCES, absolute_source, split_source
+from schemas.contract.base import Complete
+from schemas.contract.device import parse_devices
+from schemas.contract.identifiers import Symbol
+
+LogFormat = Literal["text", "json"]
+NO_CALENDAR, NSE, NEW_YORK = "none", "NSE", "XNYS"
+
+
+class BarSource(BarInterval):
+    """Where bars come from and how they are read."""
+
+    source: str = Field("sample", description="Where bars come from: sample, csv:DIR, parquet:DIR or breeze.")
+    timezone: str = Field("Asia/Kolkata", description="Time zone of timestamps that carry no offset.")
+    calendar: str = Field(
+        "auto",
+        description="Exchange calendar to find holes by: NSE, a name such as XNYS, or none; auto: NSE for"
+        " Asia/Kolkata, XNYS for the sample, else none.",
+    )
+    corporate_actions: str | None = Field(
+        None, description="CSV file symbol,ex_date,action,ratio of splits and bonuses to adjust prices by."
+    )
+    second_source: str | None = Field(None, description="csv:DIR or parquet:DIR of other bars to compare returns with.")
+    secrets_file: str | None = Field(
+        None, description="File of BREEZE_API_KEY=... lines; none: the environment's variables of those names."
+    )
+    requests_per_minute: Annotated[float, Field(gt=0, le=6000)] = Field(
+        30.0, description="Requests to Breeze a minute, over all symbols and workers."
+    )
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, value: str) -> str:
+        split_source(value)
+        return value
+
+    @field_validator("second_source")
+    @classmethod
+    def _second_folder(cls, value: str | None) -> str | None:
+        if value is not None and not split_source(value)[0].has_folder:
+            raise ValueError(f"is not {' or '.join(kind.form for kind in SOURCES.values() if kind.has_folder)}")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{value!r} is not a time zone; write it as in Asia/Kolkata or UTC") from None
+        return value
+
+
+class BarsSettings(BarSource, Complete):
+    """What a worker needs to read bars: a source with absolute paths and a resolved calendar, and days.
+
+    `first` and `last` are None for a source that is read whole.
+    """
+
+    first: date | None
+    last: date | None
+    incremental: bool
+
+
+class BarsConfig(BarSource):
+    """What `ingest` and `run` share. Each field is also a flag, an environment variable and a TOML key."""
+
+    symbols: tuple[Symbol, ...] = Field((), description="Symbols, comma separated; none: every symbol of the source.")
+    symbols_file: str | None = Field(None, description="File with one symbol a line; '#' starts a comment.")
+    devices: str = Field("auto", description="Where to work: auto, gpu:0,1 or cpu:DEVICESxSLOTS.")
+    broker: str | None = Field(None, description="redis:// or rediss:// URL; none: an embedded server for this run.")
+    local_workers: bool = Field(
+        True, description="Start workers for this run, or use only those already on the broker."
+    )
+    data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
+    log_dir: str = Field("logs", description="Folder of log files.")
+    log_format: LogFormat = Field("text", description="How log lines are written: text, or json (one object a line).")
+    max_failure_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.15, description="Share of attempted windows, or symbols, that may fail before their phase does."
+    )
+    json_summary: bool = Field(False, description="Print JSON as the last line of stdout, the rest on stderr.")
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _split_symbols(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+            if not value:
+                raise ValueError("names no symbol")
+        return tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else value
+
+    @field_validator("devices")
+    @classmethod
+    def _known_devices(cls, value: str) -> str:
+        parse_devices(value)
+        return value
+
+    @field_validator("broker")
+    @classmethod
+    def _known_broker(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must start with redis:// or rediss://")
+        return value
+
+    @model_validator(mode="after")
+    def _fleet(self) -> Self:
+        if self.broker is None and not self.local_workers:
+            raise ValueError("--no-local-workers needs --broker: without one there is no fleet to use")
+        if self.corporate_actions and split_source(self.source)[0].is_adjusted:
+            raise ValueError(f"bars of {self.source} are adjusted already; leave --corporate-actions out")
+        return self
+
+    def bars(self, first: date | None, last: date | None, *, incremental: bool = False) -> BarsSettings:
+        """The settings for a worker that reads the bars of `first` to `last`; it may run in another folder."""
+        shared = {name: getattr(self, name) for name in BarSource.model_fields}
+        paths = {
+            name: str(Path(path).absolute()) for name in ("corporate_actions", "secrets_file") if (path := shared[name])
+        }
+        sources = {name: absolute_source(each) for name in ("source", "second_source") if (each := shared[name])}
+        return BarsSettings(
+            **shared | paths | sources | {"calendar": self._calendar()}, first=first, last=last, incremental=incremental
+        )
+
+    def _calendar(self) -> str:
+        if self.calendar != "auto":
+            return self.calendar
+        own = split_source(self.source)[0].calendar
+        if own is not None:
+            return own
+        return NSE if self.timezone in ("Asia/Kolkata", "Asia/Calcutta") else NO_CALENDAR
+
+
+class IngestConfig(BarsConfig):
+    """One ingestion: which bars to store, without training on them."""
+
+    start_date: date | None = Field(None, description="First day to store; none: the source's first.")
+    end_date: date | None = Field(None, description="Last day to store; none: the source's last, for Breeze yesterday.")
+    incremental: bool = Field(
+        False, description="Keep what is stored and add what is missing; bars that the source has changed are named."
+    )
+    validate_only: bool = Field(False, description="Read and judge, store nothing.")
+
+    @model_validator(mode="after")
+    def _ordered_dates(self) -> Self:
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise ValueError(f"start date {self.start_date} is after end date {self.end_date}")
+        return self

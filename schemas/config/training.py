@@ -1,0 +1,119 @@
+"""Settings of training: labels, splits, models and the costs inside a label."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from schemas.config.interval import BarInterval
+from schemas.contract.base import Complete
+from schemas.contract.window import Scope
+
+Label = Literal["fixed", "triple-barrier"]
+ThresholdUnit = Literal["return", "sigma"]
+Entry = Literal["next-open", "close"]
+LabelReturn = Literal["gross", "net"]
+Privilege = Literal["path", "cross-section"]
+StudentKind = Literal["logistic", "booster"]
+
+# Names of two fields in artifacts, where a unit was added.
+STORED_NAMES = {"horizon": "horizon_bars", "embargo": "embargo_bars"}
+
+
+class TrainingConfig(BarInterval):
+    """The part of a run's config that decides what a window's artifacts hold."""
+
+    label: Label = Field(
+        "fixed", description="fixed: the return over the horizon; triple-barrier: which of two prices is met first."
+    )
+    horizon: Annotated[int, Field(ge=1, le=500)] = Field(5, description="Bars from a decision to the end of its label.")
+    threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
+        0.02, description="Return at the horizon above which a label is 1, in --threshold-unit."
+    )
+    threshold_unit: ThresholdUnit = Field(
+        "return", description="return: a fraction (0.02 is 2 %); sigma: times a bar's volatility times sqrt(horizon)."
+    )
+    take_profit: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="Upper of the three barriers, times a bar's volatility times sqrt(horizon)."
+    )
+    stop_loss: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="Lower of the three barriers, in the same unit; met first where one bar touches both."
+    )
+    entry: Entry = Field("next-open", description="Price a trade begins at: next-open, or close of the deciding bar.")
+    label_return: LabelReturn = Field("gross", description="Return that is labelled: gross, or net of costs.")
+    cross_session: bool = Field(
+        False, description="Let labels of intraday bars run on into the next session; else such rows have none."
+    )
+    embargo: Annotated[int, Field(ge=0, le=500)] = Field(
+        1, description="Bars kept free between the end of a training label and what it must not touch."
+    )
+    min_rows: Annotated[int, Field(ge=20)] = Field(40, description="Labelled rows a window needs to be trained.")
+    scope: Scope = Field(
+        "symbol", description="symbol: a teacher a symbol and window; panel: one a window, of all symbols together."
+    )
+    privileged: tuple[Privilege, ...] = Field(
+        (),
+        description="What the teacher may see and the student never: path (inside the label's horizon),"
+        " cross-section (of the same bar, needs --scope panel); comma separated.",
+    )
+    student: StudentKind = Field("logistic", description="Kind of student: logistic, or booster (a small XGBoost).")
+    distill_weight: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="Weight of the teacher's out-of-fold probability in the student's target; none: chosen in each"
+        " window, 0 (no teacher) among the candidates.",
+    )
+    temperature: Annotated[float, Field(gt=0, le=20)] | None = Field(
+        None, description="What the teacher's logit is divided by in that target; none: chosen in each window."
+    )
+    reward_weights: bool = Field(
+        False, description="Weigh the student's rows by the size of their net return; costs log loss as a rule."
+    )
+    cost_bps: Annotated[float, Field(ge=0, le=1000)] = Field(
+        24.0, description="Fees and taxes of a round trip, in basis points (default: NSE delivery, 2024)."
+    )
+    slippage_bps: Annotated[float, Field(ge=0, le=1000)] = Field(5.0, description="Slippage a side, in basis points.")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of everything that is random.")
+
+    @field_validator("privileged", mode="before")
+    @classmethod
+    def _split_privileged(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        return tuple(sorted(set(value))) if isinstance(value, list | tuple) else value
+
+
+class TrainingSettings(TrainingConfig, Complete):
+    """The training config as it travels with every window and is stored in every artifact."""
+
+    model_config = ConfigDict(
+        alias_generator=lambda name: STORED_NAMES.get(name, name), validate_by_name=True, serialize_by_alias=True
+    )
+
+    @property
+    def horizon_bars(self) -> int:
+        """Bars from a decision to the end of its label."""
+        return self.horizon
+
+    @property
+    def embargo_bars(self) -> int:
+        """Bars kept free after a training label."""
+        return self.embargo
+
+    @property
+    def round_trip_cost(self) -> float:
+        """Fees, taxes and two sides of slippage, as a fraction."""
+        return (self.cost_bps + 2.0 * self.slippage_bps) / 1e4
+
+    @property
+    def label_rule(self) -> str:
+        """When a label is 1, as one sentence without its full stop."""
+        sigma = self.threshold_unit == "sigma"
+        theta = f"{self.threshold:g} of the volatility over them" if sigma else f"{self.threshold * 100:g} %"
+        start = "the next open" if self.entry == "next-open" else "the close"
+        end = f"the close {self.horizon_bars} bars after the decision"
+        if self.label == "fixed":
+            return f"a label is 1 where the {self.label_return} return from {start} to {end} exceeds {theta}"
+        return (
+            f"a label is 1 where the price, from {start} on, meets +{self.take_profit:g} of the volatility over"
+            f" {self.horizon_bars} bars before -{self.stop_loss:g}, or neither and the {self.label_return} return"
+            f" to {end} exceeds {theta}"
+        )
