@@ -9,7 +9,7 @@ import pytest
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_rows
-from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree
+from tests.conftest import SPAN, Finished, command, finished_run, tree
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def student(cwd: Path, label: str) -> Path:
 
 def test_explain_tells_rows_split_fit_and_scores(two_device_run: Finished, label: str) -> None:
     """What it prints are the numbers of the stored metadata; nothing is wider than 80 columns but what cannot break."""
-    result = orchestrator("explain", "generated", label, cwd=two_device_run.cwd)
+    result = command("explain", "generated", label, cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stderr
     metadata = json.loads((student(two_device_run.cwd, label) / "metadata.json").read_text())
     for loss in ("prior_log_loss", "log_loss_without_teacher", "log_loss", "teacher_log_loss"):
@@ -45,7 +45,7 @@ def test_explain_tells_rows_split_fit_and_scores(two_device_run: Finished, label
 
 def test_explain_lists_every_row_on_demand(two_device_run: Finished, label: str) -> None:
     """`--rows --json` holds each training row and each scored one, in their parts, with spans that do not run back."""
-    result = orchestrator("explain", "generated", label, "--rows", "--json", cwd=two_device_run.cwd)
+    result = command("explain", "generated", label, "--rows", "--json", cwd=two_device_run.cwd)
     found = json.loads(result.stdout)
     metadata = json.loads((student(two_device_run.cwd, label) / "metadata.json").read_text())
     parts = [row["part"] for row in found["rows"]]
@@ -58,7 +58,7 @@ def test_explain_lists_every_row_on_demand(two_device_run: Finished, label: str)
 def test_replay_gives_every_bit_again_and_leaves_nothing(two_device_run: Finished, label: str) -> None:
     """All eight files of a window come out equal; the run's folder is as it was."""
     before = tree(two_device_run.folder)
-    result = orchestrator("replay", "generated", label, "--json", cwd=two_device_run.cwd)
+    result = command("replay", "generated", label, "--json", cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stdout + result.stderr
     files = json.loads(result.stdout)["files"]
     assert len(files) == 8 and all(file["stored"] == file["again"] for file in files)
@@ -70,7 +70,7 @@ def test_replay_names_the_file_that_somebody_changed(cwd: Path, label: str) -> N
     path = student(cwd, label) / "model.json"
     model = json.loads(path.read_text())
     path.write_text(json.dumps(model | {"intercept": model["intercept"] + 0.1}, indent=2) + "\n")
-    result = orchestrator("replay", "generated", label, "--json", cwd=cwd)
+    result = command("replay", "generated", label, "--json", cwd=cwd)
     assert result.returncode == 3
     files = json.loads(result.stdout)["files"]
     assert [file["path"].rsplit("/", 1)[1] for file in files if file["stored"] != file["again"]] == ["model.json"]
@@ -79,7 +79,7 @@ def test_replay_names_the_file_that_somebody_changed(cwd: Path, label: str) -> N
 def test_replay_without_the_bars_says_so(cwd: Path, label: str) -> None:
     """Bars that are gone are an error of one line, not a comparison with other bars."""
     shutil.rmtree(cwd / "data" / "bars")
-    result = orchestrator("replay", "generated", label, cwd=cwd)
+    result = command("replay", "generated", label, cwd=cwd)
     assert result.returncode == 2
     assert "is gone: the bars that the window was trained on are needed" in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -87,7 +87,7 @@ def test_replay_without_the_bars_says_so(cwd: Path, label: str) -> None:
 
 def test_verify_proves_an_untouched_run(two_device_run: Finished) -> None:
     """Every file is hashed and every certificate proved again."""
-    result = orchestrator("verify", "generated", "--json", cwd=two_device_run.cwd)
+    result = command("verify", "generated", "--json", cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stdout
     found = json.loads(result.stdout)
     trained = two_device_run.summary["windows"]["student"]["success"]
@@ -96,22 +96,22 @@ def test_verify_proves_an_untouched_run(two_device_run: Finished) -> None:
     assert found["broken"] == found["notes"] == []
 
 
-@pytest.mark.parametrize("name", ["model.json", "predictions.parquet", "metadata.json"])
-def test_verify_names_each_changed_file(cwd: Path, label: str, name: str) -> None:
-    """One byte more in any file of a run is found and named; exit code 3."""
-    path = student(cwd, label) / name
-    path.write_bytes(path.read_bytes() + b"\n")
-    result = orchestrator("verify", "generated", cwd=cwd)
-    assert result.returncode == 3
-    assert str(Path(label, "student", name)) in result.stdout.replace("\n", "")
+def test_verify_names_changed_missing_and_foreign_files(cwd: Path, label: str) -> None:
+    """One more byte in any file of a run, a file that is gone, one that no metadata lists: each is named, exit code 3.
 
-
-def test_verify_names_missing_and_foreign_files(cwd: Path, label: str) -> None:
-    """A file that is gone, and one that no metadata knows, are both named."""
+    `metadata.json` is changed in another window: what it lists is then not trusted.
+    """
     folder = student(cwd, label)
+    other = next(path for path in sorted(folder.parents[1].glob("*/student")) if path != folder)
+    for path in (folder / "predictions.parquet", folder.with_name("teacher") / "model.ubj", other / "metadata.json"):
+        path.write_bytes(path.read_bytes() + b"\n")
     (folder / "model.json").rename(folder / "other.json")
-    result = orchestrator("verify", "generated", cwd=cwd)
+    result = command("verify", "generated", cwd=cwd)
     assert result.returncode == 3
+    printed = result.stdout.replace("\n", "")
+    assert str(Path(label, "student", "predictions.parquet")) in printed
+    assert str(Path(label, "teacher", "model.ubj")) in printed
+    assert str(Path(other.parent.name, "student", "metadata.json")) in printed
     assert "model.json is missing" in result.stdout and "other.json is in no metadata.json" in result.stdout
 
 
@@ -119,40 +119,40 @@ def test_bars_that_were_ingested_anew_are_a_note(cwd: Path) -> None:
     """Bars change with time; that is no fault of the run, and is said."""
     path = next((cwd / "data" / "bars" / "1day").glob("*.parquet"))
     path.write_bytes(path.read_bytes() + b"\n")
-    result = orchestrator("verify", "generated", cwd=cwd)
+    result = command("verify", "generated", cwd=cwd)
     assert result.returncode == 0
     assert f"{path.name} has been replaced since" in result.stdout
 
 
-@pytest.mark.parametrize("command", ["explain", "replay"])
-def test_unknown_windows_and_runs_are_one_line(two_device_run: Finished, command: str) -> None:
+@pytest.mark.parametrize("name", ["explain", "replay"])
+def test_unknown_windows_and_runs_are_one_line(two_device_run: Finished, name: str) -> None:
     """What is not there is named, with a label that is."""
-    result = orchestrator(command, "generated", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
+    result = command(name, "generated", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
     assert result.returncode == 2
     assert "has no window TCS_2020-01-01_to_2020-06-30; its windows are called as in" in result.stderr
-    result = orchestrator(command, "nothing", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
+    result = command(name, "nothing", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
     assert result.returncode == 2 and "there is no run nothing" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_panel_with_everything_on(bars: Path, tmp_path: Path) -> None:
+def test_a_panel_with_everything_on(bars: Path, fleet: tuple[str, ...], tmp_path: Path) -> None:
     """One teacher a span for all symbols, privileged, with barriers, booster students, reward weights: it replays."""
     run = finished_run(
-        tmp_path, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x2", "--run-id", "panel", "--scope", "panel",
-        "--privileged", "path,cross-section", "--label", "triple-barrier", "--student", "booster", "--reward-weights",
-        "--threshold", "0",
+        tmp_path, "--source", f"csv:{bars}", *SPAN, "--end-date", "2024-01-26", *fleet, "--run-id", "panel",
+        "--scope", "panel", "--privileged", "path,cross-section", "--label", "triple-barrier", "--student", "booster",
+        "--reward-weights", "--threshold", "0",
     )  # fmt: skip
     layout = RunLayout(run.folder)
     teachers = read_rows(layout, Role.TEACHER)
-    assert {row.symbol for row in teachers} == {"PANEL"} and len(teachers) == 5
+    assert {row.symbol for row in teachers} == {"PANEL"} and len(teachers) == 2
     students = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
     assert len({row.symbol for row in students}) == 3
     files = {path.name for path in layout.artifact(students[0].window_label, Role.STUDENT).iterdir()}
     assert files == {"model.ubj", "metadata.json", "predictions.parquet", "rewards.parquet"}
-    replayed = orchestrator("replay", "panel", students[0].window_label, "--json", cwd=tmp_path)
+    replayed = command("replay", "panel", students[0].window_label, "--json", cwd=tmp_path)
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
-    verified = json.loads(orchestrator("verify", "panel", "--json", cwd=tmp_path).stdout)
+    verified = json.loads(command("verify", "panel", "--json", cwd=tmp_path).stdout)
     assert verified["broken"] == [] and verified["certificates"] < verified["windows"]
-    shown = orchestrator("explain", "panel", students[0].window_label, cwd=tmp_path)
+    shown = command("explain", "panel", students[0].window_label, cwd=tmp_path)
     assert "its privileged features, unknown when a decision is made: cross-section, path" in shown.stdout
     assert "of 3 symbols" in shown.stdout

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -14,7 +14,7 @@ import psutil
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout
-from tests.conftest import SPAN, Finished, clean_environment, orchestrator, processes_about, tree
+from tests.conftest import SPAN, Finished, clean_environment, command, orchestrator, processes_about, tree
 from tests.waiting import wait_for
 
 
@@ -71,8 +71,16 @@ def test_resume_after_kill_9_trains_only_what_is_missing(bars: Path, two_device_
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
-    """SIGINT: exit 130, the resume command in print, `run_end` in the log, nobody left; and resume works."""
+    """SIGINT: exit 130, the resume command in print, `run_end` in the log, no process left; and resume works.
+
+    Before that, while the run goes on, a second `resume` of it is refused and names the process that owns the run.
+    """
     with begun(tmp_path, bars) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        refused = command("resume", "generated", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert f"process {process.pid}" in refused.stderr
+        os.kill(process.pid, signal.SIGCONT)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
@@ -84,65 +92,35 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(bars: Path, two_device_run: 
         resume_and_compare(tmp_path, two_device_run)
 
 
-def test_a_worker_killed_in_the_middle_costs_no_window(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
-    """SIGKILL of the only worker process: it is started again, its windows are sent again, the bytes are the same."""
-    with begun(tmp_path, bars) as process:
-        workers = [p for p in processes_about(str(tmp_path)) if "workers.celery" in p.cmdline()]
-        os.kill(workers[0].pid, signal.SIGKILL)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, out + err
-        windows = tmp_path / "data" / "models" / "generated" / "windows"
-        assert tree(windows) == tree(two_device_run.folder / "windows")
+def test_what_a_run_started_for_itself_is_started_again(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
+    """SIGKILL of the run's embedded server, then of its worker, then of its `workers start`: each is started again.
 
-
-def test_a_broker_that_dies_comes_back_and_no_window_is_lost(
-    bars: Path, two_device_run: Finished, tmp_path: Path
-) -> None:
-    """SIGKILL of the embedded server: it is started again from its file, and the run ends with the calm run's bytes."""
+    No window is lost, the bytes are those of a calm run, and no process is left. `make chaos` does faults one by one.
+    """
     with begun(tmp_path, bars) as process:
-        family = psutil.Process(process.pid).children(recursive=True)
-        server = next(member for member in family if member.name().startswith(("valkey", "redis")))
-        server.kill()
+        family = psutil.Process(process.pid)
+
+        def member(found: Callable[[psutil.Process], bool]) -> psutil.Process | None:
+            for each in family.children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    if found(each):
+                        return each
+            return None
+
+        for what, found in (
+            ("server", lambda each: each.name().startswith(("valkey", "redis"))),
+            ("worker", lambda each: "workers.celery" in each.cmdline()),
+            ("workers start", lambda each: {"workers", "start"} <= set(each.cmdline())),
+        ):
+            victim = wait_for(lambda found=found: member(found), f"the {what} of the run")
+            victim.kill()
+            wait_for(
+                lambda found=found, victim=victim: member(found) not in (None, victim) or process.poll() is not None,
+                f"another {what}",
+            )
+            assert process.poll() is None, f"the run ended before its {what} was started again"
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err
         windows = tmp_path / "data" / "models" / "generated" / "windows"
         assert tree(windows) == tree(two_device_run.folder / "windows")
         wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
-
-
-def test_killed_local_workers_are_started_again(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
-    """SIGKILL of the run's `workers start` takes its workers along; it is started again, and no window is lost."""
-    with begun(tmp_path, bars) as process:
-        family = psutil.Process(process.pid).children(recursive=True)
-        next(member for member in family if {"workers", "start"} <= set(member.cmdline())).kill()
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, out + err
-        windows = tmp_path / "data" / "models" / "generated" / "windows"
-        assert tree(windows) == tree(two_device_run.folder / "windows")
-        wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
-
-
-def test_a_second_orchestrator_is_refused(bars: Path, tmp_path: Path) -> None:
-    """While a run is going on, `resume` of it says who runs it and exits 2."""
-    with begun(tmp_path, bars) as process:
-        os.kill(process.pid, signal.SIGSTOP)
-        result = orchestrator("resume", "generated", cwd=tmp_path)
-        assert result.returncode == 2
-        assert f"process {process.pid}" in result.stderr
-
-
-def test_a_damaged_artifact_is_trained_again_on_resume(two_device_run: Finished, tmp_path: Path) -> None:
-    """`resume` of a finished run whose artifact was changed mends exactly that window."""
-    import shutil
-
-    cwd = tmp_path / "copy"
-    shutil.copytree(two_device_run.cwd, cwd)
-    layout = RunLayout.under(cwd / "data", "generated")
-    broken, other = sorted((layout.folder / "windows").glob("*/student"))[:2]
-    (broken / "metadata.json").unlink()
-    (other.with_name("teacher") / "metadata.json").write_text("{}")
-    result = orchestrator("resume", "generated", cwd=cwd)
-    assert result.returncode == 0, result.stderr
-    assert tree(layout.folder / "windows") == tree(two_device_run.folder / "windows")
-    for role, folder in ((Role.STUDENT, broken), (Role.TEACHER, other)):
-        assert [label for label, count in ended(cwd, role).items() if count > 1] == [folder.parent.name]

@@ -85,6 +85,7 @@ def test_a_fleet_logs_into_a_folder_one_file_a_device(redis: Redis, server: str,
         fleet.send_signal(signal.SIGTERM)
         printed, _ = fleet.communicate(timeout=60)
     assert (fleet.returncode, printed) == (0, b"")
+    assert not redis.keys("presence:*"), "workers that end sign off"
     logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "logs").iterdir()}
     host = os.uname().nodename
     assert set(logs) == {"shared.log", "workers.log", f"cpu0@{host}.log", f"cpu1@{host}.log"}

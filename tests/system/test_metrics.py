@@ -21,7 +21,7 @@ from orchestrator.ledger.ledger_reader import DURATION_BUCKETS_S
 from schemas.contract.task import FailureClass, Role
 from schemas.files.layout import RunLayout
 from tests.chaos.lab import Lab, lab
-from tests.conftest import Finished, clean_environment, orchestrator, tree
+from tests.conftest import Finished, clean_environment, command, tree
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -175,7 +175,7 @@ def test_what_cannot_be_served_says_so_in_one_line(data: Path, tmp_path: Path) -
             (("--data-dir", str(data), "--broker", "localhost"), "no URL"),
             (("--data-dir", str(data), "--port", port), "Address already in use"),
         ):
-            result = orchestrator("metrics", *arguments, cwd=tmp_path)
+            result = command("metrics", *arguments, cwd=tmp_path)
             assert (result.returncode, message in result.stderr) == (2, True), result.stderr
             assert result.stderr.count("\n") == 1
     broken = tmp_path / "data"

@@ -13,7 +13,7 @@ from schemas.contract.task import Role, Status
 from schemas.contract.window import Window
 from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_model, read_rows
-from tests.conftest import LAST_BAR, SPAN, Finished, finished_run, orchestrator, tree
+from tests.conftest import LAST_BAR, SPAN, Finished, command, finished_run, tree
 
 ROLES = (Role.TEACHER, Role.STUDENT)
 
@@ -41,16 +41,16 @@ def without_hashes(text: str) -> str:
     return re.sub(r"\b[0-9a-f]{64}\b", "", text)
 
 
-def test_a_second_run_trains_nothing(bars: Path, two_device_run: Finished, cwd: Path) -> None:
+def test_a_second_run_trains_nothing(bars: Path, two_device_run: Finished, fleet: tuple[str, ...], cwd: Path) -> None:
     """The same request again with `--reuse` takes every window from the first run, and leaves the same bytes."""
-    again = finished_run(cwd, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1", "--run-id", "again", "--reuse")
+    again = finished_run(cwd, "--source", f"csv:{bars}", *SPAN, *fleet, "--run-id", "again", "--reuse")
     assert tree(again.folder / "windows") == tree(two_device_run.folder / "windows")
     for name in ("validation.json", "statistics.json"):
         first = (two_device_run.folder / name).read_text().replace('"run_id": "generated"', '"run_id": "again"')
         assert without_hashes((again.folder / name).read_text()) == without_hashes(first)
     for name in ("validation/rows.parquet", "validation/daily.parquet"):
         assert (again.folder / name).read_bytes() == (two_device_run.folder / name).read_bytes()
-    shown = orchestrator("status", "again", cwd=cwd).stdout
+    shown = command("status", "again", cwd=cwd).stdout
     counts = again.summary["windows"]
     assert f"reused: {counts['teacher']['success']} teachers, {counts['student']['success']} students" in shown
     for role in ROLES:
@@ -61,7 +61,9 @@ def test_a_second_run_trains_nothing(bars: Path, two_device_run: Finished, cwd: 
         assert all(row.reused_from is None for row in trained(two_device_run, role).values())
 
 
-def test_the_next_night_trains_only_what_is_new(bars: Path, two_device_run: Finished, cwd: Path) -> None:
+def test_the_next_night_trains_only_what_is_new(
+    bars: Path, two_device_run: Finished, fleet: tuple[str, ...], cwd: Path
+) -> None:
     """With a bar more and a later end, a teacher is trained whose window is new, a student whose scored days are."""
     assert (LAST_BAR, SPAN[3]) == (date(2024, 12, 31), "2024-09-30")
     later = shutil.copytree(bars, cwd / "later")
@@ -70,7 +72,7 @@ def test_the_next_night_trains_only_what_is_new(bars: Path, two_device_run: Fini
             file.write("2025-01-01T00:00:00+05:30,101.5,103.25,100.75,102.5,40000\n")
     next_night = finished_run(
         cwd, "--source", f"csv:{later}", *SPAN[:2], "--end-date", "2024-12-09", *SPAN[4:],
-        "--devices", "cpu:1x1", "--run-id", "next", "--reuse",
+        *fleet, "--run-id", "next", "--reuse",
     )  # fmt: skip
     known = windows(two_device_run)
     same_teacher = {label for label in trained(next_night, Role.TEACHER) if label in known}
@@ -97,7 +99,7 @@ def test_resume_does_not_mix_versions(cwd: Path, name: str) -> None:
     layout.manifest.write_text(json.dumps(manifest))
     shutil.rmtree(next((layout.folder / "windows").glob("*/student")))
     before = tree(cwd)
-    result = orchestrator("resume", "generated", cwd=cwd)
+    result = command("resume", "generated", cwd=cwd)
     assert result.returncode == 2, result.stdout + result.stderr
     (line,) = result.stderr.splitlines()
     assert all(words in line for words in (f"began with {name} 0.0.1", now, "--reuse"))
@@ -110,5 +112,5 @@ def test_resume_does_not_mind_what_decides_no_byte(cwd: Path) -> None:
     manifest = json.loads(layout.manifest.read_text())
     manifest["versions"]["celery"] = "0.0.1"
     layout.manifest.write_text(json.dumps(manifest))
-    result = orchestrator("resume", "generated", cwd=cwd)
+    result = command("resume", "generated", cwd=cwd)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -14,15 +15,17 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 
+from orchestrator.ledger.ledger import Ledger
 from schemas.contract.artifact import RunRow, StudentMetadata, TeacherMetadata
 from schemas.contract.judgement import Statistics, Validation
 from schemas.contract.task import Role, Status
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_rows
-from tests.conftest import SPAN, Finished, finished_run, orchestrator, tree, write_bars
+from tests.conftest import SPAN, Finished, command, finished_run, orchestrator, tree, write_bars
 
 TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv", "certificate.json"}
+ROLES = (Role.TEACHER, Role.STUDENT)
 STUDENT_FILES = {"model.json", "metadata.json", "predictions.parquet"}
 
 
@@ -136,9 +139,12 @@ def drawn(audit: Path) -> dict[str, bytes]:
     return {name: content for name, content in plots.items() if not name.startswith(("phases.", "devices."))}
 
 
-def test_one_device_and_two_give_the_same_bytes(two_device_run: Finished, bars: Path, tmp_path: Path) -> None:
-    """Artifacts and verdicts are a function of bars, config and code: not of how many devices there were."""
-    one = finished_run(tmp_path, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1", "--run-id", "generated")
+def test_four_slots_and_two_devices_give_the_same_bytes(two_device_run: Finished, bars: Path, tmp_path: Path) -> None:
+    """Artifacts and verdicts are a function of bars, config and code: not of how many devices and slots there were.
+
+    One slot: the interrupted runs of test_interruption.py. Two slots: every run on the shared fleet.
+    """
+    one = finished_run(tmp_path, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x4", "--run-id", "generated")
     assert tree(one.folder / "windows") == tree(two_device_run.folder / "windows")
     assert drawn(one.audit) == drawn(two_device_run.audit)
     for name in ("validation.json", "statistics.json"):
@@ -157,11 +163,9 @@ def test_both_devices_worked(two_device_run: Finished) -> None:
     assert len(devices) == 2
 
 
-def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, tmp_path: Path) -> None:
+def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, fleet: tuple[str, ...], tmp_path: Path) -> None:
     """A phase with nothing to show for is a failed phase: exit 3, the reasons, no verdict, and no advice to resume."""
-    result = orchestrator(
-        "run", "--json", "--source", f"csv:{bars}", *SPAN, "--threshold", "9", "--devices", "cpu:1x1", cwd=tmp_path
-    )
+    result = command("run", "--json", "--source", f"csv:{bars}", *SPAN, "--threshold", "9", *fleet, cwd=tmp_path)
     assert result.returncode == 3, result.stderr
     summary = json.loads(result.stdout.splitlines()[-1])
     assert summary["status"] == "failed"
@@ -172,39 +176,54 @@ def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, tmp_path: Path)
     assert not (tmp_path / "release").exists()
 
 
-def test_a_plan_without_any_trainable_window_fails(tmp_path: Path) -> None:
+def test_a_plan_without_any_trainable_window_fails(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """Where stored bars rule every window out, `run` says so and trains nothing; `plan` shows it beforehand."""
     folder = write_bars(tmp_path / "bars", ("NEW",), first=date(2024, 1, 1), last=date(2024, 4, 30))
     arguments = ("--source", f"csv:{folder}", "--start-date", "2024-01-01", "--end-date", "2024-04-01")
-    result = orchestrator("run", *arguments, cwd=tmp_path)
+    result = command("run", *arguments, *fleet, cwd=tmp_path)
     assert result.returncode == 3, result.stderr
     assert "failed: none of the 1 windows can be trained: 1 insufficient_history" in result.stdout
     assert "to go on" not in result.stdout
-    result = orchestrator("run", *arguments, "--skip-fetch", cwd=tmp_path)
+    result = command("run", *arguments, "--skip-fetch", *fleet, cwd=tmp_path)
     assert result.returncode == 2
     assert "1 insufficient_history" in result.stderr
-    assert "insufficient_history: NEW 1" in orchestrator("plan", *arguments, cwd=tmp_path).stdout
+    assert "insufficient_history: NEW 1" in command("plan", *arguments, cwd=tmp_path).stdout
 
 
-def test_another_run_on_other_bars_of_a_symbol_does_not_spoil_a_resume(
-    bars: Path, two_device_run: Finished, tmp_path: Path
+def test_resume_trains_again_what_was_lost_or_damaged_and_on_its_own_bars(
+    two_device_run: Finished, tmp_path: Path
 ) -> None:
-    """`resume` stores its own bars again where another ingestion has replaced them."""
-    cwd = tmp_path / "copy"
-    shutil.copytree(two_device_run.cwd, cwd)
+    """`resume` of a finished run trains exactly the windows whose artifacts are gone or changed, and only those.
+
+    It stores its own bars again where another ingestion has replaced them.
+    """
+    cwd = shutil.copytree(two_device_run.cwd, tmp_path / "copy")
     (cwd / "data" / "bars" / "1day" / "M&M.parquet").write_bytes(b"of another run")
-    folder = sorted((cwd / "data" / "models" / "generated" / "windows").glob("M&M*/teacher"))[0]
-    shutil.rmtree(folder)
+    layout = RunLayout.under(cwd / "data", "generated")
+    students = sorted((layout.folder / "windows").glob("*/student"))
+    gone = next(path for path in students if path.parent.name.startswith("M&M"))
+    other, broken = [path for path in students if path != gone][:2]
+    shutil.rmtree(gone.with_name("teacher"))
+    (broken / "metadata.json").unlink()
+    (other.with_name("teacher") / "metadata.json").write_text("{}")
     result = orchestrator("resume", "generated", cwd=cwd)
     assert result.returncode == 0, result.stderr + result.stdout
-    assert tree(cwd / "data" / "models" / "generated" / "windows") == tree(two_device_run.folder / "windows")
+    assert tree(layout.folder / "windows") == tree(two_device_run.folder / "windows")
+    with closing(Ledger(layout.ledger)) as ledger:
+        again = {(role, r.name) for role in ROLES for r in ledger.records(role) if r.attempt > 1}
+    assert (Role.TEACHER, gone.parent.name) in again
+    assert again - {(Role.STUDENT, gone.parent.name)} == {
+        (Role.TEACHER, gone.parent.name),
+        (Role.TEACHER, other.parent.name),
+        (Role.STUDENT, broken.parent.name),
+    }
 
 
-@pytest.mark.parametrize("command", [["status", "generated"], ["runs"]])
-def test_what_looks_says_what_is(two_device_run: Finished, command: list[str]) -> None:
+@pytest.mark.parametrize("words", [["status", "generated"], ["runs"]])
+def test_what_looks_says_what_is(two_device_run: Finished, words: list[str]) -> None:
     """`status` and `runs` show a finished run's counts and verdict, and change nothing."""
     before = tree(two_device_run.folder)
-    result = orchestrator(*command, cwd=two_device_run.cwd)
+    result = command(*words, cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stderr
     assert "generated" in result.stdout
     assert two_device_run.summary["recommendation"] in result.stdout
@@ -213,13 +232,13 @@ def test_what_looks_says_what_is(two_device_run: Finished, command: list[str]) -
 
 def test_compare(two_device_run: Finished) -> None:
     """A run beside itself differs in nothing; one that is not there is one line, exit code 2."""
-    same = orchestrator("compare", "generated", "generated", "--json", cwd=two_device_run.cwd)
+    same = command("compare", "generated", "generated", "--json", cwd=two_device_run.cwd)
     found = json.loads(same.stdout)
     assert (found["settings"], found["same_rows"]) == ({}, True)
     assert all(first == second for first, second in found["numbers"].values())
-    shown = orchestrator("compare", "generated", "generated", cwd=two_device_run.cwd).stdout
+    shown = command("compare", "generated", "generated", cwd=two_device_run.cwd).stdout
     assert "asked for the same" in shown and "log loss, student" in shown
-    gone = orchestrator("compare", "generated", "nowhere", cwd=two_device_run.cwd)
+    gone = command("compare", "generated", "nowhere", cwd=two_device_run.cwd)
     assert (gone.returncode, gone.stderr.count("\n")) == (2, 1)
     assert "orchestrator runs" in gone.stderr
 

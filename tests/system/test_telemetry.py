@@ -1,16 +1,14 @@
 """Emitter of a small run: the events that users of the pipeline before this one know, live and in the log."""
 
 import json
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 from redis import Redis
 
 from schemas.contract.event import TrainingEvent
-from schemas.redis.keys import telemetry_channel
-from tests.conftest import clean_environment, finished_run, write_bars
+from schemas.redis.keys import events_stream, telemetry_channel
+from tests.conftest import command, finished_run, write_bars
 
 SEED_TYPES = {
     "run_start", "run_end", "phase_start", "phase_end", "teacher_window_success", "teacher_window_skip",
@@ -44,19 +42,17 @@ class Subscriber:
         return self.heard
 
 
-def test_two_symbols_and_a_quarter_make_nineteen_events_over_six_phases(
-    redis: Redis, server: str, tmp_path: Path
-) -> None:
+def test_two_symbols_and_a_quarter_make_nineteen_events_over_six_phases(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """With `--skip-fetch` the log holds 19 events of the known types over 6 phases, in causal order, all heard live."""
     bars = write_bars(tmp_path / "bars", ("TCS", "INFY"))
-    finished_run(tmp_path, "--source", f"csv:{bars}", *QUARTER, "--devices", "cpu:1x1", "--run-id", "first")
-    subscriber = Subscriber(server, "second")
-    run = finished_run(
-        tmp_path, *QUARTER, "--skip-fetch", "--broker", server, "--devices", "cpu:1x1", "--run-id", "second"
-    )
+    assert command("ingest", "--source", f"csv:{bars}", *fleet, cwd=tmp_path).returncode == 0
+    subscriber = Subscriber(fleet[1], "second")
+    run = finished_run(tmp_path, *QUARTER, "--skip-fetch", *fleet, "--run-id", "second")
     heard = subscriber.end()
     lines = (tmp_path / run.summary["paths"]["telemetry"]).read_text().splitlines()
     assert heard == lines
+    with Redis.from_url(fleet[1]) as redis:
+        assert redis.exists(events_stream("second"))
     events = [TrainingEvent.model_validate_json(line) for line in lines]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     known = [event for event in events if event.event_type in SEED_TYPES]
@@ -84,35 +80,14 @@ def assert_causal(events: list[TrainingEvent]) -> None:
     assert positions == sorted(positions)
 
 
-def test_without_telemetry_nothing_is_published_or_written(redis: Redis, server: str, tmp_path: Path) -> None:
+def test_without_telemetry_nothing_is_published_or_written(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """`--no-telemetry` leaves no log and no event stream."""
     bars = write_bars(tmp_path / "bars", ("TCS",))
     run = finished_run(
         tmp_path, "--source", f"csv:{bars}", "--start-date", "2024-01-01", "--end-date", "2024-03-31", "--no-telemetry",
-        "--broker", server, "--devices", "cpu:1x1", "--run-id", "quiet",
+        *fleet, "--run-id", "quiet",
     )  # fmt: skip
     assert "telemetry" not in run.summary["paths"]
     assert not (tmp_path / "data" / "analytics").exists()
-    assert not redis.keys("events:*")
-
-
-def test_a_fleet_started_by_hand_serves_a_run(redis: Redis, server: str, tmp_path: Path) -> None:
-    """`workers start` in one terminal and `run --no-local-workers` in another: the run uses that fleet's devices."""
-    bars = write_bars(tmp_path / "bars", ("TCS",))
-    fleet = subprocess.Popen(
-        [sys.executable, "-m", "workers", "start", "--devices", "cpu:2x1", "--broker", server],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        run = finished_run(
-            tmp_path, "--source", f"csv:{bars}", "--start-date", "2023-06-01", "--end-date", "2024-09-30",
-            "--broker", server, "--no-local-workers",
-        )  # fmt: skip
-    finally:
-        fleet.terminate()
-        assert fleet.wait(60) == 0
-    assert run.summary["windows"]["student"]["success"] == 3
-    assert not redis.keys("presence:*"), "workers that end sign off"
+    with Redis.from_url(fleet[1]) as redis:
+        assert not redis.exists(events_stream("quiet"))

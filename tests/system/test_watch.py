@@ -16,7 +16,7 @@ from redis import Redis
 
 from orchestrator.events.event_follower import EventFollower
 from schemas.contract.event import EventType, TrainingEvent
-from tests.conftest import Finished, clean_environment, finished_run, orchestrator, write_bars
+from tests.conftest import Finished, clean_environment, command, finished_run, write_bars
 from tests.cutting import CutLine
 from tests.waiting import wait_for
 
@@ -63,15 +63,15 @@ def test_a_line_cut_twenty_times_during_a_run_hears_each_event_once(redis: Redis
 def test_watching_goes_along_and_leaves_the_run_alone(tmp_path: Path) -> None:
     """In a pipe `watch` says what happens until the end of the run; Ctrl-C ends the watching, not the run."""
     bars = write_bars(tmp_path / "bars", ("TCS",))
-    command = [sys.executable, "-m", "orchestrator"]
+    program = [sys.executable, "-m", "orchestrator"]
     run = subprocess.Popen(
-        [*command, "run", "--source", f"csv:{bars}", *QUARTER, "--devices", "cpu:1x1", "--run-id", "seen"],
+        [*program, "run", "--source", f"csv:{bars}", *QUARTER, "--devices", "cpu:1x1", "--run-id", "seen"],
         cwd=tmp_path, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     wait_for(lambda: log_of(tmp_path, "seen").is_file(), "the event log")
     watches = [
         subprocess.Popen(
-            [*command, "watch", "seen"], cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE, text=True
+            [*program, "watch", "seen"], cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]
@@ -91,7 +91,7 @@ def test_watching_goes_along_and_leaves_the_run_alone(tmp_path: Path) -> None:
 
 def test_the_picture_of_a_run_is_its_ledger(cwd: Path, two_device_run: Finished) -> None:
     """`watch --once` shows as many windows trained and skipped as the summary counts, in 80 columns."""
-    shown = orchestrator("watch", "generated", "--once", cwd=cwd)
+    shown = command("watch", "generated", "--once", cwd=cwd)
     assert shown.returncode == 0, shown.stderr
     counts = two_device_run.summary["windows"]["student"]
     grid = [line for line in shown.stdout.splitlines() if line.startswith(("M&M", "BAJAJ-AUTO", "^GSPC"))]
@@ -106,14 +106,14 @@ def test_a_run_that_was_killed_is_said_to_be(cwd: Path) -> None:
     log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-3]))
     with closing(sqlite3.connect(cwd / "data" / "models" / "generated" / "ledger.db")) as ledger, ledger:
         ledger.execute("UPDATE run SET value = 'running' WHERE key = 'status'")
-    shown = orchestrator("watch", "generated", cwd=cwd)
+    shown = command("watch", "generated", cwd=cwd)
     assert "run generated  interrupted" in shown.stdout
     assert "to go on: orchestrator resume generated" in shown.stdout
 
 
 def test_a_run_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     """A run that neither a folder nor a broker knows is an error that says where it was looked for."""
-    result = orchestrator("watch", "nobody", cwd=tmp_path)
+    result = command("watch", "nobody", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
         "orchestrator: there is no run nobody under data/models; `orchestrator runs` lists the runs"
@@ -123,12 +123,12 @@ def test_a_run_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 def test_a_log_is_checked_line_by_line(cwd: Path) -> None:
     """The log of a run has no fault; a line lost, one of another run and one that is none are each named."""
     log = log_of(cwd)
-    assert orchestrator("telemetry", "validate", str(log), cwd=cwd).stdout.endswith("lines, no faults\n")
+    assert command("telemetry", "validate", str(log), cwd=cwd).stdout.endswith("lines, no faults\n")
     lines = log.read_text().splitlines(keepends=True)
     lines[4] = lines[4].replace('"run_id":"generated"', '"run_id":"other"')
     lines[6] = lines[6].replace('"status":"', '"status":"un')
     log.write_text("".join(lines[:2] + lines[3:]) + '{"run_id"')
-    result = orchestrator("telemetry", "validate", str(log), cwd=cwd)
+    result = command("telemetry", "validate", str(log), cwd=cwd)
     assert result.returncode == 2
     assert "line 3: seq 4 follows 2" in result.stdout
     assert "line 4: of run other, the first is of generated" in result.stdout
@@ -138,7 +138,7 @@ def test_a_log_is_checked_line_by_line(cwd: Path) -> None:
 
 def test_tail_prints_the_last_events(cwd: Path) -> None:
     """`tail --json` prints the log's own last objects; of a run that is over it ends by itself."""
-    result = orchestrator("telemetry", "tail", "generated", "--last", "3", "--json", cwd=cwd)
+    result = command("telemetry", "tail", "generated", "--last", "3", "--json", cwd=cwd)
     expected = [json.loads(line) for line in log_of(cwd).read_text().splitlines()]
     worth = [event for event in expected if event["event_type"] != "device_heartbeat" or event["message"]]
     assert [json.loads(line) for line in result.stdout.splitlines()] == worth[-3:]
@@ -148,23 +148,23 @@ def test_a_log_plays_again_for_any_viewer(redis: Redis, server: str, cwd: Path, 
     """Replayed on a broker, a run that nobody has on disk is watched there, and is the same picture."""
     log, elsewhere = log_of(cwd), tmp_path / "elsewhere"
     elsewhere.mkdir()
-    played = orchestrator(
+    played = command(
         "telemetry", "replay", str(log), "--speed", "0", "--broker", server, "--run-id", "again", cwd=elsewhere
     )
     assert played.returncode == 0, played.stderr
-    there = orchestrator("watch", "again", "--once", "--broker", server, cwd=elsewhere).stdout
-    here = orchestrator("watch", "generated", "--once", cwd=cwd).stdout
+    there = command("watch", "again", "--once", "--broker", server, cwd=elsewhere).stdout
+    here = command("watch", "generated", "--once", cwd=cwd).stdout
 
     def cells(text: str) -> list[str]:
         return [line for line in text.splitlines() if line.startswith(("M&M", "BAJAJ-AUTO", "^GSPC"))]
 
     assert cells(there) == cells(here) != []
-    again = orchestrator("telemetry", "replay", str(log), "--broker", server, "--run-id", "again", cwd=elsewhere)
+    again = command("telemetry", "replay", str(log), "--broker", server, "--run-id", "again", cwd=elsewhere)
     assert "run again is on that broker already; give another --run-id" in again.stderr
 
 
 def test_a_log_plays_again_in_a_terminal(cwd: Path) -> None:
     """`replay` alone shows the run as `run` did, phase by phase."""
-    shown = orchestrator("telemetry", "replay", str(log_of(cwd)), "--speed", "0", cwd=cwd).stdout
+    shown = command("telemetry", "replay", str(log_of(cwd)), "--speed", "0", cwd=cwd).stdout
     assert "teacher_training: success" in shown
     assert "run generated  ready-for-review" in shown
