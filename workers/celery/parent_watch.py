@@ -3,12 +3,18 @@
 import os
 import threading
 
+from workers.devices.discovery import PARENT_ENV
+
 POLL_S = 0.5
 
 
 def follow_parent() -> None:
-    """End this process at once when its parent has gone; artifacts are renamed into place, so none is left half."""
-    parent = os.getppid()
+    """End this process at once when its parent has gone; artifacts are renamed into place, so none is left half.
+
+    PARENT_ENV names the parent, which may have gone before this call. Processes started from here follow this one.
+    """
+    parent = int(os.environ.get(PARENT_ENV) or os.getppid())
+    os.environ[PARENT_ENV] = str(os.getpid())
     never = threading.Event()
 
     def watch() -> None:

@@ -8,6 +8,9 @@ from typing import Any
 from schemas.contract.device import DEVICE_ENV, MIB, Device, DeviceKind, parse_devices
 from schemas.contract.errors import RequestError
 
+# Process id of the supervisor or worker that a worker or pool child must not outlive.
+PARENT_ENV = "GURUKUL_PARENT_PID"
+
 SINGLE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 

@@ -24,7 +24,7 @@ from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
 from schemas.redis.presences import read_presences, sign_off
-from workers.devices.discovery import environment
+from workers.devices.discovery import PARENT_ENV, environment
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def _start(device: Device, surroundings: dict[str, str], logs: Logging) -> subpr
         output = stack.enter_context((logs.folder / f"{device.name}.log").open("ab")) if logs.folder else None
         return subprocess.Popen(
             module_command("workers.celery", device.name, "--loglevel", logs.level),
-            env=safe_environment() | environment(device) | surroundings,
+            env=safe_environment() | environment(device) | surroundings | {PARENT_ENV: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
