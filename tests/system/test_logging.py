@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 
 from schemas.files.log_lines import read_lines
+from schemas.redis.presences import read_presences
 from tests.conftest import Finished, clean_environment, finished_run, orchestrator, write_bars
 
 QUARTER = ("--start-date", "2024-01-01", "--end-date", "2024-03-31", "--threshold", "0.005")
@@ -85,7 +86,7 @@ def test_a_fleet_logs_into_a_folder_one_file_a_device(redis: Redis, server: str,
         fleet.send_signal(signal.SIGTERM)
         printed, _ = fleet.communicate(timeout=60)
     assert (fleet.returncode, printed) == (0, b"")
-    assert not redis.keys("presence:*"), "workers that end sign off"
+    assert not read_presences(redis), "workers that end sign off"
     logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "logs").iterdir()}
     host = os.uname().nodename
     assert set(logs) == {"shared.log", "workers.log", f"cpu0@{host}.log", f"cpu1@{host}.log"}
