@@ -13,7 +13,7 @@ BY ?= $(shell id -un)
 TOGETHER = $(MAKE) --no-print-directory --keep-going --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt check test units tests deploy-staging deploy-production rollback chaos bench lint types lock clean
+.PHONY: help setup run fmt check test units tests deploy-staging deploy-production rollback chaos bench lint types docs lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -28,11 +28,11 @@ fmt: setup  ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: setup  ## lint, types and the tests that start no fleet, all at once (about a minute)
-	@$(TOGETHER) lint types units
+check: setup  ## lint, types, docs and the tests that start no fleet, all at once (about a minute)
+	@$(TOGETHER) lint types docs units
 
-test: setup  ## lint, types and every test, all at once (under ten minutes on two cores)
-	@$(TOGETHER) lint types tests
+test: setup  ## lint, types, docs and every test, all at once (under ten minutes on two cores)
+	@$(TOGETHER) lint types docs tests
 
 units: setup
 	$(PYTEST) -m "not fleet" -n auto
@@ -63,6 +63,9 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+docs: setup  ## build the documentation site into build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # Compiled once here, so that no worker's first start has to do it.
 .venv/.ready: pyproject.toml requirements.lock
