@@ -48,13 +48,10 @@ class StoredRun:
         return read_model(self._layout.manifest, RunManifest)
 
     @property
-    def status(self) -> RunStatus | None:
-        """How far the run is, or how it ended; None before it was started."""
-        from orchestrator.runs.summary import status_of
-
+    def status(self) -> RunStatus:
+        """How far the run is, or how it ended."""
         with self._ledger() as ledger:
-            status = status_of(ledger, self._layout)
-        return None if status is None else RunStatus(status)
+            return ledger.status()
 
     @property
     def message(self) -> str:

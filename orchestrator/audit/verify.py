@@ -22,7 +22,7 @@ def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: st
     found = ask("verify", RunQuestion(data_dir=str(Path(data_dir).absolute()), run_id=run_id), Verification)
     layout = RunLayout.under(data_dir, run_id)
     folder = audit_folder(release_dir or read_model(layout.manifest, RunManifest).config.release_dir, run_id)
-    with closing(Ledger(layout.ledger)) as ledger:
+    with closing(Ledger(layout.ledger, read_only=True)) as ledger:
         briefed = ledger.get("recommendation") is not None
     if not briefed and not (folder / MANIFEST).is_file():
         note = f"{folder} is not there: the run has not been briefed"

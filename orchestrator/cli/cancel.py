@@ -7,6 +7,7 @@ import typer
 from orchestrator.cli.options import DataDir, FleetBroker, RunArgument
 from orchestrator.cli.output import resume_command
 from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.run import RunStatus
 from schemas.files.run_rows import open_run
 from schemas.redis.client import connect
 
@@ -37,16 +38,15 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
         deadline = time.monotonic() + CANCEL_S
         while is_held(layout):
             if time.monotonic() > deadline:
-                owner = ledger.get("owner")
-                raise GurukulError(f"{owner} has not stopped run {run_id} in {CANCEL_S:.0f} s; it may hang")
+                raise GurukulError(f"{ledger.owner()} has not stopped run {run_id} in {CANCEL_S:.0f} s; it may hang")
             time.sleep(POLL_S)
-    status = ledger.get("status")
-    if status == "ready-for-review":
+    status = ledger.status()
+    if status is RunStatus.READY:
         raise RequestError(f"run {run_id} has ended already, {status}; there is nothing to cancel")
-    if status != "cancelled":
+    if status is not RunStatus.CANCELLED:
         if (url := broker or manifest.config.broker) is not None:
             with connect(url) as redis:
                 clear(redis, run_id, ledger.devices())
-        ledger.set(status="cancelled", message="cancelled while no process ran it")
+        ledger.set(status=RunStatus.CANCELLED, message="cancelled while no process ran it")
     ledger.close()
     typer.echo(f"run {run_id} is cancelled; to go on: {resume_command(run_id, data_dir)}")

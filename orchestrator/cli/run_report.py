@@ -7,6 +7,7 @@ import typer
 from orchestrator.cli.output import resume_command
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
+from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_model
 
@@ -19,7 +20,7 @@ def print_report(layout: RunLayout, console: Console, code: int, *, as_json: boo
     from orchestrator.runs.summary import failed_windows, show, summarise, untrained_symbols
 
     manifest = read_model(layout.manifest, RunManifest)
-    ledger = Ledger(layout.ledger)
+    ledger = Ledger(layout.ledger, read_only=True)
     summary = summarise(manifest, ledger, layout)
     message = ledger.get("message")
     untrained = untrained_symbols(manifest, ledger)
@@ -34,7 +35,7 @@ def print_report(layout: RunLayout, console: Console, code: int, *, as_json: boo
         if message:
             console.write(f"{summary['status']}: {message}")
         teachers = summary["windows"]["teacher"]
-        if summary["status"] != "failed" or teachers["success"] or teachers["failed"]:
+        if summary["status"] is not RunStatus.FAILED or teachers["success"] or teachers["failed"]:
             console.write(f"to go on: {resume_command(manifest.run_id, manifest.config.data_dir)}")
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))

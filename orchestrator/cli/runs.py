@@ -30,7 +30,7 @@ def runs(
     for ledger_path in Path(data_dir).glob("models/*/ledger.db"):
         try:
             manifest, layout = open_run(data_dir, ledger_path.parent.name)
-            ledger = Ledger(layout.ledger)
+            ledger = Ledger(layout.ledger, read_only=True)
         except GurukulError as error:
             typer.echo(f"orchestrator: {error}", err=True)
             continue

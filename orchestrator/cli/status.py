@@ -20,7 +20,7 @@ def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = Fals
     from orchestrator.runs.summary import show, summarise, untrained_symbols
 
     manifest, layout = open_run(data_dir, run_id)
-    ledger = Ledger(layout.ledger)
+    ledger = Ledger(layout.ledger, read_only=True)
     summary, untrained = summarise(manifest, ledger, layout), untrained_symbols(manifest, ledger)
     ledger.close()
     if as_json:

@@ -8,11 +8,11 @@ import typer
 from orchestrator.cli.options import DataDir, RunArgument, RunBroker
 from orchestrator.cli.output import resume_command
 from orchestrator.events.event_follower import EventFollower
-from orchestrator.ledger.ledger_reader import INTERRUPTED
 from orchestrator.runs.follow import SILENT_S, expect_plan, follow, settle
 from orchestrator.terminal.console import Console
 from orchestrator.terminal.live_view import LiveView, utc_now
 from orchestrator.terminal.run_view import RunView
+from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
 
 POLL_S = 0.25
@@ -46,7 +46,7 @@ def watch(
         console.write(f"run {run_id} goes on without this window")
         return
     console.print(RunView(live_view.state, utc_now, whole=True))
-    if live_view.state.status == INTERRUPTED:
+    if live_view.state.status == RunStatus.INTERRUPTED:
         console.write(f"no process runs it any more; to go on: {resume_command(run_id, data_dir)}")
     if follower.missed:
         console.write(f"{follower.missed} events are missing: neither the broker nor the log has them")

@@ -11,6 +11,7 @@ from orchestrator.dashboard.runs import Run
 from schemas.config.judgement import GateSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.judgement import Recommendation, Ruling, Statistics, Validation
+from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
 from schemas.files.layout import RunLayout
@@ -60,16 +61,16 @@ def standing(run: Run) -> str | None:
     again = f"`orchestrator resume {run.run_id}`"
     said = f": {plain(run.message)}" if run.message and run.message != run.status else ""
     match run.status:
-        case "ready-for-review":
+        case RunStatus.READY:
             return None
-        case "running" | "starting":
+        case RunStatus.RUNNING:
             return "This run is going on. The page Training Progress shows how far it is."
-        case "failed":
-            return f"This run failed{said}. Mend that, then {again} goes on from there."
-        case "interrupted" | "cancelled":
+        case RunStatus.FAILED:
+            return f"This run failed{said}. Fix that; then {again} goes on from there."
+        case RunStatus.INTERRUPTED | RunStatus.CANCELLED:
             return f"This run was {run.status}. {again} takes it to its end."
-        case other:
-            return f"This run is {other}{said}."
+        case None:
+            return "Only the broker knows this run; its files are on another machine."
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ def picked_run(title: str, here: Settings, *, elsewhere: bool = False) -> Run | 
 
 def described(run: Run) -> str:
     """A run in one line of the picker."""
-    if run.status == ELSEWHERE:
-        return f"{run.run_id}  ·  {run.status}"
+    if run.status is None:
+        return f"{run.run_id}  ·  {ELSEWHERE}"
     return f"{run.run_id}  ·  {run.recommendation or run.status}  ·  {run.created.astimezone():%Y-%m-%d %H:%M}"
 
 

@@ -11,27 +11,29 @@ from pydantic import AwareDatetime, ConfigDict
 from redis.exceptions import RedisError
 
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.runs.summary import status_of
 from schemas.contract.base import Frozen
 from schemas.contract.errors import GurukulError
 from schemas.contract.identifiers import check_run_id
+from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_model
 from schemas.redis.client import connect
 from schemas.redis.keys import EVENTS_PREFIX
 
-STARTING, ELSEWHERE = "starting", "told of by the broker alone"
+ELSEWHERE = "known only to the broker"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its ledger tells it now; `trained` counts students, `reasons` are of the recommendation."""
+    """A run as its ledger tells it now; `trained` counts students, `reasons` are of the recommendation.
+
+    `status` is None for a run whose ledger this machine does not have."""
 
     run_id: str
     created: datetime
-    status: str
+    status: RunStatus | None
     message: str
     recommendation: str | None
     reasons: tuple[str, ...]
@@ -73,7 +75,7 @@ def heard(data_dir: str, broker: str | None) -> list[Run]:
         return []  # the page says by itself when the broker is away
     layouts = {run_id: RunLayout.under(data_dir, run_id) for run_id in sorted(found)}
     return [
-        Run(run_id, LONG_AGO, ELSEWHERE, "", None, (), 0, 0, 0, layout)
+        Run(run_id, LONG_AGO, None, "", None, (), 0, 0, 0, layout)
         for run_id, layout in layouts.items()
         if not layout.manifest.is_file()
     ]
@@ -91,7 +93,7 @@ def read_run(layout: RunLayout) -> Run:
         return Run(
             run_id=run_id,
             created=head.created,
-            status=status_of(ledger, layout) or STARTING,
+            status=ledger.status(),
             message=ledger.get("message") or "",
             recommendation=ledger.get("recommendation"),
             reasons=tuple(reasons.split("\n")) if reasons else (),

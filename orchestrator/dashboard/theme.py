@@ -13,7 +13,6 @@ STYLE = Path(__file__).with_name("style.css")
 # On white and on black; a word that is not here is grey.
 STATUS_COLOURS = {
     "running": BLUE,
-    "starting": BLUE,
     "interrupted": ORANGE,
     "cancelled": ORANGE,
     "failed": VERMILION,

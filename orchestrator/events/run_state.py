@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, TrainingEvent
-from schemas.contract.run import Phase
+from schemas.contract.run import Phase, RunStatus
 from schemas.contract.task import Metric, Role
 from schemas.contract.window import PANEL, Window
 
-NOT_BEGUN, RUNNING = "not begun", "running"
+NOT_BEGUN = "not begun"
 RATE_OVER = 200
 RATE_SPAN = timedelta(seconds=60)
 KEPT_FAILURES, KEPT_LINES = 100, 500
@@ -229,7 +229,7 @@ class RunState:
     @property
     def over(self) -> bool:
         """Whether nothing more will happen unless somebody resumes the run."""
-        return self.status not in (NOT_BEGUN, RUNNING)
+        return self.status not in (NOT_BEGUN, RunStatus.RUNNING)
 
     def break_off(self, status: str) -> None:
         """The run's process is gone without a word, as somebody found: nothing is running any more."""
@@ -260,7 +260,7 @@ class RunState:
         """A run begins, or goes on: what failed or was under way is open again."""
         self._close_session(before)
         self.began, self._session = self.began or event.timestamp, event.timestamp
-        self.ended, self.status, self.message = None, RUNNING, ""
+        self.ended, self.status, self.message = None, RunStatus.RUNNING, ""
         self._open_again(EventStatus.FAILED)
 
     def _end(self, event: TrainingEvent) -> None:

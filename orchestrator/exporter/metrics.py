@@ -18,10 +18,8 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator.events.run_state import RUNNING
 from orchestrator.ledger.ledger_reader import (
     DURATION_BUCKETS_S,
-    INTERRUPTED,
     OUTCOMES,
     EventLog,
     Snapshot,
@@ -30,6 +28,7 @@ from orchestrator.ledger.ledger_reader import (
 from schemas.contract.artifact import RunManifest
 from schemas.contract.device import MIB
 from schemas.contract.presence import Presence
+from schemas.contract.run import RunStatus
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout, telemetry_path
 from schemas.redis.presences import read_presences
@@ -39,7 +38,6 @@ logger = logging.getLogger(__name__)
 SHOWN_S = 24 * 3600.0
 # A device that left is told of as down for so long.
 REMEMBERED_S = 3600.0
-STATUSES = (RUNNING, "ready-for-review", "failed", INTERRUPTED, "cancelled")
 WINDOW_ROLES = (Role.TEACHER, Role.STUDENT)
 
 
@@ -69,7 +67,7 @@ class Runs:
             try:
                 run = self._read(run_id, path)
                 written_s = max(at for at, _ in run.seen) / 1e9
-                if run.snapshot.status == RUNNING or self._clock() - written_s < SHOWN_S:
+                if run.snapshot.status is RunStatus.RUNNING or self._clock() - written_s < SHOWN_S:
                     self._read_events(run_id, run, path)
                     shown[run_id] = run
             except (sqlite3.Error, OSError, ValueError, KeyError) as error:
@@ -82,7 +80,7 @@ class Runs:
         run = self._known.get(run_id)
         if run is None:
             run = self._known[run_id] = KnownRun(read_snapshot(path), seen)
-        elif run.snapshot.status == RUNNING or run.seen != seen:
+        elif run.snapshot.status is RunStatus.RUNNING or run.seen != seen:
             run.snapshot, run.seen = read_snapshot(path), seen
         return run
 
@@ -191,7 +189,7 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
         "last_progress_timestamp_seconds", "When work last ended or a phase last began, Unix time.", "run_id"
     )
     for run_id, run in runs.items():
-        for each in (*STATUSES, *({run.status} - set(STATUSES))):
+        for each in (*RunStatus, *({run.status} - set(RunStatus))):
             status.of((run_id, each), each == run.status)
         for trained, outcome in itertools.product(WINDOW_ROLES, OUTCOMES):
             windows.of((run_id, trained, outcome), run.work.get((trained, outcome), 0))
@@ -202,7 +200,7 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
         for (role, failure), count in run.failures.items():
             failures.of((run_id, role, failure), count)
         for name, phase in run.phases.items():
-            if phase.ended is not None or run.status == RUNNING:
+            if phase.ended is not None or run.status is RunStatus.RUNNING:
                 phases.of((run_id, name), (phase.ended or time.time()) - phase.started)
         if run.progress is not None:
             progress.of((run_id,), run.progress)

@@ -1,4 +1,4 @@
-"""The durable record of a run: SQLite beside it, the only truth about what was asked, sent and done."""
+"""The durable record of a run: an SQLite file in its folder that holds what was asked, sent and done."""
 
 import json
 import sqlite3
@@ -9,32 +9,16 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from schemas.contract.errors import RequestError
-from schemas.contract.run import Phase
+from orchestrator.ledger.connection import open_for_reading, open_for_writing
+from orchestrator.ledger.migrations import migrate
+from orchestrator.ledger.run_status import Owner, read_facts, read_status
+from schemas.contract.errors import FileError
+from schemas.contract.run import Phase, RunStatus
 from schemas.contract.task import FailureClass, Outcome, Role, Status
 from schemas.contract.window import SkipReason
 from schemas.files.atomic import TEMPORARY_PREFIX
 
-SCHEMA_VERSION = 2
-
-_SCHEMA = """
-CREATE TABLE work (
-    role TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('pending', 'sent', 'done')),
-    attempt INTEGER NOT NULL DEFAULT 0, device TEXT, status TEXT, reason TEXT, failure TEXT,
-    message TEXT NOT NULL DEFAULT '', traceback TEXT NOT NULL DEFAULT '', metrics TEXT NOT NULL DEFAULT '{}',
-    digests TEXT NOT NULL DEFAULT '{}', key TEXT, reused_from TEXT, duration_seconds REAL, finished REAL,
-    PRIMARY KEY (role, name)
-) WITHOUT ROWID;
-CREATE TABLE attempts (
-    role TEXT NOT NULL, name TEXT NOT NULL, attempt INTEGER NOT NULL, device TEXT NOT NULL,
-    sent REAL NOT NULL, ended REAL, status TEXT, failure TEXT, message TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (role, name, attempt)
-) WITHOUT ROWID;
-CREATE TABLE phases (
-    name TEXT PRIMARY KEY, status TEXT NOT NULL, started REAL NOT NULL, ended REAL, message TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
+HEARTBEAT_S = 5.0
 
 
 class WorkRecord(BaseModel):
@@ -69,47 +53,36 @@ class PhaseRecord(BaseModel):
 
     @property
     def duration_seconds(self) -> float | None:
+        """Seconds that the phase took; None while it is open."""
         return None if self.ended is None else self.ended - self.started
 
 
 class Ledger:
-    """Every method is one transaction; a kill between two leaves a state that `resume` understands.
+    """The ledger of one run. Every method is one transaction; `resume` can go on after a kill between any two.
 
-    `read_only` is for whoever looks often while another process writes: it changes no byte and leaves no file.
+    `read_only` is for looking while another process may write: it changes no byte and leaves no file.
     """
 
     _read_only = False
+    _heartbeat = 0.0
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         if not path.is_file():
-            raise RequestError(f"{path} does not exist; `orchestrator runs` lists the runs there are")
+            raise FileError(f"{path} is missing; restore it, or start the run again with another --run-id")
         self._read_only = read_only
-        self._db = sqlite3.connect(_address(path, read_only), isolation_level=None, uri=True)
-        self._db.row_factory = sqlite3.Row
         try:
-            if not read_only:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=NORMAL")
-                damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if damage != "ok":
-                    raise sqlite3.DatabaseError(damage)
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            self._db = open_for_reading(path) if read_only else open_for_writing(path)
         except sqlite3.Error as error:
-            self._db.close()
-            raise RequestError(f"{path} cannot be used as a ledger: {error}") from None
-        if version != SCHEMA_VERSION:
-            self._db.close()
-            raise RequestError(
-                f"{path} is a ledger of version {version}, not {SCHEMA_VERSION}; use the program that wrote it"
-            )
+            raise FileError(f"{path} cannot be used as a ledger: {error}") from None
+        self._db.row_factory = sqlite3.Row
 
     @classmethod
     def in_memory(cls) -> "Ledger":
-        """A ledger of work that is begun anew rather than resumed; it goes with the process."""
+        """A ledger that ends with the process, for work that is started anew rather than resumed."""
         ledger = cls.__new__(cls)
         ledger._db = sqlite3.connect(":memory:", isolation_level=None)
         ledger._db.row_factory = sqlite3.Row
-        ledger._db.executescript(_SCHEMA)
+        migrate(ledger._db)
         return ledger
 
     @classmethod
@@ -119,8 +92,8 @@ class Ledger:
             raise FileExistsError(path)
         temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
         temporary.unlink(missing_ok=True)
-        with closing(sqlite3.connect(temporary)) as db:
-            db.executescript(f"{_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
+            migrate(db)
         temporary.rename(path)
         return cls(path)
 
@@ -130,8 +103,32 @@ class Ledger:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 
+    def take(self, owner: Owner) -> None:
+        """Record the process that runs the run from now on."""
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO owner VALUES (1, ?, ?, ?, ?)",
+                (owner.pid, owner.host, owner.started, owner.heartbeat),
+            )
+
+    def beat(self) -> None:
+        """Record that the owner is alive now; writes at most every `HEARTBEAT_S`."""
+        now = time.time()
+        if not 0 <= now - self._heartbeat < HEARTBEAT_S:
+            self._heartbeat = now
+            with self._db:
+                self._db.execute("UPDATE owner SET heartbeat = ?", (now,))
+
+    def owner(self) -> Owner | None:
+        """The process that runs the run, or ran it last."""
+        return read_facts(self._db).owner
+
+    def status(self) -> RunStatus:
+        """The run's status as of now."""
+        return read_status(self._db)
+
     def add(self, role: Role, names: Iterable[str]) -> None:
-        """Enter work as pending; what is entered already stays as it is."""
+        """Enter work as pending; work that is entered already is left unchanged."""
         with self._db:
             self._db.execute("BEGIN")
             self._db.executemany(
@@ -177,12 +174,12 @@ class Ledger:
         return attempt
 
     def sent(self) -> dict[tuple[Role, str], tuple[int, str]]:
-        """(role, name) -> (attempt, device) of all that was sent and has not ended."""
+        """Map (role, name) to (attempt, device) for all work that was sent and has not ended."""
         rows = self._db.execute("SELECT role, name, attempt, device FROM work WHERE state = 'sent'")
         return {(Role(row["role"]), row["name"]): (row["attempt"], row["device"]) for row in rows}
 
     def devices(self) -> list[str]:
-        """Every device that anything was ever sent to."""
+        """Names of every device that an attempt was sent to."""
         return [row["device"] for row in self._db.execute("SELECT DISTINCT device FROM attempts ORDER BY 1")]
 
     def retry(self, role: Role, name: str, attempt: int, failure: FailureClass | None, message: str) -> bool:
@@ -198,7 +195,7 @@ class Ledger:
         return bool(changed)
 
     def record(self, outcome: Outcome) -> bool:
-        """Enter how an attempt ended; False (and nothing changed) if it is not the newest or came before."""
+        """Enter how an attempt ended; False, nothing changed, if it is not the newest or its end is entered already."""
         with self._db:
             self._db.execute("BEGIN")
             changed = self._db.execute(
@@ -218,7 +215,7 @@ class Ledger:
         return bool(changed)
 
     def reopen(self, role: Role, names: Iterable[str]) -> None:
-        """Make work pending again whatever it was; the next attempt's number is higher than any before."""
+        """Make work pending again, whatever its state; the next attempt's number is higher than any before."""
         with self._db:
             self._db.execute("BEGIN")
             self._db.executemany(
@@ -237,14 +234,14 @@ class Ledger:
         ]
 
     def counts(self, role: Role) -> dict[str, int]:
-        """How many of a role ended in each status; key `pending` for what has not ended."""
+        """Count a role's work by status; `pending` counts what has not ended."""
         rows = self._db.execute(
             "SELECT COALESCE(status, 'pending') AS status, COUNT(*) AS n FROM work WHERE role = ? GROUP BY 1", (role,)
         )
         return {row["status"]: row["n"] for row in rows}
 
     def begin_phase(self, phase: Phase) -> None:
-        """Open a phase, or open it again: what it took before, if it ended, counts as if it had been just now."""
+        """Open a phase, or open it again: a reopened phase keeps the seconds that it took before."""
         with self._db:
             self._db.execute(
                 "INSERT INTO phases (name, status, started) VALUES (?, 'in_progress', ?) ON CONFLICT DO UPDATE SET"
@@ -275,6 +272,7 @@ class Ledger:
             self._db.executemany("INSERT OR REPLACE INTO run (key, value) VALUES (?, ?)", values.items())
 
     def get(self, key: str) -> str | None:
+        """A stored fact about the run; None if it is not stored."""
         row = self._db.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
         return row["value"] if row else None
 
@@ -286,12 +284,3 @@ class Ledger:
             " WHERE role = ? AND name = ? AND attempt = ?",
             (time.time(), status, failure, message, role, name, attempt),
         )
-
-
-def _address(path: Path, read_only: bool) -> str:
-    """SQLite's URI of a ledger. One without a write-ahead log has no writer: reading it must not make it a log."""
-    address = path.absolute().as_uri()
-    if not read_only:
-        return address
-    settled = not path.with_name(f"{path.name}-wal").exists()
-    return f"{address}?mode=ro{'&immutable=1' if settled else ''}"

@@ -1,35 +1,30 @@
-"""A run as somebody sees it who must not touch it: its ledger opened read-only, its event log read on, never anew.
+"""Reads a run without changing it: a snapshot of its ledger, and the new lines of its event log.
 
-Nothing here takes the run's lock, which would make a `resume` of that moment fail.
+Nothing here takes the run's lock, which would make a `resume` at that moment fail.
 """
 
 import json
 import os
-import platform
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
-from orchestrator.events.run_state import RUNNING
-from orchestrator.ledger.ledger import SCHEMA_VERSION
+from orchestrator.ledger.connection import open_for_reading
+from orchestrator.ledger.run_status import read_status
+from schemas.contract.run import RunStatus
 from schemas.contract.task import Status
 
-INTERRUPTED = "interrupted"
 PENDING = "pending"
 OUTCOMES = (*(status.value for status in Status), PENDING)
 DURATION_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 BUSY_S = 1.0
 
-_OWNER = re.compile(r"process (\d+) on (.+)")
-
 
 @dataclass(frozen=True)
 class Durations:
-    """How many pieces of work took at most each of `DURATION_BUCKETS_S`, how many there are, and their sum."""
+    """How many pieces of work took at most each of `DURATION_BUCKETS_S`, how many in all, and their sum in seconds."""
 
     buckets: tuple[int, ...]
     count: int
@@ -38,7 +33,7 @@ class Durations:
 
 @dataclass(frozen=True)
 class Phase:
-    """When a phase began and ended, in seconds since 1970; `ended` is None while it lasts."""
+    """When a phase began and ended, in seconds since 1970; `ended` is None while it is open."""
 
     started: float
     ended: float | None
@@ -46,13 +41,13 @@ class Phase:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a ledger holds at one moment, in numbers.
+    """The counts, durations and phases that a ledger holds at one moment.
 
     `work` counts by (role, outcome), the outcome being a status or `pending`; `failures` counts attempts by (role,
-    class), those that were tried again with them. `progress` is when work last ended or a phase last began.
+    class), including those that were retried. `progress` is when work last ended or a phase last began.
     """
 
-    status: str
+    status: RunStatus
     work: Mapping[tuple[str, str], int]
     durations: Mapping[str, Durations]
     failures: Mapping[tuple[str, str], int]
@@ -61,20 +56,13 @@ class Snapshot:
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Read a ledger without writing, waiting for or keeping out anybody; sqlite3.Error if it cannot be read."""
-    # Without a write-ahead log beside it nobody writes: then not even the files of a reader need be made.
-    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
-    uri = f"file:{quote(str(path.absolute()))}?{how}"
-    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)) as db:
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA_VERSION:
-            raise sqlite3.DatabaseError(f"a ledger of version {version}, not {SCHEMA_VERSION}")
+    """Read a ledger without writing and without blocking its writer; sqlite3.Error if it cannot be read."""
+    with closing(open_for_reading(path, timeout_s=BUSY_S)) as db:
         db.execute("BEGIN")
-        facts = dict(db.execute("SELECT key, value FROM run"))
         outcomes = db.execute("SELECT role, COALESCE(status, ?), COUNT(*) FROM work GROUP BY 1, 2", (PENDING,))
         failures = db.execute("SELECT role, failure, COUNT(*) FROM attempts WHERE failure IS NOT NULL GROUP BY 1, 2")
         return Snapshot(
-            status=_status(facts),
+            status=read_status(db),
             work={(role, outcome): count for role, outcome, count in outcomes},
             durations=_durations(db),
             failures={(role, failure): count for role, failure, count in failures},
@@ -86,7 +74,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def _durations(db: sqlite3.Connection) -> dict[str, Durations]:
-    """By role, of what was computed: a window copied from another run tells nothing of training."""
+    """Durations by role of what was computed; a window copied from another run says nothing about training."""
     within = ", ".join(f"sum(duration_seconds <= {bound})" for bound in DURATION_BUCKETS_S)
     rows = db.execute(
         f"SELECT role, count(*), sum(duration_seconds), {within} FROM work"
@@ -95,27 +83,9 @@ def _durations(db: sqlite3.Connection) -> dict[str, Durations]:
     return {role: Durations(tuple(buckets), count, sum_s) for role, count, sum_s, *buckets in rows}
 
 
-def _status(facts: Mapping[str, str]) -> str:
-    """A run that was killed never said so: its process is gone. Of one on another host only that host knows."""
-    status = facts.get("status", RUNNING)
-    owner = _OWNER.fullmatch(facts.get("owner", ""))
-    gone = owner is not None and owner[2] == platform.node() and not _alive(int(owner[1]))
-    return INTERRUPTED if status == RUNNING and gone else status
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 @dataclass
 class EventLog:
-    """How many events a run's log holds and how many numbers it lacks; each line is read once."""
+    """How many events a run's log holds and how many sequence numbers are missing; each line is read once."""
 
     path: Path
     is_there: bool = False
@@ -131,7 +101,7 @@ class EventLog:
             return
         with self.path.open("rb") as file:
             if os.fstat(file.fileno()).st_size < self._offset:
-                # Another run of this name, whose log is another.
+                # Another run of this name has replaced the log.
                 self.count = self.lost = self._last = self._offset = 0
             file.seek(self._offset)
             self._take(file)

@@ -1,4 +1,4 @@
-"""One process a run: a lock on its folder, taken back however the process ends, and its name on the broker."""
+"""One process per run: a lock on its folder, released however the process ends, and its name on the broker."""
 
 import fcntl
 import os
@@ -11,6 +11,7 @@ from typing import Any
 from redis import Redis
 
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.run_status import current_owner
 from schemas.contract.errors import RequestError
 from schemas.files.layout import RunLayout
 from schemas.redis.keys import name_key
@@ -22,18 +23,17 @@ LOOKS, LOOK_S = 25, 0.02
 
 @contextmanager
 def only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
-    """Hold the run for this process; RequestError names the process that holds it already."""
+    """Hold the run for this process and record it as owner; RequestError names a process that holds it already."""
     with _opened(layout) as folder:
-        # Whoever asks whether it is held keeps it for an instant; a process that runs it does not let go.
+        # `is_held` takes the lock for an instant; a process that runs the run keeps it.
         if not _locked_soon(folder):
-            owner = ledger.get("owner")
-            raise RequestError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it")
-        ledger.set(owner=f"process {os.getpid()} on {platform.node()}")
+            raise RequestError(f"run {layout.folder.name} is being run by {ledger.owner()}; wait for it or stop it")
+        ledger.take(current_owner())
         yield
 
 
 def hold_name(redis: Redis, layout: RunLayout) -> None:
-    """Take the run's id on the broker, or keep it; RequestError if a run in another folder goes by it just now."""
+    """Take the run's id on the broker, or keep it; RequestError if a run in another folder has taken it."""
     run_id, owner = layout.folder.name, f"{platform.node()}:{layout.folder.absolute()}"
     key, expiry_ms = name_key(run_id), int(NAME_EXPIRY_S * 1000)
     if redis.set(key, owner, px=expiry_ms, nx=True):
@@ -45,7 +45,7 @@ def hold_name(redis: Redis, layout: RunLayout) -> None:
 
 
 def is_held(layout: RunLayout) -> bool:
-    """Whether a process is running the run now."""
+    """Whether a process holds the run now."""
     with _opened(layout) as folder:
         return not _locked(folder, fcntl.LOCK_SH)
 

@@ -10,12 +10,12 @@ from orchestrator.audit.signed_manifest import check
 from orchestrator.audit.verify import unlike_audit
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.releases.history import Line, locked
-from orchestrator.runs.session import READY
 from schemas.config.release import ReleaseConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Recommendation, Statistics
 from schemas.contract.release import Action
+from schemas.contract.run import RunStatus
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import MANIFEST, ReleaseLayout, RunLayout, audit_folder
 from schemas.files.run_rows import open_run, read_model
@@ -61,7 +61,7 @@ def reject(config: ReleaseConfig, run_id: str, by: str, *, note: str) -> Line:
     manifest, layout = open_run(config.data_dir, run_id)
     recommendation = None
     if layout.ledger.is_file():
-        with closing(Ledger(layout.ledger)) as ledger:
+        with closing(Ledger(layout.ledger, read_only=True)) as ledger:
             said = ledger.get("recommendation")
             recommendation = Recommendation(said) if said else None
     with locked(ReleaseLayout(Path(config.release_dir)).history) as history:
@@ -84,10 +84,10 @@ def refuse_own(config: ReleaseConfig, run_id: str, by: str, trained_by: str) -> 
 def judged_run(config: ReleaseConfig, run_id: str) -> Judged:
     """A run that was briefed; RequestError unless bundle, ledger and statistics agree on what it deserves."""
     manifest, layout = open_run(config.data_dir, run_id)
-    with closing(Ledger(layout.ledger)) as ledger:
-        status, said = ledger.get("status"), ledger.get("recommendation")
-    if status != READY or said is None:
-        raise RequestError(f"{run_id} is {status or 'unfinished'}, not {READY}; `orchestrator resume {run_id}`")
+    with closing(Ledger(layout.ledger, read_only=True)) as ledger:
+        status, said = ledger.status(), ledger.get("recommendation")
+    if status is not RunStatus.READY or said is None:
+        raise RequestError(f"{run_id} is {status}, not {RunStatus.READY}; `orchestrator resume {run_id}`")
     audit = audit_folder(config.release_dir, run_id)
     if faults := check(audit, {"run_id": run_id}).faults:
         raise RequestError(f"the audit bundle is not what it was: {faults[0]}; `orchestrator verify {run_id}`")

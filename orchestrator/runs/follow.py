@@ -2,11 +2,12 @@
 
 from orchestrator.broker import embedded as brokers
 from orchestrator.events.event_follower import EventFollower
-from orchestrator.events.run_state import RUNNING, RunState
-from orchestrator.ledger.ledger_reader import INTERRUPTED, read_snapshot
+from orchestrator.events.run_state import RunState
+from orchestrator.ledger.ledger_reader import read_snapshot
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_run_id
+from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout, telemetry_path
 from schemas.files.run_rows import open_run, read_model
 from schemas.redis.client import connect
@@ -43,7 +44,7 @@ def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -
     """
     if layout is not None and not state.over and layout.ledger.is_file():
         status = read_snapshot(layout.ledger).status
-        if status == INTERRUPTED or (silent and status != RUNNING):
+        if status is RunStatus.INTERRUPTED or (silent and status is not RunStatus.RUNNING):
             state.break_off(status)
 
 

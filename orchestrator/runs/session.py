@@ -34,6 +34,7 @@ from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import Cancelled, ExitCode, GurukulError, Interrupted, PhaseError, RequestError
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.identifiers import redact
+from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files import trial_log as trials
@@ -45,12 +46,11 @@ from schemas.redis.keys import name_key
 
 logger = logging.getLogger(__name__)
 
-READY, FAILED, INTERRUPTED, CANCELLED = "ready-for-review", "failed", "interrupted", "cancelled"
 EXIT_CODES = {
-    READY: ExitCode.DONE,
-    FAILED: PhaseError.exit_code,
-    INTERRUPTED: Interrupted.exit_code,
-    CANCELLED: Cancelled.exit_code,
+    RunStatus.READY: ExitCode.DONE,
+    RunStatus.FAILED: PhaseError.exit_code,
+    RunStatus.INTERRUPTED: Interrupted.exit_code,
+    RunStatus.CANCELLED: Cancelled.exit_code,
 }
 # Recorded beside the versions that decide an artifact's bytes.
 OTHER_LIBRARIES = ("celery", "redis", "pydantic", "altair", "arch", "statsmodels", "vl-convert-python")
@@ -118,8 +118,8 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
         reopened = reopen_broken(ledger, layout)
-        if ledger.get("status") == READY and not reopened:
-            return EXIT_CODES[READY]
+        if ledger.status() is RunStatus.READY and not reopened:
+            return EXIT_CODES[RunStatus.READY]
         return _execute(manifest, layout, ledger, url, console)
 
 
@@ -143,7 +143,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
     config, began = manifest.config, time.monotonic()
     log = log_path(config, manifest.run_id)
     before = float(ledger.get("duration_seconds") or 0.0)
-    status, message = FAILED, ""
+    status, message = RunStatus.FAILED, ""
     with logging_to(log, config.log_format, manifest.run_id), signals_raise() as interrupted, ExitStack() as stack:
         redis = stack.enter_context(connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
@@ -156,7 +156,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             )
         )  # fmt: skip
         live_view.show()
-        ledger.set(status="running", cancelled="")
+        ledger.set(status=RunStatus.RUNNING, cancelled="")
         telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)
         context: RunContext | None = None
         dispatcher: Dispatcher | None = None
@@ -164,6 +164,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
 
             def tend() -> None:
                 interrupted()
+                ledger.beat()
                 if ledger.get("cancelled"):
                     raise Cancelled("`orchestrator cancel` asked for it")
                 with suppress(RedisError):
@@ -175,12 +176,12 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             )  # fmt: skip
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view)
             _walk(context)
-            status = READY
+            status = RunStatus.READY
         except Interrupted as error:
-            status, message = INTERRUPTED, str(error)
+            status, message = RunStatus.INTERRUPTED, str(error)
             live_view.note("stopping; once more to stop at once")
         except Cancelled as error:
-            status, message = CANCELLED, str(error)
+            status, message = RunStatus.CANCELLED, str(error)
         except (RedisError, ConnectionError) as error:
             message = f"the broker at {redact(url)} is gone: {error}"
         except GurukulError as error:
@@ -192,20 +193,20 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             seconds = time.monotonic() - began
             if context is not None:
                 context.end_open(status, message)
-            if dispatcher is not None and status != READY:
-                dispatcher.leave(kill=status == CANCELLED)
+            if dispatcher is not None and status != RunStatus.READY:
+                dispatcher.leave(kill=status == RunStatus.CANCELLED)
             ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
-            event_status = EventStatus.SUCCESS if status == READY else EventStatus.FAILED
+            event_status = EventStatus.SUCCESS if status == RunStatus.READY else EventStatus.FAILED
             end: dict[str, Metric] = {"status": status, "recommendation": ledger.get("recommendation")}
             telemetry.finish(
                 EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds, metrics=end
             )
-            if dispatcher is not None and status in (READY, CANCELLED):
+            if dispatcher is not None and status in (RunStatus.READY, RunStatus.CANCELLED):
                 dispatcher.finish()
             with suppress(RedisError):
                 redis.delete(name_key(manifest.run_id))
             logger.info("run %s: %s %s", manifest.run_id, status, message)
-    if status == CANCELLED or (status != READY and config.local_workers):
+    if status == RunStatus.CANCELLED or (status != RunStatus.READY and config.local_workers):
         remove_temporary(layout.folder)  # of what was killed with it
     return EXIT_CODES[status]
 

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.ledger.run_lock import is_held
 from orchestrator.phases.run_rows import planned_of
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
@@ -33,7 +32,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         paths["telemetry"] = telemetry_path(config, manifest.run_id)
     return {
         "run_id": manifest.run_id,
-        "status": status_of(ledger, layout),
+        "status": ledger.status(),
         "recommendation": ledger.get("recommendation"),
         "reasons": reasons.split("\n") if reasons else [],
         "phases": {
@@ -51,12 +50,6 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         "paths": {name: str(path) for name, path in paths.items() if path.exists()},
         "duration_seconds": float(ledger.get("duration_seconds") or 0.0),
     }
-
-
-def status_of(ledger: Ledger, layout: RunLayout) -> str | None:
-    """How the run stands: what the ledger says, or `interrupted` where nobody runs what says that it is running."""
-    status = ledger.get("status")
-    return "interrupted" if status in (None, "running") and not is_held(layout) else status
 
 
 def _tally(counts: Mapping[str, int]) -> str:

@@ -13,9 +13,9 @@ from orchestrator.dashboard.settings import Settings
 from orchestrator.releases import release_stack as standing
 from orchestrator.releases.history import Line, read
 from orchestrator.releases.report import report
-from orchestrator.runs.session import READY
 from schemas.contract.errors import GurukulError
 from schemas.contract.release import ENVIRONMENTS, Action, Entry
+from schemas.contract.run import RunStatus
 from schemas.files.layout import ReleaseLayout
 
 INTENTS = (Action.DEPLOYING.value, Action.ROLLING_BACK.value)
@@ -57,7 +57,7 @@ def _live(live: dict[str, Any]) -> str:
 def _candidates(here: Settings, live: dict[str, Any]) -> None:
     st.subheader("Candidates")
     lines, _ = read(ReleaseLayout(Path(here.release_dir)).history)
-    finished = [run for run in listed(here.data_dir)[0] if run.status == READY]
+    finished = [run for run in listed(here.data_dir)[0] if run.status is RunStatus.READY]
     if not finished:
         st.info(f"No run under {plain(here.data_dir)}/models has come to its end, so there is nothing to approve.")
         return

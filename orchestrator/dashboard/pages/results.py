@@ -17,6 +17,7 @@ from orchestrator.phases.briefing import MEANING, MODELS, TOO_LITTLE
 from orchestrator.runs.compare import compare
 from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import Criterion, Gate
+from schemas.contract.run import RunStatus
 from schemas.files.layout import audit_folder
 
 SHOWN_FEATURES = 15
@@ -27,7 +28,7 @@ SECOND, SECOND_IN_ADDRESS = "second_run", "beside"
 def show(run: Run, here: Settings) -> None:
     """The whole page of one run."""
     if (sentence := standing(run)) is not None:
-        (st.error if run.status == "failed" else st.info)(sentence)
+        (st.error if run.status is RunStatus.FAILED else st.info)(sentence)
     try:
         found = judgement(run.layout)
     except GurukulError as error:

@@ -16,6 +16,7 @@ from orchestrator.terminal.live_view import utc_now
 from orchestrator.terminal.run_view import duration
 from schemas.contract.artifact import RunManifest
 from schemas.contract.event import WINDOW_PHASES, EventStatus
+from schemas.contract.run import RunStatus
 from schemas.files.layout import log_path
 from schemas.files.run_rows import read_model
 
@@ -90,9 +91,9 @@ def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
     with st.container(horizontal=True):
         for name, value in tiles:
             st.metric(name, value, width="content")
-    if state.message and state.status not in ("running", state.message):
+    if state.message and state.status not in (RunStatus.RUNNING, state.message):
         st.error(f"{state.status}: {state.message}")
-    if state.status == "interrupted":
+    if state.status == RunStatus.INTERRUPTED:
         st.warning(f"Nobody runs it any more. To go on: `orchestrator resume {state.run_id}`")
     if watched.follower.missed:
         st.warning(f"{watched.follower.missed} events were to be had nowhere any more.")

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.ledger.ledger import SCHEMA_VERSION, Ledger, WorkRecord
-from schemas.contract.errors import RequestError
+from orchestrator.ledger.ledger import Ledger, WorkRecord
+from orchestrator.ledger.migrations import NAMES_STORED
+from schemas.contract.errors import FileError
 from schemas.contract.run import Phase
 from schemas.contract.task import FailureClass, Outcome, Role, Status
 from schemas.contract.window import SkipReason
@@ -229,19 +230,19 @@ def test_a_ledger_is_created_once(ledger: Ledger, path: Path) -> None:
 
 
 def test_a_missing_ledger_is_one_readable_line(path: Path) -> None:
-    """Opening a run that is not there names the file in one line, and makes no file."""
-    with pytest.raises(RequestError, match=r"ledger.db does not exist") as caught:
+    """Opening a ledger that is missing names the file in one line, and makes no file."""
+    with pytest.raises(FileError, match=r"ledger.db is missing; restore it") as caught:
         Ledger(path)
     assert "\n" not in str(caught.value)
     assert not path.exists()
 
 
-def test_a_ledger_of_another_version_is_refused(path: Path) -> None:
-    """A file that another version wrote is refused with both versions, not read as if it were ours."""
+def test_a_newer_ledger_is_refused(path: Path) -> None:
+    """A file of a newer version is refused with both versions."""
     new_ledger(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 98}")
-    with pytest.raises(RequestError, match=rf"version {SCHEMA_VERSION + 98}\b.*\b{SCHEMA_VERSION}\b"):
+        db.execute(f"PRAGMA user_version = {NAMES_STORED + 98}")
+    with pytest.raises(FileError, match=rf"version {NAMES_STORED + 98}\b.*\b{NAMES_STORED}\b"):
         Ledger(path)
 
 

@@ -14,8 +14,10 @@ import pytest
 from orchestrator.exporter.metrics import SHOWN_S, Runs
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.ledger_reader import EventLog, read_snapshot
+from orchestrator.ledger.migrations import NAMES_STORED
 from orchestrator.ledger.run_lock import is_held
-from schemas.contract.run import Phase
+from orchestrator.ledger.run_status import Owner, current_owner
+from schemas.contract.run import Phase, RunStatus
 from schemas.contract.task import Outcome, Role, Status
 from schemas.files.layout import RunLayout
 
@@ -35,7 +37,8 @@ def path(tmp_path: Path) -> Path:
                 duration_seconds=0.25,
             )
         )  # fmt: skip
-        ledger.set(status="running", owner=f"process {os.getpid()} on {platform.node()}")
+        ledger.set(status=RunStatus.RUNNING)
+        ledger.take(current_owner())
     return path
 
 
@@ -62,19 +65,22 @@ def test_reading_a_ledger_that_nobody_writes_leaves_nothing_behind(path: Path) -
 
 def test_a_run_whose_process_is_gone_is_interrupted(path: Path) -> None:
     """A killed run never says so. Of a process on another host nothing is known, and it counts as running."""
-    assert read_snapshot(path).status == "running"
+    assert read_snapshot(path).status is RunStatus.RUNNING
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
-    for owner, status in ((platform.node(), "interrupted"), ("elsewhere", "running")):
+    for host, status in ((platform.node(), RunStatus.INTERRUPTED), ("elsewhere", RunStatus.RUNNING)):
         with closing(Ledger(path)) as ledger:
-            ledger.set(owner=f"process {ended.pid} on {owner}")
-        assert read_snapshot(path).status == status
+            ledger.take(Owner(ended.pid, host))
+        assert read_snapshot(path).status is status
+        with closing(Ledger(path, read_only=True)) as ledger:
+            assert ledger.status() is status
 
 
-def test_a_ledger_of_another_version_is_refused(path: Path) -> None:
+def test_a_newer_ledger_is_refused(path: Path) -> None:
+    """A reader names the version that it cannot read."""
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 1")
-    with pytest.raises(sqlite3.DatabaseError, match="version 1"):
+        db.execute(f"PRAGMA user_version = {NAMES_STORED + 1}")
+    with pytest.raises(sqlite3.DatabaseError, match=f"version {NAMES_STORED + 1}"):
         read_snapshot(path)
 
 
