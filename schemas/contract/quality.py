@@ -1,4 +1,4 @@
-"""What the quality gate says about a symbol's bars."""
+"""Results of the checks of a symbol's bars."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -7,7 +7,7 @@ from schemas.contract.base import Frozen
 
 
 class Verdict(StrEnum):
-    """Whether bars may reach a model: `warn` may, and a person should look; `reject` may not."""
+    """Whether a model may use the bars: `warn` may be used and should be looked at; `reject` may not."""
 
     OK = "ok"
     WARN = "warn"
@@ -15,7 +15,7 @@ class Verdict(StrEnum):
 
 
 class Check(StrEnum):
-    """What is looked for, in the order in which it is reported."""
+    """The checks, in the order in which they are reported."""
 
     UNREADABLE = "unreadable"
     BAD_CELL = "bad_cell"
@@ -42,7 +42,7 @@ FIX_CELL = "; correct or remove the row"
 
 
 class Finding(Frozen):
-    """One check's result: how often, where first (`FILE line N`, or a day), and what to do, in one sentence."""
+    """One check's result: how often, where first (`FILE line N` or a day), what is wrong and what to do."""
 
     check: Check
     verdict: Verdict
@@ -52,7 +52,7 @@ class Finding(Frozen):
 
     @property
     def sentence(self) -> str:
-        """Check, place, detail and what to do; a detail that begins with its place is not told it twice."""
+        """Check, place, detail and next step; the place is omitted if the detail begins with it."""
         place = "" if self.detail.startswith(self.where) else f"{self.where}: "
         step = FIX_CELL if self.check is Check.BAD_CELL and FIX_CELL not in self.detail else ""
         return f"{self.check}: {place}{self.detail}{step}"
@@ -62,5 +62,5 @@ _RANK = list(Verdict)
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:
-    """The verdict over all findings; `ok` where there is none."""
+    """The most severe verdict of all findings; `ok` if there are none."""
     return max((finding.verdict for finding in findings), key=_RANK.index, default=Verdict.OK)

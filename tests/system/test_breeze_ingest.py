@@ -178,7 +178,7 @@ def test_what_is_sent_is_stored_and_what_is_not_is_told(server: FakeBreeze, mark
         "TCS": SkipReason.REJECTED_DATA,
     }
     (unread,) = table.rejected["SBIN"].findings
-    for words in ("failed (transient): given up after 3 times", "status 503", "it asks to wait 301 s"):
+    for words in ("failed (transient): given up after 3 times", "status 503", "the server asks to wait 301 s"):
         assert words in unread.detail
     assert "1 of 6 symbols failed, more than --max-failure-rate 0.15 allows" in said
     assert len(files_under_way) == len(server.asked()) and min(files_under_way) > 3

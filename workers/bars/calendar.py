@@ -1,6 +1,6 @@
-"""Exchange calendars: which days an exchange trades, and from when to when.
+"""Exchange calendars: the days on which an exchange trades, and its hours.
 
-The days are those of the package exchange_calendars; NSE is its Bombay calendar plus the sessions that it lacks.
+Days come from the package exchange_calendars. NSE is its Bombay calendar plus the sessions that it lacks.
 """
 
 import warnings
@@ -16,7 +16,7 @@ from workers.bars.series import Floats, Ints
 
 NSE = "NSE"
 NSE_BASE = "XBOM"
-# Weekend and Muhurat sessions; their hours are announced each time anew.
+# Weekend and Muhurat sessions. Their hours are announced separately each time.
 NSE_SPECIAL_SESSIONS = (
     date(2019, 10, 27),
     date(2020, 2, 1),
@@ -32,7 +32,7 @@ NSE_SPECIAL_SESSIONS = (
     date(2025, 10, 21),
     date(2026, 2, 1),
 )
-# Older bars than these are nobody's, and a longer calendar takes longer to build.
+# No source has older bars, and a longer calendar takes longer to build.
 EARLIEST = "1970-01-01"
 
 EPOCH = date(1970, 1, 1).toordinal()
@@ -53,9 +53,9 @@ def day_of(number: int) -> date:
 
 @dataclass(frozen=True)
 class Hours:
-    """Sessions of known hours, one value a session: its day, when it opens and closes, how many minutes it trades.
+    """Sessions of known hours, one value per session: its day, opening, closing and minutes of trading.
 
-    `session` is days since 1970, `open` and `close` are microseconds since 1970 in UTC; a lunch break is no trading.
+    `session` is days since 1970, `open` and `close` are microseconds since 1970 in UTC; `minutes` omits lunch breaks.
     """
 
     session: Ints
@@ -66,9 +66,9 @@ class Hours:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The sessions of one exchange from the day `first` to the day `last`; of other days it says nothing.
+    """The sessions of one exchange from the day `first` to the day `last`; other days are unknown.
 
-    `days` has all sessions in order, as days since 1970; `regular` those that have sure hours.
+    `days` has all sessions in order, as days since 1970; `regular` those with known hours.
     """
 
     name: str
@@ -78,12 +78,12 @@ class Calendar:
     regular: Hours
 
     def sessions(self, first: date, last: date) -> Ints:
-        """Sessions from `first` to `last`, both included, as far as they are known."""
+        """Known sessions from `first` to `last`, both included."""
         begin, end = np.searchsorted(self.days, (day_number(first), day_number(last) + 1))
         return self.days[begin:end]
 
     def knows(self, first: date, last: date) -> bool:
-        """Whether all days from `first` to `last` lie within what the calendar covers."""
+        """Whether the calendar covers all days from `first` to `last`."""
         return self.first <= first and last <= self.last
 
 
@@ -91,7 +91,7 @@ class Calendar:
 def open_calendar(name: str) -> Calendar:
     """NSE, or a calendar of exchange_calendars such as XNYS, XBOM or 24/7; ValueError for any other name."""
     with warnings.catch_warnings():
-        # exchange_calendars uses what the newest pandas calls deprecated, and nobody here can mend that.
+        # exchange_calendars uses functions that the newest pandas deprecates.
         warnings.simplefilter("ignore")
         found = _build(NSE_BASE if name == NSE else name)
         regular = _hours(found)
@@ -102,24 +102,24 @@ def open_calendar(name: str) -> Calendar:
 
 
 def _build(name: str) -> Any:
-    import exchange_calendars as source  # it imports pandas: a second or two that few commands need
+    import exchange_calendars as source  # imports pandas, which takes a second or two
 
     names = source.get_calendar_names()
     if name not in names:
         close = get_close_matches(name.upper(), [NSE, *names], n=3, cutoff=0.5)
         instead = f"did you mean {' or '.join(close)}?" if close else f"use {NSE}, XNYS, 24/7 or another ISO code (MIC)"
-        raise ValueError(f"no exchange calendar is called {name!r}: {instead}")
+        raise ValueError(f"there is no exchange calendar {name!r}: {instead}")
     try:
         return source.get_calendar(name, start=EARLIEST)
     except ValueError:
-        # Its holidays are not on record that far back; only the built calendar says how far.
+        # Its holidays are not recorded that far back; the built calendar states its first day.
         return source.get_calendar(name, start=type(source.get_calendar(name)).bound_min())
 
 
 def _hours(found: Any) -> Hours:
-    """The table of a calendar of exchange_calendars, whose times are nanoseconds since 1970 in UTC."""
+    """Hours of a calendar of exchange_calendars, whose times are nanoseconds since 1970 in UTC."""
     begins, ends = found.opens_nanos, found.closes_nanos
-    # Without a break both of its times are the same (missing) value.
+    # A session without a break has the same (missing) value for both ends of it.
     traded = ends - begins - (found.break_ends_nanos - found.break_starts_nanos)
     return Hours(
         session=found.sessions_nanos // NANOSECONDS_PER_DAY,

@@ -1,4 +1,4 @@
-"""From bars as a source has them to bars as they are stored: finite, in order, one an instant; the rest is named."""
+"""Cleans a source's rows: finite values, in time order, one bar per instant; findings name every other row."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,20 +14,20 @@ from workers.bars.series import COLUMNS, Floats, Ints, Series
 
 
 def clean(raw: RawBars, timezone: str) -> CleanBars:
-    """Readable bars in order, one an instant, with the local day of `timezone` as their session.
+    """Sort bars, keep one per instant, and set their session to the local day of `timezone`.
 
-    Left out are rows with a value that no bar has, and repetitions. Of rows that disagree about an instant the first
+    Rows with impossible values and repetitions are left out. Of rows with different values for one instant, the first
     in the source's order is kept, and the finding rejects the symbol.
     """
     faults = Faults()
     rows = _in_order(raw, _sound(raw, faults), timezone, faults)
-    rows = _one_an_instant(raw, rows, timezone, faults)
+    rows = _one_per_instant(raw, rows, timezone, faults)
     times = np.ascontiguousarray(raw.timestamp[rows], dtype=np.int64)
-    # Adding 0 makes one zero of two: -0.0 and 0.0 are the same volume and must be the same bytes.
+    # Adding 0 turns -0.0 into 0.0: equal volumes must be equal bytes.
     values = {name: np.asarray(raw.values[name], dtype=np.float64)[rows] + 0.0 for name in COLUMNS}
     findings = raw.findings + faults.findings()
     if not len(rows) and not findings:
-        nothing = "holds no bars; remove it, or give it bars"
+        nothing = "contains no bars; remove it, or add bars"
         findings = [Finding(check=Check.NO_BARS, verdict=Verdict.REJECT, count=1, where=raw.locate(0), detail=nothing)]
     return CleanBars(Series(times, local_days(times, timezone), **values), _through(raw.locate, rows), findings)
 
@@ -43,8 +43,8 @@ def to_table(series: Series, factor: Floats) -> pa.Table:
 
 
 def _sound(raw: RawBars, faults: Faults) -> Ints:
-    """The rows whose prices are above 0 and whose volume is at least 0, all finite."""
-    # A comparison with NaN is false.
+    """Rows whose prices are above 0 and whose volume is at least 0, all finite."""
+    # Comparisons with NaN are false.
     above = {name: raw.values[name] >= 0 if name == "volume" else raw.values[name] > 0 for name in COLUMNS}
     bad = ~np.array([above[name] & (raw.values[name] < np.inf) for name in COLUMNS])
     rows, columns = np.nonzero(bad.T)
@@ -59,20 +59,20 @@ def _sound(raw: RawBars, faults: Faults) -> Ints:
 
 
 def _in_order(raw: RawBars, rows: Ints, timezone: str, faults: Faults) -> Ints:
-    """The rows by time, those of one instant in the source's order."""
+    """Rows sorted by time; rows of one instant keep the source's order."""
     times = raw.timestamp[rows]
     back = np.flatnonzero(times[1:] < times[:-1]) + 1
 
     def describe(place: int) -> tuple[str, str]:
         row = int(rows[back[place]])
         stamp = _local(raw, row, timezone)
-        return raw.locate(row), f"timestamp {stamp} is earlier than the one before it; rows are put in order"
+        return raw.locate(row), f"timestamp {stamp} is earlier than the one before it; the rows were sorted"
 
     faults.add_many(Check.UNSORTED, len(back), describe, verdict=Verdict.WARN, named=1)
     return rows[np.argsort(times, kind="stable")] if len(back) else rows
 
 
-def _one_an_instant(raw: RawBars, rows: Ints, timezone: str, faults: Faults) -> Ints:
+def _one_per_instant(raw: RawBars, rows: Ints, timezone: str, faults: Faults) -> Ints:
     """The first row of each instant."""
     times = raw.timestamp[rows]
     again = np.flatnonzero(times[1:] == times[:-1]) + 1
@@ -82,19 +82,21 @@ def _one_an_instant(raw: RawBars, rows: Ints, timezone: str, faults: Faults) -> 
     is_first[again] = False
     first = rows[np.maximum.accumulate(np.where(is_first, np.arange(len(rows)), 0))[again]]
     other = rows[again]
-    alike = np.all([raw.values[name][first] == raw.values[name][other] for name in COLUMNS], axis=0)
+    same = np.all([raw.values[name][first] == raw.values[name][other] for name in COLUMNS], axis=0)
 
     def repetition(place: int) -> tuple[str, str]:
-        row, kept = other[alike][place], first[alike][place]
-        return raw.locate(row), f"repeats the bar of {_local(raw, row, timezone)} at {raw.locate(kept)}; left out"
+        row, kept = other[same][place], first[same][place]
+        return raw.locate(
+            row
+        ), f"repeats the bar of {_local(raw, row, timezone)} at {raw.locate(kept)}; the row was left out"
 
     def conflict(place: int) -> tuple[str, str]:
-        row, kept = other[~alike][place], first[~alike][place]
+        row, kept = other[~same][place], first[~same][place]
         stamp = _local(raw, row, timezone)
-        return raw.locate(row), f"has other values for {stamp} than {raw.locate(kept)}; keep the right one of the two"
+        return raw.locate(row), f"has other values for {stamp} than {raw.locate(kept)}; keep the correct row of the two"
 
-    faults.add_many(Check.DUPLICATE, int(alike.sum()), repetition, verdict=Verdict.WARN, named=1)
-    faults.add_many(Check.CONFLICTING_DUPLICATE, int((~alike).sum()), conflict)
+    faults.add_many(Check.DUPLICATE, int(same.sum()), repetition, verdict=Verdict.WARN, named=1)
+    faults.add_many(Check.CONFLICTING_DUPLICATE, int((~same).sum()), conflict)
     return rows[is_first]
 
 

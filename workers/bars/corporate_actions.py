@@ -1,4 +1,4 @@
-"""Splits and bonus issues: read them from a file, and take the jumps they make out of the prices."""
+"""Splits and bonus issues: read from a file, and removed from prices and volumes."""
 
 import csv
 import re
@@ -22,16 +22,16 @@ FIELDS = ("symbol", "ex_date", "action", "ratio")
 KINDS = {"split": "NEW:OLD", "bonus": "EXTRA:HELD"}
 RATIO = re.compile(r"([1-9][0-9]{0,5})\s*:\s*([1-9][0-9]{0,5})")
 
-# A move of the market comes on top of the split's own.
+# The market moves as well on the day of a split.
 EXPLAINED_WITHIN = 0.05
-# What companies do: small numbers, or one of the round ones to one.
+# Usual ratios: two small numbers, or a round number to one.
 SMALL = range(1, 11)
 ROUND = (20, 25, 50, 100)
 
 
 @dataclass(frozen=True)
 class Action:
-    """A split of `left` new shares for `right` old ones, or a bonus of `left` extra for `right` held."""
+    """A split of `left` new shares for `right` old ones, or a bonus of `left` extra shares for `right` held."""
 
     ex_date: date
     kind: Kind
@@ -40,7 +40,7 @@ class Action:
 
     @property
     def factor(self) -> float:
-        """What a price before the ex-date is multiplied by: old shares over new ones."""
+        """Multiplier of prices before the ex-date: old shares divided by new ones."""
         return self.right / (self.left + (self.right if self.kind == "bonus" else 0))
 
     def __str__(self) -> str:
@@ -48,28 +48,28 @@ class Action:
 
 
 def read_actions(path: Path) -> dict[str, tuple[Action, ...]]:
-    """Each symbol's actions by ex-date; RequestError names the line that cannot be used, and what it should be."""
+    """Each symbol's actions by ex-date; RequestError names a line that cannot be used and what it should be."""
     rows = _rows(path)
     columns = _columns(*next(rows, (f"{path}", [])))
     found: dict[str, list[Action]] = {}
     seen: dict[tuple[str, date, str], str] = {}
     for where, cells in rows:
         if len(cells) != len(columns):
-            raise RequestError(f"{where} has {len(cells)} cells, the header has {len(columns)}")
+            raise RequestError(f"{where} has {len(cells)} cells, the header has {len(columns)}; correct the line")
         symbol, action = _action(where, dict(zip(columns, cells, strict=True)))
         earlier = seen.setdefault((symbol, action.ex_date, action.kind), where)
         if earlier != where:
-            raise RequestError(f"{where}: {symbol} had a {action.kind} that day in {earlier}; keep one")
+            raise RequestError(f"{where}: {earlier} already has a {action.kind} of {symbol} on that day; keep one")
         found.setdefault(symbol, []).append(action)
     return {symbol: tuple(sorted(actions, key=lambda action: action.ex_date)) for symbol, actions in found.items()}
 
 
 def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """`FILE line N` and the cells of every line that is neither blank nor a comment."""
+    """`FILE line N` and the cells of each line, without blank lines and comments."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"corporate actions {path} cannot be read: {error}") from None
+        raise RequestError(f"corporate actions {path} cannot be read: {error}; check --corporate-actions") from None
     for number, line in enumerate(lines, start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             yield f"{path} line {number}", [cell.strip() for cell in next(csv.reader([line]))]
@@ -98,7 +98,7 @@ def _action(where: str, row: dict[str, str]) -> tuple[str, Action]:
         raise RequestError(f"{where}: ratio {ratio!r} is not {KINDS[kind]} in whole numbers above 0, such as 2:1")
     action = Action(_day(where, day), cast(Kind, kind), int(parts[1]), int(parts[2]))
     if action.factor == 1:
-        raise RequestError(f"{where}: a split of {ratio} changes nothing; one extra share for each held is bonus,1:1")
+        raise RequestError(f"{where}: a split of {ratio} changes nothing; one extra share per share held is bonus,1:1")
     return symbol, action
 
 
@@ -107,14 +107,14 @@ def _day(where: str, text: str) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         day = None
-    # It also takes 20240621 and 2024-W25-5, which would be a slip here.
+    # fromisoformat also accepts 20240621 and 2024-W25-5, which are probably mistakes here.
     if day is None or day.isoformat() != text:
-        raise RequestError(f"{where}: ex_date {text!r} is not a day as YYYY-MM-DD")
+        raise RequestError(f"{where}: ex_date {text!r} is not a date; write YYYY-MM-DD")
     return day
 
 
 def factors(session: Ints, actions: Sequence[Action]) -> Floats:
-    """One price multiplier a bar: the product over all actions whose ex-date comes after the bar's session."""
+    """One price multiplier per bar: the product over all actions with an ex-date after the bar's session."""
     ordered = sorted(actions, key=lambda action: action.ex_date)
     ex_dates = np.array([day_number(action.ex_date) for action in ordered], dtype=np.int64)
     latest_first = [1.0, *(action.factor for action in reversed(ordered))]
@@ -123,14 +123,14 @@ def factors(session: Ints, actions: Sequence[Action]) -> Floats:
 
 
 def adjusted(series: Series, actions: Sequence[Action]) -> tuple[Series, Floats]:
-    """The series in shares of its last day, and each bar's factor: prices times it, volume divided by it."""
+    """The series in shares of its last day, and each bar's factor: prices are multiplied by it, volume is divided."""
     factor = factors(series.session, actions)
     prices = {name: getattr(series, name) * factor for name in ("open", "high", "low", "close")}
     return replace(series, **prices, volume=series.volume / factor), factor
 
 
 def explain(ratio: float) -> str | None:
-    """The simplest split whose factor is within 5 % of `ratio`, an open over the close before it: `split,5:1`."""
+    """The simplest split whose factor is within 5 % of `ratio` (an open divided by the close before): `split,5:1`."""
     for new, old in _SIMPLEST:
         if abs(ratio * new / old - 1) <= EXPLAINED_WITHIN:
             return None if new == old else f"split,{new}:{old}"

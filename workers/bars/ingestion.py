@@ -1,4 +1,4 @@
-"""From a source to the store: read, clean, merge, adjust, judge. One path for `ingest`, `run` and every dry look."""
+"""Reads bars from a source, cleans, merges, adjusts and judges them. `ingest`, `run` and `plan` all use it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -34,14 +34,14 @@ REASONS = {Check.MISSING_MAPPING: SkipReason.MISSING_MAPPING, Check.NO_BARS: Ski
 
 @dataclass(frozen=True)
 class Assessed:
-    """What is said of a symbol, and the bytes to store unless it is rejected."""
+    """The verdict on a symbol, and the bytes to store (empty if it is rejected)."""
 
     ingested: Ingested
     content: bytes
 
 
 def ingest(settings: BarsSettings, symbol: str, data_dir: str, run_id: str, acquire: Callable[[], object]) -> Ingested:
-    """Read and judge one symbol, and lay its bars ready; the ingestion `run_id` stores all that pass in one go."""
+    """Assess one symbol and stage its bars; the ingestion `run_id` later stores all staged symbols in one step."""
     assessed = assess(settings, symbol, data_dir, acquire)
     if assessed.ingested.stored is not None:
         staged = BarsLayout.under(data_dir, settings.interval).staged(run_id)
@@ -50,7 +50,7 @@ def ingest(settings: BarsSettings, symbol: str, data_dir: str, run_id: str, acqu
 
 
 def assess(settings: BarsSettings, symbol: str, data_dir: str, acquire: Callable[[], object]) -> Assessed:
-    """Judge one symbol's bars, storing nothing. `acquire` waits for the turn of each request to a vendor."""
+    """Judge one symbol's bars without storing them. `acquire` blocks until a request to a vendor may be sent."""
     bars = BarsLayout.under(data_dir, settings.interval)
     calendar = calendar_of(settings)
     actions = _actions(settings).get(symbol, ())
@@ -88,7 +88,7 @@ def assess(settings: BarsSettings, symbol: str, data_dir: str, acquire: Callable
 
 
 def calendar_of(settings: BarsSettings) -> Calendar | None:
-    """The exchange calendar asked for, if any; RequestError if there is none of that name."""
+    """The exchange calendar of the settings, or None; RequestError if its name is unknown."""
     if settings.calendar == NO_CALENDAR:
         return None
     try:
@@ -98,7 +98,7 @@ def calendar_of(settings: BarsSettings) -> Calendar | None:
 
 
 def spans_to_fetch(settings: BarsSettings, stored: Series | None, calendar: Calendar | None) -> list[DaySpan]:
-    """The days to ask a vendor for: all, or only those not stored and the last stored one, which may have changed."""
+    """The days to request from a vendor: all, or those not stored and the last stored one, which may have changed."""
     if settings.first is None or settings.last is None:
         return []
     if stored is None or not len(stored):
@@ -119,7 +119,7 @@ def _actions(settings: BarsSettings) -> dict[str, tuple[corporate_actions.Action
 
 
 def _between(bars: CleanBars, settings: BarsSettings) -> CleanBars:
-    """Bars of the days asked for; of a history that is in order they are one slice."""
+    """Bars of the requested days, which are one slice because bars are sorted."""
     session = bars.series.session
     first = 0 if settings.first is None else int(np.searchsorted(session, day_number(settings.first), "left"))
     last = len(session) if settings.last is None else int(np.searchsorted(session, day_number(settings.last), "right"))
@@ -135,12 +135,12 @@ def _nothing_between(settings: BarsSettings) -> Finding:
         verdict=Verdict.REJECT,
         count=0,
         where=settings.source,
-        detail=f"no bar from {settings.first or 'the first'} to {settings.last or 'the last day'}; ask for other days",
+        detail=f"no bar from {settings.first or 'the first'} to {settings.last or 'the last day'}; choose other days",
     )
 
 
 def _merged(before: Series, read: CleanBars, symbol: str, timezone: str) -> tuple[CleanBars, Ints]:
-    """Stored and new bars together, and the stored positions of those that changed."""
+    """Stored and new bars merged, and the stored positions of bars that changed."""
     series, changed = merge(before, read.series)
     at = np.searchsorted(before.timestamp, read.series.timestamp[changed])
     return CleanBars(series, partial(_local, symbol, series, ZoneInfo(timezone)), read.findings), at
@@ -165,18 +165,18 @@ def _changes(at: Ints, before: Series, now: Series, symbol: str, data_dir: str) 
     count = f"{len(at)} stored bar{'s' * (len(at) > 1)}"
     detail = (
         f"{count} changed in the source, first {day} {name} from {was:g} to {became:g};"
-        f" the source's count now; {affected_windows(Path(data_dir), symbol, day)}"
+        f" the new values are stored; {affected_windows(Path(data_dir), symbol, day)}"
     )
     return [Finding(check=Check.CHANGED_BAR, verdict=Verdict.WARN, count=len(at), where=str(day), detail=detail)]
 
 
 def _compared(settings: BarsSettings, series: Series, symbol: str) -> list[Finding]:
-    """What a second source says of the same bars."""
+    """Findings of a comparison with the second source."""
     if settings.second_source is None:
         return []
     other = open_folder(settings.second_source, settings.interval, settings.timezone)
     if symbol not in other.symbols():
-        detail = f"{settings.second_source} has no bars of it to compare with; add them or leave --second-source out"
+        detail = f"has no bars of {symbol} to compare with; add them or leave --second-source out"
         return [
             Finding(
                 check=Check.SECOND_SOURCE, verdict=Verdict.WARN, count=0, where=settings.second_source, detail=detail

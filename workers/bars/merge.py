@@ -1,4 +1,4 @@
-"""Add new bars to stored ones: what is there stays, what is missing comes in, what the source has changed is named."""
+"""Merges new bars into stored ones and reports bars that the source has changed."""
 
 from dataclasses import replace
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from workers.bars.series import COLUMNS, Floats, Ints, Series
 
-# Stored prices went through one multiplication and one division.
+# A stored price was multiplied by a factor and divided by it again.
 SAME_RELATIVE = 1e-9
 PRICE_DECIMALS = 8
 
 
 def unadjusted(series: Series, factor: Floats) -> Series:
-    """Bars as their source had them, from stored ones and the factor of each."""
+    """Bars before adjustment, from stored bars and each bar's factor."""
     if (factor == 1).all():
         return series
     prices = {name: np.round(getattr(series, name) / factor, PRICE_DECIMALS) for name in COLUMNS if name != "volume"}
@@ -20,9 +20,9 @@ def unadjusted(series: Series, factor: Floats) -> Series:
 
 
 def merge(stored: Series, new: Series) -> tuple[Series, Ints]:
-    """All bars of both, sorted; where both have an instant the new bar counts.
+    """All bars of both, sorted; the new bar replaces the stored one of the same instant.
 
-    Returns the bars and the positions in `new` of those that differ from what was stored.
+    Returns the bars, and the positions in `new` of bars that differ from the stored ones.
     """
     at = np.searchsorted(stored.timestamp, new.timestamp)
     known = np.zeros(len(new), dtype=bool)

@@ -1,4 +1,4 @@
-"""What is wrong with one symbol's bars, and whether they may reach a model all the same."""
+"""Checks one symbol's bars and decides whether a model may use them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,25 +18,27 @@ from workers.bars.series import Ints, Series
 DAY_MINUTES = INTERVAL_MINUTES["1day"]
 MICROSECONDS_PER_MINUTE = 60 * 10**6
 
-# A stamp may be off by seconds; days may be few a week, minutes follow each other.
+# Timestamps may be off by seconds. Daily bars may have gaps of days; minutes of one session follow each other.
 SHORTEST_STEP = 0.9
 LONGEST_STEP, LONGEST_DAILY_STEP = 1.1, 5.0
-# Adjusted prices were multiplied and rounded, each on its own.
+# Adjusted prices were multiplied and rounded one by one.
 ORDER_TOLERANCE = 1e-6
-# A vendor's slips are one in thousands of bars; more mean that columns are mixed up.
+# A vendor has one error in thousands of bars; more of them mean that columns are mixed up.
 DISORDERED_SHARE = 0.01
-# A quiet stock repeats a price for a day or two, or for minutes; no longer than a week, or an hour.
+# An illiquid stock repeats a price for a few days or minutes, but not for a week or an hour.
 LONG_RUN_DAYS, LONG_RUN_BARS = 5, 60
-# Labels made of repeated bars are all alike.
+# Repeated bars make identical labels.
 STALE_SHARE = 0.2
-# The usual price band of a day is 20 %; whatever moves more is rare enough for a person to look at.
+# The usual daily price band is 20 %; larger moves are rare enough to be checked by hand.
 LARGE_GAP = 0.25
 NAMED_DAYS = 6
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What was found in one symbol's bars, and how they cover the calendar (None: it does not know all their days)."""
+    """Findings on one symbol's bars, and how they cover the calendar.
+
+    `sessions_expected` is None if the calendar does not cover all their days."""
 
     findings: list[Finding]
     gaps: tuple[Gap, ...]
@@ -46,9 +48,9 @@ class Assessment:
 def check(
     clean: CleanBars, *, symbol: str, interval: Interval, calendar: Calendar | None, actions: Sequence[Action]
 ) -> Assessment:
-    """Look at bars that are readable, in order, and adjusted for `actions` already; of no bars nothing is said.
+    """Check bars that are clean and already adjusted for `actions`; no bars have no findings.
 
-    Bars of another interval get that one finding: all else is measured by the interval.
+    Bars of another interval get that finding only, because all other checks depend on the interval.
     """
     series = clean.series
     spacing = _interval(clean, interval)
@@ -68,7 +70,7 @@ def check(
 
 
 def _interval(clean: CleanBars, interval: Interval) -> list[Finding]:
-    """The middle step between bars, of intraday bars within a session, against the interval."""
+    """Compare the median step between bars, for intraday bars within a session, with the interval."""
     series = clean.series
     steps = np.diff(series.timestamp) / MICROSECONDS_PER_MINUTE
     wanted = INTERVAL_MINUTES[interval]
@@ -92,16 +94,16 @@ def _interval(clean: CleanBars, interval: Interval) -> list[Finding]:
 
 def _ohlc_order(clean: CleanBars) -> list[Finding]:
     bars = clean.series
-    # A high below the low is beyond the open, or the low is.
+    # If the high is below the low, one of them is beyond the open.
     top, bottom = np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close)
     wrong = np.flatnonzero((bars.high < top * (1 - ORDER_TOLERANCE)) | (bars.low > bottom * (1 + ORDER_TOLERANCE)))
     if not len(wrong):
         return []
     row = wrong[0]
     detail = (
-        f"{_of(len(wrong), len(bars))} have a high or low that another price lies beyond, first open"
+        f"{_of(len(wrong), len(bars))} have a price above the high or below the low, the first with open"
         f" {bars.open[row]:.10g}, high {bars.high[row]:.10g}, low {bars.low[row]:.10g}, close {bars.close[row]:.10g};"
-        f" see that the columns are the right ones and correct the bars at the source"
+        f" check the order of the columns and correct the bars at the source"
     )
     verdict = _verdict(len(wrong) / len(bars) > DISORDERED_SHARE)
     return [_finding(Check.OHLC_ORDER, verdict, len(wrong), clean.locate(int(row)), detail)]
@@ -119,8 +121,8 @@ def _stale_run(clean: CleanBars, interval: Interval) -> list[Finding]:
     stale = int(np.sum(steps + 1))
     longest = int(np.argmax(steps))
     detail = (
-        f"{_of(stale, len(bars))} repeat the prices of the bar before, {least} or more on end, the longest run"
-        f" {steps[longest] + 1} bars from {_day(bars, starts[longest])}; fetch those days again, or leave them out"
+        f"{_of(stale, len(bars))} are in runs of {least} or more bars with the same prices, the longest run has"
+        f" {steps[longest] + 1} bars from {_day(bars, starts[longest])}; fetch those days again or leave them out"
     )
     verdict = _verdict(stale / len(bars) > STALE_SHARE)
     return [_finding(Check.STALE_RUN, verdict, stale, clean.locate(int(starts[0])), detail)]
@@ -135,19 +137,17 @@ def _zero_volume(clean: CleanBars, interval: Interval) -> list[Finding]:
     idle = int(np.sum(lengths))
     longest = int(np.argmax(lengths))
     if idle == len(bars):
-        detail = (
-            f"all {idle:,} bars have volume 0, as an index has; of anything else see that the column is the right one"
-        )
+        detail = f"all {idle:,} bars have volume 0, which is usual for an index only; otherwise check the volume column"
     else:
         detail = (
-            f"{_of(idle, len(bars))} lie in runs of {least} or more bars of volume 0, the longest run"
-            f" {lengths[longest]} bars from {_day(bars, starts[longest])}; see whether it was traded on those days"
+            f"{_of(idle, len(bars))} are in runs of {least} or more bars with volume 0, the longest run has"
+            f" {lengths[longest]} bars from {_day(bars, starts[longest])}; check whether it was traded on those days"
         )
     return [_finding(Check.ZERO_VOLUME, Verdict.WARN, idle, clean.locate(int(starts[0])), detail)]
 
 
 def _overnight_gap(series: Series, symbol: str, actions: Sequence[Action]) -> list[Finding]:
-    """Sessions that open far from the close before. What was adjusted for leaves none."""
+    """Sessions that open far from the previous close. Adjusted splits leave no such gap."""
     opens = np.flatnonzero(np.diff(series.session)) + 1
     ratios = series.open[opens] / series.close[opens - 1]
     large = np.abs(ratios - 1) > LARGE_GAP
@@ -160,22 +160,22 @@ def _overnight_gap(series: Series, symbol: str, actions: Sequence[Action]) -> li
 
 
 def _gap_line(series: Series, row: int, symbol: str, actions: Sequence[Action]) -> str:
-    """`2024-06-21 opens at 318 after 626.25 (factor 0.508: ...)`, in the brackets what a person can do."""
+    """`2024-06-21 opens at 318 after 626.25 (factor 0.508: ...)`; the brackets end with the next step."""
     day, before = day_of(series.session[row]), day_of(series.session[row - 1])
     ratio = float(series.open[row] / series.close[row - 1])
     recorded = [str(action) for action in actions if before < action.ex_date <= day]
     line = explain(ratio)
     if recorded:
-        hint = f"{' and '.join(recorded)} on record does not explain it, correct that line of --corporate-actions"
+        hint = f"{' and '.join(recorded)} in --corporate-actions does not explain it, correct that line"
     elif line:
-        hint = f'add "{symbol},{day},{line}" to --corporate-actions FILE if it is one'
+        hint = f'if it is a split, add "{symbol},{day},{line}" to --corporate-actions FILE'
     else:
-        hint = "no simple split, compare with another source"
+        hint = "not a simple split, compare with another source"
     return f"{day} opens at {series.open[row]:.10g} after {series.close[row - 1]:.10g} (factor {ratio:.3g}: {hint})"
 
 
 def _runs(flags: NDArray[np.bool_], least: int) -> tuple[Ints, Ints]:
-    """First positions and lengths of the runs of at least `least` true flags."""
+    """First positions and lengths of runs of at least `least` true flags."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     starts, lengths = edges[::2], edges[1::2] - edges[::2]
     return starts[lengths >= least], lengths[lengths >= least]

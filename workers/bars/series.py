@@ -14,7 +14,7 @@ COLUMNS = ("open", "high", "low", "close", "volume")
 
 @dataclass(frozen=True)
 class Series:
-    """Bars sorted by time, one value a bar in each array.
+    """Bars sorted by time, one value per bar in each array.
 
     `timestamp` is microseconds since 1970 in UTC; `session` is the exchange-local day as days since 1970.
     """
@@ -35,7 +35,7 @@ class Series:
         return Series(self.timestamp[:bars], self.session[:bars], *(getattr(self, name)[:bars] for name in COLUMNS))
 
     def digest(self, bars: int) -> str:
-        """SHA-256 of the first `bars` bars: timestamp, session, then each column, as little-endian arrays."""
+        """SHA-256, as hex, of the first `bars` bars: timestamp, session, then each column, as little-endian arrays."""
         digest = hashlib.sha256()
         for values in (self.timestamp, self.session):
             digest.update(values[:bars].astype("<i8").tobytes())

@@ -1,4 +1,4 @@
-"""How a symbol's bars match its exchange's calendar: sessions and minutes that lack, and those that should not be."""
+"""Compares a symbol's bars with its exchange's calendar: missing and unexpected sessions and minutes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +9,17 @@ from workers.bars.calendar import Calendar, Hours, day_number, day_of
 from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Floats, Ints, Series
 
-# A day may be lost to a halt; a fifth of them makes steps of two days pass for steps of one.
+# A halt may cost a day. If a fifth of the days is missing, many daily returns are two-day returns.
 MISSING_SHARE = 0.2
-# An illiquid minute here and there has no trade; half a session without bars is another session.
+# A few minutes of an illiquid stock have no trade. If half of them is missing, the session is another one.
 FEW_MINUTES, TOO_FEW_MINUTES = 0.95, 0.5
 NAMED = 3
 
 
 def missing_sessions(series: Series, calendar: Calendar) -> tuple[list[Finding], tuple[Gap, ...], int | None]:
-    """Sessions between the first and last bar that have none, in gaps, and how many sessions there should be.
+    """Sessions without a bar between the first and last bar, the gaps they form, and the expected number of sessions.
 
-    That number is None where the calendar does not know all of the days.
+    That number is None if the calendar does not cover all the days.
     """
     first, last = day_of(series.session[0]), day_of(series.session[-1])
     expected = calendar.sessions(first, last)
@@ -31,14 +31,14 @@ def missing_sessions(series: Series, calendar: Calendar) -> tuple[list[Finding],
     named = [f"{gap.first}" + (f" to {gap.last}" if gap.sessions > 1 else "") for gap in gaps]
     detail = (
         f"{len(lacking):,} of {len(expected):,} sessions of {calendar.name} have no bar: {_some(named)};"
-        f" fetch those days again if they were traded"
+        f" fetch those days again if there was trading"
     )
     verdict = Verdict.REJECT if len(lacking) / len(expected) > MISSING_SHARE else Verdict.WARN
     return [_finding(Check.MISSING_SESSION, verdict, len(lacking), gaps[0].first, detail)], gaps, known
 
 
 def _gaps(expected: Ints, lacking: Ints) -> tuple[Gap, ...]:
-    """The missing positions of `expected`, grouped where they follow each other."""
+    """The missing positions of `expected`, consecutive ones grouped."""
     groups = np.split(lacking, np.flatnonzero(np.diff(lacking) > 1) + 1)
     return tuple(
         Gap(first=day_of(expected[group[0]]), last=day_of(expected[group[-1]]), sessions=len(group)) for group in groups
@@ -46,7 +46,7 @@ def _gaps(expected: Ints, lacking: Ints) -> tuple[Gap, ...]:
 
 
 def unexpected_sessions(series: Series, calendar: Calendar) -> list[Finding]:
-    """Days that have bars and that the calendar knows as days without a session."""
+    """Days with bars on which, by the calendar, there was no session."""
     days = _days(series)
     known = (days >= day_number(calendar.first)) & (days <= day_number(calendar.last))
     extra = days[known & ~np.isin(days, calendar.days)]
@@ -54,59 +54,59 @@ def unexpected_sessions(series: Series, calendar: Calendar) -> list[Finding]:
         return []
     named = _some([str(day_of(day)) for day in extra])
     detail = (
-        f"{len(extra):,} of {len(days):,} days with bars are no sessions of {calendar.name}: {named};"
-        f" see that --calendar and --timezone are the exchange's"
+        f"{len(extra):,} of {len(days):,} days with bars are not sessions of {calendar.name}: {named};"
+        f" check that --calendar and --timezone are those of the exchange"
     )
     return [_finding(Check.UNEXPECTED_SESSION, Verdict.WARN, len(extra), day_of(extra[0]), detail)]
 
 
 def session_minutes(series: Series, calendar: Calendar, minutes: int) -> list[Finding]:
-    """The mean share of a session's bars of `minutes` minutes that are there, over sessions that have any bar."""
+    """Check how many of its bars of `minutes` minutes a session has, on average over sessions with any bar."""
     share, sessions = _shares(series, calendar.regular, minutes)
     if not len(share) or share.mean() >= FEW_MINUTES:
         return []
     worst, low = int(np.argmin(share)), int(np.sum(share < FEW_MINUTES))
     day = day_of(sessions[worst])
     detail = (
-        f"a session of {calendar.name} has {share.mean():.1%} of its {minutes}-minute bars on average, {day} the"
-        f" fewest with {share[worst]:.1%}; fetch again what is below {FEW_MINUTES:.0%}, days: {low:,}"
+        f"sessions of {calendar.name} have {share.mean():.1%} of their {minutes}-minute bars on average, {day} the"
+        f" fewest with {share[worst]:.1%}; fetch the {low:,} days below {FEW_MINUTES:.0%} again"
     )
     verdict = Verdict.REJECT if share.mean() < TOO_FEW_MINUTES else Verdict.WARN
     return [_finding(Check.SESSION_MINUTES, verdict, low, day, detail)]
 
 
 def _shares(series: Series, hours: Hours, minutes: int) -> tuple[Floats, Ints]:
-    """The share of bars that is there and the day, of each session of sure hours that has any bar."""
+    """The share of its bars that each session of known hours has, and its day; sessions without bars are left out."""
     at, inside = _placed(series, hours)
     bars = np.bincount(at[inside], minlength=len(hours.session))
-    # A day whose bars all lie in the session of the next, as futures' evenings do, owes none of its own.
+    # If all bars of a day belong to the next session, as with futures' evenings, none are expected of the day itself.
     seen = (bars > 0) | np.isin(hours.session, series.session[~inside])
     expected = np.ceil(hours.minutes[seen] / minutes)
     return np.minimum(bars[seen] / expected, 1.0), hours.session[seen]
 
 
 def _placed(series: Series, hours: Hours) -> tuple[Ints, NDArray[np.bool_]]:
-    """The session that opened last before each bar, and whether it was still open (a session may begin the eve)."""
+    """The last session that opened before each bar, and whether it was open. It may open on the eve."""
     at = np.searchsorted(hours.open, series.timestamp, side="right") - 1
     return at, (at >= 0) & (series.timestamp < hours.close[at])
 
 
 def outside_session(clean: CleanBars, calendar: Calendar) -> list[Finding]:
-    """Bars of days with sure hours that are stamped before the open, or at the close or after."""
+    """Bars of days with known hours whose timestamp is before the open, at the close or after it."""
     series = clean.series
     _, inside = _placed(series, calendar.regular)
     rows = np.flatnonzero(~inside & np.isin(series.session, calendar.regular.session))
     if not len(rows):
         return []
     detail = (
-        f"{len(rows):,} of {len(series):,} bars lie outside of {calendar.name}'s hours; see that --timezone is the"
-        f" exchange's and that bars are stamped by their start, or leave these bars out"
+        f"{len(rows):,} of {len(series):,} bars are outside {calendar.name}'s hours; check that --timezone is the"
+        f" exchange's and that a bar's timestamp is its start, or leave these bars out"
     )
     return [_finding(Check.OUTSIDE_SESSION, Verdict.WARN, len(rows), clean.locate(int(rows[0])), detail)]
 
 
 def _days(series: Series) -> Ints:
-    """Each session once; they are in order already."""
+    """Each session once, in order."""
     return series.session[np.flatnonzero(np.append(len(series) > 0, np.diff(series.session) != 0))]
 
 

@@ -1,4 +1,4 @@
-"""The bar store: one Parquet file a symbol, its bytes a function of its bars, read once a process."""
+"""The bar store: one Parquet file per symbol, whose bytes depend on its bars only; read once per process."""
 
 import hashlib
 import io
@@ -19,18 +19,18 @@ from workers.bars.series import COLUMNS, Floats, Ints, Series
 CACHED_SYMBOLS = 64
 FLOAT = pa.float64()
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
-SPECIAL_SHARE = 0.05  # a weekday with fewer of the sessions is one of special sessions alone
+SPECIAL_SHARE = 0.05  # a weekday with a smaller share of the sessions has special sessions only
 
 
 def encode(table: pa.Table) -> bytes:
-    """Parquet bytes of a bars table; equal tables give equal bytes under one pyarrow version."""
+    """Parquet bytes of a table of bars; equal tables give equal bytes with the same version of pyarrow."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
 
 
 def usual_days(session: Ints) -> tuple[tuple[int, ...], tuple[date, ...]]:
-    """Weekdays (0 is Monday) of nearly all sessions, and the sessions on other days. `session`: one value a bar."""
+    """Weekdays (0 is Monday) of nearly all sessions, and sessions on other days; `session` has one value per bar."""
     days = np.unique(session)
     weekday = (days + EPOCH_WEEKDAY) % 7
     counts = np.bincount(weekday, minlength=7)
@@ -40,18 +40,20 @@ def usual_days(session: Ints) -> tuple[tuple[int, ...], tuple[date, ...]]:
 
 @lru_cache(maxsize=CACHED_SYMBOLS)
 def load(path: Path, sha256: str) -> Series:
-    """Bars of a stored file; DataError if it is missing or not the bytes that `sha256` names."""
+    """Bars of a stored file; DataError if it is missing or its SHA-256 is not `sha256`."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path} is missing; run again without --skip-fetch") from None
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(f"{path} is not what the run began with (another ingestion replaced it); start a new run")
+        raise DataError(
+            f"{path} has changed since the run began, because another ingestion replaced it; start a new run"
+        )
     return decode(content)[0]
 
 
 def read(path: Path) -> tuple[Series, Floats] | None:
-    """Stored bars and the factor that each was adjusted by; None if nothing is stored. DataError if unreadable."""
+    """Stored bars and each bar's adjustment factor; None if nothing is stored, DataError if the file is unreadable."""
     try:
         return decode(path.read_bytes())
     except FileNotFoundError:
@@ -61,8 +63,8 @@ def read(path: Path) -> tuple[Series, Floats] | None:
 
 
 def decode(content: bytes) -> tuple[Series, Floats]:
-    """Bars of a stored file's bytes, and the factor that each was adjusted by."""
-    # One file by itself: read_table opens a data set, which takes twice as long.
+    """Bars of a stored file's bytes, and each bar's adjustment factor."""
+    # Not read_table: it opens a data set, which takes twice as long.
     table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     series = Series(
         timestamp=values(table["timestamp"], pa.int64()),
@@ -73,9 +75,9 @@ def decode(content: bytes) -> tuple[Series, Floats]:
 
 
 def values(column: pa.ChunkedArray, kind: pa.DataType = FLOAT) -> NDArray[Any]:
-    """A column, no value missing, as numbers of its own width, as they lie in memory.
+    """A column without missing values as an array of its own type, without a copy.
 
-    pyarrow's own way to numpy loads pandas, which takes longer than to read a hundred symbols.
+    pyarrow's own conversion loads pandas, which takes longer than reading a hundred symbols.
     """
     chunks = [np.from_dlpack(chunk.view(kind)) for chunk in column.chunks]
     return chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0, kind.to_pandas_dtype()), *chunks])

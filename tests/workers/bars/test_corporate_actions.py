@@ -57,8 +57,8 @@ def test_a_header_alone_means_no_actions(tmp_path: Path) -> None:
     ("line", "said"),
     [
         ("../etc,2024-06-21,split,2:1", "'../etc'"),
-        ("TCS,21-06-2024,split,2:1", "'21-06-2024' is not a day as YYYY-MM-DD"),
-        ("TCS,20240621,split,2:1", "'20240621' is not a day as YYYY-MM-DD"),
+        ("TCS,21-06-2024,split,2:1", "'21-06-2024' is not a date; write YYYY-MM-DD"),
+        ("TCS,20240621,split,2:1", "'20240621' is not a date; write YYYY-MM-DD"),
         ("TCS,2024-06-31,split,2:1", "'2024-06-31'"),
         ("TCS,2024-06-21,dividend,2:1", "'dividend' is not one of split, bonus"),
         ("TCS,2024-06-21,split,2", "'2' is not NEW:OLD"),
@@ -67,7 +67,7 @@ def test_a_header_alone_means_no_actions(tmp_path: Path) -> None:
         ("TCS,2024-06-21,bonus,1.5:1", "'1.5:1' is not EXTRA:HELD"),
         ("TCS,2024-06-21,split,1:1", "changes nothing"),
         ("TCS,2024-06-21,split", "has 3 cells, the header has 4"),
-        ("TCS,2024-01-01,split,5:1", "actions.csv line 3; keep one"),
+        ("TCS,2024-01-01,split,5:1", "actions.csv line 3 already has a split of TCS on that day"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, said: str) -> None:

@@ -278,7 +278,7 @@ def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
     """Two columns that both claim to be the close are refused."""
     path = written(tmp_path, [[*row, "1"] for row in rows()], [*HEADER, "Close"])
     finding = only(read(tmp_path), Check.UNREADABLE)
-    assert (finding.where, finding.detail) == (f"{path} line 1", "column close is there twice; keep one")
+    assert (finding.where, finding.detail) == (f"{path} line 1", "column close appears twice; keep one")
 
 
 def test_a_time_that_the_clocks_show_twice_is_named(tmp_path: Path) -> None:

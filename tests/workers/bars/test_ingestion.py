@@ -134,7 +134,7 @@ def a_run(data: Path, *windows: Window) -> None:
     write_model(layout.manifest, manifest)
 
 
-def test_a_changed_past_bar_is_named_with_the_windows_it_touches(tmp_path: Path) -> None:
+def test_a_changed_past_bar_is_named_with_the_windows_it_affects(tmp_path: Path) -> None:
     """A vendor's correction is stored, and said: which bar, from what to what, and which windows know it."""
     data = tmp_path / "data"
     take(source(tmp_path / "old", lines()), data)
@@ -155,7 +155,7 @@ def test_a_changed_past_bar_is_named_with_the_windows_it_touches(tmp_path: Path)
         str(day),
     )
     assert f"close from {cells[4]} to {float(cells[4]) + 0.5:g}" in finding.detail
-    assert f"touches 1 window of stored runs (night: {late.label})" in finding.detail
+    assert f"1 window of a stored run is affected (night: {late.label})" in finding.detail
     assert series(data).close[100] == float(cells[4]) + 0.5
 
 

@@ -254,5 +254,5 @@ def test_a_list_of_symbols_beside_the_bars_is_passed_over(tmp_path: Path) -> Non
     assert name == "TCS" and other.startswith("events.csv (column ")
     assert source.read("TCS").findings == []
     (tmp_path / "TCS.csv").unlink()
-    with pytest.raises(RequestError, match=r"holds no bars: events\.csv \(column .* missing"):
+    with pytest.raises(RequestError, match=r"contains no bars: events\.csv \(column .* missing"):
         source.symbols()

@@ -156,7 +156,7 @@ def test_one_percent_of_disorder_is_the_limit(wrong: int, verdict: Verdict) -> N
 
 @pytest.mark.parametrize(("length", "found"), [(4, False), (5, True)])
 def test_five_equal_days_are_stale(length: int, found: bool) -> None:
-    """Five days on end with the same four prices are named from the first; four are not."""
+    """Five days in a row with the same four prices are one run; four are not."""
     findings = assess(repeated(daily_walk(400), 30, 30 + length)).findings
     assert [finding.check for finding in findings] == [Check.STALE_RUN] * found
     if found:
@@ -165,7 +165,7 @@ def test_five_equal_days_are_stale(length: int, found: bool) -> None:
 
 @pytest.mark.parametrize(("length", "found"), [(59, False), (60, True)])
 def test_an_hour_of_equal_minutes_is_stale(length: int, found: bool) -> None:
-    """Quiet minutes are common; sixty on end are not."""
+    """Single minutes without a price change are common; sixty in a row are not."""
     series = minutely(date(2024, 1, 1), date(2024, 1, 5))
     findings = assess(repeated(series, 100, 100 + length), "1minute").findings
     assert [(finding.check, finding.count) for finding in findings] == [(Check.STALE_RUN, 60)] * found
@@ -187,7 +187,7 @@ def test_a_fifth_of_stale_bars_is_the_limit(runs: int, verdict: Verdict) -> None
         series = repeated(series, 10 * run, 10 * run + 5)
     finding = only(assess(series).findings, Check.STALE_RUN)
     assert (finding.verdict, finding.count, finding.where) == (verdict, 5 * runs, "bars.csv line 2")
-    assert f"the longest run 5 bars from {day_of(series.session[0])}" in finding.detail
+    assert f"the longest run has 5 bars from {day_of(series.session[0])}" in finding.detail
 
 
 @given(st.integers(0, 390), st.integers(1, 60))
@@ -210,7 +210,7 @@ def test_zero_volume_only_warns() -> None:
     assert (some.verdict, some.count, some.where) == (Verdict.WARN, 170, "bars.csv line 32")
     every = only(assess(idle(daily_walk(400), 0, 400)).findings, Check.ZERO_VOLUME)
     assert (every.verdict, every.count) == (Verdict.WARN, 400)
-    assert "as an index has" in every.detail and "as an index has" not in some.detail
+    assert "usual for an index" in every.detail and "usual for an index" not in some.detail
 
 
 # --- OVERNIGHT_GAP
@@ -247,16 +247,17 @@ def test_a_record_that_does_not_fit_is_named() -> None:
     wrong = (Action(day, "split", 2, 1),)
     series, _ = adjusted(split_on(daily(*SPAN), day, 1 / 10), wrong)
     finding = only(assess(series, actions=wrong).findings, Check.OVERNIGHT_GAP)
-    assert "split,2:1 on record does not explain it" in finding.detail and "add" not in finding.detail
+    assert "split,2:1 in --corporate-actions does not explain it" in finding.detail and "add" not in finding.detail
 
 
 def test_a_record_in_a_hole_counts_for_the_next_session() -> None:
-    """An action between two sessions with bars is on record for the gap between them."""
+    """An action between two sessions with bars applies to the gap between them."""
     day = date(2024, 6, 19)
     series = split_on(daily(*SPAN), day, 1 / 10)
     series = keep(series, (series.session < day_number(day)) | (series.session > day_number(date(2024, 6, 20))))
     actions = (Action(day, "split", 10, 1),)
-    assert "split,10:1 on record" in only(assess(series, actions=actions).findings, Check.OVERNIGHT_GAP).detail
+    finding = only(assess(series, actions=actions).findings, Check.OVERNIGHT_GAP)
+    assert "split,10:1 in --corporate-actions" in finding.detail
     assert assess(adjusted(series, actions)[0], actions=actions).findings == []
 
 
@@ -282,7 +283,7 @@ def test_many_gaps_are_counted_and_six_named() -> None:
     finding = only(assess(series).findings, Check.OVERNIGHT_GAP)
     assert finding.count == 10 and finding.detail.endswith("; and 4 more")
     assert finding.detail.count(" opens at ") == 6
-    assert "no simple split, compare with another source" in finding.detail
+    assert "not a simple split, compare with another source" in finding.detail
 
 
 def test_all_findings_of_one_series_come_together() -> None:

@@ -100,7 +100,7 @@ def test_days_that_differ_are_counted_and_the_first_named() -> None:
     day = str(day_of(series.session[70]))
     here = series.close[70] / series.close[69] - 1
     assert (finding.verdict, finding.count, finding.where) == (Verdict.WARN, 2, day)
-    assert f"{day} {here:+.2%} here and {1.2 * (1 + here) - 1:+.2%} there" in finding.detail
+    assert f"{day} with {here:+.2%} here and {1.2 * (1 + here) - 1:+.2%} there" in finding.detail
 
 
 @pytest.mark.parametrize(("by", "found"), [(0.005, False), (0.02, True)])

@@ -28,7 +28,7 @@ def numbers(*days: date) -> Ints:
 
 
 def test_missing_sessions_are_grouped_by_the_calendar() -> None:
-    """Sessions on end are one gap across weekends and holidays; a special session counts as any other."""
+    """Consecutive sessions are one gap across weekends and holidays; a special session counts as any other."""
     series = daily(*SPAN)
     lost = numbers(date(2024, 1, 20), date(2024, 1, 25), date(2024, 1, 29), date(2024, 3, 2))
     found = assess(keep(series, ~np.isin(series.session, lost)), calendar=NSE)
@@ -114,7 +114,7 @@ def test_another_exchange_is_seen_at_once() -> None:
     ("kept", "verdict"), [(0.96, None), (0.94, Verdict.WARN), (0.52, Verdict.WARN), (0.48, Verdict.REJECT)]
 )
 def test_minutes_that_lack_are_measured(kept: float, verdict: Verdict | None) -> None:
-    """Below 95 % of a session's minutes on average a person should look, below half nothing may be trained."""
+    """Below 95 % of a session's minutes on average is a warning, below half a rejection."""
     rows = np.arange(len(MINUTES)) % 100 < 100 * kept
     rows[: 375 * 2] = True
     rows[375:400] = False
@@ -131,7 +131,7 @@ def test_minutes_that_lack_are_measured(kept: float, verdict: Verdict | None) ->
     worst = day_of(np.unique(MINUTES.session)[np.argmin(share)])
     finding = only(findings, Check.SESSION_MINUTES)
     assert (finding.verdict, finding.where, finding.count) == (verdict, str(worst), np.sum(share < 0.95))
-    assert f"{share.mean():.1%} of its 1-minute bars on average, {worst} the fewest with" in finding.detail
+    assert f"{share.mean():.1%} of their 1-minute bars on average, {worst} the fewest with" in finding.detail
 
 
 def test_minutes_are_counted_only_of_sessions_that_have_bars() -> None:

@@ -1,4 +1,4 @@
-"""A vendor's replies kept on disk until a symbol is stored, so that a killed ingest asks for nothing twice."""
+"""A vendor's replies on disk, kept until a symbol is stored, so that a killed ingest requests nothing twice."""
 
 import io
 from collections.abc import Sequence
@@ -13,23 +13,24 @@ from schemas.files.atomic import write_atomic
 
 DAY = timedelta(days=1)
 
-# A row as the vendor wrote it, one text a column.
+# A row as the vendor wrote it: text by column.
 Row = dict[str, str | None]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one request asks for: the days from `first` to `last`, both included."""
+    """The days of one request, from `first` to `last`, both included."""
 
     first: date
     last: date
 
     @property
     def days(self) -> int:
+        """How many calendar days it spans."""
         return (self.last - self.first).days + 1
 
     def halves(self) -> tuple["Chunk", "Chunk"]:
-        """Both parts of a chunk of two days or more."""
+        """The two parts of a chunk of at least two days."""
         middle = self.first + DAY * (self.days // 2)
         return Chunk(self.first, middle - DAY), Chunk(middle, self.last)
 
@@ -38,7 +39,7 @@ class Chunk:
 
 
 def tile(spans: Sequence[tuple[date, date]], days: int) -> list[Chunk]:
-    """Chunks of at most `days` days that hold every day of every span once; spans that lie close together share one."""
+    """Chunks of at most `days` days that cover every day of every span once. Close spans share a chunk."""
     chunks: list[Chunk] = []
     for first, last in sorted(spans):
         if chunks:
@@ -54,13 +55,13 @@ def tile(spans: Sequence[tuple[date, date]], days: int) -> list[Chunk]:
 
 @dataclass(frozen=True)
 class ChunkStore:
-    """One Parquet file a chunk, named by symbol, interval and days; written whole or not at all."""
+    """One Parquet file per chunk, named by symbol, interval and days; written completely or not at all."""
 
     folder: Path
     columns: tuple[str, ...]
 
     def read(self, symbol: str, interval: str, chunk: Chunk) -> list[Row] | None:
-        """The rows stored; None if the chunk was not fetched yet, or its file is damaged."""
+        """The stored rows; None if the chunk was not fetched yet, or its file is damaged."""
         path = self._path(symbol, interval, chunk)
         if not path.is_file():
             return None
@@ -71,7 +72,7 @@ class ChunkStore:
         return rows
 
     def write(self, symbol: str, interval: str, chunk: Chunk, rows: list[Row]) -> None:
-        """Keep a chunk's rows, of which there may be none."""
+        """Store a chunk's rows, which may be none."""
         schema = pa.schema([(name, pa.string()) for name in self.columns])
         content = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, schema), content)

@@ -1,4 +1,4 @@
-"""Breeze's credentials: where they come from, and how every form of them is kept out of what people and files see."""
+"""Breeze's credentials: where they are read from, and how every form of them is kept out of output and files."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ LONGEST_CELL = 100
 
 @dataclass(frozen=True)
 class Credentials:
-    """What Breeze asks for. `origin` says where the session token came from; nothing else of it is ever shown."""
+    """What a login needs. `origin` is where the session token came from, the only field that may be shown."""
 
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
@@ -29,7 +29,7 @@ class Credentials:
 
     @classmethod
     def load(cls, secrets_file: Path | None) -> "Credentials":
-        """From a file of KEY=VALUE lines, else from the environment; RequestError names what is missing."""
+        """Read a file of KEY=VALUE lines, else the environment; RequestError names what is missing."""
         held = {name: os.environ.get(name, "").strip() for name in NAMES}
         from_file = read_secrets(secrets_file) if secrets_file else {}
         origin = str(secrets_file) if from_file.get(SESSION_TOKEN) else "the environment"
@@ -45,11 +45,13 @@ class Credentials:
 
 
 def read_secrets(path: Path) -> dict[str, str]:
-    """The KEY=VALUE lines of a file that only its owner can read; RequestError otherwise, quoting none of it."""
+    """The KEY=VALUE lines of a file that only its owner can read; RequestError, which quotes nothing, otherwise."""
     try:
         with path.open(encoding="utf-8") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                raise RequestError(f"secrets file {path} can be read by others than its owner; run: chmod 600 {path}")
+                raise RequestError(
+                    f"secrets file {path} can be read by other users than its owner; run: chmod 600 {path}"
+                )
             lines = file.read().splitlines()
     except UnicodeDecodeError:
         raise RequestError(f"secrets file {path} is not UTF-8 text; write it as KEY=VALUE lines") from None
@@ -66,7 +68,9 @@ def _pairs(lines: list[str], path: Path) -> dict[str, str]:
             continue
         key, separator, value = text.partition("=")
         if not separator:
-            raise RequestError(f"secrets file {path} line {number} is not KEY=VALUE; mend it, or start it with #")
+            raise RequestError(
+                f"secrets file {path} line {number} is not KEY=VALUE; correct it, or make it a comment with #"
+            )
         pairs[key.strip()] = _unquoted(value.strip())
     return pairs
 
@@ -77,14 +81,14 @@ def _unquoted(value: str) -> str:
 
 
 class Scrubber:
-    """Replaces every secret, however encoded, by `***`. Holds the secrets themselves, so it shows nothing of itself."""
+    """Replaces every secret, in every encoding, by `***`. It holds the secrets, so its repr shows nothing."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._forms: set[str] = set()
         self.learn(*secrets)
 
     def learn(self, *secrets: str) -> None:
-        """Further secrets, such as the session key that a login hands out."""
+        """Add secrets, such as the session key that a login returns."""
         self._forms.update(form for secret in secrets if secret for form in _forms(secret))
         longest_first = sorted(self._forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)", re.IGNORECASE)
@@ -93,7 +97,7 @@ class Scrubber:
         return self._pattern.sub(MASK, str(text))
 
     def within(self, row: Mapping[str, object]) -> dict[str, str | None]:
-        """A reply's row as text without secrets; numbers stay as they are written in JSON."""
+        """A reply's row as text without secrets; numbers keep their JSON form."""
         return {str(name): None if value is None else self._cell(value) for name, value in row.items()}
 
     def _cell(self, value: object) -> str:

@@ -1,4 +1,4 @@
-"""Bars from ICICI Direct's Breeze: fetched in chunks below its cap, retried with care, resumable after any death."""
+"""Bars from ICICI Direct's Breeze, fetched in chunks below its limit per reply; a killed ingest can be continued."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ SPARE_CANDLES = 20
 
 TRIES = 5
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 30.0
-# Of all that the server asks to wait for one request.
+# The longest total wait that the server may ask for, per request.
 LONGEST_RETRY_AFTER_S = 300.0
 
 EPOCH = date(1970, 1, 1)
@@ -86,12 +86,12 @@ class Breeze(Source):
         raise failed
 
     def read(self, symbol: str) -> RawBars:
-        """All candles of the spans; a symbol without code or candles has no rows and one finding that says so."""
+        """All candles of the spans; a symbol without code or candles has no rows and one finding with the reason."""
         if not self._chunks:
-            return _no_rows(symbol, Check.NO_BARS, "no day was asked for; give a start date that is not after today")
+            return _no_rows(symbol, Check.NO_BARS, "no day was requested; give a start date that is not after today")
         isec = self._codes().get(symbol)
         if isec is None:
-            step = "check its spelling against NSE's list, or leave it out"
+            step = "check its spelling in NSE's list, or leave it out"
             return _no_rows(symbol, Check.MISSING_MAPPING, f"{symbol} is not in Breeze's security master; {step}")
         gathered = _Gathered(symbol, self.timezone)
         for chunk in self._chunks:
@@ -111,7 +111,7 @@ class Breeze(Source):
         return self._ask(self._client.codes, acquire=lambda: None)
 
     def _fetched(self, symbol: str, isec: str, chunk: Chunk) -> list[tuple[Chunk, list[Row]]]:
-        """A chunk's rows; where its reply was full those of its parts, as a full reply lacks what came after."""
+        """A chunk's rows. If its reply was full, later candles were cut off, and both halves are fetched instead."""
         rows = self._store.read(symbol, self._interval, chunk)
         if rows is None:
             rows = self._request(isec, chunk)
@@ -121,8 +121,8 @@ class Breeze(Source):
             return [(chunk, rows)]
         if chunk.days == 1:
             raise DataError(
-                f"Breeze sent {len(rows)} {self._interval} candles of {symbol} for {chunk.first} alone, as many as it"
-                " ever sends, so some may be missing; use a longer interval"
+                f"Breeze sent {len(rows)} {self._interval} candles of {symbol} for {chunk.first} alone, which is its"
+                " limit per reply, so some may be missing; use a longer interval"
             )
         return [found for half in chunk.halves() for found in self._fetched(symbol, isec, half)]
 
@@ -133,7 +133,7 @@ class Breeze(Source):
         return [{TIME: row.get(TIME) or row.get(OTHER_TIME), **{c: row.get(c) for c in COLUMNS}} for row in candles]
 
     def _ask(self, call: Callable[[], T], *, acquire: Callable[[], object] | None = None) -> T:
-        """What `call` returns, in its turn; made again after a random wait that may double each time."""
+        """Wait for a turn and return `call()`; retry after Unavailable, with random waits that may double."""
         tries, asked_s = 0, 0.0
         while True:
             (acquire or self._acquire)()
@@ -147,15 +147,15 @@ class Breeze(Source):
                 raise
             asked_s += last.wait_s
             if tries == TRIES or asked_s > LONGEST_RETRY_AFTER_S:
-                asked = f"; it asks to wait {last.wait_s:.0f} s" if tries < TRIES else ""
+                asked = f"; the server asks to wait {last.wait_s:.0f} s" if tries < TRIES else ""
                 raise type(last)(f"{last}{asked} (try {tries} of {TRIES})")
             wait_s = backoff_s(tries, last.wait_s)
-            logger.info("%s (try %d of %d, the next in %.0f s)", last, tries, TRIES, wait_s)
+            logger.info("%s (try %d of %d, next try in %.0f s)", last, tries, TRIES, wait_s)
             self._sleep(wait_s)
 
 
 class _Gathered:
-    """Rows of one symbol, chunk by chunk: good ones as arrays, bad ones as faults."""
+    """Collects one symbol's rows, chunk by chunk: readable ones as arrays, the others as faults."""
 
     def __init__(self, symbol: str, timezone: str) -> None:
         self._symbol, self._timezone = symbol, timezone
@@ -164,7 +164,7 @@ class _Gathered:
         self._values: list[list[float]] = []
 
     def add(self, chunk: Chunk, rows: list[Row]) -> None:
-        """Take the rows of a chunk's own days; others were not asked for."""
+        """Take the rows of a chunk's days; rows of other days were not requested."""
         instants, unreadable = from_text(pa.array([row[TIME] for row in rows], pa.string()), self._timezone)
         days = local_days(instants, self._timezone)
         good = []
@@ -188,6 +188,7 @@ class _Gathered:
         return not bad
 
     def bars(self) -> RawBars:
+        """All readable rows, and the findings on the others."""
         times = np.concatenate(self._times)
         table = np.array(self._values, dtype=np.float64).reshape(-1, len(COLUMNS))
         values = {name: np.ascontiguousarray(table[:, place]) for place, name in enumerate(COLUMNS)}
@@ -199,23 +200,23 @@ class _Gathered:
 
 
 def today(timezone: str) -> date:
-    """The day that it is at the exchange."""
+    """The current date at the exchange."""
     return datetime.now(ZoneInfo(timezone)).date()
 
 
 def days_per_chunk(interval: Interval) -> int:
-    """Calendar days of which each may be a session without a reply getting full."""
+    """Calendar days per request; even if each is a session, the reply stays below the limit."""
     return (MOST_CANDLES - SPARE_CANDLES) // most_bars_per_session(interval)
 
 
 def backoff_s(tries: int, asked_s: float) -> float:
-    """Seconds to wait after so many tries: what the server asked for, and anything up to a limit that doubles."""
+    """Seconds to wait after `tries` tries: what the server asked for, plus a random part below a limit that doubles."""
     return asked_s + random.uniform(0, min(FIRST_BACKOFF_S * 2 ** (tries - 1), LONGEST_BACKOFF_S))
 
 
 @lru_cache(maxsize=1)
 def _client(credentials: Credentials, url: str, _today: date) -> Client:
-    """This process's login, one a day, as sessions end at midnight."""
+    """The login of this process, one per day because sessions end at midnight."""
     return Client(credentials, url)
 
 

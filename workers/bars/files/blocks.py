@@ -1,4 +1,4 @@
-"""CSV files as blocks of whole lines, so that one of any size is never held whole and a fault stays in its block."""
+"""CSV files as blocks of complete lines: a file of any size needs little memory, and a fault stays in its block."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -13,16 +13,16 @@ from schemas.contract.errors import DataError
 from workers.bars.series import COLUMNS
 
 BLOCK_BYTES = 16 << 20
-# A cell with a line break in it is kept in one block if it ends within so many lines.
+# A cell that contains line breaks stays in one block if it ends within so many lines.
 CELL_LINES = 1000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class Block:
-    """Lines of a file: `header` is the file's first, `body` whole ones, each with its break, blank ones only inside.
+    """Lines of a file. `header` is the file's first line; `body` is complete lines without blank ones at its ends.
 
-    `first` is the number, from 1, of the first line of `body` in its file; `lines` is how many there are.
+    `first` is the number, from 1, of the first line of `body` in its file; `lines` is how many lines `body` has.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class Block:
     lines: int
 
     def halves(self) -> list["Block"]:
-        """The block as two, if there is a line to cut at and no cell could be cut."""
+        """The block in two parts; empty if there is no line to cut at, or a quoted cell might be cut."""
         cut = self.body.find(b"\n", len(self.body) // 2) + 1
         if not 0 < cut < len(self.body) or b'"' in self.body:
             return []
@@ -44,7 +44,7 @@ class Block:
 
 
 def file_blocks(path: Path) -> Iterator[Block]:
-    """All of a file; OSError if it cannot be read, DataError if it is empty."""
+    """All blocks of a file; OSError if it cannot be read, DataError if it is empty."""
     with path.open("rb", buffering=1 << 16) as file:
         header, line = _header(file)
         if not header:
@@ -58,20 +58,20 @@ def file_blocks(path: Path) -> Iterator[Block]:
 
 
 def count_lines(text: bytes) -> int:
-    """How many lines end in a line feed, and one more if the last has none."""
+    """How many lines a text has; the last may lack its line feed."""
     feeds = int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
     return feeds + (not text.endswith(b"\n") and len(text) > 0)
 
 
 def header_names(path: Path) -> list[str]:
-    """The column names of a file; empty if there is nothing in it."""
+    """The column names of a file; empty for an empty file."""
     with path.open("rb") as file:
         return names_of(_header(file)[0])
 
 
 @lru_cache(maxsize=256)
 def names_of(header: bytes) -> list[str]:
-    """The cells of a header line; DataError if it is not text."""
+    """The cells of a header line; DataError if it is not UTF-8 text."""
     try:
         return next(csv.reader([header.decode()]), [])
     except (UnicodeDecodeError, csv.Error) as error:
@@ -79,7 +79,7 @@ def names_of(header: bytes) -> list[str]:
 
 
 def joined(blocks: Iterable[Block]) -> Iterator[list[Block]]:
-    """Neighbours with one header together, up to the size of a block: many small files are parsed as one."""
+    """Groups of consecutive blocks with the same header, up to the size of a block: small files are parsed together."""
     group: list[Block] = []
     size = 0
     for block in blocks:
@@ -93,7 +93,7 @@ def joined(blocks: Iterable[Block]) -> Iterator[list[Block]]:
 
 
 def _header(file: BinaryIO) -> tuple[bytes, int]:
-    """The first line that is not blank, without its break, and the number of the one after it."""
+    """The first line that is not blank, without its line break, and the number of the next line."""
     for number, line in enumerate(file, start=1):
         text = line.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
         if text:
@@ -120,7 +120,7 @@ def _rest_of_cell(file: BinaryIO) -> bytes:
 
 
 def _without_blank_ends(text: bytes) -> tuple[bytes, int]:
-    """The text without blank lines before and after it, and how many were before it."""
+    """The text without blank lines at its ends, and how many were removed at the beginning."""
     if text[:1] not in b"\r\n" and text[-1:] == b"\n" and text[-2:-1] not in b"\r\n":
         return text, 0
     inner = text.lstrip(b"\r\n")

@@ -1,4 +1,4 @@
-"""The slow way through a block of CSV: each cell by itself, to keep the good rows and name every bad cell."""
+"""Reads a block of CSV cell by cell, which is slow, to keep the good rows and name every bad cell."""
 
 import csv
 import io
@@ -29,13 +29,13 @@ def first_stamp(block: Block, columns: Columns) -> str:
 
 
 def read_cells(block: Block, columns: Columns, symbol: str | None, timezone: str, faults: Faults) -> Rows:
-    """The rows whose every cell can be read, by the lines on which they begin; the others are faults."""
+    """Rows of which every cell can be read, located by the line on which they begin; the others are faults."""
     found: list[Fault] = []
     stamps: list[str] = []
     numbers: list[list[float]] = []
     lines: list[int] = []
     positions = list(columns.values.values())
-    # Python reads 1_000 and digits of other scripts as numbers.
+    # Python accepts 1_000 and digits of other scripts as numbers, pyarrow does not.
     plain = block.body.isascii() and b"_" not in block.body
     for line, cells in _lines(block, found):
         if not _is_wanted(cells, columns, symbol, line, found):
@@ -64,7 +64,7 @@ def read_cells(block: Block, columns: Columns, symbol: str | None, timezone: str
 
 
 def _cell_by_cell(cells: list[str], columns: Columns, line: int, found: list[Fault]) -> list[float]:
-    """The numbers of a row, NaN for a cell that holds none, which is a fault."""
+    """The numbers of a row, with NaN and a fault for each cell that holds none."""
     values = []
     for name, position in columns.values.items():
         value = number(cells[position])
@@ -75,7 +75,7 @@ def _cell_by_cell(cells: list[str], columns: Columns, line: int, found: list[Fau
 
 
 def _lines(block: Block, found: list[Fault]) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, with the line on which each begins."""
+    """Rows that are not blank, each with the line on which it begins."""
     reader = csv.reader(io.StringIO(block.body.decode(errors="replace"), newline=""))
     begins = block.first
     try:
@@ -84,11 +84,11 @@ def _lines(block: Block, found: list[Fault]) -> Iterator[tuple[int, list[str]]]:
                 yield begins, cells
             begins = block.first + reader.line_num
     except csv.Error as error:
-        found.append((begins, Check.UNREADABLE, f"{error}; look for a quote that is not closed"))
+        found.append((begins, Check.UNREADABLE, f"{error}; look for a quotation mark that is not closed"))
 
 
 def _is_wanted(cells: list[str], columns: Columns, symbol: str | None, line: int, found: list[Fault]) -> bool:
-    """Whether the row is the symbol's and whole; one that is too short to say whose it is counts as everyone's."""
+    """Whether the row is complete and of the symbol. A row that names no symbol is a fault of every symbol."""
     if symbol is not None and columns.symbol is not None:
         owner = cells[columns.symbol].strip() if columns.symbol < len(cells) else ""
         if owner not in (symbol, ""):

@@ -1,4 +1,4 @@
-"""Which column of a file holds what: names in any case and order, further columns passed over."""
+"""Finds a file's columns by name, in any case and order; other columns are ignored."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ SYMBOL_NAMES = ("symbol", "ticker", "tradingsymbol")
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions in a header; `symbol` is None where a file has one symbol only."""
+    """Positions in a header of `width` columns; `symbol` is None if the file holds one symbol."""
 
     width: int
     time: int
@@ -20,14 +20,14 @@ class Columns:
 
 
 def find_columns(names: list[str]) -> Columns:
-    """The positions of all that is needed; DataError names what is missing or there twice."""
+    """The positions of the needed columns; DataError names a column that is missing or duplicated."""
     lower = [name.strip().lower() for name in names]
     twice = next((name for name in lower if lower.count(name) > 1 and name), None)
     if twice:
-        raise DataError(f"column {names[lower.index(twice)].strip()} is there twice; keep one")
+        raise DataError(f"column {names[lower.index(twice)].strip()} appears twice; keep one")
     time = next((name for name in TIME_NAMES if name in lower), None)
     if time == "date" and "time" in lower:
-        raise DataError("columns date and time are apart; join them into one column timestamp")
+        raise DataError("date and time are two columns; join them into one column timestamp")
     missing = [name for name in COLUMNS if name not in lower] + ([] if time else ["timestamp"])
     if missing and len(lower) == 1 and ";" in lower[0]:
         raise DataError("cells are separated by semicolons; write commas")
@@ -39,13 +39,13 @@ def find_columns(names: list[str]) -> Columns:
 
 
 def symbol_column(names: list[str]) -> int | None:
-    """The position of the column that says whose row it is, if there is one."""
+    """The position of the symbol column, if there is one."""
     lower = [name.strip().lower() for name in names]
     return next((lower.index(name) for name in SYMBOL_NAMES if name in lower), None)
 
 
 def number(text: str) -> float | None:
-    """The number that a cell holds; None for anything else, such as `1,5`, `1_000` or nothing."""
+    """The number in a cell; None for any other text, such as `1,5`, `1_000` or an empty cell."""
     try:
         value = float(text)
     except ValueError:

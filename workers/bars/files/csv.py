@@ -1,4 +1,4 @@
-"""Bars from CSV files: parsed by pyarrow in blocks; only a block that it refuses is read again cell by cell."""
+"""Bars from CSV files: pyarrow parses them in blocks; only a block that it rejects is read again cell by cell."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -25,7 +25,7 @@ from workers.bars.series import COLUMNS, Ints
 
 TIME, SYMBOL = "timestamp", "symbol"
 ARROW_BYTES = 4 << 20
-# So much is read cell by cell rather than halved again.
+# A block of at most this size is read cell by cell and not halved again.
 CELLS_BYTES = 64 << 10
 SYMBOL_TYPE = pa.dictionary(pa.int32(), pa.binary())
 
@@ -62,7 +62,7 @@ class CsvFolder(Folder):
 
 
 def _parts(group: list[Block]) -> list[list[Block]]:
-    """What pyarrow refused in two halves, to find the few lines that it refuses; nothing if that is too small."""
+    """The two halves of a group that pyarrow rejected, to find the few bad lines; empty if the group is small."""
     if len(group) > 1:
         half = len(group) // 2
         return [group[:half], group[half:]]
@@ -70,7 +70,7 @@ def _parts(group: list[Block]) -> list[list[Block]]:
 
 
 def _blocks(files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Block]:
-    """The blocks that may hold rows of `symbol`; a file that lacks a column, or cannot be opened, is a fault."""
+    """Blocks that may hold rows of `symbol`; a file that lacks a column or cannot be opened is a fault."""
     for path in files:
         try:
             for block in file_blocks(path):
@@ -89,12 +89,12 @@ def _columns(header: bytes) -> Columns:
 
 
 def _parse(group: list[Block], columns: Columns, symbol: str | None, timezone: str) -> Rows | None:
-    """Rows as pyarrow reads them; None if it refuses a cell, sees an empty one, or lines and rows do not agree."""
+    """Rows as pyarrow reads them; None if it rejects a cell, if one is empty, or if rows and lines differ in number."""
     body = b"".join([block.body for block in group])
     lengths = [block.lines for block in group]
     kind = kind_of(first_stamp(group[0], columns))
     table = _table(body, columns, kind, symbol)
-    # Blank lines and line breaks in a cell both leave fewer rows than lines, so equal sums mean that there are none.
+    # Blank lines and line breaks in a cell both make fewer rows than lines, so equal numbers exclude them.
     if table is None or len(table) != sum(lengths) or _has_lone_return(body):
         return None
     locate = chain(lengths, [_locate(block.path, block.first) for block in group])
@@ -119,7 +119,7 @@ def _rows(table: pa.Table, kind: pa.DataType, timezone: str, locate: Locate) -> 
 
 
 def _table(body: bytes, columns: Columns, kind: pa.DataType, symbol: str | None) -> pa.Table | None:
-    """The needed columns under their own names; None if pyarrow refuses a cell or a line."""
+    """The needed columns under their standard names; None if pyarrow rejects a cell or a line."""
     names = [str(position) for position in range(columns.width)]
     names[columns.time] = TIME
     for name, position in columns.values.items():
@@ -146,7 +146,7 @@ def _read_arrow(body: bytes, names: list[str], types: dict[str, pa.DataType], **
 
 
 def _symbols(block: Block) -> set[str]:
-    """Every name in the symbol column, "" for an empty cell; lines of another length are left to `read`."""
+    """Every name in the symbol column, "" for an empty cell. Lines of another length are skipped here."""
     header = names_of(block.header)
     names = [str(position) for position in range(len(header))]
     column = names[symbol_column(header) or 0]
@@ -157,7 +157,7 @@ def _symbols(block: Block) -> set[str]:
 
 
 def _is_symbol(chunk: pa.DictionaryArray, symbol: str) -> NDArray[np.bool_]:
-    """Which rows are the symbol's, whose name may have spaces around it."""
+    """Mask of the symbol's rows; names may have spaces around them."""
     codes = [code for code, name in enumerate(chunk.dictionary) if _text(name) == symbol]
     return np.isin(np.asarray(chunk.indices), codes)
 
@@ -172,7 +172,7 @@ def _has_lone_return(body: bytes) -> bool:
 
 
 def _locate(path: Path, first: int) -> Locate:
-    # Places outlive the block: it must not be kept for them.
+    # The closure must not keep the block: locations are used after its memory is freed.
     return lambda row: f"{path} line {first + row}"
 
 

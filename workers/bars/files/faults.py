@@ -1,4 +1,4 @@
-"""What is wrong with bars, gathered as it is found: one finding a check, with the first places named."""
+"""Collects what is wrong with bars into one finding per check that names the first places."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ class Faults:
         self._places: dict[Check, list[tuple[str, str]]] = {}
 
     def add(self, check: Check, where: str, detail: str, *, verdict: Verdict = Verdict.REJECT) -> None:
-        """Count one fault and say where it is and what to do about it."""
+        """Count one fault at `where`; `detail` is what is wrong and what to do."""
         self.add_many(check, 1, lambda place: (where, detail), verdict=verdict)
 
     def add_many(
@@ -28,14 +28,14 @@ class Faults:
         verdict: Verdict = Verdict.REJECT,
         named: int = NAMED,
     ) -> None:
-        """Count `count` faults; `describe` says where the one of a number from 0 is, and what it is."""
+        """Count `count` faults; `describe` maps a fault's number, from 0, to its place and detail."""
         self._verdicts[check] = verdict
         self._counts[check] = self._counts.get(check, 0) + int(count)
         places = self._places.setdefault(check, [])
         places += [describe(number) for number in range(min(int(count), named - len(places)))]
 
     def findings(self) -> list[Finding]:
-        """One finding a check, in the order in which checks are reported."""
+        """One finding per check, in the order of `Check`."""
         return [self._finding(check) for check in Check if self._counts.get(check)]
 
     def _finding(self, check: Check) -> Finding:

@@ -1,4 +1,4 @@
-"""How a folder maps to symbols: `SYMBOL/INTERVAL/*.EXT`, `SYMBOL.EXT`, or flat files with a symbol column."""
+"""Maps a folder's files to symbols: `SYMBOL/INTERVAL/*.EXT`, `SYMBOL.EXT`, or files with a symbol column."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from workers.bars.sources.source_protocol import Source, SourceRequest
 
 
 class Folder(Source):
-    """A source in a folder, or in one file. Its kinds know how to open a file; RequestError if there is nothing.
+    """A source in a folder or in one file; subclasses read one file format. RequestError if there are no bars.
 
-    A symbol's rows come in the order of its files' names. Files with a symbol column may hold any symbols in any order.
+    A symbol's rows are in the order of its files' names. Files with a symbol column may hold any symbols in any order.
     """
 
     suffix: ClassVar[str]
@@ -30,23 +30,27 @@ class Folder(Source):
         self.timezone = request.timezone
 
     def symbols(self) -> list[str]:
-        """Every name that has bars of the interval, sorted; names that no symbol can have are among them."""
+        """Every name that has bars of the interval, sorted; some may not be valid symbols."""
         if not self.folder.exists():
             kind = self.suffix[1:]
-            raise RequestError(f"folder {self.folder} does not exist; give an existing one, as in {kind}:path/to/bars")
+            raise RequestError(
+                f"folder {self.folder} does not exist; give an existing one, such as {kind}:path/to/bars"
+            )
         single, shared, others = self._flat()
         names = set(single) | {name for path in shared for name in self._listed_symbols(path)}
         if self.folder.is_dir():
             names |= {path.name for path in self.folder.iterdir() if self._nested(path.name)}
         if not names and others:
-            raise RequestError(f"{self.folder} holds no bars: {others[0]}")
+            raise RequestError(f"{self.folder} contains no bars: {others[0]}")
         if not names:
             layouts = f"SYMBOL/{self.interval}/*{self.suffix}, no SYMBOL{self.suffix}"
-            raise RequestError(f"folder {self.folder} has no {layouts} and no *{self.suffix} with a column symbol")
+            raise RequestError(
+                f"folder {self.folder} has no {layouts} and no *{self.suffix} with a symbol column; add bars"
+            )
         return sorted(names | set(others))
 
     def read(self, symbol: str) -> RawBars:
-        """All rows of one symbol that can be read; the findings name what cannot."""
+        """All readable rows of one symbol; the findings name the others."""
         faults = Faults()
         single, shared, _ = self._flat()
         nested = self._nested(symbol)
@@ -56,15 +60,17 @@ class Folder(Source):
         places = [str(path) for path in (self._home(symbol) if nested else None, single.get(symbol)) if path]
         places += [str(shared[0])] if any(map(len, listed)) else []
         if len(places) > 1:
-            faults.add(Check.UNREADABLE, places[0], f"{places[1]} holds {symbol} as well; keep one")
+            faults.add(Check.UNREADABLE, places[0], f"{places[1]} holds bars of {symbol}, too; keep one")
             pieces, listed = [], []
         elif not own and not shared:
-            faults.add(Check.UNREADABLE, str(self.folder), f"has no files of {symbol} any more; start again")
+            faults.add(
+                Check.UNREADABLE, str(self.folder), f"no longer has files of {symbol}; restore them and start again"
+            )
         return gather([*pieces, *listed], faults, str([*own, *shared, self.folder][0]))
 
     @abstractmethod
     def _column_names(self, path: Path) -> list[str]:
-        """The names of a file's columns; DataError or OSError if they cannot be read."""
+        """The column names of a file; DataError or OSError if they cannot be read."""
 
     @abstractmethod
     def _symbols_in(self, path: Path) -> set[str]:
@@ -72,7 +78,7 @@ class Folder(Source):
 
     @abstractmethod
     def _read_files(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
-        """The rows of files; those of `symbol` where it is given. Faults of a file are no error."""
+        """The rows of files, only those of `symbol` if it is given. What cannot be read becomes a fault."""
 
     def _pieces(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
         if files:
@@ -83,7 +89,7 @@ class Folder(Source):
             return self._symbols_in(path)
         except (OSError, pa.ArrowException, DataError) as error:
             why = " ".join(str(error).split())
-            raise RequestError(f"{path} cannot be read: {why}; correct it or move it away") from None
+            raise RequestError(f"{path} cannot be read: {why}; correct it or remove it") from None
 
     def _home(self, symbol: str) -> Path:
         return self.folder / symbol / self.interval
@@ -92,7 +98,7 @@ class Folder(Source):
         return self._files(self._home(symbol))
 
     def _flat(self) -> tuple[dict[str, Path], list[Path], list[str]]:
-        """Flat files of one symbol each, by name; those of many; and words on lists of symbols that are no bars."""
+        """Files of one symbol each, by name; files of many symbols; and what is wrong with the others."""
         single, shared, others = {}, [], []
         for path in [self.folder] if self.folder.is_file() else self._files(self.folder):
             names = self._readable_names(path)

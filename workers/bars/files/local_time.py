@@ -1,4 +1,4 @@
-"""Between UTC and an exchange's local time, a day at a time: offsets change on few days, so few are looked up."""
+"""Converts between UTC and local time, day by day: offsets change on few days, so few are looked up."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ DAY_US = 24 * 3600 * 10**6
 
 
 def local_days(timestamp: Ints, timezone: str) -> Ints:
-    """The local day of UTC microseconds, as days since 1970."""
+    """Local days of UTC microseconds, as days since 1970."""
 
     def local(times: Ints) -> Ints:
         moments = pa.array(times, pa.timestamp("us", tz=timezone))
@@ -23,7 +23,7 @@ def local_days(timestamp: Ints, timezone: str) -> Ints:
 
 
 def localise(naive: Ints, timezone: str) -> tuple[Ints, NDArray[np.bool_]]:
-    """UTC microseconds of local times, and a mask of those that are no single instant because clocks change."""
+    """UTC microseconds of local times, and a mask of times that do not exist or exist twice, as clocks change."""
 
     def assume(which: str) -> Callable[[Ints], Ints]:
         def utc(times: Ints) -> Ints:
@@ -37,7 +37,7 @@ def localise(naive: Ints, timezone: str) -> tuple[Ints, NDArray[np.bool_]]:
 
 
 def _shifts(times: Ints, ways: list[Callable[[Ints], Ints]]) -> list[Ints]:
-    """What each way adds to each time: found for whole days where all ways agree from end to end, else one by one."""
+    """What each conversion adds to each time: looked up per day if it is constant on that day, else per time."""
     day = times // DAY_US
     first = np.flatnonzero(np.diff(day, prepend=day[:1] - 1))
     lengths = np.diff(first, append=len(day))

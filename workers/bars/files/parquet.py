@@ -1,4 +1,4 @@
-"""Bars from Parquet files in the same layouts as CSV, read batch by batch."""
+"""Bars from Parquet files, in the same layouts as CSV, read batch by batch."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ Found = list[tuple[int, str]]  # row of a batch, what is wrong with it
 
 
 class ParquetFolder(Folder):
-    """Bars of a folder of Parquet files, or of one file. Places are rows from 1."""
+    """Bars of a folder of Parquet files, or of one file. Locations are row numbers from 1."""
 
     suffix = ".parquet"
 
@@ -60,9 +60,9 @@ class ParquetFolder(Folder):
 
 
 def _batches(path: Path, names: list[str], symbol: str | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The named columns in batches, in that order, each with the row, from 0, at which it starts.
+    """Batches of the named columns, in that order, each with the number, from 0, of its first row.
 
-    Row groups that cannot hold `symbol`, whose column is the last, are passed over.
+    The last column is that of symbols. Row groups that cannot hold `symbol` are skipped.
     """
     with pq.ParquetFile(path) as file:
         start = 0
@@ -78,17 +78,17 @@ def _batches(path: Path, names: list[str], symbol: str | None = None) -> Iterato
 
 
 def _may_hold(group: Any, column: str, symbol: str) -> bool:
-    """Whether a row group's statistics leave room for rows of a symbol, or of none."""
+    """Whether, by its statistics, a row group may hold rows of a symbol, or rows without one."""
     chunks = (group.column(place) for place in range(group.num_columns))
     found = next(chunk.statistics for chunk in chunks if chunk.path_in_schema == column)
     if found is None or not found.has_min_max or found.null_count or not isinstance(found.min, str):
         return True
-    # A name may have spaces around it, which sort before all else.
+    # A name may have spaces around it; a space sorts before every other character.
     return bool(found.min <= symbol <= found.max) or found.min.startswith(" ")
 
 
 def _rows(path: Path, start: int, batch: pa.RecordBatch, symbol: str | None, timezone: str, faults: Faults) -> Rows:
-    """The readable rows of a batch, whose columns are timestamp, OHLCV and, where one is asked for, symbol."""
+    """The readable rows of a batch. Its columns are timestamp, OHLCV and, if one symbol is wanted, the symbol."""
     found: Found = []
     rows = np.arange(len(batch))
     if symbol is not None and batch.num_columns > 1 + len(COLUMNS):
@@ -109,7 +109,7 @@ def _rows(path: Path, start: int, batch: pa.RecordBatch, symbol: str | None, tim
 
 
 def _owned(column: pa.Array, symbol: str, found: Found) -> Ints:
-    """The rows of a symbol; a row that does not say whose it is counts as everyone's."""
+    """The rows of a symbol. A row that names no symbol is a fault of every symbol."""
     owners = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     found += [(row, "symbol is empty") for row in _where(owners.is_null())]
     codes = [code for code, name in enumerate(_names(owners.dictionary)) if name == symbol]
@@ -117,7 +117,7 @@ def _owned(column: pa.Array, symbol: str, found: Found) -> Ints:
 
 
 def _numbers(column: pa.Array) -> tuple[Floats, dict[int, str]]:
-    """A column as 64-bit floats, NaN where there is no number, and what stands there instead."""
+    """A column as float64, NaN where there is no number, and a description of each such cell by row."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         cells = column.to_pylist()
         read = [number(cell or "") for cell in cells]

@@ -1,4 +1,4 @@
-"""Rows of one symbol as they come out of files, piece by piece, and their joining."""
+"""Rows of one symbol in pieces, as files are read, and their concatenation."""
 
 import bisect
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from workers.bars.series import COLUMNS, Floats, Ints
 
 @dataclass(frozen=True)
 class Rows:
-    """A piece of one symbol's rows: microseconds since 1970 in UTC, a float64 array a column, and their places."""
+    """A piece of one symbol's rows: microseconds since 1970 in UTC, a float64 array per column, and locations."""
 
     timestamp: Ints
     values: dict[str, Floats]
@@ -25,7 +25,7 @@ class Rows:
 
 
 def gather(pieces: Sequence[Rows], faults: Faults, place: str) -> RawBars:
-    """All pieces as one, in their order; `place` stands for the location of a row where there are none."""
+    """Concatenate pieces in their order. If there are no rows, `locate` returns `place`."""
     full = [piece for piece in pieces if len(piece)]
     if not full:
         empty = {name: np.empty(0) for name in COLUMNS}
@@ -41,7 +41,7 @@ def gather(pieces: Sequence[Rows], faults: Faults, place: str) -> RawBars:
 
 
 def chain(lengths: Sequence[int], locates: Sequence[Locate]) -> Locate:
-    """Where a row is, for rows that stand one after the other in pieces of these lengths, none of them 0."""
+    """A Locate for concatenated pieces of these lengths (none of them 0), from the Locate of each piece."""
     starts = [0, *accumulate(lengths)][:-1]
 
     def locate(row: int) -> str:

@@ -1,4 +1,4 @@
-"""Timestamps as files write them, as instants."""
+"""Converts timestamps, as files write them, to instants."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ from workers.bars.series import Ints
 UTC = pa.timestamp("us", tz="UTC")
 NAIVE = pa.timestamp("us")
 
-# What pyarrow accepts has this shape; it then refuses days and hours that do not exist.
+# The forms that pyarrow accepts; it also rejects days and hours that do not exist.
 _SHAPE = r"^\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 _OFFSET = r"\d[T ]\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 
@@ -22,12 +22,14 @@ Problems = dict[int, str]  # row -> what is wrong with its timestamp
 
 
 def kind_of(stamp: str) -> pa.DataType:
-    """The type in which pyarrow reads stamps like this one: with an offset or without."""
+    """The pyarrow type for timestamps like this one: with a UTC offset or without."""
     return UTC if re.search(_OFFSET, stamp) else NAIVE
 
 
 def from_column(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
-    """Instants as UTC microseconds from a typed column or text, naive ones in `timezone`; 0 at a row with a problem."""
+    """Instants as UTC microseconds from typed columns or text; 0 for a row with a problem.
+
+    Timestamps without an offset are local times of `timezone`."""
     if pa.types.is_timestamp(column.type) and column.type.tz:
         return _numbers(column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)), _empty(column)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
@@ -38,7 +40,7 @@ def from_column(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
 
 
 def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
-    """Instants as UTC microseconds; of stamps with and without an offset, the form that more rows have is the right."""
+    """Instants as UTC microseconds. If only some rows have an offset, the form of most rows is read."""
     text = pc.utf8_trim_whitespace(column.fill_null(""))
     problems = {row: "timestamp is empty" for row in _rows(pc.equal(text, ""))}
     shaped, offset = _mask(pc.match_substring_regex(text, _SHAPE)), _mask(pc.match_substring_regex(text, _OFFSET))
@@ -46,12 +48,14 @@ def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
     usable = shaped & (offset == aware)
     numbers = np.zeros(len(text), dtype=np.int64)
     for row in np.flatnonzero(shaped & ~usable).tolist():
-        some = "this one does not" if aware else "this one does"
-        problems[row] = f"some timestamps carry an offset, {some} ({text[row]}); use one form"
+        odd = "has no offset, others have one" if aware else "has an offset, others have none"
+        problems[row] = f"timestamp {text[row]} {odd}; use one form"
     rows = np.flatnonzero(usable)
     kept, numbers[usable] = _parse(text.take(pa.array(rows)), UTC if aware else NAIVE)
     for row in [*np.flatnonzero(~shaped).tolist(), *rows[~kept].tolist()]:
-        problems.setdefault(row, f"timestamp {str(text[row])!r} is not a timestamp; use YYYY-MM-DD[THH:MM:SS[+HH:MM]]")
+        problems.setdefault(
+            row, f"timestamp {str(text[row])!r} is not a timestamp; write YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
+        )
     return (numbers if aware else _local(numbers, timezone, problems)), problems
 
 
@@ -59,13 +63,13 @@ def _local(numbers: Ints, timezone: str, problems: Problems) -> Ints:
     instants, unclear = localise(numbers, timezone)
     for row in np.flatnonzero(unclear).tolist():
         stamp = np.datetime64(int(numbers[row]), "us").item()
-        why = f"timestamp {stamp} is no single instant in {timezone} (clocks change); write it with an offset"
-        problems.setdefault(row, why)
+        problem = f"timestamp {stamp} does not exist or exists twice in {timezone} (clocks change)"
+        problems.setdefault(row, f"{problem}; write it with an offset")
     return instants
 
 
 def _parse(text: pa.Array, kind: pa.DataType) -> tuple[NDArray[np.bool_], Ints]:
-    """Which are timestamps, and their microseconds; the few that are not are found by halving."""
+    """A mask of valid timestamps, and their microseconds. The few invalid ones are found by halving."""
     try:
         return np.ones(len(text), dtype=bool), _numbers(text.cast(kind))
     except pa.ArrowInvalid:

@@ -1,4 +1,4 @@
-"""One rate for all requests to a vendor, whichever worker makes them: each takes the next free slot."""
+"""One rate for all requests to a vendor, from all workers: each request takes the next free slot."""
 
 import threading
 import time
@@ -12,9 +12,9 @@ from workers.celery.connection import patiently
 
 
 class Pace:
-    """Evenly spaced turns, `per_minute` of them over all that share a broker; without one, of this object alone.
+    """Evenly spaced slots, `per_minute` over all workers of a broker; without a broker, over this object.
 
-    >>> Pace(redis, per_minute=30).acquire()   # returns at this request's turn
+    >>> Pace(redis, per_minute=30).acquire()   # returns when this request may be sent
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Pace:
         self._redis = redis
 
     def acquire(self) -> int:
-        """Wait for the next free slot; returns when it begins, in microseconds of the broker's clock."""
+        """Wait for the next free slot; returns its beginning in microseconds of the broker's clock."""
         slot, wait_us = self._local_slot() if self._redis is None else patiently(self._shared_slot)
         if wait_us > 0:
             self._sleep(wait_us / 1e6)

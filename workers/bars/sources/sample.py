@@ -1,6 +1,6 @@
-"""Real daily bars that come inside Python packages: five stocks from `bokeh_sampledata`, two indices from `arch`.
+"""Real daily bars that are part of Python packages: five stocks of `bokeh_sampledata`, two indices of `arch`.
 
-Prices are adjusted by the data's own adjusted close, volume inversely, so splits leave no jump.
+Prices are adjusted by the data's adjusted close and volume inversely, so splits leave no jump.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ INDICES = {"^GSPC": "sp500", "^IXIC": "nasdaq"}
 
 
 class Sample(Source):
-    """Daily bars, adjusted. Days are exchange days; each bar is stamped with its midnight in UTC."""
+    """Adjusted daily bars. A bar's timestamp is midnight UTC of its exchange day."""
 
     timezone = "UTC"
 
@@ -58,7 +58,7 @@ def _stock(symbol: str) -> dict[str, Any]:
 
 
 def _index(name: str) -> dict[str, Any]:
-    # Found without importing it: `arch` itself takes seconds to import, its data files do not.
+    # Located without an import, because importing `arch` takes seconds.
     spec = importlib.util.find_spec("arch")
     if spec is None or spec.origin is None:
         raise RequestError("the sample needs the package arch; install the project with its dependencies")
