@@ -53,6 +53,7 @@ def refuse_failures(table: CoverageTable, max_failure_rate: float) -> None:
 
 
 def rejection(bars: BarsSettings, symbol: str, reason: SkipReason, findings: Sequence[Finding]) -> Rejection:
+    """Record of a symbol whose bars no model may use: the reason and the findings behind it."""
     return Rejection(
         symbol=symbol,
         interval=bars.interval,

@@ -31,6 +31,7 @@ class Item:
 
     @property
     def key(self) -> Key:
+        """Role and name, which identify a piece of work within its run."""
         return self.work.role, work_name(self.work)
 
     @property

@@ -62,6 +62,7 @@ class Sender:
             raise ConnectionError(f"the broker does not pass on orders: {error}") from None
 
     def close(self) -> None:
+        """Close the connections to the broker."""
         self._app.close()
 
 

@@ -20,6 +20,8 @@ ENOUGH_DURATIONS = 3
 
 
 class Verdict(Enum):
+    """What an attempt's device and running time mean for it."""
+
     FINE = auto()
     LOST = auto()
     LEFT_BEHIND = auto()

@@ -69,6 +69,7 @@ class Cell:
 
     @property
     def stage(self) -> Stage:
+        """How far the window has come: its student's stage where it has one, else its teacher's."""
         teacher, student = self.pieces.get(Role.TEACHER), self.pieces.get(Role.STUDENT)
         if student is not None:
             return _ENDS.get(student.status, Stage.STUDYING)
@@ -111,6 +112,7 @@ class PhaseState:
     ends: deque[datetime] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
 
     def elapsed_s(self, now: datetime) -> float:
+        """Seconds from the phase's start to its end, or to `now` while it runs."""
         return self.took_s if self.took_s is not None else ((self.ended or now) - self.started).total_seconds()
 
     def remaining_s(self, now: datetime) -> float | None:
@@ -155,6 +157,7 @@ class DeviceState:
 
     @property
     def gone(self) -> bool:
+        """Whether the device is lost or has signed off."""
         return self.standing in ("lost", "left")
 
     def rate(self, now: datetime) -> float:

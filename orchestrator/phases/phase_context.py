@@ -34,10 +34,12 @@ class RunContext:
 
     @property
     def run_id(self) -> str:
+        """Id of the run."""
         return self.manifest.run_id
 
     @property
     def audit(self) -> Path:
+        """Folder of the run's audit bundle."""
         return audit_folder(self.manifest.config.release_dir, self.run_id)
 
     @property

@@ -39,6 +39,7 @@ class History:
 
     @property
     def entries(self) -> list[Entry]:
+        """Entries in the order in which they were written."""
         return [line.entry for line in self.lines]
 
     def append(self, action: Action, who: str, **facts: Any) -> Line:

@@ -57,6 +57,7 @@ def _tally(counts: Mapping[str, int]) -> str:
 
 
 def round_seconds(seconds: float | None) -> float | None:
+    """Seconds rounded to milliseconds; None stays None."""
     return None if seconds is None else round(seconds, 3)
 
 

@@ -19,6 +19,7 @@ DRAWN_PER_SECOND = 3
 
 
 def utc_now() -> datetime:
+    """Current time in UTC."""
     return datetime.now(UTC)
 
 

@@ -14,6 +14,8 @@ DEVICE_ENV = "GURUKUL_DEVICE"
 
 
 class DeviceKind(StrEnum):
+    """What a device computes on."""
+
     CPU = "cpu"
     GPU = "gpu"
 

@@ -37,6 +37,8 @@ class EventType(StrEnum):
 
 
 class EventStatus(StrEnum):
+    """Outcome of what an event reports, or that it is still going on."""
+
     SUCCESS = "success"
     FAILED = "failed"
     SKIPPED = "skipped"

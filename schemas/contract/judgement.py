@@ -84,6 +84,8 @@ class Validation(Frozen):
 
 
 class Ruling(StrEnum):
+    """Outcome of one criterion."""
+
     PASS = "pass"
     FAIL = "fail"
     NOT_COMPUTABLE = "not computable"
@@ -115,6 +117,7 @@ class Gate(Frozen):
 
     @property
     def deciding(self) -> tuple[Criterion, ...]:
+        """Criteria that decide whether the gate passes; the others only inform."""
         return tuple(each for each in self.criteria if each.decides)
 
     @property
@@ -149,6 +152,8 @@ class Statistics(Frozen):
 
 
 class Recommendation(StrEnum):
+    """What the audit advises for a run."""
+
     PROMOTE = "promote"
     HOLD = "hold"
     REJECT = "reject"

@@ -85,6 +85,7 @@ class Compared(Frozen):
 
     @property
     def equal(self) -> bool:
+        """Whether the replayed file has the stored bytes."""
         return self.stored == self.again
 
 

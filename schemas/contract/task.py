@@ -83,6 +83,8 @@ Task = Annotated[IngestTask | WindowTask | RunTask, Field(discriminator="role")]
 
 
 class Status(StrEnum):
+    """How a piece of work ended."""
+
     SUCCESS = "success"
     SKIPPED = "skipped"
     FAILED = "failed"

@@ -38,17 +38,21 @@ class BarsLayout:
 
     @classmethod
     def under(cls, data_dir: str | Path, interval: str) -> "BarsLayout":
+        """Layout of the bars of an interval below a data folder."""
         return cls(Path(data_dir) / "bars" / interval)
 
     @property
     def coverage(self) -> Path:
+        """Table of what is stored and what was rejected, per symbol."""
         return self.folder / "coverage.json"
 
     @property
     def report(self) -> Path:
+        """Readable report of the last ingestion."""
         return self.folder / "coverage.html"
 
     def bars(self, symbol: str) -> Path:
+        """Stored bars of a symbol."""
         return self.folder / f"{symbol}.parquet"
 
     def staged(self, run_id: str) -> Path:
@@ -68,18 +72,22 @@ class RunLayout:
 
     @classmethod
     def under(cls, data_dir: str | Path, run_id: str) -> "RunLayout":
+        """Layout of a run below a data folder."""
         return cls(Path(data_dir) / "models" / run_id)
 
     @property
     def manifest(self) -> Path:
+        """What the run was asked for and with which versions."""
         return self.folder / "run.json"
 
     @property
     def ledger(self) -> Path:
+        """SQLite database of the run's work."""
         return self.folder / "ledger.db"
 
     @property
     def validation(self) -> Path:
+        """Scores of the run's predictions."""
         return self.folder / "validation.json"
 
     @property
@@ -94,6 +102,7 @@ class RunLayout:
 
     @property
     def statistics(self) -> Path:
+        """Gates and their criteria."""
         return self.folder / "statistics.json"
 
     def gate(self, name: str) -> Path:
@@ -133,13 +142,16 @@ class ReleaseLayout:
 
     @property
     def history(self) -> Path:
+        """Log of approvals, deployments and rollbacks."""
         return self.folder / "history.jsonl"
 
     @property
     def releases(self) -> Path:
+        """Folder of all releases."""
         return self.folder / "releases"
 
     def release(self, release_id: str) -> Path:
+        """Folder of one release."""
         return self.releases / release_id
 
     def current(self, environment: str) -> Path:

@@ -37,6 +37,7 @@ class Facts(logging.Filter):
         self._constant = constant
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Add the facts to a record; always keeps it."""
         for name, value in {**self._constant, **_said.get()}.items():
             record.__dict__.setdefault(name, value)
         return True
@@ -49,6 +50,7 @@ class TextLines(logging.Formatter):
         super().__init__(TEXT)
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        """One line of text, the facts at its end as key=value."""
         known = "".join(f" {name}={value}" for name, value in _facts_of(record).items())
         return super().formatMessage(record) + known
 
@@ -57,6 +59,7 @@ class JsonLines(JsonFormatter):
     """One ASCII JSON object a line: timestamp (UTC), level, logger, message, facts, pid, traceback; no nulls."""
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """Fill the object of one line: the standard fields, then the facts."""
         log_data["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         log_data["level"] = record.levelname
         log_data["logger"] = record.name

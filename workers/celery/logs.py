@@ -20,6 +20,7 @@ class CelerySays(logging.Filter):
     """Puts on Celery's own lines about a task which attempt it is: the task's id says so."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Add the attempt that a task id names to a record of Celery; always keeps the record."""
         data: Any = getattr(record, "data", None)
         said = _of_identity(str(data["id"])) if isinstance(data, dict) and "id" in data else {}
         for name, value in said.items():

@@ -43,6 +43,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         super().__init__(parent, **kwargs)
 
     def start(self, parent: Any) -> None:
+        """Start the heartbeat when the worker starts."""
         if self.redis is None:
             self.redis = connect(timeout_s=2.0)
         self._beat()

@@ -28,8 +28,11 @@ PLATT_C = 1.0
 class Model(Protocol):
     """A fitted student of any kind."""
 
-    def margin(self, x: Floats) -> Floats: ...
-    def calibrated(self, slope: float, intercept: float) -> "Model": ...
+    def margin(self, x: Floats) -> Floats:
+        """Log odds per row before calibration, shape (rows,)."""
+
+    def calibrated(self, slope: float, intercept: float) -> "Model":
+        """The same model with its margin mapped to slope * margin + intercept."""
 
 
 FITS: dict[StudentKind, Callable[[Floats, Floats, Floats, int], Model]] = {

@@ -19,7 +19,8 @@ from workers.models.logistic import Logistic
 class Model(Protocol):
     """Any kind of student: rows of features to logits."""
 
-    def margin(self, x: Floats) -> Floats: ...
+    def margin(self, x: Floats) -> Floats:
+        """Log odds per row, shape (rows,)."""
 
 
 @dataclass(frozen=True)
