@@ -50,8 +50,9 @@ class StoredRun:
     @property
     def status(self) -> RunStatus:
         """How far the run is, or how it ended."""
-        with self._ledger() as ledger:
-            return ledger.status()
+        from orchestrator.ledger.ledger_reader import read_snapshot
+
+        return read_snapshot(self._layout.ledger).status
 
     @property
     def message(self) -> str:
@@ -99,7 +100,7 @@ class StoredRun:
     def _ledger(self) -> Iterator[Ledger]:
         from orchestrator.ledger.ledger import Ledger
 
-        with closing(Ledger(self._layout.ledger)) as ledger:
+        with closing(Ledger(self._layout.ledger, read_only=True)) as ledger:
             yield ledger
 
     def _trained(self, role: Role) -> list[str]:

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -63,8 +64,12 @@ def logging_to(path: Path, log_format: LogFormat, run_id: str) -> Iterator[None]
 def signals_raise() -> Iterator[Callable[[], None]]:
     """Turn the first SIGINT or SIGTERM into Interrupted; a second one acts as if there were no handler.
 
-    Yields what raises it again, to be called between steps: a library may have swallowed the first.
+    Yields a function that raises it again, to be called between steps: a library may have swallowed the first. Python
+    handles signals in the main thread only; in another thread nothing is changed.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
     came: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
