@@ -34,7 +34,7 @@ from workers.bars.series import Series
 from workers.features.frame import Frame, frame_of
 from workers.features.indicators import Array, session_vwap
 from workers.features.registry import feature_names, model_features
-from workers.learning import teacher
+from workers.models import xgboost as teacher
 
 SIZES = ((1, 123), (1, 1_000), (1, 10_000), (1, 46_000), (32, 50_000))  # symbols, rows of each
 ROUNDS = teacher.MAX_ROUNDS
@@ -65,7 +65,7 @@ def matrix(x: Array, y: Array) -> xgb.QuantileDMatrix:
 
 def train(rows: xgb.QuantileDMatrix, device: str, rounds: int, changes: dict[str, object] | None = None) -> xgb.Booster:
     """A booster with the teacher's parameters, for a fixed number of rounds; RuntimeError if trained elsewhere."""
-    parameters = teacher._parameters(0.5, SEED, device) | (changes or {})
+    parameters = teacher.parameters(0.5, SEED, device) | (changes or {})
     booster = xgb.train(parameters, rows, rounds, verbose_eval=False)
     found = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
     if not str(found).startswith(device):

@@ -32,7 +32,8 @@ class StoredModel:
     @classmethod
     def read(cls, folder: Path, role: Role) -> StoredModel:
         """Read a model. RequestError if `folder` holds none, DataError if a file was changed after training."""
-        from workers.artifacts.store import read_student, read_teacher
+        from workers.artifacts.reader import read_teacher
+        from workers.models.stored_student import read_student
 
         path = folder / METADATA
         if not path.is_file():
@@ -41,7 +42,9 @@ class StoredModel:
         for name, digest in metadata.sha256.items():
             if not (folder / name).is_file() or sha256_of(folder / name) != digest:
                 raise DataError(f"{folder / name} was changed after training; remove {folder} and resume the run")
-        return cls(role, metadata, read_teacher(folder) if role is Role.TEACHER else read_student(folder))
+        if role is Role.TEACHER:
+            return cls(role, metadata, read_teacher(folder))
+        return cls(role, metadata, read_student(folder, metadata.sha256).model)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -60,7 +63,7 @@ class StoredModel:
         if x.ndim != 2 or x.shape[1] != len(self.features):
             raise RequestError(f"x has shape {x.shape}; this {self.role} takes (rows, {len(self.features)})")
         if isinstance(self.metadata, TeacherMetadata):
-            from workers.learning.teacher import predict
+            from workers.models.xgboost import predict
 
             return predict(self._model.booster, x, self._offset(self.metadata, symbol))
         from workers.serving.students import sigmoid

@@ -16,17 +16,16 @@ from schemas.contract.window import WARMUP_BARS, Window
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
 from workers.features.registry import feature_names
-from workers.learning import teacher as teachers
 from workers.learning.history import History, prepare, select_rows
 from workers.learning.window import (
-    School,
-    TaughtWindow,
+    TeacherTargets,
     TrainedStudent,
+    TrainedTeacher,
     fit_window_student,
     fit_window_teacher,
     teacher_inputs,
 )
-from workers.models.booster import Booster
+from workers.models import xgboost as teachers
 from workers.models.logistic import Logistic
 from workers.scoring.log_loss import log_losses
 
@@ -36,7 +35,7 @@ class Trained:
     """One window: its teacher, its student, and the labels of the rows that both scored."""
 
     window: Window
-    taught: TaughtWindow
+    teacher: TrainedTeacher
     student: TrainedStudent
     y: NDArray[np.int8]
 
@@ -94,22 +93,24 @@ def train_together(
 ) -> list[Trained]:
     """The students of windows over the same days, one a symbol, that one teacher teaches. Raises Skip."""
     windows = list(windows)
-    taught = fit_window_teacher(histories, windows[0].taught_in(settings.scope), settings, "cpu")
-    return [_study(histories, window, settings, taught) for window in windows]
+    teacher = fit_window_teacher(histories, windows[0].taught_in(settings.scope), settings, "cpu")
+    return [_study(histories, window, settings, teacher) for window in windows]
 
 
 def _study(
-    histories: Mapping[str, History], window: Window, settings: TrainingSettings, taught: TaughtWindow
+    histories: Mapping[str, History], window: Window, settings: TrainingSettings, teacher: TrainedTeacher
 ) -> Trained:
-    history, number = histories[window.symbol], taught.symbols.index(window.symbol)
-    mine = np.flatnonzero(taught.sample.member == number)
-    school = School(taught.row[mine], taught.block[mine].astype(np.int64), taught.fitted_by[mine], taught.opinion[mine])
+    history, number = histories[window.symbol], teacher.symbols.index(window.symbol)
+    mine = np.flatnonzero(teacher.sample.member == number)
+    targets = TeacherTargets(
+        teacher.row[mine], teacher.block[mine].astype(np.int64), teacher.fitted_by[mine], teacher.out_of_fold[mine]
+    )
     scored = select_rows(history, window, settings).scored
-    offset = float(taught.teacher.offsets[number]) if settings.scope == "panel" else None
+    offset = float(teacher.teacher.offsets[number]) if settings.scope == "panel" else None
     x = teacher_inputs(histories, {window.symbol: scored}, settings)[window.symbol]
-    said = teachers.predict(taught.teacher.booster, x, offset)
-    student = fit_window_student(history, window, settings, school, said)
-    return Trained(window, taught, student, history.labels.y[scored])
+    predicted = teachers.predict(teacher.teacher.booster, x, offset)
+    student = fit_window_student(history, window, settings, targets, predicted)
+    return Trained(window, teacher, student, history.labels.y[scored])
 
 
 def walk_forward(
@@ -146,47 +147,46 @@ def shuffled_auc(trained: Iterable[Trained], seed: int) -> float:
     All rounds are kept: no tail is there to stop them, and the rows that are scored have no say.
     """
     rng = np.random.default_rng(seed)
-    y, said = [], []
+    y, predicted = [], []
     for each in trained:
-        sample = each.taught.sample
+        sample = each.teacher.sample
         fit, held = np.split(rng.permutation(len(sample)), [len(sample) * 4 // 5])
         prior = float(np.average(sample.y[fit], weights=sample.weight[fit]))
         rows = xgb.QuantileDMatrix(
             sample.x[fit], sample.y[fit], weight=sample.weight[fit], max_bin=teachers.MAX_BIN, nthread=1
         )
-        booster = xgb.train(teachers._parameters(prior, seed, "cpu"), rows, teachers.MAX_ROUNDS, verbose_eval=False)
+        booster = xgb.train(teachers.parameters(prior, seed, "cpu"), rows, teachers.MAX_ROUNDS, verbose_eval=False)
         y.append(sample.y[held])
-        said.append(teachers.predict(booster, sample.x[held]))
-    return auc(np.concatenate(y), np.concatenate(said))
+        predicted.append(teachers.predict(booster, sample.x[held]))
+    return auc(np.concatenate(y), np.concatenate(predicted))
 
 
 def bits(trained: Trained) -> dict[str, bytes]:
     """All that a window's two tasks computed, so that any bit that differs is seen and named."""
-    taught, student = trained.taught, trained.student
+    teacher, student = trained.teacher, trained.student
     return {
-        "booster": bytes(taught.teacher.booster.save_raw("ubj")),
-        "offsets": taught.teacher.offsets.tobytes(),
-        "inputs": taught.sample.x.tobytes(),
-        "labels": taught.sample.y.tobytes(),
-        "weights": taught.sample.weight.tobytes(),
-        "opinions": taught.opinion.tobytes(),
-        "fitted by": taught.fitted_by.tobytes(),
-        "certificate": taught.certificate.model_dump_json().encode(),
-        "teacher's metrics": repr(taught.metrics).encode(),
+        "booster": bytes(teacher.teacher.booster.save_raw("ubj")),
+        "offsets": teacher.teacher.offsets.tobytes(),
+        "inputs": teacher.sample.x.tobytes(),
+        "labels": teacher.sample.y.tobytes(),
+        "weights": teacher.sample.weight.tobytes(),
+        "out-of-fold predictions": teacher.out_of_fold.tobytes(),
+        "fitted by": teacher.fitted_by.tobytes(),
+        "certificate": teacher.certificate.model_dump_json().encode(),
+        "teacher's metrics": repr(teacher.metrics).encode(),
         "student": model_bits(student),
         "prior": repr((student.prior, student.trade_above)).encode(),
     }
 
 
 def model_bits(student: TrainedStudent) -> bytes:
-    """The calibrated model of a student of either kind, and what it was taught by."""
-    model = student.taught.model
+    """The calibrated model of a student of either kind, and its target."""
+    model = student.fitted.model
     if isinstance(model, Logistic):
         found = model.coefficients.tobytes() + model.fill.tobytes() + repr(model.intercept).encode()
     else:
-        assert isinstance(model, Booster)
-        found = model.to_bytes(feature_names(), None)
-    return found + repr((student.taught.mix, student.taught.calibration)).encode()
+        found = model.encode(feature_names(), None)
+    return found + repr((student.fitted.mix, student.fitted.calibration)).encode()
 
 
 def score_bits(trained: Trained, rows: int | None = None) -> dict[str, bytes]:

@@ -135,9 +135,9 @@ def test_a_window_is_the_same_without_the_bars_after_its_last_label(kind: str, n
 
 
 def test_what_is_compared_can_differ() -> None:
-    """The comparison sees a bar inside the window: garbage from its middle on changes models, opinions and scores."""
+    """Garbage from the middle of the window on changes models, predictions and scores."""
     inside = bars_before(known("fixed")["A"].series, trained("fixed", 1)[0].window) - 60
     after = histories({name: poisoned(each, inside, "wild", 0) for name, each in clean().items()}, "fixed")
     mine, again = trained("fixed", 1)[0], train(after, "fixed", 1)[0]
-    assert {"booster", "opinions", "student", "inputs"} <= set(differing(bits(mine), bits(again)))
+    assert {"booster", "out-of-fold predictions", "student", "inputs"} <= set(differing(bits(mine), bits(again)))
     assert set(differing(score_bits(mine), score_bits(again))) == {"student's", "alone", "teacher's"}

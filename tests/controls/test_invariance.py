@@ -20,7 +20,8 @@ from workers.bars import store
 from workers.bars.clean import to_table
 from workers.handlers import train as handlers
 from workers.learning.splits import blocks, split_tail
-from workers.learning.teacher import Sample, fit_teacher, opinions, predict
+from workers.learning.teacher import Sample, fit_teacher, out_of_fold_predictions
+from workers.models.xgboost import predict
 
 SERIES = {symbol: daily_walk(370, seed) for seed, symbol in enumerate(("A", "B"))}
 WORK = {Role.TEACHER: handlers.train_teacher, Role.STUDENT: handlers.train_student}
@@ -60,15 +61,15 @@ def files(
     todo = tasks(data_dir, run_id, settings)
     if order is not None:
         todo = [todo[i] for i in order]
-    taught: set[str] = set()
+    done: set[str] = set()
     while todo:
         ready = next(
-            each for each in todo if each.role is Role.TEACHER or each.window.taught_in(settings.scope).label in taught
+            each for each in todo if each.role is Role.TEACHER or each.window.taught_in(settings.scope).label in done
         )
         WORK[ready.role](ready)
         todo.remove(ready)
         if ready.role is Role.TEACHER:
-            taught.add(ready.window.label)
+            done.add(ready.window.label)
     found = tree(RunLayout.under(data_dir, run_id).folder / "windows")
     return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
 
@@ -96,7 +97,7 @@ def test_files_are_the_same_in_any_order_and_on_a_second_run(tmp_path: Path, set
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missing: bool) -> None:
-    """Features of one float32 value each give the same booster, opinions and predictions, as float32 or as float64."""
+    """The same values as float32 or as float64 give the same booster and the same predictions."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(120, 25)).astype(np.float32)
     if missing:
@@ -110,5 +111,5 @@ def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missin
     one, other = (fit_teacher(each, split, seed, "cpu") for each in (narrow, wide))
     assert one.booster.save_raw("ubj") == other.booster.save_raw("ubj")
     assert predict(one.booster, narrow.x).tobytes() == predict(other.booster, wide.x).tobytes()
-    said, again = (opinions(each, block, 1, seed, "cpu") for each in (narrow, wide))
-    assert said[0].tobytes() == again[0].tobytes()
+    predicted, again = (out_of_fold_predictions(each, block, 1, seed, "cpu") for each in (narrow, wide))
+    assert predicted[0].tobytes() == again[0].tobytes()

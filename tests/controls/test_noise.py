@@ -52,11 +52,11 @@ def test_the_choice_of_a_teacher_costs_little_on_a_random_walk(pooled: Pooled) -
     assert pooled.skill("student") > -0.02 > pooled.skill("teacher")
 
 
-def test_no_opinion_is_of_a_row_that_was_seen(trained: list[Trained]) -> None:
+def test_no_out_of_fold_prediction_is_of_a_fitted_row(trained: list[Trained]) -> None:
     """What students are told of random walks is right no more often than chance; of rows seen it would be, by far."""
-    y = np.concatenate([np.repeat(each.taught.sample.y, BLOCKS) for each in trained])
-    opinion = np.concatenate([each.taught.opinion.ravel() for each in trained])
-    assert auc(y, opinion) < 0.52
+    y = np.concatenate([np.repeat(each.teacher.sample.y, BLOCKS) for each in trained])
+    out_of_fold = np.concatenate([each.teacher.out_of_fold.ravel() for each in trained])
+    assert auc(y, out_of_fold) < 0.52
 
 
 def test_a_shuffled_split_finds_what_is_not_there(trained: list[Trained]) -> None:

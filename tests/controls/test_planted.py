@@ -9,7 +9,7 @@ from tests.controls.harness import Pooled, Trained, pool, train_together, walk_f
 from tests.controls.worlds import mean_reverting, noisy_closes
 from tests.strategies import training_settings
 from workers.learning.history import prepare
-from workers.learning.teacher import importance
+from workers.models.xgboost import importance
 
 WINDOW_DAYS = 180
 # One of eight sets tried, 0, 8, ... 56: they gained 0.024 on average, of standard error 0.004, and this one 0.024.
@@ -36,7 +36,7 @@ def test_a_teacher_names_what_truly_predicts(reverting: list[Trained]) -> None:
     shares: Counter[str] = Counter()
     first: Counter[str] = Counter()
     for each in reverting:
-        ranked = importance(each.taught.teacher.booster, each.taught.features)
+        ranked = importance(each.teacher.teacher.booster, each.teacher.features)
         first[ranked[0][0]] += 1
         shares.update({name: share for name, share, _ in ranked})
     assert first["return_5"] > len(reverting) / 2
@@ -45,8 +45,8 @@ def test_a_teacher_names_what_truly_predicts(reverting: list[Trained]) -> None:
     assert most > 2.0 * second
 
 
-def taught_together(first_seed: int, **changes: object) -> Pooled:
-    """Eight symbols whose closes are noise, taught by one teacher a window."""
+def trained_together(first_seed: int, **changes: object) -> Pooled:
+    """Eight symbols whose closes are noise, with one teacher a window."""
     markets = {f"S{seed}": noisy_closes(690, seed) for seed in range(first_seed, first_seed + 8)}
     settings = training_settings(**({"horizon_bars": 1, "scope": "panel"} | changes))
     histories = {symbol: prepare(series, settings) for symbol, series in markets.items()}
@@ -55,7 +55,7 @@ def taught_together(first_seed: int, **changes: object) -> Pooled:
 
 
 def distilled(privileged: tuple[Privilege, ...]) -> Pooled:
-    return taught_together(FIRST_SEED, privileged=privileged, distill_weight=1.0, temperature=1.0)
+    return trained_together(FIRST_SEED, privileged=privileged, distill_weight=1.0, temperature=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,6 @@ def test_it_is_the_privilege_that_helps(told: Pooled, untold: Pooled) -> None:
 
 def test_a_student_that_may_choose_takes_the_teacher_that_helps() -> None:
     """With "no teacher" among its candidates a student still gains by a privileged one."""
-    chosen = taught_together(FIRST_SEED, privileged=("path",), distill_weight=None, temperature=None)
+    chosen = trained_together(FIRST_SEED, privileged=("path",), distill_weight=None, temperature=None)
     gain, error = chosen.gain("student", "alone")
     assert gain > error

@@ -1,4 +1,4 @@
-"""Recompute a run's stored probabilities from its stored models and bars; prints how many windows agreed to the bit.
+"""Recompute a run's stored probabilities from its stored models and bars; prints how many windows agree to the bit.
 
 Run as a process of its own: python recompute.py DATA_DIR RUN_ID
 """
@@ -8,15 +8,16 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 
-from schemas.contract.artifact import RunManifest
+from schemas.contract.artifact import RunManifest, StudentMetadata
 from schemas.contract.task import Role, Status
 from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_rows import read_model, read_rows
-from workers.artifacts.store import read_student, read_teacher
+from workers.artifacts.reader import read_teacher
 from workers.bars.store import load
 from workers.learning.history import prepare
 from workers.learning.student import probability
-from workers.learning.teacher import predict
+from workers.models.stored_student import read_student
+from workers.models.xgboost import predict
 
 data_dir, run_id = sys.argv[1:]
 layout = RunLayout.under(data_dir, run_id)
@@ -30,10 +31,13 @@ for row in read_rows(layout, Role.STUDENT):
     bars = load(BarsLayout.under(data_dir, settings.interval).bars(row.symbol), digests[row.symbol])
     features = prepare(bars, settings).features
     folder = layout.artifact(row.window_label, Role.STUDENT)
+    metadata = read_model(folder / "metadata.json", StudentMetadata)
     stored = pq.read_table(folder / "predictions.parquet")
     bar = np.searchsorted(bars.timestamp, np.asarray(stored["timestamp"].cast("int64")))
     booster = read_teacher(layout.artifact(row.window_label, Role.TEACHER)).booster
-    if not np.array_equal(probability(read_student(folder).margin(features[bar])), np.asarray(stored["student"])):
+    if not np.array_equal(
+        probability(read_student(folder, metadata.sha256).model.margin(features[bar])), np.asarray(stored["student"])
+    ):
         sys.exit(f"student of {row.window_label} differs")
     if not np.array_equal(predict(booster, features[bar]), np.asarray(stored["teacher"])):
         sys.exit(f"teacher of {row.window_label} differs")

@@ -1,4 +1,4 @@
-"""One window's teacher and student as tasks: read bars, train or take an equal one, store, say what came out."""
+"""The tasks that train one window's teacher or student: read bars, train or reuse, store, return the metrics."""
 
 import itertools
 import statistics
@@ -16,7 +16,7 @@ from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_rows import read_model
-from workers.artifacts import store as artifacts
+from workers.artifacts import reader, writer
 from workers.artifacts.reuse import take_equal
 from workers.bars import store
 from workers.bars.series import Floats
@@ -25,16 +25,19 @@ from workers.devices.discovery import xgboost_device
 from workers.handlers.task_result import Result
 from workers.learning import window as learning
 from workers.learning.history import History, bars_before, prepare, select_rows
-from workers.learning.student import Model, probability
-from workers.learning.teacher import predict
+from workers.learning.student import probability
+from workers.models.base import Model
+from workers.models.stored_student import read_student
+from workers.models.xgboost import predict
 
 TIMED_ROWS = 32
 
 
 def train_teacher(task: WindowTask) -> Result:
-    """Store one window's teacher: trained, or with `reuse` taken from another run."""
+    """Store one window's teacher: trained, or with `reuse` copied from another run."""
     histories = _histories(task)
-    learning.training_rows(histories, task.window, task.settings)  # what cannot be trained today is not taken either
+    # Raises Skip: a window that cannot be trained is not reused either.
+    learning.training_rows(histories, task.window, task.settings)
     inputs = TeacherInputs(
         window=task.window.span,
         settings=task.settings,
@@ -46,19 +49,19 @@ def train_teacher(task: WindowTask) -> Result:
     )
     donor = take_equal(task, inputs) if task.reuse else None
     if donor is None:
-        taught = learning.fit_window_teacher(histories, task.window, task.settings, xgboost_device())
-        artifacts.write_teacher(_folder(task, task.window, Role.TEACHER), inputs, histories, taught)
+        trained = learning.fit_window_teacher(histories, task.window, task.settings, xgboost_device())
+        writer.write_teacher(_folder(task, task.window, Role.TEACHER), inputs, histories, trained)
     return _stored(task, donor)
 
 
 def train_student(task: WindowTask) -> Result:
-    """Store one window's student and its scores of the bars after it: trained on its teacher, or taken as that was."""
+    """Store one window's student and its scores of the bars after it: trained, or with `reuse` copied."""
     histories = _histories(task)
     symbol, settings = task.window.symbol, task.settings
     history = histories[symbol]
     scored = select_rows(history, task.window, settings).scored
     last_read = history.series.timestamp[history.labels.t0[scored[-1]] + settings.horizon_bars]
-    stored = artifacts.read_teacher(_folder(task, task.window.taught_in(settings.scope), Role.TEACHER))
+    stored = reader.read_teacher(_folder(task, task.window.taught_in(settings.scope), Role.TEACHER))
     inputs = StudentInputs(
         window=task.window,
         settings=settings,
@@ -73,16 +76,16 @@ def train_student(task: WindowTask) -> Result:
     if donor is None:
         x = learning.teacher_inputs(histories, {symbol: scored}, settings)[symbol]
         teacher_scored = predict(stored.booster, x, stored.offsets.get(symbol))
-        student = learning.fit_window_student(history, task.window, settings, stored.school(symbol), teacher_scored)
-        artifacts.write_student(_folder(task, task.window, Role.STUDENT), inputs, history, student)
+        student = learning.fit_window_student(history, task.window, settings, stored.targets(symbol), teacher_scored)
+        writer.write_student(_folder(task, task.window, Role.STUDENT), inputs, history, student)
     result = _stored(task, donor)
-    model = artifacts.read_student(_folder(task, task.window, Role.STUDENT))
+    model = read_student(_folder(task, task.window, Role.STUDENT), result.digests).model
     rows = to_host(history.features[history.labels.t0[scored]])
     return replace(result, metrics=result.metrics | {"microseconds_a_row": _microseconds_a_row(model, rows)})
 
 
 def _microseconds_a_row(model: Model, x: Floats) -> float:
-    """Median time that one row at a time takes."""
+    """Median microseconds of a prediction of one row."""
     seconds = []
     for row in itertools.islice(itertools.cycle(x), TIMED_ROWS):
         began = time.perf_counter()
@@ -92,10 +95,10 @@ def _microseconds_a_row(model: Model, x: Floats) -> float:
 
 
 def _stored(task: WindowTask, donor: str | None) -> Result:
-    """What lies there now, which is a twin's artifact where that came first."""
+    """Result of the artifact that is stored now; another attempt's, if that was first."""
     folder = _folder(task, task.window, task.role)
     metadata = read_model(folder / METADATA, METADATA_KINDS[task.role])
-    return Result(metadata.metrics, artifacts.digests(folder), metadata.key, donor)
+    return Result(metadata.metrics, writer.digests(folder), metadata.key, donor)
 
 
 def _folder(task: WindowTask, window: Window, role: Role) -> Path:
@@ -103,7 +106,7 @@ def _folder(task: WindowTask, window: Window, role: Role) -> Path:
 
 
 def _histories(task: WindowTask) -> dict[str, History]:
-    """What is known of each symbol that the task reads, its window's own among them."""
+    """Bars, features and labels of each symbol that the task reads."""
     layout = BarsLayout.under(task.data_dir, task.settings.interval)
     return {symbol: _prepared(layout.bars(symbol), sha256, task.settings) for symbol, sha256 in task.bars.items()}
 

@@ -16,7 +16,7 @@ from schemas.contract.task import Role, Status
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS, BarsLayout, RunLayout
 from schemas.files.run_rows import read_model, read_rows
-from workers.artifacts.store import read_labels
+from workers.artifacts.reader import read_labels
 from workers.bars.series import Ints
 from workers.inspection.run_lookup import manifest_of
 from workers.learning.certificate import Spans, certify

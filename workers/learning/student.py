@@ -1,21 +1,21 @@
-"""The student: taught by labels and by what teachers that never saw a row say of it, chosen and calibrated out of fold.
+"""Fit a window's student on labels mixed with its teacher's out-of-fold predictions; choose and calibrate out of fold.
 
-Everything that is chosen here has "no teacher" among its candidates.
+Every choice has "no teacher" among its candidates.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from schemas.config.training import StudentKind, TrainingSettings
+from schemas.config.training import TrainingSettings
 from workers.bars.series import Floats, Ints
 from workers.learning.splits import BLOCKS
-from workers.models import booster, logistic
+from workers.models.base import Model
+from workers.models.registry import MODEL_TYPES
 from workers.scoring.log_loss import log_losses
 
 WEIGHTS = (0.5, 1.0)  # of the teacher in the target, beside none
@@ -25,28 +25,12 @@ MAX_REWARD = 3.0
 PLATT_C = 1.0
 
 
-class Model(Protocol):
-    """A fitted student of any kind."""
-
-    def margin(self, x: Floats) -> Floats:
-        """Log odds per row before calibration, shape (rows,)."""
-
-    def calibrated(self, slope: float, intercept: float) -> "Model":
-        """The same model with its margin mapped to slope * margin + intercept."""
-
-
-FITS: dict[StudentKind, Callable[[Floats, Floats, Floats, int], Model]] = {
-    "logistic": logistic.fit,
-    "booster": booster.fit,
-}
-
-
 @dataclass(frozen=True)
-class Lesson:
-    """What a student learns from: one symbol's labelled rows, in time order, and the teachers' opinions of them.
+class StudentData:
+    """What a student learns from: one symbol's labelled rows in time order, with out-of-fold predictions of them.
 
-    `opinion`, shape (rows, BLOCKS), and `fitted_by` are those of `teacher.opinions`. `weight` is the share of each row
-    that is its own; `reward` is what its fit is weighed by besides, mean 1.
+    `out_of_fold`, shape (rows, BLOCKS), and `fitted_by` come from `teacher.out_of_fold_predictions`. `weight` is the
+    uniqueness of each row; `reward`, of mean 1, is a second weight of the fit alone.
     """
 
     x: Floats
@@ -55,12 +39,12 @@ class Lesson:
     reward: Floats
     block: Ints
     fitted_by: Ints
-    opinion: Floats
+    out_of_fold: Floats
 
 
 @dataclass(frozen=True)
 class Mix:
-    """A target: labels mixed with a teacher of weight `teacher`, whose logit is divided by `temperature`."""
+    """A target: labels mixed with predictions of weight `teacher`, whose logits are divided by `temperature`."""
 
     teacher: float
     temperature: float
@@ -71,14 +55,14 @@ NO_TEACHER = Mix(0.0, 1.0)
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a margin is multiplied by, and what is added to it."""
+    """Calibrated margin = slope * margin + intercept."""
 
     slope: float
     intercept: float
 
 
 @dataclass(frozen=True)
-class Taught:
+class FittedStudent:
     """A calibrated student, the target that it was fitted on, and the calibrated margins' out-of-fold log loss."""
 
     model: Model
@@ -102,7 +86,7 @@ def target(y: NDArray[np.int8], teacher: Floats, mix: Mix) -> Floats:
 
 
 def candidates(settings: TrainingSettings) -> list[Mix]:
-    """The targets to choose from, no teacher first; one alone where the settings name it."""
+    """The targets to choose from, no teacher first; a single one where the settings name it."""
     weights = WEIGHTS if settings.distill_weight is None else (settings.distill_weight,)
     temperatures = TEMPERATURES if settings.temperature is None else (settings.temperature,)
     mixes = [Mix(weight, temperature) for weight in weights if weight for temperature in temperatures]
@@ -110,33 +94,34 @@ def candidates(settings: TrainingSettings) -> list[Mix]:
     return [NO_TEACHER, *mixes] if free else mixes
 
 
-def teach(lesson: Lesson, mixes: list[Mix], settings: TrainingSettings) -> tuple[Taught, Taught]:
-    """The student of the mix whose out-of-fold log loss, once calibrated, is the least, and the one without a teacher.
+def fit_student(data: StudentData, mixes: list[Mix], settings: TrainingSettings) -> tuple[FittedStudent, FittedStudent]:
+    """Fit the student of the best mix and the one without a teacher; returns (student, alone).
 
-    Calibrated, as a soft target would else win by being less sure, which calibration gives to all. A teacher is taken
-    where it saves more than a standard error of what it saves: of several candidates the best looks better than it
-    is. Each is fitted on all rows; the first of equals wins.
+    The best mix has the lowest out-of-fold log loss. Losses are compared after calibration; otherwise a soft target
+    wins only by being less confident. A teacher is used only where it lowers the loss by more than one standard
+    error: the best of several candidates looks better than it is. Both students are fitted on all rows; the first of
+    equal mixes wins.
     """
-    judged = {mix: out_of_fold(lesson, mix, settings) for mix in dict.fromkeys([*mixes, NO_TEACHER])}
+    judged = {mix: out_of_fold(data, mix, settings) for mix in dict.fromkeys([*mixes, NO_TEACHER])}
     lines = {mix: calibrate(each.margin, each.y, each.weight) for mix, each in judged.items()}
     losses = {mix: each.log_loss(lines[mix]) for mix, each in judged.items()}
     chosen = min(mixes, key=lambda mix: losses[mix])
     if NO_TEACHER in mixes and not _helps(judged, lines, chosen):
         chosen = NO_TEACHER
-    alone, taught = (_taught(lesson, mix, lines[mix], losses[mix], settings) for mix in (NO_TEACHER, chosen))
-    return taught, alone
+    alone, fitted = (_fit_on_all_rows(data, mix, lines[mix], losses[mix], settings) for mix in (NO_TEACHER, chosen))
+    return fitted, alone
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Margin, label and weight of every row that a student can be asked about which knows nothing of its block."""
+    """Margin, label and weight per row, predicted by students that know nothing of the row's block."""
 
     margin: Floats
     y: NDArray[np.int8]
     weight: Floats
 
     def log_loss(self, line: Calibration) -> float:
-        """Weighted mean of what the line makes of the margins; infinite where there is no row."""
+        """Weighted mean log loss of the calibrated margins; infinite where there is no row."""
         return float(np.average(self.losses(line), weights=self.weight)) if len(self.y) else np.inf
 
     def losses(self, line: Calibration) -> Floats:
@@ -144,23 +129,23 @@ class OutOfFold:
         return log_losses(self.y, probability(line.slope * self.margin + line.intercept))
 
 
-def out_of_fold(lesson: Lesson, mix: Mix, settings: TrainingSettings) -> OutOfFold:
-    """Ask of each block a student that knows nothing of it; a block is left out where none can be fitted."""
+def out_of_fold(data: StudentData, mix: Mix, settings: TrainingSettings) -> OutOfFold:
+    """Predict each block with a student that knows nothing of it; a block is left out where none can be fitted."""
     rows, margins = [np.empty(0, dtype=np.int64)], [np.empty(0)]
     for block in range(BLOCKS):
-        held = np.flatnonzero(lesson.block == block)
+        held = np.flatnonzero(data.block == block)
         # The rows of the teacher that judged this block: the certificate covers them.
-        fit = np.flatnonzero(lesson.fitted_by >> block & 1)
-        ones = int(lesson.y[fit].sum())
+        fit = np.flatnonzero(data.fitted_by >> block & 1)
+        ones = int(data.y[fit].sum())
         if len(held) and min(ones, len(fit) - ones) >= MIN_CLASS_ROWS:
             rows.append(held)
-            margins.append(_fit(lesson, fit, lesson.opinion[fit, block], mix, settings).margin(lesson.x[held]))
+            margins.append(_fit(data, fit, data.out_of_fold[fit, block], mix, settings).margin(data.x[held]))
     known = np.concatenate(rows)
-    return OutOfFold(np.concatenate(margins), lesson.y[known], lesson.weight[known])
+    return OutOfFold(np.concatenate(margins), data.y[known], data.weight[known])
 
 
 def _helps(judged: Mapping[Mix, OutOfFold], lines: Mapping[Mix, Calibration], mix: Mix) -> bool:
-    """Whether a mix saves more than a standard error of what it saves. Weights sum to independent rows."""
+    """Whether a mix lowers the log loss by more than one standard error. Weights sum to the independent rows."""
     alone, other = (judged[each].losses(lines[each]) for each in (NO_TEACHER, mix))
     weight = judged[mix].weight
     if not len(weight):
@@ -170,14 +155,16 @@ def _helps(judged: Mapping[Mix, OutOfFold], lines: Mapping[Mix, Calibration], mi
     return bool(saved > np.sqrt(variance / weight.sum()))
 
 
-def _taught(lesson: Lesson, mix: Mix, line: Calibration, loss: float, settings: TrainingSettings) -> Taught:
-    rows = np.arange(len(lesson.y))
-    fitted = _fit(lesson, rows, lesson.opinion[rows, lesson.block], mix, settings)
-    return Taught(fitted.calibrated(line.slope, line.intercept), mix, line, loss if np.isfinite(loss) else None)
+def _fit_on_all_rows(
+    data: StudentData, mix: Mix, line: Calibration, loss: float, settings: TrainingSettings
+) -> FittedStudent:
+    rows = np.arange(len(data.y))
+    fitted = _fit(data, rows, data.out_of_fold[rows, data.block], mix, settings)
+    return FittedStudent(fitted.calibrated(line.slope, line.intercept), mix, line, loss if np.isfinite(loss) else None)
 
 
 def calibrate(margin: Floats, y: NDArray[np.int8], weight: Floats) -> Calibration:
-    """Platt's line through the margins; flat, so that the base rate is said, where a higher margin meant fewer ones.
+    """Platt's line through the margins; flat, which predicts the base rate, where a higher margin meant fewer ones.
 
     Source: Platt (1999), Probabilistic outputs for support vector machines.
     """
@@ -193,18 +180,21 @@ def calibrate(margin: Floats, y: NDArray[np.int8], weight: Floats) -> Calibratio
 
 
 def rewards(net_return: Floats, sigma: Floats, horizon_bars: int) -> Floats:
-    """|net return| in the horizon's volatility, at most MAX_REWARD, scaled to mean 1; 1 where that is unknown."""
+    """Weight per row: |net return| in units of the horizon's volatility, at most MAX_REWARD, scaled to mean 1.
+
+    1 where the volatility is unknown. `sigma` is the volatility of one bar.
+    """
     size = np.abs(net_return) / (sigma * np.sqrt(horizon_bars))
     size = np.where(np.isfinite(size), np.minimum(size, MAX_REWARD), 1.0)
     result: Floats = size / size.mean() if size.mean() > 0 else np.ones(len(size))
     return result
 
 
-def _fit(lesson: Lesson, rows: Ints, opinion: Floats, mix: Mix, settings: TrainingSettings) -> Model:
-    y = lesson.y[rows]
-    soft = target(y, opinion, mix) if mix.teacher else y.astype(np.float64)
-    weight = lesson.weight[rows] * lesson.reward[rows]
-    return FITS[settings.student](lesson.x[rows], soft, weight, settings.seed)
+def _fit(data: StudentData, rows: Ints, teacher: Floats, mix: Mix, settings: TrainingSettings) -> Model:
+    y = data.y[rows]
+    soft = target(y, teacher, mix) if mix.teacher else y.astype(np.float64)
+    weight = data.weight[rows] * data.reward[rows]
+    return MODEL_TYPES[settings.student].fit(data.x[rows], soft, weight, settings.seed)
 
 
 def trade_threshold(y: NDArray[np.int8], forward_return: Floats, cost: float) -> float | None:

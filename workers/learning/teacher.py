@@ -1,6 +1,5 @@
-"""The teacher: gradient-boosted trees sized for a hundred rows, and its out-of-fold opinion of each of them."""
+"""Fit a window's teacher, and predict each of its rows with models that were not fitted on that row."""
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,22 +9,26 @@ from numpy.typing import NDArray
 from schemas.contract.errors import RequestError
 from schemas.contract.task import Metric
 from workers.bars.series import Floats, Ints
-from workers.devices.arrays import Array, take, to_host
+from workers.devices.arrays import Array, take
 from workers.learning.splits import BLOCKS, TailSplit, apart, held_out_sets
+from workers.models.xgboost import (
+    EARLY_STOPPING_ROUNDS,
+    EPSILON,
+    MAX_BIN,
+    MAX_ROUNDS,
+    OUT_OF_FOLD_ROUNDS,
+    fitted_parameters,
+    parameters,
+    predict,
+)
 
-MAX_ROUNDS = 200
-EARLY_STOPPING_ROUNDS = 20
-# Of models that predict held-out rows: fixed, so that nothing about those rows had a say in it.
-OUT_OF_FOLD_ROUNDS = 40
-MAX_BIN = 64
-EPSILON = 1e-6
 # Rows of mean weight that a symbol needs of its own before its base rate counts as much as the panel's.
 OFFSET_ROWS = 100.0
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Labelled rows that one teacher learns from, in order of their decisions; one value a row in each array.
+    """Labelled rows that one teacher learns from, in order of their decisions; one value per row in each array.
 
     `x` is (rows, features), NaN where missing, on the teacher's device; `member` is the symbol, as a number from 0;
     `t0`, `t1` are the label's span on an axis that all members share; `weight` is positive.
@@ -45,9 +48,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A fitted booster, how many rounds early stopping kept, and what the booster itself says of its settings.
+    """A fitted booster, the rounds that early stopping kept, and the parameters in the booster's own configuration.
 
-    `offsets` has a logit for each member, which its rows' predictions begin from.
+    `offsets` has one logit per member, which predictions of its rows start from.
     """
 
     booster: xgb.Booster
@@ -57,32 +60,8 @@ class Teacher:
     parameters: dict[str, Metric]
 
 
-def _parameters(prior: float, seed: int, device: str) -> dict[str, object]:
-    return {
-        "objective": "binary:logistic",
-        "eval_metric": "logloss",
-        "tree_method": "hist",
-        "device": device,
-        "nthread": 1,
-        "seed": seed,
-        "max_bin": MAX_BIN,
-        "max_depth": 3,
-        "eta": 0.05,
-        "min_child_weight": 3.0,
-        "subsample": 0.8,
-        "colsample_bytree": 0.8,
-        "reg_lambda": 5.0,
-        "base_score": clip(prior),
-    }
-
-
-def clip(probability: float) -> float:
-    """`probability`, kept away from 0 and 1."""
-    return min(max(probability, EPSILON), 1.0 - EPSILON)
-
-
 def offsets_of(sample: Sample, rows: Ints) -> Floats:
-    """Each member's logit of its share of positives among `rows`, drawn to that of all by OFFSET_ROWS rows of it."""
+    """Logit of each member's share of positives among `rows`, shrunk to the pooled share by OFFSET_ROWS rows of it."""
     y, weight, member = sample.y[rows], sample.weight[rows], sample.member[rows]
     pooled = float(np.average(y, weights=weight))
     positive = np.bincount(member, weights=weight * y, minlength=sample.members)
@@ -102,7 +81,7 @@ def fit_teacher(sample: Sample, split: TailSplit, seed: int, device: str) -> Tea
     tail = _matrix(sample, split.tail, offsets, ref=train, weighted=False)
     history: dict[str, dict[str, list[float]]] = {}
     booster = xgb.train(
-        _parameters(_prior(sample, split.fit), seed, device),
+        parameters(_prior(sample, split.fit), seed, device),
         train,
         MAX_ROUNDS,
         evals=[(tail, "tail")],
@@ -112,14 +91,14 @@ def fit_teacher(sample: Sample, split: TailSplit, seed: int, device: str) -> Tea
     )
     rounds = booster.best_iteration + 1
     best = booster[:rounds]
-    parameters = _fitted_parameters(best)
-    if not str(parameters["device"]).startswith(device):
-        # It only warns where it finds no GPU that it can use.
+    fitted = fitted_parameters(best)
+    if not str(fitted["device"]).startswith(device):
+        # XGBoost only warns where it finds no usable GPU.
         raise RequestError(
-            f"XGBoost was to train on {device} and trained on {parameters['device']};"
+            f"XGBoost was to train on {device} and trained on {fitted['device']};"
             " install an extra [cuda12] or [cuda13] that fits the driver"
         )
-    return Teacher(best, rounds, offsets, float(booster.best_score), parameters)
+    return Teacher(best, rounds, offsets, float(booster.best_score), fitted)
 
 
 def _prior(sample: Sample, rows: Ints) -> float:
@@ -137,47 +116,28 @@ def _matrix(
     )
 
 
-def _fitted_parameters(booster: xgb.Booster) -> dict[str, Metric]:
-    """What the booster's own config says, not what was asked for."""
-    config = json.loads(booster.save_config())["learner"]
-    tree = config["gradient_booster"]["tree_train_param"]
-    keys = ("max_depth", "eta", "min_child_weight", "subsample", "colsample_bytree", "lambda", "max_bin")
-    return {
-        "objective": config["objective"]["name"],
-        "base_score": config["learner_model_param"]["base_score"],
-        "device": config["generic_param"]["device"],
-        "nthread": config["generic_param"]["nthread"],
-        "seed": config["generic_param"]["seed"],
-        "tree_method": config["gradient_booster"]["gbtree_train_param"]["tree_method"],
-        **{key: tree[key] for key in keys},
-    }
+def out_of_fold_predictions(
+    sample: Sample, block: NDArray[np.int8], embargo: int, seed: int, device: str
+) -> tuple[Floats, Ints]:
+    """Predict each row with models that were not fitted on it; returns (predictions, fitted_by).
 
-
-def predict(booster: xgb.Booster, x: Array, offset: float | Floats | None = None) -> Floats:
-    """Probability of class 1 for each row of `x`; `offset`, the logit that a panel's booster begins from."""
-    margin = None if offset is None else np.broadcast_to(np.asarray(offset, dtype=np.float32), (x.shape[0],)).copy()
-    return to_host(booster.inplace_predict(x, base_margin=margin)).astype(np.float64)
-
-
-def opinions(sample: Sample, block: NDArray[np.int8], embargo: int, seed: int, device: str) -> tuple[Floats, Ints]:
-    """What teachers say of rows that they never saw, shape (rows, BLOCKS), and who saw which row.
-
-    Column b holds the opinion for a student that must not know block b: that of a model fitted apart from block b
-    and from the row's own. The second array has bit m set where model m of `held_out_sets()` was fitted on the row.
-    A model that finds fewer than two classes says their share; one that finds no row says a half.
+    Predictions have shape (rows, BLOCKS). Column b is for a student that must not know block b: it comes from a model
+    fitted apart from block b and from the row's own block. `fitted_by` has bit m set where model m of
+    `held_out_sets()` was fitted on the row. A model whose rows are of one class predicts their share; a model
+    without rows predicts 0.5.
     """
-    said = np.full((len(sample), BLOCKS), np.nan)
+    predictions = np.full((len(sample), BLOCKS), np.nan)
     fitted_by = np.zeros(len(sample), dtype=np.int64)
     for number, held_out in enumerate(held_out_sets()):
         fit = apart(sample.t0, sample.t1, block, held_out, embargo)
         fitted_by[fit] |= 1 << number
         judged = np.flatnonzero(np.isin(block, held_out))
         column = np.where(block[judged] == held_out[0], held_out[-1], held_out[0])
-        said[judged, column] = _said(sample, fit, judged, seed, device)
-    return said, fitted_by
+        predictions[judged, column] = _predict_held_out(sample, fit, judged, seed, device)
+    return predictions, fitted_by
 
 
-def _said(sample: Sample, fit: Ints, judged: Ints, seed: int, device: str) -> Floats:
+def _predict_held_out(sample: Sample, fit: Ints, judged: Ints, seed: int, device: str) -> Floats:
     """Probability for each of the rows `judged` from a model fitted on the rows `fit`."""
     if not len(fit):
         return np.full(len(judged), 0.5)
@@ -186,20 +146,7 @@ def _said(sample: Sample, fit: Ints, judged: Ints, seed: int, device: str) -> Fl
         return np.full(len(judged), prior)
     offsets = offsets_of(sample, fit)
     margin = offsets[sample.member[fit]] if sample.members > 1 else None
-    # Ten of these are fitted for one teacher, and a few rows are sooner in a plain matrix than in a quantile one.
+    # Ten of these are fitted per teacher; for a few rows a plain matrix is built faster than a quantile one.
     rows = xgb.DMatrix(take(sample.x, fit), sample.y[fit], weight=sample.weight[fit], base_margin=margin, nthread=1)
-    booster = xgb.train(_parameters(prior, seed, device), rows, OUT_OF_FOLD_ROUNDS, verbose_eval=False)
+    booster = xgb.train(parameters(prior, seed, device), rows, OUT_OF_FOLD_ROUNDS, verbose_eval=False)
     return predict(booster, take(sample.x, judged), offsets[sample.member[judged]] if sample.members > 1 else None)
-
-
-def importance(booster: xgb.Booster, features: tuple[str, ...]) -> list[tuple[str, float, int]]:
-    """(feature, share of total gain, rank) for every feature, best first; a feature never split on has 0."""
-    gain = {f"f{i}": 0.0 for i in range(len(features))} | {
-        name: float(value if isinstance(value, int | float) else value[0])
-        for name, value in booster.get_score(importance_type="total_gain").items()
-    }
-    total = sum(gain.values()) or 1.0
-    order = sorted(
-        ((features[int(key[1:])], value / total) for key, value in gain.items()), key=lambda r: (-r[1], r[0])
-    )
-    return [(name, share, rank) for rank, (name, share) in enumerate(order, start=1)]

@@ -1,4 +1,4 @@
-"""A window from bars to teacher and student: which rows may be used, in what order, for what. No disk, no clock."""
+"""Train a window's teacher and student from bars in memory: which rows are used, in what order, for what."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,18 +25,21 @@ from workers.learning.labels import uniqueness
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
 from workers.learning.skip import Skip
 from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
-from workers.learning.teacher import clip
+from workers.models.xgboost import clip
 from workers.scoring.log_loss import log_loss
 
-# What a feature may differ by, relative and absolute, between two computations of it on a GPU.
+# Kind of student whose scores are stored beside those of the chosen kind.
+BASELINE = "logistic"
+# Largest difference of a feature, relative and absolute, between two computations of it on a GPU.
 GPU_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class TaughtWindow:
-    """What the teacher task produces. Arrays have one value a training row, in order of decision, then symbol.
+class TrainedTeacher:
+    """What the teacher task produces. Arrays have one value per training row, in order of decision, then symbol.
 
-    `row` is a row's position in its symbol's labels; `opinion` and `fitted_by` are those of `teacher.opinions`.
+    `row` is a row's position in its symbol's labels; `out_of_fold` and `fitted_by` come from
+    `teacher.out_of_fold_predictions`.
     """
 
     teacher: teachers.Teacher
@@ -46,7 +49,7 @@ class TaughtWindow:
     row: Ints
     split: TailSplit
     block: NDArray[np.int8]
-    opinion: Floats
+    out_of_fold: Floats
     fitted_by: Ints
     certificate: Certificate
     prior: float
@@ -54,20 +57,20 @@ class TaughtWindow:
 
 
 @dataclass(frozen=True)
-class School:
-    """What a stored teacher tells the student of one symbol, one value a training row."""
+class TeacherTargets:
+    """A stored teacher's predictions for the student of one symbol, one value per training row in each array."""
 
     row: Ints
     block: Ints
     fitted_by: Ints
-    opinion: Floats
+    out_of_fold: Floats
 
 
 @dataclass(frozen=True)
 class TrainedStudent:
-    """What the student task produces. `scored_*` have one value a scored row, `reward` one a training row."""
+    """What the student task produces. `scored_*` have one value per scored row, `reward` one per training row."""
 
-    taught: students.Taught
+    fitted: students.FittedStudent
     trade_above: float | None
     prior: float
     rows: Rows
@@ -80,7 +83,7 @@ class TrainedStudent:
 
 
 def teacher_features(settings: TrainingSettings) -> tuple[str, ...]:
-    """Names of a teacher's inputs: the student's, then what it is privileged to see."""
+    """Names of a teacher's inputs: the student's, then the privileged ones."""
     path = PATH_NAMES if "path" in settings.privileged else ()
     return feature_names() + path + (CROSS_SECTION_NAMES if "cross-section" in settings.privileged else ())
 
@@ -88,7 +91,7 @@ def teacher_features(settings: TrainingSettings) -> tuple[str, ...]:
 def teacher_inputs(
     histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings
 ) -> dict[str, Array]:
-    """What a teacher sees of the label positions `rows` of each symbol, on its device."""
+    """Teacher's inputs, shape (rows, features), at each symbol's label positions `rows`, on the teacher's device."""
     columns = {}
     if "cross-section" in settings.privileged:
         instants = [history.series.timestamp for history in histories.values()]
@@ -110,10 +113,10 @@ def teacher_inputs(
 
 def fit_window_teacher(
     histories: Mapping[str, History], window: Window, settings: TrainingSettings, device: str
-) -> TaughtWindow:
-    """Fit the teacher of a window's symbols, certify its rows, and ask models that saw none of a row about it.
+) -> TrainedTeacher:
+    """Fit the teacher of a window's symbols, certify its rows, and predict each row out of fold.
 
-    A symbol of several that has no rows of its own is left out. Raises Skip, and DataError for a leak.
+    A symbol of a panel that has no rows is left out. Raises Skip, and DataError for a leak.
     """
     rows = training_rows(histories, window, settings)
     symbols = tuple(rows)
@@ -124,12 +127,14 @@ def fit_window_teacher(
         raise Skip(SkipReason.INSUFFICIENT_SAMPLES, detail)
     require_both_classes(sample.y[split.fit])
     teacher = teachers.fit_teacher(sample, split, settings.seed, device)
-    opinion, fitted_by = teachers.opinions(sample, block, settings.embargo_bars, settings.seed, device)
+    out_of_fold, fitted_by = teachers.out_of_fold_predictions(
+        sample, block, settings.embargo_bars, settings.seed, device
+    )
     certificate = _certify(histories, symbols, sample, row, split, block, fitted_by, window, settings)
     if certificate.violations:
         raise DataError(f"{window.label} leaks: {'; '.join(certificate.violations)}; report this, nothing was stored")
     prior = float(np.average(sample.y, weights=sample.weight))
-    own = opinion[np.arange(len(sample)), block]
+    own = out_of_fold[np.arange(len(sample)), block]
     fit_prior = clip(float(sample.y[split.fit].mean()))
     metrics: dict[str, Metric] = {
         "tail_log_loss": teacher.tail_log_loss,
@@ -141,26 +146,26 @@ def fit_window_teacher(
         "positives": int(sample.y.sum()),
         "effective_rows": _effective_rows(histories, rows),
     }
-    return TaughtWindow(
-        teacher, symbols, teacher_features(settings), sample, row, split, block, opinion, fitted_by, certificate,
+    return TrainedTeacher(
+        teacher, symbols, teacher_features(settings), sample, row, split, block, out_of_fold, fitted_by, certificate,
         prior, metrics,
     )  # fmt: skip
 
 
 def fit_window_student(
-    history: History, window: Window, settings: TrainingSettings, school: School, teacher_scored: Floats
+    history: History, window: Window, settings: TrainingSettings, targets: TeacherTargets, teacher_scored: Floats
 ) -> TrainedStudent:
-    """Fit the window's student with and without its teacher, and score the bars after it with both.
+    """Fit the window's student with and without its teacher, and score the bars after the window with both.
 
-    Args: teacher_scored, the teacher's probability for each scored row. Raises Skip.
+    `teacher_scored` is the teacher's probability per scored row. Raises Skip.
     """
     rows = select_rows(history, window, settings)
     labels = history.labels
-    if rows.train.tolist() != school.row.tolist():
-        raise DataError(f"{window.label}: the teacher's rows are not these bars'; remove the window and resume the run")
+    if rows.train.tolist() != targets.row.tolist():
+        raise DataError(f"{window.label}: its teacher was trained on other bars; remove the window and resume the run")
     train, y = rows.train, labels.y[rows.train]
     require_both_classes(y)
-    # Summing to the effective number of rows: a label that overlaps four others counts a fifth against the penalty.
+    # Weights sum to the effective number of rows: a label that overlaps four others counts a fifth against the penalty.
     weight = uniqueness(labels.t0[train], labels.t1[train])
     reward = (
         students.rewards(labels.net_return[train], labels.sigma[train], settings.horizon_bars)
@@ -168,25 +173,25 @@ def fit_window_student(
         else np.ones(len(train))
     )
     features = to_host(history.features)
-    lesson = students.Lesson(
-        features[labels.t0[train]], y, weight, reward, school.block, school.fitted_by, school.opinion
+    data = students.StudentData(
+        features[labels.t0[train]], y, weight, reward, targets.block, targets.fitted_by, targets.out_of_fold
     )
-    taught, alone = students.teach(lesson, students.candidates(settings), settings)
+    fitted, alone = students.fit_student(data, students.candidates(settings), settings)
     plain = alone
-    if settings.student != "logistic":
-        logistic = settings.model_copy(update={"student": "logistic"})
-        _, plain = students.teach(lesson, [students.NO_TEACHER], logistic)
+    if settings.student != BASELINE:
+        baseline = settings.model_copy(update={"student": BASELINE})
+        _, plain = students.fit_student(data, [students.NO_TEACHER], baseline)
     x, truth = features[labels.t0[rows.scored]], labels.y[rows.scored]
-    scored, scored_alone, scored_plain = (students.probability(each.model.margin(x)) for each in (taught, alone, plain))
+    scored, scored_alone, scored_plain = (students.probability(each.model.margin(x)) for each in (fitted, alone, plain))
     prior = clip(float(np.average(y, weights=weight)))
     metrics: dict[str, Metric] = {
         "rows": len(y),
         "scored_rows": len(truth),
-        "teacher_weight": taught.mix.teacher,
-        "temperature": taught.mix.temperature,
-        "calibration_slope": taught.calibration.slope,
-        "calibration_intercept": taught.calibration.intercept,
-        "out_of_fold_log_loss": taught.out_of_fold_log_loss,
+        "teacher_weight": fitted.mix.teacher,
+        "temperature": fitted.mix.temperature,
+        "calibration_slope": fitted.calibration.slope,
+        "calibration_intercept": fitted.calibration.intercept,
+        "out_of_fold_log_loss": fitted.out_of_fold_log_loss,
         "scored_log_loss": log_loss(truth, scored),
         "scored_alone_log_loss": log_loss(truth, scored_alone),
         "scored_prior_log_loss": log_loss(truth, np.full(len(truth), prior)),
@@ -194,29 +199,31 @@ def fit_window_student(
     }
     trade_above = students.trade_threshold(y, labels.forward_return[train], settings.round_trip_cost)
     return TrainedStudent(
-        taught, trade_above, prior, rows, reward, scored, scored_alone, scored_plain, teacher_scored, metrics
+        fitted, trade_above, prior, rows, reward, scored, scored_alone, scored_plain, teacher_scored, metrics
     )
 
 
-def label_columns(histories: Mapping[str, History], taught: TaughtWindow) -> dict[str, NDArray[np.generic] | list[str]]:
-    """The columns of `labels.csv.gz`: one value a training row, raw indicators in price units, instants in UTC."""
-    part = np.full(len(taught.row), "fit", dtype=object)
-    part[taught.split.purged] = "purged"
-    part[taught.split.tail] = "tail"
+def label_columns(
+    histories: Mapping[str, History], trained: TrainedTeacher
+) -> dict[str, NDArray[np.generic] | list[str]]:
+    """Columns of `labels.csv.gz`: one value per training row, raw indicators in price units, instants in UTC."""
+    part = np.full(len(trained.row), "fit", dtype=object)
+    part[trained.split.purged] = "purged"
+    part[trained.split.tail] = "tail"
     columns: dict[str, NDArray[np.generic]] = {}
-    for number, symbol in enumerate(taught.symbols):
-        mine = np.flatnonzero(taught.sample.member == number)
-        for name, values in _member_columns(histories[symbol], taught.row[mine]).items():
-            columns.setdefault(name, np.empty(len(taught.row), dtype=values.dtype))[mine] = values
+    for number, symbol in enumerate(trained.symbols):
+        mine = np.flatnonzero(trained.sample.member == number)
+        for name, values in _member_columns(histories[symbol], trained.row[mine]).items():
+            columns.setdefault(name, np.empty(len(trained.row), dtype=values.dtype))[mine] = values
     return {
-        "symbol": [taught.symbols[number] for number in taught.sample.member],
+        "symbol": [trained.symbols[number] for number in trained.sample.member],
         **columns,
-        "weight": taught.sample.weight,
+        "weight": trained.sample.weight,
         "part": part.tolist(),
-        "block": taught.block,
-        "fitted_by": taught.fitted_by,
-        "teacher_out_of_fold": taught.opinion[np.arange(len(taught.row)), taught.block],
-        **{f"opinion_without_{block}": column for block, column in enumerate(taught.opinion.T)},
+        "block": trained.block,
+        "fitted_by": trained.fitted_by,
+        "teacher_out_of_fold": trained.out_of_fold[np.arange(len(trained.row)), trained.block],
+        **{f"opinion_without_{block}": column for block, column in enumerate(trained.out_of_fold.T)},
     }
 
 
@@ -242,7 +249,7 @@ def _member_columns(history: History, row: Ints) -> dict[str, NDArray[np.generic
 
 
 def training_rows(histories: Mapping[str, History], window: Window, settings: TrainingSettings) -> dict[str, Ints]:
-    """Training rows of each symbol that has some; Skip, as the first symbol's, if none has."""
+    """Training rows of each symbol that has some. Raises the first symbol's Skip if none has."""
     rows, skips = {}, []
     for symbol, history in histories.items():
         try:
@@ -257,14 +264,14 @@ def training_rows(histories: Mapping[str, History], window: Window, settings: Tr
 def _sample(
     histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings
 ) -> tuple[teachers.Sample, Ints]:
-    """Rows of all symbols in order of decision, then symbol; and each one's position in its symbol's labels."""
+    """Rows of all symbols in order of decision, then symbol, and the position of each in its symbol's labels."""
     axis = np.unique(np.concatenate([history.series.timestamp for history in histories.values()]))
     t0, t1, y, weight = [], [], [], []
     for symbol, row in rows.items():
         series, labels = histories[symbol].series, histories[symbol].labels
         on_axis = np.searchsorted(axis, series.timestamp)
         t0.append(on_axis[labels.t0[row]])
-        # Kept apart by the whole horizon, which a privileged path is seen to the end of.
+        # The whole horizon counts: a privileged path reads it to its end.
         t1.append(on_axis[labels.t0[row] + settings.horizon_bars])
         y.append(labels.y[row])
         weight.append(uniqueness(labels.t0[row], labels.t1[row]))

@@ -1,54 +1,99 @@
-"""A logistic student: its scaler and its calibration folded into one coefficient vector, served as a dot product."""
+"""Logistic student: scaler and calibration are folded into one coefficient vector, served as a dot product."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
+from schemas.contract.artifact import StudentModel
+from schemas.files.atomic import to_json
+from schemas.files.layout import MODEL_JSON
 from workers.bars.series import Floats
+from workers.models.base import Model, StoredModel
+from workers.models.registry import register
 
 REGULARISATION_C = 0.05
 MAX_ITERATIONS = 500
 
 
+@register
 @dataclass(frozen=True)
-class Logistic:
-    """margin = intercept + sum(coefficients * x), with each NaN of x replaced by `fill`."""
+class Logistic(Model):
+    """margin = intercept + sum(coefficients * x), with each NaN of x replaced by `fill`. Predicts with numpy alone."""
+
+    kind: ClassVar[str] = "logistic"
+    file_name: ClassVar[str] = MODEL_JSON
 
     coefficients: Floats
     intercept: float
     fill: Floats
 
-    def margin(self, x: Floats) -> Floats:
-        """Logit for each row of `x`, shape (rows, features); needs numpy alone."""
-        filled = np.where(np.isfinite(x), x, self.fill)
-        result: Floats = self.intercept + (filled * self.coefficients).sum(axis=1)
-        return result
+    @classmethod
+    def fit(cls, x: Floats, soft: Floats, weight: Floats, seed: int) -> Self:
+        """Fit on soft labels; `weight` sums to the number of independent rows. Nothing in it is random.
 
-    def calibrated(self, slope: float, intercept: float) -> "Logistic":
-        """The model whose margin is `slope` times this one's plus `intercept`."""
+        Each row counts twice, as class 1 with weight `soft` and as class 0 with `1 - soft`: the cross-entropy of a
+        soft label. Columns are standardised on these rows, and the scaling is folded into the result; NaN becomes
+        the column's mean.
+        """
+        from sklearn.linear_model import LogisticRegression  # serving does not need it
+
+        observed = np.isfinite(x)
+        counts = np.maximum(observed.sum(axis=0), 1)
+        fill = np.where(observed, x, 0.0).sum(axis=0) / counts
+        filled = np.where(observed, x, fill)
+        scale = filled.std(axis=0)
+        scale[scale < 1e-12] = np.inf
+        standard = (filled - fill) / scale
+        model = LogisticRegression(C=REGULARISATION_C, max_iter=MAX_ITERATIONS, solver="newton-cholesky")
+        rows = np.concatenate([standard, standard])
+        classes = np.repeat([1, 0], len(soft))
+        model.fit(rows, classes, sample_weight=np.concatenate([weight * soft, weight * (1.0 - soft)]))
+        coefficients = model.coef_[0] / scale
+        return cls(coefficients, float(model.intercept_[0] - (coefficients * fill).sum()), fill)
+
+    def margin(self, x: Floats) -> Floats:
+        """Logit per row of `x`, shape (rows, features)."""
+        return _dot(self.coefficients, self.intercept, self.fill, x)
+
+    @classmethod
+    def margins(cls, models: Sequence[Self], x: Floats) -> Floats:
+        """Logit of each row of `x` by its own model, in one operation over all of them."""
+        return _dot(
+            np.stack([model.coefficients for model in models]),
+            np.array([model.intercept for model in models]),
+            np.stack([model.fill for model in models]),
+            x,
+        )
+
+    def calibrated(self, slope: float, intercept: float) -> Self:
+        """Model whose margin is `slope` times this one's plus `intercept`."""
         # Adding 0 makes -0 a plain 0 where the slope is 0.
         coefficients = slope * self.coefficients + 0.0
         return replace(self, coefficients=coefficients, intercept=slope * self.intercept + intercept)
 
+    def encode(self, features: Sequence[str], trade_above: float | None) -> bytes:
+        """The model as JSON of the schema `StudentModel`."""
+        stored = StudentModel(
+            features=tuple(features),
+            coefficients=tuple(self.coefficients.tolist()),
+            intercept=self.intercept,
+            fill=tuple(self.fill.tolist()),
+            trade_above=trade_above,
+        )
+        return to_json(stored.model_dump(mode="json")).encode()
 
-def fit(x: Floats, soft: Floats, weight: Floats, seed: int) -> Logistic:
-    """Fit on soft labels in [0, 1]; `weight` sums to the number of independent rows. Nothing in it is random.
+    @classmethod
+    def decode(cls, content: bytes) -> StoredModel:
+        """Read a stored model. ValueError if it does not meet its schema."""
+        stored = StudentModel.model_validate_json(content)
+        model = cls(np.asarray(stored.coefficients), stored.intercept, np.asarray(stored.fill))
+        return StoredModel(model, stored.features, stored.trade_above)
 
-    Each row counts twice, as class 1 with weight `soft` and as class 0 with `1 - soft`: the cross-entropy of a soft
-    label. Columns are standardised on these rows, which the result has folded in; NaN becomes the column's mean.
-    """
-    from sklearn.linear_model import LogisticRegression  # who only serves a student has no need of it
 
-    observed = np.isfinite(x)
-    counts = np.maximum(observed.sum(axis=0), 1)
-    fill = np.where(observed, x, 0.0).sum(axis=0) / counts
-    filled = np.where(observed, x, fill)
-    scale = filled.std(axis=0)
-    scale[scale < 1e-12] = np.inf
-    standard = (filled - fill) / scale
-    model = LogisticRegression(C=REGULARISATION_C, max_iter=MAX_ITERATIONS, solver="newton-cholesky")
-    rows = np.concatenate([standard, standard])
-    classes = np.repeat([1, 0], len(soft))
-    model.fit(rows, classes, sample_weight=np.concatenate([weight * soft, weight * (1.0 - soft)]))
-    coefficients = model.coef_[0] / scale
-    return Logistic(coefficients, float(model.intercept_[0] - (coefficients * fill).sum()), fill)
+def _dot(coefficients: Floats, intercept: float | Floats, fill: Floats, x: Floats) -> Floats:
+    """Logits of rows by one model, or each by its own where the parameters have one row per row of `x`."""
+    filled = np.where(np.isfinite(x), x, fill)
+    result: Floats = intercept + (filled * coefficients).sum(axis=1)
+    return result

@@ -25,9 +25,10 @@ from schemas.files.run_rows import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
 from workers.features.registry import feature_names
+from workers.models.base import StoredModel
 from workers.serving.features import newest_features, probe
 from workers.serving.instants import instant
-from workers.serving.students import Student, probabilities, read_student
+from workers.serving.students import probabilities, read_served
 
 ROWS_PER_SYMBOL = 4
 
@@ -51,7 +52,7 @@ def check(request: GoldenCheck) -> GoldenChecked:
         for symbol, served in release.students.items():
             if not golden.rows.get(symbol):
                 raise DataError(f"{folder / GOLDEN} has no vector of {symbol}")
-            student = read_student(folder / "students" / symbol, served.sha256)
+            student = read_served(folder / "students" / symbol, served.sha256)
             for row in golden.rows[symbol]:
                 students.append(student)
                 inputs.append(row.inputs)
@@ -82,7 +83,7 @@ def without_nan(values: Floats) -> tuple[float | None, ...]:
 def _made(request: GoldenRequest, symbol: str, folder: Path) -> tuple[GoldenRow, ...]:
     metadata = read_model(folder / METADATA, StudentMetadata)
     student, path = (
-        read_student(folder, metadata.sha256 | {METADATA: sha256_of(folder / METADATA)}),
+        read_served(folder, metadata.sha256),
         folder / PREDICTIONS,
     )
     if not path.is_file() or sha256_of(path) != metadata.sha256[PREDICTIONS]:
@@ -109,7 +110,7 @@ def _histories(series: Series, times: Ints, path: Path) -> Iterator[Series]:
 
 
 def _compared(
-    symbol: str, bars: Path, student: Student, times: Ints, x: Floats, expected: Sequence[float] | Floats
+    symbol: str, bars: Path, student: StoredModel, times: Ints, x: Floats, expected: Sequence[float] | Floats
 ) -> Iterator[GoldenRow]:
     found = probabilities([student] * len(times), x)
     for time, inputs, then, now in zip(times, x, expected, found, strict=True):

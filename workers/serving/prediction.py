@@ -26,10 +26,11 @@ from schemas.files.run_rows import read_model
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Series
+from workers.models.base import StoredModel
 from workers.serving.features import newest_features
 from workers.serving.golden import refuse_other_features
 from workers.serving.instants import instant
-from workers.serving.students import Student, probabilities, read_student
+from workers.serving.students import probabilities, read_served
 
 # Calendar days that the newest bar may be old: a long weekend of daily bars, a night of shorter ones.
 DAILY_AGE_DAYS, INTRADAY_AGE_DAYS = 5, 1
@@ -43,7 +44,7 @@ class Ready:
     """A symbol that can be scored."""
 
     symbol: str
-    student: Student
+    student: StoredModel
     series: Series
 
 
@@ -101,7 +102,7 @@ def _ready(request: PredictRequest, folder: Path, release: Release) -> tuple[lis
         try:
             if symbol not in release.students:
                 raise DataError(f"release {release.release_id} has no student of it")
-            student = read_student(folder / "students" / symbol, release.students[symbol].sha256)
+            student = read_served(folder / "students" / symbol, release.students[symbol].sha256)
             return Ready(symbol, student, _fit(read(symbol), day, age, release.warmup_bars))
         except DataError as error:
             return Refusal(symbol=symbol, reason=str(error))
@@ -171,7 +172,7 @@ def _scored(release: Release, ready: list[Ready]) -> list[Prediction]:
         return []
     x = newest_features([each.series for each in ready], release.interval != "1day")
     found = []
-    for each, said in zip(ready, probabilities([each.student for each in ready], x).tolist(), strict=True):
+    for each, predicted in zip(ready, probabilities([each.student for each in ready], x).tolist(), strict=True):
         served, session = release.students[each.symbol], day_of(each.series.session[-1])
         above = each.student.trade_above
         found.append(
@@ -179,9 +180,9 @@ def _scored(release: Release, ready: list[Ready]) -> list[Prediction]:
                 symbol=each.symbol,
                 bar=instant(each.series.timestamp[-1]),
                 session=session,
-                probability=said,
+                probability=predicted,
                 trade_above=above,
-                trade=above is not None and said > above,
+                trade=above is not None and predicted > above,
                 window=served.window,
                 in_sample=session < served.end,
                 release_id=release.release_id,

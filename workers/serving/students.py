@@ -1,76 +1,36 @@
-"""Deployed students, and all that are dot products asked in one go."""
+"""Read deployed students, and predict with many at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from schemas.contract.artifact import StudentMetadata, StudentModel
 from schemas.contract.errors import DataError
-from schemas.files.layout import METADATA, MODEL_JSON, MODEL_UBJ
 from workers.bars.series import Floats
 from workers.features.registry import feature_names
-from workers.models.logistic import Logistic
+from workers.models.base import Model, StoredModel
+from workers.models.stored_student import read_student
 
 
-class Model(Protocol):
-    """Any kind of student: rows of features to logits."""
-
-    def margin(self, x: Floats) -> Floats:
-        """Log odds per row, shape (rows,)."""
-
-
-@dataclass(frozen=True)
-class Student:
-    """A deployed student; `trade_above` is None where no trade pays."""
-
-    model: Model
-    trade_above: float | None
-
-
-def read_student(folder: Path, digests: dict[str, str]) -> Student:
-    """The student in `folder`; DataError if a file is not the one that `digests` names, or it wants other features."""
-    is_logistic = (folder / MODEL_JSON).is_file()
-    content = _content(folder / (MODEL_JSON if is_logistic else MODEL_UBJ), digests)
-    if is_logistic:
-        stored = StudentModel.model_validate_json(content)
-        _refuse_other_features(folder, stored.features)
-        return Student(
-            Logistic(np.asarray(stored.coefficients), stored.intercept, np.asarray(stored.fill)), stored.trade_above
+def read_served(folder: Path, digests: Mapping[str, str]) -> StoredModel:
+    """Read a deployed student. DataError if it is missing, changed, or was trained on other features."""
+    student = read_student(folder, digests, "roll back, or deploy again")
+    if student.features != feature_names():
+        raise DataError(
+            f"{folder} was trained on other features than this program computes; use the program that trained it"
         )
-    metadata = StudentMetadata.model_validate_json(_content(folder / METADATA, digests))
-    _refuse_other_features(folder, metadata.features)
-    from workers.models.booster import Booster  # XGBoost, which no dot product needs
-
-    return Student(Booster.from_bytes(content), metadata.trade_above)
+    return student
 
 
-def probabilities(students: Sequence[Student], x: Floats) -> Floats:
-    """What each student says of its row of `x`, shape (students, features)."""
+def probabilities(students: Sequence[StoredModel], x: Floats) -> Floats:
+    """Probability that each student predicts for its own row of `x`, shape (students, features)."""
     margin = np.empty(len(students))
-    dots = {place: each.model for place, each in enumerate(students) if isinstance(each.model, Logistic)}
-    if dots:
-        models, rows = dots.values(), list(dots)
-        margin[rows] = dot(
-            np.stack([model.coefficients for model in models]),
-            np.array([model.intercept for model in models]),
-            np.stack([model.fill for model in models]),
-            x[rows],
-        )
+    places: dict[type[Model], list[int]] = {}
     for place, student in enumerate(students):
-        if place not in dots:
-            margin[place] = student.model.margin(x[place : place + 1])[0]
+        places.setdefault(type(student.model), []).append(place)
+    for model_type, rows in places.items():
+        margin[rows] = model_type.margins([students[row].model for row in rows], x[rows])
     return sigmoid(margin)
-
-
-def dot(coefficients: Floats, intercept: Floats, fill: Floats, x: Floats) -> Floats:
-    """Logits of rows, each by its own model: what `Logistic.margin` gives, to the bit."""
-    filled = np.where(np.isfinite(x), x, fill)
-    result: Floats = intercept + (filled * coefficients).sum(axis=1)
-    return result
 
 
 def sigmoid(margin: Floats) -> Floats:
@@ -78,18 +38,3 @@ def sigmoid(margin: Floats) -> Floats:
     small = np.exp(-np.abs(margin))
     result: Floats = np.where(margin >= 0, 1.0, small) / (1.0 + small)
     return result
-
-
-def _content(path: Path, digests: dict[str, str]) -> bytes:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing; roll back, or deploy again") from None
-    if sha256(content).hexdigest() != digests.get(path.name):
-        raise DataError(f"{path} is not what the release recorded; roll back, or deploy again")
-    return content
-
-
-def _refuse_other_features(folder: Path, features: tuple[str, ...]) -> None:
-    if features != feature_names():
-        raise DataError(f"{folder} was taught other features than this program makes; use the program that trained it")

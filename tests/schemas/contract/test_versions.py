@@ -162,7 +162,7 @@ CHANGES = [
     ),
     ("workers/learning/labels.py", "SIGMA_SPAN = 20", "SIGMA_SPAN = 21"),
     ("workers/models/logistic.py", "REGULARISATION_C = 0.05", "REGULARISATION_C = 0.06"),
-    ("workers/artifacts/store.py", "compression_level=6", "compression_level=5"),
+    ("workers/artifacts/writer.py", "compression_level=6", "compression_level=5"),
     ("schemas/config/training.py", "2.0 * self.slippage_bps", "1.0 * self.slippage_bps"),
     ("schemas/contract/window.py", "WARMUP_BARS = 150", "WARMUP_BARS = 151"),
     ("schemas/files/atomic.py", "json.dumps(value, indent=2", "json.dumps(value, indent=3"),

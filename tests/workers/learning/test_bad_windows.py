@@ -14,14 +14,14 @@ import pytest
 from schemas.contract.artifact import StudentInputs, TeacherInputs
 from schemas.contract.window import SkipReason, Window
 from tests.strategies import daily_walk, part, training_settings
-from tests.workers.learning.lessons import school_of
-from workers.artifacts import store as artifacts
+from tests.workers.learning.targets import targets_for
+from workers.artifacts import writer
 from workers.bars.calendar import day_number
 from workers.bars.series import Series
 from workers.learning.history import prepare, select_rows
 from workers.learning.skip import Skip
-from workers.learning.teacher import predict
 from workers.learning.window import fit_window_student, fit_window_teacher, teacher_inputs
+from workers.models.xgboost import predict
 
 WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
 WALK = daily_walk(520)
@@ -76,18 +76,18 @@ def test_strange_bars_are_skipped_or_trained_without_a_nan(name: str, kind: str,
     history = prepare(STRANGE[name], settings)
     histories = {"A": history}
     try:
-        taught = fit_window_teacher(histories, WINDOW, settings, "cpu")
+        teacher = fit_window_teacher(histories, WINDOW, settings, "cpu")
         scored = select_rows(history, WINDOW, settings).scored
-        said = predict(taught.teacher.booster, teacher_inputs(histories, {"A": scored}, settings)["A"])
-        trained = fit_window_student(history, WINDOW, settings, school_of(taught, "A"), said)
+        predicted = predict(teacher.teacher.booster, teacher_inputs(histories, {"A": scored}, settings)["A"])
+        trained = fit_window_student(history, WINDOW, settings, targets_for(teacher, "A"), predicted)
     except Skip as skip:
         assert skip.reason in SkipReason and str(skip)
         return
     versions = {"gurukul": "1"}
     inputs = TeacherInputs(window=WINDOW.span, settings=settings, bars_sha256={"A": "0"}, versions=versions)
-    artifacts.write_teacher(tmp_path / "teacher", inputs, histories, taught)
+    writer.write_teacher(tmp_path / "teacher", inputs, histories, teacher)
     own = StudentInputs(window=WINDOW, settings=settings, bars_sha256={"A": "0"}, teacher_sha256="1", versions=versions)
-    artifacts.write_student(tmp_path / "student", own, history, trained)
+    writer.write_student(tmp_path / "student", own, history, trained)
     for path in tmp_path.rglob("*"):
         if path.suffix == ".json":
             json.loads(path.read_text(), parse_constant=refuse)
@@ -104,7 +104,7 @@ def test_strange_bars_are_skipped_or_trained_without_a_nan(name: str, kind: str,
 
 
 def test_one_class_names_how_many_there_are() -> None:
-    """Labels that are all 0 teach nothing."""
+    """Labels that are all 0 cannot be learned from."""
     settings = training_settings(threshold=9.0)
     with pytest.raises(Skip, match=r"0 of \d+ fitted rows are positive") as caught:
         fit_window_teacher({"A": prepare(WALK, settings)}, WINDOW, settings, "cpu")

@@ -7,17 +7,17 @@ import pytest
 
 from schemas.contract.window import SkipReason, Window
 from tests.strategies import daily_walk, part, training_settings
-from tests.workers.learning.lessons import school_of
+from tests.workers.learning.targets import targets_for
 from workers.bars.series import Series
 from workers.learning.history import History, prepare, select_rows
 from workers.learning.skip import Skip
-from workers.learning.window import TaughtWindow, fit_window_student, fit_window_teacher, label_columns
+from workers.learning.window import TrainedTeacher, fit_window_student, fit_window_teacher, label_columns
 
 SETTINGS = training_settings(scope="panel")
 WINDOW = Window(symbol="PANEL", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
 
 
-def panel(**series: Series) -> tuple[dict[str, History], TaughtWindow]:
+def panel(**series: Series) -> tuple[dict[str, History], TrainedTeacher]:
     """Symbols' histories, and the teacher of all of them."""
     histories = {symbol: prepare(each, SETTINGS) for symbol, each in series.items()}
     return histories, fit_window_teacher(histories, WINDOW, SETTINGS, "cpu")
@@ -26,8 +26,8 @@ def panel(**series: Series) -> tuple[dict[str, History], TaughtWindow]:
 def test_rows_of_all_symbols_are_in_order_of_time() -> None:
     """Rows are ordered by decision, then symbol; a symbol that starts late or ends early has the rows that it has."""
     whole = daily_walk(520)
-    histories, taught = panel(A=whole, B=part(daily_walk(520, seed=1), slice(60, None)), C=daily_walk(470, seed=2))
-    columns = label_columns(histories, taught)
+    histories, trained = panel(A=whole, B=part(daily_walk(520, seed=1), slice(60, None)), C=daily_walk(470, seed=2))
+    columns = label_columns(histories, trained)
     order = list(zip(np.asarray(columns["timestamp"]).tolist(), columns["symbol"], strict=True))
     assert order == sorted(order)
     for symbol, history in histories.items():
@@ -39,9 +39,9 @@ def test_rows_of_all_symbols_are_in_order_of_time() -> None:
 
 def test_days_are_apart_for_all_symbols_together() -> None:
     """No label of any symbol that was fitted reaches the tail's first day of any other."""
-    _, taught = panel(A=daily_walk(520), B=part(daily_walk(520, seed=1), slice(1, None)))
-    assert taught.certificate.violations == ()
-    sample, split = taught.sample, taught.split
+    _, trained = panel(A=daily_walk(520), B=part(daily_walk(520, seed=1), slice(1, None)))
+    assert trained.certificate.violations == ()
+    sample, split = trained.sample, trained.split
     assert set(sample.member[split.fit]) == set(sample.member[split.tail]) == {0, 1}
     assert sample.t1[split.fit].max() < sample.t0[split.tail].min()
 
@@ -63,14 +63,14 @@ def test_a_panel_without_any_rows_is_skipped() -> None:
     assert caught.value.reason is SkipReason.NO_DATA
 
 
-def test_each_symbols_student_is_told_of_its_own_rows() -> None:
-    """The student of each symbol learns from its rows and their opinions, and is scored on its own days."""
-    histories, taught = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
+def test_each_student_learns_from_its_own_rows() -> None:
+    """The student of each symbol learns from its own rows and predictions, and is scored on its own days."""
+    histories, trained = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
     for symbol, history in histories.items():
         window = WINDOW.model_copy(update={"symbol": symbol})
         scored = select_rows(history, window, SETTINGS).scored
-        student = fit_window_student(history, window, SETTINGS, school_of(taught, symbol), np.full(len(scored), 0.5))
-        assert student.rows.train.tolist() == school_of(taught, symbol).row.tolist()
+        student = fit_window_student(history, window, SETTINGS, targets_for(trained, symbol), np.full(len(scored), 0.5))
+        assert student.rows.train.tolist() == targets_for(trained, symbol).row.tolist()
         assert student.prior == pytest.approx(history.labels.y[student.rows.train].mean(), abs=0.05)
 
 
@@ -80,4 +80,4 @@ def test_one_symbols_panel_is_that_symbols_teacher() -> None:
     settings = training_settings()
     own = fit_window_teacher({"A": prepare(daily_walk(520), settings)}, WINDOW, settings, "cpu")
     assert alone.teacher.booster.save_raw("ubj") == own.teacher.booster.save_raw("ubj")
-    assert alone.opinion.tobytes() == own.opinion.tobytes()
+    assert alone.out_of_fold.tobytes() == own.out_of_fold.tobytes()

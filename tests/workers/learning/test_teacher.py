@@ -12,7 +12,8 @@ from schemas.contract.errors import RequestError
 from tests.strategies import examples
 from workers.bars.series import Floats
 from workers.learning.splits import BLOCKS, apart, blocks, held_out_sets, split_tail
-from workers.learning.teacher import Sample, fit_teacher, importance, offsets_of, opinions, predict
+from workers.learning.teacher import Sample, fit_teacher, offsets_of, out_of_fold_predictions
+from workers.models.xgboost import importance, predict
 
 HORIZON, EMBARGO, SEED = 4, 1, 5
 
@@ -27,8 +28,8 @@ def sample(rows: int = 90, members: int = 1, seed: int = 0) -> Sample:
     return Sample(x, y, t0, t0 + HORIZON, rng.uniform(0.5, 1.5, len(t0)), member, members)
 
 
-def said(known: Sample) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
-    return opinions(known, blocks(known.t0), EMBARGO, SEED, "cpu")
+def predicted(known: Sample) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
+    return out_of_fold_predictions(known, blocks(known.t0), EMBARGO, SEED, "cpu")
 
 
 def test_a_teacher_asked_onto_a_gpu_that_is_not_there_is_an_error() -> None:
@@ -55,25 +56,25 @@ def test_opinions_without_a_block_know_nothing_of_it(secret: int, members: int) 
     spoilt = replace(
         known, y=np.where(near, 1 - known.y, known.y).astype(np.int8), weight=np.where(near, 9.0, known.weight)
     )
-    first, second = said(known)[0][:, secret], said(spoilt)[0][:, secret]
+    first, second = predicted(known)[0][:, secret], predicted(spoilt)[0][:, secret]
     assert strange.any()
     assert first.tobytes() == second.tobytes()
 
 
 @pytest.mark.parametrize("secret", range(BLOCKS))
 def test_no_opinion_comes_from_a_model_of_the_rows_own_block(secret: int) -> None:
-    """Labels of a block, turned round, leave every opinion of that block's rows, whoever it is for."""
+    """Labels of a block, turned round, leave every out_of_fold of that block's rows, whoever it is for."""
     known = sample()
     mine = blocks(known.t0) == secret
     turned = replace(known, y=np.where(mine, 1 - known.y, known.y).astype(np.int8))
-    assert said(known)[0][mine].tobytes() == said(turned)[0][mine].tobytes()
+    assert predicted(known)[0][mine].tobytes() == predicted(turned)[0][mine].tobytes()
 
 
 def test_who_saw_which_row_is_written_down() -> None:
     """Bit m of `fitted_by` is set on exactly the rows apart from what model m goes without."""
     known = sample(members=2)
     block = blocks(known.t0)
-    _, fitted_by = said(known)
+    _, fitted_by = predicted(known)
     for number, held_out in enumerate(held_out_sets()):
         seen = np.flatnonzero(fitted_by >> number & 1)
         assert seen.tolist() == apart(known.t0, known.t1, block, held_out, EMBARGO).tolist()
@@ -81,18 +82,18 @@ def test_who_saw_which_row_is_written_down() -> None:
 
 def test_every_row_has_an_opinion_for_everyone() -> None:
     """Each of the four columns holds a probability of each row."""
-    opinion, _ = said(sample())
-    assert opinion.shape == (90, BLOCKS)
-    assert ((opinion > 0) & (opinion < 1)).all()
+    out_of_fold, _ = predicted(sample())
+    assert out_of_fold.shape == (90, BLOCKS)
+    assert ((out_of_fold > 0) & (out_of_fold < 1)).all()
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_a_model_of_one_class_says_its_share(label: int) -> None:
     """Where the rows to fit are all of one class, that share is said instead of a fit; without rows, a half."""
     known = replace(sample(40), y=np.full(40, label, dtype=np.int8))
-    assert (said(known)[0] == label).all()
+    assert (predicted(known)[0] == label).all()
     crowded = replace(known, t1=np.full(40, 100))
-    assert (said(crowded)[0] == 0.5).all()
+    assert (predicted(crowded)[0] == 0.5).all()
 
 
 @examples(30)

@@ -15,16 +15,22 @@ from orchestrator.planning.windows import lay_windows
 from schemas.contract.errors import DataError
 from schemas.contract.window import WARMUP_BARS, SkipReason, Window
 from tests.strategies import FIRST_DAY, daily_walk, examples, part, training_settings, walk_on, weekdays
-from tests.workers.learning.lessons import school_of
+from tests.workers.learning.targets import targets_for
 from workers.bars.calendar import day_number
 from workers.bars.series import Series
 from workers.features.frame import RAW_INDICATORS
 from workers.features.registry import feature_names
 from workers.learning import student as students
-from workers.learning import teacher as teachers
 from workers.learning.history import History, prepare, select_rows
 from workers.learning.skip import Skip
-from workers.learning.window import TaughtWindow, TrainedStudent, fit_window_student, fit_window_teacher, label_columns
+from workers.learning.window import (
+    TrainedStudent,
+    TrainedTeacher,
+    fit_window_student,
+    fit_window_teacher,
+    label_columns,
+)
+from workers.models import xgboost as teachers
 from workers.models.logistic import Logistic
 from workers.scoring.log_loss import log_loss
 
@@ -166,7 +172,7 @@ def test_one_scored_bar_is_future_enough() -> None:
 
 @pytest.mark.parametrize("threshold", [-0.9, 9.0])
 def test_a_window_of_one_class_is_skipped_as_single_class(threshold: float) -> None:
-    """Labels that are all 0, or all 1, teach nothing: single_class, with the count of positives."""
+    """Labels that are all 0, or all 1, cannot be learned from: single_class, with the count of positives."""
     settings = training_settings(threshold=threshold)
     with pytest.raises(Skip, match=r"of \d+ fitted rows are positive") as caught:
         fit_window_teacher({"M&M": prepare(daily_walk(BARS), settings)}, WINDOW, settings, "cpu")
@@ -186,52 +192,52 @@ def history() -> History:
 
 
 @cache
-def taught() -> TaughtWindow:
-    return teach(history())
+def trained_teacher() -> TrainedTeacher:
+    return fit_teacher(history())
 
 
-def teach(known: History) -> TaughtWindow:
+def fit_teacher(known: History) -> TrainedTeacher:
     """WINDOW's teacher on what is known of its symbol."""
     return fit_window_teacher({"M&M": known}, WINDOW, SETTINGS, "cpu")
 
 
-def study(known: History, teacher: TaughtWindow) -> TrainedStudent:
-    """WINDOW's student, taught by `teacher`, which says a half of every scored row."""
+def fit_student(known: History, teacher: TrainedTeacher) -> TrainedStudent:
+    """WINDOW's student; its teacher predicts 0.5 for every scored row."""
     scored = select_rows(known, WINDOW, SETTINGS).scored
-    return fit_window_student(known, WINDOW, SETTINGS, school_of(teacher, "M&M"), np.full(len(scored), 0.5))
+    return fit_window_student(known, WINDOW, SETTINGS, targets_for(teacher, "M&M"), np.full(len(scored), 0.5))
 
 
 @cache
 def trained() -> TrainedStudent:
-    return study(history(), taught())
+    return fit_student(history(), trained_teacher())
 
 
 def coefficients(student: TrainedStudent) -> tuple[bytes, float]:
-    model = student.taught.model
+    model = student.fitted.model
     assert isinstance(model, Logistic)
     return model.coefficients.tobytes(), model.intercept
 
 
 def test_training_twice_gives_the_same_bytes() -> None:
-    """The same bars and settings give, from the start, the same booster bytes, opinions and coefficients."""
+    """The same bars and settings give the same booster bytes, out-of-fold predictions and coefficients."""
     fresh = prepare(daily_walk(BARS), SETTINGS)
-    again = teach(fresh)
-    assert again.teacher.booster.save_raw("ubj") == taught().teacher.booster.save_raw("ubj")
-    assert again.opinion.tobytes() == taught().opinion.tobytes()
-    assert (again.metrics, again.certificate) == (taught().metrics, taught().certificate)
-    student = study(fresh, again)
+    again = fit_teacher(fresh)
+    assert again.teacher.booster.save_raw("ubj") == trained_teacher().teacher.booster.save_raw("ubj")
+    assert again.out_of_fold.tobytes() == trained_teacher().out_of_fold.tobytes()
+    assert (again.metrics, again.certificate) == (trained_teacher().metrics, trained_teacher().certificate)
+    student = fit_student(fresh, again)
     assert coefficients(student) == coefficients(trained())
     assert student.scored_student.tobytes() == trained().scored_student.tobytes()
 
 
 def test_bars_after_the_scored_block_change_nothing() -> None:
-    """A window's teacher, opinions and student are the same whether or not later bars are known."""
+    """A window's teacher, out-of-fold predictions and student are the same whether or not later bars are known."""
     needed = int(history().labels.t1[trained().rows.scored].max()) + 1
     assert needed < BARS
     shorter = prepare(part(history().series, slice(0, needed)), SETTINGS)
-    teacher = teach(shorter)
-    assert teacher.teacher.booster.save_raw("ubj") == taught().teacher.booster.save_raw("ubj")
-    assert coefficients(study(shorter, teacher)) == coefficients(trained())
+    teacher = fit_teacher(shorter)
+    assert teacher.teacher.booster.save_raw("ubj") == trained_teacher().teacher.booster.save_raw("ubj")
+    assert coefficients(fit_student(shorter, teacher)) == coefficients(trained())
 
 
 def test_the_scored_block_teaches_nothing() -> None:
@@ -241,21 +247,21 @@ def test_the_scored_block_teaches_nothing() -> None:
     moved = prepare(
         replace(series, close=np.where(later, 1e3, series.close), open=np.where(later, 7.0, series.open)), SETTINGS
     )
-    teacher = teach(moved)
-    assert teacher.teacher.booster.save_raw("ubj") == taught().teacher.booster.save_raw("ubj")
-    assert coefficients(study(moved, teacher)) == coefficients(trained())
+    teacher = fit_teacher(moved)
+    assert teacher.teacher.booster.save_raw("ubj") == trained_teacher().teacher.booster.save_raw("ubj")
+    assert coefficients(fit_student(moved, teacher)) == coefficients(trained())
 
 
 def test_another_seed_gives_another_teacher() -> None:
     """The seed reaches the booster: another one gives another model."""
     teacher = fit_window_teacher({"M&M": history()}, WINDOW, training_settings(seed=7), "cpu")
     assert teacher.teacher.parameters["seed"] == "7"
-    assert teacher.teacher.booster.save_raw("ubj") != taught().teacher.booster.save_raw("ubj")
+    assert teacher.teacher.booster.save_raw("ubj") != trained_teacher().teacher.booster.save_raw("ubj")
 
 
 def test_parameters_are_the_boosters_own() -> None:
     """Recorded parameters are what the booster's config says; its base score is the weighted share of positives."""
-    teacher, split = taught().teacher, taught().split
+    teacher, split = trained_teacher().teacher, trained_teacher().split
     learner = json.loads(teacher.booster.save_config())["learner"]
     tree = learner["gradient_booster"]["tree_train_param"]
     for key in ("max_depth", "eta", "min_child_weight", "subsample", "colsample_bytree", "lambda", "max_bin"):
@@ -266,30 +272,30 @@ def test_parameters_are_the_boosters_own() -> None:
     assert teacher.parameters["objective"] == "binary:logistic"
     assert teacher.parameters["nthread"] == "1"
     assert teacher.parameters["seed"] == str(SETTINGS.seed)
-    y, weight = taught().sample.y, taught().sample.weight
+    y, weight = trained_teacher().sample.y, trained_teacher().sample.weight
     prior = np.average(y[split.fit], weights=weight[split.fit])
     assert float(str(teacher.parameters["base_score"]).strip("[]")) == pytest.approx(prior, rel=1e-5)
 
 
 def test_the_stored_booster_keeps_the_best_rounds_only() -> None:
     """The booster has as many trees as early stopping kept, and its tail log loss is the one recorded."""
-    teacher = taught().teacher
+    teacher = trained_teacher().teacher
     assert teacher.booster.num_boosted_rounds() == teacher.rounds <= teachers.MAX_ROUNDS
-    tail = taught().split.tail
-    p = teachers.predict(teacher.booster, taught().sample.x[tail])
-    assert log_loss(taught().sample.y[tail], p) == pytest.approx(teacher.tail_log_loss, rel=1e-5)
+    tail = trained_teacher().split.tail
+    p = teachers.predict(teacher.booster, trained_teacher().sample.x[tail])
+    assert log_loss(trained_teacher().sample.y[tail], p) == pytest.approx(teacher.tail_log_loss, rel=1e-5)
 
 
 def test_a_stored_booster_predicts_the_same() -> None:
     """A booster read back from its bytes gives every row the same probability, bit for bit."""
-    stored = xgb.Booster(model_file=taught().teacher.booster.save_raw("ubj"))
+    stored = xgb.Booster(model_file=trained_teacher().teacher.booster.save_raw("ubj"))
     x = history().features
-    assert teachers.predict(stored, x).tobytes() == teachers.predict(taught().teacher.booster, x).tobytes()
+    assert teachers.predict(stored, x).tobytes() == teachers.predict(trained_teacher().teacher.booster, x).tobytes()
 
 
 def test_importance_names_every_feature_once() -> None:
     """Importance lists each feature with its share of the gain, best first; shares add up to 1."""
-    rows = teachers.importance(taught().teacher.booster, feature_names())
+    rows = teachers.importance(trained_teacher().teacher.booster, feature_names())
     assert sorted(name for name, _, _ in rows) == sorted(feature_names())
     shares = [share for _, share, _ in rows]
     assert shares == sorted(shares, reverse=True)
@@ -299,19 +305,19 @@ def test_importance_names_every_feature_once() -> None:
 
 def test_weights_have_mean_one_and_count_overlap() -> None:
     """Row weights have mean 1; the effective number of rows is about the rows over the horizon."""
-    assert taught().sample.weight.mean() == pytest.approx(1.0)
-    rows = len(taught().row)
-    assert taught().metrics["effective_rows"] == pytest.approx(rows / SETTINGS.horizon_bars, rel=0.1)
+    assert trained_teacher().sample.weight.mean() == pytest.approx(1.0)
+    rows = len(trained_teacher().row)
+    assert trained_teacher().metrics["effective_rows"] == pytest.approx(rows / SETTINGS.horizon_bars, rel=0.1)
 
 
 def test_label_columns_tell_how_each_row_was_used() -> None:
     """The stored label table has one value a training row in each column, and says fit, purged or tail of each."""
-    columns = label_columns({"M&M": history()}, taught())
-    rows = len(taught().row)
+    columns = label_columns({"M&M": history()}, trained_teacher())
+    rows = len(trained_teacher().row)
     assert {len(values) for values in columns.values()} == {rows}
     assert set(RAW_INDICATORS) < set(columns)
     parts = list(columns["part"])
-    split = taught().split
+    split = trained_teacher().split
     used = {"fit": split.fit, "purged": split.purged, "tail": split.tail}
     assert all(np.flatnonzero(np.array(parts) == name).tolist() == rows.tolist() for name, rows in used.items())
     assert (np.asarray(columns["label_end"]) > np.asarray(columns["timestamp"])).all()
@@ -321,7 +327,7 @@ def test_student_is_scored_on_the_bars_after_its_window() -> None:
     """The student's scored probabilities are its model's on the scored rows, and nothing else's."""
     scored, labels = select_rows(history(), WINDOW, SETTINGS).scored, history().labels
     x = history().features[labels.t0[scored]]
-    assert students.probability(trained().taught.model.margin(x)).tobytes() == trained().scored_student.tobytes()
+    assert students.probability(trained().fitted.model.margin(x)).tobytes() == trained().scored_student.tobytes()
     assert trained().rows.scored.tolist() == scored.tolist()
     assert trained().metrics["scored_log_loss"] == log_loss(labels.y[scored], trained().scored_student)
 
@@ -329,17 +335,20 @@ def test_student_is_scored_on_the_bars_after_its_window() -> None:
 def test_a_student_without_a_teacher_hears_nothing_of_it() -> None:
     """What is scored as `alone` is the same whatever the teachers say; the student that has one says something else."""
     known = prepare(daily_walk(BARS, seed=2), SETTINGS)
-    teacher = teach(known)
-    student, other = study(known, teacher), study(known, replace(teacher, opinion=1.0 - teacher.opinion))
+    teacher = fit_teacher(known)
+    student, other = (
+        fit_student(known, teacher),
+        fit_student(known, replace(teacher, out_of_fold=1.0 - teacher.out_of_fold)),
+    )
     assert student.scored_alone.tobytes() == other.scored_alone.tobytes()
     assert student.scored_student.tobytes() != other.scored_student.tobytes()
 
 
 def test_rows_of_other_bars_than_the_teachers_are_refused() -> None:
-    """A student whose rows are not those that its teacher was trained on is an error, not another student."""
-    school = school_of(taught(), "M&M")
-    with pytest.raises(DataError, match="the teacher's rows are not these bars'"):
-        fit_window_student(history(), WINDOW, SETTINGS, replace(school, row=school.row + 1), np.empty(0))
+    """A student whose rows are not those that its teacher was trained on is an error; no student is trained."""
+    targets = targets_for(trained_teacher(), "M&M")
+    with pytest.raises(DataError, match="its teacher was trained on other bars"):
+        fit_window_student(history(), WINDOW, SETTINGS, replace(targets, row=targets.row + 1), np.empty(0))
 
 
 @pytest.mark.parametrize("unit", ["return", "sigma"])

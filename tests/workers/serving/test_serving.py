@@ -1,4 +1,4 @@
-"""What serves computes to the bit what training computes, with less loaded."""
+"""Serving computes the same bits as training, with fewer libraries loaded."""
 
 import itertools
 import subprocess
@@ -12,10 +12,11 @@ from tests.orchestrator.releases.making import student, walk
 from workers.features.frame import frame_of
 from workers.features.indicators import recursion
 from workers.features.registry import model_features
+from workers.models.base import StoredModel
 from workers.models.logistic import Logistic
 from workers.serving import features
 from workers.serving.features import newest_features, probe
-from workers.serving.students import Student, probabilities, sigmoid
+from workers.serving.students import probabilities, sigmoid
 
 LENGTHS = (151, 152, 200, 377, 900, 901, 1114)
 SCRIPT = """
@@ -59,11 +60,12 @@ def test_recursion_is_scipys_filter(gain: float, decay: float) -> None:
     np.testing.assert_array_equal(recursion(gain, decay, x, past), expected)
 
 
-def test_students_are_asked_together_as_alone() -> None:
+def test_students_predict_together_as_alone() -> None:
     """Probabilities of many students, each for its own row, are those of `Logistic.margin`; NaN is filled."""
     models = [student(seed) for seed in range(30)]
     served = [
-        Student(Logistic(np.asarray(m.coefficients), m.intercept, np.asarray(m.fill)), m.trade_above) for m in models
+        StoredModel(Logistic(np.asarray(m.coefficients), m.intercept, np.asarray(m.fill)), m.features, m.trade_above)
+        for m in models
     ]
     x = np.random.default_rng(3).normal(size=(30, len(models[0].fill)))
     x[::3, 4] = np.nan
