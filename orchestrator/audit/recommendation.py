@@ -1,42 +1,38 @@
-"""From gates to a recommendation. A person decides; this says what the numbers support."""
+"""Derives a recommendation from the gates. The decision is a person's."""
 
-from schemas.contract.judgement import Criterion, Gate, Recommendation, Ruling, Statistics
+from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics
 
-# Without these nothing else means anything.
+# Gates without which no other gate means anything.
 FOUNDATIONS = ("data", "leak")
-# Where the number itself points the wrong way, more data will not help.
-DIRECTIONS = ("log loss saved", "net return", "Sharpe ratio")
-COIN_TOSS = 0.5
-OVERFITTING = "overfitting"
 
 
 def recommend(statistics: Statistics) -> tuple[Recommendation, list[str]]:
-    """Promote if every gate passes; reject if one is not computable, unsound, or points the wrong way; else hold.
+    """Return the recommendation, and one reason for each gate that fails, or for each gate if all pass.
 
-    With a reason for each gate that fails, or for each where all pass.
+    Promote if every gate passes. Reject if a failing test is one of a foundation, is not computable, or favours
+    chance: more data will not help then. Else hold. Names and texts of tests are not read.
     """
     failed = [gate for gate in statistics.gates if not gate.passed]
     if not failed:
         return Recommendation.PROMOTE, [f"{gate.name}: {gate.criteria[0].reason}" for gate in statistics.gates]
-    reasons = [_sentence(gate) for gate in failed]
-    hopeless = any(_hopeless(gate, each) for gate in failed for each in failures(gate))
-    return (Recommendation.REJECT if hopeless else Recommendation.HOLD), reasons
+    reasons = [_reason(gate) for gate in failed]
+    is_hopeless = any(_is_hopeless(gate, each) for gate in failed for each in failures(gate))
+    return (Recommendation.REJECT if is_hopeless else Recommendation.HOLD), reasons
 
 
 def failures(gate: Gate) -> list[Criterion]:
-    """The deciding tests that do not pass."""
+    """The deciding tests of a gate that do not pass."""
     return [each for each in gate.deciding if each.ruling is not Ruling.PASS]
 
 
-def _sentence(gate: Gate) -> str:
+def _reason(gate: Gate) -> str:
+    if not gate.deciding:
+        return f"{gate.name}: none of its tests decides"
     first, *others = failures(gate)
     more = f" ({1 + len(others)} of its {len(gate.deciding)} tests fail)" if others else ""
     return f"{gate.name}: {first.name}: {first.reason}{more}"
 
 
-def _hopeless(gate: Gate, criterion: Criterion) -> bool:
-    if gate.name in FOUNDATIONS or criterion.ruling is Ruling.NOT_COMPUTABLE or criterion.statistic is None:
-        return True
-    if criterion.name in DIRECTIONS:
-        return criterion.statistic <= 0
-    return criterion.name == OVERFITTING and criterion.statistic > COIN_TOSS
+def _is_hopeless(gate: Gate, criterion: Criterion) -> bool:
+    is_unknown = criterion.ruling is Ruling.NOT_COMPUTABLE or criterion.statistic is None
+    return gate.name in FOUNDATIONS or is_unknown or criterion.favours is Favours.CHANCE

@@ -2,12 +2,16 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, model_validator
 
 from schemas.config.judgement import GateSettings
 from schemas.contract.base import Frozen
 from schemas.contract.task import Metric
+
+# A probability of overfitting above it points to chance.
+COIN_TOSS = 0.5
 
 
 class Scores(Frozen):
@@ -91,8 +95,18 @@ class Ruling(StrEnum):
     NOT_COMPUTABLE = "not computable"
 
 
+class Favours(StrEnum):
+    """What a test's number points to, however sure it is."""
+
+    STUDENTS = "students"
+    CHANCE = "chance"
+
+
 class Criterion(Frozen):
-    """One test: its number, its bound, how much data it rests on; `decides` is False for what only informs."""
+    """One test: its number, its bound, how much data it rests on; `decides` is False for a test that only informs.
+
+    `favours` is None where the number has no direction. `name` and `reason` are texts for people.
+    """
 
     name: str
     ruling: Ruling
@@ -105,6 +119,20 @@ class Criterion(Frozen):
     effective_n: float | None = None
     p: float | None = None
     decides: bool = True
+    favours: Favours | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _favours_of_old_files(cls, values: Any, info: ValidationInfo) -> Any:
+        """Fill `favours` where a file was written before the field existed, by the names that tests had then."""
+        is_old = info.mode == "json" and "favours" not in values
+        if is_old and values.get("statistic") is not None:
+            name, statistic = values.get("name"), values["statistic"]
+            if name in ("log loss saved", "net return", "Sharpe ratio"):
+                return values | {"favours": Favours.STUDENTS if statistic > 0 else Favours.CHANCE}
+            if name == "overfitting":
+                return values | {"favours": Favours.CHANCE if statistic > COIN_TOSS else Favours.STUDENTS}
+        return values
 
 
 class Gate(Frozen):

@@ -11,7 +11,7 @@ from orchestrator.audit.recommendation import recommend
 from schemas.config.judgement import GATES, GateSettings
 from schemas.config.run import RunConfig
 from schemas.contract.errors import PhaseError
-from schemas.contract.judgement import Criterion, Gate, GateReport, Recommendation, Ruling, Statistics
+from schemas.contract.judgement import Criterion, Favours, Gate, GateReport, Recommendation, Ruling, Statistics
 from schemas.files.layout import TRIALS, RunLayout
 from schemas.files.run_rows import write_model
 from tests.workers.judging.runs import RUN, stored_run, tried
@@ -203,8 +203,10 @@ def gate(name: str, *criteria: Criterion) -> Gate:
 
 
 PASSES = Criterion(name="x", ruling=Ruling.PASS, reason="fine", statistic=1.0)
-CLOSE = Criterion(name="log loss saved", ruling=Ruling.FAIL, reason="not told apart from 0", statistic=0.01)
-WRONG = Criterion(name="log loss saved", ruling=Ruling.FAIL, reason="below 0", statistic=-0.01)
+CLOSE = Criterion(
+    name="log loss saved", ruling=Ruling.FAIL, reason="not told apart from 0", statistic=0.01, favours=Favours.STUDENTS
+)
+WRONG = Criterion(name="log loss saved", ruling=Ruling.FAIL, reason="below 0", statistic=-0.01, favours=Favours.CHANCE)
 UNKNOWN = Criterion(name="x", ruling=Ruling.NOT_COMPUTABLE, reason="not computable: 3 days")
 INFORMS = Criterion(name="x", ruling=Ruling.FAIL, reason="bad", statistic=1.0, decides=False)
 
@@ -221,7 +223,7 @@ INFORMS = Criterion(name="x", ruling=Ruling.FAIL, reason="bad", statistic=1.0, d
     ],
 )
 def test_recommendation(criteria: tuple[Criterion, ...], name: str, expected: Recommendation) -> None:
-    """All pass: promote. Not computable, unsound data or the wrong sign: reject. Else: hold."""
+    """All pass: promote. Not computable, unsound data or a number that favours chance: reject. Else: hold."""
     found, reasons = recommend(statistics({name: GateReport(gate=gate(name, *criteria))}))
     assert found is expected
     assert len(reasons) == 1 and reasons[0].startswith(f"{name}: ")

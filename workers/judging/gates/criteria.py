@@ -1,6 +1,6 @@
 """How a number becomes a ruling, in one sentence."""
 
-from schemas.contract.judgement import Criterion, Ruling
+from schemas.contract.judgement import Criterion, Favours, Ruling
 from workers.bars.series import Floats
 from workers.judging.statistics.bootstrap import Interval
 from workers.scoring.newey_west import is_constant
@@ -56,4 +56,5 @@ def interval_above_zero(name: str, interval: Interval, unit: str, *, scale: floa
         high=high,
         n=interval.n,
         effective_n=interval.effective_n,
+        favours=Favours.STUDENTS if mean > 0 else Favours.CHANCE,
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Ruling
+from schemas.contract.judgement import COIN_TOSS, Criterion, Favours, Ruling
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
@@ -74,7 +74,8 @@ def _overfitting(evidence: Evidence, trials: Trials) -> Criterion:
         f"probability {found.pbo:.3g} that the best of {len(moving)} strategies in one half of the days is below their"
         f" median in the other; slope {found.slope:+.3g}, probability of a loss {found.loss:.3g}"
     )
-    return at_most(name, found.pbo, settings.overfit_probability, reason, n=moving.shape[1])
+    criterion = at_most(name, found.pbo, settings.overfit_probability, reason, n=moving.shape[1])
+    return criterion.model_copy(update={"favours": Favours.CHANCE if found.pbo > COIN_TOSS else Favours.STUDENTS})
 
 
 def _superiority(evidence: Evidence) -> list[Criterion]:
