@@ -1,4 +1,4 @@
-"""Write docs/settings.md, the JSON Schema of events and the constraint files. Run: python docs/generate.py"""
+"""Write docs/settings.md, tables and JSON Schema of events, and the constraint files. Run: python docs/generate.py"""
 
 import json
 from pathlib import Path
@@ -14,12 +14,14 @@ from schemas.config.costs import CostRates
 from schemas.config.judgement import GateSettings
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
-from schemas.contract.event import TrainingEvent
+from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.versions import LIBRARIES, XGBOOST_NAMES
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = Path(__file__).with_name("settings.md")
 EVENT_SCHEMA = Path(__file__).with_name("training-event.schema.json")
+TELEMETRY = Path(__file__).with_name("telemetry.md")
+EVENTS_BEGIN, EVENTS_END = "<!-- Written by docs/generate.py. -->\n", "<!-- End of what docs/generate.py writes. -->\n"
 CONSTRAINTS = ROOT / "schemas" / "constraints"
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -28,6 +30,20 @@ def event_schema() -> str:
     """JSON Schema (draft 2020-12) of one line of an event log."""
     schema = TrainingEvent.model_json_schema(mode="serialization")
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema, indent=2) + "\n"
+
+
+def event_tables() -> str:
+    """Markdown tables of the event types and of an event's fields."""
+    types = [f"| `{each}` | {each.meaning} |" for each in EventType]
+    fields = [f"| `{name}` | {field.description} |" for name, field in TrainingEvent.model_fields.items()]
+    lines = ["", "| event | meaning |", "|---|---|", *types, "", "| field | meaning |", "|---|---|", *fields, ""]
+    return "\n".join(lines) + "\n"
+
+
+def telemetry_page() -> str:
+    """docs/telemetry.md with its tables of events written anew."""
+    before, _, rest = TELEMETRY.read_text(encoding="utf-8").partition(EVENTS_BEGIN)
+    return before + EVENTS_BEGIN + event_tables() + EVENTS_END + rest.partition(EVENTS_END)[2]
 
 
 def constraints(python: str) -> str:
@@ -90,5 +106,6 @@ def _table(title: str, fields: dict[str, FieldInfo]) -> list[str]:
 if __name__ == "__main__":
     SETTINGS.write_text(settings_page(), encoding="utf-8")
     EVENT_SCHEMA.write_text(event_schema(), encoding="utf-8")
+    TELEMETRY.write_text(telemetry_page(), encoding="utf-8")
     for python in PYTHONS:
         (CONSTRAINTS / f"python{python}.txt").write_text(constraints(python), encoding="utf-8")

@@ -5,7 +5,8 @@ import time
 
 import streamlit as st
 
-from orchestrator.events.run_state import RunState
+from orchestrator.events.run_fold import fold
+from orchestrator.events.run_model import RunState
 from orchestrator.runs.follow import SILENT_S, expect_plan, follow, settle
 
 
@@ -23,7 +24,7 @@ class Watched:
         """Take in what has happened. Call with `lock` held."""
         events = self.follower.poll()
         for event in events:
-            self.state.take(event)
+            fold(self.state, event)
         if events:
             self._heard = time.monotonic()
         if len(self.state.phases) != self._phases and self.layout is not None:

@@ -1,22 +1,18 @@
-"""Lay windows over each symbol's known span: arithmetic on dates and coverage, no bars."""
+"""Plan windows: lay them over the dates of a run, and judge each by its symbol's coverage. No bars are read."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from math import ceil
 
-from schemas.config.interval import whole_bars_per_session
+from orchestrator.planning.days import TradingDays
 from schemas.config.run import RunConfig
-from schemas.config.sources import split_source
-from schemas.contract.coverage import Coverage, CoverageTable
+from schemas.contract.coverage import CoverageTable
 from schemas.contract.window import WARMUP_BARS, PlannedWindow, Scope, SkipReason, Window
 
 MIN_WINDOW_DAYS = 7
 
-DAYS_PER_SESSION, HOLIDAYS = 7 / 5, 15
-
 
 def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days: int) -> list[Window]:
-    """Windows from `start`, one each `step_days`, the last cut at `end`; one shorter than a week is left out.
+    """Windows from `start`, one every `step_days`, the last cut at `end`; one shorter than a week is left out.
 
     A window is scored from its end to the next one's, so that scored blocks tile time without overlap.
     """
@@ -36,19 +32,6 @@ def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days
     ]
 
 
-def days_to_fetch(config: RunConfig, today: date) -> tuple[date | None, date | None]:
-    """First and last day that a vendor is asked for: warm-up, windows and scored blocks, up to yesterday.
-
-    A source that needs no dates is read whole: (None, None).
-    """
-    if not split_source(config.source)[0].needs_dates:
-        return None, None
-    sessions = ceil(WARMUP_BARS / whole_bars_per_session(config.interval))
-    first = config.start_date - timedelta(days=ceil(sessions * DAYS_PER_SESSION) + HOLIDAYS)
-    last = config.end_date + timedelta(days=config.step_days + HOLIDAYS)
-    return first, min(last, today - timedelta(days=1))
-
-
 def plan(config: RunConfig, known: CoverageTable) -> list[PlannedWindow]:
     """Every window of every symbol, by symbol and date, with a skip reason where coverage alone rules it out.
 
@@ -62,7 +45,7 @@ def plan(config: RunConfig, known: CoverageTable) -> list[PlannedWindow]:
 
 
 def teachers(plan: Sequence[PlannedWindow], scope: Scope) -> list[PlannedWindow]:
-    """The teachers of a plan's windows: one each, or one of all symbols for each span of days."""
+    """The teachers of a plan's windows: one per window, or with scope panel one per span of days, for all symbols."""
     if scope == "symbol":
         return list(plan)
     panel: dict[str, PlannedWindow] = {}
@@ -106,22 +89,3 @@ def _judge(window: Window, table: CoverageTable, config: RunConfig) -> PlannedWi
         reason = SkipReason.INSUFFICIENT_SAMPLES if warm == inside else SkipReason.INSUFFICIENT_HISTORY
         return skip(reason, f"at most {rows} labelled rows, {config.min_rows} needed")
     return PlannedWindow(window=window, expected_rows=round(rows * trading.density))
-
-
-class TradingDays:
-    """Upper bounds on the bars of a span within a symbol's known history, from its coverage."""
-
-    def __init__(self, known: Coverage) -> None:
-        self._known = known
-        most = self.most_bars(known.first, known.last + timedelta(days=1))
-        self.density = known.bars / most
-
-    def most_bars(self, start: date, stop: date) -> int:
-        """Bars that `[start, stop)` can hold at most."""
-        if stop <= start:
-            return 0
-        weeks, rest = divmod((stop - start).days, 7)
-        weekdays = self._known.weekdays
-        usual = weeks * len(weekdays) + sum((start.weekday() + i) % 7 in weekdays for i in range(rest))
-        special = sum(start <= day < stop for day in self._known.special_sessions)
-        return (usual + special) * self._known.most_bars_a_session

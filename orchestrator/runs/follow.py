@@ -2,7 +2,8 @@
 
 from orchestrator.broker import embedded as brokers
 from orchestrator.events.event_follower import EventFollower
-from orchestrator.events.run_state import RunState
+from orchestrator.events.run_fold import break_off
+from orchestrator.events.run_model import RunState
 from orchestrator.ledger.ledger_reader import read_snapshot
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
@@ -45,7 +46,7 @@ def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -
     if layout is not None and not state.over and layout.ledger.is_file():
         status = read_snapshot(layout.ledger).status
         if status is RunStatus.INTERRUPTED or (silent and status is not RunStatus.RUNNING):
-            state.break_off(status)
+            break_off(state, status)
 
 
 def expect_plan(state: RunState, layout: RunLayout | None) -> None:

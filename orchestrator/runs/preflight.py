@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from orchestrator.bars.coverage import stored_table, table_of
 from orchestrator.broker import embedded as brokers
-from orchestrator.planning.windows import days_to_fetch, plan
+from orchestrator.planning.days import days_to_fetch
+from orchestrator.planning.windows import plan
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import BarsConfig
 from schemas.config.run import RunConfig

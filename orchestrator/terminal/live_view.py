@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from orchestrator.events.run_state import WINDOW_TYPES, PhaseState, RunState
+from orchestrator.events.run_fold import WINDOW_TYPES, fold, notice
+from orchestrator.events.run_model import PhaseState, RunState
 from orchestrator.terminal.run_view import RunView
-from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.run import Phase
 
 PLAIN_EVERY = timedelta(seconds=5)
@@ -62,7 +63,7 @@ class LiveView:
 
     def take(self, event: TrainingEvent) -> None:
         """Fold one event in, and tell of it if a person should know."""
-        self.state.take(event)
+        fold(self.state, event)
         if not self._shown:
             return
         if text := notice(event):
@@ -86,18 +87,6 @@ class LiveView:
     def _say(self, phase: PhaseState, at: datetime, text: str) -> None:
         self._said[phase.name] = at
         self.note(f"{phase.name}: {text}")
-
-
-def notice(event: TrainingEvent) -> str:
-    """The sentence that an event is worth on its own; empty for most."""
-    if event.event_type is EventType.DEVICE_HEARTBEAT and event.message:
-        return f"device {event.device} {event.message}" if event.device else event.message
-    if event.event_type is EventType.WINDOW_RETRY:
-        what = f"{event.metrics.get('role')} {event.metrics.get('name')}"
-        if event.status is EventStatus.FAILED:
-            return f"{what}: attempt {event.attempt} on {event.device} {event.message}"
-        return f"{what}: taken over by {event.device}, attempt {event.attempt}"
-    return ""
 
 
 def counts(phase: PhaseState) -> str:

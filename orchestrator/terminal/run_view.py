@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.events.run_state import RUNNING_STAGES, DeviceState, PhaseState, RunState, Stage
+from orchestrator.events.run_model import RUNNING_STAGES, DeviceState, PhaseState, RunState, Stage
 from schemas.contract.event import EventStatus
 
 # Each is another shape, so that no colour is needed to tell them apart; the second where there is no Unicode.

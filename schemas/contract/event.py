@@ -1,7 +1,8 @@
-"""What telemetry says: one TrainingEvent a line in the JSONL, one a message on the channel."""
+"""The events of a run, and the types of what can happen in it."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Self
 
 from pydantic import AwareDatetime, Field
 
@@ -13,27 +14,46 @@ WINDOW_PHASES = {Role.TEACHER: Phase.TEACHER_TRAINING, Role.STUDENT: Phase.STUDE
 
 
 class EventType(StrEnum):
-    """The first twelve are the pipeline's before this one; who knows no others may leave the rest out."""
+    """What happened. Each member has its `meaning`: when it is emitted, and what its `metrics` hold.
 
-    RUN_START = "run_start"
-    RUN_END = "run_end"
-    PHASE_START = "phase_start"
-    PHASE_END = "phase_end"
-    TEACHER_WINDOW_START = "teacher_window_start"
-    TEACHER_WINDOW_SUCCESS = "teacher_window_success"
-    TEACHER_WINDOW_SKIP = "teacher_window_skip"
-    TEACHER_WINDOW_FAIL = "teacher_window_fail"
-    STUDENT_BATCH_START = "student_batch_start"
-    STUDENT_BATCH_END = "student_batch_end"
-    STUDENT_WINDOW_START = "student_window_start"
-    STUDENT_WINDOW_SUCCESS = "student_window_success"
-    STUDENT_WINDOW_SKIP = "student_window_skip"
-    STUDENT_WINDOW_FAIL = "student_window_fail"
-    VALIDATION_COMPLETE = "validation_complete"
-    STAT_TEST_COMPLETE = "stat_test_complete"
-    PHASE_PROGRESS = "phase_progress"
-    WINDOW_RETRY = "window_retry"
-    DEVICE_HEARTBEAT = "device_heartbeat"
+    The pipeline before this one knew the first twelve; a reader that knows no others can ignore the rest.
+    """
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """A member is a string, as in the log, and knows its meaning."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    RUN_START = "run_start", "A process begins to run the run: at its start and after each resume."
+    RUN_END = "run_end", "That process ends the run, for whatever reason; metrics: `status`, `recommendation`."
+    PHASE_START = "phase_start", "A phase begins; metrics: `planned`, the number of pieces of work."
+    PHASE_END = "phase_end", "A phase ends."
+    TEACHER_WINDOW_START = "teacher_window_start", "A worker begins an attempt at a teacher."
+    TEACHER_WINDOW_SUCCESS = "teacher_window_success", "The ledger has the trained teacher; metrics: rows and scores."
+    TEACHER_WINDOW_SKIP = "teacher_window_skip", "The plan or the data leave a teacher out; `message` is the reason."
+    TEACHER_WINDOW_FAIL = "teacher_window_fail", "A teacher has failed and is not tried again."
+    STUDENT_BATCH_START = "student_batch_start", "The training of students begins."
+    STUDENT_BATCH_END = "student_batch_end", "Every student has ended; metrics: counts."
+    STUDENT_WINDOW_START = "student_window_start", "A worker begins an attempt at a student."
+    STUDENT_WINDOW_SUCCESS = "student_window_success", "The ledger has the trained student; metrics: rows and scores."
+    STUDENT_WINDOW_SKIP = "student_window_skip", "The plan or the data leave a student out; `message` is the reason."
+    STUDENT_WINDOW_FAIL = "student_window_fail", "A student has failed and is not tried again."
+    VALIDATION_COMPLETE = "validation_complete", "The predictions of all windows are scored; metrics: scores."
+    STAT_TEST_COMPLETE = "stat_test_complete", "All gates are judged; metrics: which passed."
+    PHASE_PROGRESS = "phase_progress", "A symbol is stored or a gate judged; metrics: `done`, `failed`, `skipped`."
+    WINDOW_RETRY = (
+        "window_retry",
+        "An attempt was lost and is made again (`failed`), or was taken over (`in_progress`); metrics: `role`, `name`.",
+    )
+    DEVICE_HEARTBEAT = (
+        "device_heartbeat",
+        "A device joins, leaves or changes, and every 5 s; metrics: `standing`, `slots`, `model`, `utilisation`,"
+        " `memory_mib`, `memory_total_mib`, `running`, `rate`.",
+    )
 
 
 class EventStatus(StrEnum):
@@ -46,18 +66,20 @@ class EventStatus(StrEnum):
 
 
 class TrainingEvent(Frozen):
-    """One thing that happened. `seq` counts from 1 without gaps within a run's stream."""
+    """One thing that happened in a run: one message on its channel, one entry of its stream, one line of its log."""
 
-    timestamp: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
-    run_id: str
-    event_type: EventType
-    phase: Phase | None = None
-    symbol: str | None = None
-    window_label: str | None = None
-    status: EventStatus
-    metrics: dict[str, Metric] = Field(default_factory=dict)
-    message: str = ""
-    duration_seconds: float | None = None
-    device: str | None = None
-    attempt: int | None = None
-    seq: int | None = None
+    timestamp: AwareDatetime = Field(
+        default_factory=lambda: datetime.now(UTC), description="When it happened: date, time and offset."
+    )
+    run_id: str = Field(description="Id of the run.")
+    event_type: EventType = Field(description="What happened; docs/telemetry.md lists the types.")
+    phase: Phase | None = Field(None, description="The phase that it belongs to; null for the run and for devices.")
+    symbol: str | None = Field(None, description="Symbol of the window.")
+    window_label: str | None = Field(None, description="Label of the window, such as TCS_2022-01-01_to_2022-06-30.")
+    status: EventStatus = Field(description="How it ended, or in_progress.")
+    metrics: dict[str, Metric] = Field(default_factory=dict, description="Numbers and names, depending on the type.")
+    message: str = Field("", description="The reason of a failure or skip, as one sentence; otherwise mostly empty.")
+    duration_seconds: float | None = Field(None, description="How long it took, in seconds; null at a start.")
+    device: str | None = Field(None, description="Name of the device, such as cpu0@host.")
+    attempt: int | None = Field(None, description="Number of the attempt at the window, from 1; 0 if none was made.")
+    seq: int | None = Field(None, description="Number of the event in its run, from 1 without gaps.")

@@ -55,7 +55,7 @@ KNOWN_UPWARD: set[tuple[str, str]] = {
     ("workers.bars", "workers.celery"),
     ("workers.handlers", "workers.celery"),
 }
-KNOWN_LONG_MODULES: set[str] = {"benchmarks/gpu.py", "orchestrator/events/run_state.py"}
+KNOWN_LONG_MODULES: set[str] = {"benchmarks/gpu.py"}
 KNOWN_LONG_FUNCTIONS: set[str] = {"orchestrator/runs/session.py _execute"}
 KNOWN_UNDOCUMENTED: set[str] = {
     "benchmarks/dispatch.py main",

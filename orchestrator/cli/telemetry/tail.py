@@ -7,9 +7,9 @@ import typer
 from rich.text import Text
 
 from orchestrator.cli.options import DataDir, RunArgument, RunBroker
+from orchestrator.events.run_fold import notice
 from orchestrator.runs.follow import follow
 from orchestrator.terminal.console import Console
-from orchestrator.terminal.live_view import notice
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 
 POLL_S = 0.25

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.planning.windows import MIN_WINDOW_DAYS, TradingDays, days_to_fetch, lay_windows, plan
+from orchestrator.planning.days import TradingDays, days_to_fetch
+from orchestrator.planning.windows import MIN_WINDOW_DAYS, lay_windows, plan
 from schemas.config.interval import Interval
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable, Rejection

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrator.events.run_state import RunState
+from orchestrator.events.run_fold import fold
+from orchestrator.events.run_model import RunState
 from orchestrator.terminal.run_view import RunView, draw, duration
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.run import Phase
 from schemas.contract.task import Role
 from schemas.contract.window import Window
-from tests.orchestrator.events.test_run_state import START, beat, happens, phase_start, window
+from tests.orchestrator.events.test_run_fold import START, beat, happens, phase_start, window
 
 VIEWS = Path(__file__).with_name("views")
 SYMBOLS = ("BAJAJ-AUTO", "INFY", "M&M", "TCS", "^GSPC")
@@ -43,29 +44,29 @@ def windows(symbol: str, count: int = 14) -> list[Window]:
 def a_run_in_the_middle(symbols: tuple[str, ...] = SYMBOLS) -> RunState:
     """A run with something of everything: trained, taught, running, waiting, skipped, failed; a device lost."""
     state = RunState("night")
-    state.take(happens(EventType.RUN_START, EventStatus.IN_PROGRESS))
+    fold(state, happens(EventType.RUN_START, EventStatus.IN_PROGRESS))
     planned = [each for symbol in symbols for each in windows(symbol)]
     state.expect(planned)
-    state.take(beat("cpu0@host", "here", slots=1, utilisation=0.97, memory_mib=311.5, memory_total_mib=16384))
-    state.take(beat("cpu1@host", "here", slots=1, utilisation=0.5, memory_mib=300, memory_total_mib=16384))
-    state.take(phase_start(Phase.TEACHER_TRAINING, len(planned)))
-    state.take(phase_start(Phase.STUDENT_TRAINING, len(planned)))
+    fold(state, beat("cpu0@host", "here", slots=1, utilisation=0.97, memory_mib=311.5, memory_total_mib=16384))
+    fold(state, beat("cpu1@host", "here", slots=1, utilisation=0.5, memory_mib=300, memory_total_mib=16384))
+    fold(state, phase_start(Phase.TEACHER_TRAINING, len(planned)))
+    fold(state, phase_start(Phase.STUDENT_TRAINING, len(planned)))
     for place, each in enumerate(planned[: len(planned) // 2]):
         if each.start.year == 2015:
             for role in (Role.TEACHER, Role.STUDENT):
-                state.take(window(each.label, role, EventStatus.SKIPPED, 0, second=1, symbol=each.symbol))
+                fold(state, window(each.label, role, EventStatus.SKIPPED, 0, second=1, symbol=each.symbol))
             continue
         device = f"cpu{place % 2}@host"
-        state.take(window(each.label, Role.TEACHER, EventStatus.SUCCESS, 1, device, 50 + place, symbol=each.symbol))
+        fold(state, window(each.label, Role.TEACHER, EventStatus.SUCCESS, 1, device, 50 + place, symbol=each.symbol))
         ends = EventStatus.FAILED if place == 20 else EventStatus.SUCCESS
         if place < len(planned) // 2 - 3:
             what = (
                 "label 3 of 12 is not finite in a row that was said to be whole, which cannot be" if place == 20 else ""
             )
-            state.take(window(each.label, Role.STUDENT, ends, 1, device, 51 + place, symbol=each.symbol, message=what))
+            fold(state, window(each.label, Role.STUDENT, ends, 1, device, 51 + place, symbol=each.symbol, message=what))
     running = planned[len(planned) // 2]
-    state.take(window(running.label, Role.TEACHER, EventStatus.IN_PROGRESS, 1, "cpu0@host", 99, symbol=running.symbol))
-    state.take(beat("cpu1@host", "lost", 98))
+    fold(state, window(running.label, Role.TEACHER, EventStatus.IN_PROGRESS, 1, "cpu0@host", 99, symbol=running.symbol))
+    fold(state, beat("cpu1@host", "lost", 98))
     return state
 
 
@@ -109,7 +110,7 @@ def test_more_windows_than_columns_share_columns() -> None:
     state.expect(each)
     for one in each:
         status = EventStatus.FAILED if one is each[200] else EventStatus.SUCCESS
-        state.take(window(one.label, Role.STUDENT, status, symbol="TCS"))
+        fold(state, window(one.label, Role.STUDENT, status, symbol="TCS"))
     row = next(line for line in drawn(state, 80) if line.startswith("TCS"))
     assert len(row) <= 80
     assert row.count("✕") == 1

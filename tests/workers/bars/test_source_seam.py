@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.bars.coverage import commit, staging, table_of
 from orchestrator.bars.ingest import look
-from orchestrator.planning.windows import days_to_fetch
+from orchestrator.planning.days import days_to_fetch
 from orchestrator.terminal.console import Console
 from schemas.config.bars import IngestConfig
 from schemas.config.run import RunConfig

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.events.run_state import ENDED, RunState, Stage
+from orchestrator.events.run_fold import ENDED, FOLDS, fold
+from orchestrator.events.run_model import RunState, Stage
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, TrainingEvent
 from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
@@ -60,7 +61,7 @@ def state_of(*events: TrainingEvent) -> RunState:
     """What those events make."""
     state = RunState(RUN)
     for event in events:
-        state.take(event)
+        fold(state, event)
     return state
 
 
@@ -70,7 +71,7 @@ def test_a_window_goes_from_waiting_to_trained() -> None:
     state = RunState(RUN)
     for role in (Role.TEACHER, Role.STUDENT):
         for status in (EventStatus.IN_PROGRESS, EventStatus.SUCCESS):
-            state.take(window(label, role, status))
+            fold(state, window(label, role, status))
             stages.append(state.cells[label].stage)
     assert stages == [Stage.TEACHING, Stage.TAUGHT, Stage.STUDYING, Stage.TRAINED]
 
@@ -105,7 +106,7 @@ def test_the_counts_are_those_of_the_cells(data: st.DataObject) -> None:
     )  # fmt: skip
     state = state_of(*(phase_start(phase, len(LABELS)) for phase in WINDOW_PHASES.values()))
     for event in data.draw(st.lists(pieces | others, max_size=30)):
-        state.take(event)
+        fold(state, event)
     for role in WINDOW_PHASES:
         held = [cell.pieces[role].status for cell in state.cells.values() if role in cell.pieces]
         assert state.counts[role].total() == len(held)
@@ -132,8 +133,8 @@ def test_a_run_that_goes_on_opens_what_failed() -> None:
         happens(EventType.RUN_END, EventStatus.FAILED, message="broker gone", metrics={"status": "failed"}),
     )
     assert (state.status, state.message) == ("failed", "broker gone")
-    state.take(happens(EventType.RUN_START, EventStatus.IN_PROGRESS))
-    state.take(phase_start(Phase.TEACHER_TRAINING, 3))
+    fold(state, happens(EventType.RUN_START, EventStatus.IN_PROGRESS))
+    fold(state, phase_start(Phase.TEACHER_TRAINING, 3))
     assert [state.cells[label].stage for label in LABELS] == [Stage.TAUGHT, Stage.WAITING, Stage.WAITING]
     assert state.phases[Phase.TEACHER_TRAINING].done == 1
     assert (state.status, state.ended) == ("running", None)
@@ -172,10 +173,22 @@ def test_the_time_left_follows_the_rate() -> None:
     """Ten pieces in five seconds, thirty to go: fifteen seconds; what the plan skips is done, but was no work."""
     state = state_of(phase_start(Phase.TEACHER_TRAINING, 45))
     for number in range(5):
-        state.take(window(f"S{number}", Role.TEACHER, EventStatus.SKIPPED, attempt=0))
+        fold(state, window(f"S{number}", Role.TEACHER, EventStatus.SKIPPED, attempt=0))
     for number in range(10):
-        state.take(window(f"W{number}", Role.TEACHER, EventStatus.SUCCESS, second=0.5 * (number + 1)))
+        fold(state, window(f"W{number}", Role.TEACHER, EventStatus.SUCCESS, second=0.5 * (number + 1)))
     phase = state.phases[Phase.TEACHER_TRAINING]
     assert (phase.done, phase.skipped) == (15, 5)
     assert phase.remaining_s(START + timedelta(seconds=5)) == 15.0
     assert state.throughput(START + timedelta(seconds=5)) == 2.0
+
+
+def test_every_event_type_is_folded_or_only_listed() -> None:
+    """A type without a fold changes nothing but the list of events and the time of the last one."""
+    for kind in set(EventType) - set(FOLDS):
+        state, empty = RunState(RUN), RunState(RUN)
+        event = happens(kind, EventStatus.SUCCESS)
+        fold(state, event)
+        assert list(state.lines) == [event] and state.last_event == event.timestamp
+        state.lines.clear()
+        state.last_event = None
+        assert state == empty
