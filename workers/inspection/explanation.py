@@ -16,7 +16,7 @@ from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS
 from schemas.files.run_rows import read_model
 from workers.artifacts.reader import read_labels
 from workers.inspection.run_lookup import manifest_of, window_of
-from workers.learning.labels import Barrier
+from workers.learning.exit_rules import Barrier
 
 PARTS = ("fit", "purged", "tail", "scored")
 SHOWN_FEATURES = 5

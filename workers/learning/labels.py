@@ -1,7 +1,6 @@
-"""Labels: how a trade decided at the close of bar `t` ends within `horizon_bars`, and when that is known."""
+"""Labels: whether a trade decided at the close of a bar succeeds within `horizon_bars`, and when that is known."""
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,28 +8,21 @@ from numpy.typing import NDArray
 from schemas.config.training import TrainingSettings
 from workers.bars.series import Floats, Ints, Series
 from workers.features.indicators import ema
+from workers.learning.exit_rules import EXIT_RULES, Barrier, Trades
 
 SIGMA_SPAN = 20
-# Bars after which sigma, begun elsewhere, is the same to 1e-4: 108 on normal returns, 148 on Student's t(3).
+# Bars after which sigma no longer depends on where it began, to 1e-4: 108 on normal returns, 148 on Student's t(3).
 SIGMA_WARMUP_BARS = 150
-
-
-class Barrier(IntEnum):
-    """Which of the three ended a label: time, the take-profit above or the stop-loss below."""
-
-    HORIZON = 0
-    UPPER = 1
-    LOWER = 2
 
 
 @dataclass(frozen=True)
 class Labels:
-    """One value a label in each array, in ascending order of `t0`.
+    """Labels of one symbol: one value per label in each array, in ascending order of `t0`.
 
     Bar indices: `t0` of the decision, `entry` of the entry, `t1` at which the end is known. Returns are fractions:
-    `forward_return` gross, `net_return` less the round trip's cost. `sigma` is a bar's volatility (deviation of log
-    returns) as known at the close of `t0`, NaN where it is not known yet. `tie` marks labels whose last bar touched
-    both barriers in an order that its open does not tell; they count as stopped.
+    `forward_return` gross, `net_return` less the round trip's cost. `sigma` is the volatility of one bar (deviation of
+    log returns) as known at the close of `t0`, NaN where it is not known yet. `tie` marks labels whose last bar
+    touched both barriers in an order that its open does not reveal; they count as stopped.
     """
 
     t0: Ints
@@ -47,36 +39,23 @@ class Labels:
         return len(self.t0)
 
 
-@dataclass(frozen=True)
-class _Exits:
-    """Where and at what price each trade ends, and what ended it."""
-
-    bar: Ints
-    price: Floats
-    barrier: NDArray[np.int8]
-    tie: NDArray[np.bool_]
-
-
 def label(series: Series, settings: TrainingSettings) -> Labels:
     """Label every bar whose horizon lies inside the history and, intraday unless `cross_session`, inside its session.
 
     A bar without volatility (flat, or too early in the history) has no label where the label is measured by it.
     """
-    horizon = settings.horizon_bars
+    horizon, rule = settings.horizon_bars, EXIT_RULES[settings.label]
     by_session = settings.interval != "1day" and not settings.cross_session
     in_sigma = settings.threshold_unit == "sigma"
     with np.errstate(invalid="ignore", divide="ignore"):
         sigma = volatility(series, by_session)
     t0 = _labelled_bars(series, horizon, by_session)
-    if in_sigma or settings.label == "triple-barrier":
+    if in_sigma or rule.needs_volatility:
         t0 = t0[np.isfinite(sigma[t0]) & (sigma[t0] > 0)]
     spread = sigma[t0] * np.sqrt(horizon)
     entry, prices = (t0 + 1, series.open) if settings.entry == "next-open" else (t0, series.close)
     price = prices[entry]
-    exits = _at_horizon(series, t0, horizon)
-    if settings.label == "triple-barrier":
-        upper, lower = price * (1.0 + settings.take_profit * spread), price * (1.0 - settings.stop_loss * spread)
-        exits = _at_first_barrier(series, t0, upper, lower, exits)
+    exits = rule.exits(Trades(series, t0, price, spread, settings))
     with np.errstate(invalid="ignore", divide="ignore"):
         forward_return = exits.price / price - 1.0
     net_return = forward_return - settings.round_trip_cost
@@ -90,7 +69,7 @@ def label(series: Series, settings: TrainingSettings) -> Labels:
 def volatility(series: Series, by_session: bool) -> Floats:
     """Deviation of a bar's log return at each bar: root of the exponential mean (span 20) of squared returns.
 
-    `by_session` measures a session's first bar from its own open, so that nights count for nothing.
+    `by_session` measures a session's first bar from its own open, so that nights do not count.
     """
     before = np.concatenate([[np.nan], series.close[:-1]])
     if by_session:
@@ -102,7 +81,7 @@ def volatility(series: Series, by_session: bool) -> Floats:
 
 
 def uniqueness(t0: Ints, t1: Ints) -> Floats:
-    """Mean of 1 / (labels alive) over each label's bars `(t0, t1]`; sums to the effective number of rows.
+    """Mean of 1 / (number of labels alive) over each label's bars `(t0, t1]`; sums to the effective number of rows.
 
     Source: Lopez de Prado, Advances in Financial Machine Learning, section 4.3.
     """
@@ -120,34 +99,7 @@ def uniqueness(t0: Ints, t1: Ints) -> Floats:
 
 
 def _labelled_bars(series: Series, horizon: int, by_session: bool) -> Ints:
-    # Also where a barrier ends a label sooner: else the last rows would be those that ended early, a biased sample.
+    # The whole horizon counts even where a barrier ends a label sooner; otherwise the last rows would be a biased
+    # sample of labels that ended early.
     t0 = np.arange(max(len(series) - horizon, 0))
     return t0[series.session[t0 + horizon] == series.session[t0]] if by_session else t0
-
-
-def _at_horizon(series: Series, t0: Ints, horizon: int) -> _Exits:
-    bar = t0 + horizon
-    barrier = np.full(len(t0), Barrier.HORIZON, dtype=np.int8)
-    return _Exits(bar, series.close[bar], barrier, np.zeros(len(t0), dtype=np.bool_))
-
-
-def _at_first_barrier(series: Series, t0: Ints, upper: Floats, lower: Floats, last: _Exits) -> _Exits:
-    """The first of three: the lower barrier, the upper one, `last`. An open beyond a barrier is the price it gives."""
-    exits = _Exits(last.bar.copy(), last.price.copy(), last.barrier.copy(), last.tie.copy())
-    bar, alive = t0 + 1, np.arange(len(t0))
-    while len(alive):
-        # The entry bar's own open, being the entry, lies between the barriers. Prices never fall to one below 0.
-        opening, above, below = series.open[bar], upper[alive], lower[alive]
-        gap_down, gap_up = opening <= below, opening >= above
-        gap = gap_down | gap_up
-        stopped = gap_down | (~gap & (series.low[bar] <= below))
-        reached = ~gap_down & (gap_up | (series.high[bar] >= above))
-        done = stopped | reached
-        ended = alive[done]
-        exits.bar[ended] = bar[done]
-        exits.price[ended] = np.where(gap, opening, np.where(stopped, below, above))[done]
-        exits.barrier[ended] = np.where(stopped, Barrier.LOWER, Barrier.UPPER)[done]
-        exits.tie[ended] = (stopped & reached)[done]
-        still = ~done & (bar < last.bar[alive])
-        bar, alive = bar[still] + 1, alive[still]
-    return exits

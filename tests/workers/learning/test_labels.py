@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from schemas.config.training import TrainingSettings
 from tests.strategies import daily_walk, examples, intraday_walk, label_spans, part, training_settings, walk_on, walks
 from workers.bars.series import COLUMNS, Floats, Ints, Series
-from workers.learning.labels import SIGMA_WARMUP_BARS, Barrier, Labels, label, uniqueness, volatility
+from workers.learning.exit_rules import Barrier
+from workers.learning.labels import SIGMA_WARMUP_BARS, Labels, label, uniqueness, volatility
 
 GARBAGE = (float("nan"), float("inf"), -1.0, 0.0, 1e-3, 1e9)
 HORIZON, UPPER, LOWER = Barrier.HORIZON, Barrier.UPPER, Barrier.LOWER
