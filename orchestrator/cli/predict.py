@@ -15,7 +15,7 @@ from schemas.contract.release import Prediction, Predictions, PredictRequest
 from schemas.files.layout import ReleaseLayout
 
 SUFFIXES = (".csv", ".json", ".parquet")
-# Midnight in New York's and India's daily bars: the time of day of a daily bar says nothing.
+# Times of daily bars in UTC (midnight in India and at UTC), which carry no information.
 DAILY_TIMES = ("00:00", "18:30")
 
 

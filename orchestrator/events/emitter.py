@@ -1,4 +1,4 @@
-"""Emit the run's events, and write the event log from their stream. Every event goes one way: stream, then file."""
+"""Emit the events of a run, and write the event log from their stream: every event goes to the stream, then the log."""
 
 import json
 import logging
@@ -25,36 +25,36 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 BUFFER_EVENTS, BUFFER_S = 50, 1.0
-# `write_new` is called twice a second, so what is younger than that can wait for the next call.
+# `write_new` is called twice per second, so a younger event can wait for the next call.
 LOOK_S = 0.5
 
 Listener = Callable[[TrainingEvent], None]
 
 
-def _hear_nothing(event: TrainingEvent) -> None:
-    """A listener that is none."""
+def _ignore(event: TrainingEvent) -> None:
+    """The listener of an emitter that has none."""
 
 
 class Emitter:
-    """Open for the length of a run. With `path` None nothing is published or written.
+    """Emits events and writes the log of one run, while the run is open. With `path` None it publishes and writes none.
 
-    `hear` is given every event once, in the order in which it comes to be known here, whether or not it is published:
-    those of the log first, those of workers as they are written. The log is behind the stream by at most
-    `buffer_events` events and `buffer_s` seconds.
+    `on_event` is called once per event, in the order in which this process receives them, whether or not they are
+    published: first those of an existing log, then its own as they are emitted and those of workers as they are
+    written. The log lags behind the stream by at most `buffer_events` events and `buffer_s` seconds.
     """
 
     def __init__(
-        self, redis: Redis, run_id: str, path: Path | None, hear: Listener = _hear_nothing,
+        self, redis: Redis, run_id: str, path: Path | None, on_event: Listener = _ignore,
         buffer_events: int = BUFFER_EVENTS, buffer_s: float = BUFFER_S,
     ) -> None:  # fmt: skip
-        self._redis, self._run_id, self._path, self._hear = redis, run_id, path, hear
+        self._redis, self._run_id, self._path, self._on_event = redis, run_id, path, on_event
         self._buffer_events, self._buffer = buffer_events, timedelta(seconds=max(buffer_s - LOOK_S, 0.0))
         self._cursor = "0-0"
         self._written = 0
         self._waiting = 0
         self._oldest: datetime | None = None
         self._caught_up = False
-        # By timestamp: an emission that failed may have arrived all the same, under a number that nobody told.
+        # By timestamp: an event whose emission failed may have reached the broker, with a number that is unknown here.
         self._unseen: dict[datetime, TrainingEvent] = {}
         self._file: Any = None
 
@@ -63,11 +63,13 @@ class Emitter:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._written = _last_sequence(self._path)
             for event in read_log(self._path):
-                self._hear(event)
+                self._on_event(event)
             try:
-                self._number_on()
+                self._continue_numbering()
             except RedisError as error:
-                raise RequestError(f"the broker went away before the run began: {error}; resume the run") from None
+                raise RequestError(
+                    f"the broker is gone since before the run began: {error}; start it, then resume the run"
+                ) from None
             self._file = self._path.open("a", encoding="utf-8")
         return self
 
@@ -79,25 +81,25 @@ class Emitter:
             self._file = None
 
     def emit(self, event_type: EventType, status: EventStatus, phase: Phase | None = None, **details: Any) -> None:
-        """Number, append and publish one event. One that no broker took goes to the log alone, by `write_new`."""
+        """Number, append and publish one event. Without a broker `write_new` writes it to the log only."""
         event = TrainingEvent(run_id=self._run_id, event_type=event_type, status=status, phase=phase, **details)
-        self._hear(event)
+        self._on_event(event)
         if self._file is None:
             return
         try:
             emit(self._redis, event)
         except RedisError as error:
-            logger.warning("event %s may go to the log alone: %s", event_type, error)
+            logger.warning("event %s may be missing on the broker, it is kept for the log: %s", event_type, error)
         self._unseen[event.timestamp] = event
 
     def progress(self, phase: Phase, ends: Collection[Outcome]) -> None:
-        """Tell how much of a phase that trains no windows is done."""
+        """Emit the progress of a phase that trains no windows."""
         count = Counter(outcome.status for outcome in ends)
         metrics = {"done": len(ends), "failed": count[Status.FAILED], "skipped": count[Status.SKIPPED]}
         self.emit(EventType.PHASE_PROGRESS, EventStatus.IN_PROGRESS, phase, metrics=metrics)
 
     def write_new(self) -> None:
-        """Append to the log whatever the stream holds beyond it, and what the stream has forgotten."""
+        """Append to the log the events that only the stream has, and those of this process that the stream has lost."""
         stream = events_stream(self._run_id)
         if self._file is not None and began_anew(self._redis, stream, self._cursor):
             self._cursor = "0-0"
@@ -111,9 +113,9 @@ class Emitter:
                 if number > self._written:
                     self._append(body.decode(), number, event.timestamp)
                     if not mine:
-                        self._hear(event)
+                        self._on_event(event)
                 elif self._caught_up:
-                    # A broker that forgot the numbering begins at 1 again; the log goes on counting.
+                    # A broker that lost the numbering begins at 1 again; the log continues its own.
                     self._write(event)
                     forgotten = True
             if len(entries) < BATCH:
@@ -121,15 +123,15 @@ class Emitter:
         else:
             return
         if self._write_unseen() or forgotten:
-            self._number_on()
+            self._continue_numbering()
         self._caught_up = True
         if self._oldest is not None and (
             self._waiting >= self._buffer_events or datetime.now(UTC) - self._oldest >= self._buffer
         ):
             self._flush()
 
-    def told(self) -> set[tuple[EventType, str]]:
-        """(type, window label) of every event in the log that names a window."""
+    def logged_windows(self) -> set[tuple[EventType, str]]:
+        """Return (type, window label) of every event in the log that concerns a window."""
         if self._path is None:
             return set()
         self._flush()
@@ -141,16 +143,16 @@ class Emitter:
         try:
             self.write_new()
         except RedisError as error:
-            logger.warning("event log ends without what workers said last: %s", error)
+            logger.warning("event log ends without the last events of workers: %s", error)
             self._write_unseen()
         self._flush()
 
-    def _number_on(self) -> None:
-        """See to it that the next event's number follows the log's last."""
+    def _continue_numbering(self) -> None:
+        """Continue the stream's numbering after the log's last event."""
         continue_numbering(self._redis, self._run_id, self._written)
 
     def _write_unseen(self) -> bool:
-        """Append what was emitted here and is in no stream; whether there was any."""
+        """Append own events that the stream lacks; returns whether there were any."""
         unseen = list(self._unseen.values())
         self._unseen.clear()
         for event in unseen:
@@ -175,7 +177,7 @@ class Emitter:
 
 
 def read_log(path: Path) -> Iterator[TrainingEvent]:
-    """Every event of a log, none if there is no log; RequestError at the first line that is no event."""
+    """Yield every event of a log, none if there is no log; RequestError at the first line that is no event."""
     if not path.is_file():
         return
     with path.open("rb") as lines:
@@ -184,7 +186,7 @@ def read_log(path: Path) -> Iterator[TrainingEvent]:
 
 
 def parse_event(line: bytes, where: str) -> TrainingEvent:
-    """One line of a log; RequestError, with `where` and what is wrong with it, if it is no event."""
+    """Parse one line of a log; RequestError, with `where` and the fault, if it is no event."""
     try:
         return TrainingEvent.model_validate_json(line)
     except ValidationError as error:
@@ -195,7 +197,7 @@ def parse_event(line: bytes, where: str) -> TrainingEvent:
 
 
 def _last_sequence(path: Path) -> int:
-    """Sequence number of the last whole line; a line cut off by a kill is cut away."""
+    """Sequence number of the last whole line; an incomplete line, left by a kill, is removed."""
     if not path.is_file():
         return 0
     content = path.read_bytes()

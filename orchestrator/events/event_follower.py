@@ -1,6 +1,6 @@
-"""A run's events as they happen, for whoever looks on: each once and in order, whatever is cut or restarted meanwhile.
+"""Follow the events of a run: each once and in order, through lost connections and restarts of the broker.
 
-The broker's stream is asked first. Where it has nothing, or has forgotten what is wanted, the event log is read.
+The broker's stream is read first. Where it has nothing, or no longer has an event, the event log is read.
 """
 
 import time
@@ -17,7 +17,7 @@ from schemas.redis.client import connect
 from schemas.redis.keys import events_stream
 
 BATCH = 1000
-# The log is behind the stream by a second or so; after this its part of a gap will not come any more.
+# The log lags behind the stream by about 1 s; a gap that it has not filled after this long stays a gap.
 PATIENCE_S = 5.0
 RETRY_S = 1.0
 
@@ -25,7 +25,7 @@ RETRY_S = 1.0
 class EventFollower:
     """Reads a run's events from a broker, its log, or both; never writes.
 
-    `missed` counts events that neither had any more. `live` says whether the broker answered when it was last asked.
+    `missed` counts events that neither has any more. `live` is whether the broker answered the last request.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class EventFollower:
         self.live = False
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         if self._redis is not None:
             self._redis.close()
             self._redis = None
 
     def poll(self, block_s: float = 0.0) -> list[TrainingEvent]:
-        """What has happened since the last poll; waits up to `block_s` for the stream's next event."""
+        """Return the events since the last poll; waits up to `block_s` seconds for the stream's next event."""
         found = self._from_log() if not self.last else []
         if self._broker is not None and (self.live or self._clock() - self._asked >= RETRY_S):
             try:
@@ -61,7 +61,7 @@ class EventFollower:
         return found or self._from_log()
 
     def _from_stream(self, block_s: float) -> list[TrainingEvent]:
-        """New events of the stream; of those that it lacks, the log's part first."""
+        """New events of the stream; gaps are filled from the log first."""
         if self._redis is None:
             assert self._broker is not None
             self._redis = connect(self._broker)

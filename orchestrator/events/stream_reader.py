@@ -1,4 +1,4 @@
-"""Read what a stream holds beyond a cursor, and notice when it is another stream."""
+"""Read the entries of a stream after a cursor, and detect that the stream was written anew."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from redis import Redis
 
 
 def began_anew(redis: Redis, stream: str, cursor: str) -> bool:
-    """Whether the stream ends before `cursor`: a broker that forgot it writes it anew, with its own clock's ids."""
+    """Whether the stream ends before `cursor`: a broker that lost it writes a new one, with ids of its own clock."""
     last: Any = redis.xrevrange(stream, count=1)
     return bool(last) and _position(last[0][0].decode()) < _position(cursor)
 
@@ -18,7 +18,7 @@ def _position(entry_id: str) -> tuple[int, ...]:
 def read_beyond(
     redis: Redis, stream: str, cursor: str, field: str, count: int, block_ms: int | None
 ) -> list[tuple[str, bytes]]:
-    """(cursor, value of `field`) of the next entries; empty after `block_ms`, or at once if that is None."""
+    """Return (cursor, value of `field`) of the next entries; empty after `block_ms`, or at once if that is None."""
     answer: Any = redis.xread({stream: cursor}, count=count, block=block_ms)
     if not answer:
         return []

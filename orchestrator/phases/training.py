@@ -152,7 +152,7 @@ class _Training:
 
     def _announce(self, records: Iterable[WorkRecord]) -> None:
         """Tell of every end that no event has told of: what the plan skips, and what a killed process left untold."""
-        told = self.context.telemetry.told()
+        told = self.context.telemetry.logged_windows()
         for record in records:
             if record.status is not None and (END_EVENTS[record.role, record.status], record.name) not in told:
                 self._emit(record, record.status)

@@ -1,1 +1,1 @@
-"""Which windows a run trains."""
+"""Plan the windows that a run trains."""

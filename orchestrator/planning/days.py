@@ -21,7 +21,7 @@ class TradingDays:
         self.density = known.bars / most
 
     def most_bars(self, start: date, stop: date) -> int:
-        """Bars that `[start, stop)` can hold at most."""
+        """Return the maximum number of bars in `[start, stop)`."""
         if stop <= start:
             return 0
         weeks, rest = divmod((stop - start).days, 7)

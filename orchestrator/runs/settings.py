@@ -1,4 +1,8 @@
-"""From TOML file, environment and flags, in rising precedence, to one config; what is wrong is one line."""
+"""Resolve settings from a TOML file, the environment and flags, in rising precedence; an error is one line.
+
+pydantic-settings does not replace this module: its errors do not name the source of a bad value, it reads a tuple from
+the environment as JSON, and one file for all commands, with unknown keys refused, would still be code of our own.
+"""
 
 import os
 import tomllib
@@ -26,7 +30,7 @@ TABLES = ("cost_rates", "gates")
 
 
 def flag_of(field: str) -> str:
-    """The command line's name of a config field."""
+    """Return the flag of a config field."""
     return FLAGS.get(field, "--" + field.replace("_", "-"))
 
 
@@ -36,9 +40,9 @@ C = TypeVar("C", bound=Frozen)
 def resolve(
     kind: type[C], flags: Mapping[str, Any], config_file: Path | None, environment: Mapping[str, str] = os.environ
 ) -> C:
-    """Merge the three layers; RequestError says which value is wrong and where it came from.
+    """Merge the three layers into a config; RequestError names the bad value and its source.
 
-    One file may serve all commands: settings that only another one has are passed over.
+    One file may serve all commands: settings of other commands are ignored.
     """
     layers: dict[str, tuple[str, Any]] = {}
     for name, value in _from_file(config_file).items():
@@ -64,7 +68,7 @@ def resolve(
 
 
 def read_symbols(path: Path) -> list[str]:
-    """Symbols of a file, one a line, `#` comments; RequestError if it is missing or names none."""
+    """Return the symbols of a file with one per line and `#` comments; RequestError if it is missing or names none."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -77,7 +81,7 @@ def read_symbols(path: Path) -> list[str]:
             except ValueError as error:
                 raise RequestError(f"{path} line {number}: {error}") from None
     if not symbols:
-        raise RequestError(f"symbols file {path} names no symbol; write one a line")
+        raise RequestError(f"symbols file {path} names no symbol; write one per line")
     return symbols
 
 
@@ -99,7 +103,7 @@ def _from_file(path: Path | None) -> dict[str, Any]:
 
 
 def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> str:
-    # A wrong value says more than a missing one, which may be missing because of it.
+    # A wrong value comes first: another one may be missing because of it.
     first = min(error.errors(), key=lambda each: each["type"] == "missing")
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "missing":

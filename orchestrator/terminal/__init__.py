@@ -1,1 +1,1 @@
-"""What the terminal shows while a run goes on."""
+"""Show runs in a terminal, or as plain lines in a pipe."""

@@ -1,4 +1,4 @@
-"""Where a run shows itself: wraps words in a terminal, keeps each sentence one line in a pipe."""
+"""The console of the commands: wraps words in a terminal, prints one line per sentence in a pipe."""
 
 import os
 import sys
@@ -10,13 +10,13 @@ from rich.text import Text
 
 
 class Console(RichConsole):
-    """A Console that a closed pipe silences: the run goes on, whoever stopped reading."""
+    """A console that a closed pipe silences: the command continues when the program that read its output ends."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False)
 
     def on_broken_pipe(self) -> None:
-        """Say no more; what is still written to the stream goes nowhere."""
+        """Print nothing more; what is still written to the stream is discarded."""
         self.quiet = True
         stream = sys.stderr if self.stderr else sys.stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -32,6 +32,6 @@ class Console(RichConsole):
 
 
 def report_ignored_files(console: Console, names: Sequence[str]) -> None:
-    """What lies beside the bars and was not read."""
+    """Print the names of the files beside the bars that were not read, if any."""
     if names:
-        console.write(f"passed over, no symbol's bars: {', '.join(names)}")
+        console.write(f"ignored, not the bars of a symbol: {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Shows a run while events come in: drawn anew in a terminal, in plain lines where there is none."""
+"""Show a run while its events arrive: redrawn in a terminal, as plain lines elsewhere."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,9 +25,9 @@ def utc_now() -> datetime:
 
 
 class LiveView:
-    """Folds a run's events into `state`; from `show` on, a console shows it.
+    """Folds a run's events into `state`; after `show`, the console shows it.
 
-    `now` says what time it is for the events: of a replay, not the clock's.
+    `now` returns the time for which the run is drawn; a replay passes a clock of its own.
     """
 
     def __init__(self, console: Console, run_id: str, now: Callable[[], datetime] = utc_now) -> None:
@@ -40,7 +40,7 @@ class LiveView:
                 get_renderable=lambda: view, console=console, refresh_per_second=DRAWN_PER_SECOND, transient=True
             )
         self._shown = False
-        self._said: dict[Phase, datetime] = {}
+        self._last_line: dict[Phase, datetime] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -52,22 +52,22 @@ class LiveView:
             self._live.stop()
 
     def show(self) -> None:
-        """Begin to show; what was taken before is in the picture, but no line tells of it."""
+        """Begin to show; earlier events are drawn in the view, but get no line of their own."""
         self._shown = True
         if self._live:
             self._live.start()
 
     def note(self, text: str) -> None:
-        """One line that stays on screen."""
+        """Print one line that stays in the terminal."""
         self._console.print(Text(text), soft_wrap=True)
 
     def take(self, event: TrainingEvent) -> None:
-        """Fold one event in, and tell of it if a person should know."""
+        """Fold one event in, and print its notice or, without a terminal, the progress of its phase."""
         fold(self.state, event)
         if not self._shown:
             return
         if text := notice(event):
-            # In the picture a device that comes shows itself.
+            # The view lists a new device already.
             if not (self._live and _is_arrival(event)):
                 self.note(text)
         elif not self._live and event.phase is not None and (phase := self.state.phases.get(event.phase)):
@@ -75,22 +75,22 @@ class LiveView:
 
     def _plain(self, event: TrainingEvent, phase: PhaseState) -> None:
         if event.event_type is EventType.PHASE_START:
-            self._say(phase, event.timestamp, f"begins, {phase.total} to do" if phase.total > 1 else "begins")
+            self._write_line(phase, event.timestamp, f"begins, {phase.total} to do" if phase.total > 1 else "begins")
         elif event.event_type is EventType.PHASE_END:
             seconds = phase.elapsed_s(event.timestamp)
-            self._say(phase, event.timestamp, f"{phase.status}{counts(phase)} in {seconds:.1f} s")
+            self._write_line(phase, event.timestamp, f"{phase.status}{counts(phase)} in {seconds:.1f} s")
         elif event.event_type is EventType.PHASE_PROGRESS or event.event_type in WINDOW_TYPES:
-            quiet = event.timestamp - self._said.get(phase.name, phase.started) <= PLAIN_EVERY
+            quiet = event.timestamp - self._last_line.get(phase.name, phase.started) <= PLAIN_EVERY
             if not quiet and phase.done < phase.total:
-                self._say(phase, event.timestamp, f"{phase.done}/{phase.total}{counts(phase)}")
+                self._write_line(phase, event.timestamp, f"{phase.done}/{phase.total}{counts(phase)}")
 
-    def _say(self, phase: PhaseState, at: datetime, text: str) -> None:
-        self._said[phase.name] = at
+    def _write_line(self, phase: PhaseState, at: datetime, text: str) -> None:
+        self._last_line[phase.name] = at
         self.note(f"{phase.name}: {text}")
 
 
 def counts(phase: PhaseState) -> str:
-    """What of a phase was not a success, in brackets; empty if nothing."""
+    """The skipped and failed pieces of a phase, in brackets; empty if there are none."""
     parts = [f"{count} {word}" for count, word in ((phase.skipped, "skipped"), (phase.failed, "failed")) if count]
     return f" ({', '.join(parts)})" if parts else ""
 

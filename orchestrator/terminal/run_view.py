@@ -1,4 +1,4 @@
-"""How a run is drawn in a terminal: phases, a grid of symbols and windows, a lane a device, what failed last."""
+"""Draw a run in a terminal: phases, a grid of symbols and windows, one line per device, the last failures."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from rich.text import Text
 from orchestrator.events.run_model import RUNNING_STAGES, DeviceState, PhaseState, RunState, Stage
 from schemas.contract.event import EventStatus
 
-# Each is another shape, so that no colour is needed to tell them apart; the second where there is no Unicode.
+# Glyph, its replacement without Unicode, and style. Each has another shape, so colour is not needed.
 GLYPHS = {
     Stage.WAITING: ("·", ".", "dim"),
     Stage.TEACHING: ("▹", ">", "cyan"),
@@ -23,7 +23,7 @@ GLYPHS = {
     Stage.SKIPPED: ("─", "-", "bright_black"),
     Stage.FAILED: ("✕", "X", "bold red"),
 }
-# Of windows that share a column the one to be seen.
+# Of windows that share a column, the first of these is drawn.
 LOUDEST = (
     Stage.FAILED, Stage.STUDYING, Stage.TEACHING, Stage.WAITING, Stage.TAUGHT, Stage.TRAINED, Stage.SKIPPED,
 )  # fmt: skip
@@ -36,7 +36,7 @@ JUST_NOW = timedelta(seconds=1.5)
 
 
 class RunView:
-    """A renderable of `state` as it is when it is drawn, as wide as the console and, unless `whole`, as high."""
+    """A renderable that draws `state` as it then is, as wide as the console and, unless `whole`, as high."""
 
     def __init__(self, state: RunState, now: Callable[[], datetime], *, whole: bool = False) -> None:
         self._state, self._now, self._whole = state, now, whole
@@ -48,7 +48,7 @@ class RunView:
 
 
 def draw(state: RunState, now: datetime, width: int, height: int | None = None, plain: bool = False) -> Group:
-    """The whole picture, at most `width` columns wide and `height` lines high; `plain` is without Unicode."""
+    """Draw the whole run, at most `width` columns wide and `height` lines high; `plain` is without Unicode."""
     now = state.clock(now)
     head: list[RenderableType] = [_headline(state, now, plain), _phases(state, now, plain)]
     foot: list[RenderableType] = [*_lanes(state, now, width, plain), *_failures(state, plain)]
@@ -58,7 +58,7 @@ def draw(state: RunState, now: datetime, width: int, height: int | None = None, 
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: 8 s, 3:05, 1:02:03."""
+    """Seconds in the form 8 s, 3:05 or 1:02:03."""
     whole = int(seconds)
     if whole < 60:
         return f"{seconds:.0f} s"
@@ -67,7 +67,7 @@ def duration(seconds: float) -> str:
 
 
 def _cut(plain: bool) -> Literal["crop", "ellipsis"]:
-    """How a line that is too long ends."""
+    """The overflow of a line that is too long."""
     return "crop" if plain else "ellipsis"
 
 
@@ -152,13 +152,13 @@ def _grid(state: RunState, width: int, rows: int | None, plain: bool) -> list[Re
 
 
 def _shared(starts: Sequence[str], room: int) -> list[Sequence[str]]:
-    """The windows' starts, in as many columns as there is room for; each column has as many as the others."""
+    """The windows' starts in as many columns as fit; each column has the same number."""
     each = -(-len(starts) // max(room, 1))
     return [starts[i : i + each] for i in range(0, len(starts), each)]
 
 
 def _shown_symbols(state: RunState, rows: int | None) -> tuple[list[str], list[str]]:
-    """Symbols to show, in order, and those for which there is no room: what runs or changed last is shown."""
+    """Symbols to show, in order, and the rest: with too little room, those that run or changed last are shown."""
     names = sorted(state.symbols)
     if rows is None or len(names) <= rows:
         return names, []
@@ -173,7 +173,7 @@ def _shown_symbols(state: RunState, rows: int | None) -> tuple[list[str], list[s
 
 
 def _years(columns: Sequence[Sequence[str]], names: int, step: int) -> Text:
-    """A year over the first column that begins in it, where there is room."""
+    """The heading: each year above the first column that begins in it, where it fits."""
     line, last = " " * (names + 1), ""
     for place, column in enumerate(columns):
         year, at = column[0][:4], names + 1 + place * step
@@ -192,7 +192,7 @@ def _legend(plain: bool, *, shared: bool) -> Text:
     for stage, word in words.items():
         glyph, letter, style = GLYPHS[stage]
         line.append(letter if plain else glyph, style).append(f" {word}  ", "dim")
-    return line.append("several windows a column", "dim") if shared else line
+    return line.append("several windows per column", "dim") if shared else line
 
 
 # Devices and failures.
@@ -225,7 +225,7 @@ def _lanes(state: RunState, now: datetime, width: int, plain: bool) -> list[Rend
 
 
 def _doing(device: DeviceState, now: datetime) -> list[str]:
-    """What runs; between two windows that take no second, the last one."""
+    """The work in progress; between two short windows, the last one."""
     running = [f"{role} {label}" for role, label in device.running]
     if not running and device.last is not None and now - device.last.ended < JUST_NOW:
         running = [f"{device.last.role} {device.last.label}"]

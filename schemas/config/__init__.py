@@ -1,1 +1,1 @@
-"""Settings that a person can give; each field is a flag, an environment variable and a TOML key."""
+"""The settings, one model per concern. Each field is also a flag, an environment variable and a TOML key."""

@@ -24,18 +24,20 @@ class BarSource(BarInterval):
     timezone: str = Field("Asia/Kolkata", description="Time zone of timestamps that carry no offset.")
     calendar: str = Field(
         "auto",
-        description="Exchange calendar to find holes by: NSE, a name such as XNYS, or none; auto: NSE for"
+        description="Exchange calendar for finding gaps: NSE, a name such as XNYS, or none; auto: NSE for"
         " Asia/Kolkata, XNYS for the sample, else none.",
     )
     corporate_actions: str | None = Field(
-        None, description="CSV file symbol,ex_date,action,ratio of splits and bonuses to adjust prices by."
+        None, description="CSV file (symbol,ex_date,action,ratio) of splits and bonus issues, to adjust prices."
     )
-    second_source: str | None = Field(None, description="csv:DIR or parquet:DIR of other bars to compare returns with.")
+    second_source: str | None = Field(
+        None, description="csv:DIR or parquet:DIR of bars whose returns are compared with these."
+    )
     secrets_file: str | None = Field(
-        None, description="File of BREEZE_API_KEY=... lines; none: the environment's variables of those names."
+        None, description="File with lines BREEZE_API_KEY=...; none: environment variables of the same names."
     )
     requests_per_minute: Annotated[float, Field(gt=0, le=6000)] = Field(
-        30.0, description="Requests to Breeze a minute, over all symbols and workers."
+        30.0, description="Requests per minute to Breeze, over all symbols and workers."
     )
 
     @field_validator("source")
@@ -76,17 +78,17 @@ class BarsConfig(BarSource):
     """What `ingest` and `run` share. Each field is also a flag, an environment variable and a TOML key."""
 
     symbols: tuple[Symbol, ...] = Field((), description="Symbols, comma separated; none: every symbol of the source.")
-    symbols_file: str | None = Field(None, description="File with one symbol a line; '#' starts a comment.")
-    devices: str = Field("auto", description="Where to work: auto, gpu:0,1 or cpu:DEVICESxSLOTS.")
+    symbols_file: str | None = Field(None, description="File with one symbol per line; '#' starts a comment.")
+    devices: str = Field("auto", description="Devices to train on: auto, gpu:0,1 or cpu:DEVICESxSLOTS.")
     broker: str | None = Field(None, description="redis:// or rediss:// URL; none: an embedded server for this run.")
     local_workers: bool = Field(
         True, description="Start workers for this run, or use only those already on the broker."
     )
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
     log_dir: str = Field("logs", description="Folder of log files.")
-    log_format: LogFormat = Field("text", description="How log lines are written: text, or json (one object a line).")
+    log_format: LogFormat = Field("text", description="Format of log lines: text, or json (one object per line).")
     max_failure_rate: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.15, description="Share of attempted windows, or symbols, that may fail before their phase does."
+        0.15, description="Share of attempted windows, or symbols, that may fail before their phase fails."
     )
     json_summary: bool = Field(False, description="Print JSON as the last line of stdout, the rest on stderr.")
 
@@ -146,9 +148,9 @@ class IngestConfig(BarsConfig):
     start_date: date | None = Field(None, description="First day to store; none: the source's first.")
     end_date: date | None = Field(None, description="Last day to store; none: the source's last, for Breeze yesterday.")
     incremental: bool = Field(
-        False, description="Keep what is stored and add what is missing; bars that the source has changed are named."
+        False, description="Keep stored bars and add missing ones; bars that the source has changed are reported."
     )
-    validate_only: bool = Field(False, description="Read and judge, store nothing.")
+    validate_only: bool = Field(False, description="Read and check, store nothing.")
 
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:

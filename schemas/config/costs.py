@@ -1,4 +1,4 @@
-"""Rates by which a trade is charged: an exchange's, from a day on."""
+"""Costs of a trade: the rates of an exchange, each valid from a date."""
 
 from datetime import date
 from enum import StrEnum
@@ -9,7 +9,7 @@ from schemas.contract.base import Frozen
 
 
 class Costs(StrEnum):
-    """Where a trade's cost comes from: one flat figure, NSE's rates, or the config file's."""
+    """The source of trading costs: one flat figure, the rates of NSE, or those of the config file."""
 
     FLAT = "flat"
     NSE_DELIVERY = "nse-delivery"
@@ -18,7 +18,7 @@ class Costs(StrEnum):
 
 
 class CostRates(Frozen):
-    """Fees and taxes of an exchange from a day on; bps of the traded value, a side unless it says buy or sell."""
+    """Fees and taxes of an exchange from a date on, in bps of the traded value, per side unless named buy or sell."""
 
     since: date = Field(description="First day of these rates.")
     tax_buy_bps: float = Field(0.0, ge=0, description="Transaction tax of a purchase.")
@@ -28,6 +28,6 @@ class CostRates(Frozen):
     protection_bps: float = Field(0.0, ge=0, description="The investor protection fund's fee, each side.")
     stamp_buy_bps: float = Field(0.0, ge=0, description="Stamp duty of a purchase.")
     brokerage_bps: float = Field(0.0, ge=0, description="The broker's fee, each side.")
-    brokerage_cap: float | None = Field(None, gt=0, description="Most that one order pays, in currency.")
-    service_tax: float = Field(0.0, ge=0, description="Share of brokerage, exchange's and regulator's fees.")
-    sell_fee: float = Field(0.0, ge=0, description="Of each sale, in currency.")
+    brokerage_cap: float | None = Field(None, gt=0, description="Maximum per order, in currency.")
+    service_tax: float = Field(0.0, ge=0, description="Share of the sum of brokerage, exchange's and regulator's fees.")
+    sell_fee: float = Field(0.0, ge=0, description="Fee per sale, in currency.")

@@ -8,14 +8,14 @@ from schemas.contract.base import Frozen
 
 
 class ReleaseConfig(Frozen):
-    """What the commands of a release share: where it lies, and what its owner asks of those who release."""
+    """What the release commands share: the folders, and the rules for approval and deployment."""
 
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
     release_dir: str = Field("release", description="Folder of audit bundles and releases.")
     signing_key: str | None = Field(
         None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the release with."
     )
-    require_other_approver: bool = Field(False, description="Refuse an approval by whoever trained the run.")
+    require_other_approver: bool = Field(False, description="Refuse an approval by the account that trained the run.")
     min_staging_hours: Annotated[float, Field(ge=0)] = Field(
-        24.0, description="Hours on end that a release must have been live in staging before production."
+        24.0, description="Consecutive hours that a release must be live in staging before production."
     )

@@ -18,15 +18,15 @@ class RunConfig(TrainingConfig, BarsConfig):
 
     start_date: date = Field(description="First day of the first window, YYYY-MM-DD.")
     end_date: date = Field(description="Day after the last window's last day, YYYY-MM-DD.")
-    window_days: Annotated[int, Field(ge=7, le=3660)] = Field(180, description="Calendar days a window spans.")
+    window_days: Annotated[int, Field(ge=7, le=3660)] = Field(180, description="Calendar days per window.")
     step_days: Annotated[int, Field(ge=1, le=3660)] = Field(180, description="Calendar days between window starts.")
     costs: Costs = Field(
         Costs.FLAT,
-        description="What trades are charged when a run is judged: flat (--cost-bps), nse-delivery, nse-intraday (rates"
+        description="Costs of trades when a run is judged: flat (--cost-bps), nse-delivery, nse-intraday (rates"
         " by their day), or config (the tables [[cost_rates]] of --config).",
     )
     order_value: Annotated[float, Field(gt=0)] = Field(
-        100_000.0, description="Size of one order in currency, for fees that do not grow with it."
+        100_000.0, description="Size of one order in currency, for fees that are fixed per order."
     )
     cost_rates: tuple[CostRates, ...] = Field((), description="Rates of --costs config; only in a file.")
     gates: GateSettings = Field(default_factory=GateSettings, description="Bounds of the gates; only in a file.")
@@ -37,19 +37,19 @@ class RunConfig(TrainingConfig, BarsConfig):
     run_id: RunId | None = Field(None, description="Name of the run; none: live_candidate_YYYYMMDD_HHMMSS.")
     skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
     reuse: bool = Field(
-        False, description="Take a window from an earlier run that trained it on the same bars, settings and versions."
+        False, description="Copy a window from an earlier run that trained it on the same bars, settings and versions."
     )
     telemetry: bool = Field(True, description="Write and publish training events.")
     telemetry_dir: str | None = Field(None, description="Folder of event logs; none: DATA_DIR/analytics/training.")
     telemetry_buffer: Annotated[int, Field(ge=1)] = Field(
-        50, description="Events that the event log may be behind of what is published."
+        50, description="Number of events that the event log may lag behind the stream."
     )
     telemetry_delay: Annotated[float, Field(gt=0)] = Field(
-        1.0, description="Seconds that the event log may be behind of what is published."
+        1.0, description="Seconds that the event log may lag behind the stream."
     )
     window_limit: Annotated[float, Field(gt=0)] | None = Field(
         None,
-        description="Seconds that a window may run, give or take two; none: ten times its role's median, at least 60.",
+        description="Time limit per window, in seconds (within 2 s); none: 10 times its role's median, at least 60.",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The kinds of bar source and what each can do. To add one: a row here, and the class that `reader` names."""
+"""The kinds of bar source and what each can do. To add one: one entry here, and the class that `reader` names."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -23,55 +23,59 @@ class TrainingConfig(BarInterval):
     """The part of a run's config that decides what a window's artifacts hold."""
 
     label: Label = Field(
-        "fixed", description="fixed: the return over the horizon; triple-barrier: which of two prices is met first."
+        "fixed", description="fixed: the return over the horizon; triple-barrier: which of two prices is reached first."
     )
     horizon: Annotated[int, Field(ge=1, le=500)] = Field(5, description="Bars from a decision to the end of its label.")
     threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
         0.02, description="Return at the horizon above which a label is 1, in --threshold-unit."
     )
     threshold_unit: ThresholdUnit = Field(
-        "return", description="return: a fraction (0.02 is 2 %); sigma: times a bar's volatility times sqrt(horizon)."
+        "return",
+        description="return: a fraction (0.02 is 2 %); sigma: multiples of volatility per bar times sqrt(horizon).",
     )
     take_profit: Annotated[float, Field(gt=0, le=100)] = Field(
-        1.0, description="Upper of the three barriers, times a bar's volatility times sqrt(horizon)."
+        1.0, description="Upper barrier, in multiples of volatility per bar times sqrt(horizon)."
     )
     stop_loss: Annotated[float, Field(gt=0, le=100)] = Field(
-        1.0, description="Lower of the three barriers, in the same unit; met first where one bar touches both."
+        1.0, description="Lower barrier, in the same unit; if one bar reaches both barriers, this one counts."
     )
-    entry: Entry = Field("next-open", description="Price a trade begins at: next-open, or close of the deciding bar.")
-    label_return: LabelReturn = Field("gross", description="Return that is labelled: gross, or net of costs.")
+    entry: Entry = Field("next-open", description="Entry price: next-open, or close (of the bar of the decision).")
+    label_return: LabelReturn = Field("gross", description="Return that the label uses: gross, or net of costs.")
     cross_session: bool = Field(
-        False, description="Let labels of intraday bars run on into the next session; else such rows have none."
+        False,
+        description="Let labels of intraday bars extend into the next session; otherwise such rows have no label.",
     )
     embargo: Annotated[int, Field(ge=0, le=500)] = Field(
-        1, description="Bars kept free between the end of a training label and what it must not touch."
+        1, description="Bars kept free between the end of a training label and the first bar that must not be used."
     )
-    min_rows: Annotated[int, Field(ge=20)] = Field(40, description="Labelled rows a window needs to be trained.")
+    min_rows: Annotated[int, Field(ge=20)] = Field(
+        40, description="Minimum number of labelled rows per trained window."
+    )
     scope: Scope = Field(
-        "symbol", description="symbol: a teacher a symbol and window; panel: one a window, of all symbols together."
+        "symbol", description="symbol: one teacher per symbol and window; panel: one per window, for all symbols."
     )
     privileged: tuple[Privilege, ...] = Field(
         (),
-        description="What the teacher may see and the student never: path (inside the label's horizon),"
+        description="Extra features of the teacher, never of the student: path (inside the label's horizon),"
         " cross-section (of the same bar, needs --scope panel); comma separated.",
     )
     student: StudentKind = Field("logistic", description="Kind of student: logistic, or booster (a small XGBoost).")
     distill_weight: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None,
-        description="Weight of the teacher's out-of-fold probability in the student's target; none: chosen in each"
+        description="Weight of the teacher's out-of-fold probability in the student's target; none: chosen per"
         " window, 0 (no teacher) among the candidates.",
     )
     temperature: Annotated[float, Field(gt=0, le=20)] | None = Field(
-        None, description="What the teacher's logit is divided by in that target; none: chosen in each window."
+        None, description="Divisor of the teacher's logit in that target; none: chosen in each window."
     )
     reward_weights: bool = Field(
-        False, description="Weigh the student's rows by the size of their net return; costs log loss as a rule."
+        False, description="Weight the student's rows by the size of their net return; usually raises log loss."
     )
     cost_bps: Annotated[float, Field(ge=0, le=1000)] = Field(
         24.0, description="Fees and taxes of a round trip, in basis points (default: NSE delivery, 2024)."
     )
-    slippage_bps: Annotated[float, Field(ge=0, le=1000)] = Field(5.0, description="Slippage a side, in basis points.")
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of everything that is random.")
+    slippage_bps: Annotated[float, Field(ge=0, le=1000)] = Field(5.0, description="Slippage per side, in basis points.")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of all random numbers.")
 
     @field_validator("privileged", mode="before")
     @classmethod
@@ -105,7 +109,7 @@ class TrainingSettings(TrainingConfig, Complete):
 
     @property
     def label_rule(self) -> str:
-        """When a label is 1, as one sentence without its full stop."""
+        """The rule by which a label is 1, as one sentence without a full stop."""
         sigma = self.threshold_unit == "sigma"
         theta = f"{self.threshold:g} of the volatility over them" if sigma else f"{self.threshold * 100:g} %"
         start = "the next open" if self.entry == "next-open" else "the close"
@@ -113,7 +117,7 @@ class TrainingSettings(TrainingConfig, Complete):
         if self.label == "fixed":
             return f"a label is 1 where the {self.label_return} return from {start} to {end} exceeds {theta}"
         return (
-            f"a label is 1 where the price, from {start} on, meets +{self.take_profit:g} of the volatility over"
+            f"a label is 1 where the price, from {start} on, reaches +{self.take_profit:g} of the volatility over"
             f" {self.horizon_bars} bars before -{self.stop_loss:g}, or neither and the {self.label_return} return"
             f" to {end} exceeds {theta}"
         )

@@ -1,4 +1,4 @@
-"""What cannot be run is said in one line, exit code 2, and nothing is written."""
+"""A request that cannot be run is one line of error and exit code 2, and nothing is written."""
 
 import shutil
 from pathlib import Path
@@ -94,7 +94,7 @@ def test_a_damaged_ledger_does_not_hide_other_runs(two_device_run: Finished, tmp
 
 
 def test_a_run_id_is_not_taken_twice(tmp_path: Path) -> None:
-    """An existing run is never overwritten; the line says how to resume it."""
+    """An existing run is never overwritten; the error names the command that resumes it."""
     (tmp_path / "data" / "models" / "mine").mkdir(parents=True)
     result = command("run", "--symbols", "IBM", "--run-id", "mine", cwd=tmp_path)
     assert result.returncode == 2
@@ -104,7 +104,7 @@ def test_a_run_id_is_not_taken_twice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["status", "resume"])
 def test_a_run_that_is_not_there(tmp_path: Path, name: str) -> None:
-    """`status` and `resume` of an unknown run say so and create nothing."""
+    """`status` and `resume` of an unknown run are errors and create nothing."""
     result = command(name, "ghost", cwd=tmp_path)
     assert result.returncode == 2
     assert "no run ghost" in result.stderr

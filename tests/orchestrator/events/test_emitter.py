@@ -27,12 +27,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "telemetry" / "r.jsonl"
 
 
-def tell(telemetry: Emitter, message: str) -> None:
+def emit_note(telemetry: Emitter, message: str) -> None:
     """Something happens to the orchestrator."""
     telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, message=message)
 
 
-def worker_tells(redis: Redis, message: str) -> None:
+def emit_as_worker(redis: Redis, message: str) -> None:
     """Something happens to a worker."""
     emit(
         redis,
@@ -43,31 +43,31 @@ def worker_tells(redis: Redis, message: str) -> None:
 
 
 def logged(path: Path) -> list[str]:
-    """What the log says happened; fails unless it counts 1, 2, 3 ..."""
+    """The messages of the log; fails unless its events are numbered 1, 2, 3 ..."""
     events = [json.loads(line) for line in path.read_text().splitlines()]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     return [event["message"] for event in events]
 
 
 def test_the_log_is_the_stream(redis: Redis, path: Path) -> None:
-    """What orchestrator and workers tell is in the log in the order of the stream, as it was published."""
+    """Events of orchestrator and workers are in the log in the order of the stream, as they were published."""
     with redis.pubsub() as listener:
         listener.subscribe(telemetry_channel(RUN))
         with Emitter(redis, RUN, path) as telemetry:
             for number in range(3):
-                tell(telemetry, f"orchestrator {number}")
-                worker_tells(redis, f"worker {number}")
+                emit_note(telemetry, f"orchestrator {number}")
+                emit_as_worker(redis, f"worker {number}")
             telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS, message="end")
-        told = [f"{who} {number}" for number in range(3) for who in ("orchestrator", "worker")] + ["end"]
-        assert logged(path) == told
-        heard: list[Any] = [listener.get_message(timeout=5) for _ in ["subscribed", *told]]
-    assert [message["data"].decode() for message in heard[1:]] == path.read_text().splitlines()
+        emitted = [f"{who} {number}" for number in range(3) for who in ("orchestrator", "worker")] + ["end"]
+        assert logged(path) == emitted
+        received: list[Any] = [listener.get_message(timeout=5) for _ in ["subscribed", *emitted]]
+    assert [message["data"].decode() for message in received[1:]] == path.read_text().splitlines()
 
 
 def test_telemetry_that_is_off_leaves_nothing(redis: Redis) -> None:
     """Without a path there is no event, neither in the broker nor in a file."""
     with Emitter(redis, RUN, None) as telemetry:
-        tell(telemetry, "x")
+        emit_note(telemetry, "x")
         telemetry.write_new()
         telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS)
     assert redis.keys() == []
@@ -75,18 +75,18 @@ def test_telemetry_that_is_off_leaves_nothing(redis: Redis) -> None:
 
 @pytest.mark.parametrize("written", [True, False])
 def test_a_broker_that_forgets_everything_leaves_no_gap(redis: Redis, path: Path, written: bool) -> None:
-    """After FLUSHALL the log goes on counting, with every event that was in it or is told after."""
+    """After FLUSHALL the log goes on counting, with every event that was in it or is emitted later."""
     with Emitter(redis, RUN, path) as telemetry:
         telemetry.write_new()
-        tell(telemetry, "before")
-        worker_tells(redis, "too")
+        emit_note(telemetry, "before")
+        emit_as_worker(redis, "too")
         telemetry.write_new()
         forget(redis)
-        worker_tells(redis, "after")
+        emit_as_worker(redis, "after")
         if written:
             telemetry.write_new()
-        tell(telemetry, "again")
-        tell(telemetry, "end")
+        emit_note(telemetry, "again")
+        emit_note(telemetry, "end")
         telemetry.write_new()
     assert logged(path) == ["before", "too", "after", "again", "end"]
     assert redis.get(sequence_key(RUN)) == b"5"
@@ -98,10 +98,10 @@ def test_what_the_orchestrator_told_survives_a_broker_that_forgets_it(
 ) -> None:
     """An event that was published and forgotten before it was written is in the log all the same, once."""
     with Emitter(redis, RUN, path) as telemetry:
-        tell(telemetry, "forgotten")
+        emit_note(telemetry, "forgotten")
         forget(redis)
         for message in after:
-            tell(telemetry, message)
+            emit_note(telemetry, message)
         telemetry.write_new()
     assert sorted(logged(path)) == ["forgotten", *after]
 
@@ -116,14 +116,14 @@ def test_an_event_that_could_not_be_published_is_in_the_log_once(
         with Emitter(redis, RUN, path) as telemetry:
             if caught_up:
                 telemetry.write_new()
-            tell(telemetry, "before")
-            worker_tells(redis, "too")
+            emit_note(telemetry, "before")
+            emit_as_worker(redis, "too")
             breakable.take_away()
-            tell(telemetry, "during")
-            tell(telemetry, "still")
+            emit_note(telemetry, "during")
+            emit_note(telemetry, "still")
             breakable.bring_back()
             telemetry.write_new()
-            tell(telemetry, "after")
+            emit_note(telemetry, "after")
             telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS, message="end")
     messages = logged(path)
     assert sorted(messages) == sorted(["before", "too", "during", "still", "after", "end"])
@@ -133,7 +133,7 @@ def test_an_event_that_could_not_be_published_is_in_the_log_once(
 def test_the_log_ends_though_the_server_is_gone(breakable: Breakable, path: Path) -> None:
     """The end of a run whose server is gone for good is in its log."""
     with connect(breakable.url) as redis, Emitter(redis, RUN, path) as telemetry:
-        tell(telemetry, "before")
+        emit_note(telemetry, "before")
         telemetry.write_new()
         breakable.take_away()
         telemetry.finish(EventType.RUN_END, EventStatus.FAILED, message="end")
@@ -141,7 +141,7 @@ def test_the_log_ends_though_the_server_is_gone(breakable: Breakable, path: Path
 
 
 def test_no_run_begins_without_a_server(breakable: Breakable, path: Path) -> None:
-    """A server that goes away before the first event is an error that says what to do."""
+    """A server that is gone before the first event is an error that names the remedy."""
     breakable.take_away()
     with (
         connect(breakable.url) as redis,
@@ -153,29 +153,29 @@ def test_no_run_begins_without_a_server(breakable: Breakable, path: Path) -> Non
 
 @pytest.mark.parametrize("forgets", [True, False])
 def test_a_reopened_log_goes_on(redis: Redis, path: Path, forgets: bool) -> None:
-    """A resumed run's log goes on where it ended, with what a worker told meanwhile, be the broker the same or not."""
+    """A resumed run's log continues where it ended, with the events that a worker emitted meanwhile, on either broker."""
     with Emitter(redis, RUN, path) as telemetry:
-        tell(telemetry, "first")
+        emit_note(telemetry, "first")
         telemetry.write_new()
     if forgets:
         forget(redis)
     else:
-        worker_tells(redis, "meanwhile")
+        emit_as_worker(redis, "meanwhile")
     with Emitter(redis, RUN, path) as telemetry:
-        tell(telemetry, "second")
+        emit_note(telemetry, "second")
         telemetry.write_new()
     assert logged(path) == ["first", *([] if forgets else ["meanwhile"]), "second"]
 
 
 def test_a_line_that_a_kill_cut_off_is_written_anew(redis: Redis, path: Path) -> None:
-    """A log that ends in half a line, as after a kill, is mended from the stream."""
+    """A log that ends in half a line, as after a kill, is repaired from the stream."""
     with Emitter(redis, RUN, path) as telemetry:
-        tell(telemetry, "first")
-        tell(telemetry, "second")
+        emit_note(telemetry, "first")
+        emit_note(telemetry, "second")
         telemetry.write_new()
     path.write_bytes(path.read_bytes()[:-20])
     with Emitter(redis, RUN, path) as telemetry:
-        tell(telemetry, "third")
+        emit_note(telemetry, "third")
         telemetry.write_new()
     assert logged(path) == ["first", "second", "third"]
 
@@ -184,14 +184,14 @@ def test_many_events_are_written_in_one_go(redis: Redis, path: Path) -> None:
     """However many events wait, one call writes them all."""
     with Emitter(redis, RUN, path) as telemetry:
         for number in range(1100):
-            worker_tells(redis, str(number))
+            emit_as_worker(redis, str(number))
         telemetry.write_new()
         assert logged(path) == [str(number) for number in range(1100)]
 
 
 @examples(40)
-@given(steps=st.lists(st.sampled_from(["tell", "worker", "write", "flush", "resume", "kill"]), max_size=25))
-@example(steps=["tell", "flush", "tell"])
+@given(steps=st.lists(st.sampled_from(["emit", "worker", "write", "flush", "resume", "kill"]), max_size=25))
+@example(steps=["emit", "flush", "emit"])
 def test_the_log_counts_whatever_happens(
     server: str, tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:
@@ -208,8 +208,8 @@ def test_the_log_counts_whatever_happens(
         telemetry = Emitter(redis, RUN, path).__enter__()
         for number, step in enumerate([*steps, "resume"]):
             name = f"{step} {number}"
-            if step in ("tell", "worker"):
-                tell(telemetry, name) if step == "tell" else worker_tells(redis, name)
+            if step in ("emit", "worker"):
+                emit_note(telemetry, name) if step == "emit" else emit_as_worker(redis, name)
                 due.add(name)
                 unwritten.add(name)
                 only_there |= {name} if step == "worker" else set()

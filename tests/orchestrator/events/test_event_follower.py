@@ -1,4 +1,4 @@
-"""A follower hears each of a run's events once and in order, whatever is cut, forgotten or behind."""
+"""A follower receives each event of a run once and in order, through lost connections, lost streams and late logs."""
 
 import itertools
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.doubles.playing import forget
 RUN = "r"
 
 
-def tell(redis: Redis, count: int = 1) -> None:
+def emit_events(redis: Redis, count: int = 1) -> None:
     """Something happens, `count` times."""
     for _ in range(count):
         emit(redis, TrainingEvent(run_id=RUN, event_type=EventType.PHASE_PROGRESS, status=EventStatus.IN_PROGRESS))
@@ -43,32 +43,32 @@ def follower(log: Path | None, broker: str | None) -> EventFollower:
 
 def test_who_comes_late_hears_all(redis: Redis, server: str) -> None:
     """Events from before the first poll come first, then those that come after it."""
-    tell(redis, 3)
+    emit_events(redis, 3)
     late = follower(None, server)
     assert numbers(late.poll()) == [1, 2, 3]
-    tell(redis, 2)
+    emit_events(redis, 2)
     assert numbers(late.poll()) == [4, 5]
     assert late.poll() == []
     assert late.live
 
 
 def test_twenty_cuts_lose_and_repeat_nothing(redis: Redis, server: str) -> None:
-    """A connection that is cut in the middle of answers, elsewhere each time, changes nothing in what is heard."""
-    heard: list[TrainingEvent] = []
+    """A connection that is cut in the middle of answers, elsewhere each time, does not change what is received."""
+    received: list[TrainingEvent] = []
     with CutLine(server, cuts=20) as line:
         cut = follower(None, line.url)
         for _ in range(50):
-            tell(redis, 5)
-            heard += cut.poll()
+            emit_events(redis, 5)
+            received += cut.poll()
         while found := cut.poll():
-            heard += found
+            received += found
         assert line.cuts == 20
         cut.close()
-    assert numbers(heard) == list(range(1, 251))
+    assert numbers(received) == list(range(1, 251))
 
 
 def test_without_a_broker_the_log_is_followed(redis: Redis, log: Path) -> None:
-    """Whole lines of the log are heard as they are written; a line that is not whole yet is not."""
+    """Whole lines of the log are received as they are written; an incomplete line is not."""
     alone = follower(log, None)
     assert alone.poll() == []
     with Emitter(redis, RUN, log) as telemetry:
@@ -96,22 +96,22 @@ def test_what_the_stream_forgot_comes_from_the_log(redis: Redis, server: str, lo
     """A broker that came back empty goes on counting from the log, and the follower misses nothing in between."""
     both = follower(log, server)
     with Emitter(redis, RUN, log) as telemetry:
-        tell(redis, 2)
+        emit_events(redis, 2)
         telemetry.write_new()
         assert numbers(both.poll()) == [1, 2]
         forget(redis)
-        tell(redis, 2)
+        emit_events(redis, 2)
         telemetry.write_new()
-        tell(redis)
+        emit_events(redis)
         telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS)
-    heard = [number for _ in range(3) for number in numbers(both.poll())]
-    assert heard == [3, 4, 5, 6]
+    received = [number for _ in range(3) for number in numbers(both.poll())]
+    assert received == [3, 4, 5, 6]
     assert both.missed == 0
 
 
-def test_what_nobody_has_is_counted_as_missed(redis: Redis, server: str) -> None:
-    """Where the stream's cap has cut events off and there is no log, the rest is heard and the loss is known."""
-    tell(redis, 10)
+def test_what_neither_has_is_counted_as_missed(redis: Redis, server: str) -> None:
+    """Where the stream's cap has cut events off and there is no log, the rest is received and the loss is counted."""
+    emit_events(redis, 10)
     redis.xtrim(events_stream(RUN), maxlen=4, approximate=False)
     late = follower(None, server)
     assert numbers(late.poll()) == [7, 8, 9, 10]

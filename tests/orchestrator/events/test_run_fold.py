@@ -1,4 +1,4 @@
-"""The picture of a run is what its events say, in whatever order and however often they come."""
+"""The state of a run follows from its events, in whatever order and however often they arrive."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ def window(
     label: str, role: Role, status: EventStatus, attempt: int = 1, device: str = "d0", second: float = 0.0,
     symbol: str | None = None, message: str = "",
 ) -> TrainingEvent:  # fmt: skip
-    """Something that a window's teacher or student did."""
+    """An event of a window's teacher or student."""
     return TrainingEvent(
         timestamp=START + timedelta(seconds=second), run_id=RUN,
         event_type=EventType(f"{role}_window_{SUFFIX[status]}"),
@@ -77,7 +77,7 @@ def test_a_window_goes_from_waiting_to_trained() -> None:
 
 
 def test_an_attempt_that_began_earlier_changes_nothing() -> None:
-    """A start that is heard after the end, as it is in the run's own process, reopens nothing."""
+    """A start that arrives after the end, as it is in the run's own process, reopens nothing."""
     state = state_of(
         window(LABELS[0], Role.TEACHER, EventStatus.SUCCESS, attempt=2),
         window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS, attempt=2),
@@ -90,7 +90,7 @@ def test_an_attempt_that_began_earlier_changes_nothing() -> None:
 @given(st.data())
 @examples(200)
 def test_the_counts_are_those_of_the_cells(data: st.DataObject) -> None:
-    """Whatever comes in whatever order, a phase's numbers are those of its windows, and a device runs what is open."""
+    """In any order of events, a phase's numbers are those of its windows, and a device runs what is open."""
     pieces = st.builds(
         window, st.sampled_from(LABELS), st.sampled_from(tuple(WINDOW_PHASES)), st.sampled_from(tuple(SUFFIX)),
         st.integers(1, 3), st.sampled_from(("d0", "d1")),
@@ -142,7 +142,7 @@ def test_a_run_that_goes_on_opens_what_failed() -> None:
 
 
 def test_a_lost_device_runs_nothing_and_is_a_failure() -> None:
-    """A device that falls silent is lost, what it ran is nobody's, and the failures say so."""
+    """A device that stops answering is lost, what it ran is open again, and the failures list it."""
     state = state_of(
         beat("d0", "here", slots=2, utilisation=0.5),
         window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS),

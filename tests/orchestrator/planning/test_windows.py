@@ -151,7 +151,7 @@ def odd_markets(draw: st.DrawFn) -> list[date]:
     data=st.data(),
 )
 def test_no_span_holds_more_bars_than_the_bound(sessions: list[date], bars_a_session: int, data: st.DataObject) -> None:
-    """Whatever days a market opens on, a span of its history never holds more bars than `most_bars` says."""
+    """Whatever days a market opens on, a span of its history never holds more bars than `most_bars` returns."""
     trading = TradingDays(coverage("A", sessions, bars_a_session))
     reach = (sessions[-1] - sessions[0]).days
     start = sessions[0] + timedelta(days=data.draw(st.integers(0, reach), label="start"))
@@ -209,7 +209,7 @@ def full_plan(last_bar: date, every_nth_day_off: int | None = 22) -> list[Planne
 
 
 def test_three_years_of_36_symbols_are_252_windows() -> None:
-    """The full-size request has 252 windows, 7 a symbol, the last one cut at the end date."""
+    """The full-size request has 252 windows, 7 per symbol, the last one cut at the end date."""
     planned = full_plan(FULL_END)
     assert len(planned) == 252
     for symbol in THIRTY_SIX:
@@ -242,7 +242,7 @@ def test_plan_is_by_symbol_and_date() -> None:
 
 
 def test_a_symbol_without_bars_has_no_data() -> None:
-    """A symbol that coverage does not know, or whose bars lie elsewhere, is planned and skipped as no_data."""
+    """A symbol that coverage does not know, or whose bars are in other years, is planned and skipped as no_data."""
     config = run_config(("KNOWN", "UNKNOWN", "LATER"), FULL_START, FULL_END)
     known = coverage("KNOWN", mondays_to_fridays(date(2020, 10, 1), date(2025, 3, 28)))
     later = coverage("LATER", mondays_to_fridays(FULL_END, date(2025, 3, 28)))

@@ -1,4 +1,4 @@
-"""From file, environment and flags to one config; whatever is wrong is one line that says where."""
+"""Settings from file, environment and flags make one config; an error is one line that names its source."""
 
 from datetime import date
 from pathlib import Path
@@ -132,7 +132,7 @@ def test_tables_come_from_a_file(file: Path) -> None:
 
 
 def test_workers_elsewhere_need_a_broker() -> None:
-    """Using only workers that are there already is a setting too, and needs to be told where."""
+    """Using only workers that are running already is a setting too, and needs a broker."""
     broker = {"broker": "redis://host"}
     assert resolve(RunConfig, {"local_workers": False} | broker, None, {}).local_workers is False
     assert resolve(RunConfig, broker, None, {"GURUKUL_LOCAL_WORKERS": "false"}).local_workers is False
@@ -220,7 +220,7 @@ def test_a_value_of_the_wrong_kind_names_file_and_key(name: str, toml: str, file
 
 
 def test_the_bad_value_is_shown() -> None:
-    """The line has the value as it was given, so that nobody has to look it up."""
+    """The line has the value as it was given, so that the user need not look it up."""
     assert "'2024-13-01'" in refusal({"start_date": "2024-13-01"})
     assert "'BA/D'" in refusal({"symbols": "GOOD,BA/D"})
     assert "'nan'" in refusal({"threshold": "nan"})
@@ -312,7 +312,7 @@ def test_a_symbols_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bad_symbol_in_a_file_is_named_by_line(tmp_path: Path) -> None:
-    """The line of the symbols file is said, not the flag that was never given."""
+    """The error names the line of the symbols file, not a flag that was not given."""
     path = tmp_path / "symbols.txt"
     path.write_text("TCS\n# a comment\n../x\n")
     with pytest.raises(RequestError, match=r"symbols.txt line 3: symbol '\.\./x'"):
@@ -328,7 +328,7 @@ def test_a_password_is_not_shown() -> None:
 
 
 def test_one_file_serves_ingest_and_run(file: Path) -> None:
-    """A setting that only another command has is passed over; one that no command has is refused."""
+    """A setting that only another command has is ignored; one that no command has is refused."""
     file.write_text('source = "csv:bars"\nhorizon = 5\nincremental = true\n')
     assert resolve(IngestConfig, {}, file, {}).incremental
     assert resolve(RunConfig, REQUIRED, file, {}).horizon == 5

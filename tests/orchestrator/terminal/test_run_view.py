@@ -1,4 +1,4 @@
-"""The terminal's picture of a run, line by line, at two widths; GURUKUL_TEST_WRITE_VIEWS=1 writes it anew."""
+"""A run drawn in a terminal, line by line, at two widths; GURUKUL_TEST_WRITE_VIEWS=1 rewrites the expected files."""
 
 import io
 import itertools
@@ -42,7 +42,7 @@ def windows(symbol: str, count: int = 14) -> list[Window]:
 
 
 def a_run_in_the_middle(symbols: tuple[str, ...] = SYMBOLS) -> RunState:
-    """A run with something of everything: trained, taught, running, waiting, skipped, failed; a device lost."""
+    """A run with every stage: trained, taught, running, waiting, skipped, failed; a device lost."""
     state = RunState("night")
     fold(state, happens(EventType.RUN_START, EventStatus.IN_PROGRESS))
     planned = [each for symbol in symbols for each in windows(symbol)]
@@ -103,7 +103,7 @@ def test_more_symbols_than_lines_fit_the_screen(height: int) -> None:
 
 
 def test_more_windows_than_columns_share_columns() -> None:
-    """Four hundred windows a symbol at 80 columns: several a column, and a failure among them is seen."""
+    """Four hundred windows per symbol at 80 columns: several per column, and a failure among them is shown."""
     state = RunState("long")
     starts = [date(2000, 1, 1) + timedelta(days=14 * i) for i in range(401)]
     each = [Window(symbol="TCS", start=a, end=b, score_end=b) for a, b in itertools.pairwise(starts)]
