@@ -153,7 +153,7 @@ def test_no_run_begins_without_a_server(breakable: Breakable, path: Path) -> Non
 
 @pytest.mark.parametrize("forgets", [True, False])
 def test_a_reopened_log_goes_on(redis: Redis, path: Path, forgets: bool) -> None:
-    """A resumed run's log continues where it ended, with the events that a worker emitted meanwhile, on either broker."""
+    """A resumed run's log continues where it ended, with events that a worker emitted meanwhile, on either broker."""
     with Emitter(redis, RUN, path) as telemetry:
         emit_note(telemetry, "first")
         telemetry.write_new()
