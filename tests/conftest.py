@@ -40,11 +40,15 @@ FLEET_FIXTURES = {"fleet", "two_device_run"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that starts a fleet, by its folder or by its fixtures."""
+    """Mark every test that starts a fleet, by its folder or by its fixtures; those come first, as the longest.
+
+    With `--dist loadgroup` tests are spread one by one, except groups of tests that share a fleet of their own.
+    """
     for item in items:
         in_folder = any(item.path.is_relative_to(folder) for folder in FLEET_FOLDERS)
         if in_folder or FLEET_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.fleet)
+    items.sort(key=lambda item: item.get_closest_marker("fleet") is None)
 
 
 @contextmanager

@@ -131,6 +131,17 @@ def _freeze_server(lab: Lab, run: Run) -> None:
     lab.server.send_signal(signal.SIGCONT)
 
 
+def one_after_another(lab: Lab, run: Run) -> None:
+    """The selection of the test suite: a worker killed, then the server flushed, then a worker frozen past expiry."""
+    run.reaches(5)
+    _kill_busy(lab)
+    lab.note_injection()
+    run.reaches(12)
+    _flush_server(lab)
+    lab.note_injection()
+    _freeze_past_expiry(lab, run)
+
+
 def _let_it_run(lab: Lab, run: Run) -> None:
     lab.note_injection()
 

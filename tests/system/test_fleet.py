@@ -10,7 +10,7 @@ import pytest
 from schemas.files.atomic import sha256_of
 from tests.chaos.invariant import check_server
 from tests.chaos.lab import Lab, Run, lab
-from tests.conftest import orchestrator
+from tests.conftest import command
 from tests.waiting import wait_for
 
 
@@ -29,34 +29,34 @@ def empty(tmp_path: Path) -> Iterator[Lab]:
 
 def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab) -> None:
     """Both runs wait for a worker, both get their share of it, the cancelled one stops and the other is whole."""
-    first, second = empty.run(run_id="first"), empty.run(run_id="second")
+    first, second = (empty.run("--step-days", "42", run_id=name) for name in ("first", "second"))
     for run in (first, second):
         wait_for(lambda run=run: "waiting for one to start" in run.printed, "the run to say that it waits")
-    result = orchestrator("fleet", "--broker", empty.url, cwd=empty.folder)
+    result = command("fleet", "--broker", empty.url, cwd=empty.folder)
     assert (result.returncode, "no worker is there" in result.stdout) == (0, True)
 
     empty.start_fleet(devices=2)
     wait_for(lambda: first.ended() + second.ended() >= 30, "thirty outcomes")
     assert min(first.ended(), second.ended()) >= 8, (first.ended(), second.ended())
-    result = orchestrator("fleet", "--json", "--broker", empty.url, cwd=empty.folder)
+    result = command("fleet", "--json", "--broker", empty.url, cwd=empty.folder)
     devices = json.loads(result.stdout)["devices"]
     assert [device["device"]["name"].split("@")[0] for device in devices] == ["cpu0", "cpu1"]
     assert all(0 <= device["utilisation"] <= 1 for device in devices)
     assert all(0 < device["memory_mib"] < device["memory_total_mib"] for device in devices)
-    listed = orchestrator("fleet", "--broker", empty.url, cwd=empty.folder).stdout
+    listed = command("fleet", "--broker", empty.url, cwd=empty.folder).stdout
     assert len(re.findall(r"\d% used, \d+ MiB", listed)) == 2, listed
     assert max(map(len, listed.splitlines())) <= 80
     seen: set[str] = set()
 
     def both_are_listed() -> bool:
-        held = json.loads(orchestrator("fleet", "--json", "--broker", empty.url, cwd=empty.folder).stdout)["devices"]
+        held = json.loads(command("fleet", "--json", "--broker", empty.url, cwd=empty.folder).stdout)["devices"]
         seen.update(identity.split("/")[0] for device in held for identity in device["held"])
         return seen == {"first", "second"}
 
     # At one moment the two devices may hold work of one run alone.
     wait_for(both_are_listed, "work of both runs on the devices")
 
-    result = orchestrator("cancel", "second", cwd=second.cwd)
+    result = command("cancel", "second", cwd=second.cwd)
     assert result.returncode == 0, result.stderr
     assert "orchestrator resume second" in result.stdout
     assert second.finish() == 130
@@ -67,6 +67,6 @@ def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab)
     second.resume()
     assert second.finish() == 0, second.printed
     assert artifacts(second) == artifacts(first)
-    result = orchestrator("cancel", "second", cwd=second.cwd)
+    result = command("cancel", "second", cwd=second.cwd)
     assert (result.returncode, "nothing to cancel" in result.stderr) == (2, True)
     empty.stop_fleet()

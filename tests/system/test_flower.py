@@ -22,8 +22,10 @@ import pytest
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.task import Role
 from tests.chaos.lab import SYMBOLS, Lab, Run, lab
-from tests.conftest import clean_environment, orchestrator
+from tests.conftest import clean_environment, command
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.xdist_group("flower")
 
 LOGIN = "kavita:an-unguessed-one"
 BUCKETS = {"0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0", "60.0", "120.0", "300.0", "600.0", "+Inf"}
@@ -120,7 +122,7 @@ def test_tasks_are_seen_by_symbol_and_window_and_workers_by_device(fleet: Lab, f
     )
     assert second.finish() == 0, second.printed
 
-    third = fleet.run(run_id="third")
+    third = fleet.run("--step-days", "90", run_id="third")
     assert third.finish() == 0, third.printed
 
     def seen(search: str) -> set[tuple[str, str]]:
@@ -176,10 +178,10 @@ def test_what_cannot_start_says_so_in_one_line(fleet: Lab, flower: Flower, tmp_p
         (("--broker", silent), "does not answer"),
         (("--broker", fleet.url, "--port", str(flower.port)), f"127.0.0.1:{flower.port} (Address already in use)"),
     ):
-        result = orchestrator("flower", *arguments, cwd=tmp_path)
-        assert (result.returncode, message in result.stderr) == (2, True), result.stderr
-        assert result.stderr.count("\n") == 1 and "secret" not in result.stderr + result.stdout
-    command = [sys.executable, "-m", "orchestrator", "flower", "--broker", fleet.url, "--port", str(free_port())]
+        refused = command("flower", *arguments, cwd=tmp_path)
+        assert (refused.returncode, message in refused.stderr) == (2, True), refused.stderr
+        assert refused.stderr.count("\n") == 1 and "secret" not in refused.stderr + refused.stdout
+    program = [sys.executable, "-m", "orchestrator", "flower", "--broker", fleet.url, "--port", str(free_port())]
     code = (
         "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'flower' else f(n, *a)"
     )
@@ -190,6 +192,6 @@ def test_what_cannot_start_says_so_in_one_line(fleet: Lab, flower: Flower, tmp_p
         ("PYTHONPATH", path, "pip install 'gurukul[flower]'"),
     ):
         environment = clean_environment() | {variable: value}
-        result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        result = subprocess.run(program, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert (result.returncode, message in result.stderr) == (2, True), result.stderr
         assert result.stderr.count("\n") == 1

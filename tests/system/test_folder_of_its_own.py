@@ -14,6 +14,8 @@ from redis import Redis
 from tests.conftest import SPAN, clean_environment, write_bars
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.xdist_group("folder")
+
 SCRIPTS = Path(sys.executable).parent
 OURS = ("orchestrator", "workers", "schemas")
 MARKER = "imported.txt"
