@@ -33,11 +33,10 @@ from schemas.contract.judgement import Statistics
 from schemas.contract.quality import Verdict
 from schemas.contract.task import Role, Status, WindowTask
 from schemas.contract.window import PlannedWindow, Window
-from schemas.files import trial_log as trials
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_rows import write_model, write_rows
-from schemas.files.trial_log import Trial, configuration_key
+from schemas.files.trial_log import Trial, append_trial, configuration_key
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Floats, Series
@@ -111,7 +110,7 @@ def _trained(data: Path, world: str, seed: int) -> RunLayout:
         run_id="world", created=datetime.now(UTC), config=config, devices=(), bars=bars, plan=(), versions={}
     )
     write_model(layout.manifest, manifest)
-    trials.append(
+    append_trial(
         data,
         Trial(
             kind="trained", time=datetime.now(UTC), run_id="world", key=configuration_key(config),

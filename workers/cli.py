@@ -17,9 +17,8 @@ from schemas.contract.base import Frozen
 from schemas.contract.device import DeviceKind
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.extras import explain_missing, missing_modules, training_extras
-from schemas.contract.preflight import PreflightRequest
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
-from schemas.contract.requests import Answer, RunQuestion, WindowQuestion
+from schemas.contract.requests import Answer, PreflightRequest, RunQuestion, WindowQuestion
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
 from schemas.redis.client import BROKER_ENV
 from workers.devices.discovery import find_devices

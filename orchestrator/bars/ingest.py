@@ -26,7 +26,7 @@ from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import PhaseError, RequestError
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.identifiers import redact
-from schemas.contract.preflight import PreflightReport, PreflightRequest
+from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.run import Phase
 from schemas.redis.client import connect
 

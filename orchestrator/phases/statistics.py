@@ -7,9 +7,9 @@ from schemas.contract.event import EventStatus, EventType
 from schemas.contract.judgement import GateReport, Statistics, Validation
 from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
-from schemas.files import trial_log as trials
 from schemas.files.atomic import sha256_of
 from schemas.files.run_rows import read_model, write_model
+from schemas.files.trial_log import read_trials
 
 
 def run(context: RunContext) -> None:
@@ -36,7 +36,7 @@ def gathered(context: RunContext, reports: dict[str, GateReport]) -> Statistics:
     symbols = reports["symbols"]
     tried = {
         trial.key
-        for trial in trials.read(config.data_dir)
+        for trial in read_trials(config.data_dir)
         if trial.concerns(symbols.symbols, validation.first, validation.last)
     }
     return Statistics(

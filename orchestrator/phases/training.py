@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from orchestrator.dispatch.backlog import Item
+from orchestrator.ledger.export import planned_of, store_rows
 from orchestrator.ledger.ledger import WorkRecord
 from orchestrator.phases.phase_context import RunContext
-from orchestrator.phases.run_rows import planned_of, store_rows
-from orchestrator.runs import trial_log as trials
+from orchestrator.phases.trial_record import record_trial
 from schemas.contract.artifact import RunRow
 from schemas.contract.errors import PhaseError
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
@@ -73,7 +73,7 @@ class _Training:
         context.dispatcher.run(work, self._on_end)
         remove_temporary(context.layout.folder)
         self._end_students()
-        trials.record(context, "trained")
+        record_trial(context, "trained")
         if self.errors:
             raise PhaseError("; ".join(self.errors))
 

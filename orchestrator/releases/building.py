@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.audit.signed_manifest import check, is_signed_by, seal
 from orchestrator.releases.approval import judged_run
-from orchestrator.releases.history import Line, flush_folder
+from orchestrator.releases.history import Line
 from orchestrator.runs.worker_process import ask
 from schemas.config.release import ReleaseConfig
 from schemas.contract.artifact import RunManifest, RunRow, StudentMetadata
@@ -30,6 +30,7 @@ from schemas.contract.release import (
 from schemas.contract.task import Role, Status
 from schemas.contract.window import WARMUP_BARS
 from schemas.files.atomic import TEMPORARY_PREFIX, remove_temporary, sha256_of, write_atomic
+from schemas.files.jsonl_log import flush_folder
 from schemas.files.layout import GOLDEN, METADATA, MODEL_JSON, MODEL_UBJ, RELEASE, ReleaseLayout, RunLayout
 from schemas.files.run_rows import read_model, read_rows, write_model
 

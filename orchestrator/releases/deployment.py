@@ -12,11 +12,12 @@ from orchestrator.audit.verify import verified
 from orchestrator.releases import release_stack as standing
 from orchestrator.releases.approval import refuse_own
 from orchestrator.releases.building import built, refuse_changed
-from orchestrator.releases.history import History, Line, flush_folder, locked, read
+from orchestrator.releases.history import History, Line, locked, read
 from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import RequestError
 from schemas.contract.release import PRODUCTION, STAGING, Action, Environment, Release
 from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of
+from schemas.files.jsonl_log import flush_folder
 from schemas.files.layout import MANIFEST, RELEASE, ReleaseLayout
 from schemas.files.run_rows import read_model
 

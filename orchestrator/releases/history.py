@@ -1,12 +1,9 @@
-"""`history.jsonl`: who decided what about releases, a line each, only ever added to, each naming the one before.
+"""`history.jsonl`: who decided what about releases. Lines are only added, and each has the digest of the one before.
 
-A line is on disk before what depends on it is done. What a crash left half written at the end was never acted on: it
-is passed over, and cut off by the next append.
+A line is flushed to disk before the change that depends on it is made.
 """
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +16,7 @@ from pydantic import ValidationError
 from orchestrator.runs.identity import account
 from schemas.contract.errors import RequestError
 from schemas.contract.release import FIRST_LINK, Action, Entry
+from schemas.files.jsonl_log import append_line, cut_half_line, locked_log, read_log, whole_lines
 
 
 @dataclass(frozen=True)
@@ -54,9 +52,7 @@ class History:
             **facts,
         )
         text = entry.model_dump_json().encode()
-        self._file.write(text + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        append_line(self._file, text)
         line = Line(entry, hashlib.sha256(text).hexdigest())
         self.lines.append(line)
         return line
@@ -65,42 +61,27 @@ class History:
 @contextmanager
 def locked(path: Path) -> Iterator[History]:
     """Hold the log for this process and read it; RequestError if another holds it, or its chain is broken."""
-    is_new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RequestError(f"{path} is held by another release command; wait for it") from None
-        if is_new:
-            flush_folder(path.parent)
-        file.seek(0)
-        content = file.read()
-        lines, fault = _chain(content)
-        if fault:
-            raise RequestError(f"{path} {fault}; nothing is released on a log that was changed: restore it")
-        file.truncate(content.rfind(b"\n") + 1)
-        yield History(path, lines, file)
+    try:
+        with locked_log(path, wait=False) as file:
+            content = read_log(file)
+            lines, fault = _chain(content)
+            if fault:
+                raise RequestError(f"{path} {fault}; no release command works until the log is restored")
+            cut_half_line(file, content)
+            yield History(path, lines, file)
+    except BlockingIOError:
+        raise RequestError(f"{path} is held by another release command; wait for it") from None
 
 
 def read(path: Path) -> tuple[list[Line], str]:
-    """All lines up to the first that does not belong, and what is wrong with that one, or an empty string."""
+    """All lines before the first that breaks the chain, and what is wrong with that one, or an empty string."""
     return _chain(path.read_bytes()) if path.is_file() else ([], "")
-
-
-def flush_folder(folder: Path) -> None:
-    """Make the names in a folder last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _chain(content: bytes) -> tuple[list[Line], str]:
     lines: list[Line] = []
     previous = FIRST_LINK
-    for number, text in enumerate(content.split(b"\n")[:-1], start=1):
+    for number, text in enumerate(whole_lines(content), start=1):
         try:
             entry = Entry.model_validate_json(text)
         except ValidationError as error:

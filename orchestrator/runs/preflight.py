@@ -19,7 +19,7 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import Coverage, CoverageTable
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
-from schemas.contract.preflight import PreflightReport, PreflightRequest
+from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import PlannedWindow
 from schemas.files.atomic import sha256_of

@@ -37,10 +37,10 @@ from schemas.contract.identifiers import redact
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
-from schemas.files import trial_log as trials
 from schemas.files.atomic import remove_temporary, sha256_of
 from schemas.files.layout import METADATA, RunLayout, log_path, telemetry_path
 from schemas.files.run_rows import write_model
+from schemas.files.trial_log import refuse_damaged_trials
 from schemas.redis.client import connect
 from schemas.redis.keys import name_key
 
@@ -68,7 +68,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     )
     if config.signing_key is not None:
         read_private_key(config.signing_key)  # a night's work must not end unsigned for a typing error
-    trials.refuse_broken(config.data_dir)
+    refuse_damaged_trials(config.data_dir)
     prepared = prepare(config)
     config = prepared.config
     windows = planned(config, prepared.known or CoverageTable())

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.bars.coverage import verdicts_of
+from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.phases.run_rows import planned_of
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
 from schemas.contract.task import Role, Status

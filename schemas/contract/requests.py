@@ -1,37 +1,64 @@
-"""What the orchestrator asks of a worker process about a stored run, and what comes back."""
+"""What the orchestrator asks a worker process on this machine, and the answers."""
 
 from datetime import date
 
 from pydantic import AwareDatetime, Field
 
+from schemas.config.bars import BarsSettings
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
 from schemas.contract.base import Frozen
-from schemas.contract.identifiers import RunId
+from schemas.contract.device import Device
+from schemas.contract.identifiers import RunId, Symbol
+from schemas.contract.task import Ingested
 from schemas.contract.window import Window
 
 
 class Answer(Frozen):
-    """What every answer has: a sentence, if the question cannot be answered."""
+    """Base of every answer; `error` is a sentence where the question cannot be answered."""
 
     error: str | None = None
 
 
+class PreflightRequest(Frozen):
+    """Asks for the devices of this host (None: none) and for symbols of a source (none named: all).
+
+    `trains`: workers of this host will train, so the libraries for that must be installed here.
+    `read`: judge every symbol's bars as well, storing nothing.
+    """
+
+    devices: str | None
+    bars: BarsSettings | None
+    symbols: tuple[Symbol, ...]
+    read: bool
+    data_dir: str
+    trains: bool = False
+
+
+class PreflightReport(Answer):
+    """Devices, symbols and, if bars were read, the judgement of each; `passed_over` names what the source ignores."""
+
+    devices: tuple[Device, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
+    ingested: dict[str, Ingested] = Field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()
+
+
 class RunQuestion(Frozen):
-    """About a whole run."""
+    """Asks about a whole run."""
 
     data_dir: str
     run_id: RunId
 
 
 class WindowQuestion(RunQuestion):
-    """About one window of a run, by its label; `rows` asks for every row of it."""
+    """Asks about one window of a run, by its label; `rows` asks for each of its rows."""
 
     label: str
     rows: bool = False
 
 
 class Part(Frozen):
-    """Rows of a window that were used alike, and their days: first and last decision, last label's end."""
+    """Rows of a window that were used the same way, and their days: first and last decision, end of the last label."""
 
     name: str
     rows: int
@@ -42,7 +69,7 @@ class Part(Frozen):
 
 
 class LabelledRow(Frozen):
-    """One row of a window, its instants and the exchange's days that they fall on.
+    """One row of a window, its instants and their days at the exchange.
 
     `said` is what a teacher that never saw it says of a training row, and what the student says of a scored one; scored
     rows have no block and no weight.

@@ -1,9 +1,7 @@
-"""The trial ledger: every configuration ever trained under a data directory, so that luck can be counted."""
+"""The trial log: every configuration trained under a data folder; tests correct for their number."""
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -13,14 +11,15 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from schemas.config.run import RunConfig
 from schemas.contract.base import Frozen
-from schemas.contract.errors import PhaseError, RequestError
+from schemas.contract.errors import FileError
+from schemas.files.jsonl_log import append_line, cut_half_line, locked_log, read_log, whole_lines
 from schemas.files.layout import TRIALS
 
 
 class Trial(Frozen):
-    """One line: a configuration that began to be trained, or was scored; `key` is of its settings alone.
+    """One line: a configuration that was trained or scored. `key` is the digest of its settings alone.
 
-    `sharpes` are a year's Sharpe ratios of what was scored, by strategy; `returns_sha256` is of its daily returns.
+    `sharpes` are annual Sharpe ratios by strategy; `returns_sha256` is the digest of the file of daily returns.
     """
 
     kind: Literal["trained", "scored"]
@@ -34,12 +33,12 @@ class Trial(Frozen):
     returns_sha256: str | None = None
 
     def concerns(self, symbols: Iterable[str], first: date, last: date) -> bool:
-        """Whether it shares a symbol and a day with these."""
+        """Whether it shares a symbol and a day with these symbols and days `[first, last)`."""
         return bool(set(self.symbols) & set(symbols)) and self.first < last and first < self.last
 
 
 def configuration_key(config: RunConfig) -> str:
-    """SHA-256 of what is tried: settings of training and of windows, not dates, symbols, devices or folders."""
+    """SHA-256 of the settings of training, windows and costs; dates, symbols, devices and folders are left out."""
     tried = config.training().model_dump(mode="json") | {
         "window_days": config.window_days,
         "step_days": config.step_days,
@@ -50,48 +49,34 @@ def configuration_key(config: RunConfig) -> str:
     return hashlib.sha256(json.dumps(tried, sort_keys=True).encode()).hexdigest()
 
 
-def append(data_dir: str | Path, trial: Trial) -> None:
-    """Add a line, flushed to disk; what a power cut left half written at the end is cut off first."""
-    path = Path(data_dir) / TRIALS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-        file.write(trial.model_dump_json().encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+def append_trial(data_dir: str | Path, trial: Trial) -> None:
+    """Add a line, flushed to disk; a half-written last line is cut off first."""
+    with locked_log(Path(data_dir) / TRIALS) as file:
+        cut_half_line(file, read_log(file))
+        append_line(file, trial.model_dump_json().encode())
 
 
-def read(data_dir: str | Path) -> list[Trial]:
-    """All lines, oldest first; PhaseError if the file is missing, a line malformed, or that of a judged run gone."""
+def read_trials(data_dir: str | Path) -> list[Trial]:
+    """All lines, oldest first. FileError if the log is missing, has a damaged line, or lacks a run that was scored."""
     path = Path(data_dir) / TRIALS
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise PhaseError(f"{path} is missing: without it nobody knows how much was tried; restore it") from None
+        raise FileError(f"{path} is missing: without it the number of trials is unknown; restore it") from None
     trials = []
-    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
+    for number, line in enumerate(whole_lines(content), start=1):
         try:
             trials.append(Trial.model_validate_json(line))
         except ValidationError as error:
-            first = error.errors()[0]
-            raise PhaseError(f"{path} line {number}: {first['msg']}; restore the file") from None
+            raise FileError(f"{path} line {number}: {error.errors()[0]['msg']}; restore the file") from None
     known = {trial.run_id for trial in trials if trial.kind == "scored"}
     for scored in sorted(Path(data_dir).glob("models/*/statistics.json")):
         if scored.parent.name not in known:
-            raise PhaseError(
-                f"{path} does not hold run {scored.parent.name}, which was scored: lines are missing; restore it"
-            )
+            raise FileError(f"{path} has no line of run {scored.parent.name}, which was scored; restore the file")
     return trials
 
 
-def refuse_broken(data_dir: str | Path) -> None:
-    """RequestError if the ledger would stop a run at its end: before it has begun."""
-    path = Path(data_dir) / TRIALS
-    if path.is_file() or any(Path(data_dir).glob("models/*/statistics.json")):
-        try:
-            read(data_dir)
-        except PhaseError as error:
-            raise RequestError(str(error)) from None
+def refuse_damaged_trials(data_dir: str | Path) -> None:
+    """FileError, before a run starts, if the trial log would stop the run at its end."""
+    if (Path(data_dir) / TRIALS).is_file() or any(Path(data_dir).glob("models/*/statistics.json")):
+        read_trials(data_dir)

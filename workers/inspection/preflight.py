@@ -9,7 +9,7 @@ from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.extras import explain_missing, missing_modules, training_extras
 from schemas.contract.identifiers import is_symbol
-from schemas.contract.preflight import PreflightReport, PreflightRequest
+from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.task import Ingested
 from workers.devices.discovery import find_devices
 

@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.contract.errors import PhaseError
-from schemas.files import trial_log as ledger
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import TRIALS, RunLayout
-from schemas.files.trial_log import Trial, configuration_key
+from schemas.files.trial_log import Trial, configuration_key, read_trials
 from workers.bars.series import Floats, Ints
 from workers.judging.book import SESSIONS_PER_YEAR
 from workers.judging.evidence import Evidence
@@ -51,7 +50,7 @@ def trials_of(evidence: Evidence) -> Trials:
     symbols = sorted(evidence.bars)
     known: dict[str, Trial] = {}
     tried = set()
-    for trial in ledger.read(layout.folder.parent.parent):
+    for trial in read_trials(layout.folder.parent.parent):
         if trial.concerns(symbols, validation.first, validation.last):
             tried.add(trial.key)
             if trial.kind == "scored" and trial.key != own:

@@ -17,8 +17,8 @@ from schemas.config.bars import IngestConfig
 from schemas.config.run import RunConfig
 from schemas.config.sources import SOURCES, SourceKind, default_dates, register_source, split_source
 from schemas.contract.errors import RequestError
-from schemas.contract.preflight import PreflightRequest
 from schemas.contract.quality import Verdict
+from schemas.contract.requests import PreflightRequest
 from schemas.files.layout import BarsLayout
 from workers.bars import store
 from workers.bars.calendar import day_number

@@ -15,11 +15,10 @@ from schemas.config.run import RunConfig
 from schemas.contract.artifact import Certificate, RunManifest, RunRow
 from schemas.contract.task import FailureClass, Role, Status
 from schemas.contract.window import SkipReason
-from schemas.files import trial_log as trials
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_rows import write_model, write_rows
-from schemas.files.trial_log import Trial, configuration_key
+from schemas.files.trial_log import Trial, append_trial, configuration_key
 from tests.known import coverage_of, table_of
 from tests.strategies import MICROSECONDS_PER_DAY, weekdays
 from workers.bars import store
@@ -72,7 +71,7 @@ def stored_run(
 
 def tried(data: Path, config: RunConfig, symbols: list[str], run_id: str = RUN) -> None:
     """Enter a configuration in the trial ledger."""
-    trials.append(
+    append_trial(
         data,
         Trial(
             kind="trained", time=datetime(2025, 1, 1, tzinfo=UTC), run_id=run_id, key=configuration_key(config),

@@ -10,7 +10,7 @@ from scipy.stats import kstest
 from orchestrator.audit.recommendation import recommend
 from schemas.config.judgement import GATES, GateSettings
 from schemas.config.run import RunConfig
-from schemas.contract.errors import PhaseError
+from schemas.contract.errors import FileError, PhaseError
 from schemas.contract.judgement import Criterion, Favours, Gate, GateReport, Recommendation, Ruling, Statistics
 from schemas.files.layout import TRIALS, RunLayout
 from schemas.files.run_rows import write_model
@@ -171,7 +171,7 @@ def test_without_a_ledger_nothing_is_judged(tmp_path: Path) -> None:
     """A trial ledger that is gone is an error, never a count of one."""
     layout = stored_run(tmp_path, gates=QUICK)
     (tmp_path / TRIALS).unlink()
-    with pytest.raises(PhaseError, match="nobody knows how much was tried"):
+    with pytest.raises(FileError, match="the number of trials is unknown"):
         judged(layout, "overfit")
 
 

@@ -1,4 +1,4 @@
-"""What a run adds to the trial ledger: that it was trained, and how it scored."""
+"""Appends a run's configuration to the trial log: once when it is trained, once when it is scored."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -6,20 +6,19 @@ from typing import Literal
 from orchestrator.phases.phase_context import RunContext
 from schemas.contract.judgement import Validation
 from schemas.contract.task import Role, Status
-from schemas.files import trial_log as trials
 from schemas.files.run_rows import read_model, read_rows
-from schemas.files.trial_log import Trial, configuration_key
+from schemas.files.trial_log import Trial, append_trial, configuration_key
 
 
-def record(context: RunContext, kind: Literal["trained", "scored"]) -> None:
-    """Append the run's configuration: with every window's days once trained, with scores once it has some."""
+def record_trial(context: RunContext, kind: Literal["trained", "scored"]) -> None:
+    """Append a line for the run; nothing if no student was trained. A scored one has its Sharpe ratios."""
     rows = [row for row in read_rows(context.layout, Role.STUDENT) if row.status is Status.SUCCESS]
     if not rows:
         return
     scores = read_model(context.layout.validation, Validation) if kind == "scored" else None
     ratios = {name: each.sharpe for name, each in scores.trading.items()} if scores else {}
     daily = context.layout.daily_returns.relative_to(context.layout.folder).as_posix()
-    trials.append(
+    append_trial(
         context.manifest.config.data_dir,
         Trial(
             kind=kind,
