@@ -15,9 +15,10 @@ from rich.console import Console
 
 from benchmarks.work import Window, work
 from orchestrator.broker.embedded import embedded
-from orchestrator.dispatch.backlog import Item
-from orchestrator.dispatch.celery_client import Sender
-from orchestrator.dispatch.loop import Dispatcher, clear
+from orchestrator.dispatch.broker_fleet import BrokerFleet, clear
+from orchestrator.dispatch.celery_client import CeleryClient
+from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.work import Item
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
@@ -66,10 +67,11 @@ def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None =
         closing(Ledger.create(folder / f"{run_id}.db")) as ledger,
         connect(url) as redis,
         Emitter(redis, run_id, folder / f"{run_id}.jsonl", live_view.take) as telemetry,
-        closing(Sender(url)) as sender,
+        closing(CeleryClient(url)) as client,
     ):
         ledger.add(Role.TEACHER, [item.key[1] for item in items])
-        Dispatcher(run_id, redis, ledger, sender, telemetry, live_view, lambda: None).run(items, on_end)
+        fleet = BrokerFleet(run_id, redis, client)
+        Dispatcher(run_id, fleet, ledger, telemetry, live_view, lambda: None).run(items, on_end)
         clear(redis, run_id, ledger.devices(), linger_s=0)
     return [results[item.key[1]] for item in items]
 

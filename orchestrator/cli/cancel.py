@@ -25,7 +25,7 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
       orchestrator cancel live_candidate_20260102_030405
     """
     from orchestrator.broker import embedded as brokers
-    from orchestrator.dispatch.loop import clear
+    from orchestrator.dispatch.broker_fleet import clear
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.ledger.run_lock import is_held
 

@@ -6,14 +6,14 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from kombu.messaging import Producer
 
-from orchestrator.dispatch.backlog import Work
+from orchestrator.dispatch.work import Work
 from schemas.contract.task import TASK_NAMES, IngestTask, WindowTask, work_name
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.celery_loader import InstalledLoader
 
 
-class Sender:
-    """A Celery client that only sends."""
+class CeleryClient:
+    """Enqueues attempts and orders their processes to be ended; consumes nothing."""
 
     def __init__(self, broker: str) -> None:
         self._app = Celery("gurukul", broker=broker, loader=InstalledLoader, fixups=[])

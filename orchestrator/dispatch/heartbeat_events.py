@@ -27,7 +27,7 @@ class Known:
     slots: int = 0
 
 
-class Roster:
+class HeartbeatEvents:
     """Emits a `device_heartbeat` when a device comes, goes or changes, and every five seconds while it is there."""
 
     def __init__(self, telemetry: Emitter, run_id: str, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,8 +1,8 @@
 """Phase data_ingestion: workers read, judge and store each symbol's bars; then `coverage.json` says what is stored."""
 
 from orchestrator.bars.coverage import commit, refuse_failures, rejection, staging, stored_table, table_of
-from orchestrator.dispatch.backlog import Item
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.work import Item
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases.phase_context import RunContext

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from orchestrator.dispatch.backlog import Item
+from orchestrator.dispatch.work import Item
 from orchestrator.ledger.export import planned_of, store_rows
 from orchestrator.ledger.ledger import WorkRecord
 from orchestrator.phases.phase_context import RunContext

@@ -10,7 +10,8 @@ from types import FrameType
 
 from redis import Redis
 
-from orchestrator.dispatch.celery_client import Sender
+from orchestrator.dispatch.broker_fleet import BrokerFleet
+from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.local_workers import local_workers
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.events.emitter import Emitter
@@ -27,20 +28,22 @@ def open_fleet(
 ) -> Dispatcher:  # fmt: skip
     """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
 
-    `tend` is called between any two steps of the work.
+    `tend` is called at each look at the fleet, and while the broker is away.
     """
     local = None
     if config.local_workers:
         local = stack.enter_context(local_workers(config.devices, url, log, config.log_format))
-    sender = Sender(url)
-    stack.callback(sender.close)
+    client = CeleryClient(url)
+    stack.callback(client.close)
 
     def tend_all() -> None:
         tend()
         if local is not None:
             local.tend()
 
-    dispatcher = Dispatcher(run_id, redis, ledger, sender, telemetry, live_view, tend_all, window_limit_s)
+    dispatcher = Dispatcher(
+        run_id, BrokerFleet(run_id, redis, client), ledger, telemetry, live_view, tend_all, window_limit_s
+    )
     dispatcher.drain()
     return dispatcher
 

@@ -10,7 +10,8 @@ from redis.exceptions import RedisError
 
 from orchestrator.audit.signing import read_private_key
 from orchestrator.broker import embedded as brokers
-from orchestrator.dispatch.loop import Dispatcher, clear
+from orchestrator.dispatch.broker_fleet import clear
+from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import hold_name, only_one

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.dispatch.presence_reader import task_id
+from orchestrator.dispatch.broker_fleet import task_id
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.artifact import RunManifest
 from schemas.contract.task import Role

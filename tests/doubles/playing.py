@@ -19,11 +19,13 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from orchestrator.dispatch import loop as dispatch
-from orchestrator.dispatch.backlog import Item, Work
-from orchestrator.dispatch.celery_client import Sender
+from orchestrator.dispatch import policy
+from orchestrator.dispatch.broker_fleet import BrokerFleet, task_id
+from orchestrator.dispatch.celery_client import CeleryClient
+from orchestrator.dispatch.fleet import REFRESH_S
 from orchestrator.dispatch.loop import Dispatcher
-from orchestrator.dispatch.presence_reader import REFRESH_S, Fleet, task_id
+from orchestrator.dispatch.presence_reader import PresenceReader
+from orchestrator.dispatch.work import Item, Work
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
@@ -166,7 +168,7 @@ def spells(*spells: tuple[Habit, int]) -> Habit:
     return lambda worker: (habits.pop(0) if len(habits) > 1 else habits[0])(worker)
 
 
-class Played(Sender):
+class Played(CeleryClient):
     """The fleet, standing where the sender is: it sends to the real queues and remembers what it was asked for."""
 
     def __init__(self, url: str, redis: Redis) -> None:
@@ -194,6 +196,7 @@ class Played(Sender):
         """What runs under that id runs no more, and answers no more."""
         self.killed.append((identity, device))
         self.workers[device].running.pop(identity, None)
+        self.workers[device].beat()
 
     def tend(self) -> None:
         """A look at the fleet: everybody lives a little, then the test may step in."""
@@ -213,7 +216,10 @@ class Played(Sender):
         live_view = LiveView(Console(file=self.screen, width=200), run_id)
         live_view.show()
         telemetry = Emitter(self.redis, run_id, None, live_view.take)
-        return Dispatcher(run_id, self.redis, ledger, self, telemetry, live_view, self.tend, window_limit_s)
+        fleet = BrokerFleet(
+            run_id, self.redis, self, presence_reader=PresenceReader(self.redis, Steps()), block_ms=None
+        )
+        return Dispatcher(run_id, fleet, ledger, telemetry, live_view, self.tend, window_limit_s)
 
     def devices_of(self, name: str) -> list[str]:
         """Where a piece of work was sent, in order."""
@@ -229,9 +235,7 @@ class Played(Sender):
 def playing(url: str) -> Iterator[Played]:
     """An empty server and fleet. Looks follow one another without a pause, and nothing waits to be tried again."""
     with connect(url) as redis, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dispatch, "Fleet", lambda redis: Fleet(redis, Steps()))
-        patch.setattr(dispatch, "BLOCK_MS", None)
-        patch.setattr(dispatch, "RETRY_BACKOFF_S", 0.0)
+        patch.setattr(policy, "RETRY_BACKOFF_S", 0.0)
         redis.flushall()
         played = Played(url, redis)
         yield played

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
-from orchestrator.dispatch.loop import clear
+from orchestrator.dispatch.broker_fleet import clear
 from orchestrator.events.stream_reader import read_beyond
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.redis.attempts import allow, claim, recall

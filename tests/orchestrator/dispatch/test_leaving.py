@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pytest
 from redis import Redis
 
-from orchestrator.dispatch.backlog import Item
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.work import Item
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.task import FailureClass, Role, Status, work_name

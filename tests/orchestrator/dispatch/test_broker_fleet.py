@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from redis import Redis
 
-from orchestrator.dispatch.celery_client import Sender
-from orchestrator.dispatch.presence_reader import GONE_S, LONGEST_STEP_S, REFRESH_S, Fleet, withdraw
+from orchestrator.dispatch.broker_fleet import BrokerFleet, withdraw
+from orchestrator.dispatch.celery_client import CeleryClient
+from orchestrator.dispatch.fleet import REFRESH_S
+from orchestrator.dispatch.presence_reader import GONE_S, LONGEST_STEP_S, PresenceReader
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.presence import Presence
 from schemas.contract.task import Role, RunTask
@@ -26,13 +28,13 @@ class Clock:
 
 
 @pytest.fixture
-def sender(server: str, redis: Redis) -> Iterator[Sender]:
-    opened = Sender(server)
+def sender(server: str, redis: Redis) -> Iterator[CeleryClient]:
+    opened = CeleryClient(server)
     yield opened
     opened.close()
 
 
-def send(sender: Sender, device: str, *runs: str, attempt: int = 1) -> list[str]:
+def send(sender: CeleryClient, device: str, *runs: str, attempt: int = 1) -> list[str]:
     """One message a run; returns their ids."""
     tasks = [RunTask(run_id=run, attempt=attempt, data_dir="d", role=Role.AUDIT, release_dir="x") for run in runs]
     sender.send([(task, device) for task in tasks])
@@ -46,103 +48,105 @@ def beat(redis: Redis, *names: str) -> None:
         heartbeat(redis, presence)
 
 
-def look(fleet: Fleet, clock: Clock, after_s: float = REFRESH_S) -> list[str]:
+def look(reader: PresenceReader, clock: Clock, after_s: float = REFRESH_S) -> list[str]:
     """Who is there `after_s` seconds after the last look."""
     clock.now += after_s
-    assert fleet.refresh() is not None
-    return sorted(fleet.present)
+    found = reader.look()
+    assert found is not None
+    return sorted(found.present)
 
 
 def test_a_device_is_there_from_its_first_heartbeat(redis: Redis) -> None:
     """A device is known as soon as one look finds it, with all that its heartbeat says."""
     clock = Clock()
-    fleet = Fleet(redis, clock)
-    assert look(fleet, clock) == []
+    reader = PresenceReader(redis, clock)
+    assert look(reader, clock) == []
     beat(redis, "d1", "d0")
-    assert look(fleet, clock) == ["d0", "d1"]
-    assert fleet.present["d0"].device.slots == 1
+    clock.now += REFRESH_S
+    found = reader.look()
+    assert found is not None and list(found.present) == ["d0", "d1"]
+    assert found.present["d0"].device.slots == 1
 
 
 def test_a_look_is_taken_every_half_second_at_most(redis: Redis) -> None:
     """Asked again too early, nothing is read and nothing is proven."""
     clock = Clock()
-    fleet = Fleet(redis, clock)
-    look(fleet, clock)
+    reader = PresenceReader(redis, clock)
+    look(reader, clock)
     beat(redis, "d0")
     clock.now += REFRESH_S / 2
-    assert fleet.refresh() is None
-    assert not fleet.present
+    assert reader.look() is None
     clock.now += REFRESH_S / 2
-    assert fleet.refresh() == REFRESH_S
-    assert fleet.present
+    found = reader.look()
+    assert found is not None and (found.seconds, list(found.present)) == (REFRESH_S, ["d0"])
 
 
 def test_a_device_is_kept_for_two_seconds_of_absence(redis: Redis) -> None:
     """Who is missed stays until looks have missed it for longer than GONE_S; one heartbeat starts that anew."""
     clock = Clock()
-    fleet = Fleet(redis, clock)
+    reader = PresenceReader(redis, clock)
     beat(redis, "d0")
-    look(fleet, clock)
+    look(reader, clock)
     for _ in range(2):
         sign_off(redis, "d0")
         for _ in range(int(GONE_S / REFRESH_S)):
-            assert look(fleet, clock) == ["d0"]
+            assert look(reader, clock) == ["d0"]
         beat(redis, "d0")
-        assert look(fleet, clock) == ["d0"]
+        assert look(reader, clock) == ["d0"]
     sign_off(redis, "d0")
-    seen = [look(fleet, clock) for _ in range(int(GONE_S / REFRESH_S) + 1)]
+    seen = [look(reader, clock) for _ in range(int(GONE_S / REFRESH_S) + 1)]
     assert seen == [["d0"]] * (len(seen) - 1) + [[]]
 
 
 def test_time_without_looks_proves_nothing(redis: Redis) -> None:
     """After a minute in which nobody could look, a device that is missed has been missed for a second at most."""
     clock = Clock()
-    fleet = Fleet(redis, clock)
+    reader = PresenceReader(redis, clock)
     beat(redis, "d0", "d1")
-    look(fleet, clock)
+    look(reader, clock)
     sign_off(redis, "d0")
     clock.now += 60.0
-    assert fleet.refresh() == LONGEST_STEP_S
-    assert sorted(fleet.present) == ["d0", "d1"]
+    found = reader.look()
+    assert found is not None and (found.seconds, sorted(found.present)) == (LONGEST_STEP_S, ["d0", "d1"])
     beat(redis, "d0")
-    assert look(fleet, clock) == ["d0", "d1"]
+    assert look(reader, clock) == ["d0", "d1"]
 
 
 def test_a_look_says_who_wants_a_device_alone(redis: Redis) -> None:
-    """`alone` names, for each device that is reserved, the run that reserved it."""
+    """`reserved` names, for each device that is reserved, the run that reserved it."""
     clock = Clock()
-    fleet = Fleet(redis, clock)
+    reader = PresenceReader(redis, clock)
     beat(redis, "d0")
     reserve(redis, "d0", "another")
-    look(fleet, clock)
-    assert fleet.alone == {"d0": "another"}
-    release(redis, "d0")
-    look(fleet, clock)
-    assert fleet.alone == {}
+    for expected in ({"d0": "another"}, {}):
+        clock.now += REFRESH_S
+        found = reader.look()
+        assert found is not None and found.reserved == expected
+        release(redis, "d0")
 
 
-def test_a_queue_holds_what_was_sent_there(redis: Redis, sender: Sender) -> None:
+def test_a_queue_holds_what_was_sent_there(redis: Redis, sender: CeleryClient) -> None:
     """The ids in a device's queue are those of the attempts that were sent there, and no other device's."""
     here, there = send(sender, "d0", "r", "s"), send(sender, "d1", "t")
-    fleet = Fleet(redis)
+    fleet = BrokerFleet("r", redis, sender)
     assert fleet.queued("d0") == set(here)
     assert fleet.queued("d1") == set(there)
     assert fleet.queued("d2") == set()
 
 
-def test_only_what_begins_with_the_prefix_is_withdrawn(redis: Redis, sender: Sender) -> None:
+def test_only_what_begins_with_the_prefix_is_withdrawn(redis: Redis, sender: CeleryClient) -> None:
     """A run's messages go from the queues that are named, whatever lies between them; all others stay in order."""
     send(sender, "d0", "r", "r2", "r", "s", "r")
     send(sender, "d1", "r")
     withdraw(redis, ["d0", "nobody"], "r/")
-    assert Fleet(redis).queued("d0") == {"r2/audit/r2/1", "s/audit/s/1"}
+    assert BrokerFleet("r", redis, sender).queued("d0") == {"r2/audit/r2/1", "s/audit/s/1"}
     assert redis.llen("d0") == 2
     assert redis.llen("d1") == 1
 
 
-def test_one_attempt_is_withdrawn_and_not_the_next(redis: Redis, sender: Sender) -> None:
+def test_one_attempt_is_withdrawn_and_not_the_next(redis: Redis, sender: CeleryClient) -> None:
     """Withdrawing an attempt by its id leaves every other attempt at the same work."""
     (first,) = send(sender, "d0", "r", attempt=1)
     (second,) = send(sender, "d0", "r", attempt=2)
     withdraw(redis, ["d0"], first)
-    assert Fleet(redis).queued("d0") == {second}
+    assert BrokerFleet("r", redis, sender).queued("d0") == {second}

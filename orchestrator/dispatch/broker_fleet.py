@@ -1,0 +1,122 @@
+"""The fleet behind a broker: queues are Celery's, everything else is Redis."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from redis import Redis
+
+from orchestrator.dispatch.celery_client import CeleryClient
+from orchestrator.dispatch.fleet import Look
+from orchestrator.dispatch.presence_reader import PresenceReader
+from orchestrator.dispatch.work import Sent
+from orchestrator.events.stream_reader import began_anew, read_beyond
+from schemas.contract.task import Outcome
+from schemas.redis.attempt_id import run_prefix
+from schemas.redis.attempts import allow, recall
+from schemas.redis.keys import RUN_KEYS_LINGER_S, attempts_key, events_stream, outcomes_stream, sequence_key
+from schemas.redis.presences import read_presences, release, reserve
+
+START = "0-0"
+BLOCK_MS = 50
+BATCH = 256
+
+
+class BrokerFleet:
+    """A run's access to the devices on a broker; implements `Fleet`."""
+
+    def __init__(
+        self, run_id: str, redis: Redis, client: CeleryClient, *, presence_reader: PresenceReader | None = None,
+        block_ms: int | None = BLOCK_MS,
+    ) -> None:  # fmt: skip
+        self._run_id, self._redis, self._client = run_id, redis, client
+        self._presence_reader = presence_reader or PresenceReader(redis)
+        self._block_ms = block_ms
+        self._cursor = START
+
+    def now_s(self) -> float:
+        """Monotonic seconds of this host."""
+        return time.monotonic()
+
+    def look(self) -> Look | None:
+        """Read heartbeats and reservations, and notice that the broker lost the run's outcomes."""
+        found = self._presence_reader.look()
+        if found is not None and began_anew(self._redis, outcomes_stream(self._run_id), self._cursor):
+            self._cursor = START
+        return found
+
+    def queued(self, device: str) -> set[str]:
+        """Ids of the attempts in a device's queue."""
+        return {task_id(body) for body in _bodies(self._redis, device)}
+
+    def send(self, ready: Sequence[Sent]) -> None:
+        """Allow attempts in one round trip, and enqueue them in another."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for sent in ready:
+                allow(pipe, self._run_id, *sent.item.key, sent.attempt)
+            pipe.execute()
+        self._client.send([(sent.task(), sent.device) for sent in ready])
+
+    def recall(self, sent: Sent) -> bool:
+        """Revoke an attempt and take its message out of the queue; False if a worker has claimed it."""
+        revoked = recall(self._redis, self._run_id, *sent.item.key, sent.attempt)
+        withdraw(self._redis, [sent.device], sent.id)
+        return revoked
+
+    def kill(self, identity: str, device: str) -> None:
+        """Order the worker of a device to end the process that runs an attempt."""
+        self._client.kill(identity, device)
+
+    def outcomes(self, *, wait: bool) -> Iterator[Outcome]:
+        """The next outcomes in the run's stream, `BATCH` at most."""
+        block_ms = self._block_ms if wait else None
+        entries = read_beyond(self._redis, outcomes_stream(self._run_id), self._cursor, "outcome", BATCH, block_ms)
+        for self._cursor, body in entries:
+            yield Outcome.model_validate_json(body)
+
+    def reserve(self, device: str) -> None:
+        """Keep a device free of other runs' work for as long as a heartbeat is valid."""
+        reserve(self._redis, device, self._run_id)
+
+    def release(self, device: str) -> None:
+        """End a reservation."""
+        release(self._redis, device)
+
+    def running(self) -> set[str]:
+        """Ids of the run's attempts that devices run now, by their last heartbeats."""
+        found = (identity for presence in read_presences(self._redis).values() for identity in presence.running)
+        return {identity for identity in found if identity.startswith(run_prefix(self._run_id))}
+
+    def withdraw(self, devices: Iterable[str]) -> None:
+        """Take all messages of the run out of these devices' queues."""
+        withdraw(self._redis, devices, run_prefix(self._run_id))
+
+    def clear(self, devices: Iterable[str]) -> None:
+        """Remove the run from the broker; its events stay for a minute."""
+        clear(self._redis, self._run_id, devices)
+
+
+def clear(redis: Redis, run_id: str, devices: Iterable[str], linger_s: int = RUN_KEYS_LINGER_S) -> None:
+    """Remove a run from the broker, so that none of its attempts can begin. Its events stay for `linger_s`."""
+    withdraw(redis, devices, run_prefix(run_id))
+    redis.delete(outcomes_stream(run_id), attempts_key(run_id))
+    for key in (events_stream(run_id), sequence_key(run_id)):
+        redis.expire(key, linger_s)
+
+
+def withdraw(redis: Redis, devices: Iterable[str], prefix: str) -> None:
+    """Remove every attempt whose id begins with `prefix` from the devices' queues."""
+    for device in devices:
+        for body in _bodies(redis, device):
+            if task_id(body).startswith(prefix):
+                redis.lrem(device, 0, body)
+
+
+def task_id(body: bytes) -> str:
+    """The id of a message in a queue."""
+    return str(json.loads(body)["headers"]["id"])
+
+
+def _bodies(redis: Redis, device: str) -> list[Any]:
+    return list(redis.lrange(device, 0, -1))

@@ -1,0 +1,254 @@
+"""A test double: a fleet in memory, whose workers follow habits. Queues, claims and outcomes work; nothing is computed.
+
+    fleet = PlayedFleet()
+    fleet.add("d0", slots=2)                                     # works: begins and ends attempts
+    fleet.add("d1", habit=in_turn((keeps, 3), (is_silent, 1)))   # begins, then is never heard of again
+    Dispatcher("r", fleet, Ledger.in_memory(), ...).run(items, on_end)
+
+Time is counted in looks: each proves `REFRESH_S` seconds, and before each every worker does once what its habit is.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.dispatch.fleet import REFRESH_S, Look
+from orchestrator.dispatch.presence_reader import Attendance
+from orchestrator.dispatch.work import Key, Sent
+from schemas.contract.device import Device, DeviceKind
+from schemas.contract.presence import Presence
+from schemas.contract.task import FailureClass, Outcome, Status
+from schemas.contract.versions import artifact_versions
+
+MOST_LOOKS = 2000
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+Habit = Callable[["PlayedWorker"], None]
+
+
+class PlayedWorker:
+    """A device: `take` from the queue, `begin`, `end`. Its heartbeat names what it holds, unless it is `silent`."""
+
+    def __init__(self, fleet: "PlayedFleet", name: str, slots: int, habit: Habit, versions: dict[str, str]) -> None:
+        self.fleet, self.name, self.slots, self.habit, self.versions = fleet, name, slots, habit, versions
+        self.held: list[Sent] = []
+        self.running: list[Sent] = []
+        self.draining = self.silent = False
+
+    def presence(self) -> Presence:
+        """Its heartbeat."""
+        running = tuple(sent.id for sent in self.running)
+        return Presence(
+            device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots), host="played", pid=1, since=EPOCH,
+            versions=self.versions, held=(*(sent.id for sent in self.held), *running), running=running,
+            draining=self.draining,
+        )  # fmt: skip
+
+    def take(self) -> None:
+        """Take from the queue until it holds one attempt more than it has slots."""
+        queue = self.fleet.queues[self.name]
+        while queue and not self.draining and len(self.held) + len(self.running) <= self.slots:
+            self.held.append(queue.popleft())
+
+    def begin(self) -> None:
+        """Claim what it holds for each free slot; an attempt that cannot be claimed is dropped."""
+        while self.held and len(self.running) < self.slots:
+            sent = self.held.pop(0)
+            if self.fleet.claim(sent, self.name):
+                self.running.append(sent)
+
+    def end(self, **details: Any) -> None:
+        """Report an outcome for all that runs: success, or `details`."""
+        for sent in self.running:
+            self.fleet.report(sent, self.name, **details)
+        self.running.clear()
+
+
+def works(worker: PlayedWorker) -> None:
+    """End what runs, begin as much as there are slots."""
+    worker.end()
+    keeps(worker)
+
+
+def keeps(worker: PlayedWorker) -> None:
+    """Begin as much as there are slots, end nothing."""
+    worker.take()
+    worker.begin()
+
+
+def holds(worker: PlayedWorker) -> None:
+    """Take from the queue, begin nothing."""
+    worker.take()
+
+
+def idles(worker: PlayedWorker) -> None:
+    """Take nothing."""
+
+
+def loses_held(worker: PlayedWorker) -> None:
+    """Lose what it took before that has begun."""
+    worker.take()
+    worker.held.clear()
+
+
+def loses_running(worker: PlayedWorker) -> None:
+    """Lose what it has begun."""
+    keeps(worker)
+    worker.running.clear()
+
+
+def is_silent(worker: PlayedWorker) -> None:
+    """Do nothing and send no heartbeat."""
+    worker.silent = True
+
+
+def drains(worker: PlayedWorker) -> None:
+    """Take nothing more, end what runs."""
+    worker.draining = True
+    worker.end()
+
+
+def fails(failure: FailureClass) -> Habit:
+    """End what runs as `failure`, begin as much as there are slots."""
+
+    def habit(worker: PlayedWorker) -> None:
+        worker.end(status=Status.FAILED, failure=failure, message="played")
+        keeps(worker)
+
+    return habit
+
+
+def in_turn(*habits: tuple[Habit, int]) -> Habit:
+    """One habit after another, each for so many looks; the last one for good."""
+    queue = deque(habit for habit, looks in habits for _ in range(looks))
+    return lambda worker: (queue.popleft() if len(queue) > 1 else queue[0])(worker)
+
+
+class PlayedFleet:
+    """One run's fleet in memory; implements `Fleet`. `sent` and `killed` record what was asked of it."""
+
+    def __init__(self) -> None:
+        self.workers: dict[str, PlayedWorker] = {}
+        self.queues: dict[str, deque[Sent]] = {}
+        self.reserved: dict[str, str] = {}
+        self.sent: list[Sent] = []
+        self.killed: list[tuple[str, str]] = []
+        self.looks = 0
+        self.watch: Callable[[], object] = lambda: None
+        self._planned: dict[int, Callable[[], object]] = {}
+        self._attendance = Attendance()
+        # The newest attempt at each piece of work, and the device that claimed it.
+        self._allowed: dict[Key, tuple[int, str | None]] = {}
+        self._outcomes: deque[Outcome] = deque()
+
+    def add(
+        self, name: str, slots: int = 1, habit: Habit = works, versions: dict[str, str] | None = None
+    ) -> PlayedWorker:
+        """Add a worker; its `versions` are this code's unless they are given."""
+        self.queues.setdefault(name, deque())
+        worker = self.workers[name] = PlayedWorker(self, name, slots, habit, versions or artifact_versions())
+        return worker
+
+    def at(self, look: int, action: Callable[[], object]) -> None:
+        """Call `action` in the look of that number, after the workers followed their habits."""
+        self._planned[look] = action
+
+    def forget(self) -> None:
+        """Lose all that a broker holds: queues, claims, outcomes and reservations."""
+        for queue in self.queues.values():
+            queue.clear()
+        self._allowed.clear()
+        self._outcomes.clear()
+        self.reserved.clear()
+
+    # What workers do.
+
+    def claim(self, sent: Sent, device: str) -> bool:
+        """Begin an attempt: once, while it is the newest."""
+        if self._allowed.get(sent.item.key) != (sent.attempt, None):
+            return False
+        self._allowed[sent.item.key] = (sent.attempt, device)
+        return True
+
+    def report(self, sent: Sent, device: str, **details: Any) -> None:
+        """Append an outcome of an attempt: success, or `details`."""
+        values: dict[str, Any] = {"status": Status.SUCCESS, "duration_seconds": REFRESH_S} | details
+        role, name = sent.item.key
+        run_id = sent.item.work.run_id
+        self._outcomes.append(
+            Outcome(run_id=run_id, role=role, name=name, attempt=sent.attempt, device=device, **values)
+        )
+
+    # What the loop asks for: see `Fleet`.
+
+    def now_s(self) -> float:
+        """Seconds since the first look."""
+        return self.looks * REFRESH_S
+
+    def look(self) -> Look:
+        """Let every worker follow its habit once, then look."""
+        self.looks += 1
+        if self.looks > MOST_LOOKS:
+            raise AssertionError(f"the run does not end; sent so far: {[sent.id for sent in self.sent]}")
+        for worker in self.workers.values():
+            worker.silent = False
+            worker.habit(worker)
+        self._planned.get(self.looks, lambda: None)()
+        self.watch()
+        there = {name: worker.presence() for name, worker in self.workers.items() if not worker.silent}
+        seconds = self._attendance.update(there, REFRESH_S)
+        return Look(self._attendance.present, dict(self.reserved), seconds)
+
+    def queued(self, device: str) -> set[str]:
+        """Ids of the attempts in a device's queue."""
+        return {sent.id for sent in self.queues[device]}
+
+    def send(self, ready: Sequence[Sent]) -> None:
+        """Allow attempts and put each in its device's queue."""
+        for sent in ready:
+            self._allowed[sent.item.key] = (sent.attempt, None)
+            self.queues[sent.device].append(sent)
+            self.sent.append(sent)
+
+    def recall(self, sent: Sent) -> bool:
+        """Revoke an attempt and take it out of the queue; False if a worker has claimed it."""
+        self.queues[sent.device] = deque(each for each in self.queues[sent.device] if each.id != sent.id)
+        attempt, device = self._allowed.get(sent.item.key, (sent.attempt, None))
+        if attempt == sent.attempt and device is None:
+            self._allowed.pop(sent.item.key, None)
+        return attempt != sent.attempt or device is None
+
+    def kill(self, identity: str, device: str) -> None:
+        """The device no longer runs the attempt, and reports nothing."""
+        self.killed.append((identity, device))
+        worker = self.workers[device]
+        worker.running = [sent for sent in worker.running if sent.id != identity]
+
+    def outcomes(self, *, wait: bool) -> Iterator[Outcome]:
+        """The outcomes that no call has yielded yet; never waits."""
+        while self._outcomes:
+            yield self._outcomes.popleft()
+
+    def reserve(self, device: str) -> None:
+        """Keep a device free for this run; a reservation does not expire."""
+        self.reserved[device] = self.sent[0].item.work.run_id if self.sent else ""
+
+    def release(self, device: str) -> None:
+        """End a reservation."""
+        self.reserved.pop(device, None)
+
+    def running(self) -> set[str]:
+        """Ids of the attempts that workers run."""
+        return {sent.id for worker in self.workers.values() for sent in worker.running}
+
+    def withdraw(self, devices: Iterable[str]) -> None:
+        """Empty these devices' queues."""
+        for device in devices:
+            self.queues[device].clear()
+
+    def clear(self, devices: Iterable[str]) -> None:
+        """Remove the run: no attempt can begin any more."""
+        self.withdraw(devices)
+        self._allowed.clear()
+        self._outcomes.clear()

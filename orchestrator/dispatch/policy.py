@@ -1,0 +1,283 @@
+"""Decides which device gets which attempt, and which attempts are recalled, killed or failed.
+
+Pure: a frozen view of one run's work and its fleet goes in, actions come out. Nothing here reads a clock, talks to a
+broker or logs; `loop.py` builds the view and carries the actions out. Seconds are observed seconds: time in which the
+broker could not be asked counts for nothing.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from orchestrator.dispatch.backlog import rank
+from orchestrator.dispatch.work import Item, Sent, Stray
+from schemas.contract.presence import Presence
+from schemas.contract.task import FailureClass, Role
+
+# An attempt that is in no queue and held by no worker for so long is lost.
+UNHELD_S = 3.0
+# A device that has work and begins none for so long (its pool does not start) loses that work.
+UNTAKEN_S = 30.0
+# An attempt that waited so long at a busy device while another has a free slot goes there.
+STEAL_AFTER_S = 1.0
+# An attempt that is not wanted any more is killed once it was seen running for so long.
+STRAY_S = 3.0
+MAX_STRIKES = 3
+# Pause before the second attempt; it doubles for the third.
+RETRY_BACKOFF_S = 1.0
+
+
+@dataclass(frozen=True)
+class View:
+    """What a decision is based on.
+
+    `present` has the devices that are there, `reserved` the run for which a device is kept free. `waiting`, `again` and
+    `holders` are the backlog's, `sent` has this run's attempts without an outcome. `looked` is true once per look at
+    the fleet: only then is an attempt recalled, failed or killed.
+    """
+
+    run_id: str
+    versions: Mapping[str, str]
+    present: Mapping[str, Presence]
+    reserved: Mapping[str, str]
+    waiting: Mapping[str, Sequence[Item]]
+    again: Sequence[Item]
+    holders: Mapping[str, str]
+    sent: Sequence[Sent]
+    strays: Sequence[Stray]
+    limits_s: Mapping[Role, float]
+    now_s: float
+    looked: bool
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send an item to a device as a new attempt."""
+
+    item: Item
+    device: str
+
+
+class Why(Enum):
+    """Why an attempt is recalled."""
+
+    LOST = auto()
+    DRAINING = auto()
+    NOT_BEGUN = auto()
+    STOLEN = auto()
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Revoke an attempt so that it can be sent again. If a worker has claimed a LOST one, it has failed as lost."""
+
+    sent: Sent
+    why: Why
+    message: str
+
+
+@dataclass(frozen=True)
+class Fail:
+    """End an attempt as failed."""
+
+    sent: Sent
+    failure: FailureClass
+    message: str
+
+
+@dataclass(frozen=True)
+class Kill:
+    """End the process that runs an attempt."""
+
+    id: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """Keep a device free of other work, for work that must be alone on it."""
+
+    device: str
+
+
+Action = Send | Recall | Fail | Kill | Reserve
+
+
+def policy(view: View) -> list[Action]:
+    """What to do now; the same for the same view, in whatever order its devices come."""
+    supervised = list(_supervise(view)) if view.looked else []
+    return [*supervised, *_fill(view)]
+
+
+def next_try(sent: Sent, failure: FailureClass, now_s: float, *, begun: bool) -> Item | None:
+    """The item after an attempt failed in a way that may pass; None once it has failed for good.
+
+    An attempt that had begun is a strike: the next one goes elsewhere if it can, later, and alone if memory ran out.
+    """
+    item = replace(sent.item, lost=sent.item.lost or failure is FailureClass.LOST)
+    if begun:
+        item = replace(
+            item,
+            strikes=item.strikes + 1,
+            spoiled=item.spoiled | {sent.device},
+            alone=item.alone or failure is FailureClass.OOM,
+        )
+    if item.strikes >= MAX_STRIKES:
+        return None
+    return replace(item, due_s=now_s + (RETRY_BACKOFF_S * 2 ** (item.strikes - 1) if item.strikes else 0.0))
+
+
+def moved(recall: Recall) -> Item:
+    """The item after an attempt that had not begun was recalled without being lost."""
+    item = recall.sent.item
+    return item if recall.why is Why.STOLEN else replace(item, spoiled=item.spoiled | {recall.sent.device})
+
+
+def usable(view: View) -> dict[str, Presence]:
+    """The devices that may get work, by name: not draining, of the run's versions, and reserved by no other work."""
+    alone = {sent.device for sent in view.sent if sent.item.alone}
+    alone |= {name for name, run_id in view.reserved.items() if run_id != view.run_id}
+    return {
+        name: view.present[name]
+        for name in sorted(view.present)
+        if not view.present[name].draining
+        and name not in alone
+        and view.versions.items() <= view.present[name].versions.items()
+    }
+
+
+# Supervision.
+
+
+def _supervise(view: View) -> Iterator[Action]:
+    there = usable(view)
+    due = [item for item in view.again if item.alone and item.due_s <= view.now_s]
+    yield from (Reserve(name) for name in sorted({_place(item, there) for item in due} if there else ()))
+    judged = [action for sent in view.sent for action in _judge(view, sent)]
+    yield from judged
+    yield from (Kill(stray.id, stray.device) for stray in view.strays if stray.seconds > STRAY_S)
+    if not view.waiting and not view.again and not any(isinstance(action, Recall) for action in judged):
+        yield from _steal(view, there)
+
+
+def _judge(view: View, sent: Sent) -> Iterator[Action]:
+    """What becomes of one attempt: nothing, while it runs, waits behind running work, or was missed for a moment."""
+    presence = view.present.get(sent.device)
+    limit_s = view.limits_s.get(sent.item.work.role)
+    waits = sent.waited_s and not sent.missed_s
+    if presence is None:
+        yield Recall(sent, Why.LOST, f"device {sent.device} sends no heartbeat")
+    elif sent.missed_s > UNHELD_S:
+        yield Recall(sent, Why.LOST, f"device {sent.device} no longer holds it")
+    elif sent.id in presence.running:
+        if limit_s is not None and sent.ran_s > limit_s:
+            reason = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role}"
+            yield Fail(sent, FailureClass.TIMEOUT, f"{reason}; its process was ended")
+            yield Kill(sent.id, sent.device)
+        elif sent.item.alone:
+            yield Reserve(sent.device)
+    elif waits and presence.draining:
+        yield Recall(sent, Why.DRAINING, f"{sent.device} is draining")
+    elif waits and sent.waited_s > UNTAKEN_S and not presence.running:
+        yield Recall(sent, Why.NOT_BEGUN, f"{sent.device} has begun nothing for {UNTAKEN_S:.0f} s")
+    elif sent.item.alone:
+        yield Reserve(sent.device)
+
+
+def _steal(view: View, there: Mapping[str, Presence]) -> Iterator[Recall]:
+    """Recall what waits behind running work while another device has a free slot for it."""
+    out = Counter(sent.device for sent in view.sent)
+    slots = {name: presence.device.slots for name, presence in there.items()}
+    idle = [name for name, count in slots.items() for _ in range(out[name], count)]
+    for sent in view.sent:
+        behind = sent.waited_s > STEAL_AFTER_S and out[sent.device] > slots.get(sent.device, 0)
+        taker = next((name for name in idle if _may_go(sent.item, name, there)), None)
+        if behind and not sent.item.alone and taker is not None:
+            idle.remove(taker)
+            out[sent.device] -= 1
+            yield Recall(sent, Why.STOLEN, f"{taker} has a free slot")
+
+
+# Sending.
+
+
+def _fill(view: View) -> list[Send]:
+    """Fill every free slot, the emptiest device first, then give each device one attempt in reserve."""
+    filling = _Filling(view)
+    for reserve in (0, 1):
+        while filling.round(reserve):
+            pass
+    return filling.sends
+
+
+class _Filling:
+    """A plan in the making: what is out, what still waits and who holds which symbol, if all sends so far are done."""
+
+    def __init__(self, view: View) -> None:
+        self.sends: list[Send] = []
+        self._view, self._usable = view, usable(view)
+        self._out = Counter(sent.device for sent in view.sent)
+        self._again = [item for item in view.again if item.due_s <= view.now_s]
+        self._next = dict.fromkeys(view.waiting, 0)
+        self._holders = dict(view.holders)
+
+    def round(self, reserve: int) -> bool:
+        """Plan at most one send for each device with fewer than its slots and `reserve` out; False if there is none."""
+        before = len(self.sends)
+        for name in sorted(self._usable, key=lambda each: (self._out[each] / self._slots(each), each)):
+            if self._out[name] >= self._slots(name) + reserve or not (self._next or self._again):
+                continue
+            item = self._choose(name)
+            if item is None:
+                continue
+            self.sends.append(Send(item, name))
+            self._out[name] += 1
+            if item.alone:
+                del self._usable[name]
+                return True
+        return len(self.sends) > before
+
+    def _slots(self, name: str) -> int:
+        return self._view.present[name].device.slots
+
+    def _choose(self, name: str) -> Item | None:
+        """The next item for a device: retries first; None if what waits is not for it now."""
+        empty = not self._out[name] and not self._usable[name].held
+        if not empty and any(item.alone and name == _place(item, self._usable) for item in self._again):
+            return None
+        item = next((item for item in self._again if _may_go(item, name, self._usable)), None)
+        if item is not None:
+            self._again.remove(item)
+            return item
+        return self._first(name, idle=self._out[name] < self._slots(name))
+
+    def _first(self, name: str, *, idle: bool) -> Item | None:
+        """The first item of the device's own symbols, else of those that no device holds, else, if it idles, of any."""
+
+        def order(symbol: str) -> tuple[int, bool, int, int]:
+            holder = self._holders.get(symbol)
+            distance = 0 if holder == name else 1 if holder is None else 2
+            return (distance, *rank(self._view.waiting[symbol][self._next[symbol]]))
+
+        symbol = min(self._next, key=order, default=None)
+        if symbol is None or (order(symbol)[0] == 2 and not idle):
+            return None
+        item = self._view.waiting[symbol][self._next[symbol]]
+        self._next[symbol] += 1
+        if self._next[symbol] == len(self._view.waiting[symbol]):
+            del self._next[symbol]
+        self._holders.setdefault(symbol, name)
+        return item
+
+
+def _may_go(item: Item, device: str, there: Collection[str]) -> bool:
+    """Whether `device`, one of `there`, is a place for work that was tried before."""
+    if item.alone:
+        return device == _place(item, there)
+    return device not in item.spoiled or all(name in item.spoiled for name in there)
+
+
+def _place(item: Item, there: Collection[str]) -> str:
+    """The one device that is kept free for work that must be alone."""
+    return min(there, key=lambda name: (name in item.spoiled, name))

@@ -1,0 +1,80 @@
+"""A piece of work, and an attempt at it that was sent to a device."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+from schemas.contract.presence import Presence
+from schemas.contract.task import IngestTask, Role, RunTask, WindowTask, work_name
+
+Work = IngestTask | WindowTask | RunTask
+Key = tuple[Role, str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A piece of work that has no outcome yet.
+
+    `size` is proportional to the expected duration (labelled rows). `strikes` counts attempts that failed after they
+    had begun, `spoiled` has the devices where they did; `lost` records that an attempt disappeared. Work with `alone`
+    needs a device for itself. It is not tried again before `due_s` on the fleet's clock. `order` is that of arrival.
+    """
+
+    work: Work
+    size: int = 0
+    strikes: int = 0
+    spoiled: frozenset[str] = frozenset()
+    lost: bool = False
+    alone: bool = False
+    due_s: float = 0.0
+    order: int = field(default=0, compare=False)
+
+    @property
+    def key(self) -> Key:
+        """Role and name, which identify the work in its run."""
+        return self.work.role, work_name(self.work)
+
+    @property
+    def symbol(self) -> str:
+        """The symbol whose bars a device caches for this work; empty for work on the whole run."""
+        if isinstance(self.work, IngestTask):
+            return self.work.symbol
+        return self.work.window.symbol if isinstance(self.work, WindowTask) else ""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An attempt that a device should be working on, and for how many seconds it was observed in which state.
+
+    `missed_s` and `waited_s` count the latest unbroken stretch, `ran_s` all the time that it was seen running.
+    """
+
+    item: Item
+    device: str
+    attempt: int
+    id: str
+    missed_s: float = 0.0
+    waited_s: float = 0.0
+    ran_s: float = 0.0
+
+    def task(self) -> Work:
+        """The message that a worker gets."""
+        return self.item.work.model_copy(update={"attempt": self.attempt})
+
+    def observed(self, presence: Presence | None, queued: Collection[str], seconds: float) -> "Sent":
+        """The attempt after one more look at its device, whose queue holds the ids `queued`."""
+        if presence is None:
+            return self
+        if self.id in presence.running:
+            return replace(self, missed_s=0.0, waited_s=0.0, ran_s=self.ran_s + seconds)
+        if self.id in presence.held or self.id in queued:
+            return replace(self, missed_s=0.0, waited_s=self.waited_s + seconds)
+        return replace(self, missed_s=self.missed_s + seconds)
+
+
+@dataclass(frozen=True)
+class Stray:
+    """An attempt that a device runs although its outcome is known or it was sent elsewhere, and for how long."""
+
+    id: str
+    device: str
+    seconds: float

@@ -1,0 +1,133 @@
+"""The loop on a real broker and ledger, with a fleet that the test plays: the few promises that need both."""
+
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+from orchestrator.dispatch.work import Item
+from orchestrator.ledger.ledger import Ledger
+from schemas.contract.task import FailureClass, Outcome, Role, Status, work_name
+from schemas.redis.attempt_id import AttemptId
+from schemas.redis.keys import alone_key, attempts_key
+from tests.doubles.playing import (
+    RUN,
+    Ends,
+    Played,
+    Worker,
+    fails,
+    forget,
+    holds,
+    keeps,
+    rests,
+    silence,
+    spells,
+    teachers,
+    works,
+)
+
+
+def names(items: Iterable[Item]) -> list[str]:
+    return [work_name(item.work) for item in items]
+
+
+def test_every_piece_ends_once(ledger: Ledger, played: Played) -> None:
+    """Work of two symbols goes to two devices, and a student for each teacher: each is sent once and ends once."""
+    played.add("d0")
+    played.add("d1", slots=2)
+    work = teachers(ledger, 4, "A") + teachers(ledger, 4, "B")
+    ends: list[tuple[Role, str]] = []
+
+    def student_of(outcome: Outcome) -> list[Item]:
+        ends.append((outcome.role, outcome.name))
+        if outcome.role is Role.STUDENT:
+            return []
+        ledger.add(Role.STUDENT, [outcome.name])
+        task = next(item.work for item in work if work_name(item.work) == outcome.name)
+        return [Item(task.model_copy(update={"role": Role.STUDENT}))]
+
+    played.dispatcher(ledger).run(work, student_of)
+    assert Counter(ends) == Counter((role, name) for role in (Role.TEACHER, Role.STUDENT) for name in names(work))
+    assert len(played.sent) == 16
+    assert {device for _, device, _ in played.sent} == {"d0", "d1"}
+
+
+def test_oom_is_tried_again_alone(ledger: Ledger, played: Played) -> None:
+    """What ran out of memory gets a device for itself: nothing else is there, and other runs keep away meanwhile."""
+    seen: set[tuple[int, object]] = set()
+
+    def habit(worker: Worker) -> None:
+        """Run out of memory at every first attempt, and end every other well."""
+        there = [*worker.running, *worker.held, *played.queued("d0")]
+        again = any(not identity.endswith("/1") for identity in there)
+        if again:
+            seen.add((len(there), played.redis.getdel(alone_key("d0"))))
+        (works if again else partial(fails, failure=FailureClass.OOM))(worker)
+
+    played.add("d0", slots=2, habit=habit)
+    work, ends = teachers(ledger, 5), Ends()
+    played.dispatcher(ledger).run(work, ends)
+    assert sorted(ends.names) == sorted(names(work))
+    assert [(end.status, end.attempt) for end in ends.heard] == [(Status.SUCCESS, 2)] * 5
+    assert seen == {(1, b"r")}
+    assert played.redis.get(alone_key("d0")) is None
+
+
+def test_two_runs_share_a_fleet(played: Played, tmp_path: Path) -> None:
+    """Two runs on one device take turns there: either has ended some of its work before the other has ended all."""
+    worker = played.add("d0", habit=rests)
+    order: list[str] = []
+    one_at_a_time, alone = Lock(), played.tend
+
+    def tend() -> None:
+        with one_at_a_time:
+            if {identity.split("/")[0] for identity in played.queued("d0")} == {"one", "two"}:
+                worker.habit = works
+            alone()
+
+    def run(run_id: str) -> None:
+        with closing(Ledger.create(tmp_path / f"{run_id}.db")) as ledger:
+            work = teachers(ledger, 8, run_id=run_id)
+            played.dispatcher(ledger, run_id).run(work, Ends(lambda outcome: order.append(outcome.run_id)))
+
+    played.tend = tend  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, ["one", "two"]))
+    assert Counter(order) == {"one": 8, "two": 8}
+    assert {*order[:8]} == {*order[8:]} == {"one", "two"}
+
+
+def test_a_broker_that_forgot_everything_costs_no_strike(ledger: Ledger, played: Played) -> None:
+    """After FLUSHALL what runs may end, and what waited is sent again: every piece ends once."""
+    played.add("d0", slots=2, habit=spells((keeps, 6), (works, 1)))
+    played.at(4, lambda: forget(played.redis))
+    work, ends = teachers(ledger, 6), Ends()
+    played.dispatcher(ledger).run(work, ends)
+    assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
+    assert {end.status for end in ends.heard} == {Status.SUCCESS}
+    assert all(end.attempt == 1 for end in ends.heard[:2])
+
+
+def test_other_runs_work_is_no_stray(ledger: Ledger, played: Played) -> None:
+    """What another run has on a device, also one whose name begins like this one's, is left alone."""
+    worker = played.add("d0", slots=3, habit=spells((keeps, 20), (works, 1)))
+    (foreign,) = teachers(ledger, 1, run_id=f"{RUN}2")
+    worker.running[str(AttemptId(f"{RUN}2", Role.TEACHER, "x", 1))] = foreign.work  # type: ignore[assignment]
+    played.dispatcher(ledger).run(teachers(ledger, 1), Ends())
+    assert played.killed == []
+
+
+def test_an_attempt_that_was_taken_back_cannot_begin(ledger: Ledger, played: Played) -> None:
+    """A device that holds an attempt, falls silent and comes back cannot begin it: it has gone elsewhere."""
+    worker = played.add("d0", habit=spells((holds, 3), (silence, 8), (keeps, 1)))
+    played.add("d1", habit=spells((keeps, 30), (works, 1)))
+    work, ends = teachers(ledger, 1), Ends()
+    played.dispatcher(ledger).run(work, ends)
+    assert [(end.device, end.attempt) for end in ends.heard] == [("d1", 2)]
+    assert not worker.held
+    assert played.killed == []
+    known = played.redis.hget(attempts_key(RUN), f"teacher/{work_name(work[0].work)}")
+    assert known == b"2 d1"

@@ -1,0 +1,355 @@
+"""The dispatch policy, as a pure function: what is sent where, and what becomes of attempts."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.dispatch.policy import (
+    MAX_STRIKES,
+    STEAL_AFTER_S,
+    STRAY_S,
+    UNHELD_S,
+    UNTAKEN_S,
+    Fail,
+    Kill,
+    Recall,
+    Reserve,
+    Send,
+    View,
+    Why,
+    moved,
+    next_try,
+    policy,
+    usable,
+)
+from orchestrator.dispatch.work import Item, Sent, Stray
+from schemas.config.bars import IngestConfig
+from schemas.contract.presence import Presence
+from schemas.contract.task import FailureClass, IngestTask, Role, RunTask
+from tests.orchestrator.dispatch.views import device, piece, sends, sent, view
+from tests.strategies import examples
+
+# Sending.
+
+
+def test_the_longest_goes_first() -> None:
+    """Of one symbol the longest goes first, equals in the order they came; of free symbols the longest piece's."""
+    first, second = piece("A", 1, size=50), piece("A", 2, size=50)
+    waiting = [piece("A", 0, size=10), first, second, piece("B", 0, size=90), piece("C", 0, size=20)]
+    assert sends(view([device("d0", 4)], waiting)) == [
+        (piece("B", 0, size=90), "d0"), (first, "d0"), (second, "d0"), (piece("A", 0, size=10), "d0"),
+        (piece("C", 0, size=20), "d0"),
+    ]  # fmt: skip
+
+
+def test_a_student_comes_before_the_teachers() -> None:
+    """A student goes before every teacher of its symbol, and its symbol before others, however short it is."""
+    student = piece("A", 0, Role.STUDENT, size=1)
+    found = sends(view([device("d0")], [piece("A", 1, size=90), piece("B", 0, size=99), student]))
+    assert [item for item, _ in found] == [student, piece("A", 1, size=90)]
+
+
+def test_devices_keep_their_symbols_and_begin_others() -> None:
+    """A device gets its own symbol before a longer free one, and a free one before another device's."""
+    waiting = [piece("A", 0, size=9), piece("A", 1, size=8), piece("B", 0, size=1)]
+    assert sends(view([device("d0")], waiting, holders={"A": "d0"}))[0][0].symbol == "A"
+    assert sends(view([device("d1")], waiting, holders={"A": "d0"}))[0][0].symbol == "B"
+    found = sends(view([device("d0"), device("d1")], waiting))
+    assert [(item.symbol, name) for item, name in found] == [("A", "d0"), ("B", "d1"), ("A", "d0")]
+
+
+def test_other_devices_symbols_are_for_free_slots_only() -> None:
+    """Work on a symbol that another device holds goes to a free slot, the longest first, and never into a reserve."""
+    waiting = [piece("A", 0, size=1), piece("B", 0, size=5)]
+    busy = sent(piece("C"), "d1")
+    held = {"A": "d0", "B": "d0"}
+    assert sends(view([device("d1")], waiting, holders=held)) == [(piece("B", 0, size=5), "d1")]
+    assert sends(view([device("d1")], waiting, holders=held, out=[busy])) == []
+
+
+def test_what_was_tried_before_goes_first_once_it_is_due() -> None:
+    """Work that was tried before waits until it is due, then goes before everything else."""
+    again, new = piece("Z", due_s=100.0), piece("A", 0, size=9)
+    assert [item for item, _ in sends(view([device("d0")], [new], [again]))] == [again, new]
+    assert [item for item, _ in sends(view([device("d0")], [new], [again], now_s=99.9))] == [new]
+
+
+def test_work_stays_away_from_where_it_failed() -> None:
+    """A device that spoiled a piece does not get it while another can; if all have spoiled it, any gets it."""
+    again = piece("Z", spoiled=frozenset({"d0", "d1"}))
+    assert sends(view([device("d0"), device("d1"), device("d2")], again=[again])) == [(again, "d2")]
+    assert sends(view([device("d0"), device("d1")], again=[again])) == [(again, "d0")]
+
+
+def test_work_that_must_be_alone_waits_for_an_empty_device() -> None:
+    """Its place, the first that has not spoiled it, is reserved and gets nothing until it is empty, then only that."""
+    alone = piece("Z", alone=True, spoiled=frozenset({"d0"}))
+    waiting = [piece("A", number) for number in range(5)]
+    devices, busy = [device("d0"), device("d1", 2), device("d2")], sent(piece("Y"), "d1")
+    found = policy(view(devices, waiting, [alone], out=[busy]))
+    assert Reserve("d1") in found
+    assert {each.device for each in found if isinstance(each, Send)} == {"d0", "d2"}
+    assert [name for item, name in sends(view(devices, waiting, [alone])) if name == "d1"] == ["d1"]
+    held = [device("d0"), device("d1", 2, held=("other/teacher/x/1",)), device("d2")]
+    assert "d1" not in [name for _, name in sends(view(held, waiting, [alone]))]
+    out = [sent(alone, "d1")]
+    assert {name for _, name in sends(view(devices, waiting, out=out))} == {"d0", "d2"}
+    later = replace(alone, due_s=200.0)
+    assert Counter(name for _, name in sends(view(devices, waiting, [later])))["d1"] == 2
+
+
+def test_all_kinds_of_work_have_a_place() -> None:
+    """Ingestion waits under its symbol, work on the whole run under the empty one."""
+    ingest = Item(IngestTask(run_id="r", data_dir="d", symbol="M&M", settings=IngestConfig().bars(None, None)))
+    whole = Item(RunTask(run_id="r", data_dir="d", role=Role.AUDIT, release_dir="release"))
+    assert (ingest.symbol, piece("M&M").symbol, whole.symbol) == ("M&M", "M&M", "")
+    assert (ingest.key, whole.key) == ((Role.INGEST, "M&M"), (Role.AUDIT, "r"))
+    assert len(sends(view([device("d0")], [ingest, whole]))) == 2
+
+
+# Supervision. `RUNNING` is the id of the first piece's attempt.
+
+ATTEMPT = sent(piece(), "d0")
+
+
+def judged(attempt: Sent, presence: Presence | None, **changes: Any) -> list[object]:
+    """What becomes of an attempt whose device is in a state."""
+    return list(policy(view([presence] if presence else [], out=[attempt], **changes)))
+
+
+def test_an_attempt_whose_device_is_gone_is_lost() -> None:
+    """Without its device an attempt is recalled as lost at once."""
+    (found,) = judged(ATTEMPT, None)
+    assert isinstance(found, Recall) and found.why is Why.LOST and "no heartbeat" in found.message
+
+
+def test_what_no_device_holds_is_lost_after_three_observed_seconds() -> None:
+    """Neither queued nor held nor running, it is lost once it was missed for longer than UNHELD_S."""
+    assert judged(replace(ATTEMPT, missed_s=UNHELD_S), device("d0")) == []
+    (found,) = judged(replace(ATTEMPT, missed_s=UNHELD_S + 0.5), device("d0"))
+    assert isinstance(found, Recall) and found.why is Why.LOST
+
+
+def test_waiting_behind_other_work_costs_nothing() -> None:
+    """However long it waits at a device that runs something, nothing happens, and no limit applies."""
+    busy = device("d0", held=(ATTEMPT.id,), running=("other/teacher/x/1",))
+    assert judged(replace(ATTEMPT, waited_s=36000.0), busy) == []
+
+
+def test_a_device_that_begins_nothing_loses_its_work() -> None:
+    """Where an attempt waits and nothing runs (its pool does not start), it is recalled after UNTAKEN_S."""
+    assert judged(replace(ATTEMPT, waited_s=UNTAKEN_S), device("d0", held=(ATTEMPT.id,))) == []
+    (found,) = judged(replace(ATTEMPT, waited_s=UNTAKEN_S + 0.5), device("d0", held=(ATTEMPT.id,)))
+    assert isinstance(found, Recall) and found.why is Why.NOT_BEGUN
+    assert moved(found).spoiled == {"d0"}
+
+
+def test_what_waits_at_a_draining_device_is_recalled() -> None:
+    """A draining device keeps what runs there, and what was missed for a moment; what waits goes elsewhere."""
+    leaving = device("d0", draining=True)
+    (found,) = judged(replace(ATTEMPT, waited_s=0.5), leaving)
+    assert isinstance(found, Recall) and found.why is Why.DRAINING
+    assert moved(found).spoiled == {"d0"}
+    running = leaving.model_copy(update={"held": (ATTEMPT.id,), "running": (ATTEMPT.id,)})
+    assert judged(replace(ATTEMPT, ran_s=1.0), running) == []
+    assert judged(replace(ATTEMPT, waited_s=0.5, missed_s=0.5), leaving) == []
+
+
+def test_only_running_counts_against_the_limit() -> None:
+    """A window that was seen running for longer than its role's limit fails as timeout, and its process is killed."""
+    running = device("d0", held=(ATTEMPT.id,), running=(ATTEMPT.id,))
+    assert judged(replace(ATTEMPT, ran_s=10.0), running) == []
+    fail, kill = judged(replace(ATTEMPT, ran_s=10.5), running)
+    assert isinstance(fail, Fail) and fail.failure is FailureClass.TIMEOUT and "longer than 10 s" in fail.message
+    assert kill == Kill(ATTEMPT.id, "d0")
+    assert judged(replace(ATTEMPT, ran_s=10.5), running, limits_s={}) == []
+
+
+def test_a_stray_is_killed_after_three_seconds() -> None:
+    """What runs without being wanted is killed once it was seen for longer than STRAY_S, at every look."""
+    for seconds, count in ((STRAY_S, 0), (STRAY_S + 0.5, 1), (60.0, 1)):
+        found = policy(view([device("d0")], strays=[Stray("r/teacher/x/1", "d0", seconds)]))
+        assert found == [Kill("r/teacher/x/1", "d0")] * count
+
+
+def test_a_free_slot_gets_what_waits_behind_running_work() -> None:
+    """With an empty backlog a reserve that waited longer than STEAL_AFTER_S is recalled for another device's slot."""
+    out = [sent(piece("A", 0), "d0", ran_s=5.0), sent(piece("A", 1), "d0", waited_s=STEAL_AFTER_S + 0.5)]
+    devices = [device("d0", held=(out[0].id, out[1].id), running=(out[0].id,)), device("d1")]
+    (found,) = policy(view(devices, out=out))
+    assert found == Recall(out[1], Why.STOLEN, "d1 has a free slot")
+    assert moved(found) == out[1].item
+    for changed in (
+        view(devices, out=[out[0], replace(out[1], waited_s=STEAL_AFTER_S)]),
+        view(devices[:1], out=out),
+        view(devices, again=[piece("Z", due_s=500.0)], out=out),
+        view(devices, out=[out[0], replace(out[1], item=replace(out[1].item, spoiled=frozenset({"d1"})))]),
+        view([devices[0], device("d1", draining=True)], out=out),
+        view(devices, out=out, reserved={"d1": "another"}),
+        view([device("d0", 2, held=(out[0].id, out[1].id), running=(out[0].id,)), device("d1")], out=out),
+    ):
+        assert policy(changed) == []
+
+
+# Retries.
+
+
+def test_three_strikes_and_a_growing_pause() -> None:
+    """What began and failed is due after 1 s, then 2 s, elsewhere if it can be; the third time it has failed."""
+    attempt, pauses = sent(piece(), "d0"), []
+    for name in ("d0", "d1"):
+        item = next_try(replace(attempt, device=name), FailureClass.TRANSIENT, 50.0, begun=True)
+        assert item is not None and name in item.spoiled and not item.alone
+        pauses.append(item.due_s - 50.0)
+        attempt = replace(attempt, item=item)
+    assert (pauses, attempt.item.strikes) == ([1.0, 2.0], MAX_STRIKES - 1)
+    assert next_try(attempt, FailureClass.TRANSIENT, 50.0, begun=True) is None
+
+
+def test_what_had_not_begun_is_no_strike() -> None:
+    """An attempt that is lost before it began may be lost any number of times, and may return to its device."""
+    attempt = sent(piece(), "d0")
+    for _ in range(10):
+        item = next_try(attempt, FailureClass.LOST, 50.0, begun=False)
+        assert item is not None and (item.strikes, item.spoiled, item.lost, item.due_s) == (0, frozenset(), True, 50.0)
+        attempt = replace(attempt, item=item)
+
+
+def test_out_of_memory_is_tried_again_alone() -> None:
+    """After OOM work needs a device for itself, also after a later failure of another kind."""
+    item = next_try(sent(piece(), "d0"), FailureClass.OOM, 0.0, begun=True)
+    assert item is not None and item.alone
+    item = next_try(sent(item, "d1"), FailureClass.TRANSIENT, 0.0, begun=True)
+    assert item is not None and item.alone
+
+
+# Any view.
+
+NAMES = ("d0", "d1", "d2", "d3")
+names = st.sampled_from(NAMES)
+seconds = st.sampled_from([0.0, 0.5, 1.5, 3.5, 11.0, 31.0])
+
+
+@st.composite
+def views(draw: st.DrawFn, *, retries: bool = True) -> View:
+    """Any fleet of up to four devices, with work waiting, tried before, and out on devices there or gone."""
+    items = [
+        piece(draw(st.sampled_from("ABC")), number, draw(st.sampled_from([Role.TEACHER, Role.STUDENT])),
+              size=draw(st.integers(0, 3)))
+        for number in range(draw(st.integers(0, 12)))
+    ]  # fmt: skip
+    place = st.sampled_from(["waiting", "again", "out"] if retries else ["waiting", "out"])
+    placed = [(draw(place), item) for item in items]
+    out = [
+        sent(item, draw(names), draw(st.integers(1, 3)), missed_s=draw(seconds), waited_s=draw(seconds),
+             ran_s=draw(seconds))
+        for where, item in placed if where == "out"
+    ]  # fmt: skip
+    again = [
+        replace(item, strikes=draw(st.integers(0, 2)), spoiled=draw(st.frozensets(names)), alone=draw(st.booleans()),
+                due_s=draw(st.sampled_from([0.0, 200.0])))
+        for where, item in placed if where == "again"
+    ]  # fmt: skip
+    devices = []
+    for name in draw(st.lists(names, unique=True)):
+        held = tuple(each.id for each in out if each.device == name and draw(st.booleans()))
+        devices.append(
+            device(name, draw(st.integers(1, 3)), held=held, running=held[: draw(st.integers(0, 2))],
+                   draining=draw(st.integers(0, 5)) == 0, versions={"gurukul": draw(st.sampled_from("1112"))})
+        )  # fmt: skip
+    return view(
+        devices, [item for where, item in placed if where == "waiting"], again, out, looked=draw(st.booleans()),
+        holders=draw(st.dictionaries(st.sampled_from("ABC"), names)),
+        reserved=draw(st.dictionaries(names, st.sampled_from(["r", "another"]), max_size=2)),
+    )  # fmt: skip
+
+
+@examples(150)
+@given(found=views())
+def test_no_device_gets_more_than_slots_and_one(found: View) -> None:
+    """Whatever is out, a device that is sent something has at most one attempt more than it has slots afterwards."""
+    out = Counter(each.device for each in found.sent)
+    for _, name in sends(found):
+        out[name] += 1
+        assert out[name] <= found.present[name].device.slots + 1
+
+
+@examples(150)
+@given(found=views())
+def test_work_is_sent_once_and_only_to_devices_that_may_get_it(found: View) -> None:
+    """Nothing is sent twice or while it is out; no device that drains, differs in versions or is reserved gets any."""
+    keys = [item.key for item, _ in sends(found)]
+    assert len(set(keys)) == len(keys)
+    assert not set(keys) & {each.item.key for each in found.sent}
+    for item, name in sends(found):
+        presence = found.present[name]
+        assert not presence.draining and presence.versions == found.versions
+        assert found.reserved.get(name, found.run_id) == found.run_id
+        assert item.due_s <= found.now_s
+        assert not any(each.item.alone for each in found.sent if each.device == name)
+
+
+@examples(150)
+@given(found=views(retries=False))
+def test_no_reserve_while_another_has_a_free_slot(found: View) -> None:
+    """A device gets more than its slots only when no usable device has a free slot; free slots are always filled."""
+    out = Counter(each.device for each in found.sent)
+    slots = {name: presence.device.slots for name, presence in usable(found).items()}
+    waiting = sum(map(len, found.waiting.values()))
+    free = sum(max(count - out[name], 0) for name, count in slots.items())
+    planned = sends(found)
+    assert len(planned) >= min(free, waiting)
+    for _, name in planned:
+        out[name] += 1
+        if out[name] > slots[name]:
+            assert all(out[each] >= count for each, count in slots.items())
+
+
+@examples(150)
+@given(found=views())
+def test_the_policy_is_a_function_of_its_view(found: View) -> None:
+    """The same view gives the same actions, in whatever order the devices came, and is not changed."""
+    before = (dict(found.waiting), list(found.again), dict(found.holders))
+    actions = policy(found)
+    shuffled = replace(found, present=dict(reversed(list(found.present.items()))))
+    assert policy(found) == actions == policy(shuffled)
+    assert (dict(found.waiting), list(found.again), dict(found.holders)) == before
+
+
+@examples(150)
+@given(found=views())
+def test_attempts_are_judged_once_per_look_and_for_a_reason(found: View) -> None:
+    """Between looks work is only sent. An attempt is recalled or failed at most once, and only for a stated reason."""
+    actions = [each for each in policy(found) if not isinstance(each, Send)]
+    assert found.looked or not actions
+    judgements = [each for each in actions if isinstance(each, Recall | Fail)]
+    assert len({each.sent.id for each in judgements}) == len(judgements)
+    out = Counter(each.device for each in found.sent)
+    for each in judgements:
+        presence = found.present.get(each.sent.device)
+        if isinstance(each, Fail):
+            assert presence is not None and each.sent.id in presence.running and each.sent.ran_s > 10.0
+        elif each.why is Why.LOST:
+            assert presence is None or each.sent.missed_s > UNHELD_S
+        elif each.why is Why.DRAINING:
+            assert presence is not None and presence.draining and each.sent.id not in presence.running
+        elif each.why is Why.NOT_BEGUN:
+            assert presence is not None and not presence.running and each.sent.waited_s > UNTAKEN_S
+        else:
+            assert not found.waiting and not found.again and not each.sent.item.alone
+            assert each.sent.waited_s > STEAL_AFTER_S
+            assert any(out[name] < presence.device.slots for name, presence in usable(found).items())
+    if not judgements:
+        assert all(each.device in found.present for each in found.sent if found.looked)
+
+
+@pytest.mark.parametrize(("slots", "pieces"), [((1, 1), 2), ((2, 3), 5), ((4, 1), 6), ((1, 4), 5), ((1, 2, 4), 7)])
+def test_slots_of_unlike_devices_are_filled_before_reserves(slots: tuple[int, ...], pieces: int) -> None:
+    """However few pieces there are and however unlike the devices, each free slot gets one first."""
+    devices = [device(f"d{number}", count) for number, count in enumerate(slots)]
+    out = Counter(name for _, name in sends(view(devices, [piece("A", number) for number in range(pieces)])))
+    assert sum(min(out[f"d{number}"], count) for number, count in enumerate(slots)) == min(pieces, sum(slots))
