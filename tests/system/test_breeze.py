@@ -1,4 +1,4 @@
-"""Breeze through the whole program, killed and refused: real orchestrator and workers, a server on loopback."""
+"""Breeze through the whole program, killed and refused: real orchestrator and workers, a local server."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Without settings of the project, but for those that point to the fake server."""
+    """The environment without the project's settings, except those that point to the fake server."""
     return clean_environment() | {name: value for name, value in os.environ.items() if "BREEZE" in name}
 
 
@@ -42,10 +42,10 @@ def ingest(cwd: Path, *arguments: str, code: int = 0) -> str:
         command(*arguments), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=240
     )
     assert result.returncode == code, result.stdout + result.stderr
-    said = result.stdout + result.stderr
-    for name, content in [*tree(cwd).items(), ("the screen", said.encode())]:
+    output = result.stdout + result.stderr
+    for name, content in [*tree(cwd).items(), ("the screen", output.encode())]:
         assert not [secret for secret in SECRETS if secret.encode() in content], name
-    return said
+    return output
 
 
 def asked_from(server: FakeBreeze) -> list[tuple[str, str]]:
@@ -53,7 +53,7 @@ def asked_from(server: FakeBreeze) -> list[tuple[str, str]]:
 
 
 def test_a_dead_token_writes_nothing(server: FakeBreeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session of yesterday ends the command with one line, before any candle is asked for or file written."""
+    """With an expired session the command ends with one line, before any request for candles and any file."""
     monkeypatch.setenv("BREEZE_SESSION_TOKEN", "of yesterday")
     (line,) = ingest(tmp_path, "--symbols", "INFY", "--start-date", "2023-12-01", code=2).splitlines()
     assert "session" in line
@@ -61,7 +61,7 @@ def test_a_dead_token_writes_nothing(server: FakeBreeze, tmp_path: Path, monkeyp
 
 
 def test_a_killed_fetch_asks_for_nothing_twice(server: FakeBreeze, tmp_path: Path) -> None:
-    """After a SIGKILL the chunks that had been stored are not asked for again, and none is kept in the end."""
+    """After a SIGKILL stored chunks are not requested again, and none is left after the next ingestion."""
     whole = server.rows
 
     def slowly(asked: dict[str, str]) -> Any:

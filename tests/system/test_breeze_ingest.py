@@ -1,4 +1,4 @@
-"""Breeze as a user has it: what is stored of what it sends, what comes of what it does not, and a run on its bars."""
+"""Breeze from the command line: stored bars, findings on missing ones, and a run on its bars."""
 
 import json
 import os
@@ -38,7 +38,7 @@ Candles = dict[int, dict[str, Any]]
 
 
 class Market:
-    """What the fake Breeze has: a random walk a symbol over NSE's sessions, none of M&M."""
+    """The fake Breeze's candles: a random walk per symbol over NSE's sessions, none of M&M."""
 
     def __init__(self) -> None:
         sessions = open_calendar("NSE").sessions(date(2020, 1, 1), date(2024, 6, 30)).tolist()
@@ -82,20 +82,20 @@ def server(market: Market, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBree
 
 
 def orchestrator(cwd: Path, *arguments: str, code: int = 0) -> str:
-    """Run it to its end, temporary files under `cwd` too; what was said holds no secret, and nor does a file."""
+    """Run it to its end, with temporary files under `cwd`; no output and no file holds a secret."""
     (cwd / "tmp").mkdir(exist_ok=True)
     breeze = {name: value for name, value in os.environ.items() if "BREEZE" in name}
     result = subprocess.run(
         [sys.executable, "-m", "orchestrator", *arguments], cwd=cwd, capture_output=True, text=True, timeout=240,
         env=clean_environment() | breeze | {"TMPDIR": str(cwd / "tmp")},
     )  # fmt: skip
-    said = result.stdout + result.stderr
-    assert result.returncode == code, said
-    assert "Traceback" not in said
-    refuse_secrets(said.encode())
+    output = result.stdout + result.stderr
+    assert result.returncode == code, output
+    assert "Traceback" not in output
+    refuse_secrets(output.encode())
     assert look_at_all_files(cwd) or code == 2
     assert not list((cwd / "tmp").iterdir())
-    return said
+    return output
 
 
 def refuse_secrets(content: bytes) -> None:
@@ -120,7 +120,7 @@ def table_in(cwd: Path) -> CoverageTable:
 
 
 def stored(cwd: Path, symbol: str) -> dict[int, list[float]]:
-    """What is stored of a symbol: a row a session."""
+    """Stored bars of a symbol: one row per session."""
     found = store.read(BarsLayout.under(cwd / "data", "1day").bars(symbol))
     assert found is not None
     series = found[0]
@@ -129,19 +129,21 @@ def stored(cwd: Path, symbol: str) -> dict[int, list[float]]:
 
 
 def sent(candles: Candles, last: date) -> dict[int, list[float]]:
-    """What the server has of a symbol, in the same form."""
+    """The server's bars of a symbol, in the same form."""
     wanted = range(day_number(FIRST), day_number(last) + 1)
     return {day: [float(row[name]) for name in COLUMNS] for day, row in candles.items() if day in wanted}
 
 
 def asked_of(server: FakeBreeze, code: str) -> list[tuple[str, str]]:
-    """The days that candles of a stock were asked for, request by request."""
+    """First and last day of each request for a stock's candles."""
     mine = [asked for asked in server.asked() if asked["stock_code"] == code]
     return [(asked["from_date"][:10], asked["to_date"][:10]) for asked in mine]
 
 
-def test_what_is_sent_is_stored_and_what_is_not_is_told(server: FakeBreeze, market: Market, tmp_path: Path) -> None:
-    """Stored bars are the server's; each symbol without has its own reason; what was fetched is not asked for again.
+def test_sent_bars_are_stored_and_missing_ones_have_a_reason(
+    server: FakeBreeze, market: Market, tmp_path: Path
+) -> None:
+    """Stored bars equal the server's; each symbol without bars has its reason; fetched chunks are not requested again.
 
     Then --incremental asks for a hole, for new days and the last stored session, and names a bar that has changed.
     No secret gets anywhere meanwhile, although the server's replies are full of them.
@@ -162,7 +164,7 @@ def test_what_is_sent_is_stored_and_what_is_not_is_told(server: FakeBreeze, mark
     hole = infy.pop(day_number(HOLE))
     market.candles["TCS"][day_number(date(2021, 3, 3))]["close"] = echo
     server.trouble = trouble
-    said = ingest(tmp_path, "RELIANCE,INFY,M&M,SBIN,TCS,NOPE", LAST, code=3)
+    output = ingest(tmp_path, "RELIANCE,INFY,M&M,SBIN,TCS,NOPE", LAST, code=3)
     table = table_in(tmp_path)
     assert {name: (row.source, row.verdict) for name, row in table.symbols.items()} == {
         "RELIANCE": ("breeze", Verdict.OK),
@@ -180,7 +182,7 @@ def test_what_is_sent_is_stored_and_what_is_not_is_told(server: FakeBreeze, mark
     (unread,) = table.rejected["SBIN"].findings
     for words in ("failed (transient): given up after 3 times", "status 503", "the server asks to wait 301 s"):
         assert words in unread.detail
-    assert "1 of 6 symbols failed, more than --max-failure-rate 0.15 allows" in said
+    assert "1 of 6 symbols failed, more than --max-failure-rate 0.15 allows" in output
     assert len(files_under_way) == len(server.asked()) and min(files_under_way) > 3
 
     server.trouble = lambda asked: None
@@ -188,13 +190,13 @@ def test_what_is_sent_is_stored_and_what_is_not_is_told(server: FakeBreeze, mark
     infy[day_number(HOLE)] = hole
     infy[day_number(LAST)] |= {"close": infy[day_number(LAST)]["low"]}
     whole = tree(tmp_path / "data")["bars/1day/RELIANCE.parquet"]
-    said = ingest(tmp_path, "SBIN,INFY", LATER, "--incremental")
+    output = ingest(tmp_path, "SBIN,INFY", LATER, "--incremental")
     assert asked_of(server, "STABAN") == [(SECOND_CHUNK, f"{LATER}")], "the first chunk was fetched before"
     assert asked_of(server, "INFTEC") == [(f"{HOLE}", f"{HOLE}"), (f"{LAST}", f"{LATER}")]
     table = table_in(tmp_path)
     assert stored(tmp_path, "INFY") == sent(infy, LATER) and stored(tmp_path, "SBIN")
     assert [finding.check for finding in table.symbols["INFY"].findings] == [Check.CHANGED_BAR]
-    assert "changed_bar" in said and f"{LAST} close" in said
+    assert "changed_bar" in output and f"{LAST} close" in output
     assert set(table.symbols) == {"RELIANCE", "INFY", "SBIN"}
     assert tree(tmp_path / "data")["bars/1day/RELIANCE.parquet"] == whole
     assert not list(tmp_path.rglob(".fetched/*"))
@@ -217,8 +219,8 @@ def test_a_run_trains_on_fetched_bars(
     assert "BREEZE_API_KEY and BREEZE_API_SECRET and BREEZE_SESSION_TOKEN not found" in line
     assert not tree(tmp_path) and not server.requests
 
-    said = orchestrator(tmp_path, *arguments, "--secrets-file", f"{secrets}", "--run-id", "fetched")
-    assert "M&M is left out: no_bars" in said and "nothing trained for M&M: 2 no_data" in said
+    output = orchestrator(tmp_path, *arguments, "--secrets-file", f"{secrets}", "--run-id", "fetched")
+    assert "M&M is left out: no_bars" in output and "nothing trained for M&M: 2 no_data" in output
     ((first, last),) = asked_of(server, "RELIND")
     assert first < "2022-09-01" and last > "2024-01-01"
     table = table_in(tmp_path)
@@ -230,7 +232,7 @@ def test_a_run_trains_on_fetched_bars(
 
 
 def test_limits_are_waited_out_or_not_at_all(server: FakeBreeze, tmp_path: Path) -> None:
-    """Breeze's limit a minute is outlasted by the waits for one request; nobody waits for its limit a day to end."""
+    """The waits for one request are longer than Breeze's limit per minute; its limit per day is not waited for."""
     slept: list[float] = []
     limited = in_body(5, "Limit exceed: API call per minute:Try after some time", http=401)
     server.faults[fake.HISTORY].extend([limited] * (TRIES - 1))

@@ -1,4 +1,4 @@
-"""`orchestrator ingest` as a person uses it: real workers, real files, real kills."""
+"""`orchestrator ingest` from the command line: real workers, real files, real kills."""
 
 import json
 import os
@@ -51,14 +51,14 @@ def parquets(cwd: Path) -> dict[str, bytes]:
 
 
 def staged(cwd: Path) -> set[Path]:
-    """Bars that an ingestion has laid ready."""
+    """Bars that an ingestion has staged."""
     return set(bars_of(cwd).folder.glob(".staged-ingest*/*.parquet"))
 
 
 def test_ingest_and_run_share_one_path(
     bars: Path, two_device_run: Finished, fleet: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """`ingest` stores the bytes that `run` does; a run with --skip-fetch then trains on them, no source read."""
+    """`ingest` stores the same bytes as `run`; a run with --skip-fetch trains on them without reading a source."""
     result = command("ingest", "--source", f"csv:{bars}", "--json", *fleet, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     table = table_in(tmp_path)
@@ -92,7 +92,7 @@ def broken(folder: Path, lines: list[str]) -> Path:
 def test_a_broken_file_is_named_and_nothing_written(
     fleet: tuple[str, ...], tmp_path: Path, lines: list[str], words: list[str]
 ) -> None:
-    """--validate-only says file, line and what is wrong, of the bad symbol alone, and leaves no file."""
+    """--validate-only prints file, line and fault of the bad symbol only, and writes no file."""
     folder = broken(tmp_path / "bars", lines)
     before = tree(tmp_path)
     result = command("ingest", "--source", f"csv:{folder}", "--validate-only", "--json", *fleet, cwd=tmp_path)
@@ -100,12 +100,12 @@ def test_a_broken_file_is_named_and_nothing_written(
     assert tree(tmp_path) == before
     table = CoverageTable.model_validate_json(result.stdout.splitlines()[-1])
     assert (set(table.symbols), set(table.rejected)) == ({"GOOD"}, {"BAD"})
-    said = "\n".join(line for line in result.stderr.splitlines() if line.startswith("reject"))
-    assert all(word in said for word in words), said
+    output = "\n".join(line for line in result.stderr.splitlines() if line.startswith("reject"))
+    assert all(word in output for word in words), output
 
 
 def test_a_run_goes_on_without_a_rejected_symbol(fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """The bad symbol's windows are skipped as rejected_data, with file and line; the others are trained."""
+    """The bad symbol's windows are skipped as rejected_data, with file and line; other windows are trained."""
     folder = broken(tmp_path / "bars", [GOOD[0], "2024-01-02,10,11,9,-1,5"])
     run = finished_run(tmp_path, "--source", f"csv:{folder}", *SPAN, *fleet)
     assert run.summary["skip_reasons"][SkipReason.REJECTED_DATA] > 0
@@ -119,7 +119,7 @@ def test_a_run_goes_on_without_a_rejected_symbol(fleet: tuple[str, ...], tmp_pat
 
 
 def test_symbols_with_one_anothers_bars_are_rejected(fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """One file under two names: neither is stored for training, each names the other."""
+    """One series under two names: neither is stored, and each finding names the other."""
     folder = write_bars(tmp_path / "bars", ("ONE", "TWO"))
     (folder / "COPY").mkdir()
     (folder / "COPY" / "1day").symlink_to(folder / "ONE" / "1day")
@@ -133,7 +133,7 @@ def test_symbols_with_one_anothers_bars_are_rejected(fleet: tuple[str, ...], tmp
 
 
 def test_nothing_that_may_reach_a_model_is_a_failure(fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """With every symbol rejected `ingest` and `run` end with 3 and say of the first why."""
+    """If every symbol is rejected, `ingest` and `run` exit with 3 and give the first symbol's reason."""
     folder = tmp_path / "bars"
     folder.mkdir()
     (folder / "BAD.csv").write_text(f"{HEADER}\n2024-01-01,10,11,9,x,5\n")
@@ -168,7 +168,7 @@ def test_a_rejected_symbol_leaves_the_table_when_it_is_fixed(fleet: tuple[str, .
 
 
 def test_a_killed_ingestion_leaves_old_bars_or_new(fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """Killed or interrupted, an ingestion leaves the whole old store, table and all; once more, and it is new."""
+    """An ingestion that is killed or interrupted leaves the complete old store; the next one replaces it."""
     symbols = tuple(f"S{number:02}" for number in range(24))
     old, new, cwd = tmp_path / "old", tmp_path / "new", tmp_path / "cwd"
     write_bars(old, symbols)
@@ -200,7 +200,7 @@ def test_a_killed_ingestion_leaves_old_bars_or_new(fleet: tuple[str, ...], tmp_p
 
 
 def test_what_is_too_short_to_train_is_said(fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """Good bars that are too few for one window are stored, and named with what a window needs."""
+    """Good bars that are too few for a window are stored, and the output states what a window needs."""
     folder = write_bars(tmp_path / "bars", ("NEW",), last=date(2022, 9, 30))
     result = command("ingest", "--source", f"csv:{folder}", "--validate-only", *fleet, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -208,7 +208,7 @@ def test_what_is_too_short_to_train_is_said(fleet: tuple[str, ...], tmp_path: Pa
 
 
 def test_a_damaged_table_is_named_before_any_work(bars: Path, fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """A coverage.json that cannot be read ends `ingest` and a run on stored bars with its name and what to do."""
+    """If coverage.json cannot be read, `ingest` and a run on stored bars exit with its name and the next step."""
     path = bars_of(tmp_path).coverage
     path.parent.mkdir(parents=True)
     path.write_text('{"symbols": {"M&M": {}}}')
@@ -222,7 +222,7 @@ def test_a_damaged_table_is_named_before_any_work(bars: Path, fleet: tuple[str, 
 
 
 def test_a_vendor_that_slips_another_symbols_bars_in_spoils_nothing(fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """Rejected twins leave the stored bars of both, so that the next night's increment is added to good ones."""
+    """Rejected duplicates keep the stored bars of both, so the next increment is added to good bars."""
     bars = write_bars(tmp_path / "bars", ("ONE", "TWO"))
     one, two = (bars / name / "1day" / "bars.csv" for name in ("ONE", "TWO"))
     whole = one.read_text()

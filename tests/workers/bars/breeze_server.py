@@ -1,4 +1,4 @@
-"""A server on loopback that answers as Breeze does: its shapes, its cap of 1,000 candles, and its ways to fail."""
+"""A local server that replies as Breeze does: its formats, its limit of 1,000 candles, and its failures."""
 
 import base64
 import io
@@ -50,9 +50,9 @@ Candle = dict[str, Any]
 
 
 class FakeBreeze:
-    """`faults[ENDPOINT]` are used up one a request, before good answers; `requests` are all that came, in order.
+    """`faults[ENDPOINT]` are sent first, one per request; `requests` are all requests in order.
 
-    `trouble` says of each request for candles whether it fails; `codes` is what the security master lists.
+    `trouble` returns the fault of a request for candles, if any; `codes` is the content of the security master.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class FakeBreeze:
         return [parameters for name, parameters in self.requests if name == endpoint]
 
     def candles(self, asked: dict[str, str]) -> list[Candle]:
-        """Candles of weekdays from 09:15, as rising numbers; the first `CAP` of what was asked for."""
+        """Candles of weekdays from 09:15, as rising numbers; the first `CAP` of the requested ones."""
         start, end = (datetime.fromisoformat(asked[name].removesuffix(".000Z")) for name in ("from_date", "to_date"))
         step = MINUTES[asked["interval"]]
         found = []
@@ -98,7 +98,7 @@ class FakeBreeze:
         return found[:CAP]
 
     def answer(self, handler: Handler, endpoint: str, parameters: dict[str, str]) -> None:
-        """Record a request and answer it: with the next fault, or well."""
+        """Record a request and send the next fault, or a good reply."""
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         self.requests.append((endpoint, parameters))
         if self.faults[endpoint]:
@@ -120,7 +120,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone away is part of these tests."""
+        """Ignore clients that disconnect, which is part of these tests."""
 
 
 def _handler(fake: FakeBreeze) -> type[Handler]:
@@ -136,7 +136,7 @@ def _handler(fake: FakeBreeze) -> type[Handler]:
 
 
 def candle(moment: datetime, **changed: Any) -> Candle:
-    """One candle as Breeze writes it, its prices decided by its time."""
+    """One candle in Breeze's format; its prices depend on its time."""
     price = 100 + moment.hour + moment.minute / 100
     return {
         "close": price + 0.05,
@@ -183,13 +183,13 @@ def send_json(handler: Handler, body: Any, status: int = 200, headers: dict[str,
 
 
 def html(status: int, text: str = "<html><h1>out of order</h1></html>", **headers: str) -> Fault:
-    """A page for people, as a proxy sends it."""
+    """An HTML page, as a proxy sends it."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda fake, handler: send(handler, status, text.encode(), headers=named)
 
 
 def in_body(status: int, error: str, http: int = 200) -> Fault:
-    """A failure that only the body tells of."""
+    """A failure that is only in the body."""
     return lambda fake, handler: send_json(handler, failed(status, error), http)
 
 
@@ -202,7 +202,7 @@ def broken_json(fake: FakeBreeze, handler: Handler) -> None:
 
 
 def cut_short(fake: FakeBreeze, handler: Handler) -> None:
-    """Less than the header promised."""
+    """A body shorter than its Content-Length."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
@@ -210,12 +210,12 @@ def cut_short(fake: FakeBreeze, handler: Handler) -> None:
 
 
 def slow(fake: FakeBreeze, handler: Handler) -> None:
-    """Nothing until long after any limit."""
+    """No reply until long after every limit."""
     fake.stopped.wait(30)
 
 
 def dripping(fake: FakeBreeze, handler: Handler) -> None:
-    """A byte now and then, so that no single read takes long."""
+    """One byte at a time, so that no single read takes long."""
     handler.send_response(200)
     handler.send_header("Content-Length", "100000")
     handler.end_headers()
@@ -225,14 +225,14 @@ def dripping(fake: FakeBreeze, handler: Handler) -> None:
 
 
 def reset(fake: FakeBreeze, handler: Handler) -> None:
-    """The connection torn down in the middle."""
+    """A connection reset in the middle."""
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.connection.close()
 
 
 @contextmanager
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBreeze]:
-    """A fake Breeze, an environment that points to it with good credentials, and nobody logged in."""
+    """A fake Breeze, and an environment with its address and good credentials; no session is open."""
     settings = {"BREEZE_API_KEY": API_KEY, "BREEZE_API_SECRET": API_SECRET, "BREEZE_SESSION_TOKEN": SESSION_TOKEN}
     with FakeBreeze() as server:
         for name, value in {**settings, URL_ENV: server.url, "NO_PROXY": "127.0.0.1"}.items():
@@ -242,7 +242,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBreeze]:
 
 
 def source(chunks: Path, *spans: tuple[date, date], interval: Interval = "1minute", **more: Any) -> breeze.Breeze:
-    """A source of the first week of 2024, or of other spans, that never really sleeps."""
+    """A source of the first week of 2024, or of other spans, that does not sleep."""
     days = spans or [(date(2024, 1, 1), date(2024, 1, 7))]
     acquire = more.get("acquire", lambda: None)
     request = SourceRequest("", interval, "Asia/Kolkata", days, chunks, acquire)

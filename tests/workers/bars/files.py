@@ -1,4 +1,4 @@
-"""Files of bars for the tests: five good minutes, and every way in which people write them down."""
+"""Files of bars for the tests: five good minutes in every form that files have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def table(bars: CleanBars) -> pa.Table:
 
 
 def good_table(kept: Sequence[int] = range(5)) -> pa.Table:
-    """The stored form of the good rows, or some of them, made without any file."""
+    """The stored form of the good rows, or some of them, made without a file."""
     times = np.array([TIMES[row].timestamp() * 1e6 for row in kept], dtype=np.int64)
     numbers = np.array([VALUES[row] for row in kept], dtype=np.float64).T
     values = dict(zip(COLUMNS, numbers, strict=True))
@@ -88,7 +88,7 @@ def good_table(kept: Sequence[int] = range(5)) -> pa.Table:
 
 
 def only(bars: CleanBars, check: Check, verdict: Verdict = Verdict.REJECT) -> Finding:
-    """The one finding of bars, which must be of `check`."""
+    """The only finding of bars, which must be of `check`."""
     (finding,) = bars.findings
     assert (finding.check, finding.verdict) == (check, verdict)
     return finding
@@ -107,7 +107,7 @@ class Style:
     last_end: bool = True
 
     def write(self, path: Path, lines: Sequence[Row], blanks: Sequence[int]) -> list[int]:
-        """Write the rows, an empty line before each of `blanks`; the line in the file on which each row begins."""
+        """Write the rows, with an empty line before each of `blanks`; return the line on which each row begins."""
         header = [name.title() if self.capitals else name for name in HEADER]
         out, starts, line = [self._line([*header, *(["Note"] if self.note is not None else [])])], [], 2
         for number, cells in enumerate(lines):

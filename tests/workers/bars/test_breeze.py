@@ -1,4 +1,4 @@
-"""Breeze over real HTTP and chunks below the cap, resumable, and every row accounted for."""
+"""Breeze over real HTTP: chunks below the limit per reply, resuming, and a result or finding for every row."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -50,7 +50,7 @@ def requested(server: FakeBreeze) -> list[tuple[str, str]]:
 @examples(200)
 @given(spans=spans, interval=st.sampled_from(list(INTERVAL_MINUTES)))
 def test_chunks_tile_the_spans(spans: list[tuple[date, date]], interval: Interval) -> None:
-    """Every day of every span is asked for once, and no chunk can hold as many candles as a reply may."""
+    """Every day of every span is requested once, and no chunk can fill a reply."""
     chunks = tile(spans, days_per_chunk(interval))
     asked = [chunk.first + timedelta(days=i) for chunk in chunks for i in range(chunk.days)]
     wanted = {first + timedelta(days=i) for first, last in spans for i in range((last - first).days + 1)}
@@ -73,13 +73,13 @@ def test_halves_are_a_chunk(first: date, length: int) -> None:
 
 
 def test_close_spans_share_a_request() -> None:
-    """Days missing here and there cost one request where a chunk can hold them all."""
+    """Scattered missing days cost one request if a chunk can span them."""
     holes = [(date(2024, 1, day), date(2024, 1, day)) for day in (2, 5, 9, 30)]
     assert [(chunk.first.day, chunk.last.day) for chunk in tile(holes, 12)] == [(2, 9), (30, 30)]
 
 
 def test_read(server: FakeBreeze, tmp_path: Path) -> None:
-    """All candles come, in order, as UTC microseconds of their local time, with their prices and volume."""
+    """All candles are returned in order, as UTC microseconds of their local time, with prices and volume."""
     turns: list[int] = []
     bars = source(tmp_path, acquire=lambda: turns.append(1)).read("RELIANCE")
     assert (len(bars), bars.findings, bars.adjusted) == (5 * 375, [], False)
@@ -92,7 +92,7 @@ def test_read(server: FakeBreeze, tmp_path: Path) -> None:
 
 
 def test_requests_are_as_breeze_wants_them(server: FakeBreeze, tmp_path: Path) -> None:
-    """Local time with a Z, ISEC's code, the exchange and the product; the login is made once for all symbols."""
+    """Requests have local time with a Z, ISEC's code, exchange and product; one login serves all symbols."""
     for symbol in ("RELIANCE", "M&M"):
         source(tmp_path / symbol, (TUESDAY, WEDNESDAY), interval="5minute").read(symbol)
     assert server.asked()[0] == {
@@ -109,7 +109,7 @@ def test_requests_are_as_breeze_wants_them(server: FakeBreeze, tmp_path: Path) -
 
 @pytest.mark.parametrize("interval", list(INTERVAL_MINUTES))
 def test_every_interval_is_complete(interval: Interval, server: FakeBreeze, tmp_path: Path) -> None:
-    """A span comes whole at every interval, although a reply has at most 1,000 candles."""
+    """A span is complete at every interval, although replies have at most 1,000 candles."""
     length = days_per_chunk(interval) * 5 // 2
     first = date(2015, 1, 1)
     span = (first, first + timedelta(days=length - 1))
@@ -119,7 +119,7 @@ def test_every_interval_is_complete(interval: Interval, server: FakeBreeze, tmp_
 
 
 def test_full_reply_is_split(server: FakeBreeze, tmp_path: Path) -> None:
-    """A reply of 1,000 candles lacks what came after, so its two halves are asked for instead."""
+    """A reply of 1,000 candles may be cut off, so its two halves are requested."""
     server.session_minutes = 700
     bars = source(tmp_path, (MONDAY, TUESDAY)).read("RELIANCE")
     assert len(bars) == len(set(bars.timestamp.tolist())) == 2 * 700
@@ -128,7 +128,7 @@ def test_full_reply_is_split(server: FakeBreeze, tmp_path: Path) -> None:
 
 
 def test_full_day_is_an_error(server: FakeBreeze, tmp_path: Path) -> None:
-    """A day that cannot be asked for in parts is not taken for whole."""
+    """A full reply for a single day, which cannot be halved, is an error."""
     server.rows = lambda asked: [candle(datetime(2024, 1, 1, 9, 15))] * 1000
     with pytest.raises(DataError, match=r"1000 1minute candles of RELIANCE for 2024-01-01 alone"):
         source(tmp_path, (MONDAY, TUESDAY)).read("RELIANCE")
@@ -136,7 +136,7 @@ def test_full_day_is_an_error(server: FakeBreeze, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("minutes", "turn"), [(375, 1), (375, 3), (700, 2), (700, 3), (700, 6)])
 def test_killed_and_taken_up(turn: int, minutes: int, server: FakeBreeze, tmp_path: Path) -> None:
-    """However early it is killed, and even among the parts of a full reply, nothing is asked for twice."""
+    """After a kill at any request, also between the halves of a full reply, nothing is requested twice."""
     server.session_minutes = minutes
     whole = source(tmp_path / "other", WORKDAYS).read("RELIANCE")
     once = requested(server)
@@ -158,7 +158,7 @@ def test_killed_and_taken_up(turn: int, minutes: int, server: FakeBreeze, tmp_pa
 
 
 def test_damaged_chunk_is_fetched_again(server: FakeBreeze, tmp_path: Path) -> None:
-    """A chunk's file that cannot be read counts as not there."""
+    """A chunk whose file cannot be read is fetched again."""
     source(tmp_path, (MONDAY, TUESDAY)).read("RELIANCE")
     (file,) = tmp_path.iterdir()
     file.write_bytes(b"PAR1")
@@ -167,7 +167,7 @@ def test_damaged_chunk_is_fetched_again(server: FakeBreeze, tmp_path: Path) -> N
 
 
 def test_today_is_not_kept(server: FakeBreeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Days to come are not asked for, and a day that is not over is fetched again the next time."""
+    """Future days are not requested, and a day that is not over is fetched again the next time."""
     monkeypatch.setattr(breeze, "today", lambda timezone: WEDNESDAY)
     for _ in range(2):
         source(tmp_path, (MONDAY, date(2024, 6, 30))).read("RELIANCE")
@@ -175,7 +175,7 @@ def test_today_is_not_kept(server: FakeBreeze, tmp_path: Path, monkeypatch: pyte
 
 
 def test_missing_mapping(server: FakeBreeze, tmp_path: Path) -> None:
-    """A symbol that is no NSE code has an outcome of its own; ISEC's own codes do not pass for NSE's."""
+    """A symbol that is not an NSE code has its own finding; ISEC's codes are not accepted."""
     bars = source(tmp_path).read("INFTEC")
     (finding,) = bars.findings
     assert (len(bars), finding.check, finding.verdict) == (0, Check.MISSING_MAPPING, Verdict.REJECT)
@@ -184,7 +184,7 @@ def test_missing_mapping(server: FakeBreeze, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("success", [None, []])
 def test_no_data(success: Any, server: FakeBreeze, tmp_path: Path) -> None:
-    """A symbol without candles has no rows and says so; that was an answer, and is kept as one."""
+    """A symbol without candles has no rows and a finding; the empty reply is kept."""
     server.rows = lambda asked: success
     for _ in range(2):
         (finding,) = source(tmp_path).read("INFY").findings
@@ -193,13 +193,13 @@ def test_no_data(success: Any, server: FakeBreeze, tmp_path: Path) -> None:
 
 
 def test_no_day_asked_for(server: FakeBreeze, tmp_path: Path) -> None:
-    """Without a day to ask for there are no bars, and no request is made."""
+    """Without days there are no bars and no requests."""
     (finding,) = source(tmp_path, (TUESDAY, MONDAY)).read("INFY").findings
     assert finding.check is Check.NO_BARS and not server.requests
 
 
 def test_bad_rows_are_found(server: FakeBreeze, tmp_path: Path) -> None:
-    """Rows that cannot be read are left out and named, rows of other days are dropped, either name of time will do."""
+    """Unreadable rows are left out and named, rows of other days are ignored; both names of the time are read."""
     moments = [datetime(2024, 1, 1, 9, 15) + timedelta(minutes=i) for i in range(6)]
     good = candle(moments[0])
     bad = [candle(moments[1], close="abc"), candle(moments[2], volume=None), candle(moments[3], open=float("nan"))]
@@ -226,7 +226,7 @@ def test_symbols_and_check(server: FakeBreeze, tmp_path: Path) -> None:
 
 
 def test_wrong_settings_are_refused(monkeypatch: pytest.MonkeyPatch, server: FakeBreeze, tmp_path: Path) -> None:
-    """A time zone that is not the exchange's, and an address that is none, are named before anything is asked."""
+    """Another time zone than the exchange's and an invalid address are errors before any request."""
     with pytest.raises(RequestError, match="--timezone UTC: Breeze's times are Asia/Kolkata"):
         breeze.Breeze(SourceRequest("", "1day", "UTC"))
     monkeypatch.setenv(URL_ENV, "breeze.example:80")

@@ -1,4 +1,4 @@
-"""How Breeze fails, over real HTTP: every kind apart, retried with care, and no secret or litter left behind."""
+"""Failures of Breeze over real HTTP: kinds are distinguished, retries limited, and no file is left behind."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -78,7 +78,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBreeze]:
 def test_failures_are_kept_apart(
     endpoint: str, fault: Fault, kind: type[GurukulError], server: FakeBreeze, tmp_path: Path
 ) -> None:
-    """Each kind of failure has its class; only what may pass is tried again, by the source and by the fleet."""
+    """Each kind of failure has its class; the source and the fleet retry only what is temporary."""
     server.faults[endpoint].extend([fault] * 2 * TRIES)
     with pytest.raises(GurukulError) as caught:
         source(tmp_path, DAY).read("INFY")
@@ -90,8 +90,8 @@ def test_failures_are_kept_apart(
 
 
 @pytest.mark.parametrize("endpoint", [LOGIN, HISTORY, MASTER])
-def test_passing_failures_are_passed(endpoint: str, server: FakeBreeze, tmp_path: Path) -> None:
-    """What goes away within `TRIES` tries costs waits that may double, and nothing else; each try takes its turn."""
+def test_temporary_failures_are_retried(endpoint: str, server: FakeBreeze, tmp_path: Path) -> None:
+    """A failure that ends within `TRIES` tries costs only waits that may double; each try waits for its turn."""
     slept: list[float] = []
     turns: list[int] = []
     server.faults[endpoint].extend([html(503), broken_json, reset, html(429)][: TRIES - 1])
@@ -102,7 +102,7 @@ def test_passing_failures_are_passed(endpoint: str, server: FakeBreeze, tmp_path
 
 
 def test_retry_after_is_honoured(server: FakeBreeze, tmp_path: Path) -> None:
-    """A server that says how long to wait is believed, unless it says longer than a task may wait."""
+    """Retry-After is followed, unless it is longer than a task may wait."""
     slept: list[float] = []
     server.faults[HISTORY].extend([html(429, Retry_After="7"), html(503, Retry_After="60")])
     source(tmp_path, DAY, sleep=slept.append).read("INFY")
@@ -114,14 +114,14 @@ def test_retry_after_is_honoured(server: FakeBreeze, tmp_path: Path) -> None:
 
 
 def test_retry_after_forms() -> None:
-    """Seconds or a date; whatever else is there asks for nothing."""
+    """Retry-After is seconds or a date; any other text is 0."""
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     assert 90 < retry_after_s(soon) <= 100
     assert [retry_after_s(text) for text in ("2.5", "-3", "", "soon", "2024-01-01")] == [2.5, 0, 0, 0, 0]
 
 
 def test_redirects_are_not_followed(server: FakeBreeze, tmp_path: Path) -> None:
-    """The session goes to no other address, whatever a reply says."""
+    """The session is sent to no other address, also after a redirect."""
     server.faults[HISTORY].extend([html(307, Location="/elsewhere")] * TRIES)
     with pytest.raises(ServerError):
         source(tmp_path, DAY).read("INFY")
@@ -129,7 +129,7 @@ def test_redirects_are_not_followed(server: FakeBreeze, tmp_path: Path) -> None:
 
 
 def test_no_data_by_error_text(server: FakeBreeze, tmp_path: Path) -> None:
-    """An error that says that there is no data is an answer, not a failure."""
+    """An error text that means no data is an empty reply, not a failure."""
     server.faults[HISTORY].append(in_body(500, "No Data Found"))
     (finding,) = source(tmp_path, DAY).read("INFY").findings
     assert finding.check == "no_bars" and len(server.asked()) == 1
@@ -146,7 +146,7 @@ def test_new_login_after_a_refusal(server: FakeBreeze, tmp_path: Path) -> None:
 def test_check_fails_before_anything_is_written(
     server: FakeBreeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The preflight says in one line that a session is bad, or that Breeze is away."""
+    """The preflight fails with one line if the session is invalid or Breeze is not available."""
     monkeypatch.setenv(SESSION_TOKEN, "yesterday's")
     with pytest.raises(AuthError, match="renew BREEZE_SESSION_TOKEN") as caught:
         source(tmp_path).check(["INFY"])

@@ -68,7 +68,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBreeze]:
 
 
 def echoing(kind: str) -> Fault:
-    """A failure whose reply says every secret, in every form."""
+    """A failure whose reply contains every secret in every form."""
     row = {"datetime": ECHO, "open": ECHO, ECHO: 1}
     return {
         "error": in_body(500, ECHO),
@@ -88,32 +88,32 @@ def test_secrets_stay_secret(
     endpoint: str, kind: str, server: FakeBreeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """Whatever Breeze replies, no secret gets into an error, a traceback, a finding, a log, the output or a file."""
+    """For any reply, no secret is in an error, a traceback, a finding, a log, the output or a file."""
     monkeypatch.chdir(tmp_path)
     caplog.set_level(logging.DEBUG)
     server.faults[endpoint].extend([echoing(kind)] * TRIES)
     read = source(tmp_path / "chunks", DAY)
-    said: list[Any] = [vars(read), vars(read._client)]
+    shown: list[Any] = [vars(read), vars(read._client)]
     try:
-        said += read.read("INFY").findings
+        shown += read.read("INFY").findings
     except GurukulError as error:
         assert error.__cause__ is None and (error.__context__ is None or endpoint == MASTER)
-        said += [repr(error), *traceback.format_exception(error)]
+        shown += [repr(error), *traceback.format_exception(error)]
     outputs = capfd.readouterr()
-    said += [caplog.text, outputs.out, outputs.err, *(f"{p} {p.read_bytes()!r}" for p in tmp_path.rglob("*.parquet"))]
-    assert not any(form.lower() in str(said).lower() for form in FORMS)
+    shown += [caplog.text, outputs.out, outputs.err, *(f"{p} {p.read_bytes()!r}" for p in tmp_path.rglob("*.parquet"))]
+    assert not any(form.lower() in str(shown).lower() for form in FORMS)
     assert not outputs.out and {path.name for path in tmp_path.iterdir()} <= {"chunks"}
 
 
 def test_scrubber() -> None:
-    """Every form of a secret goes, longest first; without secrets nothing does."""
+    """Every form of a secret is replaced; without secrets text is unchanged."""
     scrub = Scrubber(PLANTED)
     assert not any(form in scrub(ECHO) for form in FORMS) and scrub("a good text") == "a good text"
     assert Scrubber([])("a good text") == "a good text"
 
 
 def test_credentials_come_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that was asked for counts first; it must be its owner's alone; what is missing is named, never quoted."""
+    """A secrets file has precedence and must be readable by its owner only; errors name values and never quote them."""
     file = tmp_path / "secrets"
     file.write_text(f"# mine\n\nexport BREEZE_API_KEY='k=1'\nBREEZE_API_SECRET = s\n{SESSION_TOKEN}=old\n")
     for name in (SESSION_TOKEN, API_SECRET, API_KEY):

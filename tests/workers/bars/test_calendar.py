@@ -1,4 +1,4 @@
-"""Exchange calendars: which days are sessions, what their hours are, and where knowledge ends."""
+"""Exchange calendars: sessions, their hours, and the range of days that is known."""
 
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -36,7 +36,7 @@ def days(calendar: Calendar, first: date, last: date) -> list[date]:
 
 
 def test_nse_has_its_special_sessions_and_xbom_lacks_them() -> None:
-    """NSE is XBOM and the sessions of weekends and Muhurat, each of which XBOM does not have."""
+    """NSE is XBOM plus weekend and Muhurat sessions, none of which is in XBOM."""
     nse, xbom = open_calendar("NSE"), open_calendar("XBOM")
     assert sorted(set(nse.days.tolist()) - set(xbom.days.tolist())) == [day_number(day) for day in NSE_SPECIAL_SESSIONS]
     assert set(xbom.days.tolist()) <= set(nse.days.tolist())
@@ -49,8 +49,8 @@ def test_nse_traded_a_known_week() -> None:
     ]
 
 
-def test_hours_of_special_sessions_are_not_claimed() -> None:
-    """A special session is a session, but has no hours to hold its minutes against."""
+def test_special_sessions_have_no_hours() -> None:
+    """A special session is a session of unknown hours."""
     nse = open_calendar("NSE")
     special = [day_number(day) for day in NSE_SPECIAL_SESSIONS]
     assert np.isin(special, nse.days).all()
@@ -74,7 +74,7 @@ def test_hours_are_the_exchanges(name: str, day: date, zone: str, hours: tuple[s
 
 
 def test_old_data_is_covered() -> None:
-    """A calendar reaches back as far as its holidays are on record, not just some twenty years."""
+    """A calendar begins where its recorded holidays begin, not twenty years ago."""
     assert open_calendar("NSE").first.year == 1997
     assert open_calendar("XNYS").first.year == 1970
 
@@ -82,8 +82,8 @@ def test_old_data_is_covered() -> None:
 @pytest.mark.parametrize("name", ["NSE", "XNYS", "24/7"])
 @given(st.tuples(DAYS, DAYS).map(sorted))
 @examples(30)
-def test_nothing_is_said_of_unknown_days(name: str, span: list[date]) -> None:
-    """Sessions lie within the days asked for and the days known, in order; asking for any others is no error."""
+def test_unknown_days_have_no_sessions(name: str, span: list[date]) -> None:
+    """Sessions are in order, within the requested and the known days; unknown days are not an error."""
     calendar, (first, last) = open_calendar(name), span
     found = days(calendar, first, last)
     assert found == sorted(set(found))
@@ -94,14 +94,14 @@ def test_nothing_is_said_of_unknown_days(name: str, span: list[date]) -> None:
 @given(DAYS)
 @examples(30)
 def test_day_numbers_are_numpys(day: date) -> None:
-    """A day's number is that of numpy, and leads back to the day."""
+    """A day's number is numpy's, and converts back to the day."""
     assert day_number(day) == int(np.datetime64(day, "D").astype(np.int64))
     assert day_of(day_number(day)) == day
 
 
 @pytest.mark.parametrize(("name", "hint"), [("nse", "NSE"), ("XNSY", "XNYS"), ("NYS", "NYSE"), ("?", "use NSE")])
-def test_an_unknown_calendar_is_answered_with_a_known_one(name: str, hint: str) -> None:
-    """The error names what was asked for and what may have been meant."""
+def test_the_error_for_an_unknown_calendar_suggests_a_known_one(name: str, hint: str) -> None:
+    """The error names the requested calendar and a similar name."""
     with pytest.raises(ValueError, match=hint) as error:
         open_calendar(name)
     assert repr(name) in str(error.value) and "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""However bars are ordered, repeated and spread over files, what is stored is the same; the rest is named."""
+"""Stored bars do not depend on the order, repetition and distribution of rows over files; other rows are named."""
 
 from pathlib import Path
 from unittest import mock
@@ -32,7 +32,7 @@ from workers.bars.clean import clean
 from workers.bars.raw_bars import RawBars
 from workers.bars.series import COLUMNS
 
-# How a file is written, which rows are in it, and before which of them a line is empty.
+# A file's style, its rows, and the rows with an empty line before them.
 Written = tuple[Style, list[int], list[int]]
 
 BAD_CELLS = ["abc", "", "NaN", "inf", "-inf", "-1", "1_0", "1,5", "1e999"]
@@ -40,11 +40,11 @@ BAD_CELLS = ["abc", "", "NaN", "inf", "-inf", "-1", "1_0", "1,5", "1e999"]
 
 @st.composite
 def written_down(draw: st.DrawFn) -> list[Written]:
-    """Files, each with a style, the good rows in it, any of them more than once, and where blank lines are."""
+    """Files: the style of each, its good rows (some repeated), and its blank lines."""
     order = draw(st.permutations([*range(5), *draw(st.lists(st.integers(0, 4), max_size=4))]))
     cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=3)))
     parts = [list(order[a:b]) for a, b in zip([0, *cuts], [*cuts, len(order)], strict=True)]
-    # Files of one style stand next to each other, as they do in real folders, or each has its own.
+    # All files have one style, as in most real folders, or each has its own.
     shared = draw(st.one_of(st.none(), STYLES))
     return [(shared or draw(STYLES), part, draw(st.lists(st.integers(0, 4), max_size=2))) for part in parts]
 
@@ -56,14 +56,14 @@ def written_down(draw: st.DrawFn) -> list[Written]:
     block=st.sampled_from([40, 150, 1 << 20]),
     cells=st.sampled_from([1, 1 << 20]),
 )
-def test_however_bars_are_written_down_they_are_stored_alike(
+def test_stored_bars_do_not_depend_on_how_they_are_written(
     tmp_path_factory: pytest.TempPathFactory,
     files: list[tuple[Style, list[int], list[int]]],
     form: str,
     block: int,
     cells: int,
 ) -> None:
-    """Order, repetition, files, column order, quotes, line ends, blank lines and block size leave the table.
+    """Order, repetition, files, column order, quotes, line ends, blank lines and block size do not change the table.
 
     Each bar is placed at the first of its rows, and only repetition and disorder are reported, by their numbers.
     """
@@ -109,7 +109,7 @@ def test_any_bad_cell_is_named_and_the_other_rows_are_kept(
     block: int,
     cells: int,
 ) -> None:
-    """Junk, nothing, NaN, infinity, a price of 0 and what is below 0 are named by file, line and column."""
+    """Text, an empty cell, NaN, infinity, a price of 0 and negative numbers are named by file, line and column."""
     if text == "0" and column == 5:
         text = "none"
     folder = tmp_path_factory.mktemp("bars", numbered=True)
@@ -131,8 +131,8 @@ def test_any_bad_cell_is_named_and_the_other_rows_are_kept(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_stamps_of_one_instant_are_stored_alike(form: str, tmp_path: Path) -> None:
-    """The same bars stamped with an offset, with none, or in UTC are stored alike, without a finding."""
+def test_all_forms_of_one_instant_are_stored_the_same(form: str, tmp_path: Path) -> None:
+    """Timestamps with an offset, without one and in UTC give the same stored bars, without a finding."""
     written(tmp_path, rows(form))
     bars = read(tmp_path)
     assert table(bars).equals(good_table())
@@ -140,7 +140,7 @@ def test_stamps_of_one_instant_are_stored_alike(form: str, tmp_path: Path) -> No
 
 
 def test_stored_bars_are_what_was_read(tmp_path: Path) -> None:
-    """Stored bars have UTC microseconds, the exchange's own day, and the file's numbers as they were."""
+    """Stored bars have UTC microseconds, the exchange's day, and exactly the file's numbers."""
     stored = table(read(written(tmp_path, rows()).parent))
     assert stored.column_names == ["timestamp", "session", *COLUMNS, "factor"]
     assert stored["timestamp"].type == pa.timestamp("us", tz="UTC")
@@ -158,7 +158,7 @@ def test_a_session_is_a_local_day(tmp_path: Path) -> None:
 
 
 def test_an_instant_repeated_in_another_offset_is_a_repetition(tmp_path: Path) -> None:
-    """Two stamps that look different but are one instant are a repetition all the same."""
+    """Two different timestamps of one instant are a repetition."""
     lines = rows("Z")
     path = written(tmp_path, [*lines[:3], rows("+05:30")[2], *lines[3:]])
     bars = read(tmp_path)
@@ -170,7 +170,7 @@ def test_an_instant_repeated_in_another_offset_is_a_repetition(tmp_path: Path) -
 
 @pytest.mark.parametrize("column", range(1, 6))
 def test_rows_that_disagree_about_an_instant_are_both_named(column: int, tmp_path: Path) -> None:
-    """Two rows of one instant with another price or volume reject the symbol, wherever the two are."""
+    """Two rows of one instant with different prices or volumes reject the symbol, wherever they are."""
     folder = tmp_path / SYMBOL / "1minute"
     other = rows()[2]
     other[column] = "100.125"
@@ -183,7 +183,7 @@ def test_rows_that_disagree_about_an_instant_are_both_named(column: int, tmp_pat
 
 
 def test_bars_out_of_order_are_sorted_and_named(tmp_path: Path) -> None:
-    """Rows that are not oldest first are put in order; the first that goes back in time is named, with its stamp."""
+    """Rows out of order are sorted; the first that goes back in time is named, with its timestamp."""
     lines = rows()
     path = written(tmp_path, [lines[0], lines[3], lines[1], lines[2], lines[4]])
     finding = only(read(tmp_path), Check.UNSORTED, Verdict.WARN)
@@ -192,7 +192,7 @@ def test_bars_out_of_order_are_sorted_and_named(tmp_path: Path) -> None:
 
 
 def test_files_that_overlap_are_out_of_order(tmp_path: Path) -> None:
-    """Files that are each in order, but not one after the other, are reported as out of order."""
+    """Files that are sorted, but overlap, are reported as out of order."""
     folder = tmp_path / SYMBOL / "1minute"
     write_csv(folder / "1.csv", rows()[::2])
     second = write_csv(folder / "2.csv", rows()[1::2])
@@ -202,7 +202,7 @@ def test_files_that_overlap_are_out_of_order(tmp_path: Path) -> None:
 
 
 def test_many_faults_are_one_finding_that_counts_them(tmp_path: Path) -> None:
-    """A check is reported once a symbol: all counted, the first ten named."""
+    """A check is reported once per symbol: all faults counted, the first ten named."""
     lines = [[f"2024-01-01 10:{minute:02}:00", "1", "1", "1", "abc", "1"] for minute in range(30)]
     path = written(tmp_path, [*rows(), *lines])
     finding = only(read(tmp_path), Check.BAD_CELL)
@@ -211,7 +211,7 @@ def test_many_faults_are_one_finding_that_counts_them(tmp_path: Path) -> None:
 
 
 def test_nothing_but_a_header_is_no_bars(tmp_path: Path) -> None:
-    """A file with a header and no rows rejects its symbol and is named."""
+    """A file with a header only rejects its symbol and is named."""
     path = written(tmp_path, [])
     bars = read(tmp_path)
     assert only(bars, Check.NO_BARS).where == str(path)

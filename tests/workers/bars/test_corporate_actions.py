@@ -1,4 +1,4 @@
-"""Corporate actions: what a file may say, and what it does to prices."""
+"""Corporate actions: the file's format, and the effect on prices."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_a_file_is_read_in_any_column_order_past_comments(tmp_path: Path) -> None:
-    """Case and order of the header are free, more columns may follow; actions come in order of their days."""
+    """The header may have any case, order and further columns; actions are sorted by day."""
     path = written(
         tmp_path,
         "\ufeff# from the exchange's circulars\n\nRatio, EX_DATE ,Symbol,Action,note\n"
@@ -49,12 +49,12 @@ def test_a_file_is_read_in_any_column_order_past_comments(tmp_path: Path) -> Non
 
 
 def test_a_header_alone_means_no_actions(tmp_path: Path) -> None:
-    """A file that lists nothing is no error."""
+    """A file without actions is not an error."""
     assert read_actions(written(tmp_path, "symbol,ex_date,action,ratio\n")) == {}
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected"),
     [
         ("../etc,2024-06-21,split,2:1", "'../etc'"),
         ("TCS,21-06-2024,split,2:1", "'21-06-2024' is not a date; write YYYY-MM-DD"),
@@ -70,16 +70,16 @@ def test_a_header_alone_means_no_actions(tmp_path: Path) -> None:
         ("TCS,2024-01-01,split,5:1", "actions.csv line 3 already has a split of TCS on that day"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, said: str) -> None:
+def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, expected: str) -> None:
     """The error is one line with the file, the line's number, the value and what is expected."""
     text = f"symbol,ex_date,action,ratio\n# good\nTCS,2024-01-01,split,2:1\n{line}\n"
     with pytest.raises(RequestError) as error:
         read_actions(written(tmp_path, text))
-    assert "actions.csv line 4" in str(error.value) and said in str(error.value) and "\n" not in str(error.value)
+    assert "actions.csv line 4" in str(error.value) and expected in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("symbol,date,action,ratio\n", "line 1: the header has no column ex_date"),
         ("symbol,ex_date,action,ratio,Ratio\n", "line 1: the header has more than one column ratio"),
@@ -87,15 +87,15 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str, said: st
         ("# nothing\n", "the header has no column symbol"),
     ],
 )
-def test_a_wrong_header_is_named(tmp_path: Path, text: str, said: str) -> None:
-    """Without the four columns nothing is guessed, and an empty file is not an empty list."""
-    with pytest.raises(RequestError, match=said) as error:
+def test_a_wrong_header_is_named(tmp_path: Path, text: str, expected: str) -> None:
+    """The four columns are required; an empty file is an error."""
+    with pytest.raises(RequestError, match=expected) as error:
         read_actions(written(tmp_path, text))
     assert "symbol,ex_date,action,ratio" in str(error.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """A missing file, and one that is not text, are errors of the request."""
+    """A missing file and a binary file are errors of the request."""
     with pytest.raises(RequestError, match=r"none\.csv cannot be read"):
         read_actions(tmp_path / "none.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
@@ -114,12 +114,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_factor_is_old_shares_over_new(kind: Kind, left: int, right: int, factor: float) -> None:
-    """A split of 5:1 makes five shares of one, a bonus of 1:2 three of two."""
+    """A split of 5:1 turns one share into five, a bonus of 1:2 two shares into three."""
     assert Action(DAY, kind, left, right).factor == pytest.approx(factor, rel=1e-15)
 
 
 def test_only_bars_before_the_ex_date_are_adjusted() -> None:
-    """The last bar before the ex-date is in old shares, the bar of the ex-date in new ones."""
+    """The last bar before the ex-date is adjusted, the bar of the ex-date is not."""
     session = np.array([day_number(DAY) + offset for offset in (-1, 0, 1)], dtype=np.int64)
     assert factors(session, [Action(DAY, "split", 2, 1)]).tolist() == [0.5, 1.0, 1.0]
 
@@ -127,7 +127,7 @@ def test_only_bars_before_the_ex_date_are_adjusted() -> None:
 @given(ACTIONS, st.integers(0, 80))
 @examples(60)
 def test_factor_is_the_product_of_all_later_actions(actions: list[Action], bars: int) -> None:
-    """In whatever order actions are listed, each bar has the factors of those whose ex-date is after its session."""
+    """A bar's factor is the product over actions with an ex-date after its session, in any order of actions."""
     series = daily_walk(bars)
     expected = [
         np.prod([action.factor for action in actions if day_number(action.ex_date) > session])
@@ -139,7 +139,7 @@ def test_factor_is_the_product_of_all_later_actions(actions: list[Action], bars:
 @given(ACTIONS)
 @examples(30)
 def test_adjusting_keeps_what_was_traded(actions: list[Action]) -> None:
-    """Price times volume of a bar stays, and so does the order of its prices; times and days are untouched."""
+    """Price times volume, the order of a bar's prices, times and days do not change."""
     series = daily_walk(60)
     now, factor = adjusted(series, actions)
     assert now.close * now.volume == pytest.approx(series.close * series.volume)
@@ -167,7 +167,7 @@ def test_adjusting_keeps_what_was_traded(actions: list[Action]) -> None:
     ],
 )
 def test_a_gap_is_explained_by_the_simplest_split(ratio: float, line: str | None) -> None:
-    """An open over the close before it, give or take a market move of 5 %, reads as the split of smallest numbers."""
+    """An open divided by the close before, within 5 % for the market's move, is explained by the simplest split."""
     assert explain(ratio) == line
 
 

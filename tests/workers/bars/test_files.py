@@ -1,4 +1,4 @@
-"""Bars from files: one form whatever the file's, and every fault named by file and line."""
+"""Bars from files: all forms are read to the same bars, and every fault is named by file and line."""
 
 import string
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
 
 
 def test_a_lone_carriage_return_ends_a_line(tmp_path: Path) -> None:
-    """Lines that end in a carriage return alone are lines, and are counted as such."""
+    """A carriage return alone ends a line, also for line numbers."""
     path = written(tmp_path, rows("Z"))
     header, *lines = path.read_text().splitlines()
     path.write_bytes(f"{header}\n{lines[0]}\r{lines[1]}\n\n{lines[2]}\n{lines[3]}\n{lines[4]}\n".encode())
@@ -77,13 +77,13 @@ def test_a_lone_carriage_return_ends_a_line(tmp_path: Path) -> None:
 
 
 def test_spaces_around_cells_do_not_matter(tmp_path: Path) -> None:
-    """Spaces before and after a stamp or a number are no part of it."""
+    """Spaces around timestamps and numbers are ignored."""
     written(tmp_path, [[f" {cell} " for cell in row] for row in rows("Z")])
     assert table(read(tmp_path)).equals(good_table())
 
 
 def test_notes_may_be_in_any_encoding(tmp_path: Path) -> None:
-    """Text that is not UTF-8 in a column that is not needed is no fault, also where each cell is looked at."""
+    """Text in another encoding in an unused column is not a fault, also when a block is read cell by cell."""
     lines = [[*row, "note"] for row in rows()]
     path = written(tmp_path, lines, [*HEADER, "note"])
     path.write_bytes(path.read_bytes().replace(b",1200,note", ",1200,nöte".encode("latin-1")))
@@ -112,7 +112,7 @@ def parquet_table(stamps: pa.Array, kind: pa.DataType | None = None) -> pa.Table
 
 @pytest.mark.parametrize("stamps", PARQUET_STAMPS)
 def test_parquet_is_read_as_csv_is(stamps: str, tmp_path: Path) -> None:
-    """The same bars from Parquet, whatever the timestamps' unit and zone, are those that CSV gives."""
+    """Parquet gives the same bars as CSV, for timestamps of any unit and zone."""
     pq.write_table(parquet_table(PARQUET_STAMPS[stamps]), tmp_path / "M&M.parquet")
     bars = read_parquet(tmp_path)
     assert table(bars).equals(good_table())
@@ -121,7 +121,7 @@ def test_parquet_is_read_as_csv_is(stamps: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float64(), pa.decimal128(12, 4), pa.string()])
 def test_parquet_prices_may_be_of_any_number_type(kind: pa.DataType, tmp_path: Path) -> None:
-    """Prices are 64-bit floats whatever the file's own type, text included."""
+    """Prices become 64-bit floats from any type in the file, text included."""
     good = parquet_table(PARQUET_STAMPS["UTC microseconds"])
     for place, name in enumerate(COLUMNS, start=1):
         good = good.set_column(place, name, good[name].cast(kind))
@@ -132,7 +132,7 @@ def test_parquet_prices_may_be_of_any_number_type(kind: pa.DataType, tmp_path: P
 
 
 def test_the_sample_is_clean() -> None:
-    """Every symbol of the sample has bars without a finding, adjusted and in UTC, of one interval only."""
+    """Every symbol of the sample has adjusted daily bars in UTC without a finding; other intervals are refused."""
     sample = Sample(SourceRequest("", "1day", "UTC"))
     for symbol in sample.symbols():
         raw = sample.read(symbol)
@@ -150,7 +150,7 @@ def test_the_sample_is_clean() -> None:
 
 @pytest.mark.parametrize("column", HEADER)
 def test_a_missing_column_is_named(column: str, tmp_path: Path) -> None:
-    """A header without a needed column rejects the file, with file, line 1 and the column."""
+    """A header without a required column rejects the file; file, line 1 and the column are named."""
     place = HEADER.index(column)
     path = written(tmp_path, [r[:place] + r[place + 1 :] for r in rows()], [c for c in HEADER if c != column])
     finding = only(read(tmp_path), Check.UNREADABLE)
@@ -161,7 +161,7 @@ def test_a_missing_column_is_named(column: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("text", ["abc", "", " ", "-", "1,5", "12abc", "0x1F", "1_000", "None", "NA", "₹100", "1 2"])
 def test_a_cell_that_is_no_number_is_named(column: str, text: str, tmp_path: Path) -> None:
-    """Text, or nothing, where a number belongs is named by file, line and column; the other rows are kept."""
+    """Text or an empty cell in place of a number is named by file, line and column; other rows are kept."""
     lines = rows()
     lines[2][HEADER.index(column)] = f'"{text}"'
     path = written(tmp_path, lines)
@@ -174,7 +174,7 @@ def test_a_cell_that_is_no_number_is_named(column: str, text: str, tmp_path: Pat
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("text", ["NaN", "nan", "inf", "-inf", "-1", "-0.01", "1e999"])
 def test_a_number_that_is_no_price_is_named(column: str, text: str, tmp_path: Path) -> None:
-    """NaN, infinity and what is below zero are no price and no volume: file, line, column and what is expected."""
+    """NaN, infinity and negative numbers are named by file, line and column, with what is expected."""
     lines = rows()
     lines[4][HEADER.index(column)] = text
     path = written(tmp_path, lines)
@@ -195,7 +195,7 @@ def test_a_price_of_zero_is_named(column: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("most", "odd"), [("+05:30", "naive"), ("naive", "Z"), ("naive", "+05:30"), ("Z", "naive")])
 def test_stamps_with_and_without_offset_do_not_mix(most: str, odd: str, tmp_path: Path) -> None:
-    """A stamp of another form than most of the file's is named by file, line and the stamp, and left out."""
+    """A timestamp in another form than most of the file's is left out and named by file and line."""
     lines = rows(most)
     lines[2][0] = rows(odd)[2][0]
     path = written(tmp_path, lines)
@@ -217,7 +217,7 @@ def test_a_ragged_row_is_named(cells: list[str], tmp_path: Path) -> None:
 
 
 def test_a_quote_that_is_not_closed_is_named(tmp_path: Path) -> None:
-    """A quote that swallows the rest of a file is named by the line on which it begins."""
+    """A quotation mark that is never closed is named by the line on which it begins."""
     lines = rows()
     lines[2][5] = '"350.5'
     folder = tmp_path / SYMBOL / "1minute"
@@ -254,7 +254,7 @@ def test_an_empty_file_is_named(content: str, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    """An error of the operating system is a finding with the file's name, for CSV and Parquet alike."""
+    """An error of the operating system is a finding with the file's name, for CSV and for Parquet."""
     for suffix, reading in ((".csv", read), (".parquet", read_parquet)):
         path = tmp_path / f"M&M{suffix}"
         path.write_bytes(b"x")
@@ -267,7 +267,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
-    """A header in another encoding is refused with the file's name, not with a decoder's traceback."""
+    """A header in another encoding is a finding with the file's name, not a traceback."""
     path = written(tmp_path, rows())
     path.write_bytes(path.read_bytes().replace(b"timestamp", "timestämp".encode("latin-1")))
     finding = only(read(tmp_path), Check.UNREADABLE)
@@ -275,14 +275,14 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
 
 
 def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
-    """Two columns that both claim to be the close are refused."""
+    """Two columns named close are refused."""
     path = written(tmp_path, [[*row, "1"] for row in rows()], [*HEADER, "Close"])
     finding = only(read(tmp_path), Check.UNREADABLE)
     assert (finding.where, finding.detail) == (f"{path} line 1", "column close appears twice; keep one")
 
 
 def test_a_time_that_the_clocks_show_twice_is_named(tmp_path: Path) -> None:
-    """A naive stamp in the hour that a zone repeats is named by its line; the days around it are kept."""
+    """A timestamp without offset in a repeated hour is named by its line; other days are kept."""
     stamps = ["2024-11-02 01:30:00", "2024-11-03 01:30:00", "2024-11-04 01:30:00"]
     path = written(tmp_path, [[stamp, *row[1:]] for stamp, row in zip(stamps, rows(), strict=False)])
     bars = read(tmp_path, zone="America/New_York")
@@ -296,7 +296,7 @@ def test_a_time_that_the_clocks_show_twice_is_named(tmp_path: Path) -> None:
 def test_any_one_bad_number_is_named(
     tmp_path_factory: pytest.TempPathFactory, row: int, column: str, text: str
 ) -> None:
-    """Whatever stands in one cell instead of a price or volume, its file, line and column are named."""
+    """Any text in one cell in place of a price or volume is named by file, line and column."""
     assume(not set(text) & set('",\r\n') and not is_good(text, column))
     folder = tmp_path_factory.mktemp("bars", numbered=True)
     lines = rows()
@@ -319,7 +319,7 @@ def is_good(text: str, column: str) -> bool:
 @examples(80)
 @given(row=st.integers(0, 4), text=st.text(string.ascii_letters + " -:/.+", max_size=25))
 def test_any_one_bad_timestamp_is_named(tmp_path_factory: pytest.TempPathFactory, row: int, text: str) -> None:
-    """Whatever stands in one cell instead of a timestamp, its file and line are named."""
+    """Any text in one cell in place of a timestamp is named by file and line."""
     folder = tmp_path_factory.mktemp("bars", numbered=True)
     lines = rows()
     lines[row][0] = text
@@ -334,7 +334,7 @@ def test_any_one_bad_timestamp_is_named(tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize("name", HEADER)
 def test_a_hole_in_parquet_is_named(name: str, tmp_path: Path) -> None:
-    """A null in a needed column of a Parquet file is named by file, row and column; the other rows are kept."""
+    """A null in a required column of a Parquet file is named by file, row and column; other rows are kept."""
     good = parquet_table(PARQUET_STAMPS["UTC microseconds"])
     cells = good[name].to_pylist()
     cells[2] = None
@@ -357,7 +357,7 @@ def test_parquet_text_that_is_no_number_is_named(tmp_path: Path) -> None:
 
 
 def test_parquet_faults_are_named(tmp_path: Path) -> None:
-    """A Parquet file that is none, lacks a column, holds no bars or a bad price is named in one line."""
+    """A file that is not Parquet, lacks a column, has no bars or a bad price is named in one line."""
     path = tmp_path / "M&M.parquet"
     good = parquet_table(PARQUET_STAMPS["UTC microseconds"])
     bad = good.set_column(4, "close", pa.array([1.0, 2.0, 3.0, -4.0, 5.0]))

@@ -1,4 +1,4 @@
-"""From source to store: what is stored does not depend on how it got there, and what is wrong leaves the old bars."""
+"""Ingestion: stored bars do not depend on the steps that led to them, and a rejection keeps the old bars."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -32,7 +32,7 @@ SPLIT_DAY = DAYS[120]
 
 
 def lines(split: bool = False, seed: int = 3) -> list[str]:
-    """One line a session of a walk in paise; with `split` prices from SPLIT_DAY on are a fifth, volumes five times."""
+    """One line per session of a random walk; with `split`, prices fall to a fifth on SPLIT_DAY and volumes rise."""
     rng = np.random.default_rng(seed)
     close = np.round(500 * np.exp(np.cumsum(rng.normal(0, 0.015, BARS))), 2)
     found = []
@@ -55,7 +55,7 @@ def settings(folder: Path, **changes: object) -> BarsSettings:
 
 
 def take(folder: Path, data: Path, **changes: object) -> Ingested:
-    """Ingest TCS alone, as worker and orchestrator do it together."""
+    """Ingest only TCS, with the worker's and the orchestrator's part."""
     asked, bars = settings(folder, **changes), BarsLayout.under(data, "1day")
     with staging(bars, "night"):
         ingested = ingest(asked, "TCS", str(data), "night", lambda: None)
@@ -78,8 +78,8 @@ def coverage(ingested: Ingested) -> Coverage:
     return ingested.stored
 
 
-def test_good_bars_are_stored_without_a_word(tmp_path: Path) -> None:
-    """Every session there, nothing found: verdict ok, and the row says how many, from when to when."""
+def test_good_bars_are_stored_without_findings(tmp_path: Path) -> None:
+    """Complete bars have the verdict ok, and their row has the number of bars and the first and last day."""
     row = coverage(take(source(tmp_path / "bars", lines()), tmp_path))
     assert (row.verdict, row.findings, row.gaps) == (Verdict.OK, (), ())
     assert (row.bars, row.sessions, row.sessions_expected, row.first, row.last) == (BARS, BARS, BARS, FIRST, LAST)
@@ -90,7 +90,7 @@ def test_good_bars_are_stored_without_a_word(tmp_path: Path) -> None:
 def test_increments_leave_what_one_ingestion_does(
     tmp_path_factory: pytest.TempPathFactory, cut: int, holes: set[int]
 ) -> None:
-    """Whatever was stored first, adding the whole source later, holes and all, gives the bytes of one ingestion."""
+    """Any part of a source, completed later by an increment, gives the bytes of a single ingestion."""
     folder = tmp_path_factory.mktemp("bars", numbered=True)
     whole = source(folder / "whole", lines())
     some = [line for number, line in enumerate(lines()[:cut]) if number not in holes] or lines()[:1]
@@ -102,7 +102,7 @@ def test_increments_leave_what_one_ingestion_does(
 
 
 def test_an_increment_keeps_what_the_source_has_no_more(tmp_path: Path) -> None:
-    """Files of last week alone add that week; what is stored stays."""
+    """An increment of last week's files adds that week; older bars stay."""
     take(source(tmp_path / "old", lines()[:-5]), tmp_path / "data")
     take(source(tmp_path / "new", lines()[-5:]), tmp_path / "data", incremental=True)
     take(source(tmp_path / "whole", lines()), tmp_path / "at once")
@@ -110,7 +110,7 @@ def test_an_increment_keeps_what_the_source_has_no_more(tmp_path: Path) -> None:
 
 
 def test_a_hole_is_filled_where_it_is(tmp_path: Path) -> None:
-    """Files of the missing days alone go between the stored ones, in order."""
+    """An increment of the missing days fills the gap in order."""
     take(source(tmp_path / "old", lines()[:50] + lines()[60:]), tmp_path / "data")
     take(source(tmp_path / "new", lines()[50:60]), tmp_path / "data", incremental=True)
     take(source(tmp_path / "whole", lines()), tmp_path / "at once")
@@ -135,7 +135,7 @@ def a_run(data: Path, *windows: Window) -> None:
 
 
 def test_a_changed_past_bar_is_named_with_the_windows_it_affects(tmp_path: Path) -> None:
-    """A vendor's correction is stored, and said: which bar, from what to what, and which windows know it."""
+    """A vendor's correction is stored and reported: the bar, both values, and the affected windows."""
     data = tmp_path / "data"
     take(source(tmp_path / "old", lines()), data)
     day = DAYS[100]
@@ -166,7 +166,7 @@ def actions_file(folder: Path, *rows: str) -> str:
 
 
 def test_an_unrecorded_split_is_found_and_a_recorded_one_is_adjusted(tmp_path: Path) -> None:
-    """The gap's report has the line that mends it; with that line prices are continuous and volumes comparable."""
+    """The finding has the line that fixes the gap; with it, prices are continuous and volumes comparable."""
     folder = source(tmp_path / "bars", lines(split=True))
     (finding,) = coverage(take(folder, tmp_path / "raw")).findings
     assert finding.check is Check.OVERNIGHT_GAP
@@ -182,7 +182,7 @@ def test_an_unrecorded_split_is_found_and_a_recorded_one_is_adjusted(tmp_path: P
 
 @pytest.mark.parametrize("cut", [60, 180])
 def test_actions_learnt_later_adjust_what_is_stored(cut: int, tmp_path: Path) -> None:
-    """Bars stored unadjusted, then an increment that knows of a split: the bytes of one ingestion that knows it."""
+    """An increment with a new split gives the bytes of a single ingestion with that split."""
     whole = source(tmp_path / "bars", lines(split=True))
     known = actions_file(tmp_path, f"TCS,{SPLIT_DAY},split,5:1")
     take(source(tmp_path / "some", lines(split=True)[:cut]), tmp_path / "stepwise")
@@ -211,7 +211,7 @@ def test_what_is_rejected_leaves_the_old_bars(tmp_path: Path) -> None:
 
 
 def test_looking_stores_nothing(tmp_path: Path) -> None:
-    """`assess` says what `ingest` would, and writes no file."""
+    """`assess` gives the result of `ingest` and writes no file."""
     folder = source(tmp_path / "bars", lines())
     looked = assess(settings(folder), "TCS", str(tmp_path / "data"), lambda: None).ingested
     assert not (tmp_path / "data").exists()
@@ -221,7 +221,7 @@ def test_looking_stores_nothing(tmp_path: Path) -> None:
 
 
 def test_days_can_be_chosen(tmp_path: Path) -> None:
-    """Only bars of the days asked for are stored; days without a bar are refused as no data."""
+    """Only bars of the requested days are stored; days without bars are no data."""
     folder = source(tmp_path / "bars", lines())
     row = coverage(take(folder, tmp_path, first=DAYS[10], last=DAYS[19]))
     assert (row.bars, row.first, row.last) == (10, DAYS[10], DAYS[19])
@@ -230,7 +230,7 @@ def test_days_can_be_chosen(tmp_path: Path) -> None:
 
 
 def test_a_second_source_is_compared(tmp_path: Path) -> None:
-    """A second source that agrees is silent, one that lacks the symbol or disagrees is not."""
+    """A second source that agrees gives no finding; one that lacks the symbol or disagrees does."""
     folder = source(tmp_path / "bars", lines())
     same = source(tmp_path / "same", lines())
     other = source(tmp_path / "other", lines(seed=4))
@@ -245,7 +245,7 @@ def test_a_second_source_is_compared(tmp_path: Path) -> None:
 @examples(60)
 @given(have=st.sets(st.integers(0, BARS - 1)), first=st.integers(0, BARS - 1), length=st.integers(0, BARS))
 def test_a_vendor_is_asked_for_what_is_missing_alone(have: set[int], first: int, length: int) -> None:
-    """Spans cover every missing session asked for, and of stored ones the last alone, which may have changed."""
+    """Spans cover every missing session, and of stored ones only the last, which may have changed."""
     last = min(first + length, BARS - 1)
     asked = settings(Path("bars"), source="breeze", first=DAYS[first], last=DAYS[last])
     session = np.array([(DAYS[i] - date(1970, 1, 1)).days for i in sorted(have)], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Where a symbol's bars may lie: folders, single files, and files of many symbols."""
+"""Layouts of bars: folders, files of one symbol, and files of many symbols."""
 
 import gc
 import random
@@ -50,7 +50,7 @@ def owned(lines: list[list[str]], symbol: str) -> list[list[str]]:
     return [[symbol, *line] for line in lines]
 
 
-# ---- one symbol a file or folder
+# ---- files and folders of one symbol
 
 
 @pytest.mark.parametrize("symbol", SYMBOLS)
@@ -63,7 +63,7 @@ def test_symbols_with_signs_in_their_names(symbol: str, nested: bool, tmp_path: 
 
 
 def test_symbols_are_those_with_files_of_the_interval(tmp_path: Path) -> None:
-    """A folder counts where it has files of the interval asked for; a file counts whatever its name."""
+    """A folder is a symbol if it has files of the interval; a file is a symbol under any name."""
     for symbol in SYMBOLS:
         write_csv(tmp_path / symbol / "1day" / "a.csv", rows("Z"))
     write_csv(tmp_path / "IBM" / "1minute" / "a.csv", rows("Z"))
@@ -75,7 +75,7 @@ def test_symbols_are_those_with_files_of_the_interval(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 3, 4])
 def test_several_files_are_one_history(cut: int, tmp_path: Path) -> None:
-    """A symbol's files are taken in the order of their names; those of another interval are not."""
+    """A symbol's files are read in the order of their names; files of another interval are not."""
     write_csv(tmp_path / SYMBOL / "1minute" / "2024-01.csv", rows("Z")[:cut])
     write_csv(tmp_path / SYMBOL / "1minute" / "2024-02.csv", rows("Z")[cut:])
     write_csv(tmp_path / SYMBOL / "1day" / "2024-01.csv", rows("Z")[:2])
@@ -85,7 +85,7 @@ def test_several_files_are_one_history(cut: int, tmp_path: Path) -> None:
 
 
 def test_each_file_has_its_own_columns(tmp_path: Path) -> None:
-    """Files of one symbol may have their columns in another order each."""
+    """Each file of a symbol may have another order of columns."""
     folder = tmp_path / SYMBOL / "1minute"
     swapped = ["timestamp", "open", "low", "high", "close", "volume"]
     write_csv(folder / "1.csv", rows()[:2])
@@ -94,15 +94,15 @@ def test_each_file_has_its_own_columns(tmp_path: Path) -> None:
     assert table(read(tmp_path)).equals(good_table())
 
 
-def test_each_file_has_its_own_stamps(tmp_path: Path) -> None:
-    """Files of one symbol may be stamped with an offset, without one, or in UTC: each is read by its own form."""
+def test_each_file_has_its_own_form_of_timestamps(tmp_path: Path) -> None:
+    """Files of one symbol may have timestamps with an offset, without one, or in UTC."""
     for number, form in enumerate([*FORMS, FORMS[0], FORMS[1]]):
         write_csv(tmp_path / SYMBOL / "1minute" / f"{number}.csv", [rows(form)[number]])
     assert table(read(tmp_path)).equals(good_table())
 
 
 def test_a_file_may_be_given_instead_of_its_folder(tmp_path: Path) -> None:
-    """`csv:FILE` is that file alone, its name the symbol."""
+    """`csv:FILE` is that file only; its name is the symbol."""
     path = written(tmp_path, rows())
     written(tmp_path / "other", rows())
     assert listed(path) == [SYMBOL]
@@ -119,7 +119,7 @@ def test_endings_may_be_capitals(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["none", "."])
 @pytest.mark.parametrize("kind", [CsvFolder, ParquetFolder])
 def test_a_folder_without_bars_is_named(kind: type[CsvFolder | ParquetFolder], folder: str, tmp_path: Path) -> None:
-    """A folder that is missing is named; so is one that holds no bars, with the layouts that would do."""
+    """A missing folder is named, and so is one without bars, with the expected layouts."""
     with pytest.raises(RequestError) as caught:
         kind(SourceRequest(str(tmp_path / folder), "1day", ZONE)).symbols()
     assert str(tmp_path / folder) in str(caught.value)
@@ -127,14 +127,14 @@ def test_a_folder_without_bars_is_named(kind: type[CsvFolder | ParquetFolder], f
 
 
 def test_files_that_went_away_are_a_finding(tmp_path: Path) -> None:
-    """A symbol whose files are not there any more is rejected by name, not by a traceback."""
+    """A symbol whose files are gone gets a finding, not a traceback."""
     written(tmp_path, rows()).rename(tmp_path / "IBM.csv")
     finding = only(read(tmp_path), Check.UNREADABLE)
     assert (finding.where, SYMBOL in finding.detail) == (str(tmp_path), True)
 
 
 def test_a_symbol_in_two_places_is_in_neither(tmp_path: Path) -> None:
-    """A symbol that has a folder, a file, or rows in a file of many is rejected with both places named."""
+    """A symbol found in two of folder, file and file of many symbols is rejected; both places are named."""
     nested = write_csv(tmp_path / SYMBOL / "1minute" / "a.csv", rows()).parent
     single = written(tmp_path, rows())
     finding = only(read(tmp_path), Check.UNREADABLE)
@@ -145,12 +145,12 @@ def test_a_symbol_in_two_places_is_in_neither(tmp_path: Path) -> None:
     assert len(read(tmp_path).series) == 0
 
 
-# ---- many symbols a file
+# ---- files of many symbols
 
 
 @pytest.mark.parametrize("name", ["symbol", "ticker", "TradingSymbol", " Symbol "])
-def test_a_file_of_many_symbols_has_a_column_that_says_so(name: str, tmp_path: Path) -> None:
-    """The column may be called symbol, ticker or tradingsymbol; the file's own name does not matter."""
+def test_a_file_of_many_symbols_has_a_symbol_column(name: str, tmp_path: Path) -> None:
+    """The column may be named symbol, ticker or tradingsymbol; the file's name does not matter."""
     lines = [line for symbol in SYMBOLS for line in owned(rows(), symbol)]
     path = write_csv(tmp_path / "IBM.csv", lines, [name, *HEADER])
     assert listed(tmp_path) == listed(path) == sorted(SYMBOLS)
@@ -163,7 +163,7 @@ def test_a_file_of_many_symbols_has_a_column_that_says_so(name: str, tmp_path: P
 def test_symbols_may_be_mixed_in_any_order(
     tmp_path_factory: pytest.TempPathFactory, seed: int, files: int, block: int
 ) -> None:
-    """Rows of many symbols in any order, in one file or several, give each symbol its own, placed by file and line."""
+    """Each symbol gets its own rows, located by file and line, from mixed rows of one or several files."""
     folder = tmp_path_factory.mktemp("bars", numbered=True)
     lines = [line for symbol in SYMBOLS for line in owned(rows("Z"), symbol)]
     random.Random(seed).shuffle(lines)
@@ -181,7 +181,7 @@ def test_symbols_may_be_mixed_in_any_order(
 
 
 def test_a_bad_cell_is_its_own_symbols(tmp_path: Path) -> None:
-    """A row that cannot be read rejects the symbol whose row it is, and no other."""
+    """A row that cannot be read rejects its own symbol only."""
     lines = [line for symbol in SYMBOLS for line in owned(rows(), symbol)]
     lines[7][5] = "abc"
     path = write_csv(tmp_path / "all.csv", lines, ["symbol", *HEADER])
@@ -194,8 +194,8 @@ def test_a_bad_cell_is_its_own_symbols(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("cells", "check"), [(["", *rows()[0]], Check.BAD_CELL), ([" "], Check.UNREADABLE)])
-def test_a_row_of_nobody_is_everybodys(cells: list[str], check: Check, tmp_path: Path) -> None:
-    """A row that does not say whose it is may be anyone's: each symbol of that stretch of the file is rejected."""
+def test_a_row_without_symbol_rejects_all(cells: list[str], check: Check, tmp_path: Path) -> None:
+    """A row without a symbol may belong to any: each symbol of that part of the file is rejected."""
     lines = [line for symbol in SYMBOLS for line in owned(rows(), symbol)]
     path = write_csv(tmp_path / "all.csv", [*lines[:6], cells, *lines[6:]], ["symbol", *HEADER])
     assert [name for name in listed(tmp_path) if name] == sorted(SYMBOLS)
@@ -204,7 +204,7 @@ def test_a_row_of_nobody_is_everybodys(cells: list[str], check: Check, tmp_path:
 
 
 def test_places_do_not_keep_the_file_in_memory(tmp_path: Path) -> None:
-    """What locates a row holds no block of the file, on the fast way and on the slow one."""
+    """A Locate keeps no block of the file in memory, in fast and in slow reading."""
     lines = [line for symbol in SYMBOLS for line in owned(rows(), symbol)]
     lines[7][5] = "abc"
     write_csv(tmp_path / "bad.csv", lines, ["symbol", *HEADER])
@@ -216,7 +216,7 @@ def test_places_do_not_keep_the_file_in_memory(tmp_path: Path) -> None:
 
 
 def many_symbols() -> pa.Table:
-    """The good bars of each symbol, row by row in turn."""
+    """The good bars of all symbols, interleaved."""
     lines = [[symbol, *line] for line in rows("Z") for symbol in SYMBOLS]
     columns = list(zip(*lines, strict=True))
     numbers = {name: np.array(cells, dtype=np.float64) for name, cells in zip(COLUMNS, columns[2:], strict=True)}
@@ -236,7 +236,7 @@ def test_parquet_of_many_symbols(kind: pa.DataType, group_rows: int, tmp_path: P
         assert [found.locate(row) for row in (0, 4)] == [f"{tmp_path / 'x.parquet'} row {offset + n}" for n in (0, 12)]
 
 
-def test_a_parquet_row_of_nobody_is_everybodys(tmp_path: Path) -> None:
+def test_a_parquet_row_without_symbol_rejects_all(tmp_path: Path) -> None:
     """A row without a symbol in Parquet rejects each symbol, by file and row."""
     bars = many_symbols()
     names = [None if row == 7 else name for row, name in enumerate(bars["Ticker"].to_pylist())]
@@ -245,8 +245,8 @@ def test_a_parquet_row_of_nobody_is_everybodys(tmp_path: Path) -> None:
     assert (finding.where, finding.detail) == (f"{tmp_path / 'x.parquet'} row 8", "symbol is empty")
 
 
-def test_a_list_of_symbols_beside_the_bars_is_passed_over(tmp_path: Path) -> None:
-    """A flat file with a symbol column but no prices is no bars: it spoils nobody's, and is told among the names."""
+def test_a_list_of_symbols_beside_the_bars_is_ignored(tmp_path: Path) -> None:
+    """A file with a symbol column but no prices rejects no symbol, and is listed among the ignored names."""
     (tmp_path / "TCS.csv").write_text("timestamp,open,high,low,close,volume\n2024-01-01,1,2,1,2,5\n")
     (tmp_path / "events.csv").write_text("symbol,date,note\nTCS,2024-01-01,split\n")
     source = CsvFolder(SourceRequest(str(tmp_path), "1day", "UTC"))

@@ -1,4 +1,4 @@
-"""The pace of requests to a vendor: one for all threads and processes, by the broker's clock."""
+"""The rate of requests to a vendor, shared by threads and processes by the broker's clock."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def test_all_share_one_pace(redis: Redis, server: str) -> None:
 
 
 def test_waits_for_its_slot(redis: Redis) -> None:
-    """The first comes at once, each later one sleeps until its slot; unused time is not saved up."""
+    """The first request is sent at once, each later one at its slot; unused time is not saved."""
     slept: list[float] = []
     pace = Pace(redis, 30, sleep=slept.append)
     pace.acquire()
@@ -56,7 +56,7 @@ def test_waits_for_its_slot(redis: Redis) -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_rates(shared: bool, redis: Redis) -> None:
-    """A minute has as many slots as were asked for, with and without a broker; vendors do not share."""
+    """A minute has the requested number of slots, with and without a broker; each vendor has its own rate."""
     client = redis if shared else None
     for per_minute in (0.5, 90, 6000):
         pace = Pace(client, per_minute, vendor=f"v{per_minute}", sleep=lambda seconds: None)

@@ -1,4 +1,4 @@
-"""What is wrong with bars: each check finds what was put in, where it was put, and nothing else."""
+"""Checks of bars: each finds the planted fault at its place, and nothing else."""
 
 import re
 from dataclasses import replace
@@ -17,7 +17,7 @@ from workers.bars.calendar import day_number, day_of, open_calendar
 from workers.bars.corporate_actions import Action, adjusted, read_actions
 from workers.bars.series import Series
 
-# Symbol, ex-date, old shares over new ones, and the line that a person should be offered.
+# Symbol, ex-date, old shares divided by new ones, and the line that the finding should suggest.
 REAL_GAPS = [
     ("IOC", date(2022, 6, 30), 2 / 3, "split,3:2"),
     ("TATASTEEL", date(2022, 7, 28), 1 / 10, "split,10:1"),
@@ -52,7 +52,7 @@ def idle(series: Series, first: int, last: int) -> Series:
 @given(st.integers(0, 2**16))
 @examples(20)
 def test_sound_daily_bars_have_no_findings(seed: int) -> None:
-    """A random walk on every session of the calendar is beyond reproach, and its sessions are all there."""
+    """A random walk over every session of the calendar has no findings, and all sessions."""
     series = daily(*SPAN, seed=seed)
     found = assess(series, calendar=open_calendar("NSE"))
     assert (found.findings, found.gaps, found.sessions_expected) == ([], (), len(series))
@@ -66,8 +66,8 @@ def test_sound_intraday_bars_have_no_findings(name: str, interval: str, minutes:
     assert assess(series, interval, open_calendar(name)).findings == []
 
 
-def test_of_no_bars_nothing_is_said() -> None:
-    """An empty series is for whoever read it to reject."""
+def test_no_bars_have_no_findings() -> None:
+    """An empty series is rejected by its reader, not here."""
     nothing = keep(daily_walk(1), slice(0, 0))
     assert assess(nothing, calendar=open_calendar("NSE")) == type(assess(nothing))([], (), None)
     assert assess(daily_walk(1), calendar=open_calendar("NSE")).findings == []
@@ -77,19 +77,19 @@ def test_of_no_bars_nothing_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "asked", "said"),
+    ("minutes", "asked", "expected"),
     [(5, "1minute", "5 minutes apart, not 1minute; set --interval 5minute"), (1, "1day", "set --interval 1minute")],
 )
-def test_another_interval_is_rejected_and_named(minutes: int, asked: str, said: str) -> None:
-    """Bars of another interval get that finding alone, with the flag that fits them."""
+def test_another_interval_is_rejected_and_named(minutes: int, asked: str, expected: str) -> None:
+    """Bars of another interval get only that finding, with the flag that fits them."""
     series = minutely(date(2024, 1, 1), date(2024, 1, 10), minutes=minutes)
     finding = only(assess(series, asked, open_calendar("NSE")).findings, Check.INTERVAL)
     assert (finding.verdict, finding.where) == (Verdict.REJECT, "bars.csv line 3")
-    assert said in finding.detail
+    assert expected in finding.detail
 
 
 def test_daily_bars_are_no_minutes() -> None:
-    """Where no session has two bars, the steps between sessions tell."""
+    """If no session has two bars, the steps between sessions decide."""
     finding = only(assess(daily_walk(50), "5minute").findings, Check.INTERVAL)
     assert "1440 minutes apart, not 5minute; set --interval 1day" in finding.detail
 
@@ -109,7 +109,7 @@ def test_nights_do_not_count_as_steps() -> None:
     [("high", 0.8, True), ("low", 1.2, True), ("high", 1 - 1e-9, False), ("low", 1 + 1e-9, False)],
 )
 def test_prices_beyond_high_or_low_are_found(name: str, factor: float, found: bool) -> None:
-    """A high below, or a low above, another price is named with its line and values; rounding is not."""
+    """A high below or a low above another price is named with line and values; rounding errors are not."""
     series = daily_walk(400)
     extreme = np.maximum if name == "high" else np.minimum
     values = getattr(series, name).copy()
@@ -136,7 +136,7 @@ def test_high_and_low_are_held_against_open_and_close(name: str, rising: bool) -
 
 
 def test_a_high_below_the_low_is_found() -> None:
-    """High and low that are swapped are out of order whatever the other prices."""
+    """A swapped high and low are found for any other prices."""
     series = daily_walk(400)
     finding = only(assess(replace(series, high=series.low, low=series.high)).findings, Check.OHLC_ORDER)
     assert (finding.verdict, finding.count) == (Verdict.REJECT, 400)
@@ -144,7 +144,7 @@ def test_a_high_below_the_low_is_found() -> None:
 
 @pytest.mark.parametrize(("wrong", "verdict"), [(4, Verdict.WARN), (5, Verdict.REJECT)])
 def test_one_percent_of_disorder_is_the_limit(wrong: int, verdict: Verdict) -> None:
-    """Up to 1 % of bars are a vendor's slips, more are a mistake in the columns."""
+    """Up to 1 % of bars may be a vendor's errors; more mean mixed-up columns."""
     series = daily_walk(400)
     high = series.high.copy()
     high[:wrong] *= 0.5
@@ -193,7 +193,7 @@ def test_a_fifth_of_stale_bars_is_the_limit(runs: int, verdict: Verdict) -> None
 @given(st.integers(0, 390), st.integers(1, 60))
 @examples(40)
 def test_runs_are_found_to_the_bar(first: int, length: int) -> None:
-    """Wherever a run begins, at the edges too, it is counted to the bar, of volume as of prices."""
+    """A run of volume or prices is counted exactly, wherever it begins, also at the edges."""
     last = min(first + length, 400)
     expected = last - first if last - first >= 5 else 0
     counts = {
@@ -205,7 +205,7 @@ def test_runs_are_found_to_the_bar(first: int, length: int) -> None:
 
 
 def test_zero_volume_only_warns() -> None:
-    """Days without volume are named; an index has none at all, and the sentence says so."""
+    """Days without volume are named; if all have none, the finding mentions an index."""
     some = only(assess(idle(daily_walk(400), 30, 200)).findings, Check.ZERO_VOLUME)
     assert (some.verdict, some.count, some.where) == (Verdict.WARN, 170, "bars.csv line 32")
     every = only(assess(idle(daily_walk(400), 0, 400)).findings, Check.ZERO_VOLUME)
@@ -218,7 +218,7 @@ def test_zero_volume_only_warns() -> None:
 
 @pytest.mark.parametrize(("symbol", "day", "factor", "line"), REAL_GAPS)
 def test_a_split_is_found_and_explained(symbol: str, day: date, factor: float, line: str) -> None:
-    """An unadjusted split is the one finding, on its day, with the line that would take it out."""
+    """An unadjusted split is the only finding, on its day, with the line that removes it."""
     series = split_on(daily(*SPAN, seed=len(symbol)), day, factor)
     finding = only(assess(series, calendar=open_calendar("NSE"), symbol=symbol).findings, Check.OVERNIGHT_GAP)
     assert (finding.verdict, finding.count, finding.where) == (Verdict.WARN, 1, str(day))
@@ -228,7 +228,7 @@ def test_a_split_is_found_and_explained(symbol: str, day: date, factor: float, l
 
 
 def test_pasting_what_was_suggested_leaves_no_gap(tmp_path: Path) -> None:
-    """The lines of the finding make a file that explains every gap, in minutes as in days."""
+    """A file of the suggested lines removes every gap, also for intraday bars."""
     series = minutely(date(2024, 1, 1), date(2024, 1, 31), minutes=30)
     for day, factor in ((date(2024, 1, 10), 1 / 2), (date(2024, 1, 24), 2 / 3), (date(2024, 1, 25), 10.0)):
         series = split_on(series, day, factor)
@@ -242,7 +242,7 @@ def test_pasting_what_was_suggested_leaves_no_gap(tmp_path: Path) -> None:
 
 
 def test_a_record_that_does_not_fit_is_named() -> None:
-    """A gap that is left after adjusting for an action of that day says which record is wrong."""
+    """If a gap remains after adjustment for an action of that day, the finding names the action."""
     day = date(2024, 6, 21)
     wrong = (Action(day, "split", 2, 1),)
     series, _ = adjusted(split_on(daily(*SPAN), day, 1 / 10), wrong)
@@ -263,7 +263,7 @@ def test_a_record_in_a_hole_counts_for_the_next_session() -> None:
 
 @pytest.mark.parametrize(("ratio", "found"), [(0.76, False), (1.24, False), (0.74, True), (1.26, True)])
 def test_a_quarter_is_the_limit_of_a_night(ratio: float, found: bool) -> None:
-    """A night's move of up to 25 % either way passes."""
+    """An overnight move of up to 25 % in either direction is not reported."""
     series = daily_walk(100)
     now = series.close[49] * ratio
     moved = scaled(series, np.where(np.arange(100) < 50, 1.0, now / series.open[50]))
@@ -271,13 +271,13 @@ def test_a_quarter_is_the_limit_of_a_night(ratio: float, found: bool) -> None:
 
 
 def test_a_jump_within_a_session_is_no_overnight_gap() -> None:
-    """Only the first bar of a session is held against the last one of the session before."""
+    """Only the first bar of a session is compared with the last one of the session before."""
     series = minutely(date(2024, 1, 1), date(2024, 1, 5))
     assert assess(scaled(series, np.where(np.arange(len(series)) < 500, 1.0, 0.5)), "1minute").findings == []
 
 
 def test_many_gaps_are_counted_and_six_named() -> None:
-    """A finding stays readable: six days by name, the rest by number, one of no simple ratio with other advice."""
+    """A finding names six days and counts the rest; a day without a simple ratio gets other advice."""
     days = daily_walk(100)
     series = scaled(days, np.cumprod(np.where(np.arange(100) % 10 == 5, 1 / 33, 1.0)) * 1e15)
     finding = only(assess(series).findings, Check.OVERNIGHT_GAP)
@@ -287,7 +287,7 @@ def test_many_gaps_are_counted_and_six_named() -> None:
 
 
 def test_all_findings_of_one_series_come_together() -> None:
-    """One fault does not hide another, and each is named once."""
+    """All faults are reported, each once."""
     series = split_on(idle(repeated(daily(*SPAN), 30, 40), 50, 60), date(2024, 6, 21), 0.5)
     series = keep(series, np.arange(len(series)) != 100)
     assert [finding.check for finding in assess(series, calendar=open_calendar("NSE")).findings] == [

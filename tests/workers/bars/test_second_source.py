@@ -1,4 +1,4 @@
-"""Whose bars these are: twins under two names, and what a second source says."""
+"""Bars under a wrong symbol: duplicate series, and comparison with a second source."""
 
 from dataclasses import replace
 from datetime import date
@@ -20,7 +20,7 @@ SPAN = date(2024, 1, 1), date(2024, 12, 31)
 
 
 def moved_closes(series: Series, rows: np.ndarray, by: float) -> Series:
-    """`series` whose closes in `rows` are off by the share `by`."""
+    """`series` whose closes in `rows` are changed by the fraction `by`."""
     return replace(series, close=np.where(np.isin(np.arange(len(series)), rows), series.close * (1 + by), series.close))
 
 
@@ -28,7 +28,7 @@ def moved_closes(series: Series, rows: np.ndarray, by: float) -> Series:
 
 
 def test_months_of_enough_bars_have_a_digest() -> None:
-    """A calendar month counts from five bars on; of nothing there is nothing."""
+    """A calendar month needs five bars; an empty series has no digests."""
     series = daily(date(2024, 1, 26), date(2024, 4, 4))
     assert list(month_digests(series)) == ["2024-02", "2024-03"]
     assert list(month_digests(daily(date(2024, 1, 25), date(2024, 3, 31)))) == ["2024-02", "2024-03"]
@@ -37,7 +37,7 @@ def test_months_of_enough_bars_have_a_digest() -> None:
 
 
 def test_a_digest_is_of_its_month_alone() -> None:
-    """More history on either side, and other volumes, leave a month's digest as it is; a changed price does not."""
+    """A digest depends on its month's prices, not on more history or on volumes."""
     series = daily(*SPAN)
     whole = month_digests(series)
     inner = month_digests(keep(series, slice(40, 200)))
@@ -48,23 +48,23 @@ def test_a_digest_is_of_its_month_alone() -> None:
 
 
 def test_digests_are_short_and_differ() -> None:
-    """Sixteen hexadecimal digits, one for each of many months, minutes as well as days."""
+    """Digests are sixteen hexadecimal digits and differ between months, also of minute bars."""
     digests = month_digests(minutely(date(2024, 1, 1), date(2024, 3, 31), minutes=5))
     assert len(set(digests.values())) == 3
     assert all(len(digest) == 16 and int(digest, 16) >= 0 for digest in digests.values())
 
 
 def test_days_before_1970_are_days_too() -> None:
-    """Months are told apart on either side of the day that days are counted from."""
+    """Months before and after 1970-01-01 are distinguished."""
     series = replace(daily_walk(40), session=np.arange(-20, 20))
     assert list(month_digests(series)) == ["1969-12", "1970-01"]
 
 
-# --- twins, as the orchestrator finds them from these digests
+# --- duplicate series, as the orchestrator finds them by digest
 
 
 def test_one_file_under_two_names_is_found() -> None:
-    """Two symbols with one series are both rejected, each naming the other; a third is left alone."""
+    """Two symbols with one series are both rejected, and each finding names the other; a third symbol is not."""
     digests = {name: month_digests(daily(*SPAN, seed=seed)) for name, seed in (("A", 1), ("B", 2), ("C", 1))}
     found = same_series(digests)
     assert sorted(found) == ["A", "C"]
@@ -73,7 +73,7 @@ def test_one_file_under_two_names_is_found() -> None:
 
 
 def test_a_month_in_common_is_a_coincidence() -> None:
-    """One month, or fewer than half of those that both have, does not make two symbols the same."""
+    """One equal month, or fewer than half of the common months, does not reject."""
     one, other = (month_digests(daily(*SPAN, seed=seed)) for seed in (1, 2))
     months = list(one)
     assert same_series({"A": one, "B": other | {month: one[month] for month in months[:1]}}) == {}
@@ -87,7 +87,7 @@ def test_a_month_in_common_is_a_coincidence() -> None:
 @given(st.integers(0, 2**16), st.floats(0.01, 100))
 @examples(20)
 def test_a_source_in_other_units_agrees(seed: int, scale: float) -> None:
-    """Returns are compared, not prices: a factor over all prices is no difference, nor are days that one lacks."""
+    """Returns are compared, so a factor over all prices and missing days are no difference."""
     series = daily_walk(120, seed)
     rows = np.random.default_rng(seed).random(120) < 0.9
     assert second_source(series, scaled(keep(series, rows), np.full(int(rows.sum()), scale)), "csv:other") == []
@@ -105,7 +105,7 @@ def test_days_that_differ_are_counted_and_the_first_named() -> None:
 
 @pytest.mark.parametrize(("by", "found"), [(0.005, False), (0.02, True)])
 def test_a_percentage_point_is_the_limit(by: float, found: bool) -> None:
-    """Sources round and close a little differently."""
+    """Returns may differ by up to a percentage point."""
     series = daily_walk(300)
     assert len(second_source(series, moved_closes(series, np.array([70]), by), "csv:other")) == found
 
@@ -120,15 +120,15 @@ def test_one_session_in_twenty_is_the_limit(wrong: int, verdict: Verdict) -> Non
 
 
 def test_minutes_are_compared_by_their_last_close() -> None:
-    """Of minute bars a session's last close counts, so that they can be held against days."""
+    """Minute bars are compared by the last close of each session, so daily bars can be the second source."""
     minutes = minutely(*SPAN, minutes=30)
     last = np.flatnonzero(np.append(np.diff(minutes.session) != 0, True))
     assert second_source(minutes, keep(minutes, last), "csv:daily") == []
 
 
 @pytest.mark.parametrize("common", [0, 19, 20])
-def test_too_few_days_in_common_are_said_to_be_few(common: int) -> None:
-    """Fewer than twenty sessions, or none, are no comparison, and silence would pass for agreement."""
+def test_too_few_days_in_common_are_a_warning(common: int) -> None:
+    """Fewer than twenty common sessions are reported, because no finding would mean agreement."""
     series = daily_walk(100)
     findings = second_source(series, keep(series, slice(0, common)), "csv:other")
     if common == 20:

@@ -1,4 +1,4 @@
-"""Bars against the exchange's calendar: each hole and each bar that should not be is found, and no other."""
+"""Bars compared with the exchange's calendar: each gap and each unexpected bar is found, and no other."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -46,7 +46,7 @@ def test_missing_sessions_are_grouped_by_the_calendar() -> None:
 @given(st.sets(st.integers(1, 119), min_size=1, max_size=60))
 @examples(40)
 def test_gaps_are_exactly_what_is_missing(lost: set[int]) -> None:
-    """Whatever sessions are taken out, gaps hold them and nothing else, and more than a fifth is rejected."""
+    """Gaps are exactly the removed sessions, and more than a fifth of them is rejected."""
     sessions = daily(*SPAN).session[:121]
     series = keep(daily(*SPAN), np.flatnonzero(~np.isin(np.arange(121), list(lost))))
     found = assess(series, calendar=NSE)
@@ -60,14 +60,14 @@ def test_gaps_are_exactly_what_is_missing(lost: set[int]) -> None:
 
 @pytest.mark.parametrize(("lost", "verdict"), [(20, Verdict.WARN), (21, Verdict.REJECT)])
 def test_a_fifth_of_all_sessions_may_lack(lost: int, verdict: Verdict) -> None:
-    """Of a hundred sessions twenty may be missing, as long as a person is told."""
+    """Up to twenty of a hundred sessions may be missing, with a warning."""
     hundred = keep(daily(*SPAN), slice(0, 100))
     series = keep(hundred, ~np.isin(np.arange(100), np.arange(1, lost + 1) * 4))
     assert only(assess(series, calendar=NSE).findings, Check.MISSING_SESSION).verdict is verdict
 
 
 def test_without_a_calendar_no_session_is_expected() -> None:
-    """Where nobody knows the sessions, none is missed."""
+    """Without a calendar no session is missing."""
     series = daily(*SPAN)
     found = assess(keep(series, np.arange(len(series)) % 2 == 0))
     assert (found.findings, found.gaps, found.sessions_expected) == ([], (), None)
@@ -75,7 +75,7 @@ def test_without_a_calendar_no_session_is_expected() -> None:
 
 @pytest.mark.parametrize("edge", ["first", "last"])
 def test_days_that_the_calendar_does_not_know_are_left_alone(edge: str) -> None:
-    """Of days before and after the calendar nothing is said, and what is known of the others holds."""
+    """Days outside the calendar's range have no findings; days inside it do."""
     limit = day_number(NSE.first if edge == "first" else NSE.last)
     known = NSE.days[(NSE.days >= limit - 40) & (NSE.days <= limit + 40)]
     outer = np.arange(limit - 400, limit) if edge == "first" else np.arange(limit + 1, limit + 400)
@@ -90,7 +90,7 @@ def test_days_that_the_calendar_does_not_know_are_left_alone(edge: str) -> None:
 
 
 def test_days_without_a_session_are_named() -> None:
-    """Bars of holidays and weekends are named; those of special sessions are as they should be."""
+    """Bars on holidays and weekends are named; those of special sessions are not."""
     extra = numbers(date(2024, 1, 26), date(2024, 3, 3))
     finding = only(
         assess(walk_on(np.union1d(daily(*SPAN).session, extra), 0), calendar=NSE).findings, Check.UNEXPECTED_SESSION
@@ -100,7 +100,7 @@ def test_days_without_a_session_are_named() -> None:
 
 
 def test_another_exchange_is_seen_at_once() -> None:
-    """Bars of every day, held against weekdays, list the first few and count the rest."""
+    """Bars on every day, compared with weekdays: the first days are named, the rest counted."""
     every = np.arange(day_number(SPAN[0]), day_number(SPAN[1]) + 1)
     finding = only(assess(walk_on(every, 0), calendar=NSE).findings, Check.UNEXPECTED_SESSION)
     assert finding.count == len(every) - len(NSE.sessions(*SPAN))
@@ -113,7 +113,7 @@ def test_another_exchange_is_seen_at_once() -> None:
 @pytest.mark.parametrize(
     ("kept", "verdict"), [(0.96, None), (0.94, Verdict.WARN), (0.52, Verdict.WARN), (0.48, Verdict.REJECT)]
 )
-def test_minutes_that_lack_are_measured(kept: float, verdict: Verdict | None) -> None:
+def test_the_share_of_missing_minutes_decides(kept: float, verdict: Verdict | None) -> None:
     """Below 95 % of a session's minutes on average is a warning, below half a rejection."""
     rows = np.arange(len(MINUTES)) % 100 < 100 * kept
     rows[: 375 * 2] = True
@@ -135,12 +135,12 @@ def test_minutes_that_lack_are_measured(kept: float, verdict: Verdict | None) ->
 
 
 def test_minutes_are_counted_only_of_sessions_that_have_bars() -> None:
-    """A whole session that is missing is one finding, not two."""
+    """A missing session is one finding, not two."""
     series = keep(MINUTES, MINUTES.session % 3 != 0)
     assert [finding.check for finding in assess(series, "1minute", NSE).findings] == [Check.MISSING_SESSION]
 
 
-def test_special_sessions_owe_no_minutes() -> None:
+def test_special_sessions_need_no_minutes() -> None:
     """An hour of bars in the evening of Muhurat is a session, complete and within its hours."""
     muhurat = date(2024, 11, 1)
     around = minutely(date(2024, 10, 30), date(2024, 11, 5))
@@ -158,7 +158,7 @@ def test_special_sessions_owe_no_minutes() -> None:
 
 
 def shifted(minutes: int) -> list[Check]:
-    """What is found where every stamp is off by so many minutes."""
+    """Findings if every timestamp is shifted by `minutes` minutes."""
     series = replace(MINUTES, timestamp=MINUTES.timestamp + minutes * MICROSECONDS_PER_MINUTE)
     return [
         finding.check
@@ -167,8 +167,8 @@ def shifted(minutes: int) -> list[Check]:
     ]
 
 
-def test_bars_are_stamped_by_their_start() -> None:
-    """Stamped by its end, the last bar of each session lies on the close, which is outside, as before the open is."""
+def test_a_timestamp_is_the_start_of_a_bar() -> None:
+    """With timestamps at the end of bars, the last bar of each session is at the close, which is outside its hours."""
     assert shifted(0) == []
     series = replace(MINUTES, timestamp=MINUTES.timestamp + MICROSECONDS_PER_MINUTE)
     found = [finding for finding in assess(series, "1minute", NSE).findings if finding.check is Check.OUTSIDE_SESSION]
@@ -178,12 +178,12 @@ def test_bars_are_stamped_by_their_start() -> None:
 
 
 def test_a_wrong_timezone_is_seen() -> None:
-    """Stamps that are hours off leave sessions without their minutes, and bars outside of them."""
+    """Timestamps shifted by hours give incomplete sessions and bars outside the hours."""
     assert shifted(330) == [Check.SESSION_MINUTES, Check.OUTSIDE_SESSION]
 
 
-def test_a_session_that_begins_the_eve_is_whole() -> None:
-    """A future's session opens on the evening before its day: such bars are inside, and its minutes all there."""
+def test_a_session_that_opens_on_the_evening_before_is_complete() -> None:
+    """A future's session opens on the evening before its day; such bars are inside its hours and count."""
     cme = open_calendar("CMES")
     series = minutely(date(2024, 3, 12), date(2024, 3, 15), minutes=30, name="CMES")
     local = (series.timestamp - 5 * 60 * MICROSECONDS_PER_MINUTE) // (24 * 60 * MICROSECONDS_PER_MINUTE)
@@ -192,7 +192,7 @@ def test_a_session_that_begins_the_eve_is_whole() -> None:
 
 
 def test_sessions_without_a_single_bar_in_hours_count_as_empty() -> None:
-    """Bars that all lie outside of the hours of their days are rejected, not passed over as sessions without bars."""
+    """If all bars are outside the hours of their days, the symbol is rejected."""
     series = replace(MINUTES, timestamp=MINUTES.timestamp - 390 * MICROSECONDS_PER_MINUTE)
     findings = {finding.check: finding for finding in assess(series, "1minute", NSE).findings}
     assert findings[Check.SESSION_MINUTES].verdict is Verdict.REJECT
@@ -200,7 +200,7 @@ def test_sessions_without_a_single_bar_in_hours_count_as_empty() -> None:
 
 
 def test_daily_bars_have_no_minutes() -> None:
-    """A daily bar is stamped at whatever hour its source likes."""
+    """A daily bar's timestamp may have any time of day."""
     series = daily(*SPAN)
     late = replace(series, timestamp=series.timestamp + int(timedelta(hours=20).total_seconds()) * 10**6)
     assert assess(late, calendar=NSE).findings == []

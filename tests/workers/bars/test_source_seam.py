@@ -1,4 +1,4 @@
-"""The seam for bar sources: a kind is one row of `SOURCES` and one class, and nothing else knows its name."""
+"""The seam for bar sources: a kind is one row of `SOURCES` and one class; no other code knows its name."""
 
 import importlib
 import re
@@ -119,7 +119,7 @@ def test_an_adjusted_source_refuses_corporate_actions(monkeypatch: pytest.Monkey
 
 
 def test_a_name_is_registered_once() -> None:
-    """A second kind of one name would replace the first without a word."""
+    """A second kind of the same name is an error."""
     with pytest.raises(ValueError, match="'csv' is registered already"):
         register_source(SourceKind("csv", "elsewhere:Csv"))
 

@@ -1,4 +1,4 @@
-"""Local times and instants, against Python's own time zones."""
+"""Conversions between local times and instants, compared with Python's."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -43,7 +43,7 @@ def microseconds(times: list[datetime]) -> np.ndarray:
 @examples(200)
 @given(times=moments, zone=st.sampled_from(ZONES))
 def test_local_times_become_the_instants_that_python_finds(times: list[datetime], zone: str) -> None:
-    """A local time that clocks show once is its instant; one that they skip or show twice is marked, in any zone."""
+    """A local time that exists once becomes its instant; a skipped or repeated one is marked, in any zone."""
     instants, unclear = localise(microseconds(times), zone)
     for time, instant, doubtful in zip(times, instants.tolist(), unclear.tolist(), strict=True):
         both = {time.replace(tzinfo=ZoneInfo(zone), fold=fold).utcoffset() for fold in (0, 1)}
@@ -75,14 +75,14 @@ def test_a_local_day_is_the_one_that_python_finds(times: list[datetime], zone: s
     ],
 )
 def test_one_instant_in_many_forms(text: str) -> None:
-    """Stamps may have a blank or a T, seconds or none, fractions of up to six digits, an offset, a Z or neither."""
+    """Timestamps may have a space or a T, seconds, fractions of up to six digits, and an offset or a Z."""
     instants, problems = from_text(pa.array([text]), "Asia/Kolkata")
     assert instants.tolist() == [microseconds([datetime(2024, 1, 1, 3, 45)])[0]]
     assert problems == {}
 
 
 def test_every_problem_is_found_among_many_stamps() -> None:
-    """Of a thousand stamps each one that is none is found, and every other is read."""
+    """Among a thousand timestamps every invalid one is found, and every other is read."""
     stamps = [f"2024-01-{1 + row // 60:02} 09:{row % 60:02}:00" for row in range(1000)]
     odd = {3: "2024-13-01", 500: "", 501: "2024-01-01 24:00:00", 999: "01/02/2024"}
     bad = [odd.get(row, stamp) for row, stamp in enumerate(stamps)]

@@ -1,4 +1,4 @@
-"""Generated bars on a real exchange calendar, and the one way that these tests have them judged."""
+"""Generated bars on a real exchange calendar, and the function by which tests check them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ def daily(first: date, last: date, seed: int = 0, name: str = "NSE") -> Series:
 
 
 def minutely(first: date, last: date, seed: int = 0, minutes: int = 1, name: str = "NSE") -> Series:
-    """A random walk with every bar of every session of sure hours from `first` to `last`, each stamped by its start."""
+    """A random walk with every bar of every session of known hours from `first` to `last`."""
     hours = open_calendar(name).regular
     chosen = (hours.session >= day_number(first)) & (hours.session <= day_number(last))
     step = minutes * MICROSECONDS_PER_MINUTE
@@ -35,7 +35,7 @@ def minutely(first: date, last: date, seed: int = 0, minutes: int = 1, name: str
 
 
 def calm(series: Series, power: float) -> Series:
-    """The walk with every return times `power`, so that no night's move is large."""
+    """The walk with every return times `power`, so that no overnight move is large."""
     return replace(series, **{name: 100 * (getattr(series, name) / 100) ** power for name in PRICES})
 
 
@@ -56,12 +56,12 @@ def assess(
     actions: Sequence[Action] = (),
     symbol: str = "M&M",
 ) -> quality.Assessment:
-    """What is said of `series`, whose row N came from line N + 2 of one file."""
+    """The assessment of `series`, whose row N is on line N + 2 of one file."""
     clean = CleanBars(series, lambda row: f"bars.csv line {row + 2}", [])
     return quality.check(clean, symbol=symbol, interval=interval, calendar=calendar, actions=actions)
 
 
 def only(findings: Sequence[Finding], check: Check) -> Finding:
-    """The one finding there is, which is of `check`."""
+    """The only finding, which must be of `check`."""
     assert [finding.check for finding in findings] == [check]
     return findings[0]
