@@ -1,1 +1,1 @@
-"""What a person reads and looks at."""
+"""Charts of an audit bundle."""

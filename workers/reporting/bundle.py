@@ -1,4 +1,4 @@
-"""Draw every chart of an audit bundle from what a run stored: a picture, and the data that the page draws it from."""
+"""The charts of an audit bundle, drawn from a run's stored files as PNG and as Vega-Lite for the report page."""
 
 import json
 from collections.abc import Mapping
@@ -20,14 +20,31 @@ from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.layout import RunLayout
 from schemas.files.run_rows import read_model, read_rows
 from workers.judging.evidence import Evidence, load
+from workers.judging.gates.skill import LOG_LOSS_IMPROVEMENT
 from workers.reporting import charts
 
 PICTURE_WIDTH = 760
 VEGA = "vega.js"
+PERMUTATION = "label_permutation"
+# Gate, name of its draws, title, unit and scale of the axis.
+DRAWS = (
+    (
+        "skill",
+        "log_loss_improvement",
+        "Log-loss improvement over the base rate: bootstrap samples",
+        "nats per row",
+        1.0,
+    ),
+    ("skill", PERMUTATION, "Log-loss improvement with shifted labels, and with the true ones", "nats per row", 1.0),
+    ("economics", "net_return", "Net return: bootstrap samples", "bps of capital per day", 1e4),
+)
 
 
 def render(layout: RunLayout, audit: Path, release_dir: Path) -> dict[str, str]:
-    """Write `plots/`: PNG and Vega-Lite of every chart, and the library that draws them; returns the digests."""
+    """Write the folder `plots/` of the bundle `audit` and return the SHA-256 of its files.
+
+    It holds every chart as PNG and as Vega-Lite JSON, and the JavaScript library that draws them.
+    """
     evidence = load(layout, release_dir)
     folder = audit / "plots"
     for name, chart in _charts(evidence, audit).items():
@@ -56,16 +73,10 @@ def _charts(evidence: Evidence, audit: Path) -> dict[str, alt.Chart | alt.LayerC
         "skill_by_symbol": charts.skill_by_symbol(evidence.validation, reports["symbols"].passing),
         "importance": charts.importance(_importance(layout, teachers)),
     }
-    drawn = (
-        ("skill", "log loss saved", 0.0, "Log loss saved a row: bootstrap, and 0", "nats", 1.0),
-        ("skill", "labels shifted in time", None, "Skill with labels of other days, and the true ones", "nats", 1.0),
-        ("economics", "net return", 0.0, "Net return a day: bootstrap, and 0", "bps", 1e4),
-    )  # fmt: skip
-    for gate, name, mark, title, unit, scale in drawn:
+    for gate, name, title, unit, scale in DRAWS:
         if name in reports[gate].draws:
-            at = _statistic(reports["skill"], "log loss saved") if mark is None else mark
-            key = f"{gate}_{name.replace(' ', '_')}"
-            found[key] = charts.draws(reports[gate], name, at, title, unit, scale)
+            mark = _statistic(reports["skill"], LOG_LOSS_IMPROVEMENT) if name == PERMUTATION else 0.0
+            found[f"{gate}_{name}"] = charts.draws(reports[gate], name, mark, title, unit, scale)
     summary = json.loads((audit / "telemetry_summaries" / "summary.json").read_bytes())
     found["phases"] = charts.phases({name: each["duration_seconds"] for name, each in summary["phases"].items()})
     found["devices"] = charts.devices([*teachers, *students])
@@ -78,7 +89,7 @@ def _statistic(report: GateReport, name: str) -> float:
 
 
 def _importance(layout: RunLayout, rows: list[RunRow]) -> Mapping[str, Mapping[str, float]]:
-    """Mean share of each feature over the teachers of each window start."""
+    """Return the mean share of each feature over the teachers of each window start."""
     shares: dict[str, dict[str, list[float]]] = {}
     for row in rows:
         if row.status is Status.SUCCESS:

@@ -1,4 +1,4 @@
-"""The audit's charts, from stored numbers alone: one definition each, for the page, the pictures and the dashboard."""
+"""The charts of an audit: one Vega-Lite definition each, for the report page, the pictures and the dashboard."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ HEIGHT, ROW_HEIGHT = 260, 16
 BINS = 10
 SHOWN_FEATURES = 12
 CLIPPED_SKILL = 0.2
-# Told apart by colour-blind eyes, on white and on black (Okabe and Ito's palette).
+# Distinguishable with colour blindness, on white and on black: the palette of Okabe and Ito.
 BLUE, ORANGE, GREEN, GREY, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#8c8c8c", "#CC79A7", "#56B4E9"
 COLORS = {
     "student": BLUE, "without a teacher": SKY, "teacher": ORANGE, "logistic": PINK, "always long": GREY,
@@ -25,46 +25,51 @@ COLORS = {
 }  # fmt: skip
 DIGITS = 6
 SHOWN_AS = {"alone": "without a teacher"}
+PASSES, DOES_NOT_PASS = "passes on its own", "does not pass"
 
 Rows = list[dict[str, object]]
 C = TypeVar("C", alt.Chart, alt.LayerChart)
 
 
 def equity(day: Ints, daily: Mapping[str, Floats]) -> alt.Chart:
-    """Running sum of each strategy's daily net return on capital, in percent."""
+    """Draw the running sum of each strategy's daily net return on capital, in percent.
+
+    `day`: days since 1970, shape (days,). `daily`: fractions of the capital, shape (days,).
+    """
     rows = _series(day, {name: np.cumsum(values) * 100 for name, values in daily.items()})
-    return _lines(rows, "sum of net return, %", "Net return on capital after cost, by day")
+    return _lines(rows, "sum of net returns, % of capital", "Cumulative net return after costs")
 
 
 def drawdown(day: Ints, daily: Mapping[str, Floats]) -> alt.Chart:
-    """How far each running sum lies below its highest so far, in percent."""
+    """Draw how far each running sum is below its previous maximum, in percent; arguments as for `equity`."""
     sums = {name: np.cumsum(values) * 100 for name, values in daily.items()}
     below = {name: total - np.maximum(np.maximum.accumulate(total), 0.0) for name, total in sums.items()}
-    return _lines(_series(day, below), "below its highest, %", "Drawdown")
+    return _lines(_series(day, below), "below the previous maximum, % of capital", "Drawdown")
 
 
 def reliability(y: Floats, models: Mapping[str, Floats]) -> alt.LayerChart:
-    """What was predicted beside what came, in ten bins of equal size."""
+    """Draw actual rates over predicted probabilities, in ten bins of equal size; arrays have shape (rows,)."""
     rows: Rows = []
     for name, p in models.items():
         for group in np.array_split(np.argsort(p, kind="stable"), BINS):
             if len(group):
-                said, came = float(p[group].mean()), float(y[group].mean())
-                rows.append({"model": name, "said": _short(said), "came": _short(came), "rows": len(group)})
-    top = max(float(row[key]) for row in rows for key in ("said", "came"))  # type: ignore[arg-type]
-    base = alt.Chart(alt.Data(values=rows), title="Probabilities beside what came true")
-    ideal = alt.Chart(alt.Data(values=[{"said": 0, "came": 0}, {"said": top, "came": top}])).mark_line(
-        color=GREY, strokeDash=[4, 4]
-    )
-    x, y_axis = alt.X("said:Q", title="predicted"), alt.Y("came:Q", title="came true")
+                predicted, actual = float(p[group].mean()), float(y[group].mean())
+                rows.append(
+                    {"model": name, "predicted": _short(predicted), "actual": _short(actual), "rows": len(group)}
+                )
+    top = max(float(row[key]) for row in rows for key in ("predicted", "actual"))  # type: ignore[arg-type]
+    base = alt.Chart(alt.Data(values=rows), title="Reliability: predicted probability and actual rate")
+    corners = [{"predicted": 0, "actual": 0}, {"predicted": top, "actual": top}]
+    ideal = alt.Chart(alt.Data(values=corners)).mark_line(color=GREY, strokeDash=[4, 4])
+    x, y_axis = alt.X("predicted:Q", title="predicted probability"), alt.Y("actual:Q", title="actual rate")
     dots = base.mark_line(point=True).encode(
-        x=x, y=y_axis, color=_color(models), tooltip=_tips("model", "said", "came", "rows")
+        x=x, y=y_axis, color=_color(models), tooltip=_tips("model", "predicted", "actual", "rows")
     )
     return _sized(alt.layer(ideal.encode(x=x, y=y_axis), dots))
 
 
 def skill_by_window(rows: Sequence[RunRow]) -> alt.LayerChart:
-    """Every symbol and window: log-loss skill where it was scored, grey and why where it was not."""
+    """Draw the log-loss skill of every symbol and window; those without scores are grey, with the reason."""
     scored: Rows = []
     others: Rows = []
     for row in rows:
@@ -73,34 +78,34 @@ def skill_by_window(rows: Sequence[RunRow]) -> alt.LayerChart:
             loss, prior = row.metrics["scored_log_loss"], row.metrics["scored_prior_log_loss"]
             scored.append(place | {"skill": _short(1.0 - float(loss or 0.0) / float(prior or 1.0))})
         else:
-            others.append(place | {"why": row.reason or f"failed: {row.failure}"})
-    x, y = alt.X("window:O", title="window's first day"), alt.Y("symbol:N", title=None)
+            others.append(place | {"reason": row.reason or f"failed: {row.failure}"})
+    x, y = alt.X("window:O", title="first day of the window"), alt.Y("symbol:N", title=None)
     scale = alt.Scale(scheme="redblue", domain=[-CLIPPED_SKILL, CLIPPED_SKILL], clamp=True)
     cells = alt.Chart(alt.Data(values=scored)).mark_rect()
     empty = alt.Chart(alt.Data(values=others)).mark_rect(color=GREY, opacity=0.35)
     layers = [
         cells.encode(x=x, y=y, color=alt.Color("skill:Q", scale=scale), tooltip=_tips("symbol", "window", "skill")),
-        empty.encode(x=x, y=y, tooltip=_tips("symbol", "window", "why")),
+        empty.encode(x=x, y=y, tooltip=_tips("symbol", "window", "reason")),
     ]
     chart = alt.layer(*layers, title="Log-loss skill by symbol and window (grey: skipped or failed)")
     return _sized(chart, len({row.symbol for row in rows}) * ROW_HEIGHT)
 
 
 def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart:
-    """Log-loss skill of each symbol's students, pooled over its windows."""
+    """Draw the log-loss skill of each symbol's students, pooled over its windows."""
     rows: Rows = [
         {
             "symbol": name, "skill": _short(float(row["log_loss_skill"] or 0.0)), "rows": row["rows"],
-            "passes": "passes by itself" if name in passing else "does not",
+            "passes": PASSES if name in passing else DOES_NOT_PASS,
         }
         for name, row in validation.per_symbol.items()
     ]  # fmt: skip
     color = alt.Color(
         "passes:N",
         title=None,
-        scale=alt.Scale(domain=["passes by itself", "does not"], range=[GREEN, GREY]),
+        scale=alt.Scale(domain=[PASSES, DOES_NOT_PASS], range=[GREEN, GREY]),
     )
-    chart = alt.Chart(alt.Data(values=rows), title="Skill by symbol (above 0: better than the base rate)")
+    chart = alt.Chart(alt.Data(values=rows), title="Log-loss skill by symbol (above 0: better than the base rate)")
     return _sized(
         chart.mark_bar().encode(
             x=alt.X("skill:Q", title="log-loss skill"), y=alt.Y("symbol:N", sort="-x", title=None), color=color,
@@ -111,7 +116,7 @@ def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart
 
 
 def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
-    """Teachers' mean feature importance for each window start: drift shows as rows that change colour."""
+    """Draw the teachers' mean feature importance by window start; a feature whose colour changes has drifted."""
     total: dict[str, float] = {}
     for shares in by_start.values():
         for name, share in shares.items():
@@ -122,11 +127,11 @@ def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
         for start, shares in sorted(by_start.items())
         for name in names
     ]
-    chart = alt.Chart(alt.Data(values=rows), title=f"Teachers' {len(names)} most important features, by window")
+    chart = alt.Chart(alt.Data(values=rows), title=f"The teachers' {len(names)} most important features, by window")
     return _sized(
         chart.mark_rect().encode(
-            x=alt.X("window:O", title="window's first day"), y=alt.Y("feature:N", sort=names, title=None),
-            color=alt.Color("share:Q", title="share", scale=alt.Scale(scheme="blues")),
+            x=alt.X("window:O", title="first day of the window"), y=alt.Y("feature:N", sort=names, title=None),
+            color=alt.Color("share:Q", title="share of gain", scale=alt.Scale(scheme="blues")),
             tooltip=_tips("feature", "window", "share"),
         ),
         len(names) * ROW_HEIGHT,
@@ -134,7 +139,10 @@ def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
 
 
 def draws(report: GateReport, name: str, observed: float, title: str, unit: str, scale: float = 1.0) -> alt.LayerChart:
-    """The distribution that a test compares with, and what was seen or what it must exceed."""
+    """Draw a test's distribution as a histogram, with a line at `observed`.
+
+    `name`: key of the report's draws. Draws and line are multiplied by `scale`, into `unit`.
+    """
     counts, edges = np.histogram(np.array(report.draws[name]) * scale, bins=40)
     rows: Rows = [
         {"from": _short(low), "to": _short(high), "samples": int(count)}
@@ -149,7 +157,7 @@ def draws(report: GateReport, name: str, observed: float, title: str, unit: str,
 
 
 def devices(rows: Sequence[RunRow]) -> alt.Chart:
-    """What each device worked on, and when."""
+    """Draw which window each device worked on, over time."""
     bars: Rows = [
         {
             "device": row.device, "from": _iso(row.finished - timedelta(seconds=row.duration_seconds)),
@@ -159,7 +167,7 @@ def devices(rows: Sequence[RunRow]) -> alt.Chart:
         for row in rows
         if row.finished is not None and row.duration_seconds and row.device and row.reused_from is None
     ]  # fmt: skip
-    chart = alt.Chart(alt.Data(values=bars), title="Devices over time")
+    chart = alt.Chart(alt.Data(values=bars), title="Work per device over time")
     color = alt.Color("role:N", title=None, scale=alt.Scale(domain=["teacher", "student"], range=[ORANGE, BLUE]))
     count = len({bar["device"] for bar in bars})
     return _sized(
@@ -172,9 +180,9 @@ def devices(rows: Sequence[RunRow]) -> alt.Chart:
 
 
 def phases(durations: Mapping[str, float]) -> alt.Chart:
-    """Seconds that each phase took, in order."""
+    """Draw the duration of each phase in seconds, in order."""
     rows: Rows = [{"phase": name, "seconds": round(seconds, 2)} for name, seconds in durations.items()]
-    chart = alt.Chart(alt.Data(values=rows), title="Phases (teachers and students overlap)")
+    chart = alt.Chart(alt.Data(values=rows), title="Duration of the phases (teacher and student training overlap)")
     return _sized(
         chart.mark_bar(color=BLUE).encode(
             x=alt.X("seconds:Q"), y=alt.Y("phase:N", sort=list(durations), title=None),

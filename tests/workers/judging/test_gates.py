@@ -88,7 +88,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path, null: dict[str, GateR
 def test_a_certificate_with_a_violation_fails(tmp_path: Path) -> None:
     """One violation anywhere fails the leak gate, and rejects whatever the rest says."""
     reports = judged(stored_run(tmp_path, signal=0.6, leak="row 3 leaks", gates=QUICK), "leak")
-    assert criterion(reports["leak"], "certificates").ruling is Ruling.FAIL
+    assert criterion(reports["leak"], "certified violations").ruling is Ruling.FAIL
     assert recommend(statistics(reports))[0] is Recommendation.REJECT
 
 
@@ -98,7 +98,7 @@ def test_a_feature_that_reads_ahead_is_seen(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(leak, "_features", _ahead)
     reports = judged(stored_run(tmp_path, gates=QUICK), "leak")
-    assert criterion(reports["leak"], "features without later bars").ruling is Ruling.FAIL
+    assert criterion(reports["leak"], "features that change without later bars").ruling is Ruling.FAIL
 
 
 def _ahead(series: Any, intraday: bool) -> Any:
@@ -141,7 +141,7 @@ def test_poor_worlds_get_answers_and_no_crash(tmp_path: Path, world: dict[str, A
 def test_a_student_worse_than_one_without_a_teacher_fails(tmp_path: Path) -> None:
     """Skill beside the base rate is not enough where the student that had no teacher is better."""
     report = judged(stored_run(tmp_path, signal=0.6, alone=1.0, gates=QUICK), "skill")["skill"]
-    assert criterion(report, "no worse than without a teacher").ruling is Ruling.PASS  # the same
+    assert criterion(report, "not worse than the student without a teacher").ruling is Ruling.PASS  # the same
     worse = judged(stored_run(tmp_path / "worse", signal=0.6, alone=1.0, seed=1, gates=QUICK), "skill")["skill"]
     assert worse.gate.passed
 
@@ -150,11 +150,11 @@ def test_trials_come_from_the_ledger_and_raise_the_bar(tmp_path: Path) -> None:
     """Every other configuration on these symbols and days counts; the run's own, twice, counts once."""
     layout = stored_run(tmp_path, signal=0.2, gates=QUICK)
     base = RunConfig(source="csv:x", start_date="2019-01-01", end_date="2024-01-01", horizon=1, threshold=0.0)
-    alone = criterion(judged(layout, "overfit")["overfit"], "Sharpe above the best by luck")
+    alone = criterion(judged(layout, "overfit")["overfit"], "deflated Sharpe ratio")
     assert "2 trials" in alone.reason
     for seed in range(40):
         tried(tmp_path, base.model_copy(update={"seed": seed}), ["S0"], run_id=f"other{seed}")
-    many = criterion(judged(layout, "overfit")["overfit"], "Sharpe above the best by luck")
+    many = criterion(judged(layout, "overfit")["overfit"], "deflated Sharpe ratio")
     assert "82 trials" in many.reason
     assert many.statistic is not None and alone.statistic is not None and many.statistic < alone.statistic
 
@@ -164,7 +164,7 @@ def test_other_symbols_trials_do_not_count(tmp_path: Path) -> None:
     layout = stored_run(tmp_path, gates=QUICK)
     other = RunConfig(source="csv:x", start_date="2019-01-01", end_date="2024-01-01", seed=7)
     tried(tmp_path, other, ["ELSE"], run_id="else")
-    assert "2 trials" in criterion(judged(layout, "overfit")["overfit"], "Sharpe above the best by luck").reason
+    assert "2 trials" in criterion(judged(layout, "overfit")["overfit"], "deflated Sharpe ratio").reason
 
 
 def test_without_a_ledger_nothing_is_judged(tmp_path: Path) -> None:
@@ -204,9 +204,13 @@ def gate(name: str, *criteria: Criterion) -> Gate:
 
 PASSES = Criterion(name="x", ruling=Ruling.PASS, reason="fine", statistic=1.0)
 CLOSE = Criterion(
-    name="log loss saved", ruling=Ruling.FAIL, reason="not told apart from 0", statistic=0.01, favours=Favours.STUDENTS
+    name="net return",
+    ruling=Ruling.FAIL,
+    reason="not significantly different from 0",
+    statistic=0.01,
+    favours=Favours.STUDENTS,
 )
-WRONG = Criterion(name="log loss saved", ruling=Ruling.FAIL, reason="below 0", statistic=-0.01, favours=Favours.CHANCE)
+WRONG = Criterion(name="net return", ruling=Ruling.FAIL, reason="below 0", statistic=-0.01, favours=Favours.CHANCE)
 UNKNOWN = Criterion(name="x", ruling=Ruling.NOT_COMPUTABLE, reason="not computable: 3 days")
 INFORMS = Criterion(name="x", ruling=Ruling.FAIL, reason="bad", statistic=1.0, decides=False)
 

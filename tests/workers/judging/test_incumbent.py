@@ -31,7 +31,7 @@ def beside_live(data: Path, live: dict[str, Any], candidate: dict[str, Any]) -> 
     (current / "release.json").write_text(json.dumps({"release_id": "old.1234", "run_id": "old"}))
     layout = validated(stored_run(data, gates=QUICK, **candidate))
     report = skill.judge(load(layout, data / "release"))
-    found = next(each for each in report.gate.criteria if each.name == "beats what is live")
+    found = next(each for each in report.gate.criteria if each.name == "better than the live release")
     if found.p is not None:
         rows = RunLayout.under(data, "old").scored_rows
         assert report.gate.inputs["data/models/old/validation/rows.parquet"] == sha256_of(rows)
@@ -62,11 +62,13 @@ def test_a_live_release_without_its_run_is_not_passed_over(tmp_path: Path) -> No
     layout = validated(stored_run(tmp_path, signal=0.6, gates=QUICK))
     report = skill.judge(load(layout, tmp_path / "release"))
     assert not report.gate.passed
-    assert "its run cannot be read" in next(c.reason for c in report.gate.criteria if c.name == "beats what is live")
+    assert "its run cannot be read" in next(
+        c.reason for c in report.gate.criteria if c.name == "better than the live release"
+    )
 
 
 def test_where_nothing_is_live_nothing_is_asked(tmp_path: Path) -> None:
     """Without a release in production there is no such test."""
     layout = validated(stored_run(tmp_path, signal=0.6, gates=QUICK))
     report = skill.judge(load(layout, tmp_path / "release"))
-    assert "beats what is live" not in [each.name for each in report.gate.criteria]
+    assert "better than the live release" not in [each.name for each in report.gate.criteria]

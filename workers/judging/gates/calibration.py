@@ -1,29 +1,25 @@
-"""Does what is given 30 % come true 30 % of the time?"""
+"""Gate `calibration`: whether predicted probabilities equal the frequency of what they predict."""
 
 import numpy as np
 
 from schemas.contract.judgement import Criterion, Ruling
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import at_most, not_computable
+from workers.judging.gates.criteria import at_most, not_computable, too_few_days
 from workers.judging.gates.registry import gate
 from workers.judging.statistics import calibration
 from workers.scoring.metrics import ece
 
 
-@gate("calibration", "Do predicted probabilities come true as often as they say?")
+@gate("calibration", "Are the predicted probabilities calibrated?")
 def judge(evidence: Evidence) -> Findings:
-    """Spiegelhalter's z and the slope of labels on logits decide; calibration error and Hosmer-Lemeshow inform."""
+    """Test Spiegelhalter's z and the calibration slope; calibration error and Hosmer-Lemeshow only inform."""
     predictions, settings = evidence.predictions, evidence.settings
     y, p, day = predictions.y, predictions.student, predictions.day
-    names = ("Spiegelhalter's z", "slope", "expected calibration error", "Hosmer-Lemeshow")
+    names = ("Spiegelhalter's z", "calibration slope", "expected calibration error", "Hosmer-Lemeshow")
     days = evidence.validation.days
     if days < settings.min_days or p.std() == 0 or y.std() == 0:
-        why = (
-            f"{days} days, {settings.min_days} needed"
-            if days < settings.min_days
-            else "every prediction or label is the same"
-        )
+        why = too_few_days(days, settings.min_days) or "all predictions or all labels are equal"
         return Findings(tuple(not_computable(name, why, decides=number < 2) for number, name in enumerate(names)))
     sizes = {"min_block": evidence.min_block_days, "repetitions": settings.repetitions, "seed": evidence.seed}
     lags = max(evidence.min_block_days - 1, int(np.ceil(days ** (1 / 3))))
@@ -35,22 +31,23 @@ def judge(evidence: Evidence) -> Findings:
     criteria = (
         at_most(
             names[0], abs(z.z), settings.calibration_z,
-            f"z {z.z:+.3g}, its spread from sums by day, p {z.p:.3g}", n=len(y), p=z.p,
+            f"z {z.z:+.3g}, p {z.p:.3g}; standard error from daily sums", n=len(y), p=z.p,
         ),
         Criterion(
             name=names[1], ruling=Ruling.PASS if inside else Ruling.FAIL, statistic=line.slope, low=line.low,
             high=line.high, threshold=settings.slope_low, n=len(y),
-            reason=f"{line.slope:.3g}, 95 % interval {line.low:.3g} to {line.high:.3g}; {settings.slope_low:g} to"
-            f" {settings.slope_high:g} wanted (1: as sure as it should be, below: too sure)",
+            reason=f"{line.slope:.3g}, 95 % interval {line.low:.3g} to {line.high:.3g}; must be"
+            f" {settings.slope_low:g} to {settings.slope_high:g} (1: calibrated, below 1: too confident)",
         ),
         Criterion(
             name=names[2], ruling=Ruling.PASS, statistic=ece(y, p), low=error.low, high=error.high, n=len(y),
-            reason=f"{ece(y, p):.4g}, 95 % of bootstrap samples {error.low:.4g} to {error.high:.4g}; never 0 by chance",
+            reason=f"{ece(y, p):.3g}, 95 % of bootstrap samples {error.low:.3g} to {error.high:.3g};"
+            " above 0 even if calibrated",
             decides=False,
         ),
         Criterion(
             name=names[3], ruling=Ruling.PASS, statistic=hosmer.statistic, p=hosmer.p, n=len(y), decides=False,
-            reason=f"{hosmer.statistic:.4g}, p {hosmer.p:.3g} if rows were independent, which they are not",
+            reason=f"{hosmer.statistic:.3g}, p {hosmer.p:.3g} under independent rows, which these are not",
         ),
     )  # fmt: skip
     return Findings(criteria)

@@ -1,4 +1,4 @@
-"""Is there enough, and is it what was trained?"""
+"""Gate `data`: whether enough of the run was scored."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from workers.judging.gates.criteria import above
 from workers.judging.gates.registry import gate
 
 
-@gate("data", "Are nearly all attempted windows scored, on enough days?")
+@gate("data", "Were nearly all attempted windows scored, on enough days?")
 def judge(evidence: Evidence) -> Findings:
-    """Nearly all attempted windows are scored, on enough days. That files are intact is checked on reading them."""
+    """Require a share of scored windows and a number of scored days. Files are checked when they are read."""
     rows = read_rows(evidence.layout, Role.STUDENT)
     attempted = [row for row in rows if row.status is not Status.SKIPPED]
     scored = evidence.validation.windows

@@ -1,4 +1,4 @@
-"""Do the days that a deployed student would meet look like those it was judged on?"""
+"""Gate `drift`: whether the latest scored days are distributed like the days before them."""
 
 import numpy as np
 
@@ -9,23 +9,23 @@ from workers.features.frame import frame_of
 from workers.features.registry import feature_names, model_features
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import at_most, not_computable
+from workers.judging.gates.criteria import at_most, not_computable, too_few_days
 from workers.judging.gates.registry import gate
 from workers.judging.statistics.drift import drift
 
 REPETITIONS = 200
-BLOCK_DAYS = 20  # about a month: features look that far back
+BLOCK_DAYS = 20  # about a month, the lookback of most features
 SCORE = "student"
 
 
-@gate("drift", "Do the latest scored days look like those before them?")
+@gate("drift", "Are the latest scored days distributed like those before them?")
 def judge(evidence: Evidence) -> Findings:
-    """Each feature, and the student's probability, in the last quarter of the days beside those before it."""
+    """Compare each feature, and the student's probability, in the last quarter of the days with the days before."""
     settings, day = evidence.settings, evidence.predictions.day
     days = np.unique(day)
     name = "drifted features"
-    if len(days) < settings.min_days:
-        return Findings((not_computable(name, f"{len(days)} days, {settings.min_days} needed", n=len(days)),))
+    if why := too_few_days(len(days), settings.min_days):
+        return Findings((not_computable(name, why, n=len(days)),))
     early = int((day < days[len(days) * 3 // 4]).sum())
     order = np.argsort(evidence.predictions.timestamp, kind="stable")
     columns = _columns(evidence)
@@ -44,7 +44,7 @@ def judge(evidence: Evidence) -> Findings:
     features = [feature for feature in found if feature != SCORE]
     drifted = [feature for feature in features if found[feature]["drifted"]]
     reason = (
-        f"{len(drifted)} of {len(features)} features moved more than blocks of days do by chance"
+        f"{len(drifted)} of {len(features)} features drifted beyond the bootstrap bound"
         f"{': ' + ', '.join(drifted[:5]) if drifted else ''}{' and more' if len(drifted) > 5 else ''};"
         f" the student's probability {'did' if found[SCORE]['drifted'] else 'did not'}"
     )
@@ -53,7 +53,7 @@ def judge(evidence: Evidence) -> Findings:
 
 
 def _columns(evidence: Evidence) -> dict[str, Floats]:
-    """Features of every scored row, and the student's probability."""
+    """Return each feature of every scored row, and the student's probability, each of shape (rows,)."""
     predictions = evidence.predictions
     features = np.empty((len(predictions), len(feature_names())))
     intraday = evidence.training.interval != "1day"

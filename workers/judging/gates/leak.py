@@ -1,4 +1,4 @@
-"""Could a number be too good because something saw the future? Certificates, and canaries on the run's own bars."""
+"""Gate `leak`: whether a model could have used the future, by the windows' certificates and by the run's own bars."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,12 +22,12 @@ from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import above, at_most
 from workers.judging.gates.registry import gate
 
-CANARY_CUTS = 8
+CUTS = 8  # places at which histories are cut
 
 
-@gate("leak", "Could anything have seen the future?")
+@gate("leak", "Did any model use information from the future?")
 def judge(evidence: Evidence) -> Findings:
-    """No certificate names a violation, no feature changes when later bars are gone, and a planted leak is seen."""
+    """Require no certified violation, no feature that changes without later bars, and that a planted leak is found."""
     certificates, inputs = _certificates(evidence)
     intraday = evidence.training.interval != "1day"
     cuts = _cuts(evidence)
@@ -36,20 +36,20 @@ def judge(evidence: Evidence) -> Findings:
     criteria = (
         certificates,
         at_most(
-            "features without later bars", honest, 0,
-            f"features changed {honest} of {len(cuts)} times when the bars after a random one were taken away",
+            "features that change without later bars", honest, 0,
+            f"features changed in {honest} of {len(cuts)} cases when the bars after a random one were removed",
             n=len(cuts),
         ),
         above(
-            "planted leak", planted, len(cuts),
-            f"features that read one bar ahead on purpose were seen {planted} of {len(cuts)} times", n=len(cuts),
+            "planted leaks found", planted, len(cuts),
+            f"features made to read one bar ahead were found in {planted} of {len(cuts)} cases", n=len(cuts),
         ),
     )  # fmt: skip
     return Findings(criteria, inputs)
 
 
 def changes(series: Series, cut: int, features: Callable[[Series], Floats]) -> list[str]:
-    """Sentences on the features of the first `cut` bars that change when the rest is taken away."""
+    """Return one sentence per feature of the first `cut` bars that changes when the later bars are removed."""
     return reads_ahead(features(series)[:cut], features(series.upto(cut)), feature_names(), 0.0)
 
 
@@ -63,9 +63,9 @@ def _leaking(series: Series, intraday: bool) -> Floats:
 
 
 def _cuts(evidence: Evidence) -> list[tuple[Series, int]]:
-    """Random symbols, and random numbers of bars of theirs that are known; seeded."""
+    """Draw symbols and, for each, the number of bars to keep."""
     rng = np.random.default_rng(evidence.seed)
-    names = rng.choice(sorted(evidence.bars), CANARY_CUTS)
+    names = rng.choice(sorted(evidence.bars), CUTS)
     return [(series, int(rng.integers(WARMUP_BARS, len(series)))) for series in (evidence.bars[name] for name in names)]
 
 
@@ -79,4 +79,4 @@ def _certificates(evidence: Evidence) -> tuple[Criterion, dict[str, str]]:
         spans += certificate.spans_checked
         inputs[path.relative_to(evidence.layout.folder).as_posix()] = sha256_of(path)
     reason = f"{violations} violations in {len(rows)} certificates over {spans} label spans"
-    return at_most("certificates", violations, 0, reason, n=spans), inputs
+    return at_most("certified violations", violations, 0, reason, n=spans), inputs

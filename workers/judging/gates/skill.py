@@ -1,4 +1,4 @@
-"""Do students predict better than what costs nothing: the base rate, a student without a teacher, what is live?"""
+"""Gate `skill`: whether students predict better than the base rate, simpler students and the live release."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from schemas.contract.judgement import Criterion, Ruling
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import at_most, interval_above_zero, lack_of_days, not_computable
+from workers.judging.gates.criteria import at_most, interval_above_zero, not_computable, too_few_days, why_not_testable
 from workers.judging.gates.registry import gate
 from workers.judging.incumbent import Incumbent, incumbent_of
 from workers.judging.predictions import Predictions
@@ -16,89 +16,100 @@ from workers.judging.statistics.permutation import permute
 from workers.scoring.log_loss import CLIP
 from workers.scoring.newey_west import ROUNDING
 
+LOG_LOSS_IMPROVEMENT = "log-loss improvement over the base rate"
+BETTER_THAN_BASE_RATE = "better than the base rate"
+LABEL_PERMUTATION = "label permutation"
+NOT_WORSE_ALONE = "not worse than the student without a teacher"
+BETTER_THAN_LIVE = "better than the live release"
 
-@gate("skill", "Do students predict better than each window's base rate, and no worse than simpler ones?")
+
+@gate("skill", "Do students predict better than each window's base rate, and not worse than simpler students?")
 def judge(evidence: Evidence) -> Findings:
-    """Log loss beside the base rate's by bootstrap, Diebold-Mariano and permutation, and beside other students'."""
+    """Compare log losses with the base rate by bootstrap, Diebold-Mariano and permutation, and with other students."""
     prior, student, alone = (evidence.daily_loss(model)[1] for model in ("prior", "student", "alone"))
     incumbent = incumbent_of(evidence)
     permutation, draws = _permutation(evidence)
-    saved, samples = _saved(evidence, prior - student)
+    improvement, samples = _improvement(evidence, prior - student)
     criteria = [
-        saved,
-        _better("beats the base rate", student, prior, evidence),
+        improvement,
+        _better(BETTER_THAN_BASE_RATE, student, prior, evidence),
         permutation,
-        _not_worse("no worse than without a teacher", student, alone, evidence),
+        _not_worse(NOT_WORSE_ALONE, student, alone, evidence),
     ]
     inputs = {}
     if incumbent is not None:
         criteria.append(_beats_incumbent(evidence, incumbent))
         inputs = incumbent.digests
-    return Findings(tuple(criteria), inputs, draws={saved.name: samples, permutation.name: draws})
+    return Findings(tuple(criteria), inputs, draws={"log_loss_improvement": samples, "label_permutation": draws})
 
 
-def _saved(evidence: Evidence, daily: Floats) -> tuple[Criterion, tuple[float, ...]]:
-    name, settings = "log loss saved", evidence.settings
-    if why := lack_of_days(daily, settings.min_days):
-        return not_computable(name, why, n=len(daily)), ()
+def _improvement(evidence: Evidence, daily: Floats) -> tuple[Criterion, tuple[float, ...]]:
+    settings = evidence.settings
+    if why := why_not_testable(daily, settings.min_days):
+        return not_computable(LOG_LOSS_IMPROVEMENT, why, n=len(daily)), ()
     interval = mean_interval(
         daily, min_block=evidence.min_block_days, repetitions=settings.repetitions, seed=evidence.seed, confidence=0.95
     )
-    return interval_above_zero(name, interval, "nats of log loss saved a row"), interval.draws
+    unit = "nats per row"
+    return interval_above_zero(LOG_LOSS_IMPROVEMENT, interval, unit), interval.draws
 
 
 def _better(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Criterion:
-    """Diebold and Mariano's test of daily mean log losses, one-sided: ours are smaller."""
-    if len(ours) < evidence.settings.min_days:
-        return not_computable(name, f"{len(ours)} days, {evidence.settings.min_days} needed", n=len(ours))
+    """Test whether `ours` is smaller than `theirs`, daily mean log losses, by a one-sided Diebold-Mariano test."""
+    if why := too_few_days(len(ours), evidence.settings.min_days):
+        return not_computable(name, why, n=len(ours))
     try:
         found = diebold_mariano(ours, theirs, lags=evidence.min_block_days - 1)
     except ValueError as error:
         return not_computable(name, str(error), n=len(ours))
     bound = evidence.settings.significance
-    reason = f"{-found.mean_difference:+.4g} nats saved a day, p {found.p:.3g} (Diebold-Mariano, one-sided)"
+    reason = (
+        f"log-loss improvement {-found.mean_difference:+.3g} nats per row, p {found.p:.3g} (Diebold-Mariano, one-sided)"
+    )
     return at_most(name, found.p, bound, reason, n=found.n, p=found.p)
 
 
 def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Criterion:
-    """Passes unless theirs are better, significantly. Students that never had a use for a teacher are equal."""
+    """Test whether `theirs` is significantly smaller, which fails. Students that never used a teacher are equal."""
     better = _better(name, theirs, ours, evidence)
     bound = evidence.settings.significance
     if better.p is None:
         if np.allclose(ours, theirs, rtol=0.0, atol=ROUNDING):
-            return Criterion(
-                name=name, ruling=Ruling.PASS, reason="no student used its teacher: they are the same", n=len(ours)
-            )
+            return Criterion(name=name, ruling=Ruling.PASS, reason="equal: no student used its teacher", n=len(ours))
         return better
     gain = float((theirs - ours).mean())
-    reason = f"{gain:+.4g} nats saved a day beside it, p {better.p:.3g} that it is no worse"
+    reason = (
+        f"log-loss improvement {gain:+.3g} nats per row, p {better.p:.3g} under the hypothesis that it is not worse"
+    )
     ruling = Ruling.PASS if better.p > bound else Ruling.FAIL
     return better.model_copy(update={"ruling": ruling, "reason": reason})
 
 
 def _beats_incumbent(evidence: Evidence, incumbent: Incumbent) -> Criterion:
-    name = "beats what is live"
     if incumbent.why_not is not None:
-        return not_computable(name, incumbent.why_not)
-    found = _better(name, incumbent.ours, incumbent.theirs, evidence)
-    return found.model_copy(update={"reason": f"beside release {incumbent.release_id}: {found.reason}"})
+        return not_computable(BETTER_THAN_LIVE, incumbent.why_not)
+    found = _better(BETTER_THAN_LIVE, incumbent.ours, incumbent.theirs, evidence)
+    return found.model_copy(update={"reason": f"compared with release {incumbent.release_id}: {found.reason}"})
 
 
 def _permutation(evidence: Evidence) -> tuple[Criterion, tuple[float, ...]]:
-    name, settings = "labels shifted in time", evidence.settings
+    name, settings = LABEL_PERMUTATION, evidence.settings
     if_one, if_zero, y = panel(evidence.predictions)
-    if len(y) < settings.min_days:
-        return not_computable(name, f"{len(y)} days, {settings.min_days} needed", n=len(y)), ()
+    if why := too_few_days(len(y), settings.min_days):
+        return not_computable(name, why, n=len(y)), ()
     found = permute(
         if_one, if_zero, y, min_shift=evidence.min_block_days, repetitions=settings.permutations, seed=evidence.seed
     )
-    reason = f"as much skill or more with labels of other days: p {found.p:.3g} over {found.shifts} circular shifts"
+    reason = f"p {found.p:.3g}: share of {found.shifts} circular shifts of the labels with as much skill or more"
     criterion = at_most(name, found.p, settings.permutation_p, reason, n=len(y), p=found.p)
     return criterion, tuple(found.null.tolist())
 
 
 def panel(predictions: Predictions) -> tuple[Floats, Floats, Floats]:
-    """Nats saved if a row's label were 1, if it were 0, and the label: (instants, symbols), NaN without a row."""
+    """Arrange rows for the permutation test, as arrays of shape (instants, symbols) with NaN where there is no row.
+
+    They hold the log-loss improvement over the base rate in nats if the label is 1, the same if it is 0, and the label.
+    """
     symbols, column = np.unique(predictions.symbol.astype(str), return_inverse=True)
     instants, line = np.unique(predictions.timestamp, return_inverse=True)
     student, prior = (np.clip(p, CLIP, 1 - CLIP) for p in (predictions.student, predictions.prior))

@@ -1,4 +1,4 @@
-"""Which symbols' students pass by themselves, at a bounded share of false discoveries?"""
+"""Gate `symbols`: which symbols' students are better than the base rate, at a bounded false discovery rate."""
 
 from contextlib import suppress
 
@@ -14,9 +14,9 @@ from workers.judging.statistics.false_discovery import adjusted
 from workers.scoring.log_loss import log_losses
 
 
-@gate("symbols", "Which symbols' students are better than their base rate by themselves?")
+@gate("symbols", "Which symbols' students are better than their base rate on their own?")
 def judge(evidence: Evidence) -> Findings:
-    """Diebold-Mariano beside the base rate for each symbol, adjusted after Benjamini and Yekutieli."""
+    """Compare each symbol's students with the base rate by Diebold-Mariano, adjusted after Benjamini and Yekutieli."""
     predictions, settings = evidence.predictions, evidence.settings
     prior, student = (log_losses(predictions.y, p) for p in (predictions.prior, predictions.student))
     names = sorted(set(predictions.symbol.tolist()))
@@ -24,7 +24,7 @@ def judge(evidence: Evidence) -> Findings:
     for name in names:
         mine = predictions.symbol == name
         test = None
-        # Rows of one symbol are in order of time, a label each bar. One that says the base rate has nothing to compare.
+        # Rows of one symbol are in order of time, one label per bar. A ValueError: it always predicts the base rate.
         with suppress(ValueError):
             if mine.sum() >= settings.min_days:
                 test = diebold_mariano(student[mine], prior[mine], lags=evidence.training.horizon_bars - 1)
@@ -41,10 +41,10 @@ def judge(evidence: Evidence) -> Findings:
     if tested:
         reason = (
             f"{len(passing)} of {len(names)} symbols pass at a false discovery rate of {settings.false_discoveries:g}"
-            f" under any dependence (Benjamini-Yekutieli); {by_bh} were they independent (Benjamini-Hochberg)"
+            f" under any dependence (Benjamini-Yekutieli); {by_bh} if they were independent (Benjamini-Hochberg)"
         )
         criterion = above("symbols that pass", len(passing), 1, reason, n=len(names))
     else:
-        why = f"no symbol has {settings.min_days} scored rows and says anything but the base rate"
+        why = f"no symbol has {settings.min_days} scored rows and predictions other than the base rate"
         criterion = not_computable("symbols that pass", why, n=len(names))
     return Findings((criterion,), symbols=found, passing=passing)
