@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +40,11 @@ def main() -> None:
             path = folder / form / "A.csv"
             path.parent.mkdir()
             path.write_text(HEADER + "".join(lines(ROWS, offset)))
-            compare(f"one file, {form}", ROWS, lambda path=path: pandas_one(path), path.parent)
+            compare(f"one file, {form}", ROWS, partial(pandas_one, path), path.parent)
         for form, offset in (("offset stamps", "+05:30"), ("naive stamps", "")):
             days = write_days(folder / f"days, {form}", offset)
             rows = len(days) * MINUTES
-            compare(f"{DAYS} files, {form}", rows, lambda days=days: pandas_many(days), folder / f"days, {form}")
+            compare(f"{DAYS} files, {form}", rows, partial(pandas_many, days), folder / f"days, {form}")
         big_file(folder / "big.csv")
 
 

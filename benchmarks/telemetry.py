@@ -59,7 +59,7 @@ def main() -> None:
         print(f"claim that tells of it                  {told:.3f} ms: the event costs a worker {told - bare:.3f} ms")
         print(f"event of its own                        {alone:.3f} ms")
         for _ in range(3):
-            deaf = stack.enter_context(Redis.from_url(url).pubsub())
+            deaf = stack.enter_context(Redis.from_url(url).pubsub())  # type: ignore[no-untyped-call]
             deaf.subscribe(telemetry_channel(RUN))
         slow = per_call_ms(redis, lambda number: emit(redis, event(number)))
         print(f"the same, three subscribers never read  {slow:.3f} ms")

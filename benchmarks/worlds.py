@@ -68,7 +68,8 @@ def random_walk(rng: np.random.Generator) -> Floats:
 
 def reverting(rng: np.random.Generator) -> Floats:
     """Log closes that are drawn back to a fair price within weeks, so that their distance from it tells."""
-    return lfilter([1.0], [1.0, -MEMORY], rng.normal(0.0, NOISE, BARS))
+    log_close: Floats = lfilter([1.0], [1.0, -MEMORY], rng.normal(0.0, NOISE, BARS))
+    return log_close
 
 
 # A signal of a few per cent of a week's variance is found in a year of bars, and not in half a one.
@@ -123,18 +124,21 @@ def _trained(data: Path, world: str, seed: int) -> RunLayout:
 def _train(
     layout: RunLayout, config: RunConfig, bars: CoverageTable, planned: PlannedWindow, rows: dict[Role, list[RunRow]]
 ) -> None:
-    window, skipped = planned.window, None
+    window = planned.window
+    skipped: Skip | None = None
     for role, work in ((Role.TEACHER, train_teacher), (Role.STUDENT, train_student)):
         task = WindowTask(
             run_id="world", data_dir=config.data_dir, telemetry=False, role=role, window=window,
             settings=config.training(), bars={window.symbol: bars.symbols[window.symbol].sha256},
         )  # fmt: skip
         try:
-            if skipped is not None or planned.skip is not None:
-                raise skipped or Skip(planned.skip, planned.detail)
+            if skipped is not None:
+                raise skipped
+            if planned.skip is not None:
+                raise Skip(planned.skip, planned.detail)
             result = work(task)
         except Skip as skip:
-            skipped = skip  # the student, too
+            skipped = skip  # its student is skipped as well
             rows[role].append(_row(role, window, Status.SKIPPED, reason=skip.reason, message=str(skip)))
             continue
         digest = sha256_of(layout.artifact(window.label, role) / "metadata.json")
@@ -158,7 +162,15 @@ def _stored(data: Path, name: str, close: Floats, rng: np.random.Generator) -> C
         key: 100.0 * np.exp(values)
         for key, values in (("open", opening), ("high", high), ("low", low), ("close", close))
     }
-    series = Series(session * MICROSECONDS_PER_DAY, session, *prices.values(), np.exp(rng.normal(11.0, 0.6, BARS)))
+    series = Series(
+        session * MICROSECONDS_PER_DAY,
+        session,
+        prices["open"],
+        prices["high"],
+        prices["low"],
+        prices["close"],
+        np.exp(rng.normal(11.0, 0.6, BARS)),
+    )
     table = pa.table(
         {
             "timestamp": pa.array(series.timestamp).cast(pa.timestamp("us", tz="UTC")),
