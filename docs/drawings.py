@@ -1,4 +1,4 @@
-"""Draw the pictures of method.md: `python docs/drawings.py`. Spans, purges and blocks are the code's own."""
+"""Draw the pictures of method.md: `python docs/drawings.py`. Spans, purges and blocks come from the project's code."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def example() -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type
 
 
 def purge(axes: Axes) -> None:
-    """Every row's label span, as the splits of the code colour them."""
+    """Every row's label span, coloured by the split that it is in."""
     t0, t1, _ = example()
     split = split_tail(t0, t1, 0)
     colors = dict.fromkeys(split.fit.tolist(), FIT) | dict.fromkeys(split.purged.tolist(), PURGED)
@@ -90,11 +90,11 @@ def purge(axes: Axes) -> None:
     note(axes, ROWS + HORIZON + 0.5, -split.purged[0] - 1.5, "purged: its label", PURGED)
     note(axes, ROWS + HORIZON + 0.5, -split.purged[0] - 3.2, "reaches the tail", PURGED)
     note(axes, ROWS + HORIZON + 0.5, -21.5, "tail: early stopping", TAIL)
-    note(axes, 0, -ROWS - 1.3, "each line is a row: a dot where it is decided, its end where its label is known")
+    note(axes, 0, -ROWS - 1.3, "each line is a row: its dot is the decision, its end the bar that settles the label")
 
 
 def embargo(axes: Axes) -> None:
-    """What is kept free around a block that a model is to know nothing of."""
+    """The bars that are left out around a block that a model must not learn from."""
     t0, t1, block = example()
     kept = apart(t0, t1, block, (1,), EMBARGO)
     axes.set(xlim=(-1, ROWS + 8), ylim=(-1.6, 1.7))
@@ -103,17 +103,17 @@ def embargo(axes: Axes) -> None:
         bar(axes, row, row + 1, 0.6, color)
     note(axes, 0, 1.4, "fitted", FIT)
     note(axes, 2.4, 1.4, "purged", PURGED)
-    note(axes, 5.4, 1.4, "judged: the model knows nothing of it", SCORED)
+    note(axes, 5.4, 1.4, "judged: not used to fit the model", SCORED)
     last = t1[block == 1].max()
     axes.annotate("", xy=(last + 1, -0.25), xytext=(12, -0.25), arrowprops={"arrowstyle": "<->", "color": "#333333"})
-    note(axes, 11.8, -0.7, "labels of the judged rows still run")
+    note(axes, 11.8, -0.7, "labels of the judged rows")
     bar(axes, last + 1, last + 1 + EMBARGO, -0.25, GREY)
     note(axes, last + 2.4, -0.25, "embargo")
-    note(axes, 0, -1.35, f"on either side {HORIZON} bars of horizon and {EMBARGO} of embargo are kept free")
+    note(axes, 0, -1.35, f"on either side {HORIZON} bars of horizon and {EMBARGO} of embargo are left out")
 
 
 def distillation(axes: Axes) -> None:
-    """Who tells what to whom: a student judged on block 1 hears of block 2 from a model that saw neither."""
+    """A student that is judged on block 1 learns block 2 from a teacher that was fitted on neither."""
     axes.set(xlim=(-1, 33), ylim=(-4.4, 2.6))
     names = ["block 0", "block 1", "block 2", "tail"]
     for number in range(BLOCKS):
@@ -123,14 +123,14 @@ def distillation(axes: Axes) -> None:
         bar(axes, 6 * number, 6 * number + 6, 0.6, FIT)
     note(axes, 25, 0.6, "teacher fitted apart from both")
     axes.annotate("", xy=(15, -0.75), xytext=(15, 0.25), arrowprops={"arrowstyle": "->", "color": "#333333"})
-    note(axes, 15.6, -0.2, "what it says of block 2")
+    note(axes, 15.6, -0.2, "its predictions for block 2")
     bar(axes, 0, 6, -1.2, FIT)
     bar(axes, 12, 24, -1.2, FIT)
     note(axes, 25, -1.2, "student that is judged on block 1")
     axes.annotate("", xy=(9, -2.6), xytext=(9, -1.6), arrowprops={"arrowstyle": "->", "color": "#333333"})
-    note(axes, 9.6, -2.1, "its margins, never fitted on")
+    note(axes, 9.6, -2.1, "its margins, out of fold")
     bar(axes, 6, 12, -3.0, SCORED, "calibrates")
-    note(axes, 0, -4.1, "target = (1 - w) label + w softened opinion; w = 0, no teacher, is a candidate")
+    note(axes, 0, -4.1, "target = (1 - w) label + w softened prediction; w = 0 (no teacher) is a candidate")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,14 @@
 import json
 import re
 import runpy
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from schemas.contract.event import EventType, TrainingEvent
+from schemas.contract.extras import MODULES
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,3 +73,38 @@ def test_the_constraint_files_are_the_lock_s() -> None:
         assert text == generate["constraints"](python)
         assert "numpy==" in text
         assert "xgboost==" in text
+
+
+def test_every_path_that_the_docs_name_is_there() -> None:
+    """A module, folder or file of the project in backticks exists, so that a move cannot leave a page behind."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    text = {page: page.read_text(encoding="utf-8") for page in pages}
+    recipes = {name for name in re.findall(r"^Create `([^`]+)`", text[ROOT / "CONTRIBUTING.md"], re.MULTILINE)}
+    path = re.compile(r"`((?:orchestrator|workers|schemas|gurukul|tests|docs|docker|benchmarks)/[\w./-]*)`")
+    named = {(page.name, name) for page, content in text.items() for name in path.findall(content)}
+    missing = {(page, name) for page, name in named if name not in recipes and not (ROOT / name).exists()}
+    assert not missing
+
+
+def test_every_room_is_in_the_table_of_rooms() -> None:
+    """`docs/design.md` names each package below the planes and the contract, and no other."""
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    table = page.partition("## Rooms")[2].partition("| to change")[0]
+    named = set(re.findall(r"^\| `([\w/]+)` \|", table, re.MULTILINE)) - {"gurukul", "tests"}
+    planes = ("orchestrator", "schemas", "workers")
+    there = {f"{plane}/{path.parent.name}" for plane in planes for path in (ROOT / plane).glob("*/__init__.py")}
+    assert named == there
+
+
+def test_preflight_knows_the_modules_of_each_extra() -> None:
+    """`schemas.contract.extras` lists what `pyproject.toml` requires for an extra, by the names that are imported."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    modules_of: dict[str, set[str]] = {}
+    for module, packages in packages_distributions().items():
+        for package in packages:
+            modules_of.setdefault(package.lower().replace("_", "-"), set()).add(module)
+    for extra in ("orchestrator", "worker", "sample", "breeze"):
+        required = [Requirement(each).name.lower().replace("_", "-") for each in extras[extra]]
+        assert len(required) == len(MODULES[extra]), extra
+        assert all(modules_of[name] & set(MODULES[extra]) for name in required), extra
