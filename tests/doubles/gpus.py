@@ -23,7 +23,6 @@ def fake_nvml(count: int, free_mib: int = TOTAL_MIB) -> SimpleNamespace:
     return SimpleNamespace(
         NVMLError=NVMLError,
         nvmlInit=lambda: None,
-        nvmlShutdown=lambda: None,
         nvmlDeviceGetCount=lambda: count,
         nvmlDeviceGetHandleByIndex=lambda index: index,
         nvmlDeviceGetHandleByUUID=by_uuid,

@@ -10,7 +10,7 @@ import sys
 
 from schemas.contract.device import Device
 from workers.celery.app import app
-from workers.devices.discovery import current_device
+from workers.devices.pinning import current_device
 
 
 def main() -> None:

@@ -19,8 +19,7 @@ from schemas.redis.client import BROKER_ENV
 from workers.celery.logs import follow_logs
 from workers.celery.parent_watch import follow_parent
 from workers.celery.presence import PresenceStep
-from workers.devices.discovery import current_device
-from workers.devices.nvml import refuse_wrong_cuda, refuse_wrong_device
+from workers.devices.pinning import current_device, refuse_wrong_cuda, refuse_wrong_device
 from workers.handlers.report import report_lost
 
 app = Celery(

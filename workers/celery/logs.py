@@ -11,7 +11,7 @@ from celery.utils.log import LoggingProxy
 from schemas.config.bars import LogFormat
 from schemas.files.log_lines import LOG_FORMAT_ENV, facts, log_everything
 from schemas.redis.attempt_id import AttemptId
-from workers.devices.discovery import current_device
+from workers.devices.pinning import current_device
 
 printed = logging.getLogger("workers.printed")
 

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from workers.devices.discovery import PARENT_ENV
+from workers.devices.pinning import PARENT_ENV
 
 POLL_S = 0.5
 

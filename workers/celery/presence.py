@@ -17,7 +17,7 @@ from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence
 from schemas.contract.versions import artifact_versions
 from schemas.redis.presences import beat, sign_off
 from workers.celery.connection import connect
-from workers.devices.discovery import current_device
+from workers.devices.pinning import current_device
 from workers.devices.usage import usage
 
 logger = logging.getLogger(__name__)

@@ -1,21 +1,16 @@
-"""Find devices, name them, and say what a process must have in its environment to be pinned to one."""
+"""Find this host's devices and name them."""
 
-import importlib
 import os
 import socket
 from typing import Any
 
-from schemas.contract.device import DEVICE_ENV, MIB, Device, DeviceKind, parse_devices
+from schemas.contract.device import MIB, Device, DeviceKind, parse_devices
 from schemas.contract.errors import RequestError
-
-# Process id of the supervisor or worker that a worker or pool child must not outlive.
-PARENT_ENV = "GURUKUL_PARENT_PID"
-
-SINGLE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+from workers.devices.nvml import pynvml, start
 
 
 def find_devices(text: str, nvml: Any = None) -> list[Device]:
-    """Devices of this host for a `--devices` value; RequestError if a GPU that it names is not there.
+    """Devices of this host for a `--devices` value. RequestError if it names a GPU that NVML does not show.
 
     `nvml` is the NVML binding; by default `pynvml` where it is installed and finds a driver.
     """
@@ -27,27 +22,6 @@ def find_devices(text: str, nvml: Any = None) -> list[Device]:
     if request.auto:
         return gpus or [_cpu(0, _usable_cores(), host)]
     return [_chosen(gpus, index) for index in request.gpus]
-
-
-def environment(device: Device) -> dict[str, str]:
-    """Variables that pin a process to `device`; they must be set before it starts."""
-    # An empty list hides every GPU from a CPU worker, so nothing in it can open a CUDA context by accident.
-    visible = device.uuid if device.kind is DeviceKind.GPU and device.uuid else ""
-    pinned = {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    return SINGLE_THREAD | pinned | {DEVICE_ENV: device.model_dump_json()}
-
-
-def current_device() -> Device:
-    """The device that this process was pinned to; RequestError outside a worker."""
-    value = os.environ.get(DEVICE_ENV)
-    if not value:
-        raise RequestError(f"{DEVICE_ENV} is not set: start workers with `workers start`, which pins them")
-    return Device.model_validate_json(value)
-
-
-def xgboost_device() -> str:
-    """`cuda` on a GPU worker (which sees one GPU alone), else `cpu`."""
-    return "cuda" if current_device().kind is DeviceKind.GPU else "cpu"
 
 
 def _usable_cores() -> int:
@@ -67,19 +41,15 @@ def _chosen(gpus: list[Device], index: int) -> Device:
 
 
 def _gpus(host: str, nvml: Any) -> list[Device]:
-    if nvml is None:
-        try:
-            nvml = importlib.import_module("pynvml")
-        except ImportError:
-            return []
+    """The GPUs that NVML shows; none where it is not installed or finds no driver."""
     try:
-        nvml.nvmlInit()
-    except nvml.NVMLError:
+        if nvml is None:
+            nvml = pynvml()
+        else:
+            start(nvml)
+    except RequestError:
         return []
-    try:
-        return [_gpu(nvml, index, host) for index in range(nvml.nvmlDeviceGetCount())]
-    finally:
-        nvml.nvmlShutdown()
+    return [_gpu(nvml, index, host) for index in range(nvml.nvmlDeviceGetCount())]
 
 
 def _gpu(nvml: Any, index: int, host: str) -> Device:

@@ -1,4 +1,4 @@
-"""One worker process a device, started pinned, restarted when it dies, all gone when this process is."""
+"""Supervise one worker process per device: started pinned, restarted when it dies, ended with this process."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
 from schemas.redis.presences import read_presences, sign_off
-from workers.devices.discovery import PARENT_ENV, environment
+from workers.devices.pinning import PARENT_ENV, pinned_environment
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ TEMPORARY_PREFIX = "gurukul-workers-"
 
 @dataclass
 class Worker:
-    """One device's process, and when to start it again."""
+    """The worker process of a device, and when to start it again; times are of the monotonic clock, in seconds."""
 
     device: Device
     process: subprocess.Popen[bytes] | None = None
@@ -48,7 +48,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Logging:
-    """How workers log; each to the end of `folder`/DEVICE.log, without a folder to this process's stdout."""
+    """How workers log: each appends to `folder`/DEVICE.log, or without a folder to this process's stdout."""
 
     level: str
     format: LogFormat
@@ -56,22 +56,25 @@ class Logging:
 
 
 def supervise(devices: list[Device], broker: str, stop: threading.Event, logs: Logging, drain_s: float) -> None:
-    """Keep one worker a device running until `stop` is set; then give them `drain_s` to finish what they run."""
-    _refuse_doubles(devices, broker, stop)
+    """Keep one worker per device running until `stop` is set; then give them `drain_s` seconds to finish.
+
+    RequestError if one of the devices is served by another process.
+    """
+    _refuse_served_devices(devices, broker, stop)
     workers = [Worker(device) for device in devices]
     with _temporary_folder() as temporary:
-        surroundings = {BROKER_ENV: broker, LOG_FORMAT_ENV: logs.format, "TMPDIR": temporary}
+        variables = {BROKER_ENV: broker, LOG_FORMAT_ENV: logs.format, "TMPDIR": temporary}
         try:
             while not stop.wait(0.2):
                 for worker in workers:
-                    _tend(worker, surroundings, logs)
+                    _start_or_restart(worker, variables, logs)
         finally:
             _end(workers, drain_s)
 
 
 @contextmanager
 def _temporary_folder() -> Iterator[str]:
-    """A folder for what killed processes leave behind; removed here, or, if this one is killed, by the next."""
+    """Folder for temporary files of workers; removed here or, if this process is killed, by the next supervisor."""
     for path in Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*"):
         if not _alive(int(path.name.removeprefix(TEMPORARY_PREFIX).split("-")[0])):
             shutil.rmtree(path, ignore_errors=True)
@@ -82,11 +85,11 @@ def _temporary_folder() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tend(worker: Worker, surroundings: dict[str, str], logs: Logging) -> None:
+def _start_or_restart(worker: Worker, variables: dict[str, str], logs: Logging) -> None:
     now, about = time.monotonic(), {"device": worker.device.name}
     if worker.process is None:
         if now >= worker.due:
-            worker.process, worker.started = _start(worker.device, surroundings, logs), now
+            worker.process, worker.started = _start(worker.device, variables, logs), now
             logger.info("worker %s started, pid %d", worker.device.name, worker.process.pid, extra=about)
         return
     code = worker.process.poll()
@@ -96,13 +99,13 @@ def _tend(worker: Worker, surroundings: dict[str, str], logs: Logging) -> None:
     logger.warning(
         "worker %s ended with %d; starting again in %.0f s", worker.device.name, code, worker.backoff_s, extra=about
     )
-    _sign_off(worker.device, surroundings[BROKER_ENV])
+    _sign_off(worker.device, variables[BROKER_ENV])
     worker.process, worker.due = None, now + worker.backoff_s
     worker.backoff_s = min(worker.backoff_s * 2, LONGEST_BACKOFF_S)
 
 
 def _sign_off(device: Device, broker: str) -> None:
-    """A dead worker's last heartbeat would stand for some seconds; whoever supervises it knows better at once."""
+    """Remove a dead worker's presence, which would otherwise last until it expires."""
     try:
         with connect(broker, timeout_s=2.0) as redis:
             sign_off(redis, device.name)
@@ -110,12 +113,12 @@ def _sign_off(device: Device, broker: str) -> None:
         logger.warning("could not sign %s off: %s", device.name, error)
 
 
-def _start(device: Device, surroundings: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
+def _start(device: Device, variables: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
     with ExitStack() as stack:
         output = stack.enter_context((logs.folder / f"{device.name}.log").open("ab")) if logs.folder else None
         return subprocess.Popen(
             module_command("workers.celery", device.name, "--loglevel", logs.level),
-            env=safe_environment() | environment(device) | surroundings | {PARENT_ENV: str(os.getpid())},
+            env=safe_environment() | pinned_environment(device) | variables | {PARENT_ENV: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -133,7 +136,7 @@ def _affinity_setter(device: Device) -> Callable[[], None] | None:
 
 def _end(workers: list[Worker], drain_s: float) -> None:
     running = [worker.process for worker in workers if worker.process is not None and worker.process.poll() is None]
-    logger.info("ending %d workers; they have %.0f s for what they run", len(running), drain_s)
+    logger.info("ending %d workers; they have %.0f s to finish", len(running), drain_s)
     for process in running:
         process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + drain_s
@@ -145,8 +148,8 @@ def _end(workers: list[Worker], drain_s: float) -> None:
             process.wait()
 
 
-def _refuse_doubles(devices: list[Device], broker: str, stop: threading.Event) -> None:
-    """RequestError if one of the devices is served already, by a process that does not end while we wait for it."""
+def _refuse_served_devices(devices: list[Device], broker: str, stop: threading.Event) -> None:
+    """RequestError if another process serves one of the devices and has not ended after PRESENCE_EXPIRY_S."""
     deadline = time.monotonic() + PRESENCE_EXPIRY_S
     try:
         with connect(broker, timeout_s=3.0) as redis:

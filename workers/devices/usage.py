@@ -1,6 +1,6 @@
-"""How busy a device is and how much memory is taken, as its worker finds it at each heartbeat.
+"""Utilisation and memory of a device, measured by its worker at each heartbeat.
 
-What cannot be read is None: a viewer shows that it is not known, and the heartbeat goes out all the same.
+A value that cannot be read is None; the heartbeat is sent without it.
 """
 
 import logging
@@ -17,15 +17,15 @@ from workers.devices.nvml import pynvml
 
 logger = logging.getLogger(__name__)
 
-# To list children psutil reads every process of the host (2.3 ms for 74 of them); a pool whose children, one a slot,
-# are all there hardly ever changes.
+# To list children psutil reads every process of the host (2.3 ms for 74 of them); a pool that has one child per slot
+# hardly ever changes.
 RELIST_S = 15.0
-# CPU time is told in steps of 10 ms, so a shorter span would say little.
+# CPU time advances in steps of 10 ms, so a shorter span would be imprecise.
 SHORTEST_SPAN_S = 0.3
 
 
 class Use(NamedTuple):
-    """Share of the device in use, 0 to 1, and memory taken of its total in MiB; None where it is not known."""
+    """Share of the device in use, 0 to 1, and its used and total memory in MiB; None where a value is unknown."""
 
     utilisation: float | None = None
     memory_mib: float | None = None
@@ -33,12 +33,12 @@ class Use(NamedTuple):
 
 
 def usage(device: Device) -> Callable[[], Use]:
-    """What looks at `device`, from its worker's own process."""
+    """Return a function that measures `device` from its worker's process."""
     return CpuUsage(device.slots) if device.kind is DeviceKind.CPU else GpuUsage(device)
 
 
 class CpuUsage:
-    """CPU time of this process and its children since the last look, by wall time and slots; their resident memory."""
+    """CPU time of this process and its children since the last call, per second and slot; their resident memory."""
 
     def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots, self._clock = slots, clock
@@ -58,7 +58,7 @@ class CpuUsage:
                 self._children, self._listed = self._me.children(recursive=True), now
             cpu_s, resident = _taken(self._me)
         except psutil.Error as error:
-            logger.warning("use of this device cannot be read: %s", error)
+            logger.warning("utilisation of this device cannot be read: %s", error)
             return Use()
         for child in self._children:
             with suppress(psutil.Error):
@@ -67,7 +67,7 @@ class CpuUsage:
         return Use(self._since(now, cpu_s), resident / MIB, self._total_mib)
 
     def _since(self, now: float, cpu_s: float) -> float | None:
-        """The share of the time since the last look; None at the first one."""
+        """Utilisation since the last call; None at the first one."""
         if self._then is not None:
             span_s = now - self._then
             if span_s < SHORTEST_SPAN_S:
@@ -78,38 +78,42 @@ class CpuUsage:
 
 
 class GpuUsage:
-    """What NVML says of the GPU with the device's UUID, whoever uses it. `nvml` is the binding, by default `pynvml`."""
+    """NVML's figures of the GPU with the device's UUID. `nvml` is the binding, by default `pynvml`."""
 
     def __init__(self, device: Device, nvml: Any = None) -> None:
         self._device, self._nvml = device, nvml
-        self._said = False
+        self._warned = False
 
     def __call__(self) -> Use:
-        rates = self._ask(lambda nvml, gpu: nvml.nvmlDeviceGetUtilizationRates(gpu))
-        memory = self._ask(lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu))
+        rates = self._query(lambda nvml, gpu: nvml.nvmlDeviceGetUtilizationRates(gpu))
+        memory = self._query(lambda nvml, gpu: nvml.nvmlDeviceGetMemoryInfo(gpu))
         return Use(
             None if rates is None else rates.gpu / 100,
             None if memory is None else memory.used / MIB,
             None if memory is None else memory.total / MIB,
         )
 
-    def _ask(self, question: Callable[[Any, Any], Any]) -> Any:
-        """NVML's answer, None if it has none (a GPU that fell off the bus, a slice of one that has no such figure)."""
+    def _query(self, query: Callable[[Any, Any], Any]) -> Any:
+        """NVML's answer; None if it has none (a GPU that fell off the bus, a MIG slice without such a figure)."""
         try:
             nvml = self._nvml = self._nvml or pynvml()
         except RequestError as error:
-            self._say(error)
+            self._warn_once(error)
             return None
         try:
-            return question(nvml, nvml.nvmlDeviceGetHandleByUUID(self._device.uuid))
+            return query(nvml, nvml.nvmlDeviceGetHandleByUUID(self._device.uuid))
         except nvml.NVMLError as error:
-            self._say(error)
+            self._warn_once(error)
             return None
 
-    def _say(self, error: Exception) -> None:
-        if not self._said:
-            logger.warning("%s does not tell its use, which is said once: %s", self._device.name, error)
-        self._said = True
+    def _warn_once(self, error: Exception) -> None:
+        if not self._warned:
+            logger.warning(
+                "utilisation of %s cannot be read (logged once): %s",
+                self._device.name,
+                error,
+            )
+        self._warned = True
 
 
 def _taken(process: psutil.Process) -> tuple[float, int]:

@@ -25,8 +25,9 @@ from schemas.contract.task import (
 from schemas.files.log_lines import about, facts
 from schemas.redis.attempts import claim, report
 from workers.celery.connection import patiently, shared
-from workers.devices.discovery import current_device
-from workers.devices.nvml import failure_of, refuse_full_memory
+from workers.devices.gpu_failures import failure_of
+from workers.devices.nvml import refuse_full_memory
+from workers.devices.pinning import current_device
 from workers.handlers import report as outcomes
 from workers.handlers.audit import render_audit
 from workers.handlers.ingest import ingest

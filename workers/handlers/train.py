@@ -21,7 +21,7 @@ from workers.artifacts.reuse import take_equal
 from workers.bars import store
 from workers.bars.series import Floats
 from workers.devices.arrays import to_host
-from workers.devices.discovery import xgboost_device
+from workers.devices.pinning import xgboost_device
 from workers.handlers.task_result import Result
 from workers.learning import window as learning
 from workers.learning.history import History, bars_before, prepare, select_rows

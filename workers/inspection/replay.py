@@ -17,7 +17,8 @@ from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
 from schemas.files.run_rows import read_model
-from workers.devices.discovery import current_device, environment, find_devices
+from workers.devices.discovery import find_devices
+from workers.devices.pinning import current_device, pinned_environment
 from workers.inspection.run_lookup import manifest_of, window_of
 from workers.learning.skip import Skip
 
@@ -36,7 +37,7 @@ def replay(question: WindowQuestion) -> Replay:
 
 def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
     on_gpu = any(device.kind is DeviceKind.GPU for device in manifest.devices)
-    os.environ.update(environment(find_devices("auto" if on_gpu else "cpu:1x1")[0]))
+    os.environ.update(pinned_environment(find_devices("auto" if on_gpu else "cpu:1x1")[0]))
     from workers.handlers.train import train_student, train_teacher  # after the environment is pinned
 
     settings, scope = manifest.config.training(), manifest.config.scope

@@ -65,7 +65,8 @@ EXCLUDED = {
     "workers.bars.breeze.client": "transport to a vendor",
     "workers.bars.breeze.credentials": "transport to a vendor",
     "workers.bars.breeze.failures": "transport to a vendor",
-    "workers.devices.discovery": "finds and pins devices",
+    "workers.devices.nvml": "reads the state of GPUs",
+    "workers.devices.pinning": "pins processes to devices",
     "workers.handlers.task_result": "hands results to the orchestrator",
 }
 READERS = [kind.reader.partition(":")[0] for kind in SOURCES.values()]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from tests.conftest import clean_environment
-from workers.devices.discovery import PARENT_ENV
+from workers.devices.pinning import PARENT_ENV
 
 CHILD = "from workers.celery.parent_watch import follow_parent; follow_parent(); import time; time.sleep(60)"
 

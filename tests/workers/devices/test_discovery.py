@@ -12,7 +12,8 @@ import pytest
 from schemas.contract.device import MIB, parse_devices
 from schemas.contract.errors import RequestError
 from tests.doubles.gpus import TOTAL_MIB, fake_nvml, no_driver
-from workers.devices.discovery import environment, find_devices
+from workers.devices.discovery import find_devices
+from workers.devices.pinning import pinned_environment
 
 HOST = socket.gethostname()
 
@@ -66,14 +67,14 @@ def test_other_forms_are_refused(text: str) -> None:
 def test_a_pinned_process_knows_its_device_and_sees_no_other_gpu() -> None:
     """A GPU worker sees one GPU, by UUID in PCI order, and uses CUDA; a CPU worker sees none."""
     code = (
-        "import os, json; from workers.devices.discovery import current_device, xgboost_device;"
+        "import os, json; from workers.devices.pinning import current_device, xgboost_device;"
         "print(json.dumps([current_device().name, xgboost_device(), os.environ['CUDA_VISIBLE_DEVICES'],"
         " os.environ['CUDA_DEVICE_ORDER'], os.environ['OMP_NUM_THREADS']]))"
     )
 
     def child(device_text: str) -> list[str]:
         (device,) = find_devices(device_text, fake_nvml(2))
-        env = os.environ | environment(device)
+        env = os.environ | pinned_environment(device)
         result = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
         return list(json.loads(result.stdout))
 

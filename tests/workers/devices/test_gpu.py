@@ -1,4 +1,4 @@
-"""The pinned GPU as a process finds it. NVML, CUDA and CuPy are faked at the edge; processes and XGBoost are real."""
+"""Pinning to a GPU, its memory and its errors. NVML, CUDA and CuPy are faked; processes and XGBoost are real."""
 
 import os
 import subprocess
@@ -14,15 +14,17 @@ from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.task import FailureClass
 from tests.doubles.gpus import FIRST_BUS, TOTAL_MIB, fake_cuda, fake_nvml
-from workers.devices.discovery import environment, find_devices
-from workers.devices.nvml import NEEDED_MIB, failure_of, refuse_full_memory, refuse_wrong_cuda
+from workers.devices.discovery import find_devices
+from workers.devices.gpu_failures import failure_of
+from workers.devices.nvml import NEEDED_MIB, refuse_full_memory
+from workers.devices.pinning import pinned_environment, refuse_wrong_cuda
 
 ROOT = Path(__file__).parents[3]
 REFUSE = """
 import sys
 from schemas.contract.errors import RequestError
-from workers.devices.discovery import current_device
-from workers.devices.nvml import refuse_wrong_device
+from workers.devices.pinning import current_device
+from workers.devices.pinning import refuse_wrong_device
 try:
     refuse_wrong_device(current_device())
 except RequestError as error:
@@ -44,13 +46,13 @@ def driver(folder: Path, expression: str) -> Path:
 
 def process(code: str, pinned: Device, modules: Path, **changes: str | None) -> subprocess.CompletedProcess[str]:
     """Run `code` pinned to a device, with importable `modules` and some variables changed (None: not set)."""
-    variables = os.environ | environment(pinned) | {"PYTHONPATH": f"{modules}{os.pathsep}{ROOT}"} | changes
+    variables = os.environ | pinned_environment(pinned) | {"PYTHONPATH": f"{modules}{os.pathsep}{ROOT}"} | changes
     env = {name: value for name, value in variables.items() if value is not None}
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=ROOT)
 
 
-def test_a_pinned_process_is_let_through(tmp_path: Path) -> None:
-    """What `environment` sets passes, on a GPU and on a CPU, and a CPU process needs no NVML."""
+def test_a_pinned_process_is_accepted(tmp_path: Path) -> None:
+    """The pinned environment is accepted on a GPU and on a CPU, and a CPU process needs no NVML."""
     for pinned, modules in ((device(), driver(tmp_path, "fake_nvml(2)")), (device("cpu:1x1"), ROOT)):
         result = process(REFUSE, pinned, modules)
         assert result.returncode == 0, result.stderr
@@ -83,14 +85,14 @@ def test_another_environment_than_the_pin_is_refused(tmp_path: Path, pinned: str
     [("fake_nvml(1)", "NVML shows no GPU GPU-0001"), ("no_driver()", "driver not loaded")],
 )
 def test_a_gpu_that_the_driver_does_not_show_is_refused(tmp_path: Path, expression: str, message: str) -> None:
-    """A GPU that fell off the bus, or a driver that does not answer, is one line that says so."""
+    """A GPU that fell off the bus, or a driver that does not answer, is reported in one line."""
     result = process(REFUSE, device(), driver(tmp_path, expression))
     assert result.stderr.startswith("refused: ")
     assert message in result.stderr
 
 
 def test_a_gpu_without_its_binding_is_refused(tmp_path: Path) -> None:
-    """Where pynvml cannot be imported nothing vouches for a GPU."""
+    """Where pynvml cannot be imported a GPU worker does not start."""
     (tmp_path / "pynvml.py").write_text("raise ImportError('not here')\n")
     result = process(REFUSE, device(), tmp_path)
     assert result.stderr.startswith("refused: a GPU needs nvidia-ml-py")
@@ -116,10 +118,7 @@ def test_cuda_must_show_the_pinned_gpu_alone() -> None:
 
 def test_cuda_is_asked_only_of_a_gpu_and_only_through_cupy(tmp_path: Path) -> None:
     """A CPU process does not so much as import CuPy; a GPU process without CuPy is refused; with it, it asks."""
-    code = (
-        "from workers.devices.discovery import current_device; from workers.devices import nvml;"
-        "nvml.refuse_wrong_cuda(current_device())"
-    )
+    code = "from workers.devices.pinning import current_device, refuse_wrong_cuda;refuse_wrong_cuda(current_device())"
     driver(tmp_path, "fake_nvml(2)")
     (tmp_path / "cupy.py").write_text("raise SystemExit('cupy was imported')\n")
     assert process(code, device("cpu:1x1"), tmp_path).returncode == 0
@@ -146,9 +145,10 @@ def test_a_full_gpu_is_out_of_memory_before_it_is_used() -> None:
 def test_nvml_starts_once_a_process(tmp_path: Path) -> None:
     """The check before every window finds NVML as the first one left it."""
     code = (
-        "import pynvml; from workers.devices.discovery import current_device; from workers.devices import nvml;"
-        "starts = []; pynvml.nvmlInit = lambda: starts.append(1); nvml.refuse_wrong_device(current_device());"
-        "[nvml.refuse_full_memory(current_device()) for _ in range(3)]; print(len(starts))"
+        "import pynvml; from workers.devices.pinning import current_device, refuse_wrong_device;"
+        "from workers.devices.nvml import refuse_full_memory;"
+        "starts = []; pynvml.nvmlInit = lambda: starts.append(1); refuse_wrong_device(current_device());"
+        "[refuse_full_memory(current_device()) for _ in range(3)]; print(len(starts))"
     )
     result = process(code, device(), driver(tmp_path, "fake_nvml(2)"))
     assert result.stdout == "1\n", result.stderr
@@ -200,7 +200,7 @@ def test_a_full_device_is_oom(error: Exception) -> None:
     ],
 )
 def test_any_other_error_of_a_gpu_is_transient(error: Exception) -> None:
-    """A broken context or a lost GPU is not the window's fault, also where the next allocation is what reports it."""
+    """A broken context or a lost GPU is not caused by the window, also where the next allocation reports it."""
     assert failure_of(error) is FailureClass.TRANSIENT
 
 
@@ -212,7 +212,7 @@ def refused_by_xgboost() -> Exception:
 
 
 def test_what_is_no_error_of_a_gpu_has_no_class() -> None:
-    """XGBoost's own complaints, the host's memory, and CUDA's words in another library's mouth are not CUDA errors."""
+    """XGBoost's own errors, the host's memory, and CUDA's messages in another library's error are not CUDA errors."""
     others: list[Any] = [
         refused_by_xgboost(),
         xgboost_error("data/array_interface.h:491: Check failed: ctx->IsCUDA()"),
@@ -226,6 +226,7 @@ def test_what_is_no_error_of_a_gpu_has_no_class() -> None:
 def test_the_module_loads_nothing_of_a_gpu_or_a_queue() -> None:
     """Importing it brings neither NVML, CuPy nor XGBoost, and no Celery or Redis."""
     heavy = ("pynvml", "cupy", "xgboost", "celery", "redis")
-    code = f"import workers.devices.nvml, sys; print(sorted(set({heavy!r}) & set(sys.modules)))"
+    code = "import workers.devices.pinning, workers.devices.gpu_failures, sys;"
+    code += f"print(sorted(set({heavy!r}) & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr

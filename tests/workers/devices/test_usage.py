@@ -91,7 +91,7 @@ def test_a_gpu_is_told_by_nvml_under_its_uuid() -> None:
 
 
 def test_what_nvml_does_not_tell_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
-    """A GPU that is gone has no figures, which is said once; one that tells no use still tells its memory."""
+    """A GPU that is gone has no figures, which is logged once; one without utilisation still has its memory."""
     (second,) = find_devices("gpu:1", fake_nvml(2))
     gone = GpuUsage(second, fake_nvml(1))
     assert gone() == gone() == Use(None, None, None)
