@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -81,3 +82,12 @@ def check(program: str, *arguments: str) -> None:
     """Run a checker of packages; fails the test with all that it printed unless it exits with 0."""
     result = subprocess.run([SCRIPTS / program, *arguments], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_image_is_built_from_all_that_the_package_needs() -> None:
+    """`.dockerignore` lets through the packages and every file that pyproject.toml names."""
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "*" in lines
+    wanted = {*PACKAGES, "pyproject.toml", "requirements.lock", project["readme"], *project["license-files"]}
+    assert wanted <= {line.removeprefix("!") for line in lines if line.startswith("!")}
