@@ -39,12 +39,12 @@ def _show(console: Console, found: dict[str, Any]) -> None:
     if found["settings"]:
         console.print(_table("setting", found["runs"], {k: map(_plain, v) for k, v in found["settings"].items()}))
     else:
-        console.write("asked for the same, but for where and when")
+        console.write("the settings are the same (run id, folders, broker and devices are not compared)")
     if not found["same_rows"]:
         spans = " and ".join(
             f"{rows} from {first} to {last}" for rows, (first, last) in zip(found["rows"], found["span"], strict=True)
         )
-        console.write(f"they scored other rows ({spans}): numbers below are not of the same days, symbols or labels")
+        console.write(f"the runs scored different rows ({spans}): days, symbols or labels differ")
     console.print(_table("number", found["runs"], {k: map(_number, v) for k, v in found["numbers"].items()}))
     gates = {name: ("passed" if each else "not passed" for each in passed) for name, passed in found["gates"].items()}
     gates["symbols that pass"] = (", ".join(names) or "none" for names in found["passing"])

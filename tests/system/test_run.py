@@ -237,7 +237,7 @@ def test_compare(two_device_run: Finished) -> None:
     assert (found["settings"], found["same_rows"]) == ({}, True)
     assert all(first == second for first, second in found["numbers"].values())
     shown = command("compare", "generated", "generated", cwd=two_device_run.cwd).stdout
-    assert "asked for the same" in shown and "log loss, student" in shown
+    assert "the settings are the same" in shown and "log loss, student" in shown
     gone = command("compare", "generated", "nowhere", cwd=two_device_run.cwd)
     assert (gone.returncode, gone.stderr.count("\n")) == (2, 1)
     assert "orchestrator runs" in gone.stderr
