@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.audit.verify import verified
-from orchestrator.releases import release_stack as standing
+from orchestrator.releases import release_stack
 from orchestrator.releases.approval import refuse_own
 from orchestrator.releases.building import built, refuse_changed
 from orchestrator.releases.history import History, Line, locked, read
@@ -35,7 +35,7 @@ def deploy(config: ReleaseConfig, run_id: str, environment: Environment, by: str
             more = f" (and {len(found.broken) - 1} more)" * (len(found.broken) > 1)
             raise RequestError(f"{run_id} is not what it left: {found.broken[0]}{more}; nothing was deployed")
         release_id = built(config, approval)
-        if standing.live(history.lines, environment) == release_id:
+        if release_stack.live(history.lines, environment) == release_id:
             raise RequestError(f"{release_id} is live in {environment} already")
         if environment == PRODUCTION:
             _refuse_untried(history, release_id, config.min_staging_hours)
@@ -50,13 +50,13 @@ def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str
     releases = ReleaseLayout(Path(config.release_dir))
     with locked(releases.history) as history:
         settle(history, releases)
-        stack = standing.stack(history.lines, environment)
+        stack = release_stack.stack(history.lines, environment)
         if len(stack) < 2:
             now = f"{stack[0]} was the first there" if stack else "nothing is live there"
             raise RequestError(f"{environment} cannot be rolled back: {now}")
         folder = releases.release(stack[-2])
         refuse_changed(folder)
-        decided = standing.decision(history.lines, read_model(folder / RELEASE, Release).run_id)
+        decided = release_stack.decision(history.lines, read_model(folder / RELEASE, Release).run_id)
         if decided is None or decided.entry.action is Action.REJECTED:
             raise RequestError(f"{stack[-2]} was rejected since; deploy a release that is approved")
         return _switch(history, releases, environment, stack[-2], Action.ROLLING_BACK, by, note, None)
@@ -64,13 +64,13 @@ def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str
 
 def settle(history: History, releases: ReleaseLayout) -> None:
     """Write the line that a killed switch lacks. RequestError if a link is not where the log says it is."""
-    if (entry := standing.unfinished(history.lines)) is not None:
+    if (entry := release_stack.unfinished(history.lines)) is not None:
         assert entry.environment is not None
         link = linked(releases, entry.environment)
         if link not in (entry.release_id, entry.before):
             raise RequestError(_astray(releases, entry.environment, link))
         done = link == entry.release_id
-        action = standing.INTENTS[entry.action] if done else Action.ABANDONED
+        action = release_stack.INTENTS[entry.action] if done else Action.ABANDONED
         history.append(
             action, entry.who, run_id=entry.run_id, release_id=entry.release_id, before=entry.before,
             environment=entry.environment, note="written after a kill", min_staging_hours=entry.min_staging_hours,
@@ -82,9 +82,9 @@ def settle(history: History, releases: ReleaseLayout) -> None:
 
 def astray(releases: ReleaseLayout, lines: list[Line]) -> str:
     """A sentence on the first environment that serves another release than the log says; empty if none does."""
-    pending = standing.unfinished(lines)
+    pending = release_stack.unfinished(lines)
     for environment in (STAGING, PRODUCTION):
-        link, expected = linked(releases, environment), [standing.live(lines, environment)]
+        link, expected = linked(releases, environment), [release_stack.live(lines, environment)]
         if pending is not None and pending.environment == environment:
             expected.append(pending.release_id)
         if link not in expected:
@@ -107,18 +107,18 @@ def standing_of(releases: ReleaseLayout, environment: Environment) -> str:
     lines, fault = read(releases.history)
     if fault:
         raise RequestError(f"{releases.history} {fault}; nothing is asked on a log that was changed: restore it")
-    link, pending = linked(releases, environment), standing.unfinished(lines)
+    link, pending = linked(releases, environment), release_stack.unfinished(lines)
     if pending is not None and pending.environment == environment and link in (pending.release_id, pending.before):
         return f"a switch of {environment} was interrupted; the next deploy or rollback settles it"
-    if link != standing.live(lines, environment):
+    if link != release_stack.live(lines, environment):
         raise RequestError(_astray(releases, environment, link))
     if link is None:
         return ""
-    recorded = standing.switches(lines, environment)[-1].release_sha256
+    recorded = release_stack.switches(lines, environment)[-1].release_sha256
     manifest = releases.release(link) / MANIFEST
     if not manifest.is_file() or sha256_of(manifest) != recorded:
         raise RequestError(f"{manifest} is not what was switched to; put it back, or roll back")
-    decided = standing.decision(lines, standing.switches(lines, environment)[-1].run_id)
+    decided = release_stack.decision(lines, release_stack.switches(lines, environment)[-1].run_id)
     if decided is not None and decided.entry.action is Action.REJECTED:
         return f"{link} was rejected by {decided.entry.who} after it went live; roll back, or deploy another"
     return ""
@@ -142,7 +142,7 @@ def _switch(
     facts = {
         "run_id": read_model(releases.release(release_id) / RELEASE, Release).run_id,
         "release_id": release_id,
-        "before": standing.live(history.lines, environment),
+        "before": release_stack.live(history.lines, environment),
         "environment": environment,
         "note": note,
         "min_staging_hours": min_staging_hours,
@@ -150,11 +150,11 @@ def _switch(
     }
     history.append(intent, by, **facts)
     point(releases, environment, release_id)
-    return history.append(standing.INTENTS[intent], by, **facts)
+    return history.append(release_stack.INTENTS[intent], by, **facts)
 
 
 def _approval(config: ReleaseConfig, history: History, run_id: str) -> Line:
-    decided = standing.decision(history.lines, run_id)
+    decided = release_stack.decision(history.lines, run_id)
     if decided is None:
         raise RequestError(f"{run_id} is not approved; `orchestrator approve {run_id} --by NAME`")
     if decided.entry.action is Action.REJECTED:
@@ -165,8 +165,8 @@ def _approval(config: ReleaseConfig, history: History, run_id: str) -> Line:
 
 
 def _refuse_untried(history: History, release_id: str, hours: float) -> None:
-    stayed = standing.longest_stay(history.lines, STAGING, release_id, datetime.now(UTC)).total_seconds()
-    was_there = any(stay.release_id == release_id for stay in standing.stays(history.lines, STAGING))
+    stayed = release_stack.longest_stay(history.lines, STAGING, release_id, datetime.now(UTC)).total_seconds()
+    was_there = any(stay.release_id == release_id for stay in release_stack.stays(history.lines, STAGING))
     if not was_there or stayed < hours * SECONDS_AN_HOUR:
         since = (
             f"has been live in staging for {stayed / SECONDS_AN_HOUR:.1f} h" if was_there else "was never in staging"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.audit.signed_manifest import check
-from orchestrator.releases import release_stack as standing
+from orchestrator.releases import release_stack
 from orchestrator.releases.deployment import astray
 from orchestrator.releases.history import Line, read
 from schemas.contract.errors import GurukulError
@@ -21,7 +21,7 @@ def report(release_dir: str, public_key: str | None) -> dict[str, Any]:
     notes = []
     if not fault and (stray := astray(releases, lines)):
         faults.append(stray)
-    if (pending := standing.unfinished(lines)) is not None:
+    if (pending := release_stack.unfinished(lines)) is not None:
         notes.append(
             f"line {pending.seq}: {pending.action} {pending.release_id} in {pending.environment} was not finished;"
             " the next deploy or rollback settles it"
@@ -41,10 +41,10 @@ def report(release_dir: str, public_key: str | None) -> dict[str, Any]:
             faults.append(f"{folder.name}: its approval is not in the log; lines were removed from its end")
     live = {}
     for environment in ENVIRONMENTS:
-        release_id = standing.live(lines, environment)
+        release_id = release_stack.live(lines, environment)
         if release_id is None:
             continue
-        stay = standing.stays(lines, environment)[-1]
+        stay = release_stack.stays(lines, environment)[-1]
         live[environment] = {
             "release_id": release_id,
             "since": stay.since.isoformat(),
@@ -62,7 +62,7 @@ def report(release_dir: str, public_key: str | None) -> dict[str, Any]:
 
 def _rejected_since(lines: list[Line], environment: str, release_id: str) -> list[str]:
     run_id = next(line.entry.run_id for line in lines if line.entry.release_id == release_id)
-    decided = standing.decision(lines, run_id)
+    decided = release_stack.decision(lines, run_id)
     if decided is None or decided.entry.action is not Action.REJECTED:
         return []
     return [f"{release_id} is live in {environment}, but {decided.entry.who} rejected {run_id} since"]

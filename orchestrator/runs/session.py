@@ -1,11 +1,15 @@
-"""A run from request to recommendation: check everything, write the manifest, open the fleet, walk the phases."""
+"""Runs a request from its checks to its recommendation: manifest, fleet, phases, end."""
 
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
+from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.audit.signing import read_private_key
@@ -58,7 +62,7 @@ OTHER_LIBRARIES = ("celery", "redis", "pydantic", "altair", "arch", "statsmodels
 
 
 def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
-    """Run a new request to its end; where it lies and the exit code. RequestError before anything is written."""
+    """Run a new request to its end; returns its folder and the exit code. RequestError before anything is written."""
     refuse_unwritable(
         {
             "--data-dir": config.data_dir,
@@ -68,7 +72,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         }
     )
     if config.signing_key is not None:
-        read_private_key(config.signing_key)  # a night's work must not end unsigned for a typing error
+        read_private_key(config.signing_key)  # fail now, not when the run signs its audit
     refuse_damaged_trials(config.data_dir)
     prepared = prepare(config)
     config = prepared.config
@@ -109,7 +113,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
 
 
 def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
-    """Finish a run that ended early; returns the exit code. What has ended well is not done again."""
+    """Finish a run that ended early; returns the exit code. Work that succeeded is not repeated."""
     refuse_other_versions(manifest)
     shared = broker or manifest.config.broker
     if shared is not None:
@@ -125,7 +129,7 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
 
 
 def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
-    """Make windows pending again that failed, or whose artifacts are not what the ledger says; returns their names."""
+    """Reopen windows that failed or whose artifacts differ from what the ledger recorded; returns their names."""
     reopened = []
     for role in (Role.TEACHER, Role.STUDENT):
         for record in ledger.records(role):
@@ -140,7 +144,7 @@ def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
 
 
 def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console) -> int:
-    """Walk the phases with everything open; record how it ended on every way out."""
+    """Open fleet and telemetry, run the phases, and record how the run ended, whatever the reason."""
     config, began = manifest.config, time.monotonic()
     log = log_path(config, manifest.run_id)
     before = float(ledger.get("duration_seconds") or 0.0)
@@ -162,57 +166,71 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
         context: RunContext | None = None
         dispatcher: Dispatcher | None = None
         try:
-
-            def tend() -> None:
-                interrupted()
-                ledger.beat()
-                if ledger.get("cancelled"):
-                    raise Cancelled("`orchestrator cancel` asked for it")
-                with suppress(RedisError):
-                    hold_name(redis, layout)
-
             dispatcher = open_fleet(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
-                live_view=live_view, tend=tend, window_limit_s=config.window_limit,
+                live_view=live_view, tend=partial(_tend, interrupted, ledger, redis, layout),
+                window_limit_s=config.window_limit,
             )  # fmt: skip
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view)
             _walk(context)
             status = RunStatus.READY
-        except Interrupted as error:
-            status, message = RunStatus.INTERRUPTED, str(error)
-            live_view.note("stopping; once more to stop at once")
-        except Cancelled as error:
-            status, message = RunStatus.CANCELLED, str(error)
-        except (RedisError, ConnectionError) as error:
-            message = f"the broker at {redact(url)} is gone: {error}"
-        except GurukulError as error:
-            message = str(error)
         except Exception as error:
-            logger.exception("the orchestrator failed")
-            message = f"{type(error).__name__}: {error}; {log} has the traceback"
+            status, message = _end_of(error, url, log)
+            if status is RunStatus.INTERRUPTED:
+                live_view.note("stopping; once more to stop at once")
         finally:
             seconds = time.monotonic() - began
             if context is not None:
                 context.end_open(status, message)
-            if dispatcher is not None and status != RunStatus.READY:
-                dispatcher.leave(kill=status == RunStatus.CANCELLED)
+            if dispatcher is not None and status is not RunStatus.READY:
+                dispatcher.leave(kill=status is RunStatus.CANCELLED)
             ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
-            event_status = EventStatus.SUCCESS if status == RunStatus.READY else EventStatus.FAILED
-            end: dict[str, Metric] = {"status": status, "recommendation": ledger.get("recommendation")}
-            telemetry.finish(
-                EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds, metrics=end
-            )
+            _emit_end(telemetry, status, message, seconds, ledger.get("recommendation"))
             if dispatcher is not None and status in (RunStatus.READY, RunStatus.CANCELLED):
                 dispatcher.finish()
             with suppress(RedisError):
                 redis.delete(name_key(manifest.run_id))
             logger.info("run %s: %s %s", manifest.run_id, status, message)
-    if status == RunStatus.CANCELLED or (status != RunStatus.READY and config.local_workers):
-        remove_temporary(layout.folder)  # of what was killed with it
+    if status is RunStatus.CANCELLED or (status is not RunStatus.READY and config.local_workers):
+        remove_temporary(layout.folder)  # of the workers that were killed
     return EXIT_CODES[status]
 
 
+def _tend(interrupted: Callable[[], None], ledger: Ledger, redis: Redis, layout: RunLayout) -> None:
+    """Between two steps: raise if the run is to stop, and keep its heartbeat and its name on the broker."""
+    interrupted()
+    ledger.beat()
+    if ledger.get("cancelled"):
+        raise Cancelled("`orchestrator cancel` asked for it")
+    with suppress(RedisError):
+        hold_name(redis, layout)
+
+
+def _end_of(error: Exception, url: str, log: Path) -> tuple[RunStatus, str]:
+    """The status and the message of a run that an error ended; the traceback of an unforeseen one is logged."""
+    match error:
+        case Interrupted():
+            return RunStatus.INTERRUPTED, str(error)
+        case Cancelled():
+            return RunStatus.CANCELLED, str(error)
+        case RedisError() | ConnectionError():
+            return RunStatus.FAILED, f"the broker at {redact(url)} is gone: {error}"
+        case GurukulError():
+            return RunStatus.FAILED, str(error)
+    logger.error("the orchestrator failed", exc_info=error)
+    return RunStatus.FAILED, f"{type(error).__name__}: {error}; {log} has the traceback"
+
+
+def _emit_end(telemetry: Emitter, status: RunStatus, message: str, seconds: float, recommendation: str | None) -> None:
+    event_status = EventStatus.SUCCESS if status is RunStatus.READY else EventStatus.FAILED
+    metrics: dict[str, Metric] = {"status": status, "recommendation": recommendation}
+    telemetry.finish(
+        EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds, metrics=metrics
+    )
+
+
 def _walk(context: RunContext) -> None:
+    """Run the seven phases in order."""
     _have_bars(context)
     training.run(context)
     validation.run(context)
@@ -223,7 +241,7 @@ def _walk(context: RunContext) -> None:
 
 
 def _have_bars(context: RunContext) -> None:
-    """Store and plan what is not yet; PhaseError if bars that were planned on are not to be had any more."""
+    """Store bars and plan windows where that is still to do; PhaseError if bars of the plan are no longer available."""
     manifest = context.manifest
     config, known = manifest.config, manifest.bars
     stale = stale_bars(config, known.symbols.values()) if known is not None else []

@@ -10,7 +10,7 @@ import streamlit as st
 from orchestrator.dashboard.markup import Cell, Markup, code, mark, plain, table
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
-from orchestrator.releases import release_stack as standing
+from orchestrator.releases import release_stack
 from orchestrator.releases.history import Line, read
 from orchestrator.releases.report import report
 from schemas.contract.errors import GurukulError
@@ -63,7 +63,7 @@ def _candidates(here: Settings, live: dict[str, Any]) -> None:
         return
     rows = []
     for run in finished:
-        decided = standing.decision(lines, run.run_id)
+        decided = release_stack.decision(lines, run.run_id)
         word = mark(run.recommendation or "none")
         where = _where(lines, live, run.run_id)
         entry = decided.entry if decided else None

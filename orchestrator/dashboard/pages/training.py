@@ -6,8 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from orchestrator.dashboard import live_charts
-from orchestrator.dashboard import tables as frames
+from orchestrator.dashboard import live_charts, tables
 from orchestrator.dashboard.markup import Cell, bar, mark, number, table
 from orchestrator.dashboard.watched import Watched
 from orchestrator.events.run_model import RUNNING_STAGES, DeviceState, PhaseState, Stage
@@ -44,7 +43,7 @@ def _now(watched: Watched, live: bool) -> None:
     with watched.lock:
         watched.refresh()
         state, now = watched.state, watched.state.clock(utc_now())
-        stages, phases = frames.stages(state), [_phase(phase, now) for phase in state.phases.values()]
+        stages, phases = tables.stages(state), [_phase(phase, now) for phase in state.phases.values()]
     if live and watched.state.over:
         st.rerun()
     _tiles(watched, stages)
@@ -55,7 +54,7 @@ def _now(watched: Watched, live: bool) -> None:
 def _grid(watched: Watched) -> None:
     """Every symbol and window; the one that was clicked in detail."""
     with watched.lock:
-        cells = frames.grid(watched.state)
+        cells = tables.grid(watched.state)
     if cells.empty:
         st.info("No window is planned yet: the bars are being read.")
         return
@@ -152,8 +151,8 @@ def _rest(watched: Watched) -> None:
     """What changes slower: symbols, devices, phases, events."""
     with watched.lock:
         state, now = watched.state, watched.state.clock(utc_now())
-        symbols = frames.by_symbol(state) if state.cells else None
-        lanes, use, phases = frames.lanes(state, now), frames.use(state), frames.phases(state, now)
+        symbols = tables.by_symbol(state) if state.cells else None
+        lanes, use, phases = tables.lanes(state, now), tables.use(state), tables.phases(state, now)
         devices = [_device(each, now) for each in state.devices.values()]
         failures = [(f"{each.at.astimezone():%H:%M:%S}", each.what, each.reason) for each in reversed(state.failures)]
     if failures:
@@ -178,7 +177,7 @@ def _rest(watched: Watched) -> None:
     kinds = st.multiselect("types", sorted({event.event_type.value for event in state.lines}), placeholder="all types")
     text = st.text_input("text", placeholder="a symbol, a window, a device, a word of a message")
     with watched.lock:
-        events = frames.events(state, set(kinds), text)
+        events = tables.events(state, set(kinds), text)
     st.dataframe(events, hide_index=True)
 
 
@@ -188,7 +187,7 @@ def _phase(phase: PhaseState, now: datetime) -> tuple[Cell, ...]:
     pieces = f"{phase.done} of {phase.total}" if phase.total > 1 else None
     left = phase.remaining_s(now)
     return (
-        phase.name, mark(frames.word_of(phase.status)), bar(share), pieces, duration(phase.elapsed_s(now)),
+        phase.name, mark(tables.word_of(phase.status)), bar(share), pieces, duration(phase.elapsed_s(now)),
         None if left is None else duration(left),
     )  # fmt: skip
 
