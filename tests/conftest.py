@@ -183,11 +183,11 @@ class Finished:
 
     @property
     def folder(self) -> Path:
-        return self.cwd / self.summary["paths"]["run"]
+        return self.cwd / str(self.summary["paths"]["run"])
 
     @property
     def audit(self) -> Path:
-        return self.cwd / self.summary["paths"]["audit"]
+        return self.cwd / str(self.summary["paths"]["audit"])
 
 
 def finished_run(cwd: Path, *arguments: str) -> Finished:

@@ -1,6 +1,6 @@
 """Generated inputs that several tests share: bars, settings, label spans, and a quiet Hypothesis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ MICROSECONDS_PER_DAY = 24 * 3600 * 10**6
 FIRST_DAY = date(2020, 10, 1)
 
 
-def examples(count: int) -> Callable[[Any], Any]:
+def examples(count: int) -> settings:
     """`count` examples, the same ones on every run and machine, however long each takes."""
     return settings(max_examples=count, deadline=None, derandomize=True)
 

@@ -9,7 +9,7 @@ T = TypeVar("T")
 POLL_S = 0.02
 
 
-def wait_for(condition: Callable[[], T], what: str, within_s: float = 60.0) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, within_s: float = 60.0) -> T:
     """The first true value of `condition`; AssertionError names `what` if none comes in time."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -96,14 +97,16 @@ def _kill_orchestrator(lab: Lab, run: Run) -> None:
     dice = random.Random(SEED)
     for _ in range(10):
         goal = run.ended() + dice.randrange(1, 14)
-        wait_for(lambda goal=goal: run.ended() >= goal or run.process.poll() is not None, "some more outcomes")
+        wait_for(
+            partial(lambda goal: run.ended() >= goal or run.process.poll() is not None, goal), "some more outcomes"
+        )
         run.resume()
         lab.note_injection()
 
 
 def _kill_connections(lab: Lab) -> None:
-    lab.redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    lab.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    lab.redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")  # type: ignore[no-untyped-call]
+    lab.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
 
 
 def _away_for(seconds: float) -> Inject:

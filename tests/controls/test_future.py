@@ -1,6 +1,6 @@
 """The future reaches nothing: garbage after a bar, or no bars after it, leave all that was known there bit for bit."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -14,7 +14,7 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.window import Window
 from tests.controls.harness import Trained, bits, score_bits, train_together
 from tests.strategies import daily_walk, examples, training_settings
-from workers.bars.series import COLUMNS, Series
+from workers.bars.series import COLUMNS, Floats, Series
 from workers.learning.history import History, bars_before, prepare, select_rows
 
 BARS = 520  # from 2020-10-01 to 2022-09-28
@@ -65,17 +65,17 @@ def train(histories: Mapping[str, History], kind: str, number: int) -> list[Trai
 def poisoned(series: Series, t: int, garbage: str, seed: int) -> Series:
     """`series` with every price and volume after bar `t` replaced by positive nonsense."""
     later, rng = np.arange(len(series)) > t, np.random.default_rng(seed)
-    nonsense = {
+    nonsense: dict[str, Callable[[], Floats]] = {
         "tiny": lambda: rng.uniform(1e-9, 2e-9, len(series)),
         "huge": lambda: rng.uniform(1e9, 2e9, len(series)),
         "wild": lambda: np.exp(rng.normal(0.0, 8.0, len(series))),
         "flat": lambda: np.full(len(series), 77.0),
-    }[garbage]
-    return replace(series, **{name: np.where(later, nonsense(), getattr(series, name)) for name in COLUMNS})
+    }
+    return replace(series, **{name: np.where(later, nonsense[garbage](), getattr(series, name)) for name in COLUMNS})
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(examples(6), phases=[Phase.generate])  # to shrink a failure would take minutes
+@settings(parent=examples(6), phases=[Phase.generate])  # to shrink a failure would take minutes
 @given(number=st.integers(0, 1), garbage=st.sampled_from(GARBAGE), data=st.data())
 def test_garbage_after_a_bar_changes_nothing_up_to_it(
     kind: str, number: int, garbage: str, data: st.DataObject

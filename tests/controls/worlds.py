@@ -51,5 +51,5 @@ def noisy_closes(bars: int, seed: int) -> Series:
 def _series(opening: Floats, high: Floats, low: Floats, close: Floats, volume: Floats) -> Series:
     """Bars from logarithms of price and volume."""
     session: Ints = np.array([day_number(day) for day in weekdays(FIRST_DAY, len(close))], dtype=np.int64)
-    prices = (100.0 * np.exp(values) for values in (opening, high, low, close))
-    return Series(session * MICROSECONDS_PER_DAY, session, *prices, np.floor(np.exp(11.0 + volume)))
+    o, h, lo, c = (100.0 * np.exp(values) for values in (opening, high, low, close))
+    return Series(session * MICROSECONDS_PER_DAY, session, o, h, lo, c, np.floor(np.exp(11.0 + volume)))

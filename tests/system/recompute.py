@@ -22,6 +22,7 @@ from workers.models.xgboost import predict
 data_dir, run_id = sys.argv[1:]
 layout = RunLayout.under(data_dir, run_id)
 manifest = read_model(layout.manifest, RunManifest)
+assert manifest.bars is not None
 digests = {symbol: row.sha256 for symbol, row in manifest.bars.symbols.items()}
 settings = manifest.config.training()
 agreed = 0

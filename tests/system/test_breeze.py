@@ -69,8 +69,8 @@ def test_a_killed_fetch_asks_for_nothing_twice(server: FakeBreeze, tmp_path: Pat
         return whole(asked)
 
     server.rows = slowly
-    arguments = ("--symbols", "RELIANCE", "--interval", "1minute")
-    arguments += ("--start-date", "2024-01-01", "--end-date", "2024-03-28")
+    arguments = ["--symbols", "RELIANCE", "--interval", "1minute"]
+    arguments += ["--start-date", "2024-01-01", "--end-date", "2024-03-28"]
     process = subprocess.Popen(
         command(*arguments), cwd=tmp_path, env=environment() | {"LAB": str(tmp_path)},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

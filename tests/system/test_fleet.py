@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab)
     """Both runs wait for a worker, both get their share of it, the cancelled one stops and the other is whole."""
     first, second = (empty.run("--step-days", "42", run_id=name) for name in ("first", "second"))
     for run in (first, second):
-        wait_for(lambda run=run: "waiting for one to start" in run.printed, "the run to say that it waits")
+        wait_for(partial(lambda run: "waiting for one to start" in run.printed, run), "the run to say that it waits")
     result = command("fleet", "--broker", empty.url, cwd=empty.folder)
     assert (result.returncode, "no worker is there" in result.stdout) == (0, True)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -182,7 +183,7 @@ def test_a_killed_ingestion_leaves_old_bars_or_new(fleet: tuple[str, ...], tmp_p
             [sys.executable, "-m", "orchestrator", "ingest", "--source", f"csv:{new}"],
             cwd=cwd, env=clean_environment() | {"LAB": str(cwd)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        wait_for(lambda left=left: staged(cwd) - left, "the first bars laid ready")
+        wait_for(partial(lambda left: staged(cwd) - left, left), "the first bars laid ready")
         os.kill(process.pid, number)
         output = process.communicate()[0].decode()
         assert "Traceback" not in output

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -107,17 +108,18 @@ def test_what_a_run_started_for_itself_is_started_again(bars: Path, two_device_r
                         return each
             return None
 
-        for what, found in (
-            ("server", lambda each: each.name().startswith(("valkey", "redis"))),
-            ("worker", lambda each: "workers.celery" in each.cmdline()),
-            ("workers start", lambda each: {"workers", "start"} <= set(each.cmdline())),
-        ):
-            victim = wait_for(lambda found=found: member(found), f"the {what} of the run")
+        def replaced(found: Callable[[psutil.Process], bool], victim: psutil.Process) -> bool:
+            return member(found) not in (None, victim) or process.poll() is not None
+
+        members: dict[str, Callable[[psutil.Process], bool]] = {
+            "server": lambda each: each.name().startswith(("valkey", "redis")),
+            "worker": lambda each: "workers.celery" in each.cmdline(),
+            "workers start": lambda each: {"workers", "start"} <= set(each.cmdline()),
+        }
+        for what, found in members.items():
+            victim = wait_for(partial(member, found), f"the {what} of the run")
             victim.kill()
-            wait_for(
-                lambda found=found, victim=victim: member(found) not in (None, victim) or process.poll() is not None,
-                f"another {what}",
-            )
+            wait_for(partial(replaced, found, victim), f"another {what}")
             assert process.poll() is None, f"the run ended before its {what} was started again"
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err

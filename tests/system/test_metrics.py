@@ -193,7 +193,7 @@ def selectors(expression: str) -> list[tuple[str, set[str]]]:
 
     def visit(node: Any) -> bool:
         selector = node.vector_selector if isinstance(node, promql.MatrixSelector) else node
-        if isinstance(selector, promql.VectorSelector):
+        if isinstance(selector, promql.VectorSelector) and selector.name:
             found.append((selector.name, {matcher.name for matcher in selector.matchers.matchers}))
         return True
 

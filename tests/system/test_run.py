@@ -53,7 +53,10 @@ def test_every_window_has_a_row_and_every_trained_one_its_files(two_device_run: 
 def test_metadata_holds_the_digest_of_each_sibling(two_device_run: Finished) -> None:
     """`metadata.json` names the SHA-256 of every other file in its folder, and nothing about when or where."""
     layout = RunLayout(two_device_run.folder)
-    kinds = {Role.TEACHER: TeacherMetadata, Role.STUDENT: StudentMetadata}
+    kinds: dict[Role, type[TeacherMetadata] | type[StudentMetadata]] = {
+        Role.TEACHER: TeacherMetadata,
+        Role.STUDENT: StudentMetadata,
+    }
     for role, kind in kinds.items():
         for row in trained(two_device_run, role):
             folder = layout.artifact(row.window_label, role)

@@ -23,7 +23,7 @@ class Subscriber:
 
     def __init__(self, url: str, run_id: str) -> None:
         self.heard: list[str] = []
-        self._pubsub = Redis.from_url(url).pubsub()
+        self._pubsub = Redis.from_url(url).pubsub()  # type: ignore[no-untyped-call]
         self._pubsub.subscribe(telemetry_channel(run_id))
         assert self._pubsub.get_message(timeout=5) is not None
         self._thread = threading.Thread(target=self._listen)

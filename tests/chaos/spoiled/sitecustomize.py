@@ -32,6 +32,6 @@ def _spoil(kind: str, label: str) -> None:
 if "CHAOS_FAULT" in os.environ and any("spawn_main" in word for word in sys.orig_argv):
     from celery.signals import worker_process_init
 
-    @worker_process_init.connect(weak=False)
+    @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def _install(**_: object) -> None:
         _spoil(*os.environ["CHAOS_FAULT"].split(":", 1))

@@ -10,10 +10,10 @@ import pytest
 
 from orchestrator.cli.dashboard import is_loopback
 from orchestrator.dashboard.password import is_password
-from tests.conftest import clean_environment, orchestrator
+from tests.conftest import Completed, clean_environment, command
 
 
-def refusal(result: subprocess.CompletedProcess[str]) -> str:
+def refusal(result: Completed | subprocess.CompletedProcess[str]) -> str:
     """The one line that a command said as it ended with 2."""
     assert result.returncode == 2, result.stdout + result.stderr
     (line,) = result.stderr.splitlines()
@@ -22,7 +22,7 @@ def refusal(result: subprocess.CompletedProcess[str]) -> str:
 
 def test_beyond_this_machine_a_password_is_needed(tmp_path: Path) -> None:
     """An address that others reach is refused while no password is set."""
-    line = refusal(orchestrator("dashboard", "--address", "0.0.0.0", cwd=tmp_path))
+    line = refusal(command("dashboard", "--address", "0.0.0.0", cwd=tmp_path))
     assert "GURUKUL_DASHBOARD_PASSWORD" in line and "0.0.0.0" in line
 
 
@@ -32,7 +32,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        line = refusal(orchestrator("dashboard", "--port", port, cwd=tmp_path))
+        line = refusal(command("dashboard", "--port", port, cwd=tmp_path))
     assert port in line and "--port" in line
 
 

@@ -51,7 +51,7 @@ def logged(path: Path) -> list[str]:
 
 def test_the_log_is_the_stream(redis: Redis, path: Path) -> None:
     """Events of orchestrator and workers are in the log in the order of the stream, as they were published."""
-    with redis.pubsub() as listener:
+    with redis.pubsub() as listener:  # type: ignore[no-untyped-call]
         listener.subscribe(telemetry_channel(RUN))
         with Emitter(redis, RUN, path) as telemetry:
             for number in range(3):

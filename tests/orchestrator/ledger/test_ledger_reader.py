@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -113,5 +114,5 @@ def test_runs_are_shown_for_a_day_after_they_ended_and_always_while_they_go_on(p
         with closing(Ledger(path)) as ledger:
             ledger.set(status=status)
         os.utime(path, (written_s, written_s))
-        runs = Runs(str(path.parents[2]), clock=lambda later_s=later_s: written_s + later_s)
+        runs = Runs(str(path.parents[2]), clock=partial(float, written_s + later_s))
         assert (runs.look(), runs.unreadable) == ({}, shown)

@@ -110,7 +110,7 @@ def data_dir(trained: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("bars_a_session", [1, 3])
-@hypothesis.settings(examples(5), phases=[hypothesis.Phase.generate])  # shrinking would take minutes
+@hypothesis.settings(parent=examples(5), phases=[hypothesis.Phase.generate])  # shrinking would take minutes
 @given(seed=st.integers(0, 2**16), horizon=st.integers(1, 9), data=st.data())
 def test_later_bars_change_no_byte(
     tmp_path_factory: pytest.TempPathFactory, bars_a_session: int, seed: int, horizon: int, data: st.DataObject

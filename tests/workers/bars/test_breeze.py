@@ -205,7 +205,8 @@ def test_bad_rows_are_found(server: FakeBreeze, tmp_path: Path) -> None:
     bad = [candle(moments[1], close="abc"), candle(moments[2], volume=None), candle(moments[3], open=float("nan"))]
     other_day = candle(moments[4] - timedelta(days=3), close="abc")
     renamed = {("time" if key == "datetime" else key): value for key, value in candle(moments[5]).items()}
-    server.rows = lambda asked: [good, *bad, other_day, renamed, candle(moments[0], datetime="yesterday"), "row"]
+    rows: list[Any] = [good, *bad, other_day, renamed, candle(moments[0], datetime="yesterday"), "row"]
+    server.rows = lambda asked: rows
     bars = source(tmp_path, (MONDAY, MONDAY)).read("INFY")
     (finding,) = bars.findings
     assert [bars.locate(row)[-5:] for row in range(len(bars))] == ["09:15", "09:20"]

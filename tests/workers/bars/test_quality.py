@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.config.interval import Interval
 from schemas.contract.quality import Check, Verdict
 from tests.strategies import daily_walk, examples
 from tests.workers.bars.walks import PRICES, assess, daily, keep, minutely, only, scaled
@@ -60,7 +61,7 @@ def test_sound_daily_bars_have_no_findings(seed: int) -> None:
 
 @pytest.mark.parametrize(("interval", "minutes"), [("1minute", 1), ("5minute", 5), ("30minute", 30)])
 @pytest.mark.parametrize("name", ["NSE", "XNYS", "24/7"])
-def test_sound_intraday_bars_have_no_findings(name: str, interval: str, minutes: int) -> None:
+def test_sound_intraday_bars_have_no_findings(name: str, interval: Interval, minutes: int) -> None:
     """Full sessions, half days and days that never close are complete at every interval; the last bar may be short."""
     series = minutely(date(2024, 11, 18), date(2024, 12, 6), minutes=minutes, name=name)
     assert assess(series, interval, open_calendar(name)).findings == []
@@ -80,7 +81,7 @@ def test_no_bars_have_no_findings() -> None:
     ("minutes", "asked", "expected"),
     [(5, "1minute", "5 minutes apart, not 1minute; set --interval 5minute"), (1, "1day", "set --interval 1minute")],
 )
-def test_another_interval_is_rejected_and_named(minutes: int, asked: str, expected: str) -> None:
+def test_another_interval_is_rejected_and_named(minutes: int, asked: Interval, expected: str) -> None:
     """Bars of another interval get only that finding, with the flag that fits them."""
     series = minutely(date(2024, 1, 1), date(2024, 1, 10), minutes=minutes)
     finding = only(assess(series, asked, open_calendar("NSE")).findings, Check.INTERVAL)
@@ -279,7 +280,7 @@ def test_a_jump_within_a_session_is_no_overnight_gap() -> None:
 def test_many_gaps_are_counted_and_six_named() -> None:
     """A finding names six days and counts the rest; a day without a simple ratio gets other advice."""
     days = daily_walk(100)
-    series = scaled(days, np.cumprod(np.where(np.arange(100) % 10 == 5, 1 / 33, 1.0)) * 1e15)
+    series = scaled(days, np.cumprod(np.where(np.arange(100) % 10 == 5, 1 / 33, 1.0), dtype=np.float64) * 1e15)
     finding = only(assess(series).findings, Check.OVERNIGHT_GAP)
     assert finding.count == 10 and finding.detail.endswith("; and 4 more")
     assert finding.detail.count(" opens at ") == 6

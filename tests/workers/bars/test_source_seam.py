@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -47,8 +47,8 @@ class Toy(Source):
     def symbols(self) -> list[str]:
         return ["TOY"]
 
-    def check(self, symbols: object) -> None:
-        self.checked.append(tuple(symbols))  # type: ignore[call-overload]
+    def check(self, symbols: Iterable[str]) -> None:
+        self.checked.append(tuple(symbols))
 
     def read(self, symbol: str) -> RawBars:
         days: list[int] = []

@@ -1,6 +1,7 @@
 """Conversions between local times and instants, compared with Python's."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,12 +18,25 @@ ZONES = ["Asia/Kolkata", "America/New_York", "UTC", "America/Sao_Paulo", "Austra
 EPOCH = datetime(1970, 1, 1)
 NIGHTS = [datetime(2024, 11, 3, 2), datetime(2024, 3, 10, 2), datetime(2018, 11, 4), datetime(2018, 2, 18)]
 
+
+def after(night: datetime, minutes: int) -> datetime:
+    """So many minutes after `night`."""
+    return night + timedelta(minutes=minutes)
+
+
+def offset_of(time: datetime, zone: str, fold: int) -> timedelta:
+    """Offset of a local time from UTC, by the standard library."""
+    offset = time.replace(tzinfo=ZoneInfo(zone), fold=fold).utcoffset()
+    assert offset is not None
+    return offset
+
+
 moments = st.lists(
     st.one_of(
         st.datetimes(datetime(1990, 1, 1), datetime(2030, 1, 1)),
         # Around the moments at which clocks change in one of the zones.
         *(
-            st.integers(-180, 180).map(lambda minutes, night=night: night + timedelta(minutes=minutes))
+            st.integers(-180, 180).map(partial(after, night))
             for night in (
                 datetime(2024, 11, 3, 2),
                 datetime(2024, 3, 10, 2),
@@ -46,7 +60,7 @@ def test_local_times_become_the_instants_that_python_finds(times: list[datetime]
     """A local time that exists once becomes its instant; a skipped or repeated one is marked, in any zone."""
     instants, unclear = localise(microseconds(times), zone)
     for time, instant, doubtful in zip(times, instants.tolist(), unclear.tolist(), strict=True):
-        both = {time.replace(tzinfo=ZoneInfo(zone), fold=fold).utcoffset() for fold in (0, 1)}
+        both = {offset_of(time, zone, fold) for fold in (0, 1)}
         assert doubtful == (len(both) > 1)
         if not doubtful:
             assert instant == microseconds([time - both.pop()])[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.config.interval import Interval
 from schemas.contract.quality import Check, Finding
 from tests.strategies import walk_on
 from workers.bars import quality
@@ -51,7 +52,7 @@ def keep(series: Series, rows: Any) -> Series:
 
 def assess(
     series: Series,
-    interval: str = "1day",
+    interval: Interval = "1day",
     calendar: Calendar | None = None,
     actions: Sequence[Action] = (),
     symbol: str = "M&M",

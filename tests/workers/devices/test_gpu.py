@@ -156,12 +156,14 @@ def test_nvml_starts_once_a_process(tmp_path: Path) -> None:
 
 def error_of(module: str, name: str, base: type[Exception], text: str) -> Exception:
     """An exception of a library that is not here, as `module.name`."""
-    return type(name, (base,), {"__module__": module})(text)
+    kind: type[Exception] = type(name, (base,), {"__module__": module})
+    return kind(text)
 
 
 def xgboost_error(text: str) -> Exception:
     trace = "\n\nStack trace:\n  [bt] (1) libxgboost.so(_ZN2dh16ThrowOnCudaErrorE9cudaErrorPKci+0x15b) [0x7f9b]\n\n"
-    return xgb.core.XGBoostError(f"[11:17:11] /workspace/src/{text}{trace}")
+    error: Exception = xgb.core.XGBoostError(f"[11:17:11] /workspace/src/{text}{trace}")
+    return error
 
 
 ALLOCATION = "common/device_vector.cu:23: Memory allocation error on worker 0: "
@@ -208,7 +210,8 @@ def refused_by_xgboost() -> Exception:
     """What a real XGBoost raises for a parameter that it does not know."""
     with pytest.raises(xgb.core.XGBoostError) as caught:
         xgb.train({"objective": "nope"}, xgb.DMatrix(np.zeros((4, 1)), label=np.zeros(4)), 1)
-    return caught.value
+    raised: Exception = caught.value
+    return raised
 
 
 def test_what_is_no_error_of_a_gpu_has_no_class() -> None:

@@ -53,7 +53,12 @@ def test_use_falls_when_the_work_ends_and_never_leaves_its_range(busy_child: sub
     busy_child.kill()
     busy_child.wait()
     seen = []
-    wait_for(lambda: seen.append(look()) or share(look) < 0.5, "the end of the use")
+
+    def has_ended() -> bool:
+        seen.append(look())
+        return share(look) < 0.5
+
+    wait_for(has_ended, "the end of the use")
     assert all(use.utilisation is not None and 0 <= use.utilisation <= 1 for use in seen)
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as second:
         wait_for(lambda: share(look) > 0.5, "use by the next child")

@@ -21,7 +21,13 @@ LAKH = 100_000.0
 
 def terms(**changes: Any) -> Terms:
     """Two bars, in at the next open, nothing to pay."""
-    values = {"horizon_bars": 2, "entry": "next-open", "schedule": FREE, "slippage": 0.0, "order_value": LAKH}
+    values: dict[str, Any] = {
+        "horizon_bars": 2,
+        "entry": "next-open",
+        "schedule": FREE,
+        "slippage": 0.0,
+        "order_value": LAKH,
+    }
     return Terms(**values | changes)
 
 

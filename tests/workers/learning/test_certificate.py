@@ -124,7 +124,7 @@ def test_a_planner_with_an_off_by_one_purge_is_caught(monkeypatch: pytest.Monkey
 
 def test_rows_that_end_in_the_scored_block_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """A selection that forgets the purge at the window's end is found in training."""
-    whole = window.select_rows
+    whole = window.select_rows  # type: ignore[attr-defined]
     later = WINDOW.model_copy(update={"end": date(2022, 3, 3)})
     monkeypatch.setattr(window, "select_rows", lambda history, _, settings: whole(history, later, settings))
     with pytest.raises(DataError, match="has a label that ends on a scored day"):

@@ -28,7 +28,7 @@ def sample(rows: int = 90, members: int = 1, seed: int = 0) -> Sample:
     return Sample(x, y, t0, t0 + HORIZON, rng.uniform(0.5, 1.5, len(t0)), member, members)
 
 
-def predicted(known: Sample) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
+def predicted(known: Sample) -> tuple[Floats, np.ndarray]:
     return out_of_fold_predictions(known, blocks(known.t0), EMBARGO, SEED, "cpu")
 
 

@@ -1,5 +1,7 @@
 """Drift: what the index is, what it is where nothing drifts, and bounds that slow features keep to."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.signal import lfilter
@@ -77,7 +79,7 @@ def test_a_feature_that_moved_is_seen() -> None:
 def test_columns_are_as_they_would_be_alone() -> None:
     """A column's distances are those of its two parts, and its bounds do not depend on the columns beside it."""
     rows = slow(300, 3, seed=3)
-    sizes = {"block": 20.0, "quantile": 0.95, "repetitions": 50, "seed": 4}
+    sizes: dict[str, Any] = {"block": 20.0, "quantile": 0.95, "repetitions": 50, "seed": 4}
     together = drift(rows, 200, **sizes)
     for column, each in zip(rows.T, together, strict=True):
         assert drift(column[:, None], 200, **sizes) == [each]

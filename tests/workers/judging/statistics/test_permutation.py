@@ -1,5 +1,7 @@
 """Labels shifted in a circle: which shifts, which rows, and a signal that is planted. Uniformity: `test_gates`."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,8 @@ def world(signal: float, seed: int, days: int = 300) -> tuple[Floats, Floats, Fl
 
 
 def shifted(panel: tuple[Floats, Floats, Floats], **changes: int) -> Permutation:
-    return permute(*panel, **{"min_shift": 10, "repetitions": 99, "seed": 1} | changes)
+    terms: dict[str, Any] = {"min_shift": 10, "repetitions": 99, "seed": 1} | changes
+    return permute(*panel, **terms)
 
 
 def test_a_planted_signal_is_seen() -> None:
