@@ -7,7 +7,7 @@ from collections.abc import Iterable
 MODULES = {
     "orchestrator": ("cryptography", "jinja2", "prometheus_client", "rich"),
     "worker": (
-        "altair", "arch", "exchange_calendars", "numpy", "psutil", "pyarrow", "scipy", "sklearn", "statsmodels",
+        "altair", "arch", "exchange_calendars", "numpy", "pyarrow", "scipy", "sklearn", "statsmodels",
         "vl_convert",
     ),
     "cpu": ("xgboost",),

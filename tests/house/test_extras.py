@@ -1,0 +1,69 @@
+"""Each plane imports what its own extra installs, and what every installation has."""
+
+import ast
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+OURS = {"gurukul", "orchestrator", "schemas", "workers"}
+# Modules of packages that a named package always installs.
+BROUGHT_ALONG = {"celery": {"kombu", "billiard"}, "jinja2": {"markupsafe"}, "statsmodels": {"pandas"}}
+
+
+def normalised(name: str) -> str:
+    """The name of a package as the index compares it."""
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def modules_of(*extras: str) -> set[str]:
+    """Top-level modules that the base and these extras install."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    names = {normalised(Requirement(line).name) for line in lines}
+    found = {
+        module
+        for module, packages in packages_distributions().items()
+        if names & {normalised(package) for package in packages}
+    }
+    return found.union(*(BROUGHT_ALONG.get(name, set()) for name in names))
+
+
+def imports(folder: Path) -> set[tuple[str, str]]:
+    """(file, top-level module) of every import under a folder, of other packages than ours and Python's own."""
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            found |= {(path.relative_to(ROOT).as_posix(), name.partition(".")[0]) for name in names}
+    return {(path, name) for path, name in found if name not in sys.stdlib_module_names | OURS}
+
+
+@pytest.mark.parametrize(
+    ("package", "extras"),
+    [
+        ("schemas", ()),
+        ("orchestrator", ("orchestrator", "local", "dashboard")),
+        ("workers", ("worker", "cpu", "sample", "breeze")),
+    ],
+)
+def test_a_plane_imports_what_its_extras_install(package: str, extras: tuple[str, ...]) -> None:
+    """Altair, pandas and Streamlit are the dashboard's; CUDA's modules are imported by name only on a GPU host."""
+    allowed = modules_of(*extras) | ({"cupy", "cupyx"} if package == "workers" else set())
+    allowed |= {"altair", "pandas"} if package == "orchestrator" else set()
+    foreign = {(path, name) for path, name in imports(ROOT / package) if name not in allowed}
+    assert not foreign
+
+
+def test_only_the_dashboard_imports_what_the_dashboard_brings() -> None:
+    """A host with the extra [orchestrator] alone can run every other command."""
+    allowed = modules_of("orchestrator", "local")
+    found = imports(ROOT / "orchestrator")
+    outside = {(path, name) for path, name in found if not path.startswith("orchestrator/dashboard/")}
+    assert not {(path, name) for path, name in outside if name not in allowed}
