@@ -4,7 +4,7 @@ from celery import Celery
 from celery.signals import celeryd_init
 
 from benchmarks.work import work
-from workers.celery.parent_watch import follow_parent
+from workers.celery.parent_watch import watch_parent
 
 TASK = "benchmarks.work"
 
@@ -14,4 +14,4 @@ app.task(name=TASK)(work)
 
 @celeryd_init.connect
 def _end_with_driver(**_: object) -> None:
-    follow_parent()
+    watch_parent()

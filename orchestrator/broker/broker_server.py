@@ -1,4 +1,4 @@
-"""What the Procfile starts its broker with: PORT FOLDER, or `--wait-for URL` for what must not start before it."""
+"""Starts the Procfile's broker (arguments PORT FOLDER), or waits for it (`--wait-for URL`)."""
 
 import os
 import sys

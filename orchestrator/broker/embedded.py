@@ -1,4 +1,4 @@
-"""A Redis-protocol server for one run: from PATH or a package, private, gone with the run however it ends."""
+"""Starts a private Redis-protocol server for one run, which ends with the run's process, however that ends."""
 
 import logging
 import secrets
@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redis.exceptions import RedisError
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import redact
@@ -23,7 +24,7 @@ START_S = 10.0
 CHECK_S = 3.0
 TRIES = 3
 
-# The shell holds a pipe from this process: when that closes, however that comes, it ends the server and its files.
+# The shell reads a pipe from this process. When the pipe closes, the shell ends the server and removes its files.
 # A server that a signal ended is started again from its append-only file; one that ends by itself is not.
 _GUARD = """
 exec 3<&0
@@ -50,14 +51,10 @@ def check(url: str) -> None:
 
 def wait(url: str) -> None:
     """Return once a server answers at `url`; RequestError if none does within `START_S`."""
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            return check(url)
-        except RequestError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+    retrying = Retrying(
+        retry=retry_if_exception_type(RequestError), stop=stop_after_delay(START_S), wait=wait_fixed(0.1), reraise=True
+    )
+    retrying(check, url)
 
 
 @contextmanager
@@ -83,7 +80,7 @@ def embedded() -> Iterator[str]:
     finally:
         if process is not None:
             _stop(process)
-            # Where its guard was killed the server still runs.
+            # If its guard was killed, the server still runs.
             with suppress(RedisError), connect(url) as redis:
                 redis.shutdown(nosave=True)
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,7 @@ REFRESH_S = 0.5
 
 @dataclass(frozen=True)
 class Look:
-    """The devices that are there, which run keeps which of them free, and the seconds that this look proves."""
+    """The devices that are online, which run keeps which of them free, and the seconds that this look proves."""
 
     present: Mapping[str, Presence]
     reserved: Mapping[str, str]

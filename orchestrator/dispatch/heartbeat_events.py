@@ -1,4 +1,4 @@
-"""Who is there: what heartbeats mean for a run, told as its own events, and every few seconds how busy devices are."""
+"""Turns worker heartbeats into `device_heartbeat` events of a run."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,40 +11,41 @@ from schemas.contract.task import Metric
 from schemas.redis.attempt_id import AttemptId
 
 BEAT_EVERY_S = 5.0
-ALONE_S = 5.0
+EMPTY_FLEET_S = 5.0
 WINDOW_ROLES = ("teacher", "student")
 
 
 @dataclass
 class Known:
-    """What was told of a device last. `pid` is its worker's, None while there is none; `told` is monotonic seconds."""
+    """What the last event about a device stated. `pid` is its worker's, None while it has none."""
 
     pid: int | None = None
     leaving: bool = False
     refused: bool = False
     doing: str = ""
-    told: float = float("-inf")
+    # Monotonic seconds.
+    emitted_s: float = float("-inf")
     slots: int = 0
 
 
 class HeartbeatEvents:
-    """Emits a `device_heartbeat` when a device comes, goes or changes, and every five seconds while it is there."""
+    """Emits a `device_heartbeat` when a device comes, goes or changes, and every five seconds while it is online."""
 
     def __init__(self, telemetry: Emitter, run_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._telemetry, self._run_id, self._clock = telemetry, run_id, clock
         self._known: dict[str, Known] = {}
-        self._alone_since: float | None = None
+        self._empty_since: float | None = None
 
     def see(self, present: Mapping[str, Presence], versions: Mapping[str, str]) -> None:
-        """The devices that are there now; those with other `versions` get no work."""
+        """Take in the devices that are online now; those with other `versions` get no work."""
         for name, presence in present.items():
             self._see_one(self._known.setdefault(name, Known()), presence, versions)
         for name, known in self._known.items():
             if known.pid is not None and name not in present:
                 standing = "left" if known.leaving else "lost"
-                self._tell(name, known, standing, "has left" if known.leaving else "is lost")
+                self._emit(name, known, standing, "has left" if known.leaving else "is lost")
                 known.pid, known.leaving = None, False
-        self._tell_if_alone(present)
+        self._report_empty_fleet(present)
 
     def _see_one(self, known: Known, presence: Presence, versions: Mapping[str, str]) -> None:
         name, before = presence.device.name, known.pid
@@ -52,11 +53,11 @@ class HeartbeatEvents:
         messages = []
         if before is None:
             slots = presence.device.slots
-            messages.append(f"is here, {slots} slot{'' if slots == 1 else 's'}")
+            messages.append(f"is online, {slots} slot{'' if slots == 1 else 's'}")
         elif before != presence.pid:
-            self._tell(name, known, "lost", f"its worker, process {before}, is lost; process {presence.pid} takes over")
+            self._emit(name, known, "lost", f"its worker, process {before}, is lost; process {presence.pid} takes over")
         if presence.draining and not known.leaving:
-            messages.append("is leaving: it finishes what it runs")
+            messages.append("is draining: it finishes what it runs")
         other = [each for each, wanted in versions.items() if presence.versions.get(each) != wanted]
         if other and not known.refused:
             has = presence.versions.get(other[0], "not")
@@ -67,20 +68,20 @@ class HeartbeatEvents:
         doing = ", ".join(self._work(identity) for identity in presence.running)
         changed = doing != known.doing and not _only_windows(doing, known.doing)
         known.doing = doing
-        if messages or changed or self._clock() - known.told >= BEAT_EVERY_S:
+        if messages or changed or self._clock() - known.emitted_s >= BEAT_EVERY_S:
             standing = "refused" if other else "leaving" if presence.draining else "here"
             for message in messages or [""]:
-                self._tell(name, known, standing, message, presence)
+                self._emit(name, known, standing, message, presence)
 
     def _work(self, identity: str) -> str:
-        """What an attempt's id means to this run."""
+        """An attempt's id in words; of another run's work only the role."""
         attempt = AttemptId.parse(identity)
         if attempt is None:
             return "another program's task"
         return attempt.work if attempt.run_id == self._run_id else f"another run's {attempt.role}"
 
-    def _tell(self, name: str, known: Known, standing: str, message: str, presence: Presence | None = None) -> None:
-        known.told = self._clock()
+    def _emit(self, name: str, known: Known, standing: str, message: str, presence: Presence | None = None) -> None:
+        known.emitted_s = self._clock()
         metrics: dict[str, Metric] = {"standing": standing, "slots": known.slots}
         if presence is not None:
             metrics |= {
@@ -94,20 +95,20 @@ class HeartbeatEvents:
         status = EventStatus.FAILED if standing == "lost" else EventStatus.IN_PROGRESS
         self._telemetry.emit(EventType.DEVICE_HEARTBEAT, status, device=name, message=message, metrics=metrics)
 
-    def _tell_if_alone(self, present: Mapping[str, Presence]) -> None:
+    def _report_empty_fleet(self, present: Mapping[str, Presence]) -> None:
         if present:
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = self._clock()
-        elif 0 < self._alone_since < self._clock() - ALONE_S:
+            self._empty_since = None
+        elif self._empty_since is None:
+            self._empty_since = self._clock()
+        elif 0 < self._empty_since < self._clock() - EMPTY_FLEET_S:
             self._telemetry.emit(
-                EventType.DEVICE_HEARTBEAT, EventStatus.FAILED, message="no worker is there; waiting for one to start"
+                EventType.DEVICE_HEARTBEAT, EventStatus.FAILED, message="no worker is online; waiting for one to start"
             )
-            self._alone_since = 0.0
+            self._empty_since = 0.0
 
 
 def _only_windows(*doings: str) -> bool:
-    """Whether these are windows alone: of those their own events tell."""
+    """Whether these name windows and nothing else; a window has events of its own."""
     return all(each.startswith(WINDOW_ROLES) for doing in doings for each in doing.split(", ") if each)
 
 

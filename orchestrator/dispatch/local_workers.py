@@ -1,4 +1,4 @@
-"""Workers of this run on this host: one supervisor process, ended with the run, gone too if this process is killed."""
+"""The run's own workers on this host: one `workers start` process, which ends with the run or with this process."""
 
 import logging
 import subprocess
@@ -20,7 +20,7 @@ RESTART_S = 1.0
 
 
 class LocalWorkers:
-    """`workers start` on `devices`; what they print goes to the end of `log`."""
+    """A `workers start` process on `devices`, whose output is appended to `log`."""
 
     def __init__(self, devices: str, broker: str, log: Path, log_format: LogFormat) -> None:
         self._devices, self._broker, self._log, self._log_format = devices, broker, log, log_format
@@ -28,12 +28,12 @@ class LocalWorkers:
         self._ended: float | None = None
 
     def tend(self) -> None:
-        """Start it again if a signal ended it; PhaseError if it ended by itself, which would only happen again."""
+        """Start it again if a signal ended it; PhaseError if it ended by itself, because it would do so again."""
         code = self._process.poll()
         if code is None:
             return
         if code >= 0:
-            raise PhaseError(f"the local workers ended with {code}; {self._log} says why")
+            raise PhaseError(f"the local workers ended with exit code {code}; see {self._log}")
         now = time.monotonic()
         if self._ended is None:
             logger.warning("workers start was ended by signal %d; starting it again", -code)

@@ -32,9 +32,9 @@ RETRY_BACKOFF_S = 1.0
 class View:
     """What a decision is based on.
 
-    `present` has the devices that are there, `reserved` the run for which a device is kept free. `waiting`, `again` and
-    `holders` are the backlog's, `sent` has this run's attempts without an outcome. `looked` is true once per look at
-    the fleet: only then is an attempt recalled, failed or killed.
+    `present` has the devices that are online, `reserved` the run for which a device is kept free. `waiting`, `again`
+    and `holders` are the backlog's, `sent` has this run's attempts without an outcome. `looked` is true once per look
+    at the fleet: only then is an attempt recalled, failed or killed.
     """
 
     run_id: str

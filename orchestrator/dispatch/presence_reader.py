@@ -1,4 +1,4 @@
-"""Which devices are there, by their heartbeats. A device that misses one is not gone yet."""
+"""Which devices are online, by their heartbeats. A device that misses one is not gone yet."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ OUTAGE_S = 3.0
 
 
 class Attendance:
-    """Devices that are there or were missed for `GONE_S` at most. Pure: heartbeats and passed seconds go in."""
+    """Devices that are online or were missed for `GONE_S` at most. Pure: heartbeats and passed seconds go in."""
 
     def __init__(self) -> None:
         self._absent_s: dict[str, float] = {}
@@ -45,7 +45,7 @@ class PresenceReader:
         self._attendance = Attendance()
 
     def look(self) -> Look | None:
-        """The devices that are there; None if it is too early to look again. RedisError without a broker."""
+        """The devices that are online; None if it is too early to look again. RedisError without a broker."""
         passed_s = self._clock() - self._looked
         if passed_s < REFRESH_S:
             return None

@@ -1,6 +1,6 @@
-"""What Prometheus asks for, read at each scrape from what is stored: the runs' ledgers and logs, and the broker.
+"""Metrics for Prometheus, read at each scrape from the runs' ledgers and event logs and from the broker.
 
-It can be started and stopped at any time and nobody notices: no run and no worker knows of it.
+The exporter may be started and stopped at any time: no run and no worker depends on it.
 """
 
 import itertools
@@ -36,14 +36,14 @@ from schemas.redis.presences import read_presences
 logger = logging.getLogger(__name__)
 
 SHOWN_S = 24 * 3600.0
-# A device that left is told of as down for so long.
+# A device that left is reported as down for so long.
 REMEMBERED_S = 3600.0
 WINDOW_ROLES = (Role.TEACHER, Role.STUDENT)
 
 
 @dataclass
 class KnownRun:
-    """A run as of its last look: the ledger is read again only when its files have changed."""
+    """A run as it was last read: the ledger is read again only when its files have changed."""
 
     snapshot: Snapshot
     seen: Sequence[tuple[int, int]]
@@ -52,7 +52,7 @@ class KnownRun:
 
 
 class Runs:
-    """The runs under a data folder that go on, or ended within the last day."""
+    """The runs under a data folder that are running, or ended within the last day."""
 
     def __init__(self, data_dir: str, clock: Callable[[], float] = time.time) -> None:
         self._data_dir, self._clock = data_dir, clock
@@ -87,7 +87,7 @@ class Runs:
     def _read_events(self, run_id: str, run: KnownRun, path: Path) -> None:
         if not run.located:
             manifest = RunManifest.model_validate_json(RunLayout(path.parent).manifest.read_bytes())
-            # The run's own data folder is as seen from where it was started.
+            # The manifest's data folder is relative to where the run was started.
             config = manifest.config.model_copy(update={"data_dir": self._data_dir})
             run.events = EventLog(telemetry_path(config, run_id)) if config.telemetry else None
             run.located = True
@@ -96,14 +96,14 @@ class Runs:
 
 
 class Devices:
-    """The devices on a broker: those that are there, and those that were seen within the last hour."""
+    """The devices on a broker that are online, and those that were within the last hour."""
 
     def __init__(self, redis: Redis, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis, self._clock = redis, clock
         self._last: dict[str, float] = {}
 
     def look(self) -> tuple[dict[str, Presence], dict[str, int]]:
-        """Those that are there, and the length of the queue of each that is known; RedisError without a broker."""
+        """The devices that are online, and the length of every known device's queue; RedisError without a broker."""
         there, now = read_presences(self._redis), self._clock()
         self._last |= dict.fromkeys(there, now)
         self._last = {name: at for name, at in self._last.items() if now - at < REMEMBERED_S}
@@ -117,11 +117,11 @@ class GurukulCollector(Collector):
     def __init__(self, data_dir: str, redis: Redis | None) -> None:
         self._runs = Runs(data_dir)
         self._devices = Devices(redis) if redis is not None else None
-        # Two scrapes may come at a time.
+        # Two scrapes may arrive at the same time.
         self._lock = threading.Lock()
 
     def describe(self) -> list[Metric]:
-        """None in advance: a registry would else scrape to find out."""
+        """Nothing in advance; without this method a registry would scrape to find out."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -153,7 +153,7 @@ class GurukulCollector(Collector):
             yield up.of((), 0)
             return
         yield up.of((), 1)
-        yield _gauge("fleet_devices", "Devices whose heartbeat is there.").of((), len(there))
+        yield _gauge("fleet_devices", "Devices that are online.").of((), len(there))
         yield from _device_families(there, queues)
 
 
@@ -208,7 +208,7 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
 
 
 def _device_families(there: dict[str, Presence], queues: dict[str, int]) -> Iterator[Metric]:
-    up = _gauge("device_up", "1 while the device's heartbeat is there, 0 for an hour after.", "device")
+    up = _gauge("device_up", "1 while the device is online, 0 for an hour after.", "device")
     queued = _gauge("device_queue_depth", "Attempts in the device's queue.", "device")
     for name, length in queues.items():
         up.of((name,), name in there)
@@ -234,6 +234,6 @@ def _device_families(there: dict[str, Presence], queues: dict[str, int]) -> Iter
 
 
 def _fingerprint(path: Path) -> tuple[tuple[int, int], ...]:
-    """When ledger and write-ahead log were last written, and their sizes."""
+    """Time of the last write and size, of the ledger and of its write-ahead log."""
     stats = [each.stat() for each in (path, path.with_name(f"{path.name}-wal")) if each.exists()]
     return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)

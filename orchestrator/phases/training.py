@@ -151,10 +151,10 @@ class _Training:
         )
 
     def _announce(self, records: Iterable[WorkRecord]) -> None:
-        """Tell of every end that no event has told of: what the plan skips, and what a killed process left untold."""
-        told = self.context.telemetry.logged_windows()
+        """Emit the end events that the log lacks: of windows that the plan skips, and of those before a kill."""
+        logged = self.context.telemetry.logged_windows()
         for record in records:
-            if record.status is not None and (END_EVENTS[record.role, record.status], record.name) not in told:
+            if record.status is not None and (END_EVENTS[record.role, record.status], record.name) not in logged:
                 self._emit(record, record.status)
 
     def _end_teachers(self) -> None:

@@ -183,7 +183,7 @@ class Played(CeleryClient):
         self.screen = io.StringIO()
 
     def add(self, name: str, slots: int = 1, habit: Habit = works, versions: dict[str, str] | None = None) -> Worker:
-        """A worker is there from now on; its `versions` are this code's unless they are given."""
+        """Add a worker; its `versions` are this code's unless they are given."""
         worker = self.workers[name] = Worker(self.redis, name, slots, habit, versions or artifact_versions())
         worker.beat()
         return worker

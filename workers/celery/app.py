@@ -1,7 +1,7 @@
 """The Celery application of a worker: one queue, spawned children, no copies in the broker, JSON alone.
 
-The orchestrator supervises attempts itself: what a worker loses is sent again because nobody says that they hold it.
-So the broker keeps no copy to redeliver by its own clock, and each message costs two round trips less.
+The orchestrator supervises attempts itself: an attempt that no heartbeat names is sent again. So the broker keeps no
+copy to redeliver by its own clock, and each message costs two round trips less.
 """
 
 import logging
@@ -16,8 +16,8 @@ from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, tas
 from schemas.contract.errors import RequestError
 from schemas.redis.celery_loader import InstalledLoader
 from schemas.redis.client import BROKER_ENV
-from workers.celery.logs import follow_logs
-from workers.celery.parent_watch import follow_parent
+from workers.celery.logs import set_up_logs
+from workers.celery.parent_watch import watch_parent
 from workers.celery.presence import PresenceStep
 from workers.devices.pinning import current_device, refuse_wrong_cuda, refuse_wrong_device
 from workers.handlers.report import report_lost
@@ -38,7 +38,7 @@ app.conf.update(
     worker_pool="prefork",
     worker_pool_start_method="spawn",
     worker_proc_alive_timeout=120.0,
-    # Celery waits ten seconds for a result of a process that it saw die; outcomes here go another way.
+    # Celery waits ten seconds for the result of a process that died; outcomes do not come from Celery here.
     worker_lost_wait=0.5,
     worker_prefetch_multiplier=1,
     worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -59,21 +59,22 @@ app.steps["consumer"].add(PresenceStep)
 
 @setup_logging.connect
 def _log(loglevel: int, **_: object) -> None:
-    """Instead of Celery's own handlers, in the worker and in each pool child."""
-    follow_logs(loglevel)
+    """Set up logging in the worker and in each pool child, instead of Celery's own handlers."""
+    set_up_logs(loglevel)
 
 
 @celeryd_after_setup.connect
 def _keep_children_quiet(**_: object) -> None:
-    """A spawned child would print its first lines in a format of its own, before it comes to `_log`."""
+    """Keep a spawned child from printing lines in Celery's format before `_log` is called in it."""
     os.environ["_MP_FORK_LOGLEVEL_"] = ""
 
 
 @celeryd_init.connect
-def _begin(**_: object) -> None:
-    follow_parent()
+def _prepare_worker(**_: object) -> None:
+    """In the worker: end with its parent, log, and refuse a device that is not the one it was started for."""
+    watch_parent()
     try:
-        follow_logs(logging.INFO)
+        set_up_logs(logging.INFO)
         refuse_wrong_device(current_device())
     except RequestError as error:
         # Celery logs and forgets an Exception that a signal's receiver raises.
@@ -81,16 +82,16 @@ def _begin(**_: object) -> None:
 
 
 @task_failure.connect
-def _tell_of_a_lost_child(task_id: str, exception: BaseException, kwargs: dict[str, Any], **_: object) -> None:
-    """In the worker itself: its pool child died with an attempt in hand and can tell nobody."""
+def _report_lost_child(task_id: str, exception: BaseException, kwargs: dict[str, Any], **_: object) -> None:
+    """In the worker: report the attempt of a pool child that died, as the child cannot."""
     if isinstance(exception, WorkerLostError):
         report_lost(kwargs["message"], f"its process ended: {exception}")
 
 
 @worker_process_init.connect
-def _warm_up(**_: object) -> None:
-    """In each pool child, before its first task: follow the worker, be on its device, import the learning stack."""
-    follow_parent()
+def _prepare_child(**_: object) -> None:
+    """In each pool child, before its first task: end with the worker, check the device, import the learning stack."""
+    watch_parent()
     try:
         refuse_wrong_cuda(current_device())
     except RequestError as error:

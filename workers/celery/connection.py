@@ -36,7 +36,7 @@ def shared() -> Redis:
 
 
 def patiently(call: Callable[[], T]) -> T:
-    """The result of `call`, made again for as long as the broker does not answer: what is in hand is worth the wait."""
+    """The result of `call`, repeated for as long as the broker does not answer: a result is worth the wait."""
     wait_s = FIRST_WAIT_S
     while True:
         try:

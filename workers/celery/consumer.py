@@ -1,4 +1,4 @@
-"""How a worker looks for a broker that is away."""
+"""Celery's consumer with another pause between attempts to connect."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from celery.worker.consumer.consumer import logger
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]
-    """Celery's own, but it looks every two seconds for as long as it takes, not ever more rarely up to every thirty."""
+    """Connects again every two seconds until the broker answers; Celery's own waits longer each time, up to 30 s."""
 
     def ensure_connected(self, conn: Any) -> Any:
-        """`conn`, once it is connected; returns early where the worker is told to stop."""
+        """Return `conn` once it is connected, or when the worker must stop."""
         return conn.ensure_connection(
             lambda error, wait_s: logger.warning(
                 "the broker does not answer, trying again in %.1f s: %s", wait_s, error

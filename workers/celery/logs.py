@@ -1,4 +1,4 @@
-"""Log lines of a worker process and its pool children: the project's format, nothing printed beside it."""
+"""Log lines of a worker process and its pool children, in the project's format; printed text becomes log lines."""
 
 import logging
 import os
@@ -16,30 +16,30 @@ from workers.devices.pinning import current_device
 printed = logging.getLogger("workers.printed")
 
 
-class CelerySays(logging.Filter):
-    """Puts on Celery's own lines about a task which attempt it is: the task's id says so."""
+class AttemptFacts(logging.Filter):
+    """Adds the facts of an attempt, parsed from the task's id, to Celery's own log records about a task."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the attempt that a task id names to a record of Celery; always keeps the record."""
         data: Any = getattr(record, "data", None)
-        said = _of_identity(str(data["id"])) if isinstance(data, dict) and "id" in data else {}
-        for name, value in said.items():
+        found = _facts_of(str(data["id"])) if isinstance(data, dict) and "id" in data else {}
+        for name, value in found.items():
             record.__dict__.setdefault(name, value)
         return True
 
 
-def follow_logs(level: int) -> None:
+def set_up_logs(level: int) -> None:
     """Log to this process's stdout in the format its supervisor names, carrying the device; what is printed too."""
     assert sys.__stdout__ is not None
     log_format: LogFormat = "json" if os.environ.get(LOG_FORMAT_ENV) == "json" else "text"
     handler = log_everything(sys.__stdout__, log_format, level, device=current_device().name)
-    handler.addFilter(CelerySays())
+    handler.addFilter(AttemptFacts())
     sys.stdout = sys.stderr = LoggingProxy(printed, logging.WARNING)
-    # It writes "worker: Warm shutdown" past sys.stdout, with line breaks around it; the supervisor says as much.
+    # Celery writes "worker: Warm shutdown" past sys.stdout; the supervisor logs the same.
     celery_worker.safe_say = lambda *_: None
 
 
-def _of_identity(identity: str) -> dict[str, str | int]:
+def _facts_of(identity: str) -> dict[str, str | int]:
     """The facts in an attempt's id; none for the id of another program's task."""
     attempt = AttemptId.parse(identity)
     return {} if attempt is None else facts(*attempt)

@@ -1,4 +1,4 @@
-"""A process that must not outlive its parent notices when it is orphaned, even by SIGKILL."""
+"""Ends a process when its parent has ended, even by SIGKILL."""
 
 import os
 import threading
@@ -8,8 +8,8 @@ from workers.devices.pinning import PARENT_ENV
 POLL_S = 0.5
 
 
-def follow_parent() -> None:
-    """End this process at once when its parent has gone; artifacts are renamed into place, so none is left half.
+def watch_parent() -> None:
+    """End this process as soon as its parent has ended; artifacts are renamed into place, so none is left incomplete.
 
     PARENT_ENV names the parent, which may have gone before this call. Processes started from here follow this one.
     """
@@ -22,4 +22,4 @@ def follow_parent() -> None:
             never.wait(POLL_S)
         os._exit(1)
 
-    threading.Thread(target=watch, name="follow-parent", daemon=True).start()
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

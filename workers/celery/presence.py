@@ -1,4 +1,4 @@
-"""A worker says from its own event loop that it is alive, on which device, and which attempts it holds."""
+"""Sends heartbeats from the worker's own event loop: its device, and the attempts that it holds."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ RATE_SPAN_S = 60.0
 
 
 class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Bootstep on the consumer's timer: a hung loop falls silent, and so does a dead process."""
+    """Bootstep on the consumer's timer: neither a hung loop nor a dead process sends a heartbeat."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -50,13 +50,13 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
 
     def stop(self, parent: Any) -> None:
-        """Called when the connection is made anew, and at the end: then the pool still works on what it runs."""
+        """Called before a reconnection, and at the end, when the pool still works on what it runs."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
         if self.draining and self.redis is not None:
             self._beat()
-            # Celery goes on firing the loop's timers while it waits for its pool.
+            # Celery's loop runs its timers while it waits for its pool.
             self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
 
     def _drain(self, **_: object) -> None:
@@ -93,7 +93,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             logger.warning("heartbeat not delivered: %s", error)
 
     def _rate(self, done: int) -> float:
-        """Attempts ended a second, over the last minute."""
+        """Attempts ended per second, over the last minute."""
         now = time.monotonic()
         self.counts.append((now, done))
         while now - self.counts[0][0] > RATE_SPAN_S:

@@ -1,4 +1,4 @@
-"""Who is there and what lies in the queues, on a real server, with real messages and a clock of the test's own."""
+"""Which devices are online and what their queues hold, on a real server, with a clock that the test moves."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ def beat(redis: Redis, *names: str) -> None:
 
 
 def look(reader: PresenceReader, clock: Clock, after_s: float = REFRESH_S) -> list[str]:
-    """Who is there `after_s` seconds after the last look."""
+    """The devices that are online `after_s` seconds after the last look."""
     clock.now += after_s
     found = reader.look()
     assert found is not None
@@ -99,7 +99,7 @@ def test_a_device_is_kept_for_two_seconds_of_absence(redis: Redis) -> None:
 
 
 def test_time_without_looks_proves_nothing(redis: Redis) -> None:
-    """After a minute in which nobody could look, a device that is missed has been missed for a second at most."""
+    """After a minute without a look, a device that is missed has been missed for a second at most."""
     clock = Clock()
     reader = PresenceReader(redis, clock)
     beat(redis, "d0", "d1")
@@ -112,7 +112,7 @@ def test_time_without_looks_proves_nothing(redis: Redis) -> None:
     assert look(reader, clock) == ["d0", "d1"]
 
 
-def test_a_look_says_who_wants_a_device_alone(redis: Redis) -> None:
+def test_a_look_has_the_reservations(redis: Redis) -> None:
     """`reserved` names, for each device that is reserved, the run that reserved it."""
     clock = Clock()
     reader = PresenceReader(redis, clock)
@@ -138,7 +138,7 @@ def test_only_what_begins_with_the_prefix_is_withdrawn(redis: Redis, sender: Cel
     """A run's messages go from the queues that are named, whatever lies between them; all others stay in order."""
     send(sender, "d0", "r", "r2", "r", "s", "r")
     send(sender, "d1", "r")
-    withdraw(redis, ["d0", "nobody"], "r/")
+    withdraw(redis, ["d0", "d9"], "r/")
     assert BrokerFleet("r", redis, sender).queued("d0") == {"r2/audit/r2/1", "s/audit/s/1"}
     assert redis.llen("d0") == 2
     assert redis.llen("d1") == 1

@@ -35,8 +35,8 @@ def test_a_claimant_may_ask_twice(redis: Redis) -> None:
     assert claim(redis, *WORK, 1, "d0 17")
 
 
-def test_a_beginning_is_told_of_once(redis: Redis) -> None:
-    """The event that goes with a claim is in the stream once: a claim that is repeated or refused tells nothing."""
+def test_the_event_of_a_claim_is_emitted_once(redis: Redis) -> None:
+    """The event that goes with a claim is in the stream once: a claim that is repeated or refused emits nothing."""
     event = TrainingEvent(run_id="r", event_type=EventType.TEACHER_WINDOW_START, status=EventStatus.IN_PROGRESS)
     allow(redis, *WORK, 1)
     assert [claim(redis, *WORK, 1, who, event) for who in ("d0 17", "d0 17", "d1 1")] == [True, True, False]
@@ -57,7 +57,7 @@ def test_of_many_claimants_one_wins(server: str, redis: Redis) -> None:
 
 
 def test_what_was_not_allowed_cannot_begin(redis: Redis) -> None:
-    """An attempt that nobody allowed, of that number, role, window or run, cannot begin."""
+    """An attempt that was not allowed, of that number, role, window or run, cannot begin."""
     assert not claim(redis, *WORK, 1, "d0 17")
     allow(redis, *WORK, 1)
     assert not claim(redis, *WORK, 11, "d0 17")
@@ -111,7 +111,7 @@ def test_nothing_of_a_cleared_run_can_begin(redis: Redis) -> None:
     assert claim(redis, "r2", *WORK[1:], 1, "d0 17")
 
 
-def test_attempts_of_a_run_that_nobody_ends_expire(redis: Redis) -> None:
+def test_attempts_of_a_run_without_an_end_expire(redis: Redis) -> None:
     """The hash of a run goes by itself in the end."""
     allow(redis, *WORK, 1)
     assert 0 < redis.ttl(attempts_key("r")) <= RUN_KEYS_EXPIRY_S

@@ -61,8 +61,8 @@ def test_a_resumed_run_takes_over_what_is_out(ledger: Ledger, played: Played) ->
     assert len(played.sent) == 2
 
 
-def test_a_resumed_run_sends_again_what_nobody_has(ledger: Ledger, played: Played) -> None:
-    """What was out when the orchestrator was killed and is nowhere now is sent again: nobody had begun it."""
+def test_a_resumed_run_sends_again_what_no_worker_has(ledger: Ledger, played: Played) -> None:
+    """What was out when the orchestrator was killed and is nowhere now is sent again: no worker had begun it."""
     worker = played.add("d0", habit=swallows)
     work, ends = teachers(ledger, 2), Ends()
     stop_after(4, played, played.dispatcher(ledger), work)
@@ -87,7 +87,7 @@ def test_a_resumed_run_does_not_wait_for_devices_that_are_gone(ledger: Ledger, p
     assert [(end.status, end.device) for end in ends.heard] == [(Status.SUCCESS, "d0")] * 3
 
 
-def test_outcomes_that_nobody_heard_count(ledger: Ledger, played: Played) -> None:
+def test_outcomes_from_before_a_resume_count(ledger: Ledger, played: Played) -> None:
     """What ended while no orchestrator was there has ended; what failed then in a way that may pass is pending."""
     worker = played.add("d0", slots=2, habit=keeps)
     work, ends = teachers(ledger, 2), Ends()
@@ -162,7 +162,7 @@ def test_an_ended_run_leaves_its_events_for_a_minute(ledger: Ledger, played: Pla
 
 
 def test_a_run_waits_for_a_broker_that_went_away(breakable: Breakable, ledger: Ledger) -> None:
-    """While the server is away the run waits, tends its own, says so once, and then goes on where it was."""
+    """While the server is away the run waits, tends its own, notes it once, and then continues."""
     with playing(breakable.url) as played:
         played.add("d0", slots=2)
         away: list[int] = []

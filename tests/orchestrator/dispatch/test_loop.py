@@ -10,9 +10,19 @@ from threading import Lock
 
 from orchestrator.dispatch.work import Item
 from orchestrator.ledger.ledger import Ledger
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.task import FailureClass, Outcome, Role, Status, work_name
 from schemas.redis.attempt_id import AttemptId
-from schemas.redis.keys import alone_key, attempts_key
+from schemas.redis.events import emit
+from schemas.redis.keys import (
+    DEVICES,
+    PRESENCES,
+    RUN_KEYS_LINGER_S,
+    alone_key,
+    attempts_key,
+    events_stream,
+    sequence_key,
+)
 from tests.doubles.playing import (
     RUN,
     Ends,
@@ -131,3 +141,17 @@ def test_an_attempt_that_was_taken_back_cannot_begin(ledger: Ledger, played: Pla
     assert played.killed == []
     known = played.redis.hget(attempts_key(RUN), f"teacher/{work_name(work[0].work)}")
     assert known == b"2 d1"
+
+
+def test_a_run_leaves_no_key_behind(ledger: Ledger, played: Played) -> None:
+    """After a run has ended the broker holds heartbeats, Celery's bindings, and events that expire within a minute."""
+    played.add("d0")
+    dispatcher = played.dispatcher(ledger)
+    emit(played.redis, TrainingEvent(run_id=RUN, event_type=EventType.RUN_START, status=EventStatus.IN_PROGRESS))
+    dispatcher.run(teachers(ledger, 3), Ends())
+    dispatcher.finish()
+    left = {key.decode() for key in played.redis.scan_iter()}
+    lingering = {events_stream(RUN), sequence_key(RUN)}
+    assert {key for key in left if not key.startswith("_kombu.")} == {DEVICES, PRESENCES} | lingering
+    assert all(0 < played.redis.ttl(key) <= RUN_KEYS_LINGER_S for key in lingering)
+    assert all(played.redis.ttl(key) > 0 for key in (DEVICES, PRESENCES))

@@ -13,7 +13,7 @@ from orchestrator.runs.runtime import logging_to
 from schemas.config.bars import IngestConfig, LogFormat
 from schemas.contract.task import Role
 from schemas.files.log_lines import about, dressed, facts, read_lines
-from workers.celery.logs import CelerySays
+from workers.celery.logs import AttemptFacts
 
 WINDOW = facts("trial", Role.TEACHER, "TCS_2024-01-01_2024-03-31", 2)
 
@@ -99,7 +99,7 @@ def test_only_roles_that_train_a_window_name_one() -> None:
 def test_celerys_line_about_a_task_says_which_attempt(logger: logging.Logger) -> None:
     """The facts come from the task's id; an id of another form gives none."""
     stream = written(logger, "json")
-    logger.handlers[0].addFilter(CelerySays())
+    logger.handlers[0].addFilter(AttemptFacts())
     logger.info("received", extra={"data": {"id": "trial/teacher/TCS_2024-01-01_2024-03-31/2"}})
     logger.info("received", extra={"data": {"id": "5f1c"}})
     known, unknown = read_lines(stream.getvalue())

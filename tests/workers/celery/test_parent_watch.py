@@ -6,7 +6,7 @@ import sys
 from tests.conftest import clean_environment
 from workers.devices.pinning import PARENT_ENV
 
-CHILD = "from workers.celery.parent_watch import follow_parent; follow_parent(); import time; time.sleep(60)"
+CHILD = "from workers.celery.parent_watch import watch_parent; watch_parent(); import time; time.sleep(60)"
 
 
 def test_a_parent_that_ended_before_the_watch_began_is_noticed() -> None:
