@@ -28,27 +28,33 @@ Habit = Callable[["PlayedWorker"], None]
 
 
 class PlayedWorker:
-    """A device: `take` from the queue, `begin`, `end`. Its heartbeat names what it holds, unless it is `silent`."""
+    """A device: `take` from the queue, `begin`, `end`. Its heartbeat names what it holds and runs.
+
+    It takes as many attempts as it has slots, and those `ahead`. A `silent` worker sends no heartbeat; that of an
+    `outdated` one is older than what it began, and names that as held.
+    """
 
     def __init__(self, fleet: "PlayedFleet", name: str, slots: int, habit: Habit, versions: dict[str, str]) -> None:
         self.fleet, self.name, self.slots, self.habit, self.versions = fleet, name, slots, habit, versions
         self.held: list[Sent] = []
         self.running: list[Sent] = []
-        self.draining = self.silent = False
+        self.draining = self.silent = self.outdated = False
+        self.ahead = 1
 
     def presence(self) -> Presence:
         """Its heartbeat."""
         running = tuple(sent.id for sent in self.running)
         return Presence(
             device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots), host="played", pid=1, since=EPOCH,
-            versions=self.versions, held=(*(sent.id for sent in self.held), *running), running=running,
+            versions=self.versions, held=(*(sent.id for sent in self.held), *running),
+            running=() if self.outdated else running,
             draining=self.draining,
         )  # fmt: skip
 
     def take(self) -> None:
-        """Take from the queue until it holds one attempt more than it has slots."""
+        """Take from the queue while there is room."""
         queue = self.fleet.queues[self.name]
-        while queue and not self.draining and len(self.held) + len(self.running) <= self.slots:
+        while queue and not self.draining and len(self.held) + len(self.running) < self.slots + self.ahead:
             self.held.append(queue.popleft())
 
     def begin(self) -> None:

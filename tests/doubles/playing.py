@@ -64,8 +64,6 @@ class Worker:
         self.held: dict[str, WindowTask] = {}
         self.running: dict[str, WindowTask] = {}
         self.draining = self.silent = False
-        # How many more than it has slots it takes from the queue; whether its heartbeat is older than what it began.
-        self.ahead, self.outdated = 1, False
 
     def live(self) -> None:
         """Follow the habit once, then beat."""
@@ -81,13 +79,13 @@ class Worker:
         presence = Presence(
             device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots),
             host="h", pid=1, since=datetime.now(UTC), versions=self.versions, draining=self.draining,
-            held=tuple([*self.held, *self.running]), running=() if self.outdated else tuple(self.running),
+            held=tuple([*self.held, *self.running]), running=tuple(self.running),
         )  # fmt: skip
         beat(self.redis, presence, expiry_s=60)
 
     def take(self) -> None:
-        """Take messages from the queue, until there are as many in hand as it has slots, and those `ahead`."""
-        room = self.slots + self.ahead - len(self.held) - len(self.running)
+        """Take messages from the queue, until it holds one more than it has slots."""
+        room = self.slots + 1 - len(self.held) - len(self.running)
         bodies: Any = None if self.draining or not room else self.redis.rpop(self.name, room)
         for body in bodies or ():
             message = json.loads(base64.b64decode(json.loads(body)["body"]))[1]["message"]
@@ -143,12 +141,6 @@ def swallows(worker: Worker) -> None:
     """Lose what it took before it has begun it."""
     worker.take()
     worker.held.clear()
-
-
-def loses(worker: Worker) -> None:
-    """Lose what it has begun."""
-    keeps(worker)
-    worker.running.clear()
 
 
 def silence(worker: Worker) -> None:

@@ -249,16 +249,20 @@ def test_a_lost_devices_symbols_are_free(play: Play) -> None:
     assert 4 in counts
 
 
-def test_a_draining_device_keeps_only_what_it_runs(play: Play) -> None:
-    """What has not begun there goes elsewhere and can no longer begin there; what runs ends there."""
+@pytest.mark.parametrize("outdated", [True, False])
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_draining_device_keeps_only_what_it_runs(play: Play, ahead: int, outdated: bool) -> None:
+    """What has not begun there, queued or held, goes elsewhere; what runs, by its heartbeat or not, ends there."""
     worker = play.fleet.add("d0", slots=2, habit=in_turn((keeps, 3), (idles, 30), (drains, 1)))
+    worker.ahead = ahead
 
     def watch() -> None:
         if play.fleet.looks == 4:
-            worker.draining = True
+            worker.draining, worker.outdated = True, outdated
         if play.fleet.looks == 10:
             assert not play.fleet.queues["d0"]
-            assert not any(play.fleet.claim(sent, "d0") for sent in worker.held)
+            assert len(worker.held) == ahead
+            assert not any(play.fleet.claim(each, "d0") for each in worker.held)
             play.fleet.add("d1")
 
     play.fleet.watch = watch
@@ -268,9 +272,10 @@ def test_a_draining_device_keeps_only_what_it_runs(play: Play) -> None:
     assert [(end.name, end.attempt) for end in play.ends if end.device == "d0"] == [(name, 1) for name in names[:2]]
 
 
-def test_an_idle_device_gets_what_waits_behind_running_work(play: Play) -> None:
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_an_idle_device_gets_what_waits_behind_running_work(play: Play, ahead: int) -> None:
     """With nothing left to send, a reserve goes to another device's free slot, and ends before what it waited for."""
-    play.fleet.add("d0", habit=in_turn((keeps, 30), (works, 1)))
+    play.fleet.add("d0", habit=in_turn((keeps, 30), (works, 1))).ahead = ahead
     play.fleet.at(10, lambda: play.fleet.add("d1"))
     first, second = play.run(2)
     assert (play.devices_of(first), play.devices_of(second)) == (["d0"], ["d0", "d1"])
