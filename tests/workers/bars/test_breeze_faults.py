@@ -68,8 +68,8 @@ FAULTS: list[tuple[str, Fault, type[GurukulError]]] = [
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBreeze]:
     """A fake Breeze that the environment points to, and short limits."""
-    monkeypatch.setattr(client, "READ_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(client, "REPLY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(client, "READ_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(client, "REPLY_TIMEOUT_S", 0.8)
     with running(monkeypatch) as server:
         yield server
 
