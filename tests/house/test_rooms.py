@@ -56,7 +56,7 @@ KNOWN_UPWARD: set[tuple[str, str]] = {
     ("workers.handlers", "workers.celery"),
 }
 KNOWN_LONG_MODULES: set[str] = {"benchmarks/gpu.py"}
-KNOWN_LONG_FUNCTIONS: set[str] = {"orchestrator/runs/session.py _execute"}
+KNOWN_LONG_FUNCTIONS: set[str] = set()
 KNOWN_UNDOCUMENTED: set[str] = {
     "benchmarks/dispatch.py main",
     "benchmarks/gpu.py Table.head",

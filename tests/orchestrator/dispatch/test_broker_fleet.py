@@ -57,7 +57,7 @@ def look(reader: PresenceReader, clock: Clock, after_s: float = REFRESH_S) -> li
 
 
 def test_a_device_is_there_from_its_first_heartbeat(redis: Redis) -> None:
-    """A device is known as soon as one look finds it, with all that its heartbeat says."""
+    """A device is known as soon as one look finds it, with all that is in its heartbeat."""
     clock = Clock()
     reader = PresenceReader(redis, clock)
     assert look(reader, clock) == []

@@ -67,7 +67,7 @@ def test_what_was_not_allowed_cannot_begin(redis: Redis) -> None:
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_superseded_attempt_cannot_begin(redis: Redis, begun: bool) -> None:
-    """Once a newer attempt was allowed, the older can begin no more, though somebody had begun it; the newer can."""
+    """Once a newer attempt was allowed, the older can no longer begin, also if it had been claimed; the newer can."""
     allow(redis, *WORK, 1)
     assert not begun or claim(redis, *WORK, 1, "d0 17")
     allow(redis, *WORK, 2)
@@ -84,7 +84,7 @@ def test_a_recalled_attempt_cannot_begin(redis: Redis) -> None:
 
 
 def test_what_was_begun_cannot_be_recalled(redis: Redis) -> None:
-    """Taking back fails once somebody has begun, and the claimant keeps it; another number's claim is no hindrance."""
+    """A claimed attempt cannot be recalled and stays its claimant's; the claim of another number does not matter."""
     allow(redis, *WORK, 1)
     claim(redis, *WORK, 1, "d0 17")
     assert not recall(redis, *WORK, 1)
@@ -128,7 +128,7 @@ runs = count()
 @examples(80)
 @given(steps=st.lists(steps, max_size=25))
 def test_no_two_claimants_without_a_newer_attempt_between(server: str, steps: list[tuple[str, int]]) -> None:
-    """Whoever claims which of the last attempts, and whatever is recalled: one claimant an attempt, the newest alone.
+    """Whichever of the last attempts is claimed or recalled: one claimant per attempt, and only of the newest.
 
     What was recalled has none, and what has one is not recalled.
     """

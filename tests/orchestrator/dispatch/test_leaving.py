@@ -180,8 +180,8 @@ def test_a_run_waits_for_a_broker_that_went_away(breakable: Breakable, ledger: L
         played.dispatcher(ledger).run(work, ends)
         assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
         assert {end.status for end in ends.heard} == {Status.SUCCESS}
-        said = played.screen.getvalue()
-        assert (said.count("does not answer"), said.count("answers again")) == (1, 1)
+        shown = played.screen.getvalue()
+        assert (shown.count("does not answer"), shown.count("answers again")) == (1, 1)
 
 
 def test_connections_that_break_are_made_anew(ledger: Ledger, played: Played, server: str) -> None:

@@ -95,7 +95,7 @@ def test_every_piece_ends_once(play: Play) -> None:
 
 
 def test_a_device_with_other_versions_gets_nothing(play: Play) -> None:
-    """A worker whose code would make other artifacts stays idle, and one event tells why."""
+    """A worker whose code would make other artifacts stays idle, and one event gives the reason."""
     play.fleet.add("d0")
     play.fleet.add("d1", versions={"gurukul": "0.0.0"})
     play.run(6)
