@@ -1,7 +1,7 @@
 """A folder's `manifest.json`: the SHA-256 of everything in it, signed if there is a key, checked offline.
 
 `manifest.sig` is the bare signature of the manifest's bytes, `manifest.pub` the key to check it with, so that one
-`openssl pkeyutl -verify -rawin` does too. The manifest names the signer: a signature cannot be taken off unseen.
+`openssl pkeyutl -verify -rawin` does too. The manifest names the signer, so a removed signature is noticed.
 """
 
 import json
@@ -19,7 +19,7 @@ SEAL = (MANIFEST, SIGNATURE, PUBLIC_KEY)
 
 @dataclass(frozen=True)
 class Checked:
-    """What a sealed folder's check found: a sentence for each fault, one on the signature, how many files."""
+    """Result of checking a signed folder: a sentence for each fault, one on the signature, and the number of files."""
 
     faults: tuple[str, ...]
     signature: str
@@ -27,7 +27,7 @@ class Checked:
 
 
 def seal(folder: Path, head: Mapping[str, str], signing_key: str | None) -> None:
-    """Write the manifest of all that lies in `folder`, headed by `head`, and its signature if there is a key."""
+    """Write the manifest of all files in `folder`, headed by `head`, and its signature if there is a key."""
     key = read_private_key(signing_key) if signing_key else None
     signer = fingerprint(key.public_key()) if key else None
     for name in SEAL:
@@ -53,26 +53,26 @@ def check(folder: Path, head: Mapping[str, str], public_key: str | None = None) 
     except (ValueError, KeyError, TypeError):
         return Checked((f"{path} is damaged",), "unsigned", 0)
     found = _digests(folder)
-    faults = [f"{path} has another {name} than {value}" for name, value in head.items() if manifest.get(name) != value]
+    faults = [f"{path} has a {name} other than {value}" for name, value in head.items() if manifest.get(name) != value]
     faults += [f"{folder / name} is missing" for name in sorted(recorded.keys() - found.keys())]
     faults += [f"{folder / name} is not in {MANIFEST}" for name in sorted(found.keys() - recorded.keys())]
     faults += [
-        f"{folder / name} is not what {MANIFEST} recorded"
+        f"{folder / name} differs from what {MANIFEST} recorded"
         for name in sorted(recorded.keys() & found.keys())
         if recorded[name] != found[name]
     ]
     if signer is None:
         if any((folder / name).exists() for name in (SIGNATURE, PUBLIC_KEY)):
-            faults.append(f"{folder} holds a signature, but its manifest says that nobody signed")
+            faults.append(f"{folder} holds a signature, but its manifest is unsigned")
         if trusted is not None:
             faults.append(f"{path} is unsigned, so the public key has nothing to check")
         return Checked(tuple(faults), "unsigned", len(found))
     try:
         key, signature = read_public_key(folder / PUBLIC_KEY), (folder / SIGNATURE).read_bytes()
     except (RequestError, OSError) as error:
-        return Checked((*faults, f"{path} says it was signed by {signer}, but: {error}"), "not verifiable", len(found))
+        return Checked((*faults, f"{path} was signed by {signer}, but: {error}"), "not verifiable", len(found))
     if fingerprint(key) != signer or not is_signature(key, signature, content):
-        faults.append(f"{folder / SIGNATURE} is no signature of {MANIFEST} by {signer}")
+        faults.append(f"{folder / SIGNATURE} is not a signature of {MANIFEST} by {signer}")
         return Checked(tuple(faults), "not verifiable", len(found))
     if trusted is None:
         return Checked(tuple(faults), f"signed by {signer}, not checked against a key you trust", len(found))

@@ -1,4 +1,4 @@
-"""Whether a run is still what it left: its own files, which a worker hashes, and its audit bundle."""
+"""Verifies a run: its own files, which a worker hashes, and its audit bundle."""
 
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +17,7 @@ from schemas.files.run_rows import read_model
 def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: str | None = None) -> Verification:
     """Check a run and its bundle; without `release_dir` where its config put it. RequestError if there is no such run.
 
-    A run that has not been briefed has no bundle, which is a note; one whose ledger says otherwise lacks it.
+    A run that has not been briefed has no bundle, which is a note. A briefed run without a bundle is broken.
     """
     found = ask("verify", RunQuestion(data_dir=str(Path(data_dir).absolute()), run_id=run_id), Verification)
     layout = RunLayout.under(data_dir, run_id)
@@ -25,7 +25,7 @@ def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: st
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
         briefed = ledger.get("recommendation") is not None
     if not briefed and not (folder / MANIFEST).is_file():
-        note = f"{folder} is not there: the run has not been briefed"
+        note = f"{folder} does not exist: the run has not been briefed"
         return found.model_copy(update={"notes": (*found.notes, note), "bundle": "none yet"})
     bundle = check(folder, {"run_id": run_id}, public_key)
     return found.model_copy(
@@ -37,12 +37,12 @@ def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: st
 
 
 def unlike_audit(layout: RunLayout, audit: Path) -> list[str]:
-    """A sentence for each of the run's own files that is not what the audit bundle has a copy of."""
+    """A sentence for each of the run's own files that differs from its copy in the audit bundle."""
     results, configs = audit / "validation_results", audit / "configs"
     verdicts = (layout.validation, layout.statistics, *(layout.rows(role) for role in (Role.TEACHER, Role.STUDENT)))
     copies = {path: results / path.name for path in verdicts} | {layout.manifest: configs / layout.manifest.name}
     return [
-        f"{path} is not what {copy} has a copy of"
+        f"{path} differs from its copy {copy}"
         for path, copy in copies.items()
         if not path.is_file() or (copy.is_file() and sha256_of(path) != sha256_of(copy))
     ]

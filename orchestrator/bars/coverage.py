@@ -105,7 +105,7 @@ def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
         old = stored_table(bars)
         for symbol in new.symbols:
             (bars.staged(run_id) / f"{symbol}.parquet").replace(bars.bars(symbol))
-        # Whoever could not be read has not changed: what is stored of it stands.
+        # Symbols that could not be read have not changed: their stored bars are kept.
         unread = {name for name, row in new.rejected.items() if row.reason in UNREAD and name in old.symbols}
         rejected = {name: row for name, row in new.rejected.items() if name not in unread}
         known = new.symbols.keys() | rejected.keys()
@@ -116,7 +116,7 @@ def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
         write_atomic(bars.report, page("coverage.html", _facts(bars.folder.name, table)))
     failed = {name for name, row in new.rejected.items() if row.reason is SkipReason.INGEST_FAILED}
     for symbol in (new.symbols.keys() | new.rejected.keys()) - failed:
-        # What was fetched has been judged; whoever asks again wants the vendor's word of that day.
+        # The fetched replies were judged; the next ingestion asks the vendor again.
         shutil.rmtree(bars.fetched(symbol), ignore_errors=True)
 
 

@@ -77,7 +77,7 @@ def _days(config: IngestConfig) -> tuple[date | None, date | None]:
     if not split_source(config.source)[0].needs_dates:
         return config.start_date, config.end_date
     if config.start_date is None:
-        raise RequestError("--start-date is missing: say from which day on to fetch")
+        raise RequestError("--start-date is missing: give the first day to fetch")
     yesterday = datetime.now(ZoneInfo(config.timezone)).date() - timedelta(days=1)
     return config.start_date, min(config.end_date or yesterday, yesterday)
 

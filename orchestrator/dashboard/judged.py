@@ -48,7 +48,7 @@ class Judgement:
 
 
 def judgement(layout: RunLayout) -> Judgement | None:
-    """What the gates say of a run, None where it was never judged; PhaseError where a file is damaged."""
+    """The judgement of a run, None where it was never judged; FileError where a file is damaged."""
     if not layout.statistics.is_file():
         return None
     statistics = read_model(layout.statistics, Statistics)
@@ -56,17 +56,17 @@ def judgement(layout: RunLayout) -> Judgement | None:
     return Judgement(read_model(layout.validation, Validation), statistics, recommendation, reasons)
 
 
-def standing(run: Run) -> str | None:
-    """A sentence on a run that did not come to its end, and what to do; None of one that did."""
+def status_sentence(run: Run) -> str | None:
+    """A sentence on a run that has not finished, with the next step; None for one that has."""
     again = f"`orchestrator resume {run.run_id}`"
-    said = f": {plain(run.message)}" if run.message and run.message != run.status else ""
+    reason = f": {plain(run.message)}" if run.message and run.message != run.status else ""
     match run.status:
         case RunStatus.READY:
             return None
         case RunStatus.RUNNING:
             return "This run is going on. The page Training Progress shows how far it is."
         case RunStatus.FAILED:
-            return f"This run failed{said}. Fix that; then {again} goes on from there."
+            return f"This run failed{reason}. Fix that; then {again} goes on from there."
         case RunStatus.INTERRUPTED | RunStatus.CANCELLED:
             return f"This run was {run.status}. {again} takes it to its end."
         case None:

@@ -27,7 +27,7 @@ MOST_OUTLINED = 2500
 
 
 def grid(frame: pd.DataFrame) -> alt.Chart:
-    """A square a symbol and window; a click selects one."""
+    """One square per symbol and window; a click selects one."""
     rows, columns = frame["symbol"].nunique(), frame["window"].nunique()
     step = max(min(ROW_PX, MOST_PX / max(rows, 1)), LEAST_PX)
     spaced = alt.Scale(paddingInner=0.12 if step >= 8 and columns <= 80 else 0.0)
@@ -35,7 +35,7 @@ def grid(frame: pd.DataFrame) -> alt.Chart:
     names = alt.Axis(labelOverlap=rows > MOST_NAMED, ticks=False, domain=False)
     stages = alt.Scale(domain=[stage.value for stage in STAGE_COLOURS], range=list(STAGE_COLOURS.values()))
     picked = alt.selection_point(name=SELECTION, fields=["label"], on="click", empty=False)
-    told = ["symbol:N", "window:N", "stage:N", "reason:N", "skill, %:N", "device:N", "seconds:N"]
+    fields = ["symbol:N", "window:N", "stage:N", "reason:N", "skill, %:N", "device:N", "seconds:N"]
     chart = (
         alt.Chart(frame, height=int(rows * step) + AXIS_PX)
         .mark_rect(cursor="pointer")
@@ -43,7 +43,7 @@ def grid(frame: pd.DataFrame) -> alt.Chart:
             x=alt.X("window:O", title=None, scale=spaced, axis=axis),
             y=alt.Y("symbol:O", title=None, scale=spaced, axis=names),
             color=alt.Color("stage:N", scale=stages, legend=None),
-            tooltip=told,
+            tooltip=fields,
         )
         .add_params(picked)
     )

@@ -1,4 +1,4 @@
-"""Tables and marks as HTML: text that a phone wraps, a reader hears and a search finds."""
+"""Tables and marks as HTML: text that phones wrap, screen readers read and searches find."""
 
 import re
 from collections.abc import Sequence

@@ -17,11 +17,11 @@ def locked(password: str) -> bool:
         return False
     with st.container(key="gate", width=360), st.form("password", border=False):
         st.title("Gurukul")
-        said = st.text_input("Password", type="password", autocomplete="current-password")
+        entered = st.text_input("Password", type="password", autocomplete="current-password")
         pressed = st.form_submit_button("Open", type="primary")
     if not pressed:
         return True
-    if not is_password(said or "", password):
+    if not is_password(entered or "", password):
         with _line():
             time.sleep(WRONG_S)
         st.error("That is not the password.")
@@ -30,9 +30,9 @@ def locked(password: str) -> bool:
     st.rerun()
 
 
-def is_password(said: str, password: str) -> bool:
-    """Whether the two are the same, in a time that does not tell where they differ."""
-    return hmac.compare_digest(said.encode(), password.encode())
+def is_password(entered: str, password: str) -> bool:
+    """Whether the two are the same, in a time that does not depend on where they differ."""
+    return hmac.compare_digest(entered.encode(), password.encode())
 
 
 @st.cache_resource

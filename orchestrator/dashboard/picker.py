@@ -3,7 +3,7 @@
 import streamlit as st
 
 from orchestrator.dashboard.markup import plain
-from orchestrator.dashboard.runs import ELSEWHERE, Run, heard, listed
+from orchestrator.dashboard.runs import ELSEWHERE, Run, listed, runs_on_broker
 from orchestrator.dashboard.settings import Settings
 from schemas.contract.errors import RunNotFoundError
 
@@ -14,11 +14,11 @@ PICKER_PX = 560
 def picked_run(title: str, here: Settings, *, elsewhere: bool = False) -> Run | None:
     """Draw a page's title and the picker under it; the run picked, or None after saying why there is none.
 
-    With `elsewhere` also of runs that only the broker tells of.
+    With `elsewhere` also runs that only the broker knows.
     """
     st.title(title)
     runs, damaged = listed(here.data_dir)
-    runs += heard(here.data_dir, here.broker) if elsewhere else []
+    runs += runs_on_broker(here.data_dir, here.broker) if elsewhere else []
     if runs:
         by_id = {run.run_id: run for run in runs}
         wanted = st.query_params.get(IN_ADDRESS) or st.session_state.get(CHOSEN)

@@ -27,7 +27,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its ledger tells it now; `trained` counts students, `reasons` are of the recommendation.
+    """A run as its ledger describes it now; `trained` counts students, `reasons` are of the recommendation.
 
     `status` is None for a run whose ledger this machine does not have."""
 
@@ -62,8 +62,8 @@ def listed(data_dir: str) -> tuple[list[Run], list[Damaged]]:
     return sorted(runs, key=lambda run: run.created, reverse=True), damaged
 
 
-def heard(data_dir: str, broker: str | None) -> list[Run]:
-    """Runs of which only the broker tells: their files are on another host, or they are played again from a log."""
+def runs_on_broker(data_dir: str, broker: str | None) -> list[Run]:
+    """Runs that only the broker knows: their files are on another host, or they are replayed from a log."""
     if broker is None:
         return []
     try:
@@ -72,7 +72,7 @@ def heard(data_dir: str, broker: str | None) -> list[Run]:
                 key.decode().removeprefix(EVENTS_PREFIX) for key in redis.scan_iter(f"{EVENTS_PREFIX}*", count=1000)
             }
     except (RedisError, GurukulError):
-        return []  # the page says by itself when the broker is away
+        return []  # the page shows that the broker is away
     layouts = {run_id: RunLayout.under(data_dir, run_id) for run_id in sorted(found)}
     return [
         Run(run_id, LONG_AGO, None, "", None, (), 0, 0, 0, layout)

@@ -1,4 +1,4 @@
-"""What `orchestrator dashboard` tells the process that it starts: by environment, since a command line is public."""
+"""Settings that `orchestrator dashboard` passes to its process, in the environment because a command line is public."""
 
 import os
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Settings:
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """What the parent said; RequestError if there was none."""
+    """The settings that the parent process passed; RequestError if there are none."""
     if DATA_DIR not in environment or RELEASE_DIR not in environment:
         raise RequestError(f"{DATA_DIR} and {RELEASE_DIR} are not set; start this with `orchestrator dashboard`")
     return Settings(environment[DATA_DIR], environment[RELEASE_DIR], environment.get(BROKER), environment.get(PASSWORD))

@@ -16,7 +16,7 @@ USE_POINTS = 600
 
 
 def grid(state: RunState) -> pd.DataFrame:
-    """A row a symbol and window: stage, reason, skill in percent, device, seconds."""
+    """One row per symbol and window: stage, reason, skill in percent, device, seconds."""
     columns = ["symbol", "window", "label", "stage", "reason", "skill, %", "device", "seconds"]
     return pd.DataFrame([_cell(cell) for cell in state.cells.values()], columns=columns)
 
@@ -54,7 +54,7 @@ def stages(state: RunState) -> dict[Stage, int]:
 
 
 def by_symbol(state: RunState) -> pd.DataFrame:
-    """A row a symbol: how many of its windows are at which stage, their median skill and seconds."""
+    """One row per symbol: how many of its windows are at which stage, their median skill and seconds."""
     rows = []
     for name, symbol in sorted(state.symbols.items()):
         skills = [skill for cell in symbol.cells.values() if (skill := skill_percent(cell)) is not None]
@@ -75,7 +75,7 @@ def phases(state: RunState, now: datetime) -> pd.DataFrame:
 
 
 def word_of(status: EventStatus) -> str:
-    """A status as a person says it."""
+    """The word for a status in a table."""
     return "running" if status is EventStatus.IN_PROGRESS else status.value
 
 

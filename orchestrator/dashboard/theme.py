@@ -1,4 +1,4 @@
-"""What a colour stands for on the dashboard: Okabe and Ito's, which all eyes tell apart.
+"""Meaning of each colour on the dashboard. The palette is Okabe and Ito's, distinct for colour-blind people.
 
 Every colour stands beside a word. Vermilion, which reads as red, is for what failed and nothing else. The theme is in
 `entry/.streamlit/config.toml`.

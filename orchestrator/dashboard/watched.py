@@ -1,4 +1,4 @@
-"""A run that browsers look at: followed once in this process, whoever and however many look; a reload loses nothing."""
+"""A run that browsers show: followed once per process for all of them, so that a reload loses nothing."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from orchestrator.runs.follow import SILENT_S, expect_plan, follow, settle
 
 
 class Watched:
-    """The state of one run and what of it a page needs. `lock` is held by whoever reads or refreshes it."""
+    """The state of one run and what of it a page needs. `lock` is held while it is read or refreshed."""
 
     def __init__(self, run_id: str, data_dir: str, broker: str | None) -> None:
         self.follower, self.layout = follow(run_id, data_dir, broker)
@@ -37,7 +37,7 @@ class Watched:
 
 @st.cache_resource(max_entries=16, show_spinner="reading the run's events")
 def watched(run_id: str, created: str, data_dir: str, broker: str | None) -> Watched:
-    """The one follower of a run in this process; `created` tells a run from an earlier one of its name."""
+    """The one follower of a run in this process; `created` separates a run from an earlier one of its name."""
     found = Watched(run_id, data_dir, broker)
     with found.lock:
         found.refresh()

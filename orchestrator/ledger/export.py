@@ -1,4 +1,4 @@
-"""`teacher_runs.json` and `student_runs.json` from the ledger: one row a window, skipped and failed ones too."""
+"""Write `teacher_runs.json` and `student_runs.json` from the ledger: one row per planned window."""
 
 from datetime import UTC, datetime
 

@@ -16,7 +16,7 @@ from schemas.contract.errors import RequestError
 from schemas.files.layout import RunLayout
 from schemas.redis.keys import name_key
 
-# Kept twice a second; an orchestrator that was killed frees its name within this.
+# Renewed twice per second; the name of a killed orchestrator is free again after this.
 NAME_EXPIRY_S = 15.0
 LOOKS, LOOK_S = 25, 0.02
 

@@ -1,4 +1,4 @@
-"""Phase release_audit: the bundle's folders, the plots that a worker draws, and copies of all that they came from."""
+"""Phase release_audit: the bundle's folders, the plots that a worker draws, and copies of their inputs."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from schemas.files.layout import telemetry_path
 
 
 def run(context: RunContext) -> None:
-    """Leave `audit_<run_id>/` but for its texts, which the briefing writes; an earlier try's bundle is replaced."""
+    """Write `audit_<run_id>/` except its texts, which the briefing writes; an earlier bundle is replaced."""
     with context.phase(Phase.RELEASE_AUDIT):
         shutil.rmtree(context.audit, ignore_errors=True)
         layout = context.layout
@@ -27,14 +27,14 @@ def run(context: RunContext) -> None:
         } | {layout.gate(name): f"validation_results/statistics/{name}.json" for name in GATES}
         for source, name in copies.items():
             if not source.is_file():
-                raise PhaseError(f"{source} is missing: the phase before it left nothing to audit")
+                raise PhaseError(f"{source} is missing, so there is nothing to audit; resume the run")
             write_atomic(context.audit / name, source.read_bytes())
         write_atomic(context.audit / "telemetry_summaries" / "summary.json", to_json(summarise_telemetry(context)))
         context.compute(Role.AUDIT)
 
 
 def summarise_telemetry(context: RunContext) -> dict[str, object]:
-    """Phases from the ledger, and how many events of each type the log holds so far."""
+    """Phases from the ledger, and the number of events of each type in the log so far."""
     phases = {
         record.name: {"status": record.status, "duration_seconds": record.duration_seconds}
         for record in context.ledger.phases()

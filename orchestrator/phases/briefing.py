@@ -1,4 +1,4 @@
-"""Phase promotion_briefing: the verdict in words, each number beside its file, and the manifest of the bundle."""
+"""Phase promotion_briefing: the recommendation in words, each number with its source file, and the manifest."""
 
 import json
 from pathlib import Path
@@ -22,18 +22,16 @@ from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.run_rows import read_model
 
 MEANING = {
-    Recommendation.PROMOTE: "Every gate passes. A person may approve it.",
-    Recommendation.HOLD: "The numbers point the right way, but chance explains them too. Decide on more data.",
-    Recommendation.REJECT: (
-        "The evidence does not support these students. Finding that out before trading is the system working."
-    ),
+    Recommendation.PROMOTE: "Every gate passes. It can be approved.",
+    Recommendation.HOLD: "The numbers point the right way, but chance could explain them. Decide on more data.",
+    Recommendation.REJECT: ("The evidence does not support these students."),
 }
 
 
-TOO_LITTLE = "There is too little to judge by, and what cannot be computed does not pass."
+TOO_LITTLE = "There is too little data: a test that cannot be computed does not pass."
 
 
-# What the tables call them.
+# Names of models in tables.
 MODELS = {
     "prior": "base rate",
     "student": "student",
@@ -42,10 +40,10 @@ MODELS = {
     "teacher": "teacher",
 }
 COSTS = {
-    Costs.FLAT: "{0:g} bps a round trip",
-    Costs.NSE_DELIVERY: "NSE's delivery rates by their day ({0:.1f} bps a round trip)",
-    Costs.NSE_INTRADAY: "NSE's intraday rates by their day ({0:.1f} bps a round trip)",
-    Costs.CONFIG: "the rates given ({0:.1f} bps a round trip)",
+    Costs.FLAT: "{0:g} bps per round trip",
+    Costs.NSE_DELIVERY: "NSE's delivery rates of each day ({0:.1f} bps per round trip)",
+    Costs.NSE_INTRADAY: "NSE's intraday rates of each day ({0:.1f} bps per round trip)",
+    Costs.CONFIG: "the rates given ({0:.1f} bps per round trip)",
 }
 
 
@@ -57,7 +55,7 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
         statistics = read_model(results / "statistics.json", Statistics)
         charts = sorted(path for path in (context.audit / "plots").glob("*.json"))
         if not charts:
-            raise PhaseError(f"{context.audit / 'plots'} holds no chart: the audit left nothing to show")
+            raise PhaseError(f"{context.audit / 'plots'} holds no chart; resume the run, which draws the charts again")
         recommendation, reasons = recommend(statistics)
         facts = _facts(context, validation, statistics, recommendation, reasons, charts)
         for name in ("summary.md", "promotion_briefing.md"):
@@ -71,7 +69,7 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
 
 
 def _scripts(charts: list[Path]) -> dict[str, Markup]:
-    """The library that draws, and what it draws, as they may stand inside a page's script."""
+    """The chart library and the charts' specifications, escaped for a page's script."""
     library = (charts[0].parent / "vega.js").read_text(encoding="utf-8")
     drawn = ",".join(f"{json.dumps(path.stem)}:{path.read_text(encoding='utf-8')}" for path in charts)
     return {

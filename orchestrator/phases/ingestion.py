@@ -1,4 +1,4 @@
-"""Phase data_ingestion: workers read, judge and store each symbol's bars; then `coverage.json` says what is stored."""
+"""Phase data_ingestion: workers read, judge and store each symbol's bars; then `coverage.json` lists what is stored."""
 
 from orchestrator.bars.coverage import commit, refuse_failures, rejection, staging, stored_table, table_of
 from orchestrator.dispatch.loop import Dispatcher
@@ -18,7 +18,7 @@ from schemas.files.layout import BarsLayout
 
 
 class Ingestion(Frozen):
-    """What an ingestion is asked to do, by whom, and where."""
+    """What an ingestion is to store, for which run, and where."""
 
     run_id: str
     data_dir: str
@@ -46,7 +46,7 @@ def run(context: RunContext) -> CoverageTable:
 
 
 def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, telemetry: Emitter) -> CoverageTable:
-    """Have workers store every symbol, and say in `coverage.json` and `coverage.html` what came of each."""
+    """Have workers store every symbol, and write the result of each to `coverage.json` and `coverage.html`."""
     ends: dict[str, Outcome] = {}
 
     def on_end(outcome: Outcome) -> tuple[()]:
@@ -55,7 +55,7 @@ def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, telemetry: 
         return ()
 
     bars = BarsLayout.under(wanted.data_dir, wanted.bars.interval)
-    stored_table(bars)  # one that cannot be read is not found out after all the work
+    stored_table(bars)  # a damaged table is reported before the work, not after it
     ledger.add(Role.INGEST, wanted.symbols)
     ledger.reopen(Role.INGEST, wanted.symbols)
     with staging(bars, wanted.run_id):
@@ -76,7 +76,7 @@ def _task(wanted: Ingestion, symbol: str) -> IngestTask:
 
 
 def _ingested(bars: BarsSettings, outcome: Outcome) -> Ingested:
-    """What the worker found, or a rejection that says why it found nothing."""
+    """The worker's result, or a rejection with the reason why there is none."""
     if outcome.ingested is not None:
         return outcome.ingested
     finding = Finding(

@@ -1,4 +1,4 @@
-"""What every phase works with, and how a phase begins and ends: ledger first, then telemetry, then the screen."""
+"""What every phase works with. A phase begins and ends in this order: ledger, telemetry, screen."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class RunContext:
-    """One run while it is going on; its manifest gets bars and plan from the first phase."""
+    """A run in progress; its manifest gets bars and plan from the first phase."""
 
     manifest: RunManifest
     layout: RunLayout
@@ -85,7 +85,7 @@ class RunContext:
     def compute(
         self, role: Role, gates: Sequence[str | None] = (None,), phase: Phase | None = None
     ) -> dict[str, Outcome]:
-        """Have workers do the run's own work of `role`, a task a gate, shown as progress of `phase`; wait for them.
+        """Have workers do the run's own work of `role`, one task per gate, shown as progress of `phase`; wait for them.
 
         Outcomes by gate, or by run id where it is one task. PhaseError if one fails.
         """

@@ -1,4 +1,4 @@
-"""Phase statistical_tests: workers judge the gates, a task each; the orchestrator puts them together."""
+"""Phase statistical_tests: workers judge the gates, one task per gate; the orchestrator combines them."""
 
 from orchestrator.phases.phase_context import RunContext
 from schemas.config.judgement import GATES
@@ -13,7 +13,7 @@ from schemas.files.trial_log import read_trials
 
 
 def run(context: RunContext) -> None:
-    """Leaves `statistics.json`; a gate that does not pass is a result, not a failure."""
+    """Write `statistics.json`; a gate that does not pass is a result, not a failure."""
     with context.phase(Phase.STATISTICAL_TESTS, total=len(GATES)):
         outcomes = context.compute(Role.STATISTICS, GATES, Phase.STATISTICAL_TESTS)
         reports = {name: read_model(context.layout.gate(name), GateReport) for name in GATES}

@@ -8,7 +8,7 @@ from schemas.contract.task import Role
 
 
 def run(context: RunContext) -> None:
-    """Leaves `validation.json`, and a line in the trial ledger; PhaseError if there is nothing to score."""
+    """Write `validation.json` and a line of the trial log; PhaseError if there is nothing to score."""
     with context.phase(Phase.MODEL_VALIDATION):
         (outcome,) = context.compute(Role.VALIDATION).values()
         record_trial(context, "scored")

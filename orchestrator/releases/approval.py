@@ -1,4 +1,4 @@
-"""A person's word on a run: written down with what the numbers said, and refused where it may not be given."""
+"""Approves or rejects a run: the decision is logged with the recommendation, or refused where the rules forbid it."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -48,7 +48,7 @@ def approve(
     if foreign := [symbol for symbol in symbols if symbol not in known]:
         raise RequestError(f"{run_id} has no symbol {foreign[0]}; it has {', '.join(sorted(known)[:5])}")
     if not judged.statistics.passing and override is None:
-        raise RequestError(f'no symbol of {run_id} passed by itself; to approve it all the same: --override "..."')
+        raise RequestError(f'no symbol of {run_id} passed on its own; to approve it all the same: --override "..."')
     with locked(ReleaseLayout(Path(config.release_dir)).history) as history:
         return history.append(
             Action.APPROVED, by, run_id=run_id, note=note, override=override, symbols=tuple(symbols),
@@ -62,8 +62,8 @@ def reject(config: ReleaseConfig, run_id: str, by: str, *, note: str) -> Line:
     recommendation = None
     if layout.ledger.is_file():
         with closing(Ledger(layout.ledger, read_only=True)) as ledger:
-            said = ledger.get("recommendation")
-            recommendation = Recommendation(said) if said else None
+            recorded = ledger.get("recommendation")
+            recommendation = Recommendation(recorded) if recorded else None
     with locked(ReleaseLayout(Path(config.release_dir)).history) as history:
         return history.append(
             Action.REJECTED, by, run_id=run_id, note=note, recommendation=recommendation,
@@ -72,29 +72,29 @@ def reject(config: ReleaseConfig, run_id: str, by: str, *, note: str) -> Line:
 
 
 def refuse_own(config: ReleaseConfig, run_id: str, by: str, trained_by: str) -> None:
-    """RequestError where approver and trainer must differ, and do not, or the run does not say who trained it."""
+    """RequestError where approver and trainer must differ, and do not, or the run does not record who trained it."""
     if not config.require_other_approver:
         return
     if not trained_by:
-        raise RequestError(f"{run_id} does not say who trained it, and the approver must be somebody else")
+        raise RequestError(f"{run_id} does not record who trained it, and the approver must be another person")
     if by.casefold() == trained_by.casefold():
-        raise RequestError(f"{by} trained {run_id}; somebody else must approve it")
+        raise RequestError(f"{by} trained {run_id}; another person must approve it")
 
 
 def judged_run(config: ReleaseConfig, run_id: str) -> Judged:
     """A run that was briefed; RequestError unless bundle, ledger and statistics agree on what it deserves."""
     manifest, layout = open_run(config.data_dir, run_id)
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
-        status, said = ledger.status(), ledger.get("recommendation")
-    if status is not RunStatus.READY or said is None:
+        status, recorded = ledger.status(), ledger.get("recommendation")
+    if status is not RunStatus.READY or recorded is None:
         raise RequestError(f"{run_id} is {status}, not {RunStatus.READY}; `orchestrator resume {run_id}`")
     audit = audit_folder(config.release_dir, run_id)
     if faults := check(audit, {"run_id": run_id}).faults:
-        raise RequestError(f"the audit bundle is not what it was: {faults[0]}; `orchestrator verify {run_id}`")
+        raise RequestError(f"the audit bundle was changed: {faults[0]}; `orchestrator verify {run_id}`")
     if unlike := unlike_audit(layout, audit):
         raise RequestError(f"{unlike[0]}; `orchestrator verify {run_id}`")
     statistics = read_model(layout.statistics, Statistics)
     recommendation, _ = recommend(statistics)
-    if recommendation != said:
-        raise RequestError(f"the ledger says {said}, {layout.statistics} gives {recommendation}; one was changed")
+    if recommendation != recorded:
+        raise RequestError(f"the ledger has {recorded}, {layout.statistics} gives {recommendation}; one was changed")
     return Judged(manifest, layout, statistics, recommendation, sha256_of(audit / MANIFEST))

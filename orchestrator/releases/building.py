@@ -96,7 +96,7 @@ def students_of(
 
 
 def refuse_changed(folder: Path) -> None:
-    """RequestError unless a release holds what its manifest says, and its golden vectors come out of its students."""
+    """RequestError unless a release matches its manifest, and its students reproduce its golden vectors."""
     release_id = folder.name
     if faults := check(folder, {"release_id": release_id}).faults:
         raise RequestError(f"release {release_id} is not what was built: {faults[0]}; nothing was switched")

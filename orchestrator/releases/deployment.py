@@ -1,7 +1,7 @@
-"""The switch: `current` of an environment becomes a link to another release, in one rename, a line before, one after.
+"""Switches an environment: `current` is replaced by a link to another release, in one rename between two log lines.
 
-Order: the line that says what is about to be done, the rename, the line that it was done. A kill between two of them
-leaves the old link or the new one, and a last line that says which switch to look at: the next command sees by the
+Order: the line that announces the switch, the rename, the line that it was done. A kill between two of them
+leaves the old link or the new one, and a last line that names the switch: the next command sees by the
 link whether it was done, and writes the missing line.
 """
 
@@ -63,7 +63,7 @@ def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str
 
 
 def settle(history: History, releases: ReleaseLayout) -> None:
-    """Write the line that a killed switch lacks. RequestError if a link is not where the log says it is."""
+    """Write the line that a killed switch lacks. RequestError if a link differs from the log."""
     if (entry := release_stack.unfinished(history.lines)) is not None:
         assert entry.environment is not None
         link = linked(releases, entry.environment)
@@ -81,7 +81,7 @@ def settle(history: History, releases: ReleaseLayout) -> None:
 
 
 def astray(releases: ReleaseLayout, lines: list[Line]) -> str:
-    """A sentence on the first environment that serves another release than the log says; empty if none does."""
+    """A sentence on the first environment that serves a release other than the log's; empty if none does."""
     pending = release_stack.unfinished(lines)
     for environment in (STAGING, PRODUCTION):
         link, expected = linked(releases, environment), [release_stack.live(lines, environment)]
@@ -103,7 +103,7 @@ def linked(releases: ReleaseLayout, environment: Environment) -> str | None:
 
 
 def standing_of(releases: ReleaseLayout, environment: Environment) -> str:
-    """A warning about what is live, or an empty string; RequestError if log and link do not say the same of it."""
+    """A warning about what is live, or an empty string; RequestError if log and link disagree."""
     lines, fault = read(releases.history)
     if fault:
         raise RequestError(f"{releases.history} {fault}; nothing is asked on a log that was changed: restore it")
@@ -171,7 +171,9 @@ def _refuse_untried(history: History, release_id: str, hours: float) -> None:
         since = (
             f"has been live in staging for {stayed / SECONDS_AN_HOUR:.1f} h" if was_there else "was never in staging"
         )
-        raise RequestError(f"{release_id} {since}; production needs {hours:g} h there on end (--min-staging-hours)")
+        raise RequestError(
+            f"{release_id} {since}; production needs {hours:g} h there without a break (--min-staging-hours)"
+        )
 
 
 def _astray(releases: ReleaseLayout, environment: Environment, link: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What the log says: which decision on a run stands, what is live where, for how long, and what was live before."""
+"""Reads the release log: the decision on a run, what is live in an environment, since when, and what was before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ SWITCHES = tuple(INTENTS.values())
 
 @dataclass(frozen=True)
 class Stay:
-    """A time on end for which a release was live; `until` is None while it is."""
+    """A period without a break in which a release was live; `until` is None while it is."""
 
     release_id: str
     since: datetime
@@ -28,12 +28,12 @@ def decision(lines: Sequence[Line], run_id: str) -> Line | None:
 
 
 def switches(lines: Sequence[Line], environment: Environment) -> list[Entry]:
-    """What was switched in an environment, oldest first."""
+    """The switches of an environment, oldest first."""
     return [line.entry for line in lines if line.entry.environment == environment and line.entry.action in SWITCHES]
 
 
 def stack(lines: Sequence[Line], environment: Environment) -> list[str]:
-    """Releases that lie under one another, the live one last: a deployment lays one on top, a rollback takes it off."""
+    """The stack of releases, the live one last: a deployment pushes one, a rollback pops it."""
     found: list[str] = []
     for entry in switches(lines, environment):
         if entry.action is Action.DEPLOYED:
@@ -45,19 +45,19 @@ def stack(lines: Sequence[Line], environment: Environment) -> list[str]:
 
 
 def live(lines: Sequence[Line], environment: Environment) -> str | None:
-    """The release that the log says is live."""
+    """The release that is live according to the log."""
     found = stack(lines, environment)
     return found[-1] if found else None
 
 
 def unfinished(lines: Sequence[Line]) -> Entry | None:
-    """A switch that was announced and neither done nor given up: its process was killed. Always the last line."""
+    """A switch that was announced and neither done nor abandoned, as its process was killed. Always the last line."""
     last = lines[-1].entry if lines else None
     return last if last is not None and last.action in INTENTS else None
 
 
 def stays(lines: Sequence[Line], environment: Environment) -> list[Stay]:
-    """Each time on end that a release was live, oldest first."""
+    """Each period in which a release was live, oldest first."""
     found: list[Stay] = []
     for entry in switches(lines, environment):
         assert entry.release_id is not None
@@ -68,6 +68,6 @@ def stays(lines: Sequence[Line], environment: Environment) -> list[Stay]:
 
 
 def longest_stay(lines: Sequence[Line], environment: Environment, release_id: str, now: datetime) -> timedelta:
-    """The longest time on end that a release was live, or has been until now; zero if it never was."""
+    """The longest period in which a release was live, up to now if it is; zero if it never was."""
     mine = [stay for stay in stays(lines, environment) if stay.release_id == release_id]
     return max(((stay.until or now) - stay.since for stay in mine), default=timedelta())

@@ -1,4 +1,4 @@
-"""What is asked for, checked against what is there, before anything is written."""
+"""Checks a request against source, store, devices and broker before anything is written."""
 
 import os
 from collections import Counter
@@ -30,9 +30,9 @@ from schemas.redis.presences import read_presences
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request that can be run: the config with its symbols, the devices, and what lies in the source unread.
+    """A request that can be run: the config with its symbols, the devices, and files of the source that are not read.
 
-    `known` is what is known of the bars already: None before an ingestion.
+    `known` is the coverage of stored bars; None before an ingestion.
     """
 
     config: RunConfig
@@ -71,7 +71,7 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
 
 
 def days_asked_for(config: RunConfig) -> tuple[date | None, date | None]:
-    """First and last day that bars are wanted of, as of today at the exchange."""
+    """First and last day to fetch bars for, as of today at the exchange."""
     return days_to_fetch(config, datetime.now(ZoneInfo(config.timezone)).date())
 
 
@@ -86,7 +86,7 @@ def planned(config: RunConfig, known: CoverageTable) -> tuple[PlannedWindow, ...
 
 
 def stored_bars(config: RunConfig) -> CoverageTable:
-    """What the bar store says of the wanted symbols (all, if none is named); RequestError names a missing one."""
+    """Coverage of the symbols that the config names, or of all; RequestError names a missing symbol."""
     bars = BarsLayout.under(config.data_dir, config.interval)
     if not bars.coverage.is_file():
         raise RequestError(f"{bars.coverage} does not exist: no bars are stored; run once without --skip-fetch")
@@ -100,12 +100,12 @@ def stored_bars(config: RunConfig) -> CoverageTable:
         rejected={name: row for name, row in table.rejected.items() if name in wanted},
     )
     if stale := stale_bars(config, table.symbols.values()):
-        raise RequestError(f"{stale[0]} is missing or not what {bars.coverage} says; run once without --skip-fetch")
+        raise RequestError(f"{stale[0]} is missing or differs from {bars.coverage}; run once without --skip-fetch")
     return table
 
 
 def stale_bars(config: RunConfig, coverage: Iterable[Coverage]) -> list[Path]:
-    """Stored files that are missing or not the bytes that `coverage` names."""
+    """Stored files that are missing or whose digest differs from `coverage`."""
     bars = BarsLayout.under(config.data_dir, config.interval)
     paths = {bars.bars(row.symbol): row.sha256 for row in coverage}
     return [path for path, sha256 in paths.items() if not path.is_file() or sha256_of(path) != sha256]

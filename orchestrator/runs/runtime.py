@@ -1,4 +1,4 @@
-"""What a long command sets up around its work: its log file, its signals, and its hand on a fleet."""
+"""What a long command sets up around its work: its log file, its signal handlers, and its fleet."""
 
 import logging
 import signal
@@ -19,7 +19,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.bars import BarsConfig, LogFormat
 from schemas.contract.errors import Interrupted
-from schemas.files.log_lines import dressed
+from schemas.files.log_lines import formatted
 
 
 def open_fleet(
@@ -52,7 +52,7 @@ def open_fleet(
 def logging_to(path: Path, log_format: LogFormat, run_id: str) -> Iterator[None]:
     """Inside the block, this process's log lines go to the end of `path` too, and carry the run's id."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = dressed(logging.FileHandler(path, encoding="utf-8"), log_format, run_id=run_id)
+    handler = formatted(logging.FileHandler(path, encoding="utf-8"), log_format, run_id=run_id)
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -70,7 +70,7 @@ def key_of(inputs: TeacherInputs | StudentInputs) -> str:
 
 
 class Certificate(Frozen):
-    """`teacher/certificate.json`: what was checked of a window's rows, and what was found; empty is as it must be."""
+    """`teacher/certificate.json`: the leak checks of a window's rows, and the violations found."""
 
     window_label: str
     rows: int
@@ -83,7 +83,7 @@ class Fidelity(Frozen):
     """A student beside its teacher on the scored rows of a window; probabilities, and log losses in nats.
 
     `agreement` is the share of rows that both put on the same side of the training base rate; it and the rank
-    correlation are None where one of the two says the same of every row. Differences are student less teacher.
+    correlation are None where one of the two predicts the same for every row. Differences are student less teacher.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""What every schema shares: frozen, and no field that nobody declared."""
+"""Base of every schema: frozen, without undeclared fields."""
 
 from typing import Any
 

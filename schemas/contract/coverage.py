@@ -1,4 +1,4 @@
-"""What is known about a symbol's bars without reading them: stored and how good, or rejected and why."""
+"""Summary of a symbol's stored bars and their quality, or why they were rejected."""
 
 from datetime import date, datetime
 
@@ -11,7 +11,7 @@ from schemas.contract.window import SkipReason
 
 
 class Gap(Frozen):
-    """Sessions on end, by the exchange's calendar, of which no bar is there."""
+    """Consecutive sessions of the exchange's calendar without a bar."""
 
     first: date
     last: date

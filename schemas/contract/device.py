@@ -45,7 +45,7 @@ class Device(Frozen):
 
 
 def parse_devices(text: str) -> DeviceRequest:
-    """Parse `auto`, `gpu:0,1` or `cpu:2x4` (two devices of four slots); ValueError says the form."""
+    """Parse `auto`, `gpu:0,1` or `cpu:2x4` (two devices of four slots); ValueError names the accepted forms."""
     if text == "auto":
         return DeviceRequest(auto=True)
     if match := re.fullmatch(r"gpu:(\d+(?:,\d+)*)", text):

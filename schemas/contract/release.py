@@ -78,9 +78,9 @@ class Served(Frozen):
 class Release(Frozen):
     """`release.json`: whose students these are, who approved them, and all that is needed to ask them.
 
-    `basis` says why these students and no others. Of the approval, `approval` is its line and `approval_sha256` that
-    line's digest. `probe` are features of bars made by a formula, to tell whether code still makes them alike. A
-    function of the run and its approval alone: built again it has the same bytes.
+    `basis` is the reason for the choice of students. Of the approval, `approval` is its line and `approval_sha256` that
+    line's digest. `probe` are features of bars made by a formula, which show whether code still computes the
+    same features. A function of the run and its approval alone: built again it has the same bytes.
     """
 
     release_id: str
@@ -163,7 +163,7 @@ class PredictRequest(Frozen):
 
 
 class Prediction(Frozen):
-    """What the student of a symbol says of its newest bar: the probability of 1, and whether a trade pays by it.
+    """A student's prediction for a symbol's newest bar: the probability of label 1, and whether a trade pays.
 
     `in_sample` marks a bar of the student's own window, which it may have learned from.
     """
@@ -197,7 +197,7 @@ class Predictions(Answer):
 
 
 class LiveRelease(Frozen):
-    """The part of a release that says whose students it holds."""
+    """The part of a release that names it and its run."""
 
     model_config = ConfigDict(extra="ignore")
 

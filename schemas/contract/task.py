@@ -52,7 +52,7 @@ class IngestTask(Attempt):
 
 
 class Ingested(Frozen):
-    """What became of a symbol's bars. `months` has a digest a month, by which two symbols' likeness is seen."""
+    """Result of ingesting a symbol. `months` has one digest per month, which finds symbols with the same bars."""
 
     stored: Coverage | None = None
     rejected: Rejection | None = None

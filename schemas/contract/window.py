@@ -1,4 +1,4 @@
-"""A window, and what a plan says about it."""
+"""A window, and its entry in a plan."""
 
 from datetime import date
 from enum import StrEnum

@@ -125,7 +125,7 @@ def telemetry_path(config: RunConfig, run_id: str) -> Path:
 
 
 def log_path(config: RunConfig, run_id: str) -> Path:
-    """The log of everything that orchestrator and local workers said."""
+    """The log of the orchestrator and its local workers."""
     return Path(config.log_dir) / f"{run_id}.log"
 
 

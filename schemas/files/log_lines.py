@@ -1,6 +1,6 @@
-"""One line a record, as text or JSON, saying which run, role, window and attempt it is about.
+"""Log lines as text or JSON, one per record, with the run, role, window and attempt that it is about.
 
-Both planes log through this, so that one search finds what was said of a window, whoever said it.
+Both planes log through this, so that one search finds every line about a window.
 """
 
 import json
@@ -26,11 +26,11 @@ WINDOW_ROLES = frozenset({Role.TEACHER, Role.STUDENT})
 
 Fact = str | int
 
-_said: ContextVar[Mapping[str, Fact]] = ContextVar("what log lines are about", default={})  # noqa: B039 (only replaced)
+_subject: ContextVar[Mapping[str, Fact]] = ContextVar("what log lines are about", default={})  # noqa: B039 (only replaced)
 
 
 class Facts(logging.Filter):
-    """Puts on each record what it is about: `constant`, over it what `about` says, over both the record's own extra."""
+    """Add facts to each record: `constant`, then the subject of `about`; the record's own extra wins over both."""
 
     def __init__(self, **constant: Fact) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Facts(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the facts to a record; always keeps it."""
-        for name, value in {**self._constant, **_said.get()}.items():
+        for name, value in {**self._constant, **_subject.get()}.items():
             record.__dict__.setdefault(name, value)
         return True
 
@@ -56,7 +56,7 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(JsonFormatter):
-    """One ASCII JSON object a line: timestamp (UTC), level, logger, message, facts, pid, traceback; no nulls."""
+    """One ASCII JSON object per line: timestamp (UTC), level, logger, message, facts, pid, traceback; no nulls."""
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Fill the object of one line: the standard fields, then the facts."""
@@ -77,16 +77,16 @@ def facts(run_id: str, role: Role, name: str, attempt: int) -> dict[str, Fact]:
 
 
 @contextmanager
-def about(said: Mapping[str, Fact]) -> Iterator[None]:
-    """Every record of this thread inside the block carries `said`, besides what an outer block says."""
-    token = _said.set({**_said.get(), **said})
+def about(subject: Mapping[str, Fact]) -> Iterator[None]:
+    """Every record of this thread inside the block carries `subject`, besides that of an outer block."""
+    token = _subject.set({**_subject.get(), **subject})
     try:
         yield
     finally:
-        _said.reset(token)
+        _subject.reset(token)
 
 
-def dressed(handler: logging.Handler, log_format: LogFormat, **constant: Fact) -> logging.Handler:
+def formatted(handler: logging.Handler, log_format: LogFormat, **constant: Fact) -> logging.Handler:
     """The handler, writing in `log_format`; each of its lines carries `constant`."""
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     handler.addFilter(Facts(**constant))
@@ -95,7 +95,7 @@ def dressed(handler: logging.Handler, log_format: LogFormat, **constant: Fact) -
 
 def log_everything(stream: TextIO, log_format: LogFormat, level: int | str, **constant: Fact) -> logging.Handler:
     """Make `stream` the only place where this process's records, and its warnings, go; the handler returned."""
-    handler = dressed(logging.StreamHandler(stream), log_format, **constant)
+    handler = formatted(logging.StreamHandler(stream), log_format, **constant)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -159,9 +159,9 @@ def test_approver_and_trainer_may_have_to_differ(cwd: Path) -> None:
     assert trained_by
     (cwd / "rules.toml").write_text("require_other_approver = true\n")
     rules = ("--config", "rules.toml")
-    assert "somebody else" in said(2, "approve", "generated", "--by", trained_by, *OVERRIDE, *rules, cwd=cwd)
+    assert "another person" in said(2, "approve", "generated", "--by", trained_by, *OVERRIDE, *rules, cwd=cwd)
     said(0, "approve", "generated", "--by", trained_by, *OVERRIDE, cwd=cwd)
-    assert "somebody else" in said(2, "deploy", "generated", "--to", "staging", *rules, cwd=cwd)
+    assert "another person" in said(2, "deploy", "generated", "--to", "staging", *rules, cwd=cwd)
     said(0, "approve", "generated", "--by", "asha", *OVERRIDE, *rules, cwd=cwd)
     said(0, "deploy", "generated", "--to", "staging", *rules, cwd=cwd)
 
@@ -224,7 +224,9 @@ def test_a_bundle_with_a_file_more_is_not_verified(cwd: Path) -> None:
     (audit / "metrics.json").write_text("{}\n")
     (audit / "extra.txt").write_text("more\n")
     text = said(3, "verify", "generated", cwd=cwd)
-    assert "metrics.json is not what manifest.json recorded" in text and "extra.txt is not in manifest.json" in text
+    assert (
+        "metrics.json differs from what manifest.json recorded" in text and "extra.txt is not in manifest.json" in text
+    )
     assert "unsigned" in text
 
 

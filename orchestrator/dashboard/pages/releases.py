@@ -99,7 +99,7 @@ def _decisions(entries: list[dict[str, Any]]) -> None:
     st.subheader("Approvals and rejections")
     decisions = [entry for entry in reversed(entries) if entry["action"] in DECISIONS]
     if not decisions:
-        st.write("Nobody has decided on a run yet.")
+        st.write("No run has been approved or rejected yet.")
         return
     rows = [
         (
@@ -109,7 +109,7 @@ def _decisions(entries: list[dict[str, Any]]) -> None:
         )
         for entry in decisions
     ]  # fmt: skip
-    headings = ("run", "decision", "by", "when (UTC)", "recommendation", "said", "symbols")
+    headings = ("run", "decision", "by", "when (UTC)", "recommendation", "note", "symbols")
     st.html(table(headings, rows, words=headings))
 
 
@@ -130,7 +130,7 @@ def _history(found: dict[str, Any]) -> None:
         )
         for entry in shown
     ]  # fmt: skip
-    headings = ("release or run", "what", "where", "by", "when (UTC)", "said", "line")
+    headings = ("release or run", "what", "where", "by", "when (UTC)", "note", "line")
     st.html(table(headings, rows, words=headings[:-1]))
     if found["head"] and not found["faults"]:
         st.caption(f"The log is whole; its head is {found['head'][:SHOWN_DIGITS]}.")

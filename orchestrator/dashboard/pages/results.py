@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from orchestrator.dashboard.judged import Judgement, chart, importances, judgement, label_rule, standing
+from orchestrator.dashboard.judged import Judgement, chart, importances, judgement, label_rule, status_sentence
 from orchestrator.dashboard.markup import NOTHING, Cell, mark, number, plain, table
 from orchestrator.dashboard.picker import PICKER_PX, described
 from orchestrator.dashboard.runs import Run, listed
@@ -27,14 +27,14 @@ SECOND, SECOND_IN_ADDRESS = "second_run", "beside"
 
 def show(run: Run, here: Settings) -> None:
     """The whole page of one run."""
-    if (sentence := standing(run)) is not None:
+    if (sentence := status_sentence(run)) is not None:
         (st.error if run.status is RunStatus.FAILED else st.info)(sentence)
     try:
         found = judgement(run.layout)
     except GurukulError as error:
         st.error(
             f"The judgement cannot be read: {plain(str(error))}."
-            f" `orchestrator verify {run.run_id}` says what else is wrong."
+            f" `orchestrator verify {run.run_id}` lists everything that is wrong."
         )
         return
     if found is None:
@@ -42,8 +42,8 @@ def show(run: Run, here: Settings) -> None:
         return
     if run.recommendation is not None and run.recommendation != found.recommendation:
         st.error(
-            f"The ledger says {run.recommendation}, statistics.json gives {found.recommendation}: one was changed."
-            f" `orchestrator verify {run.run_id}` says more."
+            f"The ledger has {run.recommendation}, statistics.json gives {found.recommendation}: one was changed."
+            f" `orchestrator verify {run.run_id}` shows the details."
         )
     _verdict(found)
     _tiles(found)
@@ -64,7 +64,7 @@ def _verdict(found: Judgement) -> None:
     word = found.recommendation.value
     meaning = MEANING[found.recommendation] if found.computable else TOO_LITTLE
     reasons = [escape(reason) for reason in found.reasons] + [
-        f"<b>The bound {escape(name)} was set to {mine:g} for this run; the project's is {usual:g}.</b>"
+        f"<b>The bound {escape(name)} was set to {mine:g} for this run; the default is {usual:g}.</b>"
         for name, (mine, usual) in found.moved_bounds.items()
     ]
     st.html(
@@ -82,7 +82,7 @@ def _tiles(found: Judgement) -> None:
         st.metric("predictions", f"{validation.rows:,}", width="content")
         st.metric("unseen days", f"{validation.days:,}", width="content")
         st.metric("skill", f"{student.skill:+.4f}", width="content", help="Share of the base rate's log loss saved.")
-        st.metric("net, bps a day", f"{trading.net_bps_a_day:+.2f}", width="content", help="On capital, after cost.")
+        st.metric("net, bps per day", f"{trading.net_bps_a_day:+.2f}", width="content", help="On capital, after cost.")
         st.metric("Sharpe a year", number(trading.sharpe, "+.2f") or NOTHING, width="content")
 
 
@@ -114,7 +114,7 @@ def _predictions(found: Judgement, audit: Path) -> None:
     st.subheader("Predictions")
     st.caption(
         f"{validation.first} to {validation.last}, by {validation.windows} students,"
-        f" {validation.constant_windows} of which say one probability all the time."
+        f" {validation.constant_windows} of which predict one probability for every row."
     )
     if not audit.is_dir():
         st.info(f"There is no audit at {plain(str(audit))}, so there are no charts: start with its `--release-dir`.")
@@ -145,7 +145,7 @@ def _trading(found: Judgement, audit: Path) -> None:
         for name, each in found.validation.trading.items()
     ]  # fmt: skip
     headings = (
-        "strategy", "net, bps a day", "Sharpe", "worst fall", "days below", "trades", "won", "breaks even, bps",
+        "strategy", "net, bps per day", "Sharpe", "max. drawdown", "days below", "trades", "won", "breaks even, bps",
     )  # fmt: skip
     st.html(table(headings, rows))
     _chart(audit, "equity")
@@ -205,7 +205,7 @@ def _comparison(run: Run, here: Settings) -> None:
         if each.run_id != run.run_id and each.layout.statistics.is_file()
     }
     if not others:
-        st.write("No other run here was judged. One more to compare with, say with another horizon:")
+        st.write("No other run here was judged. Train one more to compare with, for example with another horizon:")
         st.code("orchestrator run --source sample --horizon 10", language=None)
         return
     wanted = st.query_params.get(SECOND_IN_ADDRESS)

@@ -82,7 +82,7 @@ def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
     if not watched.state.over:
         left = state.remaining_s(now)
         tiles.append(("training left", duration(left) if left is not None else "not known yet"))
-        tiles.append(("models a second", f"{state.throughput(now):.1f}"))
+        tiles.append(("models per second", f"{state.throughput(now):.1f}"))
     tiles.append(("trained", f"{stages[Stage.TRAINED]} of {total}"))
     tiles.append(("running", str(sum(stages[stage] for stage in RUNNING_STAGES))))
     tiles.append(("skipped", str(stages[Stage.SKIPPED])))
@@ -93,9 +93,9 @@ def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
     if state.message and state.status not in (RunStatus.RUNNING, state.message):
         st.error(f"{state.status}: {state.message}")
     if state.status == RunStatus.INTERRUPTED:
-        st.warning(f"Nobody runs it any more. To go on: `orchestrator resume {state.run_id}`")
+        st.warning(f"No process runs it any more. To go on: `orchestrator resume {state.run_id}`")
     if watched.follower.missed:
-        st.warning(f"{watched.follower.missed} events were to be had nowhere any more.")
+        st.warning(f"{watched.follower.missed} events are missing: neither the broker nor the log has them.")
 
 
 def _details(watched: Watched, cell: WindowCell) -> None:
@@ -104,12 +104,12 @@ def _details(watched: Watched, cell: WindowCell) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(f"**{cell.label}**: {cell.stage}", width="content")
             if st.button("Close"):
-                # A chart under another key: this one would say again what is picked.
+                # A chart under another key: this one would report the same selection again.
                 del st.session_state[PICKED]
                 st.session_state[CLOSED] = st.session_state.get(CLOSED, 0) + 1
                 st.rerun(scope="fragment")
         if not cell.pieces:
-            st.write("Nobody has begun it yet.")
+            st.write("It has not started yet.")
             return
         st.dataframe(_table(("role", "what", "value"), _facts(cell)), hide_index=True)
         lines = _log_lines(watched, cell.label)
@@ -119,7 +119,7 @@ def _details(watched: Watched, cell: WindowCell) -> None:
 
 
 def _facts(cell: WindowCell) -> list[tuple[Any, ...]]:
-    """What teacher and student say of themselves: role, what, value."""
+    """Metrics of teacher and student: role, name, value."""
     rows = []
     for role, piece in cell.pieces.items():
         facts: dict[str, Any] = {

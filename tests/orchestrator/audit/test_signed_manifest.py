@@ -100,7 +100,7 @@ def test_who_changes_and_seals_anew_has_another_key_or_none(folder: Path, key: P
 def test_a_bundle_of_another_run_is_not_this_ones(folder: Path) -> None:
     """The manifest names what it is of."""
     seal(folder, HEAD, None)
-    assert "another run_id than two" in check(folder, {"run_id": "two"}).faults[0]
+    assert "a run_id other than two" in check(folder, {"run_id": "two"}).faults[0]
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")

@@ -106,7 +106,7 @@ def test_results_are_the_stored_numbers(url: str, place: Path, look: Look) -> No
     expect(tiles.filter(has_text="gates passed")).to_contain_text(f"{passed} of {len(statistics.gates)}")
     expect(tiles.filter(has_text="predictions")).to_contain_text(f"{validation.rows:,}")
     net = validation.trading["student"].net_bps_a_day
-    expect(tiles.filter(has_text="net, bps a day")).to_contain_text(f"{net:+.2f}")
+    expect(tiles.filter(has_text="net, bps per day")).to_contain_text(f"{net:+.2f}")
     gates = page.get_by_test_id("stExpander")
     assert gates.count() == len(statistics.gates)
     for place_, gate in enumerate(statistics.gates):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.releases import release_stack as standing
+from orchestrator.releases import release_stack
 from orchestrator.releases.deployment import astray, deploy, linked, rollback, settle
 from orchestrator.releases.history import locked, read
 from orchestrator.releases.report import report
@@ -97,7 +97,7 @@ def test_rollback_goes_back_one_deployment_at_a_time(layout: ReleaseLayout) -> N
         rollback(config(layout), "staging", "ben", "")
     switch(layout, THREE)
     assert rollback(config(layout), "staging", "ben", "").entry.release_id == ONE
-    assert standing.stack(read(layout.history)[0], "staging") == [ONE]
+    assert release_stack.stack(read(layout.history)[0], "staging") == [ONE]
 
 
 def test_an_environment_never_touches_the_other(layout: ReleaseLayout) -> None:
@@ -182,10 +182,10 @@ def test_time_in_staging_is_the_longest_on_end(layout: ReleaseLayout) -> None:
         switch(layout, release_id)
     lines = read(layout.history)[0]
     now = lines[-1].entry.time + timedelta(hours=5)
-    assert standing.longest_stay(lines, "staging", ONE, now) == timedelta(hours=5)
-    assert standing.longest_stay(lines, "staging", TWO, now) < timedelta(hours=1)
-    assert standing.longest_stay(lines, "staging", THREE, now) == timedelta()
-    assert standing.longest_stay(lines, "production", ONE, now) == timedelta()
+    assert release_stack.longest_stay(lines, "staging", ONE, now) == timedelta(hours=5)
+    assert release_stack.longest_stay(lines, "staging", TWO, now) < timedelta(hours=1)
+    assert release_stack.longest_stay(lines, "staging", THREE, now) == timedelta()
+    assert release_stack.longest_stay(lines, "production", ONE, now) == timedelta()
 
 
 @pytest.mark.parametrize("intent", [Action.DEPLOYING, Action.ROLLING_BACK])
@@ -203,8 +203,8 @@ def test_killed_anywhere_the_old_or_the_new_is_live(layout: ReleaseLayout, inten
         assert report(str(layout.folder), None)["faults"] == []
         with locked(layout.history) as history:
             settle(history, layout)
-            assert standing.live(history.lines, "staging") == live
-            assert standing.unfinished(history.lines) is None
+            assert release_stack.live(history.lines, "staging") == live
+            assert release_stack.unfinished(history.lines) is None
         outcomes.append(live)
         _restore(layout, before)
         if process.returncode == 0:

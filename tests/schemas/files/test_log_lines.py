@@ -12,7 +12,7 @@ import pytest
 from orchestrator.runs.runtime import logging_to
 from schemas.config.bars import IngestConfig, LogFormat
 from schemas.contract.task import Role
-from schemas.files.log_lines import about, dressed, facts, read_lines
+from schemas.files.log_lines import about, facts, formatted, read_lines
 from workers.celery.logs import AttemptFacts
 
 WINDOW = facts("trial", Role.TEACHER, "TCS_2024-01-01_2024-03-31", 2)
@@ -27,7 +27,7 @@ def logger() -> logging.Logger:
 def written(logger: logging.Logger, log_format: LogFormat, **constant: str) -> io.StringIO:
     """What the logger writes from now on."""
     stream = io.StringIO()
-    logger.addHandler(dressed(logging.StreamHandler(stream), log_format, **constant))
+    logger.addHandler(formatted(logging.StreamHandler(stream), log_format, **constant))
     return stream
 
 
@@ -119,7 +119,7 @@ def test_a_runs_log_is_text_by_default_and_carries_its_id(tmp_path: Path) -> Non
 
 def say_much(path: Path, number: int) -> None:
     """Many long lines from one process to the end of a shared file."""
-    handler = dressed(logging.FileHandler(path, encoding="utf-8"), "json")
+    handler = formatted(logging.FileHandler(path, encoding="utf-8"), "json")
     for _ in range(200):
         record = logging.makeLogRecord({"name": str(number), "msg": str(number) * 20_000, "levelname": "INFO"})
         handler.handle(record)
