@@ -1,4 +1,4 @@
-"""Take an artifact from another run instead of training it: equal inputs give equal bytes."""
+"""Copy an artifact from another run instead of training it: equal inputs give equal bytes."""
 
 import hashlib
 import logging
@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 def take_equal(task: WindowTask, inputs: TeacherInputs | StudentInputs) -> str | None:
-    """Copy the artifact of `inputs` from the newest run that holds it whole; returns that run's id, None if none does.
+    """Copy the artifact of `inputs` from the newest run that has it; returns that run's id, or None.
 
-    An artifact that should be equal and is damaged is passed over.
+    A damaged artifact is skipped with a warning.
     """
     own = RunLayout.under(task.data_dir, task.run_id)
     for run in newest_first(own.folder.parent):
@@ -26,7 +26,7 @@ def take_equal(task: WindowTask, inputs: TeacherInputs | StudentInputs) -> str |
         try:
             files = read_equal(source, inputs)
         except (DataError, OSError, ValueError) as error:
-            logger.warning("%s is damaged and passed over: %s", source, " ".join(str(error).split()))
+            logger.warning("%s is damaged and not reused: %s", source, " ".join(str(error).split()))
             continue
         if files:
             with artifact_folder(own.artifact(task.window.label, task.role)) as folder:
@@ -37,14 +37,14 @@ def take_equal(task: WindowTask, inputs: TeacherInputs | StudentInputs) -> str |
 
 
 def newest_first(models: Path) -> list[Path]:
-    """Folders of runs, the one changed last first."""
+    """Folders of runs, the last changed first."""
     return sorted(models.glob("*"), key=lambda run: run.stat().st_mtime_ns, reverse=True)
 
 
 def read_equal(source: Path, inputs: TeacherInputs | StudentInputs) -> dict[str, bytes]:
-    """Name -> content of every file of an artifact; nothing if it is not the one of `inputs`.
+    """Map each file name of an artifact to its content; empty if the artifact is not the one of `inputs`.
 
-    DataError, OSError or ValueError if it is, and anything of it was changed.
+    DataError, OSError or ValueError if it is, but a file was changed.
     """
     path = source / METADATA
     if not path.is_file() or key_of(inputs).encode() not in (content := path.read_bytes()):

@@ -1,7 +1,7 @@
-"""Technical indicators over the last axis, causal, float64, on numpy or cupy alike.
+"""Technical indicators over the last axis: causal, float64, on numpy or cupy.
 
 Seeds follow TA-Lib: an exponential mean starts from the simple mean of its first `n` values. The
-value at a bar depends on bars up to it alone; where it is not defined yet it is NaN.
+value at a bar depends only on bars up to it; where it is not defined yet it is NaN.
 Sources: Wilder (1978) for RSI, ATR and ADX; Appel for MACD; Bollinger with population deviation.
 """
 
@@ -27,7 +27,7 @@ def namespace(x: Array) -> ModuleType:
 def _lfilter(b: list[float], a: list[float], x: Array, zi: Array) -> Array:
     xp = namespace(x)
     if xp is np:
-        # Who serves predictions loads no SciPy, which takes longer than all that is to be computed.
+        # A process that serves predictions does not load SciPy, which takes longer than the computation.
         if x.ndim > 1 and "scipy" not in sys.modules:
             return recursion(b[0], -a[1], x, zi)
         import scipy.signal
@@ -41,9 +41,9 @@ def _lfilter(b: list[float], a: list[float], x: Array, zi: Array) -> Array:
 
 
 def recursion(gain: float, decay: float, x: Array, past: Array) -> Array:
-    """y = gain * x + decay * (y before), `past` being the first row's second term; (symbols, bars), numpy alone.
+    """y = gain * x + decay * (previous y), shape (symbols, bars), numpy only; `past` is the first bar's second term.
 
-    Goes bar by bar through all symbols at once. The same operations in SciPy's order, so the same bits.
+    Computes bar by bar for all symbols at once, in SciPy's order of operations, so with the same bits.
     """
     bars = np.ascontiguousarray((x if gain == 1.0 else gain * x).T)
     result, carried = np.empty_like(bars), past[:, 0].copy()
@@ -60,11 +60,11 @@ def _leading_nan(x: Array, count: int) -> Array:
 
 
 def _rolling(x: Array, n: int, reduce: Callable[[list[Array]], Array]) -> Array:
-    """`reduce` of the last `n` bars' values, the newest first, one array an age; NaN before bar `n - 1`."""
+    """`reduce` of the last `n` bars' values, newest first, one array per age; NaN before bar `n - 1`."""
     bars = x.shape[-1]
     if bars < n:
         return namespace(x).full(x.shape, float("nan"))
-    # A sum taken in one order for every bar is the same to the last bit, however many bars follow.
+    # One order of summation for every bar gives the same bits, however many bars follow.
     return _leading_nan(reduce([x[..., n - 1 - age : bars - age] for age in range(n)]), n - 1)
 
 
@@ -76,9 +76,9 @@ def _total(ages: list[Array]) -> Array:
 
 
 def _deviation(ages: list[Array]) -> Array:
-    """Population deviation, taken around the newest value: equal values leave exactly 0.
+    """Population deviation, computed around the newest value, so that equal values give exactly 0.
 
-    A value is at most sqrt(n - 1) deviations from the mean, which bounds what the subtraction can lose.
+    A value is at most sqrt(n - 1) deviations from the mean, which bounds the loss of precision.
     """
     xp = namespace(ages[0])
     newest, n = ages[0], len(ages)
@@ -219,7 +219,7 @@ def session_start(session: Array) -> Array:
     xp = namespace(session)
     bars = session.shape[-1]
     rows = session.reshape(-1, bars)
-    # One ascending row for all symbols: CuPy searches in one dimension alone, and has no running maximum.
+    # One ascending row for all symbols: CuPy searches in one dimension only and has no running maximum.
     offset = xp.arange(rows.shape[0]).reshape(-1, 1)
     flat = (rows - rows.min() + offset * (rows.max() - rows.min() + 1)).reshape(-1)
     first = xp.searchsorted(flat, flat, side="left").reshape(rows.shape) - offset * bars
@@ -232,7 +232,7 @@ def session_vwap(high: Array, low: Array, close: Array, volume: Array, session: 
     typical = (high + low + close) / 3.0
     first = session_start(xp.broadcast_to(session, close.shape))
     traded = _since(volume, first)
-    # From the session's first price on: a sum over all history of whole prices would lose the last digits.
+    # Relative to the session's first price: a sum of whole prices over all history would lose the last digits.
     base = xp.take_along_axis(typical, first, axis=-1)
     moved = _since((typical - base) * volume, first)
     return xp.where(traded > 0, base + moved / xp.where(traded > 0, traded, 1.0), typical)

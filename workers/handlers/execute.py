@@ -1,4 +1,4 @@
-"""Run one attempt and report how it ended: every way out of a task becomes exactly one outcome."""
+"""Execute one attempt of a task and report exactly one outcome, however it ends."""
 
 import logging
 import os
@@ -68,7 +68,7 @@ WINDOW_STARTS = {
 
 
 def execute(role: Role, message: dict[str, Any]) -> None:
-    """Validate a message, claim its attempt, do its work, append its outcome to the run's stream."""
+    """Validate a message, claim its attempt, run its handler, and append the outcome to the run's stream."""
     task = outcomes.parse(message)
     if task.role is not role:
         raise ValueError(f"message of role {task.role} came to task {role}")
@@ -82,18 +82,18 @@ def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> None:
     claimant = f"{device} {os.getpid()}"
     event = start_event(task, device) if isinstance(task, WindowTask) and task.telemetry else None
     if not patiently(lambda: claim(redis, task.run_id, role, name, task.attempt, claimant, event)):
-        logger.info("%s %s attempt %d is not wanted any more", role, name, task.attempt)
+        logger.info("%s %s attempt %d was revoked before it started", role, name, task.attempt)
         return
     outcome = attempt(task, device)
     logger.info("%s %s attempt %d: %s %s", role, name, task.attempt, outcome.status, outcome.message)
     patiently(lambda: report(redis, task.run_id, outcome.model_dump_json()))
     if current_device().kind is DeviceKind.GPU and outcome.failure in RETRIED:
-        # A failed kernel spoils the CUDA context for good, and only an end gives back what a failed allocation holds.
+        # A failed kernel leaves the CUDA context unusable, and only the end of the process releases its memory pools.
         raise SystemExit(EXIT_AFTER_FAILURE)
 
 
 def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
-    """Do a task's work and classify its end. Never raises for what the work did."""
+    """Run a task's handler and classify how it ended. Never raises an exception of the handler."""
     began = time.perf_counter()
 
     def outcome(status: Status, **details: Any) -> Outcome:
@@ -121,7 +121,7 @@ def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
 
 
 def classify(error: Exception) -> FailureClass:
-    """What kind of failure an exception is; CUDA's are asked for first, as some are MemoryErrors too."""
+    """Class of an exception. CUDA's are checked first, as some are MemoryErrors too."""
     if (cuda := failure_of(error)) is not None:
         return cuda
     if isinstance(error, DataError | PhaseError | RequestError):
@@ -132,7 +132,7 @@ def classify(error: Exception) -> FailureClass:
 
 
 def start_event(task: WindowTask, device: str) -> TrainingEvent:
-    """The event that says that a window's attempt has begun."""
+    """Event that reports the start of a window's attempt."""
     event_type, phase = WINDOW_STARTS[task.role]
     return TrainingEvent(
         run_id=task.run_id,

@@ -1,4 +1,4 @@
-"""Tell the orchestrator how an attempt ended."""
+"""Parse messages from the orchestrator, and report attempts that died with their process."""
 
 import logging
 from typing import Any
@@ -17,14 +17,14 @@ _TASK: TypeAdapter[IngestTask | WindowTask | RunTask] = TypeAdapter(Task)
 
 
 def parse(message: dict[str, Any]) -> IngestTask | WindowTask | RunTask:
-    """A message as its type; ValidationError if it meets no schema."""
+    """Parse a message into its task. ValidationError if it does not meet its schema."""
     return _TASK.validate_python(message, strict=False)
 
 
 def report_lost(message: dict[str, Any], reason: str) -> None:
-    """Report from the worker's own loop that an attempt died with its process.
+    """Report, from the worker's own loop, that an attempt died with its pool child.
 
-    Where the broker does not take it, the orchestrator finds out by itself: nobody holds the attempt any more.
+    If the broker does not accept it, the orchestrator finds the loss itself, as no worker holds the attempt.
     """
     task = parse(message)
     outcome = Outcome(
@@ -41,4 +41,4 @@ def report_lost(message: dict[str, Any], reason: str) -> None:
         with connect(timeout_s=2.0) as redis:
             report(redis, outcome.run_id, outcome.model_dump_json())
     except RedisError as error:
-        logger.warning("%s %s: lost, and the broker was not told: %s", task.role, outcome.name, error)
+        logger.warning("%s %s: lost; the broker did not accept the report: %s", task.role, outcome.name, error)

@@ -1,4 +1,4 @@
-"""One window from what is stored of it: its rows and their spans, how they were used, what came of them."""
+"""Explain one stored window: its rows and their spans, how they were used, and the results."""
 
 from collections import Counter
 from typing import Any
@@ -23,7 +23,7 @@ SHOWN_FEATURES = 5
 
 
 def explain(question: WindowQuestion) -> Explanation:
-    """Everything that is known of a trained window; `error` says why there is nothing to explain."""
+    """Explain a trained window; `error` holds the reason if it cannot be explained."""
     try:
         return _explain(question)
     except GurukulError as error:

@@ -1,4 +1,4 @@
-"""What the orchestrator must know before it writes anything: the devices, and what the source holds of each symbol."""
+"""Check a request before the orchestrator writes anything: devices, and each symbol's bars in the source."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from workers.devices.discovery import find_devices
 
 
 def inspect(request: PreflightRequest) -> PreflightReport:
-    """Find devices, look for symbols, judge their bars if asked to. What is wrong comes back as one sentence."""
+    """Find devices and symbols, and check their bars if requested; a fault is returned as one sentence in `error`."""
     try:
         devices = find_devices(request.devices) if request.devices else []
         _refuse_missing_extras(request, devices)

@@ -1,4 +1,4 @@
-"""Train one window of a stored run again, beside it, and compare every file."""
+"""Train one window of a stored run again in a temporary folder, and compare every file."""
 
 import os
 import tempfile
@@ -22,12 +22,12 @@ from workers.devices.pinning import current_device, pinned_environment
 from workers.inspection.run_lookup import manifest_of, window_of
 from workers.learning.skip import Skip
 
-# What a probability may differ by between a GPU and another device: their histograms add up in another order.
+# Largest difference of a probability between a GPU and another device, whose histograms add up in another order.
 GPU_TOLERANCE = 1e-3
 
 
 def replay(question: WindowQuestion) -> Replay:
-    """Retrain teacher and student from the manifest and the stored bars; `error` says why that cannot be done."""
+    """Retrain teacher and student from the manifest and stored bars; `error` holds the reason if that is impossible."""
     try:
         manifest, layout = manifest_of(question)
         return _replay(manifest, layout, window_of(question, manifest))
@@ -98,7 +98,7 @@ def _hash(path: Path) -> str | None:
 def _then_now(
     then: dict[Role, TeacherMetadata | StudentMetadata], now: dict[Role, TeacherMetadata | StudentMetadata]
 ) -> dict[str, tuple[str, str]]:
-    """What the artifacts are a function of and is not the same any more: versions, and bars up to the last one read."""
+    """Inputs of the artifacts that have changed: versions, and bars up to the last one read; name -> (then, now)."""
     versions = artifact_versions()
     recorded = then[Role.TEACHER].versions
     found = {
@@ -114,7 +114,7 @@ def _then_now(
 
 
 def _differences(stored: Path, again: Path) -> dict[str, float]:
-    """Largest difference of each stored probability; nothing where the rows are not the same."""
+    """Largest difference of each stored probability; empty where the rows differ."""
     if not stored.is_file():
         return {}
     before, after = pq.read_table(stored), pq.read_table(again)

@@ -1,4 +1,4 @@
-"""A stored run as its inspectors find it: manifest, window, and the days that instants fall on."""
+"""Look up a stored run's manifest and a window of its plan."""
 
 from pathlib import Path
 

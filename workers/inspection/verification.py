@@ -1,4 +1,4 @@
-"""Hash every file of a run again, and prove its certificates again from the rows that are stored."""
+"""Hash every file of a run again, and recompute its certificates from the stored rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,12 +21,12 @@ from workers.bars.series import Ints
 from workers.inspection.run_lookup import manifest_of
 from workers.learning.certificate import Spans, certify
 
-# Inputs of a verdict that are not the run's own: bars, the trial ledger, another run.
+# Inputs of a verdict outside the run's folder: bars, the trial log, another run.
 ELSEWHERE = "data/"
 
 
 def verify(question: RunQuestion) -> Verification:
-    """Check a run from its manifest to its last file; `error` says why that cannot be done."""
+    """Check every file of a run; `error` holds the reason if that is impossible."""
     try:
         manifest, layout = manifest_of(question)
         rows = {role: read_rows(layout, role) for role in (Role.TEACHER, Role.STUDENT)}
@@ -60,7 +60,7 @@ def verify(question: RunQuestion) -> Verification:
 
 
 def _artifact(folder: Path, row: RunRow) -> tuple[list[str], int]:
-    """What is wrong with an artifact's files, and how many were hashed."""
+    """Faults of an artifact's files, and the number of files hashed."""
     metadata_path = folder / METADATA
     if not metadata_path.is_file():
         return [f"{metadata_path} is missing"], 0
@@ -79,7 +79,7 @@ def _artifact(folder: Path, row: RunRow) -> tuple[list[str], int]:
 
 
 def _prove(folder: Path, row: RunRow) -> tuple[int, list[str]]:
-    """Spans that were checked, and what leaks, of a teacher's stored rows."""
+    """Number of spans checked in a teacher's stored rows, and the leaks found."""
     labels, metadata = read_labels(folder), read_model(folder / METADATA, TeacherMetadata)
     spans = Spans(
         decided=_instants(labels["timestamp"]),
@@ -94,7 +94,7 @@ def _prove(folder: Path, row: RunRow) -> tuple[int, list[str]]:
 
 
 def _scored_after(folder: Path, row: RunRow) -> list[str]:
-    """What is wrong with a student's scored rows: each is decided on the window's last day or after."""
+    """Faults of a student's scored rows: each must be decided on the window's end day or later."""
     days = pq.read_table(folder / PREDICTIONS, columns=["session"])["session"].to_pylist()
     early = sum(day < row.end for day in days)
     return [f"{folder / PREDICTIONS}: {early} rows are scored inside the window"] if early else []
@@ -105,7 +105,7 @@ def _instants(column: pa.ChunkedArray) -> Ints:
 
 
 def _verdicts(layout: RunLayout) -> Iterator[list[str]]:
-    """For each verdict of the run, the inputs that are not those it was computed from."""
+    """For each verdict of the run, its inputs that have changed since."""
     verdicts = {}
     if layout.validation.is_file():
         validation = read_model(layout.validation, Validation)

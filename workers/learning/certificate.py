@@ -1,7 +1,7 @@
-"""An independent proof that a window's rows leak nothing: no arithmetic on splits, only bars painted one by one.
+"""An independent check that a window's rows leak nothing: no arithmetic on splits, only bars marked one by one.
 
-It shares no code with what lays the splits. A span is painted on every instant that it covers; a row that was
-fitted and touches paint is a leak.
+It shares no code with the splits. Every instant that a forbidden row's span covers is marked; a fitted row that
+touches a mark is a leak.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,11 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Spans:
-    """A window's rows as they are stored, one value a row in each array.
+    """A window's rows as they are stored, one value per row in each array.
 
     `decided` and `ended` are microseconds since 1970, `ended_day` the session of the label's end in days since 1970;
-    `part` says fit, purged or tail, `block` which block the row is in, and bit m of `fitted_by` that model m saw it.
+    `part` is fit, purged or tail, `block` the number of the row's block; bit m of `fitted_by` is set if model m was
+    fitted on the row.
     """
 
     decided: Ints
@@ -49,10 +50,10 @@ def certify(label: str, end: date, spans: Spans, held_out: Sequence[Sequence[int
     part = np.asarray(spans.part, dtype=object)
 
     def leaks(fitted: NDArray[np.bool_], forbidden: NDArray[np.bool_], what: str) -> int:
-        painted = np.zeros(len(instants), dtype=bool)
+        marked = np.zeros(len(instants), dtype=bool)
         for row in np.flatnonzero(forbidden):
-            painted[first[row] : last[row] + 1] = True
-        found = [row for row in np.flatnonzero(fitted) if painted[first[row] : last[row] + 1].any()]
+            marked[first[row] : last[row] + 1] = True
+        found = [row for row in np.flatnonzero(fitted) if marked[first[row] : last[row] + 1].any()]
         violations.extend(f"the row decided {_shown(spans.decided[row])} {what}" for row in found[:SHOWN])
         if len(found) > SHOWN:
             violations.append(f"{len(found) - SHOWN} more rows {what}")

@@ -1,4 +1,4 @@
-"""How faithful a student is to its teacher, on rows that neither learned from."""
+"""Agreement of a student with its teacher, on rows that neither was trained on."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from workers.scoring.log_loss import log_loss
 def fidelity(
     y: NDArray[np.int8], student: Floats, alone: Floats, teacher: Floats, prior: float, model_bytes: int
 ) -> Fidelity:
-    """Compare probabilities of one window's scored rows; `alone` is of the student that had no teacher."""
+    """Compare probabilities of one window's scored rows; `alone` is the student without a teacher."""
     differ = len(y) > 1 and np.ptp(student) > 0 and np.ptp(teacher) > 0
     return Fidelity(
         rows=len(y),

@@ -1,4 +1,4 @@
-"""Everything about a symbol that its windows share, and which of its rows a window may use."""
+"""A symbol's bars, features and labels, computed once for all its windows, and the rows that a window may use."""
 
 from dataclasses import dataclass
 
@@ -21,8 +21,8 @@ from workers.learning.skip import Skip
 class History:
     """A symbol's bars, indicators, features and labels.
 
-    `raw` and `features` have one value a bar, `features` on the teacher's device; `path` has a row a label, and no
-    column unless the teacher may see it.
+    `raw` and `features` have one value per bar, `features` on the teacher's device; `path` has one row per label, and
+    no columns unless the path is a privileged input.
     """
 
     series: Series
@@ -50,7 +50,7 @@ def prepare(series: Series, settings: TrainingSettings, device: str = "cpu") -> 
 
 
 def bars_before(series: Series, span: Span) -> int:
-    """Bars of days before the span's end: all that its teacher may know."""
+    """Number of bars of days before the span's end: those that its teacher may use."""
     return int(np.searchsorted(series.session, day_number(span.end)))
 
 
@@ -63,7 +63,7 @@ def select_rows(history: History, window: Window, settings: TrainingSettings) ->
     start, end, score_end = map(day_number, (window.start, window.end, window.score_end))
     t0 = history.labels.t0
     decided = session[t0]
-    # The whole horizon, also where a barrier was met before: labels that ended early would else be favoured.
+    # The whole horizon counts even where a barrier was met earlier; otherwise labels that ended early are favoured.
     known = t0 + settings.horizon_bars + settings.embargo_bars < bars_before(history.series, window)
     inside = (decided >= start) & known
     train = np.flatnonzero(inside & (t0 >= WARMUP_BARS))

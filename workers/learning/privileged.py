@@ -1,7 +1,7 @@
-"""What a teacher may see and a student never: the path inside a label's horizon, and the other symbols' same bar.
+"""Privileged inputs of a teacher: the path inside a label's horizon, and the other symbols' same bar.
 
-Known by the end of the training span, never at the moment of a decision, so no score of a model that saw it is one
-that can be had live. Source: Vapnik and Izmailov (2015), Learning using privileged information.
+They are known by the end of the training span but not at a decision, so a model that uses them cannot be served.
+Source: Vapnik and Izmailov (2015), Learning using privileged information.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ CROSS_SECTION_NAMES = ("market_return", "market_residual", "market_dispersion")
 
 
 def path(series: Series, labels: Labels, horizon_bars: int) -> Floats:
-    """The way of the price from entry to horizon, shape (labels, 5): its extremes, when they came, and how it shook.
+    """Path of the price from entry to horizon, shape (labels, 5): extremes, their times, and volatility.
 
-    Extremes are returns from the entry's price and volatility is of a bar, both in units of what was known at the
-    decision (times sqrt(horizon) for extremes); times are shares of the horizon. The return at its end is not in it.
+    Extremes are returns from the entry's price, volatility is of one bar; both are in units of the volatility known at
+    the decision (times sqrt(horizon) for extremes). Times are shares of the horizon. The final return is excluded.
     """
     steps = labels.t0[:, None] + np.arange(1, horizon_bars + 1)
     entry = np.where(labels.entry > labels.t0, series.open[labels.entry], series.close[labels.entry])[:, None]
@@ -42,7 +42,7 @@ def path(series: Series, labels: Labels, horizon_bars: int) -> Floats:
 def cross_section(instants: Sequence[Ints], returns: Sequence[Floats]) -> list[Floats]:
     """For each symbol, shape (bars, 3): the mean return of all symbols on that bar, its own less that, their spread.
 
-    `instants` and `returns` hold one array a symbol, one value a bar: its time, and its return over one bar.
+    `instants` and `returns` hold one array per symbol with one value per bar: its time, and its return over one bar.
     """
     axis = np.unique(np.concatenate(list(instants)))
     at = [np.searchsorted(axis, mine) for mine in instants]

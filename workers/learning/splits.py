@@ -1,4 +1,4 @@
-"""Chronological splits that keep label spans apart. Rows are in order of their decisions; nothing is ever shuffled.
+"""Chronological splits that keep label spans apart. Rows are in order of their decisions and never shuffled.
 
 A span `[t0, t1]` is two positions on one time axis: bars of one symbol, or those of all symbols of a panel together.
 """
@@ -50,5 +50,8 @@ def split_tail(t0: Ints, t1: Ints, embargo: int) -> TailSplit:
 
 
 def held_out_sets() -> list[tuple[int, ...]]:
-    """What out-of-fold models go without: each block, and each two, for who must judge the one by the other."""
+    """Blocks that each out-of-fold model is fitted without: each one, and each pair.
+
+    A pair is for students that are judged on one of its blocks with predictions of rows in the other.
+    """
     return [(block,) for block in range(BLOCKS)] + list(combinations(range(BLOCKS), 2))

@@ -1,7 +1,7 @@
-"""Features of the newest bar of many symbols at once, to the bit those that training computes one symbol at a time.
+"""Features of the newest bar of many symbols at once, with the bits that training computes one symbol at a time.
 
-What is recursive depends on the whole history, so all of it goes through those indicators; the rest looks back a few
-bars, so only the tail of each history goes through it.
+Recursive indicators depend on the whole history, so they are computed over all of it; the others look back a few
+bars, so they are computed over the tail of each history.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from workers.features.calendar import MICROSECONDS_PER_DAY
 from workers.features.frame import BARS, Frame, recursive_indicators, seed_indicators
 from workers.features.registry import feature_names, model_features
 
-# More at once leaves the cache; fewer, and a step in time costs more than its numbers.
+# A larger batch leaves the cache; in a smaller one the overhead per bar dominates.
 BATCH = 250
 PROBE_BARS = 240
 
@@ -32,7 +32,7 @@ def newest_features(series: Sequence[Series], intraday: bool) -> Floats:
 
 
 def probe() -> Floats:
-    """Features of the last of some bars made by a formula: whether two programs make features alike."""
+    """Features of the last of some bars made by a formula, to compare the features of two programs."""
     bar = np.arange(PROBE_BARS)
     close = 100.0 + 8.0 * np.sin(0.37 * bar) + 0.03 * bar
     opening = close + np.cos(1.3 * bar)
@@ -51,7 +51,7 @@ def probe() -> Floats:
 
 
 def _batches(series: Sequence[Series]) -> Iterator[Ints]:
-    """Positions by BATCH, histories of like length together: the shorter ones are filled up."""
+    """Positions in batches of BATCH, histories of similar length together, as shorter ones are padded."""
     order = np.argsort([len(each) for each in series], kind="stable")
     yield from (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
@@ -62,7 +62,7 @@ def _newest(series: list[Series], intraday: bool) -> Floats:
     bars = {name: np.stack([getattr(each, name) for each in filled]) for name in BARS}
     depth = WARMUP_BARS + 1
     if intraday:
-        # A place in the session is counted from its first bar.
+        # The position in the session is counted from its first bar.
         depth = max(depth, *(len(each) - int(np.searchsorted(each.session, each.session[-1])) for each in series))
     at = np.maximum(lengths[:, None] - depth + np.arange(depth), 0)
 
@@ -82,7 +82,7 @@ def _inputs(bars: dict[str, Floats], intraday: bool) -> dict[str, Any]:
 
 
 def _filled(series: Series, bars: int) -> Series:
-    """A history with its last bar repeated up to `bars`: no value before depends on what follows."""
+    """A history padded to `bars` with its last bar; no earlier value depends on what follows."""
     missing = bars - len(series)
     if not missing:
         return series

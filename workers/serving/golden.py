@@ -1,4 +1,4 @@
-"""Golden vectors: rows of the run with the scores that they got there, put again through the code that serves."""
+"""Golden vectors: rows of a run with their stored scores, scored again by the code that serves."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ ROWS_PER_SYMBOL = 4
 
 
 def make(request: GoldenRequest) -> GoldenMade:
-    """Take rows from the run's predictions, their inputs from the stored bars; `error` if a score does not come out."""
+    """Make vectors from the run's predictions and the stored bars; `error` if a score is not reproduced."""
     try:
         rows = {symbol: _made(request, symbol, Path(folder)) for symbol, folder in request.students.items()}
     except GurukulError as error:
@@ -43,7 +43,7 @@ def make(request: GoldenRequest) -> GoldenMade:
 
 
 def check(request: GoldenCheck) -> GoldenChecked:
-    """Put every vector of a release through its student, and the probe's bars through the features."""
+    """Score every vector of a release with its student, and compare the features of the probe's bars."""
     folder = Path(request.release)
     try:
         release, golden = read_model(folder / RELEASE, Release), read_model(folder / GOLDEN, Golden)
@@ -64,7 +64,7 @@ def check(request: GoldenCheck) -> GoldenChecked:
 
 
 def refuse_other_features(release: Release) -> None:
-    """DataError if this program makes other features of the same bars than the one that built the release."""
+    """DataError if this program computes other features from the same bars than the one that built the release."""
     same = release.features == feature_names() and len(release.probe) == len(feature_names())
     if not same or not np.allclose(
         np.array(release.probe, dtype=np.float64), probe(), rtol=1e-9, atol=GOLDEN_TOLERANCE, equal_nan=True
@@ -76,7 +76,7 @@ def refuse_other_features(release: Release) -> None:
 
 
 def without_nan(values: Floats) -> tuple[float | None, ...]:
-    """Values as JSON can hold them."""
+    """Values with None for NaN, which JSON cannot hold."""
     return tuple(value if np.isfinite(value) else None for value in values.tolist())
 
 

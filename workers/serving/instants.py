@@ -1,4 +1,4 @@
-"""Instants as people and JSON have them."""
+"""Convert stored instants to datetimes."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What the deployed students say of the newest bars, and of which symbols nothing can be said."""
+"""Predict the newest bars with the deployed students; symbols that cannot be predicted are refused with a reason."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ from workers.serving.golden import refuse_other_features
 from workers.serving.instants import instant
 from workers.serving.students import probabilities, read_served
 
-# Calendar days that the newest bar may be old: a long weekend of daily bars, a night of shorter ones.
+# Largest accepted age of the newest bar in calendar days: a long weekend of daily bars, a night of shorter ones.
 DAILY_AGE_DAYS, INTRADAY_AGE_DAYS = 5, 1
 READERS = 8
 
@@ -49,7 +49,7 @@ class Ready:
 
 
 def predict(request: PredictRequest) -> Predictions:
-    """Score every symbol that can be; `error` if none can because of the release itself, or the request."""
+    """Score every symbol that can be scored; `error` for a fault of the release or the request as a whole."""
     began = time.perf_counter()
     try:
         folder, release = _deployed(request)
@@ -69,12 +69,12 @@ def predict(request: PredictRequest) -> Predictions:
 
 
 def oldest_age(interval: Interval, asked: int | None) -> int:
-    """Calendar days that a newest bar may be old."""
+    """Largest accepted age of the newest bar, in calendar days."""
     return asked if asked is not None else DAILY_AGE_DAYS if interval == "1day" else INTRADAY_AGE_DAYS
 
 
 def _deployed(request: PredictRequest) -> tuple[Path, Release]:
-    """The release that the environment serves, looked up once: a switch meanwhile changes nothing."""
+    """The release that the environment serves, looked up once, so that a switch meanwhile changes nothing."""
     link = ReleaseLayout(Path(request.release_dir)).current(request.environment)
     if not link.exists():
         raise RequestError(f"nothing is live in {request.environment}: `orchestrator deploy RUN_ID --to ...` first")
@@ -142,7 +142,7 @@ def _reader(request: PredictRequest, release: Release) -> Read:
 
 
 def _source_reader(source: str, data_dir: str, release: Release) -> Read:
-    """Bars straight from a folder, through the checks of an ingestion but for holes, which need a calendar."""
+    """Reader of bars in a folder, with the checks of an ingestion except for gaps, which need a calendar."""
     from workers.bars.ingestion import assess
     from workers.bars.sources.registry import open_folder
 
@@ -192,7 +192,7 @@ def _scored(release: Release, ready: list[Ready]) -> list[Prediction]:
 
 
 def _write(path: Path, scored: list[Prediction]) -> None:
-    """All that was scored, as .csv, .json or .parquet; what was refused is not in it."""
+    """Write the predictions as .csv, .json or .parquet; refused symbols are left out."""
     rows = [each.model_dump(mode="json") for each in scored]
     if path.suffix == ".json":
         write_atomic(path, to_json(rows))
@@ -210,7 +210,7 @@ def _write(path: Path, scored: list[Prediction]) -> None:
 
 
 def _parquet(text: str) -> bytes:
-    # By way of CSV: to make arrays of Python values pyarrow would load pandas.
+    # Through CSV: to make arrays of Python values pyarrow would load pandas.
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
     import pyarrow.parquet as pq

@@ -247,7 +247,7 @@ def test_an_equal_window_is_taken_byte_by_byte(data_dir: Path) -> None:
 def test_a_damaged_artifact_is_trained_anew(
     data_dir: Path, caplog: pytest.LogCaptureFixture, role: Role, name: str
 ) -> None:
-    """An equal artifact with a changed file is passed over with a warning, and training leaves its old bytes."""
+    """An equal artifact with a changed file is skipped with a warning, and training leaves its old bytes."""
     before = {each: tree(folder(data_dir, EARLIER, each)) for each in FILES}
     path = folder(data_dir, EARLIER, role) / name
     path.write_bytes(path.read_bytes()[:-1])
@@ -255,7 +255,7 @@ def test_a_damaged_artifact_is_trained_anew(
         results = train(data_dir, LATER, daily_walk(BARS))
     assert [each for each in results if results[each].reused_from is None] == [role]
     assert {each: tree(folder(data_dir, LATER, each)) for each in FILES} == before
-    assert f"{path.parent} is damaged and passed over: {name}" in caplog.text
+    assert f"{path.parent} is damaged and not reused: {name}" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["gone", "longer", "cut", "empty"])

@@ -1,4 +1,4 @@
-"""The teacher trains where it was told to, and its opinions are of rows that it never saw."""
+"""The teacher trains on the requested device, and out-of-fold predictions come from models not fitted on the row."""
 
 import warnings
 from dataclasses import replace
@@ -43,8 +43,8 @@ def test_a_teacher_asked_onto_a_gpu_that_is_not_there_is_an_error() -> None:
 
 @pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("secret", range(BLOCKS))
-def test_opinions_without_a_block_know_nothing_of_it(secret: int, members: int) -> None:
-    """Whatever the rows that touch a block hold, what is said without it stays, bit for bit, of every other row.
+def test_predictions_without_a_block_know_nothing_of_it(secret: int, members: int) -> None:
+    """Changing the rows that touch a block leaves every prediction without that block the same, bit for bit.
 
     Spoilt are labels, weights and features of each row whose span comes near the block, and the labels of the block.
     """
@@ -62,7 +62,7 @@ def test_opinions_without_a_block_know_nothing_of_it(secret: int, members: int) 
 
 
 @pytest.mark.parametrize("secret", range(BLOCKS))
-def test_no_opinion_comes_from_a_model_of_the_rows_own_block(secret: int) -> None:
+def test_no_prediction_comes_from_a_model_of_the_rows_own_block(secret: int) -> None:
     """Labels of a block, turned round, leave every out_of_fold of that block's rows, whoever it is for."""
     known = sample()
     mine = blocks(known.t0) == secret
@@ -70,7 +70,7 @@ def test_no_opinion_comes_from_a_model_of_the_rows_own_block(secret: int) -> Non
     assert predicted(known)[0][mine].tobytes() == predicted(turned)[0][mine].tobytes()
 
 
-def test_who_saw_which_row_is_written_down() -> None:
+def test_fitted_by_records_the_models_of_each_row() -> None:
     """Bit m of `fitted_by` is set on exactly the rows apart from what model m goes without."""
     known = sample(members=2)
     block = blocks(known.t0)
@@ -80,7 +80,7 @@ def test_who_saw_which_row_is_written_down() -> None:
         assert seen.tolist() == apart(known.t0, known.t1, block, held_out, EMBARGO).tolist()
 
 
-def test_every_row_has_an_opinion_for_everyone() -> None:
+def test_every_row_has_a_prediction_per_block() -> None:
     """Each of the four columns holds a probability of each row."""
     out_of_fold, _ = predicted(sample())
     assert out_of_fold.shape == (90, BLOCKS)
@@ -88,8 +88,8 @@ def test_every_row_has_an_opinion_for_everyone() -> None:
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_a_model_of_one_class_says_its_share(label: int) -> None:
-    """Where the rows to fit are all of one class, that share is said instead of a fit; without rows, a half."""
+def test_a_model_of_one_class_predicts_its_share(label: int) -> None:
+    """Where the rows to fit are all of one class, that share is predicted; without rows, 0.5."""
     known = replace(sample(40), y=np.full(40, label, dtype=np.int8))
     assert (predicted(known)[0] == label).all()
     crowded = replace(known, t1=np.full(40, 100))
