@@ -166,7 +166,7 @@ def test_two_runs_stand_side_by_side(url: str, place: Path, look: Look) -> None:
     ("run", "sentence"),
     [
         ("stopped", "This run was interrupted. orchestrator resume stopped takes it to its end."),
-        ("broken_down", "This run failed: failed for the test. Mend that, then orchestrator resume broken_down"),
+        ("broken_down", "This run failed: failed for the test. Fix that; then orchestrator resume broken_down"),
     ],
 )
 def test_a_run_without_a_verdict_says_what_to_do(url: str, look: Look, run: str, sentence: str) -> None:

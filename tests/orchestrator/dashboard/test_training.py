@@ -187,7 +187,7 @@ def test_a_click_shows_a_window_and_its_log(url: str, look: Look) -> None:
 def test_a_log_that_is_played_again_is_seen(
     redis: Redis, server: str, two_device_run: Finished, tmp_path: Path, dashboard: Dashboard, look: Look
 ) -> None:
-    """A run that is nowhere on disk and only told of by a broker has a page like any other, within seconds."""
+    """A run without files here, known only to a broker, has a page like any other, within seconds."""
     log = two_device_run.cwd / two_device_run.summary["paths"]["telemetry"]
     url = dashboard(tmp_path, "--broker", server)
     played = orchestrator(
@@ -197,5 +197,5 @@ def test_a_log_that_is_played_again_is_seen(
     seen = look(f"{url}/?run=again")
     students = two_device_run.summary["windows"]["student"]
     wait_for(lambda: tile(seen.page, "trained") == f"{students['success']} of {students['planned']}", "the count")
-    expect(seen.page.get_by_role("combobox").first).to_have_value(re.compile("again .* told of by the broker alone"))
+    expect(seen.page.get_by_role("combobox").first).to_have_value(re.compile("again .* known only to the broker"))
     assert seen.complaints == []
