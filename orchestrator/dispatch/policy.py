@@ -225,7 +225,7 @@ class _Filling:
     def round(self, reserve: int) -> bool:
         """Plan at most one send for each device with fewer than its slots and `reserve` out; False if there is none."""
         before = len(self.sends)
-        for name in sorted(self._usable, key=lambda each: (self._out[each] / self._slots(each), each)):
+        for name in sorted(self._usable, key=lambda each: self._out[each] / self._slots(each)):
             if self._out[name] >= self._slots(name) + reserve or not (self._next or self._again):
                 continue
             item = self._choose(name)

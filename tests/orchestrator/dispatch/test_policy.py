@@ -30,7 +30,7 @@ from orchestrator.dispatch.work import Item, Sent, Stray
 from schemas.config.bars import IngestConfig
 from schemas.contract.presence import Presence
 from schemas.contract.task import FailureClass, IngestTask, Role, RunTask
-from tests.orchestrator.dispatch.views import device, piece, sends, sent, view
+from tests.orchestrator.dispatch.views import RUN, device, piece, sends, sent, view
 from tests.strategies import examples
 
 # Sending.
@@ -96,6 +96,7 @@ def test_work_that_must_be_alone_waits_for_an_empty_device() -> None:
     assert [name for item, name in sends(view(devices, waiting, [alone])) if name == "d1"] == ["d1"]
     held = [device("d0"), device("d1", 2, held=("other/teacher/x/1",)), device("d2")]
     assert "d1" not in [name for _, name in sends(view(held, waiting, [alone]))]
+    assert sends(view(devices, again=[alone], reserved={"d1": RUN})) == [(alone, "d1")]
     out = [sent(alone, "d1")]
     assert {name for _, name in sends(view(devices, waiting, out=out))} == {"d0", "d2"}
     later = replace(alone, due_s=200.0)
