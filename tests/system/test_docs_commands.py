@@ -1,0 +1,54 @@
+"""The commands of the docs, run one after another in a folder with a finished run and its bars."""
+
+import shutil
+from pathlib import Path
+
+from schemas.contract.task import Role, Status
+from schemas.files.layout import RunLayout
+from schemas.files.run_rows import read_rows
+from tests.conftest import Finished, command
+from tests.documented import documented
+
+RUN = "generated"
+
+# What a folder with one run of random walks needs besides: a reason, no waiting time, bars without an exchange.
+ALSO = {
+    "approve": ("--override", "a demonstration"),
+    "deploy": ("--min-staging-hours", "0"),
+    "predict": ("--as-of", "2024-12-31"),
+}
+READS = {"compare", "explain", "predict", "releases", "replay", "runs", "status", "telemetry", "verify", "watch"}
+WRITES = {"approve", "deploy", "ingest"}
+
+
+def test_the_commands_of_the_docs_do_what_they_say(
+    bars: Path, two_device_run: Finished, fleet: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Each ends with 0. Not run here: what starts a run, serves pages, or needs a vendor, a key or a second release.
+
+    Those have tests of their own; tests/house/test_commands.py holds their flags.
+    """
+    cwd = shutil.copytree(two_device_run.cwd, tmp_path / "copy", symlinks=True)
+    shutil.copytree(bars, cwd / "bars")
+    rows = read_rows(RunLayout.under(cwd / "data", RUN), Role.STUDENT)
+    names = {
+        "WINDOW": next(row.window_label for row in rows if row.status is Status.SUCCESS),
+        "FILE": two_device_run.summary["paths"]["telemetry"],
+        **dict.fromkeys(("RUN_ID", "RUN_A", "RUN_B"), RUN),
+    }
+    done = set()
+    # Releases come in the order of their page: approved, then in staging, then in production.
+    shown = [each for each in documented("orchestrator") if each.page == "releases.md"]
+    shown += [each for each in documented("orchestrator") if each.page != "releases.md" and each.words[0] != "deploy"]
+    for page, words in shown:
+        name = words[0]
+        if name not in READS | WRITES or {"breeze", "KEY.pub", "--broker"} & set(words) or words == ("ingest",):
+            continue
+        if name in READS and len(words) == 1 and name not in ("runs", "releases"):
+            continue  # a command's name in running text
+        given = tuple(names.get(word, word) for word in words)
+        also = fleet if name == "ingest" else ALSO.get(name, ())
+        result = command(*given, *also, cwd=cwd)
+        assert result.returncode == 0, f"{page}: {' '.join(given)}: {result.stdout}{result.stderr}"
+        done.add(name)
+    assert done == READS | WRITES
