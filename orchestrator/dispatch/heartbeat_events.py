@@ -70,8 +70,8 @@ class HeartbeatEvents:
         known.doing = doing
         if messages or changed or self._clock() - known.emitted_s >= BEAT_EVERY_S:
             standing = "refused" if other else "leaving" if presence.draining else "here"
-            for message in messages or [""]:
-                self._emit(name, known, standing, message, presence)
+            for place, message in enumerate(messages or [""]):
+                self._emit(name, known, standing, message, presence, joined=before is None and place == 0)
 
     def _work(self, identity: str) -> str:
         """An attempt's id in words; of another run's work only the role."""
@@ -80,7 +80,10 @@ class HeartbeatEvents:
             return "another program's task"
         return attempt.work if attempt.run_id == self._run_id else f"another run's {attempt.role}"
 
-    def _emit(self, name: str, known: Known, standing: str, message: str, presence: Presence | None = None) -> None:
+    def _emit(
+        self, name: str, known: Known, standing: str, message: str, presence: Presence | None = None, *,
+        joined: bool = False,
+    ) -> None:  # fmt: skip
         known.emitted_s = self._clock()
         metrics: dict[str, Metric] = {"standing": standing, "slots": known.slots}
         if presence is not None:
@@ -92,6 +95,8 @@ class HeartbeatEvents:
                 "running": known.doing,
                 "model": presence.device.model,
             }
+        if joined:
+            metrics["joined"] = True
         status = EventStatus.FAILED if standing == "lost" else EventStatus.IN_PROGRESS
         self._telemetry.emit(EventType.DEVICE_HEARTBEAT, status, device=name, message=message, metrics=metrics)
 

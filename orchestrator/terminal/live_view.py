@@ -68,7 +68,7 @@ class LiveView:
             return
         if text := notice(event):
             # The view lists a new device already.
-            if not (self._live and _is_arrival(event)):
+            if not (self._live and event.metrics.get("joined")):
                 self.note(text)
         elif not self._live and event.phase is not None and (phase := self.state.phases.get(event.phase)):
             self._plain(event, phase)
@@ -93,7 +93,3 @@ def counts(phase: PhaseState) -> str:
     """The skipped and failed pieces of a phase, in brackets; empty if there are none."""
     parts = [f"{count} {word}" for count, word in ((phase.skipped, "skipped"), (phase.failed, "failed")) if count]
     return f" ({', '.join(parts)})" if parts else ""
-
-
-def _is_arrival(event: TrainingEvent) -> bool:
-    return event.metrics.get("standing") == "here" and event.message.startswith("is here")
