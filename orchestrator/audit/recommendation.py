@@ -1,16 +1,16 @@
-"""Derives a recommendation from the gates. The decision is a person's."""
+"""Derives a recommendation from the gates; the user decides."""
 
 from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics
 
-# Gates without which no other gate means anything.
+# If one of these gates fails, the results of the other gates are not valid.
 FOUNDATIONS = ("data", "leak")
 
 
 def recommend(statistics: Statistics) -> tuple[Recommendation, list[str]]:
     """Return the recommendation, and one reason for each gate that fails, or for each gate if all pass.
 
-    Promote if every gate passes. Reject if a failing test is one of a foundation, is not computable, or favours
-    chance: more data will not help then. Else hold. Names and texts of tests are not read.
+    Promote if every gate passes. Reject if a failing test belongs to a foundation gate, is not computable, or favours
+    chance, because more data will not help then. Hold in any other case. Names and texts of tests are not read.
     """
     failed = [gate for gate in statistics.gates if not gate.passed]
     if not failed:

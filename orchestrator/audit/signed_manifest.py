@@ -1,4 +1,4 @@
-"""A folder's `manifest.json`: the SHA-256 of everything in it, signed if there is a key, checked offline.
+"""Writes and checks a folder's `manifest.json`: the SHA-256 of every file in it, signed if there is a key.
 
 `manifest.sig` is the bare signature of the manifest's bytes, `manifest.pub` the key to check it with, so that one
 `openssl pkeyutl -verify -rawin` does too. The manifest names the signer, so a removed signature is noticed.
@@ -89,7 +89,7 @@ def is_signed_by(folder: Path, signing_key: str) -> bool:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """Relative name -> SHA-256 of each file, the seal's own left out."""
+    """Map relative name to SHA-256, for each file except the manifest and its signature."""
     files = sorted(path for path in folder.rglob("*") if not path.is_dir())
     return {
         name: sha256_of(path) if path.is_file() else "not a file"

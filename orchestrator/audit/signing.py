@@ -1,4 +1,4 @@
-"""Ed25519 signatures with a key that the user gives; this program makes none and keeps none."""
+"""Ed25519 signatures with a key that the user provides; this program creates and stores no keys."""
 
 import hashlib
 from pathlib import Path
@@ -49,7 +49,7 @@ def read_public_key(path: str | Path) -> "Ed25519PublicKey":
 
 
 def public_pem(key: "Ed25519PublicKey") -> bytes:
-    """A public key as PEM."""
+    """Encode a public key as PEM."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -1,4 +1,4 @@
-"""The table of all symbols' bars: put together, kept in `coverage.json`, shown in `coverage.html`."""
+"""Builds the table of all symbols' bars, stores it in `coverage.json` and shows it in `coverage.html`."""
 
 import fcntl
 import os
@@ -25,13 +25,13 @@ UNREAD = (SkipReason.INGEST_FAILED, SkipReason.NO_DATA, SkipReason.MISSING_MAPPI
 
 
 def table_of(bars: BarsSettings, ingested: Mapping[str, Ingested]) -> CoverageTable:
-    """What came of each symbol, after those that carry one another's bars are rejected too."""
-    alike = same_series({symbol: each.months for symbol, each in ingested.items() if each.stored})
+    """The coverage of each symbol; symbols that have the same bars under two names are rejected."""
+    duplicates = same_series({symbol: each.months for symbol, each in ingested.items() if each.stored})
     stored = {
-        symbol: each.stored for symbol, each in ingested.items() if each.stored is not None and symbol not in alike
+        symbol: each.stored for symbol, each in ingested.items() if each.stored is not None and symbol not in duplicates
     }
     rejected = {symbol: each.rejected for symbol, each in ingested.items() if each.rejected is not None}
-    for symbol, finding in alike.items():
+    for symbol, finding in duplicates.items():
         known = ingested[symbol].stored
         assert known is not None
         rejected[symbol] = rejection(bars, symbol, SkipReason.REJECTED_DATA, (finding, *known.findings))
@@ -39,7 +39,7 @@ def table_of(bars: BarsSettings, ingested: Mapping[str, Ingested]) -> CoverageTa
 
 
 def refuse_failures(table: CoverageTable, max_failure_rate: float) -> None:
-    """PhaseError if more symbols could not be read than may, or none was stored."""
+    """Raise PhaseError if too many symbols could not be read, or none was stored."""
     failed = [row for row in table.rejected.values() if row.reason is SkipReason.INGEST_FAILED]
     total = len(table.symbols) + len(table.rejected)
     if failed and len(failed) / total > max_failure_rate:
@@ -73,7 +73,7 @@ def stored_table(bars: BarsLayout) -> CoverageTable:
 
 @contextmanager
 def staging(bars: BarsLayout, run_id: str) -> Iterator[None]:
-    """Hold a folder for bars that are not judged yet; it goes, and so do those that killed ingestions left."""
+    """Provide a folder for bars that are not judged yet, and remove it at the end with those of killed ingestions."""
     folder = bars.staged(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
@@ -89,7 +89,7 @@ def staging(bars: BarsLayout, run_id: str) -> Iterator[None]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """The folder's lock, which goes with this process; BlockingIOError if another holds it."""
+    """The folder's lock, which ends with this process; BlockingIOError if another holds it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,7 +99,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
-    """Put judged bars in their places, rows into `coverage.json`, and its page; ingestions take turns at this."""
+    """Move judged bars into the store and write `coverage.json` and its page, under a lock: one ingestion at a time."""
     with (bars.folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         old = stored_table(bars)
@@ -121,7 +121,7 @@ def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
 
 
 def findings_of(table: CoverageTable) -> list[tuple[Finding, list[str]]]:
-    """Each finding once, the gravest first, with the symbols that it is about."""
+    """List each finding once, the most severe first, with the symbols that have it."""
     symbols: dict[Finding, list[str]] = {}
     rows: list[Coverage | Rejection] = [*table.rejected.values(), *table.symbols.values()]
     for row in rows:
@@ -132,7 +132,7 @@ def findings_of(table: CoverageTable) -> list[tuple[Finding, list[str]]]:
 
 
 def verdicts_of(table: CoverageTable) -> dict[str, int]:
-    """How many symbols have which verdict."""
+    """Count symbols by verdict."""
     stored = [row.verdict for row in table.symbols.values()]
     return {verdict.value: stored.count(verdict) for verdict in Verdict} | {"reject": len(table.rejected)}
 

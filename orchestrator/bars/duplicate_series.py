@@ -1,4 +1,4 @@
-"""Symbols that carry one another's bars: the same months, digest for digest, under two names."""
+"""Finds symbols that have the same bars under two names, by the digests of their months."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ LEAST_MONTHS = 2
 
 
 def same_series(months: Mapping[str, Mapping[str, str]]) -> dict[str, Finding]:
-    """A finding for each symbol that shares half of the months that it has in common with another, two at least.
+    """Find symbols that have the same bars as another in at least half of their common months, and in at least two.
 
     `months`: symbol to month to digest of that month's prices.
     """
@@ -22,12 +22,12 @@ def same_series(months: Mapping[str, Mapping[str, str]]) -> dict[str, Finding]:
     for (month, _), symbols in owners.items():
         for pair in combinations(sorted(symbols), 2):
             shared[pair].append(month)
-    alike: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    matches: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for (one, other), same in shared.items():
         common = len(months[one].keys() & months[other].keys())
         if len(same) >= LEAST_MONTHS and 2 * len(same) >= common:
-            alike[one][other] = alike[other][one] = min(same)
-    return {symbol: _finding(others) for symbol, others in alike.items()}
+            matches[one][other] = matches[other][one] = min(same)
+    return {symbol: _finding(others) for symbol, others in matches.items()}
 
 
 def _finding(others: Mapping[str, str]) -> Finding:

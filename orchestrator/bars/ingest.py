@@ -32,7 +32,7 @@ from schemas.redis.client import connect
 
 
 def start(config: IngestConfig, console: Console) -> CoverageTable:
-    """Store the bars asked for; RequestError before anything is written, PhaseError if the broker goes away."""
+    """Store the requested bars; RequestError before anything is written, PhaseError if the broker no longer answers."""
     refuse_unwritable({"--data-dir": config.data_dir, "--log-dir": config.log_dir})
     bars, report = _look(config, read=False)
     report_ignored_files(console, report.passed_over)
@@ -56,7 +56,7 @@ def start(config: IngestConfig, console: Console) -> CoverageTable:
 
 
 def look(config: IngestConfig, console: Console) -> CoverageTable:
-    """Judge the bars asked for, storing nothing."""
+    """Judge the requested bars and store nothing."""
     with console.status("reading bars"):
         bars, report = _look(config, read=True)
     report_ignored_files(console, report.passed_over)

@@ -38,7 +38,7 @@ exit $code
 
 
 def check(url: str) -> None:
-    """RequestError unless a server answers at `url`."""
+    """Raise RequestError unless a server answers at `url`."""
     try:
         with connect(url, timeout_s=CHECK_S) as redis:
             redis.ping()

@@ -9,5 +9,5 @@ from celery import Celery
 from schemas.redis.celery_loader import InstalledLoader
 
 if __name__ == "__main__":
-    # Flower needs no code of the workers. Every 5 s it asks them for events; without it they send none.
+    # Flower needs no code of the workers. Every 5 s it asks them for events; without that request they send none.
     Celery("gurukul", loader=InstalledLoader, fixups=[]).start(["flower"])

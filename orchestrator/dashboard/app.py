@@ -1,4 +1,4 @@
-"""The shell: three pages, and nothing of them before the password where one is asked for."""
+"""The dashboard's frame: three pages, shown after the password if one is set."""
 
 import streamlit as st
 
@@ -13,12 +13,12 @@ from schemas.contract.errors import GurukulError
 
 
 def main() -> None:
-    """Draw the page that is asked for."""
+    """Draw the requested page."""
     st.set_page_config(page_title="Gurukul", layout="wide", initial_sidebar_state="collapsed")
     st.html(STYLE)
     here = settings()
     shut = here.password is not None and locked(here.password)
-    # Declared also while shut, so that the address that was asked for is where one arrives.
+    # Declared before the password is given, too, so that the requested address is kept.
     page = st.navigation(
         [
             st.Page(_training, title="Training Progress", default=True),

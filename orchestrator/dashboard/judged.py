@@ -1,4 +1,4 @@
-"""What a run's judgement left, as the page Results needs it: verdict, charts, importances. Read from disk alone."""
+"""Data for the page Results, read from the files of a run's judgement: recommendation, charts, importances."""
 
 import json
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from schemas.files.run_rows import read_model, read_rows
 AXES_PX, SLANTED_PX = 70, 100
 LEGEND_COLUMNS = 3
 REPORT_ROW_PX, ROW_PX, MOST_ROWS_PX = 16, 22, 1500
-# Losing, nothing, winning: without red, and the middle as dark as the page.
+# Loss, zero, gain: without red, and the middle as dark as the page.
 DIVERGING = {False: ["#d98200", "#f1f3f5", "#0072b2"], True: ["#e69f00", "#262b32", "#3aa0e0"]}
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A judged run: its numbers, and what they recommend."""
+    """A judged run: its numbers and its recommendation."""
 
     validation: Validation
     statistics: Statistics
@@ -48,7 +48,7 @@ class Judgement:
 
 
 def judgement(layout: RunLayout) -> Judgement | None:
-    """The judgement of a run, None where it was never judged; FileError where a file is damaged."""
+    """Read the judgement of a run; None if it was never judged, FileError if a file is damaged."""
     if not layout.statistics.is_file():
         return None
     statistics = read_model(layout.statistics, Statistics)
@@ -57,7 +57,7 @@ def judgement(layout: RunLayout) -> Judgement | None:
 
 
 def status_sentence(run: Run) -> str | None:
-    """A sentence on a run that has not finished, with the next step; None for one that has."""
+    """Describe a run that has not finished, with the next step; None for a finished run."""
     again = f"`orchestrator resume {run.run_id}`"
     reason = f": {plain(run.message)}" if run.message and run.message != run.status else ""
     match run.status:
@@ -75,7 +75,7 @@ def status_sentence(run: Run) -> str | None:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart of the audit: a Vega-Lite specification, or the picture where there is none that can be drawn."""
+    """A chart of the audit: a Vega-Lite specification, or a picture if there is no valid specification."""
 
     title: str
     specification: dict[str, Any] | None
@@ -83,7 +83,7 @@ class Chart:
 
 
 def chart(audit: Path, name: str, *, dark: bool) -> Chart | None:
-    """A chart of an audit bundle, its title taken out of the drawing; None where the bundle has none of that name."""
+    """Read a chart of an audit bundle, without its title; None if the bundle has no chart of that name."""
     path, picture = audit / "plots" / f"{name}.json", audit / "plots" / f"{name}.png"
     title = name.replace("_", " ")
     try:
@@ -102,7 +102,7 @@ def chart(audit: Path, name: str, *, dark: bool) -> Chart | None:
 
 
 def _recolour(color: dict[str, Any], dark: bool) -> None:
-    """Give a chart's colours this theme's middle, and its legend lines that a phone is wide enough for."""
+    """Set the middle colour to this theme's, and break the legend into lines that fit a phone."""
     scale, legend = color.get("scale", {}), color.get("legend") or {}
     if scale.get("scheme") == "redblue":
         del scale["scheme"]
@@ -112,7 +112,7 @@ def _recolour(color: dict[str, Any], dark: bool) -> None:
 
 
 def _height(specification: dict[str, Any]) -> int:
-    """Pixels that a chart needs with its axes: one of rows by how many they are."""
+    """Height in pixels that a chart needs with its axes; a chart of rows grows with their number."""
     encoding = (specification.get("layer") or [specification])[0].get("encoding", {})
     height = int(specification.get("height", 0))
     if encoding.get("y", {}).get("type") != "nominal":

@@ -1,4 +1,4 @@
-"""The live page's charts: the grid of symbols and windows, devices' lanes, their use, how long phases took."""
+"""Charts of the page Training Progress: the grid of symbols and windows, devices' work and use, durations of phases."""
 
 import altair as alt
 import pandas as pd
@@ -71,7 +71,7 @@ def distribution(counts: dict[Stage, int]) -> str:
 
 
 def lanes(frame: pd.DataFrame) -> alt.Chart:
-    """What each device did when; teachers above, students below."""
+    """Work of each device over time; teachers above, students below."""
     devices = frame["device"].nunique()
     return (
         alt.Chart(frame, height=max(devices, 1) * LANE_PX + AXIS_PX + LEGEND_PX)
@@ -92,7 +92,7 @@ def lanes(frame: pd.DataFrame) -> alt.Chart:
 
 
 def use(frame: pd.DataFrame) -> alt.Chart:
-    """How busy each device was."""
+    """Use of each device over time."""
     return (
         alt.Chart(frame, height=200)
         .mark_line(interpolate="step-after")
@@ -106,7 +106,7 @@ def use(frame: pd.DataFrame) -> alt.Chart:
 
 
 def phase_seconds(frame: pd.DataFrame) -> alt.Chart:
-    """How long each phase took, or has taken."""
+    """Duration of each phase so far."""
     return (
         alt.Chart(frame, height=len(frame) * 26 + AXIS_PX + 20)
         .mark_bar()

@@ -8,7 +8,7 @@ from orchestrator.dashboard.theme import GREY, STATUS_COLOURS
 
 
 class Markup(str):
-    """HTML that is put into a page as it is; any other string is escaped."""
+    """HTML that is put into a page unchanged; any other string is escaped."""
 
 
 Cell = str | Markup | None
@@ -16,13 +16,13 @@ NOTHING = "\N{EN DASH}"
 
 
 def mark(word: str) -> Markup:
-    """A word beside a dot of its colour."""
+    """Return a word beside a dot of its colour."""
     colour = STATUS_COLOURS.get(word, GREY)
     return Markup(f'<span class="g-mark"><i style="background:{colour}"></i>{escape(word)}</span>')
 
 
 def bar(share: float) -> Markup:
-    """A share, 0 to 1, as a bar and in percent."""
+    """Return a share, 0 to 1, as a bar and in percent."""
     percent = f"{100.0 * share:.0f}"
     return Markup(
         f'<span class="g-share"><span class="g-bar"><i style="width:{percent}%"></i></span>{percent} %</span>'
@@ -30,17 +30,17 @@ def bar(share: float) -> Markup:
 
 
 def code(text: str) -> Markup:
-    """A name or command as it is typed."""
+    """Return a name or command in a fixed-width font."""
     return Markup(f"<code>{escape(text)}</code>")
 
 
 def plain(text: str) -> str:
-    """Text that Markdown leaves as it is."""
+    """Escape text so that Markdown does not change it."""
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:])", r"\\\1", text)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequence[str] = ()) -> str:
-    """A table of numbers, but for the first column and those in `words`: with any, a phone shows rows as cards."""
+    """Return a table of numbers; the first column and `words` hold text. With `words`, a phone shows rows as cards."""
     kinds = ["w" if place == 0 or name in words else "n" for place, name in enumerate(headings)]
     head = "".join(f'<th class="{kind}">{escape(name)}</th>' for name, kind in zip(headings, kinds, strict=True))
     body = "".join(
@@ -58,7 +58,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], words: Sequen
 
 
 def number(value: float | None, shape: str = ".4g") -> str | None:
-    """A number as it is shown; None stays None."""
+    """Format a number for display; None stays None."""
     return None if value is None else format(value, shape)
 
 

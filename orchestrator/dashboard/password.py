@@ -1,4 +1,4 @@
-"""The password, where the environment asks for one."""
+"""Checks the password, if the environment sets one."""
 
 import hmac
 import threading
@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 OPEN = "unlocked"
-# Guesses of all browsers together wait in one line for this long each.
+# Seconds that each guess takes; guesses of all browsers wait in one queue.
 WRONG_S = 1.0
 
 
@@ -31,7 +31,7 @@ def locked(password: str) -> bool:
 
 
 def is_password(entered: str, password: str) -> bool:
-    """Whether the two are the same, in a time that does not depend on where they differ."""
+    """Compare two passwords in a time that does not depend on where they differ."""
     return hmac.compare_digest(entered.encode(), password.encode())
 
 

@@ -1,4 +1,4 @@
-"""The choice of a run, which all pages share: kept in the address, so that a reload or a link shows the same."""
+"""Run picker, shared by all pages; the choice is kept in the address, so that a reload or a link shows the same run."""
 
 import streamlit as st
 
@@ -12,9 +12,9 @@ PICKER_PX = 560
 
 
 def picked_run(title: str, here: Settings, *, elsewhere: bool = False) -> Run | None:
-    """Draw a page's title and the picker under it; the run picked, or None after saying why there is none.
+    """Draw a page's title and the picker; return the picked run, or None after showing why there is none.
 
-    With `elsewhere` also runs that only the broker knows.
+    `elsewhere` adds runs that only the broker knows.
     """
     st.title(title)
     runs, damaged = listed(here.data_dir)
@@ -41,7 +41,7 @@ def picked_run(title: str, here: Settings, *, elsewhere: bool = False) -> Run | 
 
 
 def described(run: Run) -> str:
-    """A run in one line of the picker."""
+    """Describe a run in one line of the picker."""
     if run.status is None:
         return f"{run.run_id}  ·  {ELSEWHERE}"
     return f"{run.run_id}  ·  {run.recommendation or run.status}  ·  {run.created.astimezone():%Y-%m-%d %H:%M}"

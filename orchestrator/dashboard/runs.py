@@ -1,4 +1,4 @@
-"""The runs of a data folder as a list to pick from: read often, while some of them are running, and never written."""
+"""Lists the runs of a data folder. It reads them often, also while they run, and never writes."""
 
 import sqlite3
 from contextlib import closing
@@ -45,14 +45,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Damaged:
-    """A folder that should hold a run and does not, and why."""
+    """A folder whose run cannot be read, and why."""
 
     name: str
     why: str
 
 
 def listed(data_dir: str) -> tuple[list[Run], list[Damaged]]:
-    """All runs, newest first, and what could not be read."""
+    """List all runs, newest first, and the folders that could not be read."""
     runs, damaged = [], []
     for folder in sorted(Path(data_dir, "models").glob("[!.]*/")):
         try:
@@ -82,7 +82,7 @@ def runs_on_broker(data_dir: str, broker: str | None) -> list[Run]:
 
 
 def read_run(layout: RunLayout) -> Run:
-    """One run; GurukulError, sqlite3.Error, OSError or ValueError where its folder is no whole run."""
+    """Read one run; GurukulError, sqlite3.Error, OSError or ValueError if its folder does not hold a complete run."""
     run_id = check_run_id(layout.folder.name)
     stat = layout.manifest.stat() if layout.manifest.is_file() else None
     head = _head(layout.manifest, stat.st_mtime_ns if stat else 0, stat.st_size if stat else 0)
@@ -115,5 +115,5 @@ class _Head(Frozen):
 
 @lru_cache(maxsize=4096)
 def _head(path: Path, mtime_ns: int, size: int) -> _Head:
-    """A manifest's head, read again when the file has changed."""
+    """Read a manifest's head, again whenever the file has changed."""
     return read_model(path, _Head)

@@ -12,7 +12,7 @@ PASSWORD = "GURUKUL_DASHBOARD_PASSWORD"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where runs and releases lie, where news of them comes from, and what to ask of who looks."""
+    """Folders of runs and releases, the broker to follow, and the password."""
 
     data_dir: str
     release_dir: str
@@ -20,13 +20,13 @@ class Settings:
     password: str | None = None
 
     def environment(self) -> dict[str, str]:
-        """These settings as variables for a child."""
+        """Return these settings as environment variables for a child process."""
         named = {DATA_DIR: self.data_dir, RELEASE_DIR: self.release_dir, BROKER: self.broker, PASSWORD: self.password}
         return {name: value for name, value in named.items() if value is not None}
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that the parent process passed; RequestError if there are none."""
+    """Read the settings that the parent process passed; RequestError if there are none."""
     if DATA_DIR not in environment or RELEASE_DIR not in environment:
         raise RequestError(f"{DATA_DIR} and {RELEASE_DIR} are not set; start this with `orchestrator dashboard`")
     return Settings(environment[DATA_DIR], environment[RELEASE_DIR], environment.get(BROKER), environment.get(PASSWORD))

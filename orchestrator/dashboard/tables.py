@@ -1,4 +1,4 @@
-"""A run's state as the tables that charts and tables of the dashboard show."""
+"""Turns a run's state into the data frames behind the dashboard's charts and tables."""
 
 import statistics
 from collections import Counter
@@ -48,7 +48,7 @@ def skill_percent(cell: Cell) -> float | None:
 
 
 def stages(state: RunState) -> dict[Stage, int]:
-    """How many cells are at each stage."""
+    """Number of cells at each stage."""
     total = sum((symbol.stages for symbol in state.symbols.values()), Counter[Stage]())
     return {stage: total[stage] for stage in Stage}
 
@@ -69,18 +69,18 @@ def by_symbol(state: RunState) -> pd.DataFrame:
 
 
 def phases(state: RunState, now: datetime) -> pd.DataFrame:
-    """A row a phase that has begun: how it is, and the seconds it took or has taken."""
+    """One row per phase that has begun: its status, and its duration so far in seconds."""
     rows = [(phase.name.value, word_of(phase.status), phase.elapsed_s(now)) for phase in state.phases.values()]
     return pd.DataFrame(rows, columns=["phase", "status", "seconds"])
 
 
 def word_of(status: EventStatus) -> str:
-    """The word for a status in a table."""
+    """Return a table's word for a status."""
     return "running" if status is EventStatus.IN_PROGRESS else status.value
 
 
 def lanes(state: RunState, now: datetime) -> pd.DataFrame:
-    """A row a span of work on a device, the newest; what runs reaches to now."""
+    """One row per attempt on a device, the newest; a running attempt reaches to now."""
     spans = list(state.spans[-SHOWN_SPANS:])
     for device in state.devices.values():
         spans += [
@@ -107,7 +107,7 @@ def _took(span: Span) -> float:
 
 
 def use(state: RunState) -> pd.DataFrame:
-    """A row a heartbeat: device, time, use in percent, memory in MiB; thinned to some hundred a device."""
+    """One row per heartbeat: device, time, use in percent, memory in MiB; thinned to a few hundred per device."""
     rows = [
         (device.name, at, 100.0 * share, memory)
         for device in state.devices.values()

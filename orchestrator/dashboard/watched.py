@@ -1,4 +1,4 @@
-"""A run that browsers show: followed once per process for all of them, so that a reload loses nothing."""
+"""Follows each run once per process for all browsers, so that a reload loses nothing."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from orchestrator.runs.follow import SILENT_S, expect_plan, follow, settle
 
 
 class Watched:
-    """The state of one run and what of it a page needs. `lock` is held while it is read or refreshed."""
+    """The state of a followed run. Hold `lock` while you read or refresh it."""
 
     def __init__(self, run_id: str, data_dir: str, broker: str | None) -> None:
         self.follower, self.layout = follow(run_id, data_dir, broker)
@@ -21,7 +21,7 @@ class Watched:
         self._phases = -1
 
     def refresh(self) -> None:
-        """Take in what has happened. Call with `lock` held."""
+        """Fold the new events into the state. Call with `lock` held."""
         events = self.follower.poll()
         for event in events:
             fold(self.state, event)

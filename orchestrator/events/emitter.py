@@ -32,7 +32,7 @@ Listener = Callable[[TrainingEvent], None]
 
 
 def _ignore(event: TrainingEvent) -> None:
-    """The listener of an emitter that has none."""
+    """Default listener: ignores every event."""
 
 
 class Emitter:

@@ -1,6 +1,6 @@
 """Follow the events of a run: each once and in order, through lost connections and restarts of the broker.
 
-The broker's stream is read first. Where it has nothing, or no longer has an event, the event log is read.
+The broker's stream is read first. If it is empty or an event is missing from it, the event log is read.
 """
 
 import time

@@ -36,7 +36,7 @@ from schemas.redis.presences import read_presences
 logger = logging.getLogger(__name__)
 
 SHOWN_S = 24 * 3600.0
-# A device that left is reported as down for so long.
+# Seconds for which a device that left is reported as down.
 REMEMBERED_S = 3600.0
 WINDOW_ROLES = (Role.TEACHER, Role.STUDENT)
 
@@ -60,7 +60,7 @@ class Runs:
         self.unreadable = 0
 
     def look(self) -> dict[str, KnownRun]:
-        """By run id; those that cannot be read are counted, not shown."""
+        """Return the runs by id; runs that cannot be read are only counted."""
         self.unreadable, shown = 0, {}
         for path in sorted(Path(self._data_dir).glob("models/*/ledger.db")):
             run_id = path.parent.name
@@ -103,7 +103,7 @@ class Devices:
         self._last: dict[str, float] = {}
 
     def look(self) -> tuple[dict[str, Presence], dict[str, int]]:
-        """The devices that are online, and the length of every known device's queue; RedisError without a broker."""
+        """Return the devices online, and the queue length of every known device; RedisError without a broker."""
         there, now = read_presences(self._redis), self._clock()
         self._last |= dict.fromkeys(there, now)
         self._last = {name: at for name, at in self._last.items() if now - at < REMEMBERED_S}
@@ -121,11 +121,11 @@ class GurukulCollector(Collector):
         self._lock = threading.Lock()
 
     def describe(self) -> list[Metric]:
-        """Nothing in advance; without this method a registry would scrape to find out."""
+        """Return nothing; without this method a registry would scrape once to learn the metrics' names."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """One scrape."""
+        """Read all metrics for one scrape."""
         with self._lock:
             found = [*self._of_runs(), *(self._of_broker(self._devices) if self._devices else ())]
         yield from found

@@ -1,4 +1,4 @@
-"""The durable record of a run: an SQLite file in its folder that holds what was asked, sent and done."""
+"""The durable record of a run: an SQLite file in its folder with all planned work, its attempts and its results."""
 
 import json
 import sqlite3
@@ -60,7 +60,7 @@ class PhaseRecord(BaseModel):
 class Ledger:
     """The ledger of one run. Every method is one transaction; `resume` can go on after a kill between any two.
 
-    `read_only` is for looking while another process may write: it changes no byte and leaves no file.
+    `read_only` reads while another process may write; it changes no byte and leaves no file.
     """
 
     _read_only = False
@@ -78,7 +78,7 @@ class Ledger:
 
     @classmethod
     def in_memory(cls) -> "Ledger":
-        """A ledger that ends with the process, for work that is started anew rather than resumed."""
+        """A ledger that ends with the process, for work that is started again, not resumed."""
         ledger = cls.__new__(cls)
         ledger._db = sqlite3.connect(":memory:", isolation_level=None)
         ledger._db.row_factory = sqlite3.Row

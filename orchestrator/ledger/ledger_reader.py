@@ -74,7 +74,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def _durations(db: sqlite3.Connection) -> dict[str, Durations]:
-    """Durations by role of what was computed; a window copied from another run says nothing about training."""
+    """Durations by role of trained windows; windows copied from another run are left out."""
     within = ", ".join(f"sum(duration_seconds <= {bound})" for bound in DURATION_BUCKETS_S)
     rows = db.execute(
         f"SELECT role, count(*), sum(duration_seconds), {within} FROM work"
@@ -85,7 +85,7 @@ def _durations(db: sqlite3.Connection) -> dict[str, Durations]:
 
 @dataclass
 class EventLog:
-    """How many events a run's log holds and how many sequence numbers are missing; each line is read once."""
+    """Counts the events of a run's log, and its missing sequence numbers; reads each line once."""
 
     path: Path
     is_there: bool = False

@@ -62,7 +62,7 @@ def add_owner(db: sqlite3.Connection) -> None:
 
 MIGRATIONS: tuple[Migration, ...] = (create_tables, add_artifact_keys, add_owner)
 
-# What a file that has only a number has had applied to it.
+# Migrations that were applied to a file that has only a number.
 BY_NUMBER = {0: (), 1: (create_tables.__name__,), 2: (create_tables.__name__, add_artifact_keys.__name__)}
 
 

@@ -1,1 +1,1 @@
-"""The seven phases, in order; each starts from typed rows of the run and fails on empty input."""
+"""The seven phases, one module each; a phase reads typed rows of the run and fails on empty input."""

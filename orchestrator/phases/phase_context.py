@@ -1,4 +1,4 @@
-"""What every phase works with. A phase begins and ends in this order: ledger, telemetry, screen."""
+"""Context of the phases. Start and end of a phase are written to the ledger, then to telemetry, then to the screen."""
 
 import logging
 from collections.abc import Iterator, Sequence

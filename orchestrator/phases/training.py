@@ -1,4 +1,4 @@
-"""Phases teacher_training and student_training, overlapping: a student is queued the moment its teacher is done."""
+"""Phases teacher_training and student_training, overlapping: a student is queued as soon as its teacher is done."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -88,7 +88,7 @@ class _Training:
         return students
 
     def _students_of(self, teacher: Outcome | WorkRecord) -> list[Item]:
-        """The tasks of a teacher's students, as far as they are still to be done."""
+        """The tasks of a teacher's students that have not ended yet."""
         open_ones = [label for label in self.students_by_teacher[teacher.name] if label not in self.students_ended]
         if teacher.status is Status.SUCCESS:
             return [self._item(Role.STUDENT, label) for label in open_ones]

@@ -11,7 +11,7 @@ from schemas.files.trial_log import Trial, append_trial, configuration_key
 
 
 def record_trial(context: RunContext, kind: Literal["trained", "scored"]) -> None:
-    """Append a line for the run; nothing if no student was trained. A scored one has its Sharpe ratios."""
+    """Append a line for the run, with Sharpe ratios if it is scored. Without a trained student nothing is appended."""
     rows = [row for row in read_rows(context.layout, Role.STUDENT) if row.status is Status.SUCCESS]
     if not rows:
         return

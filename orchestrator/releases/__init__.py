@@ -1,1 +1,1 @@
-"""From a recommendation to what is live: a person's word, the release made of it, the switch, and the log of all."""
+"""Approves runs, builds releases from them, switches environments to a release, and logs each of these decisions."""

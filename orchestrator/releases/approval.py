@@ -23,7 +23,7 @@ from schemas.files.run_rows import open_run, read_model
 
 @dataclass(frozen=True)
 class Judged:
-    """A run as its judgement left it, and the digest of its audit's manifest, which stands for all of it."""
+    """A judged run, and the digest of its audit's manifest, which covers every file of the run."""
 
     manifest: RunManifest
     layout: RunLayout
@@ -57,7 +57,7 @@ def approve(
 
 
 def reject(config: ReleaseConfig, run_id: str, by: str, *, note: str) -> Line:
-    """Record a rejection, which takes back an approval; of a run that is not whole, too."""
+    """Record a rejection, which takes back an approval. A run whose files are incomplete can be rejected, too."""
     manifest, layout = open_run(config.data_dir, run_id)
     recommendation = None
     if layout.ledger.is_file():
@@ -72,7 +72,7 @@ def reject(config: ReleaseConfig, run_id: str, by: str, *, note: str) -> Line:
 
 
 def refuse_own(config: ReleaseConfig, run_id: str, by: str, trained_by: str) -> None:
-    """RequestError where approver and trainer must differ, and do not, or the run does not record who trained it."""
+    """Raise RequestError if approver and trainer must differ but are the same, or if the trainer is not recorded."""
     if not config.require_other_approver:
         return
     if not trained_by:
@@ -82,7 +82,7 @@ def refuse_own(config: ReleaseConfig, run_id: str, by: str, trained_by: str) -> 
 
 
 def judged_run(config: ReleaseConfig, run_id: str) -> Judged:
-    """A run that was briefed; RequestError unless bundle, ledger and statistics agree on what it deserves."""
+    """Read a judged run; RequestError unless its bundle, ledger and statistics give the same recommendation."""
     manifest, layout = open_run(config.data_dir, run_id)
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
         status, recorded = ledger.status(), ledger.get("recommendation")

@@ -1,4 +1,4 @@
-"""A release from an approved run: its students, what they need, golden vectors, a manifest of it all.
+"""Builds a release from an approved run: its students, what they need, golden vectors, and a signed manifest.
 
 It is a function of run and approval, so that staging and production, or a second try, hold the same bytes.
 """
@@ -44,9 +44,9 @@ def release_id_of(run_id: str, approval: Line) -> str:
 
 
 def built(config: ReleaseConfig, approval: Line) -> str:
-    """The id of the approved run's release, made if it is not there yet, checked either way.
+    """Return the id of the approved run's release; it is built if it does not exist yet, and checked either way.
 
-    RequestError if the run is not what was approved, nothing can be served, or golden vectors do not come out again.
+    RequestError if the run has changed since its approval, no student can serve, or a golden vector is not reproduced.
     """
     run_id = approval.entry.run_id
     release_id = release_id_of(run_id, approval)
@@ -66,10 +66,10 @@ def built(config: ReleaseConfig, approval: Line) -> str:
 def students_of(
     manifest: RunManifest, layout: RunLayout, statistics: Statistics, approval: Entry
 ) -> tuple[dict[str, RunRow], str]:
-    """Which student serves each symbol, and why these: the one of its latest window that ended in success.
+    """The student that serves each symbol, and why: the one of the symbol's latest window that was trained.
 
-    Of symbols that passed by themselves; of all where an approval had to override; of those that it names, if it names
-    any. RequestError if there is none, or a named one has none.
+    Without an override only symbols that passed every gate are served; with one, all; if the approval names symbols,
+    only those. RequestError if no symbol is left, or a named symbol has no student.
     """
     rows = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
     latest: dict[str, RunRow] = {}
@@ -96,7 +96,7 @@ def students_of(
 
 
 def refuse_changed(folder: Path) -> None:
-    """RequestError unless a release matches its manifest, and its students reproduce its golden vectors."""
+    """Raise RequestError unless a release matches its manifest and its students reproduce its golden vectors."""
     release_id = folder.name
     if faults := check(folder, {"release_id": release_id}).faults:
         raise RequestError(f"release {release_id} is not what was built: {faults[0]}; nothing was switched")
@@ -148,7 +148,7 @@ def _golden(config: ReleaseConfig, manifest: RunManifest, layout: RunLayout, stu
 
 
 def _copied(layout: RunLayout, row: RunRow, target: Path) -> Served:
-    """Copy a student's model and metadata, each as the run recorded it; RequestError names a file that is not."""
+    """Copy a student's model and metadata; RequestError names a file whose digest is not the recorded one."""
     source = layout.artifact(row.window_label, Role.STUDENT)
     content = {METADATA: _bytes(source / METADATA)}
     metadata = StudentMetadata.model_validate_json(content[METADATA])

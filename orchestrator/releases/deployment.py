@@ -25,7 +25,7 @@ SECONDS_AN_HOUR = 3600.0
 
 
 def deploy(config: ReleaseConfig, run_id: str, environment: Environment, by: str, note: str) -> Line:
-    """Make an approved run's release live; RequestError, and nothing switched, unless all that it needs is there."""
+    """Make an approved run's release live; RequestError, and no switch, if a file or an approval is missing."""
     releases = ReleaseLayout(Path(config.release_dir))
     with locked(releases.history) as history:
         settle(history, releases)
@@ -46,7 +46,7 @@ def deploy(config: ReleaseConfig, run_id: str, environment: Environment, by: str
 
 
 def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str) -> Line:
-    """Make live again what lay under the live release; once more, and the one under that, never back to the newer."""
+    """Make the release that was live before the present one live again; each further call goes back one more."""
     releases = ReleaseLayout(Path(config.release_dir))
     with locked(releases.history) as history:
         settle(history, releases)
@@ -81,7 +81,7 @@ def settle(history: History, releases: ReleaseLayout) -> None:
 
 
 def astray(releases: ReleaseLayout, lines: list[Line]) -> str:
-    """A sentence on the first environment that serves a release other than the log's; empty if none does."""
+    """Describe the first environment that serves another release than the log names; an empty string if none does."""
     pending = release_stack.unfinished(lines)
     for environment in (STAGING, PRODUCTION):
         link, expected = linked(releases, environment), [release_stack.live(lines, environment)]
@@ -93,7 +93,7 @@ def astray(releases: ReleaseLayout, lines: list[Line]) -> str:
 
 
 def linked(releases: ReleaseLayout, environment: Environment) -> str | None:
-    """The release that an environment's link leads to; None if there is no link."""
+    """The release that an environment's link points to; None if there is no link."""
     try:
         return releases.current(environment).readlink().name
     except FileNotFoundError:
@@ -125,7 +125,7 @@ def standing_of(releases: ReleaseLayout, environment: Environment) -> str:
 
 
 def point(releases: ReleaseLayout, environment: Environment, release_id: str) -> None:
-    """Make `current` lead to a release, in one rename: who looks sees the old one or the new one."""
+    """Point `current` to a release, in one rename: any reader sees the old release or the new one."""
     link = releases.current(environment)
     link.parent.mkdir(parents=True, exist_ok=True)
     temporary = link.with_name(f"{TEMPORARY_PREFIX}{link.name}")

@@ -14,7 +14,7 @@ SWITCHES = tuple(INTENTS.values())
 
 @dataclass(frozen=True)
 class Stay:
-    """A period without a break in which a release was live; `until` is None while it is."""
+    """An unbroken period in which a release was live; `until` is None if it still is."""
 
     release_id: str
     since: datetime
@@ -51,7 +51,7 @@ def live(lines: Sequence[Line], environment: Environment) -> str | None:
 
 
 def unfinished(lines: Sequence[Line]) -> Entry | None:
-    """A switch that was announced and neither done nor abandoned, as its process was killed. Always the last line."""
+    """A switch that was announced but never done or abandoned, because its process was killed; always the last line."""
     last = lines[-1].entry if lines else None
     return last if last is not None and last.action in INTENTS else None
 
@@ -68,6 +68,6 @@ def stays(lines: Sequence[Line], environment: Environment) -> list[Stay]:
 
 
 def longest_stay(lines: Sequence[Line], environment: Environment, release_id: str, now: datetime) -> timedelta:
-    """The longest period in which a release was live, up to now if it is; zero if it never was."""
+    """The longest period in which a release was live, counted up to now if it still is; zero if it never was."""
     mine = [stay for stay in stays(lines, environment) if stay.release_id == release_id]
     return max(((stay.until or now) - stay.since for stay in mine), default=timedelta())

@@ -1,4 +1,4 @@
-"""What `releases` shows: the log, what is live, and everything about either that is not as it should be."""
+"""Data that `releases` shows: the log, the live releases, and every fault found in either."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from schemas.files.run_rows import read_model
 
 
 def report(release_dir: str, public_key: str | None) -> dict[str, Any]:
-    """One object: `entries`, `live` by environment, `faults`, `notes`, `head`: the digest of the last line."""
+    """Return `entries`, `live` (by environment), `faults`, `notes` and `head`, the digest of the last line."""
     releases = ReleaseLayout(Path(release_dir))
     lines, fault = read(releases.history)
     faults = [f"{releases.history} {fault}"] if fault else []

@@ -1,4 +1,4 @@
-"""Two judged runs side by side: what was asked differently, and what came of it."""
+"""Compares two judged runs: settings that differ, and results."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Statistics, Validation
 from schemas.files.run_rows import open_run, read_model
 
-# Circumstances: they change nothing that is compared.
+# Settings that change no result.
 NOT_COMPARED = {
     "run_id", "data_dir", "log_dir", "log_format", "release_dir", "telemetry_dir", "broker", "devices", "json_summary",
 }  # fmt: skip
 
 
 def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
-    """Settings that differ, scores, trading and gates of two runs; RequestError where one was never judged."""
+    """Settings that differ, scores, trading and gates of two runs; RequestError if one was never judged."""
     (a, left, gates_a), (b, right, gates_b) = (_judged(data_dir, run_id) for run_id in (first, second))
     asked = [manifest.config.model_dump(mode="json", exclude=NOT_COMPARED) for manifest in (a, b)]
     numbers = _numbers(left), _numbers(right)
@@ -42,7 +42,7 @@ def _judged(data_dir: str, run_id: str) -> tuple[RunManifest, Validation, Statis
 
 
 def _rows(validation: Validation) -> tuple[object, ...]:
-    """What two runs share that scored the same rows: symbols, days, and how many rows and positives of each."""
+    """Facts that are equal for two runs that scored the same rows: symbols, days, and numbers of rows and positives."""
     each = {name: (row["rows"], row["positives"]) for name, row in validation.per_symbol.items()}
     return validation.first, validation.last, tuple(sorted(each.items()))
 

@@ -39,9 +39,9 @@ def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollowe
 
 
 def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
-    """Mark a run as broken off whose events have no end, if its process is gone.
+    """Mark a run as broken off if its events have no end and its process is gone.
 
-    After a silence its ledger is believed even where it has a later status than the events.
+    If no event comes for a while, the ledger's status is used even if it is later than the events.
     """
     if layout is not None and not state.over and layout.ledger.is_file():
         status = read_snapshot(layout.ledger).status
@@ -50,7 +50,7 @@ def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -
 
 
 def expect_plan(state: RunState, layout: RunLayout | None) -> None:
-    """Lay out the windows of the run's plan, once it has one."""
+    """Add the windows of the run's plan to the state, once the run has a plan."""
     if layout is not None:
         state.expect(each.window for each in read_model(layout.manifest, RunManifest).plan)
 

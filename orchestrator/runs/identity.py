@@ -1,4 +1,4 @@
-"""Who is at the keyboard: the name that a run and a release record."""
+"""The user's name, as a run and a release record it."""
 
 import getpass
 import os
@@ -7,5 +7,5 @@ USER_ENV = "GURUKUL_USER"
 
 
 def account() -> str:
-    """GURUKUL_USER, else the account that this process runs under; a claim, not a proof."""
+    """Return GURUKUL_USER, else the account that this process runs under. The name is not verified."""
     return os.environ.get(USER_ENV) or getpass.getuser()

@@ -30,7 +30,7 @@ from schemas.redis.presences import read_presences
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request that can be run: the config with its symbols, the devices, and files of the source that are not read.
+    """A checked request: the config with its symbols, the devices, and files in the source folder that are ignored.
 
     `known` is the coverage of stored bars; None before an ingestion.
     """
@@ -42,7 +42,7 @@ class Prepared:
 
 
 def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
-    """Look at source, store, devices and broker; RequestError if the run cannot be done. Writes nothing.
+    """Check source, store, devices and broker; RequestError if the run is not possible. Writes nothing.
 
     `read`: judge the source's bars as well, as an ingestion would.
     """
@@ -133,7 +133,7 @@ def refuse_unwritable(folders: Mapping[str, str | None]) -> None:
 
 
 def refuse_other_versions(manifest: RunManifest) -> None:
-    """RequestError names the first of the versions that decide an artifact's bytes in which the run began otherwise."""
+    """Raise RequestError if a version that decides artifact bytes has changed since the run began."""
     for name, now in artifact_versions().items():
         began = manifest.versions.get(name, now)
         if began != now:

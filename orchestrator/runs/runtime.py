@@ -1,4 +1,4 @@
-"""What a long command sets up around its work: its log file, its signal handlers, and its fleet."""
+"""Sets up the log file, the signal handlers and the fleet of a long command."""
 
 import logging
 import signal
@@ -28,7 +28,7 @@ def open_fleet(
 ) -> Dispatcher:  # fmt: skip
     """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
 
-    `tend` is called at each look at the fleet, and while the broker is away.
+    `tend` is called each time the fleet is read, and while the broker does not answer.
     """
     local = None
     if config.local_workers:

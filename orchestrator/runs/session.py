@@ -207,7 +207,7 @@ def _tend(interrupted: Callable[[], None], ledger: Ledger, redis: Redis, layout:
 
 
 def _end_of(error: Exception, url: str, log: Path) -> tuple[RunStatus, str]:
-    """The status and the message of a run that an error ended; the traceback of an unforeseen one is logged."""
+    """The status and the message of a run that an error ended; the traceback of an unexpected error is logged."""
     match error:
         case Interrupted():
             return RunStatus.INTERRUPTED, str(error)
@@ -241,7 +241,7 @@ def _walk(context: RunContext) -> None:
 
 
 def _have_bars(context: RunContext) -> None:
-    """Store bars and plan windows where that is still to do; PhaseError if bars of the plan are no longer available."""
+    """Store bars and plan windows if that was not done yet; PhaseError if bars of the plan are no longer available."""
     manifest = context.manifest
     config, known = manifest.config, manifest.bars
     stale = stale_bars(config, known.symbols.values()) if known is not None else []

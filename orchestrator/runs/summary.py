@@ -1,4 +1,4 @@
-"""How a run ended: one object for programs, one screen for people."""
+"""Summarises how a run ended: an object for `--json`, a table for the terminal."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ STYLES = {"promote": "green", "hold": "yellow", "reject": "cyan"}
 
 
 def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[str, Any]:
-    """The object that `--json` prints: read from the ledger, so it is right after any end."""
+    """Return the object that `--json` prints. It is read from the ledger, so it is correct however the run ended."""
     config = manifest.config
     records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
     reasons = ledger.get("reasons")
@@ -86,7 +86,7 @@ def failed_windows(ledger: Ledger) -> list[str]:
 
 
 def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
-    """The final table: phases, windows, symbols with nothing trained, verdict, and where to look."""
+    """Print the final table: phases, windows, symbols with nothing trained, recommendation, and folders."""
     console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)
     table = Table()
     table.add_column("phase")
@@ -113,7 +113,7 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         console.write(f"nothing trained for {symbol}: {_tally(reasons)}")
     if summary["recommendation"]:
         word = summary["recommendation"]
-        console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (a person decides)"))
+        console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (the user decides)"))
     for reason in summary["reasons"]:
         console.write(reason, indent="  ")
     for name, path in summary["paths"].items():

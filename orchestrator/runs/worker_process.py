@@ -1,4 +1,4 @@
-"""Ask a worker process what only workers can compute, in place: no fleet, no broker, nothing written."""
+"""Runs a command of the workers' plane in a child process on this host: no fleet, no broker, nothing written."""
 
 import subprocess
 from typing import Literal, TypeVar
@@ -15,7 +15,7 @@ A = TypeVar("A", bound=Answer)
 
 
 def ask(command: Command, question: Frozen, kind: type[A]) -> A:
-    """Run `workers COMMAND` on a question; RequestError with its sentence if it cannot be answered."""
+    """Run `workers COMMAND` on a request; RequestError with the worker's message if it fails."""
     process = subprocess.run(
         module_command("workers", command),
         env=safe_environment(),

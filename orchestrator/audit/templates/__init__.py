@@ -1,4 +1,4 @@
-"""Pages and texts for people, from templates; what a template names must be there."""
+"""Renders the audit's pages and texts from templates; a value that a template names and does not get is an error."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -11,7 +11,7 @@ TEMPLATES = Path(__file__).parent
 
 
 def page(name: str, facts: Mapping[str, Any]) -> str:
-    """The text of template `name`.j2; HTML is escaped."""
+    """Render template `name`.j2; HTML is escaped."""
     return _environment().get_template(f"{name}.j2").render(facts)
 
 

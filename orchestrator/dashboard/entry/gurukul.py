@@ -1,4 +1,4 @@
-"""What Streamlit runs for every look: alone in its folder, because a folder `pages` beside it would mean something."""
+"""The script that Streamlit runs; alone in its folder, because Streamlit would read a folder `pages` beside it."""
 
 from orchestrator.dashboard.app import main
 

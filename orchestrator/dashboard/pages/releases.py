@@ -1,4 +1,4 @@
-"""Page Releases: what is live, what waits for a person's word, and who decided what. It shows; it changes nothing."""
+"""Page Releases: the live releases, the runs that wait for a decision, and all decisions. It changes nothing."""
 
 from datetime import datetime
 from html import escape
@@ -24,7 +24,7 @@ SHOWN_DIGITS = 12
 
 
 def show(here: Settings) -> None:
-    """The whole page."""
+    """Draw the whole page."""
     st.title("Releases")
     try:
         found = report(here.release_dir, None)
@@ -80,12 +80,12 @@ def _where(lines: list[Line], live: dict[str, Any], run_id: str) -> list[str]:
 
 def _decided(entry: Entry | None) -> Cell:
     if entry is None:
-        return mark("waits for a person")
+        return mark("waits for a decision")
     return Markup(f"<span>{mark(entry.action.value)} by {escape(entry.who)}, {_when(entry.time.isoformat())}</span>")
 
 
 def _next(run: Run, decided: Entry | None, where: list[str]) -> Cell:
-    """The command that would come next; typed by a person, elsewhere."""
+    """The next command; the user types it in a terminal."""
     if decided is not None and decided.action is Action.REJECTED:
         return None
     if decided is not None:
@@ -104,7 +104,7 @@ def _decisions(entries: list[dict[str, Any]]) -> None:
     rows = [
         (
             entry["run_id"], mark(entry["action"]), entry["who"], _when(entry["time"]),
-            mark(entry["recommendation"]) if entry["recommendation"] else None, _said(entry),
+            mark(entry["recommendation"]) if entry["recommendation"] else None, _decision(entry),
             ", ".join(entry["symbols"]) or "all",
         )
         for entry in decisions
@@ -126,7 +126,7 @@ def _history(found: dict[str, Any]) -> None:
     rows = [
         (
             entry["release_id"] or entry["run_id"], mark(entry["action"]), entry["environment"], _by(entry),
-            _when(entry["time"]), _said(entry), str(entry["seq"]),
+            _when(entry["time"]), _decision(entry), str(entry["seq"]),
         )
         for entry in shown
     ]  # fmt: skip
@@ -137,11 +137,11 @@ def _history(found: dict[str, Any]) -> None:
 
 
 def _by(entry: dict[str, Any]) -> str:
-    """The name given, and the account that it was given under where that is another."""
+    """The given name, and the account if it differs."""
     return entry["who"] if entry["who"] == entry["account"] else f"{entry['who']} (account {entry['account']})"
 
 
-def _said(entry: dict[str, Any]) -> str:
+def _decision(entry: dict[str, Any]) -> str:
     override = f"override: {entry['override']}" if entry["override"] else ""
     return "; ".join(part for part in (override, entry["note"]) if part)
 

@@ -1,4 +1,4 @@
-"""Page Results: what the numbers recommend and why, then the numbers, then another run beside them."""
+"""Page Results: the recommendation and its reasons, the numbers, and a comparison with another run."""
 
 from html import escape
 from pathlib import Path
@@ -26,7 +26,7 @@ SECOND, SECOND_IN_ADDRESS = "second_run", "beside"
 
 
 def show(run: Run, here: Settings) -> None:
-    """The whole page of one run."""
+    """Draw the whole page of one run."""
     if (sentence := status_sentence(run)) is not None:
         (st.error if run.status is RunStatus.FAILED else st.info)(sentence)
     try:

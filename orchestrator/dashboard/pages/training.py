@@ -1,4 +1,4 @@
-"""Page Training Progress: a run while it goes on, and as it was."""
+"""Page Training Progress: the state of a run, live or after its end."""
 
 from collections import deque
 from datetime import datetime
@@ -30,7 +30,7 @@ LOG_TAIL_BYTES = 4 * 2**20
 
 
 def show(watched: Watched) -> None:
-    """The whole page of one run."""
+    """Draw the whole page of one run."""
     live = not watched.state.over
     many = len(watched.state.cells) > MANY_CELLS
     st.fragment(_now, run_every=NOW_EVERY_S if live else None)(watched, live)
@@ -39,7 +39,7 @@ def show(watched: Watched) -> None:
 
 
 def _now(watched: Watched, live: bool) -> None:
-    """How far the run is."""
+    """Draw the progress of the run."""
     with watched.lock:
         watched.refresh()
         state, now = watched.state, watched.state.clock(utc_now())
@@ -52,7 +52,7 @@ def _now(watched: Watched, live: bool) -> None:
 
 
 def _grid(watched: Watched) -> None:
-    """Every symbol and window; the one that was clicked in detail."""
+    """Draw the grid of symbols and windows, and the details of the one that was clicked."""
     with watched.lock:
         cells = tables.grid(watched.state)
     if cells.empty:
@@ -64,7 +64,7 @@ def _grid(watched: Watched) -> None:
         on_select="rerun",
         selection_mode=[live_charts.SELECTION],
     )
-    # New cells come every second and take the chart's own selection with them.
+    # New cells arrive every second, which resets the chart's own selection.
     if picked := event.selection.get(live_charts.SELECTION):
         st.session_state[PICKED] = picked[0]["label"]
     if cell := watched.state.cells.get(st.session_state.get(PICKED, "")):
@@ -99,7 +99,7 @@ def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
 
 
 def _details(watched: Watched, cell: WindowCell) -> None:
-    """Everything known of one window, and its lines in the log."""
+    """Draw all facts of one window, and its log lines."""
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(f"**{cell.label}**: {cell.stage}", width="content")
@@ -148,7 +148,7 @@ def _log_lines(watched: Watched, label: str) -> list[str]:
 
 
 def _rest(watched: Watched) -> None:
-    """What changes slower: symbols, devices, phases, events."""
+    """Draw what changes slowly: symbols, devices, phases, events."""
     with watched.lock:
         state, now = watched.state, watched.state.clock(utc_now())
         symbols = tables.by_symbol(state) if state.cells else None
@@ -182,7 +182,7 @@ def _rest(watched: Watched) -> None:
 
 
 def _phase(phase: PhaseState, now: datetime) -> tuple[Cell, ...]:
-    """Its row: name, status, share, pieces, time, time left."""
+    """A phase's row: name, status, share, pieces of work, time, time left."""
     share = 1.0 if phase.status is EventStatus.SUCCESS else phase.done / max(phase.total, 1)
     pieces = f"{phase.done} of {phase.total}" if phase.total > 1 else None
     left = phase.remaining_s(now)
@@ -193,7 +193,7 @@ def _phase(phase: PhaseState, now: datetime) -> tuple[Cell, ...]:
 
 
 def _device(device: DeviceState, now: datetime) -> tuple[Cell, ...]:
-    """Its row: name, standing, slots, done, rate, use, memory, what it does."""
+    """A device's row: name, standing, slots, pieces done, rate, use, memory, present work."""
     does = [f"{role} {label}" for role, label in device.running] or list(device.doing)
     return (
         device.name, mark(device.standing), str(device.slots), str(device.done), f"{device.rate(now):.2f}",
