@@ -7,7 +7,7 @@
     run.rows("student"), run.predictions(), run.model("TCS_2022-01-01_to_2022-06-30")
 
 Settings are the fields of `docs/settings.md`. Nothing is read from the environment or from a file: a call gives what it
-needs. What goes wrong raises `GurukulError` with the sentence that the command line would print.
+needs. Errors are raised as `GurukulError`, with the sentence that the command line would print.
 """
 
 from gurukul.commands import open_run, plan, predict, resume, run

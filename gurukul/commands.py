@@ -21,7 +21,7 @@ PLAN_COLUMNS = ("window_label", "symbol", "start", "end", "score_end", "expected
 
 
 def plan(**settings: Any) -> pd.DataFrame:
-    """The windows that `run` would train with these settings, and why others are skipped. Writes nothing.
+    """Plan the windows that `run` would train with these settings, and why others are skipped. Writes nothing.
 
     Returns one row per window: `window_label`, `symbol`, `start`, `end` and `score_end` (dates; ends are exclusive),
     `expected_rows`, and for a skipped window `skip` (reason code) and `detail`. Raises GurukulError if the request
@@ -45,10 +45,10 @@ def plan(**settings: Any) -> pd.DataFrame:
 
 
 def run(*, quiet: bool = False, **settings: Any) -> StoredRun:
-    """Train, judge and report with these settings; the finished run.
+    """Train, judge and report with these settings; returns the finished run.
 
     Progress is drawn on stderr unless `quiet`. Ctrl-C stops the run, which `resume` can finish. Raises GurukulError
-    if the request cannot be run or a phase failed; the message says what to do next.
+    if the request cannot be run or a phase failed; the message names the next step.
     """
     from orchestrator.runs import session
 
@@ -69,7 +69,7 @@ def resume(run_id: str, *, data_dir: str | Path = "data", broker: str | None = N
 
 
 def open_run(run_id: str, *, data_dir: str | Path = "data") -> StoredRun:
-    """A stored run, finished or not. Raises GurukulError if there is none with this id under `data_dir`."""
+    """Open a stored run, finished or not. Raises GurukulError if there is none with this id under `data_dir`."""
     from schemas.files.run_rows import open_run as read_run
 
     _, layout = read_run(str(data_dir), run_id)
@@ -86,7 +86,7 @@ def predict(
     data_dir: str | Path = "data",
     release_dir: str | Path = "release",
 ) -> pd.DataFrame:
-    """Predictions of the students deployed to `environment` ("staging" or "production") for each symbol's newest bar.
+    """Predict each symbol's newest bar with the students deployed to `environment` ("staging" or "production").
 
     `source` is `csv:DIR`, `parquet:DIR` or `sample`; without one the stored bars are used. Returns one row per scored
     symbol. Symbols without a prediction are in `frame.attrs["refused"]`, with their reason. Raises GurukulError if

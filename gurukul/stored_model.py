@@ -37,7 +37,7 @@ class StoredModel:
 
         path = folder / METADATA
         if not path.is_file():
-            raise RequestError(f"{folder} holds no trained {role}; the run's rows say why")
+            raise RequestError(f"{folder} holds no trained {role}; the run's rows give the reason")
         metadata = read_model(path, METADATA_KINDS[role])
         for name, digest in metadata.sha256.items():
             if not (folder / name).is_file() or sha256_of(folder / name) != digest:

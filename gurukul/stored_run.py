@@ -24,7 +24,7 @@ RoleName = Literal["teacher", "student"]
 
 
 class StoredRun:
-    """One run under `data/models/RUN_ID`. Everything is read from disk when it is asked for; nothing is written."""
+    """One run under `data/models/RUN_ID`. Each property is read from disk when it is used; nothing is written."""
 
     def __init__(self, folder: str | Path) -> None:
         self._layout = RunLayout(Path(folder))
@@ -56,7 +56,7 @@ class StoredRun:
 
     @property
     def message(self) -> str:
-        """Why the run ended as it did; empty while it runs and after it ended well."""
+        """Why the run failed or stopped; empty while it runs and after a success."""
         with self._ledger() as ledger:
             return ledger.get("message") or ""
 

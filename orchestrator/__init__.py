@@ -1,1 +1,1 @@
-"""The plane that decides: what a person types, what is planned, who trains what, what has happened."""
+"""The plane that decides: commands, plans, dispatch of work to devices, and the record of a run."""

@@ -1,4 +1,4 @@
-"""Checks of what was typed: each returns the value, or raises RequestError that names the flag."""
+"""Checks of command-line values: each returns the value, or raises RequestError that names the flag."""
 
 import socket
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def environment(flag: str, name: str) -> Environment:
 
 
 def not_blank(flag: str, text: str, why: str) -> str:
-    """`text` without surrounding blanks; `why` completes the error where nothing is left."""
+    """`text` without surrounding blanks; `why` completes the error if nothing is left."""
     if not text.strip():
         raise RequestError(f"{flag} is empty: {why}")
     return text.strip()
@@ -82,7 +82,7 @@ def broker(url: str | None) -> str:
 
 
 def free_port(address: str, port: int) -> None:
-    """RequestError unless a server can listen on `port` of `address`."""
+    """Raise RequestError unless a server can listen on `port` of `address`."""
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:

@@ -61,7 +61,7 @@ def _with_config(kind: type[C], command: Callable[[C], None]) -> Command:
 
 
 def _shown(name: str, field: FieldInfo) -> str | None:
-    """The default that the help shows; None where it shows none."""
+    """The default that the help shows; None if it shows none."""
     if name in SWITCHES:
         return None
     if field.is_required():

@@ -60,7 +60,7 @@ def is_loopback(address: str) -> bool:
 
 
 def _refuse(settings: Settings, address: str, port: int) -> None:
-    """RequestError where the pages would be public without a password, or cannot be served."""
+    """Raise RequestError if the pages would be public without a password, or cannot be served."""
     if settings.password is None and not is_loopback(address):
         raise RequestError(
             f"--address {address} shows every run to every machine; set {PASSWORD}, or listen on 127.0.0.1"

@@ -14,7 +14,7 @@ from schemas.contract.errors import ExitCode, GurukulError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# What a disk, a ledger or a broker raises. Any other exception is a bug and keeps its traceback.
+# Errors of a disk, a ledger or a broker. Any other exception is a bug and keeps its traceback.
 MACHINE_ERRORS = (sqlite3.Error, OSError, RedisError)
 
 

@@ -56,14 +56,14 @@ def _show(found: list[Presence]) -> None:
 
 
 def _use(presence: Presence) -> list[str]:
-    """What is known of the device's use and memory, in at most one line: columns of their own would not fit 80."""
+    """The device's use and memory in one line; separate columns would not fit into 80 characters."""
     use = [] if presence.utilisation is None else [f"{presence.utilisation:.0%} used"]
     memory = [] if presence.memory_mib is None else [f"{presence.memory_mib:.0f} MiB"]
     return [", ".join(use + memory)] if use or memory else []
 
 
 def _work(identity: str) -> str:
-    """An attempt's id in words; the id of another program's task as it is."""
+    """An attempt's id in words; the id of another program's task unchanged."""
     attempt = AttemptId.parse(identity)
     return identity if attempt is None else f"{attempt.work} of {attempt.run_id}"
 

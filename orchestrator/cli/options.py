@@ -25,7 +25,7 @@ RunBroker = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-# Of the commands that release: their folders may come from `--config`, so an option that is not given is None.
+# Options of the release commands. Their folders may come from `--config`, so a missing option is None.
 ReleaseConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with any of these settings.")]
 ReleaseDataDir = Annotated[str | None, typer.Option("--data-dir", help="Folder of bars and models; none: data.")]
 ReleaseDir = Annotated[

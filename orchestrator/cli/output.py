@@ -1,4 +1,4 @@
-"""What the output of several commands has in common: tables, counts, the command to type next."""
+"""Helpers for the output of several commands: tables, counts, the next command."""
 
 from collections.abc import Collection
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What the commands that write to the release log print."""
+"""Output of the commands that write to the release log."""
 
 import json
 

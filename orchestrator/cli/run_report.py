@@ -1,4 +1,4 @@
-"""What `run` and `resume` print at the end."""
+"""Final output of `run` and `resume`."""
 
 import json
 

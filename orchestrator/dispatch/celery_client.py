@@ -67,7 +67,7 @@ class CeleryClient:
 
 
 def _shown(task: Work) -> dict[str, str | int]:
-    """What a piece of work is about, by names that a person can search Flower for, such as `kwargs:symbol=AAPL`."""
+    """Keyword arguments under which Flower lists a piece of work, so that `kwargs:symbol=AAPL` finds it."""
     if isinstance(task, WindowTask):
         return {"symbol": task.window.symbol, "window": task.window.label, "attempt": task.attempt}
     name = "symbol" if isinstance(task, IngestTask) else "name"

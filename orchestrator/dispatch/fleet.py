@@ -1,4 +1,4 @@
-"""What the dispatch loop needs of a fleet; `broker_fleet` has the real one, `played_fleet` a double in memory."""
+"""Interface of the dispatch loop to a fleet; `broker_fleet` implements it, `played_fleet` is a double in memory."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ WINDOW_ROLES = ("teacher", "student")
 
 @dataclass
 class Known:
-    """What the last event about a device stated. `pid` is its worker's, None while it has none."""
+    """Content of the last event about a device. `pid` is its worker's, None while it has none."""
 
     pid: int | None = None
     leaving: bool = False
@@ -113,7 +113,7 @@ class HeartbeatEvents:
 
 
 def _only_windows(*doings: str) -> bool:
-    """Whether these name windows and nothing else; a window has events of its own."""
+    """Whether these are ids of windows only; a window has events of its own."""
     return all(each.startswith(WINDOW_ROLES) for doing in doings for each in doing.split(", ") if each)
 
 

@@ -28,7 +28,7 @@ class LocalWorkers:
         self._ended: float | None = None
 
     def tend(self) -> None:
-        """Start it again if a signal ended it; PhaseError if it ended by itself, because it would do so again."""
+        """Restart it if a signal ended it; PhaseError if it ended by itself, because it would do so again."""
         code = self._process.poll()
         if code is None:
             return
@@ -42,7 +42,7 @@ class LocalWorkers:
             self._process, self._ended = self._start(), None
 
     def stop(self) -> None:
-        """Let it end its workers; kill it if that takes longer than `STOP_S`."""
+        """Stop the process and its workers; kill it if that takes longer than `STOP_S`."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:

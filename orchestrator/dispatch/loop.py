@@ -89,7 +89,7 @@ class Dispatcher:
             self._patiently(lambda: self._step(on_end))
 
     def leave(self, *, kill: bool) -> None:
-        """Recall what no worker has begun; with `kill` end what runs, too. What has begun may still report."""
+        """Recall attempts that no worker has begun; `kill` ends running ones, too. A begun attempt may still report."""
         with suppress(*BROKER_GONE):
             for sent in list(self._sent.values()):
                 if self._fleet.recall(sent):
@@ -156,7 +156,7 @@ class Dispatcher:
         self._telemetry.write_new()
 
     def _find_strays(self, look: Look) -> tuple[Stray, ...]:
-        """What devices run of this run though its outcome is known or it was sent elsewhere since."""
+        """Find attempts that a device runs although their outcome is known or they were sent elsewhere since."""
         wanted = {sent.id for sent in self._sent.values()}
         before_s = {stray.id: stray.seconds for stray in self._strays}
         return tuple(

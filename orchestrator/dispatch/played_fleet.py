@@ -2,10 +2,10 @@
 
     fleet = PlayedFleet()
     fleet.add("d0", slots=2)                                     # works: begins and ends attempts
-    fleet.add("d1", habit=in_turn((keeps, 3), (is_silent, 1)))   # begins, then is never heard of again
+    fleet.add("d1", habit=in_turn((keeps, 3), (is_silent, 1)))   # begins, then sends no heartbeat again
     Dispatcher("r", fleet, Ledger.in_memory(), ...).run(items, on_end)
 
-Time is counted in looks: each proves `REFRESH_S` seconds, and before each every worker does once what its habit is.
+Time is counted in looks: each look proves `REFRESH_S` seconds, and before it every worker follows its habit once.
 """
 
 from collections import deque
@@ -72,13 +72,13 @@ class PlayedWorker:
 
 
 def works(worker: PlayedWorker) -> None:
-    """End what runs, begin as much as there are slots."""
+    """End what runs, and begin one attempt per slot."""
     worker.end()
     keeps(worker)
 
 
 def keeps(worker: PlayedWorker) -> None:
-    """Begin as much as there are slots, end nothing."""
+    """Begin one attempt per slot, end nothing."""
     worker.take()
     worker.begin()
 
@@ -116,7 +116,7 @@ def drains(worker: PlayedWorker) -> None:
 
 
 def fails(failure: FailureClass) -> Habit:
-    """End what runs as `failure`, begin as much as there are slots."""
+    """End what runs as `failure`, begin one attempt per slot."""
 
     def habit(worker: PlayedWorker) -> None:
         worker.end(status=Status.FAILED, failure=failure, message="played")
@@ -132,7 +132,7 @@ def in_turn(*habits: tuple[Habit, int]) -> Habit:
 
 
 class PlayedFleet:
-    """One run's fleet in memory; implements `Fleet`. `sent` and `killed` record what was asked of it."""
+    """One run's fleet in memory; implements `Fleet`. `sent` and `killed` record the calls."""
 
     def __init__(self) -> None:
         self.workers: dict[str, PlayedWorker] = {}
@@ -168,7 +168,7 @@ class PlayedFleet:
         self._outcomes.clear()
         self.reserved.clear()
 
-    # What workers do.
+    # Calls of the workers.
 
     def claim(self, sent: Sent, device: str) -> bool:
         """Begin an attempt: once, while it is the newest."""
@@ -186,7 +186,7 @@ class PlayedFleet:
             Outcome(run_id=run_id, role=role, name=name, attempt=sent.attempt, device=device, **values)
         )
 
-    # What the loop asks for: see `Fleet`.
+    # Calls of the loop: see `Fleet`.
 
     def now_s(self) -> float:
         """Seconds since the first look."""
@@ -226,7 +226,7 @@ class PlayedFleet:
         return attempt != sent.attempt or device is None
 
     def kill(self, identity: str, device: str) -> None:
-        """The device no longer runs the attempt, and reports nothing."""
+        """End the attempt without an outcome."""
         self.killed.append((identity, device))
         worker = self.workers[device]
         worker.running = [sent for sent in worker.running if sent.id != identity]

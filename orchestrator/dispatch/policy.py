@@ -2,7 +2,7 @@
 
 Pure: a frozen view of one run's work and its fleet goes in, actions come out. Nothing here reads a clock, talks to a
 broker or logs; `loop.py` builds the view and carries the actions out. Seconds are observed seconds: time in which the
-broker could not be asked counts for nothing.
+broker did not answer is not counted.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ RETRY_BACKOFF_S = 1.0
 
 @dataclass(frozen=True)
 class View:
-    """What a decision is based on.
+    """Input of a decision: one run's work and its fleet at one moment.
 
     `present` has the devices that are online, `reserved` the run for which a device is kept free. `waiting`, `again`
     and `holders` are the backlog's, `sent` has this run's attempts without an outcome. `looked` is true once per look
@@ -105,7 +105,7 @@ Action = Send | Recall | Fail | Kill | Reserve
 
 
 def policy(view: View) -> list[Action]:
-    """What to do now; the same for the same view, in whatever order its devices come."""
+    """Decide the actions for a view; the order of its devices does not matter."""
     supervised = list(_supervise(view)) if view.looked else []
     return [*supervised, *_fill(view)]
 
@@ -162,7 +162,7 @@ def _supervise(view: View) -> Iterator[Action]:
 
 
 def _judge(view: View, sent: Sent) -> Iterator[Action]:
-    """What becomes of one attempt: nothing, while it runs, waits behind running work, or was missed for a moment."""
+    """Decide about one attempt: no action while it runs, waits behind running work, or was missed only briefly."""
     presence = view.present.get(sent.device)
     limit_s = view.limits_s.get(sent.item.work.role)
     waits = sent.waited_s and not sent.missed_s
@@ -212,7 +212,7 @@ def _fill(view: View) -> list[Send]:
 
 
 class _Filling:
-    """A plan in the making: what is out, what still waits and who holds which symbol, if all sends so far are done."""
+    """A plan that is being built: attempts sent, work that waits, and holders of symbols, as if its sends were done."""
 
     def __init__(self, view: View) -> None:
         self.sends: list[Send] = []

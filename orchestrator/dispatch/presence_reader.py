@@ -1,4 +1,4 @@
-"""Which devices are online, by their heartbeats. A device that misses one is not gone yet."""
+"""Reads which devices are online, by their heartbeats. A device that misses one heartbeat is not gone yet."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from schemas.redis.presences import read_presences, read_reservations
 GONE_S = 2.0
 # After an outage workers look for the broker every two seconds, and then connect.
 AFTER_OUTAGE_S = 6.0
-# Time in which the broker could not be asked proves nothing about a device.
+# Time in which the broker did not answer proves nothing about a device.
 LONGEST_STEP_S = 1.0
 OUTAGE_S = 3.0
 

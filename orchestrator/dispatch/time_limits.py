@@ -1,4 +1,4 @@
-"""How long a window may run."""
+"""Time limits of windows."""
 
 import statistics
 from bisect import insort
@@ -20,7 +20,7 @@ class TimeLimits:
         self._durations: defaultdict[Role, list[float]] = defaultdict(list)
 
     def add(self, role: Role, seconds: float) -> None:
-        """Take in how long a piece of work took."""
+        """Add the duration of a piece of work."""
         insort(self._durations[role], seconds)
 
     def by_role(self) -> Mapping[Role, float]:

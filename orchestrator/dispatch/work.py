@@ -43,7 +43,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Sent:
-    """An attempt that a device should be working on, and for how many seconds it was observed in which state.
+    """An attempt that a device should be working on, with the seconds for which it was observed in each state.
 
     `missed_s` and `waited_s` count the latest unbroken stretch, `ran_s` all the time that it was seen running.
     """
@@ -57,7 +57,7 @@ class Sent:
     ran_s: float = 0.0
 
     def task(self) -> Work:
-        """The message that a worker gets."""
+        """The message to the worker."""
         return self.item.work.model_copy(update={"attempt": self.attempt})
 
     def observed(self, presence: Presence | None, queued: Collection[str], seconds: float) -> "Sent":

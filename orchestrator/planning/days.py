@@ -1,4 +1,4 @@
-"""Trading days: how many bars a span can hold at most, and which days a vendor is asked for."""
+"""Trading days: the maximum number of bars in a span, and the days to request from a vendor."""
 
 from datetime import date, timedelta
 from math import ceil

@@ -16,7 +16,7 @@ class Console(RichConsole):
         super().__init__(stderr=stderr, highlight=False)
 
     def on_broken_pipe(self) -> None:
-        """Print nothing more; what is still written to the stream is discarded."""
+        """Stop printing; later output is discarded."""
         self.quiet = True
         stream = sys.stderr if self.stderr else sys.stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -52,7 +52,7 @@ class LiveView:
             self._live.stop()
 
     def show(self) -> None:
-        """Begin to show; earlier events are drawn in the view, but get no line of their own."""
+        """Start the display; earlier events appear in the view, but get no line of their own."""
         self._shown = True
         if self._live:
             self._live.start()

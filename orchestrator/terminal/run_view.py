@@ -36,7 +36,7 @@ JUST_NOW = timedelta(seconds=1.5)
 
 
 class RunView:
-    """A renderable that draws `state` as it then is, as wide as the console and, unless `whole`, as high."""
+    """A renderable that draws the present `state`, as wide as the console and, unless `whole`, as high."""
 
     def __init__(self, state: RunState, now: Callable[[], datetime], *, whole: bool = False) -> None:
         self._state, self._now, self._whole = state, now, whole
@@ -158,7 +158,7 @@ def _shared(starts: Sequence[str], room: int) -> list[Sequence[str]]:
 
 
 def _shown_symbols(state: RunState, rows: int | None) -> tuple[list[str], list[str]]:
-    """Symbols to show, in order, and the rest: with too little room, those that run or changed last are shown."""
+    """Symbols to show, in order, and the rest: if they do not all fit, those that run or changed last are shown."""
     names = sorted(state.symbols)
     if rows is None or len(names) <= rows:
         return names, []
