@@ -1,4 +1,4 @@
-"""Settings of bars: where they come from, which are stored, and under which checks."""
+"""Settings of bars: their source, what is stored, and the checks."""
 
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ NO_CALENDAR, NSE, NEW_YORK = "none", "NSE", "XNYS"
 
 
 class BarSource(BarInterval):
-    """Where bars come from and how they are read."""
+    """Source of bars, and how it is read."""
 
     source: str = Field("sample", description="Where bars come from: sample, csv:DIR, parquet:DIR or breeze.")
     timezone: str = Field("Asia/Kolkata", description="Time zone of timestamps that carry no offset.")
@@ -64,7 +64,7 @@ class BarSource(BarInterval):
 
 
 class BarsSettings(BarSource, Complete):
-    """What a worker needs to read bars: a source with absolute paths and a resolved calendar, and days.
+    """Settings with which a worker reads bars: a source with absolute paths, a resolved calendar, and days.
 
     `first` and `last` are None for a source that is read whole.
     """
@@ -75,7 +75,7 @@ class BarsSettings(BarSource, Complete):
 
 
 class BarsConfig(BarSource):
-    """What `ingest` and `run` share. Each field is also a flag, an environment variable and a TOML key."""
+    """Settings that `ingest` and `run` share. Each field is also a flag, an environment variable and a TOML key."""
 
     symbols: tuple[Symbol, ...] = Field((), description="Symbols, comma separated; none: every symbol of the source.")
     symbols_file: str | None = Field(None, description="File with one symbol per line; '#' starts a comment.")

@@ -1,4 +1,4 @@
-"""Lengths of bars in minutes, and how many bars a session of NSE has. Vendors' bars are NSE's."""
+"""Lengths of bars in minutes, and the number of bars per session of NSE, where all vendors' bars are from."""
 
 from typing import Literal
 

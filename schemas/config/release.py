@@ -8,7 +8,7 @@ from schemas.contract.base import Frozen
 
 
 class ReleaseConfig(Frozen):
-    """What the release commands share: the folders, and the rules for approval and deployment."""
+    """Settings that the release commands share: folders, and rules for approval and deployment."""
 
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
     release_dir: str = Field("release", description="Folder of audit bundles and releases.")

@@ -75,5 +75,5 @@ class RunConfig(TrainingConfig, BarsConfig):
         return self
 
     def training(self) -> TrainingSettings:
-        """The settings that travel with every window."""
+        """The settings that are sent with every window."""
         return TrainingSettings.model_validate({name: getattr(self, name) for name in TrainingConfig.model_fields})

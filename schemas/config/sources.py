@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class SourceKind:
-    """One kind of bar source. Code looks up these capabilities and never compares a kind's name.
+    """One kind of bar source. Code reads these capabilities and never compares a kind's name.
 
     `reader` is `module:Class` of its `workers.bars.sources.source_protocol.Source`; only workers import it.
     `extra` is the extra of this package that its reader needs beside [worker].
@@ -26,7 +26,7 @@ class SourceKind:
 
     @property
     def form(self) -> str:
-        """How `--source` names it: `csv:DIR`, or the name alone."""
+        """Its form in `--source`: `csv:DIR`, or the name alone."""
         return f"{self.name}:DIR" if self.has_folder else self.name
 
 

@@ -15,7 +15,7 @@ LabelReturn = Literal["gross", "net"]
 Privilege = Literal["path", "cross-section"]
 StudentKind = Literal["logistic", "booster"]
 
-# Names of two fields in artifacts, where a unit was added.
+# New names of two fields of artifacts: a unit was added.
 STORED_NAMES = {"horizon": "horizon_bars", "embargo": "embargo_bars"}
 
 
@@ -86,7 +86,7 @@ class TrainingConfig(BarInterval):
 
 
 class TrainingSettings(TrainingConfig, Complete):
-    """The training config as it travels with every window and is stored in every artifact."""
+    """The training config, sent with every window and stored in every artifact."""
 
     model_config = ConfigDict(
         alias_generator=lambda name: STORED_NAMES.get(name, name), validate_by_name=True, serialize_by_alias=True

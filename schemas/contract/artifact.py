@@ -1,4 +1,4 @@
-"""What a run leaves on disk, typed: manifests, metadata, rows and verdicts."""
+"""Types of a run's files: manifests, metadata, rows and verdicts."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from schemas.contract.window import PlannedWindow, SkipReason, Span, Window
 
 
 class RunManifest(Frozen):
-    """`run.json`: what was asked, of which bars, with which versions.
+    """`run.json`: a run's config, bars and versions.
 
     Written before any work, and once more when the bars are known and windows planned on them. `trained_by` is the
     account that asked for it, or GURUKUL_USER.
@@ -34,7 +34,7 @@ class RunManifest(Frozen):
 
 
 class TeacherInputs(Frozen):
-    """What a teacher is a function of. `bars_sha256` is of each symbol's bars before its window's end."""
+    """Inputs that determine a teacher. `bars_sha256` is of each symbol's bars before its window's end."""
 
     role: Literal[Role.TEACHER] = Role.TEACHER
     window: Span
@@ -49,7 +49,7 @@ class TeacherInputs(Frozen):
 
 
 class StudentInputs(Frozen):
-    """What a student and its scores are a function of.
+    """Inputs that determine a student and its scores.
 
     `bars_sha256` is of the bars from the first to the last that scoring reads, also of the panel's other symbols where
     its teacher sees them; `teacher_sha256` of its teacher's `metadata.json`.
@@ -99,10 +99,10 @@ class Fidelity(Frozen):
 
 
 class TeacherMetadata(TeacherInputs):
-    """`teacher/metadata.json`: a function of bars, settings and code; nothing about when or where.
+    """`teacher/metadata.json`: a function of bars, settings and code; it holds no time, host or device.
 
     `offsets` has a logit for each symbol of a panel, which its probabilities begin from; `held_out` the blocks that
-    each out-of-fold model knew nothing of, by its bit in the column `fitted_by` of the labels.
+    each out-of-fold model was not fitted on, by its bit in the column `fitted_by` of the labels.
     """
 
     key: str

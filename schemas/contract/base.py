@@ -12,7 +12,7 @@ class Frozen(BaseModel):
 
 
 class Complete(Frozen):
-    """A value of which every field must be given, also one that has a default in a base class: nothing is assumed."""
+    """A value whose fields must all be given, also those that have a default in a base class."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""How a program of this project starts another Python program: with the working folder off the module search path."""
+"""Command lines and environments of child processes, with the working folder off Python's module search path."""
 
 import os
 import sys

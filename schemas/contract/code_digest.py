@@ -1,8 +1,8 @@
 """Digest of the code that decides an artifact's bytes: comments, docstrings and help texts do not count.
 
 Two checkouts have the same digest if the modules of `DECIDING_CODE` parse to the same syntax trees, on every
-supported Python. A change of layout, a comment or a docstring leaves the digest as it is; a changed constant, name,
-message or statement moves it.
+supported Python. A change of layout, a comment or a docstring does not change the digest; a changed constant, name,
+message or statement does.
 """
 
 import ast
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# What the bars that reach a model hold, and what a window's files hold given these bars. Each entry is a folder, a
+# Code that decides the bars of a model, and the files of a window given these bars. Each entry is a folder, a
 # module, or one top-level definition of a module (`module.py:name`), relative to the folder that holds the packages.
 # tests/schemas/contract/test_versions.py follows the imports of the modules that train and store, and fails for one
 # that is neither listed here nor excluded there with a reason.
@@ -37,7 +37,7 @@ DECIDING_CODE = (
     "workers/scoring/log_loss.py",
 )
 
-# Parts of the folders above that carry bytes without deciding them: how a vendor's server is reached.
+# Parts of the folders above that do not decide bytes: the connection to a vendor's server.
 TRANSPORT = (
     "workers/bars/breeze/client.py",
     "workers/bars/breeze/credentials.py",
@@ -45,7 +45,7 @@ TRANSPORT = (
     "workers/bars/sources/pace.py",
 )
 
-# Fields of a syntax tree that say nothing about what it computes, or that only some Python versions have.
+# Fields of a syntax tree that do not affect what it computes, or that only some Python versions have.
 IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 
 

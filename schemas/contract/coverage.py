@@ -19,7 +19,7 @@ class Gap(Frozen):
 
 
 class Coverage(Frozen):
-    """One symbol's stored bars: how many, from when to when, from where, how good, and their digest.
+    """One symbol's stored bars: number, days, source, quality and digest.
 
     `weekdays` (0 is Monday) are those of nearly all sessions, `special_sessions` the days that fall on others.
     `sessions_expected` counts the calendar's from `first` to `last`; None without a calendar.
@@ -61,7 +61,7 @@ class Rejection(Frozen):
 
 
 class CoverageTable(Frozen):
-    """`coverage.json`: every symbol of one interval that was asked for, stored or rejected."""
+    """`coverage.json`: every requested symbol of one interval, stored or rejected."""
 
     symbols: dict[str, Coverage] = Field(default_factory=dict)
     rejected: dict[str, Rejection] = Field(default_factory=dict)

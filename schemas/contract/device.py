@@ -1,4 +1,4 @@
-"""What a window trains on: a GPU, or a group of CPU slots."""
+"""A device that trains windows: a GPU, or a group of CPU slots."""
 
 import re
 from enum import StrEnum
@@ -14,7 +14,7 @@ DEVICE_ENV = "GURUKUL_DEVICE"
 
 
 class DeviceKind(StrEnum):
-    """What a device computes on."""
+    """The hardware of a device."""
 
     CPU = "cpu"
     GPU = "gpu"
@@ -30,9 +30,9 @@ class DeviceRequest(Frozen):
 
 
 class Device(Frozen):
-    """One place to train. `name` is unique in a fleet and is also its queue's name.
+    """A device that trains. `name` is unique in a fleet and is also its queue's name.
 
-    `memory_mib` is all that it has, free or not: a GPU's own, or a CPU device's whole host's.
+    `memory_mib` is its total memory, free or not: a GPU's own; for a CPU device, that of the whole host.
     """
 
     name: str

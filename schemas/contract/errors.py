@@ -1,4 +1,4 @@
-"""The errors that a user is meant to read: one class per kind, with its exit code and its message.
+"""The errors with a message for the user: one class per kind, with its exit code.
 
 Every message is one line: what happened, where, what to do next.
 """

@@ -1,4 +1,4 @@
-"""The events of a run, and the types of what can happen in it."""
+"""The events of a run, and their types."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,15 +14,15 @@ WINDOW_PHASES = {Role.TEACHER: Phase.TEACHER_TRAINING, Role.STUDENT: Phase.STUDE
 
 
 class EventType(StrEnum):
-    """What happened. Each member has its `meaning`: when it is emitted, and what its `metrics` hold.
+    """Type of an event. Each member has its `meaning`: when it is emitted, and its `metrics`.
 
-    The pipeline before this one knew the first twelve; a reader that knows no others can ignore the rest.
+    The first twelve are those of the previous pipeline; its consumers can ignore the others.
     """
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str = "") -> Self:
-        """A member is a string, as in the log, and knows its meaning."""
+        """Create a member: a string, as in the log, with its meaning."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -57,7 +57,7 @@ class EventType(StrEnum):
 
 
 class EventStatus(StrEnum):
-    """Outcome of what an event reports, or that it is still going on."""
+    """Status of the reported work: in progress, or its outcome."""
 
     SUCCESS = "success"
     FAILED = "failed"
@@ -66,7 +66,7 @@ class EventStatus(StrEnum):
 
 
 class TrainingEvent(Frozen):
-    """One thing that happened in a run: one message on its channel, one entry of its stream, one line of its log."""
+    """One event of a run: one message on its channel, one entry of its stream, one line of its log."""
 
     timestamp: AwareDatetime = Field(
         default_factory=lambda: datetime.now(UTC), description="When it happened: date, time and offset."

@@ -1,9 +1,9 @@
-"""The extras of the package, the modules that each installs, and the command that installs what a host lacks."""
+"""The extras of the package, the modules that each installs, and the command that installs missing ones."""
 
 import importlib.util
 from collections.abc import Iterable
 
-# The extra [cpu] stands for the three that bring XGBoost; a GPU host is told the CUDA ones instead.
+# The extra [cpu] stands for the three that bring XGBoost; a GPU host gets the CUDA ones instead.
 MODULES = {
     "orchestrator": ("cryptography", "jinja2", "prometheus_client", "rich"),
     "worker": (
@@ -24,7 +24,7 @@ def missing_modules(extras: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def explain_missing(missing: dict[str, tuple[str, ...]]) -> str:
-    """One sentence: what is not installed here, and the command to type."""
+    """Return a sentence with the modules that are missing here, and the command that installs them."""
     names = ", ".join(dict.fromkeys(name for modules in missing.values() for name in modules))
     command = f"pip install 'gurukul[{','.join(missing)}]'"
     other = "; with CUDA 13 type cuda13 instead of cuda12" if "cuda12" in missing else ""

@@ -1,4 +1,4 @@
-"""Names that come from outside and end up in paths, queues and keys."""
+"""Checks of names from outside that become parts of paths, queues and keys."""
 
 import re
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What judging a run leaves: scores, trading results, gates, a recommendation."""
+"""Results of judging a run: scores, trading results, gates, a recommendation."""
 
 from datetime import date
 from enum import StrEnum
@@ -15,7 +15,7 @@ COIN_TOSS = 0.5
 
 
 class Scores(Frozen):
-    """How a model's probabilities fared on all scored rows; log losses in nats, None where not computable.
+    """Scores of a model's probabilities on all scored rows; log losses in nats, None where not computable.
 
     `brier = reliability - resolution + uncertainty` up to the width of its bins. `rank_ic` is the mean daily rank
     correlation with the forward return over the symbols, `rank_ic_t` its Newey-West t.
@@ -35,7 +35,7 @@ class Scores(Frozen):
 
 
 class Trading(Frozen):
-    """How a strategy's daily net return on capital fared; returns in bps, ratios a year of 252 sessions.
+    """Statistics of a strategy's daily net return on capital; returns in bps, ratios per year of 252 sessions.
 
     `break_even_bps` is the round trip at which the mean would be 0; `drawdown` the deepest fall of the sum of returns
     below its peak, `drawdown_days` the longest time below one. `hit_low` to `hit_high` is Wilson's interval.
@@ -61,7 +61,7 @@ class Validation(Frozen):
     """`validation.json`: pooled out-of-sample scores, and what they were computed from.
 
     `scores` are of the base rate of each window (`prior`), the student, the student that had no teacher (`alone`), a
-    logistic model of the same features, and the teacher, whose scores cannot be had live where it is privileged.
+    logistic model of the same features, and the teacher, whose scores are not available live if it is privileged.
     `constant_windows` are those whose student predicts the same for every row, `constant_trades` what they trade.
     `trading` is of those but the prior, and of two rules that learn nothing: always long, and long after a rise.
     """
@@ -96,7 +96,7 @@ class Ruling(StrEnum):
 
 
 class Favours(StrEnum):
-    """What a test's number points to, however sure it is."""
+    """The direction that a test's number points to, whether or not it is significant."""
 
     STUDENTS = "students"
     CHANCE = "chance"
@@ -155,7 +155,7 @@ class Gate(Frozen):
 
 
 class GateReport(Frozen):
-    """`statistics/<gate>.json`: one gate, what it found of each symbol, and draws to look at."""
+    """`statistics/<gate>.json`: one gate, its findings per symbol, and its random draws."""
 
     gate: Gate
     symbols: dict[str, dict[str, Metric]] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What is released, who decided it, and what is asked of a release."""
+"""Types of releases: their content, the log of decisions, and requests to a release."""
 
 from datetime import date
 from enum import StrEnum
@@ -21,12 +21,12 @@ STAGING: Environment = "staging"
 PRODUCTION: Environment = "production"
 ENVIRONMENTS: tuple[Environment, ...] = (STAGING, PRODUCTION)
 FIRST_LINK = "0" * 64
-# What a probability may differ by between the run and the release; bits would be too strict for another CPU.
+# Largest accepted difference of a probability between run and release; another CPU may compute other last bits.
 GOLDEN_TOLERANCE = 1e-12
 
 
 class Action(StrEnum):
-    """A line's kind. A switch is two lines: what is about to be done, then that it was, or that it was not."""
+    """Kind of a line. A switch writes two lines: its announcement, then its completion or abandonment."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -38,11 +38,11 @@ class Action(StrEnum):
 
 
 class Entry(Frozen):
-    """One line of `history.jsonl`; `previous_sha256` is of the line before, so that no line changes unseen.
+    """One line of `history.jsonl`; `previous_sha256`, the digest of the line before, makes a changed line detectable.
 
     `who` is the name given, `account` the one that the process ran under. Of an approval: `audit_sha256` is of the
-    audit's manifest, `symbols` what it is restricted to. Of a switch: `before` is the release that was live,
-    `min_staging_hours` what was asked of it, `release_sha256` of the release's manifest.
+    audit's manifest, `symbols` those that it is restricted to. Of a switch: `before` is the release that was live,
+    `min_staging_hours` the minimum that applied, `release_sha256` of the release's manifest.
     """
 
     seq: int
@@ -76,7 +76,7 @@ class Served(Frozen):
 
 
 class Release(Frozen):
-    """`release.json`: whose students these are, who approved them, and all that is needed to ask them.
+    """`release.json`: its run, its approval, its students, and all that predictions with them need.
 
     `basis` is the reason for the choice of students. Of the approval, `approval` is its line and `approval_sha256` that
     line's digest. `probe` are features of bars made by a formula, which show whether code still computes the
@@ -107,7 +107,7 @@ class Release(Frozen):
 
 
 class GoldenRow(Frozen):
-    """One scored bar of the run: what went in (None where undefined), and the probability that came out."""
+    """One scored bar of the run: its features (None where undefined) and its predicted probability."""
 
     time: AwareDatetime
     inputs: tuple[float | None, ...]
@@ -130,20 +130,20 @@ class GoldenRequest(Frozen):
 
 
 class GoldenMade(Answer):
-    """Golden vectors that the stored bars, put through the code that serves, reproduce; and that code's probe."""
+    """Golden vectors that the serving code reproduces from the stored bars, and the probe of that code."""
 
     golden: Golden | None = None
     probe: tuple[float | None, ...] = ()
 
 
 class GoldenCheck(Frozen):
-    """Put a release's golden vectors through its own students."""
+    """Score a release's golden vectors with its own students."""
 
     release: str
 
 
 class GoldenChecked(Answer):
-    """How many vectors were put through, and the largest difference of a probability."""
+    """Number of scored vectors, and the largest difference of a probability."""
 
     vectors: int = 0
     largest_difference: float = 0.0
@@ -187,7 +187,7 @@ class Refusal(Frozen):
 
 
 class Predictions(Answer):
-    """What was scored, what was refused; `seconds` is the time from request to answer without starting the process."""
+    """Predictions and refusals; `seconds` is the time from request to answer without starting the process."""
 
     release_id: str = ""
     run_id: str = ""
@@ -206,6 +206,6 @@ class LiveRelease(Frozen):
 
 
 def live_release(release_dir: Path, environment: Environment) -> LiveRelease | None:
-    """What `environment` serves now; None where nothing was ever deployed."""
+    """The release that `environment` serves now; None if nothing was ever deployed."""
     path = ReleaseLayout(release_dir).current(environment) / RELEASE
     return read_model(path, LiveRelease) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""What the orchestrator asks a worker process on this machine, and the answers."""
+"""Requests of the orchestrator to a worker process on this host, and the answers."""
 
 from datetime import date
 
@@ -14,7 +14,7 @@ from schemas.contract.window import Window
 
 
 class Answer(Frozen):
-    """Base of every answer; `error` is a sentence where the question cannot be answered."""
+    """Base of every answer; `error` is a sentence if the request failed."""
 
     error: str | None = None
 
@@ -23,7 +23,7 @@ class PreflightRequest(Frozen):
     """Asks for the devices of this host (None: none) and for symbols of a source (none named: all).
 
     `trains`: workers of this host will train, so the libraries for that must be installed here.
-    `read`: judge every symbol's bars as well, storing nothing.
+    `read`: judge every symbol's bars as well, without storing them.
     """
 
     devices: str | None
@@ -71,8 +71,8 @@ class Part(Frozen):
 class LabelledRow(Frozen):
     """One row of a window, its instants and their days at the exchange.
 
-    `said` is what a teacher that never saw it says of a training row, and what the student says of a scored one; scored
-    rows have no block and no weight.
+    `said` is a probability: for a training row the teacher's out-of-fold prediction, for a scored row the student's
+    prediction. Scored rows have no block and no weight.
     """
 
     symbol: str
@@ -89,7 +89,7 @@ class LabelledRow(Frozen):
 
 
 class Explanation(Answer):
-    """One trained window: what it learned from, how, and how it scored."""
+    """One trained window: its rows, settings and scores."""
 
     window: Window | None = None
     parts: tuple[Part, ...] = ()
@@ -104,7 +104,7 @@ class Explanation(Answer):
 
 
 class Compared(Frozen):
-    """One artifact's file: its stored digest and that of what was trained again; None where there is no such file."""
+    """One artifact's file: its stored digest and that of the replayed file; None if there is no such file."""
 
     path: str
     stored: str | None
@@ -117,9 +117,9 @@ class Compared(Frozen):
 
 
 class Replay(Answer):
-    """A window trained again. `then_now` has what differs in versions and bars, `differences` the largest |dp| by file.
+    """A window trained again. `then_now` has the versions and bars that differ, `differences` the largest |dp| by file.
 
-    `tolerance` is what a probability may differ by where bits cannot be equal, on a GPU; None where they must be.
+    `tolerance` is the largest accepted difference of a probability on a GPU; None where files must be equal.
     """
 
     device: str = ""
@@ -132,8 +132,8 @@ class Replay(Answer):
 class Verification(Answer):
     """Every file of a run hashed again, every certificate proved again from the stored rows.
 
-    `broken` has a sentence for each thing that is not what was recorded, `notes` for what is no fault of the run.
-    `bundle` says who signed the audit bundle, which the orchestrator checks; empty where there is none yet.
+    `broken` has a sentence for each deviation from the record, `notes` for facts that are no fault of the run.
+    `bundle` names the signer of the audit bundle, which the orchestrator checks; empty where there is none yet.
     """
 
     windows: int = 0

@@ -16,7 +16,7 @@ class Phase(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """How far a run is, or how it ended. All but the first can be resumed or are at their end."""
+    """Progress or end of a run."""
 
     RUNNING = "running"
     INTERRUPTED = "interrupted"

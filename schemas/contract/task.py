@@ -1,4 +1,4 @@
-"""What a queue carries to a worker, and what comes back. Ids and small settings; never bars or models."""
+"""Messages to a worker, and their outcomes. They hold ids and small settings, never bars or models."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -35,7 +35,7 @@ TASK_NAMES = {
 
 
 class Attempt(Frozen):
-    """What every message has: whose work it is, which try, and where the run's folders lie."""
+    """Fields of every message: the run, the number of the attempt, and the run's folders."""
 
     run_id: RunId
     attempt: int = Field(0, ge=0, description="Fencing number: an outcome counts only under the newest.")
@@ -83,7 +83,7 @@ Task = Annotated[IngestTask | WindowTask | RunTask, Field(discriminator="role")]
 
 
 class Status(StrEnum):
-    """How a piece of work ended."""
+    """End of a piece of work."""
 
     SUCCESS = "success"
     SKIPPED = "skipped"
@@ -91,7 +91,7 @@ class Status(StrEnum):
 
 
 class FailureClass(StrEnum):
-    """What kind of failure; only transient, oom and lost are tried again."""
+    """Kind of failure; only transient, oom and lost are tried again."""
 
     DATA = "data"
     TRANSIENT = "transient"
@@ -107,7 +107,7 @@ Metric = float | int | str | bool | None
 
 
 class Outcome(Frozen):
-    """How one attempt ended."""
+    """Result of one attempt."""
 
     run_id: RunId
     role: Role

@@ -15,10 +15,10 @@ DIGEST_CHARACTERS = 8
 
 @cache
 def artifact_versions() -> dict[str, str]:
-    """Map each name to the version of what decides an artifact's bytes; computed once per process.
+    """Map each name to version, for all code and libraries that decide an artifact's bytes; computed once per process.
 
     `gurukul` is the package's version and the digest of its deciding code. Library versions are read from what is
-    installed, so no library is imported. A host that only decides has no entry for those that it lacks.
+    installed, so no library is imported. A host without the workers' libraries has no entry for them.
     """
     code = code_digest(Path(__file__).parents[2])[:DIGEST_CHARACTERS]
     return {

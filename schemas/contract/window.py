@@ -14,7 +14,7 @@ WARMUP_BARS = 150
 
 Scope = Literal["symbol", "panel"]
 
-# Stands for the symbol in a window whose teacher learns from all symbols together.
+# Replaces the symbol in a window whose teacher learns from all symbols together.
 PANEL = "PANEL"
 
 
@@ -32,7 +32,7 @@ class SkipReason(StrEnum):
 
 
 class Span(Frozen):
-    """The days `[start, end)` of a symbol: all of a window that its teacher knows."""
+    """The days `[start, end)` of a symbol, on which a window's teacher is trained."""
 
     symbol: Symbol
     start: date

@@ -1,4 +1,4 @@
-"""Write a file or folder whole or not at all, and the digests of what was written."""
+"""Writes files and folders completely or not at all, and computes digests."""
 
 import hashlib
 import json

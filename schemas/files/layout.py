@@ -56,11 +56,11 @@ class BarsLayout:
         return self.folder / f"{symbol}.parquet"
 
     def staged(self, run_id: str) -> Path:
-        """Where an ingestion keeps bars until all are judged; locked while it lives."""
+        """Folder in which an ingestion keeps bars until all are judged; locked while it runs."""
         return self.folder / f"{STAGED_PREFIX}{run_id}"
 
     def fetched(self, symbol: str) -> Path:
-        """Replies of a vendor that are not stored as bars yet, so that nothing is asked for twice."""
+        """Replies of a vendor that are not stored as bars yet; kept so that no request is repeated."""
         return self.folder / ".fetched" / symbol
 
 
@@ -77,7 +77,7 @@ class RunLayout:
 
     @property
     def manifest(self) -> Path:
-        """What the run was asked for and with which versions."""
+        """Config and versions of the run."""
         return self.folder / "run.json"
 
     @property
@@ -106,7 +106,7 @@ class RunLayout:
         return self.folder / "statistics.json"
 
     def gate(self, name: str) -> Path:
-        """What one gate found."""
+        """Result of one gate."""
         return self.folder / "statistics" / f"{name}.json"
 
     def rows(self, role: str) -> Path:
@@ -136,7 +136,7 @@ def audit_folder(release_dir: str | Path, run_id: str) -> Path:
 
 @dataclass(frozen=True)
 class ReleaseLayout:
-    """The release folder: what was ever released, what each environment serves, and the log of who decided what."""
+    """The release folder: all releases, a link per environment, and the log of decisions."""
 
     folder: Path
 

@@ -1,6 +1,6 @@
 """Log lines as text or JSON, one per record, with the run, role, window and attempt that it is about.
 
-Both planes log through this, so that one search finds every line about a window.
+Both planes log through this module, so that one search finds every line about a window.
 """
 
 import json
@@ -71,14 +71,14 @@ class JsonLines(JsonFormatter):
 
 
 def facts(run_id: str, role: Role, name: str, attempt: int) -> dict[str, Fact]:
-    """What an attempt's lines carry. `name` is the ledger's; a window's it is only for the roles that train one."""
+    """Facts of an attempt for its log lines. `name` is the ledger's; it is a window only for roles that train one."""
     window: dict[str, Fact] = {"window": name} if role in WINDOW_ROLES else {}
     return {"run_id": run_id, "role": role.value, **window, "attempt": attempt}
 
 
 @contextmanager
 def about(subject: Mapping[str, Fact]) -> Iterator[None]:
-    """Every record of this thread inside the block carries `subject`, besides that of an outer block."""
+    """Add `subject` to every record of this thread inside the block, besides that of an outer block."""
     token = _subject.set({**_subject.get(), **subject})
     try:
         yield
@@ -87,14 +87,14 @@ def about(subject: Mapping[str, Fact]) -> Iterator[None]:
 
 
 def formatted(handler: logging.Handler, log_format: LogFormat, **constant: Fact) -> logging.Handler:
-    """The handler, writing in `log_format`; each of its lines carries `constant`."""
+    """Make the handler write in `log_format`, with `constant` in each of its lines; returns it."""
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     handler.addFilter(Facts(**constant))
     return handler
 
 
 def log_everything(stream: TextIO, log_format: LogFormat, level: int | str, **constant: Fact) -> logging.Handler:
-    """Make `stream` the only place where this process's records, and its warnings, go; the handler returned."""
+    """Send all records and warnings of this process to `stream` only; returns the handler."""
     handler = formatted(logging.StreamHandler(stream), log_format, **constant)
     root = logging.getLogger()
     root.handlers[:] = [handler]

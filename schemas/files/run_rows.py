@@ -15,7 +15,7 @@ from schemas.files.layout import RunLayout
 
 M = TypeVar("M", bound=BaseModel)
 
-# The remedy for nearly every file of a run.
+# Default remedy: it applies to nearly every file of a run.
 RESUME = "restore it, or resume its run"
 
 _ROWS = TypeAdapter(list[RunRow])

@@ -57,7 +57,7 @@ def append_trial(data_dir: str | Path, trial: Trial) -> None:
 
 
 def read_trials(data_dir: str | Path) -> list[Trial]:
-    """All lines, oldest first. FileError if the log is missing, has a damaged line, or lacks a run that was scored."""
+    """All lines, oldest first. FileError if the log is missing, has a damaged line, or has none for a scored run."""
     path = Path(data_dir) / TRIALS
     try:
         content = path.read_bytes()
@@ -77,6 +77,6 @@ def read_trials(data_dir: str | Path) -> list[Trial]:
 
 
 def refuse_damaged_trials(data_dir: str | Path) -> None:
-    """FileError, before a run starts, if the trial log would stop the run at its end."""
+    """Raise FileError before a run starts if the trial log would fail the run at its end."""
     if (Path(data_dir) / TRIALS).is_file() or any(Path(data_dir).glob("models/*/statistics.json")):
         read_trials(data_dir)

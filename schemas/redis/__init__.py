@@ -1,1 +1,1 @@
-"""What the project keeps in Redis: its keys, its scripts, and the only place where clients are made."""
+"""The project's data in Redis: keys, scripts, and the creation of clients."""

@@ -33,5 +33,5 @@ class AttemptId(NamedTuple):
 
 
 def run_prefix(run_id: str) -> str:
-    """What the ids of all attempts of a run begin with, and no other run's."""
+    """Prefix of the ids of all attempts of a run, and of no other run."""
     return f"{run_id}/"

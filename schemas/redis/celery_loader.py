@@ -14,5 +14,5 @@ class InstalledLoader(AppLoader):  # type: ignore[misc]
     """
 
     def import_from_cwd(self, module: str, imp: Callable[..., Any] | None = None, package: str | None = None) -> Any:
-        """Import `module` from the search path as it is."""
+        """Import `module` from the unchanged search path."""
         return (imp or self.import_module)(module, package=package)

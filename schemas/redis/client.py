@@ -15,8 +15,8 @@ TIMEOUT_S, LONGEST_CONNECT_S = 10.0, 5.0
 def connect(url: str, timeout_s: float = TIMEOUT_S, retries: int = 0) -> Redis:
     """A client whose calls raise a RedisError after `timeout_s`; RequestError if `url` is not a URL of Redis.
 
-    Nothing is sent yet. A call is repeated `retries` times at once, by default never: only the caller knows what may be
-    done twice. A blocking read must block for less than `timeout_s`.
+    Nothing is sent yet. A call is repeated `retries` times at once, by default never: only the caller knows which calls
+    may be repeated. A blocking read must block for less than `timeout_s`.
     """
     try:
         return Redis.from_url(

@@ -1,4 +1,4 @@
-"""Every key of the project in Redis. No other module spells one.
+"""Every key of the project in Redis. No other module spells a key.
 
 `<run>` is a run id, `<device>` a device's name (`cpu0@host`), `<vendor>` a data vendor. An expiry counts from the last
 write. All other keys in a broker are Celery's.
