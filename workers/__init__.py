@@ -1,1 +1,1 @@
-"""The plane that computes: Celery workers, one process a device, and the learning they do."""
+"""The plane that computes: Celery workers, one process per device, and the learning code that they run."""

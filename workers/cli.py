@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 Q = TypeVar("Q", bound=Frozen)
 
-# How long windows may go on after a stop: workers that belong to one run have nothing to finish once it is over.
+# Seconds that windows may continue after a stop. Workers that belong to one run have nothing to finish after it.
 TIED_DRAIN_S, DRAIN_S = 5.0, 30.0
 
 
@@ -161,7 +161,7 @@ def predict() -> None:
 
 
 def _require_extras(extras: Iterable[str]) -> None:
-    """RequestError names the modules that are not installed and the command that installs them."""
+    """Raise RequestError with the modules that are not installed and the command that installs them."""
     if missing := missing_modules(extras):
         raise RequestError(explain_missing(missing))
 

@@ -1,1 +1,1 @@
-"""Bars: where they come from, and how they are kept."""
+"""Bars: sources, checks and the store."""

@@ -9,7 +9,7 @@ from workers.bars.calendar import Calendar, Hours, day_number, day_of
 from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Floats, Ints, Series
 
-# A halt may cost a day. If a fifth of the days is missing, many daily returns are two-day returns.
+# A trading halt may remove a day. If a fifth of the days is missing, many daily returns are two-day returns.
 MISSING_SHARE = 0.2
 # A few minutes of an illiquid stock have no trade. If half of them is missing, the session is another one.
 FEW_MINUTES, TOO_FEW_MINUTES = 0.95, 0.5
@@ -61,7 +61,7 @@ def unexpected_sessions(series: Series, calendar: Calendar) -> list[Finding]:
 
 
 def session_minutes(series: Series, calendar: Calendar, minutes: int) -> list[Finding]:
-    """Check how many of its bars of `minutes` minutes a session has, on average over sessions with any bar."""
+    """Check the share of expected bars of `minutes` minutes per session, averaged over sessions that have any bar."""
     share, sessions = _shares(series, calendar.regular, minutes)
     if not len(share) or share.mean() >= FEW_MINUTES:
         return []

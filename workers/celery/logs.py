@@ -29,7 +29,7 @@ class AttemptFacts(logging.Filter):
 
 
 def set_up_logs(level: int) -> None:
-    """Log to this process's stdout in the format its supervisor names, carrying the device; what is printed too."""
+    """Log to this process's stdout in the supervisor's format, with the device; printed text becomes log lines, too."""
     assert sys.__stdout__ is not None
     log_format: LogFormat = "json" if os.environ.get(LOG_FORMAT_ENV) == "json" else "text"
     handler = log_everything(sys.__stdout__, log_format, level, device=current_device().name)

@@ -50,7 +50,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
 
     def stop(self, parent: Any) -> None:
-        """Called before a reconnection, and at the end, when the pool still works on what it runs."""
+        """Called before a reconnection, and at the end while the pool still runs attempts."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

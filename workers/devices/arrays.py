@@ -19,7 +19,7 @@ def array_module(device: str) -> ModuleType:
 
 
 def take(x: Array, rows: NDArray[np.int64]) -> Array:
-    """The rows of `x` at the positions `rows`, on the device that `x` lies on."""
+    """The rows of `x` at the positions `rows`, on the device that holds `x`."""
     if isinstance(x, np.ndarray):
         return x[rows]
     import cupy

@@ -44,7 +44,7 @@ def handle_of(device: Device, nvml: Any) -> Any:
 def refuse_full_memory(device: Device, nvml: Any = None) -> None:
     """MemoryError if a GPU has less than `NEEDED_MIB` free now; NVML's own error if the GPU is gone.
 
-    What this process holds itself counts as taken.
+    Memory that this process holds counts as used.
     """
     if device.kind is DeviceKind.CPU:
         return

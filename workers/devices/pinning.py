@@ -1,4 +1,4 @@
-"""Pin a process to one device, and refuse to work where the process is not pinned as it should be.
+"""Pin a process to one device, and refuse work if the process is pinned wrongly.
 
 XGBoost only warns where it finds no GPU, and trains on the CPU instead; these checks fail before that.
 """

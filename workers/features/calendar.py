@@ -1,6 +1,6 @@
 """Features of the calendar: weekday, place in the month, place in the session.
 
-There is no place in the year: in windows shorter than a year it identifies rows instead of markets.
+The day of the year is not a feature: in windows shorter than a year it identifies single rows.
 """
 
 from workers.features import indicators

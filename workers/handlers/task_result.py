@@ -8,7 +8,7 @@ from schemas.contract.window import SkipReason
 
 @dataclass(frozen=True)
 class Result:
-    """What a task returns: metrics to show, file digests for the audit, and an artifact's key and donor run if reused.
+    """Return value of a task: metrics, file digests for the audit, and an artifact's key and donor run if reused.
 
     With a `reason` the work was skipped, and `message` explains it.
     """

@@ -1,1 +1,1 @@
-"""Answers about a stored run, computed in place from what lies on disk."""
+"""Answers about a stored run, computed on this host from its files."""

@@ -27,7 +27,7 @@ def inspect(request: PreflightRequest) -> PreflightReport:
 
 
 def _refuse_missing_extras(request: PreflightRequest, devices: Sequence[Device]) -> None:
-    """RequestError names what this host lacks for the request, and the command that installs it."""
+    """Raise RequestError if the request needs libraries that are not installed here, with the install command."""
     extras = ["worker"] if request.bars or request.devices else []
     if request.bars and (extra := split_source(request.bars.source)[0].extra):
         extras.append(extra)
@@ -38,13 +38,13 @@ def _refuse_missing_extras(request: PreflightRequest, devices: Sequence[Device])
 
 
 def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """The symbols to work on, and what lies in the source but cannot be one. RequestError for what is not there."""
+    """The symbols to work on, and names in the source that cannot be symbols. RequestError for a missing symbol."""
     from workers.bars.corporate_actions import read_actions
     from workers.bars.ingestion import calendar_of
     from workers.bars.sources.pace import Pace
     from workers.bars.sources.registry import known_symbols, open_folder, open_source
 
-    if bars.calendar not in (NSE, NEW_YORK):  # those are there; looking them up takes a second
+    if bars.calendar not in (NSE, NEW_YORK):  # those are known to exist; a look-up takes a second
         calendar_of(bars)
     if bars.corporate_actions:
         read_actions(Path(bars.corporate_actions))

@@ -11,12 +11,12 @@ from schemas.files.run_rows import open_run
 
 
 def manifest_of(question: RunQuestion) -> tuple[RunManifest, RunLayout]:
-    """The run's manifest and where it lies; RequestError if there is none."""
+    """The run's manifest and folder; RequestError if there is none."""
     return open_run(Path(question.data_dir).absolute(), question.run_id)
 
 
 def window_of(question: WindowQuestion, manifest: RunManifest) -> Window:
-    """The window of that label; RequestError names one that there is, and a plan's reason for one it skips."""
+    """The window of that label; RequestError names an existing label, or the reason why the plan skips this one."""
     plan = {planned.window.label: planned for planned in manifest.plan}
     if question.label not in plan:
         first = next(iter(plan), None)

@@ -113,7 +113,7 @@ def _verdicts(layout: RunLayout) -> Iterator[list[str]]:
     if layout.statistics.is_file():
         verdicts[layout.statistics] = read_model(layout.statistics, Statistics).inputs
         for name in GATES:
-            if layout.gate(name).is_file():  # the line above says if it is not
+            if layout.gate(name).is_file():  # the line above reports a missing file
                 verdicts[layout.gate(name)] = read_model(layout.gate(name), GateReport).gate.inputs
     for path, inputs in verdicts.items():
         yield [
@@ -130,4 +130,4 @@ def _bars_notes(manifest: RunManifest, layout: RunLayout) -> Iterator[str]:
         path = bars.bars(symbol)
         if not path.is_file() or sha256_of(path) != coverage.sha256:
             state = "has been replaced" if path.is_file() else "is gone"
-            yield f"{path} {state} since; `orchestrator replay` tells whether a window can still be trained again"
+            yield f"{path} {state} since; `orchestrator replay` checks whether a window can still be trained again"

@@ -1,4 +1,4 @@
-"""An independent check that a window's rows leak nothing: no arithmetic on splits, only bars marked one by one.
+"""An independent check that a window's rows leak nothing. It does no arithmetic on splits; it marks bars one by one.
 
 It shares no code with the splits. Every instant that a forbidden row's span covers is marked; a fitted row that
 touches a mark is a leak.
@@ -39,7 +39,7 @@ class Spans:
 def certify(label: str, end: date, spans: Spans, held_out: Sequence[Sequence[int]], features: list[str]) -> Certificate:
     """Check every row against every set that it must not touch. `features`: what `reads_ahead` found.
 
-    `end` is the first day that is scored, `held_out[m]` the blocks that model m was to know nothing of.
+    `end` is the first day that is scored, `held_out[m]` the blocks that model m must not know.
     """
     violations = list(features)
     if not len(spans.decided):

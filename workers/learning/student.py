@@ -18,7 +18,7 @@ from workers.models.base import Model
 from workers.models.registry import MODEL_TYPES
 from workers.scoring.log_loss import log_losses
 
-WEIGHTS = (0.5, 1.0)  # of the teacher in the target, beside none
+WEIGHTS = (0.5, 1.0)  # weights of the teacher in the target, besides no teacher
 TEMPERATURES = (1.0, 2.0)
 MIN_CLASS_ROWS = 3
 MAX_REWARD = 3.0
@@ -27,7 +27,7 @@ PLATT_C = 1.0
 
 @dataclass(frozen=True)
 class StudentData:
-    """What a student learns from: one symbol's labelled rows in time order, with out-of-fold predictions of them.
+    """Training data of a student: one symbol's labelled rows in time order, with their out-of-fold predictions.
 
     `out_of_fold`, shape (rows, BLOCKS), and `fitted_by` come from `teacher.out_of_fold_predictions`. `weight` is the
     uniqueness of each row; `reward`, of mean 1, is a second weight of the fit alone.
@@ -114,7 +114,7 @@ def fit_student(data: StudentData, mixes: list[Mix], settings: TrainingSettings)
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Margin, label and weight per row, predicted by students that know nothing of the row's block."""
+    """Margin, label and weight per row, predicted by students that were not fitted on the row's block."""
 
     margin: Floats
     y: NDArray[np.int8]
@@ -130,7 +130,7 @@ class OutOfFold:
 
 
 def out_of_fold(data: StudentData, mix: Mix, settings: TrainingSettings) -> OutOfFold:
-    """Predict each block with a student that knows nothing of it; a block is left out where none can be fitted."""
+    """Predict each block with a student that was not fitted on it; a block is left out if no student can be fitted."""
     rows, margins = [np.empty(0, dtype=np.int64)], [np.empty(0)]
     for block in range(BLOCKS):
         held = np.flatnonzero(data.block == block)

@@ -1,4 +1,4 @@
-"""Train a window's teacher and student from bars in memory: which rows are used, in what order, for what."""
+"""Train a window's teacher and student from bars in memory; selects and orders the rows of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ GPU_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class TrainedTeacher:
-    """What the teacher task produces. Arrays have one value per training row, in order of decision, then symbol.
+    """Result of training a teacher. Arrays have one value per training row, in order of decision, then symbol.
 
     `row` is a row's position in its symbol's labels; `out_of_fold` and `fitted_by` come from
     `teacher.out_of_fold_predictions`.
@@ -68,7 +68,7 @@ class TeacherTargets:
 
 @dataclass(frozen=True)
 class TrainedStudent:
-    """What the student task produces. `scored_*` have one value per scored row, `reward` one per training row."""
+    """Result of training a student. `scored_*` have one value per scored row, `reward` one per training row."""
 
     fitted: students.FittedStudent
     trade_above: float | None

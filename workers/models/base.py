@@ -1,4 +1,4 @@
-"""What every model type of a student implements: fit, predict, calibrate, encode, decode."""
+"""Interface of a student's model type: fit, predict, calibrate, encode, decode."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

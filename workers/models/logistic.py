@@ -37,7 +37,7 @@ class Logistic(Model):
         soft label. Columns are standardised on these rows, and the scaling is folded into the result; NaN becomes
         the column's mean.
         """
-        from sklearn.linear_model import LogisticRegression  # serving does not need it
+        from sklearn.linear_model import LogisticRegression  # not imported when serving
 
         observed = np.isfinite(x)
         counts = np.maximum(observed.sum(axis=0), 1)

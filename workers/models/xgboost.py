@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # a process that serves logistic students only does not load 
 
 MAX_ROUNDS = 200
 EARLY_STOPPING_ROUNDS = 20
-# Of models that predict held-out rows: fixed, so that nothing about those rows decides it.
+# Rounds of models that predict held-out rows; fixed, so that those rows cannot influence the number.
 OUT_OF_FOLD_ROUNDS = 40
 MAX_BIN = 64
 EPSILON = 1e-6

@@ -1,1 +1,1 @@
-"""What is done with a deployed student: ask it. Numpy and pyarrow alone, unless a student is a booster."""
+"""Predicts with deployed students. Needs only numpy and pyarrow, unless a student is a booster."""

@@ -1,4 +1,4 @@
-"""Features of the newest bar of many symbols at once, with the bits that training computes one symbol at a time.
+"""Features of the newest bar of many symbols at once, bit for bit equal to those of training.
 
 Recursive indicators depend on the whole history, so they are computed over all of it; the others look back a few
 bars, so they are computed over the tail of each history.

@@ -101,7 +101,7 @@ def _made(request: GoldenRequest, symbol: str, folder: Path) -> tuple[GoldenRow,
 
 
 def _histories(series: Series, times: Ints, path: Path) -> Iterator[Series]:
-    """The history up to each of `times`, as it was when that was the newest bar."""
+    """The history up to each of `times`, where that bar is the newest one."""
     for time in times:
         place = int(np.searchsorted(series.timestamp, time))
         if place == len(series) or series.timestamp[place] != time:
@@ -116,7 +116,7 @@ def _compared(
     for time, inputs, then, now in zip(times, x, expected, found, strict=True):
         if not abs(then - now) <= GOLDEN_TOLERANCE:
             raise DataError(
-                f"{symbol} at {instant(time)}: the run said {then:.15g}, the code that serves says {now:.15g};"
+                f"{symbol} at {instant(time)}: the run predicted {then:.15g}, the serving code predicts {now:.15g};"
                 f" {bars} or the code has changed since: train it anew"
             )
         yield GoldenRow(time=instant(time), inputs=without_nan(inputs), expected=float(then))

@@ -49,7 +49,7 @@ class Ready:
 
 
 def predict(request: PredictRequest) -> Predictions:
-    """Score every symbol that can be scored; `error` for a fault of the release or the request as a whole."""
+    """Score every symbol that can be scored; `error` describes a fault of the whole release or request."""
     began = time.perf_counter()
     try:
         folder, release = _deployed(request)
@@ -74,7 +74,7 @@ def oldest_age(interval: Interval, asked: int | None) -> int:
 
 
 def _deployed(request: PredictRequest) -> tuple[Path, Release]:
-    """The release that the environment serves, looked up once, so that a switch meanwhile changes nothing."""
+    """The release that the environment serves, looked up once, so that a switch during the request has no effect."""
     link = ReleaseLayout(Path(request.release_dir)).current(request.environment)
     if not link.exists():
         raise RequestError(f"nothing is live in {request.environment}: `orchestrator deploy RUN_ID --to ...` first")

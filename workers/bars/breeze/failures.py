@@ -1,4 +1,4 @@
-"""What a reply of Breeze means: its errors by kind, what to do about each, and how long to wait."""
+"""Classifies the replies of Breeze: kinds of error, and the seconds to wait before the next request."""
 
 import re
 from datetime import UTC, datetime

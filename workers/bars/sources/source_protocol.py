@@ -1,4 +1,4 @@
-"""The seam for bar sources: what the registry opens a source with, and what every source can do."""
+"""The interface of bar sources: the request that opens a source, and the protocol that every source implements."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ DaySpan = tuple[date, date]
 
 @dataclass(frozen=True)
 class SourceRequest:
-    """What a source is opened with; a kind uses the fields that its capabilities are about.
+    """Parameters for opening a source; a kind uses only the fields of its capabilities.
 
     `folder` (has_folder) is the DIR of `csv:DIR`. `spans` (needs_dates) are the days to fetch. The other fields are for
     is_remote: `acquire` blocks until the next request to the vendor may be sent, and replies are kept in `chunk_folder`
@@ -32,7 +32,7 @@ class SourceRequest:
 
 
 class Source(ABC):
-    """Reads bars. Methods raise RequestError for what the user must change in the request.
+    """Reads bars. Methods raise RequestError for errors that the user can correct in the request.
 
     `timezone` is the one in which the exchange's days begin. The registry calls the class with a SourceRequest.
     """
