@@ -35,13 +35,13 @@ def ingest(config: IngestConfig) -> None:
       orchestrator ingest --source csv:bars --validate-only
       orchestrator ingest --source csv:bars --incremental
     """
-    from orchestrator.bars import ingest as ingesting
     from orchestrator.bars.coverage import refuse_failures
+    from orchestrator.runs import ingest_session
 
     console = Console(stderr=config.json_summary)
     table, message, code = CoverageTable(), "", 0
     try:
-        table = ingesting.look(config, console) if config.validate_only else ingesting.start(config, console)
+        table = ingest_session.look(config, console) if config.validate_only else ingest_session.start(config, console)
         refuse_failures(table, config.max_failure_rate)
     except Interrupted as error:
         message, code = f"{error}; bars stored so far are kept; run the command again", error.exit_code

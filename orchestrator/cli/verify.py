@@ -30,7 +30,7 @@ def verify(
       orchestrator verify live_candidate_20260102_030405 \\
         --public-key release.pub
     """
-    from orchestrator.audit.verify import verified
+    from orchestrator.runs.verify import verified
 
     console = Console(stderr=as_json)
     with console.status("hashing"):

@@ -6,7 +6,7 @@ from orchestrator.dispatch.work import Item
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases.phase_context import RunContext
-from orchestrator.runs.preflight import days_asked_for
+from orchestrator.planning.days import days_asked_for
 from schemas.config.bars import BarsSettings
 from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable

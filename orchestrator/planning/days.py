@@ -1,7 +1,8 @@
 """Trading days: the maximum number of bars in a span, and the days to request from a vendor."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from math import ceil
+from zoneinfo import ZoneInfo
 
 from schemas.config.interval import whole_bars_per_session
 from schemas.config.run import RunConfig
@@ -42,3 +43,8 @@ def days_to_fetch(config: RunConfig, today: date) -> tuple[date | None, date | N
     first = config.start_date - timedelta(days=ceil(sessions * DAYS_PER_SESSION) + HOLIDAYS)
     last = config.end_date + timedelta(days=config.step_days + HOLIDAYS)
     return first, min(last, today - timedelta(days=1))
+
+
+def days_asked_for(config: RunConfig) -> tuple[date | None, date | None]:
+    """First and last day to fetch bars for, as of today at the exchange."""
+    return days_to_fetch(config, datetime.now(ZoneInfo(config.timezone)).date())

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from orchestrator.audit.recommendation import recommend
 from orchestrator.audit.signed_manifest import check
-from orchestrator.audit.verify import unlike_audit
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.releases.history import Line, locked
+from orchestrator.runs.verify import unlike_audit
 from schemas.config.release import ReleaseConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError

@@ -8,11 +8,11 @@ link whether it was done, and writes the missing line.
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.audit.verify import verified
 from orchestrator.releases import release_stack
 from orchestrator.releases.approval import refuse_own
 from orchestrator.releases.building import built, refuse_changed
 from orchestrator.releases.history import History, Line, locked, read
+from orchestrator.runs.verify import verified
 from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import RequestError
 from schemas.contract.release import PRODUCTION, STAGING, Action, Environment, Release

@@ -4,13 +4,11 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from orchestrator.bars.coverage import stored_table, table_of
 from orchestrator.broker import embedded as brokers
-from orchestrator.planning.days import days_to_fetch
+from orchestrator.planning.days import days_asked_for
 from orchestrator.planning.windows import plan
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import BarsConfig
@@ -68,11 +66,6 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
     config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
     return Prepared(config, report.devices, report.passed_over, known)
-
-
-def days_asked_for(config: RunConfig) -> tuple[date | None, date | None]:
-    """First and last day to fetch bars for, as of today at the exchange."""
-    return days_to_fetch(config, datetime.now(ZoneInfo(config.timezone)).date())
 
 
 def planned(config: RunConfig, known: CoverageTable) -> tuple[PlannedWindow, ...]:

@@ -2,10 +2,9 @@
 
 from datetime import date
 from enum import StrEnum
-from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from schemas.config.costs import CostRates, Costs
 from schemas.config.interval import Interval
@@ -13,8 +12,6 @@ from schemas.contract.base import Frozen
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.judgement import Recommendation
 from schemas.contract.requests import Answer
-from schemas.files.layout import RELEASE, ReleaseLayout
-from schemas.files.run_rows import read_model
 
 Environment = Literal["staging", "production"]
 STAGING: Environment = "staging"
@@ -194,18 +191,3 @@ class Predictions(Answer):
     predictions: tuple[Prediction, ...] = ()
     refused: tuple[Refusal, ...] = ()
     seconds: float = 0.0
-
-
-class LiveRelease(Frozen):
-    """The part of a release that names it and its run."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    release_id: str
-    run_id: str
-
-
-def live_release(release_dir: Path, environment: Environment) -> LiveRelease | None:
-    """The release that `environment` serves now; None if nothing was ever deployed."""
-    path = ReleaseLayout(release_dir).current(environment) / RELEASE
-    return read_model(path, LiveRelease) if path.is_file() else None

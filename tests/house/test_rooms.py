@@ -19,8 +19,8 @@ LAYERS = {
         ("broker", "events", "planning"),
         ("ledger", "terminal"),
         ("audit", "dispatch", "exporter"),
-        ("phases",),
         ("bars",),
+        ("phases",),
         ("runs",),
         ("releases",),
         ("dashboard",),
@@ -46,14 +46,8 @@ PACKAGES_BELOW = {
 }
 
 KNOWN_UPWARD: set[tuple[str, str]] = {
-    ("orchestrator.audit", "orchestrator.runs"),
-    ("orchestrator.bars", "orchestrator.runs"),
-    ("orchestrator.phases", "orchestrator.bars"),
-    ("orchestrator.phases", "orchestrator.runs"),
+    # A task carries settings, and settings are made of the contract's types.
     ("schemas.contract", "schemas.config"),
-    ("schemas.contract", "schemas.files"),
-    ("workers.bars", "workers.celery"),
-    ("workers.handlers", "workers.celery"),
 }
 KNOWN_LONG_MODULES: set[str] = {"benchmarks/gpu.py"}
 KNOWN_LONG_FUNCTIONS: set[str] = set()

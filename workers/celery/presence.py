@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence
 from schemas.contract.versions import artifact_versions
 from schemas.redis.presences import beat, sign_off
-from workers.celery.connection import connect
+from schemas.redis.worker_connection import connect
 from workers.devices.pinning import current_device
 from workers.devices.usage import usage
 

@@ -24,7 +24,7 @@ from schemas.contract.task import (
 )
 from schemas.files.log_lines import about, facts
 from schemas.redis.attempts import claim, report
-from workers.celery.connection import patiently, shared
+from schemas.redis.worker_connection import patiently, shared
 from workers.devices.gpu_failures import failure_of
 from workers.devices.nvml import refuse_full_memory
 from workers.devices.pinning import current_device

@@ -2,7 +2,7 @@
 
 from schemas.config.sources import split_source
 from schemas.contract.task import IngestTask
-from workers.celery.connection import shared
+from schemas.redis.worker_connection import shared
 from workers.handlers.task_result import Result
 
 

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from schemas.contract.task import FailureClass, IngestTask, Outcome, RunTask, Status, Task, WindowTask, work_name
 from schemas.redis.attempts import report
-from workers.celery.connection import connect
+from schemas.redis.worker_connection import connect
 from workers.devices.pinning import current_device
 
 logger = logging.getLogger(__name__)

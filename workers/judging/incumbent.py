@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import FileError
 from schemas.contract.judgement import Validation
-from schemas.contract.release import live_release
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
+from schemas.files.live_release import live_release
 from schemas.files.run_rows import read_model
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from orchestrator.bars.coverage import commit, staging, table_of
-from orchestrator.bars.ingest import look
 from orchestrator.planning.days import days_to_fetch
+from orchestrator.runs.ingest_session import look
 from orchestrator.terminal.console import Console
 from schemas.config.bars import IngestConfig
 from schemas.config.run import RunConfig

@@ -8,7 +8,7 @@ from redis import Redis
 
 from schemas.redis.keys import pace_key
 from schemas.redis.script import TAKE_SLOT
-from workers.celery.connection import patiently
+from schemas.redis.worker_connection import patiently
 
 
 class Pace:
