@@ -68,6 +68,27 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
     return Prepared(config, report.devices, report.passed_over, known)
 
 
+def refuse_missing_extras(manifest: RunManifest) -> None:
+    """RequestError names what this host lacks to finish a run: to train on its devices, and to read bars again.
+
+    A run without local workers needs nothing here: its fleet reads, trains and judges.
+    """
+    config, known = manifest.config, manifest.bars
+    if not config.local_workers:
+        return
+    reads = not config.skip_fetch and (known is None or bool(stale_bars(config, known.symbols.values())))
+    request = PreflightRequest(
+        devices=config.devices,
+        bars=config.bars(*days_asked_for(config)) if reads else None,
+        symbols=config.symbols,
+        read=False,
+        data_dir=config.data_dir,
+        trains=True,
+        opens_source=False,
+    )
+    ask("preflight", request, PreflightReport)
+
+
 def planned(config: RunConfig, known: CoverageTable) -> tuple[PlannedWindow, ...]:
     """The plan over known bars; RequestError if the dates hold no window."""
     windows = plan(config, known)

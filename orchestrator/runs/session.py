@@ -26,6 +26,7 @@ from orchestrator.runs.preflight import (
     planned,
     prepare,
     refuse_hopeless,
+    refuse_missing_extras,
     refuse_other_versions,
     refuse_unwritable,
     stale_bars,
@@ -113,11 +114,15 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
 
 
 def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
-    """Finish a run that ended early; returns the exit code. Work that succeeded is not repeated."""
+    """Finish a run that ended early; returns the exit code. Work that succeeded is not repeated.
+
+    RequestError, before anything is opened, if versions or broker differ or this host lacks an extra that it needs.
+    """
     refuse_other_versions(manifest)
     shared = broker or manifest.config.broker
     if shared is not None:
         brokers.check(shared)
+    refuse_missing_extras(manifest)
     with ExitStack() as stack:
         url = shared or stack.enter_context(brokers.embedded())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))

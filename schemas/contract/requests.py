@@ -24,6 +24,7 @@ class PreflightRequest(Frozen):
 
     `trains`: workers of this host will train, so the libraries for that must be installed here.
     `read`: judge every symbol's bars as well, without storing them.
+    `opens_source`: list the source's symbols. False checks only that what reads this source is installed.
     """
 
     devices: str | None
@@ -32,6 +33,7 @@ class PreflightRequest(Frozen):
     read: bool
     data_dir: str
     trains: bool = False
+    opens_source: bool = True
 
 
 class PreflightReport(Answer):

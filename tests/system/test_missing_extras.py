@@ -1,5 +1,7 @@
 """What is not installed is reported before a run opens, with the command that installs it."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.contract.extras import MODULES, explain_missing, missing_modules, training_extras
-from tests.conftest import SPAN, clean_environment
+from tests.conftest import SPAN, Finished, clean_environment, tree
 
 SCRIPTS = Path(sys.executable).parent
 # A module that is None in sys.modules can neither be found nor imported, as if it were not installed.
@@ -49,6 +51,64 @@ def test_a_run_names_the_missing_extra_and_opens_nothing(
     assert all(name in told for name in absent.split())
     assert command in told
     assert not (tmp_path / "data" / "models").exists()
+
+
+def reopened(run: Finished, cwd: Path, **config: object) -> Path:
+    """A copy of a finished run that lacks the bars of its plan and one student, with other settings; its folder."""
+    folder = shutil.copytree(run.cwd, cwd / "copy", symlinks=True) / run.folder.relative_to(run.cwd)
+    shutil.rmtree(next((folder / "windows").glob("*/student")))
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["config"] |= config
+    (folder / "run.json").write_text(json.dumps(manifest | {"bars": None}))
+    return folder
+
+
+RESUME = """
+import gurukul
+try:
+    gurukul.resume("generated", quiet=True)
+except gurukul.GurukulError as error:
+    print(error)
+    raise SystemExit(error.exit_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"), [("orchestrator", ("resume", "generated")), ("python", ("-c", RESUME))]
+)
+def test_a_resume_names_the_missing_extras_and_opens_nothing(
+    program: str, arguments: tuple[str, ...], two_device_run: Finished, tmp_path: Path
+) -> None:
+    """What the stored settings need, for training and for their source, on the command line and in Python."""
+    folder = reopened(two_device_run, tmp_path, source="sample")
+    before = tree(folder)
+    result = run_without("xgboost bokeh_sampledata", tmp_path / "copy", program, *arguments)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "pip install 'gurukul[sample,cpu]'" in " ".join((result.stdout + result.stderr).split())
+    assert tree(folder) == before
+
+
+def test_a_resume_whose_bars_are_stored_needs_no_source(two_device_run: Finished, tmp_path: Path) -> None:
+    """Only what is still to do counts: with its bars stored and its windows trained, the run opens and is done."""
+    cwd = shutil.copytree(two_device_run.cwd, tmp_path / "copy", symlinks=True)
+    path = cwd / two_device_run.folder.relative_to(two_device_run.cwd) / "run.json"
+    manifest = json.loads(path.read_text())
+    manifest["config"] |= {"source": "sample", "data_dir": str(cwd / "data")}
+    path.write_text(json.dumps(manifest))
+    result = run_without("bokeh_sampledata", cwd, "orchestrator", "resume", "generated")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_resume_without_local_workers_asks_nothing_of_this_host(
+    two_device_run: Finished, fleet: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The fleet reads, trains and judges; this host only decides."""
+    broker, data_dir = fleet[1], str(tmp_path / "copy" / "data")
+    folder = reopened(two_device_run, tmp_path, local_workers=False, broker=broker, data_dir=data_dir)
+    result = run_without("xgboost arch", tmp_path / "copy", "orchestrator", "resume", "generated")
+    assert result.returncode == 0, result.stdout + result.stderr
+    students = {path.parent.name for path in (folder / "windows").glob("*/student")}
+    assert students == {path.parent.name for path in (two_device_run.folder / "windows").glob("*/student")}
 
 
 def test_a_plan_needs_no_xgboost(bars: Path, tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ def inspect(request: PreflightRequest) -> PreflightReport:
     try:
         devices = find_devices(request.devices) if request.devices else []
         _refuse_missing_extras(request, devices)
-        symbols, others = _symbols(request.bars, request.symbols) if request.bars else (list(request.symbols), [])
+        symbols, others = list(request.symbols), list[str]()
+        if request.bars and request.opens_source:
+            symbols, others = _symbols(request.bars, request.symbols)
         ingested = _read(request.bars, symbols, request.data_dir) if request.bars and request.read else {}
     except (DataError, RequestError) as error:
         return PreflightReport(error=str(error))
