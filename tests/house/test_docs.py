@@ -4,7 +4,8 @@ import json
 import re
 import runpy
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -53,6 +54,50 @@ def test_the_lock_holds_names_and_versions_only() -> None:
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     assert lines
     assert all(line.fullmatch(each) for each in lines)
+
+
+def test_the_lock_is_complete() -> None:
+    """Base and extras, and all that they require in turn, have a line in `requirements.lock` that satisfies them."""
+    lock = [Requirement(line) for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()]
+    locked: dict[str, list[Requirement]] = {}
+    for pin in lock:
+        locked.setdefault(normalised(pin.name), []).append(pin)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    wanted = [Requirement(line) for line in chain(project["dependencies"], *extras)]
+    assert not [str(each) for each in wanted if not satisfied(each, locked)]
+    seen: set[tuple[str, str]] = set()
+    while wanted:
+        each = wanted.pop()
+        for extra in ("", *each.extras):
+            if (normalised(each.name), extra) in seen:
+                continue
+            seen.add((normalised(each.name), extra))
+            wanted += (found := required_by(each.name, extra))
+            assert not [f"{each.name}: {one}" for one in found if not satisfied(one, locked)]
+    assert len(seen) > 100  # what is installed here has been looked at
+
+
+def satisfied(wanted: Requirement, locked: dict[str, list[Requirement]]) -> bool:
+    """Whether a pin of this name has a version that the requirement allows."""
+    pins = locked.get(normalised(wanted.name), [])
+    versions = [next(iter(pin.specifier)).version for pin in pins]
+    return any(wanted.specifier.contains(each, prereleases=True) for each in versions)
+
+
+def required_by(name: str, extra: str) -> list[Requirement]:
+    """What a package that is installed here requires on this host, with one of its extras; nothing if it is absent."""
+    try:
+        lines = distribution(name).requires or []
+    except PackageNotFoundError:
+        return []
+    found = [Requirement(line) for line in lines]
+    return [each for each in found if each.marker is None or each.marker.evaluate({"extra": extra})]
+
+
+def normalised(name: str) -> str:
+    """The name of a package as the index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_every_drawing_of_the_method_is_drawn_from_the_code(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ The lists of known exceptions are strict: an entry that is no longer true fails 
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -67,11 +68,11 @@ KNOWN_UNDOCUMENTED: set[str] = {
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Path from the root and syntax tree of every module of the product."""
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules() -> tuple[tuple[str, ast.Module], ...]:
+    """Path from the root and syntax tree of every module of the product, each parsed once."""
+    paths = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return tuple((path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def room_of(parts: tuple[str, ...]) -> str:
@@ -91,6 +92,7 @@ def imported(tree: ast.Module) -> Iterator[tuple[str, ...]]:
                 yield parts if (ROOT / Path(*parts)).is_dir() else parts[:-1]
 
 
+@cache
 def arrows() -> set[tuple[str, str]]:
     """(importing room, imported room) of all imports between rooms of the product."""
     found = set()
