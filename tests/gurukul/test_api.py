@@ -1,5 +1,6 @@
 """The Python API against the same run that the command line made."""
 
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,32 @@ SPAN_SETTINGS = {flag[2:].replace("-", "_"): value for flag, value in zip(SPAN[:
 def stored(two_device_run: Finished) -> gurukul.StoredRun:
     """The finished run, opened through the API."""
     return gurukul.open_run(two_device_run.folder.name, data_dir=two_device_run.folder.parents[1])
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/gurukul.md"])
+def test_the_examples_of_the_docs_work(
+    page: str, bars: Path, two_device_run: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each block goes on where the last one ended. The finished run stands in for what they train and deploy."""
+    cwd = shutil.copytree(two_device_run.cwd, tmp_path / "copy", symlinks=True)
+    shutil.copytree(bars, cwd / "bars")
+    monkeypatch.chdir(cwd)
+    finished = gurukul.open_run(two_device_run.folder.name)
+    monkeypatch.setattr(gurukul, "run", lambda **settings: finished)
+    scores = pd.DataFrame()
+    scores.attrs["refused"] = {}
+    monkeypatch.setattr(gurukul, "predict", lambda environment, **settings: scores)
+    features = len(finished.model(trained_window(finished)).features)
+    names: dict[str, object] = {"x": np.zeros((2, features))}
+    text = (ROOT / page).read_text(encoding="utf-8").replace("nightly", finished.run_id)
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+    assert blocks
+    assert np.shape(names["model"].predict(names["x"])) == (2,)  # type: ignore[attr-defined]
 
 
 def trained_window(stored: gurukul.StoredRun) -> str:
