@@ -54,6 +54,8 @@ class Emitter:
         self._waiting = 0
         self._oldest: datetime | None = None
         self._caught_up = False
+        # Timestamps of the log's events until the stream was read once: a broker that lost its data restarts at 1.
+        self._logged: set[datetime] = set()
         # By timestamp: an event whose emission failed may have reached the broker, with a number that is unknown here.
         self._unseen: dict[datetime, TrainingEvent] = {}
         self._file: Any = None
@@ -63,6 +65,7 @@ class Emitter:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._written = _last_sequence(self._path)
             for event in read_log(self._path):
+                self._logged.add(event.timestamp)
                 self._on_event(event)
             try:
                 self._continue_numbering()
@@ -114,7 +117,7 @@ class Emitter:
                     self._append(body.decode(), number, event.timestamp)
                     if not mine:
                         self._on_event(event)
-                elif self._caught_up:
+                elif self._caught_up or event.timestamp not in self._logged:
                     # A broker that lost the numbering begins at 1 again; the log continues its own.
                     self._write(event)
                     forgotten = True
@@ -125,6 +128,7 @@ class Emitter:
         if self._write_unseen() or forgotten:
             self._continue_numbering()
         self._caught_up = True
+        self._logged.clear()
         if self._oldest is not None and (
             self._waiting >= self._buffer_events or datetime.now(UTC) - self._oldest >= self._buffer
         ):

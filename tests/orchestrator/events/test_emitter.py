@@ -1,4 +1,4 @@
-"""The event log: every event once and counted without a gap, whatever the broker forgets or misses."""
+"""The event log holds every event once, numbered without a gap, whatever the broker loses or misses."""
 
 import json
 from pathlib import Path
@@ -23,17 +23,17 @@ RUN = "r"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the log lies."""
+    """Path of the log."""
     return tmp_path / "telemetry" / "r.jsonl"
 
 
 def emit_note(telemetry: Emitter, message: str) -> None:
-    """Something happens to the orchestrator."""
+    """Emit an event of the orchestrator."""
     telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, message=message)
 
 
 def emit_as_worker(redis: Redis, message: str) -> None:
-    """Something happens to a worker."""
+    """Emit an event of a worker."""
     emit(
         redis,
         TrainingEvent(
@@ -75,7 +75,7 @@ def test_telemetry_that_is_off_leaves_nothing(redis: Redis) -> None:
 
 @pytest.mark.parametrize("written", [True, False])
 def test_a_broker_that_forgets_everything_leaves_no_gap(redis: Redis, path: Path, written: bool) -> None:
-    """After FLUSHALL the log goes on counting, with every event that was in it or is emitted later."""
+    """After FLUSHALL the log continues its numbering, with every event that was in it or is emitted later."""
     with Emitter(redis, RUN, path) as telemetry:
         telemetry.write_new()
         emit_note(telemetry, "before")
@@ -93,10 +93,10 @@ def test_a_broker_that_forgets_everything_leaves_no_gap(redis: Redis, path: Path
 
 
 @pytest.mark.parametrize("after", [[], ["kept"]])
-def test_what_the_orchestrator_told_survives_a_broker_that_forgets_it(
+def test_an_event_of_the_orchestrator_survives_the_loss_of_the_stream(
     redis: Redis, path: Path, after: list[str]
 ) -> None:
-    """An event that was published and forgotten before it was written is in the log all the same, once."""
+    """An event that was published and lost before it was written is in the log once."""
     with Emitter(redis, RUN, path) as telemetry:
         emit_note(telemetry, "forgotten")
         forget(redis)
@@ -192,12 +192,14 @@ def test_many_events_are_written_in_one_go(redis: Redis, path: Path) -> None:
 @examples(40)
 @given(steps=st.lists(st.sampled_from(["emit", "worker", "write", "flush", "resume", "kill"]), max_size=25))
 @example(steps=["emit", "flush", "emit"])
+@example(steps=["emit", "resume", "flush", "emit"])
+@example(steps=["emit", "resume", "flush", "worker"])
 def test_the_log_counts_whatever_happens(
     server: str, tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:
-    """Whatever the order of telling, writing, forgetting, resuming and being killed: no gap, no repeat, nothing lost.
+    """In any order of emitting, writing, losing the stream, resuming and kills: no gap, no repeat, nothing lost.
 
-    Save what only the broker had when it forgot: events of workers, and of an orchestrator that was killed since.
+    Except events that only the broker had when it lost its data: those of workers, and of a killed orchestrator.
     """
     path = tmp_path_factory.mktemp("log") / "r.jsonl"
     due: set[str] = set()
