@@ -1,4 +1,4 @@
-"""What tests share: a real server, a real fleet, generated bars, one finished run, and the programs themselves.
+"""Shared fixtures: a real server, a real fleet, generated bars, one finished run, and the programs themselves.
 
 A server and a fleet are started once per pytest process; the bars and the finished run are made once per test run,
 whatever the number of pytest-xdist workers. Tests that change the finished run work on a copy.
@@ -92,7 +92,7 @@ def redis(server: str) -> Iterator[Redis]:
 def write_bars(
     folder: Path, symbols: tuple[str, ...] = SYMBOLS, first: date = FIRST_BAR, last: date = LAST_BAR
 ) -> Path:
-    """Random walks on weekdays, one seed a symbol, as `SYMBOL/1day/*.csv`."""
+    """Random walks on weekdays, one seed per symbol, as `SYMBOL/1day/*.csv`."""
     days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
     days = [day for day in days if day.weekday() < 5]
     for seed, symbol in enumerate(symbols):
@@ -144,7 +144,7 @@ def clean_environment() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Completed:
-    """What a command printed and how it ended."""
+    """Output and exit code of a command."""
 
     returncode: int
     stdout: str
@@ -152,7 +152,7 @@ class Completed:
 
 
 def command(*arguments: str, cwd: Path) -> Completed:
-    """Run `orchestrator ...` in this process: for commands that end by themselves and start no workers."""
+    """Run `orchestrator ...` in this process: for commands that end without a signal and start no workers."""
     unset = {key: None for key in os.environ if key.startswith("GURUKUL_")}
     with chdir(cwd):
         result = CliRunner().invoke(cli, arguments, env=unset, prog_name="orchestrator")
@@ -162,7 +162,7 @@ def command(*arguments: str, cwd: Path) -> Completed:
 
 
 def orchestrator(*arguments: str, cwd: Path) -> Completed:
-    """Run `orchestrator ...` as a process of its own, to its end."""
+    """Run `orchestrator ...` in a new process, to its end."""
     result = subprocess.run(
         [sys.executable, "-m", "orchestrator", *arguments],
         cwd=cwd,
@@ -176,7 +176,7 @@ def orchestrator(*arguments: str, cwd: Path) -> Completed:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that ended well: the folder it was started in and the object that it printed."""
+    """A finished run: the folder in which it was started and the object that it printed."""
 
     cwd: Path
     summary: dict[str, Any]
@@ -193,7 +193,7 @@ class Finished:
 def finished_run(cwd: Path, *arguments: str) -> Finished:
     """Run `orchestrator run --json ...`; fails the test with all that was printed unless it exits 0.
 
-    A run on a fleet that is already there runs in this process; one that starts its own workers is a process.
+    A run on a running fleet runs in this process; one that starts its own workers gets a new process.
     """
     program = command if "--no-local-workers" in arguments else orchestrator
     result = program("run", "--json", *arguments, cwd=cwd)
@@ -218,7 +218,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def processes_about(text: str) -> list[psutil.Process]:
-    """Living processes with `text` in their command line or environment, this one left out."""
+    """Running processes with `text` in their command line or environment, this one left out."""
     found = []
     for process in psutil.process_iter():
         try:

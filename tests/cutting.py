@@ -1,4 +1,4 @@
-"""A line between a client and a server that is cut again and again, in the middle of what the server says."""
+"""A proxy between a client and a server whose connections are cut again and again, in the middle of a reply."""
 
 import random
 import socket
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class CutLine:
-    """Passes bytes on to the server at `url`; the first `cuts` connections end after some of the server's bytes."""
+    """Forwards bytes to the server at `url`; the first `cuts` connections end after some of the server's bytes."""
 
     def __init__(self, url: str, cuts: int, seed: int = 0, most_bytes: int = 3000) -> None:
         parts = urlsplit(url)

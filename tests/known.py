@@ -1,4 +1,4 @@
-"""Coverage of bars that nobody stored, for tests of what follows from it."""
+"""Generated coverage of bars that are not stored, for tests of planning."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -11,17 +11,17 @@ from schemas.contract.quality import Verdict
 from workers.bars.store import usual_days
 
 
-def coverage_of(symbol: str, sessions: Sequence[date], bars_a_session: int = 1, **changes: Any) -> Coverage:
-    """What the store says of bars on these days."""
+def coverage_of(symbol: str, sessions: Sequence[date], bars_per_session: int = 1, **changes: Any) -> Coverage:
+    """Coverage of bars on these days."""
     weekdays, special = usual_days(np.array([(day - date(1970, 1, 1)).days for day in sessions]))
     values = {
         "symbol": symbol,
         "interval": "1day",
-        "bars": bars_a_session * len(sessions),
+        "bars": bars_per_session * len(sessions),
         "sessions": len(sessions),
         "sessions_expected": None,
         "gaps": (),
-        "most_bars_a_session": bars_a_session,
+        "most_bars_a_session": bars_per_session,
         "weekdays": weekdays,
         "special_sessions": special,
         "first": sessions[0],

@@ -46,10 +46,10 @@ def daily_walk(bars: int, seed: int = 0, first: date = FIRST_DAY, drift: float =
     return walk_on(np.array([day_number(day) for day in weekdays(first, bars)], dtype=np.int64), seed, drift)
 
 
-def intraday_walk(sessions: int, bars_a_session: int, seed: int = 0) -> Series:
+def intraday_walk(sessions: int, bars_per_session: int, seed: int = 0) -> Series:
     """A random walk of several bars a weekday."""
     days = np.array([day_number(day) for day in weekdays(FIRST_DAY, sessions)], dtype=np.int64)
-    return walk_on(np.repeat(days, bars_a_session), seed)
+    return walk_on(np.repeat(days, bars_per_session), seed)
 
 
 def part(series: Series, rows: slice) -> Series:

@@ -1,4 +1,4 @@
-"""Do every fault to a real fleet and print the table of docs/reliability.md. Run: make chaos"""
+"""Inject every fault into a real fleet and print the table of docs/reliability.md. Run: make chaos"""
 
 import argparse
 import random

@@ -1,4 +1,4 @@
-"""Every fault that a fleet must survive: how it is done to a run, and how long the run may take then."""
+"""Every fault that a fleet must survive: how it is injected into a run, and how long the run may take."""
 
 import os
 import random
@@ -19,7 +19,7 @@ from tests.waiting import wait_for
 SPOILED = "BBB_2023-09-21_to_2023-12-20"
 SEED = 20261122
 
-# Does the fault to a run, and says so to the lab each time; it may wait for the run to get somewhere first.
+# Injects the fault into a run, and reports each injection to the lab; it may wait for progress of the run first.
 Inject = Callable[[Lab, Run], None]
 
 
@@ -61,14 +61,14 @@ def _kill_child(lab: Lab) -> None:
 
 
 def _kill_idle(lab: Lab, run: Run) -> None:
-    """Dead before the run sends anything, and still announced by its last heartbeat."""
+    """Kill a worker before the run sends anything; its last heartbeat still announces it."""
     wait_for(run.layout.manifest.is_file, "the run's manifest")
     os.kill(next(iter(lab.present().values())).pid, signal.SIGKILL)
     lab.note_injection()
 
 
 def _kill_between_take_and_start(lab: Lab, run: Run) -> None:
-    """Frozen while it waits for work, sent some, killed: what the server has handed to its socket is gone."""
+    """Freeze a waiting worker, send it work, kill it: messages that the server has written to its socket are lost."""
     name, victim = next(iter(lab.present().items()))
     wait_for(run.layout.manifest.is_file, "the run's manifest")
     os.kill(victim.pid, signal.SIGSTOP)
@@ -78,7 +78,7 @@ def _kill_between_take_and_start(lab: Lab, run: Run) -> None:
 
 
 def _freeze_past_expiry(lab: Lab, run: Run) -> None:
-    """Worker and pool child stand still until their work is elsewhere; then the zombie finishes and commits."""
+    """Freeze worker and pool child until their work is elsewhere; then the zombie finishes and commits."""
     run.reaches(15)
     victim = lab.busy()
     frozen = [psutil.Process(victim.pid), lab.child(victim.pid)]
@@ -93,7 +93,7 @@ def _freeze_past_expiry(lab: Lab, run: Run) -> None:
 
 
 def _kill_orchestrator(lab: Lab, run: Run) -> None:
-    """Ten times, each time a little later on; each time it is resumed."""
+    """Kill the orchestrator ten times, each time a little later, and resume it each time."""
     dice = random.Random(SEED)
     for _ in range(10):
         goal = run.ended() + dice.randrange(1, 14)
@@ -110,7 +110,7 @@ def _kill_connections(lab: Lab) -> None:
 
 
 def _away_for(seconds: float) -> Inject:
-    """The server is stopped and comes back with its append-only file."""
+    """Stop the server and start it again with its append-only file."""
 
     def restart(lab: Lab, run: Run) -> None:
         run.reaches(30)
@@ -150,7 +150,7 @@ def _let_it_run(lab: Lab, run: Run) -> None:
 
 
 def _fill_disk(lab: Lab, run: Run) -> None:
-    """The data folder's disk is full until the run gives up; then there is room again, and it is resumed."""
+    """Fill the data folder's disk until the run fails; then free space and resume it."""
     run.reaches(20)
     filler = run.cwd / "data" / "filler"
     subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=1M"], capture_output=True)
@@ -161,7 +161,7 @@ def _fill_disk(lab: Lab, run: Run) -> None:
 
 
 def small_disk(folder: Path) -> None:
-    """Mount a small disk; CalledProcessError where this process may not."""
+    """Mount a small disk; CalledProcessError if this process is not allowed to."""
     folder.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], check=True, capture_output=True)
 
@@ -172,7 +172,7 @@ def may_mount() -> bool:
 
 
 def mix(lab: Lab, run: Run, dice: random.Random, until: float) -> None:
-    """One fault after another, at random, from the run's begin to its end, or until the time is over."""
+    """Inject random faults, one after another, from the run's start to its end, or until the time is over."""
     wait_for(lambda: run.ended() > 0, "the run's first outcome")
     while time.monotonic() < until and run.process.poll() is None:
         time.sleep(dice.uniform(0.5, 2.5))

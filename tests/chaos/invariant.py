@@ -1,4 +1,4 @@
-"""What must hold after every fault, whatever it was."""
+"""The invariant that must hold after every fault."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ END_TYPES = ("success", "skip", "fail")
 
 @dataclass(frozen=True)
 class Account:
-    """What a fault cost: attempts that began anew, windows without an end, windows with more than one."""
+    """The cost of a fault: attempts that were repeated, windows without an end, windows with more than one."""
 
     windows: int
     rerun: int
@@ -38,7 +38,7 @@ def digests(run: Run) -> dict[str, str]:
 
 
 def check(run: Run, calm: dict[str, str], without: str | None = None) -> Account:
-    """Assert the invariant; `without` names the window that the fault spoils for good."""
+    """Assert the invariant; `without` names the window that fails because of the fault."""
     # A worker that was stopped may still be finishing a window that another has stored.
     wait_for(lambda: not list(run.cwd.rglob(f"{TEMPORARY_PREFIX}*")), "the end of temporary folders", within_s=15)
     account = count(run)
@@ -81,8 +81,8 @@ def count(run: Run) -> Account:
 
 
 def check_server(lab: Lab, run_id: str) -> None:
-    """Nothing of the run is left but its events, for a minute at most."""
-    # A zombie may report after the end; that goes as events do.
+    """Assert that only events are left of the run, for a minute at most."""
+    # A zombie may report after the end; such an outcome expires as events do.
     lingering = {events_stream(run_id), sequence_key(run_id), outcomes_stream(run_id)}
     keys = {key.decode() for key in lab.redis.scan_iter(match="*", count=1000)}
     assert not {key for key in keys if run_id in key} - lingering
@@ -94,5 +94,5 @@ def check_server(lab: Lab, run_id: str) -> None:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What a stopped lab left in its temporary folder."""
+    """Files that a stopped lab left in its temporary folder."""
     return sorted(folder.iterdir())

@@ -49,7 +49,7 @@ class Run:
 
     @property
     def printed(self) -> str:
-        """All that its processes have said so far."""
+        """Output of its processes so far."""
         return (self.cwd / OUTPUT).read_text()
 
     @property
@@ -94,7 +94,7 @@ class Run:
             return int(ledger.execute(f"SELECT count(*) {TAKEN_OVER}").fetchone()[0])
 
     def reaches(self, count: int) -> None:
-        """Wait until so many windows have ended."""
+        """Wait until that many windows have ended."""
         wait_for(lambda: self.ended() >= count or self.process.poll() is not None, f"{count} outcomes", within_s=90)
         assert self.process.poll() is None, self.finish()
 
@@ -103,7 +103,7 @@ class Run:
         return self.process.wait(within_s)
 
     def resume(self) -> None:
-        """Go on with the run in a new process."""
+        """Resume the run in a new process."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -130,7 +130,7 @@ class Lab:
         self._count = 0
 
     def note_injection(self) -> None:
-        """Remember when a fault was done (Unix time)."""
+        """Record the time of an injection (Unix time)."""
         self.injected.append(time.time())
 
     # Server.
@@ -162,7 +162,7 @@ class Lab:
     # Fleet.
 
     def start_fleet(self, devices: int = DEVICES, fault: str | None = None) -> None:
-        """Start workers, and wait until they are there."""
+        """Start workers, and wait until they are online."""
         path = os.pathsep.join(filter(None, [str(SPOILED), os.environ.get("PYTHONPATH")]))
         extra = {"CHAOS_FAULT": fault, "PYTHONPATH": path} if fault else {}
         with (self.folder / "fleet.log").open("ab") as log:
@@ -182,7 +182,7 @@ class Lab:
         return read_presences(self.redis)
 
     def busy(self) -> Presence:
-        """A worker that trains a window just now."""
+        """A worker that trains a window at this moment."""
 
         def find() -> Presence | None:
             alive = [presence for presence in self.present().values() if psutil.pid_exists(presence.pid)]
@@ -248,7 +248,7 @@ def lab(folder: Path, fault: str | None = None, devices: int = DEVICES) -> Itera
         for process in processes_about(str(folder)):
             process.kill()
         for started in opened.started:
-            # The server writes its title over what would show whose it is.
+            # The server writes its title over its environment, so the folder alone would not find it.
             started.kill()
             started.wait()
         opened.redis.close()

@@ -1,4 +1,4 @@
-"""One fault done to one run, and what it cost."""
+"""Injects one fault into one run, and measures its cost."""
 
 import subprocess
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from tests.chaos.lab import Run, lab
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table. `recover_s`: from the last injection until all that it hit was sent anew, or else to the
-    next outcome."""
+    """A line of the table. `recover_s`: from the last injection until all affected work was sent again, or else to
+    the next outcome."""
 
     fault: str
     times: int
@@ -23,7 +23,7 @@ class Row:
 
 
 def calm_digests(folder: Path) -> dict[str, str]:
-    """What an undisturbed run leaves."""
+    """Digests of an undisturbed run."""
     with lab(folder) as opened:
         run = opened.run()
         assert run.finish() == 0, run.printed
@@ -53,7 +53,7 @@ def try_fault(folder: Path, fault: Fault, calm: dict[str, str]) -> Row:
 
 
 def row_of(name: str, run: Run, calm: dict[str, str], spoil: str | None = None, within_s: float = 120.0) -> Row:
-    """Let the run end, check the invariant, and account for it."""
+    """Wait for the run's end, check the invariant, and compute the row."""
     assert run.finish(within_s) == 0, run.printed
     account = check(run, calm, spoil.split(":", 1)[1] if spoil else None)
     injected = run.lab.injected

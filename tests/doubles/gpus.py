@@ -1,4 +1,4 @@
-"""GPUs that are not here: what NVML's binding and CUDA's runtime show of as many as a test wants."""
+"""Fake GPUs: doubles of NVML's binding and CUDA's runtime that show as many as a test needs."""
 
 from types import SimpleNamespace
 
@@ -49,7 +49,7 @@ def no_driver() -> SimpleNamespace:
 
 
 def fake_cuda(count: int = 1, bus: int = FIRST_BUS + 1) -> SimpleNamespace:
-    """CUDA's runtime with `count` visible GPUs, the first on `bus`; none is an error, as CUDA's own is."""
+    """CUDA's runtime with `count` visible GPUs, the first on `bus`; without a GPU it raises CUDA's own error."""
 
     class CUDARuntimeError(RuntimeError):
         pass

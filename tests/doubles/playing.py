@@ -1,7 +1,7 @@
-"""A fleet that the test plays: queues, heartbeats, claims and outcomes are real, and nothing computes.
+"""A fleet with played workers on a real server: queues, heartbeats, claims and outcomes are real, nothing computes.
 
-Time is counted in looks: the dispatcher looks at the fleet in every step, each look proves half a second, and each
-time it looks every worker does once what its habit is.
+Time is counted in looks: the dispatcher looks at the fleet in every step, each look proves half a second, and
+in each look every worker follows its habit once.
 """
 
 import base64
@@ -47,7 +47,7 @@ MOST_LOOKS = 600
 
 
 class Steps:
-    """A clock that goes on by the time between two looks whenever it is read."""
+    """A clock that advances by the time between two looks whenever it is read."""
 
     now = 0.0
 
@@ -57,7 +57,7 @@ class Steps:
 
 
 class Worker:
-    """A device as the orchestrator knows it: it takes from its queue, claims, holds, runs, answers and beats."""
+    """A device: it takes from its queue, claims, holds, runs, reports and sends heartbeats."""
 
     def __init__(self, redis: Redis, name: str, slots: int, habit: "Habit", versions: dict[str, str]) -> None:
         self.redis, self.name, self.slots, self.habit, self.versions = redis, name, slots, habit, versions
@@ -66,13 +66,13 @@ class Worker:
         self.draining = self.silent = False
 
     def live(self) -> None:
-        """Follow the habit once, then beat."""
+        """Follow the habit once, then send a heartbeat."""
         self.silent = False
         self.habit(self)
         self.beat()
 
     def beat(self) -> None:
-        """Say what it holds and runs; nothing while it is silent."""
+        """Send a heartbeat with what it holds and runs; none while it is silent."""
         if self.silent:
             sign_off(self.redis, self.name)
             return
@@ -92,7 +92,7 @@ class Worker:
             self.held[task_id(body)] = outcomes.parse(message)  # type: ignore[assignment]
 
     def begin(self) -> None:
-        """Claim what is in hand for each free slot; what is not wanted any more is dropped."""
+        """Claim held attempts for the free slots; an attempt that cannot be claimed is dropped."""
         for identity, task in list(self.held.items()):
             if len(self.running) == self.slots:
                 return
@@ -101,7 +101,7 @@ class Worker:
             del self.held[identity]
 
     def end(self, **details: Any) -> None:
-        """Answer for all that runs: in success, or with `details`."""
+        """Report an outcome for all that runs: success, or `details`."""
         for identity, task in list(self.running.items()):
             self.answer(task, **details)
             del self.running[identity]
@@ -117,19 +117,19 @@ Habit = Callable[[Worker], None]
 
 
 def works(worker: Worker) -> None:
-    """End what runs, begin what it has room for."""
+    """End what runs, and begin one attempt per slot."""
     worker.end()
     keeps(worker)
 
 
 def keeps(worker: Worker) -> None:
-    """Begin what it has room for, and never end it."""
+    """Begin one attempt per slot, and never end it."""
     worker.take()
     worker.begin()
 
 
 def holds(worker: Worker) -> None:
-    """Take from the queue and begin nothing."""
+    """Take from the queue, begin nothing."""
     worker.take()
 
 
@@ -138,13 +138,13 @@ def rests(worker: Worker) -> None:
 
 
 def swallows(worker: Worker) -> None:
-    """Lose what it took before it has begun it."""
+    """Lose the attempts that it took and has not begun."""
     worker.take()
     worker.held.clear()
 
 
 def silence(worker: Worker) -> None:
-    """Do nothing and say nothing."""
+    """Do nothing and send no heartbeat."""
     worker.silent = True
 
 
@@ -155,13 +155,13 @@ def fails(worker: Worker, failure: FailureClass) -> None:
 
 
 def spells(*spells: tuple[Habit, int]) -> Habit:
-    """One habit after another, each for so many looks; the last one for good."""
+    """Follow one habit after another, each for a number of looks; the last one without end."""
     habits = [habit for habit, looks in spells for _ in range(looks)]
     return lambda worker: (habits.pop(0) if len(habits) > 1 else habits[0])(worker)
 
 
 class Played(CeleryClient):
-    """The fleet, standing where the sender is: it sends to the real queues and remembers what it was asked for."""
+    """The fleet, in place of the Celery client: it sends to the real queues and records the calls."""
 
     def __init__(self, url: str, redis: Redis) -> None:
         super().__init__(url)
@@ -185,13 +185,13 @@ class Played(CeleryClient):
         super().send(work)
 
     def kill(self, identity: str, device: str) -> None:
-        """What runs under that id runs no more, and answers no more."""
+        """End the attempt without an outcome."""
         self.killed.append((identity, device))
         self.workers[device].running.pop(identity, None)
         self.workers[device].beat()
 
     def tend(self) -> None:
-        """A look at the fleet: everybody lives a little, then the test may step in."""
+        """One look at the fleet: every worker follows its habit once, then the test's own actions run."""
         self.looks += 1
         assert self.looks < MOST_LOOKS, f"the run does not end; sent so far: {self.sent}"
         with suppress(RedisError):
@@ -201,7 +201,7 @@ class Played(CeleryClient):
         self.watch()
 
     def at(self, look: int, action: Callable[[], object]) -> None:
-        """Have something happen in that look."""
+        """Call an action in the look of that number."""
         self.planned[look] = action
 
     def dispatcher(self, ledger: Ledger, run_id: str = RUN, window_limit_s: float | None = None) -> Dispatcher:
@@ -214,7 +214,7 @@ class Played(CeleryClient):
         return Dispatcher(run_id, fleet, ledger, telemetry, live_view, self.tend, window_limit_s)
 
     def devices_of(self, name: str) -> list[str]:
-        """Where a piece of work was sent, in order."""
+        """Devices to which a piece of work was sent, in order."""
         return [device for sent, device, _ in self.sent if sent == name]
 
     def queued(self, device: str) -> list[str]:
@@ -225,7 +225,7 @@ class Played(CeleryClient):
 
 @contextmanager
 def playing(url: str) -> Iterator[Played]:
-    """An empty server and fleet. Looks follow one another without a pause, and nothing waits to be tried again."""
+    """An empty server and fleet. Looks follow each other without a pause, and retries are due at once."""
     with connect(url) as redis, pytest.MonkeyPatch.context() as patch:
         patch.setattr(policy, "RETRY_BACKOFF_S", 0.0)
         redis.flushall()
@@ -250,7 +250,7 @@ def teachers(ledger: Ledger, count: int, symbol: str = "A", run_id: str = RUN) -
 
 
 class Ends:
-    """Hears how work ends, notes what `note` finds then, and asks for nothing more."""
+    """Records how work ends, and the result of `note` at that moment; adds no further work."""
 
     def __init__(self, note: Callable[[Outcome], Any] = lambda outcome: None) -> None:
         self.heard: list[Outcome] = []
@@ -268,7 +268,7 @@ class Ends:
 
 
 def forget(redis: Redis) -> None:
-    """Empty the server, a millisecond at least after what was written last: ids in streams are made of those."""
+    """Empty the server, at least a millisecond after the last write, because ids in streams are milliseconds."""
 
     def millisecond() -> int:
         seconds, microseconds = redis.time()
@@ -280,7 +280,7 @@ def forget(redis: Redis) -> None:
 
 
 class Breakable:
-    """An embedded server of the test's own, which can be taken away and brought back."""
+    """An embedded server for one test, which can be stopped and started again."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -289,13 +289,13 @@ class Breakable:
         self._guard = self._server.parent()
 
     def take_away(self) -> None:
-        """Kill it; its guard, which would start it again at once, stands still."""
+        """Kill the server and freeze its guard, which would start it again at once."""
         self._guard.suspend()
         self._server.kill()
         wait_for(lambda: self._server.status() == psutil.STATUS_ZOMBIE, "the end of the server")
 
     def bring_back(self) -> None:
-        """Let its guard start it again; returns when it answers."""
+        """Let the guard start the server again; returns when it answers."""
         self._guard.resume()
         with Redis.from_url(self.url) as redis:
             wait_for(partial(_answers, redis), "an answer of the server")

@@ -1,4 +1,4 @@
-"""The Python API against the same run that the command line made."""
+"""The Python API, compared with the command line on the same run."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What tests of the dispatcher share: a ledger, a fleet to play, and a server that may be taken away."""
+"""Fixtures of the dispatcher's tests: a ledger, a played fleet, and a server that can be stopped."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,7 +27,7 @@ def played(server: str) -> Iterator[Played]:
 
 @pytest.fixture
 def breakable() -> Iterator[Breakable]:
-    """A server of the test's own; at the end it is back, so that it can be ended."""
+    """A server for one test; it runs again at the end, so that it can be shut down."""
     with broker.embedded() as url:
         server = Breakable(url)
         yield server

@@ -1,4 +1,4 @@
-"""Loaded by every Python process of a fleet under test; spoils one window in its pool children, as CHAOS_FAULT says.
+"""Loaded by every Python process of a fleet under test; CHAOS_FAULT names a window to fail in its pool children.
 
 CHAOS_FAULT is KIND:LABEL with KIND one of exit, hang, memory.
 """

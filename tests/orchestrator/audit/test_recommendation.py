@@ -1,4 +1,4 @@
-"""The recommendation follows from rulings and fields, never from the words that people read."""
+"""The recommendation follows from rulings and fields, never from display texts."""
 
 import json
 

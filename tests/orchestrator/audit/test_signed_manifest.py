@@ -1,4 +1,4 @@
-"""Manifests and signatures: what lies in a folder is what was sealed, by whom it says."""
+"""Manifests and signatures: a folder's files are those that were sealed, by the signer that the manifest names."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ HEAD = {"run_id": "one"}
 
 
 def write_key(path: Path) -> Path:
-    """A new signing key; its public half lies beside it as `.pub`."""
+    """A new signing key; its public half is stored beside it as `.pub`."""
     key = Ed25519PrivateKey.generate()
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     path.with_suffix(".pub").write_bytes(public_pem(key.public_key()))
@@ -44,8 +44,8 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_unsigned_says_so(folder: Path) -> None:
-    """Without a key the digests are checked, and nobody is said to have signed; a public key then has no use."""
+def test_an_unsigned_folder_names_no_signer(folder: Path) -> None:
+    """Without a key the digests are checked and no signer is reported; a public key then has no use."""
     seal(folder, HEAD, None)
     found = check(folder, HEAD)
     assert (found.faults, found.signature, found.files) == ((), "unsigned", 2)
@@ -53,8 +53,8 @@ def test_unsigned_says_so(folder: Path) -> None:
     assert "is unsigned" in check(folder, HEAD, str(trusted)).faults[0]
 
 
-def test_a_signature_is_told_from_one_that_is_trusted(folder: Path, key: Path) -> None:
-    """By itself a signature shows who says so; only a key that the reader has makes it proof."""
+def test_a_signature_differs_from_a_trusted_one(folder: Path, key: Path) -> None:
+    """A signature alone shows only a claimed signer; a trusted public key proves it."""
     seal(folder, HEAD, str(key))
     name = fingerprint(read_private_key(key).public_key())
     assert check(folder, HEAD).signature == f"signed by {name}, not checked against a key you trust"
@@ -80,15 +80,15 @@ def test_a_signature_is_told_from_one_that_is_trusted(folder: Path, key: Path) -
     ],
 )
 def test_any_change_is_a_fault(folder: Path, key: Path, spoil: object) -> None:
-    """A file more, less or other, a seal that is damaged or gone: each is named."""
+    """An added, removed or changed file, and a damaged or missing seal, are each named."""
     seal(folder, HEAD, str(key))
     assert check(folder, HEAD).faults == ()
     spoil(folder)  # type: ignore[operator]
     assert check(folder, HEAD).faults
 
 
-def test_who_changes_and_seals_anew_has_another_key_or_none(folder: Path, key: Path) -> None:
-    """A whole new manifest is consistent in itself; only the trusted key tells it apart."""
+def test_a_changed_and_resealed_folder_has_another_key_or_none(folder: Path, key: Path) -> None:
+    """A completely new manifest is consistent; only the trusted key reveals the difference."""
     seal(folder, HEAD, str(key))
     (folder / "metrics.json").write_text('{"skill": 1}\n')
     for forger in (None, str(write_key(key.with_name("forger.pem")))):
@@ -98,7 +98,7 @@ def test_who_changes_and_seals_anew_has_another_key_or_none(folder: Path, key: P
 
 
 def test_a_bundle_of_another_run_is_not_this_ones(folder: Path) -> None:
-    """The manifest names what it is of."""
+    """The manifest names its run."""
     seal(folder, HEAD, None)
     assert "a run_id other than two" in check(folder, {"run_id": "two"}).faults[0]
 
@@ -112,7 +112,7 @@ def test_openssl_checks_it_too(folder: Path, key: Path) -> None:
 
 
 def test_keys_that_cannot_sign_are_one_sentence(tmp_path: Path, key: Path) -> None:
-    """Missing, no PEM, a public key, another algorithm, encrypted: each is refused with its reason."""
+    """A key that is missing, not PEM, public, encrypted or of another algorithm is refused with the reason."""
     files = {"text.pem": b"no key", "public.pem": key.with_suffix(".pub").read_bytes()}
     rsa = generate_private_key(public_exponent=65537, key_size=2048)
     files["rsa.pem"] = rsa.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -1,4 +1,4 @@
-"""The embedded server: it comes back when it is killed, and is gone with whoever wanted it."""
+"""The embedded server: it restarts when it is killed, and ends with the process that started it."""
 
 import signal
 import subprocess
@@ -55,7 +55,7 @@ def nothing_left(folder: Path) -> None:
 
 
 def test_a_killed_server_comes_back_with_what_was_written() -> None:
-    """After SIGKILL, and after another, a server answers at the same URL and holds all that was written."""
+    """After one SIGKILL and after a second, a server answers at the same URL and holds all written data."""
     with broker.embedded() as url, connect(url) as redis:
         for times in range(1, 3):
             # Written through before the reply, so that the test need not wait for the second that a sync may take.
@@ -69,8 +69,8 @@ def test_a_killed_server_comes_back_with_what_was_written() -> None:
     nothing_left(folder)
 
 
-def test_nobody_else_gets_in() -> None:
-    """The server takes no one without its password, and its folder's settings are for its owner's eyes only."""
+def test_a_client_without_the_password_is_refused() -> None:
+    """The server refuses clients without its password, and only the owner can read the settings in its folder."""
     with broker.embedded() as url:
         port = url.rpartition(":")[2]
         with Redis.from_url(f"redis://127.0.0.1:{port}") as stranger, pytest.raises(AuthenticationError):
@@ -79,7 +79,7 @@ def test_nobody_else_gets_in() -> None:
 
 
 def test_nothing_is_left_when_its_user_is_killed() -> None:
-    """When the process that wanted the server is killed, server, guard and folder go, too."""
+    """When the process that started the server is killed, server, guard and folder disappear, too."""
     holder = subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdin
     assert holder.stdout
@@ -92,7 +92,7 @@ def test_nothing_is_left_when_its_user_is_killed() -> None:
 
 
 def test_a_server_that_ends_by_itself_is_left_alone() -> None:
-    """A server that was told to shut down is not started again, and leaving after that is no error."""
+    """A server that was shut down by a command is not restarted, and leaving the context after that is no error."""
     with broker.embedded() as url:
         folder, server = folder_of(url), process_of(url)
         with Redis.from_url(url) as redis:

@@ -103,7 +103,7 @@ def test_a_run_id_is_not_taken_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["status", "resume"])
-def test_a_run_that_is_not_there(tmp_path: Path, name: str) -> None:
+def test_an_unknown_run(tmp_path: Path, name: str) -> None:
     """`status` and `resume` of an unknown run are errors and create nothing."""
     result = command(name, "ghost", cwd=tmp_path)
     assert result.returncode == 2

@@ -1,4 +1,4 @@
-"""What tests of the dashboard share: the real command, a real Chromium, and what a page complained of."""
+"""Fixtures of the dashboard's tests: the real command, a real Chromium, and the errors that a page reported."""
 
 import os
 import shutil
@@ -27,13 +27,13 @@ expect.set_options(timeout=SHOWN_MS)
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium as it is installed; without one a skip on a person's machine, a failure in CI."""
+    """The installed Chromium; without one the test is skipped, but fails in CI."""
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
-        said = "no chromium or google-chrome on PATH; on Debian: apt-get install chromium"
+        reason = "no chromium or google-chrome on PATH; on Debian: apt-get install chromium"
         if os.environ.get("CI"):
-            pytest.fail(said)
-        pytest.skip(said)
+            pytest.fail(reason)
+        pytest.skip(reason)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--headless=new"])
         yield launched
@@ -42,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def serving(cwd: Path, *flags: str, **variables: str) -> Iterator[str]:
-    """`orchestrator dashboard` in a folder, at the address that is yielded; ended afterwards."""
+    """Run `orchestrator dashboard` in a folder; yields its address, and stops it at the end."""
     port = free_port()
     with (cwd / f"dashboard-{port}.log").open("w+b") as log:
         process = subprocess.Popen(
@@ -66,14 +66,14 @@ def serving(cwd: Path, *flags: str, **variables: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def dashboard() -> Iterator[Callable[..., str]]:
-    """Start `orchestrator dashboard` in a folder, with flags and variables; all are ended after the tests."""
+    """Start `orchestrator dashboard` in a folder, with flags and variables; all are stopped after the tests."""
     with ExitStack() as stack:
         yield lambda cwd, *flags, **variables: stack.enter_context(serving(cwd, *flags, **variables))
 
 
 @dataclass
 class Seen:
-    """A page as it is, and what it has complained of since it was opened."""
+    """A page, and the errors that it has reported since it was opened."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Seen:
 
     @property
     def overflow_px(self) -> int:
-        """How much wider than the window the page is."""
+        """Pixels by which the page is wider than the window."""
         script = (
             "Math.max(document.documentElement.scrollWidth,"
             " document.querySelector('[data-testid=stMain]').scrollWidth) - window.innerWidth"
@@ -123,14 +123,14 @@ def _note(seen: Seen, message: ConsoleMessage) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
+    """A port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def answers(url: str) -> bool:
-    """Whether the server says that it is well."""
+    """Whether the server reports that it is healthy."""
     try:
         with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as answer:
             return bool(answer.status == 200)

@@ -1,4 +1,4 @@
-"""`orchestrator dashboard` refuses, in one line, what would be open to strangers or cannot be served."""
+"""`orchestrator dashboard` refuses, in one line, a public address without a password and a port that is in use."""
 
 import os
 import socket
@@ -14,20 +14,20 @@ from tests.conftest import Completed, clean_environment, command
 
 
 def refusal(result: Completed | subprocess.CompletedProcess[str]) -> str:
-    """The one line that a command said as it ended with 2."""
+    """The one line of a command that exits with 2."""
     assert result.returncode == 2, result.stdout + result.stderr
     (line,) = result.stderr.splitlines()
     return line
 
 
 def test_beyond_this_machine_a_password_is_needed(tmp_path: Path) -> None:
-    """An address that others reach is refused while no password is set."""
+    """An address that other machines can reach is refused while no password is set."""
     line = refusal(command("dashboard", "--address", "0.0.0.0", cwd=tmp_path))
     assert "GURUKUL_DASHBOARD_PASSWORD" in line and "0.0.0.0" in line
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
-    """Where something listens already, the line says which port and what to give."""
+    """If the port is in use, the line names it and the option to give."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -36,7 +36,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     assert port in line and "--port" in line
 
 
-def test_without_streamlit_it_says_what_to_install(tmp_path: Path) -> None:
+def test_without_streamlit_the_install_command_is_printed(tmp_path: Path) -> None:
     """On an installation without the extra, the line is the command that installs it."""
     code = "import sys; sys.modules['streamlit'] = None; from orchestrator.cli import cli; cli(['dashboard'])"
     result = subprocess.run(
@@ -58,13 +58,13 @@ def test_without_streamlit_it_says_what_to_install(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_only_loopback_is_loopback(address: str, expected: bool) -> None:
-    """What is not for certain this machine alone counts as open."""
+    """An address that might be reached from another machine counts as open."""
     assert is_loopback(address) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [("pä ss", True), ("pä s", False), ("pä sss", False), ("", False), ("PÄ SS", False)]
+    ("given", "expected"), [("pä ss", True), ("pä s", False), ("pä sss", False), ("", False), ("PÄ SS", False)]
 )
-def test_a_password_is_right_whole_or_not_at_all(said: str, expected: bool) -> None:
-    """Any text may be a password; nothing but the whole of it opens."""
-    assert is_password(said, "pä ss") == expected
+def test_a_password_is_right_whole_or_not_at_all(given: str, expected: bool) -> None:
+    """Any text may be a password; only the exact text is accepted."""
+    assert is_password(given, "pä ss") == expected

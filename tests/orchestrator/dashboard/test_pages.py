@@ -1,6 +1,6 @@
-"""The dashboard in a real browser: it shows what is stored, wherever it is looked at, and nothing before the password.
+"""The dashboard in a real browser: it shows the stored data on any screen, and nothing before the password.
 
-Runs here are one real run and copies of it that were hurt in one way each.
+The runs are one real run and copies of it, each damaged in one way.
 """
 
 import json
@@ -80,8 +80,8 @@ def url(place: Path, dashboard: Dashboard) -> str:
 @pytest.mark.parametrize("width", [DESKTOP_PX, PHONE_PX])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("page", ["results", "releases"])
-def test_a_page_fits_and_complains_of_nothing(url: str, look: Look, page: str, scheme: str, width: int) -> None:
-    """Light and dark, on a desk and on a phone: no error in the console, no exception, nothing to scroll sideways."""
+def test_a_page_fits_and_reports_no_error(url: str, look: Look, page: str, scheme: str, width: int) -> None:
+    """Light and dark, on a desktop and on a phone: no console error, no exception, no horizontal scrolling."""
     seen = look(f"{url}/{page}?run=generated", scheme=scheme, width=width)
     expect(seen.page.locator("h1")).to_have_text(PAGES[page])
     background = seen.page.get_by_test_id("stApp").evaluate("element => getComputedStyle(element).backgroundColor")
@@ -127,7 +127,7 @@ def test_results_are_the_stored_numbers(url: str, place: Path, look: Look) -> No
 
 
 def test_every_chart_of_the_audit_is_drawn(url: str, look: Look) -> None:
-    """Reliability, skill by symbol and window, equity and importances are charts, with words for who cannot see."""
+    """Reliability, skill by symbol and window, equity and importances are charts, with texts for screen readers."""
     page = look(f"{url}/results?run=generated").page
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(5)
     for canvas in page.get_by_test_id("stVegaLiteChart").locator("canvas").all():
@@ -136,7 +136,7 @@ def test_every_chart_of_the_audit_is_drawn(url: str, look: Look) -> None:
 
 
 def test_the_run_picked_survives_a_reload_and_another_page(url: str, look: Look) -> None:
-    """What was picked is in the address, and is still picked after a reload and on the next page."""
+    """The picked run is in the address, and stays picked after a reload and on the next page."""
     seen = look(f"{url}/results")
     expect(picker(seen.page)).to_have_value(re.compile("^generated "))
     picker(seen.page).click()
@@ -153,7 +153,7 @@ def test_the_run_picked_survives_a_reload_and_another_page(url: str, look: Look)
 
 
 def test_two_runs_stand_side_by_side(url: str, place: Path, look: Look) -> None:
-    """The second run's numbers stand beside the first's; copies differ in nothing, and it says so."""
+    """The second run's numbers stand beside the first's; the page states that copies do not differ."""
     page = look(f"{url}/results?run=generated&beside=twin").page
     validation = Validation.model_validate_json((place / "data/models/generated/validation.json").read_bytes())
     loss = f"{validation.scores['student'].log_loss:.6g}"
@@ -169,8 +169,8 @@ def test_two_runs_stand_side_by_side(url: str, place: Path, look: Look) -> None:
         ("broken_down", "This run failed: failed for the test. Fix that; then orchestrator resume broken_down"),
     ],
 )
-def test_a_run_without_a_verdict_says_what_to_do(url: str, look: Look, run: str, sentence: str) -> None:
-    """Interrupted and failed runs are sentences with the next command, not tables of nothing, and no exception."""
+def test_a_run_without_a_verdict_shows_the_next_step(url: str, look: Look, run: str, sentence: str) -> None:
+    """An interrupted or failed run is a sentence with the next command, not an empty table or an exception."""
     seen = look(f"{url}/results?run={run}")
     expect(seen.page.get_by_test_id("stAlert")).to_contain_text(sentence)
     expect(seen.page.get_by_text("It was not judged yet")).to_be_visible()
@@ -179,15 +179,15 @@ def test_a_run_without_a_verdict_says_what_to_do(url: str, look: Look, run: str,
 
 
 def test_a_damaged_run_is_named_and_hides_no_other(url: str, look: Look) -> None:
-    """A folder whose run.json is torn is named with its reason; the others can be picked."""
+    """A folder whose run.json is cut off is named with the reason; the others can be picked."""
     page = look(f"{url}/results").page
     expect(page.get_by_test_id("stCaptionContainer").filter(has_text="Not shown: torn")).to_contain_text("run.json")
     picker(page).click()
     expect(page.get_by_role("option")).to_have_count(4)
 
 
-def test_releases_say_who_did_what(url: str, look: Look) -> None:
-    """What is live, the newest action first, who decided with which words; what a person wrote stays text."""
+def test_releases_show_every_decision(url: str, look: Look) -> None:
+    """The page shows live releases and decisions, the newest first; user text is never interpreted as HTML."""
     page = look(f"{url}/releases").page
     expect(page.locator(".g-live")).to_contain_text("generated.")
     expect(page.locator(".g-live")).to_contain_text("nothing is live")
@@ -202,7 +202,7 @@ def test_releases_say_who_did_what(url: str, look: Look) -> None:
 
 
 def test_looking_changes_nothing(url: str, place: Path, look: Look) -> None:
-    """Every page looked at, all files of runs and releases are there with the same bytes, and none besides."""
+    """After every page was shown, runs and releases have the same files with the same bytes."""
     before = tree(place / "data"), tree(place / "release")
     for page in PAGES:
         look(f"{url}/{page}?run=stopped")
@@ -210,8 +210,8 @@ def test_looking_changes_nothing(url: str, place: Path, look: Look) -> None:
 
 
 @pytest.mark.parametrize("page", list(PAGES))
-def test_an_empty_folder_says_how_to_begin(tmp_path: Path, dashboard: Dashboard, look: Look, page: str) -> None:
-    """Where nothing was ever run, each page says so and shows a command; nothing is made on disk."""
+def test_an_empty_folder_shows_how_to_begin(tmp_path: Path, dashboard: Dashboard, look: Look, page: str) -> None:
+    """In a folder without runs each page states that and shows a command; nothing is written."""
     seen = look(f"{dashboard(tmp_path)}/{page}")
     expect(seen.page.get_by_test_id("stCode")).to_contain_text("orchestrator")
     expect(seen.page.get_by_test_id("stAlert")).to_contain_text("data/models")
@@ -221,7 +221,7 @@ def test_an_empty_folder_says_how_to_begin(tmp_path: Path, dashboard: Dashboard,
 
 
 def test_nothing_is_shown_before_the_password(place: Path, dashboard: Dashboard, look: Look) -> None:
-    """Without the password there is a form and no page; a wrong one is said; the right one opens what was asked for."""
+    """Without the password only a form is shown; a wrong one is reported; the right one opens the requested page."""
     seen = look(f"{dashboard(place, GURUKUL_DASHBOARD_PASSWORD=SECRET)}/results?run=twin")
     page = seen.page
     expect(page.get_by_label("Password", exact=True)).to_be_visible()

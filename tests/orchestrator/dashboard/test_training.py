@@ -1,4 +1,4 @@
-"""Page Training Progress in a real browser, beside real runs: as they go on, as they broke off, as they ended."""
+"""Page Training Progress in a real browser, for real runs: live, broken off and finished."""
 
 import json
 import re
@@ -28,7 +28,7 @@ LONG = ("--start-date", "2023-06-01", "--end-date", "2024-09-30", "--window-days
 
 @contextmanager
 def started(cwd: Path, program: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A program of the project while it runs; ended afterwards."""
+    """Run a program of the project; stop it at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", program, *arguments], cwd=cwd, env=clean_environment(), stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -42,7 +42,7 @@ def started(cwd: Path, program: str, *arguments: str) -> Iterator[subprocess.Pop
 
 
 def tile(page: Page, name: str) -> str:
-    """What a tile says, such as `trained`; empty while it is not there."""
+    """Text of a tile, such as `trained`; empty while the tile is missing."""
     metric = page.get_by_test_id("stMetric").filter(has=page.get_by_text(name, exact=True))
     return metric.get_by_test_id("stMetricValue").inner_text() if metric.count() == 1 else ""
 
@@ -50,7 +50,7 @@ def tile(page: Page, name: str) -> str:
 def test_a_run_is_seen_as_it_goes_on(
     redis: Redis, server: str, bars: Path, tmp_path: Path, dashboard: Dashboard, look: Look
 ) -> None:
-    """On two devices windows come one after another; one device is killed and seen as lost; a reload shows as much.
+    """Windows appear one after another on two devices; a killed device is shown as lost; a reload shows the same.
 
     At the end the page counts what the ledger counts.
     """
@@ -65,7 +65,7 @@ def test_a_run_is_seen_as_it_goes_on(
             counts: set[int] = set()
 
             def trained() -> int:
-                """Windows that the page has ever said are trained, in a sensible number."""
+                """Largest number of trained windows that the page has shown."""
                 found = re.fullmatch(r"(\d+) of \d+", tile(page, "trained"))
                 counts.add(int(found[1]) if found else 0)
                 return max(counts)
@@ -107,7 +107,7 @@ def place(two_device_run: Finished, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def copy_run(cwd: Path, name: str, status: str, share: float) -> None:
-    """A copy of the finished run, as if it had come so far and no further."""
+    """A copy of the finished run that ends at an earlier point."""
     folder = cwd / "data" / "models" / name
     shutil.copytree(cwd / "data" / "models" / "generated", folder)
     manifest = json.loads((folder / "run.json").read_text())
@@ -131,8 +131,8 @@ def url(place: Path, dashboard: Dashboard) -> str:
 
 @pytest.mark.parametrize("width", [DESKTOP_PX, PHONE_PX])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_finished_run_fits_and_complains_of_nothing(url: str, look: Look, scheme: str, width: int) -> None:
-    """Light and dark, on a desk and on a phone: no error in the console, no exception, nothing to scroll sideways."""
+def test_a_finished_run_fits_and_reports_no_error(url: str, look: Look, scheme: str, width: int) -> None:
+    """Light and dark, on a desktop and on a phone: no console error, no exception, no horizontal scrolling."""
     seen = look(f"{url}/?run=generated", scheme=scheme, width=width)
     expect(seen.page.get_by_role("heading", name="Events")).to_be_visible()
     seen.settle()
@@ -142,7 +142,7 @@ def test_a_finished_run_fits_and_complains_of_nothing(url: str, look: Look, sche
 
 
 def test_a_finished_run_counts_as_its_ledger(url: str, look: Look, two_device_run: Finished) -> None:
-    """Tiles and legend say what the summary of the run says."""
+    """Tiles and legend show the numbers of the run's summary."""
     page = look(f"{url}/?run=generated").page
     students = two_device_run.summary["windows"]["student"]
     wait_for(lambda: tile(page, "trained") == f"{students['success']} of {students['planned']}", "the count")
@@ -151,24 +151,24 @@ def test_a_finished_run_counts_as_its_ledger(url: str, look: Look, two_device_ru
 
 
 @pytest.mark.parametrize(
-    ("run", "status", "said"),
+    ("run", "status", "text"),
     [
         ("broken_off", "interrupted", "orchestrator resume broken_off"),
         ("broken_down", "failed", "failed: disk full"),
         ("begun", "interrupted", "orchestrator resume begun"),
     ],
 )
-def test_a_run_that_did_not_end_well_says_so(url: str, look: Look, run: str, status: str, said: str) -> None:
-    """Interrupted, failed, hardly begun: each is named, says what to do or what was wrong, and complains of nothing."""
+def test_a_run_without_success_is_explained(url: str, look: Look, run: str, status: str, text: str) -> None:
+    """A run that was interrupted, failed or only began is named, with the reason or the next step, and no error."""
     seen = look(f"{url}/?run={run}")
     wait_for(lambda: tile(seen.page, "status") == status, f"that it is {status}")
-    expect(seen.page.get_by_test_id("stMain")).to_contain_text(said)
+    expect(seen.page.get_by_test_id("stMain")).to_contain_text(text)
     assert seen.page.get_by_test_id("stException").count() == 0
     assert seen.complaints == []
 
 
 def test_a_click_shows_a_window_and_its_log(url: str, look: Look) -> None:
-    """A click on a square of the grid shows what teacher and student of that window said, and its lines in the log."""
+    """A click on a square of the grid shows the metrics of that window's teacher and student, and its log lines."""
     page = look(f"{url}/?run=generated").page
     grid = page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first
     expect(grid).to_be_visible()

@@ -1,4 +1,4 @@
-"""Which devices are online and what their queues hold, on a real server, with a clock that the test moves."""
+"""Devices online and the content of their queues, on a real server, with a clock that the test moves."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def sender(server: str, redis: Redis) -> Iterator[CeleryClient]:
 
 
 def send(sender: CeleryClient, device: str, *runs: str, attempt: int = 1) -> list[str]:
-    """One message a run; returns their ids."""
+    """Send one message per run; returns their ids."""
     tasks = [RunTask(run_id=run, attempt=attempt, data_dir="d", role=Role.AUDIT, release_dir="x") for run in runs]
     sender.send([(task, device) for task in tasks])
     return [str(AttemptId(run, Role.AUDIT, run, attempt)) for run in runs]
@@ -57,7 +57,7 @@ def look(reader: PresenceReader, clock: Clock, after_s: float = REFRESH_S) -> li
 
 
 def test_a_device_is_there_from_its_first_heartbeat(redis: Redis) -> None:
-    """A device is known as soon as one look finds it, with all that is in its heartbeat."""
+    """A device is online from its first heartbeat, with all fields of the heartbeat."""
     clock = Clock()
     reader = PresenceReader(redis, clock)
     assert look(reader, clock) == []
@@ -69,7 +69,7 @@ def test_a_device_is_there_from_its_first_heartbeat(redis: Redis) -> None:
 
 
 def test_a_look_is_taken_every_half_second_at_most(redis: Redis) -> None:
-    """Asked again too early, nothing is read and nothing is proven."""
+    """A look that comes too early reads nothing and proves nothing."""
     clock = Clock()
     reader = PresenceReader(redis, clock)
     look(reader, clock)
@@ -82,7 +82,7 @@ def test_a_look_is_taken_every_half_second_at_most(redis: Redis) -> None:
 
 
 def test_a_device_is_kept_for_two_seconds_of_absence(redis: Redis) -> None:
-    """Who is missed stays until looks have missed it for longer than GONE_S; one heartbeat starts that anew."""
+    """A device stays until looks have missed it for longer than GONE_S; one heartbeat restarts the count."""
     clock = Clock()
     reader = PresenceReader(redis, clock)
     beat(redis, "d0")
@@ -135,7 +135,7 @@ def test_a_queue_holds_what_was_sent_there(redis: Redis, sender: CeleryClient) -
 
 
 def test_only_what_begins_with_the_prefix_is_withdrawn(redis: Redis, sender: CeleryClient) -> None:
-    """A run's messages go from the queues that are named, whatever lies between them; all others stay in order."""
+    """A run's messages are removed from the named queues, whatever stands between them; all others stay in order."""
     send(sender, "d0", "r", "r2", "r", "s", "r")
     send(sender, "d1", "r")
     withdraw(redis, ["d0", "d9"], "r/")

@@ -1,4 +1,4 @@
-"""Which attempt may begin, and by whom, decided by scripts on a real server."""
+"""The scripts decide, on a real server, which attempt may begin and which worker may claim it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -21,7 +21,7 @@ STUDENT = ("r", "student", "A_2022-01-01_to_2022-06-30")
 
 
 def test_an_attempt_is_begun_once(redis: Redis) -> None:
-    """The first claimant of what was allowed begins it, and no other does."""
+    """Only the first claimant of an allowed attempt begins it."""
     allow(redis, *WORK, 1)
     assert claim(redis, *WORK, 1, "d0 17")
     assert not claim(redis, *WORK, 1, "d0 18")
@@ -29,7 +29,7 @@ def test_an_attempt_is_begun_once(redis: Redis) -> None:
 
 
 def test_a_claimant_may_ask_twice(redis: Redis) -> None:
-    """A worker whose reply got lost asks again and has it still."""
+    """A worker whose reply was lost claims again and still has the attempt."""
     allow(redis, *WORK, 1)
     assert claim(redis, *WORK, 1, "d0 17")
     assert claim(redis, *WORK, 1, "d0 17")
@@ -76,14 +76,14 @@ def test_a_superseded_attempt_cannot_begin(redis: Redis, begun: bool) -> None:
 
 
 def test_a_recalled_attempt_cannot_begin(redis: Redis) -> None:
-    """What was taken back in time can begin no more, and can be taken back again."""
+    """A recalled attempt can no longer begin, and can be recalled again."""
     allow(redis, *WORK, 1)
     assert recall(redis, *WORK, 1)
     assert not claim(redis, *WORK, 1, "d0 17")
     assert recall(redis, *WORK, 1)
 
 
-def test_what_was_begun_cannot_be_recalled(redis: Redis) -> None:
+def test_a_claimed_attempt_cannot_be_recalled(redis: Redis) -> None:
     """A claimed attempt cannot be recalled and stays its claimant's; the claim of another number does not matter."""
     allow(redis, *WORK, 1)
     claim(redis, *WORK, 1, "d0 17")
@@ -95,7 +95,7 @@ def test_what_was_begun_cannot_be_recalled(redis: Redis) -> None:
 
 
 def test_an_older_attempt_can_be_recalled_and_the_newer_stays(redis: Redis) -> None:
-    """Taking back what was superseded long ago does not touch the attempt that took its place."""
+    """Recalling a superseded attempt does not affect the attempt that replaced it."""
     allow(redis, *WORK, 1)
     allow(redis, *WORK, 2)
     assert recall(redis, *WORK, 1)
@@ -103,7 +103,7 @@ def test_an_older_attempt_can_be_recalled_and_the_newer_stays(redis: Redis) -> N
 
 
 def test_nothing_of_a_cleared_run_can_begin(redis: Redis) -> None:
-    """When a run is cleared away, what a worker still holds of it can begin no more; another run's can."""
+    """After a run is cleared, an attempt of it that a worker holds can no longer begin; another run's can."""
     for run in ("r", "r2"):
         allow(redis, run, *WORK[1:], 1)
     clear(redis, "r", ["d0"])
@@ -112,7 +112,7 @@ def test_nothing_of_a_cleared_run_can_begin(redis: Redis) -> None:
 
 
 def test_attempts_of_a_run_without_an_end_expire(redis: Redis) -> None:
-    """The hash of a run goes by itself in the end."""
+    """The hash of a run expires."""
     allow(redis, *WORK, 1)
     assert 0 < redis.ttl(attempts_key("r")) <= RUN_KEYS_EXPIRY_S
 
@@ -128,9 +128,9 @@ runs = count()
 @examples(80)
 @given(steps=st.lists(steps, max_size=25))
 def test_no_two_claimants_without_a_newer_attempt_between(server: str, steps: list[tuple[str, int]]) -> None:
-    """Whichever of the last attempts is claimed or recalled: one claimant per attempt, and only of the newest.
+    """However attempts are claimed and recalled, each has at most one claimant, and only the newest can be claimed.
 
-    What was recalled has none, and what has one is not recalled.
+    A recalled attempt has no claimant, and a claimed one cannot be recalled.
     """
     work = (f"r{next(runs)}", "teacher", "x")
     newest, claimants, recalled = 0, dict[int, str](), set[int]()

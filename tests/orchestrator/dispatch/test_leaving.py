@@ -1,4 +1,4 @@
-"""A run that stops leaves the broker as it should, one that is resumed finds what is out, one waits for its broker."""
+"""A stopped run cleans up the broker, a resumed run finds attempts that are out, and a run waits for its broker."""
 
 from collections.abc import Iterable
 
@@ -35,7 +35,7 @@ class Stopped(Exception):
 
 
 def stop_after(looks: int, played: Played, run: Dispatcher, work: Iterable[Item]) -> None:
-    """Let a run go on until that look, as if its process were killed there."""
+    """Run until the look of that number, as if the process were killed there."""
 
     def stop() -> None:
         raise Stopped
@@ -50,7 +50,7 @@ def states(ledger: Ledger) -> list[str]:
 
 
 def test_a_resumed_run_takes_over_what_is_out(ledger: Ledger, played: Played) -> None:
-    """What runs or waits at a device since before the orchestrator was killed ends there, and is not sent again."""
+    """An attempt that runs or waits at a device when the orchestrator is killed ends there, and is not sent again."""
     played.add("d0", habit=spells((keeps, 30), (works, 1)))
     work, ends = teachers(ledger, 2), Ends()
     stop_after(4, played, played.dispatcher(ledger), work)
@@ -62,7 +62,7 @@ def test_a_resumed_run_takes_over_what_is_out(ledger: Ledger, played: Played) ->
 
 
 def test_a_resumed_run_sends_again_what_no_worker_has(ledger: Ledger, played: Played) -> None:
-    """What was out when the orchestrator was killed and is nowhere now is sent again: no worker had begun it."""
+    """An attempt that was sent before a kill and is on no device is sent again: no worker had begun it."""
     worker = played.add("d0", habit=swallows)
     work, ends = teachers(ledger, 2), Ends()
     stop_after(4, played, played.dispatcher(ledger), work)
@@ -73,7 +73,7 @@ def test_a_resumed_run_sends_again_what_no_worker_has(ledger: Ledger, played: Pl
 
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_a_resumed_run_does_not_wait_for_devices_that_are_gone(ledger: Ledger, played: Played, forgotten: bool) -> None:
-    """What was out on devices that exist no more goes to those that do, whether or not the broker is a new one, too."""
+    """Work of devices that no longer exist goes to present ones, on the same broker or a new one."""
     gone = played.add("d9", slots=2, habit=keeps)
     work, ends = teachers(ledger, 3), Ends()
     stop_after(4, played, played.dispatcher(ledger), work)
@@ -88,7 +88,7 @@ def test_a_resumed_run_does_not_wait_for_devices_that_are_gone(ledger: Ledger, p
 
 
 def test_outcomes_from_before_a_resume_count(ledger: Ledger, played: Played) -> None:
-    """What ended while no orchestrator was there has ended; what failed then in a way that may pass is pending."""
+    """Outcomes that arrived while no orchestrator ran count; work that failed with a retryable class is pending."""
     worker = played.add("d0", slots=2, habit=keeps)
     work, ends = teachers(ledger, 2), Ends()
     stop_after(4, played, played.dispatcher(ledger), work)
@@ -106,7 +106,7 @@ def test_outcomes_from_before_a_resume_count(ledger: Ledger, played: Played) -> 
 
 
 def test_an_interrupted_run_takes_back_what_has_not_begun(ledger: Ledger, played: Played) -> None:
-    """What runs may end and be heard later, what waits is withdrawn and can begin no more; other runs' work stays."""
+    """A running attempt may report later; a waiting one is withdrawn and cannot begin; other runs' work stays."""
     worker = played.add("d0", slots=2, habit=keeps)
     work, run, ends = teachers(ledger, 4), played.dispatcher(ledger), Ends()
     stop_after(4, played, run, work)
@@ -127,7 +127,7 @@ def test_an_interrupted_run_takes_back_what_has_not_begun(ledger: Ledger, played
 
 
 def test_a_cancelled_run_ends_what_runs(ledger: Ledger, played: Played) -> None:
-    """What has begun is ordered killed, what waits is withdrawn, and all is pending."""
+    """Running attempts are killed, waiting ones are withdrawn, and all work is pending."""
     worker = played.add("d0", slots=2, habit=keeps)
     work, run = teachers(ledger, 4), played.dispatcher(ledger)
     stop_after(4, played, run, work)
@@ -141,7 +141,7 @@ def test_a_cancelled_run_ends_what_runs(ledger: Ledger, played: Played) -> None:
 
 @pytest.mark.parametrize("habit", [keeps, rests])
 def test_an_ended_run_leaves_its_events_for_a_minute(ledger: Ledger, played: Played, habit: Habit) -> None:
-    """Outcomes, attempts and messages go at once, events after a minute; what another run has there stays."""
+    """Outcomes, attempts and messages are removed at once, events after a minute; keys of another run stay."""
     worker = played.add("d0", habit=habit)
     redis = played.redis
     for run_id in (RUN, f"{RUN}2"):
@@ -162,7 +162,7 @@ def test_an_ended_run_leaves_its_events_for_a_minute(ledger: Ledger, played: Pla
 
 
 def test_a_run_waits_for_a_broker_that_went_away(breakable: Breakable, ledger: Ledger) -> None:
-    """While the server is away the run waits, tends its own, notes it once, and then continues."""
+    """While the server is away the run waits, tends its processes, logs it once, and then continues."""
     with playing(breakable.url) as played:
         played.add("d0", slots=2)
         away: list[int] = []
@@ -185,7 +185,7 @@ def test_a_run_waits_for_a_broker_that_went_away(breakable: Breakable, ledger: L
 
 
 def test_connections_that_break_are_made_anew(ledger: Ledger, played: Played, server: str) -> None:
-    """A run whose connections are closed over and over ends every piece once, and has nothing to say about it."""
+    """A run whose connections are closed again and again ends every piece once, and logs nothing about it."""
     played.add("d0", slots=2)
     work, ends = teachers(ledger, 8), Ends()
     with Redis.from_url(server) as other:
@@ -197,7 +197,7 @@ def test_connections_that_break_are_made_anew(ledger: Ledger, played: Played, se
 
 
 def test_a_run_can_leave_a_broker_that_is_gone(breakable: Breakable, ledger: Ledger) -> None:
-    """Stopping does not need the server: what is out stays as the ledger has it, for a resume to find."""
+    """Stopping does not need the server: attempts that are out stay in the ledger for a resume."""
     with playing(breakable.url) as played:
         played.add("d0", habit=keeps)
         run = played.dispatcher(ledger)

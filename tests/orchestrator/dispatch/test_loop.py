@@ -1,4 +1,4 @@
-"""The loop on a real broker and ledger, with a fleet that the test plays: the few promises that need both."""
+"""The loop on a real broker and ledger with a played fleet: the few promises that need both."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -66,11 +66,11 @@ def test_every_piece_ends_once(ledger: Ledger, played: Played) -> None:
 
 
 def test_oom_is_tried_again_alone(ledger: Ledger, played: Played) -> None:
-    """What ran out of memory gets a device for itself: nothing else is there, and other runs keep away meanwhile."""
+    """Work that ran out of memory gets a device alone: no other work is there, and other runs do not use it."""
     seen: set[tuple[int, object]] = set()
 
     def habit(worker: Worker) -> None:
-        """Run out of memory at every first attempt, and end every other well."""
+        """Run out of memory at every first attempt, and succeed at every other."""
         there = [*worker.running, *worker.held, *played.queued("d0")]
         again = any(not identity.endswith("/1") for identity in there)
         if again:
@@ -87,7 +87,7 @@ def test_oom_is_tried_again_alone(ledger: Ledger, played: Played) -> None:
 
 
 def test_two_runs_share_a_fleet(played: Played, tmp_path: Path) -> None:
-    """Two runs on one device take turns there: either has ended some of its work before the other has ended all."""
+    """Two runs on one device take turns: each ends some of its work before the other has ended all."""
     worker = played.add("d0", habit=rests)
     order: list[str] = []
     one_at_a_time, alone = Lock(), played.tend
@@ -111,7 +111,7 @@ def test_two_runs_share_a_fleet(played: Played, tmp_path: Path) -> None:
 
 
 def test_a_broker_that_forgot_everything_costs_no_strike(ledger: Ledger, played: Played) -> None:
-    """After FLUSHALL what runs may end, and what waited is sent again: every piece ends once."""
+    """After FLUSHALL running attempts may end, and waiting ones are sent again: every piece ends once."""
     played.add("d0", slots=2, habit=spells((keeps, 6), (works, 1)))
     played.at(4, lambda: forget(played.redis))
     work, ends = teachers(ledger, 6), Ends()
@@ -122,7 +122,7 @@ def test_a_broker_that_forgot_everything_costs_no_strike(ledger: Ledger, played:
 
 
 def test_other_runs_work_is_no_stray(ledger: Ledger, played: Played) -> None:
-    """What another run has on a device, also one whose name begins like this one's, is left alone."""
+    """Another run's attempt on a device is not touched, even if its run id begins like this run's."""
     worker = played.add("d0", slots=3, habit=spells((keeps, 20), (works, 1)))
     (foreign,) = teachers(ledger, 1, run_id=f"{RUN}2")
     worker.running[str(AttemptId(f"{RUN}2", Role.TEACHER, "x", 1))] = foreign.work  # type: ignore[assignment]

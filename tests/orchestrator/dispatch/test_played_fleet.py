@@ -52,7 +52,7 @@ class Play:
         self.events: list[TrainingEvent] = []
 
     def run(self, count: int, symbols: str = "A", students: bool = False) -> list[str]:
-        """Run so many teachers of each symbol to their end, and a student for each; returns the teachers' names."""
+        """Run `count` teachers of each symbol to their end, and a student for each; returns the teachers' names."""
         items = [piece(symbol, number, size=count - number) for symbol in symbols for number in range(count)]
         self.ledger.add(Role.TEACHER, [item.key[1] for item in items])
         tasks = {item.key[1]: item.work for item in items}
@@ -72,7 +72,7 @@ class Play:
         return list(tasks)
 
     def devices_of(self, name: str) -> list[str]:
-        """Where a piece of work was sent, in order."""
+        """Devices to which a piece of work was sent, in order."""
         return [sent.device for sent in self.fleet.sent if sent.item.key[1] == name]
 
 
@@ -116,7 +116,7 @@ def test_only_what_may_pass_is_tried_again(play: Play, failure: FailureClass) ->
 
 
 def test_a_failure_that_passes_is_forgiven(play: Play) -> None:
-    """A piece that fails twice in a way that may pass, then succeeds, has succeeded."""
+    """A piece that fails twice with a retryable class, then succeeds, has succeeded."""
     worker = play.fleet.add("d0", habit=fails(FailureClass.TRANSIENT))
 
     def watch() -> None:
@@ -130,7 +130,7 @@ def test_a_failure_that_passes_is_forgiven(play: Play) -> None:
 
 
 def test_a_second_attempt_goes_elsewhere(play: Play) -> None:
-    """What a device failed goes to another as soon as there is one, though the first is idle, too."""
+    """Work that failed on a device goes to another one if there is one, even if the first is idle, too."""
     play.fleet.add("d0", habit=fails(FailureClass.TRANSIENT))
     play.fleet.at(2, lambda: play.fleet.add("d1"))
     (name,) = play.run(1)
@@ -138,7 +138,7 @@ def test_a_second_attempt_goes_elsewhere(play: Play) -> None:
 
 
 def test_oom_is_tried_again_alone(play: Play) -> None:
-    """What ran out of memory gets a reserved device for itself, and the reservation ends with it."""
+    """Work that ran out of memory gets a reserved device alone, and the reservation ends with it."""
     worker = play.fleet.add("d0", slots=2, habit=fails(FailureClass.OOM))
     seen: set[tuple[int, str | None]] = set()
 
@@ -165,8 +165,8 @@ def test_a_device_that_another_run_has_reserved_gets_nothing(play: Play) -> None
     assert play.fleet.looks > 20
 
 
-def test_what_was_not_begun_is_sent_again_without_a_strike(play: Play) -> None:
-    """An attempt that vanishes before it began, however often, is sent again under a higher number, and succeeds."""
+def test_an_attempt_lost_before_it_began_is_sent_again_without_a_strike(play: Play) -> None:
+    """An attempt that is lost before it began, however often, is sent again with a higher number, and succeeds."""
     worker = play.fleet.add("d0", habit=loses_held)
 
     def watch() -> None:
@@ -180,8 +180,8 @@ def test_what_was_not_begun_is_sent_again_without_a_strike(play: Play) -> None:
     assert [each.attempt for each in play.fleet.sent] == list(range(1, end.attempt + 1))
 
 
-def test_what_begins_and_is_lost_three_times_has_failed(play: Play) -> None:
-    """A piece that disappears each time it has begun is given up as lost."""
+def test_work_that_begins_and_is_lost_three_times_has_failed(play: Play) -> None:
+    """A piece that is lost three times after it began has failed as lost."""
     play.fleet.add("d0", habit=loses_running)
     play.run(1)
     (end,) = play.ends
@@ -191,7 +191,7 @@ def test_what_begins_and_is_lost_three_times_has_failed(play: Play) -> None:
 
 @pytest.mark.parametrize("habit", [idles, holds, keeps])
 def test_a_silent_devices_work_goes_to_another(play: Play, habit: Habit) -> None:
-    """All that a device has, queued, held or running, is on another soon after it fell silent, and ends there once."""
+    """Queued, held and running attempts of a device that falls silent move to another device, and end there once."""
     play.fleet.add("d0", habit=in_turn((habit, 4), (is_silent, 1)))
     play.fleet.at(4, lambda: play.fleet.add("d1"))
     names = play.run(4)
@@ -202,7 +202,7 @@ def test_a_silent_devices_work_goes_to_another(play: Play, habit: Habit) -> None
 
 
 def test_a_short_silence_costs_nothing(play: Play) -> None:
-    """A device that is not seen for less than GONE_S keeps what it has: nothing is sent a second time."""
+    """A device that is missed for less than GONE_S keeps its work: nothing is sent a second time."""
     play.fleet.add("d0", slots=2, habit=in_turn((keeps, 3), (is_silent, GONE_LOOKS - 2), (works, 1)))
     play.run(3)
     assert [end.attempt for end in play.ends] == [1, 1, 1]
@@ -219,7 +219,7 @@ def test_an_outcome_that_is_in_saves_its_attempt(play: Play) -> None:
 
 @pytest.mark.parametrize("failure", [None, FailureClass.BUG, FailureClass.LOST])
 def test_a_late_twin_changes_nothing(play: Play, failure: FailureClass | None) -> None:
-    """What a device reports after its work was sent elsewhere, however it ended, is not taken."""
+    """An outcome that arrives after the work was sent elsewhere is ignored, whatever it is."""
     first = play.fleet.add("d0", habit=in_turn((keeps, 3), (is_silent, 1)))
     play.fleet.add("d1", habit=in_turn((keeps, 30), (works, 1)))
     status = Status.SUCCESS if failure is None else Status.FAILED
@@ -230,7 +230,7 @@ def test_a_late_twin_changes_nothing(play: Play, failure: FailureClass | None) -
 
 
 def test_a_broker_that_forgot_everything_costs_no_strike(play: Play) -> None:
-    """After the broker lost its data what runs may end, and what waited is sent again: every piece ends once."""
+    """After the broker lost its data, running attempts may end, waiting ones are sent again: every piece ends once."""
     play.fleet.add("d0", slots=2, habit=in_turn((keeps, 6), (works, 1)))
     play.fleet.at(4, play.fleet.forget)
     names = play.run(6)
@@ -240,7 +240,7 @@ def test_a_broker_that_forgot_everything_costs_no_strike(play: Play) -> None:
 
 
 def test_a_lost_devices_symbols_are_free(play: Play) -> None:
-    """What a lost device used to hold is no longer kept from others: they get it as a reserve, too."""
+    """Symbols that a lost device held are free: other devices get them as a reserve, too."""
     play.fleet.add("d0", habit=in_turn((keeps, 3), (is_silent, 1)))
     play.fleet.at(15, lambda: play.fleet.add("d1", slots=3, habit=in_turn((keeps, 30), (works, 1))))
     counts: list[int] = []
@@ -252,7 +252,7 @@ def test_a_lost_devices_symbols_are_free(play: Play) -> None:
 @pytest.mark.parametrize("outdated", [True, False])
 @pytest.mark.parametrize("ahead", [0, 1])
 def test_a_draining_device_keeps_only_what_it_runs(play: Play, ahead: int, outdated: bool) -> None:
-    """What has not begun there, queued or held, goes elsewhere; what runs, by its heartbeat or not, ends there."""
+    """Queued and held attempts go elsewhere; running ones, whether or not its heartbeat names them, end there."""
     worker = play.fleet.add("d0", slots=2, habit=in_turn((keeps, 3), (idles, 30), (drains, 1)))
     worker.ahead = ahead
 
@@ -282,8 +282,8 @@ def test_an_idle_device_gets_what_waits_behind_running_work(play: Play, ahead: i
     assert [end.name for end in play.ends] == [second, first]
 
 
-def test_nothing_goes_back_and_forth(play: Play) -> None:
-    """A reserve that the idle device may not have stays where it is, however long it waits."""
+def test_a_reserve_does_not_move_back_and_forth(play: Play) -> None:
+    """A reserve that the idle device must not get stays on its device, however long it waits."""
     play.fleet.add("d0", habit=in_turn((keeps, 40), (works, 1)))
     play.fleet.add("d1", habit=fails(FailureClass.TRANSIENT))
     running, spoiled = play.run(2)
@@ -331,8 +331,8 @@ def test_waiting_does_not_count_against_the_limit(play: Play) -> None:
     assert [end.status for end in play.ends] == [Status.SUCCESS] * 2
 
 
-def test_what_runs_though_it_was_sent_elsewhere_is_killed(play: Play) -> None:
-    """A device that comes back with an attempt that another has since been given must end it, after STRAY_S."""
+def test_a_stray_attempt_is_killed(play: Play) -> None:
+    """A device that comes back with an attempt that was sent elsewhere since must end it after STRAY_S."""
     first = play.fleet.add("d0", habit=in_turn((keeps, 3), (is_silent, 12), (idles, 1)))
     second = play.fleet.add("d1", habit=keeps)
     back: list[int] = []
@@ -391,9 +391,9 @@ def check_promises(play: Play) -> Callable[[], None]:
 def test_every_piece_ends_once_whatever_devices_do(
     devices: list[tuple[int, list[tuple[str, int]]]], pieces: int, forgets: int
 ) -> None:
-    """However devices lose, hold, fail or fall silent before they work again, and the broker forgets: each piece ends.
+    """Each piece ends, however devices lose, hold or fail attempts or fall silent, and the broker loses its data.
 
-    Numbers of attempts grow by one. Only what began and failed three times has failed; nothing is left over.
+    Numbers of attempts grow by one. Only work that began and failed three times has failed; nothing is left over.
     """
     with closing(Ledger.in_memory()) as ledger:
         play = Play(ledger)

@@ -1,4 +1,4 @@
-"""The dispatch policy, as a pure function: what is sent where, and what becomes of attempts."""
+"""The dispatch policy, a pure function: sends to devices, and decisions about attempts."""
 
 from collections import Counter
 from dataclasses import replace
@@ -118,7 +118,7 @@ ATTEMPT = sent(piece(), "d0")
 
 
 def judged(attempt: Sent, presence: Presence | None, **changes: Any) -> list[object]:
-    """What becomes of an attempt whose device is in a state."""
+    """The decision about an attempt whose device is in a state."""
     return list(policy(view([presence] if presence else [], out=[attempt], **changes)))
 
 
@@ -142,7 +142,7 @@ def test_waiting_behind_other_work_costs_nothing() -> None:
 
 
 def test_a_device_that_begins_nothing_loses_its_work() -> None:
-    """Where an attempt waits and nothing runs (its pool does not start), it is recalled after UNTAKEN_S."""
+    """An attempt that waits while nothing runs (the pool does not start) is recalled after UNTAKEN_S."""
     assert judged(replace(ATTEMPT, waited_s=UNTAKEN_S), device("d0", held=(ATTEMPT.id,))) == []
     (found,) = judged(replace(ATTEMPT, waited_s=UNTAKEN_S + 0.5), device("d0", held=(ATTEMPT.id,)))
     assert isinstance(found, Recall) and found.why is Why.NOT_BEGUN
@@ -150,7 +150,7 @@ def test_a_device_that_begins_nothing_loses_its_work() -> None:
 
 
 def test_what_waits_at_a_draining_device_is_recalled() -> None:
-    """A draining device keeps what runs there, and what was missed for a moment; what waits goes elsewhere."""
+    """A draining device keeps running attempts, and those missed only briefly; waiting ones go elsewhere."""
     leaving = device("d0", draining=True)
     (found,) = judged(replace(ATTEMPT, waited_s=0.5), leaving)
     assert isinstance(found, Recall) and found.why is Why.DRAINING
@@ -171,7 +171,7 @@ def test_only_running_counts_against_the_limit() -> None:
 
 
 def test_a_stray_is_killed_after_three_seconds() -> None:
-    """What runs without being wanted is killed once it was seen for longer than STRAY_S, at every look."""
+    """A stray attempt is killed once it was seen for longer than STRAY_S, again at every look."""
     for seconds, count in ((STRAY_S, 0), (STRAY_S + 0.5, 1), (60.0, 1)):
         found = policy(view([device("d0")], strays=[Stray("r/teacher/x/1", "d0", seconds)]))
         assert found == [Kill("r/teacher/x/1", "d0")] * count
@@ -200,7 +200,7 @@ def test_a_free_slot_gets_what_waits_behind_running_work() -> None:
 
 
 def test_three_strikes_and_a_growing_pause() -> None:
-    """What began and failed is due after 1 s, then 2 s, elsewhere if it can be; the third time it has failed."""
+    """Work that began and failed is due after 1 s, then 2 s, elsewhere if possible; the third time it has failed."""
     attempt, pauses = sent(piece(), "d0"), []
     for name in ("d0", "d1"):
         item = next_try(replace(attempt, device=name), FailureClass.TRANSIENT, 50.0, begun=True)
@@ -211,7 +211,7 @@ def test_three_strikes_and_a_growing_pause() -> None:
     assert next_try(attempt, FailureClass.TRANSIENT, 50.0, begun=True) is None
 
 
-def test_what_had_not_begun_is_no_strike() -> None:
+def test_a_loss_before_the_beginning_is_no_strike() -> None:
     """An attempt that is lost before it began may be lost any number of times, and may return to its device."""
     attempt = sent(piece(), "d0")
     for _ in range(10):

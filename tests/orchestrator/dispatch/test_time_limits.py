@@ -1,16 +1,16 @@
-"""How long a window may run."""
+"""Time limits of windows."""
 
 from orchestrator.dispatch.time_limits import TimeLimits
 from schemas.contract.task import Role
 
 
 def test_only_windows_have_a_limit() -> None:
-    """Ingestion and work on the whole run take as long as they take, even where a limit was asked for."""
+    """Ingestion and work on the whole run have no limit, even if a limit is set."""
     assert TimeLimits(5.0).by_role() == {Role.TEACHER: 5.0, Role.STUDENT: 5.0}
 
 
 def test_a_fixed_limit_is_the_limit() -> None:
-    """A limit that was asked for stays, however long windows take."""
+    """A limit that is set does not change, however long windows take."""
     limits = TimeLimits(5.0)
     for _ in range(5):
         limits.add(Role.TEACHER, 100.0)

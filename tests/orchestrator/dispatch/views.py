@@ -1,4 +1,4 @@
-"""Views of a fleet, from which tests let the policy decide."""
+"""Builds views of a fleet for tests of the policy."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -43,7 +43,7 @@ def device(name: str, slots: int = 1, **state: Any) -> Presence:
 
 
 def sent(item: Item, name: str, attempt: int = 1, **observed: float) -> Sent:
-    """An attempt that was sent to a device, and what was observed of it."""
+    """An attempt that was sent to a device, with observed seconds."""
     return Sent(item, name, attempt, str(AttemptId(RUN, *item.key, attempt)), **observed)
 
 
@@ -66,5 +66,5 @@ def view(
 
 
 def sends(of: View) -> list[tuple[Item, str]]:
-    """What is sent, and where to, in order."""
+    """Names and devices of the planned sends, in order."""
     return [(action.item, action.device) for action in policy(of) if isinstance(action, Send)]

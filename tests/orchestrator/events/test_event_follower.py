@@ -19,19 +19,19 @@ RUN = "r"
 
 
 def emit_events(redis: Redis, count: int = 1) -> None:
-    """Something happens, `count` times."""
+    """Emit `count` events."""
     for _ in range(count):
         emit(redis, TrainingEvent(run_id=RUN, event_type=EventType.PHASE_PROGRESS, status=EventStatus.IN_PROGRESS))
 
 
 def numbers(events: list[TrainingEvent]) -> list[int]:
-    """What the events are counted as."""
+    """Numbers of the events."""
     return [event.seq or 0 for event in events]
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Where the event log lies, if there is one."""
+    """Path of the event log, which may not exist."""
     return tmp_path / "r.jsonl"
 
 
@@ -41,7 +41,7 @@ def follower(log: Path | None, broker: str | None) -> EventFollower:
     return EventFollower(RUN, log, broker, clock=lambda: float(next(ticks)))
 
 
-def test_who_comes_late_hears_all(redis: Redis, server: str) -> None:
+def test_a_late_follower_receives_all_events(redis: Redis, server: str) -> None:
     """Events from before the first poll come first, then those that come after it."""
     emit_events(redis, 3)
     late = follower(None, server)
@@ -84,8 +84,8 @@ def test_without_a_broker_the_log_is_followed(redis: Redis, log: Path) -> None:
     assert not alone.live
 
 
-def test_a_broker_that_knows_nothing_of_the_run_leaves_the_log(redis: Redis, server: str, log: Path) -> None:
-    """Another broker than the run's, or one whose events are gone, hides nothing that the log holds."""
+def test_without_the_run_on_the_broker_the_log_is_read(redis: Redis, server: str, log: Path) -> None:
+    """With another broker than the run's, or one whose events are gone, all events of the log are received."""
     with Emitter(redis, RUN, log) as telemetry:
         telemetry.finish(EventType.RUN_START, EventStatus.IN_PROGRESS)
     forget(redis)
@@ -93,7 +93,7 @@ def test_a_broker_that_knows_nothing_of_the_run_leaves_the_log(redis: Redis, ser
 
 
 def test_what_the_stream_forgot_comes_from_the_log(redis: Redis, server: str, log: Path) -> None:
-    """A broker that came back empty goes on counting from the log, and the follower misses nothing in between."""
+    """After the broker lost its data the numbering continues from the log, and the follower misses nothing."""
     both = follower(log, server)
     with Emitter(redis, RUN, log) as telemetry:
         emit_events(redis, 2)
@@ -110,7 +110,7 @@ def test_what_the_stream_forgot_comes_from_the_log(redis: Redis, server: str, lo
 
 
 def test_what_neither_has_is_counted_as_missed(redis: Redis, server: str) -> None:
-    """Where the stream's cap has cut events off and there is no log, the rest is received and the loss is counted."""
+    """If the stream's cap has removed events and there is no log, the rest is received and the loss is counted."""
     emit_events(redis, 10)
     redis.xtrim(events_stream(RUN), maxlen=4, approximate=False)
     late = follower(None, server)

@@ -1,4 +1,4 @@
-"""The state of a run follows from its events, in whatever order and however often they arrive."""
+"""The state of a run follows from its events, in any order and however often they arrive."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ def window(
 
 
 def happens(event_type: EventType, status: EventStatus, second: float = 0.0, **more: object) -> TrainingEvent:
-    """Something else that happened."""
+    """An event of another type."""
     at = START + timedelta(seconds=second)
     return TrainingEvent.model_validate(
         {"timestamp": at, "run_id": RUN, "event_type": event_type, "status": status} | more
@@ -58,7 +58,7 @@ def beat(device: str, standing: str, second: float = 0.0, **metrics: Metric) -> 
 
 
 def state_of(*events: TrainingEvent) -> RunState:
-    """What those events make."""
+    """The state after these events."""
     state = RunState(RUN)
     for event in events:
         fold(state, event)
@@ -77,7 +77,7 @@ def test_a_window_goes_from_waiting_to_trained() -> None:
 
 
 def test_an_attempt_that_began_earlier_changes_nothing() -> None:
-    """A start that arrives after the end, as it is in the run's own process, reopens nothing."""
+    """A start that arrives after the end, as in the run's own process, reopens nothing."""
     state = state_of(
         window(LABELS[0], Role.TEACHER, EventStatus.SUCCESS, attempt=2),
         window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS, attempt=2),
@@ -124,7 +124,7 @@ def test_the_counts_are_those_of_the_cells(data: st.DataObject) -> None:
 
 
 def test_a_run_that_goes_on_opens_what_failed() -> None:
-    """After a resume what failed or was under way waits again; what was trained stays trained."""
+    """After a resume, failed and open windows wait again; trained ones stay trained."""
     state = state_of(
         phase_start(Phase.TEACHER_TRAINING, 3),
         window(LABELS[0], Role.TEACHER, EventStatus.SUCCESS),
@@ -142,7 +142,7 @@ def test_a_run_that_goes_on_opens_what_failed() -> None:
 
 
 def test_a_lost_device_runs_nothing_and_is_a_failure() -> None:
-    """A device that stops answering is lost, what it ran is open again, and the failures list it."""
+    """A device that stops answering is lost, its running work is open again, and the failures list it."""
     state = state_of(
         beat("d0", "here", slots=2, utilisation=0.5),
         window(LABELS[0], Role.TEACHER, EventStatus.IN_PROGRESS),
@@ -170,7 +170,7 @@ def test_an_attempt_that_is_made_again_moves_to_its_new_device() -> None:
 
 
 def test_the_time_left_follows_the_rate() -> None:
-    """Ten pieces in five seconds, thirty to go: fifteen seconds; what the plan skips is done, but was no work."""
+    """Ten pieces in five seconds and thirty left make fifteen seconds; skipped windows do not count for the rate."""
     state = state_of(phase_start(Phase.TEACHER_TRAINING, 45))
     for number in range(5):
         fold(state, window(f"S{number}", Role.TEACHER, EventStatus.SKIPPED, attempt=0))

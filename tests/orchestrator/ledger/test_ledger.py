@@ -1,4 +1,4 @@
-"""The ledger on real SQLite files: late outcomes change nothing, numbers only rise, a kill leaves no half."""
+"""The ledger on real SQLite files: late outcomes change nothing, numbers only rise, transactions are whole."""
 
 import signal
 import sqlite3
@@ -33,7 +33,7 @@ def new_ledger(path: Path) -> Ledger:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a ledger lies, or will lie."""
+    """Path of the ledger."""
     return tmp_path / "ledger.db"
 
 
@@ -45,7 +45,7 @@ def ledger(path: Path) -> Iterator[Ledger]:
 
 
 def outcome(attempt: int, status: Status = Status.SUCCESS, **values: Any) -> Outcome:
-    """How an attempt at the teacher ended."""
+    """An outcome of an attempt at the teacher."""
     return Outcome(run_id="r", role=Role.TEACHER, name=NAME, attempt=attempt, device="cpu-0", status=status, **values)
 
 
@@ -56,14 +56,14 @@ def the_work(ledger: Ledger) -> WorkRecord:
 
 
 def attempts(path: Path) -> list[tuple[int, str | None, str | None]]:
-    """(attempt, status, failure) of every attempt, as the file has them."""
+    """(attempt, status, failure) of every attempt in the file."""
     with closing(sqlite3.connect(path)) as db:
         return db.execute("SELECT attempt, status, failure FROM attempts ORDER BY attempt").fetchall()
 
 
 def test_an_outcome_is_kept_whole(ledger: Ledger) -> None:
-    """What an attempt reports comes back from the ledger field by field."""
-    told = outcome(
+    """The ledger returns every field of an outcome as it was reported."""
+    reported = outcome(
         ledger.send(Role.TEACHER, NAME, "cpu-0"),
         metrics={"rounds": 17, "tail_log_loss": 0.6931, "note": "x", "flag": True, "none": None},
         digests={"metadata.json": "ab" * 32},
@@ -71,11 +71,11 @@ def test_an_outcome_is_kept_whole(ledger: Ledger) -> None:
         reused_from="last_night",
         duration_seconds=1.5,
     )
-    assert ledger.record(told)
+    assert ledger.record(reported)
     record = the_work(ledger)
     assert (record.state, record.status, record.attempt, record.device) == ("done", Status.SUCCESS, 1, "cpu-0")
-    assert (record.metrics, record.digests, record.duration_seconds) == (told.metrics, told.digests, 1.5)
-    assert (record.key, record.reused_from) == (told.key, told.reused_from)
+    assert (record.metrics, record.digests, record.duration_seconds) == (reported.metrics, reported.digests, 1.5)
+    assert (record.key, record.reused_from) == (reported.key, reported.reused_from)
 
 
 def test_a_failure_is_kept_with_its_reason(ledger: Ledger, path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_late_outcome_changes_nothing(ledger: Ledger) -> None:
 
 
 def test_a_late_outcome_is_refused_while_the_work_waits(ledger: Ledger) -> None:
-    """Between two attempts, when the work is pending again, the lost one's outcome counts no more."""
+    """Between two attempts, when the work is pending again, the lost one's outcome no longer counts."""
     first = ledger.send(Role.TEACHER, NAME, "cpu-0")
     assert ledger.retry(Role.TEACHER, NAME, first, FailureClass.LOST, "silent")
     assert not ledger.record(outcome(first))
@@ -116,8 +116,8 @@ def test_an_outcome_counts_once(ledger: Ledger) -> None:
     assert (the_work(ledger).status, the_work(ledger).message) == (Status.SUCCESS, "first")
 
 
-def test_an_outcome_nobody_asked_for_is_refused(ledger: Ledger) -> None:
-    """An outcome of work that was never sent, of a number not given out, or of unknown work changes nothing."""
+def test_an_outcome_of_unsent_work_is_refused(ledger: Ledger) -> None:
+    """An outcome of work that was never sent, of an unknown attempt number, or of unknown work changes nothing."""
     assert not ledger.record(outcome(0))
     assert not ledger.record(outcome(1))
     ledger.send(Role.TEACHER, NAME, "cpu-0")
@@ -136,7 +136,7 @@ def test_work_that_has_ended_is_not_lost_any_more(ledger: Ledger) -> None:
 
 
 def test_settled_work_keeps_the_number_of_its_attempts(ledger: Ledger) -> None:
-    """Work that was sent, then settled without a worker, then reopened, goes on counting where it was."""
+    """Work that was sent, then settled without a worker, then reopened, keeps counting its attempts."""
     ledger.send(Role.TEACHER, NAME, "cpu-0")
     ledger.settle([outcome(0, Status.FAILED, failure=FailureClass.DATA)])
     ledger.reopen(Role.TEACHER, [NAME])
@@ -144,7 +144,7 @@ def test_settled_work_keeps_the_number_of_its_attempts(ledger: Ledger) -> None:
 
 
 def test_retry_raises_the_attempt(ledger: Ledger, path: Path) -> None:
-    """Each new attempt has the next number; the ended ones stay on record with why they failed."""
+    """Each new attempt has the next number; ended ones stay on record with their reason."""
     for number, failure in enumerate((FailureClass.LOST, FailureClass.OOM), start=1):
         assert ledger.send(Role.TEACHER, NAME, "cpu-0") == number
         assert ledger.retry(Role.TEACHER, NAME, number, failure, "again")
@@ -165,7 +165,7 @@ def test_reopened_work_is_pending_and_its_next_number_is_higher(ledger: Ledger) 
 
 
 def test_reopening_takes_back_what_is_out(ledger: Ledger) -> None:
-    """Work that a killed run had sent is pending once reopened, and the answer to that sending is refused."""
+    """Work that a killed run had sent is pending once reopened, and the outcome of that attempt is refused."""
     attempt = ledger.send(Role.TEACHER, NAME, "cpu-0")
     ledger.reopen(Role.TEACHER, [NAME])
     assert the_work(ledger).state == "pending"
@@ -200,7 +200,7 @@ def test_roles_do_not_mix(ledger: Ledger) -> None:
 
 
 def test_all_survives_closing(path: Path) -> None:
-    """What was recorded is there when the file is opened again, by the same program."""
+    """All recorded data is there after the file is closed and opened again."""
     with closing(new_ledger(path)) as ledger:
         ledger.record(outcome(ledger.send(Role.TEACHER, NAME, "cpu-0")))
         ledger.set(status="interrupted", note="x")
@@ -212,7 +212,7 @@ def test_all_survives_closing(path: Path) -> None:
 
 
 def test_phases_come_in_their_order(ledger: Ledger) -> None:
-    """Phases are listed in the order of the seven whichever began first, with how and how long each went."""
+    """Phases are listed in the order of the seven whichever began first, with status and duration."""
     for phase in (Phase.STUDENT_TRAINING, Phase.DATA_INGESTION):
         ledger.begin_phase(phase)
     seconds = ledger.end_phase(Phase.STUDENT_TRAINING, "failed", "too many")
@@ -230,7 +230,7 @@ def test_a_ledger_is_created_once(ledger: Ledger, path: Path) -> None:
 
 
 def test_a_missing_ledger_is_one_readable_line(path: Path) -> None:
-    """Opening a ledger that is missing names the file in one line, and makes no file."""
+    """Opening a missing ledger names the file in one line, and creates none."""
     with pytest.raises(FileError, match=r"ledger.db is missing; restore it") as caught:
         Ledger(path)
     assert "\n" not in str(caught.value)
@@ -247,7 +247,7 @@ def test_a_newer_ledger_is_refused(path: Path) -> None:
 
 
 def test_an_error_within_a_transaction_undoes_it(ledger: Ledger) -> None:
-    """If the third of three settled windows cannot be entered, none is, and the ledger goes on working."""
+    """If the third of three settled windows cannot be entered, none is, and the ledger stays usable."""
 
     def broken() -> Iterator[Outcome]:
         for name in ("one", "two"):
@@ -290,8 +290,8 @@ def test_a_kill_leaves_whole_transactions_only(path: Path) -> None:
 
 @examples(60)
 @given(steps=st.lists(st.sampled_from(["go on", "lose", "reopen", "answer", "answer late"]), max_size=25))
-def test_only_the_newest_sending_can_be_answered(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
-    """Through any order of sending, losing, reopening and answering, numbers only rise and only the newest counts."""
+def test_only_the_newest_attempt_can_end_the_work(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
+    """In any order of sending, losing, reopening and reporting, numbers only rise and only the newest counts."""
     with closing(new_ledger(tmp_path_factory.mktemp("steps") / "ledger.db")) as ledger:
         sent = 0
         for step in steps:
@@ -313,7 +313,7 @@ def test_only_the_newest_sending_can_be_answered(tmp_path_factory: pytest.TempPa
             assert (the_work(ledger).status is None) == (the_work(ledger).state != "done")
 
 
-def test_a_look_is_no_write(path: Path) -> None:
+def test_reading_does_not_write(path: Path) -> None:
     """A read-only ledger sees what a writer has committed, lets it go on, refuses to write, and leaves no file."""
     with closing(new_ledger(path)) as writer, closing(Ledger(path, read_only=True)) as reader:
         attempt = writer.send(Role.TEACHER, NAME, "cpu0")
@@ -329,8 +329,8 @@ def test_a_look_is_no_write(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["ledger.db"]
 
 
-def test_a_killed_run_can_be_looked_at(path: Path) -> None:
-    """What a killed writer had committed is read from its write-ahead log, which stays for `resume`."""
+def test_a_killed_run_can_be_read(path: Path) -> None:
+    """The commits of a killed writer are read from its write-ahead log, which stays for `resume`."""
     code = (
         "import os, pathlib, signal, sys; from orchestrator.ledger.ledger import Ledger;"
         " Ledger.create(pathlib.Path(sys.argv[1])).set(status='running'); os.kill(os.getpid(), signal.SIGKILL)"

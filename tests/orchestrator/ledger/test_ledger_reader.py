@@ -1,4 +1,4 @@
-"""A run as it is read by who must not touch it: read-only ledgers, event logs that are read once."""
+"""Reading a run without changing it: read-only ledgers, and event logs of which each line is read once."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_ledger_is_read_while_its_run_writes(path: Path) -> None:
-    """A reader sees the last whole transaction, waits for no writer, and keeps none out; the run stays free to take."""
+    """A reader sees the last whole transaction, waits for no writer and blocks none; the run's lock stays free."""
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("PRAGMA journal_mode=WAL")
         writer.execute("BEGIN IMMEDIATE")
@@ -55,8 +55,8 @@ def test_a_ledger_is_read_while_its_run_writes(path: Path) -> None:
     assert not is_held(RunLayout(path.parent))
 
 
-def test_reading_a_ledger_that_nobody_writes_leaves_nothing_behind(path: Path) -> None:
-    """Not even the files that a reader of a write-ahead log makes."""
+def test_reading_a_ledger_without_a_writer_leaves_nothing_behind(path: Path) -> None:
+    """Reading creates no file, not even those of a write-ahead log."""
     before = path.read_bytes()
     snapshot = read_snapshot(path)
     assert (snapshot.durations["teacher"].count, snapshot.durations["teacher"].sum_s) == (1, 0.25)
@@ -65,7 +65,7 @@ def test_reading_a_ledger_that_nobody_writes_leaves_nothing_behind(path: Path) -
 
 
 def test_a_run_whose_process_is_gone_is_interrupted(path: Path) -> None:
-    """A killed run never says so. Of a process on another host nothing is known, and it counts as running."""
+    """A killed run has recorded no end. A process on another host cannot be checked, and counts as running."""
     assert read_snapshot(path).status is RunStatus.RUNNING
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
@@ -86,7 +86,7 @@ def test_a_newer_ledger_is_refused(path: Path) -> None:
 
 
 def test_a_log_is_read_on_and_its_gaps_are_counted(tmp_path: Path) -> None:
-    """A line counts once and when it is whole; numbers that are missing are lost; what was read is not read again."""
+    """A line counts once, when it is complete; missing numbers are counted as lost; no line is read again."""
     log = EventLog(tmp_path / "log.jsonl")
     log.read_on()
     assert not log.is_there
@@ -107,9 +107,9 @@ def test_a_log_is_read_on_and_its_gaps_are_counted(tmp_path: Path) -> None:
 
 
 def test_runs_are_shown_for_a_day_after_they_ended_and_always_while_they_go_on(path: Path) -> None:
-    """What ended long ago is another matter; a run that goes on is shown however quiet it is."""
+    """A run that ended more than a day ago is left out; a running one is shown however long it had no event."""
     written_s = path.stat().st_mtime
-    # No manifest lies here: a run that is shown but has none is counted as unreadable.
+    # There is no manifest here: a run without one is counted as unreadable.
     for later_s, status, shown in ((0, "failed", 1), (SHOWN_S + 9, "failed", 0), (SHOWN_S + 9, "running", 1)):
         with closing(Ledger(path)) as ledger:
             ledger.set(status=status)

@@ -1,4 +1,4 @@
-"""Ledgers that earlier versions wrote are read as they are, and migrated before they are written."""
+"""Ledgers of earlier versions are read without a change, and migrated before they are written."""
 
 import signal
 import sqlite3
@@ -39,7 +39,7 @@ SCHEMAS = {1: WORK.format(keys="") + OTHERS, 2: WORK.format(keys=" key TEXT, reu
 
 
 def write_old(path: Path, version: int, status: str = "ready-for-review") -> Path:
-    """A ledger of one trained teacher, as `version` wrote it on a host that is not this one."""
+    """A ledger of one trained teacher, as `version` wrote it on another host."""
     with closing(sqlite3.connect(path)) as db, db:
         db.executescript(f"{SCHEMAS[version]} PRAGMA user_version = {version};")
         db.execute(
@@ -99,9 +99,9 @@ def test_an_old_ledger_is_migrated_before_it_is_written(version: int, tmp_path: 
         assert (ledger.owner(), ledger.get("owner")) == (Owner(4054, "old host"), None)
 
 
-@pytest.mark.parametrize("text", [None, "process x on y", "somebody"])
+@pytest.mark.parametrize("text", [None, "process x on y", "a name"])
 def test_an_owner_that_cannot_be_parsed_is_no_owner(text: str | None, tmp_path: Path) -> None:
-    """A run that says it is running, by no process that is known, is interrupted."""
+    """A run that is recorded as running by an unknown process is interrupted."""
     path = write_old(tmp_path / "ledger.db", 2, status="running")
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("DELETE FROM run WHERE key = 'owner'")

@@ -16,8 +16,8 @@ from schemas.files.layout import RunLayout
 from schemas.redis.keys import name_key
 
 
-def test_two_folders_cannot_go_by_one_id_at_once(redis: Redis, tmp_path: Path) -> None:
-    """The second is refused and told who has it; the first may take it as often as it likes, and gives it back."""
+def test_two_folders_cannot_use_one_id_at_once(redis: Redis, tmp_path: Path) -> None:
+    """The second is refused with the holder's name; the first may take the id again, and releases it."""
     first, second = (RunLayout.under(tmp_path / name, "r") for name in ("a", "b"))
     hold_name(redis, first)
     hold_name(redis, first)
@@ -28,8 +28,8 @@ def test_two_folders_cannot_go_by_one_id_at_once(redis: Redis, tmp_path: Path) -
     hold_name(redis, second)
 
 
-def test_a_look_stops_neither_a_run_nor_another_look(tmp_path: Path) -> None:
-    """Who asks whether a run is held is not taken for its holder; a run that begins in that instant begins."""
+def test_a_check_stops_neither_a_run_nor_another_check(tmp_path: Path) -> None:
+    """A process that checks the lock is not taken for its holder; a run that starts at that moment starts."""
     layout = RunLayout(tmp_path)
     with closing(Ledger.create(layout.ledger)) as ledger:
         looking = os.open(tmp_path, os.O_RDONLY)

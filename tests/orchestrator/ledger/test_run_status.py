@@ -30,13 +30,13 @@ alive = st.sampled_from([True, False, None])
 
 @given(st.sampled_from(ENDED), st.none() | owners, alive)
 def test_a_recorded_end_stands(recorded: RunStatus, owner: Owner | None, owner_is_alive: bool | None) -> None:
-    """Whatever became of its process, a run that recorded how it ended has that status."""
+    """A run that recorded its end has that status, whatever the state of its process."""
     assert derive_status(StatusFacts(recorded, owner), NOW, owner_is_alive) is recorded
 
 
 @given(st.sampled_from([None, RunStatus.RUNNING]), owners)
 def test_a_run_without_an_end_runs_while_its_process_is_alive(recorded: RunStatus | None, owner: Owner) -> None:
-    """On this host the process decides, and no heartbeat."""
+    """On this host the process decides, not its heartbeat."""
     facts = StatusFacts(recorded, owner)
     assert derive_status(facts, NOW, True) is RunStatus.RUNNING
     assert derive_status(facts, NOW, False) is RunStatus.INTERRUPTED
@@ -53,13 +53,13 @@ def test_a_run_without_an_end_runs_while_its_process_is_alive(recorded: RunStatu
     ],
 )
 def test_of_a_process_on_another_host_the_heartbeat_decides(heartbeat: float | None, status: RunStatus) -> None:
-    """Without a heartbeat nothing is known, and it counts as running; a clock that is ahead changes nothing."""
+    """Without a heartbeat the run counts as running; a clock that is ahead changes nothing."""
     facts = StatusFacts(RunStatus.RUNNING, Owner(1, "elsewhere", None, heartbeat))
     assert derive_status(facts, NOW, None) is status
 
 
 def test_a_process_is_alive_until_it_ends() -> None:
-    """Also one that ended and that its parent has not waited for."""
+    """A process that ended counts as ended, even if its parent has not waited for it."""
     mine = current_owner()
     assert (mine.pid, mine.host) == (os.getpid(), platform.node())
     assert is_alive(mine) is True
@@ -71,7 +71,7 @@ def test_a_process_is_alive_until_it_ends() -> None:
 
 
 def test_a_process_that_has_the_id_of_the_owner_is_not_the_owner() -> None:
-    """The start time tells them apart; an owner of an old ledger has none, and its id alone decides."""
+    """The start time distinguishes them; an owner of an old ledger has none, so its id alone decides."""
     mine = current_owner()
     assert mine.started is not None
     assert is_alive(replace(mine, started=mine.started - 2 * START_TOLERANCE_S)) is False

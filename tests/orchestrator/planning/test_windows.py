@@ -30,7 +30,7 @@ dates = st.dates(date(2015, 1, 1), date(2026, 12, 31))
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[date, date, int, int]:
-    """(start, end, window_days, step_days) as a config allows them."""
+    """(start, end, window_days, step_days) that a config allows."""
     start = draw(dates)
     end = start + timedelta(days=draw(st.integers(1, 1200)))
     return start, end, draw(st.integers(MIN_WINDOW_DAYS, 400)), draw(st.integers(1, 400))
@@ -51,7 +51,7 @@ def mondays_to_fridays(first: date, last: date) -> list[date]:
 
 
 def reasons(planned: list[PlannedWindow]) -> dict[SkipReason | None, int]:
-    """How many windows have each skip reason; None counts those to be trained."""
+    """Number of windows per skip reason; None counts those to be trained."""
     counts: dict[SkipReason | None, int] = {}
     for each in planned:
         counts[each.skip] = counts.get(each.skip, 0) + 1
@@ -113,7 +113,7 @@ def test_windows_tile_where_the_step_is_their_length(start: date, days: int, win
 @examples(100)
 @given(request=requests())
 def test_labels_are_unique(request: tuple[date, date, int, int]) -> None:
-    """A window's label names it: no two windows of a run share one."""
+    """No two windows of a run have the same label."""
     labels = [window.label for symbol in ("A", "A-1") for window in lay_windows(symbol, *request)]
     assert len(set(labels)) == len(labels)
 
@@ -147,22 +147,24 @@ def odd_markets(draw: st.DrawFn) -> list[date]:
 @examples(200)
 @given(
     sessions=st.one_of(weekday_markets(), everyday_markets(), odd_markets()),
-    bars_a_session=st.sampled_from([1, 13, 75]),
+    bars_per_session=st.sampled_from([1, 13, 75]),
     data=st.data(),
 )
-def test_no_span_holds_more_bars_than_the_bound(sessions: list[date], bars_a_session: int, data: st.DataObject) -> None:
+def test_no_span_holds_more_bars_than_the_bound(
+    sessions: list[date], bars_per_session: int, data: st.DataObject
+) -> None:
     """Whatever days a market opens on, a span of its history never holds more bars than `most_bars` returns."""
-    trading = TradingDays(coverage("A", sessions, bars_a_session))
+    trading = TradingDays(coverage("A", sessions, bars_per_session))
     reach = (sessions[-1] - sessions[0]).days
     start = sessions[0] + timedelta(days=data.draw(st.integers(0, reach), label="start"))
     stop = start + timedelta(days=data.draw(st.integers(-3, 200), label="length"))
-    held = sum(start <= day < stop for day in sessions) * bars_a_session
+    held = sum(start <= day < stop for day in sessions) * bars_per_session
     assert held <= trading.most_bars(start, stop)
     assert 0.0 < trading.density <= 1.0
 
 
 def test_a_special_session_on_a_saturday_is_counted() -> None:
-    """One Saturday among many weekdays counts as one more session, not as a market of six days a week."""
+    """One Saturday among many weekdays counts as one more session, not as a market that is open six days per week."""
     weekdays = mondays_to_fridays(date(2023, 1, 2), date(2024, 3, 1))
     trading = TradingDays(coverage("A", [*weekdays, date(2024, 3, 2)]))
     assert trading.most_bars(date(2024, 2, 26), date(2024, 3, 3)) == 6
@@ -176,7 +178,7 @@ def test_a_special_session_on_a_saturday_is_counted() -> None:
     window_days=st.integers(30, 250),
     horizon=st.integers(1, 20),
 )
-def test_what_the_plan_rules_out_the_worker_skips(
+def test_the_worker_skips_every_window_that_the_plan_rules_out(
     sessions: list[date], offset: int, window_days: int, horizon: int
 ) -> None:
     """A window that coverage alone rules out is one that the worker, which sees the bars, would skip as well."""
@@ -229,7 +231,7 @@ def test_bars_that_end_with_the_request_leave_216_windows_to_train() -> None:
 
 
 def test_bars_beyond_the_request_are_future_enough() -> None:
-    """With bars to the next March no window lacks a future; the last, of a fortnight, still lacks rows."""
+    """With bars to the next March every window has a future; the last one, of two weeks, has too few rows."""
     planned = full_plan(date(2025, 3, 28))
     assert SkipReason.INSUFFICIENT_FUTURE_DATA not in reasons(planned)
     assert reasons(planned) == {None: 216, SkipReason.INSUFFICIENT_SAMPLES: 36}
@@ -253,7 +255,7 @@ def test_a_symbol_without_bars_has_no_data() -> None:
 
 
 def test_a_young_symbol_waits_for_its_warmup() -> None:
-    """Windows of a symbol listed with the request lack history at first and are trained once it has enough."""
+    """Windows of a new symbol have too little history at first, and are trained once it has enough."""
     sessions = mondays_to_fridays(FULL_START, date(2025, 3, 28))
     planned = plan(run_config(("A",), FULL_START, FULL_END), table_of(coverage("A", sessions)))
     assert planned[0].skip is SkipReason.INSUFFICIENT_HISTORY
@@ -300,7 +302,7 @@ def test_a_rejected_symbol_is_planned_and_skipped() -> None:
 
 @pytest.mark.parametrize(("interval", "days"), [("1day", 225), ("30minute", 34), ("1minute", 17)])
 def test_a_vendor_is_asked_for_warmup_and_scores_too(interval: Interval, days: int) -> None:
-    """Fetched bars begin early enough for 150 of them before the first window, and end with yesterday at most."""
+    """Fetched bars include 150 bars before the first window, and end yesterday at the latest."""
     config = run_config(("A",), FULL_START, FULL_END, source="breeze", interval=interval)
     first, last = days_to_fetch(config, date(2025, 1, 10))
     assert first == FULL_START - timedelta(days=days)
@@ -309,5 +311,5 @@ def test_a_vendor_is_asked_for_warmup_and_scores_too(interval: Interval, days: i
 
 
 def test_what_is_not_fetched_is_read_whole() -> None:
-    """A folder's bars are stored from first to last, whatever is trained on."""
+    """All bars of a folder are stored, whatever the dates of training."""
     assert days_to_fetch(run_config(("A",), FULL_START, FULL_END), date(2025, 1, 10)) == (None, None)

@@ -1,4 +1,4 @@
-"""Releases made of nothing but a seed: bars, students, and a folder as a deployment leaves it."""
+"""Builds releases from a seed: bars, students, and a folder as after a deployment."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -33,15 +33,15 @@ LAST_DAY = date(2024, 12, 31)
 DAY_OF_LAST = (LAST_DAY - date(1970, 1, 1)).days
 
 
-def walk(seed: int, bars: int, last_day: int = DAY_OF_LAST, a_session: int = 1) -> Series:
-    """A random walk whose last session is `last_day`, with `a_session` bars in each session."""
+def walk(seed: int, bars: int, last_day: int = DAY_OF_LAST, per_session: int = 1) -> Series:
+    """A random walk whose last session is `last_day`, with `per_session` bars in each session."""
     rng = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(rng.normal(0.0, 0.018, bars)))
     opening = close * np.exp(rng.normal(0, 0.004, bars))
     place = np.arange(bars)
-    session = last_day - (bars - 1) // a_session + place // a_session
+    session = last_day - (bars - 1) // per_session + place // per_session
     return Series(
-        timestamp=session * MICROSECONDS_PER_DAY + place % a_session * 60 * 10**6,
+        timestamp=session * MICROSECONDS_PER_DAY + place % per_session * 60 * 10**6,
         session=session,
         open=opening,
         high=np.maximum(opening, close) * (1 + rng.uniform(0, 0.01, bars)),
@@ -58,7 +58,7 @@ def store_bars(data_dir: Path, symbol: str, series: Series, interval: Interval =
 
 
 def student(seed: int) -> StudentModel:
-    """A logistic student whose every coefficient counts."""
+    """A logistic student whose coefficients all differ from 0."""
     rng = np.random.default_rng(seed)
     return StudentModel(
         features=feature_names(),
@@ -69,8 +69,8 @@ def student(seed: int) -> StudentModel:
     )
 
 
-def said(model: StudentModel, series: Series, intraday: bool = False) -> float:
-    """What a student says of the last bar, computed as training does it: one symbol, its whole history, SciPy."""
+def prediction_of(model: StudentModel, series: Series, intraday: bool = False) -> float:
+    """A student's prediction for the last bar, computed as in training: one symbol, its whole history, SciPy."""
     x = model_features(frame_of(series, intraday))[-1:]
     logistic = Logistic(np.asarray(model.coefficients), model.intercept, np.asarray(model.fill))
     return float(sigmoid(logistic.margin(x))[0])
@@ -85,7 +85,7 @@ def make_release(
     seed: int = 0,
     approval_sha256: str = "0" * 64,
 ) -> Release:
-    """A whole release of a student a symbol, and links to it."""
+    """Build a complete release with one student per symbol, and link to it."""
     layout = ReleaseLayout(release_dir)
     folder = layout.release(release_id)
     served, golden = {}, {}
@@ -102,7 +102,7 @@ def make_release(
             GoldenRow(
                 time=instant(known.timestamp[-1]),
                 inputs=without_nan(x),
-                expected=said(model, known, interval != "1day"),
+                expected=prediction_of(model, known, interval != "1day"),
             ),
         )
     write_model(folder / "golden.json", Golden(features=feature_names(), rows=golden))
@@ -142,6 +142,6 @@ def make_release(
 
 
 def switch(layout: ReleaseLayout, environment: Environment, release_id: str) -> None:
-    """Make a release live without asking for what a deployment needs."""
+    """Make a release live without the checks of a deployment."""
     with locked(layout.history) as history:
         _switch(history, layout, environment, release_id, Action.DEPLOYING, "asha", "", None)

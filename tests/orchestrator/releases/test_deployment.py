@@ -1,4 +1,4 @@
-"""Switching, rolling back and being killed in between: what is live is the old release or the new one."""
+"""Switches, rollbacks and kills in between: the live release is the old one or the new one."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ from tests.orchestrator.releases.making import make_release, walk
 ONE, TWO, THREE = "one.1111", "two.2222", "three.3333"
 KILLED = -9
 
-# Dies at its Nth call of anything that changes what is on disk.
+# Dies at its Nth call of any function that changes the disk.
 KILL = """
 import os, sys
 from pathlib import Path
@@ -67,7 +67,7 @@ def config(layout: ReleaseLayout) -> ReleaseConfig:
 
 
 def switch(layout: ReleaseLayout, release_id: str, environment: Environment = "staging") -> None:
-    """Make a release live as `deploy` does once all is checked."""
+    """Make a release live as `deploy` does after its checks."""
     from orchestrator.releases.deployment import _switch
 
     with locked(layout.history) as history:
@@ -75,8 +75,8 @@ def switch(layout: ReleaseLayout, release_id: str, environment: Environment = "s
         _switch(history, layout, environment, release_id, Action.DEPLOYING, "asha", "", None)
 
 
-def test_the_link_is_relative_and_the_log_says_both(layout: ReleaseLayout) -> None:
-    """`current` leads to the release wherever the folder is moved to; the log has what was begun and what was done."""
+def test_the_link_is_relative_and_the_log_has_both_lines(layout: ReleaseLayout) -> None:
+    """`current` points to the release wherever the folder is moved; the log has the announcement and the completion."""
     switch(layout, ONE)
     assert str(layout.current("staging").readlink()) == f"../releases/{ONE}"
     assert layout.folder.rename(layout.folder.with_name("moved"))
@@ -87,7 +87,7 @@ def test_the_link_is_relative_and_the_log_says_both(layout: ReleaseLayout) -> No
 
 
 def test_rollback_goes_back_one_deployment_at_a_time(layout: ReleaseLayout) -> None:
-    """Deployments lie on one another: a rollback takes the top one off, never puts it back, and ends at the first."""
+    """Deployments form a stack: a rollback removes the top one, never restores it, and ends at the first."""
     for release_id in (ONE, TWO, THREE):
         switch(layout, release_id)
     for expected in (TWO, ONE):
@@ -126,7 +126,7 @@ def test_a_changed_release_is_not_switched_to(layout: ReleaseLayout, name: str) 
 
 
 def test_golden_vectors_that_do_not_come_out_are_not_switched_to(tmp_path: Path) -> None:
-    """Digests are right, but a student says otherwise than recorded: refused."""
+    """A release with correct digests whose student predicts other values than recorded is refused."""
     from orchestrator.audit.signed_manifest import seal
     from orchestrator.releases.building import refuse_changed
     from schemas.files.atomic import sha256_of
@@ -145,7 +145,7 @@ def test_golden_vectors_that_do_not_come_out_are_not_switched_to(tmp_path: Path)
 
 
 def test_what_is_rejected_since_is_not_rolled_back_to(layout: ReleaseLayout) -> None:
-    """A run's rejection holds also for a way back; `releases` says where it is live all the same."""
+    """A rejected run is refused for a rollback, too; `releases` reports where it is still live."""
     switch(layout, ONE)
     switch(layout, TWO)
     with locked(layout.history) as history:
@@ -169,15 +169,15 @@ def test_a_link_that_the_log_does_not_know_stops_everything(layout: ReleaseLayou
 
 
 def test_a_log_cut_short_is_noticed(layout: ReleaseLayout) -> None:
-    """Lines removed from the end leave a whole chain, but links that it does not explain."""
+    """Lines removed from the end leave a valid chain, but links that the log does not explain."""
     switch(layout, ONE)
     switch(layout, TWO)
     layout.history.write_bytes(b"\n".join(layout.history.read_bytes().splitlines()[:-2]) + b"\n")
     assert TWO in astray(layout, read(layout.history)[0])
 
 
-def test_time_in_staging_is_the_longest_on_end(layout: ReleaseLayout) -> None:
-    """A stay ends with the next switch; the live release's goes on until now; one that was never there has none."""
+def test_time_in_staging_is_the_longest_unbroken_stay(layout: ReleaseLayout) -> None:
+    """A stay ends with the next switch; the live release's lasts until now; a release that was never live has none."""
     for release_id in (ONE, TWO, ONE):
         switch(layout, release_id)
     lines = read(layout.history)[0]
@@ -190,7 +190,7 @@ def test_time_in_staging_is_the_longest_on_end(layout: ReleaseLayout) -> None:
 
 @pytest.mark.parametrize("intent", [Action.DEPLOYING, Action.ROLLING_BACK])
 def test_killed_anywhere_the_old_or_the_new_is_live(layout: ReleaseLayout, intent: Action) -> None:
-    """kill -9 at every step of a switch: the link leads to one of the two, and the next command settles the log."""
+    """kill -9 at every step of a switch: the link points to one of the two, and the next command settles the log."""
     switch(layout, ONE)
     switch(layout, TWO)
     target = THREE if intent is Action.DEPLOYING else ONE
@@ -223,7 +223,7 @@ def _restore(layout: ReleaseLayout, files: dict[str, bytes]) -> None:
 
 
 def test_deploy_needs_an_approval(layout: ReleaseLayout) -> None:
-    """Neither a run without any, nor one whose last word is a rejection, is deployed."""
+    """A run without an approval, or with a later rejection, is not deployed."""
     with locked(layout.history) as history:
         history.append(Action.REJECTED, "ben", run_id="two", note="two symbols carry it")
     with pytest.raises(RequestError, match="four is not approved"):

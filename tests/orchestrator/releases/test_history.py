@@ -1,4 +1,4 @@
-"""The log of releases: no line can be changed, removed or put in between unseen."""
+"""The log of releases: a changed, removed or inserted line is detected."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_a_changed_log_is_named_and_refused(path: Path, spoil: object, number: i
 
 
 def test_a_line_half_written_was_never_acted_on(path: Path) -> None:
-    """A crash's rest without a line's end is passed over, and gone with the next line."""
+    """An incomplete last line, left by a crash, is ignored and removed by the next write."""
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"seq":4,"time":"20')
     assert len(read(path)[0]) == 3
@@ -63,7 +63,7 @@ def test_a_line_half_written_was_never_acted_on(path: Path) -> None:
 
 
 def test_one_process_at_a_time(path: Path) -> None:
-    """While one holds the log another is told so at once."""
+    """While one process holds the log, another is refused at once."""
     with locked(path), pytest.raises(RequestError, match="held by another"), locked(path):
         raise AssertionError("two hold it")
 

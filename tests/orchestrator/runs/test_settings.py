@@ -19,7 +19,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def refusal(flags: dict[str, Any], config: Path | None = None, environment: dict[str, str] | None = None) -> str:
-    """The one line with which a request is refused."""
+    """The one-line error of a refused request."""
     with pytest.raises(RequestError) as caught:
         resolve(RunConfig, flags, config, environment or {})
     line = str(caught.value)
@@ -140,12 +140,12 @@ def test_workers_elsewhere_need_a_broker() -> None:
 
 
 def test_a_flag_that_was_not_given_overrides_nothing() -> None:
-    """None, which is what the command line gives for a flag left out, leaves the environment's value."""
+    """None, the command line's value for a missing flag, leaves the environment's value."""
     assert resolve(RunConfig, {"horizon": None}, None, {"GURUKUL_HORIZON": "4"}).horizon == 4
 
 
-def test_an_empty_variable_is_as_good_as_none() -> None:
-    """An environment variable that is set to nothing counts as not set."""
+def test_an_empty_variable_counts_as_not_set() -> None:
+    """An empty environment variable counts as not set."""
     assert resolve(RunConfig, {}, None, {"GURUKUL_HORIZON": ""}) == resolve(RunConfig, {}, None, {})
 
 
@@ -246,7 +246,7 @@ def test_a_file_that_is_not_toml_is_refused(content: bytes, file: Path) -> None:
     assert str(file) in refusal({}, file)
 
 
-def test_a_config_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_config_file_is_refused(tmp_path: Path) -> None:
     """A missing config file, or a folder in its place, is one line with its name and the flag."""
     for path in (tmp_path / "none.toml", tmp_path):
         line = refusal({}, path)
@@ -260,14 +260,14 @@ def test_dates_in_the_wrong_order_are_refused() -> None:
         assert start in line and "2012-01-01" in line
 
 
-def test_dates_are_needed_for_bars_of_ones_own() -> None:
+def test_dates_are_needed_for_all_sources_but_the_sample() -> None:
     """Only the sample has dates of its own; for another source a missing date names its flag and its variable."""
     line = refusal({"source": "csv:bars", "end_date": "2012-01-01"})
     assert "--start-date" in line and "GURUKUL_START_DATE" in line
 
 
 def test_one_date_of_the_sample_can_be_given_alone() -> None:
-    """A start or end given alone goes with the sample's other one."""
+    """A start or end given alone is combined with the sample's other date."""
     config = resolve(RunConfig, {"start_date": "2010-01-01"}, None, {})
     assert (config.start_date, config.end_date) == (date(2010, 1, 1), default_dates("sample")["end_date"])
 
@@ -281,8 +281,8 @@ def test_symbols_keep_their_order_once() -> None:
     )
 
 
-def test_a_symbols_file_has_one_a_line(tmp_path: Path) -> None:
-    """A symbols file has one symbol a line; blank lines and comments are none."""
+def test_a_symbols_file_has_one_symbol_per_line(tmp_path: Path) -> None:
+    """A symbols file has one symbol per line; blank lines and comments are ignored."""
     listed = tmp_path / "symbols.txt"
     listed.write_text("# large caps\nM&M   # autos\n\nBAJAJ-AUTO\n")
     assert read_symbols(listed) == ["M&M", "BAJAJ-AUTO"]
@@ -290,7 +290,7 @@ def test_a_symbols_file_has_one_a_line(tmp_path: Path) -> None:
 
 
 def test_symbols_and_a_symbols_file_exclude_each_other(tmp_path: Path) -> None:
-    """Symbols given both ways are refused, rather than one of them winning unseen."""
+    """Symbols given both ways are refused, so that neither wins silently."""
     listed = tmp_path / "symbols.txt"
     listed.write_text("IBM\n")
     line = refusal({"symbols": "AAPL", "symbols_file": str(listed)})
@@ -305,7 +305,7 @@ def test_a_symbols_file_without_symbols_is_refused(content: bytes, tmp_path: Pat
     assert str(listed) in refusal({"symbols_file": str(listed)})
 
 
-def test_a_symbols_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_symbols_file_is_refused(tmp_path: Path) -> None:
     """A missing symbols file is one line with its name and the flag."""
     line = refusal({"symbols_file": str(tmp_path / "none.txt")})
     assert "none.txt" in line and "--symbols-file" in line
@@ -361,7 +361,7 @@ def test_the_calendar_follows_the_source(flags: dict[str, str], calendar: str) -
 
 
 def test_adjusted_bars_are_not_adjusted_twice(file: Path) -> None:
-    """Corporate actions go with sources that have prices as they were, not with the sample."""
+    """Corporate actions can be given for sources of unadjusted prices, not for the sample."""
     assert "adjusted already" in refusal({"corporate_actions": "actions.csv"})
     file.write_text('source = "csv:bars"\ncorporate_actions = "actions.csv"\n')
     bars = resolve(IngestConfig, {}, file, {}).bars(None, None)

@@ -1,4 +1,4 @@
-"""A signal ends the work even where a library swallows what it raised."""
+"""A signal ends the work even if a library swallows the exception."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from schemas.contract.errors import Interrupted
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_swallowed_interruption_is_raised_again(number: signal.Signals) -> None:
-    """What a broad `except` has caught comes back at the next step; without a signal nothing does."""
+    """An interruption that a broad `except` caught is raised again at the next step; without a signal nothing is."""
     with signals_raise() as interrupted:
         interrupted()
         with suppress(Exception):
@@ -22,7 +22,7 @@ def test_a_swallowed_interruption_is_raised_again(number: signal.Signals) -> Non
 
 
 def test_handlers_are_as_before_afterwards() -> None:
-    """Outside of it a signal does what it did before."""
+    """After the block a signal has its earlier handler."""
     before = signal.getsignal(signal.SIGINT)
     with signals_raise():
         assert signal.getsignal(signal.SIGINT) is not before

@@ -1,4 +1,4 @@
-"""Which events a live view prints beside the view that it draws."""
+"""Lines that a live view prints beside the drawing."""
 
 import io
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from schemas.contract.task import Metric
 
 
 def printed(*, terminal: bool, message: str, **metrics: Metric) -> str:
-    """What one device heartbeat adds to the output."""
+    """Output of one device heartbeat."""
     stream = io.StringIO()
     live_view = LiveView(Console(file=stream, force_terminal=terminal, width=200), "run")
     with live_view:
@@ -32,7 +32,7 @@ def printed(*, terminal: bool, message: str, **metrics: Metric) -> str:
 
 
 def test_a_terminal_prints_no_line_for_a_device_that_joined() -> None:
-    """The view lists the device; whether it joined is a metric, not a word of the message."""
+    """The view lists the device; a metric of the event states whether it joined, not its message."""
     assert "cpu0@alpha changed its mind" not in printed(terminal=True, message="changed its mind", joined=True)
     assert "cpu0@alpha changed its mind" in printed(terminal=True, message="changed its mind")
     assert "cpu0@alpha changed its mind" in printed(terminal=False, message="changed its mind", joined=True)

@@ -60,9 +60,7 @@ def a_run_in_the_middle(symbols: tuple[str, ...] = SYMBOLS) -> RunState:
         fold(state, window(each.label, Role.TEACHER, EventStatus.SUCCESS, 1, device, 50 + place, symbol=each.symbol))
         ends = EventStatus.FAILED if place == 20 else EventStatus.SUCCESS
         if place < len(planned) // 2 - 3:
-            what = (
-                "label 3 of 12 is not finite in a row that was said to be whole, which cannot be" if place == 20 else ""
-            )
+            what = "label 3 of 12 is not finite in a row that was checked to be complete" if place == 20 else ""
             fold(state, window(each.label, Role.STUDENT, ends, 1, device, 51 + place, symbol=each.symbol, message=what))
     running = planned[len(planned) // 2]
     fold(state, window(running.label, Role.TEACHER, EventStatus.IN_PROGRESS, 1, "cpu0@host", 99, symbol=running.symbol))
@@ -71,7 +69,7 @@ def a_run_in_the_middle(symbols: tuple[str, ...] = SYMBOLS) -> RunState:
 
 
 def drawn(state: RunState, width: int, height: int | None = None, *, plain: bool = False) -> list[str]:
-    """The picture's lines, without colours."""
+    """The drawn lines, without colours."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
     console.print(draw(state, NOW, width, height, plain))
     assert isinstance(console.file, io.StringIO)
@@ -79,7 +77,7 @@ def drawn(state: RunState, width: int, height: int | None = None, *, plain: bool
 
 
 @pytest.mark.parametrize(("name", "width", "plain"), [("80", 80, False), ("200", 200, False), ("80-plain", 80, True)])
-def test_the_picture_is_the_one_that_was_looked_at(name: str, width: int, plain: bool) -> None:
+def test_the_drawing_is_the_stored_one(name: str, width: int, plain: bool) -> None:
     """Line by line as stored, and no line is wider than the terminal."""
     lines = drawn(a_run_in_the_middle(), width, plain=plain)
     path = VIEWS / f"{name}.txt"
@@ -127,6 +125,6 @@ def test_no_color_leaves_the_shapes() -> None:
     assert all(glyph in text for glyph in "■▪▹·─✕")
 
 
-def test_durations_read_as_people_say_them() -> None:
+def test_durations_are_readable() -> None:
     """Seconds, then minutes, then hours."""
     assert [duration(seconds) for seconds in (0.4, 59, 60, 3599, 3600)] == ["0 s", "59 s", "1:00", "59:59", "1:00:00"]

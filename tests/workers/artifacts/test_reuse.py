@@ -109,17 +109,17 @@ def data_dir(trained: Path, tmp_path: Path) -> Path:
 # ---- what the bytes depend on
 
 
-@pytest.mark.parametrize("bars_a_session", [1, 3])
+@pytest.mark.parametrize("bars_per_session", [1, 3])
 @hypothesis.settings(parent=examples(5), phases=[hypothesis.Phase.generate])  # shrinking would take minutes
 @given(seed=st.integers(0, 2**16), horizon=st.integers(1, 9), data=st.data())
 def test_later_bars_change_no_byte(
-    tmp_path_factory: pytest.TempPathFactory, bars_a_session: int, seed: int, horizon: int, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, bars_per_session: int, seed: int, horizon: int, data: st.DataObject
 ) -> None:
     """Every file of a teacher is the same whichever bars are known after its window, every file of a student once all
     bars are known that scoring reads; and while they are not, the student has another key."""
-    interval = "1day" if bars_a_session == 1 else "30minute"
+    interval = "1day" if bars_per_session == 1 else "30minute"
     settings = training_settings(horizon_bars=horizon, interval=interval, cross_session=True)
-    series = daily_walk(BARS, seed) if bars_a_session == 1 else intraday_walk(BARS, bars_a_session, seed)
+    series = daily_walk(BARS, seed) if bars_per_session == 1 else intraday_walk(BARS, bars_per_session, seed)
     before_end = int((series.session < day_number(WINDOW.end)).sum())
     scoring_reads = int((series.session < day_number(WINDOW.score_end)).sum()) + horizon
     known = data.draw(st.integers(before_end + horizon + 1, len(series) - 1) | st.just(scoring_reads), label="known")

@@ -220,7 +220,9 @@ def test_rounding_makes_no_bands_of_a_flat_price(price: float) -> None:
 @pytest.mark.parametrize("bars", [1, 2, 30, 61, 300])
 def test_symbols_side_by_side_equal_symbols_one_by_one(bars: int, intraday: bool) -> None:
     """Features of several symbols at once are, bit for bit, those of each alone, whatever sessions each traded in."""
-    walked = [part(intraday_walk(bars, a_session, seed), slice(0, bars)) for seed, a_session in enumerate((1, 3, 7))]
+    walked = [
+        part(intraday_walk(bars, per_session, seed), slice(0, bars)) for seed, per_session in enumerate((1, 3, 7))
+    ]
     together = model_features(frame_of(stacked(walked), intraday))
     assert together.shape == (3, bars, len(FEATURES))
     for symbol, series in enumerate(walked):

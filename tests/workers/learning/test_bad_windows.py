@@ -1,4 +1,4 @@
-"""Windows that nobody wants: skipped or trained with a reason, never a crash, never a NaN in an artifact."""
+"""Windows of degenerate bars are skipped with a reason or trained, without a crash or a NaN in an artifact."""
 
 import gzip
 import json
@@ -29,20 +29,20 @@ INSIDE = (WALK.session >= day_number(WINDOW.start)) & (WALK.session < day_number
 
 
 def one_print(factor: float) -> Series:
-    """One bar in the middle of the window, of all four prices times `factor`."""
+    """One bar in the middle of the window, with all four prices times `factor`."""
     bar = int(np.flatnonzero(INSIDE)[80])
     times = np.where(np.arange(len(WALK)) == bar, factor, 1.0)
     return replace(WALK, open=WALK.open * times, high=WALK.high * times, low=WALK.low * times, close=WALK.close * times)
 
 
 def flat() -> Series:
-    """A price that never moves, with ever the same volume."""
+    """A price that never moves, with constant volume."""
     same = np.full(len(WALK), 100.0)
     return replace(WALK, open=same, high=same, low=same, close=same, volume=np.full(len(WALK), 1000.0))
 
 
 def flat_inside() -> Series:
-    """A price that stands still within the window alone."""
+    """A price that does not move within the window only."""
     values = {name: np.where(INSIDE, 100.0, getattr(WALK, name)) for name in ("open", "high", "low", "close")}
     return replace(WALK, **values)
 
@@ -58,7 +58,7 @@ STRANGE = {
 
 
 def refuse(word: str) -> None:
-    """NaN and Infinity are no JSON."""
+    """Refuse NaN and Infinity, which are not JSON."""
     raise AssertionError(f"{word} in a JSON file")
 
 
@@ -112,7 +112,7 @@ def test_one_class_names_how_many_there_are() -> None:
 
 
 def test_nineteen_rows_are_too_few() -> None:
-    """They are counted, and what is needed is named."""
+    """The reason has their number and the number that is needed."""
     settings = training_settings(min_rows=20)
     with pytest.raises(Skip, match="20 needed"):
         fit_window_teacher({"A": prepare(STRANGE["nineteen rows"], settings)}, WINDOW, settings, "cpu")

@@ -1,4 +1,4 @@
-"""The certificate passes what is sound and catches what is not: planted leaks, each of another kind."""
+"""The certificate passes sound splits and finds planted leaks of every kind."""
 
 from dataclasses import replace
 from datetime import date
@@ -29,7 +29,7 @@ END = date(2030, 1, 1)
 
 
 def sound(t0: Ints, t1: Ints, embargo: int = 1) -> Spans:
-    """What the splits make of label spans, with a bar a day."""
+    """Splits of label spans, with one bar per day."""
     block = blocks(t0)
     split = split_tail(t0, t1, embargo)
     part = np.full(len(t0), "fit", dtype=object)
@@ -48,7 +48,7 @@ def violations(spans: Spans, end: date = END) -> tuple[str, ...]:
 
 @examples(60)
 @given(spans=label_spans(), embargo=st.integers(0, 3))
-def test_what_the_splits_make_is_certified(spans: tuple[Ints, Ints], embargo: int) -> None:
+def test_splits_are_certified(spans: tuple[Ints, Ints], embargo: int) -> None:
     """Whatever the spans, splits leave nothing to find."""
     assert violations(sound(*spans, embargo)) == ()
 
@@ -75,7 +75,7 @@ def test_any_purged_row_that_is_fitted_after_all_is_caught(spans: tuple[Ints, In
 def test_any_model_that_saw_a_row_that_overlaps_is_caught(
     spans: tuple[Ints, Ints], number: int, data: st.DataObject
 ) -> None:
-    """One more bit in `fitted_by`, on a row that touches what the model goes without, is found."""
+    """One more bit in `fitted_by`, on a row that touches blocks which the model must not know, is found."""
     t0, t1 = spans
     known = sound(t0, t1)
     held = np.isin(known.block, held_out_sets()[number])
@@ -101,7 +101,7 @@ def test_a_label_that_ends_on_a_scored_day_is_caught() -> None:
 
 
 def test_no_rows_are_no_proof() -> None:
-    """A window without rows is not certified by having nothing to find."""
+    """A window without rows is not certified."""
     empty = np.empty(0, dtype=np.int64)
     assert "there is no row" in violations(Spans(empty, empty, empty, [], empty, empty))
 
@@ -149,7 +149,7 @@ def test_any_feature_that_reads_one_bar_ahead_is_caught(name: str, monkeypatch: 
     assert [sentence.split()[1] for sentence in found] == ([] if constant else [planted.name])
 
 
-def test_a_certificate_says_what_it_checked() -> None:
+def test_a_certificate_counts_what_it_checked() -> None:
     """Rows, models and spans are counted: each fitted row of each model, and each row's end."""
     t0 = np.arange(60)
     known = sound(t0, t0 + 5)

@@ -1,4 +1,4 @@
-"""Exit rules: a registered one labels bars and trains a window without another edit."""
+"""Exit rules: a registered rule labels bars and trains a window without a change elsewhere."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Labels: what they measure, where they stop, and how much of each is its own."""
+"""Labels: their returns, their ends, and their uniqueness."""
 
 from dataclasses import fields, replace
 from itertools import product
@@ -58,7 +58,7 @@ def after_calm(bars: list[Bar], **changes: Any) -> tuple[Series, TrainingSetting
 
 
 def last_of(labels: Labels) -> dict[str, Any]:
-    """The last label, as plain values."""
+    """Plain values of the last label."""
     return {field.name: getattr(labels, field.name)[-1].item() for field in fields(Labels)}
 
 
@@ -68,7 +68,7 @@ def same_bits(left: Labels, right: Labels, of_left: slice | Any, of_right: slice
     return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in columns)
 
 
-# A quiet bar at the entry, and barriers at 102 and 98: one sigma is 1 % a bar, and the horizon of four bars doubles it.
+# A quiet bar at the entry, and barriers at 102 and 98: sigma is 1 % per bar, and the horizon of four bars doubles it.
 QUIET: Bar = (100.0, 100.5, 99.5, 100.0)
 
 
@@ -114,7 +114,7 @@ def test_entered_at_the_close_the_next_open_can_end_a_trade() -> None:
 
 @pytest.mark.parametrize(("column", "side", "barrier"), [("high", 1.0, UPPER), ("low", -1.0, LOWER)])
 def test_a_barrier_is_met_where_it_is_touched(column: str, side: float, barrier: Barrier) -> None:
-    """A bar that reaches exactly a barrier meets it; one that stops a hair short does not."""
+    """A bar that reaches a barrier exactly meets it; one that stops just before does not."""
     series, settings = after_calm([QUIET, QUIET, QUIET, QUIET])
     sigma = last_of(label(series, settings))["sigma"]
     touched = getattr(series, column).copy()
@@ -149,7 +149,7 @@ def test_a_stopped_trade_is_never_a_1() -> None:
 
 @pytest.mark.parametrize(("threshold", "y"), [(0.49, 1), (0.51, 0)])
 def test_a_threshold_in_sigma_scales_with_the_root_of_the_horizon(threshold: float, y: int) -> None:
-    """At 1 % a bar and four bars, a return of 1 % is half of the expected move."""
+    """At 1 % per bar and four bars, a return of 1 % is half of the expected move."""
     bars = [QUIET, QUIET, QUIET, (100.0, 101.0, 99.5, 101.0)]
     got = last_of(label(*after_calm(bars, label="fixed", threshold=threshold, threshold_unit="sigma")))
     assert (got["forward_return"], got["y"]) == (pytest.approx(0.01), y)
@@ -188,8 +188,8 @@ def test_a_trade_that_ended_early_is_labelled_only_once_its_horizon_is_known(kin
 
 @pytest.mark.parametrize("kind", ["fixed", "triple-barrier"])
 def test_an_intraday_label_ends_within_its_session(kind: str) -> None:
-    """Of eight bars a session, those with three after them are labelled; across sessions, all but the last three."""
-    series = intraday_walk(sessions=12, bars_a_session=8)
+    """Of eight bars per session, those with three after them are labelled; across sessions, all but the last three."""
+    series = intraday_walk(sessions=12, bars_per_session=8)
     changes = {"interval": "30minute", "label": kind, "horizon_bars": 3}
     within = label(series, training_settings(**changes))
     warm = 19 if kind == "triple-barrier" else 0
@@ -202,7 +202,7 @@ def test_an_intraday_label_ends_within_its_session(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["fixed", "triple-barrier"])
 @pytest.mark.parametrize("unit", ["return", "sigma"])
 def test_a_flat_price_has_no_label_that_volatility_measures(kind: str, unit: str) -> None:
-    """Without volatility there are no barriers and no threshold in sigma; a return is a return all the same."""
+    """Without volatility there are no barriers and no threshold in sigma; a threshold on the return works."""
     flat = replace(daily_walk(60), **{name: np.full(60, 100.0) for name in ("open", "high", "low", "close")})
     labels = label(flat, training_settings(label=kind, threshold_unit=unit))
     assert len(labels) == (55 if (kind, unit) == ("fixed", "return") else 0)
@@ -230,7 +230,7 @@ def test_labels_are_those_that_one_trade_at_a_time_gives(series: Series, setting
 
 
 def test_random_walks_meet_every_way_to_end() -> None:
-    """What the bar-by-bar comparison draws from holds each end of a trade, ties and gap fills included."""
+    """The random walks of the bar-by-bar comparison have every kind of end, ties and gap fills included."""
     series = daily_walk(400)
     seen = set()
     for take_profit, stop_loss in product([0.1, 0.5, 3.0], repeat=2):
@@ -252,7 +252,7 @@ def test_random_walks_meet_every_way_to_end() -> None:
 def test_poisoned_future_leaves_ended_labels_alone(
     series: Series, settings: TrainingSettings, garbage: float, data: st.DataObject
 ) -> None:
-    """A label that ended by t is the same, bit for bit, whatever the prices after t say."""
+    """A label that ended by t is the same, bit for bit, whatever the prices after t are."""
     t = data.draw(st.integers(20, len(series) - 1), label="t")
     later = np.arange(len(series)) > t
     poisoned = replace(series, **{name: np.where(later, garbage, getattr(series, name)) for name in COLUMNS})
@@ -280,7 +280,7 @@ def test_volatility_is_the_exponential_mean_of_squares(series: Series, by_sessio
 
 
 def test_a_constant_move_is_its_own_volatility() -> None:
-    """A price that moves 1 % a bar has a volatility of 1 %, first known when 20 returns are."""
+    """A price that moves 1 % per bar has a volatility of 1 %, first known after 20 returns."""
     sigma = volatility(after_calm([QUIET])[0], by_session=False)[:CALM_BARS]
     assert np.isnan(sigma[:20]).all()
     assert sigma[20:] == pytest.approx(np.full(CALM_BARS - 20, 0.01))
@@ -288,8 +288,8 @@ def test_a_constant_move_is_its_own_volatility() -> None:
 
 @pytest.mark.parametrize("by_session", [True, False])
 def test_nights_count_for_nothing_within_sessions(by_session: bool) -> None:
-    """A price that doubles every night has the volatility of one that does not by session, and only so."""
-    series = intraday_walk(sessions=20, bars_a_session=8)
+    """By session, a price that doubles every night has the volatility of one that does not; otherwise it has not."""
+    series = intraday_walk(sessions=20, bars_per_session=8)
     doubled = 2.0 ** (np.arange(len(series)) // 8)
     with_nights = replace(
         series, **{name: getattr(series, name) * doubled for name in ("open", "high", "low", "close")}
@@ -334,7 +334,7 @@ def test_uniqueness_is_the_mean_share_of_each_bar(spans: tuple[Ints, Ints]) -> N
 @examples(30)
 @given(spans=label_spans(min_rows=1, max_rows=40), shift=st.integers(0, 5000))
 def test_uniqueness_does_not_depend_on_where_the_bars_begin(spans: tuple[Ints, Ints], shift: int) -> None:
-    """Moving all spans along the history leaves each one's uniqueness as it is."""
+    """Moving all spans along the history does not change their uniqueness."""
     t0, t1 = spans
     assert uniqueness(t0 + shift, t1 + shift) == pytest.approx(uniqueness(t0, t1), rel=1e-9)
 
@@ -348,7 +348,7 @@ def test_uniqueness_counts_the_bars_that_labels_cover(spans: tuple[Ints, Ints]) 
     assert (uniqueness(t0, t1) * (t1 - t0)).sum() == pytest.approx(len(covered))
 
 
-def test_fixed_horizon_is_worth_one_row_a_horizon_inside() -> None:
+def test_a_fixed_horizon_is_worth_one_row_per_horizon() -> None:
     """In the interior of back-to-back labels of horizon H each is worth 1/H of a row."""
     t0 = np.arange(100)
     assert uniqueness(t0, t0 + 5)[10:90] == pytest.approx(np.full(80, 0.2))
@@ -389,7 +389,7 @@ def counted_volatility(series: Series, by_session: bool) -> list[float]:
 
 
 def traded_labels(series: Series, settings: TrainingSettings) -> list[dict[str, float]]:
-    """Labels by trading each bar on its own, one bar after the other."""
+    """Labels computed by trading each bar by itself, bar by bar."""
     horizon = settings.horizon_bars
     one_session = settings.interval != "1day" and not settings.cross_session
     sigmas = counted_volatility(series, one_session)

@@ -1,4 +1,4 @@
-"""One teacher of several symbols: who is in it, in which order, and what each symbol's student is told."""
+"""One teacher of several symbols: its symbols, the order of its rows, and the targets of each symbol's student."""
 
 from datetime import date
 
@@ -24,7 +24,7 @@ def panel(**series: Series) -> tuple[dict[str, History], TrainedTeacher]:
 
 
 def test_rows_of_all_symbols_are_in_order_of_time() -> None:
-    """Rows are ordered by decision, then symbol; a symbol that starts late or ends early has the rows that it has."""
+    """Rows are ordered by decision, then symbol; a symbol that starts late or ends early has fewer rows."""
     whole = daily_walk(520)
     histories, trained = panel(A=whole, B=part(daily_walk(520, seed=1), slice(60, None)), C=daily_walk(470, seed=2))
     columns = label_columns(histories, trained)
@@ -47,7 +47,7 @@ def test_days_are_apart_for_all_symbols_together() -> None:
 
 
 def test_a_symbol_without_rows_is_left_out() -> None:
-    """One whose bars end before the window has no part in it; the others' teacher is as if it were not there."""
+    """A symbol whose bars end before the window is left out; the teacher is the same as without it."""
     gone = part(daily_walk(520, seed=3), slice(0, 150))
     _, with_gone = panel(A=daily_walk(520), B=daily_walk(520, seed=1), GONE=gone)
     _, without = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
@@ -56,7 +56,7 @@ def test_a_symbol_without_rows_is_left_out() -> None:
 
 
 def test_a_panel_without_any_rows_is_skipped() -> None:
-    """Where no symbol has rows, the reason is the first one's."""
+    """If no symbol has rows, the reason is that of the first symbol."""
     short = part(daily_walk(520), slice(0, 150))
     with pytest.raises(Skip) as caught:
         panel(A=short, B=short)

@@ -1,4 +1,4 @@
-"""What a privileged teacher sees, against plain loops; and that no student ever does."""
+"""Privileged inputs of a teacher, compared with plain loops; no student gets them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The student: what it is fitted on, what is chosen and on which rows, how it is calibrated and folded."""
+"""The student: its fit, the choice of its target, its calibration, and its folding into one dot product."""
 
 from dataclasses import replace
 
@@ -73,7 +73,7 @@ def test_a_soft_label_is_fitted_as_a_soft_label() -> None:
 
 
 def test_a_column_that_is_always_missing_counts_for_nothing() -> None:
-    """A feature with no value at all has coefficient 0 and fill 0, and leaves the other one alone."""
+    """A feature without any value has coefficient 0 and fill 0, and does not affect the other one."""
     rng = np.random.default_rng(0)
     x, soft = rng.normal(size=(60, 1)), rng.uniform(size=60)
     alone = logistic.Logistic.fit(x, soft, np.ones(60), 0)
@@ -167,7 +167,7 @@ def test_a_teacher_that_knows_is_chosen_and_one_that_errs_is_not() -> None:
 
 
 def test_the_first_of_equals_wins() -> None:
-    """Where a teacher says what the labels say, it is no better than none, and none is chosen."""
+    """A teacher whose predictions equal the labels is no better than no teacher, so no teacher is chosen."""
     known = student_data()
     same = replace(
         known, out_of_fold=np.repeat(np.clip(known.y, 1e-6, 1 - 1e-6)[:, None].astype(float), BLOCKS, axis=1)
@@ -176,7 +176,7 @@ def test_the_first_of_equals_wins() -> None:
     assert students.fit_student(same, [NO_TEACHER, Mix(0.5, 1.0), Mix(1.0, 1.0)], CHOOSE)[0].mix == NO_TEACHER
 
 
-def test_the_student_without_a_teacher_comes_along() -> None:
+def test_the_student_without_a_teacher_is_returned_too() -> None:
     """Whatever is chosen, the second is the student of the labels alone; a weight that is given is not chosen."""
     known = student_data()
     given, alone = students.fit_student(known, [Mix(1.0, 1.0)], CHOOSE)
@@ -198,7 +198,7 @@ def test_the_mix_of_least_out_of_fold_loss_is_chosen() -> None:
 
 @pytest.mark.parametrize("held", range(BLOCKS))
 def test_out_of_fold_margins_know_nothing_of_their_block(held: int) -> None:
-    """A block's labels, and what teachers that saw them say of other rows, do not reach its out-of-fold margins."""
+    """A block's labels, and predictions of teachers that saw them, do not affect its out-of-fold margins."""
     known = student_data()
     mine = known.block == held
     others = np.array([block != held for block in range(BLOCKS)])
@@ -244,7 +244,7 @@ def test_a_calibrated_model_gives_the_line_of_its_margin(kind: str) -> None:
 
 
 def test_a_booster_student_survives_its_file() -> None:
-    """Read back from its bytes it gives the same margins, bit for bit, and twice gives the same bytes."""
+    """Read back from its bytes it gives the same margins, bit for bit; a second fit gives the same bytes."""
     known = student_data()
     soft = students.target(known.y, known.out_of_fold[:, 0], Mix(0.5, 1.0))
     model = booster.Booster.fit(known.x, soft, known.weight, 7).calibrated(0.7, 0.1)
@@ -274,7 +274,7 @@ def test_a_soft_label_is_two_weighted_hard_ones() -> None:
 
 
 def test_rewards_are_sizes_with_mean_one() -> None:
-    """|net return| in volatilities of the horizon, at most 3 of them, scaled to mean 1; an unknown one is neutral."""
+    """|net return| in volatilities of the horizon, at most 3 of them, scaled to mean 1; without volatility it is 1."""
     net, sigma = np.array([0.02, -0.02, 0.5, 0.0]), np.array([0.01, 0.01, 0.01, 0.01])
     sizes = np.array([1.0, 1.0, 3.0, 0.0])
     assert students.rewards(net, sigma, 4) == pytest.approx(sizes / sizes.mean())

@@ -32,7 +32,7 @@ def predicted(known: Sample) -> tuple[Floats, np.ndarray]:
     return out_of_fold_predictions(known, blocks(known.t0), EMBARGO, SEED, "cpu")
 
 
-def test_a_teacher_asked_onto_a_gpu_that_is_not_there_is_an_error() -> None:
+def test_a_teacher_on_a_missing_gpu_is_an_error() -> None:
     """XGBoost without a usable GPU warns and trains on the CPU; that is refused, not stored."""
     known = sample()
     split = split_tail(known.t0, known.t1, EMBARGO)
@@ -46,7 +46,7 @@ def test_a_teacher_asked_onto_a_gpu_that_is_not_there_is_an_error() -> None:
 def test_predictions_without_a_block_know_nothing_of_it(secret: int, members: int) -> None:
     """Changing the rows that touch a block leaves every prediction without that block the same, bit for bit.
 
-    Spoilt are labels, weights and features of each row whose span comes near the block, and the labels of the block.
+    Changed are labels, weights and features of each row whose span comes near the block, and the labels of the block.
     """
     known = sample(members=members)
     block = blocks(known.t0)
@@ -63,7 +63,7 @@ def test_predictions_without_a_block_know_nothing_of_it(secret: int, members: in
 
 @pytest.mark.parametrize("secret", range(BLOCKS))
 def test_no_prediction_comes_from_a_model_of_the_rows_own_block(secret: int) -> None:
-    """Labels of a block, turned round, leave every out_of_fold of that block's rows, whoever it is for."""
+    """Inverting the labels of a block changes no out-of-fold prediction of that block's rows, in any column."""
     known = sample()
     mine = blocks(known.t0) == secret
     turned = replace(known, y=np.where(mine, 1 - known.y, known.y).astype(np.int8))
@@ -71,7 +71,7 @@ def test_no_prediction_comes_from_a_model_of_the_rows_own_block(secret: int) -> 
 
 
 def test_fitted_by_records_the_models_of_each_row() -> None:
-    """Bit m of `fitted_by` is set on exactly the rows apart from what model m goes without."""
+    """Bit m of `fitted_by` is set on exactly the rows apart from the blocks of model m."""
     known = sample(members=2)
     block = blocks(known.t0)
     _, fitted_by = predicted(known)
@@ -99,7 +99,7 @@ def test_a_model_of_one_class_predicts_its_share(label: int) -> None:
 @examples(30)
 @given(seed=st.integers(0, 999), members=st.integers(1, 5))
 def test_offsets_lie_between_the_members_share_and_the_panels(seed: int, members: int) -> None:
-    """A symbol's base rate is drawn to the panel's, and not beyond it."""
+    """A symbol's base rate is shrunk towards the panel's, and not beyond it."""
     known = sample(60, members, seed)
     rows = np.arange(0, len(known), 2) if members == 1 else np.arange(len(known))
     offsets = offsets_of(known, rows)

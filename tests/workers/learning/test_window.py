@@ -1,4 +1,4 @@
-"""A window from bars to student: which rows it may use, what its models saw, and that twice gives the same bytes."""
+"""A window from bars to student: the rows that it may use, the inputs of its models, and equal bytes when repeated."""
 
 import json
 from dataclasses import replace
@@ -48,11 +48,11 @@ def histories(draw: st.DrawFn) -> tuple[History, int]:
     """Daily or intraday bars on weekdays of which some are holidays, and their labels' horizon."""
     days = weekdays(FIRST_DAY, draw(st.integers(170, 330)))
     holidays = draw(st.sets(st.integers(0, len(days) - 1), max_size=20))
-    bars_a_session = draw(st.sampled_from([1, 1, 3]))
+    bars_per_session = draw(st.sampled_from([1, 1, 3]))
     sessions = [day_number(day) for i, day in enumerate(days) if i not in holidays]
-    series = walk_on(np.repeat(np.array(sessions, dtype=np.int64), bars_a_session), draw(st.integers(0, 99)))
+    series = walk_on(np.repeat(np.array(sessions, dtype=np.int64), bars_per_session), draw(st.integers(0, 99)))
     horizon = draw(st.integers(1, 12))
-    interval = "1day" if bars_a_session == 1 else "30minute"
+    interval = "1day" if bars_per_session == 1 else "30minute"
     return prepare(series, training_settings(horizon_bars=horizon, interval=interval, cross_session=True)), horizon
 
 
@@ -130,7 +130,7 @@ def test_scored_rows_tile(generated: tuple[History, int], offset: int, window_da
 
 
 def test_a_window_without_bars_is_skipped_as_no_data() -> None:
-    """Bars before and after a window are none of its own: no_data, and the sentence names its days."""
+    """A window with bars only before and after it is no_data, and the sentence names its days."""
     days = np.array([day_number(day) for day in weekdays(FIRST_DAY, 600)], dtype=np.int64)
     hole = (days < day_number(WINDOW.start)) | (days >= day_number(WINDOW.end))
     skip = skipped(walk_on(days[hole], seed=0), WINDOW)
@@ -139,7 +139,7 @@ def test_a_window_without_bars_is_skipped_as_no_data() -> None:
 
 
 def test_a_window_whose_rows_are_cold_is_skipped_as_insufficient_history() -> None:
-    """Rows enough, but fewer than the warm-up before them: insufficient_history, with the counts."""
+    """Enough rows, but fewer bars than the warm-up before them: insufficient_history, with the counts."""
     skip = skipped(daily_walk(400, first=WINDOW.start), WINDOW)
     assert skip.reason is SkipReason.INSUFFICIENT_HISTORY
     assert str(WARMUP_BARS) in str(skip) and "40 needed" in str(skip)
@@ -197,7 +197,7 @@ def trained_teacher() -> TrainedTeacher:
 
 
 def fit_teacher(known: History) -> TrainedTeacher:
-    """WINDOW's teacher on what is known of its symbol."""
+    """WINDOW's teacher on its symbol's history."""
     return fit_window_teacher({"M&M": known}, WINDOW, SETTINGS, "cpu")
 
 
@@ -240,8 +240,8 @@ def test_bars_after_the_scored_block_change_nothing() -> None:
     assert coefficients(fit_student(shorter, teacher)) == coefficients(trained())
 
 
-def test_the_scored_block_teaches_nothing() -> None:
-    """Bars from the window's end on, overwritten, leave teacher and student as they were."""
+def test_the_scored_block_does_not_affect_training() -> None:
+    """Overwriting the bars from the window's end on changes neither teacher nor student."""
     series = history().series
     later = series.session >= day_number(WINDOW.end)
     moved = prepare(
@@ -260,7 +260,7 @@ def test_another_seed_gives_another_teacher() -> None:
 
 
 def test_parameters_are_the_boosters_own() -> None:
-    """Recorded parameters are what the booster's config says; its base score is the weighted share of positives."""
+    """Recorded parameters equal the booster's own config; its base score is the weighted share of positives."""
     teacher, split = trained_teacher().teacher, trained_teacher().split
     learner = json.loads(teacher.booster.save_config())["learner"]
     tree = learner["gradient_booster"]["tree_train_param"]
@@ -310,8 +310,8 @@ def test_weights_have_mean_one_and_count_overlap() -> None:
     assert trained_teacher().metrics["effective_rows"] == pytest.approx(rows / SETTINGS.horizon_bars, rel=0.1)
 
 
-def test_label_columns_tell_how_each_row_was_used() -> None:
-    """The stored label table has one value a training row in each column, and says fit, purged or tail of each."""
+def test_label_columns_record_how_each_row_was_used() -> None:
+    """The stored label table has one value per training row in each column; each row is fit, purged or tail."""
     columns = label_columns({"M&M": history()}, trained_teacher())
     rows = len(trained_teacher().row)
     assert {len(values) for values in columns.values()} == {rows}
@@ -332,8 +332,8 @@ def test_student_is_scored_on_the_bars_after_its_window() -> None:
     assert trained().metrics["scored_log_loss"] == log_loss(labels.y[scored], trained().scored_student)
 
 
-def test_a_student_without_a_teacher_hears_nothing_of_it() -> None:
-    """What is scored as `alone` is the same whatever the teachers say; the student that has one says something else."""
+def test_a_student_without_a_teacher_does_not_depend_on_it() -> None:
+    """The scores of `alone` are the same for any teacher; the student with a teacher predicts other values."""
     known = prepare(daily_walk(BARS, seed=2), SETTINGS)
     teacher = fit_teacher(known)
     student, other = (

@@ -1,4 +1,4 @@
-"""`predict`: the newest bar of each symbol, and by name what cannot be scored."""
+"""`predict` scores the newest bar of each symbol, and names the symbols that cannot be scored."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ from tests.orchestrator.releases.making import (
     DAY_OF_LAST,
     LAST_DAY,
     make_release,
-    said,
+    prediction_of,
     store_bars,
     student,
     switch,
@@ -47,18 +47,18 @@ def cwd(tmp_path: Path) -> Path:
 
 
 def predict(cwd: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    """`orchestrator predict --env staging --json ...`: exit code and what it printed."""
+    """`orchestrator predict --env staging --json ...`: returns the exit code and the printed object."""
     result = orchestrator("predict", "--env", "staging", "--json", *arguments, cwd=cwd)
     assert result.stdout, result.stderr
     return result.returncode, json.loads(result.stdout)
 
 
 def test_the_newest_bar_is_scored_and_named(cwd: Path) -> None:
-    """What is said of a symbol is what its student says of its last bar, features made as in training."""
+    """A symbol's prediction is its student's for the last bar, with features computed as in training."""
     code, found = predict(cwd, "--symbols", "M&M,^GSPC,TCS", "--as-of", AS_OF)
     assert code == 0 and found["refused"] == []
     for place, (symbol, each) in enumerate(zip(SYMBOLS, found["predictions"], strict=False)):
-        expected = said(student(place), HISTORIES[symbol])
+        expected = prediction_of(student(place), HISTORIES[symbol])
         assert each["symbol"] == symbol and each["session"] == AS_OF and each["release_id"] == "run.0000"
         assert each["probability"] == pytest.approx(expected, abs=1e-15)
         assert each["trade"] == (expected > 0.5) and each["trade_above"] == 0.5
@@ -68,14 +68,14 @@ def test_as_of_uses_bars_up_to_that_day_alone(cwd: Path) -> None:
     """A prediction as of an earlier day is the one that was made on it; a day of the student's window is marked."""
     _, earlier = predict(cwd, "--symbols", "M&M", "--as-of", "2024-07-01")
     bars = HISTORIES["M&M"].upto(len(HISTORIES["M&M"]) - (LAST_DAY - date(2024, 7, 1)).days)
-    assert earlier["predictions"][0]["probability"] == pytest.approx(said(student(0), bars), abs=1e-15)
+    assert earlier["predictions"][0]["probability"] == pytest.approx(prediction_of(student(0), bars), abs=1e-15)
     assert not earlier["predictions"][0]["in_sample"]
     _, within = predict(cwd, "--symbols", "M&M", "--as-of", "2024-05-31")
     assert within["predictions"][0]["in_sample"]
 
 
 def test_what_cannot_be_scored_is_refused_by_name_and_the_rest_is_not(cwd: Path) -> None:
-    """Stale, too short, no bars, no student: each with its reason, exit code 3, the others scored all the same."""
+    """A symbol with stale, too few or no bars, or without a student, is refused with its reason; others are scored."""
     (cwd / "data/bars/1day/TCS.parquet").unlink()
     result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M,TCS,OLD,NEW,X", cwd=cwd)
     assert result.returncode == 3
@@ -103,7 +103,7 @@ def test_the_age_allowed_is_settable_and_counts_from_today(cwd: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet"])
 def test_every_format_holds_the_same(cwd: Path, suffix: str) -> None:
-    """`--out` writes what was scored, to the last digit; an unknown format is refused before anything is computed."""
+    """`--out` writes the predictions to the last digit; an unknown format is refused before anything is computed."""
     path = cwd / f"scores{suffix}"
     _, found = predict(cwd, "--as-of", AS_OF, "--out", path.name)
     rows: Sequence[dict[str, Any]]
@@ -129,7 +129,7 @@ def test_bars_straight_from_a_source(cwd: Path) -> None:
 
 
 def test_no_learning_library_is_loaded(cwd: Path) -> None:
-    """The process that predicts with logistic students holds numpy and pyarrow, and none of what trains."""
+    """The process that predicts with logistic students loads numpy and pyarrow, and no library of training."""
     request = PredictRequest(
         release_dir=str(cwd / "release"), data_dir=str(cwd / "data"), environment="staging", as_of=LAST_DAY,
         out=str(cwd / "scores.parquet"),
@@ -151,8 +151,8 @@ finally:
 
 
 @pytest.mark.parametrize("name", ["release.json", "students/M&M/model.json"])
-def test_a_changed_release_is_not_asked(cwd: Path, name: str) -> None:
-    """A changed release answers nothing; a changed student nothing for its symbol."""
+def test_a_changed_release_does_not_predict(cwd: Path, name: str) -> None:
+    """A changed release predicts nothing; a changed student predicts nothing for its symbol."""
     path = ReleaseLayout(cwd / "release").current("staging") / name
     path.write_bytes(path.read_bytes() + b"\n")
     result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M", cwd=cwd)
@@ -160,8 +160,8 @@ def test_a_changed_release_is_not_asked(cwd: Path, name: str) -> None:
     assert "is not what" in " ".join((result.stdout + result.stderr).split())
 
 
-def test_features_made_otherwise_are_noticed(cwd: Path) -> None:
-    """A release whose probe this program's features do not reproduce is refused as a whole."""
+def test_other_features_are_noticed(cwd: Path) -> None:
+    """A release whose probe this program's features do not reproduce is refused completely."""
     from orchestrator.audit.signed_manifest import seal
 
     folder = ReleaseLayout(cwd / "release").release("run.0000")
@@ -175,25 +175,25 @@ def test_features_made_otherwise_are_noticed(cwd: Path) -> None:
 
 
 def test_nothing_live_is_one_line(tmp_path: Path) -> None:
-    """An environment without a release is said in one line, exit code 2."""
+    """An environment without a release is reported in one line, with exit code 2."""
     result = orchestrator("predict", "--env", "production", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1 and "nothing is live in production" in result.stderr
 
 
-def test_intraday_bars_say_their_instant(tmp_path: Path) -> None:
+def test_intraday_predictions_have_their_instant(tmp_path: Path) -> None:
     """A release of 5-minute bars scores the session's last bar so far, and yesterday's is the oldest allowed."""
-    series = walk(7, 75 * 5 + 20, a_session=75)
+    series = walk(7, 75 * 5 + 20, per_session=75)
     store_bars(tmp_path / "data", "TCS", series, "5minute")
     make_release(tmp_path / "release", {"TCS": series}, interval="5minute")
     _, found = predict(tmp_path, "--as-of", AS_OF)
     assert found["predictions"][0]["bar"].endswith("T00:19:00Z")
-    assert found["predictions"][0]["probability"] == pytest.approx(said(student(0), series, True), abs=1e-15)
+    assert found["predictions"][0]["probability"] == pytest.approx(prediction_of(student(0), series, True), abs=1e-15)
     assert predict(tmp_path, "--as-of", (LAST_DAY + timedelta(days=2)).isoformat())[0] == 3
 
 
-def test_what_the_log_does_not_explain_is_not_asked(cwd: Path) -> None:
-    """A link that nobody deployed, and a release rewritten as a whole, are one line and exit code 2."""
+def test_a_release_that_the_log_does_not_explain_does_not_predict(cwd: Path) -> None:
+    """A link without a deployment in the log, and a completely rewritten release, are one line and exit code 2."""
     layout = ReleaseLayout(cwd / "release")
     make_release(layout.folder, {"TCS": walk(9, 400)}, "run.0001", live_in=())
     link = layout.current("staging")

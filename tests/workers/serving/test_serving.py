@@ -24,7 +24,7 @@ import sys
 import numpy as np
 from tests.orchestrator.releases.making import walk
 from workers.serving.features import newest_features
-series = [walk(seed, bars, a_session={per_session}) for seed, bars in enumerate({lengths})]
+series = [walk(seed, bars, per_session={per_session}) for seed, bars in enumerate({lengths})]
 x = newest_features(series, {intraday})
 assert not {{"scipy", "pandas", "sklearn", "xgboost"}} & set(sys.modules), sorted(sys.modules)
 sys.stdout.buffer.write(x.tobytes())
@@ -38,12 +38,12 @@ def test_served_features_are_those_of_training_to_the_bit(intraday: bool, per_se
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     found = np.frombuffer(result.stdout).reshape(len(LENGTHS), -1)
     for row, (seed, bars) in zip(found, enumerate(LENGTHS), strict=True):
-        alone = model_features(frame_of(walk(seed, bars, a_session=per_session), intraday))[-1]
+        alone = model_features(frame_of(walk(seed, bars, per_session=per_session), intraday))[-1]
         np.testing.assert_array_equal(row, alone)
 
 
 def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However histories are put together, each has the same features, in the order asked for."""
+    """However histories are batched, each has the same features, in the requested order."""
     series = [walk(seed, bars) for seed, bars in enumerate(reversed(LENGTHS))]
     whole = newest_features(series, intraday=False)
     monkeypatch.setattr(features, "BATCH", 2)
@@ -74,7 +74,7 @@ def test_students_predict_together_as_alone() -> None:
 
 
 def test_sigmoid_is_right_at_both_ends() -> None:
-    """No overflow, 0 and 1 at the ends, symmetric, a half in the middle."""
+    """There is no overflow; it is 0 and 1 at the ends, symmetric, and one half in the middle."""
     margin = np.array([-1000.0, -40.0, -1.0, 0.0, 1.0, 40.0, 1000.0])
     found = sigmoid(margin)
     assert found[0] == 0.0 and found[-1] == 1.0 and found[3] == 0.5
@@ -83,6 +83,6 @@ def test_sigmoid_is_right_at_both_ends() -> None:
 
 
 def test_the_probe_has_every_feature() -> None:
-    """Its bars leave no feature undefined: a change in any shows. The session's place alone is 0, as of daily bars."""
+    """No feature of its bars is undefined, so any change is seen; the session's position is 0, as for daily bars."""
     assert np.isfinite(probe()).all()
     assert np.count_nonzero(probe()) >= len(probe()) - 2
