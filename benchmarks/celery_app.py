@@ -1,4 +1,4 @@
-"""The plain Celery peer: one task, one queue, Celery's own defaults; its broker comes from CELERY_BROKER_URL."""
+"""The plain Celery peer: one task, one queue, Celery's defaults. The broker is CELERY_BROKER_URL."""
 
 from celery import Celery
 from celery.signals import celeryd_init

@@ -1,4 +1,4 @@
-"""What dispatch costs: many windows whose work is nothing, and many devices whose windows take a second.
+"""Measures the cost of dispatch: many windows without work, and many devices with windows of one second.
 
     python -m benchmarks.dispatch [--windows 10000] [--seconds-windows 320]
 
@@ -52,7 +52,7 @@ class Memory:
 
 
 def plan_seconds(windows: int) -> float:
-    """Planning of at least so many windows over 100 symbols."""
+    """Return the seconds that planning at least `windows` windows over 100 symbols takes."""
     symbols = tuple(f"SYMBOL{number:03}" for number in range(100))
     rows = {
         symbol: Coverage(
@@ -75,7 +75,7 @@ def plan_seconds(windows: int) -> float:
 
 
 def resume_seconds(path: Path) -> tuple[int, float]:
-    """Opening a ledger and reading what has ended and what was sent; returns how many pieces it holds, too."""
+    """Open a ledger and read its ended and sent work; return the number of its pieces and the seconds taken."""
     began = time.perf_counter()
     with closing(Ledger(path)) as ledger:
         records = ledger.records(Role.TEACHER)
@@ -84,8 +84,9 @@ def resume_seconds(path: Path) -> tuple[int, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks.dispatch", description="Measure what dispatch costs.")
-    parser.add_argument("--windows", type=int, default=10_000, help="windows of no work")
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(prog="benchmarks.dispatch", description="Measure the cost of dispatch.")
+    parser.add_argument("--windows", type=int, default=10_000, help="number of windows without work")
     parser.add_argument("--seconds-windows", type=int, default=320, help="windows of one second over 16 devices")
     options = parser.parse_args()
     rows: list[tuple[str, str, str]] = []
@@ -99,10 +100,12 @@ def main() -> None:
                 dispatch(url, windows, folder, "measured")
                 seconds = time.perf_counter() - began
         rate = len(windows) / seconds
-        rows.append((f"{len(windows):,} windows of no work, 2 devices", f"{rate:,.0f} a second", "250"))
+        rows.append((f"{len(windows):,} windows without work, 2 devices", f"{rate:,.0f} per second", "250"))
         tenth = memory.samples[len(memory.samples) // 10]
-        growth = f"{tenth:.0f} MiB after a tenth, {memory.samples[-1]:.0f} at the end, {max(memory.samples):.0f} most"
-        rows.append(("memory of the orchestrator's process meanwhile", growth, "under 150, flat"))
+        growth = (
+            f"{tenth:.0f} MiB after a tenth, {memory.samples[-1]:.0f} at the end, {max(memory.samples):.0f} at most"
+        )
+        rows.append(("memory of the orchestrator's process during this", growth, "under 150, flat"))
         print(rows, file=sys.stderr)
         rows.append((f"planning {options.windows:,} windows", f"{plan_seconds(options.windows):.2f} s", "under 1 s"))
         count, seconds = resume_seconds(folder / "measured.db")

@@ -1,4 +1,4 @@
-"""Gurukul's own fleet under the same windows as its peers: real workers, ledger, claims, telemetry; no training."""
+"""Gurukul's fleet for the same windows as its peers: real workers, ledger, claims, telemetry; no training."""
 
 import io
 import os
@@ -33,7 +33,7 @@ IDLE = Path(__file__).parent / "idle"
 
 @contextmanager
 def fleet(devices: int, slots: int = 1) -> Iterator[str]:
-    """A broker and a fleet whose pool children do `idle_body`; yields the broker's URL once all devices are there."""
+    """Start a broker and a fleet whose pool children run `idle_body`; yield the broker's URL once all are up."""
     path = os.pathsep.join(filter(None, [str(IDLE), str(IDLE.parents[1]), os.environ.get("PYTHONPATH")]))
     with embedded() as url:
         workers = subprocess.Popen(
@@ -53,7 +53,7 @@ def fleet(devices: int, slots: int = 1) -> Iterator[str]:
 
 
 def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None = None) -> list[dict[str, Any]]:
-    """Send every window through a run's dispatcher, ledger and telemetry; returns their results in order."""
+    """Send every window through a run's dispatcher, ledger and telemetry; return the results in order."""
     run_id = run_id or f"bench{secrets.token_hex(4)}"
     results: dict[str, dict[str, Any]] = {}
 
@@ -77,7 +77,7 @@ def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None =
 
 
 def idle_body(task: WindowTask) -> Any:
-    """What a pool child does with a window: `benchmarks.work.work`. Milliseconds and busyness travel as the seed."""
+    """Run `benchmarks.work.work` for a window in a pool child. The seed encodes milliseconds and `busy`."""
     from workers.handlers.task_result import Result
 
     milliseconds, busy = divmod(task.settings.seed, 2)

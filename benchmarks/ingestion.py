@@ -1,6 +1,6 @@
-"""A file a day of 96 symbols, and minute bars of 36: from files to the store through the whole command.
+"""Times `orchestrator ingest` from files to the store: one file per day of 96 symbols, and minute bars of 36.
 
-Run: python -m benchmarks.ingestion
+python -m benchmarks.ingestion
 """
 
 import resource
@@ -28,18 +28,19 @@ MIB = 2**20
 
 
 def main() -> None:
-    print("| what | rows | files | whole command | rows a second | largest process |")
+    """Measure and print the table."""
+    print("| what | rows | files | whole command | rows per second | largest process |")
     print("|---|--:|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
         days, minutes = Path(folder) / "days", Path(folder) / "minutes"
         write_days(days)
-        print(measured("a file a day", days, "1day", DAILY_SYMBOLS * DAYS), flush=True)
+        print(measured("one file per day", days, "1day", DAILY_SYMBOLS * DAYS), flush=True)
         write_minutes(minutes)
         print(measured("minute bars", minutes, "1minute", MINUTE_SYMBOLS * MINUTES), flush=True)
 
 
 def measured(what: str, folder: Path, interval: str, rows: int) -> str:
-    """Ingest a folder in a process of its own; a row of the table."""
+    """Ingest a folder in a separate process and return its row of the table."""
     files = sum(1 for _ in folder.rglob("*.csv"))
     cwd = folder.with_name(f"{folder.name}-stored")
     cwd.mkdir()
@@ -54,7 +55,7 @@ def measured(what: str, folder: Path, interval: str, rows: int) -> str:
 
 
 def write_days(folder: Path) -> None:
-    """`SYMBOL/1day/YYYY-MM-DD.csv`, one row each."""
+    """Write `SYMBOL/1day/YYYY-MM-DD.csv`, one row per file."""
     days = [day_of(day) for day in open_calendar("NSE").sessions(FIRST, date(2026, 1, 1))][:DAYS]
     for number in range(DAILY_SYMBOLS):
         rng = np.random.default_rng(number)
@@ -66,7 +67,7 @@ def write_days(folder: Path) -> None:
 
 
 def write_minutes(folder: Path) -> None:
-    """`SYMBOL/1minute/bars.csv` with all minutes of NSE's regular sessions."""
+    """Write `SYMBOL/1minute/bars.csv` with all minutes of NSE's regular sessions."""
     hours = open_calendar("NSE").regular
     chosen = hours.session >= day_number(FIRST)
     spans = zip(hours.open[chosen], hours.close[chosen], strict=True)

@@ -1,11 +1,11 @@
-"""The same windows over what people would use instead: joblib, Dask, Ray and a plain Celery group, side by side.
+"""Compares Gurukul with its alternatives on the same windows: joblib, Dask, Ray and a plain Celery group.
 
     python -m benchmarks.peers [--rounds 3] [--only joblib,ray] [--milliseconds 0,10,100] [--busy]
 
-Each fleet has two worker processes of one slot on this host and brings every window's result to the driver; its start
-is not timed. A window sleeps for its milliseconds, so that what is lost against the ceiling is dispatch alone, though
-driver, broker and workers share the cores; `--busy` has it burn CPU instead, which shows what a user of a host with no
-core to spare gets. Needs the extra [bench].
+Each fleet has two worker processes with one slot on this host and returns every window's result to the driver; its
+start is not timed. A window sleeps for its milliseconds, so that the loss against the ceiling is the cost of dispatch
+alone, although driver, broker and workers share the cores. With `--busy` a window uses the CPU instead, as on a host
+without a free core. Needs the extra [bench].
 """
 
 import argparse
@@ -66,8 +66,8 @@ def dask_runner() -> Iterator[Run]:
 
 @contextmanager
 def ray_runner() -> Iterator[Run]:
-    """A local Ray instance, one task a window."""
-    # Read when Ray is imported: report nothing, and listen on loopback alone, as on macOS.
+    """A local Ray instance, one task per window."""
+    # Ray reads these on import: no usage reports, and listen on loopback only, as on macOS.
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     import ray
 
@@ -121,21 +121,21 @@ RUNNERS: dict[str, Runner] = {
 
 
 def timed(collect: Callable[[list[Window]], Sequence[dict[str, Any]]]) -> Run:
-    """`collect` as a Run: seconds until every window's result is here; RuntimeError if one is not."""
+    """Wrap `collect` as a Run: seconds until every window's result has arrived. RuntimeError if one is missing."""
 
     def run(windows: list[Window]) -> float:
         begun = time.perf_counter()
         results = collect(windows)
         seconds = time.perf_counter() - begun
         if [result["name"] for result in results] != [window["name"] for window in windows]:
-            raise RuntimeError(f"{len(windows)} windows were given, but other results came back ({len(results)})")
+            raise RuntimeError(f"{len(windows)} windows were sent, but the {len(results)} results are not theirs")
         return seconds
 
     return run
 
 
 def measure(run: Run, windows: list[Window]) -> float:
-    """Windows a second, over as many whole passes as fill `MEASURE_S`."""
+    """Return windows per second, over as many whole passes as fill `MEASURE_S`."""
     passes, seconds = 0, 0.0
     while seconds < MEASURE_S:
         passes, seconds = passes + 1, seconds + run(windows)
@@ -165,12 +165,14 @@ def compare(names: list[str], durations_ms: list[int], rounds: int, *, busy: boo
 
 
 def table(rates: Rates, *, busy: bool) -> str:
-    """Markdown: the median rate with least and most, and its ratio to the best median of the column."""
+    """Format as Markdown: each median rate (minimum to maximum), and its ratio to the best median of the column."""
     names = list(dict.fromkeys(name for name, _ in rates))
     durations = list(dict.fromkeys(duration for _, duration in rates))
     best = {duration: max(statistics.median(rates[name, duration]) for name in names) for duration in durations}
     lines = [
-        "| windows a second | " + " | ".join(f"{_heading(duration, busy)} | of best" for duration in durations) + " |",
+        "| windows per second | "
+        + " | ".join(f"{_heading(duration, busy)} | of best" for duration in durations)
+        + " |",
         "|---|" + "--:|--:|" * len(durations),
     ]
     for name in names:
@@ -194,8 +196,11 @@ def _spread(rates: list[float], median: float) -> str:
 
 
 def main() -> None:
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(prog="benchmarks.peers", description="Compare fleets on the same windows.")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each, of which the median counts")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="measurements per runner and duration; the median is printed"
+    )
     parser.add_argument("--only", default=",".join(RUNNERS), help="runners, comma separated")
     parser.add_argument("--milliseconds", default="0,10,100", help="durations of a window, comma separated")
     parser.add_argument("--busy", action="store_true", help="windows burn CPU instead of sleeping")
@@ -207,7 +212,7 @@ def main() -> None:
     print(f"load before the start: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores", file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
-        # All that a peer or its processes leave in a temporary folder goes with this one.
+        # Temporary files of a peer and its processes are deleted with this folder.
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         print(table(compare(names, durations_ms, options.rounds, busy=options.busy), busy=options.busy))
 

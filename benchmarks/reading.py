@@ -1,8 +1,8 @@
-"""Rows a second from CSV files to bars in memory, beside pandas, and the memory that one symbol of a big file takes.
+"""Measures rows per second from CSV files to bars in memory, against pandas, and memory for one symbol of a big file.
 
     python -m benchmarks.reading
 
-Each pair is timed in turn, `REPETITIONS` times, and the best of each counts. Files come from the page cache.
+Both readers are timed alternately, `REPETITIONS` times; the best of each is printed. Files are in the page cache.
 """
 
 import multiprocessing
@@ -32,7 +32,7 @@ Read = Callable[[], object]
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure and print the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"{'':34}{'rows':>10}{'pandas rows/s':>16}{'ours rows/s':>14}{'ratio':>8}")
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def compare(name: str, rows: int, pandas: Read, folder: Path) -> None:
-    """One line of the table."""
+    """Time both readers and print one line of the table."""
 
     def ours() -> None:
         assert len(CsvFolder(SourceRequest(str(folder), "1minute", ZONE)).read("A")) == rows
@@ -65,17 +65,17 @@ def compare(name: str, rows: int, pandas: Read, folder: Path) -> None:
 
 
 def pandas_one(path: Path) -> pd.DataFrame:
-    """What a person would write first."""
+    """Read one file with pandas, in the simplest way."""
     return pd.read_csv(path, parse_dates=["timestamp"])
 
 
 def pandas_many(paths: list[Path]) -> pd.DataFrame:
-    """The same for a file a day."""
+    """Read one file per day with pandas."""
     return pd.concat([pandas_one(path) for path in paths])
 
 
 def big_file(path: Path) -> None:
-    """Print time and memory of one symbol of a file of many, in a process of its own."""
+    """Print time and memory of reading one symbol from a file of many symbols, in a separate process."""
     with path.open("w") as file:
         file.write("symbol," + HEADER)
         for line in lines(BIG_ROWS // BIG_SYMBOLS, "+05:30"):
@@ -86,11 +86,11 @@ def big_file(path: Path) -> None:
         with context.Pool(1) as pool:
             seconds, before, after = pool.apply(measure, (path, what))
         print(f"big file of {BIG_ROWS:,} rows, {size:,.0f} MB, {what}: {seconds:.1f} s, {after:.0f} MB", end="")
-        print(f" at the most, {before:.0f} MB before")
+        print(f" at most, {before:.0f} MB before")
 
 
 def measure(path: Path, what: str) -> tuple[float, float, float]:
-    """Seconds, and the peak memory of this process in MB before and after."""
+    """Return the seconds taken, and the peak memory of this process in MB before and after."""
     before = peak_mb()
     begun = time.perf_counter()
     source = CsvFolder(SourceRequest(str(path), "1minute", ZONE))
@@ -102,13 +102,13 @@ def measure(path: Path, what: str) -> tuple[float, float, float]:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had; getrusage would count that of its parent on Linux."""
+    """Return the peak memory of this process in MB. On Linux getrusage would include the parent's."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 def write_days(folder: Path, offset: str) -> list[Path]:
-    """`DAYS` files of one symbol, one a day."""
+    """Write `DAYS` files of one symbol, one per day."""
     home = folder / "A" / "1minute"
     home.mkdir(parents=True)
     every = lines(DAYS * MINUTES, offset)
@@ -121,7 +121,7 @@ def write_days(folder: Path, offset: str) -> list[Path]:
 
 
 def lines(rows: int, offset: str) -> list[str]:
-    """Lines of a minute history, without a symbol."""
+    """Return the CSV lines of a minute history, without a symbol column."""
     rng = np.random.default_rng(0)
     close = np.abs(1000 + np.cumsum(rng.normal(0.0, 0.2, rows))) + 1
     volume = rng.integers(0, 100_000, rows).tolist()

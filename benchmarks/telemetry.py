@@ -1,4 +1,7 @@
-"""What an event costs, and what subscribers that never read cost everybody else: python -m benchmarks.telemetry"""
+"""Measures the cost of an event, also with subscribers that never read.
+
+python -m benchmarks.telemetry
+"""
 
 import statistics
 import time
@@ -20,7 +23,7 @@ RUN = "bench"
 
 
 def event(number: int) -> TrainingEvent:
-    """What a worker tells when it begins a window."""
+    """Return the event that a worker emits when it starts a window."""
     return TrainingEvent(
         run_id=RUN, event_type=EventType.TEACHER_WINDOW_START, phase=Phase.TEACHER_TRAINING, symbol="RELIANCE",
         window_label=f"RELIANCE_2022-01-01_to_2022-06-{number % 30 + 1:02}", status=EventStatus.IN_PROGRESS,
@@ -29,7 +32,7 @@ def event(number: int) -> TrainingEvent:
 
 
 def per_call_ms(redis: Redis, act: Callable[[int], object]) -> float:
-    """Median over rounds of the mean time of one call, milliseconds."""
+    """Return the median over rounds of the mean time per call, in milliseconds."""
     times = []
     for _ in range(ROUNDS):
         redis.flushall()
@@ -45,22 +48,24 @@ def per_call_ms(redis: Redis, act: Callable[[int], object]) -> float:
 
 
 def main() -> None:
-    """Print one line a case."""
+    """Measure and print one line per case."""
     with ExitStack() as stack:
         url = stack.enter_context(broker.embedded())
         broker.wait(url)
         redis = stack.enter_context(connect(url))
         ping = per_call_ms(redis, lambda number: redis.ping())
         bare = per_call_ms(redis, lambda number: claim(redis, RUN, "teacher", str(number), 1, "me"))
-        told = per_call_ms(redis, lambda number: claim(redis, RUN, "teacher", str(number), 1, "me", event(number)))
+        with_event = per_call_ms(
+            redis, lambda number: claim(redis, RUN, "teacher", str(number), 1, "me", event(number))
+        )
         alone = per_call_ms(redis, lambda number: emit(redis, event(number)))
         print(f"ping                                    {ping:.3f} ms")
         print(f"claim of an attempt                     {bare:.3f} ms")
-        print(f"claim that tells of it                  {told:.3f} ms: the event costs a worker {told - bare:.3f} ms")
-        print(f"event of its own                        {alone:.3f} ms")
+        print(f"claim that emits an event               {with_event:.3f} ms: {with_event - bare:.3f} ms more")
+        print(f"separate event                          {alone:.3f} ms")
         for _ in range(3):
-            deaf = stack.enter_context(Redis.from_url(url).pubsub())  # type: ignore[no-untyped-call]
-            deaf.subscribe(telemetry_channel(RUN))
+            idle = stack.enter_context(Redis.from_url(url).pubsub())  # type: ignore[no-untyped-call]
+            idle.subscribe(telemetry_channel(RUN))
         slow = per_call_ms(redis, lambda number: emit(redis, event(number)))
         print(f"the same, three subscribers never read  {slow:.3f} ms")
 

@@ -1,4 +1,4 @@
-"""The work that every fleet is given, and the windows it is given for: no training, so that only dispatch differs."""
+"""The windows and the work that every fleet receives: no training, so that only dispatch differs."""
 
 import time
 from datetime import date, timedelta
@@ -35,9 +35,9 @@ SETTINGS = {
 
 
 def work(window: Window) -> dict[str, Any]:
-    """Spend the window's milliseconds, asleep or on a core, and return what a trained window would.
+    """Spend the window's milliseconds asleep or on a core; return a result like that of a trained window.
 
-    Busy time is the thread's own CPU time, so a window that lost its core to the broker takes longer, as training does.
+    Busy time is the thread's CPU time: a window whose core is used by the broker takes longer, as training does.
     """
     clock = time.thread_time if window["busy"] else time.perf_counter
     begun = clock()
@@ -56,7 +56,7 @@ def work(window: Window) -> dict[str, Any]:
 
 
 def make_windows(count: int, milliseconds: int, *, busy: bool) -> list[Window]:
-    """`count` windows of `SYMBOLS` symbols, each as JSON about as long as a message of the fleet (900 bytes)."""
+    """Return `count` windows of `SYMBOLS` symbols; as JSON each is about as long as a fleet message (900 bytes)."""
     return [_window(number, milliseconds, busy) for number in range(count)]
 
 

@@ -1,7 +1,7 @@
-"""Whole runs in worlds whose truth is known: walks with nothing in them, and markets with a planted signal.
+"""Judges whole runs in generated worlds: random walks without a signal, and markets with a planted signal.
 
-    python -m benchmarks.worlds --seeds 200                  # what the gates say where there is nothing
-    python -m benchmarks.worlds --seeds 10 --world planted   # and where there is something
+    python -m benchmarks.worlds --seeds 200                  # without a signal
+    python -m benchmarks.worlds --seeds 10 --world planted   # with a planted signal
 
 Bars, windows, teachers, students, validation and gates are the project's own, in two plain processes instead of a
 fleet. Of p values of a test that is right, where there is nothing, a share of x is below x.
@@ -48,13 +48,16 @@ from workers.judging.validation import validate
 from workers.learning.skip import Skip
 
 FIRST, BARS, SYMBOLS = date(2015, 1, 1), 1000, 4
-MEMORY, NOISE = 0.93, 0.03  # of the planted world: what a log price keeps of the day before's distance from fair
-BAND = 0.01  # uniform p values are further from uniform than these in one batch of a hundred
+MEMORY, NOISE = (
+    0.93,
+    0.03,
+)  # of the planted world: share of a log price's distance from the fair price that remains after one day
+BAND = 0.01  # Kolmogorov-Smirnov p below this occurs in 1 of 100 batches of uniform p values
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What one world's run came to."""
+    """The judgement of one world's run."""
 
     recommendation: str
     passed: tuple[str, ...]
@@ -62,17 +65,17 @@ class Verdicts:
 
 
 def random_walk(rng: np.random.Generator) -> Floats:
-    """Log closes with nothing to know."""
+    """Generate log closes without a signal."""
     return np.cumsum(rng.normal(0.0, 0.02, BARS))
 
 
 def reverting(rng: np.random.Generator) -> Floats:
-    """Log closes that are drawn back to a fair price within weeks, so that their distance from it tells."""
+    """Generate log closes that revert to a fair price within weeks: the distance from it predicts returns."""
     log_close: Floats = lfilter([1.0], [1.0, -MEMORY], rng.normal(0.0, NOISE, BARS))
     return log_close
 
 
-# A signal of a few per cent of a week's variance is found in a year of bars, and not in half a one.
+# A signal of a few per cent of a week's variance is found in a year of bars, but not in half a year.
 WINDOW_DAYS = {"null": 180, "planted": 365}
 WORLDS: dict[str, Callable[[np.random.Generator], Floats]] = {"null": random_walk, "planted": reverting}
 
@@ -190,7 +193,7 @@ def _stored(data: Path, name: str, close: Floats, rng: np.random.Generator) -> C
 
 
 def main() -> None:
-    """Judge so many worlds and print what came of them."""
+    """Judge the worlds and print the counts of recommendations, gates and p values."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--world", choices=list(WORLDS), default="null")

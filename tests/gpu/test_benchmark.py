@@ -1,4 +1,4 @@
-"""`benchmarks/gpu.py` runs wherever its eight libraries are, and claims nothing that it did not measure."""
+"""`benchmarks/gpu.py` runs with its eight libraries alone, and prints no figure that it did not measure."""
 
 import os
 import subprocess
@@ -10,17 +10,18 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.gpu import Gauge, Side, Table, circumstances, gauged, indicator_parity, relative_difference, why_no_gpu
+from benchmarks.gpu import Table, circumstances, indicator_parity, relative_difference
+from benchmarks.gpu_device import Gauge, Side, gauged, why_no_gpu
 from workers.features.frame import RAW_INDICATORS
 
 ROOT = Path(__file__).parents[2]
-# The libraries that it may use, and what those need themselves.
+# The libraries that it may import, and their own requirements.
 ALLOWED = {
     "numpy", "pandas", "pyarrow", "scipy", "pydantic", "cupy", "cupyx", "cupy_backends", "xgboost", "pynvml",
     "annotated_types", "cuda", "dateutil", "fastrlock", "nvidia", "pydantic_core", "six", "typing_extensions",
     "typing_inspection",
 }  # fmt: skip
-# Runs a script where every other installed package is as good as not installed.
+# Runs the script as if no other package were installed.
 ALONE = f"""
 import importlib.metadata, runpy, sys
 refused = set(importlib.metadata.packages_distributions()) - {ALLOWED!r}
@@ -44,7 +45,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_its_table_needs_none_of_the_other_libraries() -> None:
-    """With only its own libraries installed it prints the table, and every GPU cell says that it was not measured."""
+    """With only its own libraries installed it prints the table, and every GPU cell is "not measured"."""
     result = run("-c", ALONE, "--cpu-only", "--minutes", "0.02")
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -52,7 +53,14 @@ def test_its_table_needs_none_of_the_other_libraries() -> None:
     assert max(map(len, lines)) <= 100
     for name in (*RAW_INDICATORS, "session_vwap"):
         assert [line for line in lines if line.split()[:1] == [name] and line.endswith("not measured")], name
-    for text in ("bars to predictions", "xgboost.train alone", "same decisions", "4 processes", "most busy", "driver"):
+    for text in (
+        "bars to predictions",
+        "xgboost.train alone",
+        "same decisions",
+        "4 processes",
+        "highest utilisation",
+        "driver",
+    ):
         assert any(text in line for line in lines), text
     rows = [line for line in lines if line.startswith("  ") and line.endswith(("not measured", "no time left"))]
     assert not [line for line in rows if line.endswith("no time left")]
@@ -60,7 +68,7 @@ def test_its_table_needs_none_of_the_other_libraries() -> None:
 
 @pytest.mark.skipif(not why_no_gpu(), reason="there is a GPU")
 def test_without_a_gpu_it_refuses_in_one_line() -> None:
-    """No GPU and no --cpu-only: one line that says which, no table and no success."""
+    """Without a GPU and without --cpu-only it prints one line with the reason, no table, and exits with 1."""
     result = run("benchmarks/gpu.py")
     assert result.returncode == 1 and result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
@@ -68,7 +76,7 @@ def test_without_a_gpu_it_refuses_in_one_line() -> None:
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, count: int | None, with_libraries: bool = True) -> str:
-    """What it says where CUDA shows `count` GPUs (None: its driver is too old), with or without CuPy's libraries."""
+    """Return the reason if CUDA reports `count` GPUs (None: driver too old), with or without CuPy's libraries."""
 
     class CUDARuntimeError(RuntimeError):
         pass
@@ -86,16 +94,18 @@ def refusal(monkeypatch: pytest.MonkeyPatch, count: int | None, with_libraries: 
     return why_no_gpu()
 
 
-def test_it_says_what_a_gpu_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No device, an old driver, a CuPy without CUDA's libraries: each has its own line, and a whole GPU has none."""
+def test_the_reason_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No device, an old driver, CuPy without CUDA's libraries: each has its own reason; a complete GPU has none."""
     assert refusal(monkeypatch, 0) == "CUDA shows no GPU"
     assert refusal(monkeypatch, None) == "CUDA shows no GPU (cudaErrorInsufficientDriver: too old)"
-    assert refusal(monkeypatch, 1, with_libraries=False).startswith("CuPy lacks a library of CUDA, which its extra")
+    assert refusal(monkeypatch, 1, with_libraries=False).startswith(
+        "CuPy does not find a CUDA library: install its extra"
+    )
     assert refusal(monkeypatch, 1) == ""
 
 
-def test_a_difference_is_relative_to_the_value_or_the_middle_size() -> None:
-    """A value near zero is judged by the size of the others; another undefined bar is no agreement at all."""
+def test_a_difference_is_relative_to_the_value_or_the_median_size() -> None:
+    """A value near zero is compared by the median size of all; a NaN in only one array is an infinite difference."""
     reference = np.array([np.nan, 1e-30, 2.0, 4.0, 8.0])
     assert relative_difference(reference, reference) == 0.0
     assert relative_difference(reference + 1e-9, reference) == pytest.approx(1e-9 / 3.0, rel=1e-3)
@@ -104,7 +114,7 @@ def test_a_difference_is_relative_to_the_value_or_the_middle_size() -> None:
 
 
 def test_its_parity_cells_come_from_the_gpus_own_arrays(cupy: ModuleType) -> None:
-    """With a GPU side (a fake CuPy here) each indicator has a figure below the tolerance, and none fails."""
+    """With a GPU side (here a fake CuPy) each indicator has a figure below the tolerance."""
     table = Table(deadline=0.0)
     indicator_parity(table, Side("cuda", cupy))
     cells = [line.split()[-1] for line in table.lines[2:]]
@@ -113,7 +123,7 @@ def test_its_parity_cells_come_from_the_gpus_own_arrays(cupy: ModuleType) -> Non
 
 
 def test_an_indicator_that_differs_fails_by_name(cupy: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU whose running sums are a millionth too large fails in every indicator that takes them."""
+    """If a GPU's cumulative sums are 1e-6 too large, every indicator that uses them fails by name."""
     right = cupy.cumsum
     monkeypatch.setattr(cupy, "cumsum", lambda x, axis: right(x, axis=axis) * (1.0 + 1e-6))
     table = Table(deadline=0.0)
@@ -123,7 +133,7 @@ def test_an_indicator_that_differs_fails_by_name(cupy: ModuleType, monkeypatch: 
 
 
 def gpu_of(driver: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Side:
-    """A GPU whose NVML binding is `driver`."""
+    """Return a GPU whose NVML binding is `driver`."""
     runtime = SimpleNamespace(
         getDeviceProperties=lambda index: {"name": b"Fake 9000"},
         runtimeGetVersion=lambda: 12090,
@@ -135,7 +145,7 @@ def gpu_of(driver: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Side:
 
 
 def nvml(busy: int | None) -> SimpleNamespace:
-    """NVML of one GPU that is `busy` percent busy, or that cannot say."""
+    """NVML of one GPU with a utilisation of `busy` percent, or (None) without a reading."""
 
     class NVMLError(Exception):
         pass
@@ -157,20 +167,20 @@ def nvml(busy: int | None) -> SimpleNamespace:
 
 @pytest.mark.parametrize(("busy", "cell"), [(87, "87 %"), (None, "not measured")])
 def test_utilisation_is_nvmls_or_not_measured(busy: int | None, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What NVML read while the work ran is shown with the driver; a GPU that cannot say has no figure."""
+    """NVML's reading during the work is printed with the driver; without a reading the cell is "not measured"."""
     gpu = gpu_of(nvml(busy), monkeypatch)
     with gauged(gpu) as gauge:
         time.sleep(0.3)
     table = Table(deadline=0.0)
     circumstances(table, gpu, gauge)
     text = "\n".join(table.lines)
-    assert f"most busy    {cell}" in text
-    assert ("most memory  3,072 of 8,192 MiB" in text) is (busy is not None)
+    assert f"highest utilisation  {cell}" in text
+    assert ("highest memory       3,072 of 8,192 MiB" in text) is (busy is not None)
     assert "GPU     Fake 9000" in text and "driver  580.1" in text and "12090" in text
 
 
 def test_without_a_gpu_nothing_is_gauged() -> None:
-    """A CPU run reads no NVML, even where there is one."""
+    """A CPU run does not read NVML, even if it is installed."""
     with gauged(None) as gauge:
         pass
     assert gauge == Gauge()

@@ -6,23 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.gpu import (
-    CPU,
-    HORIZON,
-    SAMPLING_OFF,
-    TOLERANCE,
-    Side,
-    indicators_of,
-    matrix,
-    once,
-    relative_difference,
-    rows_of,
-    stacked,
-    to_host,
-    train,
-    walks,
-    why_no_gpu,
-)
+from benchmarks.gpu import SAMPLING_OFF, TOLERANCE, indicators_of, relative_difference
+from benchmarks.gpu_device import CPU, Side, why_no_gpu
+from benchmarks.gpu_window import HORIZON, matrix, once, rows_of, stacked, to_host, train, walks
 from schemas.contract.window import WARMUP_BARS
 from workers.features.frame import RAW_INDICATORS, frame_of
 from workers.features.registry import FEATURES, model_features

@@ -50,20 +50,9 @@ KNOWN_UPWARD: set[tuple[str, str]] = {
     # A task carries settings, and settings are made of the contract's types.
     ("schemas.contract", "schemas.config"),
 }
-KNOWN_LONG_MODULES: set[str] = {"benchmarks/gpu.py"}
+KNOWN_LONG_MODULES: set[str] = set()
 KNOWN_LONG_FUNCTIONS: set[str] = set()
-KNOWN_UNDOCUMENTED: set[str] = {
-    "benchmarks/dispatch.py main",
-    "benchmarks/gpu.py Table.head",
-    "benchmarks/gpu.py Table.left_s",
-    "benchmarks/gpu.py Table.line",
-    "benchmarks/gpu.py circumstances",
-    "benchmarks/gpu.py concurrency",
-    "benchmarks/gpu.py indicator_parity",
-    "benchmarks/gpu.py timings",
-    "benchmarks/ingestion.py main",
-    "benchmarks/peers.py main",
-}
+KNOWN_UNDOCUMENTED: set[str] = set()
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
