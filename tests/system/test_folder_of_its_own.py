@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from schemas.redis.presences import read_presences
 from tests.conftest import SPAN, clean_environment, write_bars
 from tests.waiting import wait_for
-
-pytestmark = pytest.mark.xdist_group("folder")
 
 SCRIPTS = Path(sys.executable).parent
 OURS = ("orchestrator", "workers", "schemas")
@@ -80,7 +79,8 @@ def test_a_shared_fleet_imports_nothing_from_its_folder(folder: Path, server: st
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: "cpu0@" in run(folder, "orchestrator", "fleet", "--broker", server), "the device's presence")
+        wait_for(lambda: read_presences(redis), "the device's presence")
+        assert "cpu0@" in run(folder, "orchestrator", "fleet", "--broker", server)
     finally:
         fleet.terminate()
         fleet.wait(30)
