@@ -1,0 +1,61 @@
+"""Criteria: which side of a bound passes, what the number favours, and in which unit it is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.contract.judgement import Favours, Ruling
+from tests.workers.judging.runs import stored_run
+from tests.workers.judging.test_gates import QUICK, criterion, judged
+from workers.judging.gates.criteria import above, at_most, interval_above_zero
+from workers.judging.gates.economics import NET_RETURN
+from workers.judging.gates.skill import LOG_LOSS_IMPROVEMENT
+from workers.judging.statistics.bootstrap import Interval
+
+
+@pytest.mark.parametrize(
+    ("statistic", "from_below", "from_above"),
+    [(0.9, Ruling.FAIL, Ruling.PASS), (1.0, Ruling.PASS, Ruling.PASS), (1.1, Ruling.PASS, Ruling.FAIL)],
+)
+def test_a_number_equal_to_its_bound_passes(statistic: float, from_below: Ruling, from_above: Ruling) -> None:
+    """`above` passes from the threshold up, `at_most` up to the threshold; both include it."""
+    assert above("x", statistic, 1.0, "").ruling is from_below
+    assert at_most("x", statistic, 1.0, "").ruling is from_above
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "ruling", "favours", "finding"),
+    [
+        (2.0, 1.0, 3.0, Ruling.PASS, Favours.STUDENTS, "above 0"),
+        (2.0, -1.0, 5.0, Ruling.FAIL, Favours.STUDENTS, "not significantly different from 0"),
+        (-2.0, -5.0, 1.0, Ruling.FAIL, Favours.CHANCE, "not significantly different from 0"),
+        (-2.0, -3.0, -1.0, Ruling.FAIL, Favours.CHANCE, "below 0"),
+        (1.0, 0.0, 2.0, Ruling.FAIL, Favours.STUDENTS, "not significantly different from 0"),
+    ],
+)
+def test_the_interval_rules_and_the_mean_favours(
+    mean: float, low: float, high: float, ruling: Ruling, favours: Favours, finding: str
+) -> None:
+    """The whole interval must be above 0 to pass; the sign of the mean alone decides which side it favours."""
+    found = interval_above_zero("x", Interval(mean, low, high, block=5.0, n=100), "units")
+    assert (found.ruling, found.favours) == (ruling, favours)
+    assert found.reason.endswith(f": {finding}")
+
+
+def test_scale_applies_to_every_number() -> None:
+    """Statistic, interval and reason are all in the scaled unit; the threshold stays 0."""
+    found = interval_above_zero("x", Interval(2e-4, 1e-4, 3e-4, block=5.0, n=100), "bps", scale=1e4)
+    assert (found.statistic, found.low, found.high, found.threshold) == pytest.approx((2.0, 1.0, 3.0, 0.0))
+    assert found.reason.startswith("+2 bps, 95 % interval +1 to +3")
+
+
+def test_units_of_a_runs_numbers(tmp_path: Path) -> None:
+    """The net return is the mean daily return in bps of the capital; the improvement is in nats per row."""
+    layout = stored_run(tmp_path, signal=0.6, gates=QUICK)
+    reports = judged(layout, "skill", "economics")
+    net = criterion(reports["economics"], NET_RETURN)
+    assert net.statistic == pytest.approx(1e4 * float(np.mean(reports["economics"].draws["net_return"])), rel=0.05)
+    assert f"{net.statistic:+.3g} bps of capital per day" in net.reason
+    improvement = criterion(reports["skill"], LOG_LOSS_IMPROVEMENT)
+    assert f"{improvement.statistic:+.3g} nats per row" in improvement.reason
