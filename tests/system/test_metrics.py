@@ -167,12 +167,12 @@ def test_a_device_that_goes_is_told_of_as_down_and_a_broker_that_goes_leaves_the
 
 
 def test_what_cannot_be_served_says_so_in_one_line(data: Path, tmp_path: Path) -> None:
-    """No such folder, a broker that is no URL, a port that is taken: exit 2. An unreadable run is only counted."""
+    """No such folder, a broker that is not a URL, a port that is taken: exit 2. An unreadable run is only counted."""
     with serving(data) as endpoint:
         port = re.findall(r":(\d+)/", endpoint._url)[0]
         for arguments, message in (
             (("--data-dir", "nowhere"), "no folder nowhere"),
-            (("--data-dir", str(data), "--broker", "localhost"), "no URL"),
+            (("--data-dir", str(data), "--broker", "localhost"), "not a URL"),
             (("--data-dir", str(data), "--port", port), "Address already in use"),
         ):
             result = command("metrics", *arguments, cwd=tmp_path)

@@ -14,6 +14,8 @@ from workers.devices.discovery import find_devices
 from workers.devices.usage import SHORTEST_SPAN_S, CpuUsage, GpuUsage, Use
 
 BALLAST_MIB = 64
+# A busy child gets at least this share of a core, however many tests run beside it.
+BUSY = 0.1
 
 
 @pytest.fixture
@@ -35,10 +37,10 @@ def test_a_child_that_computes_is_use_of_its_slot(busy_child: subprocess.Popen[b
     """CPU time and memory of children count as the device's; twice the slots, and the same work is half the use."""
     one, four = CpuUsage(1), CpuUsage(4)
     assert one().utilisation is None
-    wait_for(lambda: share(one) > 0.5, "use of more than half a slot")
+    wait_for(lambda: share(one) > BUSY, "use of one slot")
     four()
     seen = wait_for(lambda: share(four), "use of four slots")
-    assert 0 < seen < 0.5
+    assert 0 < seen <= 0.25
     use = one()
     own_mib = psutil.Process().memory_info().rss / MIB
     assert use.memory_mib is not None and use.memory_mib > own_mib + BALLAST_MIB
@@ -49,19 +51,19 @@ def test_use_falls_when_the_work_ends_and_never_leaves_its_range(busy_child: sub
     """The time of a child that has ended is not counted again, and the next child is found."""
     look = CpuUsage(1)
     look()
-    wait_for(lambda: share(look) > 0.5, "use")
+    wait_for(lambda: share(look) > BUSY, "use")
     busy_child.kill()
     busy_child.wait()
     seen = []
 
     def has_ended() -> bool:
         seen.append(look())
-        return share(look) < 0.5
+        return share(look) < BUSY
 
     wait_for(has_ended, "the end of the use")
     assert all(use.utilisation is not None and 0 <= use.utilisation <= 1 for use in seen)
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as second:
-        wait_for(lambda: share(look) > 0.5, "use by the next child")
+        wait_for(lambda: share(look) > BUSY, "use by the next child")
         second.kill()
 
 

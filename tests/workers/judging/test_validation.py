@@ -77,7 +77,7 @@ def test_changed_files_are_refused(tmp_path: Path) -> None:
     bars = BarsLayout.under(tmp_path, "1day").bars("S1")
     content = bars.read_bytes()
     bars.write_bytes(content + b" ")
-    with pytest.raises(DataError, match="not what the run began with"):
+    with pytest.raises(DataError, match="has changed since the run began"):
         validate(run)
     bars.write_bytes(content)
     metadata = next((run.folder / "windows").glob("S0_*/student")) / "metadata.json"
