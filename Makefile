@@ -41,10 +41,10 @@ tests: setup
 	$(PYTEST) -n $(WORKERS) --dist loadgroup
 
 deploy-staging: setup  ## make an approved run live in staging: make deploy-staging RUN=...
-	$(BIN)/orchestrator deploy $(or $(RUN),$(error say which run: RUN=...)) --to staging --by "$(BY)"
+	$(BIN)/orchestrator deploy $(or $(RUN),$(error which run? Give RUN=...)) --to staging --by "$(BY)"
 
 deploy-production: setup  ## make live in production what has been in staging: make deploy-production RUN=...
-	$(BIN)/orchestrator deploy $(or $(RUN),$(error say which run: RUN=...)) --to production --by "$(BY)"
+	$(BIN)/orchestrator deploy $(or $(RUN),$(error which run? Give RUN=...)) --to production --by "$(BY)"
 
 rollback: setup  ## back to what was live a moment before: make rollback ENV=staging
 	$(BIN)/orchestrator rollback $(ENV) --by "$(BY)"

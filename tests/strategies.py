@@ -47,7 +47,7 @@ def daily_walk(bars: int, seed: int = 0, first: date = FIRST_DAY, drift: float =
 
 
 def intraday_walk(sessions: int, bars_per_session: int, seed: int = 0) -> Series:
-    """A random walk of several bars a weekday."""
+    """A random walk of several bars per weekday."""
     days = np.array([day_number(day) for day in weekdays(FIRST_DAY, sessions)], dtype=np.int64)
     return walk_on(np.repeat(days, bars_per_session), seed)
 
@@ -87,7 +87,7 @@ def training_settings(**changes: Any) -> TrainingSettings:
 
 @st.composite
 def walks(draw: st.DrawFn, min_bars: int, max_bars: int) -> Series:
-    """Daily random walks, or intraday ones of three bars a session."""
+    """Daily random walks, or intraday ones of three bars per session."""
     bars, seed = draw(st.integers(min_bars, max_bars)), draw(st.integers(0, 2**16))
     if draw(st.booleans()):
         return daily_walk(bars, seed)
@@ -96,7 +96,7 @@ def walks(draw: st.DrawFn, min_bars: int, max_bars: int) -> Series:
 
 @st.composite
 def label_spans(draw: st.DrawFn, min_rows: int = 20, max_rows: int = 90) -> tuple[Ints, Ints]:
-    """Decision bars in order, possibly with gaps, and each label's end: one horizon for all, or one a label."""
+    """Decision bars in order, possibly with gaps, and each label's end: one horizon for all, or one per label."""
     rows, widest_gap, horizon = draw(st.tuples(st.integers(min_rows, max_rows), st.integers(1, 4), st.integers(1, 12)))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     t0 = np.cumsum(rng.integers(1, widest_gap + 1, rows))

@@ -42,7 +42,7 @@ def approve(
     if judged.recommendation is not Recommendation.PROMOTE and override is None:
         raise RequestError(
             f"the recommendation for {run_id} is {judged.recommendation}, not promote; to approve it all the same,"
-            ' say why: --override "..."'
+            ' give a reason: --override "..."'
         )
     known = {planned.window.symbol for planned in judged.manifest.plan}
     if foreign := [symbol for symbol in symbols if symbol not in known]:

@@ -1,4 +1,4 @@
-"""Breeze through the whole program, killed and refused: real orchestrator and workers, a local server."""
+"""Breeze through the whole program, with kills and refusals: real orchestrator and workers, a local server."""
 
 import os
 import signal

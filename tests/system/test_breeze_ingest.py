@@ -145,8 +145,8 @@ def test_sent_bars_are_stored_and_missing_ones_have_a_reason(
 ) -> None:
     """Stored bars equal the server's; each symbol without bars has its reason; fetched chunks are not requested again.
 
-    Then --incremental asks for a hole, for new days and the last stored session, and names a bar that has changed.
-    No secret gets anywhere meanwhile, although the server's replies are full of them.
+    Then --incremental requests a gap, new days and the last stored session, and names a bar that has changed.
+    No secret gets into output or files, although the server's replies are full of them.
     """
     echo = " ".join(FORMS)
     files_under_way: list[int] = []

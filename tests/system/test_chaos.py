@@ -1,6 +1,6 @@
 """A selection of `make chaos`: real server, workers and signals; the invariant after the faults.
 
-One fleet takes several faults in one run here. `make chaos` does every fault to a fleet and a run of its own.
+One fleet takes several faults in one run here. `make chaos` injects every fault into a fleet and a run of its own.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def calm(shared: Lab) -> dict[str, str]:
-    """Digests of what an undisturbed run leaves."""
+    """Digests of an undisturbed run."""
     run = shared.run(*FEWER)
     assert run.finish() == 0, run.printed
     found = digests(run)

@@ -1,4 +1,4 @@
-"""What starts a whole fleet: the Compose file and the Dockerfile by their checkers, the Procfile by running it."""
+"""Files that start a whole fleet: the Compose file and the Dockerfile are linted, the Procfile is run."""
 
 import base64
 import os
@@ -35,7 +35,7 @@ PATH = f"{PROGRAMMES}{os.pathsep}{os.environ['PATH']}"
 
 @dataclass(frozen=True)
 class Fleet:
-    """A running `honcho start`: its process, what it printed, where its broker and its Flower answer."""
+    """A running `honcho start`: its process, its output, and the addresses of its broker and Flower."""
 
     process: psutil.Popen
     log: Path
@@ -51,7 +51,7 @@ class Fleet:
             return []
 
     def status(self, path: str, login: str = "") -> int:
-        """What Flower answers to a GET, 0 while it does not."""
+        """Flower's status for a GET, 0 while it does not answer."""
         headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
         with closing(HTTPConnection("127.0.0.1", self.flower_port, timeout=5)) as connection:
             try:
@@ -71,7 +71,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def honcho(folder: Path, stop: signal.Signals, path: str = PATH) -> Iterator[Fleet]:
-    """`honcho start` told only where to listen and to store; ended by `stop`, after which nothing of it may run."""
+    """Run `honcho start` with ports and a folder; `stop` ends it, after which no process of it may run."""
     broker_port, flower_port = free_ports(2)
     settings = {
         "PATH": path,
@@ -115,7 +115,7 @@ def honcho(folder: Path, stop: signal.Signals, path: str = PATH) -> Iterator[Fle
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """One fleet for the tests that only look at it or work with it."""
+    """One fleet for the tests that only read it or send it work."""
     with honcho(tmp_path_factory.mktemp("fleet"), signal.SIGTERM) as running:
         yield running
 
@@ -127,7 +127,7 @@ def services() -> dict[str, Any]:
 
 
 def test_the_procfile_runs_a_fleet_that_completes_a_run(fleet: Fleet, bars: Path, tmp_path: Path) -> None:
-    """A run that starts no worker of its own is done by the Procfile's worker, over the Procfile's broker."""
+    """A run without workers of its own is computed by the Procfile's worker, over the Procfile's broker."""
     run = finished_run(
         tmp_path, "--source", f"csv:{bars}", "--symbols", "M&M", *SPAN, "--broker", fleet.broker, "--no-local-workers"
     )
@@ -135,7 +135,7 @@ def test_the_procfile_runs_a_fleet_that_completes_a_run(fleet: Fleet, bars: Path
 
 
 def test_flower_lets_nobody_in_without_the_login_that_it_printed(fleet: Fleet) -> None:
-    """With FLOWER_BASIC_AUTH unset a password is made up for this start; pages and API ask for it."""
+    """With FLOWER_BASIC_AUTH unset a password is generated at each start; pages and API require it."""
     (login,) = re.findall(r"this time the login is (\S+)", fleet.log.read_text())
     assert len(login.partition(":")[2]) >= 16
     for page in ("/workers", "/api/workers"):
@@ -153,7 +153,7 @@ def test_the_procfile_listens_on_loopback_alone(fleet: Fleet) -> None:
 
 
 def test_the_broker_of_the_procfile_keeps_its_queues(fleet: Fleet) -> None:
-    """What was acknowledged is on disk within a second, and nothing is evicted to make room."""
+    """Acknowledged writes are on disk within a second, and no key is evicted."""
     with Redis.from_url(fleet.broker) as redis:
         settings = redis.config_get("append*", "maxmemory-policy")
     assert (settings["appendonly"], settings["appendfsync"]) == ("yes", "everysec")
@@ -162,7 +162,7 @@ def test_the_broker_of_the_procfile_keeps_its_queues(fleet: Fleet) -> None:
 
 
 def test_a_worker_waits_for_a_slow_broker_and_ctrl_c_ends_both(tmp_path: Path) -> None:
-    """The order in which honcho's processes come up does not matter, nor whether SIGTERM or SIGINT ends them."""
+    """The start order of honcho's processes does not matter, nor whether SIGTERM or SIGINT ends them."""
     programmes = tmp_path / "programmes"
     programmes.mkdir()
     slow = programmes / "valkey-server"
@@ -194,7 +194,7 @@ def test_the_compose_file_follows_the_specification() -> None:
 
 
 def test_compose_publishes_what_a_person_looks_at_and_on_loopback(services: dict[str, Any]) -> None:
-    """The broker and the metrics are for the project's containers; what a person looks at is for this host."""
+    """The broker and the metrics are reachable from the project's containers only; pages are published on this host."""
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert list(published) == ["flower", "prometheus", "grafana"]
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)

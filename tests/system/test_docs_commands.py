@@ -11,7 +11,7 @@ from tests.documented import documented
 
 RUN = "generated"
 
-# What a folder with one run of random walks needs besides: a reason, no waiting time, bars without an exchange.
+# Flags that a folder with one run of random walks needs: a reason, no waiting time, bars without an exchange.
 ALSO = {
     "approve": ("--override", "a demonstration"),
     "deploy": ("--min-staging-hours", "0"),

@@ -1,4 +1,4 @@
-"""`explain`, `replay` and `verify` on a run that has ended: what a person who checks every number will do."""
+"""`explain`, `replay` and `verify` on a run that has ended, as a user who checks every number runs them."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from tests.conftest import SPAN, Finished, command, finished_run, tree
 
 @pytest.fixture
 def cwd(two_device_run: Finished, tmp_path: Path) -> Path:
-    """A copy of the folder in which run `generated` has ended, to be spoiled."""
+    """A copy of the folder in which run `generated` has ended, which a test may damage."""
     return shutil.copytree(two_device_run.cwd, tmp_path / "copy")
 
 
@@ -30,7 +30,7 @@ def student(cwd: Path, label: str) -> Path:
 
 
 def test_explain_tells_rows_split_fit_and_scores(two_device_run: Finished, label: str) -> None:
-    """What it prints are the numbers of the stored metadata; nothing is wider than 80 columns but what cannot break."""
+    """It prints the numbers of the stored metadata; only text that cannot be wrapped is wider than 80 columns."""
     result = command("explain", "generated", label, cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stderr
     metadata = json.loads((student(two_device_run.cwd, label) / "metadata.json").read_text())
@@ -44,7 +44,7 @@ def test_explain_tells_rows_split_fit_and_scores(two_device_run: Finished, label
 
 
 def test_explain_lists_every_row_on_demand(two_device_run: Finished, label: str) -> None:
-    """`--rows --json` holds each training row and each scored one, in their parts, with spans that do not run back."""
+    """`--rows --json` holds each training row and each scored one, by part, with spans in ascending order."""
     result = command("explain", "generated", label, "--rows", "--json", cwd=two_device_run.cwd)
     found = json.loads(result.stdout)
     metadata = json.loads((student(two_device_run.cwd, label) / "metadata.json").read_text())
@@ -56,7 +56,7 @@ def test_explain_lists_every_row_on_demand(two_device_run: Finished, label: str)
 
 
 def test_replay_gives_every_bit_again_and_leaves_nothing(two_device_run: Finished, label: str) -> None:
-    """All eight files of a window come out equal; the run's folder is as it was."""
+    """All eight files of a window are equal; the run's folder is unchanged."""
     before = tree(two_device_run.folder)
     result = command("replay", "generated", label, "--json", cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -77,7 +77,7 @@ def test_replay_names_the_file_that_somebody_changed(cwd: Path, label: str) -> N
 
 
 def test_replay_without_the_bars_says_so(cwd: Path, label: str) -> None:
-    """Bars that are gone are an error of one line, not a comparison with other bars."""
+    """Missing bars are an error of one line, not a comparison with other bars."""
     shutil.rmtree(cwd / "data" / "bars")
     result = command("replay", "generated", label, cwd=cwd)
     assert result.returncode == 2
@@ -97,7 +97,7 @@ def test_verify_proves_an_untouched_run(two_device_run: Finished) -> None:
 
 
 def test_verify_names_changed_missing_and_foreign_files(cwd: Path, label: str) -> None:
-    """One more byte in any file of a run, a file that is gone, one that no metadata lists: each is named, exit code 3.
+    """A changed byte in any file of a run, a missing file and an unlisted one are each named, with exit code 3.
 
     `metadata.json` is changed in another window: what it lists is then not trusted.
     """
@@ -116,7 +116,7 @@ def test_verify_names_changed_missing_and_foreign_files(cwd: Path, label: str) -
 
 
 def test_bars_that_were_ingested_anew_are_a_note(cwd: Path) -> None:
-    """Bars change with time; that is no fault of the run, and is said."""
+    """Bars change with time, which is no fault of the run; a note reports it."""
     path = next((cwd / "data" / "bars" / "1day").glob("*.parquet"))
     path.write_bytes(path.read_bytes() + b"\n")
     result = command("verify", "generated", cwd=cwd)
@@ -126,7 +126,7 @@ def test_bars_that_were_ingested_anew_are_a_note(cwd: Path) -> None:
 
 @pytest.mark.parametrize("name", ["explain", "replay"])
 def test_unknown_windows_and_runs_are_one_line(two_device_run: Finished, name: str) -> None:
-    """What is not there is named, with a label that is."""
+    """An unknown label or run is named, with a label that exists."""
     result = command(name, "generated", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
     assert result.returncode == 2
     assert "has no window TCS_2020-01-01_to_2020-06-30; its windows are called as in" in result.stderr
@@ -136,7 +136,7 @@ def test_unknown_windows_and_runs_are_one_line(two_device_run: Finished, name: s
 
 
 def test_a_panel_with_everything_on(bars: Path, fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """One teacher a span for all symbols, privileged, with barriers, booster students, reward weights: it replays."""
+    """A privileged panel teacher with barriers, booster students and reward weights replays."""
     run = finished_run(
         tmp_path, "--source", f"csv:{bars}", *SPAN, "--end-date", "2024-01-26", *fleet, "--run-id", "panel",
         "--scope", "panel", "--privileged", "path,cross-section", "--label", "triple-barrier", "--student", "booster",

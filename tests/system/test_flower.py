@@ -33,7 +33,7 @@ BUCKETS = {"0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0", "60.0", "1
 
 @dataclass(frozen=True)
 class Flower:
-    """A running `orchestrator flower`: its process, where it listens, what it prints."""
+    """A running `orchestrator flower`: its process, address and output."""
 
     process: psutil.Popen
     port: int
@@ -49,7 +49,7 @@ class Flower:
         return 0, b""
 
     def tasks(self, search: str = "") -> list[dict[str, Any]]:
-        """Window tasks of which Flower knows what they are about, kwargs parsed."""
+        """Window tasks that Flower lists with their subject, with parsed kwargs."""
         status, body = self.get(f"/api/tasks?limit=10000&search={quote(search)}")
         assert status == 200, body
         found = [task for task in json.loads(body).values() if task["name"] in ("teacher.train", "student.train")]
@@ -99,7 +99,7 @@ def kill_worker(fleet: Lab, name: str) -> None:
 
 
 def windows_of(run: Run) -> set[tuple[str, str]]:
-    """(role, window) of all that the ledger knows to have been sent."""
+    """(role, window) of all attempts in the ledger."""
     with closing(Ledger(run.layout.ledger)) as ledger:
         return {
             (r.role.value, r.name) for role in (Role.TEACHER, Role.STUDENT) for r in ledger.records(role) if r.attempt
@@ -151,7 +151,7 @@ def test_tasks_are_seen_by_symbol_and_window_and_workers_by_device(fleet: Lab, f
 
 
 def test_pages_and_api_ask_for_the_login_and_change_nothing(fleet: Lab, flower: Flower) -> None:
-    """Without the login, or with another, 401; with it one may look but not act; metrics and health are open."""
+    """Without the login, 401; with it pages can be read and actions are refused; metrics and health are open."""
     for page in ("/workers", "/api/workers", "/api/tasks"):
         assert [flower.get(page, login)[0] for login in ("", "kavita:guess", LOGIN)] == [401, 401, 200]
     assert [flower.get(page, "")[0] for page in ("/metrics", "/healthcheck")] == [200, 200]
@@ -171,7 +171,7 @@ def test_it_listens_on_loopback_alone_and_its_command_line_has_no_secret(fleet: 
 
 
 def test_what_cannot_start_says_so_in_one_line(fleet: Lab, flower: Flower, tmp_path: Path) -> None:
-    """No broker, one that does not answer, a port that is taken, a login that is none, Flower not installed: exit 2."""
+    """No broker, a silent one, a port in use, a malformed login, Flower not installed: each exits with 2."""
     silent = f"redis://:secret@127.0.0.1:{free_port()}/0"
     for arguments, message in (
         ((), "no broker"),

@@ -54,7 +54,7 @@ def run(cwd: Path, program: str, *arguments: str) -> str:
 
 
 def test_a_whole_run_imports_nothing_from_its_folder(folder: Path) -> None:
-    """Preflight, local workers, their pool children and the orchestrator of a run: none looks there for a module."""
+    """Preflight, local workers, their pool children and the orchestrator of a run: none imports a module from there."""
     source = ("--source", "csv:bars", *SPAN)
     assert "TCS" in run(folder, "orchestrator", "plan", *source)
     run(folder, "orchestrator", "run", *source, "--devices", "cpu:1x1", "--run-id", "own", "--json")
@@ -123,7 +123,7 @@ def test_a_page_imports_nothing_from_its_folder(folder: Path, server: str, comma
 
 
 def test_the_trap_works(folder: Path) -> None:
-    """A plain `python -m workers` there does import the folder's package: what the other tests look for can happen."""
+    """A plain `python -m workers` there does import the folder's package: so the other tests can fail."""
     environment = clean_environment()
     environment.pop("PYTHONSAFEPATH", None)
     try:

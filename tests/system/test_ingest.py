@@ -201,7 +201,7 @@ def test_a_killed_ingestion_leaves_old_bars_or_new(fleet: tuple[str, ...], tmp_p
 
 
 def test_what_is_too_short_to_train_is_said(fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """Good bars that are too few for a window are stored, and the output states what a window needs."""
+    """Good bars that are too few for a window are stored, and the output states the number that a window needs."""
     folder = write_bars(tmp_path / "bars", ("NEW",), last=date(2022, 9, 30))
     result = command("ingest", "--source", f"csv:{folder}", "--validate-only", *fleet, cwd=tmp_path)
     assert result.returncode == 0, result.stderr

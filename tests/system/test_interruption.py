@@ -1,4 +1,4 @@
-"""What a stop leaves: a run that can be resumed, artifacts as if nothing had happened, and no process behind."""
+"""A stopped run can be resumed, its artifacts are those of an undisturbed run, and no process is left."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.waiting import wait_for
 
 @contextmanager
 def begun(cwd: Path, bars: Path) -> Iterator[subprocess.Popen[str]]:
-    """The run of `two_device_run` on one device, once it has stored some windows; ended if the test leaves it."""
+    """The run of `two_device_run` on one device, once it has stored some windows; stopped at the end of the test."""
     process = subprocess.Popen(
         [sys.executable, "-m", "orchestrator", "run", "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1",
          "--run-id", "generated"],
@@ -72,7 +72,7 @@ def test_resume_after_kill_9_trains_only_what_is_missing(bars: Path, two_device_
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
-    """SIGINT: exit 130, the resume command in print, `run_end` in the log, no process left; and resume works.
+    """SIGINT gives exit code 130, prints the resume command, logs `run_end` and leaves no process; resume works.
 
     Before that, while the run goes on, a second `resume` of it is refused and names the process that owns the run.
     """
@@ -96,7 +96,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(bars: Path, two_device_run: 
 def test_what_a_run_started_for_itself_is_started_again(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
     """SIGKILL of the run's embedded server, then of its worker, then of its `workers start`: each is started again.
 
-    No window is lost, the bytes are those of a calm run, and no process is left. `make chaos` does faults one by one.
+    No window is lost, the bytes are those of a calm run, no process is left. `make chaos` injects faults one by one.
     """
     with begun(tmp_path, bars) as process:
         family = psutil.Process(process.pid)

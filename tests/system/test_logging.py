@@ -1,4 +1,4 @@
-"""Logs of real runs and of a real fleet, as they lie on disk afterwards."""
+"""Log files of real runs and of a real fleet."""
 
 import os
 import signal
@@ -26,12 +26,12 @@ def windows_of(run: Finished) -> set[tuple[str, str]]:
 
 
 def attempts_in(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The workers' own lines on how an attempt ended."""
+    """The workers' log lines on the end of an attempt."""
     return [line for line in lines if line["logger"] == "workers.handlers.execute"]
 
 
 def assert_attempts(lines: list[dict[str, Any]], run: Finished, run_id: str) -> None:
-    """The attempts' lines name what they are about, and together the ledger's windows."""
+    """Assert that each attempt's line names its subject, and that together they name the ledger's windows."""
     trained = [line for line in attempts_in(lines) if line["role"] in ("teacher", "student")]
     assert all(line["run_id"] == run_id and line["device"] and line["attempt"] >= 0 for line in trained)
     found = {(line["role"], line["window"]) for line in trained}
@@ -40,7 +40,7 @@ def assert_attempts(lines: list[dict[str, Any]], run: Finished, run_id: str) -> 
 
 
 def test_each_line_of_a_json_log_is_an_object_that_says_its_attempt(tmp_path: Path) -> None:
-    """Orchestrator, supervisor, Celery and pool children write one JSON log, of the format that the run asks for."""
+    """Orchestrator, supervisor, Celery and pool children write one JSON log, in the format of the run's setting."""
     bars = write_bars(tmp_path / "bars", ("TCS", "INFY"))
     run = finished_run(
         tmp_path, "--source", f"csv:{bars}", *QUARTER, "--devices", "cpu:2x1", "--run-id", "told",

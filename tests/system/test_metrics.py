@@ -33,7 +33,7 @@ Labels = dict[str, str]
 
 
 class Endpoint:
-    """What one scrape of a running `orchestrator metrics` said."""
+    """A running `orchestrator metrics`, and its scrapes."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -78,7 +78,7 @@ def serving(data_dir: Path, *arguments: str) -> Iterator[Endpoint]:
 
 @pytest.fixture(scope="module")
 def data(two_device_run: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run's data folder, with one more window, of which one attempt was lost and nothing is known since."""
+    """A finished run's data folder, with one more window, which has a lost attempt and no later one."""
     folder = tmp_path_factory.mktemp("metrics") / "data"
     shutil.copytree(two_device_run.cwd / "data", folder)
     with closing(Ledger(RunLayout.under(folder, RUN_ID).ledger)) as ledger:
@@ -142,7 +142,7 @@ def test_the_figures_of_a_run_are_its_ledgers(data: Path) -> None:
 def test_a_device_that_goes_is_told_of_as_down_and_a_broker_that_goes_leaves_the_runs(
     data: Path, tmp_path: Path
 ) -> None:
-    """Devices are what their heartbeats say; one that was seen stays, with 0; without a broker runs are served on."""
+    """Devices have their heartbeats' values; one that left stays with 0; without a broker runs are still served."""
     with lab(tmp_path / "lab", devices=1) as opened, serving(data, "--broker", opened.url) as endpoint:
         (name,) = opened.present()
         opened.redis.lpush(name, "waiting")

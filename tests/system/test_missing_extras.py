@@ -112,7 +112,7 @@ def test_a_resume_without_local_workers_asks_nothing_of_this_host(
 
 
 def test_a_plan_needs_no_xgboost(bars: Path, tmp_path: Path) -> None:
-    """What only training needs is not asked of a command that does not train."""
+    """A command that does not train needs no library of training."""
     result = run_without("xgboost", tmp_path, "orchestrator", "plan", "--source", f"csv:{bars}", *SPAN)
     assert result.returncode == 0, result.stderr
 

@@ -1,4 +1,4 @@
-"""The wheel and the sdist hold what they must, and nothing else."""
+"""The wheel and the sdist hold the required files and no other."""
 
 import shutil
 import subprocess
@@ -50,7 +50,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_no_other(built: Path) ->
 
 
 def test_the_sdist_holds_docs_docker_and_tests(built: Path) -> None:
-    """Whoever has the sdist can build the documentation and the image, and run the tests."""
+    """The documentation and the image can be built from the sdist, and its tests run."""
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     assert files_of((*PACKAGES, "docs", "docker")) <= names

@@ -1,4 +1,4 @@
-"""From a run to what is live and back, as a person does it: approve, deploy, predict, deploy another, roll back."""
+"""A release from approval to rollback, by the user's commands: approve, deploy, predict, deploy another, roll back."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from tests.orchestrator.audit.test_signed_manifest import write_key
 SECRET = "planted0SECRET0value"
 OVERRIDE = ("--override", "a demonstration on random walks")
 
-# `orchestrator deploy`, which dies at its Nth call of anything that renames, links or flushes.
+# `orchestrator deploy`, which dies at its Nth call of a function that renames, links or flushes.
 KILL = """
 import os, sys
 from pathlib import Path
@@ -50,7 +50,7 @@ def cwd(two_device_run: Finished, tmp_path: Path) -> Path:
 
 
 def said(code: int, *arguments: str, cwd: Path) -> str:
-    """What `orchestrator ...` prints on both streams, as one line; fails the test unless it ends with `code`."""
+    """Output of `orchestrator ...` on both streams, as one line; fails the test unless it exits with `code`."""
     result = command(*arguments, cwd=cwd)
     text = " ".join((result.stdout + result.stderr).split())
     assert result.returncode == code, text
@@ -64,7 +64,7 @@ def latest(cwd: Path, run_id: str) -> dict[str, RunRow]:
 
 
 def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path) -> None:
-    """The whole way of two runs, with the log that it leaves; a prediction is what the run said of the same bar."""
+    """All commands on two runs, and the log that they write; a prediction equals the run's for the same bar."""
     finished_run(cwd, "--source", f"csv:{bars}", *SPAN, *fleet, "--run-id", "second", "--reuse")
     layout = ReleaseLayout(cwd / "release")
     assert "is not approved" in said(2, "deploy", "generated", "--to", "staging", cwd=cwd)
@@ -132,7 +132,7 @@ def test_a_changed_run_is_not_deployed(cwd: Path) -> None:
         target = cwd / path
         content = target.read_bytes()
         changed = content[:-3] + content[-3:].replace(b"\n", b" \n")
-        if target.suffix == ".jsonl":  # one line alone has no next one to name it: change what it says
+        if target.suffix == ".jsonl":  # the digest of a single line is in no next line, so its text is changed
             changed = content.replace(b'"asha"', b'"mala"', 1).replace(b"generated", b"generatex", 1)
         assert changed != content
         target.write_bytes(changed)
@@ -144,7 +144,7 @@ def test_a_changed_run_is_not_deployed(cwd: Path) -> None:
 
 
 def test_bars_that_were_replaced_stop_a_release(cwd: Path) -> None:
-    """Golden vectors are made from stored bars; other bars than the run's do not give the run's scores."""
+    """Golden vectors are made from stored bars; with other bars than the run's the scores are not reproduced."""
     from tests.orchestrator.releases.making import store_bars, walk
 
     said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
@@ -154,7 +154,7 @@ def test_bars_that_were_replaced_stop_a_release(cwd: Path) -> None:
 
 
 def test_approver_and_trainer_may_have_to_differ(cwd: Path) -> None:
-    """The run knows who trained it; where it is required, that name may not approve, nor its approval be deployed."""
+    """If another approver is required, who trained a run cannot approve it, and such an approval is not deployed."""
     trained_by = json.loads((cwd / "data/models/generated/run.json").read_text())["trained_by"]
     assert trained_by
     (cwd / "rules.toml").write_text("require_other_approver = true\n")
@@ -167,7 +167,7 @@ def test_approver_and_trainer_may_have_to_differ(cwd: Path) -> None:
 
 
 def test_a_deployment_killed_anywhere_can_be_done_again(cwd: Path) -> None:
-    """kill -9 while a release is built, sealed, switched: nothing or the new one is live; done again it ends well."""
+    """kill -9 while a release is built, sealed, switched: nothing or the new one is live; a second try succeeds."""
     said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
     layout = ReleaseLayout(cwd / "release")
     seen = []
@@ -219,7 +219,7 @@ def test_no_secret_enters_audit_or_release(
 
 
 def test_a_bundle_with_a_file_more_is_not_verified(cwd: Path) -> None:
-    """`verify` covers the audit bundle: a file changed, and one that nobody sealed, are both named."""
+    """`verify` covers the audit bundle: a changed file and an added one are both named."""
     audit = cwd / "release" / "audit_generated"
     (audit / "metrics.json").write_text("{}\n")
     (audit / "extra.txt").write_text("more\n")
@@ -231,7 +231,7 @@ def test_a_bundle_with_a_file_more_is_not_verified(cwd: Path) -> None:
 
 
 def test_a_key_that_cannot_sign_stops_a_run_before_it_begins(bars: Path, tmp_path: Path) -> None:
-    """A night's work does not end unsigned for a typing error: exit code 2, nothing written."""
+    """A bad signing key is refused before the run: exit code 2, nothing written."""
     text = said(2, "run", "--source", f"csv:{bars}", *SPAN, "--signing-key", "nowhere.pem", cwd=tmp_path)
     assert "nowhere.pem cannot be read" in text
     assert not (tmp_path / "data").exists()

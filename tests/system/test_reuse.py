@@ -20,7 +20,7 @@ ROLES = (Role.TEACHER, Role.STUDENT)
 
 @pytest.fixture
 def cwd(two_device_run: Finished, tmp_path: Path) -> Path:
-    """A copy of the folder in which run `generated` has ended, to go on in."""
+    """A copy of the folder in which run `generated` has ended, in which tests continue."""
     return shutil.copytree(two_device_run.cwd, tmp_path / "copy")
 
 
@@ -37,7 +37,7 @@ def windows(run: Finished) -> dict[str, Window]:
 
 
 def without_hashes(text: str) -> str:
-    """`text` without SHA-256s: those of files that name their run."""
+    """`text` without SHA-256s, which differ for files that name their run."""
     return re.sub(r"\b[0-9a-f]{64}\b", "", text)
 
 
@@ -64,7 +64,7 @@ def test_a_second_run_trains_nothing(bars: Path, two_device_run: Finished, fleet
 def test_the_next_night_trains_only_what_is_new(
     bars: Path, two_device_run: Finished, fleet: tuple[str, ...], cwd: Path
 ) -> None:
-    """With a bar more and a later end, a teacher is trained whose window is new, a student whose scored days are."""
+    """With one more bar and a later end, only teachers of new windows and students with new scored days are trained."""
     assert (LAST_BAR, SPAN[3]) == (date(2024, 12, 31), "2024-09-30")
     later = shutil.copytree(bars, cwd / "later")
     for path in later.rglob("*.csv"):
@@ -92,7 +92,7 @@ def test_the_next_night_trains_only_what_is_new(
 
 @pytest.mark.parametrize("name", ["gurukul", "numpy"])
 def test_resume_does_not_mix_versions(cwd: Path, name: str) -> None:
-    """A run that began with another version of what decides the bytes is refused in one line, and left as it is."""
+    """A run that began with another version of what decides the bytes is refused in one line, and not changed."""
     layout = RunLayout.under(cwd / "data", "generated")
     manifest = json.loads(layout.manifest.read_text())
     now, manifest["versions"][name] = manifest["versions"][name], "0.0.1"

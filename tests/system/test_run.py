@@ -1,4 +1,4 @@
-"""The whole run on generated bars: every artifact there, loadable, traceable, and the same on any fleet."""
+"""The whole run on generated bars: every artifact exists, can be loaded and traced, and is the same on any fleet."""
 
 import gzip
 import io
@@ -51,7 +51,7 @@ def test_every_window_has_a_row_and_every_trained_one_its_files(two_device_run: 
 
 
 def test_metadata_holds_the_digest_of_each_sibling(two_device_run: Finished) -> None:
-    """`metadata.json` names the SHA-256 of every other file in its folder, and nothing about when or where."""
+    """`metadata.json` names the SHA-256 of every other file in its folder, and no time, host or device."""
     layout = RunLayout(two_device_run.folder)
     kinds: dict[Role, type[TeacherMetadata] | type[StudentMetadata]] = {
         Role.TEACHER: TeacherMetadata,
@@ -67,7 +67,7 @@ def test_metadata_holds_the_digest_of_each_sibling(two_device_run: Finished) -> 
 
 
 def test_stored_probabilities_come_out_of_the_stored_model_in_a_fresh_process(two_device_run: Finished) -> None:
-    """A process that knows only the files recomputes every student probability, and the teacher's, exactly."""
+    """A new process that has only the files recomputes every student's and teacher's probability exactly."""
     script = Path(__file__).with_name("recompute.py")
     result = subprocess.run(
         [sys.executable, str(script), str(two_device_run.cwd / "data"), "generated"], capture_output=True, text=True
@@ -125,25 +125,25 @@ def test_the_audit_traces_each_number_to_files_that_are_there(two_device_run: Fi
 
 
 def test_random_walks_are_not_promoted(two_device_run: Finished) -> None:
-    """On bars without any signal the honest recommendation is not `promote`."""
+    """On bars without a signal the recommendation is not `promote`."""
     assert two_device_run.summary["recommendation"] in ("reject", "hold")
     assert two_device_run.summary["status"] == "ready-for-review"
 
 
 def test_nothing_temporary_is_left(two_device_run: Finished) -> None:
-    """After a run no temporary file is anywhere, and the ledger has no write-ahead log beside it."""
+    """After a run there is no temporary file, and the ledger has no write-ahead log."""
     names = [path.name for path in two_device_run.cwd.rglob("*")]
     assert not [name for name in names if name.startswith(".tmp-") or name.endswith(("-wal", "-shm"))]
 
 
 def drawn(audit: Path) -> dict[str, bytes]:
-    """Plots but for those of when and where."""
+    """Plots except those that show times and devices."""
     plots = tree(audit / "plots")
     return {name: content for name, content in plots.items() if not name.startswith(("phases.", "devices."))}
 
 
 def test_four_slots_and_two_devices_give_the_same_bytes(two_device_run: Finished, bars: Path, tmp_path: Path) -> None:
-    """Artifacts and verdicts are a function of bars, config and code: not of how many devices and slots there were.
+    """Artifacts and verdicts are a function of bars, config and code: not of the number of devices and slots.
 
     One slot: the interrupted runs of test_interruption.py. Two slots: every run on the shared fleet.
     """
@@ -153,7 +153,7 @@ def test_four_slots_and_two_devices_give_the_same_bytes(two_device_run: Finished
     for name in ("validation.json", "statistics.json"):
         assert (one.folder / name).read_bytes() == (two_device_run.folder / name).read_bytes()
     stored, others = tree(one.cwd / "data" / "bars"), tree(two_device_run.cwd / "data" / "bars")
-    # When they were read is told beside them.
+    # The time at which they were read is stored beside them.
     tables = [json.loads(each.pop("1day/coverage.json")) for each in (stored, others)]
     for row in (row for table in tables for row in table["symbols"].values()):
         assert row.pop("fetched")
@@ -167,7 +167,7 @@ def test_both_devices_worked(two_device_run: Finished) -> None:
 
 
 def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """A phase with nothing to show for is a failed phase: exit 3, the reasons, no verdict, and no advice to resume."""
+    """A phase without results fails: exit code 3, the reasons, no verdict, and no advice to resume."""
     result = command("run", "--json", "--source", f"csv:{bars}", *SPAN, "--threshold", "9", *fleet, cwd=tmp_path)
     assert result.returncode == 3, result.stderr
     summary = json.loads(result.stdout.splitlines()[-1])
@@ -180,7 +180,7 @@ def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, fleet: tuple[st
 
 
 def test_a_plan_without_any_trainable_window_fails(fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """Where stored bars rule every window out, `run` says so and trains nothing; `plan` shows it beforehand."""
+    """If stored bars rule every window out, `run` reports it and trains nothing; `plan` shows the same."""
     folder = write_bars(tmp_path / "bars", ("NEW",), first=date(2024, 1, 1), last=date(2024, 4, 30))
     arguments = ("--source", f"csv:{folder}", "--start-date", "2024-01-01", "--end-date", "2024-04-01")
     result = command("run", *arguments, *fleet, cwd=tmp_path)
@@ -198,7 +198,7 @@ def test_resume_trains_again_what_was_lost_or_damaged_and_on_its_own_bars(
 ) -> None:
     """`resume` of a finished run trains exactly the windows whose artifacts are gone or changed, and only those.
 
-    It stores its own bars again where another ingestion has replaced them.
+    It stores its own bars again if another ingestion has replaced them.
     """
     cwd = shutil.copytree(two_device_run.cwd, tmp_path / "copy")
     (cwd / "data" / "bars" / "1day" / "M&M.parquet").write_bytes(b"of another run")
@@ -234,7 +234,7 @@ def test_what_looks_says_what_is(two_device_run: Finished, words: list[str]) -> 
 
 
 def test_compare(two_device_run: Finished) -> None:
-    """A run beside itself differs in nothing; one that is not there is one line, exit code 2."""
+    """A run compared with itself has no difference; an unknown run is one line with exit code 2."""
     same = command("compare", "generated", "generated", "--json", cwd=two_device_run.cwd)
     found = json.loads(same.stdout)
     assert (found["settings"], found["same_rows"]) == ({}, True)

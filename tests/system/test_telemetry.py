@@ -1,4 +1,4 @@
-"""Emitter of a small run: the events that users of the pipeline before this one know, live and in the log."""
+"""Events of a small run, live and in the log: those of the previous pipeline's types."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ class Subscriber:
 
 
 def test_two_symbols_and_a_quarter_make_nineteen_events_over_six_phases(fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """With `--skip-fetch` the log holds 19 events of the known types over 6 phases, in causal order, all heard live."""
+    """With `--skip-fetch` the log holds 19 events of the known types over 6 phases, in causal order, all also live."""
     bars = write_bars(tmp_path / "bars", ("TCS", "INFY"))
     assert command("ingest", "--source", f"csv:{bars}", *fleet, cwd=tmp_path).returncode == 0
     subscriber = Subscriber(fleet[1], "second")
@@ -62,7 +62,7 @@ def test_two_symbols_and_a_quarter_make_nineteen_events_over_six_phases(fleet: t
 
 
 def assert_causal(events: list[TrainingEvent]) -> None:
-    """The run frames all; each phase starts before it ends and frames its own events; verdicts follow their inputs."""
+    """The run's events enclose all others; a phase's start and end enclose its events; verdicts follow their inputs."""
     assert (events[0].event_type, events[-1].event_type) == ("run_start", "run_end")
     place = {(event.event_type.value, event.phase): i for i, event in enumerate(events)}
     for phase in {event.phase for event in events if event.phase}:

@@ -1,4 +1,4 @@
-"""Looking at a run from elsewhere: watch, tail, replay and validate, on real runs, their logs and a real broker."""
+"""Following a run from another process: watch, tail, replay and validate, on real runs, logs and a real broker."""
 
 import itertools
 import json
@@ -35,7 +35,7 @@ def log_of(cwd: Path, run_id: str = "generated") -> Path:
 
 
 def test_a_line_cut_twenty_times_during_a_run_hears_each_event_once(redis: Redis, server: str, tmp_path: Path) -> None:
-    """While a run goes on a follower is cut twenty times; what it has heard at the end is the log, line by line."""
+    """A follower whose connection is cut twenty times during a run has received the log's events, line by line."""
     bars = write_bars(tmp_path / "bars", ("TCS",))
     heard: list[TrainingEvent] = []
 
@@ -61,7 +61,7 @@ def test_a_line_cut_twenty_times_during_a_run_hears_each_event_once(redis: Redis
 
 
 def test_watching_goes_along_and_leaves_the_run_alone(tmp_path: Path) -> None:
-    """In a pipe `watch` says what happens until the end of the run; Ctrl-C ends the watching, not the run."""
+    """In a pipe `watch` prints events until the end of the run; Ctrl-C ends `watch`, not the run."""
     bars = write_bars(tmp_path / "bars", ("TCS",))
     program = [sys.executable, "-m", "orchestrator"]
     run = subprocess.Popen(
@@ -101,7 +101,7 @@ def test_the_picture_of_a_run_is_its_ledger(cwd: Path, two_device_run: Finished)
 
 
 def test_a_run_that_was_killed_is_said_to_be(cwd: Path) -> None:
-    """A log without an end and a run that nobody holds: interrupted, and how to go on."""
+    """A log without an end and a run without a process are shown as interrupted, with the command that resumes it."""
     log = log_of(cwd)
     log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-3]))
     with closing(sqlite3.connect(cwd / "data" / "models" / "generated" / "ledger.db")) as ledger, ledger:
@@ -112,7 +112,7 @@ def test_a_run_that_was_killed_is_said_to_be(cwd: Path) -> None:
 
 
 def test_a_run_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    """A run that neither a folder nor a broker knows is an error that says where it was looked for."""
+    """A run that neither a folder nor a broker knows is an error that names the places searched."""
     result = command("watch", "nobody", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
@@ -121,7 +121,7 @@ def test_a_run_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_log_is_checked_line_by_line(cwd: Path) -> None:
-    """The log of a run has no fault; a line lost, one of another run and one that is none are each named."""
+    """The log of a run has no fault; a missing line, one of another run and a malformed one are each named."""
     log = log_of(cwd)
     assert command("telemetry", "validate", str(log), cwd=cwd).stdout.endswith("lines, no faults\n")
     lines = log.read_text().splitlines(keepends=True)
@@ -137,7 +137,7 @@ def test_a_log_is_checked_line_by_line(cwd: Path) -> None:
 
 
 def test_tail_prints_the_last_events(cwd: Path) -> None:
-    """`tail --json` prints the log's own last objects; of a run that is over it ends by itself."""
+    """`tail --json` prints the log's own last objects; for a finished run it ends at once."""
     result = command("telemetry", "tail", "generated", "--last", "3", "--json", cwd=cwd)
     expected = [json.loads(line) for line in log_of(cwd).read_text().splitlines()]
     worth = [event for event in expected if event["event_type"] != "device_heartbeat" or event["message"]]
@@ -145,7 +145,7 @@ def test_tail_prints_the_last_events(cwd: Path) -> None:
 
 
 def test_a_log_plays_again_for_any_viewer(redis: Redis, server: str, cwd: Path, tmp_path: Path) -> None:
-    """Replayed on a broker, a run that nobody has on disk is watched there, and is the same picture."""
+    """A run that is on no disk and replayed on a broker can be watched there, with the same picture."""
     log, elsewhere = log_of(cwd), tmp_path / "elsewhere"
     elsewhere.mkdir()
     played = command(

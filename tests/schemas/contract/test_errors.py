@@ -1,4 +1,4 @@
-"""The error tree: exit code, class and message stand together."""
+"""The error tree: each class has its exit code and message."""
 
 import ast
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_every_class_has_its_exit_code(name: str, code: int) -> None:
 
 
 def test_a_missing_run_is_described_in_one_place() -> None:
-    """The words stand in the error's class alone; every command raises that class."""
+    """Only the error's class has the message; every command raises that class."""
     found = [
         path.relative_to(ROOT).as_posix()
         for plane in ("orchestrator", "schemas", "workers")
@@ -62,7 +62,7 @@ def test_a_missing_run_names_the_folder_and_the_command_that_lists_runs(tmp_path
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_remedy(tmp_path: Path) -> None:
-    """Missing and damaged are told apart, the damaged field is named, and the next step stands last."""
+    """A missing file and a damaged one have different errors; the damaged field is named, the next step comes last."""
     path = tmp_path / "run.json"
     with pytest.raises(FileError, match=r"run\.json is missing; restore it, or resume its run$"):
         read_model(path, RunManifest)

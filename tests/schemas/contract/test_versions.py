@@ -1,4 +1,4 @@
-"""The versions that decide an artifact's bytes, as both planes see them."""
+"""The versions that decide an artifact's bytes, the same in both planes."""
 
 import ast
 import json
@@ -110,7 +110,7 @@ def is_empty(path: Path) -> bool:
 
 
 def test_all_code_that_training_imports_counts_or_is_excluded_with_a_reason() -> None:
-    """A module that training or ingestion imports is part of the digest or excluded; no module is listed in vain."""
+    """A module that training or ingestion imports is part of the digest or excluded; no listed module is unused."""
     counted = set(deciding_files(ROOT))
     paths = {module: path for module in import_closure(TRAINING) if (path := module_path(module)) is not None}
     missing = {module for module, path in paths.items() if path not in counted and not is_empty(path)}
@@ -135,7 +135,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_comments_docstrings_and_layout_do_not_move_the_version(copies: Path) -> None:
-    """Every deciding module without its comments, printed anew and with another docstring, has the same version."""
+    """Every deciding module without its comments, printed again and with another docstring, has the same version."""
     before = versions_of(copies)
     for relative in deciding_files(copies):
         tree = ast.parse((copies / relative).read_bytes())
@@ -145,7 +145,7 @@ def test_comments_docstrings_and_layout_do_not_move_the_version(copies: Path) ->
 
 
 def test_code_that_decides_no_byte_does_not_move_the_version(copies: Path) -> None:
-    """Texts of the command line, of the supervisor and of the judges, and a field's help, leave the version alone."""
+    """Texts of the command line, of the supervisor and of the judges, and a field's help, do not change the version."""
     before = versions_of(copies)
     edit(copies / "workers" / "cli.py", "Start one worker process", "Run one worker process")
     edit(copies / "schemas" / "config" / "bars.py", '"Folder of log files."', '"Where log files are."')
@@ -189,7 +189,7 @@ def test_a_new_module_moves_the_version(copies: Path) -> None:
 
 @pytest.mark.parametrize("listed", ["workers/features", "workers/scoring/log_loss.py"])
 def test_missing_code_is_an_error(copies: Path, listed: str) -> None:
-    """A folder or module that is listed and not installed is named in an error; it is not passed over."""
+    """A folder or module that is listed and not installed is named in an error; it is not skipped."""
     assert listed in DECIDING_CODE
     path = copies / listed
     shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,4 +1,4 @@
-"""One line a record, in text and JSON, saying what it is about."""
+"""Log lines in text and JSON: one per record, with the subject of the record."""
 
 import io
 import json
@@ -20,18 +20,18 @@ WINDOW = facts("trial", Role.TEACHER, "TCS_2024-01-01_2024-03-31", 2)
 
 @pytest.fixture
 def logger() -> logging.Logger:
-    """A logger that nothing else hears: what it is made to say could not be passed on as text."""
+    """A logger without other handlers, because some of its messages cannot be printed as text."""
     return logging.Logger("tests.logs", logging.INFO)
 
 
 def written(logger: logging.Logger, log_format: LogFormat, **constant: str) -> io.StringIO:
-    """What the logger writes from now on."""
+    """Lines that the logger writes from now on."""
     stream = io.StringIO()
     logger.addHandler(formatted(logging.StreamHandler(stream), log_format, **constant))
     return stream
 
 
-def test_a_json_line_holds_what_is_known_and_no_more(logger: logging.Logger) -> None:
+def test_a_json_line_holds_known_facts_only(logger: logging.Logger) -> None:
     """Timestamp in UTC with its offset, level, logger, message, pid; facts only where there are some."""
     stream = written(logger, "json")
     before = datetime.now(UTC).replace(microsecond=0)
@@ -41,8 +41,8 @@ def test_a_json_line_holds_what_is_known_and_no_more(logger: logging.Logger) -> 
     bare, full = read_lines(stream.getvalue())
     assert set(bare) == {"timestamp", "level", "logger", "message", "pid"}
     assert (bare["level"], bare["logger"], bare["message"]) == ("INFO", "tests.logs", "phase audit begins")
-    said = datetime.fromisoformat(bare["timestamp"])
-    assert said.utcoffset() is not None and before <= said <= datetime.now(UTC)
+    logged_at = datetime.fromisoformat(bare["timestamp"])
+    assert logged_at.utcoffset() is not None and before <= logged_at <= datetime.now(UTC)
     assert {key: full[key] for key in (*WINDOW, "device")} == {**WINDOW, "device": "cpu0@host"}
 
 
@@ -61,8 +61,8 @@ def test_no_message_breaks_the_line(logger: logging.Logger) -> None:
     assert json.loads(lines[1])["traceback"].startswith("Traceback (most recent call last):\n")
 
 
-def test_what_is_nearest_wins(logger: logging.Logger) -> None:
-    """A record's own extra stands over the block's facts, these over the handler's; a block's end takes them away."""
+def test_the_nearest_fact_wins(logger: logging.Logger) -> None:
+    """A record's own extra overrides the block's facts, these override the handler's; they end with the block."""
     stream = written(logger, "json", run_id="handler", device="handler")
     with about({"run_id": "block", "attempt": 1}):
         with about({"attempt": 2}):
@@ -73,7 +73,7 @@ def test_what_is_nearest_wins(logger: logging.Logger) -> None:
     assert found == [("own", 2, "handler"), ("block", 1, "handler"), ("handler", None, "handler")]
 
 
-def test_a_text_line_ends_with_what_it_is_about(logger: logging.Logger) -> None:
+def test_a_text_line_ends_with_its_facts(logger: logging.Logger) -> None:
     """The message first, then `key=value` words; a traceback comes after them."""
     stream = written(logger, "text")
     with about(WINDOW):
@@ -91,12 +91,12 @@ def test_a_text_line_ends_with_what_it_is_about(logger: logging.Logger) -> None:
 
 
 def test_only_roles_that_train_a_window_name_one() -> None:
-    """The name of other work is a symbol or a gate, so it does not pass for a window."""
+    """The name of other work is a symbol or a gate, so it is not logged as a window."""
     named = {role for role in Role if "window" in facts("trial", role, "name", 0)}
     assert named == {Role.TEACHER, Role.STUDENT}
 
 
-def test_celerys_line_about_a_task_says_which_attempt(logger: logging.Logger) -> None:
+def test_celerys_line_about_a_task_has_the_attempt(logger: logging.Logger) -> None:
     """The facts come from the task's id; an id of another form gives none."""
     stream = written(logger, "json")
     logger.handlers[0].addFilter(AttemptFacts())
@@ -108,7 +108,7 @@ def test_celerys_line_about_a_task_says_which_attempt(logger: logging.Logger) ->
 
 
 def test_a_runs_log_is_text_by_default_and_carries_its_id(tmp_path: Path) -> None:
-    """Whoever logs during a run, its id is on the line; and after it nothing comes any more."""
+    """Every line logged during a run has the run's id; after the run no line is added."""
     path = tmp_path / "logs" / "trial.log"
     with logging_to(path, IngestConfig().log_format, "trial"):
         logging.getLogger("orchestrator.any").info("phase begins")
@@ -141,6 +141,6 @@ def test_long_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_no_json_is_named() -> None:
-    """Reading a mixed log says where it stops being JSON."""
+    """Reading a mixed log names the first line that is not JSON."""
     with pytest.raises(ValueError, match="line 2 is not JSON: oh"):
         read_lines('{"message": "fine"}\noh\n')

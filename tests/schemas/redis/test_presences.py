@@ -1,4 +1,4 @@
-"""Heartbeats on a real server: they are found without a search, expire by its clock, and leave nothing behind."""
+"""Heartbeats on a real server: they are read without a scan, expire by the server's clock, and leave no key behind."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What an artifact is a function of, and when another run's is taken instead of training: on real files, in place."""
+"""Inputs that determine an artifact, and reuse of another run's artifact instead of training, on real files."""
 
 import json
 import logging
@@ -44,7 +44,7 @@ FILES = {
 
 @pytest.fixture(scope="module", autouse=True)
 def on_a_cpu_device() -> Iterator[None]:
-    """This process is pinned as a worker's pool child is."""
+    """Pin this process as a worker's pool child."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(DEVICE_ENV, Device(name="cpu0@here", kind=DeviceKind.CPU, slots=1).model_dump_json())
         yield
@@ -58,7 +58,7 @@ def store_bars(data_dir: Path, series: Series, interval: str = "1day") -> str:
 
 
 def task_of(data_dir: Path, run_id: str, role: Role, series: Series, **changes: Any) -> WindowTask:
-    """Store `series`; the message that has WINDOW trained on it, or taken."""
+    """Store `series`; returns the task that trains WINDOW on it, or reuses it."""
     settings = changes.get("settings", training_settings())
     values = {
         "window": WINDOW,
@@ -69,7 +69,7 @@ def task_of(data_dir: Path, run_id: str, role: Role, series: Series, **changes: 
 
 
 def train(data_dir: Path, run_id: str, series: Series, **changes: Any) -> dict[Role, Result]:
-    """Do a window's teacher, then its student, as a worker does, with `--reuse`."""
+    """Train a window's teacher, then its student, as a worker does with `--reuse`."""
     return {
         Role.TEACHER: handlers.train_teacher(task_of(data_dir, run_id, Role.TEACHER, series, **changes)),
         Role.STUDENT: handlers.train_student(task_of(data_dir, run_id, Role.STUDENT, series, **changes)),
@@ -81,20 +81,20 @@ def folder(data_dir: Path, run_id: str, role: Role) -> Path:
 
 
 def stored_inputs(data_dir: Path, role: Role) -> TeacherInputs | StudentInputs:
-    """What run `earlier` made its artifact from, as its metadata says."""
+    """Inputs of run `earlier`'s artifact, from its metadata."""
     kind = TeacherInputs if role is Role.TEACHER else StudentInputs
     metadata = json.loads((folder(data_dir, EARLIER, role) / "metadata.json").read_bytes())
     return kind.model_validate_json(json.dumps({name: metadata[name] for name in kind.model_fields}))
 
 
 def donors(results: dict[Role, Result]) -> list[str | None]:
-    """The run that the teacher came from, and the student."""
+    """Runs from which teacher and student were copied."""
     return [results[role].reused_from for role in (Role.TEACHER, Role.STUDENT)]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder in which run `earlier` has trained WINDOW. Not to be changed."""
+    """A data folder in which run `earlier` has trained WINDOW. Do not change it."""
     data_dir = tmp_path_factory.mktemp("trained")
     assert donors(train(data_dir, EARLIER, daily_walk(BARS))) == [None, None]
     return data_dir
@@ -106,7 +106,7 @@ def data_dir(trained: Path, tmp_path: Path) -> Path:
     return shutil.copytree(trained, tmp_path / "data")
 
 
-# ---- what the bytes depend on
+# ---- inputs that decide the bytes
 
 
 @pytest.mark.parametrize("bars_per_session", [1, 3])
@@ -153,7 +153,7 @@ def test_a_correction_long_before_the_window_takes_nothing(data_dir: Path) -> No
 
 
 def test_a_bar_after_the_window_is_the_students_alone(data_dir: Path) -> None:
-    """Where a bar of the scored block was corrected, the teacher is taken and the student trained."""
+    """If a bar of the scored block was corrected, the teacher is reused and the student is trained."""
     series = daily_walk(BARS)
     close = series.close.copy()
     close[int((series.session < day_number(WINDOW.end)).sum())] *= 1.001
@@ -161,13 +161,13 @@ def test_a_bar_after_the_window_is_the_students_alone(data_dir: Path) -> None:
 
 
 def test_a_longer_scored_block_is_the_students_alone(data_dir: Path) -> None:
-    """A teacher knows nothing of the days its window is scored on: where they move, it is taken."""
+    """A teacher does not depend on the scored days: if they change, it is reused."""
     window = WINDOW.model_copy(update={"score_end": date(2022, 6, 2)})
     assert donors(train(data_dir, LATER, daily_walk(BARS), window=window)) == [EARLIER, None]
 
 
 def test_another_teachers_student_is_not_taken(data_dir: Path) -> None:
-    """Where the teachers differ in a byte, from whatever cause, the student is trained from this run's."""
+    """If the teachers differ in a byte, for any reason, the student is trained with this run's teacher."""
     handlers.train_teacher(task_of(data_dir, LATER, Role.TEACHER, daily_walk(BARS)))
     path = folder(data_dir, LATER, Role.TEACHER) / "metadata.json"
     path.write_text(path.read_text().replace('"rounds": ', '"rounds": 1'))
@@ -226,7 +226,7 @@ def test_every_input_is_in_the_key(inputs: TeacherInputs | StudentInputs) -> Non
     assert len(set(keys)) == len(keys)
 
 
-# ---- what is taken, and what is not
+# ---- what is reused, and what is not
 
 
 def test_an_equal_window_is_taken_byte_by_byte(data_dir: Path) -> None:
@@ -261,7 +261,7 @@ def test_a_damaged_artifact_is_trained_anew(
 @pytest.mark.parametrize("damage", ["gone", "longer", "cut", "empty"])
 @pytest.mark.parametrize(("role", "name"), [(role, name) for role, names in FILES.items() for name in names])
 def test_no_damage_is_taken(data_dir: Path, role: Role, name: str, damage: str) -> None:
-    """Whichever file of an equal artifact is gone, longer, shorter or empty, nothing of it is taken."""
+    """If any file of an equal artifact is missing, longer, shorter or empty, the artifact is not reused."""
     inputs = stored_inputs(data_dir, role)
     task = task_of(data_dir, LATER, role, daily_walk(BARS))
     path = folder(data_dir, EARLIER, role) / name
@@ -275,15 +275,15 @@ def test_no_damage_is_taken(data_dir: Path, role: Role, name: str, damage: str) 
     assert take_equal(task, inputs) == EARLIER
 
 
-def test_metadata_that_tells_of_another_window_is_not_believed(data_dir: Path) -> None:
-    """A key beside inputs that are not its own is damage, however well the files fit."""
+def test_metadata_of_another_window_is_not_trusted(data_dir: Path) -> None:
+    """A key that does not belong to the stored inputs is damage, even if the files' digests match."""
     path = folder(data_dir, EARLIER, Role.TEACHER) / "metadata.json"
     path.write_text(path.read_text().replace('"seed": 42', '"seed": 43'))
     assert donors(train(data_dir, LATER, daily_walk(BARS)))[0] is None
 
 
 def test_a_damaged_artifact_does_not_hide_an_older_one(data_dir: Path) -> None:
-    """The newest run is asked first; where its artifact is damaged, the next one's is taken."""
+    """The newest run is tried first; if its artifact is damaged, the next run's is reused."""
     train(data_dir, "newer", daily_walk(BARS))
     assert donors(train(data_dir, LATER, daily_walk(BARS))) == ["newer", "newer"]
     (folder(data_dir, LATER, Role.TEACHER) / "model.ubj").write_bytes(b"")
@@ -292,7 +292,7 @@ def test_a_damaged_artifact_does_not_hide_an_older_one(data_dir: Path) -> None:
 
 
 def test_a_window_that_cannot_be_trained_is_not_taken(data_dir: Path) -> None:
-    """Where today's bars leave nothing to score, the window is skipped, whatever an earlier run had."""
+    """If today's bars leave nothing to score, the window is skipped, even if an earlier run had it."""
     series = daily_walk(BARS)
     inside = int((series.session < day_number(WINDOW.end)).sum())
     with pytest.raises(Skip, match="bars after it"):
@@ -300,8 +300,8 @@ def test_a_window_that_cannot_be_trained_is_not_taken(data_dir: Path) -> None:
     assert not folder(data_dir, LATER, Role.TEACHER).exists()
 
 
-def test_what_is_reported_lies_on_disk(data_dir: Path) -> None:
-    """Where a twin's artifact lies in the folder already it stays, and its digests, metrics and key are reported."""
+def test_the_reported_artifact_is_the_stored_one(data_dir: Path) -> None:
+    """An artifact that another attempt has stored already stays, and its digests, metrics and key are reported."""
     path = folder(data_dir, EARLIER, Role.TEACHER) / "metadata.json"
     path.write_text(path.read_text().replace('"rounds": ', '"rounds": 1'))
     twin = tree(path.parent)

@@ -1,4 +1,4 @@
-"""Devices: found, named, pinned. A faked NVML stands in for the driver; everything above it is real."""
+"""Finding, naming and pinning devices. NVML is faked; everything above it is real."""
 
 import json
 import os
@@ -19,7 +19,7 @@ HOST = socket.gethostname()
 
 
 def test_auto_takes_every_gpu() -> None:
-    """`auto` is one device a GPU, named by index and host, with its UUID and near cores."""
+    """`auto` is one device per GPU, named by index and host, with its UUID and near cores."""
     first, second = find_devices("auto", fake_nvml(2))
     assert (first.name, second.name) == (f"gpu0@{HOST}", f"gpu1@{HOST}")
     assert second.uuid == "GPU-0001"
@@ -28,14 +28,14 @@ def test_auto_takes_every_gpu() -> None:
     assert second.slots == 1
 
 
-def test_auto_without_gpu_is_one_cpu_device_with_a_slot_a_core() -> None:
-    """Where NVML shows nothing the cores that this process may use are one device."""
+def test_auto_without_gpu_is_one_cpu_device_with_a_slot_per_core() -> None:
+    """If NVML shows no GPU, the cores that this process may use are one device."""
     (device,) = find_devices("auto", no_driver())
     assert device.name == f"cpu0@{HOST}"
     assert device.slots == len(os.sched_getaffinity(0))
 
 
-def test_a_device_says_how_much_memory_it_has() -> None:
+def test_a_device_has_its_memory() -> None:
     """A GPU has its own, a CPU device all of its host's, both in MiB."""
     (gpu,) = find_devices("gpu:1", fake_nvml(2, free_mib=1))
     assert gpu.memory_mib == TOTAL_MIB
@@ -44,7 +44,7 @@ def test_a_device_says_how_much_memory_it_has() -> None:
 
 
 def test_gpus_are_taken_by_index_and_missing_ones_named() -> None:
-    """`gpu:1` is the second GPU; one that is not there is an error that says how many are."""
+    """`gpu:1` is the second GPU; a missing one is an error with the number of GPUs."""
     (device,) = find_devices("gpu:1", fake_nvml(2))
     assert device.uuid == "GPU-0001"
     with pytest.raises(RequestError, match="gpu 2, but NVML shows 2"):
@@ -59,7 +59,7 @@ def test_cpu_devices_are_laid_out_as_asked() -> None:
 
 @pytest.mark.parametrize("text", ["", "gpu", "gpu:", "gpu:0,0", "cpu:0x1", "cpu:2", "cpu:1x0", "AUTO", "gpu:-1"])
 def test_other_forms_are_refused(text: str) -> None:
-    """What is not one of the three forms is a ValueError that shows them."""
+    """Any other form is a ValueError that shows the three forms."""
     with pytest.raises(ValueError, match=r"cpu:2x4|twice"):
         parse_devices(text)
 

@@ -92,7 +92,7 @@ def test_a_gpu_that_the_driver_does_not_show_is_refused(tmp_path: Path, expressi
 
 
 def test_a_gpu_without_its_binding_is_refused(tmp_path: Path) -> None:
-    """Where pynvml cannot be imported a GPU worker does not start."""
+    """A GPU worker does not start if pynvml cannot be imported."""
     (tmp_path / "pynvml.py").write_text("raise ImportError('not here')\n")
     result = process(REFUSE, device(), tmp_path)
     assert result.stderr.startswith("refused: a GPU needs nvidia-ml-py")
@@ -117,7 +117,7 @@ def test_cuda_must_show_the_pinned_gpu_alone() -> None:
 
 
 def test_cuda_is_asked_only_of_a_gpu_and_only_through_cupy(tmp_path: Path) -> None:
-    """A CPU process does not so much as import CuPy; a GPU process without CuPy is refused; with it, it asks."""
+    """A CPU process does not import CuPy; a GPU process without CuPy is refused; with CuPy it checks CUDA."""
     code = "from workers.devices.pinning import current_device, refuse_wrong_cuda;refuse_wrong_cuda(current_device())"
     driver(tmp_path, "fake_nvml(2)")
     (tmp_path / "cupy.py").write_text("raise SystemExit('cupy was imported')\n")
@@ -134,7 +134,7 @@ def test_cuda_is_asked_only_of_a_gpu_and_only_through_cupy(tmp_path: Path) -> No
 
 
 def test_a_full_gpu_is_out_of_memory_before_it_is_used() -> None:
-    """Less free than a window needs is a MemoryError with both figures; as much passes; a CPU is not asked."""
+    """Less free memory than a window needs is a MemoryError with both figures; enough passes; a CPU is not checked."""
     refuse_full_memory(device(), fake_nvml(2, free_mib=NEEDED_MIB))
     message = f"{NEEDED_MIB - 1} MiB free of {TOTAL_MIB}, a window needs {NEEDED_MIB}"
     with pytest.raises(MemoryError, match=message):
@@ -142,8 +142,8 @@ def test_a_full_gpu_is_out_of_memory_before_it_is_used() -> None:
     refuse_full_memory(device("cpu:1x1"), fake_nvml(2, free_mib=0))
 
 
-def test_nvml_starts_once_a_process(tmp_path: Path) -> None:
-    """The check before every window finds NVML as the first one left it."""
+def test_nvml_starts_once_per_process(tmp_path: Path) -> None:
+    """Only the check before the first window starts NVML."""
     code = (
         "import pynvml; from workers.devices.pinning import current_device, refuse_wrong_device;"
         "from workers.devices.nvml import refuse_full_memory;"
@@ -155,7 +155,7 @@ def test_nvml_starts_once_a_process(tmp_path: Path) -> None:
 
 
 def error_of(module: str, name: str, base: type[Exception], text: str) -> Exception:
-    """An exception of a library that is not here, as `module.name`."""
+    """An exception class of a library that is not installed, as `module.name`."""
     kind: type[Exception] = type(name, (base,), {"__module__": module})
     return kind(text)
 
@@ -186,7 +186,7 @@ CUPY = "cupy_backends.cuda.api"
     ],
 )
 def test_a_full_device_is_oom(error: Exception) -> None:
-    """An allocation that the device refused is OOM, in each library's words."""
+    """An allocation that the device refused is OOM, in the form of each library."""
     assert failure_of(error) is FailureClass.OOM
 
 
@@ -207,7 +207,7 @@ def test_any_other_error_of_a_gpu_is_transient(error: Exception) -> None:
 
 
 def refused_by_xgboost() -> Exception:
-    """What a real XGBoost raises for a parameter that it does not know."""
+    """The error of a real XGBoost for an unknown parameter."""
     with pytest.raises(xgb.core.XGBoostError) as caught:
         xgb.train({"objective": "nope"}, xgb.DMatrix(np.zeros((4, 1)), label=np.zeros(4)), 1)
     raised: Exception = caught.value

@@ -1,4 +1,4 @@
-"""How busy a device is: of real processes by psutil; of a GPU by a driver that is faked at its edge."""
+"""Utilisation of a device: real processes measured by psutil, and GPUs by a faked NVML."""
 
 import subprocess
 import sys
@@ -77,8 +77,8 @@ def test_a_child_that_came_and_went_between_two_looks_counts() -> None:
     assert share(look) >= 0.5
 
 
-def test_two_looks_at_once_say_the_same() -> None:
-    """Too little passed between them to say anything new; what is said is the share of the last whole span."""
+def test_two_looks_at_once_give_the_same() -> None:
+    """If too little time has passed between them, the second returns the share of the last whole span."""
     now = [0.0]
     look = CpuUsage(1, clock=lambda: now[0])
     look()
@@ -91,13 +91,13 @@ def test_two_looks_at_once_say_the_same() -> None:
     assert look().utilisation != first
 
 
-def test_a_gpu_is_told_by_nvml_under_its_uuid() -> None:
-    """Use and memory are those of the GPU that the device names, of two that there are."""
+def test_a_gpu_is_measured_by_nvml_under_its_uuid() -> None:
+    """Use and memory are those of the GPU that the device names, one of two."""
     (second,) = find_devices("gpu:1", fake_nvml(2))
     assert GpuUsage(second, fake_nvml(2, free_mib=TOTAL_MIB - 1000))() == Use(0.41, 1000.0, TOTAL_MIB)
 
 
-def test_what_nvml_does_not_tell_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_figures_of_nvml_are_none(caplog: pytest.LogCaptureFixture) -> None:
     """A GPU that is gone has no figures, which is logged once; one without utilisation still has its memory."""
     (second,) = find_devices("gpu:1", fake_nvml(2))
     gone = GpuUsage(second, fake_nvml(1))

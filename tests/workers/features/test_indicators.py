@@ -173,7 +173,7 @@ def test_session_vwap_starts_anew_each_session(sessions: int, bars: int, seed: i
 
 
 def test_session_vwap_keeps_its_digits_after_a_long_history() -> None:
-    """After 50,000 bars a session's VWAP is still the one of its own bars alone, to 1e-13."""
+    """After 50,000 bars the VWAP of a session is still that of its own bars alone, to 1e-13."""
     b = intraday_walk(2_000, 25)
     whole = indicators.session_vwap(b.high, b.low, b.close, b.volume, b.session)
     last = part(b, slice(-25, None))
@@ -233,7 +233,7 @@ def test_session_start_is_the_first_bar_of_each_bars_session(symbols: int, bars:
 @examples(30)
 @given(n=st.integers(1, 60), seed=st.integers(0, 2**16), level=st.sampled_from((0.0, 100.0, 1e7)))
 def test_rolling_deviation_loses_nothing_to_the_level(n: int, seed: int, level: float) -> None:
-    """A window deviates as exact arithmetic on its values says, to 1e-9, also far from zero and on a trend."""
+    """A window's deviation equals exact arithmetic on its values, to 1e-9, also far from zero and on a trend."""
     x = level + np.cumsum(np.random.default_rng(seed).normal(0.5, 1.0, 120))
     exact = [np.std((x[t - n + 1 : t + 1] - x[t]).astype(np.longdouble)) for t in range(n - 1, len(x))]
     assert indicators.rolling_std(x, n)[n - 1 :] == pytest.approx(np.array(exact, dtype=float), rel=1e-9, abs=1e-12)

@@ -52,7 +52,7 @@ def test_no_feature_needs_more_warmup_than_the_plan_allows() -> None:
 
 
 def test_names_are_unique() -> None:
-    """A feature's name says which column it is, so no two share one."""
+    """Feature names identify columns, so no two are equal."""
     assert len(set(feature_names())) == len(FEATURES)
     assert len(set(RAW_INDICATORS)) == len(RAW_INDICATORS) == 15
 
@@ -89,7 +89,7 @@ def test_a_feature_is_registered_once_and_within_the_plans_warmup() -> None:
     assert feature_names() == before
 
 
-def test_every_feature_says_whose_formula_it_is() -> None:
+def test_every_feature_names_its_source() -> None:
     """A registry entry has a name, a short source, a warm-up and a function."""
     for feature in FEATURES.values():
         assert 0 < len(feature.source) <= 40, feature.name
@@ -97,7 +97,7 @@ def test_every_feature_says_whose_formula_it_is() -> None:
 
 
 @pytest.mark.parametrize("bars", [1, 2, 14, 151, 400])
-def test_one_row_a_bar_and_one_column_a_feature(bars: int) -> None:
+def test_one_row_per_bar_and_one_column_per_feature(bars: int) -> None:
     """A history of any length from one bar on has a row of features for each bar."""
     assert features_of(daily_walk(bars)).shape == (bars, len(FEATURES))
 
@@ -169,7 +169,7 @@ def poison_after(series: Series, t: int, garbage: float) -> Series:
 @examples(15)
 @given(series=walks(160, 400))
 def test_no_feature_has_the_unit_of_a_price(intraday: bool, factor: float, series: Series) -> None:
-    """Quoting every price in another currency leaves every feature as it is, to 1e-9."""
+    """Quoting every price in another currency changes no feature, to 1e-9."""
     dearer = replace(series, **{name: getattr(series, name) * factor for name in COLUMNS if name != "volume"})
     np.testing.assert_allclose(
         features_of(dearer, intraday), features_of(series, intraday), rtol=1e-9, atol=1e-9, equal_nan=True
@@ -201,7 +201,7 @@ def test_flat_price_has_no_place_between_its_bands() -> None:
 @examples(20)
 @given(series=walks(160, 300))
 def test_nothing_traded_gives_no_infinity(intraday: bool, series: Series) -> None:
-    """Bars without volume leave the volume features NaN and every other one as defined as it was."""
+    """Bars without volume make the volume features NaN and change no other feature."""
     silent = features_of(replace(series, volume=np.zeros(len(series))), intraday)[WARMUP_BARS:]
     for name in feature_names():
         expected = np.isnan if name in ("obv_slope_20", "volume_z_20") else np.isfinite
@@ -230,7 +230,7 @@ def test_symbols_side_by_side_equal_symbols_one_by_one(bars: int, intraday: bool
 
 
 def test_day_of_the_month_and_of_the_year_are_the_calendars() -> None:
-    """From 1970 to 2103, over leap years and the century without one, each day has the day number it is known by."""
+    """From 1970 to 2103, over leap years and the century without one, each day has its calendar number."""
     days = [date(1970, 1, 1) + timedelta(days=i) for i in range(134 * 365)]
     numbers = np.array([day_number(day) for day in days], dtype=np.int64)
     assert month_day(numbers).tolist() == [day.day for day in days]

@@ -1,4 +1,4 @@
-"""Model types: each survives its file, and a new one is trained, stored and served without another edit."""
+"""Model types: each survives its file, and a new one is trained, stored and served without a change elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -110,7 +110,7 @@ def test_a_kind_and_a_file_belong_to_one_type(base_rate: type[Model]) -> None:
 
 
 def test_a_student_of_other_features_or_bytes_is_refused(tmp_path: Path) -> None:
-    """A missing file, a changed one, and one that was trained on other features are errors that say what to do."""
+    """A missing file, a changed one, and one that was trained on other features are errors with the next step."""
     with pytest.raises(DataError, match=r"holds no .*; roll back"):
         read_student(tmp_path, {}, "roll back")
     model = MODEL_TYPES["logistic"].fit(np.eye(4), np.full(4, 0.4), np.ones(4), 0)

@@ -57,8 +57,8 @@ def test_calibration_error_is_the_mean_gap_over_bins_of_equal_mass() -> None:
     p = rng.uniform(0, 1, 1500)
     y = (rng.random(1500) < p).astype(np.float64)
     assert np.bincount(equal_bins(p)).tolist() == [100] * 15
-    came, said = calibration_curve(y, p, n_bins=15, strategy="quantile")
-    assert ece(y, p) == pytest.approx(np.abs(came - said).mean())
+    observed, predicted = calibration_curve(y, p, n_bins=15, strategy="quantile")
+    assert ece(y, p) == pytest.approx(np.abs(observed - predicted).mean())
     assert ece(y, p) > 0.01
     assert ece(np.array([0.0, 1.0, 1.0, 0.0]), np.full(4, 0.5)) == 0.0
     assert ece(np.ones(4), np.full(4, 0.9)) == pytest.approx(0.1)
