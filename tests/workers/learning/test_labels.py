@@ -1,4 +1,4 @@
-"""Labels: their returns, their ends, and their uniqueness."""
+"""Labels: their returns, their ends, and the volatility that scales them."""
 
 from dataclasses import fields, replace
 from itertools import product
@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.config.training import TrainingSettings
-from tests.strategies import daily_walk, examples, intraday_walk, label_spans, part, training_settings, walk_on, walks
-from workers.bars.series import COLUMNS, Floats, Ints, Series
+from tests.strategies import daily_walk, examples, intraday_walk, part, training_settings, walk_on, walks
+from workers.bars.series import COLUMNS, Series
 from workers.learning.exit_rules import Barrier
-from workers.learning.labels import SIGMA_WARMUP_BARS, Labels, label, uniqueness, volatility
+from workers.learning.labels import SIGMA_WARMUP_BARS, Labels, label, volatility
 
 GARBAGE = (float("nan"), float("inf"), -1.0, 0.0, 1e-3, 1e9)
 HORIZON, UPPER, LOWER = Barrier.HORIZON, Barrier.UPPER, Barrier.LOWER
@@ -315,58 +315,6 @@ def test_no_bars_have_no_labels() -> None:
     """An empty history gives empty labels, not an error."""
     for settings in (training_settings(), training_settings(interval="5minute", label="triple-barrier")):
         assert len(label(part(daily_walk(3), slice(0, 0)), settings)) == 0
-
-
-def test_uniqueness_of_the_textbook_spans() -> None:
-    """Spans over bars 1-3, 3-4 and 5-6 (Lopez de Prado 4.5), decided a bar before each, have uniqueness 5/6, 3/4, 1."""
-    t0, t1 = np.array([0, 2, 4]), np.array([3, 4, 6])
-    assert uniqueness(t0, t1) == pytest.approx([5 / 6, 3 / 4, 1])
-
-
-@examples(150)
-@given(spans=label_spans(min_rows=1, max_rows=60))
-def test_uniqueness_is_the_mean_share_of_each_bar(spans: tuple[Ints, Ints]) -> None:
-    """A label's uniqueness is the mean, over its bars (t0, t1], of one over the labels alive there."""
-    t0, t1 = spans
-    assert uniqueness(t0, t1) == pytest.approx(counted_uniqueness(t0, t1), rel=1e-9)
-
-
-@examples(30)
-@given(spans=label_spans(min_rows=1, max_rows=40), shift=st.integers(0, 5000))
-def test_uniqueness_does_not_depend_on_where_the_bars_begin(spans: tuple[Ints, Ints], shift: int) -> None:
-    """Moving all spans along the history does not change their uniqueness."""
-    t0, t1 = spans
-    assert uniqueness(t0 + shift, t1 + shift) == pytest.approx(uniqueness(t0, t1), rel=1e-9)
-
-
-@examples(50)
-@given(spans=label_spans(min_rows=1, max_rows=60))
-def test_uniqueness_counts_the_bars_that_labels_cover(spans: tuple[Ints, Ints]) -> None:
-    """Uniqueness times length, summed over labels, is the number of bars that any label covers."""
-    t0, t1 = spans
-    covered = set().union(*(range(a + 1, b + 1) for a, b in zip(t0, t1, strict=True)))
-    assert (uniqueness(t0, t1) * (t1 - t0)).sum() == pytest.approx(len(covered))
-
-
-def test_a_fixed_horizon_is_worth_one_row_per_horizon() -> None:
-    """In the interior of back-to-back labels of horizon H each is worth 1/H of a row."""
-    t0 = np.arange(100)
-    assert uniqueness(t0, t0 + 5)[10:90] == pytest.approx(np.full(80, 0.2))
-
-
-def test_no_labels_have_no_uniqueness() -> None:
-    """An empty set of labels gives an empty answer, not an error."""
-    assert len(uniqueness(np.array([], dtype=np.int64), np.array([], dtype=np.int64))) == 0
-
-
-def counted_uniqueness(t0: Ints, t1: Ints) -> Floats:
-    """Uniqueness by counting, bar by bar."""
-    spans = list(zip(t0.tolist(), t1.tolist(), strict=True))
-
-    def alive(bar: int) -> int:
-        return sum(a < bar <= b for a, b in spans)
-
-    return np.array([np.mean([1 / alive(bar) for bar in range(a + 1, b + 1)]) for a, b in spans])
 
 
 def counted_volatility(series: Series, by_session: bool) -> list[float]:
