@@ -41,7 +41,7 @@ class _Training:
         scope = context.manifest.config.scope
         self.students_by_teacher: dict[str, list[str]] = {label: [] for label in self.plan[Role.TEACHER]}
         for label, planned in self.plan[Role.STUDENT].items():
-            self.students_by_teacher[planned.window.taught_in(scope).label].append(label)
+            self.students_by_teacher[planned.window.teacher_window(scope).label].append(label)
         assert context.manifest.bars is not None
         self.bars = {symbol: row.sha256 for symbol, row in context.manifest.bars.symbols.items()}
         self.teachers_open = 0
@@ -132,7 +132,9 @@ class _Training:
         config = self.context.manifest.config
         if config.scope == "symbol" or (role is Role.STUDENT and "cross-section" not in config.privileged):
             return {window.symbol: self.bars[window.symbol]}
-        mine = (self.plan[Role.STUDENT][label] for label in self.students_by_teacher[window.taught_in("panel").label])
+        mine = (
+            self.plan[Role.STUDENT][label] for label in self.students_by_teacher[window.teacher_window("panel").label]
+        )
         return {each.window.symbol: self.bars[each.window.symbol] for each in mine if each.skip is None}
 
     def _emit(self, outcome: Outcome | WorkRecord, status: Status) -> None:

@@ -50,7 +50,7 @@ def teachers(plan: Sequence[PlannedWindow], scope: Scope) -> list[PlannedWindow]
         return list(plan)
     panel: dict[str, PlannedWindow] = {}
     for each in plan:
-        window = each.window.taught_in(scope)
+        window = each.window.teacher_window(scope)
         known = panel.get(window.label)
         if known is None or (known.skip is not None and each.skip is None):
             panel[window.label] = each.model_copy(update={"window": window})

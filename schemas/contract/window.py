@@ -54,7 +54,7 @@ class Window(Span):
         """The days to train on, alone."""
         return Span(symbol=self.symbol, start=self.start, end=self.end)
 
-    def taught_in(self, scope: Scope) -> "Window":
+    def teacher_window(self, scope: Scope) -> "Window":
         """The window of its teacher: itself, or the panel's over the same days."""
         if scope == "symbol":
             return self

@@ -93,7 +93,7 @@ def train_together(
 ) -> list[Trained]:
     """The students of windows over the same days, one a symbol, that one teacher teaches. Raises Skip."""
     windows = list(windows)
-    teacher = fit_window_teacher(histories, windows[0].taught_in(settings.scope), settings, "cpu")
+    teacher = fit_window_teacher(histories, windows[0].teacher_window(settings.scope), settings, "cpu")
     return [_study(histories, window, settings, teacher) for window in windows]
 
 

@@ -45,7 +45,9 @@ def tasks(data_dir: Path, run_id: str, settings: TrainingSettings) -> list[Windo
         layout.bars(symbol).write_bytes(content)
         digests[symbol] = hashlib.sha256(content).hexdigest()
     students = [window for symbol, series in SERIES.items() for window in windows_of(symbol, series, 120, 90)]
-    teachers = {window.taught_in(settings.scope).label: window.taught_in(settings.scope) for window in students}
+    teachers = {
+        window.teacher_window(settings.scope).label: window.teacher_window(settings.scope) for window in students
+    }
 
     def task(role: Role, window: Window) -> WindowTask:
         bars = digests if settings.scope == "panel" else {window.symbol: digests[window.symbol]}
@@ -64,7 +66,9 @@ def files(
     done: set[str] = set()
     while todo:
         ready = next(
-            each for each in todo if each.role is Role.TEACHER or each.window.taught_in(settings.scope).label in done
+            each
+            for each in todo
+            if each.role is Role.TEACHER or each.window.teacher_window(settings.scope).label in done
         )
         WORK[ready.role](ready)
         todo.remove(ready)

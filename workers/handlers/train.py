@@ -61,7 +61,7 @@ def train_student(task: WindowTask) -> Result:
     history = histories[symbol]
     scored = select_rows(history, task.window, settings).scored
     last_read = history.series.timestamp[history.labels.t0[scored[-1]] + settings.horizon_bars]
-    stored = reader.read_teacher(_folder(task, task.window.taught_in(settings.scope), Role.TEACHER))
+    stored = reader.read_teacher(_folder(task, task.window.teacher_window(settings.scope), Role.TEACHER))
     inputs = StudentInputs(
         window=task.window,
         settings=settings,

@@ -34,7 +34,7 @@ def _explain(question: WindowQuestion) -> Explanation:
     manifest, layout = manifest_of(question)
     window = window_of(question, manifest)
     scope = manifest.config.scope
-    teacher = layout.artifact(window.taught_in(scope).label, Role.TEACHER)
+    teacher = layout.artifact(window.teacher_window(scope).label, Role.TEACHER)
     student = layout.artifact(window.label, Role.STUDENT)
     for folder in (teacher, student):
         if not (folder / METADATA).is_file():

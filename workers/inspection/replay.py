@@ -41,7 +41,7 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
     from workers.handlers.train import train_student, train_teacher  # after the environment is pinned
 
     settings, scope = manifest.config.training(), manifest.config.scope
-    windows = {Role.TEACHER: window.taught_in(scope), Role.STUDENT: window}
+    windows = {Role.TEACHER: window.teacher_window(scope), Role.STUDENT: window}
     then = {role: _stored(layout.artifact(each.label, role), role) for role, each in windows.items()}
     bars = BarsLayout(layout.folder.parents[1] / "bars" / settings.interval)
     now: dict[Role, TeacherMetadata | StudentMetadata] = {}
