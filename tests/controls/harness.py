@@ -1,4 +1,4 @@
-"""Windows trained one after the other on generated bars, as a run trains them, and their scores pooled."""
+"""Trains windows on generated bars one after the other, as a run does, and pools their scores."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Pooled:
-    """Out-of-sample rows of many windows together, one value a row; `window` is the window's number."""
+    """Out-of-sample rows of many windows together, one value per row; `window` is the window's number."""
 
     y: NDArray[np.int8]
     window: Ints
@@ -52,7 +52,7 @@ class Pooled:
     teacher: Floats
 
     def auc(self, name: str) -> float:
-        """Area under the receiver's curve of all rows at once; never a mean of windows' areas, which is biased."""
+        """Area under the ROC curve of all rows pooled; a mean over windows would be biased."""
         return auc(self.y, getattr(self, name))
 
     def log_loss(self, name: str) -> float:
@@ -64,7 +64,7 @@ class Pooled:
         return 1.0 - self.log_loss(name) / self.log_loss("prior")
 
     def gain(self, better: str, worse: str) -> tuple[float, float]:
-        """Mean log loss that `better` saves against `worse`, and its standard error with a window as one draw."""
+        """Mean log-loss improvement of `better` over `worse`, and its standard error clustered by window."""
         saved = log_losses(self.y, getattr(self, worse)) - log_losses(self.y, getattr(self, better))
         mean = float(saved.mean())
         of_window = np.bincount(self.window, weights=saved - mean)
@@ -91,7 +91,7 @@ def windows_of(symbol: str, series: Series, window_days: int, step_days: int) ->
 def train_together(
     histories: Mapping[str, History], windows: Iterable[Window], settings: TrainingSettings
 ) -> list[Trained]:
-    """The students of windows over the same days, one a symbol, that one teacher teaches. Raises Skip."""
+    """The students of windows over the same days, one per symbol, taught by the same teacher. Raises Skip."""
     windows = list(windows)
     teacher = fit_window_teacher(histories, windows[0].teacher_window(settings.scope), settings, "cpu")
     return [_study(histories, window, settings, teacher) for window in windows]
@@ -144,7 +144,7 @@ def pool(trained: Iterable[Trained]) -> Pooled:
 def shuffled_auc(trained: Iterable[Trained], seed: int) -> float:
     """Pooled AUC of boosters with the teacher's own parameters, had each window's rows been split at random, 4 to 1.
 
-    All rounds are kept: no tail is there to stop them, and the rows that are scored have no say.
+    All rounds are kept: there is no tail for early stopping, and scored rows do not influence the fit.
     """
     rng = np.random.default_rng(seed)
     y, predicted = [], []
@@ -162,7 +162,7 @@ def shuffled_auc(trained: Iterable[Trained], seed: int) -> float:
 
 
 def bits(trained: Trained) -> dict[str, bytes]:
-    """All that a window's two tasks computed, so that any bit that differs is seen and named."""
+    """Everything that a window's two tasks computed, by name, so that a test can report any different bit."""
     teacher, student = trained.teacher, trained.student
     return {
         "booster": bytes(teacher.teacher.booster.save_raw("ubj")),

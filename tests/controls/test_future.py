@@ -1,4 +1,4 @@
-"""The future reaches nothing: garbage after a bar, or no bars after it, leave all that was known there bit for bit."""
+"""No later bar changes what was known at a bar: garbage after it, or no bars after it, changes no bit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -63,7 +63,7 @@ def train(histories: Mapping[str, History], kind: str, number: int) -> list[Trai
 
 
 def poisoned(series: Series, t: int, garbage: str, seed: int) -> Series:
-    """`series` with every price and volume after bar `t` replaced by positive nonsense."""
+    """`series` with every price and volume after bar `t` replaced by positive garbage."""
     later, rng = np.arange(len(series)) > t, np.random.default_rng(seed)
     nonsense: dict[str, Callable[[], Floats]] = {
         "tiny": lambda: rng.uniform(1e-9, 2e-9, len(series)),
@@ -121,7 +121,7 @@ def differing(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[s
 @pytest.mark.parametrize("number", range(len(DAYS)))
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_window_is_the_same_without_the_bars_after_its_last_label(kind: str, number: int) -> None:
-    """Trained and scored from bars that end with the scored block's last label, a window is as from all: every bit."""
+    """A window trained and scored on bars that end with its last scored label equals one trained on all bars."""
     whole = trained(kind, number)
     rules, needed = KINDS[kind], 0
     for each in whole:

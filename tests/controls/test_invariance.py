@@ -1,4 +1,4 @@
-"""A window's files are a function of its bars, its settings and the code: of nothing else."""
+"""A window's files depend on its bars, its settings and the code, and on nothing else."""
 
 import hashlib
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ def files(
 
 
 def forget() -> None:
-    """Empty what a process keeps between windows, as a new process would begin."""
+    """Clear what a process caches between windows, as in a new process."""
     handlers._prepared.cache_clear()
     store.load.cache_clear()
 

@@ -1,4 +1,4 @@
-"""Nothing in, nothing out: on random walks no model knows anything, unless its split leaks."""
+"""On random walks no model has skill, unless its split leaks."""
 
 import numpy as np
 import pytest
@@ -43,17 +43,17 @@ def test_nobody_ranks_the_days_of_a_random_walk(pooled: Pooled, model: str) -> N
 
 @pytest.mark.parametrize("model", MODELS)
 def test_nobody_has_skill_on_a_random_walk(pooled: Pooled, model: str) -> None:
-    """Log loss is not below that of the windows' own base rates: what was learned from noise can only cost."""
+    """Log loss is not below that of the windows' base rates: a model of noise can only be worse."""
     assert pooled.skill(model) <= 0.0
 
 
 def test_the_choice_of_a_teacher_costs_little_on_a_random_walk(pooled: Pooled) -> None:
-    """A student, calibrated and free to do without a teacher, loses far less to the base rate than a teacher does."""
+    """A student, calibrated and with "no teacher" as a candidate, loses far less to the base rate than a teacher."""
     assert pooled.skill("student") > -0.02 > pooled.skill("teacher")
 
 
 def test_no_out_of_fold_prediction_is_of_a_fitted_row(trained: list[Trained]) -> None:
-    """What students are told of random walks is right no more often than chance; of rows seen it would be, by far."""
+    """Out-of-fold predictions that students receive of random walks have no skill; in-sample ones would."""
     y = np.concatenate([np.repeat(each.teacher.sample.y, BLOCKS) for each in trained])
     out_of_fold = np.concatenate([each.teacher.out_of_fold.ravel() for each in trained])
     assert auc(y, out_of_fold) < 0.52
@@ -62,6 +62,6 @@ def test_no_out_of_fold_prediction_is_of_a_fitted_row(trained: list[Trained]) ->
 def test_a_shuffled_split_finds_what_is_not_there(trained: list[Trained]) -> None:
     """The control can fail: with rows of the same windows split at random, overlapping labels leak, and AUC passes 0.7.
 
-    0.82 here, with the teacher's own parameters and all 200 rounds, which no held-out row had a say in.
+    0.82 here, with the teacher's own parameters and all 200 rounds, which no held-out row influenced.
     """
     assert shuffled_auc(trained[::2], seed=0) > 0.7

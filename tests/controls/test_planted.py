@@ -1,4 +1,4 @@
-"""What is planted is found: by the student, by the teacher's importances, and by a teacher that may see more."""
+"""A planted signal is found by the student, by the teacher's importances, and by a privileged teacher."""
 
 from collections import Counter
 
@@ -24,7 +24,7 @@ def reverting() -> list[Trained]:
 
 
 def test_a_student_finds_what_truly_predicts(reverting: list[Trained]) -> None:
-    """Where `return_5` tells the next day, the student's log loss is below the prior's by far more than chance."""
+    """If `return_5` predicts the next day, the student's log loss is far below the prior's."""
     pooled = pool(reverting)
     assert pooled.auc("student") > 0.6
     gain, error = pooled.gain("student", "prior")
@@ -46,7 +46,7 @@ def test_a_teacher_names_what_truly_predicts(reverting: list[Trained]) -> None:
 
 
 def trained_together(first_seed: int, **changes: object) -> Pooled:
-    """Eight symbols whose closes are noise, with one teacher a window."""
+    """Eight symbols whose closes are noise, with one teacher per window."""
     markets = {f"S{seed}": noisy_closes(690, seed) for seed in range(first_seed, first_seed + 8)}
     settings = training_settings(**({"horizon_bars": 1, "scope": "panel"} | changes))
     histories = {symbol: prepare(series, settings) for symbol, series in markets.items()}
@@ -59,34 +59,34 @@ def distilled(privileged: tuple[Privilege, ...]) -> Pooled:
 
 
 @pytest.fixture(scope="module")
-def told() -> Pooled:
+def privileged() -> Pooled:
     """Students of a teacher that sees the day that a label ends on."""
     return distilled(("path",))
 
 
 @pytest.fixture(scope="module")
-def untold() -> Pooled:
+def unprivileged() -> Pooled:
     """Students of a teacher that sees what they see."""
     return distilled(())
 
 
-def test_a_privileged_teacher_helps_its_student(told: Pooled) -> None:
-    """Where labels are noise about a path that the teacher may see, its student beats the one that has labels alone."""
-    gain, error = told.gain("student", "alone")
+def test_a_privileged_teacher_helps_its_student(privileged: Pooled) -> None:
+    """If labels are noise around a path that the teacher sees, its student beats the student without a teacher."""
+    gain, error = privileged.gain("student", "alone")
     assert gain > 0.01 and gain > 2.0 * error
-    assert told.auc("student") > told.auc("alone") + 0.02
+    assert privileged.auc("student") > privileged.auc("alone") + 0.02
 
 
-def test_it_is_the_privilege_that_helps(told: Pooled, untold: Pooled) -> None:
-    """The same teacher without it helps nobody here, and its students are the worse for it; alone, all are the same."""
-    assert told.alone.tobytes() == untold.alone.tobytes()
-    gain, error = untold.gain("student", "alone")
+def test_it_is_the_privilege_that_helps(privileged: Pooled, unprivileged: Pooled) -> None:
+    """Without the privilege the same teacher makes its students worse; students without a teacher are identical."""
+    assert privileged.alone.tobytes() == unprivileged.alone.tobytes()
+    gain, error = unprivileged.gain("student", "alone")
     assert gain < -2.0 * error
-    assert untold.skill("teacher") < 0.02 < told.skill("teacher")
+    assert unprivileged.skill("teacher") < 0.02 < privileged.skill("teacher")
 
 
 def test_a_student_that_may_choose_takes_the_teacher_that_helps() -> None:
-    """With "no teacher" among its candidates a student still gains by a privileged one."""
+    """With "no teacher" among its candidates a student still improves with a privileged teacher."""
     chosen = trained_together(FIRST_SEED, privileged=("path",), distill_weight=None, temperature=None)
     gain, error = chosen.gain("student", "alone")
     assert gain > error

@@ -1,4 +1,4 @@
-"""Generated markets in which what can be known, and by whom, is planted. Daily bars on weekdays, one seed a symbol."""
+"""Generated markets with known signals, some of them privileged. Daily bars on weekdays, one seed per symbol."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ HALF_RANGE = 0.04  # of a day in the market whose closes are noise, as a log ret
 
 
 def random_walk(bars: int, seed: int) -> Series:
-    """Nothing to know. A day opens where the last one closed, so that a look at the next day's bar would tell."""
+    """No signal. A day opens at the last close, so that a model that reads the next day's bar has skill."""
     rng = np.random.default_rng(seed)
     close = np.cumsum(rng.normal(0.0, 0.02, bars))
     opening = np.concatenate([close[:1], close[:-1]]) + rng.normal(0.0, 0.001, bars)
@@ -21,7 +21,7 @@ def random_walk(bars: int, seed: int) -> Series:
 
 
 def mean_reverting(bars: int, seed: int, pull: float = 0.35) -> Series:
-    """Each day's return takes back `pull` of the last five days' together: `return_5` tells the next day."""
+    """Each day's return takes back `pull` of the last five days' together: `return_5` predicts the next day."""
     rng = np.random.default_rng(seed)
     price = np.zeros(bars + REACH)
     for t in range(REACH + 1, len(price)):
@@ -34,7 +34,7 @@ def mean_reverting(bars: int, seed: int, pull: float = 0.35) -> Series:
 
 
 def noisy_closes(bars: int, seed: int) -> Series:
-    """Volume tells where the price goes the next day, and the day's range follows it; the close is anywhere in it.
+    """Volume predicts the direction of the next day's range; the close is random within the range.
 
     A label is of closes, so it is a noisy view of where the price went; highs and lows are an exact one. What volume
     means is a symbol's own (up where `seed` is even, else down); what a day's range means is the same for all.

@@ -1,4 +1,4 @@
-"""A run's folder as training leaves it, with students that know as much as a test wants. Real files, read for real."""
+"""Writes a run's folder as training leaves it, with real files and students of a chosen skill."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ def stored_run(
 ) -> RunLayout:  # fmt: skip
     """A day's return is `signal` deviations times what the students see of it, plus noise; 0: nothing of use.
 
-    With `flat` students say the base rate, whatever there is. The student that has no teacher sees `alone` of the
+    With `flat` students predict the base rate. The student that has no teacher sees `alone` of the
     signal's log odds. Labels are a day's gain from open to close.
     """
     rng = np.random.default_rng(seed)
@@ -81,7 +81,7 @@ def tried(data: Path, config: RunConfig, symbols: list[str], run_id: str = RUN) 
 
 
 def _market(days: int, signal: float, rng: np.random.Generator) -> tuple[Series, Floats]:
-    # It lasts some days, so that a trade a day late earns something too.
+    # The signal lasts some days, so that a trade made one day late still earns something.
     seen = lfilter([np.sqrt(1 - MEMORY**2)], [1.0, -MEMORY], rng.normal(size=days))
     gains = SIGMA * (signal * np.concatenate([[0.0], seen[:-1]]) + rng.normal(size=days))
     close = 100.0 * np.exp(np.cumsum(gains))

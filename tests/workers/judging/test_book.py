@@ -1,4 +1,4 @@
-"""Trades as daily returns, by hand: marks, shares, costs by their day, and what follows from them."""
+"""Daily returns of trades, checked by hand: marks, shares, costs per day, and statistics of them."""
 
 from datetime import date
 from typing import Any
@@ -20,7 +20,7 @@ LAKH = 100_000.0
 
 
 def terms(**changes: Any) -> Terms:
-    """Two bars, in at the next open, nothing to pay."""
+    """Horizon of two bars, entry at the next open, no costs."""
     values: dict[str, Any] = {
         "horizon_bars": 2,
         "entry": "next-open",
@@ -107,7 +107,7 @@ def test_stress() -> None:
 
 
 def test_results_by_hand() -> None:
-    """Worst fall, its length, break-even and profit factor of three trades one after the other."""
+    """Largest drawdown, its length, break-even and profit factor of three trades one after the other."""
     series = part(daily_walk(40, seed=5), slice(0, 40))
     t0 = [5, 10, 15]
     p = rows({"A": series}, t0)

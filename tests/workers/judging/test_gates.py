@@ -45,13 +45,13 @@ def criterion(report: GateReport, name: str) -> Criterion:
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, GateReport]:
-    """Students that see half a deviation of the next day's gain."""
+    """A run whose students have skill."""
     return judged(stored_run(tmp_path_factory.mktemp("planted"), signal=0.6, gates=QUICK))
 
 
 @pytest.fixture(scope="module")
 def null(tmp_path_factory: pytest.TempPathFactory) -> dict[str, GateReport]:
-    """Students that see nothing."""
+    """A run whose students have no skill."""
     return judged(stored_run(tmp_path_factory.mktemp("null"), gates=QUICK))
 
 
@@ -86,7 +86,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path, null: dict[str, GateR
 
 
 def test_a_certificate_with_a_violation_fails(tmp_path: Path) -> None:
-    """One violation anywhere fails the leak gate, and rejects whatever the rest says."""
+    """One violation anywhere fails the leak gate, and the run is rejected whatever the other gates find."""
     reports = judged(stored_run(tmp_path, signal=0.6, leak="row 3 leaks", gates=QUICK), "leak")
     assert criterion(reports["leak"], "certified violations").ruling is Ruling.FAIL
     assert recommend(statistics(reports))[0] is Recommendation.REJECT
@@ -114,7 +114,7 @@ def test_failed_windows_count_and_skipped_do_not(tmp_path: Path, failed: int, sk
 
 
 def test_too_few_days_are_not_computable_and_fail(tmp_path: Path) -> None:
-    """Below the days that tests need, each says so; nothing passes for lack of data."""
+    """With fewer days than a test needs it is not computable and does not pass."""
     reports = judged(stored_run(tmp_path, signal=0.6, days=215, gates=QUICK), "skill", "economics", "overfit", "drift")
     for report in reports.values():
         assert not report.gate.passed
@@ -130,7 +130,7 @@ def test_too_few_days_are_not_computable_and_fail(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_poor_worlds_get_answers_and_no_crash(tmp_path: Path, world: dict[str, Any]) -> None:
-    """Students that say the base rate, one symbol, a few days: every gate answers, and nothing is promoted."""
+    """Students that predict the base rate, one symbol, a few days: every gate has a result, and none is promoted."""
     reports = judged(stored_run(tmp_path, gates=QUICK, **world))
     assert set(reports) == set(GATES)
     assert recommend(statistics(reports))[0] is Recommendation.REJECT
@@ -139,7 +139,7 @@ def test_poor_worlds_get_answers_and_no_crash(tmp_path: Path, world: dict[str, A
 
 
 def test_a_student_worse_than_one_without_a_teacher_fails(tmp_path: Path) -> None:
-    """Skill beside the base rate is not enough where the student that had no teacher is better."""
+    """Skill over the base rate is not enough if the student without a teacher is better."""
     report = judged(stored_run(tmp_path, signal=0.6, alone=1.0, gates=QUICK), "skill")["skill"]
     assert criterion(report, "not worse than the student without a teacher").ruling is Ruling.PASS  # the same
     worse = judged(stored_run(tmp_path / "worse", signal=0.6, alone=1.0, seed=1, gates=QUICK), "skill")["skill"]
@@ -160,7 +160,7 @@ def test_trials_come_from_the_ledger_and_raise_the_bar(tmp_path: Path) -> None:
 
 
 def test_other_symbols_trials_do_not_count(tmp_path: Path) -> None:
-    """A configuration tried on other symbols tells nothing about luck on these."""
+    """A configuration tried on other symbols is not counted as a trial."""
     layout = stored_run(tmp_path, gates=QUICK)
     other = RunConfig(source="csv:x", start_date="2019-01-01", end_date="2024-01-01", seed=7)
     tried(tmp_path, other, ["ELSE"], run_id="else")
@@ -168,7 +168,7 @@ def test_other_symbols_trials_do_not_count(tmp_path: Path) -> None:
 
 
 def test_without_a_ledger_nothing_is_judged(tmp_path: Path) -> None:
-    """A trial ledger that is gone is an error, never a count of one."""
+    """A missing trial ledger is an error, never a count of one."""
     layout = stored_run(tmp_path, gates=QUICK)
     (tmp_path / TRIALS).unlink()
     with pytest.raises(FileError, match="the number of trials is unknown"):
@@ -176,7 +176,7 @@ def test_without_a_ledger_nothing_is_judged(tmp_path: Path) -> None:
 
 
 def test_changed_rows_are_refused(tmp_path: Path) -> None:
-    """What validation left is read against its digest."""
+    """Files of validation are checked against their digests."""
     layout = stored_run(tmp_path, gates=QUICK)
     write_model(layout.validation, validate(layout))
     layout.daily_returns.write_bytes(layout.daily_returns.read_bytes() + b" ")
@@ -185,7 +185,7 @@ def test_changed_rows_are_refused(tmp_path: Path) -> None:
 
 
 def test_permutation_is_uniform_where_there_is_nothing() -> None:
-    """Over 200 worlds of labels that hang together in time and between symbols, p is uniform (Kolmogorov-Smirnov)."""
+    """Over 200 worlds of labels that are correlated in time and between symbols, p is uniform (Kolmogorov-Smirnov)."""
     found = []
     for seed in range(200):
         rng = np.random.default_rng(seed)

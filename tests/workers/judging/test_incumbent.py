@@ -1,4 +1,4 @@
-"""A candidate beside the release that is live in production, by what both predicted of the same rows."""
+"""A candidate is compared with the live release by predictions of the same rows."""
 
 import json
 from pathlib import Path

@@ -65,7 +65,7 @@ def test_every_input_is_named(layout: RunLayout) -> None:
 
 
 def test_a_privileged_teacher_does_not_trade(tmp_path: Path) -> None:
-    """A teacher that saw what no decision can is scored, and kept out of what could have been earned."""
+    """A privileged teacher is scored, but its trades are not a result that could have been earned."""
     run = stored_run(tmp_path, days=320, scope="panel", privileged="cross-section")
     found = validate(run)
     assert "teacher" in found.scores and "teacher" not in found.trading

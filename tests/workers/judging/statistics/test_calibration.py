@@ -27,7 +27,7 @@ CAFFEINE_P = GLM(CAFFEINE_Y, CAFFEINE_X, family=Binomial()).fit(tol=1e-12).predi
 
 
 def days_together(seed: int, days: int = 300, symbols: int = 8) -> tuple[Floats, Floats, Ints]:
-    """Labels as likely as they say, but together: a shock that lasts three days moves all symbols at once."""
+    """Calibrated but dependent labels: a shock that lasts three days moves all symbols at once."""
     rng = np.random.default_rng(seed)
     p = rng.uniform(0.15, 0.45, (days, symbols))
     common = np.convolve(rng.normal(size=days + 2), np.ones(3), "valid") / np.sqrt(3)

@@ -26,7 +26,7 @@ def noise(strategies: int = 50, days: int = 1000, seed: int = 20240101) -> Float
     ],
 )
 def test_measured_probabilities(extra: float, blocks: int, expected: float) -> None:
-    """Noise; one strategy of fifty that earns 20 bps a day more; and 6 bps, which drown. As by a second program."""
+    """Noise; one of fifty strategies with 20 bps per day more; one with 6 bps, too few to find."""
     returns = noise()
     returns[7] += extra
     found = pbo(returns, blocks)
@@ -80,6 +80,6 @@ def test_equal_strategies_share_their_rank() -> None:
     "returns", [noise(1, 400), noise(5, 2 * BLOCKS - 1), np.vstack([noise(4, 400), np.full((1, 400), 0.01)])]
 )
 def test_what_says_nothing_is_refused(returns: Floats) -> None:
-    """One strategy, fewer than two days a block, or a strategy that never moves."""
+    """One strategy, fewer than two days per block, or a strategy that never moves."""
     with pytest.raises(ValueError, match="are needed"):
         pbo(returns, BLOCKS)

@@ -1,4 +1,4 @@
-"""What a Sharpe ratio is worth, against the numbers that its papers print."""
+"""Significance of Sharpe ratios, against the numbers in its papers."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ TRIAL_DEVIATION = np.sqrt(0.5 / DAYS_PER_YEAR)
 
 
 def deflation_example(skewness: float, kurtosis: float) -> Moments:
-    """The worked example of the paper on deflation: 2.5 a year over five years of days."""
+    """The worked example of the paper on deflation: 2.5 per year over five years of days."""
     return Moments(2.5 / np.sqrt(DAYS_PER_YEAR), skewness, kurtosis, 1250)
 
 
@@ -40,7 +40,7 @@ def test_probability_of_the_published_fund(
 
 
 def test_best_of_a_hundred_by_luck() -> None:
-    """A hundred trials that spread by 0.5 a year (variance) give 0.1132 a day by luck (2014)."""
+    """A hundred trials that spread by 0.5 per year (variance) give 0.1132 per day by luck (2014)."""
     assert expected_max_sharpe(100, TRIAL_DEVIATION) == pytest.approx(0.1132, abs=5e-5)
 
 
@@ -78,7 +78,7 @@ def test_one_trial_is_not_deflated() -> None:
 def test_length_of_record_as_published(
     ratio: float, benchmark: float, periods: int, skewness: float, kurtosis: float, years: float, digits: float
 ) -> None:
-    """Years of daily, weekly and monthly returns that tell one yearly ratio from another at 95 % (2012)."""
+    """Years of daily, weekly and monthly returns that distinguish two yearly ratios at 95 % (2012)."""
     root = np.sqrt(periods)
     known = Moments(ratio / root, skewness, kurtosis, 1)
     assert min_track_record_length(known, benchmark / root, 0.95) / periods == pytest.approx(years, abs=digits)
@@ -106,7 +106,7 @@ def test_best_of_many_unskilled(trials: int, expected: float, digits: float) -> 
 
 
 def test_five_years_allow_forty_five_trials() -> None:
-    """The published minimal backtest for a best ratio of 1 a year by luck: 4.998 years for 45 trials."""
+    """The published minimal backtest for a best ratio of 1 per year by luck: 4.998 years for 45 trials."""
     assert expected_max_sharpe(45, 1.0) ** 2 == pytest.approx(4.9980870044, abs=1e-10)
 
 
