@@ -1,4 +1,4 @@
-"""A real GPU beside the CPU: same indicators, same features, near teachers, nothing leaving the device between."""
+"""A real GPU against the CPU: equal indicators and features, similar teachers, all data on the device."""
 
 from importlib import import_module
 from typing import Any
@@ -82,15 +82,15 @@ def test_a_gpus_teacher_is_no_further_than_another_seeds(gpu: Side) -> None:
     assert all(a <= 2.0 * b for a, b in zip(found, another_seed, strict=True)), (found, another_seed)
 
 
-def test_without_drawing_the_teachers_decide_alike(gpu: Side) -> None:
-    """With all rows and columns in every tree only sums are rounded otherwise: 99 of 100 decisions are the same."""
+def test_without_sampling_the_teachers_decide_the_same(gpu: Side) -> None:
+    """Without sampling only the rounding of sums differs: 99 of 100 decisions are the same."""
     x, y = learnt()
     middle, most, different = apart(trained(CPU, x, y, **SAMPLING_OFF), trained(gpu, x, y, **SAMPLING_OFF))
     assert middle <= 1e-3 and most <= 0.05 and different <= 0.01, (middle, most, different)
 
 
-def test_one_model_says_the_same_on_both_devices(gpu: Side) -> None:
-    """A stored model asked on the GPU gives the CPU's probabilities to float32's digits, and the answer stays there."""
+def test_one_model_predicts_the_same_on_both_devices(gpu: Side) -> None:
+    """A stored model on the GPU predicts the CPU's probabilities to float32 precision, in a device array."""
     x, y = learnt()
     booster = train(matrix(x, y), "cpu", ROUNDS)
     expected = booster.inplace_predict(x)
