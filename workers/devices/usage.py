@@ -55,7 +55,7 @@ class CpuUsage:
         try:
             whole = len(self._children) >= self._slots and all(child.is_running() for child in self._children)
             if not whole or now - self._listed > RELIST_S:
-                self._children, self._listed = self._me.children(recursive=True), now
+                self._children, self._listed = _descendants(self._me.pid), now
             cpu_s, resident = _taken(self._me)
         except psutil.Error as error:
             logger.warning("utilisation of this device cannot be read: %s", error)
@@ -114,6 +114,21 @@ class GpuUsage:
                 error,
             )
         self._warned = True
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    """Children of a process, their children, and so on.
+
+    Not `psutil.Process.children`, which leaves out a child that seems older than its parent: after a step of the
+    system's clock every new child does.
+    """
+    parents = {process: process.info["ppid"] for process in psutil.process_iter(["ppid"])}
+    found: list[psutil.Process] = []
+    wanted = {pid}
+    while new := [process for process, parent in parents.items() if parent in wanted and process not in found]:
+        found += new
+        wanted = {process.pid for process in new}
+    return found
 
 
 def _taken(process: psutil.Process) -> tuple[float, int]:

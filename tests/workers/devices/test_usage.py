@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from unittest import mock
 
 import psutil
 import pytest
@@ -14,8 +15,6 @@ from workers.devices.discovery import find_devices
 from workers.devices.usage import SHORTEST_SPAN_S, CpuUsage, GpuUsage, Use
 
 BALLAST_MIB = 64
-# A busy child gets at least this share of a core, however many tests run beside it.
-BUSY = 0.1
 
 
 @pytest.fixture
@@ -29,51 +28,86 @@ def busy_child() -> Iterator[subprocess.Popen[bytes]]:
         child.kill()
 
 
+class Clock:
+    """A clock that a test moves, so that the machine's load decides nothing."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
 def share(look: CpuUsage) -> float:
+    """Utilisation, 0 where it is unknown."""
     return look().utilisation or 0.0
 
 
+def compute(child: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait until a child has used so many more seconds of CPU time."""
+    process = psutil.Process(child.pid)
+    before = process.cpu_times().user
+    wait_for(lambda: process.cpu_times().user - before >= seconds, f"{seconds:g} s of CPU time")
+
+
 def test_a_child_that_computes_is_use_of_its_slot(busy_child: subprocess.Popen[bytes]) -> None:
-    """CPU time and memory of children count as the device's; twice the slots, and the same work is half the use."""
-    one, four = CpuUsage(1), CpuUsage(4)
+    """CPU time and memory of children count as the device's; four times the slots, and the same work is a quarter."""
+    clock = Clock()
+    one, four = CpuUsage(1, clock), CpuUsage(4, clock)
     assert one().utilisation is None
-    wait_for(lambda: share(one) > BUSY, "use of one slot")
     four()
-    seen = wait_for(lambda: share(four), "use of four slots")
-    assert 0 < seen <= 0.25
+    compute(busy_child, 0.5)
+    clock.now_s += 1.0
+    assert 0.5 <= share(one) <= 1.0
+    assert 0.125 <= share(four) <= 0.5
     use = one()
     own_mib = psutil.Process().memory_info().rss / MIB
     assert use.memory_mib is not None and use.memory_mib > own_mib + BALLAST_MIB
     assert use.memory_total_mib == psutil.virtual_memory().total / MIB
 
 
+def test_a_child_counts_after_the_clock_was_set_back(busy_child: subprocess.Popen[bytes]) -> None:
+    """A child whose start seems to be before its parent's is a child all the same."""
+    clock = Clock()
+    look = CpuUsage(1, clock)
+    with mock.patch.object(psutil.Process, "create_time", lambda process: -float(process.pid)):
+        look()
+        compute(busy_child, 0.5)
+        clock.now_s += 1.0
+        assert share(look) >= 0.5
+
+
 def test_use_falls_when_the_work_ends_and_never_leaves_its_range(busy_child: subprocess.Popen[bytes]) -> None:
     """The time of a child that has ended is not counted again, and the next child is found."""
-    look = CpuUsage(1)
+    clock = Clock()
+    look = CpuUsage(1, clock)
     look()
-    wait_for(lambda: share(look) > BUSY, "use")
+    compute(busy_child, 0.5)
+    clock.now_s += 1.0
+    assert share(look) >= 0.5
     busy_child.kill()
     busy_child.wait()
     seen = []
-
-    def has_ended() -> bool:
-        seen.append(look())
-        return share(look) < BUSY
-
-    wait_for(has_ended, "the end of the use")
-    assert all(use.utilisation is not None and 0 <= use.utilisation <= 1 for use in seen)
+    for _ in range(3):
+        clock.now_s += 10.0
+        seen.append(share(look))
+    assert all(0 <= each <= 1 for each in seen)
+    assert seen[-1] < 0.1
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as second:
-        wait_for(lambda: share(look) > BUSY, "use by the next child")
+        look()
+        compute(second, 0.5)
+        clock.now_s += 1.0
+        assert share(look) >= 0.5
         second.kill()
 
 
 def test_a_child_that_came_and_went_between_two_looks_counts() -> None:
     """A pool child that ended has passed its CPU time on to the worker: half a second of a span of one is half."""
-    now = [0.0]
-    look = CpuUsage(1, clock=lambda: now[0])
+    clock = Clock()
+    look = CpuUsage(1, clock)
     look()
-    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"], check=True)
-    now[0] += 1.0
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.55: pass"], check=True)
+    clock.now_s += 1.0
     assert share(look) >= 0.5
 
 
