@@ -53,7 +53,7 @@ def built(config: ReleaseConfig, approval: Line) -> str:
     folder = ReleaseLayout(Path(config.release_dir)).release(release_id)
     judged = judged_run(config, run_id)
     if judged.audit_sha256 != approval.entry.audit_sha256:
-        raise RequestError(f"{run_id} was judged anew since it was approved; approve it again")
+        raise RequestError(f"{run_id} was judged again after its approval; approve it again")
     students, basis = students_of(judged.manifest, judged.layout, judged.statistics, approval.entry)
     if not folder.is_dir():
         _build(config, approval, release_id, students, basis, judged.manifest, judged.layout, folder)
@@ -89,9 +89,7 @@ def students_of(
         allowed = set(approval.symbols)
     chosen = {symbol: row for symbol, row in sorted(latest.items()) if symbol in allowed}
     if not chosen:
-        raise RequestError(
-            f"{manifest.run_id} has no student to serve: {basis}, which are none; approve with --override"
-        )
+        raise RequestError(f"{manifest.run_id} has no student to serve ({basis}: none); approve with --override")
     return chosen, f"{basis}; of each the student of its latest window that ended in success"
 
 

@@ -52,7 +52,7 @@ def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str
         settle(history, releases)
         stack = release_stack.stack(history.lines, environment)
         if len(stack) < 2:
-            now = f"{stack[0]} was the first there" if stack else "nothing is live there"
+            now = f"{stack[0]} was the first release there" if stack else "nothing is live there"
             raise RequestError(f"{environment} cannot be rolled back: {now}")
         folder = releases.release(stack[-2])
         refuse_changed(folder)
@@ -99,14 +99,14 @@ def linked(releases: ReleaseLayout, environment: Environment) -> str | None:
     except FileNotFoundError:
         return None
     except OSError:
-        return "something that is no link"
+        return "something that is not a link"
 
 
 def standing_of(releases: ReleaseLayout, environment: Environment) -> str:
     """A warning about what is live, or an empty string; RequestError if log and link disagree."""
     lines, fault = read(releases.history)
     if fault:
-        raise RequestError(f"{releases.history} {fault}; nothing is asked on a log that was changed: restore it")
+        raise RequestError(f"{releases.history} {fault}; no prediction is made with a changed log; restore it")
     link, pending = linked(releases, environment), release_stack.unfinished(lines)
     if pending is not None and pending.environment == environment and link in (pending.release_id, pending.before):
         return f"a switch of {environment} was interrupted; the next deploy or rollback settles it"
@@ -117,7 +117,7 @@ def standing_of(releases: ReleaseLayout, environment: Environment) -> str:
     recorded = release_stack.switches(lines, environment)[-1].release_sha256
     manifest = releases.release(link) / MANIFEST
     if not manifest.is_file() or sha256_of(manifest) != recorded:
-        raise RequestError(f"{manifest} is not what was switched to; put it back, or roll back")
+        raise RequestError(f"{manifest} differs from the deployed release; restore it, or roll back")
     decided = release_stack.decision(lines, release_stack.switches(lines, environment)[-1].run_id)
     if decided is not None and decided.entry.action is Action.REJECTED:
         return f"{link} was rejected by {decided.entry.who} after it went live; roll back, or deploy another"
@@ -178,6 +178,6 @@ def _refuse_untried(history: History, release_id: str, hours: float) -> None:
 
 def _astray(releases: ReleaseLayout, environment: Environment, link: str | None) -> str:
     return (
-        f"{releases.current(environment)} leads to {link or 'nothing'}, which the log never put there;"
-        " find out who changed it, and put link or log back"
+        f"{releases.current(environment)} points to {link or 'nothing'}, which is not in the log;"
+        " find out who changed it, and restore the link or the log"
     )

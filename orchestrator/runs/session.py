@@ -206,7 +206,7 @@ def _tend(interrupted: Callable[[], None], ledger: Ledger, redis: Redis, layout:
     interrupted()
     ledger.beat()
     if ledger.get("cancelled"):
-        raise Cancelled("`orchestrator cancel` asked for it")
+        raise Cancelled("stopped by `orchestrator cancel`")
     with suppress(RedisError):
         hold_name(redis, layout)
 

@@ -129,7 +129,7 @@ def test_unknown_windows_and_runs_are_one_line(two_device_run: Finished, name: s
     """An unknown label or run is named, with a label that exists."""
     result = command(name, "generated", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
     assert result.returncode == 2
-    assert "has no window TCS_2020-01-01_to_2020-06-30; its windows are called as in" in result.stderr
+    assert "has no window TCS_2020-01-01_to_2020-06-30; a window has a label such as" in result.stderr
     result = command(name, "nothing", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
     assert result.returncode == 2 and "there is no run nothing" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -34,7 +34,7 @@ def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab)
     for run in (first, second):
         wait_for(partial(lambda run: "waiting for one to start" in run.printed, run), "the run to say that it waits")
     result = command("fleet", "--broker", empty.url, cwd=empty.folder)
-    assert (result.returncode, "no worker is there" in result.stdout) == (0, True)
+    assert (result.returncode, "no worker is online" in result.stdout) == (0, True)
 
     empty.start_fleet(devices=2)
     wait_for(lambda: first.ended() + second.ended() >= 30, "thirty outcomes")

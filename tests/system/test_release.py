@@ -103,7 +103,7 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
     assert "live in staging already" in said(2, "deploy", "second", "--to", "staging", cwd=cwd)
     said(0, "rollback", "staging", cwd=cwd)
     assert linked(layout, "staging") == first
-    assert "was the first there" in said(2, "rollback", "staging", cwd=cwd)
+    assert "was the first release there" in said(2, "rollback", "staging", cwd=cwd)
     said(0, "reject", "second", "--by", "chitra", "--note", "one symbol", cwd=cwd)
     assert "rejected by chitra" in said(2, "deploy", "second", "--to", "staging", cwd=cwd)
 

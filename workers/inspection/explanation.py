@@ -39,7 +39,7 @@ def _explain(question: WindowQuestion) -> Explanation:
     for folder in (teacher, student):
         if not (folder / METADATA).is_file():
             raise RequestError(
-                f"{folder} is not there: the window was skipped or has failed, see {layout.rows(Role.STUDENT)}"
+                f"{folder} does not exist: the window was skipped or has failed, see {layout.rows(Role.STUDENT)}"
             )
     labels, scored = read_labels(teacher), pq.read_table(student / PREDICTIONS)
     rows = [_trained(row) for row in labels.to_pylist() if row["symbol"] == window.symbol]

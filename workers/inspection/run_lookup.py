@@ -20,7 +20,7 @@ def window_of(question: WindowQuestion, manifest: RunManifest) -> Window:
     plan = {planned.window.label: planned for planned in manifest.plan}
     if question.label not in plan:
         first = next(iter(plan), None)
-        hint = f"its windows are called as in {first}" if first else "it has planned none yet"
+        hint = f"a window has a label such as {first}" if first else "it has planned none yet"
         raise RequestError(f"run {question.run_id} has no window {question.label}; {hint}")
     planned = plan[question.label]
     if planned.skip is not None:

@@ -71,7 +71,7 @@ def refuse_other_features(release: Release) -> None:
     ):
         raise DataError(
             f"release {release.release_id} was built with other features than this program makes;"
-            " use the program that built it, or train anew"
+            " use the program that built it, or train again"
         )
 
 
@@ -117,6 +117,6 @@ def _compared(
         if not abs(then - now) <= GOLDEN_TOLERANCE:
             raise DataError(
                 f"{symbol} at {instant(time)}: the run predicted {then:.15g}, the serving code predicts {now:.15g};"
-                f" {bars} or the code has changed since: train it anew"
+                f" {bars} or the code has changed since; train it again"
             )
         yield GoldenRow(time=instant(time), inputs=without_nan(inputs), expected=float(then))

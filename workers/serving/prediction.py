@@ -101,7 +101,7 @@ def _ready(request: PredictRequest, folder: Path, release: Release) -> tuple[lis
     def one(symbol: str) -> Ready | Refusal:
         try:
             if symbol not in release.students:
-                raise DataError(f"release {release.release_id} has no student of it")
+                raise DataError(f"release {release.release_id} has no student for it")
             student = read_served(folder / "students" / symbol, release.students[symbol].sha256)
             return Ready(symbol, student, _fit(read(symbol), day, age, release.warmup_bars))
         except DataError as error:

@@ -69,7 +69,7 @@ def _verdict(found: Judgement) -> None:
     ]
     st.html(
         f'<div class="g-verdict" style="border-color:{STATUS_COLOURS[word]}"><div class="g-word">{word}</div>'
-        f"<p>{escape(meaning)} A person decides.</p><ul>{''.join(f'<li>{each}</li>' for each in reasons)}</ul></div>"
+        f"<p>{escape(meaning)} The user decides.</p><ul>{''.join(f'<li>{each}</li>' for each in reasons)}</ul></div>"
     )
 
 
@@ -236,7 +236,7 @@ def _comparison(run: Run, here: Settings) -> None:
     gates.append(("recommendation", *(mark(each.value) for each in found["recommendation"])))
     st.html(table(("gate", *found["runs"]), gates, words=found["runs"]))
     if not found["settings"]:
-        st.write("They were asked for the same, but for where and when.")
+        st.write("Both runs have the same settings; folders, broker and devices are not compared.")
         return
     asked = [(name, *map(_plain, values)) for name, values in found["settings"].items()]
     st.html(table(("setting", *found["runs"]), asked, words=found["runs"]))

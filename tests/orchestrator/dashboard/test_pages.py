@@ -159,7 +159,7 @@ def test_two_runs_stand_side_by_side(url: str, place: Path, look: Look) -> None:
     loss = f"{validation.scores['student'].log_loss:.6g}"
     row = page.locator("tr").filter(has=page.get_by_text("log loss, student", exact=True))
     expect(row.locator("td")).to_have_text(["log loss, student", loss, loss])
-    expect(page.get_by_text("They were asked for the same")).to_be_visible()
+    expect(page.get_by_text("Both runs have the same settings")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_what_cannot_be_scored_is_refused_by_name_and_the_rest_is_not(cwd: Path)
             "NEW: too short: it has 150 bars",
             "OLD: stale: its newest bar is of 2024-12-25, 6 days before 2024-12-31; 5 are allowed",
             "TCS: ",
-            "X: release run.0000 has no student of it",
+            "X: release run.0000 has no student for it",
         ],
         strict=True,
     ):
@@ -201,10 +201,10 @@ def test_a_release_that_the_log_does_not_explain_does_not_predict(cwd: Path) -> 
     link.symlink_to("../releases/run.0001")
     asked = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
     assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
-    assert "which the log never put there" in asked.stderr
+    assert "which is not in the log" in asked.stderr
     link.unlink()
     link.symlink_to("../releases/run.0000")
     make_release(layout.folder, HISTORIES, "run.0000", live_in=(), seed=5)
     asked = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
     assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
-    assert "is not what was switched to" in asked.stderr
+    assert "differs from the deployed release" in asked.stderr
