@@ -253,18 +253,18 @@ class Ends:
     """Records how work ends, and the result of `note` at that moment; adds no further work."""
 
     def __init__(self, note: Callable[[Outcome], Any] = lambda outcome: None) -> None:
-        self.heard: list[Outcome] = []
+        self.received: list[Outcome] = []
         self.notes: list[Any] = []
         self._note = note
 
     def __call__(self, outcome: Outcome) -> tuple[()]:
-        self.heard.append(outcome)
+        self.received.append(outcome)
         self.notes.append(self._note(outcome))
         return ()
 
     @property
     def names(self) -> list[str]:
-        return [outcome.name for outcome in self.heard]
+        return [outcome.name for outcome in self.received]
 
 
 def forget(redis: Redis) -> None:

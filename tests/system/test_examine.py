@@ -29,7 +29,7 @@ def student(cwd: Path, label: str) -> Path:
     return cwd / "data" / "models" / "generated" / "windows" / label / "student"
 
 
-def test_explain_tells_rows_split_fit_and_scores(two_device_run: Finished, label: str) -> None:
+def test_explain_shows_rows_split_fit_and_scores(two_device_run: Finished, label: str) -> None:
     """It prints the numbers of the stored metadata; only text that cannot be wrapped is wider than 80 columns."""
     result = command("explain", "generated", label, cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stderr
@@ -65,7 +65,7 @@ def test_replay_gives_every_bit_again_and_leaves_nothing(two_device_run: Finishe
     assert tree(two_device_run.folder) == before
 
 
-def test_replay_names_the_file_that_somebody_changed(cwd: Path, label: str) -> None:
+def test_replay_names_the_changed_file(cwd: Path, label: str) -> None:
     """One number of a stored model changed: exit code 3, that file alone differs."""
     path = student(cwd, label) / "model.json"
     model = json.loads(path.read_text())
@@ -76,7 +76,7 @@ def test_replay_names_the_file_that_somebody_changed(cwd: Path, label: str) -> N
     assert [file["path"].rsplit("/", 1)[1] for file in files if file["stored"] != file["again"]] == ["model.json"]
 
 
-def test_replay_without_the_bars_says_so(cwd: Path, label: str) -> None:
+def test_replay_without_the_bars_is_an_error(cwd: Path, label: str) -> None:
     """Missing bars are an error of one line, not a comparison with other bars."""
     shutil.rmtree(cwd / "data" / "bars")
     result = command("replay", "generated", label, cwd=cwd)

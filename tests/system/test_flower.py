@@ -111,7 +111,7 @@ def test_tasks_are_seen_by_symbol_and_window_and_workers_by_device(fleet: Lab, f
     started again after it; from then on, every window of a run."""
     first = fleet.run(run_id="first")
     devices = sorted(fleet.present())
-    wait_for(flower.tasks, "a task that Flower was told of")
+    wait_for(flower.tasks, "a task that Flower knows")
     kill_worker(fleet, devices[0])
     reborn = fleet.present()[devices[0]].since.timestamp()
     assert first.finish() == 0, first.printed
@@ -170,7 +170,7 @@ def test_it_listens_on_loopback_alone_and_its_command_line_has_no_secret(fleet: 
     assert "an-unguessed-one" not in words and str(fleet.port) not in words
 
 
-def test_what_cannot_start_says_so_in_one_line(fleet: Lab, flower: Flower, tmp_path: Path) -> None:
+def test_a_failed_start_is_one_line(fleet: Lab, flower: Flower, tmp_path: Path) -> None:
     """No broker, a silent one, a port in use, a malformed login, Flower not installed: each exits with 2."""
     silent = f"redis://:secret@127.0.0.1:{free_port()}/0"
     for arguments, message in (

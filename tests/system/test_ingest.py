@@ -133,7 +133,7 @@ def test_symbols_with_one_anothers_bars_are_rejected(fleet: tuple[str, ...], tmp
     assert set(parquets(tmp_path)) == {"TWO.parquet"}, "what is rejected replaces nothing"
 
 
-def test_nothing_that_may_reach_a_model_is_a_failure(fleet: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_store_without_a_usable_symbol_is_a_failure(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """If every symbol is rejected, `ingest` and `run` exit with 3 and give the first symbol's reason."""
     folder = tmp_path / "bars"
     folder.mkdir()
@@ -200,7 +200,7 @@ def test_a_killed_ingestion_leaves_old_bars_or_new(fleet: tuple[str, ...], tmp_p
     assert not [*tmp_path.rglob(".tmp-*"), *tmp_path.rglob(".staged-*")]
 
 
-def test_what_is_too_short_to_train_is_said(fleet: tuple[str, ...], tmp_path: Path) -> None:
+def test_bars_too_few_to_train_are_reported(fleet: tuple[str, ...], tmp_path: Path) -> None:
     """Good bars that are too few for a window are stored, and the output states the number that a window needs."""
     folder = write_bars(tmp_path / "bars", ("NEW",), last=date(2022, 9, 30))
     result = command("ingest", "--source", f"csv:{folder}", "--validate-only", *fleet, cwd=tmp_path)

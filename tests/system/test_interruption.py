@@ -71,7 +71,9 @@ def test_resume_after_kill_9_trains_only_what_is_missing(bars: Path, two_device_
         assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
+def test_ctrl_c_stops_cleanly_and_prints_the_resume_command(
+    bars: Path, two_device_run: Finished, tmp_path: Path
+) -> None:
     """SIGINT gives exit code 130, prints the resume command, logs `run_end` and leaves no process; resume works.
 
     Before that, while the run goes on, a second `resume` of it is refused and names the process that owns the run.

@@ -39,26 +39,26 @@ def assert_attempts(lines: list[dict[str, Any]], run: Finished, run_id: str) -> 
     assert found == windows_of(run)
 
 
-def test_each_line_of_a_json_log_is_an_object_that_says_its_attempt(tmp_path: Path) -> None:
+def test_each_line_of_a_json_log_is_an_object_with_its_attempt(tmp_path: Path) -> None:
     """Orchestrator, supervisor, Celery and pool children write one JSON log, in the format of the run's setting."""
     bars = write_bars(tmp_path / "bars", ("TCS", "INFY"))
     run = finished_run(
-        tmp_path, "--source", f"csv:{bars}", *QUARTER, "--devices", "cpu:2x1", "--run-id", "told",
+        tmp_path, "--source", f"csv:{bars}", *QUARTER, "--devices", "cpu:2x1", "--run-id", "logged",
         "--log-format", "json",
     )  # fmt: skip
-    lines = read_lines((tmp_path / "logs" / "told.log").read_text(encoding="utf-8"))
-    assert_attempts(lines, run, "told")
+    lines = read_lines((tmp_path / "logs" / "logged.log").read_text(encoding="utf-8"))
+    assert_attempts(lines, run, "logged")
     speakers = {line["logger"].split(".")[0] for line in lines}
     assert {"orchestrator", "workers", "celery"} <= speakers
-    assert all(line["run_id"] == "told" for line in lines if line["logger"].startswith("orchestrator"))
+    assert all(line["run_id"] == "logged" for line in lines if line["logger"].startswith("orchestrator"))
     received = [line for line in lines if line["logger"] == "celery.worker.strategy"]
-    assert received and all(line["run_id"] == "told" and line["role"] for line in received)
+    assert received and all(line["run_id"] == "logged" and line["role"] for line in received)
     assert "workers.printed" not in {line["logger"] for line in lines}, "somebody prints instead of logging"
 
     next(run.folder.rglob("student/metadata.json")).unlink()
-    again = orchestrator("resume", "told", cwd=tmp_path)
+    again = orchestrator("resume", "logged", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    longer = read_lines((tmp_path / "logs" / "told.log").read_text(encoding="utf-8"))
+    longer = read_lines((tmp_path / "logs" / "logged.log").read_text(encoding="utf-8"))
     assert "student" in {line["role"] for line in attempts_in(longer[len(lines) :])}, "resume keeps the run's format"
 
 
@@ -96,10 +96,10 @@ def test_a_fleet_logs_into_a_folder_one_file_a_device(redis: Redis, server: str,
         assert {line["device"] for line in lines} == {f"cpu{i}@{host}"}
     assert_attempts([line for lines in devices for line in lines], run, "shared")
     first = logs["shared.log"].splitlines()[0]
-    assert first.endswith("run_id=shared"), "a run's log is text unless it is told otherwise"
+    assert first.endswith("run_id=shared"), "a run's log is text unless it is set otherwise"
 
 
-def test_a_json_log_says_in_json_why_workers_do_not_start(tmp_path: Path) -> None:
+def test_a_json_log_has_in_json_why_workers_do_not_start(tmp_path: Path) -> None:
     """Without a broker the supervisor's one line is an object too, and the exit code 2."""
     result = subprocess.run(
         [sys.executable, "-m", "workers", "start", "--devices", "cpu:1x1", "--log-format", "json"],

@@ -65,9 +65,9 @@ def serving(data_dir: Path, *arguments: str) -> Iterator[Endpoint]:
     )
     assert process.stdout
     try:
-        said = process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+/metrics", said)
-        assert found, said
+        line = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+/metrics", line)
+        assert found, line
         yield Endpoint(found[0])
     finally:
         process.terminate()
@@ -120,8 +120,8 @@ def test_the_figures_of_a_run_are_its_ledgers(data: Path) -> None:
     with closing(Ledger(layout.ledger)) as ledger:
         records = {role: ledger.records(role) for role in Role}
         for role in (Role.TEACHER, Role.STUDENT):
-            told = {labels["outcome"]: value for labels, value in windows if labels["role"] == role}
-            assert {outcome: count for outcome, count in told.items() if count} == ledger.counts(role)
+            found_by_outcome = {labels["outcome"]: value for labels, value in windows if labels["role"] == role}
+            assert {outcome: count for outcome, count in found_by_outcome.items() if count} == ledger.counts(role)
         assert {labels["phase"]: value for labels, value in phases} == pytest.approx(
             {phase.name.value: phase.duration_seconds for phase in ledger.phases()}
         )
@@ -139,9 +139,7 @@ def test_the_figures_of_a_run_are_its_ledgers(data: Path) -> None:
     assert progress == pytest.approx(max(ended + began))
 
 
-def test_a_device_that_goes_is_told_of_as_down_and_a_broker_that_goes_leaves_the_runs(
-    data: Path, tmp_path: Path
-) -> None:
+def test_a_device_that_left_is_down_and_runs_are_served_without_a_broker(data: Path, tmp_path: Path) -> None:
     """Devices have their heartbeats' values; one that left stays with 0; without a broker runs are still served."""
     with lab(tmp_path / "lab", devices=1) as opened, serving(data, "--broker", opened.url) as endpoint:
         (name,) = opened.present()
@@ -166,7 +164,7 @@ def test_a_device_that_goes_is_told_of_as_down_and_a_broker_that_goes_leaves_the
         assert endpoint.value("gurukul_broker_up") == 1
 
 
-def test_what_cannot_be_served_says_so_in_one_line(data: Path, tmp_path: Path) -> None:
+def test_a_failed_start_is_one_line(data: Path, tmp_path: Path) -> None:
     """No such folder, a broker that is not a URL, a port that is taken: exit 2. An unreadable run is only counted."""
     with serving(data) as endpoint:
         port = re.findall(r":(\d+)/", endpoint._url)[0]

@@ -47,9 +47,9 @@ def test_a_run_names_the_missing_extra_and_opens_nothing(
     result = run_without(absent, tmp_path, "orchestrator", "run", *flags, "--devices", "cpu:1x1")
     assert result.returncode == 2, result.stdout + result.stderr
     # Rich may break the line anywhere.
-    told = " ".join((result.stdout + result.stderr).split())
-    assert all(name in told for name in absent.split())
-    assert command in told
+    printed = " ".join((result.stdout + result.stderr).split())
+    assert all(name in printed for name in absent.split())
+    assert command in printed
     assert not (tmp_path / "data" / "models").exists()
 
 
@@ -125,7 +125,7 @@ def test_a_fleet_without_xgboost_does_not_start(tmp_path: Path) -> None:
     assert "pip install 'gurukul[worker,cpu]'" in result.stderr or "pip install 'gurukul[cpu]'" in result.stderr
 
 
-def test_a_host_without_the_orchestrator_s_extra_is_told_so(tmp_path: Path) -> None:
+def test_a_host_without_the_orchestrators_extra_gets_the_command(tmp_path: Path) -> None:
     """The program itself reports what it cannot import."""
     result = run_without("rich jinja2", tmp_path, "orchestrator", "runs")
     assert result.returncode == 2
@@ -133,7 +133,7 @@ def test_a_host_without_the_orchestrator_s_extra_is_told_so(tmp_path: Path) -> N
     assert "pip install 'gurukul[orchestrator]'" in result.stderr
 
 
-def test_a_gpu_host_is_told_the_extra_with_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_host_gets_the_extra_with_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """CuPy counts as missing for GPU devices only, and the other CUDA version is named too."""
     for name in MODULES["cuda12"]:
         monkeypatch.setitem(sys.modules, name, None)

@@ -49,7 +49,7 @@ def cwd(two_device_run: Finished, tmp_path: Path) -> Path:
     return shutil.copytree(two_device_run.cwd, tmp_path / "copy", symlinks=True)
 
 
-def said(code: int, *arguments: str, cwd: Path) -> str:
+def run_command(code: int, *arguments: str, cwd: Path) -> str:
     """Output of `orchestrator ...` on both streams, as one line; fails the test unless it exits with `code`."""
     result = command(*arguments, cwd=cwd)
     text = " ".join((result.stdout + result.stderr).split())
@@ -67,11 +67,11 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
     """All commands on two runs, and the log that they write; a prediction equals the run's for the same bar."""
     finished_run(cwd, "--source", f"csv:{bars}", *SPAN, *fleet, "--run-id", "second", "--reuse")
     layout = ReleaseLayout(cwd / "release")
-    assert "is not approved" in said(2, "deploy", "generated", "--to", "staging", cwd=cwd)
-    assert "--override" in said(2, "approve", "generated", "--by", "asha", cwd=cwd)
-    assert "empty" in said(2, "approve", "generated", "--by", "asha", "--override", " ", cwd=cwd)
-    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
-    said(0, "deploy", "generated", "--to", "staging", "--by", "ben", cwd=cwd)
+    assert "is not approved" in run_command(2, "deploy", "generated", "--to", "staging", cwd=cwd)
+    assert "--override" in run_command(2, "approve", "generated", "--by", "asha", cwd=cwd)
+    assert "empty" in run_command(2, "approve", "generated", "--by", "asha", "--override", " ", cwd=cwd)
+    run_command(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
+    run_command(0, "deploy", "generated", "--to", "staging", "--by", "ben", cwd=cwd)
     first = linked(layout, "staging")
     release = json.loads((layout.current("staging") / "release.json").read_text())
     rows = latest(cwd, "generated")
@@ -90,22 +90,22 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
         assert found["bar"].startswith(f"{last['timestamp']:%Y-%m-%dT%H:%M}")
         assert found["probability"] == pytest.approx(last["student"], abs=1e-12)
 
-    assert "24 h" in said(2, "deploy", "generated", "--to", "production", cwd=cwd)
-    said(0, "deploy", "generated", "--to", "production", "--min-staging-hours", "0", cwd=cwd)
-    said(0, "approve", "second", "--by", "asha", *OVERRIDE, "--symbols", "M&M", cwd=cwd)
-    assert "was never in staging" in said(
+    assert "24 h" in run_command(2, "deploy", "generated", "--to", "production", cwd=cwd)
+    run_command(0, "deploy", "generated", "--to", "production", "--min-staging-hours", "0", cwd=cwd)
+    run_command(0, "approve", "second", "--by", "asha", *OVERRIDE, "--symbols", "M&M", cwd=cwd)
+    assert "was never in staging" in run_command(
         2, "deploy", "second", "--to", "production", "--min-staging-hours", "0", cwd=cwd
     )
-    said(0, "deploy", "second", "--to", "staging", cwd=cwd)
+    run_command(0, "deploy", "second", "--to", "staging", cwd=cwd)
     second = linked(layout, "staging")
     assert (linked(layout, "production"), first == second) == (first, False)
     assert list(json.loads((layout.release(str(second)) / "release.json").read_text())["students"]) == ["M&M"]
-    assert "live in staging already" in said(2, "deploy", "second", "--to", "staging", cwd=cwd)
-    said(0, "rollback", "staging", cwd=cwd)
+    assert "live in staging already" in run_command(2, "deploy", "second", "--to", "staging", cwd=cwd)
+    run_command(0, "rollback", "staging", cwd=cwd)
     assert linked(layout, "staging") == first
-    assert "was the first release there" in said(2, "rollback", "staging", cwd=cwd)
-    said(0, "reject", "second", "--by", "chitra", "--note", "one symbol", cwd=cwd)
-    assert "rejected by chitra" in said(2, "deploy", "second", "--to", "staging", cwd=cwd)
+    assert "was the first release there" in run_command(2, "rollback", "staging", cwd=cwd)
+    run_command(0, "reject", "second", "--by", "chitra", "--note", "one symbol", cwd=cwd)
+    assert "rejected by chitra" in run_command(2, "deploy", "second", "--to", "staging", cwd=cwd)
 
     shown = command("releases", cwd=cwd)
     assert shown.returncode == 0 and "the log is whole" in shown.stdout
@@ -120,7 +120,7 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
 
 def test_a_changed_run_is_not_deployed(cwd: Path) -> None:
     """One character in students, rows, verdict, audit or log after the approval: refused, named, nothing switched."""
-    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
+    run_command(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
     label = latest(cwd, "generated")["M&M"].window_label
     for path in (
         f"data/models/generated/windows/{label}/student/model.json",
@@ -136,20 +136,20 @@ def test_a_changed_run_is_not_deployed(cwd: Path) -> None:
             changed = content.replace(b'"asha"', b'"mala"', 1).replace(b"generated", b"generatex", 1)
         assert changed != content
         target.write_bytes(changed)
-        text = said(2, "deploy", "generated", "--to", "staging", cwd=cwd)
+        text = run_command(2, "deploy", "generated", "--to", "staging", cwd=cwd)
         assert target.name in text or "is not approved" in text
         assert not (cwd / "release" / "staging").exists()
         target.write_bytes(content)
-    said(0, "deploy", "generated", "--to", "staging", cwd=cwd)
+    run_command(0, "deploy", "generated", "--to", "staging", cwd=cwd)
 
 
 def test_bars_that_were_replaced_stop_a_release(cwd: Path) -> None:
     """Golden vectors are made from stored bars; with other bars than the run's the scores are not reproduced."""
     from tests.orchestrator.releases.making import store_bars, walk
 
-    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
+    run_command(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
     store_bars(cwd / "data", "M&M", walk(1, 900))
-    assert "M&M.parquet" in said(2, "deploy", "generated", "--to", "staging", cwd=cwd)
+    assert "M&M.parquet" in run_command(2, "deploy", "generated", "--to", "staging", cwd=cwd)
     assert not (cwd / "release" / "staging").exists()
 
 
@@ -159,16 +159,16 @@ def test_approver_and_trainer_may_have_to_differ(cwd: Path) -> None:
     assert trained_by
     (cwd / "rules.toml").write_text("require_other_approver = true\n")
     rules = ("--config", "rules.toml")
-    assert "another person" in said(2, "approve", "generated", "--by", trained_by, *OVERRIDE, *rules, cwd=cwd)
-    said(0, "approve", "generated", "--by", trained_by, *OVERRIDE, cwd=cwd)
-    assert "another person" in said(2, "deploy", "generated", "--to", "staging", *rules, cwd=cwd)
-    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, *rules, cwd=cwd)
-    said(0, "deploy", "generated", "--to", "staging", *rules, cwd=cwd)
+    assert "another person" in run_command(2, "approve", "generated", "--by", trained_by, *OVERRIDE, *rules, cwd=cwd)
+    run_command(0, "approve", "generated", "--by", trained_by, *OVERRIDE, cwd=cwd)
+    assert "another person" in run_command(2, "deploy", "generated", "--to", "staging", *rules, cwd=cwd)
+    run_command(0, "approve", "generated", "--by", "asha", *OVERRIDE, *rules, cwd=cwd)
+    run_command(0, "deploy", "generated", "--to", "staging", *rules, cwd=cwd)
 
 
 def test_a_deployment_killed_anywhere_can_be_done_again(cwd: Path) -> None:
     """kill -9 while a release is built, sealed, switched: nothing or the new one is live; a second try succeeds."""
-    said(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
+    run_command(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
     layout = ReleaseLayout(cwd / "release")
     seen = []
     for step in (3, 20, 37, 54, 200):
@@ -201,8 +201,8 @@ def test_no_secret_enters_audit_or_release(
         tmp_path, "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1", "--run-id", "signed", "--symbols", "M&M",
         "--signing-key", "key.pem", "--secrets-file", "secrets", "--broker", server,
     )  # fmt: skip
-    said(0, "approve", "signed", "--by", "asha", *OVERRIDE, cwd=tmp_path)
-    said(0, "deploy", "signed", "--to", "staging", "--signing-key", "key.pem", cwd=tmp_path)
+    run_command(0, "approve", "signed", "--by", "asha", *OVERRIDE, cwd=tmp_path)
+    run_command(0, "deploy", "signed", "--to", "staging", "--signing-key", "key.pem", cwd=tmp_path)
     private = "".join(key.read_text().splitlines()[1:-1])
     password = urlsplit(server).password
     assert password
@@ -211,11 +211,11 @@ def test_no_secret_enters_audit_or_release(
             for secret in (SECRET, private, password):
                 assert secret.encode() not in content, f"{folder}/{name}"
     trusted = ("--public-key", "key.pub")
-    assert "the key you gave" in said(0, "verify", "signed", *trusted, cwd=tmp_path)
-    assert "the key you gave" in said(0, "releases", *trusted, cwd=tmp_path)
-    assert "not checked against a key you trust" in said(0, "verify", "signed", cwd=tmp_path)
+    assert "the key you gave" in run_command(0, "verify", "signed", *trusted, cwd=tmp_path)
+    assert "the key you gave" in run_command(0, "releases", *trusted, cwd=tmp_path)
+    assert "not checked against a key you trust" in run_command(0, "verify", "signed", cwd=tmp_path)
     write_key(tmp_path / "other.pem")
-    said(3, "verify", "signed", "--public-key", "other.pub", cwd=tmp_path)
+    run_command(3, "verify", "signed", "--public-key", "other.pub", cwd=tmp_path)
 
 
 def test_a_bundle_with_a_file_more_is_not_verified(cwd: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_bundle_with_a_file_more_is_not_verified(cwd: Path) -> None:
     audit = cwd / "release" / "audit_generated"
     (audit / "metrics.json").write_text("{}\n")
     (audit / "extra.txt").write_text("more\n")
-    text = said(3, "verify", "generated", cwd=cwd)
+    text = run_command(3, "verify", "generated", cwd=cwd)
     assert (
         "metrics.json differs from what manifest.json recorded" in text and "extra.txt is not in manifest.json" in text
     )
@@ -232,6 +232,6 @@ def test_a_bundle_with_a_file_more_is_not_verified(cwd: Path) -> None:
 
 def test_a_key_that_cannot_sign_stops_a_run_before_it_begins(bars: Path, tmp_path: Path) -> None:
     """A bad signing key is refused before the run: exit code 2, nothing written."""
-    text = said(2, "run", "--source", f"csv:{bars}", *SPAN, "--signing-key", "nowhere.pem", cwd=tmp_path)
+    text = run_command(2, "run", "--source", f"csv:{bars}", *SPAN, "--signing-key", "nowhere.pem", cwd=tmp_path)
     assert "nowhere.pem cannot be read" in text
     assert not (tmp_path / "data").exists()

@@ -76,7 +76,7 @@ def test_stored_probabilities_come_out_of_the_stored_model_in_a_fresh_process(tw
     assert int(result.stdout) == len(trained(two_device_run, Role.STUDENT))
 
 
-def test_teacher_labels_say_what_was_purged_and_never_reach_past_the_window(two_device_run: Finished) -> None:
+def test_teacher_labels_mark_purged_rows_and_end_within_the_window(two_device_run: Finished) -> None:
     """In `labels.csv.gz` fit, purged and tail follow each other in time; no label ends at or after the window's end."""
     layout = RunLayout(two_device_run.folder)
     for row in trained(two_device_run, Role.TEACHER):
@@ -223,7 +223,7 @@ def test_resume_trains_again_what_was_lost_or_damaged_and_on_its_own_bars(
 
 
 @pytest.mark.parametrize("words", [["status", "generated"], ["runs"]])
-def test_what_looks_says_what_is(two_device_run: Finished, words: list[str]) -> None:
+def test_reading_commands_show_the_run_and_change_nothing(two_device_run: Finished, words: list[str]) -> None:
     """`status` and `runs` show a finished run's counts and verdict, and change nothing."""
     before = tree(two_device_run.folder)
     result = command(*words, cwd=two_device_run.cwd)

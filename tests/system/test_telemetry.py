@@ -22,7 +22,7 @@ class Subscriber:
     """Listens on a run's channel from before the run until its `run_end`."""
 
     def __init__(self, url: str, run_id: str) -> None:
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self._pubsub = Redis.from_url(url).pubsub()  # type: ignore[no-untyped-call]
         self._pubsub.subscribe(telemetry_channel(run_id))
         assert self._pubsub.get_message(timeout=5) is not None
@@ -31,15 +31,15 @@ class Subscriber:
 
     def _listen(self) -> None:
         for message in self._pubsub.listen():
-            self.heard.append(message["data"].decode())
-            if json.loads(self.heard[-1])["event_type"] == "run_end":
+            self.received.append(message["data"].decode())
+            if json.loads(self.received[-1])["event_type"] == "run_end":
                 return
 
     def end(self) -> list[str]:
         self._thread.join(timeout=30)
         assert not self._thread.is_alive(), "no run_end was published"
         self._pubsub.close()
-        return self.heard
+        return self.received
 
 
 def test_two_symbols_and_a_quarter_make_nineteen_events_over_six_phases(fleet: tuple[str, ...], tmp_path: Path) -> None:
@@ -48,9 +48,9 @@ def test_two_symbols_and_a_quarter_make_nineteen_events_over_six_phases(fleet: t
     assert command("ingest", "--source", f"csv:{bars}", *fleet, cwd=tmp_path).returncode == 0
     subscriber = Subscriber(fleet[1], "second")
     run = finished_run(tmp_path, *QUARTER, "--skip-fetch", *fleet, "--run-id", "second")
-    heard = subscriber.end()
+    received = subscriber.end()
     lines = (tmp_path / run.summary["paths"]["telemetry"]).read_text().splitlines()
-    assert heard == lines
+    assert received == lines
     with Redis.from_url(fleet[1]) as redis:
         assert redis.exists(events_stream("second"))
     events = [TrainingEvent.model_validate_json(line) for line in lines]

@@ -34,16 +34,16 @@ def log_of(cwd: Path, run_id: str = "generated") -> Path:
     return cwd / "data" / "analytics" / "training" / f"training_run_{run_id}.jsonl"
 
 
-def test_a_line_cut_twenty_times_during_a_run_hears_each_event_once(redis: Redis, server: str, tmp_path: Path) -> None:
+def test_a_connection_cut_twenty_times_receives_each_event_once(redis: Redis, server: str, tmp_path: Path) -> None:
     """A follower whose connection is cut twenty times during a run has received the log's events, line by line."""
     bars = write_bars(tmp_path / "bars", ("TCS",))
-    heard: list[TrainingEvent] = []
+    received: list[TrainingEvent] = []
 
     def follow(url: str) -> None:
         ticks = itertools.count()
         follower = EventFollower("cut", None, url, clock=lambda: float(next(ticks)))
-        while not heard or heard[-1].event_type is not EventType.RUN_END:
-            heard.extend(follower.poll(0.05))
+        while not received or received[-1].event_type is not EventType.RUN_END:
+            received.extend(follower.poll(0.05))
         follower.close()
 
     with CutLine(server, cuts=20) as line:
@@ -53,11 +53,11 @@ def test_a_line_cut_twenty_times_during_a_run_hears_each_event_once(redis: Redis
             tmp_path, "--source", f"csv:{bars}", *QUARTER, "--broker", server, "--devices", "cpu:1x1", "--run-id", "cut"
         )
         listening.join(timeout=30)
-        assert not listening.is_alive(), "run_end was not heard"
+        assert not listening.is_alive(), "run_end was not received"
         assert line.cuts == 20
     lines = (tmp_path / run.summary["paths"]["telemetry"]).read_text().splitlines()
-    assert heard == [TrainingEvent.model_validate_json(line) for line in lines]
-    assert [event.seq for event in heard] == list(range(1, len(lines) + 1))
+    assert received == [TrainingEvent.model_validate_json(line) for line in lines]
+    assert [event.seq for event in received] == list(range(1, len(lines) + 1))
 
 
 def test_watching_goes_along_and_leaves_the_run_alone(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_the_picture_of_a_run_is_its_ledger(cwd: Path, two_device_run: Finished)
     assert max(map(len, shown.stdout.splitlines())) <= 80
 
 
-def test_a_run_that_was_killed_is_said_to_be(cwd: Path) -> None:
+def test_a_killed_run_is_shown_as_interrupted(cwd: Path) -> None:
     """A log without an end and a run without a process are shown as interrupted, with the command that resumes it."""
     log = log_of(cwd)
     log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-3]))

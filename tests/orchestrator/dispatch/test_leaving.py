@@ -57,7 +57,7 @@ def test_a_resumed_run_takes_over_what_is_out(ledger: Ledger, played: Played) ->
     resumed = played.dispatcher(ledger)
     resumed.drain()
     resumed.run(work, ends)
-    assert [(end.status, end.attempt) for end in ends.heard] == [(Status.SUCCESS, 1)] * 2
+    assert [(end.status, end.attempt) for end in ends.received] == [(Status.SUCCESS, 1)] * 2
     assert len(played.sent) == 2
 
 
@@ -68,7 +68,7 @@ def test_a_resumed_run_sends_again_what_no_worker_has(ledger: Ledger, played: Pl
     stop_after(4, played, played.dispatcher(ledger), work)
     worker.habit = works
     played.dispatcher(ledger).run(work, ends)
-    assert [(end.status, end.attempt) for end in ends.heard] == [(Status.SUCCESS, 2)] * 2
+    assert [(end.status, end.attempt) for end in ends.received] == [(Status.SUCCESS, 2)] * 2
 
 
 @pytest.mark.parametrize("forgotten", [False, True])
@@ -84,7 +84,7 @@ def test_a_resumed_run_does_not_wait_for_devices_that_are_gone(ledger: Ledger, p
         forget(played.redis)
     played.add("d0")
     played.dispatcher(ledger).run(work, ends)
-    assert [(end.status, end.device) for end in ends.heard] == [(Status.SUCCESS, "d0")] * 3
+    assert [(end.status, end.device) for end in ends.received] == [(Status.SUCCESS, "d0")] * 3
 
 
 def test_outcomes_from_before_a_resume_count(ledger: Ledger, played: Played) -> None:
@@ -101,7 +101,7 @@ def test_outcomes_from_before_a_resume_count(ledger: Ledger, played: Played) -> 
     resumed.drain()
     assert states(ledger) == ["done", "pending"]
     resumed.run(work[1:], ends)
-    assert [(end.status, end.attempt) for end in ends.heard] == [(Status.SUCCESS, 2)]
+    assert [(end.status, end.attempt) for end in ends.received] == [(Status.SUCCESS, 2)]
     assert ledger.counts(Role.TEACHER) == {"success": 2}
 
 
@@ -123,7 +123,7 @@ def test_an_interrupted_run_takes_back_what_has_not_begun(ledger: Ledger, played
     played.dispatcher(ledger).drain()
     assert states(ledger)[:4] == ["done", "done", "pending", "pending"]
     played.dispatcher(ledger).run(work[2:], ends)
-    assert {end.status for end in ends.heard} == {Status.SUCCESS}
+    assert {end.status for end in ends.received} == {Status.SUCCESS}
 
 
 def test_a_cancelled_run_ends_what_runs(ledger: Ledger, played: Played) -> None:
@@ -179,7 +179,7 @@ def test_a_run_waits_for_a_broker_that_went_away(breakable: Breakable, ledger: L
         work, ends = teachers(ledger, 8), Ends()
         played.dispatcher(ledger).run(work, ends)
         assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
-        assert {end.status for end in ends.heard} == {Status.SUCCESS}
+        assert {end.status for end in ends.received} == {Status.SUCCESS}
         shown = played.screen.getvalue()
         assert (shown.count("does not answer"), shown.count("answers again")) == (1, 1)
 
@@ -192,7 +192,7 @@ def test_connections_that_break_are_made_anew(ledger: Ledger, played: Played, se
         played.watch = lambda: played.looks % 3 == 0 and other.execute_command("CLIENT", "KILL", "TYPE", "normal")
         played.dispatcher(ledger).run(work, ends)
     assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
-    assert {end.status for end in ends.heard} == {Status.SUCCESS}
+    assert {end.status for end in ends.received} == {Status.SUCCESS}
     assert "does not answer" not in played.screen.getvalue()
 
 

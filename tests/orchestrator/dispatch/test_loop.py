@@ -81,7 +81,7 @@ def test_oom_is_tried_again_alone(ledger: Ledger, played: Played) -> None:
     work, ends = teachers(ledger, 5), Ends()
     played.dispatcher(ledger).run(work, ends)
     assert sorted(ends.names) == sorted(names(work))
-    assert [(end.status, end.attempt) for end in ends.heard] == [(Status.SUCCESS, 2)] * 5
+    assert [(end.status, end.attempt) for end in ends.received] == [(Status.SUCCESS, 2)] * 5
     assert seen == {(1, b"r")}
     assert played.redis.get(alone_key("d0")) is None
 
@@ -117,8 +117,8 @@ def test_a_broker_that_forgot_everything_costs_no_strike(ledger: Ledger, played:
     work, ends = teachers(ledger, 6), Ends()
     played.dispatcher(ledger).run(work, ends)
     assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
-    assert {end.status for end in ends.heard} == {Status.SUCCESS}
-    assert all(end.attempt == 1 for end in ends.heard[:2])
+    assert {end.status for end in ends.received} == {Status.SUCCESS}
+    assert all(end.attempt == 1 for end in ends.received[:2])
 
 
 def test_other_runs_work_is_no_stray(ledger: Ledger, played: Played) -> None:
@@ -136,7 +136,7 @@ def test_an_attempt_that_was_taken_back_cannot_begin(ledger: Ledger, played: Pla
     played.add("d1", habit=spells((keeps, 30), (works, 1)))
     work, ends = teachers(ledger, 1), Ends()
     played.dispatcher(ledger).run(work, ends)
-    assert [(end.device, end.attempt) for end in ends.heard] == [("d1", 2)]
+    assert [(end.device, end.attempt) for end in ends.received] == [("d1", 2)]
     assert not worker.held
     assert played.killed == []
     known = played.redis.hget(attempts_key(RUN), f"teacher/{work_name(work[0].work)}")
