@@ -62,7 +62,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Written by `python docs/generate.py`. Precedence: TOML file (`--config`), environment, flag."
+        "Written by `python docs/generate.py`. A flag overrides the environment; the environment overrides the TOML"
+        " file (`--config`)."
         " One file may serve all commands.",
         "",
         *_table("`ingest`, `plan` and `run`", shared),

@@ -29,7 +29,9 @@ def approve(
     symbols: Symbols = None,
     require_other_approver: Annotated[
         bool | None,
-        typer.Option("--require-other-approver", help="Refuse an approval by the account that trained the run."),
+        typer.Option(
+            "--require-other-approver", help="Refuse the approval if --by is the recorded trainer of the run."
+        ),
     ] = None,
     data_dir: ReleaseDataDir = None,
     release_dir: ReleaseDir = None,

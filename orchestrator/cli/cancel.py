@@ -16,9 +16,9 @@ POLL_S = 0.2
 
 
 def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker = None) -> None:
-    """Stop a run, on whatever machine it was started.
+    """Stop a run, also one that was started on another machine.
 
-    Ends what its windows still compute. Other runs are not affected.
+    Attempts that still run are ended. Other runs are not affected.
 
     \b
     Example:
@@ -49,4 +49,4 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
                 clear(redis, run_id, ledger.devices())
         ledger.set(status=RunStatus.CANCELLED, message="cancelled while no process ran it")
     ledger.close()
-    typer.echo(f"run {run_id} is cancelled; to go on: {resume_command(run_id, data_dir)}")
+    typer.echo(f"run {run_id} is cancelled; to continue: {resume_command(run_id, data_dir)}")

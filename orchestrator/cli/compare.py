@@ -13,14 +13,14 @@ from orchestrator.terminal.console import Console
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help="The id of a judged run.")],
-    second: Annotated[str, typer.Argument(help="The id of another.")],
+    first: Annotated[str, typer.Argument(help="Id of a judged run.")],
+    second: Annotated[str, typer.Argument(help="Id of another judged run.")],
     data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:
     """Compare two judged runs: settings, scores and gates.
 
-    Exit code 2 if one of them was never judged.
+    Exit code 2 if one of the runs has not been judged.
 
     \b
     Example:

@@ -24,7 +24,7 @@ def dashboard(
     ] = "release",
     broker: Annotated[
         str | None,
-        typer.Option(help="Broker of running runs; none: their files are read.", envvar=BROKER),
+        typer.Option(help="Broker of running runs; if omitted: their files are read.", envvar=BROKER),
     ] = None,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8501,

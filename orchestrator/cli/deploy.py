@@ -16,7 +16,7 @@ def deploy(
     by: OwnName = None,
     note: Note = "",
     min_staging_hours: Annotated[
-        float | None, typer.Option(help="Hours in staging that production requires; none: 24.")
+        float | None, typer.Option(help="Hours in staging that production requires; if omitted: 24.")
     ] = None,
     signing_key: Annotated[
         str | None, typer.Option(help="PEM file of an Ed25519 private key to sign the release with.")
@@ -28,7 +28,7 @@ def deploy(
 ) -> None:
     """Make the students of an approved run live.
 
-    Checks every digest and golden vector, then switches one link.
+    Every digest and golden vector is checked first. The switch is one rename, so it is made whole or not at all.
 
     \b
     Example:

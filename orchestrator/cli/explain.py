@@ -49,7 +49,10 @@ def _show(console: Console, found: Explanation) -> None:
     window, teacher, student, certificate = found.window, found.teacher, found.student, found.certificate
     assert window is not None and teacher is not None and student is not None and certificate is not None
     console.print(Text(window.label, style="bold"), soft_wrap=True)
-    console.write(f"trained on days {window.start} to {window.end}, scored from there to {window.score_end}")
+    console.write(
+        f"trained on days from {window.start} to before {window.end},"
+        f" scored on days from {window.end} to before {window.score_end}"
+    )
     console.write(student.settings.label_rule)
     console.print(Text(_timeline(found, min(console.width, TIMELINE_WIDTH))), soft_wrap=True)
     _show_parts(console, found, student)
@@ -135,7 +138,7 @@ def _show_student(console: Console, student: StudentMetadata) -> None:
             f"student and teacher agree on {fidelity.agreement:.0%}, rank correlation {fidelity.rank_correlation:.2f}"
         )
     console.write(
-        f"{agreement}; the student's mean probability is {fidelity.mean_difference:+.3f} off the teacher's;"
+        f"{agreement}; the student's mean probability is the teacher's {fidelity.mean_difference:+.3f};"
         f" the model has {fidelity.model_bytes} bytes"
     )
 

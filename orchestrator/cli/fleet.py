@@ -28,7 +28,7 @@ def fleet(broker: FleetBroker = None, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"devices": [presence.model_dump(mode="json") for presence in found]}))
     elif not found:
-        typer.echo("no worker is online; start one with: workers start --broker URL")
+        typer.echo("no worker is online; start one: workers start --broker URL")
     else:
         _show(found)
 

@@ -53,7 +53,7 @@ def flower(
     url = checks.broker(broker)
     checks.free_port(address, port)
     if LOGIN_ENV not in os.environ:
-        typer.echo(f"{LOGIN_ENV} is not set; this time the login is {login}")
+        typer.echo(f"{LOGIN_ENV} is not set; the login until Flower ends is {login}")
     typer.echo(f"Flower of {redact(url)} is at http://{address}:{port}/")
     sys.stdout.flush()
     mine = {
@@ -73,5 +73,7 @@ def _login() -> str:
         return f"gurukul:{secrets.token_urlsafe(12)}"
     login = os.environ[LOGIN_ENV]
     if not all(user and password for user, _, password in (each.partition(":") for each in login.split(","))):
-        raise RequestError(f"{LOGIN_ENV} is no USER:PASSWORD; correct it (a password has no comma)")
+        raise RequestError(
+            f"{LOGIN_ENV} is not of the form USER:PASSWORD; correct it (a password must not contain a comma)"
+        )
     return login

@@ -21,21 +21,24 @@ FleetBroker = Annotated[
 ]
 RunBroker = Annotated[
     str | None,
-    typer.Option("--broker", help="URL of the run's shared broker; none: its event log is read.", envvar=BROKER_ENV),
+    typer.Option(
+        "--broker", help="URL of the run's shared broker; if omitted: its event log is read.", envvar=BROKER_ENV
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 # Options of the release commands. Their folders may come from `--config`, so a missing option is None.
 ReleaseConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with any of these settings.")]
-ReleaseDataDir = Annotated[str | None, typer.Option("--data-dir", help="Folder of bars and models; none: data.")]
+ReleaseDataDir = Annotated[str | None, typer.Option("--data-dir", help="Folder of bars and models; if omitted: data.")]
 ReleaseDir = Annotated[
-    str | None, typer.Option("--release-dir", help="Folder of audit bundles and releases; none: release.")
+    str | None, typer.Option("--release-dir", help="Folder of audit bundles and releases; if omitted: release.")
 ]
 ApproverName = Annotated[str, typer.Option("--by", help="Your name, for the release log.")]
 OwnName = Annotated[
-    str | None, typer.Option("--by", help="Your name, for the release log; none: GURUKUL_USER, or your account.")
+    str | None,
+    typer.Option("--by", help="Your name, for the release log; if omitted: GURUKUL_USER, or else your account."),
 ]
 Note = Annotated[str, typer.Option(help="A remark, for the release log.")]
 Symbols = Annotated[
-    str | None, typer.Option(help="Symbols, comma separated; none: every symbol that the release serves.")
+    str | None, typer.Option(help="Symbols, comma separated; if omitted: every symbol that the release serves.")
 ]

@@ -23,11 +23,14 @@ def predict(
     env: Annotated[str, typer.Option(help="staging or production: the environment whose students predict.")],
     symbols: Symbols = None,
     source: Annotated[
-        str | None, typer.Option(help="csv:DIR, parquet:DIR or sample; none: stored bars.", show_default=False)
+        str | None, typer.Option(help="csv:DIR, parquet:DIR or sample; if omitted: stored bars.", show_default=False)
     ] = None,
-    as_of: Annotated[str | None, typer.Option(help="Use bars up to this day, YYYY-MM-DD; none: all bars.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Use bars up to this day, YYYY-MM-DD; if omitted: all bars.")
+    ] = None,
     max_age_days: Annotated[
-        int | None, typer.Option(min=0, help="Days that a newest bar may be old; none: 5, of intraday bars 1.")
+        int | None,
+        typer.Option(min=0, help="Maximum age of the newest bar, in days; if omitted: 5, for intraday bars 1."),
     ] = None,
     out: Annotated[str | None, typer.Option(help="File to write to: .csv, .json or .parquet.")] = None,
     data_dir: ReleaseDataDir = None,
@@ -37,8 +40,8 @@ def predict(
 ) -> None:
     """Predict from each symbol's newest bar with the deployed students.
 
-    A symbol whose bars are stale, too short or missing is refused by name, the others are predicted, and the exit code
-    is 3.
+    A symbol with bars that are too old, too few or missing is refused: it is listed with the reason, the other symbols
+    are predicted, and the exit code is 3.
 
     \b
     Example:

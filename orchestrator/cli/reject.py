@@ -24,7 +24,7 @@ def reject(
 ) -> None:
     """Reject a run, or withdraw its approval.
 
-    A release of it that is live stays live until it is rolled back.
+    If a release of this run is live, it stays live until you roll it back.
 
     \b
     Example:

@@ -66,5 +66,5 @@ def _show(console: Console, found: Replay, agreed: bool) -> None:
         console.write(f"largest difference of a probability: {largest}; {allowed}")
     if not agreed:
         console.write(
-            "the stored window is not what its manifest gives: what changed is named above, or a file was edited"
+            "the stored window differs from the one trained again: a version listed above changed, or a file was edited"
         )

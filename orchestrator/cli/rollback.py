@@ -19,7 +19,8 @@ def rollback(
 ) -> None:
     """Make the previous release live again.
 
-    It is the one that the newest deployment replaced; a second rollback goes one deployment further back.
+    The previous release is the one that the newest deployment replaced. A second rollback goes back one deployment
+    more.
 
     \b
     Example:

@@ -36,6 +36,6 @@ def print_report(layout: RunLayout, console: Console, code: int, *, as_json: boo
             console.write(f"{summary['status']}: {message}")
         teachers = summary["windows"]["teacher"]
         if summary["status"] is not RunStatus.FAILED or teachers["success"] or teachers["failed"]:
-            console.write(f"to go on: {resume_command(manifest.run_id, manifest.config.data_dir)}")
+            console.write(f"to continue: {resume_command(manifest.run_id, manifest.config.data_dir)}")
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))

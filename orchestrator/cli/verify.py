@@ -15,7 +15,7 @@ def verify(
     run_id: RunArgument,
     data_dir: DataDir = "data",
     release_dir: Annotated[
-        str, typer.Option(help="Folder of audit bundles; none: the run's own.", envvar="GURUKUL_RELEASE_DIR")
+        str, typer.Option(help="Folder of audit bundles; if omitted: the run's own.", envvar="GURUKUL_RELEASE_DIR")
     ] = "",
     public_key: PublicKey = None,
     as_json: Json = False,

@@ -47,7 +47,7 @@ def watch(
         return
     console.print(RunView(live_view.state, utc_now, whole=True))
     if live_view.state.status == RunStatus.INTERRUPTED:
-        console.write(f"no process runs it any more; to go on: {resume_command(run_id, data_dir)}")
+        console.write(f"no process runs it any more; to continue: {resume_command(run_id, data_dir)}")
     if follower.missed:
         console.write(f"{follower.missed} events are missing: neither the broker nor the log has them")
 

@@ -9,7 +9,10 @@ from schemas.contract.task import Role
 
 
 def rank(item: Item) -> tuple[bool, int, int]:
-    """Position of an item: students first, so that no phase waits for another, then the longest, then the oldest."""
+    """Sort key of an item: students first, then larger sizes, then earlier additions.
+
+    Students go first so that their phase does not wait until all teachers are done.
+    """
     return item.work.role is not Role.STUDENT, -item.size, item.order
 
 

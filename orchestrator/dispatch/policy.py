@@ -203,7 +203,7 @@ def _steal(view: View, there: Mapping[str, Presence]) -> Iterator[Recall]:
 
 
 def _fill(view: View) -> list[Send]:
-    """Fill every free slot, the emptiest device first, then give each device one attempt in reserve."""
+    """Fill every free slot, the device with the smallest share in use first; then give each device one more attempt."""
     filling = _Filling(view)
     for reserve in (0, 1):
         while filling.round(reserve):
@@ -272,7 +272,7 @@ class _Filling:
 
 
 def _may_go(item: Item, device: str, there: Collection[str]) -> bool:
-    """Whether `device`, one of `there`, is a place for work that was tried before."""
+    """Whether `device`, one of the usable devices `there`, may receive an item that was tried before."""
     if item.alone:
         return device == _place(item, there)
     return device not in item.spoiled or all(name in item.spoiled for name in there)

@@ -23,8 +23,10 @@ from schemas.files.run_rows import read_model
 
 MEANING = {
     Recommendation.PROMOTE: "Every gate passes. It can be approved.",
-    Recommendation.HOLD: "The numbers point the right way, but chance could explain them. Decide on more data.",
-    Recommendation.REJECT: ("The evidence does not support these students."),
+    Recommendation.HOLD: (
+        "Not every gate passes, but no failing test rules the students out. Judge again on more data."
+    ),
+    Recommendation.REJECT: "The evidence does not support these students.",
 }
 
 

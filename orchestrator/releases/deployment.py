@@ -33,7 +33,9 @@ def deploy(config: ReleaseConfig, run_id: str, environment: Environment, by: str
         found = verified(config.data_dir, config.release_dir, run_id)
         if found.broken:
             more = f" (and {len(found.broken) - 1} more)" * (len(found.broken) > 1)
-            raise RequestError(f"{run_id} is not what it left: {found.broken[0]}{more}; nothing was deployed")
+            raise RequestError(
+                f"files of {run_id} changed since the run: {found.broken[0]}{more}; nothing was deployed"
+            )
         release_id = built(config, approval)
         if release_stack.live(history.lines, environment) == release_id:
             raise RequestError(f"{release_id} is live in {environment} already")
@@ -106,7 +108,7 @@ def standing_of(releases: ReleaseLayout, environment: Environment) -> str:
     """A warning about what is live, or an empty string; RequestError if log and link disagree."""
     lines, fault = read(releases.history)
     if fault:
-        raise RequestError(f"{releases.history} {fault}; no prediction is made with a changed log; restore it")
+        raise RequestError(f"the release log was changed: {releases.history} {fault}; restore it, then try again")
     link, pending = linked(releases, environment), release_stack.unfinished(lines)
     if pending is not None and pending.environment == environment and link in (pending.release_id, pending.before):
         return f"a switch of {environment} was interrupted; the next deploy or rollback settles it"
@@ -117,7 +119,7 @@ def standing_of(releases: ReleaseLayout, environment: Environment) -> str:
     recorded = release_stack.switches(lines, environment)[-1].release_sha256
     manifest = releases.release(link) / MANIFEST
     if not manifest.is_file() or sha256_of(manifest) != recorded:
-        raise RequestError(f"{manifest} differs from the deployed release; restore it, or roll back")
+        raise RequestError(f"{manifest} differs from the deployed one; restore it, or roll back")
     decided = release_stack.decision(lines, release_stack.switches(lines, environment)[-1].run_id)
     if decided is not None and decided.entry.action is Action.REJECTED:
         return f"{link} was rejected by {decided.entry.who} after it went live; roll back, or deploy another"

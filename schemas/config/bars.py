@@ -34,7 +34,7 @@ class BarSource(BarInterval):
         None, description="csv:DIR or parquet:DIR of bars whose returns are compared with these."
     )
     secrets_file: str | None = Field(
-        None, description="File with lines BREEZE_API_KEY=...; none: environment variables of the same names."
+        None, description="File with lines BREEZE_API_KEY=...; if omitted: environment variables of the same names."
     )
     requests_per_minute: Annotated[float, Field(gt=0, le=6000)] = Field(
         30.0, description="Requests per minute to Breeze, over all symbols and workers."
@@ -77,12 +77,16 @@ class BarsSettings(BarSource, Complete):
 class BarsConfig(BarSource):
     """Settings that `ingest` and `run` share. Each field is also a flag, an environment variable and a TOML key."""
 
-    symbols: tuple[Symbol, ...] = Field((), description="Symbols, comma separated; none: every symbol of the source.")
+    symbols: tuple[Symbol, ...] = Field(
+        (), description="Symbols, comma separated; if omitted: every symbol of the source."
+    )
     symbols_file: str | None = Field(None, description="File with one symbol per line; '#' starts a comment.")
     devices: str = Field("auto", description="Devices to train on: auto, gpu:0,1 or cpu:DEVICESxSLOTS.")
-    broker: str | None = Field(None, description="redis:// or rediss:// URL; none: an embedded server for this run.")
+    broker: str | None = Field(
+        None, description="redis:// or rediss:// URL; if omitted: an embedded server for this run."
+    )
     local_workers: bool = Field(
-        True, description="Start workers for this run, or use only those already on the broker."
+        True, description="Start workers for this run; with --no-local-workers, use only those that the broker has."
     )
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
     log_dir: str = Field("logs", description="Folder of log files.")
@@ -145,8 +149,10 @@ class BarsConfig(BarSource):
 class IngestConfig(BarsConfig):
     """One ingestion: which bars to store, without training on them."""
 
-    start_date: date | None = Field(None, description="First day to store; none: the source's first.")
-    end_date: date | None = Field(None, description="Last day to store; none: the source's last, for Breeze yesterday.")
+    start_date: date | None = Field(None, description="First day to store; if omitted: the source's first.")
+    end_date: date | None = Field(
+        None, description="Last day to store (inclusive); if omitted: the source's last, for Breeze yesterday."
+    )
     incremental: bool = Field(
         False, description="Keep stored bars and add missing ones; bars that the source has changed are reported."
     )

@@ -45,7 +45,8 @@ class GateSettings(Frozen):
     slope_high: Annotated[float, Field(ge=1, le=5)] = Field(1.2, description="Maximum calibration slope.")
     drift_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.25,
-        description="Maximum share of features that drift between the first and the last quarter of the scored days.",
+        description="Maximum share of features that drift between the last quarter of the scored days and the days"
+        " before it.",
     )
     drift_quantile: Annotated[float, Field(gt=0.5, lt=1)] = Field(
         0.99, description="Quantile of the bootstrap without drift above which a feature drifts."

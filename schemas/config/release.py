@@ -15,7 +15,9 @@ class ReleaseConfig(Frozen):
     signing_key: str | None = Field(
         None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the release with."
     )
-    require_other_approver: bool = Field(False, description="Refuse an approval by the account that trained the run.")
+    require_other_approver: bool = Field(
+        False, description="Refuse an approval if --by is the recorded trainer of the run."
+    )
     min_staging_hours: Annotated[float, Field(ge=0)] = Field(
         24.0, description="Consecutive hours that a release must be live in staging before production."
     )

@@ -17,7 +17,7 @@ class RunConfig(TrainingConfig, BarsConfig):
     """One run, fully resolved. Each field is also a flag, an environment variable and a TOML key."""
 
     start_date: date = Field(description="First day of the first window, YYYY-MM-DD.")
-    end_date: date = Field(description="Day after the last window's last day, YYYY-MM-DD.")
+    end_date: date = Field(description="First day that is no longer trained on (exclusive), YYYY-MM-DD.")
     window_days: Annotated[int, Field(ge=7, le=3660)] = Field(180, description="Calendar days per window.")
     step_days: Annotated[int, Field(ge=1, le=3660)] = Field(180, description="Calendar days between window starts.")
     costs: Costs = Field(
@@ -34,13 +34,15 @@ class RunConfig(TrainingConfig, BarsConfig):
     signing_key: str | None = Field(
         None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the audit bundle with."
     )
-    run_id: RunId | None = Field(None, description="Name of the run; none: live_candidate_YYYYMMDD_HHMMSS.")
+    run_id: RunId | None = Field(None, description="Name of the run; if omitted: live_candidate_YYYYMMDD_HHMMSS.")
     skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
     reuse: bool = Field(
         False, description="Copy a window from an earlier run that trained it on the same bars, settings and versions."
     )
     telemetry: bool = Field(True, description="Write and publish training events.")
-    telemetry_dir: str | None = Field(None, description="Folder of event logs; none: DATA_DIR/analytics/training.")
+    telemetry_dir: str | None = Field(
+        None, description="Folder of event logs; if omitted: DATA_DIR/analytics/training."
+    )
     telemetry_buffer: Annotated[int, Field(ge=1)] = Field(
         50, description="Number of events that the event log may lag behind the stream."
     )
@@ -49,7 +51,8 @@ class RunConfig(TrainingConfig, BarsConfig):
     )
     window_limit: Annotated[float, Field(gt=0)] | None = Field(
         None,
-        description="Time limit per window, in seconds (within 2 s); none: 10 times its role's median, at least 60.",
+        description="Time limit per window, in seconds (within 2 s); if omitted: 10 times its role's median, at least"
+        " 60.",
     )
 
     @model_validator(mode="after")

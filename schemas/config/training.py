@@ -23,7 +23,9 @@ class TrainingConfig(BarInterval):
     """The part of a run's config that decides what a window's artifacts hold."""
 
     label: Label = Field(
-        "fixed", description="fixed: the return over the horizon; triple-barrier: which of two prices is reached first."
+        "fixed",
+        description="fixed: by the return over the horizon; triple-barrier: by which of two barriers the price reaches"
+        " first, else by that return.",
     )
     horizon: Annotated[int, Field(ge=1, le=500)] = Field(5, description="Bars from a decision to the end of its label.")
     threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
@@ -62,11 +64,11 @@ class TrainingConfig(BarInterval):
     student: StudentKind = Field("logistic", description="Kind of student: logistic, or booster (a small XGBoost).")
     distill_weight: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None,
-        description="Weight of the teacher's out-of-fold probability in the student's target; none: chosen per"
+        description="Weight of the teacher's out-of-fold probability in the student's target; if omitted: chosen per"
         " window, 0 (no teacher) among the candidates.",
     )
     temperature: Annotated[float, Field(gt=0, le=20)] | None = Field(
-        None, description="Divisor of the teacher's logit in that target; none: chosen in each window."
+        None, description="Divisor of the teacher's logit in that target; if omitted: chosen in each window."
     )
     reward_weights: bool = Field(
         False, description="Weight the student's rows by the size of their net return; usually raises log loss."

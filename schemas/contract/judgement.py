@@ -63,7 +63,7 @@ class Validation(Frozen):
     `scores` are of the base rate of each window (`prior`), the student, the student that had no teacher (`alone`), a
     logistic model of the same features, and the teacher, whose scores are not available live if it is privileged.
     `constant_windows` are those whose student predicts the same for every row, `constant_trades` what they trade.
-    `trading` is of those but the prior, and of two rules that learn nothing: always long, and long after a rise.
+    `trading` has the same models except the prior, and two rules without learning: always long, and long after a rise.
     """
 
     run_id: str

@@ -66,7 +66,7 @@ class WindowTask(Attempt):
     window: Window
     settings: TrainingSettings
     bars: dict[Symbol, str] = Field(
-        description="Digest of each symbol's stored file; an artifact's is of what it reads."
+        description="Digest of each symbol's stored file. An artifact's own digest covers only the bars that it reads."
     )
     reuse: bool = Field(False, description="Take an artifact of equal key from another run, if there is one.")
 

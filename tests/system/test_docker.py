@@ -136,7 +136,7 @@ def test_the_procfile_runs_a_fleet_that_completes_a_run(fleet: Fleet, bars: Path
 
 def test_flower_requires_the_login_that_it_printed(fleet: Fleet) -> None:
     """With FLOWER_BASIC_AUTH unset a password is generated at each start; pages and API require it."""
-    (login,) = re.findall(r"this time the login is (\S+)", fleet.log.read_text())
+    (login,) = re.findall(r"the login until Flower ends is (\S+)", fleet.log.read_text())
     assert len(login.partition(":")[2]) >= 16
     for page in ("/workers", "/api/workers"):
         assert fleet.status(page) == 401

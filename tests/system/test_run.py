@@ -186,7 +186,7 @@ def test_a_plan_without_any_trainable_window_fails(fleet: tuple[str, ...], tmp_p
     result = command("run", *arguments, *fleet, cwd=tmp_path)
     assert result.returncode == 3, result.stderr
     assert "failed: none of the 1 windows can be trained: 1 insufficient_history" in result.stdout
-    assert "to go on" not in result.stdout
+    assert "to continue:" not in result.stdout
     result = command("run", *arguments, "--skip-fetch", *fleet, cwd=tmp_path)
     assert result.returncode == 2
     assert "1 insufficient_history" in result.stderr

@@ -108,7 +108,7 @@ def test_a_killed_run_is_shown_as_interrupted(cwd: Path) -> None:
         ledger.execute("UPDATE run SET value = 'running' WHERE key = 'status'")
     shown = command("watch", "generated", cwd=cwd)
     assert "run generated  interrupted" in shown.stdout
-    assert "to go on: orchestrator resume generated" in shown.stdout
+    assert "to continue: orchestrator resume generated" in shown.stdout
 
 
 def test_a_run_that_is_not_there_is_one_line(tmp_path: Path) -> None:

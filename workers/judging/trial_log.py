@@ -1,4 +1,4 @@
-"""Trials: how many configurations were tried on a run's symbols and dates, counted from the trial ledger."""
+"""Trials: how many configurations were tried on a run's symbols and dates, counted from the trial log."""
 
 import hashlib
 import json

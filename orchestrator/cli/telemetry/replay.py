@@ -27,7 +27,7 @@ def replay(
     broker: Annotated[
         str | None, typer.Option(help="Publish to this broker instead of showing the run in this terminal.")
     ] = None,
-    run_id: Annotated[str | None, typer.Option(help="Run id to publish under; none: the log's.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Run id to publish under; if omitted: the log's.")] = None,
 ) -> None:
     """Play an event log again.
 

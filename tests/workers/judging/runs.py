@@ -70,7 +70,7 @@ def stored_run(
 
 
 def tried(data: Path, config: RunConfig, symbols: list[str], run_id: str = RUN) -> None:
-    """Enter a configuration in the trial ledger."""
+    """Enter a configuration in the trial log."""
     append_trial(
         data,
         Trial(

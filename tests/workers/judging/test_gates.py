@@ -168,7 +168,7 @@ def test_other_symbols_trials_do_not_count(tmp_path: Path) -> None:
 
 
 def test_without_a_ledger_nothing_is_judged(tmp_path: Path) -> None:
-    """A missing trial ledger is an error, never a count of one."""
+    """A missing trial log is an error, never a count of one."""
     layout = stored_run(tmp_path, gates=QUICK)
     (tmp_path / TRIALS).unlink()
     with pytest.raises(FileError, match="the number of trials is unknown"):

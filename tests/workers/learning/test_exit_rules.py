@@ -1,4 +1,4 @@
-"""Exit rules: a registered rule labels bars and trains a window without a change elsewhere."""
+"""Exit rules: a registered rule labels bars and trains a window; only the setting's type lists its name, too."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -207,4 +207,4 @@ def test_a_release_that_the_log_does_not_explain_does_not_predict(cwd: Path) -> 
     make_release(layout.folder, HISTORIES, "run.0000", live_in=(), seed=5)
     asked = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
     assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
-    assert "differs from the deployed release" in asked.stderr
+    assert "differs from the deployed one" in asked.stderr
