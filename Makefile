@@ -43,16 +43,16 @@ tests: setup
 deploy-staging: setup  ## make an approved run live in staging: make deploy-staging RUN=...
 	$(BIN)/orchestrator deploy $(or $(RUN),$(error which run? Give RUN=...)) --to staging --by "$(BY)"
 
-deploy-production: setup  ## make live in production what has been in staging: make deploy-production RUN=...
+deploy-production: setup  ## make a release that was in staging live in production: make deploy-production RUN=...
 	$(BIN)/orchestrator deploy $(or $(RUN),$(error which run? Give RUN=...)) --to production --by "$(BY)"
 
-rollback: setup  ## back to what was live a moment before: make rollback ENV=staging
+rollback: setup  ## make the previous release live again: make rollback ENV=staging
 	$(BIN)/orchestrator rollback $(ENV) --by "$(BY)"
 
-chaos: setup  ## do every fault to a real fleet; prints the table of docs/reliability.md (about ten minutes)
+chaos: setup  ## inject every fault into a real fleet; prints the table of docs/reliability.md (about ten minutes)
 	$(BIN)/python -m tests.chaos
 
-bench: setup  ## what dispatch costs, then beside joblib, Dask, Ray and plain Celery (about twenty minutes, on an idle machine)
+bench: setup  ## measure dispatch, then compare it with joblib, Dask, Ray and plain Celery (about twenty minutes, on an idle machine)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock -e '.[$(EXTRAS),bench]'
 	$(BIN)/python -m benchmarks.dispatch
 	$(BIN)/python -m benchmarks.peers
