@@ -11,7 +11,7 @@ from orchestrator.terminal.console import Console
 from schemas.config.bars import IngestConfig
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.errors import Interrupted, PhaseError
+from schemas.contract.errors import ExitCode, Interrupted, PhaseError
 from schemas.contract.quality import Verdict
 from schemas.contract.window import WARMUP_BARS
 from schemas.files.layout import BarsLayout
@@ -39,7 +39,7 @@ def ingest(config: IngestConfig) -> None:
     from orchestrator.runs import ingest_session
 
     console = Console(stderr=config.json_summary)
-    table, message, code = CoverageTable(), "", 0
+    table, message, code = CoverageTable(), "", ExitCode.DONE
     try:
         table = ingest_session.look(config, console) if config.validate_only else ingest_session.start(config, console)
         refuse_failures(table, config.max_failure_rate)
@@ -49,7 +49,7 @@ def ingest(config: IngestConfig) -> None:
         message, code = str(error), error.exit_code
     if table.symbols or table.rejected:
         _show_bars(console, table)
-    if not config.validate_only and code != 130:
+    if not config.validate_only and code != ExitCode.STOPPED:
         bars = BarsLayout.under(config.data_dir, config.interval)
         console.write(f"bars: {bars.folder}")
         console.write(f"coverage: {bars.coverage}, {bars.report}")

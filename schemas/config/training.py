@@ -1,6 +1,7 @@
 """Settings of training: labels, splits, models and the costs inside a label."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, field_validator
 
@@ -111,15 +112,68 @@ class TrainingSettings(TrainingConfig, Complete):
 
     @property
     def label_rule(self) -> str:
-        """The rule by which a label is 1, as one sentence without a full stop."""
-        sigma = self.threshold_unit == "sigma"
-        theta = f"{self.threshold:g} of the volatility over them" if sigma else f"{self.threshold * 100:g} %"
-        start = "the next open" if self.entry == "next-open" else "the close"
-        end = f"the close {self.horizon_bars} bars after the decision"
-        if self.label == "fixed":
-            return f"a label is 1 where the {self.label_return} return from {start} to {end} exceeds {theta}"
-        return (
-            f"a label is 1 where the price, from {start} on, reaches +{self.take_profit:g} of the volatility over"
-            f" {self.horizon_bars} bars before -{self.stop_loss:g}, or neither and the {self.label_return} return"
-            f" to {end} exceeds {theta}"
-        )
+        """The rule by which a label is 1, as one sentence without a full stop; KeyError for a kind without one."""
+        return LABEL_RULES[self.label](self)
+
+
+class LabelIdentity(NamedTuple):
+    """The settings that decide the label of a row: two runs with the same values label the same row the same way.
+
+    A field is None where it does not matter: the barriers for `fixed`, the cost for gross returns, `cross_session`
+    for daily bars and for labels that no volatility decides.
+    """
+
+    label: str
+    interval: str
+    horizon_bars: int
+    threshold: float
+    threshold_unit: ThresholdUnit
+    barriers: tuple[float, float] | None
+    entry: Entry
+    label_return: LabelReturn
+    round_trip_cost: float | None
+    cross_session: bool | None
+
+
+def label_identity(settings: TrainingSettings) -> LabelIdentity:
+    """Return the settings that decide the labels of a run."""
+    by_volatility = settings.label != "fixed" or settings.threshold_unit == "sigma"
+    return LabelIdentity(
+        settings.label,
+        settings.interval,
+        settings.horizon_bars,
+        settings.threshold,
+        settings.threshold_unit,
+        None if settings.label == "fixed" else (settings.take_profit, settings.stop_loss),
+        settings.entry,
+        settings.label_return,
+        settings.round_trip_cost if settings.label_return == "net" else None,
+        settings.cross_session if by_volatility and settings.interval != "1day" else None,
+    )
+
+
+def _fixed_rule(settings: TrainingSettings) -> str:
+    start, end, theta = _rule_terms(settings)
+    return f"a label is 1 where the {settings.label_return} return from {start} to {end} exceeds {theta}"
+
+
+def _triple_barrier_rule(settings: TrainingSettings) -> str:
+    start, end, theta = _rule_terms(settings)
+    return (
+        f"a label is 1 where the price, from {start} on, reaches +{settings.take_profit:g} of the volatility over"
+        f" {settings.horizon_bars} bars before -{settings.stop_loss:g}, or neither and the {settings.label_return}"
+        f" return to {end} exceeds {theta}"
+    )
+
+
+def _rule_terms(settings: TrainingSettings) -> tuple[str, str, str]:
+    sigma = settings.threshold_unit == "sigma"
+    theta = f"{settings.threshold:g} of the volatility over them" if sigma else f"{settings.threshold * 100:g} %"
+    start = "the next open" if settings.entry == "next-open" else "the close"
+    return start, f"the close {settings.horizon_bars} bars after the decision", theta
+
+
+LABEL_RULES: dict[Label, Callable[[TrainingSettings], str]] = {
+    "fixed": _fixed_rule,
+    "triple-barrier": _triple_barrier_rule,
+}

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from schemas.redis import keys
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("orchestrator", "workers", "schemas")
 
@@ -20,6 +22,8 @@ def test_only_one_module_makes_redis_clients() -> None:
 
 def test_only_one_module_spells_keys() -> None:
     """Prefixes of keys are written in `schemas/redis/keys.py`, scripts in Lua files."""
-    prefixes = "attempts|outcomes|events|seq|telemetry|name|presence|alone|pace"
-    assert modules_with(rf"[\"'](?:{prefixes}):") == {"schemas/redis/keys.py"}
+    spelled = set(re.findall(r"[\"']([a-z_-]+):(?=[\"'{])", Path(keys.__file__).read_text(encoding="utf-8")))
+    listed = set(re.findall(r"^\| `([a-z_-]+):<", keys.__doc__ or "", re.MULTILINE))
+    assert spelled == listed
+    assert modules_with(rf"[\"'](?:{'|'.join(sorted(spelled))}):") == {"schemas/redis/keys.py"}
     assert not modules_with(r"redis\.call\(")

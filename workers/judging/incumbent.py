@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.parquet as pq
 
+from schemas.config.training import label_identity
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import FileError
 from schemas.contract.judgement import Validation
@@ -51,7 +52,7 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
     path = layout.scored_rows
     if not path.is_file() or sha256_of(path) != validation.sha256[path.relative_to(layout.folder).as_posix()]:
         return cannot(f"{path} is missing or was changed")
-    if manifest.config.training().label_rule != evidence.training.label_rule:
+    if label_identity(manifest.config.training()) != label_identity(evidence.training):
         return cannot("it was trained on other labels, so its log losses cannot be compared")
     ours, theirs = _common(evidence.predictions, decode(pq.read_table(path)))
     digests = {f"data/models/{release.run_id}/validation/{path.name}": sha256_of(path)}
