@@ -24,13 +24,13 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
     Example:
       orchestrator cancel live_candidate_20260102_030405
     """
-    from orchestrator.broker import embedded as brokers
+    from orchestrator.broker import embedded
     from orchestrator.dispatch.broker_fleet import clear
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.ledger.run_lock import is_held
 
     if broker is not None:
-        brokers.check(broker)
+        embedded.check(broker)
     manifest, layout = open_run(data_dir, run_id)
     ledger = Ledger(layout.ledger)
     if is_held(layout):

@@ -73,11 +73,11 @@ def named(flag: str, check: Callable[[str], V], text: str) -> V:
 
 def broker(url: str | None) -> str:
     """The URL of the fleet's broker, which answers."""
-    from orchestrator.broker import embedded as brokers
+    from orchestrator.broker import embedded
 
     if url is None:
         raise RequestError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
-    brokers.check(url)
+    embedded.check(url)
     return url
 
 

@@ -4,7 +4,7 @@ import altair as alt
 import pandas as pd
 
 from orchestrator.dashboard.theme import BLUE, GREEN, GREY, STATUS_COLOURS, VERMILION
-from orchestrator.events.run_model import Stage
+from orchestrator.events.run_state import Stage
 
 STAGE_COLOURS = {
     Stage.TRAINED: GREEN,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from orchestrator.events.run_model import RUNNING_STAGES, Cell, RunState, Span, Stage
+from orchestrator.events.run_state import RUNNING_STAGES, Cell, RunState, Span, Stage
 from schemas.contract.event import EventStatus
 from schemas.contract.task import Role
 

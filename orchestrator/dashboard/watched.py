@@ -6,7 +6,7 @@ import time
 import streamlit as st
 
 from orchestrator.events.run_fold import fold
-from orchestrator.events.run_model import RunState
+from orchestrator.events.run_state import RunState
 from orchestrator.runs.follow import SILENT_S, expect_plan, follow, settle
 
 

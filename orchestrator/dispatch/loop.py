@@ -18,10 +18,10 @@ from orchestrator.dispatch.policy import (
     Fail,
     Kill,
     Recall,
+    RecallReason,
     Reserve,
     Send,
     View,
-    Why,
     moved,
     next_try,
     policy,
@@ -211,12 +211,12 @@ class Dispatcher:
 
     def _recall(self, recall: Recall, on_end: OnEnd) -> None:
         sent, revoked = recall.sent, self._fleet.recall(recall.sent)
-        if recall.why is Why.LOST and revoked:
+        if recall.why is RecallReason.LOST and revoked:
             self._try_again(sent, FailureClass.LOST, f"{recall.message}, and it was not begun", begun=False)
-        elif recall.why is Why.LOST:
+        elif recall.why is RecallReason.LOST:
             self._fail(Fail(sent, FailureClass.LOST, recall.message), on_end)
         elif revoked:
-            if recall.why is Why.NOT_BEGUN:
+            if recall.why is RecallReason.NOT_BEGUN:
                 role, name = sent.item.key
                 self._live_view.note(f"{role} {name}: {recall.message}; taken back")
             self._close(sent, None, "moved to another device")

@@ -59,7 +59,7 @@ class Send:
     device: str
 
 
-class Why(Enum):
+class RecallReason(Enum):
     """Why an attempt is recalled."""
 
     LOST = auto()
@@ -73,7 +73,7 @@ class Recall:
     """Revoke an attempt so that it can be sent again. If a worker has claimed a LOST one, it has failed as lost."""
 
     sent: Sent
-    why: Why
+    why: RecallReason
     message: str
 
 
@@ -131,7 +131,7 @@ def next_try(sent: Sent, failure: FailureClass, now_s: float, *, begun: bool) ->
 def moved(recall: Recall) -> Item:
     """The item after an attempt that had not begun was recalled without being lost."""
     item = recall.sent.item
-    return item if recall.why is Why.STOLEN else replace(item, spoiled=item.spoiled | {recall.sent.device})
+    return item if recall.why is RecallReason.STOLEN else replace(item, spoiled=item.spoiled | {recall.sent.device})
 
 
 def usable(view: View) -> dict[str, Presence]:
@@ -153,7 +153,7 @@ def usable(view: View) -> dict[str, Presence]:
 def _supervise(view: View) -> Iterator[Action]:
     there = usable(view)
     due = [item for item in view.again if item.alone and item.due_s <= view.now_s]
-    yield from (Reserve(name) for name in sorted({_place(item, there) for item in due} if there else ()))
+    yield from (Reserve(name) for name in sorted({_device_for_alone(item, there) for item in due} if there else ()))
     judged = [action for sent in view.sent for action in _judge(view, sent)]
     yield from judged
     yield from (Kill(stray.id, stray.device) for stray in view.strays if stray.seconds > STRAY_S)
@@ -167,9 +167,9 @@ def _judge(view: View, sent: Sent) -> Iterator[Action]:
     limit_s = view.limits_s.get(sent.item.work.role)
     waits = sent.waited_s and not sent.missed_s
     if presence is None:
-        yield Recall(sent, Why.LOST, f"device {sent.device} sends no heartbeat")
+        yield Recall(sent, RecallReason.LOST, f"device {sent.device} sends no heartbeat")
     elif sent.missed_s > UNHELD_S:
-        yield Recall(sent, Why.LOST, f"device {sent.device} no longer holds it")
+        yield Recall(sent, RecallReason.LOST, f"device {sent.device} no longer holds it")
     elif sent.id in presence.running:
         if limit_s is not None and sent.ran_s > limit_s:
             reason = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role}"
@@ -178,9 +178,9 @@ def _judge(view: View, sent: Sent) -> Iterator[Action]:
         elif sent.item.alone:
             yield Reserve(sent.device)
     elif waits and presence.draining:
-        yield Recall(sent, Why.DRAINING, f"{sent.device} is draining")
+        yield Recall(sent, RecallReason.DRAINING, f"{sent.device} is draining")
     elif waits and sent.waited_s > UNTAKEN_S and not presence.running:
-        yield Recall(sent, Why.NOT_BEGUN, f"{sent.device} has begun nothing for {UNTAKEN_S:.0f} s")
+        yield Recall(sent, RecallReason.NOT_BEGUN, f"{sent.device} has begun nothing for {UNTAKEN_S:.0f} s")
     elif sent.item.alone:
         yield Reserve(sent.device)
 
@@ -192,11 +192,11 @@ def _steal(view: View, there: Mapping[str, Presence]) -> Iterator[Recall]:
     idle = [name for name, count in slots.items() for _ in range(out[name], count)]
     for sent in view.sent:
         behind = sent.waited_s > STEAL_AFTER_S and out[sent.device] > slots.get(sent.device, 0)
-        taker = next((name for name in idle if _may_go(sent.item, name, there)), None)
+        taker = next((name for name in idle if _may_run_on(sent.item, name, there)), None)
         if behind and not sent.item.alone and taker is not None:
             idle.remove(taker)
             out[sent.device] -= 1
-            yield Recall(sent, Why.STOLEN, f"{taker} has a free slot")
+            yield Recall(sent, RecallReason.STOLEN, f"{taker} has a free slot")
 
 
 # Sending.
@@ -205,8 +205,8 @@ def _steal(view: View, there: Mapping[str, Presence]) -> Iterator[Recall]:
 def _fill(view: View) -> list[Send]:
     """Fill every free slot, the device with the smallest share in use first; then give each device one more attempt."""
     filling = _Filling(view)
-    for reserve in (0, 1):
-        while filling.round(reserve):
+    for extra in (0, 1):
+        while filling.round(extra):
             pass
     return filling.sends
 
@@ -222,11 +222,11 @@ class _Filling:
         self._next = dict.fromkeys(view.waiting, 0)
         self._holders = dict(view.holders)
 
-    def round(self, reserve: int) -> bool:
-        """Plan at most one send for each device with fewer than its slots and `reserve` out; False if there is none."""
+    def round(self, extra: int) -> bool:
+        """Plan at most one send for each device with fewer than its slots and `extra` out; False if there is none."""
         before = len(self.sends)
         for name in sorted(self._usable, key=lambda each: self._out[each] / self._slots(each)):
-            if self._out[name] >= self._slots(name) + reserve or not (self._next or self._again):
+            if self._out[name] >= self._slots(name) + extra or not (self._next or self._again):
                 continue
             item = self._choose(name)
             if item is None:
@@ -244,15 +244,15 @@ class _Filling:
     def _choose(self, name: str) -> Item | None:
         """The next item for a device: retries first; None if what waits is not for it now."""
         empty = not self._out[name] and not self._usable[name].held
-        if not empty and any(item.alone and name == _place(item, self._usable) for item in self._again):
+        if not empty and any(item.alone and name == _device_for_alone(item, self._usable) for item in self._again):
             return None
-        item = next((item for item in self._again if _may_go(item, name, self._usable)), None)
+        item = next((item for item in self._again if _may_run_on(item, name, self._usable)), None)
         if item is not None:
             self._again.remove(item)
             return item
-        return self._first(name, idle=self._out[name] < self._slots(name))
+        return self._next_untried(name, idle=self._out[name] < self._slots(name))
 
-    def _first(self, name: str, *, idle: bool) -> Item | None:
+    def _next_untried(self, name: str, *, idle: bool) -> Item | None:
         """The first item of the device's own symbols, else of those that no device holds, else, if it idles, of any."""
 
         def order(symbol: str) -> tuple[int, bool, int, int]:
@@ -271,13 +271,13 @@ class _Filling:
         return item
 
 
-def _may_go(item: Item, device: str, there: Collection[str]) -> bool:
+def _may_run_on(item: Item, device: str, there: Collection[str]) -> bool:
     """Whether `device`, one of the usable devices `there`, may receive an item that was tried before."""
     if item.alone:
-        return device == _place(item, there)
+        return device == _device_for_alone(item, there)
     return device not in item.spoiled or all(name in item.spoiled for name in there)
 
 
-def _place(item: Item, there: Collection[str]) -> str:
+def _device_for_alone(item: Item, there: Collection[str]) -> str:
     """The one device that is kept free for work that must be alone."""
     return min(there, key=lambda name: (name in item.spoiled, name))

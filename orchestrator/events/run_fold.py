@@ -7,7 +7,7 @@ event type is declared in `schemas.contract.event` and, if a screen shows it, fo
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from orchestrator.events.run_model import DeviceState, Failure, PhaseState, Piece, RunState, Span
+from orchestrator.events.run_state import DeviceState, Failure, PhaseState, Piece, RunState, Span
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, TrainingEvent
 from schemas.contract.run import Phase, RunStatus
 from schemas.contract.task import Metric, Role

@@ -14,7 +14,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import current_owner
 from schemas.contract.errors import RequestError
 from schemas.files.layout import RunLayout
-from schemas.redis.keys import name_key
+from schemas.redis.keys import run_id_owner_key
 
 # Renewed twice per second; the name of a killed orchestrator is free again after this.
 NAME_EXPIRY_S = 15.0
@@ -35,7 +35,7 @@ def only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
 def hold_name(redis: Redis, layout: RunLayout) -> None:
     """Take the run's id on the broker, or keep it; RequestError if a run in another folder has taken it."""
     run_id, owner = layout.folder.name, f"{platform.node()}:{layout.folder.absolute()}"
-    key, expiry_ms = name_key(run_id), int(NAME_EXPIRY_S * 1000)
+    key, expiry_ms = run_id_owner_key(run_id), int(NAME_EXPIRY_S * 1000)
     if redis.set(key, owner, px=expiry_ms, nx=True):
         return
     other: Any = redis.get(key)

@@ -1,9 +1,9 @@
 """Follow a run from any process that can read its files or its broker; nothing is written."""
 
-from orchestrator.broker import embedded as brokers
+from orchestrator.broker import embedded
 from orchestrator.events.event_follower import EventFollower
 from orchestrator.events.run_fold import break_off
-from orchestrator.events.run_model import RunState
+from orchestrator.events.run_state import RunState
 from orchestrator.ledger.ledger_reader import read_snapshot
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
@@ -56,6 +56,6 @@ def expect_plan(state: RunState, layout: RunLayout | None) -> None:
 
 
 def _has_events(broker: str, run_id: str) -> bool:
-    brokers.check(broker)
+    embedded.check(broker)
     with connect(broker) as redis:
         return bool(redis.exists(events_stream(run_id)))

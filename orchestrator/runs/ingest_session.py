@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from redis.exceptions import RedisError
 
 from orchestrator.bars.coverage import table_of
-from orchestrator.broker import embedded as brokers
+from orchestrator.broker import embedded
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases.ingestion import Ingestion, store
@@ -47,8 +47,8 @@ def start(config: IngestConfig, console: Console) -> CoverageTable:
         symbols=report.symbols,
     )
     with logging_to(log, config.log_format, run_id), signals_raise() as interrupted, ExitStack() as stack:
-        url = config.broker or stack.enter_context(brokers.embedded())
-        brokers.wait(url)
+        url = config.broker or stack.enter_context(embedded.embedded())
+        embedded.wait(url)
         try:
             return _store(stack, config, wanted, url, log, console, interrupted)
         except (RedisError, ConnectionError) as error:
@@ -65,7 +65,7 @@ def look(config: IngestConfig, console: Console) -> CoverageTable:
 
 def _look(config: IngestConfig, *, read: bool) -> tuple[BarsSettings, PreflightReport]:
     if config.broker is not None and not read:
-        brokers.check(config.broker)
+        embedded.check(config.broker)
     bars = config.bars(*_days(config), incremental=config.incremental)
     devices = config.devices if config.local_workers and not read else None
     request = PreflightRequest(devices=devices, bars=bars, symbols=config.symbols, read=read, data_dir=config.data_dir)

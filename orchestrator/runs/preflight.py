@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.bars.coverage import stored_table, table_of
-from orchestrator.broker import embedded as brokers
+from orchestrator.broker import embedded
 from orchestrator.planning.days import days_asked_for
 from orchestrator.planning.windows import plan
 from orchestrator.runs.worker_process import ask
@@ -45,7 +45,7 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
     `read`: judge the source's bars as well, as an ingestion would.
     """
     if config.broker is not None:
-        brokers.check(config.broker)
+        embedded.check(config.broker)
     known = stored_bars(config) if config.skip_fetch else None
     days = days_asked_for(config)
     report = ask(

@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.audit.signing import read_private_key
-from orchestrator.broker import embedded as brokers
+from orchestrator.broker import embedded
 from orchestrator.dispatch.broker_fleet import clear
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.events.emitter import Emitter
@@ -48,7 +48,7 @@ from schemas.files.layout import METADATA, RunLayout, log_path, telemetry_path
 from schemas.files.run_rows import write_model
 from schemas.files.trial_log import refuse_damaged_trials
 from schemas.redis.client import connect
-from schemas.redis.keys import name_key
+from schemas.redis.keys import run_id_owner_key
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +94,8 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         trained_by=account(),
     )
     with ExitStack() as stack:
-        url = config.broker or stack.enter_context(brokers.embedded())
-        brokers.wait(url)
+        url = config.broker or stack.enter_context(embedded.embedded())
+        embedded.wait(url)
         redis = stack.enter_context(connect(url))
         hold_name(redis, layout)
         try:
@@ -121,10 +121,10 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
     refuse_other_versions(manifest)
     shared = broker or manifest.config.broker
     if shared is not None:
-        brokers.check(shared)
+        embedded.check(shared)
     refuse_missing_extras(manifest)
     with ExitStack() as stack:
-        url = shared or stack.enter_context(brokers.embedded())
+        url = shared or stack.enter_context(embedded.embedded())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
         reopened = reopen_broken(ledger, layout)
@@ -194,7 +194,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             if dispatcher is not None and status in (RunStatus.READY, RunStatus.CANCELLED):
                 dispatcher.finish()
             with suppress(RedisError):
-                redis.delete(name_key(manifest.run_id))
+                redis.delete(run_id_owner_key(manifest.run_id))
             logger.info("run %s: %s %s", manifest.run_id, status, message)
     if status is RunStatus.CANCELLED or (status is not RunStatus.READY and config.local_workers):
         remove_temporary(layout.folder)  # of the workers that were killed

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from orchestrator.events.run_fold import WINDOW_TYPES, fold, notice
-from orchestrator.events.run_model import PhaseState, RunState
+from orchestrator.events.run_state import PhaseState, RunState
 from orchestrator.terminal.run_view import RunView
 from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.run import Phase

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.events.run_model import RUNNING_STAGES, DeviceState, PhaseState, RunState, Stage
+from orchestrator.events.run_state import RUNNING_STAGES, DeviceState, PhaseState, RunState, Stage
 from schemas.contract.event import EventStatus
 
 # Glyph, its replacement without Unicode, and style. Each has another shape, so colour is not needed.

@@ -12,7 +12,7 @@ write. All other keys in a broker are Celery's.
 | `events:<run>`      | stream  | `event`: a TrainingEvent as JSON                  | both   | followers   | 7 days    |
 | `seq:<run>`         | string  | number of the run's last event                    | both   | both        | 7 days    |
 | `telemetry:<run>`   | channel | the same events                                   | both   | subscribers |           |
-| `name:<run>`        | string  | `HOST:FOLDER` of the run that uses this id        | orch.  | orch.       | 15 s      |
+| `name:<run>`        | string  | `HOST:FOLDER`: owner of a run id                  | orch.  | orch.       | 15 s      |
 | `devices`           | zset    | device → server time (ms) its heartbeat expires   | worker | both        | 5 s       |
 | `presences`         | hash    | device → its last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
 | `alone:<device>`    | string  | run whose work needs the device for itself        | orch.  | orch.       | 5 s       |
@@ -61,8 +61,8 @@ def telemetry_channel(run_id: str) -> str:
     return f"telemetry:{run_id}"
 
 
-def name_key(run_id: str) -> str:
-    """Claim of a run id by a host and folder."""
+def run_id_owner_key(run_id: str) -> str:
+    """Owner of a run id: the host and folder of the run that uses it."""
     return f"name:{run_id}"
 
 

@@ -79,9 +79,9 @@ def _show(events: list[TrainingEvent], speed: float) -> None:
 
 
 def _publish(events: list[TrainingEvent], speed: float, broker: str, run_id: str) -> None:
-    from orchestrator.broker import embedded as brokers
+    from orchestrator.broker import embedded
 
-    brokers.check(broker)
+    embedded.check(broker)
     console, first, began, start = Console(), events[0].timestamp, time.monotonic(), utc_now()
     with connect(broker) as redis:
         if redis.exists(events_stream(run_id)):

@@ -9,8 +9,8 @@ import streamlit as st
 from orchestrator.dashboard import live_charts, tables
 from orchestrator.dashboard.markup import Cell, bar, mark, number, table
 from orchestrator.dashboard.watched import Watched
-from orchestrator.events.run_model import RUNNING_STAGES, DeviceState, PhaseState, Stage
-from orchestrator.events.run_model import Cell as WindowCell
+from orchestrator.events.run_state import RUNNING_STAGES, DeviceState, PhaseState, Stage
+from orchestrator.events.run_state import Cell as WindowCell
 from orchestrator.terminal.live_view import utc_now
 from orchestrator.terminal.run_view import duration
 from schemas.contract.artifact import RunManifest

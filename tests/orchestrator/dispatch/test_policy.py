@@ -17,10 +17,10 @@ from orchestrator.dispatch.policy import (
     Fail,
     Kill,
     Recall,
+    RecallReason,
     Reserve,
     Send,
     View,
-    Why,
     moved,
     next_try,
     policy,
@@ -125,14 +125,14 @@ def judged(attempt: Sent, presence: Presence | None, **changes: Any) -> list[obj
 def test_an_attempt_whose_device_is_gone_is_lost() -> None:
     """Without its device an attempt is recalled as lost at once."""
     (found,) = judged(ATTEMPT, None)
-    assert isinstance(found, Recall) and found.why is Why.LOST and "no heartbeat" in found.message
+    assert isinstance(found, Recall) and found.why is RecallReason.LOST and "no heartbeat" in found.message
 
 
 def test_what_no_device_holds_is_lost_after_three_observed_seconds() -> None:
     """Neither queued nor held nor running, it is lost once it was missed for longer than UNHELD_S."""
     assert judged(replace(ATTEMPT, missed_s=UNHELD_S), device("d0")) == []
     (found,) = judged(replace(ATTEMPT, missed_s=UNHELD_S + 0.5), device("d0"))
-    assert isinstance(found, Recall) and found.why is Why.LOST
+    assert isinstance(found, Recall) and found.why is RecallReason.LOST
 
 
 def test_waiting_behind_other_work_costs_nothing() -> None:
@@ -145,7 +145,7 @@ def test_a_device_that_begins_nothing_loses_its_work() -> None:
     """An attempt that waits while nothing runs (the pool does not start) is recalled after UNTAKEN_S."""
     assert judged(replace(ATTEMPT, waited_s=UNTAKEN_S), device("d0", held=(ATTEMPT.id,))) == []
     (found,) = judged(replace(ATTEMPT, waited_s=UNTAKEN_S + 0.5), device("d0", held=(ATTEMPT.id,)))
-    assert isinstance(found, Recall) and found.why is Why.NOT_BEGUN
+    assert isinstance(found, Recall) and found.why is RecallReason.NOT_BEGUN
     assert moved(found).spoiled == {"d0"}
 
 
@@ -153,7 +153,7 @@ def test_what_waits_at_a_draining_device_is_recalled() -> None:
     """A draining device keeps running attempts, and those missed only briefly; waiting ones go elsewhere."""
     leaving = device("d0", draining=True)
     (found,) = judged(replace(ATTEMPT, waited_s=0.5), leaving)
-    assert isinstance(found, Recall) and found.why is Why.DRAINING
+    assert isinstance(found, Recall) and found.why is RecallReason.DRAINING
     assert moved(found).spoiled == {"d0"}
     running = leaving.model_copy(update={"held": (ATTEMPT.id,), "running": (ATTEMPT.id,)})
     assert judged(replace(ATTEMPT, ran_s=1.0), running) == []
@@ -182,7 +182,7 @@ def test_a_free_slot_gets_what_waits_behind_running_work() -> None:
     out = [sent(piece("A", 0), "d0", ran_s=5.0), sent(piece("A", 1), "d0", waited_s=STEAL_AFTER_S + 0.5)]
     devices = [device("d0", held=(out[0].id, out[1].id), running=(out[0].id,)), device("d1")]
     (found,) = policy(view(devices, out=out))
-    assert found == Recall(out[1], Why.STOLEN, "d1 has a free slot")
+    assert found == Recall(out[1], RecallReason.STOLEN, "d1 has a free slot")
     assert moved(found) == out[1].item
     for changed in (
         view(devices, out=[out[0], replace(out[1], waited_s=STEAL_AFTER_S)]),
@@ -334,11 +334,11 @@ def test_attempts_are_judged_once_per_look_and_for_a_reason(found: View) -> None
         presence = found.present.get(each.sent.device)
         if isinstance(each, Fail):
             assert presence is not None and each.sent.id in presence.running and each.sent.ran_s > 10.0
-        elif each.why is Why.LOST:
+        elif each.why is RecallReason.LOST:
             assert presence is None or each.sent.missed_s > UNHELD_S
-        elif each.why is Why.DRAINING:
+        elif each.why is RecallReason.DRAINING:
             assert presence is not None and presence.draining and each.sent.id not in presence.running
-        elif each.why is Why.NOT_BEGUN:
+        elif each.why is RecallReason.NOT_BEGUN:
             assert presence is not None and not presence.running and each.sent.waited_s > UNTAKEN_S
         else:
             assert not found.waiting and not found.again and not each.sent.item.alone

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.events.run_fold import ENDED, FOLDS, fold
-from orchestrator.events.run_model import RunState, Stage
+from orchestrator.events.run_state import RunState, Stage
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, TrainingEvent
 from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role

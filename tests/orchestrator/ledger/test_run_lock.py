@@ -13,7 +13,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import hold_name, is_held, only_one
 from schemas.contract.errors import RequestError
 from schemas.files.layout import RunLayout
-from schemas.redis.keys import name_key
+from schemas.redis.keys import run_id_owner_key
 
 
 def test_two_folders_cannot_use_one_id_at_once(redis: Redis, tmp_path: Path) -> None:
@@ -21,10 +21,10 @@ def test_two_folders_cannot_use_one_id_at_once(redis: Redis, tmp_path: Path) -> 
     first, second = (RunLayout.under(tmp_path / name, "r") for name in ("a", "b"))
     hold_name(redis, first)
     hold_name(redis, first)
-    assert 0 < redis.pttl(name_key("r")) <= 15_000
+    assert 0 < redis.pttl(run_id_owner_key("r")) <= 15_000
     with pytest.raises(RequestError, match=f"in use on this broker by .*{first.folder}"):
         hold_name(redis, second)
-    redis.delete(name_key("r"))
+    redis.delete(run_id_owner_key("r"))
     hold_name(redis, second)
 
 

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator.events.run_fold import fold
-from orchestrator.events.run_model import RunState
+from orchestrator.events.run_state import RunState
 from orchestrator.terminal.run_view import RunView, draw, duration
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.run import Phase
