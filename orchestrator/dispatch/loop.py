@@ -70,7 +70,7 @@ class Dispatcher:
         self._strays: tuple[Stray, ...] = ()
         self._look = Look({}, {}, 0.0)
 
-    def drain(self) -> None:
+    def take_missed_outcomes(self) -> None:
         """Take in outcomes that arrived while no orchestrator ran (resume), before anything is sent again."""
         while self._patiently(lambda: self._take_outcomes(lambda outcome: (), wait=False)):
             pass
@@ -88,7 +88,7 @@ class Dispatcher:
         while self._backlog or self._sent:
             self._patiently(lambda: self._step(on_end))
 
-    def leave(self, *, kill: bool) -> None:
+    def stop_attempts(self, *, kill: bool) -> None:
         """Recall attempts that no worker has begun; `kill` ends running ones, too. A begun attempt may still report."""
         with suppress(*BROKER_GONE):
             for sent in list(self._sent.values()):
@@ -102,7 +102,7 @@ class Dispatcher:
             while kill and self._fleet.running() and time.monotonic() < deadline:
                 time.sleep(REFRESH_S)
 
-    def finish(self) -> None:
+    def clear_broker(self) -> None:
         """Remove the run from the broker; its events stay for a minute, for followers."""
         with suppress(*BROKER_GONE):
             self._fleet.clear(self._ledger.devices())

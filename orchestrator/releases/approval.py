@@ -22,7 +22,7 @@ from schemas.files.run_rows import open_run, read_model
 
 
 @dataclass(frozen=True)
-class Judged:
+class ApprovableRun:
     """A judged run, and the digest of its audit's manifest, which covers every file of the run."""
 
     manifest: RunManifest
@@ -81,7 +81,7 @@ def refuse_own(config: ReleaseConfig, run_id: str, by: str, trained_by: str) -> 
         raise RequestError(f"{by} trained {run_id}; another person must approve it")
 
 
-def judged_run(config: ReleaseConfig, run_id: str) -> Judged:
+def judged_run(config: ReleaseConfig, run_id: str) -> ApprovableRun:
     """Read a judged run; RequestError unless its bundle, ledger and statistics give the same recommendation."""
     manifest, layout = open_run(config.data_dir, run_id)
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
@@ -97,4 +97,4 @@ def judged_run(config: ReleaseConfig, run_id: str) -> Judged:
     recommendation, _ = recommend(statistics)
     if recommendation != recorded:
         raise RequestError(f"the ledger has {recorded}, {layout.statistics} gives {recommendation}; one was changed")
-    return Judged(manifest, layout, statistics, recommendation, sha256_of(audit / MANIFEST))
+    return ApprovableRun(manifest, layout, statistics, recommendation, sha256_of(audit / MANIFEST))

@@ -102,6 +102,6 @@ def _store(
         status = EventStatus.SUCCESS if table.symbols else EventStatus.FAILED
         return table
     finally:
-        dispatcher.leave(kill=True)
+        dispatcher.stop_attempts(kill=True)
         telemetry.emit(EventType.PHASE_END, status, phase, duration_seconds=time.monotonic() - began)
-        dispatcher.finish()
+        dispatcher.clear_broker()

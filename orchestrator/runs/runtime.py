@@ -44,7 +44,7 @@ def open_fleet(
     dispatcher = Dispatcher(
         run_id, BrokerFleet(run_id, redis, client), ledger, telemetry, live_view, tend_all, window_limit_s
     )
-    dispatcher.drain()
+    dispatcher.take_missed_outcomes()
     return dispatcher
 
 

@@ -188,11 +188,11 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             if context is not None:
                 context.end_open(status, message)
             if dispatcher is not None and status is not RunStatus.READY:
-                dispatcher.leave(kill=status is RunStatus.CANCELLED)
+                dispatcher.stop_attempts(kill=status is RunStatus.CANCELLED)
             ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
             _emit_end(telemetry, status, message, seconds, ledger.get("recommendation"))
             if dispatcher is not None and status in (RunStatus.READY, RunStatus.CANCELLED):
-                dispatcher.finish()
+                dispatcher.clear_broker()
             with suppress(RedisError):
                 redis.delete(run_id_owner_key(manifest.run_id))
             logger.info("run %s: %s %s", manifest.run_id, status, message)

@@ -39,7 +39,7 @@ from schemas.redis.client import connect
 from schemas.redis.presences import beat, sign_off
 from tests.strategies import training_settings
 from tests.waiting import wait_for
-from workers.handlers import report as outcomes
+from workers.handlers.report import parse
 
 RUN = "r"
 SETTINGS = training_settings()
@@ -89,7 +89,7 @@ class Worker:
         bodies: Any = None if self.draining or not room else self.redis.rpop(self.name, room)
         for body in bodies or ():
             message = json.loads(base64.b64decode(json.loads(body)["body"]))[1]["message"]
-            self.held[task_id(body)] = outcomes.parse(message)  # type: ignore[assignment]
+            self.held[task_id(body)] = parse(message)  # type: ignore[assignment]
 
     def begin(self) -> None:
         """Claim held attempts for the free slots; an attempt that cannot be claimed is dropped."""

@@ -28,10 +28,10 @@ from schemas.redis.worker_connection import patiently, shared
 from workers.devices.gpu_failures import failure_of
 from workers.devices.nvml import refuse_full_memory
 from workers.devices.pinning import current_device
-from workers.handlers import report as outcomes
 from workers.handlers.audit import render_audit
 from workers.handlers.ingest import ingest
 from workers.handlers.judge import judge_gate, judge_students
+from workers.handlers.report import parse
 from workers.handlers.task_result import Result
 from workers.learning.skip import Skip
 
@@ -69,7 +69,7 @@ WINDOW_STARTS = {
 
 def execute(role: Role, message: dict[str, Any]) -> None:
     """Validate a message, claim its attempt, run its handler, and append the outcome to the run's stream."""
-    task = outcomes.parse(message)
+    task = parse(message)
     if task.role is not role:
         raise ValueError(f"message of role {task.role} came to task {role}")
     with about(facts(task.run_id, role, work_name(task), task.attempt)):

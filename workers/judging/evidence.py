@@ -18,7 +18,7 @@ from schemas.files.run_rows import read_model
 from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, keep_book
 from workers.judging.predictions import Predictions, load_rows
-from workers.judging.validation import Judged, bars_of, strategies, terms_of
+from workers.judging.validation import ScoringInputs, bars_of, strategies, terms_of
 from workers.scoring.log_loss import daily_means, log_losses
 
 
@@ -80,8 +80,8 @@ class Evidence:
         return {self.layout.validation.name: sha256_of(self.layout.validation)} | self.validation.sha256
 
     @cached_property
-    def _judged(self) -> Judged:
-        return Judged(self.predictions, self.bars, self.training, terms_of(self.manifest.config))
+    def _judged(self) -> ScoringInputs:
+        return ScoringInputs(self.predictions, self.bars, self.training, terms_of(self.manifest.config))
 
 
 def load(layout: RunLayout, release_dir: Path) -> Evidence:

@@ -34,7 +34,7 @@ MOMENTUM_BARS = 20
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoringInputs:
     """The inputs of a run's scores: its rows, the bars of its symbols, its settings and the terms of its trades."""
 
     predictions: Predictions
@@ -52,7 +52,7 @@ def validate(layout: RunLayout) -> Validation:
     table, digests = pool(layout)
     predictions = decode(table)
     bars, bar_digests = bars_of(layout, manifest, predictions)
-    judged = Judged(predictions, bars, manifest.config.training(), terms_of(manifest.config))
+    judged = ScoringInputs(predictions, bars, manifest.config.training(), terms_of(manifest.config))
     books = {name: keep_book(predictions, bars, rows, judged.terms) for name, rows in strategies(judged).items()}
     write_atomic(layout.scored_rows, store.encode(table))
     write_atomic(layout.daily_returns, store.encode(_daily_table(books)))
@@ -102,7 +102,7 @@ def bars_of(
     return bars, {f"data/bars/{manifest.config.interval}/{symbol}.parquet": known[symbol].sha256 for symbol in symbols}
 
 
-def strategies(judged: Judged) -> dict[str, NDArray[np.bool_]]:
+def strategies(judged: ScoringInputs) -> dict[str, NDArray[np.bool_]]:
     """Return the rows that each strategy trades, shape (rows,).
 
     Models trade above the student's threshold. Two rules without learning trade beside them: always long, and long
@@ -155,7 +155,7 @@ def _is_constant(predictions: Predictions, window: str) -> bool:
     return len(p) > 1 and float(np.ptp(p)) == 0.0
 
 
-def _round_trip(judged: Judged) -> Floats:
+def _round_trip(judged: ScoringInputs) -> Floats:
     days = np.unique(judged.predictions.day)
     buy, sell = costs_on(days, judged.terms.schedule, judged.terms.order_value)
     result: Floats = buy + sell

@@ -55,7 +55,7 @@ def test_a_resumed_run_takes_over_what_is_out(ledger: Ledger, played: Played) ->
     work, ends = teachers(ledger, 2), Ends()
     stop_after(4, played, played.dispatcher(ledger), work)
     resumed = played.dispatcher(ledger)
-    resumed.drain()
+    resumed.take_missed_outcomes()
     resumed.run(work, ends)
     assert [(end.status, end.attempt) for end in ends.received] == [(Status.SUCCESS, 1)] * 2
     assert len(played.sent) == 2
@@ -98,7 +98,7 @@ def test_outcomes_from_before_a_resume_count(ledger: Ledger, played: Played) -> 
     worker.running.clear()
     worker.habit = works
     resumed = played.dispatcher(ledger)
-    resumed.drain()
+    resumed.take_missed_outcomes()
     assert states(ledger) == ["done", "pending"]
     resumed.run(work[1:], ends)
     assert [(end.status, end.attempt) for end in ends.received] == [(Status.SUCCESS, 2)]
@@ -113,14 +113,14 @@ def test_an_interrupted_run_takes_back_what_has_not_begun(ledger: Ledger, played
     (held,) = worker.held.values()
     (foreign,) = teachers(ledger, 1, symbol="Z", run_id=f"{RUN}2")
     played.send([(foreign.work, "d0"), (work[3].work, "d0")])
-    run.leave(kill=False)
+    run.stop_attempts(kill=False)
     assert played.killed == []
     assert [identity.split("/")[0] for identity in played.queued("d0")] == [f"{RUN}2"]
     assert states(ledger)[:4] == ["sent", "sent", "pending", "pending"]
     assert not claim(played.redis, RUN, held.role, work_name(held), held.attempt, "d0")
     worker.end()
     worker.habit = works
-    played.dispatcher(ledger).drain()
+    played.dispatcher(ledger).take_missed_outcomes()
     assert states(ledger)[:4] == ["done", "done", "pending", "pending"]
     played.dispatcher(ledger).run(work[2:], ends)
     assert {end.status for end in ends.received} == {Status.SUCCESS}
@@ -132,7 +132,7 @@ def test_a_cancelled_run_ends_what_runs(ledger: Ledger, played: Played) -> None:
     work, run = teachers(ledger, 4), played.dispatcher(ledger)
     stop_after(4, played, run, work)
     running = set(worker.running)
-    run.leave(kill=True)
+    run.stop_attempts(kill=True)
     assert {identity for identity, _ in played.killed} == running
     assert len(running) == 2
     assert played.queued("d0") == []
@@ -152,7 +152,7 @@ def test_an_ended_run_leaves_its_events_for_a_minute(ledger: Ledger, played: Pla
     run = played.dispatcher(ledger)
     stop_after(4, played, run, teachers(ledger, 2))
     held = [*worker.running.values(), *worker.held.values()]
-    run.finish()
+    run.clear_broker()
     assert not redis.exists(outcomes_stream(RUN), attempts_key(RUN), "d0")
     for key in (events_stream(RUN), sequence_key(RUN)):
         assert 0 < redis.ttl(key) <= RUN_KEYS_LINGER_S
@@ -203,7 +203,7 @@ def test_a_run_can_leave_a_broker_that_is_gone(breakable: Breakable, ledger: Led
         run = played.dispatcher(ledger)
         stop_after(4, played, run, teachers(ledger, 2))
         breakable.take_away()
-        run.leave(kill=True)
-        run.finish()
+        run.stop_attempts(kill=True)
+        run.clear_broker()
         assert states(ledger) == ["sent", "sent"]
         breakable.bring_back()

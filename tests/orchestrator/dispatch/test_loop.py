@@ -149,7 +149,7 @@ def test_a_run_leaves_no_key_behind(ledger: Ledger, played: Played) -> None:
     dispatcher = played.dispatcher(ledger)
     emit(played.redis, TrainingEvent(run_id=RUN, event_type=EventType.RUN_START, status=EventStatus.IN_PROGRESS))
     dispatcher.run(teachers(ledger, 3), Ends())
-    dispatcher.finish()
+    dispatcher.clear_broker()
     left = {key.decode() for key in played.redis.scan_iter()}
     lingering = {events_stream(RUN), sequence_key(RUN)}
     assert {key for key in left if not key.startswith("_kombu.")} == {DEVICES, PRESENCES} | lingering

@@ -409,5 +409,5 @@ def test_every_piece_ends_once_whatever_devices_do(
         assert recorded == {end.name: (end.status, end.attempt) for end in play.ends}
         failed = [end for end in play.ends if end.status is Status.FAILED]
         assert all(end.failure is FailureClass.BUG or end.attempt >= MAX_STRIKES for end in failed)
-        play.dispatcher.finish()
+        play.dispatcher.clear_broker()
         assert not any(play.fleet.queues.values())

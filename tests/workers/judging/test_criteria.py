@@ -8,7 +8,7 @@ import pytest
 from schemas.contract.judgement import Favours, Ruling
 from tests.workers.judging.runs import stored_run
 from tests.workers.judging.test_gates import QUICK, criterion, judged
-from workers.judging.gates.criteria import above, at_most, interval_above_zero
+from workers.judging.gates.criteria import at_least, at_most, interval_above_zero
 from workers.judging.gates.economics import NET_RETURN
 from workers.judging.gates.skill import LOG_LOSS_IMPROVEMENT
 from workers.judging.statistics.bootstrap import Interval
@@ -19,8 +19,8 @@ from workers.judging.statistics.bootstrap import Interval
     [(0.9, Ruling.FAIL, Ruling.PASS), (1.0, Ruling.PASS, Ruling.PASS), (1.1, Ruling.PASS, Ruling.FAIL)],
 )
 def test_a_number_equal_to_its_bound_passes(statistic: float, from_below: Ruling, from_above: Ruling) -> None:
-    """`above` passes from the threshold up, `at_most` up to the threshold; both include it."""
-    assert above("x", statistic, 1.0, "").ruling is from_below
+    """`at_least` passes from the threshold up, `at_most` up to the threshold; both include it."""
+    assert at_least("x", statistic, 1.0, "").ruling is from_below
     assert at_most("x", statistic, 1.0, "").ruling is from_above
 
 

@@ -6,7 +6,7 @@ from workers.judging.statistics.bootstrap import Interval
 from workers.scoring.newey_west import is_constant
 
 
-def above(
+def at_least(
     name: str, statistic: float, threshold: float, reason: str, *, n: int | None = None, p: float | None = None
 ) -> Criterion:
     """Return a criterion that passes if the statistic is at least the threshold."""

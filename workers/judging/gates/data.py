@@ -6,7 +6,7 @@ from schemas.contract.task import Role, Status
 from schemas.files.run_rows import read_rows
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import above
+from workers.judging.gates.criteria import at_least
 from workers.judging.gates.registry import gate
 
 
@@ -19,13 +19,13 @@ def judge(evidence: Evidence) -> Findings:
     days = len(np.unique(evidence.predictions.day))
     settings = evidence.settings
     return Findings((
-        above(
+        at_least(
             "scored windows", scored / len(attempted), settings.min_scored_share,
             f"{scored} of {len(attempted)} attempted windows were trained and scored; {len(rows) - len(attempted)} of"
             f" {len(rows)} were skipped with a reason",
             n=len(attempted),
         ),
-        above(
+        at_least(
             "scored days", days, settings.min_days,
             f"{len(evidence.predictions)} rows on {days} days, {evidence.validation.first} to"
             f" {evidence.validation.last}",

@@ -7,7 +7,7 @@ from workers.bars.calendar import day_of
 from workers.judging.book import Book
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import above, interval_above_zero, not_computable, why_not_testable
+from workers.judging.gates.criteria import at_least, interval_above_zero, not_computable, why_not_testable
 from workers.judging.gates.registry import gate
 from workers.judging.statistics.bootstrap import mean_interval, sharpe_interval
 
@@ -52,7 +52,7 @@ def _mean_above_zero(name: str, book: Book) -> Criterion:
     if not len(book.trade_net):
         return not_computable(name, NO_TRADES)
     mean = float(book.daily.mean() * 1e4)
-    return above(name, mean, 0.0, f"{mean:+.3g} {UNIT}", n=len(book.day))
+    return at_least(name, mean, 0.0, f"{mean:+.3g} {UNIT}", n=len(book.day))
 
 
 def _worst_year(book: Book, min_days: int) -> Criterion:
@@ -65,7 +65,7 @@ def _worst_year(book: Book, min_days: int) -> Criterion:
     if not means or not len(book.trade_net):
         return not_computable(name, NO_TRADES if means else f"no year has {min_days} days")
     worst = min(means, key=lambda year: means[year])
-    return above(name, means[worst], 0.0, f"{worst}: {means[worst]:+.3g} {UNIT}", n=len(means))
+    return at_least(name, means[worst], 0.0, f"{worst}: {means[worst]:+.3g} {UNIT}", n=len(means))
 
 
 def _without_best_symbol(book: Book) -> Criterion:
@@ -74,4 +74,4 @@ def _without_best_symbol(book: Book) -> Criterion:
         return not_computable(name, NO_TRADES if len(sums) > 1 else "the run has only one symbol")
     best = int(sums.argmax())
     rest = float((sums.sum() - sums[best]) / len(book.day) * 1e4 * len(sums) / (len(sums) - 1))
-    return above(name, rest, 0.0, f"without {book.symbols[best]}: {rest:+.3g} {UNIT}", n=len(sums))
+    return at_least(name, rest, 0.0, f"without {book.symbols[best]}: {rest:+.3g} {UNIT}", n=len(sums))

@@ -19,7 +19,7 @@ from workers.features.prefix_invariance import reads_ahead
 from workers.features.registry import feature_names, model_features
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import above, at_most
+from workers.judging.gates.criteria import at_least, at_most
 from workers.judging.gates.registry import gate
 
 CUTS = 8  # places at which histories are cut
@@ -40,7 +40,7 @@ def judge(evidence: Evidence) -> Findings:
             f"features changed in {honest} of {len(cuts)} cases when the bars after a random one were removed",
             n=len(cuts),
         ),
-        above(
+        at_least(
             "planted leaks found", planted, len(cuts),
             f"features made to read one bar ahead were found in {planted} of {len(cuts)} cases", n=len(cuts),
         ),

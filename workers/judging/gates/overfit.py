@@ -6,7 +6,7 @@ from schemas.contract.judgement import COIN_TOSS, Criterion, Favours, Ruling
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import above, at_most, not_computable, too_few_days, why_not_testable
+from workers.judging.gates.criteria import at_least, at_most, not_computable, too_few_days, why_not_testable
 from workers.judging.gates.registry import gate
 from workers.judging.statistics import sharpe
 from workers.judging.statistics.model_comparison import mcs, spa, stepm
@@ -45,7 +45,7 @@ def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion
     luck = sharpe.expected_max_sharpe(trials.count, deviation)
     deflated = sharpe.probabilistic_sharpe_ratio(daily, luck)
     found = [
-        above(
+        at_least(
             PROBABILISTIC, probability, bound,
             f"probability {probability:.3g} that the true ratio is above 0; estimated {ratio:+.3g} per day", n=n,
         )
@@ -53,7 +53,9 @@ def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion
     if ratio > 0:
         needed = sharpe.min_track_record_length(daily, 0.0, bound)
         found.append(
-            above(TRACK_RECORD, n, needed, f"{n} days; a Sharpe ratio of {ratio:+.3g} per day needs {needed:.0f}", n=n)
+            at_least(
+                TRACK_RECORD, n, needed, f"{n} days; a Sharpe ratio of {ratio:+.3g} per day needs {needed:.0f}", n=n
+            )
         )
     else:
         found.append(
@@ -66,7 +68,7 @@ def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion
         f"probability {deflated:.3g} that the true ratio is above {luck:+.3g} per day, the expected best of"
         f" {trials.count} trials without skill (standard deviation of their ratios {deviation:.3g})"
     )
-    return [*found, above(DEFLATED, deflated, bound, reason, n=n)]
+    return [*found, at_least(DEFLATED, deflated, bound, reason, n=n)]
 
 
 def _overfitting(evidence: Evidence, trials: Trials) -> Criterion:
@@ -117,7 +119,7 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
             f" bounds {test.lower:.3g} to {test.upper:.3g})",
             n=len(prior), p=test.consistent,
         ),
-        above(
+        at_least(
             CONFIDENCE_SET, confident.p[place], settings.significance,
             f"{100 * (1 - settings.significance):g} % confidence set of the best models: {', '.join(included)}",
             n=len(prior), p=confident.p[place],

@@ -7,7 +7,7 @@ import numpy as np
 from schemas.contract.task import Metric
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import above, not_computable
+from workers.judging.gates.criteria import at_least, not_computable
 from workers.judging.gates.registry import gate
 from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.judging.statistics.false_discovery import adjusted
@@ -43,7 +43,7 @@ def judge(evidence: Evidence) -> Findings:
             f"{len(passing)} of {len(names)} symbols pass at a false discovery rate of {settings.false_discoveries:g}"
             f" under any dependence (Benjamini-Yekutieli); {by_bh} if they were independent (Benjamini-Hochberg)"
         )
-        criterion = above("symbols that pass", len(passing), 1, reason, n=len(names))
+        criterion = at_least("symbols that pass", len(passing), 1, reason, n=len(names))
     else:
         why = f"no symbol has {settings.min_days} scored rows and predictions other than the base rate"
         criterion = not_computable("symbols that pass", why, n=len(names))

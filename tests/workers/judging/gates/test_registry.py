@@ -15,7 +15,7 @@ from workers.handlers.execute import attempt
 from workers.judging.evidence import Evidence
 from workers.judging.gates import JUDGES
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import above
+from workers.judging.gates.criteria import at_least
 from workers.judging.gates.registry import gate
 from workers.judging.validation import validate
 
@@ -25,7 +25,7 @@ QUESTION = "Are there enough rows?"
 def enough_rows(evidence: Evidence) -> Findings:
     """A gate of one criterion, with a digest, a number and draws of its own."""
     rows = len(evidence.predictions)
-    criterion = above("rows", rows, 100, f"{rows} rows", n=rows)
+    criterion = at_least("rows", rows, 100, f"{rows} rows", n=rows)
     return Findings((criterion,), {"extra.csv": "0" * 64}, {"S0": {"rows": rows}}, ("S0",), {"rows": (1.0, 2.0)})
 
 
