@@ -35,20 +35,32 @@ SPAN = ("--start-date", "2023-06-01", "--end-date", "2024-09-30", "--window-days
 ROOT = Path(__file__).parents[1]
 
 # Tests below these folders start workers, browsers or servers of their own; `make check` leaves them out.
-FLEET_FOLDERS = (ROOT / "tests/system", ROOT / "tests/orchestrator/dashboard")
+BROWSER_FOLDER = ROOT / "tests/orchestrator/dashboard"
+FLEET_FOLDERS = (ROOT / "tests/system", BROWSER_FOLDER)
 FLEET_FIXTURES = {"fleet", "two_device_run"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that starts a fleet, by its folder or by its fixtures; those come first, as the longest.
 
-    With `--dist loadgroup` tests are spread one by one, except groups of tests that share a fleet of their own.
+    With `--dist loadgroup` tests are spread one by one, except those that share what is made once per module, or a
+    browser: each group goes to one process, so that nothing is made four times.
     """
     for item in items:
         in_folder = any(item.path.is_relative_to(folder) for folder in FLEET_FOLDERS)
         if in_folder or FLEET_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.fleet)
+        if item.path.is_relative_to(BROWSER_FOLDER):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+        elif shares_a_module_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
     items.sort(key=lambda item: item.get_closest_marker("fleet") is None)
+
+
+def shares_a_module_fixture(item: pytest.Item) -> bool:
+    """Whether a test uses a fixture that is made once per module."""
+    definitions = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009
+    return any(each.scope == "module" for found in definitions for each in found)
 
 
 @contextmanager

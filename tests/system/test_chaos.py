@@ -15,8 +15,6 @@ from tests.chaos.trial import row_of
 # 32 windows instead of 64; among them is the one that a fault spoils.
 FEWER = ("--step-days", "56")
 
-pytestmark = pytest.mark.xdist_group("chaos")
-
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:

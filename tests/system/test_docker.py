@@ -25,8 +25,6 @@ from schemas.redis.presences import read_presences
 from tests.conftest import SPAN, clean_environment, finished_run, processes_about
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.xdist_group("docker")
-
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker" / "compose.yaml"
 PROGRAMMES = Path(sys.executable).parent

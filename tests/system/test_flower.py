@@ -25,8 +25,6 @@ from tests.chaos.lab import SYMBOLS, Lab, Run, lab
 from tests.conftest import clean_environment, command
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.xdist_group("flower")
-
 LOGIN = "kavita:an-unguessed-one"
 BUCKETS = {"0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0", "60.0", "120.0", "300.0", "600.0", "+Inf"}
 
