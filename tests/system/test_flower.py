@@ -186,7 +186,7 @@ def test_a_failed_start_is_one_line(fleet: Lab, flower: Flower, tmp_path: Path) 
     (tmp_path / "sitecustomize.py").write_text(code)
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     for variable, value, message in (
-        ("FLOWER_BASIC_AUTH", "kavita", "no USER:PASSWORD"),
+        ("FLOWER_BASIC_AUTH", "kavita", "not of the form USER:PASSWORD"),
         ("PYTHONPATH", path, "pip install 'gurukul[flower]'"),
     ):
         environment = clean_environment() | {variable: value}
