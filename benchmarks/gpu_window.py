@@ -18,9 +18,9 @@ from workers.bars.series import Series
 from workers.features.frame import Frame, frame_of
 from workers.features.indicators import Array
 from workers.features.registry import model_features
-from workers.models import xgboost as teacher
+from workers.models.xgboost import MAX_BIN, MAX_ROUNDS, parameters
 
-ROUNDS = teacher.MAX_ROUNDS
+ROUNDS = MAX_ROUNDS
 WINDOW_ROWS = 1_000
 WINDOWS_PER_PROCESS = 5
 HORIZON = 5
@@ -29,7 +29,7 @@ SEED = 42
 
 def matrix(x: Array, y: Array) -> xgb.QuantileDMatrix:
     """Build XGBoost's matrix as the teacher does, on the device that holds `x` and `y`."""
-    return xgb.QuantileDMatrix(x, y, max_bin=teacher.MAX_BIN, nthread=1)
+    return xgb.QuantileDMatrix(x, y, max_bin=MAX_BIN, nthread=1)
 
 
 def train(rows: xgb.QuantileDMatrix, device: str, rounds: int, changes: dict[str, object] | None = None) -> xgb.Booster:
@@ -37,8 +37,7 @@ def train(rows: xgb.QuantileDMatrix, device: str, rounds: int, changes: dict[str
 
     `changes`: parameters to replace. RuntimeError if XGBoost trained on another device.
     """
-    parameters = teacher.parameters(0.5, SEED, device) | (changes or {})
-    booster = xgb.train(parameters, rows, rounds, verbose_eval=False)
+    booster = xgb.train(parameters(0.5, SEED, device) | (changes or {}), rows, rounds, verbose_eval=False)
     found = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
     if not str(found).startswith(device):
         raise RuntimeError(f"XGBoost trained on {found}, not on {device}")

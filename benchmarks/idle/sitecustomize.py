@@ -9,6 +9,6 @@ if any("spawn_main" in word for word in sys.orig_argv):
     def _install(**_: object) -> None:
         from benchmarks.gurukul import idle_body
         from schemas.contract.task import Role
-        from workers.handlers import execute as execution
+        from workers.handlers.execute import HANDLERS
 
-        execution.HANDLERS[Role.TEACHER] = idle_body
+        HANDLERS[Role.TEACHER] = idle_body

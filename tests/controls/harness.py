@@ -25,8 +25,8 @@ from workers.learning.window import (
     fit_window_teacher,
     teacher_inputs,
 )
-from workers.models import xgboost as teachers
 from workers.models.logistic import Logistic
+from workers.models.xgboost import MAX_BIN, MAX_ROUNDS, parameters, predict
 from workers.scoring.log_loss import log_losses
 
 
@@ -108,7 +108,7 @@ def _study(
     scored = select_rows(history, window, settings).scored
     offset = float(teacher.teacher.offsets[number]) if settings.scope == "panel" else None
     x = teacher_inputs(histories, {window.symbol: scored}, settings)[window.symbol]
-    predicted = teachers.predict(teacher.teacher.booster, x, offset)
+    predicted = predict(teacher.teacher.booster, x, offset)
     student = fit_window_student(history, window, settings, targets, predicted)
     return Trained(window, teacher, student, history.labels.y[scored])
 
@@ -152,12 +152,10 @@ def shuffled_auc(trained: Iterable[Trained], seed: int) -> float:
         sample = each.teacher.sample
         fit, held = np.split(rng.permutation(len(sample)), [len(sample) * 4 // 5])
         prior = float(np.average(sample.y[fit], weights=sample.weight[fit]))
-        rows = xgb.QuantileDMatrix(
-            sample.x[fit], sample.y[fit], weight=sample.weight[fit], max_bin=teachers.MAX_BIN, nthread=1
-        )
-        booster = xgb.train(teachers.parameters(prior, seed, "cpu"), rows, teachers.MAX_ROUNDS, verbose_eval=False)
+        rows = xgb.QuantileDMatrix(sample.x[fit], sample.y[fit], weight=sample.weight[fit], max_bin=MAX_BIN, nthread=1)
+        booster = xgb.train(parameters(prior, seed, "cpu"), rows, MAX_ROUNDS, verbose_eval=False)
         y.append(sample.y[held])
-        predicted.append(teachers.predict(booster, sample.x[held]))
+        predicted.append(predict(booster, sample.x[held]))
     return auc(np.concatenate(y), np.concatenate(predicted))
 
 

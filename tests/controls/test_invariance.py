@@ -18,13 +18,13 @@ from tests.controls.harness import windows_of
 from tests.strategies import daily_walk, training_settings
 from workers.bars import store
 from workers.bars.clean import to_table
-from workers.handlers import train as handlers
+from workers.handlers.train import _prepared, train_student, train_teacher
 from workers.learning.splits import blocks, split_tail
 from workers.learning.teacher import Sample, fit_teacher, out_of_fold_predictions
 from workers.models.xgboost import predict
 
 SERIES = {symbol: daily_walk(370, seed) for seed, symbol in enumerate(("A", "B"))}
-WORK = {Role.TEACHER: handlers.train_teacher, Role.STUDENT: handlers.train_student}
+WORK = {Role.TEACHER: train_teacher, Role.STUDENT: train_student}
 SYMBOL_SCOPE = training_settings(distill_weight=None, temperature=None)
 PANEL_SCOPE = training_settings(scope="panel", privileged=("cross-section", "path"), student="booster")
 
@@ -80,7 +80,7 @@ def files(
 
 def forget() -> None:
     """Clear what a process caches between windows, as in a new process."""
-    handlers._prepared.cache_clear()
+    _prepared.cache_clear()
     store.load.cache_clear()
 
 

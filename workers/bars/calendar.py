@@ -102,18 +102,18 @@ def open_calendar(name: str) -> Calendar:
 
 
 def _build(name: str) -> Any:
-    import exchange_calendars as source  # imports pandas, which takes a second or two
+    import exchange_calendars  # imports pandas, which takes a second or two
 
-    names = source.get_calendar_names()
+    names = exchange_calendars.get_calendar_names()
     if name not in names:
         close = get_close_matches(name.upper(), [NSE, *names], n=3, cutoff=0.5)
         instead = f"did you mean {' or '.join(close)}?" if close else f"use {NSE}, XNYS, 24/7 or another ISO code (MIC)"
         raise ValueError(f"there is no exchange calendar {name!r}: {instead}")
     try:
-        return source.get_calendar(name, start=EARLIEST)
+        return exchange_calendars.get_calendar(name, start=EARLIEST)
     except ValueError:
         # Its holidays are not recorded that far back; the built calendar states its first day.
-        return source.get_calendar(name, start=type(source.get_calendar(name)).bound_min())
+        return exchange_calendars.get_calendar(name, start=type(exchange_calendars.get_calendar(name)).bound_min())
 
 
 def _hours(found: Any) -> Hours:

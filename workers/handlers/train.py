@@ -23,9 +23,9 @@ from workers.bars.series import Floats
 from workers.devices.arrays import to_host
 from workers.devices.pinning import xgboost_device
 from workers.handlers.task_result import Result
-from workers.learning import window as learning
 from workers.learning.history import History, bars_before, prepare, select_rows
 from workers.learning.student import probability
+from workers.learning.window import fit_window_student, fit_window_teacher, teacher_inputs, training_rows
 from workers.models.base import Model
 from workers.models.stored_student import read_student
 from workers.models.xgboost import predict
@@ -37,7 +37,7 @@ def train_teacher(task: WindowTask) -> Result:
     """Store one window's teacher: trained, or with `reuse` copied from another run."""
     histories = _histories(task)
     # Raises Skip: a window that cannot be trained is not reused either.
-    learning.training_rows(histories, task.window, task.settings)
+    training_rows(histories, task.window, task.settings)
     inputs = TeacherInputs(
         window=task.window.span,
         settings=task.settings,
@@ -49,7 +49,7 @@ def train_teacher(task: WindowTask) -> Result:
     )
     donor = take_equal(task, inputs) if task.reuse else None
     if donor is None:
-        trained = learning.fit_window_teacher(histories, task.window, task.settings, xgboost_device())
+        trained = fit_window_teacher(histories, task.window, task.settings, xgboost_device())
         writer.write_teacher(_folder(task, task.window, Role.TEACHER), inputs, histories, trained)
     return _stored(task, donor)
 
@@ -74,9 +74,9 @@ def train_student(task: WindowTask) -> Result:
     )
     donor = take_equal(task, inputs) if task.reuse else None
     if donor is None:
-        x = learning.teacher_inputs(histories, {symbol: scored}, settings)[symbol]
+        x = teacher_inputs(histories, {symbol: scored}, settings)[symbol]
         teacher_scored = predict(stored.booster, x, stored.offsets.get(symbol))
-        student = learning.fit_window_student(history, task.window, settings, stored.targets(symbol), teacher_scored)
+        student = fit_window_student(history, task.window, settings, stored.targets(symbol), teacher_scored)
         writer.write_student(_folder(task, task.window, Role.STUDENT), inputs, history, student)
     result = _stored(task, donor)
     model = read_student(_folder(task, task.window, Role.STUDENT), result.digests).model

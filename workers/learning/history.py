@@ -11,8 +11,7 @@ from workers.bars.series import Floats, Ints, Series
 from workers.devices.arrays import Array, array_module, to_host
 from workers.features.frame import frame_of
 from workers.features.registry import model_features
-from workers.learning import labels as labelling
-from workers.learning.labels import Labels
+from workers.learning.labels import Labels, label
 from workers.learning.privileged import path
 from workers.learning.skip import Skip
 
@@ -43,7 +42,7 @@ class Rows:
 def prepare(series: Series, settings: TrainingSettings, device: str = "cpu") -> History:
     """Compute a symbol's indicators, features and labels once, over its whole history."""
     frame = frame_of(series, intraday=settings.interval != "1day", xp=array_module(device))
-    labels = labelling.label(series, settings)
+    labels = label(series, settings)
     seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
     raw = {name: to_host(values) for name, values in frame.raw.items()}
     return History(series, raw, model_features(frame), labels, seen)

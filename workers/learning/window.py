@@ -17,14 +17,24 @@ from workers.features.frame import RAW_INDICATORS, frame_of
 from workers.features.indicators import namespace
 from workers.features.prefix_invariance import reads_ahead
 from workers.features.registry import feature_names, model_features
-from workers.learning import student as students
-from workers.learning import teacher as teachers
 from workers.learning.certificate import Spans, certify
 from workers.learning.history import History, Rows, select_rows
 from workers.learning.labels import uniqueness
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
 from workers.learning.skip import Skip
 from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
+from workers.learning.student import (
+    MIN_CLASS_ROWS,
+    NO_TEACHER,
+    FittedStudent,
+    StudentData,
+    candidates,
+    fit_student,
+    probability,
+    rewards,
+    trade_threshold,
+)
+from workers.learning.teacher import Sample, Teacher, fit_teacher, out_of_fold_predictions
 from workers.models.xgboost import clip
 from workers.scoring.log_loss import log_loss
 
@@ -42,10 +52,10 @@ class TrainedTeacher:
     `teacher.out_of_fold_predictions`.
     """
 
-    teacher: teachers.Teacher
+    teacher: Teacher
     symbols: tuple[str, ...]
     features: tuple[str, ...]
-    sample: teachers.Sample
+    sample: Sample
     row: Ints
     split: TailSplit
     block: NDArray[np.int8]
@@ -70,7 +80,7 @@ class TeacherTargets:
 class TrainedStudent:
     """Result of training a student. `scored_*` have one value per scored row, `reward` one per training row."""
 
-    fitted: students.FittedStudent
+    fitted: FittedStudent
     trade_above: float | None
     prior: float
     rows: Rows
@@ -126,10 +136,8 @@ def fit_window_teacher(
         detail = f"all {len(sample)} rows overlap the early-stopping tail at a horizon of {settings.horizon_bars} bars"
         raise Skip(SkipReason.INSUFFICIENT_SAMPLES, detail)
     require_both_classes(sample.y[split.fit])
-    teacher = teachers.fit_teacher(sample, split, settings.seed, device)
-    out_of_fold, fitted_by = teachers.out_of_fold_predictions(
-        sample, block, settings.embargo_bars, settings.seed, device
-    )
+    teacher = fit_teacher(sample, split, settings.seed, device)
+    out_of_fold, fitted_by = out_of_fold_predictions(sample, block, settings.embargo_bars, settings.seed, device)
     certificate = _certify(histories, symbols, sample, row, split, block, fitted_by, window, settings)
     if certificate.violations:
         raise DataError(f"{window.label} leaks: {'; '.join(certificate.violations)}; report this, nothing was stored")
@@ -168,21 +176,21 @@ def fit_window_student(
     # Weights sum to the effective number of rows: a label that overlaps four others counts a fifth against the penalty.
     weight = uniqueness(labels.t0[train], labels.t1[train])
     reward = (
-        students.rewards(labels.net_return[train], labels.sigma[train], settings.horizon_bars)
+        rewards(labels.net_return[train], labels.sigma[train], settings.horizon_bars)
         if settings.reward_weights
         else np.ones(len(train))
     )
     features = to_host(history.features)
-    data = students.StudentData(
+    data = StudentData(
         features[labels.t0[train]], y, weight, reward, targets.block, targets.fitted_by, targets.out_of_fold
     )
-    fitted, alone = students.fit_student(data, students.candidates(settings), settings)
+    fitted, alone = fit_student(data, candidates(settings), settings)
     plain = alone
     if settings.student != BASELINE:
         baseline = settings.model_copy(update={"student": BASELINE})
-        _, plain = students.fit_student(data, [students.NO_TEACHER], baseline)
+        _, plain = fit_student(data, [NO_TEACHER], baseline)
     x, truth = features[labels.t0[rows.scored]], labels.y[rows.scored]
-    scored, scored_alone, scored_plain = (students.probability(each.model.margin(x)) for each in (fitted, alone, plain))
+    scored, scored_alone, scored_plain = (probability(each.model.margin(x)) for each in (fitted, alone, plain))
     prior = clip(float(np.average(y, weights=weight)))
     metrics: dict[str, Metric] = {
         "rows": len(y),
@@ -197,7 +205,7 @@ def fit_window_student(
         "scored_prior_log_loss": log_loss(truth, np.full(len(truth), prior)),
         "scored_teacher_log_loss": log_loss(truth, teacher_scored),
     }
-    trade_above = students.trade_threshold(y, labels.forward_return[train], settings.round_trip_cost)
+    trade_above = trade_threshold(y, labels.forward_return[train], settings.round_trip_cost)
     return TrainedStudent(
         fitted, trade_above, prior, rows, reward, scored, scored_alone, scored_plain, teacher_scored, metrics
     )
@@ -263,7 +271,7 @@ def training_rows(histories: Mapping[str, History], window: Window, settings: Tr
 
 def _sample(
     histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings
-) -> tuple[teachers.Sample, Ints]:
+) -> tuple[Sample, Ints]:
     """Rows of all symbols in order of decision, then symbol, and the position of each in its symbol's labels."""
     axis = np.unique(np.concatenate([history.series.timestamp for history in histories.values()]))
     t0, t1, y, weight = [], [], [], []
@@ -283,7 +291,7 @@ def _sample(
         x = namespace(x).concatenate(inputs)
         x = take(x, order)
     unique = np.concatenate(weight)[order]
-    sample = teachers.Sample(
+    sample = Sample(
         x, np.concatenate(y)[order], np.concatenate(t0)[order], np.concatenate(t1)[order], unique / unique.mean(),
         member[order], len(rows),
     )  # fmt: skip
@@ -296,7 +304,7 @@ def _effective_rows(histories: Mapping[str, History], rows: Mapping[str, Ints]) 
 
 
 def _certify(
-    histories: Mapping[str, History], symbols: tuple[str, ...], sample: teachers.Sample, row: Ints, split: TailSplit,
+    histories: Mapping[str, History], symbols: tuple[str, ...], sample: Sample, row: Ints, split: TailSplit,
     block: NDArray[np.int8], fitted_by: Ints, window: Window, settings: TrainingSettings,
 ) -> Certificate:  # fmt: skip
     decided, ended, ended_day = np.zeros((3, len(sample)), dtype=np.int64)
@@ -321,8 +329,6 @@ def _certify(
 def require_both_classes(y: NDArray[np.int8]) -> None:
     """Raise Skip unless there are a few rows of each class."""
     ones = int(y.sum())
-    if min(ones, len(y) - ones) < students.MIN_CLASS_ROWS:
-        detail = (
-            f"{ones} of {len(y)} fitted rows are positive; at least {students.MIN_CLASS_ROWS} of each class are needed"
-        )
+    if min(ones, len(y) - ones) < MIN_CLASS_ROWS:
+        detail = f"{ones} of {len(y)} fitted rows are positive; at least {MIN_CLASS_ROWS} of each class are needed"
         raise Skip(SkipReason.SINGLE_CLASS, detail)

@@ -12,9 +12,9 @@ def _spoil(kind: str, label: str) -> None:
     from typing import Any
 
     from schemas.contract.task import Role
-    from workers.handlers import execute as execution
+    from workers.handlers.execute import HANDLERS
 
-    whole = execution.HANDLERS[Role.TEACHER]
+    whole = HANDLERS[Role.TEACHER]
 
     def teach(task: Any) -> Any:
         if task.window.label != label:
@@ -26,7 +26,7 @@ def _spoil(kind: str, label: str) -> None:
         while True:
             time.sleep(60)
 
-    execution.HANDLERS[Role.TEACHER] = teach
+    HANDLERS[Role.TEACHER] = teach
 
 
 if "CHAOS_FAULT" in os.environ and any("spawn_main" in word for word in sys.orig_argv):

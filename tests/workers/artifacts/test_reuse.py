@@ -29,8 +29,8 @@ from workers.bars import store
 from workers.bars.calendar import day_number
 from workers.bars.clean import to_table
 from workers.bars.series import COLUMNS, Series
-from workers.handlers import train as handlers
 from workers.handlers.task_result import Result
+from workers.handlers.train import train_student, train_teacher
 from workers.learning.skip import Skip
 
 WINDOW = Window(symbol="M&M", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
@@ -71,8 +71,8 @@ def task_of(data_dir: Path, run_id: str, role: Role, series: Series, **changes: 
 def train(data_dir: Path, run_id: str, series: Series, **changes: Any) -> dict[Role, Result]:
     """Train a window's teacher, then its student, as a worker does with `--reuse`."""
     return {
-        Role.TEACHER: handlers.train_teacher(task_of(data_dir, run_id, Role.TEACHER, series, **changes)),
-        Role.STUDENT: handlers.train_student(task_of(data_dir, run_id, Role.STUDENT, series, **changes)),
+        Role.TEACHER: train_teacher(task_of(data_dir, run_id, Role.TEACHER, series, **changes)),
+        Role.STUDENT: train_student(task_of(data_dir, run_id, Role.STUDENT, series, **changes)),
     }
 
 
@@ -168,10 +168,10 @@ def test_a_longer_scored_block_is_the_students_alone(data_dir: Path) -> None:
 
 def test_another_teachers_student_is_not_taken(data_dir: Path) -> None:
     """If the teachers differ in a byte, for any reason, the student is trained with this run's teacher."""
-    handlers.train_teacher(task_of(data_dir, LATER, Role.TEACHER, daily_walk(BARS)))
+    train_teacher(task_of(data_dir, LATER, Role.TEACHER, daily_walk(BARS)))
     path = folder(data_dir, LATER, Role.TEACHER) / "metadata.json"
     path.write_text(path.read_text().replace('"rounds": ', '"rounds": 1'))
-    assert handlers.train_student(task_of(data_dir, LATER, Role.STUDENT, daily_walk(BARS))).reused_from is None
+    assert train_student(task_of(data_dir, LATER, Role.STUDENT, daily_walk(BARS))).reused_from is None
 
 
 @pytest.mark.parametrize(

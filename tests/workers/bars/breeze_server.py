@@ -20,8 +20,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from schemas.config.interval import Interval
-from workers.bars.breeze import source as breeze
 from workers.bars.breeze.client import URL_ENV
+from workers.bars.breeze.source import Breeze, _client
 from workers.bars.sources.source_protocol import SourceRequest
 
 API_KEY, API_SECRET, SESSION_TOKEN = "planted=key/1+9", "planted&secret~77", "planted50123456"
@@ -237,13 +237,13 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBreeze]:
     with FakeBreeze() as server:
         for name, value in {**settings, URL_ENV: server.url, "NO_PROXY": "127.0.0.1"}.items():
             monkeypatch.setenv(name, value)
-        breeze._client.cache_clear()
+        _client.cache_clear()
         yield server
 
 
-def source(chunks: Path, *spans: tuple[date, date], interval: Interval = "1minute", **more: Any) -> breeze.Breeze:
+def source(chunks: Path, *spans: tuple[date, date], interval: Interval = "1minute", **more: Any) -> Breeze:
     """A source of the first week of 2024, or of other spans, that does not sleep."""
     days = spans or [(date(2024, 1, 1), date(2024, 1, 7))]
     acquire = more.get("acquire", lambda: None)
     request = SourceRequest("", interval, "Asia/Kolkata", days, chunks, acquire)
-    return breeze.Breeze(request, sleep=more.get("sleep", lambda seconds: None))
+    return Breeze(request, sleep=more.get("sleep", lambda seconds: None))

@@ -16,10 +16,9 @@ from schemas.contract.quality import Check, Verdict
 from tests.strategies import examples
 from tests.workers.bars import breeze_server as fake
 from tests.workers.bars.breeze_server import FakeBreeze, candle, running, source
-from workers.bars.breeze import source as breeze
 from workers.bars.breeze.chunks import tile
 from workers.bars.breeze.client import URL_ENV
-from workers.bars.breeze.source import MOST_CANDLES, days_per_chunk
+from workers.bars.breeze.source import MOST_CANDLES, Breeze, days_per_chunk
 from workers.bars.series import COLUMNS
 from workers.bars.sources.source_protocol import SourceRequest
 
@@ -168,7 +167,7 @@ def test_damaged_chunk_is_fetched_again(server: FakeBreeze, tmp_path: Path) -> N
 
 def test_today_is_not_kept(server: FakeBreeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Future days are not requested, and a day that is not over is fetched again the next time."""
-    monkeypatch.setattr(breeze, "today", lambda timezone: WEDNESDAY)
+    monkeypatch.setattr("workers.bars.breeze.source.today", lambda timezone: WEDNESDAY)
     for _ in range(2):
         source(tmp_path, (MONDAY, date(2024, 6, 30))).read("RELIANCE")
     assert requested(server) == [("2024-01-01", "2024-01-02"), *[("2024-01-03", "2024-01-03")] * 2]
@@ -229,7 +228,7 @@ def test_symbols_and_check(server: FakeBreeze, tmp_path: Path) -> None:
 def test_wrong_settings_are_refused(monkeypatch: pytest.MonkeyPatch, server: FakeBreeze, tmp_path: Path) -> None:
     """Another time zone than the exchange's and an invalid address are errors before any request."""
     with pytest.raises(RequestError, match="--timezone UTC: Breeze's times are Asia/Kolkata"):
-        breeze.Breeze(SourceRequest("", "1day", "UTC"))
+        Breeze(SourceRequest("", "1day", "UTC"))
     monkeypatch.setenv(URL_ENV, "breeze.example:80")
     with pytest.raises(RequestError, match=URL_ENV):
         source(tmp_path)

@@ -13,9 +13,21 @@ from sklearn.preprocessing import StandardScaler
 from schemas.contract.artifact import StudentModel
 from tests.strategies import examples, training_settings
 from workers.bars.series import Floats
-from workers.learning import student as students
 from workers.learning.splits import BLOCKS, blocks
-from workers.learning.student import NO_TEACHER, Calibration, Mix, StudentData
+from workers.learning.student import (
+    NO_TEACHER,
+    Calibration,
+    Mix,
+    StudentData,
+    calibrate,
+    candidates,
+    fit_student,
+    out_of_fold,
+    probability,
+    rewards,
+    target,
+    trade_threshold,
+)
 from workers.models import booster, logistic
 from workers.models.registry import MODEL_TYPES
 from workers.scoring.log_loss import log_loss
@@ -58,7 +70,7 @@ def test_the_folded_student_is_sklearns_model(inputs: tuple[Floats, Floats, Floa
     expected = reference.predict_proba(scaler.transform(imputer.transform(unseen)))[:, 1]
     again = logistic.Logistic(np.asarray(stored.coefficients), stored.intercept, np.asarray(stored.fill))
     assert again.margin(unseen).tobytes() == fitted.margin(unseen).tobytes()
-    np.testing.assert_allclose(students.probability(again.margin(unseen)), expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(probability(again.margin(unseen)), expected, rtol=0, atol=1e-4)
 
 
 def test_a_soft_label_is_fitted_as_a_soft_label() -> None:
@@ -88,14 +100,14 @@ def test_a_column_that_is_always_missing_counts_for_nothing() -> None:
     distill_weight=st.floats(0, 1),
 )
 def test_target_lies_between_label_and_teacher(rows: list[tuple[int, float]], distill_weight: float) -> None:
-    """The soft label is the label at weight 0, the teacher's out_of_fold at 1, and in between in proportion."""
+    """The soft label is the label at weight 0, the teacher's prediction at 1, and in between in proportion."""
     y = np.array([label for label, _ in rows], dtype=np.int8)
-    teacher = np.array([out_of_fold for _, out_of_fold in rows])
-    assert (students.target(y, teacher, Mix(0.0, 1.0)) == y).all()
-    assert students.target(y, teacher, Mix(1.0, 1.0)) == pytest.approx(teacher, abs=2e-6)
-    target = students.target(y, teacher, Mix(distill_weight, 1.0))
-    assert target == pytest.approx(y + distill_weight * (teacher - y), abs=2e-6)
-    assert (target >= 0).all() and (target <= 1).all()
+    teacher = np.array([prediction for _, prediction in rows])
+    assert (target(y, teacher, Mix(0.0, 1.0)) == y).all()
+    assert target(y, teacher, Mix(1.0, 1.0)) == pytest.approx(teacher, abs=2e-6)
+    soft = target(y, teacher, Mix(distill_weight, 1.0))
+    assert soft == pytest.approx(y + distill_weight * (teacher - y), abs=2e-6)
+    assert (soft >= 0).all() and (soft <= 1).all()
 
 
 @examples(150)
@@ -114,7 +126,7 @@ def test_trading_pays_from_the_threshold_on(returns: list[float], threshold: flo
     def expected(p: float) -> float:
         return float(p * gain - (1.0 - p) * loss)
 
-    p = students.trade_threshold(y, earned, cost)
+    p = trade_threshold(y, earned, cost)
     if p is None:
         assert expected(1.0) <= cost
     elif p == 0.0:
@@ -127,16 +139,16 @@ def test_trading_pays_from_the_threshold_on(returns: list[float], threshold: flo
 def test_temperature_softens_towards_a_half() -> None:
     """The teacher's logit is divided by the temperature: 0.9 at 2 becomes 0.75."""
     y, teacher = np.zeros(3, dtype=np.int8), np.array([0.9, 0.5, 0.1])
-    assert students.target(y, teacher, Mix(1.0, 2.0)) == pytest.approx([0.75, 0.5, 0.25])
+    assert target(y, teacher, Mix(1.0, 2.0)) == pytest.approx([0.75, 0.5, 0.25])
 
 
 def test_no_teacher_is_always_a_candidate_unless_a_weight_is_given() -> None:
     """Free choice begins with no teacher; a given weight is the only one, 0 means none."""
-    free = students.candidates(CHOOSE)
+    free = candidates(CHOOSE)
     assert free[0] == NO_TEACHER and len(free) == 5
-    assert students.candidates(training_settings(distill_weight=0.3, temperature=2.0)) == [Mix(0.3, 2.0)]
-    assert students.candidates(training_settings(distill_weight=0.0, temperature=2.0)) == [NO_TEACHER]
-    weighed = students.candidates(training_settings(distill_weight=0.3, temperature=None))
+    assert candidates(training_settings(distill_weight=0.3, temperature=2.0)) == [Mix(0.3, 2.0)]
+    assert candidates(training_settings(distill_weight=0.0, temperature=2.0)) == [NO_TEACHER]
+    weighed = candidates(training_settings(distill_weight=0.3, temperature=None))
     assert weighed == [Mix(0.3, 1.0), Mix(0.3, 2.0)]
 
 
@@ -155,15 +167,13 @@ def student_data(seed: int = 0, rows: int = 120, signal: float = 1.0) -> Student
 
 def test_a_teacher_that_knows_is_chosen_and_one_that_errs_is_not() -> None:
     """Teachers that predict true probabilities are mostly chosen, teachers that predict the opposite never."""
-    chosen = [
-        students.fit_student(student_data(seed), students.candidates(CHOOSE), CHOOSE)[0].mix for seed in range(12)
-    ]
+    chosen = [fit_student(student_data(seed), candidates(CHOOSE), CHOOSE)[0].mix for seed in range(12)]
     assert sum(mix != NO_TEACHER for mix in chosen) >= 8
     wrong = [
         replace(student_data(seed, signal=3.0), out_of_fold=1.0 - student_data(seed, signal=3.0).out_of_fold)
         for seed in range(6)
     ]
-    assert all(students.fit_student(each, students.candidates(CHOOSE), CHOOSE)[0].mix == NO_TEACHER for each in wrong)
+    assert all(fit_student(each, candidates(CHOOSE), CHOOSE)[0].mix == NO_TEACHER for each in wrong)
 
 
 def test_the_first_of_equals_wins() -> None:
@@ -173,14 +183,14 @@ def test_the_first_of_equals_wins() -> None:
         known, out_of_fold=np.repeat(np.clip(known.y, 1e-6, 1 - 1e-6)[:, None].astype(float), BLOCKS, axis=1)
     )
     # Softening by temperature alone would differ from the labels.
-    assert students.fit_student(same, [NO_TEACHER, Mix(0.5, 1.0), Mix(1.0, 1.0)], CHOOSE)[0].mix == NO_TEACHER
+    assert fit_student(same, [NO_TEACHER, Mix(0.5, 1.0), Mix(1.0, 1.0)], CHOOSE)[0].mix == NO_TEACHER
 
 
 def test_the_student_without_a_teacher_is_returned_too() -> None:
     """Whatever is chosen, the second is the student of the labels alone; a weight that is given is not chosen."""
     known = student_data()
-    given, alone = students.fit_student(known, [Mix(1.0, 1.0)], CHOOSE)
-    _, same = students.fit_student(known, [NO_TEACHER], CHOOSE)
+    given, alone = fit_student(known, [Mix(1.0, 1.0)], CHOOSE)
+    _, same = fit_student(known, [NO_TEACHER], CHOOSE)
     assert (given.mix, alone.mix) == (Mix(1.0, 1.0), NO_TEACHER)
     assert alone.model.margin(known.x).tobytes() == same.model.margin(known.x).tobytes()
 
@@ -188,10 +198,10 @@ def test_the_student_without_a_teacher_is_returned_too() -> None:
 def test_the_mix_of_least_out_of_fold_loss_is_chosen() -> None:
     """The loss of each candidate's out-of-fold margins, calibrated and weighted, decides, and is reported."""
     known = student_data(3)
-    mixes = students.candidates(CHOOSE)
-    judged = [students.out_of_fold(known, mix, CHOOSE) for mix in mixes]
-    losses = [each.log_loss(students.calibrate(each.margin, each.y, each.weight)) for each in judged]
-    chosen, _ = students.fit_student(known, mixes, CHOOSE)
+    mixes = candidates(CHOOSE)
+    judged = [out_of_fold(known, mix, CHOOSE) for mix in mixes]
+    losses = [each.log_loss(calibrate(each.margin, each.y, each.weight)) for each in judged]
+    chosen, _ = fit_student(known, mixes, CHOOSE)
     assert chosen.mix == mixes[int(np.argmin(losses))]
     assert chosen.out_of_fold_log_loss == min(losses)
 
@@ -206,7 +216,7 @@ def test_out_of_fold_margins_know_nothing_of_their_block(held: int) -> None:
         known, y=np.where(mine, 1 - known.y, known.y).astype(np.int8),
         out_of_fold=np.where(others[None, :], 0.01, known.out_of_fold),
     )  # fmt: skip
-    first, second = (students.out_of_fold(each, Mix(1.0, 1.0), CHOOSE).margin for each in (known, spoilt))
+    first, second = (out_of_fold(each, Mix(1.0, 1.0), CHOOSE).margin for each in (known, spoilt))
     assert first[known.block == held].tobytes() == second[known.block == held].tobytes()
 
 
@@ -215,7 +225,7 @@ def test_calibration_is_platts_line() -> None:
     rng = np.random.default_rng(3)
     margin = rng.normal(size=4000)
     y = (rng.random(4000) < 1.0 / (1.0 + np.exp(-(0.4 * margin - 1.0)))).astype(np.int8)
-    found = students.calibrate(margin, y, np.ones(4000))
+    found = calibrate(margin, y, np.ones(4000))
     assert (found.slope, found.intercept) == pytest.approx((0.4, -1.0), abs=0.12)
 
 
@@ -223,15 +233,15 @@ def test_calibration_never_turns_a_margin_round() -> None:
     """Margins that mislead are flattened: the prediction is the weighted share of positives."""
     y = np.array([1, 1, 1, 0, 0, 0, 0, 1] * 10, dtype=np.int8)
     weight = np.linspace(1, 2, 80)
-    found = students.calibrate(-y.astype(float), y, weight)
+    found = calibrate(-y.astype(float), y, weight)
     assert found.slope == 0.0
-    assert students.probability(np.array([found.intercept])) == pytest.approx(np.average(y, weights=weight))
+    assert probability(np.array([found.intercept])) == pytest.approx(np.average(y, weights=weight))
 
 
 def test_too_few_of_a_class_are_not_calibrated_on() -> None:
     """Two positives are no line: the margin stays as it is."""
     y = np.array([1, 1] + [0] * 50, dtype=np.int8)
-    assert students.calibrate(np.arange(52.0), y, np.ones(52)) == Calibration(1.0, 0.0)
+    assert calibrate(np.arange(52.0), y, np.ones(52)) == Calibration(1.0, 0.0)
 
 
 @pytest.mark.parametrize("kind", MODEL_TYPES)
@@ -246,7 +256,7 @@ def test_a_calibrated_model_gives_the_line_of_its_margin(kind: str) -> None:
 def test_a_booster_student_survives_its_file() -> None:
     """Read back from its bytes it gives the same margins, bit for bit; a second fit gives the same bytes."""
     known = student_data()
-    soft = students.target(known.y, known.out_of_fold[:, 0], Mix(0.5, 1.0))
+    soft = target(known.y, known.out_of_fold[:, 0], Mix(0.5, 1.0))
     model = booster.Booster.fit(known.x, soft, known.weight, 7).calibrated(0.7, 0.1)
     content = model.encode(["a", "b", "c"], None)
     assert booster.Booster.decode(content).model.margin(known.x).tobytes() == model.margin(known.x).tobytes()
@@ -257,7 +267,7 @@ def test_a_booster_student_survives_its_file() -> None:
 def test_a_soft_label_is_two_weighted_hard_ones() -> None:
     """XGBoost on soft labels equals XGBoost on each row twice, with weights q and 1 - q."""
     known = student_data()
-    soft = students.target(known.y, known.out_of_fold[:, 0], Mix(0.5, 1.0))
+    soft = target(known.y, known.out_of_fold[:, 0], Mix(0.5, 1.0))
     once = booster.Booster.fit(known.x, soft, np.ones(len(soft)), 0)
     import xgboost as xgb
 
@@ -277,9 +287,9 @@ def test_rewards_are_sizes_with_mean_one() -> None:
     """|net return| in volatilities of the horizon, at most 3 of them, scaled to mean 1; without volatility it is 1."""
     net, sigma = np.array([0.02, -0.02, 0.5, 0.0]), np.array([0.01, 0.01, 0.01, 0.01])
     sizes = np.array([1.0, 1.0, 3.0, 0.0])
-    assert students.rewards(net, sigma, 4) == pytest.approx(sizes / sizes.mean())
-    assert students.rewards(np.array([0.1, 0.1]), np.array([np.nan, 0.05]), 1) == pytest.approx([2 / 3, 4 / 3])
-    assert students.rewards(np.zeros(3), np.full(3, 0.01), 5).tolist() == [1.0, 1.0, 1.0]
+    assert rewards(net, sigma, 4) == pytest.approx(sizes / sizes.mean())
+    assert rewards(np.array([0.1, 0.1]), np.array([np.nan, 0.05]), 1) == pytest.approx([2 / 3, 4 / 3])
+    assert rewards(np.zeros(3), np.full(3, 0.01), 5).tolist() == [1.0, 1.0, 1.0]
 
 
 def test_rewards_weigh_the_fit_and_not_the_calibration() -> None:
@@ -287,14 +297,14 @@ def test_rewards_weigh_the_fit_and_not_the_calibration() -> None:
     known = student_data()
     weighed = replace(known, reward=np.linspace(0.1, 1.9, len(known.y)))
     mixes = [NO_TEACHER]
-    (plain, _), (other, _) = students.fit_student(known, mixes, CHOOSE), students.fit_student(weighed, mixes, CHOOSE)
+    (plain, _), (other, _) = fit_student(known, mixes, CHOOSE), fit_student(weighed, mixes, CHOOSE)
     assert plain.model.margin(known.x).tobytes() != other.model.margin(known.x).tobytes()
-    assert students.out_of_fold(weighed, NO_TEACHER, CHOOSE).weight.tolist() == known.weight.tolist()
+    assert out_of_fold(weighed, NO_TEACHER, CHOOSE).weight.tolist() == known.weight.tolist()
 
 
 def test_a_student_of_a_true_signal_beats_the_base_rate() -> None:
     """On new rows of the same world its log loss is below that of the base rate."""
     known, new = student_data(1, 400), student_data(2, 4000)
-    model = students.fit_student(known, students.candidates(CHOOSE), CHOOSE)[0].model
+    model = fit_student(known, candidates(CHOOSE), CHOOSE)[0].model
     prior = np.full(len(new.y), known.y.mean())
-    assert log_loss(new.y, students.probability(model.margin(new.x))) < log_loss(new.y, prior) - 0.05
+    assert log_loss(new.y, probability(model.margin(new.x))) < log_loss(new.y, prior) - 0.05

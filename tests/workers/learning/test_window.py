@@ -20,9 +20,9 @@ from workers.bars.calendar import day_number
 from workers.bars.series import Series
 from workers.features.frame import RAW_INDICATORS
 from workers.features.registry import feature_names
-from workers.learning import student as students
 from workers.learning.history import History, prepare, select_rows
 from workers.learning.skip import Skip
+from workers.learning.student import probability
 from workers.learning.window import (
     TrainedStudent,
     TrainedTeacher,
@@ -30,8 +30,8 @@ from workers.learning.window import (
     fit_window_teacher,
     label_columns,
 )
-from workers.models import xgboost as teachers
 from workers.models.logistic import Logistic
+from workers.models.xgboost import MAX_BIN, MAX_ROUNDS, importance, predict
 from workers.scoring.log_loss import log_loss
 
 SETTINGS = training_settings()
@@ -268,7 +268,7 @@ def test_parameters_are_the_boosters_own() -> None:
         assert teacher.parameters[key] == tree[key], key
     assert float(str(teacher.parameters["eta"])) == pytest.approx(0.05)
     assert teacher.parameters["max_depth"] == "3"
-    assert teacher.parameters["max_bin"] == str(teachers.MAX_BIN)
+    assert teacher.parameters["max_bin"] == str(MAX_BIN)
     assert teacher.parameters["objective"] == "binary:logistic"
     assert teacher.parameters["nthread"] == "1"
     assert teacher.parameters["seed"] == str(SETTINGS.seed)
@@ -280,9 +280,9 @@ def test_parameters_are_the_boosters_own() -> None:
 def test_the_stored_booster_keeps_the_best_rounds_only() -> None:
     """The booster has as many trees as early stopping kept, and its tail log loss is the one recorded."""
     teacher = trained_teacher().teacher
-    assert teacher.booster.num_boosted_rounds() == teacher.rounds <= teachers.MAX_ROUNDS
+    assert teacher.booster.num_boosted_rounds() == teacher.rounds <= MAX_ROUNDS
     tail = trained_teacher().split.tail
-    p = teachers.predict(teacher.booster, trained_teacher().sample.x[tail])
+    p = predict(teacher.booster, trained_teacher().sample.x[tail])
     assert log_loss(trained_teacher().sample.y[tail], p) == pytest.approx(teacher.tail_log_loss, rel=1e-5)
 
 
@@ -290,12 +290,12 @@ def test_a_stored_booster_predicts_the_same() -> None:
     """A booster read back from its bytes gives every row the same probability, bit for bit."""
     stored = xgb.Booster(model_file=trained_teacher().teacher.booster.save_raw("ubj"))
     x = history().features
-    assert teachers.predict(stored, x).tobytes() == teachers.predict(trained_teacher().teacher.booster, x).tobytes()
+    assert predict(stored, x).tobytes() == predict(trained_teacher().teacher.booster, x).tobytes()
 
 
 def test_importance_names_every_feature_once() -> None:
     """Importance lists each feature with its share of the gain, best first; shares add up to 1."""
-    rows = teachers.importance(trained_teacher().teacher.booster, feature_names())
+    rows = importance(trained_teacher().teacher.booster, feature_names())
     assert sorted(name for name, _, _ in rows) == sorted(feature_names())
     shares = [share for _, share, _ in rows]
     assert shares == sorted(shares, reverse=True)
@@ -327,7 +327,7 @@ def test_student_is_scored_on_the_bars_after_its_window() -> None:
     """The student's scored probabilities are its model's on the scored rows, and nothing else's."""
     scored, labels = select_rows(history(), WINDOW, SETTINGS).scored, history().labels
     x = history().features[labels.t0[scored]]
-    assert students.probability(trained().fitted.model.margin(x)).tobytes() == trained().scored_student.tobytes()
+    assert probability(trained().fitted.model.margin(x)).tobytes() == trained().scored_student.tobytes()
     assert trained().rows.scored.tolist() == scored.tolist()
     assert trained().metrics["scored_log_loss"] == log_loss(labels.y[scored], trained().scored_student)
 
