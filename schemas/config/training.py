@@ -159,18 +159,23 @@ def _fixed_rule(settings: TrainingSettings) -> str:
 
 def _triple_barrier_rule(settings: TrainingSettings) -> str:
     start, end, theta = _rule_terms(settings)
+    earned = " with a net return above 0" if settings.label_return == "net" else ""
     return (
-        f"a label is 1 where the price, from {start} on, reaches +{settings.take_profit:g} of the volatility over"
-        f" {settings.horizon_bars} bars before -{settings.stop_loss:g}, or neither and the {settings.label_return}"
-        f" return to {end} exceeds {theta}"
+        f"a label is 1 where the price reaches the upper barrier first{earned}, or neither barrier and the"
+        f" {settings.label_return} return from {start} to {end} exceeds {theta}; the upper barrier is"
+        f" {settings.take_profit:g} times and the lower {settings.stop_loss:g} times the volatility over"
+        f" {settings.horizon_bars} bars away from {start}"
     )
 
 
 def _rule_terms(settings: TrainingSettings) -> tuple[str, str, str]:
-    sigma = settings.threshold_unit == "sigma"
-    theta = f"{settings.threshold:g} of the volatility over them" if sigma else f"{settings.threshold * 100:g} %"
+    """Where the return begins, where it ends, and the threshold."""
+    sigma, bars = settings.threshold_unit == "sigma", settings.horizon_bars
+    theta = (
+        f"{settings.threshold:g} times the volatility over {bars} bars" if sigma else f"{settings.threshold * 100:g} %"
+    )
     start = "the next open" if settings.entry == "next-open" else "the close"
-    return start, f"the close {settings.horizon_bars} bars after the decision", theta
+    return start, f"the close {bars} bars after the decision", theta
 
 
 LABEL_RULES: dict[Label, Callable[[TrainingSettings], str]] = {

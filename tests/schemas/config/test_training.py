@@ -52,3 +52,25 @@ def test_rewording_the_sentence_changes_no_identity(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(training.LABEL_RULES, training_settings().label, lambda _: "other words")
     assert training_settings().label_rule == "other words" != sentence
     assert label_identity(training_settings()) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"threshold_unit": "sigma", "threshold": 0.5, "entry": "close"},
+            "a label is 1 where the gross return from the close to the close 5 bars after the decision exceeds 0.5"
+            " times the volatility over 5 bars",
+        ),
+        (
+            {"label": "triple-barrier", "stop_loss": 2.0, "label_return": "net"},
+            "a label is 1 where the price reaches the upper barrier first with a net return above 0, or neither barrier"
+            " and the net return from the next open to the close 5 bars after the decision exceeds 0 %; the upper"
+            " barrier is 1 times and the lower 2 times the volatility over 5 bars away from the next open",
+        ),
+    ],
+)
+def test_the_sentence_names_what_decides_a_label(changes: dict[str, Any], sentence: str) -> None:
+    """Entry, horizon, threshold and barriers with their units; costs decide at a barrier only for net returns."""
+    assert training_settings(**changes).label_rule == sentence
+    assert " with a net return above 0" not in training_settings(label="triple-barrier").label_rule
