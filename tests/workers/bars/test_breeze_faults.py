@@ -1,5 +1,6 @@
 """Failures of Breeze over real HTTP: kinds are distinguished, retries limited, and no file is left behind."""
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
@@ -126,6 +127,17 @@ def test_redirects_are_not_followed(server: FakeBreeze, tmp_path: Path) -> None:
     with pytest.raises(ServerError):
         source(tmp_path, DAY).read("INFY")
     assert not server.asked("elsewhere")
+
+
+def test_a_socks_proxy_without_its_package_is_an_error_of_the_request(
+    server: FakeBreeze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """httpx needs a package for SOCKS; without it the error names the step, and no request is made."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(RequestError, match=r"pip install 'httpx\[socks\]'") as caught:
+        source(tmp_path).check(["INFY"])
+    assert "secret" not in str(caught.value) and not server.asked(LOGIN)
 
 
 def test_no_data_by_error_text(server: FakeBreeze, tmp_path: Path) -> None:

@@ -58,7 +58,10 @@ class Session:
 
 
 class Client:
-    """One login to Breeze. Every method raises AuthError, Refused, RateLimited or ServerError."""
+    """One login to Breeze. Every method raises AuthError, Refused, RateLimited or ServerError.
+
+    RequestError if the environment names a proxy that httpx cannot use.
+    """
 
     def __init__(self, credentials: Credentials, base_url: str = "") -> None:
         """`base_url` replaces the servers of all addresses. RequestError if it is no URL, or httpx is missing."""
@@ -164,6 +167,9 @@ class Client:
                 return reply.status_code, reply.headers, _body(reply, deadline)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             what = f"no complete reply ({type(error).__name__})"
+        except ImportError:
+            step = "run: pip install 'httpx[socks]', or unset it"
+            raise RequestError(f"the environment names a SOCKS proxy, which httpx cannot use here; {step}") from None
         raise self._error(ServerError, name, what)
 
     def _error(self, kind: Failure, name: str, what: object) -> GurukulError:
