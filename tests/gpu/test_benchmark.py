@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -145,12 +145,14 @@ def gpu_of(driver: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Side:
 
 
 def nvml(busy: int | None) -> SimpleNamespace:
-    """NVML of one GPU with a utilisation of `busy` percent, or (None) without a reading."""
+    """NVML of one GPU with a utilisation of `busy` percent, or (None) without a reading; `read` is set at a reading."""
+    read = threading.Event()
 
     class NVMLError(Exception):
         pass
 
     def rates(handle: str) -> SimpleNamespace:
+        read.set()
         if busy is None:
             raise NVMLError("Not Supported")
         return SimpleNamespace(gpu=busy)
@@ -162,15 +164,17 @@ def nvml(busy: int | None) -> SimpleNamespace:
         nvmlDeviceGetHandleByPciBusId=lambda bus: bus,
         nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(total=8 << 30, used=3 << 30),
         nvmlDeviceGetUtilizationRates=rates,
+        read=read,
     )
 
 
 @pytest.mark.parametrize(("busy", "cell"), [(87, "87 %"), (None, "not measured")])
 def test_utilisation_is_nvmls_or_not_measured(busy: int | None, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """NVML's reading during the work is printed with the driver; without a reading the cell is "not measured"."""
-    gpu = gpu_of(nvml(busy), monkeypatch)
+    driver = nvml(busy)
+    gpu = gpu_of(driver, monkeypatch)
     with gauged(gpu) as gauge:
-        time.sleep(0.3)
+        assert driver.read.wait(60)
     table = Table(deadline=0.0)
     circumstances(table, gpu, gauge)
     text = "\n".join(table.lines)
