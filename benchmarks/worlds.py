@@ -34,7 +34,7 @@ from schemas.contract.quality import Verdict
 from schemas.contract.task import Role, Status, WindowTask
 from schemas.contract.window import PlannedWindow, Window
 from schemas.files.atomic import sha256_of, write_atomic
-from schemas.files.layout import BarsLayout, RunLayout
+from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_rows import write_model, write_rows
 from schemas.files.trial_log import Trial, append_trial, configuration_key
 from workers.bars import store
@@ -48,10 +48,9 @@ from workers.judging.validation import validate
 from workers.learning.skip import Skip
 
 FIRST, BARS, SYMBOLS = date(2015, 1, 1), 1000, 4
-MEMORY, NOISE = (
-    0.93,
-    0.03,
-)  # of the planted world: share of a log price's distance from the fair price that remains after one day
+# Of the planted world: the share of a log price's distance from the fair price that remains after one day, and the
+# standard deviation of a day's noise.
+MEMORY, NOISE = 0.93, 0.03
 BAND = 0.01  # Kolmogorov-Smirnov p below this occurs in 1 of 100 batches of uniform p values
 
 
@@ -144,7 +143,7 @@ def _train(
             skipped = skip  # its student is skipped as well
             rows[role].append(_row(role, window, Status.SKIPPED, reason=skip.reason, message=str(skip)))
             continue
-        digest = sha256_of(layout.artifact(window.label, role) / "metadata.json")
+        digest = sha256_of(layout.artifact(window.label, role) / METADATA)
         rows[role].append(_row(role, window, Status.SUCCESS, metadata_sha256=digest, metrics=result.metrics))
 
 

@@ -43,7 +43,7 @@ class Trials:
 def trials_of(evidence: Evidence) -> Trials:
     """Collect every trial on any of the run's symbols and days, this run included.
 
-    PhaseError if the ledger does not contain this run.
+    PhaseError if the trial log does not contain this run.
     """
     layout, validation, config = evidence.layout, evidence.validation, evidence.manifest.config
     own = configuration_key(config)
