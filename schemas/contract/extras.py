@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 # The extra [cpu] stands for the three that bring XGBoost; a GPU host gets the CUDA ones instead.
 MODULES = {
-    "orchestrator": ("cryptography", "jinja2", "prometheus_client", "rich"),
+    "orchestrator": ("cryptography", "jinja2", "prometheus_client", "rich", "tenacity"),
     "worker": (
         "altair", "arch", "exchange_calendars", "numpy", "pyarrow", "scipy", "sklearn", "statsmodels",
         "vl_convert",
