@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.extras import MODULES
@@ -61,7 +62,7 @@ def test_the_lock_is_complete() -> None:
     lock = [Requirement(line) for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()]
     locked: dict[str, list[Requirement]] = {}
     for pin in lock:
-        locked.setdefault(normalised(pin.name), []).append(pin)
+        locked.setdefault(canonicalize_name(pin.name), []).append(pin)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
     wanted = [Requirement(line) for line in chain(project["dependencies"], *extras)]
@@ -70,9 +71,9 @@ def test_the_lock_is_complete() -> None:
     while wanted:
         each = wanted.pop()
         for extra in ("", *each.extras):
-            if (normalised(each.name), extra) in seen:
+            if (canonicalize_name(each.name), extra) in seen:
                 continue
-            seen.add((normalised(each.name), extra))
+            seen.add((canonicalize_name(each.name), extra))
             wanted += (found := required_by(each.name, extra))
             assert not [f"{each.name}: {one}" for one in found if not satisfied(one, locked)]
     assert len(seen) > 100  # what is installed here has been looked at
@@ -80,7 +81,7 @@ def test_the_lock_is_complete() -> None:
 
 def satisfied(wanted: Requirement, locked: dict[str, list[Requirement]]) -> bool:
     """Whether a pin of this name has a version that the requirement allows."""
-    pins = locked.get(normalised(wanted.name), [])
+    pins = locked.get(canonicalize_name(wanted.name), [])
     versions = [next(iter(pin.specifier)).version for pin in pins]
     return any(wanted.specifier.contains(each, prereleases=True) for each in versions)
 
@@ -95,19 +96,22 @@ def required_by(name: str, extra: str) -> list[Requirement]:
     return [each for each in found if each.marker is None or each.marker.evaluate({"extra": extra})]
 
 
-def normalised(name: str) -> str:
-    """The name of a package as the index compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def test_every_drawing_of_the_method_is_drawn_from_the_code(tmp_path: Path) -> None:
-    """`docs/drawings.py` draws each picture that method.md shows, and no other."""
+    """`docs/drawings.py` draws each picture that method.md shows, and no other, with the words of the stored one."""
     drawings = runpy.run_path(str(ROOT / "docs" / "drawings.py"))
     drawings["main"].__globals__["IMAGES"] = tmp_path
     drawings["main"]()
     shown = re.findall(r"images/(method-[a-z]+\.svg)", (ROOT / "docs" / "method.md").read_text(encoding="utf-8"))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(shown)
     assert len(shown) == 5
+    for name in shown:
+        stored = ROOT / "docs" / "images" / name
+        assert words_of(tmp_path / name) == words_of(stored), f"{name} is old: python docs/drawings.py"
+
+
+def words_of(drawing: Path) -> list[str]:
+    """The words in an SVG file, in order."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", drawing.read_text(encoding="utf-8"))
 
 
 def test_the_constraint_files_are_the_lock_s() -> None:
@@ -148,8 +152,8 @@ def test_preflight_knows_the_modules_of_each_extra() -> None:
     modules_of: dict[str, set[str]] = {}
     for module, packages in packages_distributions().items():
         for package in packages:
-            modules_of.setdefault(package.lower().replace("_", "-"), set()).add(module)
+            modules_of.setdefault(canonicalize_name(package), set()).add(module)
     for extra in ("orchestrator", "worker", "sample", "breeze"):
-        required = [Requirement(each).name.lower().replace("_", "-") for each in extras[extra]]
+        required = [canonicalize_name(Requirement(each).name) for each in extras[extra]]
         assert len(required) == len(MODULES[extra]), extra
         assert all(modules_of[name] & set(MODULES[extra]) for name in required), extra

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 OURS = {"gurukul", "orchestrator", "schemas", "workers"}
@@ -15,20 +16,15 @@ OURS = {"gurukul", "orchestrator", "schemas", "workers"}
 BROUGHT_ALONG = {"celery": {"kombu", "billiard"}, "jinja2": {"markupsafe"}, "statsmodels": {"pandas"}}
 
 
-def normalised(name: str) -> str:
-    """The name of a package as the index compares it."""
-    return name.lower().replace("_", "-").replace(".", "-")
-
-
 def modules_of(*extras: str) -> set[str]:
     """Top-level modules that the base and these extras install."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
-    names = {normalised(Requirement(line).name) for line in lines}
+    names = {canonicalize_name(Requirement(line).name) for line in lines}
     found = {
         module
         for module, packages in packages_distributions().items()
-        if names & {normalised(package) for package in packages}
+        if names & {canonicalize_name(package) for package in packages}
     }
     return found.union(*(BROUGHT_ALONG.get(name, set()) for name in names))
 
