@@ -8,10 +8,11 @@ from functools import cache
 import numpy as np
 import pytest
 import xgboost as xgb
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.planning.windows import lay_windows
+from schemas.config.training import TrainingSettings
 from schemas.contract.errors import DataError
 from schemas.contract.window import WARMUP_BARS, SkipReason, Window
 from tests.strategies import FIRST_DAY, daily_walk, examples, part, training_settings, walk_on, weekdays
@@ -44,9 +45,9 @@ def day_of(number: int) -> date:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[History, int]:
+def histories(draw: st.DrawFn, least_days: int = 170) -> tuple[History, int]:
     """Daily or intraday bars on weekdays of which some are holidays, and their labels' horizon."""
-    days = weekdays(FIRST_DAY, draw(st.integers(170, 330)))
+    days = weekdays(FIRST_DAY, draw(st.integers(least_days, 330)))
     holidays = draw(st.sets(st.integers(0, len(days) - 1), max_size=20))
     bars_per_session = draw(st.sampled_from([1, 1, 3]))
     sessions = [day_number(day) for i, day in enumerate(days) if i not in holidays]
@@ -62,6 +63,20 @@ def windows(draw: st.DrawFn) -> Window:
     start = FIRST_DAY + timedelta(days=draw(st.integers(-30, 420)))
     end = start + timedelta(days=draw(st.integers(7, 250)))
     return Window(symbol="A", start=start, end=end, score_end=end + timedelta(days=draw(st.integers(1, 120))))
+
+
+@st.composite
+def trained_windows(draw: st.DrawFn) -> tuple[History, Window, TrainingSettings]:
+    """A history, and a window in it with at least 20 rows to train on and one to score."""
+    history, horizon = draw(histories(least_days=230))
+    settings = training_settings(min_rows=20, horizon_bars=horizon)
+    session = history.series.session
+    last_end = len(session) - horizon - 1  # the last bar with a label
+    end = day_of(session[draw(st.integers(WARMUP_BARS + 20 + horizon + settings.embargo_bars + 3, last_end))])
+    last_start = int(np.searchsorted(session, day_number(end))) - horizon - settings.embargo_bars - 20
+    start = day_of(session[draw(st.integers(0, last_start))])
+    score_end = end + timedelta(days=draw(st.integers(1, 120)))
+    return history, Window(symbol="A", start=start, end=end, score_end=score_end), settings
 
 
 @examples(100)
@@ -88,14 +103,11 @@ def test_rows_are_those_that_dates_allow(generated: tuple[History, int], window:
 
 
 @examples(30)
-@given(generated=histories(), window=windows())
-def test_no_training_label_sees_the_scored_block(generated: tuple[History, int], window: Window) -> None:
+@given(generated=trained_windows())
+def test_no_training_label_sees_the_scored_block(generated: tuple[History, Window, TrainingSettings]) -> None:
     """The last bar of every training label is of a day before the window's end, where scoring begins."""
-    history, horizon = generated
-    try:
-        rows = select_rows(history, window, training_settings(min_rows=20, horizon_bars=horizon))
-    except Skip:
-        assume(False)
+    history, window, settings = generated
+    rows = select_rows(history, window, settings)
     last_days = history.series.session[history.labels.t1[rows.train]]
     assert (last_days < day_number(window.end)).all()
     assert last_days.max() < history.series.session[history.labels.t0[rows.scored]].min()
