@@ -106,21 +106,23 @@ class Emitter:
         stream = events_stream(self._run_id)
         if self._file is not None and began_anew(self._redis, stream, self._cursor):
             self._cursor = "0-0"
+        forgotten = False
         while self._file is not None:
             entries = read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms=None)
-            forgotten = False
             for self._cursor, body in entries:
                 event = TrainingEvent.model_validate_json(body)
                 number = event.seq or 0
                 mine = self._unseen.pop(event.timestamp, None) is not None
                 if number > self._written:
                     self._append(body.decode(), number, event.timestamp)
-                    if not mine:
-                        self._on_event(event)
                 elif self._caught_up or event.timestamp not in self._logged:
                     # A broker that lost the numbering begins at 1 again; the log continues its own.
                     self._write(event)
                     forgotten = True
+                else:
+                    continue
+                if not mine:
+                    self._on_event(event)
             if len(entries) < BATCH:
                 break
         else:

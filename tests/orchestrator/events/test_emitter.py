@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from redis import Redis
 
-from orchestrator.events.emitter import Emitter
+from orchestrator.events.emitter import BATCH, Emitter
 from schemas.contract.errors import RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.redis.client import connect
@@ -90,6 +90,39 @@ def test_a_broker_that_forgets_everything_leaves_no_gap(redis: Redis, path: Path
         telemetry.write_new()
     assert logged(path) == ["before", "too", "after", "again", "end"]
     assert redis.get(sequence_key(RUN)) == b"5"
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_listener_receives_each_event_once(redis: Redis, path: Path, resumed: bool) -> None:
+    """Also those that a broker without its data numbers from 1 again, in this process or in one that resumes."""
+    received: list[str] = []
+    telemetry = Emitter(redis, RUN, path, lambda event: received.append(event.message)).__enter__()
+    emit_note(telemetry, "mine")
+    emit_as_worker(redis, "worker's")
+    telemetry.write_new()
+    if resumed:
+        telemetry.__exit__(None, None, None)
+        received.clear()
+        telemetry = Emitter(redis, RUN, path, lambda event: received.append(event.message)).__enter__()
+    forget(redis)
+    emit_as_worker(redis, "renumbered")
+    emit_note(telemetry, "mine again")
+    telemetry.write_new()
+    telemetry.__exit__(None, None, None)
+    assert sorted(received) == sorted(logged(path)) == ["mine", "mine again", "renumbered", "worker's"]
+
+
+def test_the_numbering_continues_after_a_whole_batch_was_renumbered(redis: Redis, path: Path) -> None:
+    """Where the renumbered events fill a batch exactly, the stream's next number still follows the log's last."""
+    with Emitter(redis, RUN, path) as telemetry:
+        for number in range(BATCH):
+            emit_as_worker(redis, str(number))
+        telemetry.write_new()
+        forget(redis)
+        for number in range(BATCH):
+            emit_as_worker(redis, f"after {number}")
+        telemetry.write_new()
+    assert redis.get(sequence_key(RUN)) == str(2 * BATCH).encode()
 
 
 @pytest.mark.parametrize("after", [[], ["kept"]])
