@@ -1,0 +1,36 @@
+"""An attempt's observed seconds, look by look."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.orchestrator.dispatch.views import device, piece, sent
+from tests.strategies import examples
+
+ATTEMPT = sent(piece(), "d0")
+STATES = {
+    "queued": device("d0"),
+    "held": device("d0", held=(ATTEMPT.id,)),
+    "running": device("d0", running=(ATTEMPT.id,)),
+    "missed": device("d0"),
+    "offline": None,
+}
+looks = st.lists(st.tuples(st.sampled_from(sorted(STATES)), st.floats(0, 2)), max_size=30)
+
+
+@examples(100)
+@given(looks=looks)
+def test_seconds_are_observed_seconds(looks: list[tuple[str, float]]) -> None:
+    """`ran_s` counts all looks that saw it run, `missed_s` those since it was last seen, `waited_s` those since it ran.
+
+    A look at which its device is offline counts for nothing.
+    """
+    attempt, ran_s, missed_s, waited_s = ATTEMPT, 0.0, 0.0, 0.0
+    for state, seconds in looks:
+        attempt = attempt.observed(STATES[state], {ATTEMPT.id} if state == "queued" else set(), seconds)
+        if state == "running":
+            ran_s, missed_s, waited_s = ran_s + seconds, 0.0, 0.0
+        elif state in ("queued", "held"):
+            missed_s, waited_s = 0.0, waited_s + seconds
+        elif state == "missed":
+            missed_s += seconds
+        assert (attempt.ran_s, attempt.missed_s, attempt.waited_s) == (ran_s, missed_s, waited_s)
