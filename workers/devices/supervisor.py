@@ -20,7 +20,7 @@ from schemas.config.bars import LogFormat
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
-from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
+from schemas.contract.presence import PRESENCE_EXPIRY_S
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
 from schemas.redis.presences import read_presences, sign_off
@@ -58,7 +58,7 @@ class Logging:
 def supervise(devices: list[Device], broker: str, stop: threading.Event, logs: Logging, drain_s: float) -> None:
     """Keep one worker per device running until `stop` is set; then give them `drain_s` seconds to finish.
 
-    RequestError if one of the devices is served by another process.
+    RequestError if the broker does not answer, or if one of the devices is served by another process.
     """
     _refuse_served_devices(devices, broker, stop)
     workers = [Worker(device) for device in devices]
@@ -149,24 +149,24 @@ def _end(workers: list[Worker], drain_s: float) -> None:
 
 
 def _refuse_served_devices(devices: list[Device], broker: str, stop: threading.Event) -> None:
-    """RequestError if another process serves one of the devices and has not ended after PRESENCE_EXPIRY_S."""
+    """RequestError if no broker answers, or another process serves one of the devices, for PRESENCE_EXPIRY_S."""
     deadline = time.monotonic() + PRESENCE_EXPIRY_S
+    with connect(broker, timeout_s=3.0) as redis:
+        while (obstacle := _obstacle(devices, redis)) and not stop.wait(0.2):
+            if time.monotonic() > deadline:
+                raise RequestError(obstacle)
+
+
+def _obstacle(devices: list[Device], redis: Redis) -> str:
+    """Why the devices cannot be served now; empty if they can."""
     try:
-        with connect(broker, timeout_s=3.0) as redis:
-            while (other := _server_of(devices, redis)) is not None and not stop.wait(0.2):
-                if time.monotonic() > deadline:
-                    name = other.device.name
-                    raise RequestError(
-                        f"device {name} is served by process {other.pid}; stop it, or choose other --devices"
-                    )
+        present = read_presences(redis)
     except RedisError as error:
-        raise RequestError(f"broker does not answer: {error}; check --broker") from None
-
-
-def _server_of(devices: list[Device], redis: Redis) -> Presence | None:
-    present = read_presences(redis)
-    found = (present[device.name] for device in devices if device.name in present)
-    return next((presence for presence in found if _alive(presence.pid)), None)
+        return f"broker does not answer: {error}; check --broker"
+    for device in devices:
+        if (other := present.get(device.name)) is not None and _alive(other.pid):
+            return f"device {device.name} is served by process {other.pid}; stop it, or choose other --devices"
+    return ""
 
 
 def _alive(pid: int) -> bool:
