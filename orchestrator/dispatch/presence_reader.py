@@ -50,7 +50,7 @@ class PresenceReader:
         if passed_s < REFRESH_S:
             return None
         there = read_presences(self._redis)
-        reserved = read_reservations(self._redis, there)
+        reserved = read_reservations(self._redis, there.keys() | self._attendance.present.keys())
         self._looked = self._clock()
         seconds = self._attendance.update(there, passed_s)
         return Look(self._attendance.present, reserved, seconds)

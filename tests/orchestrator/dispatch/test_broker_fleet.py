@@ -125,6 +125,19 @@ def test_a_look_has_the_reservations(redis: Redis) -> None:
         release(redis, "d0")
 
 
+def test_a_device_that_missed_a_heartbeat_stays_reserved(redis: Redis) -> None:
+    """While a device is kept as online without a heartbeat, its reservation by another run counts."""
+    clock = Clock()
+    reader = PresenceReader(redis, clock)
+    beat(redis, "d0")
+    reserve(redis, "d0", "another")
+    for _ in range(2):
+        clock.now += REFRESH_S
+        found = reader.look()
+        assert found is not None and (list(found.present), found.reserved) == (["d0"], {"d0": "another"})
+        sign_off(redis, "d0")
+
+
 def test_a_queue_holds_what_was_sent_there(redis: Redis, sender: CeleryClient) -> None:
     """The ids in a device's queue are those of the attempts that were sent there, and no other device's."""
     here, there = send(sender, "d0", "r", "s"), send(sender, "d1", "t")
