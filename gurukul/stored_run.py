@@ -50,9 +50,8 @@ class StoredRun:
     @property
     def status(self) -> RunStatus:
         """How far the run is, or how it ended."""
-        from orchestrator.ledger.ledger_reader import read_snapshot
-
-        return read_snapshot(self._layout.ledger).status
+        with self._ledger() as ledger:
+            return ledger.status()
 
     @property
     def message(self) -> str:

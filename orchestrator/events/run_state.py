@@ -16,8 +16,6 @@ RATE_OVER = 200
 RATE_SPAN = timedelta(seconds=60)
 KEPT_FAILURES, KEPT_LINES = 100, 500
 
-ENDED = (EventStatus.SUCCESS, EventStatus.SKIPPED, EventStatus.FAILED)
-
 
 class Stage(StrEnum):
     """The stage of a symbol's window, teacher and student together."""

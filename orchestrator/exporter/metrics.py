@@ -189,8 +189,8 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
         "last_progress_timestamp_seconds", "When work last ended or a phase last began, Unix time.", "run_id"
     )
     for run_id, run in runs.items():
-        for each in (*RunStatus, *({run.status} - set(RunStatus))):
-            status.of((run_id, each), each == run.status)
+        for each in RunStatus:
+            status.of((run_id, each), each is run.status)
         for trained, outcome in itertools.product(WINDOW_ROLES, OUTCOMES):
             windows.of((run_id, trained, outcome), run.work.get((trained, outcome), 0))
         for role, durations in run.durations.items():
