@@ -35,7 +35,7 @@ from schemas.contract.task import Role, Status, WindowTask
 from schemas.contract.window import PlannedWindow, Window
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
-from schemas.files.run_rows import write_model, write_rows
+from schemas.files.run_files import write_model, write_rows
 from schemas.files.trial_log import Trial, append_trial, configuration_key
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of

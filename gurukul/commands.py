@@ -62,7 +62,7 @@ def resume(run_id: str, *, data_dir: str | Path = "data", broker: str | None = N
     Raises GurukulError if there is no such run, if the installed versions differ from the run's, or if it fails again.
     """
     from orchestrator.runs import session
-    from schemas.files.run_rows import open_run as read_run
+    from schemas.files.run_files import open_run as read_run
 
     manifest, layout = read_run(str(data_dir), run_id)
     return _finished(layout, session.resume(manifest, layout, broker, _console(quiet)))
@@ -70,7 +70,7 @@ def resume(run_id: str, *, data_dir: str | Path = "data", broker: str | None = N
 
 def open_run(run_id: str, *, data_dir: str | Path = "data") -> StoredRun:
     """Open a stored run, finished or not. Raises GurukulError if there is none with this id under `data_dir`."""
-    from schemas.files.run_rows import open_run as read_run
+    from schemas.files.run_files import open_run as read_run
 
     _, layout = read_run(str(data_dir), run_id)
     return StoredRun(layout.folder)

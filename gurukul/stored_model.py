@@ -11,7 +11,7 @@ from schemas.contract.errors import DataError, RequestError
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files.layout import PREDICTIONS, RunLayout
-from schemas.files.run_rows import read_model, read_rows
+from schemas.files.run_files import read_model, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd

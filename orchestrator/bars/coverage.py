@@ -19,7 +19,7 @@ from schemas.contract.task import Ingested
 from schemas.contract.window import SkipReason
 from schemas.files.atomic import write_atomic
 from schemas.files.layout import STAGED_PREFIX, BarsLayout
-from schemas.files.run_rows import read_model, write_model
+from schemas.files.run_files import read_model, write_model
 
 UNREAD = (SkipReason.INGEST_FAILED, SkipReason.NO_DATA, SkipReason.MISSING_MAPPING)
 

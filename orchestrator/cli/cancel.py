@@ -8,7 +8,7 @@ from orchestrator.cli.options import DataDir, FleetBroker, RunArgument
 from orchestrator.cli.output import resume_command
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.run import RunStatus
-from schemas.files.run_rows import open_run
+from schemas.files.run_files import open_run
 from schemas.redis.client import connect
 
 CANCEL_S = 60.0

@@ -7,7 +7,7 @@ import typer
 from orchestrator.cli.options import DataDir, RunArgument
 from orchestrator.cli.run_report import print_report
 from orchestrator.terminal.console import Console
-from schemas.files.run_rows import open_run
+from schemas.files.run_files import open_run
 from schemas.redis.client import BROKER_ENV
 
 

@@ -9,7 +9,7 @@ from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
 from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 
 SHOWN_FAILURES = 5
 

@@ -10,7 +10,7 @@ from orchestrator.cli.options import DataDir
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import GurukulError
-from schemas.files.run_rows import open_run
+from schemas.files.run_files import open_run
 
 
 def runs(

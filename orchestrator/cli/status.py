@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.cli.options import DataDir, Json, RunArgument
 from orchestrator.terminal.console import Console
-from schemas.files.run_rows import open_run
+from schemas.files.run_files import open_run
 
 
 def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = False) -> None:

@@ -15,7 +15,7 @@ from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model, read_rows
+from schemas.files.run_files import read_model, read_rows
 
 # Streamlit counts axes and legend as part of a chart's height, the report does not; and it sets wider rows.
 AXES_PX, SLANTED_PX = 70, 100

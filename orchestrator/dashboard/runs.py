@@ -17,7 +17,7 @@ from schemas.contract.identifiers import check_run_id
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from schemas.redis.client import connect
 from schemas.redis.keys import EVENTS_PREFIX
 

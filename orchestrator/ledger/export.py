@@ -9,7 +9,7 @@ from schemas.contract.errors import PhaseError
 from schemas.contract.task import Role, Status
 from schemas.contract.window import PlannedWindow, Window
 from schemas.files.layout import METADATA, RunLayout
-from schemas.files.run_rows import write_rows
+from schemas.files.run_files import write_rows
 
 
 def store_rows(manifest: RunManifest, ledger: Ledger, layout: RunLayout, role: Role) -> list[RunRow]:

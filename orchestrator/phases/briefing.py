@@ -19,7 +19,7 @@ from schemas.contract.quality import Check
 from schemas.contract.run import Phase
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of, to_json, write_atomic
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 
 MEANING = {
     Recommendation.PROMOTE: "Every gate passes. It can be approved.",

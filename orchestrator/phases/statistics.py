@@ -8,7 +8,7 @@ from schemas.contract.judgement import GateReport, Statistics, Validation
 from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
 from schemas.files.atomic import sha256_of
-from schemas.files.run_rows import read_model, write_model
+from schemas.files.run_files import read_model, write_model
 from schemas.files.trial_log import read_trials
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 from orchestrator.phases.phase_context import RunContext
 from schemas.contract.judgement import Validation
 from schemas.contract.task import Role, Status
-from schemas.files.run_rows import read_model, read_rows
+from schemas.files.run_files import read_model, read_rows
 from schemas.files.trial_log import Trial, append_trial, configuration_key
 
 

@@ -18,7 +18,7 @@ from schemas.contract.release import Action
 from schemas.contract.run import RunStatus
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import MANIFEST, ReleaseLayout, RunLayout, audit_folder
-from schemas.files.run_rows import open_run, read_model
+from schemas.files.run_files import open_run, read_model
 
 
 @dataclass(frozen=True)

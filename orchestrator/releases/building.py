@@ -32,7 +32,7 @@ from schemas.contract.window import WARMUP_BARS
 from schemas.files.atomic import TEMPORARY_PREFIX, remove_temporary, sha256_of, write_atomic
 from schemas.files.jsonl_log import flush_folder
 from schemas.files.layout import GOLDEN, METADATA, MODEL_JSON, MODEL_UBJ, RELEASE, ReleaseLayout, RunLayout
-from schemas.files.run_rows import read_model, read_rows, write_model
+from schemas.files.run_files import read_model, read_rows, write_model
 
 MODELS = (MODEL_JSON, MODEL_UBJ)
 ID_DIGITS = 8

@@ -19,7 +19,7 @@ from schemas.contract.release import PRODUCTION, STAGING, Action, Environment, R
 from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of
 from schemas.files.jsonl_log import flush_folder
 from schemas.files.layout import MANIFEST, RELEASE, ReleaseLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 
 SECONDS_AN_HOUR = 3600.0
 

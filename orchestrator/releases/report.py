@@ -10,7 +10,7 @@ from orchestrator.releases.history import Line, read
 from schemas.contract.errors import GurukulError
 from schemas.contract.release import ENVIRONMENTS, Action, Release
 from schemas.files.layout import RELEASE, ReleaseLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 
 
 def report(release_dir: str, public_key: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from orchestrator.audit.recommendation import recommend
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Statistics, Validation
-from schemas.files.run_rows import open_run, read_model
+from schemas.files.run_files import open_run, read_model
 
 # Settings that change no result.
 NOT_COMPARED = {

@@ -10,7 +10,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout, telemetry_path
-from schemas.files.run_rows import open_run, read_model
+from schemas.files.run_files import open_run, read_model
 from schemas.redis.client import connect
 from schemas.redis.keys import events_stream
 

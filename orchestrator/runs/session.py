@@ -45,7 +45,7 @@ from schemas.contract.task import Metric, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files.atomic import remove_temporary, sha256_of
 from schemas.files.layout import METADATA, RunLayout, log_path, telemetry_path
-from schemas.files.run_rows import write_model
+from schemas.files.run_files import write_model
 from schemas.files.trial_log import refuse_damaged_trials
 from schemas.redis.client import connect
 from schemas.redis.keys import run_id_owner_key

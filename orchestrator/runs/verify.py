@@ -11,7 +11,7 @@ from schemas.contract.requests import RunQuestion, Verification
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import MANIFEST, RunLayout, audit_folder
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 
 
 def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: str | None = None) -> Verification:

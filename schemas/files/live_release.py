@@ -7,7 +7,7 @@ from pydantic import ConfigDict
 from schemas.contract.base import Frozen
 from schemas.contract.release import Environment
 from schemas.files.layout import RELEASE, ReleaseLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 
 
 class LiveRelease(Frozen):

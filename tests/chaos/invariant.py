@@ -12,7 +12,7 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.task import Role
 from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of
 from schemas.files.layout import telemetry_path
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from schemas.redis.keys import RUN_KEYS_LINGER_S, events_stream, outcomes_stream, sequence_key
 from tests.chaos.lab import Lab, Run
 from tests.waiting import wait_for

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from schemas.contract.artifact import RunManifest, StudentMetadata
 from schemas.contract.task import Role, Status
 from schemas.files.layout import BarsLayout, RunLayout
-from schemas.files.run_rows import read_model, read_rows
+from schemas.files.run_files import read_model, read_rows
 from workers.artifacts.reader import read_teacher
 from workers.bars.store import load
 from workers.learning.history import prepare

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_rows
+from schemas.files.run_files import read_rows
 from tests.conftest import Finished, command
 from tests.documented import documented
 

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_rows
+from schemas.files.run_files import read_rows
 from tests.conftest import SPAN, Finished, command, finished_run, tree
 
 

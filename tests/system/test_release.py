@@ -15,7 +15,7 @@ from orchestrator.releases.history import read
 from schemas.contract.artifact import RunRow
 from schemas.contract.task import Role, Status
 from schemas.files.layout import ReleaseLayout, RunLayout
-from schemas.files.run_rows import read_rows
+from schemas.files.run_files import read_rows
 from tests.conftest import SPAN, Finished, command, finished_run, tree
 from tests.orchestrator.audit.test_signed_manifest import write_key
 

@@ -12,7 +12,7 @@ from schemas.contract.artifact import RunManifest, RunRow
 from schemas.contract.task import Role, Status
 from schemas.contract.window import Window
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model, read_rows
+from schemas.files.run_files import read_model, read_rows
 from tests.conftest import LAST_BAR, SPAN, Finished, command, finished_run, tree
 
 ROLES = (Role.TEACHER, Role.STUDENT)

@@ -21,7 +21,7 @@ from schemas.contract.judgement import Statistics, Validation
 from schemas.contract.task import Role, Status
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_rows
+from schemas.files.run_files import read_rows
 from tests.conftest import SPAN, Finished, command, finished_run, orchestrator, tree, write_bars
 
 TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv", "certificate.json"}

@@ -13,7 +13,7 @@ from schemas.contract.artifact import StudentInputs, StudentMetadata, TeacherInp
 from schemas.files import feature_importance
 from schemas.files.atomic import artifact_folder, sha256_of
 from schemas.files.layout import CERTIFICATE, FEATURE_IMPORTANCE, LABELS, METADATA, MODEL_UBJ, PREDICTIONS, REWARDS
-from schemas.files.run_rows import write_model
+from schemas.files.run_files import write_model
 from workers.features.registry import feature_names
 from workers.learning.fidelity import fidelity
 from workers.learning.history import History

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from schemas.contract.artifact import RunManifest
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 
 NAMED = 3
 

@@ -6,7 +6,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.task import Metric, RunTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import write_model
+from schemas.files.run_files import write_model
 from workers.handlers.task_result import Result
 
 

@@ -15,7 +15,7 @@ from schemas.contract.task import Role, WindowTask
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from workers.artifacts import reader, writer
 from workers.artifacts.reuse import take_equal
 from workers.bars import store

@@ -13,7 +13,7 @@ from schemas.contract.requests import Explanation, LabelledRow, Part, WindowQues
 from schemas.contract.task import Role
 from schemas.files import feature_importance
 from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from workers.artifacts.reader import read_labels
 from workers.inspection.run_lookup import manifest_of, window_of
 from workers.learning.exit_rules import Barrier

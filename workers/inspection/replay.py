@@ -16,7 +16,7 @@ from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from workers.devices.discovery import find_devices
 from workers.devices.pinning import current_device, pinned_environment
 from workers.inspection.run_lookup import manifest_of, window_of

@@ -7,7 +7,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.requests import RunQuestion, WindowQuestion
 from schemas.contract.window import Window
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import open_run
+from schemas.files.run_files import open_run
 
 
 def manifest_of(question: RunQuestion) -> tuple[RunManifest, RunLayout]:

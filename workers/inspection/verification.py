@@ -15,7 +15,7 @@ from schemas.contract.requests import RunQuestion, Verification
 from schemas.contract.task import Role, Status
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS, BarsLayout, RunLayout
-from schemas.files.run_rows import read_model, read_rows
+from schemas.files.run_files import read_model, read_rows
 from workers.artifacts.reader import read_labels
 from workers.bars.series import Ints
 from workers.inspection.run_lookup import manifest_of

@@ -14,7 +14,7 @@ from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Validation
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, keep_book
 from workers.judging.predictions import Predictions, load_rows

@@ -12,7 +12,7 @@ from schemas.contract.judgement import Validation
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.live_release import live_release
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.predictions import Predictions, decode

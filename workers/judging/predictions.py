@@ -13,7 +13,7 @@ from schemas.contract.errors import PhaseError
 from schemas.contract.task import Role, Status
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
-from schemas.files.run_rows import read_rows
+from schemas.files.run_files import read_rows
 from workers.bars.series import Floats, Ints
 
 # The models whose probabilities are scored; `prior` is the base rate of each training window.

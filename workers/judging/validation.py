@@ -19,7 +19,7 @@ from schemas.contract.judgement import Scores, Validation
 from schemas.contract.task import Metric
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series

@@ -18,7 +18,7 @@ from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
 from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model, read_rows
+from schemas.files.run_files import read_model, read_rows
 from workers.judging.evidence import Evidence, load
 from workers.judging.gates.skill import LOG_LOSS_IMPROVEMENT
 from workers.reporting import charts

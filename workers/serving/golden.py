@@ -21,7 +21,7 @@ from schemas.contract.release import (
 )
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import GOLDEN, METADATA, PREDICTIONS, RELEASE, BarsLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
 from workers.features.registry import feature_names

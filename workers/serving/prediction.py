@@ -22,7 +22,7 @@ from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.release import Prediction, Predictions, PredictRequest, Refusal, Release
 from schemas.files.atomic import to_json, write_atomic
 from schemas.files.layout import MANIFEST, RELEASE, BarsLayout, ReleaseLayout
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Series

@@ -17,7 +17,7 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.event import WINDOW_PHASES, EventStatus
 from schemas.contract.run import RunStatus
 from schemas.files.layout import log_path
-from schemas.files.run_rows import read_model
+from schemas.files.run_files import read_model
 
 NOW_EVERY_S, REST_EVERY_S = 1.0, 2.0
 # Drawing ten thousand squares takes a browser some tenths of a second.

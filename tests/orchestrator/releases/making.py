@@ -16,7 +16,7 @@ from schemas.contract.release import Action, Entry, Environment, Golden, GoldenR
 from schemas.contract.window import WARMUP_BARS
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, ReleaseLayout
-from schemas.files.run_rows import write_model
+from schemas.files.run_files import write_model
 from workers.bars import store
 from workers.bars.clean import to_table
 from workers.bars.series import Series

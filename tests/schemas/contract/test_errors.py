@@ -8,7 +8,7 @@ import pytest
 from schemas.contract import errors
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import FileError, GurukulError, RequestError, RunNotFoundError
-from schemas.files.run_rows import open_run, read_model
+from schemas.files.run_files import open_run, read_model
 
 ROOT = Path(__file__).parents[3]
 

@@ -61,7 +61,7 @@ EXCLUDED = {
     "schemas.contract.task": "messages between the planes; an artifact's inputs are in its key",
     "schemas.contract.versions": "computes the versions",
     "schemas.files.layout": "names of files, which are part of what an artifact's metadata holds",
-    "schemas.files.run_rows": "reads and writes models whose form is decided by the contract and to_json",
+    "schemas.files.run_files": "reads and writes models whose form is decided by the contract and to_json",
     "workers.bars.breeze.client": "transport to a vendor",
     "workers.bars.breeze.credentials": "transport to a vendor",
     "workers.bars.breeze.failures": "transport to a vendor",

@@ -17,7 +17,7 @@ from schemas.contract.quality import Check, Verdict
 from schemas.contract.task import Ingested
 from schemas.contract.window import PlannedWindow, SkipReason, Window
 from schemas.files.layout import BarsLayout, RunLayout
-from schemas.files.run_rows import write_model
+from schemas.files.run_files import write_model
 from tests.strategies import examples
 from workers.bars import store
 from workers.bars.calendar import day_of, open_calendar

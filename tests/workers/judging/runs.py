@@ -17,7 +17,7 @@ from schemas.contract.task import FailureClass, Role, Status
 from schemas.contract.window import SkipReason
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
-from schemas.files.run_rows import write_model, write_rows
+from schemas.files.run_files import write_model, write_rows
 from schemas.files.trial_log import Trial, append_trial, configuration_key
 from tests.known import coverage_of, table_of
 from tests.strategies import MICROSECONDS_PER_DAY, weekdays

@@ -13,7 +13,7 @@ from schemas.config.run import RunConfig
 from schemas.contract.errors import FileError, PhaseError
 from schemas.contract.judgement import Criterion, Favours, Gate, GateReport, Recommendation, Ruling, Statistics
 from schemas.files.layout import TRIALS, RunLayout
-from schemas.files.run_rows import write_model
+from schemas.files.run_files import write_model
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.judging.evidence import load
 from workers.judging.gates import JUDGES

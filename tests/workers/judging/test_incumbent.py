@@ -9,7 +9,7 @@ import pytest
 from schemas.contract.judgement import Criterion, Ruling
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import write_model
+from schemas.files.run_files import write_model
 from tests.workers.judging.runs import stored_run
 from tests.workers.judging.test_gates import QUICK
 from workers.judging.evidence import load

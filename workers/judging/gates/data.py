@@ -3,7 +3,7 @@
 import numpy as np
 
 from schemas.contract.task import Role, Status
-from schemas.files.run_rows import read_rows
+from schemas.files.run_files import read_rows
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_least

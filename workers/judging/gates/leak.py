@@ -11,7 +11,7 @@ from schemas.contract.task import Role, Status
 from schemas.contract.window import WARMUP_BARS
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import CERTIFICATE
-from schemas.files.run_rows import read_model, read_rows
+from schemas.files.run_files import read_model, read_rows
 from workers.bars.series import Floats, Series
 from workers.devices.arrays import to_host
 from workers.features.frame import frame_of

@@ -9,7 +9,7 @@ from schemas.contract.judgement import GateReport, Ruling
 from schemas.contract.task import FailureClass, Role, RunTask, Status
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
-from schemas.files.run_rows import read_model, write_model
+from schemas.files.run_files import read_model, write_model
 from tests.workers.judging.runs import RUN, stored_run
 from workers.handlers.execute import attempt
 from workers.judging.evidence import Evidence

@@ -1,4 +1,4 @@
-"""Read and write the rows and typed files that one phase hands to the next."""
+"""Opens a stored run, and reads and writes its rows and typed files."""
 
 import json
 from pathlib import Path
