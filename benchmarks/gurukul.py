@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.work import Window, work
-from orchestrator.broker.embedded import embedded
+from orchestrator.broker import embedded
 from orchestrator.dispatch.broker_fleet import BrokerFleet, clear
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.loop import Dispatcher
@@ -35,7 +35,7 @@ IDLE = Path(__file__).parent / "idle"
 def fleet(devices: int, slots: int = 1) -> Iterator[str]:
     """Start a broker and a fleet whose pool children run `idle_body`; yield the broker's URL once all are up."""
     path = os.pathsep.join(filter(None, [str(IDLE), str(IDLE.parents[1]), os.environ.get("PYTHONPATH")]))
-    with embedded() as url:
+    with embedded.server() as url:
         workers = subprocess.Popen(
             [sys.executable, "-m", "workers", "start", "--devices", f"cpu:{devices}x{slots}", "--broker", url,
              "--log-level", "WARNING", "--until-stdin-closes"],

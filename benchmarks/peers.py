@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.gurukul import dispatch, fleet
 from benchmarks.work import Window, make_windows, work
-from orchestrator.broker.embedded import embedded
+from orchestrator.broker import embedded
 
 Run = Callable[[list[Window]], float]
 Runner = Callable[[], AbstractContextManager[Run]]
@@ -86,7 +86,7 @@ def celery_runner() -> Iterator[Run]:
 
     from benchmarks.celery_app import TASK
 
-    with embedded() as url:
+    with embedded.server() as url:
         worker = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "benchmarks.celery_app", "--quiet", "worker",
              "--concurrency", str(SLOTS)],

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from redis import Redis
 
-from orchestrator.broker.embedded import embedded, wait
+from orchestrator.broker import embedded
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.run import Phase
 from schemas.redis.attempts import allow, claim
@@ -50,8 +50,8 @@ def per_call_ms(redis: Redis, act: Callable[[int], object]) -> float:
 def main() -> None:
     """Measure and print one line per case."""
     with ExitStack() as stack:
-        url = stack.enter_context(embedded())
-        wait(url)
+        url = stack.enter_context(embedded.server())
+        embedded.wait(url)
         redis = stack.enter_context(connect(url))
         ping = per_call_ms(redis, lambda number: redis.ping())
         bare = per_call_ms(redis, lambda number: claim(redis, RUN, "teacher", str(number), 1, "me"))

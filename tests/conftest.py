@@ -23,7 +23,7 @@ import pytest
 from redis import Redis
 from typer.testing import CliRunner
 
-from orchestrator.broker import embedded as broker
+from orchestrator.broker import embedded
 from orchestrator.cli import cli
 from schemas.redis.presences import read_presences
 from tests.waiting import wait_for
@@ -88,7 +88,7 @@ def once_per_test_run(temporary: pytest.TempPathFactory, name: str) -> Iterator[
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """URL of a real Redis-protocol server."""
-    with broker.embedded() as url:
+    with embedded.server() as url:
         yield url
 
 
@@ -133,7 +133,7 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
     """Flags that send a run's work to a fleet of one device and two slots, on a server of its own."""
     folder = tmp_path_factory.mktemp("fleet")
-    with broker.embedded() as url, (folder / "fleet.log").open("wb") as log, Redis.from_url(url) as redis:
+    with embedded.server() as url, (folder / "fleet.log").open("wb") as log, Redis.from_url(url) as redis:
         process = subprocess.Popen(
             [sys.executable, "-m", "workers", "start", "--devices", "cpu:1x2", "--broker", url],
             cwd=folder,

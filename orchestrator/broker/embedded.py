@@ -58,7 +58,7 @@ def wait(url: str) -> None:
 
 
 @contextmanager
-def embedded() -> Iterator[str]:
+def server() -> Iterator[str]:
     """Run a server on a private port with a password and an append-only file; yields its URL."""
     binary = find_binary()
     folder = Path(tempfile.mkdtemp(prefix="gurukul-broker-"))

@@ -8,7 +8,7 @@ import typer
 from orchestrator.cli.options import DataDir, RunArgument, RunBroker
 from orchestrator.cli.output import resume_command
 from orchestrator.events.event_follower import EventFollower
-from orchestrator.runs.follow import SILENT_S, expect_plan, follow, settle
+from orchestrator.runs.follow import SILENT_S, break_off_if_gone, expect_plan, follow
 from orchestrator.terminal.console import Console
 from orchestrator.terminal.live_view import LiveView, utc_now
 from orchestrator.terminal.run_view import RunView
@@ -38,7 +38,7 @@ def watch(
         with LiveView(console, run_id) as live_view:
             _catch_up(follower, live_view, quiet=once or console.is_terminal)
             expect_plan(live_view.state, layout)
-            settle(live_view.state, layout)
+            break_off_if_gone(live_view.state, layout)
             if not once:
                 live_view.show()
                 _watch(follower, live_view, layout)
@@ -74,7 +74,7 @@ def _watch(follower: EventFollower, live_view: LiveView, layout: RunLayout | Non
                 phases = len(live_view.state.phases)
                 expect_plan(live_view.state, layout)
         elif layout is not None and time.monotonic() - last_event > SILENT_S:
-            settle(live_view.state, layout, silent=True)
+            break_off_if_gone(live_view.state, layout, silent=True)
             last_event = time.monotonic()
         if not follower.live:
             time.sleep(POLL_S)

@@ -32,7 +32,7 @@ class Durations:
 
 
 @dataclass(frozen=True)
-class Phase:
+class PhaseTimes:
     """When a phase began and ended, in seconds since 1970; `ended` is None while it is open."""
 
     started: float
@@ -51,7 +51,7 @@ class Snapshot:
     work: Mapping[tuple[str, str], int]
     durations: Mapping[str, Durations]
     failures: Mapping[tuple[str, str], int]
-    phases: Mapping[str, Phase]
+    phases: Mapping[str, PhaseTimes]
     progress: float | None
 
 
@@ -66,7 +66,7 @@ def read_snapshot(path: Path) -> Snapshot:
             work={(role, outcome): count for role, outcome, count in outcomes},
             durations=_durations(db),
             failures={(role, failure): count for role, failure, count in failures},
-            phases={name: Phase(*times) for name, *times in db.execute("SELECT name, started, ended FROM phases")},
+            phases={name: PhaseTimes(*times) for name, *times in db.execute("SELECT name, started, ended FROM phases")},
             progress=db.execute(
                 "SELECT max(at) FROM (SELECT max(finished) AS at FROM work UNION ALL SELECT max(started) FROM phases)"
             ).fetchone()[0],

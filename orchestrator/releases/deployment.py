@@ -28,7 +28,7 @@ def deploy(config: ReleaseConfig, run_id: str, environment: Environment, by: str
     """Make an approved run's release live; RequestError, and no switch, if a file or an approval is missing."""
     releases = ReleaseLayout(Path(config.release_dir))
     with locked(releases.history) as history:
-        settle(history, releases)
+        finish_killed_switch(history, releases)
         approval = _approval(config, history, run_id)
         found = verified(config.data_dir, config.release_dir, run_id)
         if found.broken:
@@ -51,7 +51,7 @@ def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str
     """Make the release that was live before the present one live again; each further call goes back one more."""
     releases = ReleaseLayout(Path(config.release_dir))
     with locked(releases.history) as history:
-        settle(history, releases)
+        finish_killed_switch(history, releases)
         stack = release_stack.stack(history.lines, environment)
         if len(stack) < 2:
             now = f"{stack[0]} was the first release there" if stack else "nothing is live there"
@@ -64,7 +64,7 @@ def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str
         return _switch(history, releases, environment, stack[-2], Action.ROLLING_BACK, by, note, None)
 
 
-def settle(history: History, releases: ReleaseLayout) -> None:
+def finish_killed_switch(history: History, releases: ReleaseLayout) -> None:
     """Write the line that a killed switch lacks. RequestError if a link differs from the log."""
     if (entry := release_stack.unfinished(history.lines)) is not None:
         assert entry.environment is not None

@@ -38,7 +38,7 @@ def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollowe
     return EventFollower(run_id, telemetry_path(manifest.config, run_id), url), layout
 
 
-def settle(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
+def break_off_if_gone(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
     """Mark a run as broken off if its events have no end and its process is gone.
 
     If no event comes for a while, the ledger's status is used even if it is later than the events.

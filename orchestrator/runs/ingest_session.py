@@ -47,7 +47,7 @@ def start(config: IngestConfig, console: Console) -> CoverageTable:
         symbols=report.symbols,
     )
     with logging_to(log, config.log_format, run_id), signals_raise() as interrupted, ExitStack() as stack:
-        url = config.broker or stack.enter_context(embedded.embedded())
+        url = config.broker or stack.enter_context(embedded.server())
         embedded.wait(url)
         try:
             return _store(stack, config, wanted, url, log, console, interrupted)

@@ -94,7 +94,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         trained_by=account(),
     )
     with ExitStack() as stack:
-        url = config.broker or stack.enter_context(embedded.embedded())
+        url = config.broker or stack.enter_context(embedded.server())
         embedded.wait(url)
         redis = stack.enter_context(connect(url))
         hold_name(redis, layout)
@@ -124,7 +124,7 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
         embedded.check(shared)
     refuse_missing_extras(manifest)
     with ExitStack() as stack:
-        url = shared or stack.enter_context(embedded.embedded())
+        url = shared or stack.enter_context(embedded.server())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
         reopened = reopen_broken(ledger, layout)

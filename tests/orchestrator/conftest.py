@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.broker import embedded as broker
+from orchestrator.broker import embedded
 from orchestrator.ledger.ledger import Ledger
 from tests.doubles.playing import Breakable, Played, playing
 
@@ -28,7 +28,7 @@ def played(server: str) -> Iterator[Played]:
 @pytest.fixture
 def breakable() -> Iterator[Breakable]:
     """A server for one test; it runs again at the end, so that it can be shut down."""
-    with broker.embedded() as url:
+    with embedded.server() as url:
         server = Breakable(url)
         yield server
         server.bring_back()

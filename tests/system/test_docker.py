@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from ruamel.yaml import YAML
 
-from orchestrator.broker import embedded as broker
+from orchestrator.broker import embedded
 from schemas.redis.presences import read_presences
 from tests.conftest import SPAN, clean_environment, finished_run, processes_about
 from tests.waiting import wait_for
@@ -164,7 +164,7 @@ def test_a_worker_waits_for_a_slow_broker_and_ctrl_c_ends_both(tmp_path: Path) -
     programmes = tmp_path / "programmes"
     programmes.mkdir()
     slow = programmes / "valkey-server"
-    slow.write_text(f'#!/bin/sh\nsleep 2\nexec "{broker.find_binary()}" "$@"\n')
+    slow.write_text(f'#!/bin/sh\nsleep 2\nexec "{embedded.find_binary()}" "$@"\n')
     slow.chmod(0o755)
     with honcho(tmp_path, signal.SIGINT, f"{programmes}{os.pathsep}{PATH}") as fleet:
         assert fleet.devices()

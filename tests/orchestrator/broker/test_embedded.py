@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
-from orchestrator.broker import embedded as broker
+from orchestrator.broker import embedded
 from schemas.contract.errors import RequestError
 from schemas.redis.client import connect
 from tests.conftest import processes_about
@@ -18,8 +18,8 @@ from tests.waiting import wait_for
 
 HOLDER = """
 import sys
-from orchestrator.broker import embedded as broker
-with broker.embedded() as url:
+from orchestrator.broker import embedded
+with embedded.server() as url:
     print(url, flush=True)
     sys.stdin.read()
 """
@@ -56,7 +56,7 @@ def nothing_left(folder: Path) -> None:
 
 def test_a_killed_server_comes_back_with_what_was_written() -> None:
     """After one SIGKILL and after a second, a server answers at the same URL and holds all written data."""
-    with broker.embedded() as url, connect(url) as redis:
+    with embedded.server() as url, connect(url) as redis:
         for times in range(1, 3):
             # Written through before the reply, so that the test need not wait for the second that a sync may take.
             redis.config_set("appendfsync", "always")
@@ -71,7 +71,7 @@ def test_a_killed_server_comes_back_with_what_was_written() -> None:
 
 def test_a_client_without_the_password_is_refused() -> None:
     """The server refuses clients without its password, and only the owner can read the settings in its folder."""
-    with broker.embedded() as url:
+    with embedded.server() as url:
         port = url.rpartition(":")[2]
         with Redis.from_url(f"redis://127.0.0.1:{port}") as stranger, pytest.raises(AuthenticationError):
             stranger.get("x")
@@ -93,7 +93,7 @@ def test_nothing_is_left_when_its_user_is_killed() -> None:
 
 def test_a_server_that_ends_by_itself_is_left_alone() -> None:
     """A server that was shut down by a command is not restarted, and leaving the context after that is no error."""
-    with broker.embedded() as url:
+    with embedded.server() as url:
         folder, server = folder_of(url), process_of(url)
         with Redis.from_url(url) as redis:
             redis.shutdown(nosave=True)
@@ -104,6 +104,6 @@ def test_a_server_that_ends_by_itself_is_left_alone() -> None:
 
 def test_a_program_that_is_no_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the server does not start, one line names the program and what to do."""
-    monkeypatch.setattr(broker, "find_binary", lambda: "/bin/false")
-    with pytest.raises(RequestError, match=r"/bin/false did not start: .*--broker"), broker.embedded():
+    monkeypatch.setattr(embedded, "find_binary", lambda: "/bin/false")
+    with pytest.raises(RequestError, match=r"/bin/false did not start: .*--broker"), embedded.server():
         pass

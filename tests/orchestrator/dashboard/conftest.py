@@ -78,7 +78,7 @@ class Seen:
     page: Page
     complaints: list[str] = field(default_factory=list)
 
-    def settle(self) -> None:
+    def wait_until_drawn(self) -> None:
         """Wait until the page's script has run, and its charts are drawn."""
         self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=SHOWN_MS)
         self.page.wait_for_load_state("networkidle")
@@ -110,7 +110,7 @@ def look(browser: Browser) -> Iterator[Callable[..., Seen]]:
             seen.page.on("console", lambda message: _note(seen, message))
             seen.page.goto(url)
             seen.page.wait_for_selector("h1", timeout=SHOWN_MS)
-            seen.settle()
+            seen.wait_until_drawn()
             return seen
 
         yield opened

@@ -135,7 +135,7 @@ def test_a_finished_run_fits_and_reports_no_error(url: str, look: Look, scheme: 
     """Light and dark, on a desktop and on a phone: no console error, no exception, no horizontal scrolling."""
     seen = look(f"{url}/?run=generated", scheme=scheme, width=width)
     expect(seen.page.get_by_role("heading", name="Events")).to_be_visible()
-    seen.settle()
+    seen.wait_until_drawn()
     assert seen.page.get_by_test_id("stException").count() == 0
     assert seen.overflow_px <= 0
     assert seen.complaints == []

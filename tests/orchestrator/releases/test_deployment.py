@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.releases import release_stack
-from orchestrator.releases.deployment import astray, deploy, linked, rollback, settle
+from orchestrator.releases.deployment import astray, deploy, finish_killed_switch, linked, rollback
 from orchestrator.releases.history import locked, read
 from orchestrator.releases.report import report
 from schemas.config.release import ReleaseConfig
@@ -71,7 +71,7 @@ def switch(layout: ReleaseLayout, release_id: str, environment: Environment = "s
     from orchestrator.releases.deployment import _switch
 
     with locked(layout.history) as history:
-        settle(history, layout)
+        finish_killed_switch(history, layout)
         _switch(history, layout, environment, release_id, Action.DEPLOYING, "asha", "", None)
 
 
@@ -202,7 +202,7 @@ def test_killed_anywhere_the_old_or_the_new_is_live(layout: ReleaseLayout, inten
         assert live in (TWO, target)
         assert report(str(layout.folder), None)["faults"] == []
         with locked(layout.history) as history:
-            settle(history, layout)
+            finish_killed_switch(history, layout)
             assert release_stack.live(history.lines, "staging") == live
             assert release_stack.unfinished(history.lines) is None
         outcomes.append(live)

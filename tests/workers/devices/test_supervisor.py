@@ -42,7 +42,7 @@ def supervised(broker: str, stop: threading.Event) -> None:
 
 def test_a_broker_that_restarts_is_waited_for() -> None:
     """A supervisor that starts while the broker is away tries again, and continues as soon as it answers."""
-    with embedded.embedded() as url:
+    with embedded.server() as url:
         broker = Breakable(url)
         broker.take_away()
         stop = Stop(broker.bring_back)
