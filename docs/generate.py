@@ -57,14 +57,14 @@ def constraints(python: str) -> str:
 
 
 def settings_page() -> str:
-    """One row per field: flag, TOML key, environment variable, default, meaning."""
+    """One row per field: flag, TOML key, default, meaning."""
     shared = BarsConfig.model_fields
     lines = [
         "# Settings",
         "",
         "Written by `python docs/generate.py`. A flag overrides the environment; the environment overrides the TOML"
-        " file (`--config`)."
-        " One file may serve all commands.",
+        f" file (`--config`). The environment variable is `{ENV_PREFIX}` and the TOML key in capitals, such as"
+        f" `{ENV_PREFIX}DATA_DIR`. One file may serve all commands.",
         "",
         *_table("`ingest`, `plan` and `run`", shared),
         *_table("`plan` and `run`", {name: f for name, f in RunConfig.model_fields.items() if name not in shared}),
@@ -94,13 +94,13 @@ def _gates() -> list[str]:
 
 
 def _table(title: str, fields: dict[str, FieldInfo]) -> list[str]:
-    lines = [f"## {title}", "", "| flag | TOML key | environment | default | meaning |", "|---|---|---|---|---|"]
+    lines = [f"## {title}", "", "| flag | TOML key | default | meaning |", "|---|---|---|---|"]
     for name, field in fields.items():
         if name in TABLES:
             continue
         default = "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
         flag = SWITCHES.get(name, flag_of(name)).replace("/", "` `")
-        lines.append(f"| `{flag}` | `{name}` | `{ENV_PREFIX}{name.upper()}` | {default} | {field.description} |")
+        lines.append(f"| `{flag}` | `{name}` | {default} | {field.description} |")
     return [*lines, ""]
 
 

@@ -2,8 +2,9 @@
 
     import gurukul
 
-    gurukul.plan(source="csv:bars", start_date="2022-01-01", end_date="2024-12-31")
-    run = gurukul.run(source="csv:bars", start_date="2022-01-01", end_date="2024-12-31")
+    dates = {"start_date": "2022-01-01", "end_date": "2024-12-31"}
+    gurukul.plan(source="csv:bars", **dates)
+    run = gurukul.run(source="csv:bars", **dates)
     run.rows("student"), run.predictions(), run.model("TCS_2022-01-01_to_2022-06-30")
 
 Settings are the fields of `docs/settings.md`. Nothing is read from the environment or from a file: a call gives what it

@@ -56,8 +56,8 @@ def _numbers(validation: Validation) -> dict[str, float | None]:
         "skill, student": student.skill,
         "AUC, student": student.auc,
         "calibration error, student": student.ece,
-        "net bps a day, student": trading.net_bps_a_day,
-        "Sharpe a year, student": trading.sharpe,
+        "net bps per day, student": trading.net_bps_a_day,
+        "Sharpe per year, student": trading.sharpe,
         "worst fall in bps, student": trading.drawdown_bps,
         "trades, student": float(trading.trades),
     }

@@ -83,7 +83,7 @@ def _tiles(found: Judgement) -> None:
         st.metric("unseen days", f"{validation.days:,}", width="content")
         st.metric("skill", f"{student.skill:+.4f}", width="content", help="Share of the base rate's log loss saved.")
         st.metric("net, bps per day", f"{trading.net_bps_a_day:+.2f}", width="content", help="On capital, after cost.")
-        st.metric("Sharpe a year", number(trading.sharpe, "+.2f") or NOTHING, width="content")
+        st.metric("Sharpe per year", number(trading.sharpe, "+.2f") or NOTHING, width="content")
 
 
 def _gates(found: Judgement) -> None:

@@ -25,7 +25,7 @@ MANY_CELLS, MANY_EVERY_S = 2500, 2.0
 TRAINING = tuple(WINDOW_PHASES.values())
 PICKED, CLOSED = "picked_window", "windows_closed"
 SHOWN_LOG_LINES, SHOWN_FAILURES = 40, 20
-DEVICE_COLUMNS = ("device", "standing", "slots", "done", "a second", "use", "memory, MiB", "does")
+DEVICE_COLUMNS = ("device", "standing", "slots", "done", "per second", "use", "memory, MiB", "does")
 LOG_TAIL_BYTES = 4 * 2**20
 
 
