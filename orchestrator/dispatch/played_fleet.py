@@ -11,7 +11,7 @@ Time is counted in looks: each look proves `REFRESH_S` seconds, and before it ev
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from orchestrator.dispatch.fleet import REFRESH_S, Look
 from orchestrator.dispatch.presence_reader import Attendance
@@ -24,7 +24,31 @@ from schemas.contract.versions import artifact_versions
 MOST_LOOKS = 2000
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
-Habit = Callable[["PlayedWorker"], None]
+
+class WorkerDouble(Protocol):
+    """A double of a worker, as a habit uses it: in memory, or on a real broker."""
+
+    draining: bool
+    silent: bool
+
+    def take(self) -> None:
+        """Take from the queue while there is room."""
+
+    def begin(self) -> None:
+        """Claim what it holds for each free slot."""
+
+    def end(self, **details: Any) -> None:
+        """Report an outcome for all that runs: success, or `details`."""
+
+    def lose_held(self) -> None:
+        """Forget what it holds."""
+
+    def lose_running(self) -> None:
+        """Forget what it runs."""
+
+
+W = TypeVar("W", bound=WorkerDouble)
+Habit = Callable[[W], None]
 
 
 class PlayedWorker:
@@ -34,7 +58,9 @@ class PlayedWorker:
     `outdated` one is older than what it began, and names that as held.
     """
 
-    def __init__(self, fleet: "PlayedFleet", name: str, slots: int, habit: Habit, versions: dict[str, str]) -> None:
+    def __init__(
+        self, fleet: "PlayedFleet", name: str, slots: int, habit: "Habit[PlayedWorker]", versions: dict[str, str]
+    ) -> None:  # fmt: skip
         self.fleet, self.name, self.slots, self.habit, self.versions = fleet, name, slots, habit, versions
         self.held: list[Sent] = []
         self.running: list[Sent] = []
@@ -70,62 +96,70 @@ class PlayedWorker:
             self.fleet.report(sent, self.name, **details)
         self.running.clear()
 
+    def lose_held(self) -> None:
+        """Forget what it holds."""
+        self.held.clear()
 
-def works(worker: PlayedWorker) -> None:
+    def lose_running(self) -> None:
+        """Forget what it runs."""
+        self.running.clear()
+
+
+def works(worker: WorkerDouble) -> None:
     """End what runs, and begin one attempt per slot."""
     worker.end()
     keeps(worker)
 
 
-def keeps(worker: PlayedWorker) -> None:
+def keeps(worker: WorkerDouble) -> None:
     """Begin one attempt per slot, end nothing."""
     worker.take()
     worker.begin()
 
 
-def holds(worker: PlayedWorker) -> None:
+def holds(worker: WorkerDouble) -> None:
     """Take from the queue, begin nothing."""
     worker.take()
 
 
-def idles(worker: PlayedWorker) -> None:
+def idles(worker: WorkerDouble) -> None:
     """Take nothing."""
 
 
-def loses_held(worker: PlayedWorker) -> None:
+def loses_held(worker: WorkerDouble) -> None:
     """Lose what it took before that has begun."""
     worker.take()
-    worker.held.clear()
+    worker.lose_held()
 
 
-def loses_running(worker: PlayedWorker) -> None:
+def loses_running(worker: WorkerDouble) -> None:
     """Lose what it has begun."""
     keeps(worker)
-    worker.running.clear()
+    worker.lose_running()
 
 
-def is_silent(worker: PlayedWorker) -> None:
+def is_silent(worker: WorkerDouble) -> None:
     """Do nothing and send no heartbeat."""
     worker.silent = True
 
 
-def drains(worker: PlayedWorker) -> None:
+def drains(worker: WorkerDouble) -> None:
     """Take nothing more, end what runs."""
     worker.draining = True
     worker.end()
 
 
-def fails(failure: FailureClass) -> Habit:
+def fails(failure: FailureClass) -> Habit[WorkerDouble]:
     """End what runs as `failure`, begin one attempt per slot."""
 
-    def habit(worker: PlayedWorker) -> None:
+    def habit(worker: WorkerDouble) -> None:
         worker.end(status=Status.FAILED, failure=failure, message="played")
         keeps(worker)
 
     return habit
 
 
-def in_turn(*habits: tuple[Habit, int]) -> Habit:
+def in_turn(*habits: tuple[Habit[W], int]) -> Habit[W]:
     """One habit after another, each for so many looks; the last one for good."""
     queue = deque(habit for habit, looks in habits for _ in range(looks))
     return lambda worker: (queue.popleft() if len(queue) > 1 else queue[0])(worker)
@@ -149,7 +183,7 @@ class PlayedFleet:
         self._outcomes: deque[Outcome] = deque()
 
     def add(
-        self, name: str, slots: int = 1, habit: Habit = works, versions: dict[str, str] | None = None
+        self, name: str, slots: int = 1, habit: Habit[PlayedWorker] = works, versions: dict[str, str] | None = None
     ) -> PlayedWorker:
         """Add a worker; its `versions` are this code's unless they are given."""
         self.queues.setdefault(name, deque())

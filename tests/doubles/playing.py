@@ -1,7 +1,7 @@
 """A fleet with played workers on a real server: queues, heartbeats, claims and outcomes are real, nothing computes.
 
 Time is counted in looks: the dispatcher looks at the fleet in every step, each look proves half a second, and
-in each look every worker follows its habit once.
+in each look every worker follows its habit once. Habits are those of `orchestrator.dispatch.played_fleet`.
 """
 
 import base64
@@ -24,6 +24,7 @@ from orchestrator.dispatch.broker_fleet import BrokerFleet, task_id
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.fleet import REFRESH_S
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.played_fleet import Habit, works
 from orchestrator.dispatch.presence_reader import PresenceReader
 from orchestrator.dispatch.work import Item, Work
 from orchestrator.events.emitter import Emitter
@@ -31,7 +32,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.presence import Presence
-from schemas.contract.task import FailureClass, Outcome, Role, Status, WindowTask, work_name
+from schemas.contract.task import Outcome, Role, Status, WindowTask, work_name
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
 from schemas.redis.attempts import claim, report
@@ -59,7 +60,7 @@ class Steps:
 class Worker:
     """A device: it takes from its queue, claims, holds, runs, reports and sends heartbeats."""
 
-    def __init__(self, redis: Redis, name: str, slots: int, habit: "Habit", versions: dict[str, str]) -> None:
+    def __init__(self, redis: Redis, name: str, slots: int, habit: "Habit[Worker]", versions: dict[str, str]) -> None:
         self.redis, self.name, self.slots, self.habit, self.versions = redis, name, slots, habit, versions
         self.held: dict[str, WindowTask] = {}
         self.running: dict[str, WindowTask] = {}
@@ -106,58 +107,19 @@ class Worker:
             self.answer(task, **details)
             del self.running[identity]
 
+    def lose_held(self) -> None:
+        """Forget what it took and has not begun."""
+        self.held.clear()
+
+    def lose_running(self) -> None:
+        """Forget what it runs."""
+        self.running.clear()
+
     def answer(self, task: WindowTask, **details: Any) -> None:
         """Append an outcome to the run's stream."""
         values: dict[str, Any] = {"status": Status.SUCCESS, "duration_seconds": 0.5} | details
         values |= {"run_id": task.run_id, "role": task.role, "name": work_name(task), "attempt": task.attempt}
         report(self.redis, task.run_id, Outcome(device=self.name, **values).model_dump_json())
-
-
-Habit = Callable[[Worker], None]
-
-
-def works(worker: Worker) -> None:
-    """End what runs, and begin one attempt per slot."""
-    worker.end()
-    keeps(worker)
-
-
-def keeps(worker: Worker) -> None:
-    """Begin one attempt per slot, and never end it."""
-    worker.take()
-    worker.begin()
-
-
-def holds(worker: Worker) -> None:
-    """Take from the queue, begin nothing."""
-    worker.take()
-
-
-def rests(worker: Worker) -> None:
-    """Take nothing, begin nothing."""
-
-
-def swallows(worker: Worker) -> None:
-    """Lose the attempts that it took and has not begun."""
-    worker.take()
-    worker.held.clear()
-
-
-def silence(worker: Worker) -> None:
-    """Do nothing and send no heartbeat."""
-    worker.silent = True
-
-
-def fails(worker: Worker, failure: FailureClass) -> None:
-    """End what runs in `failure`."""
-    worker.end(status=Status.FAILED, failure=failure, message="so it is played")
-    keeps(worker)
-
-
-def spells(*spells: tuple[Habit, int]) -> Habit:
-    """Follow one habit after another, each for a number of looks; the last one without end."""
-    habits = [habit for habit, looks in spells for _ in range(looks)]
-    return lambda worker: (habits.pop(0) if len(habits) > 1 else habits[0])(worker)
 
 
 class Played(CeleryClient):
@@ -174,7 +136,9 @@ class Played(CeleryClient):
         self.planned: dict[int, Callable[[], object]] = {}
         self.screen = io.StringIO()
 
-    def add(self, name: str, slots: int = 1, habit: Habit = works, versions: dict[str, str] | None = None) -> Worker:
+    def add(
+        self, name: str, slots: int = 1, habit: Habit[Worker] = works, versions: dict[str, str] | None = None
+    ) -> Worker:
         """Add a worker; its `versions` are this code's unless they are given."""
         worker = self.workers[name] = Worker(self.redis, name, slots, habit, versions or artifact_versions())
         worker.beat()

@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.played_fleet import Habit, idles, in_turn, keeps, loses_held, works
 from orchestrator.dispatch.work import Item
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
@@ -13,21 +14,7 @@ from schemas.contract.task import FailureClass, Role, Status, work_name
 from schemas.redis.attempts import claim
 from schemas.redis.events import emit
 from schemas.redis.keys import RUN_KEYS_LINGER_S, attempts_key, events_stream, outcomes_stream, sequence_key
-from tests.doubles.playing import (
-    RUN,
-    Breakable,
-    Ends,
-    Habit,
-    Played,
-    forget,
-    keeps,
-    playing,
-    rests,
-    spells,
-    swallows,
-    teachers,
-    works,
-)
+from tests.doubles.playing import RUN, Breakable, Ends, Played, Worker, forget, playing, teachers
 
 
 class Stopped(Exception):
@@ -51,7 +38,7 @@ def states(ledger: Ledger) -> list[str]:
 
 def test_a_resumed_run_takes_over_what_is_out(ledger: Ledger, played: Played) -> None:
     """An attempt that runs or waits at a device when the orchestrator is killed ends there, and is not sent again."""
-    played.add("d0", habit=spells((keeps, 30), (works, 1)))
+    played.add("d0", habit=in_turn((keeps, 30), (works, 1)))
     work, ends = teachers(ledger, 2), Ends()
     stop_after(4, played, played.dispatcher(ledger), work)
     resumed = played.dispatcher(ledger)
@@ -63,7 +50,7 @@ def test_a_resumed_run_takes_over_what_is_out(ledger: Ledger, played: Played) ->
 
 def test_a_resumed_run_sends_again_what_no_worker_has(ledger: Ledger, played: Played) -> None:
     """An attempt that was sent before a kill and is on no device is sent again: no worker had begun it."""
-    worker = played.add("d0", habit=swallows)
+    worker = played.add("d0", habit=loses_held)
     work, ends = teachers(ledger, 2), Ends()
     stop_after(4, played, played.dispatcher(ledger), work)
     worker.habit = works
@@ -139,8 +126,8 @@ def test_a_cancelled_run_ends_what_runs(ledger: Ledger, played: Played) -> None:
     assert states(ledger) == ["pending"] * 4
 
 
-@pytest.mark.parametrize("habit", [keeps, rests])
-def test_an_ended_run_leaves_its_events_for_a_minute(ledger: Ledger, played: Played, habit: Habit) -> None:
+@pytest.mark.parametrize("habit", [keeps, idles])
+def test_an_ended_run_leaves_its_events_for_a_minute(ledger: Ledger, played: Played, habit: Habit[Worker]) -> None:
     """Outcomes, attempts and messages are removed at once, events after a minute; keys of another run stay."""
     worker = played.add("d0", habit=habit)
     redis = played.redis

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from threading import Lock
 
+from orchestrator.dispatch.played_fleet import fails, holds, idles, in_turn, is_silent, keeps, works
 from orchestrator.dispatch.work import Item
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
@@ -23,21 +23,7 @@ from schemas.redis.keys import (
     events_stream,
     sequence_key,
 )
-from tests.doubles.playing import (
-    RUN,
-    Ends,
-    Played,
-    Worker,
-    fails,
-    forget,
-    holds,
-    keeps,
-    rests,
-    silence,
-    spells,
-    teachers,
-    works,
-)
+from tests.doubles.playing import RUN, Ends, Played, Worker, forget, teachers
 
 
 def names(items: Iterable[Item]) -> list[str]:
@@ -75,7 +61,7 @@ def test_oom_is_tried_again_alone(ledger: Ledger, played: Played) -> None:
         again = any(not identity.endswith("/1") for identity in there)
         if again:
             seen.add((len(there), played.redis.getdel(alone_key("d0"))))
-        (works if again else partial(fails, failure=FailureClass.OOM))(worker)
+        (works if again else fails(FailureClass.OOM))(worker)
 
     played.add("d0", slots=2, habit=habit)
     work, ends = teachers(ledger, 5), Ends()
@@ -88,7 +74,7 @@ def test_oom_is_tried_again_alone(ledger: Ledger, played: Played) -> None:
 
 def test_two_runs_share_a_fleet(played: Played, tmp_path: Path) -> None:
     """Two runs on one device take turns: each ends some of its work before the other has ended all."""
-    worker = played.add("d0", habit=rests)
+    worker = played.add("d0", habit=idles)
     order: list[str] = []
     one_at_a_time, alone = Lock(), played.tend
 
@@ -112,7 +98,7 @@ def test_two_runs_share_a_fleet(played: Played, tmp_path: Path) -> None:
 
 def test_a_broker_that_forgot_everything_costs_no_strike(ledger: Ledger, played: Played) -> None:
     """After FLUSHALL running attempts may end, and waiting ones are sent again: every piece ends once."""
-    played.add("d0", slots=2, habit=spells((keeps, 6), (works, 1)))
+    played.add("d0", slots=2, habit=in_turn((keeps, 6), (works, 1)))
     played.at(4, lambda: forget(played.redis))
     work, ends = teachers(ledger, 6), Ends()
     played.dispatcher(ledger).run(work, ends)
@@ -123,7 +109,7 @@ def test_a_broker_that_forgot_everything_costs_no_strike(ledger: Ledger, played:
 
 def test_other_runs_work_is_no_stray(ledger: Ledger, played: Played) -> None:
     """Another run's attempt on a device is not touched, even if its run id begins like this run's."""
-    worker = played.add("d0", slots=3, habit=spells((keeps, 20), (works, 1)))
+    worker = played.add("d0", slots=3, habit=in_turn((keeps, 20), (works, 1)))
     (foreign,) = teachers(ledger, 1, run_id=f"{RUN}2")
     worker.running[str(AttemptId(f"{RUN}2", Role.TEACHER, "x", 1))] = foreign.work  # type: ignore[assignment]
     played.dispatcher(ledger).run(teachers(ledger, 1), Ends())
@@ -132,8 +118,8 @@ def test_other_runs_work_is_no_stray(ledger: Ledger, played: Played) -> None:
 
 def test_an_attempt_that_was_taken_back_cannot_begin(ledger: Ledger, played: Played) -> None:
     """A device that holds an attempt, falls silent and comes back cannot begin it: it has gone elsewhere."""
-    worker = played.add("d0", habit=spells((holds, 3), (silence, 8), (keeps, 1)))
-    played.add("d1", habit=spells((keeps, 30), (works, 1)))
+    worker = played.add("d0", habit=in_turn((holds, 3), (is_silent, 8), (keeps, 1)))
+    played.add("d1", habit=in_turn((keeps, 30), (works, 1)))
     work, ends = teachers(ledger, 1), Ends()
     played.dispatcher(ledger).run(work, ends)
     assert [(end.device, end.attempt) for end in ends.received] == [("d1", 2)]

@@ -17,6 +17,7 @@ from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.dispatch.played_fleet import (
     Habit,
     PlayedFleet,
+    PlayedWorker,
     drains,
     fails,
     holds,
@@ -190,7 +191,7 @@ def test_work_that_begins_and_is_lost_three_times_has_failed(play: Play) -> None
 
 
 @pytest.mark.parametrize("habit", [idles, holds, keeps])
-def test_a_silent_devices_work_goes_to_another(play: Play, habit: Habit) -> None:
+def test_a_silent_devices_work_goes_to_another(play: Play, habit: Habit[PlayedWorker]) -> None:
     """Queued, held and running attempts of a device that falls silent move to another device, and end there once."""
     play.fleet.add("d0", habit=in_turn((habit, 4), (is_silent, 1)))
     play.fleet.at(4, lambda: play.fleet.add("d1"))
@@ -350,7 +351,7 @@ def test_a_stray_attempt_is_killed(play: Play) -> None:
     assert [end.attempt for end in play.ends] == [2]
 
 
-HABITS: dict[str, Habit] = {
+HABITS: dict[str, Habit[PlayedWorker]] = {
     "works": works,
     "keeps": keeps,
     "holds": holds,
