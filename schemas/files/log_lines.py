@@ -3,7 +3,6 @@
 Both planes log through this module, so that one search finds every line about a window.
 """
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -15,14 +14,13 @@ from typing import Any, TextIO
 from pythonjsonlogger.json import JsonFormatter
 
 from schemas.config.bars import LogFormat
-from schemas.contract.task import Role
+from schemas.contract.task import WINDOW_ROLES, Role
 
 LOG_FORMAT_ENV = "GURUKUL_LOG_FORMAT"
 LOG_DIR_ENV = "GURUKUL_LOG_DIR"
 
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 FACTS = ("run_id", "role", "window", "attempt", "device")
-WINDOW_ROLES = frozenset({Role.TEACHER, Role.STUDENT})
 
 Fact = str | int
 
@@ -101,17 +99,6 @@ def log_everything(stream: TextIO, log_format: LogFormat, level: int | str, **co
     root.setLevel(level)
     logging.captureWarnings(True)
     return handler
-
-
-def read_lines(text: str) -> list[dict[str, Any]]:
-    """The records of a JSON log; ValueError with its number at a line that is none."""
-    records = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            raise ValueError(f"line {number} is not JSON: {line[:200]}") from None
-    return records
 
 
 def _facts_of(record: logging.LogRecord) -> dict[str, Fact]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from redis import Redis
 
-from schemas.files.log_lines import read_lines
 from schemas.redis.presences import read_presences
 from tests.conftest import Finished, clean_environment, finished_run, orchestrator, write_bars
+from tests.json_log import read_lines
 
 QUARTER = ("--start-date", "2024-01-01", "--end-date", "2024-03-31", "--threshold", "0.005")
 

@@ -12,7 +12,8 @@ import pytest
 from orchestrator.runs.runtime import logging_to
 from schemas.config.bars import IngestConfig, LogFormat
 from schemas.contract.task import Role
-from schemas.files.log_lines import about, facts, formatted, read_lines
+from schemas.files.log_lines import about, facts, formatted
+from tests.json_log import read_lines
 from workers.celery.logs import AttemptFacts
 
 WINDOW = facts("trial", Role.TEACHER, "TCS_2024-01-01_2024-03-31", 2)
@@ -138,9 +139,3 @@ def test_long_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
     lines = read_lines(path.read_text(encoding="utf-8"))
     assert len(lines) == 800
     assert all(line["message"] == line["logger"] * 20_000 for line in lines)
-
-
-def test_a_line_that_is_no_json_is_named() -> None:
-    """Reading a mixed log names the first line that is not JSON."""
-    with pytest.raises(ValueError, match="line 2 is not JSON: oh"):
-        read_lines('{"message": "fine"}\noh\n')
