@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from orchestrator.events.emitter import Emitter
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.presence import Presence
-from schemas.contract.task import Metric
+from schemas.contract.task import WINDOW_ROLES, Metric
 from schemas.redis.attempt_id import AttemptId
 
 BEAT_EVERY_S = 5.0
 EMPTY_FLEET_S = 5.0
-WINDOW_ROLES = ("teacher", "student")
 
 
 @dataclass

@@ -5,9 +5,8 @@ from bisect import insort
 from collections import defaultdict
 from collections.abc import Mapping
 
-from schemas.contract.task import Role
+from schemas.contract.task import WINDOW_ROLES, Role
 
-LIMITED = (Role.TEACHER, Role.STUDENT)
 LIMIT_FACTOR, LEAST_LIMIT_S, FIRST_LIMIT_S = 10.0, 60.0, 3600.0
 ENOUGH_DURATIONS = 3
 
@@ -25,7 +24,7 @@ class TimeLimits:
 
     def by_role(self) -> Mapping[Role, float]:
         """Seconds for each role that has a limit; an hour while fewer than three durations are known."""
-        return {role: self._limit_s(role) for role in LIMITED}
+        return {role: self._limit_s(role) for role in WINDOW_ROLES}
 
     def _limit_s(self, role: Role) -> float:
         if self._fixed_s is not None:

@@ -29,7 +29,7 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.device import MIB
 from schemas.contract.presence import Presence
 from schemas.contract.run import RunStatus
-from schemas.contract.task import Role
+from schemas.contract.task import WINDOW_ROLES
 from schemas.files.layout import RunLayout, telemetry_path
 from schemas.redis.presences import read_presences
 
@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 SHOWN_S = 24 * 3600.0
 # Seconds for which a device that left is reported as down.
 REMEMBERED_S = 3600.0
-WINDOW_ROLES = (Role.TEACHER, Role.STUDENT)
 
 
 @dataclass

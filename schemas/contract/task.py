@@ -24,6 +24,9 @@ class Role(StrEnum):
     AUDIT = "audit"
 
 
+# The roles that train a window; the others work on a symbol or on the whole run.
+WINDOW_ROLES = (Role.TEACHER, Role.STUDENT)
+
 TASK_NAMES = {
     Role.INGEST: "bars.ingest",
     Role.TEACHER: "teacher.train",
