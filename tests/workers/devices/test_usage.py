@@ -87,6 +87,22 @@ def test_a_child_counts_after_the_clock_was_set_back(busy_child: subprocess.Pope
         assert share(look) >= 0.5
 
 
+def test_a_whole_pool_is_not_listed_at_each_heartbeat(busy_child: subprocess.Popen[bytes]) -> None:
+    """Listing reads every process of the host: with a child per slot it is done once in `RELIST_S`, without, always."""
+    clock = Clock()
+    whole, lacking = CpuUsage(1, clock), CpuUsage(1000, clock)
+    for look, expected in ((whole, 1), (lacking, 5)):
+        with mock.patch.object(psutil, "process_iter", wraps=psutil.process_iter) as listed:
+            for _ in range(5):
+                look()
+                clock.now_s += RELIST_S / 6
+            assert listed.call_count == expected
+    clock.now_s += RELIST_S
+    with mock.patch.object(psutil, "process_iter", wraps=psutil.process_iter) as listed:
+        whole()
+        assert listed.call_count == 1
+
+
 def test_use_falls_when_the_work_ends_and_never_leaves_its_range(busy_child: subprocess.Popen[bytes]) -> None:
     """The time of a child that has ended is not counted again, and the next child is found."""
     clock = Clock()
