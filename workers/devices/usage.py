@@ -119,8 +119,8 @@ class GpuUsage:
 def _descendants(pid: int) -> list[psutil.Process]:
     """Children of a process, their children, and so on.
 
-    Not `psutil.Process.children`, which leaves out a child that seems older than its parent: after a step of the
-    system's clock every new child does.
+    Not `psutil.Process.children`, which leaves out a child that seems older than its parent: before psutil 7.1, every
+    child that was started after the system's clock was set back.
     """
     parents = {process: process.info["ppid"] for process in psutil.process_iter(["ppid"])}
     found: list[psutil.Process] = []
