@@ -31,9 +31,9 @@ def releases(
     Example:
       orchestrator releases --public-key release.pub
     """
-    from orchestrator.releases.report import report
+    from orchestrator.releases.overview import overview
 
-    found = report(checks.release_config(config, release_dir=release_dir).release_dir, public_key)
+    found = overview(checks.release_config(config, release_dir=release_dir).release_dir, public_key)
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
     else:

@@ -12,7 +12,7 @@ from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 from orchestrator.releases import release_stack
 from orchestrator.releases.history import Line, read
-from orchestrator.releases.report import report
+from orchestrator.releases.overview import overview
 from schemas.contract.errors import GurukulError
 from schemas.contract.release import ENVIRONMENTS, Action, Entry
 from schemas.contract.run import RunStatus
@@ -27,7 +27,7 @@ def show(here: Settings) -> None:
     """Draw the whole page."""
     st.title("Releases")
     try:
-        found = report(here.release_dir, None)
+        found = overview(here.release_dir, None)
     except (GurukulError, OSError) as error:
         st.error(f"{plain(here.release_dir)} cannot be read: {plain(str(error))}")
         return

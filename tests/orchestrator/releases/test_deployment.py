@@ -11,7 +11,7 @@ import pytest
 from orchestrator.releases import release_stack
 from orchestrator.releases.deployment import astray, deploy, finish_killed_switch, linked, rollback
 from orchestrator.releases.history import locked, read
-from orchestrator.releases.report import report
+from orchestrator.releases.overview import overview
 from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import RequestError
 from schemas.contract.release import Action, Environment
@@ -122,7 +122,7 @@ def test_a_changed_release_is_not_switched_to(layout: ReleaseLayout, name: str) 
     with pytest.raises(RequestError, match=ONE):
         rollback(config(layout), "staging", "ben", "")
     assert tree(layout.folder) == before and linked(layout, "staging") == TWO
-    assert report(str(layout.folder), None)["faults"]
+    assert overview(str(layout.folder), None)["faults"]
 
 
 def test_golden_vectors_that_do_not_come_out_are_not_switched_to(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_what_is_rejected_since_is_not_rolled_back_to(layout: ReleaseLayout) -> 
         history.append(Action.REJECTED, "ben", run_id="two")
     with pytest.raises(RequestError, match="rejected since"):
         rollback(config(layout), "staging", "ben", "")
-    assert report(str(layout.folder), None)["notes"] == [f"{TWO} is live in staging, but ben rejected two since"]
+    assert overview(str(layout.folder), None)["notes"] == [f"{TWO} is live in staging, but ben rejected two since"]
 
 
 def test_a_link_that_the_log_does_not_know_stops_everything(layout: ReleaseLayout) -> None:
@@ -162,7 +162,7 @@ def test_a_link_that_the_log_does_not_know_stops_everything(layout: ReleaseLayou
     switch(layout, TWO)
     layout.current("staging").unlink()
     layout.current("staging").symlink_to(f"../releases/{THREE}")
-    assert THREE in report(str(layout.folder), None)["faults"][0]
+    assert THREE in overview(str(layout.folder), None)["faults"][0]
     for command in (lambda: rollback(config(layout), "staging", "ben", ""), lambda: switch(layout, ONE)):
         with pytest.raises(RequestError, match="which is not in the log"):
             command()
@@ -200,7 +200,7 @@ def test_killed_anywhere_the_old_or_the_new_is_live(layout: ReleaseLayout, inten
         process = subprocess.run([sys.executable, "-c", KILL, str(step), layout.folder, "staging", target, intent])
         live = linked(layout, "staging")
         assert live in (TWO, target)
-        assert report(str(layout.folder), None)["faults"] == []
+        assert overview(str(layout.folder), None)["faults"] == []
         with locked(layout.history) as history:
             finish_killed_switch(history, layout)
             assert release_stack.live(history.lines, "staging") == live

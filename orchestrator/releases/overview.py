@@ -13,7 +13,7 @@ from schemas.files.layout import RELEASE, ReleaseLayout
 from schemas.files.run_files import read_model
 
 
-def report(release_dir: str, public_key: str | None) -> dict[str, Any]:
+def overview(release_dir: str, public_key: str | None) -> dict[str, Any]:
     """Return `entries`, `live` (by environment), `faults`, `notes` and `head`, the digest of the last line."""
     releases = ReleaseLayout(Path(release_dir))
     lines, fault = read(releases.history)
