@@ -1,5 +1,6 @@
 """Derives a recommendation from the gates; the user decides."""
 
+from orchestrator.audit.wording import failure_reason, success_reason
 from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics
 
 # If one of these gates fails, the results of the other gates are not valid.
@@ -14,8 +15,8 @@ def recommend(statistics: Statistics) -> tuple[Recommendation, list[str]]:
     """
     failed = [gate for gate in statistics.gates if not gate.passed]
     if not failed:
-        return Recommendation.PROMOTE, [f"{gate.name}: {gate.criteria[0].reason}" for gate in statistics.gates]
-    reasons = [_reason(gate) for gate in failed]
+        return Recommendation.PROMOTE, [success_reason(gate) for gate in statistics.gates]
+    reasons = [failure_reason(gate, failures(gate)) for gate in failed]
     is_hopeless = any(_is_hopeless(gate, each) for gate in failed for each in failures(gate))
     return (Recommendation.REJECT if is_hopeless else Recommendation.HOLD), reasons
 
@@ -23,14 +24,6 @@ def recommend(statistics: Statistics) -> tuple[Recommendation, list[str]]:
 def failures(gate: Gate) -> list[Criterion]:
     """The deciding tests of a gate that do not pass."""
     return [each for each in gate.deciding if each.ruling is not Ruling.PASS]
-
-
-def _reason(gate: Gate) -> str:
-    if not gate.deciding:
-        return f"{gate.name}: none of its tests decides"
-    first, *others = failures(gate)
-    more = f" ({1 + len(others)} of its {len(gate.deciding)} tests fail)" if others else ""
-    return f"{gate.name}: {first.name}: {first.reason}{more}"
 
 
 def _is_hopeless(gate: Gate, criterion: Criterion) -> bool:

@@ -1,1 +1,1 @@
-"""The bar store as the orchestrator sees it: coverage, duplicates, the ingest command."""
+"""The bar store as the orchestrator sees it: the coverage table, and symbols with the same series."""

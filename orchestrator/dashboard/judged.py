@@ -8,9 +8,8 @@ from typing import Any
 from orchestrator.audit.recommendation import recommend
 from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.runs import Run
-from schemas.config.judgement import GateSettings
 from schemas.contract.artifact import RunManifest
-from schemas.contract.judgement import Recommendation, Ruling, Statistics, Validation
+from schemas.contract.judgement import Recommendation, Statistics, Validation
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
@@ -33,18 +32,6 @@ class Judgement:
     statistics: Statistics
     recommendation: Recommendation
     reasons: list[str]
-
-    @property
-    def computable(self) -> bool:
-        """Whether every test that decides could be computed."""
-        return all(each.ruling is not Ruling.NOT_COMPUTABLE for gate in self.statistics.gates for each in gate.deciding)
-
-    @property
-    def moved_bounds(self) -> dict[str, tuple[float, float]]:
-        """Bounds that are not the project's: name -> this run's, the project's."""
-        usual = GateSettings().model_dump()
-        mine = self.statistics.settings.model_dump()
-        return {name: (mine[name], usual[name]) for name in mine if mine[name] != usual[name]}
 
 
 def judgement(layout: RunLayout) -> Judgement | None:

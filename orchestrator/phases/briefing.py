@@ -1,6 +1,7 @@
 """Phase promotion_briefing: the recommendation in words, each number with its source file, and the manifest."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,44 +10,16 @@ from markupsafe import Markup
 from orchestrator.audit.recommendation import recommend
 from orchestrator.audit.signed_manifest import seal
 from orchestrator.audit.templates import page
+from orchestrator.audit.wording import MODELS, changed_bounds, costs_of, meaning_of
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.phases.phase_context import RunContext
-from schemas.config.costs import Costs
-from schemas.config.judgement import GateSettings
 from schemas.contract.errors import PhaseError
-from schemas.contract.judgement import Recommendation, Ruling, Statistics, Validation
+from schemas.contract.judgement import Recommendation, Statistics, Validation
 from schemas.contract.quality import Check
 from schemas.contract.run import Phase
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.run_files import read_model
-
-MEANING = {
-    Recommendation.PROMOTE: "Every gate passes. It can be approved.",
-    Recommendation.HOLD: (
-        "Not every gate passes, but no failing test rules the students out. Judge again on more data."
-    ),
-    Recommendation.REJECT: "The evidence does not support these students.",
-}
-
-
-TOO_LITTLE = "There is too little data: a test that cannot be computed does not pass."
-
-
-# Names of models in tables.
-MODELS = {
-    "prior": "base rate",
-    "student": "student",
-    "alone": "student without a teacher",
-    "logistic": "logistic, same features",
-    "teacher": "teacher",
-}
-COSTS = {
-    Costs.FLAT: "{0:g} bps per round trip",
-    Costs.NSE_DELIVERY: "NSE's delivery rates of each day ({0:.1f} bps per round trip)",
-    Costs.NSE_INTRADAY: "NSE's intraday rates of each day ({0:.1f} bps per round trip)",
-    Costs.CONFIG: "the rates given ({0:.1f} bps per round trip)",
-}
 
 
 def run(context: RunContext) -> tuple[Recommendation, list[str]]:
@@ -106,12 +79,8 @@ def _facts(
 ) -> dict[str, Any]:  # fmt: skip
     bars = context.manifest.bars
     assert bars is not None
-    computable = all(each.ruling is not Ruling.NOT_COMPUTABLE for gate in statistics.gates for each in gate.deciding)
     roles = {role.value: context.ledger.counts(role) for role in (Role.TEACHER, Role.STUDENT)}
-    skips: dict[str, int] = {}
-    for record in context.ledger.records(Role.STUDENT):
-        if record.reason:
-            skips[record.reason] = skips.get(record.reason, 0) + 1
+    skips = Counter(record.reason for record in context.ledger.records(Role.STUDENT) if record.reason)
     return {
         "manifest": context.manifest,
         "bars": bars,
@@ -122,18 +91,14 @@ def _facts(
         "validation": validation,
         "statistics": statistics,
         "recommendation": recommendation,
-        "meaning": MEANING[recommendation] if computable else TOO_LITTLE,
+        "meaning": meaning_of(recommendation, statistics),
         "sources": sorted({row.source for row in bars.symbols.values()}),
         "reasons": reasons,
         "counts": roles,
         "skips": dict(sorted(skips.items())),
         "charts": [path.stem for path in charts],
         "plots": [{"name": path.stem, "title": path.stem.replace("_", " ")} for path in charts],
-        "bounds": {
-            name: (value, getattr(GateSettings(), name))
-            for name, value in statistics.settings.model_dump().items()
-            if value != getattr(GateSettings(), name)
-        },
+        "changed_bounds": changed_bounds(statistics.settings),
         "models": MODELS,
-        "costs": COSTS[context.manifest.config.costs].format(validation.round_trip_bps),
+        "costs": costs_of(context.manifest.config.costs, validation.round_trip_bps),
     }

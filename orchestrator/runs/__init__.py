@@ -1,1 +1,1 @@
-"""A run from request to summary: preflight, session, lookup, comparison."""
+"""A run from request to summary: preflight, session, settings, summary, comparison."""

@@ -7,13 +7,13 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from orchestrator.audit.wording import MODELS, changed_bounds, meaning_of
 from orchestrator.dashboard.judged import Judgement, chart, importances, judgement, label_rule, status_sentence
 from orchestrator.dashboard.markup import NOTHING, Cell, mark, number, plain, table
 from orchestrator.dashboard.picker import PICKER_PX, described
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 from orchestrator.dashboard.theme import BLUE, STATUS_COLOURS
-from orchestrator.phases.briefing import MEANING, MODELS, TOO_LITTLE
 from orchestrator.runs.compare import compare
 from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import Criterion, Gate
@@ -62,10 +62,9 @@ def _so_far(run: Run) -> str:
 
 def _verdict(found: Judgement) -> None:
     word = found.recommendation.value
-    meaning = MEANING[found.recommendation] if found.computable else TOO_LITTLE
+    meaning = meaning_of(found.recommendation, found.statistics)
     reasons = [escape(reason) for reason in found.reasons] + [
-        f"<b>The bound {escape(name)} was set to {mine:g} for this run; the default is {usual:g}.</b>"
-        for name, (mine, usual) in found.moved_bounds.items()
+        f"<b>{escape(sentence)}</b>" for sentence in changed_bounds(found.statistics.settings)
     ]
     st.html(
         f'<div class="g-verdict" style="border-color:{STATUS_COLOURS[word]}"><div class="g-word">{word}</div>'
@@ -81,7 +80,7 @@ def _tiles(found: Judgement) -> None:
         st.metric("gates passed", f"{passed} of {len(found.statistics.gates)}", width="content")
         st.metric("predictions", f"{validation.rows:,}", width="content")
         st.metric("unseen days", f"{validation.days:,}", width="content")
-        st.metric("skill", f"{student.skill:+.4f}", width="content", help="Share of the base rate's log loss saved.")
+        st.metric("skill", f"{student.skill:+.4f}", width="content", help="Log-loss improvement over the base rate.")
         st.metric("net, bps per day", f"{trading.net_bps_a_day:+.2f}", width="content", help="On capital, after cost.")
         st.metric("Sharpe per year", number(trading.sharpe, "+.2f") or NOTHING, width="content")
 
