@@ -1,6 +1,5 @@
 """Follow a run from any process that can read its files or its broker; nothing is written."""
 
-from orchestrator.broker import embedded
 from orchestrator.events.event_follower import EventFollower
 from orchestrator.events.run_fold import break_off
 from orchestrator.events.run_state import RunState
@@ -56,6 +55,8 @@ def expect_plan(state: RunState, layout: RunLayout | None) -> None:
 
 
 def _has_events(broker: str, run_id: str) -> bool:
+    from orchestrator.broker import embedded
+
     embedded.check(broker)
     with connect(broker) as redis:
         return bool(redis.exists(events_stream(run_id)))
