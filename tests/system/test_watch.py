@@ -113,10 +113,10 @@ def test_a_killed_run_is_shown_as_interrupted(cwd: Path) -> None:
 
 def test_a_run_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     """A run that neither a folder nor a broker knows is an error that names the places searched."""
-    result = command("watch", "nobody", cwd=tmp_path)
+    result = command("watch", "unknown", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
-        "orchestrator: there is no run nobody under data/models; `orchestrator runs` lists the runs"
+        "orchestrator: there is no run unknown under data/models; `orchestrator runs` lists the runs"
     ]
 
 
