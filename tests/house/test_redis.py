@@ -6,7 +6,7 @@ from pathlib import Path
 from schemas.redis import keys
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("orchestrator", "workers", "schemas")
+PACKAGES = ("gurukul", "orchestrator", "workers", "schemas")
 
 
 def modules_with(pattern: str) -> set[str]:

@@ -41,8 +41,8 @@ def test_a_missing_run_is_described_in_one_place() -> None:
     """Only the error's class has the message; every command raises that class."""
     found = [
         path.relative_to(ROOT).as_posix()
-        for plane in ("orchestrator", "schemas", "workers")
-        for path in (ROOT / plane).rglob("*.py")
+        for package in ("gurukul", "orchestrator", "schemas", "workers")
+        for path in (ROOT / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "there is no run" in node.value.lower()
     ]

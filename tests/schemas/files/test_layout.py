@@ -16,8 +16,8 @@ def test_a_file_name_is_written_in_the_layout_alone() -> None:
     assert {"metadata.json", "predictions.parquet", "feature_importance.csv", "manifest.json"} <= NAMES
     repeated = [
         f"{path.relative_to(ROOT).as_posix()}:{node.lineno} {node.value}"
-        for plane in ("orchestrator", "schemas", "workers")
-        for path in (ROOT / plane).rglob("*.py")
+        for package in ("gurukul", "orchestrator", "schemas", "workers")
+        for path in (ROOT / package).rglob("*.py")
         if path != Path(layout.__file__)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and node.value in NAMES
