@@ -10,14 +10,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.conftest import clean_environment
 from tests.waiting import wait_for
 
-DESKTOP_PX, PHONE_PX = 1440, 390
+Scheme = Literal["light", "dark"]
+
+DESKTOP_PX, PHONE_PX, HEIGHT_PX = 1440, 390, 900
+SCREENS: list[tuple[Scheme, int]] = [
+    ("light", DESKTOP_PX), ("dark", DESKTOP_PX), ("dark", PHONE_PX), ("light", PHONE_PX),
+]  # fmt: skip
 SHOWN_MS = 30_000
 # Opened at a page's own address, Streamlit's client first asks below that address whether the server is there.
 ASKED_AT_A_GUESS = ("/_stcore/health", "/_stcore/host-config")
@@ -26,8 +32,11 @@ expect.set_options(timeout=SHOWN_MS)
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The installed Chromium; without one the test is skipped, but fails in CI."""
+def browser() -> Iterator[BrowserContext]:
+    """The installed Chromium with one profile, so that it loads Streamlit's scripts once.
+
+    Without a browser the test is skipped, but fails in CI.
+    """
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         reason = "no chromium or google-chrome on PATH; on Debian: apt-get install chromium"
@@ -36,7 +45,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(reason)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--headless=new"])
-        yield launched
+        yield launched.new_context()
         launched.close()
 
 
@@ -64,9 +73,9 @@ def serving(cwd: Path, *flags: str, **variables: str) -> Iterator[str]:
             process.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dashboard() -> Iterator[Callable[..., str]]:
-    """Start `orchestrator dashboard` in a folder, with flags and variables; all are stopped after the tests."""
+    """Start `orchestrator dashboard` in a folder, with flags and variables; all are stopped after the file's tests."""
     with ExitStack() as stack:
         yield lambda cwd, *flags, **variables: stack.enter_context(serving(cwd, *flags, **variables))
 
@@ -77,6 +86,22 @@ class Seen:
 
     page: Page
     complaints: list[str] = field(default_factory=list)
+
+    def resize(self, scheme: Scheme, width: int) -> None:
+        """Show the page in a color scheme and at a width (pixels), as after a change of the user's screen."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.set_viewport_size({"width": width, "height": HEIGHT_PX})
+        dark = scheme == "dark"
+        self.page.wait_for_function(
+            """dark => {
+                const color = getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor;
+                const parts = color.match(/\\d+/g).slice(0, 3).map(Number);
+                return (parts[0] + parts[1] + parts[2] < 150) === dark;
+            }""",
+            arg=dark,
+            timeout=SHOWN_MS,
+        )
+        self.wait_until_drawn()
 
     def wait_until_drawn(self) -> None:
         """Wait until the page's script has run, and its charts are drawn."""
@@ -96,16 +121,16 @@ class Seen:
 
 
 @pytest.fixture
-def look(browser: Browser) -> Iterator[Callable[..., Seen]]:
-    """Open an address: `look(url, scheme="dark", width=390)`; the page has been drawn when it returns."""
+def look(browser: BrowserContext) -> Iterator[Callable[[str], Seen]]:
+    """Open an address on a light desktop; the page has been drawn when it returns."""
     with ExitStack() as stack:
 
-        def opened(url: str, *, scheme: str = "light", width: int = DESKTOP_PX) -> Seen:
-            context = browser.new_context(
-                color_scheme="dark" if scheme == "dark" else "light", viewport={"width": width, "height": 900}
-            )
-            stack.callback(context.close)
-            seen = Seen(context.new_page())
+        def opened(url: str) -> Seen:
+            page = browser.new_page()
+            stack.callback(page.close)
+            page.emulate_media(color_scheme="light")
+            page.set_viewport_size({"width": DESKTOP_PX, "height": HEIGHT_PX})
+            seen = Seen(page)
             seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
             seen.page.on("console", lambda message: _note(seen, message))
             seen.page.goto(url)
