@@ -160,7 +160,7 @@ def compare(names: list[str], durations_ms: list[int], rounds: int, *, busy: boo
                 for duration in durations_ms:
                     rate = measure(run, make_windows(window_count(duration), duration, busy=busy))
                     rates[name, duration].append(rate)
-                    print(f"round {number}/{rounds} {name} {duration} ms: {rate:,.1f} a second", file=sys.stderr)
+                    print(f"round {number}/{rounds} {name} {duration} ms: {rate:,.1f} per second", file=sys.stderr)
     return rates
 
 
