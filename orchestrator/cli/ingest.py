@@ -20,8 +20,7 @@ STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.REJECT: "red"}
 
 
 NAMED = 4
-# Warm-up, the minimum of rows per window, and the bars that the last label needs.
-LEAST_BARS = WARMUP_BARS + RunConfig.model_fields["min_rows"].default + RunConfig.model_fields["horizon"].default
+LEAST_ROWS = RunConfig.model_fields["min_rows"].default
 
 
 @with_config(IngestConfig)
@@ -29,6 +28,8 @@ def ingest(config: IngestConfig) -> None:
     """Read, check and store bars, without training.
 
     Each symbol gets a verdict: ok, warn or reject. With --validate-only nothing is stored.
+    Dates mean the same as in `run`: those of the windows; the bars that these windows need before and after are stored
+    as well.
 
     \b
     Examples:
@@ -48,7 +49,8 @@ def ingest(config: IngestConfig) -> None:
     except PhaseError as error:
         message, code = str(error), error.exit_code
     if table.symbols or table.rejected:
-        _show_bars(console, table)
+        _show_bars(console, table, WARMUP_BARS + LEAST_ROWS + config.horizon)
+        _show_days(console, config, table)
     if not config.validate_only and code != ExitCode.STOPPED:
         bars = BarsLayout.under(config.data_dir, config.interval)
         console.write(f"bars: {bars.folder}")
@@ -60,8 +62,31 @@ def ingest(config: IngestConfig) -> None:
     raise typer.Exit(code)
 
 
-def _show_bars(console: Console, table: CoverageTable) -> None:
-    """One row per symbol, then each finding once with the symbols that it concerns."""
+def _show_days(console: Console, config: IngestConfig, table: CoverageTable) -> None:
+    """The days that the bars span, and the windows that they are for."""
+    rows = table.symbols.values()
+    if not rows:
+        return
+    verb = "read" if config.validate_only else "stored"
+    span = f"{verb}: {min(row.first for row in rows)} to {max(row.last for row in rows)}"
+    parts = []
+    if config.start_date:
+        parts.append(f"windows from {config.start_date} and {WARMUP_BARS} bars of warm-up before them")
+    if config.end_date and config.incremental:
+        parts.append(f"bars to the newest, also after --end-date {config.end_date}")
+    elif config.end_date:
+        parts.append(
+            f"windows until before {config.end_date} and the bars that score them: {config.step_days} days and"
+            f" {config.horizon} bars"
+        )
+    console.write(f"{span} ({'; '.join(parts)})" if parts else f"{span}, all bars of the source")
+
+
+def _show_bars(console: Console, table: CoverageTable, least_bars: int) -> None:
+    """One row per symbol, then each finding once with the symbols that it concerns.
+
+    `least_bars`: warm-up, the minimum of rows per window, and the bars that the last label needs.
+    """
     from orchestrator.bars.coverage import findings_of, verdicts_of
 
     headings = ("symbol", "verdict", "bars", "first", "last", "sessions", "enough")
@@ -69,16 +94,16 @@ def _show_bars(console: Console, table: CoverageTable) -> None:
     for row in table.symbols.values():
         expected = "" if row.sessions_expected is None else f"/{row.sessions_expected}"
         cells = (f"{row.bars}", f"{row.first}", f"{row.last}", f"{row.sessions}{expected}")
-        rows.add_row(row.symbol, _styled(row.verdict), *cells, "yes" if row.bars >= LEAST_BARS else "too short")
+        rows.add_row(row.symbol, _styled(row.verdict), *cells, "yes" if row.bars >= least_bars else "too short")
     for symbol in table.rejected:
         rows.add_row(symbol, _styled(Verdict.REJECT), "", "", "", "", "no")
     console.print(rows)
     for finding, symbols in findings_of(table):
         names = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
         console.write(Text.assemble(_styled(finding.verdict), f" {names}: {finding.sentence}"))
-    if short := [row.symbol for row in table.symbols.values() if row.bars < LEAST_BARS]:
+    if short := [row.symbol for row in table.symbols.values() if row.bars < least_bars]:
         console.write(
-            f"too short to train: {', '.join(short)}; the first window needs {LEAST_BARS} bars, {WARMUP_BARS} of them"
+            f"too short to train: {', '.join(short)}; the first window needs {least_bars} bars, {WARMUP_BARS} of them"
             " before its first row"
         )
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts_of(table).items())

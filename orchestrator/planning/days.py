@@ -1,13 +1,15 @@
-"""Trading days: the maximum number of bars in a span, and the days to request from a vendor."""
+"""Trading days: the maximum number of bars in a span, and the days whose bars windows need."""
 
 from datetime import date, datetime, timedelta
 from math import ceil
 from zoneinfo import ZoneInfo
 
-from schemas.config.interval import whole_bars_per_session
+from schemas.config.bars import IngestConfig
+from schemas.config.interval import Interval, whole_bars_per_session
 from schemas.config.run import RunConfig
 from schemas.config.sources import split_source
 from schemas.contract.coverage import Coverage
+from schemas.contract.errors import RequestError
 from schemas.contract.window import WARMUP_BARS
 
 DAYS_PER_SESSION, HOLIDAYS = 7 / 5, 15
@@ -32,19 +34,33 @@ class TradingDays:
         return (usual + special) * self._known.most_bars_a_session
 
 
-def days_to_fetch(config: RunConfig, today: date) -> tuple[date | None, date | None]:
-    """First and last day to request from a vendor: warm-up, windows and scored blocks, up to yesterday.
+def days_to_fetch(config: RunConfig | IngestConfig, today: date) -> tuple[date | None, date | None]:
+    """First and last day to read bars of: warm-up, windows, scored blocks and the labels that end after them.
 
-    A source that needs no dates is read whole: (None, None).
+    None is the source's first or newest day. A run reads a source that needs no dates whole; an ingestion cuts it to
+    these days. A vendor is asked for no day that is not over yet. With `incremental` the newest bar is the last.
     """
-    if not split_source(config.source)[0].needs_dates:
+    is_run, needs_dates = isinstance(config, RunConfig), split_source(config.source)[0].needs_dates
+    if is_run and not needs_dates:
         return None, None
-    sessions = ceil(WARMUP_BARS / whole_bars_per_session(config.interval))
-    first = config.start_date - timedelta(days=ceil(sessions * DAYS_PER_SESSION) + HOLIDAYS)
-    last = config.end_date + timedelta(days=config.step_days + HOLIDAYS)
-    return first, min(last, today - timedelta(days=1))
+    if config.start_date is None and needs_dates:
+        raise RequestError("--start-date is missing: give the first day of the first window")
+    first = config.start_date and config.start_date - _days_of(WARMUP_BARS, config.interval)
+    last = config.end_date and config.end_date + timedelta(days=config.step_days) + _days_of(
+        config.horizon, config.interval
+    )
+    if isinstance(config, IngestConfig) and config.incremental:
+        last = None
+    yesterday = today - timedelta(days=1)
+    return first, min(last or yesterday, yesterday) if needs_dates else last
 
 
-def days_asked_for(config: RunConfig) -> tuple[date | None, date | None]:
-    """First and last day to fetch bars for, as of today at the exchange."""
+def days_asked_for(config: RunConfig | IngestConfig) -> tuple[date | None, date | None]:
+    """First and last day to read bars of, as of today at the exchange."""
     return days_to_fetch(config, datetime.now(ZoneInfo(config.timezone)).date())
+
+
+def _days_of(bars: int, interval: Interval) -> timedelta:
+    """Calendar days that surely hold so many bars of NSE, holidays included."""
+    sessions = ceil(bars / whole_bars_per_session(interval))
+    return timedelta(days=ceil(sessions * DAYS_PER_SESSION) + HOLIDAYS)

@@ -4,9 +4,8 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from redis.exceptions import RedisError
 
@@ -15,15 +14,15 @@ from orchestrator.broker import embedded
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases.ingestion import Ingestion, store
+from orchestrator.planning.days import days_asked_for
 from orchestrator.runs.preflight import refuse_taken_devices, refuse_unwritable
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.worker_process import ask
 from orchestrator.terminal.console import Console, report_ignored_files
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.bars import BarsSettings, IngestConfig
-from schemas.config.sources import split_source
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.errors import PhaseError, RequestError
+from schemas.contract.errors import PhaseError
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.identifiers import redact
 from schemas.contract.requests import PreflightReport, PreflightRequest
@@ -66,20 +65,10 @@ def look(config: IngestConfig, console: Console) -> CoverageTable:
 def _look(config: IngestConfig, *, read: bool) -> tuple[BarsSettings, PreflightReport]:
     if config.broker is not None and not read:
         embedded.check(config.broker)
-    bars = config.bars(*_days(config), incremental=config.incremental)
+    bars = config.bars(*days_asked_for(config), incremental=config.incremental)
     devices = config.devices if config.local_workers and not read else None
     request = PreflightRequest(devices=devices, bars=bars, symbols=config.symbols, read=read, data_dir=config.data_dir)
     return bars, ask("preflight", request, PreflightReport)
-
-
-def _days(config: IngestConfig) -> tuple[date | None, date | None]:
-    """The days to store. A vendor is asked for no day that is not over yet."""
-    if not split_source(config.source)[0].needs_dates:
-        return config.start_date, config.end_date
-    if config.start_date is None:
-        raise RequestError("--start-date is missing: give the first day to fetch")
-    yesterday = datetime.now(ZoneInfo(config.timezone)).date() - timedelta(days=1)
-    return config.start_date, min(config.end_date or yesterday, yesterday)
 
 
 def _store(

@@ -9,11 +9,14 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.config.interval import BarInterval
 from schemas.config.sources import SOURCES, absolute_source, split_source
+from schemas.config.training import HORIZON_BARS, Horizon
 from schemas.contract.base import Complete
 from schemas.contract.device import parse_devices
 from schemas.contract.identifiers import Symbol
 
 LogFormat = Literal["text", "json"]
+StepDays = Annotated[int, Field(ge=1, le=3660)]
+STEP_DAYS = 180
 NO_CALENDAR, NSE, NEW_YORK = "none", "NSE", "XNYS"
 
 
@@ -149,9 +152,21 @@ class BarsConfig(BarSource):
 class IngestConfig(BarsConfig):
     """One ingestion: which bars to store, without training on them."""
 
-    start_date: date | None = Field(None, description="First day to store; if omitted: the source's first.")
+    start_date: date | None = Field(
+        None,
+        description="First day of the first window, as in `run`; bars of its warm-up are stored as well. If omitted:"
+        " all bars from the source's first.",
+    )
     end_date: date | None = Field(
-        None, description="Last day to store (inclusive); if omitted: the source's last, for Breeze yesterday."
+        None,
+        description="First day that is no longer trained on (exclusive), as in `run`; days that are scored after it are"
+        " stored as well. If omitted, and with --incremental: all bars to the source's newest, for Breeze yesterday's.",
+    )
+    step_days: StepDays = Field(
+        STEP_DAYS, description="Calendar days between window starts; the last window is scored for as long."
+    )
+    horizon: Horizon = Field(
+        HORIZON_BARS, description="Bars from a decision to the end of its label: the last scored day needs them."
     )
     incremental: bool = Field(
         False, description="Keep stored bars and add missing ones; bars that the source has changed are reported."
@@ -160,6 +175,6 @@ class IngestConfig(BarsConfig):
 
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:
-        if self.start_date and self.end_date and self.start_date > self.end_date:
-            raise ValueError(f"start date {self.start_date} is after end date {self.end_date}")
+        if self.start_date and self.end_date and self.start_date >= self.end_date:
+            raise ValueError(f"start date {self.start_date} is not before end date {self.end_date}")
         return self

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from schemas.config.bars import BarsConfig
+from schemas.config.bars import STEP_DAYS, BarsConfig, StepDays
 from schemas.config.costs import CostRates, Costs
 from schemas.config.judgement import GateSettings
 from schemas.config.training import TrainingConfig, TrainingSettings
@@ -19,7 +19,7 @@ class RunConfig(TrainingConfig, BarsConfig):
     start_date: date = Field(description="First day of the first window, YYYY-MM-DD.")
     end_date: date = Field(description="First day that is no longer trained on (exclusive), YYYY-MM-DD.")
     window_days: Annotated[int, Field(ge=7, le=3660)] = Field(180, description="Calendar days per window.")
-    step_days: Annotated[int, Field(ge=1, le=3660)] = Field(180, description="Calendar days between window starts.")
+    step_days: StepDays = Field(STEP_DAYS, description="Calendar days between window starts.")
     costs: Costs = Field(
         Costs.FLAT,
         description="Costs of trades when a run is judged: flat (--cost-bps), nse-delivery, nse-intraday (rates"

@@ -16,6 +16,9 @@ LabelReturn = Literal["gross", "net"]
 Privilege = Literal["path", "cross-section"]
 StudentKind = Literal["logistic", "booster"]
 
+Horizon = Annotated[int, Field(ge=1, le=500)]
+HORIZON_BARS = 5
+
 # New names of two fields of artifacts: a unit was added.
 STORED_NAMES = {"horizon": "horizon_bars", "embargo": "embargo_bars"}
 
@@ -28,7 +31,7 @@ class TrainingConfig(BarInterval):
         description="fixed: by the return over the horizon; triple-barrier: by which of two barriers the price reaches"
         " first, else by that return.",
     )
-    horizon: Annotated[int, Field(ge=1, le=500)] = Field(5, description="Bars from a decision to the end of its label.")
+    horizon: Horizon = Field(HORIZON_BARS, description="Bars from a decision to the end of its label.")
     threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
         0.02, description="Return at the horizon above which a label is 1, in --threshold-unit."
     )

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -38,9 +38,10 @@ Candles = dict[int, dict[str, Any]]
 
 
 class Market:
-    """The fake Breeze's candles: a random walk per symbol over NSE's sessions, none of M&M."""
+    """The fake Breeze's candles: a random walk per symbol over NSE's sessions to the day `last`, none of M&M."""
 
     def __init__(self) -> None:
+        self.last = date(2024, 6, 30)
         sessions = open_calendar("NSE").sessions(date(2020, 1, 1), date(2024, 6, 30)).tolist()
         self.candles: dict[str, Candles] = {code: walk(seed, sessions) for seed, (_, code) in enumerate(CODES)}
         self.candles["MAHMAH"] = {}
@@ -48,6 +49,7 @@ class Market:
     def rows(self, asked: dict[str, str]) -> list[dict[str, Any]]:
         """A reply of daily candles."""
         first, last = (day_number(date.fromisoformat(asked[name][:10])) for name in ("from_date", "to_date"))
+        last = min(last, day_number(self.last))
         return [row for day, row in self.candles[asked["stock_code"]].items() if first <= day <= last][: fake.CAP]
 
 
@@ -110,8 +112,10 @@ def look_at_all_files(cwd: Path) -> int:
     return len(files)
 
 
-def ingest(cwd: Path, symbols: str, last: date, *arguments: str, code: int = 0) -> str:
-    days = ("--start-date", f"{FIRST}", "--end-date", f"{last}", "--requests-per-minute", "6000")
+def ingest(cwd: Path, symbols: str, *arguments: str, code: int = 0) -> str:
+    """The windows' dates: their warm-up begins on FIRST and their last label ends on LAST."""
+    start, end = FIRST + timedelta(days=225), LAST - timedelta(days=1 + 7 + 15)
+    days = [f"--start-date={start}", f"--end-date={end}", "--step-days=1", "--requests-per-minute=6000"]
     return orchestrator(cwd, "ingest", "--source", "breeze", "--symbols", symbols, *days, *arguments, code=code)
 
 
@@ -145,7 +149,8 @@ def test_sent_bars_are_stored_and_missing_ones_have_a_reason(
 ) -> None:
     """Stored bars equal the server's; each symbol without bars has its reason; fetched chunks are not requested again.
 
-    Then --incremental requests a gap, new days and the last stored session, and names a bar that has changed.
+    Then --incremental requests a gap, the last stored session and all later days, whatever the end date, and names a
+    bar that has changed.
     No secret gets into output or files, although the server's replies are full of them.
     """
     echo = " ".join(FORMS)
@@ -164,7 +169,7 @@ def test_sent_bars_are_stored_and_missing_ones_have_a_reason(
     hole = infy.pop(day_number(HOLE))
     market.candles["TCS"][day_number(date(2021, 3, 3))]["close"] = echo
     server.trouble = trouble
-    output = ingest(tmp_path, "RELIANCE,INFY,M&M,SBIN,TCS,NOPE", LAST, code=3)
+    output = ingest(tmp_path, "RELIANCE,INFY,M&M,SBIN,TCS,NOPE", code=3)
     table = table_in(tmp_path)
     assert {name: (row.source, row.verdict) for name, row in table.symbols.items()} == {
         "RELIANCE": ("breeze", Verdict.OK),
@@ -190,9 +195,11 @@ def test_sent_bars_are_stored_and_missing_ones_have_a_reason(
     infy[day_number(HOLE)] = hole
     infy[day_number(LAST)] |= {"close": infy[day_number(LAST)]["low"]}
     whole = tree(tmp_path / "data")["bars/1day/RELIANCE.parquet"]
-    output = ingest(tmp_path, "SBIN,INFY", LATER, "--incremental")
-    assert asked_of(server, "STABAN") == [(SECOND_CHUNK, f"{LATER}")], "the first chunk was fetched before"
-    assert asked_of(server, "INFTEC") == [(f"{HOLE}", f"{HOLE}"), (f"{LAST}", f"{LATER}")]
+    market.last = LATER
+    output = ingest(tmp_path, "SBIN,INFY", "--incremental")
+    assert asked_of(server, "STABAN")[0][0] == SECOND_CHUNK, "the first chunk was fetched before"
+    asked = asked_of(server, "INFTEC")
+    assert (asked[0], asked[1][0]) == ((f"{HOLE}", f"{HOLE}"), f"{LAST}") and asked[-1][1] > f"{LATER}"
     table = table_in(tmp_path)
     assert stored(tmp_path, "INFY") == sent(infy, LATER) and stored(tmp_path, "SBIN")
     assert [finding.check for finding in table.symbols["INFY"].findings] == [Check.CHANGED_BAR]

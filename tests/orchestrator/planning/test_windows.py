@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.planning.days import TradingDays, days_to_fetch
 from orchestrator.planning.windows import MIN_WINDOW_DAYS, lay_windows, plan
+from schemas.config.bars import IngestConfig
 from schemas.config.interval import Interval
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable, Rejection
@@ -307,9 +308,41 @@ def test_a_vendor_is_asked_for_warmup_and_scores_too(interval: Interval, days: i
     first, last = days_to_fetch(config, date(2025, 1, 10))
     assert first == FULL_START - timedelta(days=days)
     assert last == date(2025, 1, 9)
-    assert days_to_fetch(config, date(2026, 1, 1))[1] == FULL_END + timedelta(days=config.step_days + 15)
+    after = {"1day": 7, "30minute": 2, "1minute": 2}[interval]
+    assert days_to_fetch(config, date(2026, 1, 1))[1] == FULL_END + timedelta(days=config.step_days + after + 15)
 
 
 def test_what_is_not_fetched_is_read_whole() -> None:
     """All bars of a folder are stored, whatever the dates of training."""
     assert days_to_fetch(run_config(("A",), FULL_START, FULL_END), date(2025, 1, 10)) == (None, None)
+
+
+@given(start=dates, days=st.integers(7, 1200), step_days=st.integers(1, 400), horizon=st.integers(1, 500))
+def test_an_ingestion_stores_all_that_windows_of_its_dates_need(
+    start: date, days: int, step_days: int, horizon: int
+) -> None:
+    """150 sessions before the first window, and after the last scored day the horizon of its label."""
+    end = start + timedelta(days=days)
+    config = IngestConfig(source="csv:bars", start_date=start, end_date=end, step_days=step_days, horizon=horizon)
+    first, last = days_to_fetch(config, date(2025, 1, 10))
+    assert first is not None and last is not None
+    assert len(mondays_to_fridays(first, start - ONE_DAY)) >= WARMUP_BARS
+    (*_, window) = lay_windows("A", start, end, 180, step_days)
+    assert len(mondays_to_fridays(window.score_end, last)) >= horizon
+
+
+def test_an_ingestion_without_dates_or_with_increments_goes_to_the_newest_bar() -> None:
+    """The end date of a config that also serves `run` does not stop the nightly increment; a first day still holds."""
+    today = date(2025, 1, 10)
+    assert days_to_fetch(IngestConfig(source="csv:bars"), today) == (None, None)
+    dates = {"start_date": FULL_START, "end_date": FULL_END, "incremental": True}
+    assert days_to_fetch(IngestConfig.model_validate({"source": "csv:bars"} | dates), today)[1] is None
+    first, last = days_to_fetch(IngestConfig.model_validate({"source": "breeze"} | dates), today)
+    assert first is not None and first < FULL_START and last == date(2025, 1, 9)
+
+
+def test_an_ingestion_and_a_run_of_a_vendor_ask_for_the_same_days() -> None:
+    """One config for both commands fetches the same bars, so `run --skip-fetch` after `ingest` trains the same."""
+    run = run_config(("A",), FULL_START, FULL_END, source="breeze")
+    ingest = IngestConfig(source="breeze", start_date=FULL_START, end_date=FULL_END)
+    assert days_to_fetch(run, date(2026, 1, 1)) == days_to_fetch(ingest, date(2026, 1, 1))
