@@ -26,6 +26,7 @@ def plan(config: RunConfig) -> None:
       orchestrator plan --source csv:bars \\
         --start-date 2022-01-01 --end-date 2024-12-31
     """
+    from orchestrator.planning.reach import doubts
     from orchestrator.runs.preflight import planned, prepare
 
     console = Console(stderr=config.json_summary)
@@ -41,6 +42,8 @@ def plan(config: RunConfig) -> None:
         f"{len(windows)} windows of {len(prepared.config.symbols)} symbols: {len(trainable)} to train,"
         f" {len(windows) - len(trainable)} skipped; about {sum(each.expected_rows for each in trainable)} labelled rows"
     )
+    for doubt in doubts(prepared.config, windows, known):
+        console.write(f"note: {doubt}")
     report_ignored_files(console, prepared.passed_over)
     devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"
     console.print(Text(f"devices (slots): {devices}"), soft_wrap=True)

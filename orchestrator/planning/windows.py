@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from orchestrator.planning.days import TradingDays
+from orchestrator.planning.reach import impossible_labels
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.window import WARMUP_BARS, PlannedWindow, Scope, SkipReason, Window
@@ -69,6 +70,8 @@ def _judge(window: Window, table: CoverageTable, config: RunConfig) -> PlannedWi
     if known is None or known.last < window.start or known.first >= window.end:
         span = f"bars run from {known.first} to {known.last}" if known else "no bars are stored"
         return skip(SkipReason.NO_DATA, span)
+    if (impossible := impossible_labels(known, config)) is not None:
+        return skip(*impossible)
     trading = TradingDays(known)
     history = trading.most_bars(known.first, window.end)
     if history - config.horizon < WARMUP_BARS + 1:

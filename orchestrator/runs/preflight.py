@@ -162,4 +162,8 @@ def refuse_hopeless(windows: Sequence[PlannedWindow]) -> None:
     skips = Counter(each.skip for each in windows)
     if None not in skips:
         reasons = ", ".join(f"{count} {reason}" for reason, count in skips.items())
-        raise RequestError(f"none of the {len(windows)} windows can be trained: {reasons}; `plan` shows which and why")
+        first = windows[0]
+        raise RequestError(
+            f"none of the {len(windows)} windows can be trained: {reasons}; `plan` shows which and why; first"
+            f" {first.window.label}: {first.detail}"
+        )

@@ -21,6 +21,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import hold_name, only_one
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
 from orchestrator.phases.phase_context import RunContext
+from orchestrator.planning.reach import doubts
 from orchestrator.runs.identity import account
 from orchestrator.runs.preflight import (
     planned,
@@ -80,6 +81,8 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     windows = planned(config, prepared.known or CoverageTable())
     if prepared.known is not None:
         refuse_hopeless(windows)
+    for doubt in doubts(config, windows, prepared.known):
+        console.write(f"note: {doubt}")
     report_ignored_files(console, prepared.passed_over)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
     layout = RunLayout.under(config.data_dir, run_id)
@@ -258,6 +261,8 @@ def _have_bars(context: RunContext) -> None:
     if known is None:
         windows = planned(config, table)
         refuse_hopeless(windows)
+        for doubt in doubts(config, windows, table):
+            context.live_view.note(f"note: {doubt}")
         context.live_view.state.expect(each.window for each in windows)
         context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})
         write_model(context.layout.manifest, context.manifest)

@@ -137,10 +137,15 @@ class BarsConfig(BarSource):
         }
         sources = {name: absolute_source(each) for name in ("source", "second_source") if (each := shared[name])}
         return BarsSettings(
-            **shared | paths | sources | {"calendar": self._calendar()}, first=first, last=last, incremental=incremental
+            **shared | paths | sources | {"calendar": self.resolved_calendar},
+            first=first,
+            last=last,
+            incremental=incremental,
         )
 
-    def _calendar(self) -> str:
+    @property
+    def resolved_calendar(self) -> str:
+        """The calendar that `auto` stands for, or the given one."""
         if self.calendar != "auto":
             return self.calendar
         own = split_source(self.source)[0].calendar

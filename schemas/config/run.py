@@ -5,12 +5,15 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from schemas.config.bars import STEP_DAYS, BarsConfig, StepDays
+from schemas.config.bars import NSE, STEP_DAYS, BarsConfig, StepDays
 from schemas.config.costs import CostRates, Costs
+from schemas.config.interval import INTERVAL_MINUTES, most_bars_per_session
 from schemas.config.judgement import GateSettings
 from schemas.config.training import TrainingConfig, TrainingSettings
 from schemas.contract.identifiers import RunId
 from schemas.contract.window import PANEL
+
+DAY_MINUTES = INTERVAL_MINUTES["1day"]
 
 
 class RunConfig(TrainingConfig, BarsConfig):
@@ -75,6 +78,20 @@ class RunConfig(TrainingConfig, BarsConfig):
             raise ValueError("--privileged cross-section needs --scope panel: a teacher of one symbol sees no other")
         if PANEL in self.symbols and self.scope == "panel":
             raise ValueError(f"with --scope panel no symbol can be named {PANEL}: its windows are the panel's")
+        return self
+
+    @model_validator(mode="after")
+    def _horizon_in_session(self) -> Self:
+        if self.interval == "1day" or self.cross_session:
+            return self
+        by_nse = self.resolved_calendar == NSE
+        most = most_bars_per_session(self.interval) if by_nse else DAY_MINUTES // INTERVAL_MINUTES[self.interval]
+        if self.horizon >= most:
+            where = "a session of NSE" if by_nse else "a day"
+            raise ValueError(
+                f"horizon {self.horizon}: no label of {self.horizon} bars ends inside {where}, which has {most} bars of"
+                f" {self.interval}; lower --horizon, or use --cross-session"
+            )
         return self
 
     def training(self) -> TrainingSettings:

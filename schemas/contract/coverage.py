@@ -18,11 +18,26 @@ class Gap(Frozen):
     sessions: int
 
 
+# Rises are stored for 2**0 to 2**RISE_DOUBLINGS bars, which is more than the longest horizon.
+RISE_DOUBLINGS = 9
+
+
+class Rises(Frozen):
+    """Rises of a symbol within 1, 2, 4, ... 512 bars, as fractions, intraday within a session.
+
+    `largest`: fewer bars than a class of labels needs rise further. `usual`: 1 bar in 100 rises further.
+    """
+
+    largest: tuple[float, ...]
+    usual: tuple[float, ...]
+
+
 class Coverage(Frozen):
     """One symbol's stored bars: number, days, source, quality and digest.
 
     `weekdays` (0 is Monday) are those of nearly all sessions, `special_sessions` the days that fall on others.
-    `sessions_expected` counts the calendar's from `first` to `last`; None without a calendar.
+    `sessions_expected` counts the calendar's from `first` to `last`; None without a calendar. `rises` is None where an
+    earlier version stored the bars.
     """
 
     symbol: Symbol
@@ -42,6 +57,7 @@ class Coverage(Frozen):
     fetched: datetime
     verdict: Verdict
     findings: tuple[Finding, ...]
+    rises: Rises | None = None
 
 
 class Rejection(Frozen):

@@ -10,6 +10,8 @@ from schemas.contract.identifiers import Symbol
 
 # The longest warm-up that any feature declares (a test compares them): bars before a row that its features need.
 WARMUP_BARS = 150
+# Fitted rows of each class that a window needs.
+MIN_CLASS_ROWS = 3
 
 
 Scope = Literal["symbol", "panel"]

@@ -167,8 +167,12 @@ def test_both_devices_worked(two_device_run: Finished) -> None:
 
 
 def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """A phase without results fails: exit code 3, the reasons, no verdict, and no advice to resume."""
-    result = command("run", "--json", "--source", f"csv:{bars}", *SPAN, "--threshold", "9", *fleet, cwd=tmp_path)
+    """A phase without results fails: exit code 3, the reasons, no verdict, and no advice to resume.
+
+    Labels in units of volatility are decided by the worker; a return that no bar reaches is known before training.
+    """
+    sigma = ("--threshold", "9", "--threshold-unit", "sigma")
+    result = command("run", "--json", "--source", f"csv:{bars}", *SPAN, *sigma, *fleet, cwd=tmp_path)
     assert result.returncode == 3, result.stderr
     summary = json.loads(result.stdout.splitlines()[-1])
     assert summary["status"] == "failed"
@@ -177,6 +181,10 @@ def test_a_run_in_which_nothing_can_be_trained_fails(bars: Path, fleet: tuple[st
     assert "no teacher was trained" in result.stderr
     assert "resume" not in result.stderr
     assert not (tmp_path / "release").exists()
+    unreachable = ("--skip-fetch", "--threshold", "9", "--json", "--run-id", "unreachable")
+    result = command("run", *SPAN, *unreachable, *fleet, cwd=tmp_path)
+    assert result.returncode == 2 and not (tmp_path / "data" / "models" / "unreachable").exists()
+    assert "15 single_class" in result.stderr and "lower --threshold" in result.stderr
 
 
 def test_a_plan_without_any_trainable_window_fails(fleet: tuple[str, ...], tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from workers.bars.calendar import Calendar, day_number, day_of, open_calendar
 from workers.bars.clean import clean, to_table
 from workers.bars.merge import merge, unadjusted
 from workers.bars.raw_bars import CleanBars
+from workers.bars.rises import rises_of
 from workers.bars.second_source import month_digests, second_source
 from workers.bars.series import Ints, Series
 from workers.bars.sources.registry import open_folder, open_source
@@ -229,4 +230,5 @@ def _coverage(
         fetched=datetime.now(UTC),
         verdict=worst(findings),
         findings=tuple(findings),
+        rises=rises_of(series, settings.interval),
     )

@@ -12,6 +12,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from schemas.config.training import TrainingSettings
+from schemas.contract.window import MIN_CLASS_ROWS
 from workers.bars.series import Floats, Ints
 from workers.learning.splits import BLOCKS
 from workers.models.base import Model
@@ -20,7 +21,6 @@ from workers.scoring.log_loss import log_losses
 
 WEIGHTS = (0.5, 1.0)  # weights of the teacher in the target, besides no teacher
 TEMPERATURES = (1.0, 2.0)
-MIN_CLASS_ROWS = 3
 MAX_REWARD = 3.0
 PLATT_C = 1.0
 

@@ -10,7 +10,7 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import Certificate
 from schemas.contract.errors import DataError
 from schemas.contract.task import Metric
-from schemas.contract.window import SkipReason, Window
+from schemas.contract.window import MIN_CLASS_ROWS, SkipReason, Window
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import Array, take, to_host
 from workers.features.frame import RAW_INDICATORS, frame_of
@@ -24,7 +24,6 @@ from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_s
 from workers.learning.skip import Skip
 from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
 from workers.learning.student import (
-    MIN_CLASS_ROWS,
     NO_TEACHER,
     FittedStudent,
     StudentData,

@@ -1,0 +1,83 @@
+"""Whether settings can work, from coverage alone: labels in a session, thresholds in reach, days for the gates."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Literal
+
+from orchestrator.planning.days import TradingDays
+from schemas.config.run import RunConfig
+from schemas.contract.coverage import Coverage, CoverageTable
+from schemas.contract.window import MIN_CLASS_ROWS, PlannedWindow, SkipReason
+
+NAMED = 4
+
+
+def impossible_labels(known: Coverage, config: RunConfig) -> tuple[SkipReason, str] | None:
+    """Why no window of a symbol can have the labels that it needs: the reason and a sentence; None if it may."""
+    by_session = config.interval != "1day" and not config.cross_session
+    if by_session and config.horizon >= known.most_bars_a_session:
+        return SkipReason.INSUFFICIENT_SAMPLES, (
+            f"no session has more than {known.most_bars_a_session} bars, so no label of {config.horizon} bars ends in"
+            " one; lower --horizon, or use --cross-session"
+        )
+    largest = _rise(known, config, "largest")
+    if largest is not None and largest <= _least_rise(config):
+        return SkipReason.SINGLE_CLASS, (
+            f"no label can be 1: prices rise by at most {largest:.3g} within {config.horizon} bars of"
+            f" {config.interval}, and labels need more than {_least_rise(config):.3g};"
+            " lower --threshold, or use --threshold-unit sigma"
+        )
+    return None
+
+
+def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageTable | None) -> list[str]:
+    """Sentences about settings that probably cannot work; windows and gates decide. `known`: None before bars are."""
+    sentences = []
+    rare = {
+        symbol: rise
+        for symbol, row in (known.symbols.items() if known else ())
+        if (rise := _rise(row, config, "usual")) is not None and rise <= _least_rise(config)
+    }
+    if rare:
+        names = ", ".join(sorted(rare)[:NAMED]) + (f" and {len(rare) - NAMED} more" if len(rare) > NAMED else "")
+        sentences.append(
+            f"fewer than 1 in 100 labels of {names} can be 1: a rise of more than {_least_rise(config):.3g} within"
+            f" {config.horizon} bars of {config.interval} is rare; windows with fewer than {MIN_CLASS_ROWS} are"
+            " skipped as single_class; lower --threshold, or use --threshold-unit sigma"
+        )
+    scored, least = _scored_sessions(windows, known), config.gates.min_days
+    if scored < least:
+        sentences.append(
+            f"the gates need {least} scored days and these windows score at most {scored}, so the recommendation will"
+            " be reject; choose a later --end-date, an earlier --start-date or shorter --window-days"
+        )
+    return sentences
+
+
+def _least_rise(config: RunConfig) -> float:
+    """The gross return that a label of 1 exceeds."""
+    cost = config.training().round_trip_cost if config.label_return == "net" else 0.0
+    return config.threshold + cost
+
+
+def _rise(known: Coverage, config: RunConfig, kind: Literal["largest", "usual"]) -> float | None:
+    """An upper bound on rises within the horizon; None if unknown, or if labels are not decided by them."""
+    if known.rises is None or config.label != "fixed" or config.threshold_unit != "return":
+        return None
+    if config.cross_session and config.interval != "1day":  # these rises end with their session
+        return None
+    found: tuple[float, ...] = getattr(known.rises, kind)
+    return found[(config.horizon - 1).bit_length()]
+
+
+def _scored_sessions(windows: Sequence[PlannedWindow], known: CoverageTable | None) -> int:
+    """The most days that the windows can be scored on; without coverage, their calendar days."""
+    spans = {(each.window.end, each.window.score_end) for each in windows if known is None or each.skip is None}
+    if known is None:
+        return sum((stop - start).days for start, stop in spans)
+    return sum(max((_sessions(row, start, stop) for row in known.symbols.values()), default=0) for start, stop in spans)
+
+
+def _sessions(known: Coverage, start: date, stop: date) -> int:
+    last = known.last + timedelta(days=1)
+    return TradingDays(known).most_bars(start, min(stop, last)) // known.most_bars_a_session
