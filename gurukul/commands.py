@@ -84,24 +84,25 @@ def predict(
     as_of: date | None = None,
     max_age_days: int | None = None,
     data_dir: str | Path = "data",
-    release_dir: str | Path = "release",
+    release_dir: str | Path | None = None,
 ) -> pd.DataFrame:
     """Predict each symbol's newest bar with the students deployed to `environment` ("staging" or "production").
 
-    `source` is `csv:DIR`, `parquet:DIR` or `sample`; without one the stored bars are used. Returns one row per scored
-    symbol. Symbols without a prediction are in `frame.attrs["refused"]`, with their reason. Raises GurukulError if
-    nothing is deployed there.
+    `source` is `csv:DIR`, `parquet:DIR` or `sample`; without one the stored bars are used. `release_dir` None is the
+    folder `release` beside `data_dir`. Returns one row per scored symbol. Symbols without a prediction are in
+    `frame.attrs["refused"]`, with their reason. Raises GurukulError if nothing is deployed there.
     """
     import pandas as pd
     from pydantic import ValidationError
 
     from orchestrator.runs.worker_process import ask
+    from schemas.config.folders import beside_data
     from schemas.contract.release import Predictions, PredictRequest
 
     try:
         request = PredictRequest.model_validate(
             {
-                "release_dir": str(Path(release_dir).absolute()),
+                "release_dir": str(Path(release_dir or beside_data("release")({"data_dir": data_dir})).absolute()),
                 "data_dir": str(Path(data_dir).absolute()),
                 "environment": environment,
                 "symbols": tuple(symbols),

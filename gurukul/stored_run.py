@@ -13,7 +13,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files.layout import PREDICTIONS, RunLayout
-from schemas.files.run_files import read_model, read_rows
+from schemas.files.run_files import read_manifest, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class StoredRun:
     @property
     def manifest(self) -> RunManifest:
         """Config, versions, devices, bars and plan (`run.json`)."""
-        return read_model(self._layout.manifest, RunManifest)
+        return read_manifest(self._layout)
 
     @property
     def status(self) -> RunStatus:

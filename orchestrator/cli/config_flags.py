@@ -66,7 +66,8 @@ def _shown(name: str, field: FieldInfo) -> str | None:
         return None
     if field.is_required():
         return f"sample: {default_dates('sample')[name]}"
-    return None if field.default in (None, (), "") else str(field.default)
+    # The description gives a default that depends on another setting.
+    return None if field.default_factory is not None or field.default in (None, (), "") else str(field.default)
 
 
 def _parameter(name: str, kind: Any, flag: str, help_text: str, default: str | None) -> inspect.Parameter:

@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli.checks import free_port
 from orchestrator.dashboard.settings import BROKER, DATA_DIR, PASSWORD, RELEASE_DIR, Settings
 from orchestrator.dashboard.theme import ENTRY
+from schemas.config.folders import beside_data
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import RequestError
 
@@ -20,8 +21,11 @@ OWN_NAMES = ("localhost", "127.0.0.1", "::1")
 def dashboard(
     data_dir: Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar=DATA_DIR)] = "data",
     release_dir: Annotated[
-        str, typer.Option(help="Folder of audit bundles and releases.", envvar=RELEASE_DIR)
-    ] = "release",
+        str | None,
+        typer.Option(
+            help="Folder of audit bundles and releases; if omitted: release, beside DATA_DIR.", envvar=RELEASE_DIR
+        ),
+    ] = None,
     broker: Annotated[
         str | None,
         typer.Option(help="Broker of running runs; if omitted: their files are read.", envvar=BROKER),
@@ -39,7 +43,12 @@ def dashboard(
       orchestrator dashboard --broker redis://127.0.0.1:6379/0
       ssh -L 8501:127.0.0.1:8501 HOST    # to see HOST's dashboard
     """
-    settings = Settings(data_dir, release_dir, broker, os.environ.get(PASSWORD) or None)
+    settings = Settings(
+        data_dir,
+        release_dir or beside_data("release")({"data_dir": data_dir}),
+        broker,
+        os.environ.get(PASSWORD) or None,
+    )
     _refuse(settings, address, port)
     host = f"[{address}]" if ":" in address else address
     typer.echo(f"dashboard: http://{host}:{port}")

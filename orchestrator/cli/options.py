@@ -31,7 +31,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ReleaseConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with any of these settings.")]
 ReleaseDataDir = Annotated[str | None, typer.Option("--data-dir", help="Folder of bars and models; if omitted: data.")]
 ReleaseDir = Annotated[
-    str | None, typer.Option("--release-dir", help="Folder of audit bundles and releases; if omitted: release.")
+    str | None,
+    typer.Option("--release-dir", help="Folder of audit bundles and releases; if omitted: release, beside DATA_DIR."),
 ]
 ApproverName = Annotated[str, typer.Option("--by", help="Your name, for the release log.")]
 OwnName = Annotated[

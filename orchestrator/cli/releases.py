@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from orchestrator.cli import checks
-from orchestrator.cli.options import Json, PublicKey, ReleaseConfigFile, ReleaseDir
+from orchestrator.cli.options import Json, PublicKey, ReleaseConfigFile, ReleaseDataDir, ReleaseDir
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import ExitCode
@@ -18,6 +18,7 @@ INTENTIONS = ("deploying", "rolling back")
 
 
 def releases(
+    data_dir: ReleaseDataDir = None,
     release_dir: ReleaseDir = None,
     public_key: PublicKey = None,
     config: ReleaseConfigFile = None,
@@ -33,7 +34,7 @@ def releases(
     """
     from orchestrator.releases.overview import overview
 
-    found = overview(checks.release_config(config, release_dir=release_dir).release_dir, public_key)
+    found = overview(checks.release_config(config, data_dir=data_dir, release_dir=release_dir).release_dir, public_key)
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
     else:

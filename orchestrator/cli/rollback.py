@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import checks
-from orchestrator.cli.options import Json, Note, OwnName, ReleaseConfigFile, ReleaseDir
+from orchestrator.cli.options import Json, Note, OwnName, ReleaseConfigFile, ReleaseDataDir, ReleaseDir
 from orchestrator.cli.release_log import print_entry
 
 
@@ -13,6 +13,7 @@ def rollback(
     environment: Annotated[str, typer.Argument(help="staging or production.")],
     by: OwnName = None,
     note: Note = "",
+    data_dir: ReleaseDataDir = None,
     release_dir: ReleaseDir = None,
     config: ReleaseConfigFile = None,
     as_json: Json = False,
@@ -29,6 +30,6 @@ def rollback(
     from orchestrator.releases.deployment import rollback as switch
     from orchestrator.runs.identity import account
 
-    settings = checks.release_config(config, release_dir=release_dir)
+    settings = checks.release_config(config, data_dir=data_dir, release_dir=release_dir)
     line = switch(settings, checks.environment("ENVIRONMENT", environment), by or account(), note)
     print_entry(line, f"{line.entry.release_id} is live in {environment} again", as_json)

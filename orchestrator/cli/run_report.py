@@ -6,10 +6,9 @@ import typer
 
 from orchestrator.cli.output import resume_command
 from orchestrator.terminal.console import Console
-from schemas.contract.artifact import RunManifest
 from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
-from schemas.files.run_files import read_model
+from schemas.files.run_files import read_manifest
 
 SHOWN_FAILURES = 5
 
@@ -19,7 +18,7 @@ def print_report(layout: RunLayout, console: Console, code: int, *, as_json: boo
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.runs.summary import failed_windows, show, summarise, untrained_symbols
 
-    manifest = read_model(layout.manifest, RunManifest)
+    manifest = read_manifest(layout)
     ledger = Ledger(layout.ledger, read_only=True)
     summary = summarise(manifest, ledger, layout)
     message = ledger.get("message")

@@ -8,13 +8,12 @@ from typing import Any
 from orchestrator.audit.recommendation import recommend
 from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.runs import Run
-from schemas.contract.artifact import RunManifest
 from schemas.contract.judgement import Recommendation, Statistics, Validation
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
-from schemas.files.layout import RunLayout
-from schemas.files.run_files import read_model, read_rows
+from schemas.files.layout import RunLayout, audit_folder
+from schemas.files.run_files import read_manifest, read_model, read_rows
 
 # Streamlit counts axes and legend as part of a chart's height, the report does not; and it sets wider rows.
 AXES_PX, SLANTED_PX = 70, 100
@@ -58,6 +57,12 @@ def status_sentence(run: Run) -> str | None:
             return f"This run was {run.status}. {again} takes it to its end."
         case None:
             return "Only the broker knows this run; its files are on another machine."
+
+
+def audit_of(run: Run, release_dir: str) -> Path:
+    """The run's audit bundle: in `release_dir`, or else in the folder that the run's config names."""
+    given = audit_folder(release_dir, run.run_id)
+    return given if given.is_dir() else audit_folder(read_manifest(run.layout).config.release_dir, run.run_id)
 
 
 @dataclass(frozen=True)
@@ -121,4 +126,4 @@ def importances(layout: RunLayout) -> tuple[dict[str, float], int]:
 
 def label_rule(layout: RunLayout) -> str:
     """What the run's models predict, in words."""
-    return read_model(layout.manifest, RunManifest).config.training().label_rule
+    return read_manifest(layout).config.training().label_rule

@@ -25,12 +25,13 @@ from orchestrator.ledger.ledger_reader import (
     Snapshot,
     read_snapshot,
 )
-from schemas.contract.artifact import RunManifest
 from schemas.contract.device import MIB
+from schemas.contract.errors import GurukulError
 from schemas.contract.presence import Presence
 from schemas.contract.run import RunStatus
 from schemas.contract.task import WINDOW_ROLES
 from schemas.files.layout import RunLayout, telemetry_path
+from schemas.files.run_files import read_manifest
 from schemas.redis.presences import read_presences
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Runs:
                 if run.snapshot.status is RunStatus.RUNNING or self._clock() - written_s < SHOWN_S:
                     self._read_events(run_id, run, path)
                     shown[run_id] = run
-            except (sqlite3.Error, OSError, ValueError, KeyError) as error:
+            except (sqlite3.Error, GurukulError, OSError, ValueError, KeyError) as error:
                 logger.warning("run %s cannot be read: %s", run_id, error)
                 self.unreadable += 1
         return shown
@@ -85,9 +86,7 @@ class Runs:
 
     def _read_events(self, run_id: str, run: KnownRun, path: Path) -> None:
         if not run.located:
-            manifest = RunManifest.model_validate_json(RunLayout(path.parent).manifest.read_bytes())
-            # The manifest's data folder is relative to where the run was started.
-            config = manifest.config.model_copy(update={"data_dir": self._data_dir})
+            config = read_manifest(RunLayout(path.parent)).config
             run.events = EventLog(telemetry_path(config, run_id)) if config.telemetry else None
             run.located = True
         if run.events is not None:

@@ -4,12 +4,11 @@ from orchestrator.events.event_follower import EventFollower
 from orchestrator.events.run_fold import break_off
 from orchestrator.events.run_state import RunState
 from orchestrator.ledger.ledger_reader import read_snapshot
-from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout, telemetry_path
-from schemas.files.run_files import open_run, read_model
+from schemas.files.run_files import open_run, read_manifest
 from schemas.redis.client import connect
 from schemas.redis.keys import events_stream
 
@@ -51,7 +50,7 @@ def break_off_if_gone(state: RunState, layout: RunLayout | None, *, silent: bool
 def expect_plan(state: RunState, layout: RunLayout | None) -> None:
     """Add the windows of the run's plan to the state, once the run has a plan."""
     if layout is not None:
-        state.expect(each.window for each in read_model(layout.manifest, RunManifest).plan)
+        state.expect(each.window for each in read_manifest(layout).plan)
 
 
 def _has_events(broker: str, run_id: str) -> bool:

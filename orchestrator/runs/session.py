@@ -46,7 +46,7 @@ from schemas.contract.task import Metric, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files.atomic import remove_temporary, sha256_of
 from schemas.files.layout import METADATA, RunLayout, log_path, telemetry_path
-from schemas.files.run_files import write_model
+from schemas.files.run_files import write_manifest
 from schemas.files.trial_log import refuse_damaged_trials
 from schemas.redis.client import connect
 from schemas.redis.keys import run_id_owner_key
@@ -109,7 +109,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
             ) from None
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
-        write_model(layout.manifest, manifest)
+        write_manifest(layout, manifest)
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
         clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
@@ -265,7 +265,7 @@ def _have_bars(context: RunContext) -> None:
             context.live_view.note(f"note: {doubt}")
         context.live_view.state.expect(each.window for each in windows)
         context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})
-        write_model(context.layout.manifest, context.manifest)
+        write_manifest(context.layout, context.manifest)
     for symbol, row in known.symbols.items() if known is not None else ():
         if symbol not in table.symbols or table.symbols[symbol].sha256 != row.sha256:
             raise PhaseError(f"{config.source} changed {symbol} since the run began; start a new run with --reuse")

@@ -34,6 +34,9 @@ def flag_of(field: str) -> str:
     return FLAGS.get(field, "--" + field.replace("_", "-"))
 
 
+# Kinds of validation errors that are reported only if there is no other.
+RANKS = {"missing": 1, "default_factory_not_called": 2}
+
 C = TypeVar("C", bound=Frozen)
 
 
@@ -103,8 +106,8 @@ def _from_file(path: Path | None) -> dict[str, Any]:
 
 
 def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> str:
-    # A wrong value comes first: another one may be missing because of it.
-    first = min(error.errors(), key=lambda each: each["type"] == "missing")
+    # A wrong value comes first: another one, or a default, may be missing because of it.
+    first = min(error.errors(), key=lambda each: RANKS.get(each["type"], 0))
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "missing":
         return f"{flag_of(name)} is missing; give it as a flag, as {ENV_PREFIX}{name.upper()} or in the config file"

@@ -6,12 +6,11 @@ from pathlib import Path
 from orchestrator.audit.signed_manifest import check
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.runs.worker_process import ask
-from schemas.contract.artifact import RunManifest
 from schemas.contract.requests import RunQuestion, Verification
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import MANIFEST, RunLayout, audit_folder
-from schemas.files.run_files import read_model
+from schemas.files.run_files import read_manifest
 
 
 def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: str | None = None) -> Verification:
@@ -21,7 +20,7 @@ def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: st
     """
     found = ask("verify", RunQuestion(data_dir=str(Path(data_dir).absolute()), run_id=run_id), Verification)
     layout = RunLayout.under(data_dir, run_id)
-    folder = audit_folder(release_dir or read_model(layout.manifest, RunManifest).config.release_dir, run_id)
+    folder = audit_folder(release_dir or read_manifest(layout).config.release_dir, run_id)
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
         briefed = ledger.get("recommendation") is not None
     if not briefed and not (folder / MANIFEST).is_file():

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas.config.folders import beside_data
 from schemas.config.interval import BarInterval
 from schemas.config.sources import SOURCES, absolute_source, split_source
 from schemas.config.training import HORIZON_BARS, Horizon
@@ -92,7 +93,9 @@ class BarsConfig(BarSource):
         True, description="Start workers for this run; with --no-local-workers, use only those that the broker has."
     )
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
-    log_dir: str = Field("logs", description="Folder of log files.")
+    log_dir: str = Field(
+        default_factory=beside_data("logs"), description="Folder of log files; if omitted: logs, beside DATA_DIR."
+    )
     log_format: LogFormat = Field("text", description="Format of log lines: text, or json (one object per line).")
     max_failure_rate: Annotated[float, Field(ge=0, le=1)] = Field(
         0.15, description="Share of attempted windows, or symbols, that may fail before their phase fails."

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from schemas.config.bars import NSE, STEP_DAYS, BarsConfig, StepDays
 from schemas.config.costs import CostRates, Costs
+from schemas.config.folders import beside_data
 from schemas.config.interval import INTERVAL_MINUTES, most_bars_per_session
 from schemas.config.judgement import GateSettings
 from schemas.config.training import TrainingConfig, TrainingSettings
@@ -33,7 +34,10 @@ class RunConfig(TrainingConfig, BarsConfig):
     )
     cost_rates: tuple[CostRates, ...] = Field((), description="Rates of --costs config; only in a file.")
     gates: GateSettings = Field(default_factory=GateSettings, description="Bounds of the gates; only in a file.")
-    release_dir: str = Field("release", description="Folder of audit bundles.")
+    release_dir: str = Field(
+        default_factory=beside_data("release"),
+        description="Folder of audit bundles; if omitted: release, beside DATA_DIR.",
+    )
     signing_key: str | None = Field(
         None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the audit bundle with."
     )

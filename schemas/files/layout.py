@@ -76,6 +76,11 @@ class RunLayout:
         return cls(Path(data_dir) / "models" / run_id)
 
     @property
+    def data_dir(self) -> Path:
+        """The data folder that holds the run."""
+        return self.folder.parent.parent
+
+    @property
     def manifest(self) -> Path:
         """Config and versions of the run."""
         return self.folder / "run.json"

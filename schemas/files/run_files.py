@@ -12,11 +12,14 @@ from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import Role
 from schemas.files.atomic import to_json, write_atomic
 from schemas.files.layout import RunLayout
+from schemas.files.run_paths import located, portable
 
 M = TypeVar("M", bound=BaseModel)
 
 # Default remedy: it applies to nearly every file of a run.
 RESUME = "restore it, or resume its run"
+# `resume` itself needs the manifest.
+NO_RUN = "restore it, or start a new run with --reuse"
 
 _ROWS = TypeAdapter(list[RunRow])
 
@@ -49,6 +52,18 @@ def read_model(path: Path, kind: type[M], *, remedy: str = RESUME) -> M:
         raise _damaged(path, error, remedy) from None
 
 
+def write_manifest(layout: RunLayout, manifest: RunManifest) -> None:
+    """Write `run.json`, with paths that hold from any working folder."""
+    config = portable(manifest.config, layout.data_dir)
+    write_model(layout.manifest, manifest.model_copy(update={"config": config}))
+
+
+def read_manifest(layout: RunLayout) -> RunManifest:
+    """Read `run.json`; the paths in its config are those of this process. FileError if it is missing or damaged."""
+    manifest = read_model(layout.manifest, RunManifest, remedy=NO_RUN)
+    return manifest.model_copy(update={"config": located(manifest.config, layout.data_dir)})
+
+
 def open_run(data_dir: str | Path, run_id: str) -> tuple[RunManifest, RunLayout]:
     """The manifest and folder of a stored run; RequestError for a malformed id, RunNotFoundError if there is none."""
     try:
@@ -57,7 +72,7 @@ def open_run(data_dir: str | Path, run_id: str) -> tuple[RunManifest, RunLayout]
         raise RequestError(str(error)) from None
     if not layout.manifest.is_file():
         raise RunNotFoundError(run_id, data_dir)
-    return read_model(layout.manifest, RunManifest, remedy="restore it, or start a new run with --reuse"), layout
+    return read_manifest(layout), layout
 
 
 def _content(path: Path, remedy: str) -> bytes:

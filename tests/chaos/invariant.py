@@ -8,11 +8,10 @@ from pathlib import Path
 
 from orchestrator.dispatch.broker_fleet import task_id
 from orchestrator.ledger.ledger import Ledger
-from schemas.contract.artifact import RunManifest
 from schemas.contract.task import Role
 from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of
 from schemas.files.layout import telemetry_path
-from schemas.files.run_files import read_model
+from schemas.files.run_files import read_manifest
 from schemas.redis.keys import RUN_KEYS_LINGER_S, events_stream, outcomes_stream, sequence_key
 from tests.chaos.lab import Lab, Run
 from tests.waiting import wait_for
@@ -58,7 +57,7 @@ def check(run: Run, calm: dict[str, str], without: str | None = None) -> Account
 
 def count(run: Run) -> Account:
     """Read ledger and event log: every planned window and role has one end in both."""
-    manifest = read_model(run.layout.manifest, RunManifest)
+    manifest = read_manifest(run.layout)
     labels = [planned.window.label for planned in manifest.plan]
     with closing(Ledger(run.layout.ledger)) as ledger:
         records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}

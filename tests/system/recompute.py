@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 
-from schemas.contract.artifact import RunManifest, StudentMetadata
+from schemas.contract.artifact import StudentMetadata
 from schemas.contract.task import Role, Status
 from schemas.files.layout import BarsLayout, RunLayout
-from schemas.files.run_files import read_model, read_rows
+from schemas.files.run_files import read_manifest, read_model, read_rows
 from workers.artifacts.reader import read_teacher
 from workers.bars.store import load
 from workers.learning.history import prepare
@@ -21,7 +21,7 @@ from workers.models.xgboost import predict
 
 data_dir, run_id = sys.argv[1:]
 layout = RunLayout.under(data_dir, run_id)
-manifest = read_model(layout.manifest, RunManifest)
+manifest = read_manifest(layout)
 assert manifest.bars is not None
 digests = {symbol: row.sha256 for symbol, row in manifest.bars.symbols.items()}
 settings = manifest.config.training()

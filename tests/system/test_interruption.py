@@ -46,14 +46,18 @@ def ended(cwd: Path, role: Role) -> dict[str, int]:
 
 
 def resume_and_compare(cwd: Path, calm: Finished) -> None:
+    """Resume from another working folder, in which nothing may be left."""
     before = {role: ended(cwd, role) for role in (Role.TEACHER, Role.STUDENT)}
     assert 0 < len(before[Role.TEACHER]) < 15 or len(before[Role.STUDENT]) < 15
-    result = orchestrator("resume", "generated", "--json", cwd=cwd)
+    elsewhere = cwd / "elsewhere"
+    elsewhere.mkdir()
+    result = orchestrator("resume", "generated", "--json", "--data-dir", str(cwd / "data"), cwd=elsewhere)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout.splitlines()[-1])["status"] == "ready-for-review"
     after = {role: ended(cwd, role) for role in before}
     for role, attempts in before.items():
         assert {label: after[role][label] for label in attempts} == attempts, "what had ended was done again"
+    assert not tree(elsewhere)
     folder = cwd / "data" / "models" / "generated"
     assert tree(folder / "windows") == tree(calm.folder / "windows")
     assert (folder / "statistics.json").read_bytes() == (calm.folder / "statistics.json").read_bytes()

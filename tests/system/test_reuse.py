@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.contract.artifact import RunManifest, RunRow
+from schemas.contract.artifact import RunRow
 from schemas.contract.task import Role, Status
 from schemas.contract.window import Window
 from schemas.files.layout import RunLayout
-from schemas.files.run_files import read_model, read_rows
+from schemas.files.run_files import read_manifest, read_rows
 from tests.conftest import LAST_BAR, SPAN, Finished, command, finished_run, tree
 
 ROLES = (Role.TEACHER, Role.STUDENT)
@@ -32,7 +32,7 @@ def trained(run: Finished, role: Role) -> dict[str, RunRow]:
 
 def windows(run: Finished) -> dict[str, Window]:
     """Label -> window of each that was planned."""
-    plan = read_model(RunLayout(run.folder).manifest, RunManifest).plan
+    plan = read_manifest(RunLayout(run.folder)).plan
     return {planned.window.label: planned.window for planned in plan}
 
 

@@ -14,7 +14,7 @@ from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Validation
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
-from schemas.files.run_files import read_model
+from schemas.files.run_files import read_manifest, read_model
 from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, keep_book
 from workers.judging.predictions import Predictions, load_rows
@@ -86,7 +86,7 @@ class Evidence:
 
 def load(layout: RunLayout, release_dir: Path) -> Evidence:
     """Read the evidence of a validated run; PhaseError if a file is missing or has changed since validation."""
-    manifest, validation = read_model(layout.manifest, RunManifest), read_model(layout.validation, Validation)
+    manifest, validation = read_manifest(layout), read_model(layout.validation, Validation)
     for name, digest in validation.sha256.items():
         path = layout.folder / name
         if not path.is_file() or sha256_of(path) != digest:

@@ -6,13 +6,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from schemas.config.training import label_identity
-from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import FileError
 from schemas.contract.judgement import Validation
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.live_release import live_release
-from schemas.files.run_files import read_model
+from schemas.files.run_files import read_manifest, read_model
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.predictions import Predictions, decode
@@ -46,7 +45,7 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
         return Incumbent(release.release_id, nothing, nothing, f"release {release.release_id} is live, but {why}", {})
 
     try:
-        manifest, validation = read_model(layout.manifest, RunManifest), read_model(layout.validation, Validation)
+        manifest, validation = read_manifest(layout), read_model(layout.validation, Validation)
     except FileError as error:
         return cannot(f"its run cannot be read: {error}")
     path = layout.scored_rows

@@ -19,7 +19,7 @@ from schemas.contract.judgement import Scores, Validation
 from schemas.contract.task import Metric
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
-from schemas.files.run_files import read_model
+from schemas.files.run_files import read_manifest
 from workers.bars import store
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
@@ -48,7 +48,7 @@ def validate(layout: RunLayout) -> Validation:
 
     PhaseError if a file of the run is missing or changed, DataError if its bars are.
     """
-    manifest = read_model(layout.manifest, RunManifest)
+    manifest = read_manifest(layout)
     table, digests = pool(layout)
     predictions = decode(table)
     bars, bar_digests = bars_of(layout, manifest, predictions)

@@ -8,7 +8,15 @@ import pandas as pd
 import streamlit as st
 
 from orchestrator.audit.wording import MODELS, changed_bounds, meaning_of
-from orchestrator.dashboard.judged import Judgement, chart, importances, judgement, label_rule, status_sentence
+from orchestrator.dashboard.judged import (
+    Judgement,
+    audit_of,
+    chart,
+    importances,
+    judgement,
+    label_rule,
+    status_sentence,
+)
 from orchestrator.dashboard.markup import NOTHING, Cell, mark, number, plain, table
 from orchestrator.dashboard.picker import PICKER_PX, described
 from orchestrator.dashboard.runs import Run, listed
@@ -18,7 +26,6 @@ from orchestrator.runs.compare import compare
 from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import Criterion, Gate
 from schemas.contract.run import RunStatus
-from schemas.files.layout import audit_folder
 
 SHOWN_FEATURES = 15
 FEATURE_PX = 22
@@ -48,7 +55,7 @@ def show(run: Run, here: Settings) -> None:
     _verdict(found)
     _tiles(found)
     _gates(found)
-    audit = audit_folder(here.release_dir, run.run_id)
+    audit = audit_of(run, here.release_dir)
     _predictions(found, audit)
     _trading(found, audit)
     _importances(run)

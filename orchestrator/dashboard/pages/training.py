@@ -13,11 +13,10 @@ from orchestrator.events.run_state import RUNNING_STAGES, DeviceState, PhaseStat
 from orchestrator.events.run_state import Cell as WindowCell
 from orchestrator.terminal.live_view import utc_now
 from orchestrator.terminal.run_view import duration
-from schemas.contract.artifact import RunManifest
 from schemas.contract.event import WINDOW_PHASES, EventStatus
 from schemas.contract.run import RunStatus
 from schemas.files.layout import log_path
-from schemas.files.run_files import read_model
+from schemas.files.run_files import read_manifest
 
 NOW_EVERY_S, REST_EVERY_S = 1.0, 2.0
 # Drawing ten thousand squares takes a browser some tenths of a second.
@@ -135,7 +134,7 @@ def _log_lines(watched: Watched, label: str) -> list[str]:
     """The newest lines that name a window in the run's log, and in those of a fleet's devices beside it."""
     if watched.layout is None:
         return []
-    config, run_id = read_model(watched.layout.manifest, RunManifest).config, watched.state.run_id
+    config, run_id = read_manifest(watched.layout).config, watched.state.run_id
     log = log_path(config, run_id)
     found: deque[str] = deque(maxlen=SHOWN_LOG_LINES)
     for path in (log, *(log.with_name(f"{name}.log") for name in watched.state.devices)):

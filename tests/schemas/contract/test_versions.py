@@ -50,6 +50,7 @@ def test_versions_are_those_of_what_computes() -> None:
 
 # Modules that training or ingestion imports and whose code decides no byte of an artifact.
 EXCLUDED = {
+    "schemas.config.folders": "default folders of logs and releases",
     "schemas.config.costs": "charges of the judged strategies; a label's cost is in the settings",
     "schemas.config.judgement": "gates, which read artifacts",
     "schemas.config.run": "settings of a run; those that decide bytes are in schemas.config.training and bars",
@@ -62,6 +63,7 @@ EXCLUDED = {
     "schemas.contract.versions": "computes the versions",
     "schemas.files.layout": "names of files, which are part of what an artifact's metadata holds",
     "schemas.files.run_files": "reads and writes models whose form is decided by the contract and to_json",
+    "schemas.files.run_paths": "where the files of a run are, which no artifact holds",
     "workers.bars.breeze.client": "transport to a vendor",
     "workers.bars.breeze.credentials": "transport to a vendor",
     "workers.bars.breeze.failures": "transport to a vendor",
@@ -148,7 +150,11 @@ def test_code_that_decides_no_byte_does_not_move_the_version(copies: Path) -> No
     """Texts of the command line, of the supervisor and of the judges, and a field's help, do not change the version."""
     before = versions_of(copies)
     edit(copies / "workers" / "cli.py", "Start one worker process", "Run one worker process")
-    edit(copies / "schemas" / "config" / "bars.py", '"Folder of log files."', '"Where log files are."')
+    edit(
+        copies / "schemas" / "config" / "bars.py",
+        '"Folder of log files; ',
+        '"Where logs are; ',
+    )
     for module in ("workers/devices/supervisor.py", "workers/handlers/execute.py", "workers/judging/validation.py"):
         (copies / module).write_text((copies / module).read_text() + "\nFRESH = 1\n")
     (copies / "workers" / "reporting" / "fresh.py").write_text("FRESH = 1\n")
@@ -210,5 +216,5 @@ def test_a_fields_help_text_does_not_count(copies: Path) -> None:
     settings = copies / "schemas" / "config" / "training.py"
     edit(settings, 'description="Bars from a decision', 'description="The number of bars from a decision')
     assert code_digest(copies) == before
-    edit(settings, "= Field(5, description=", "= Field(6, description=")
+    edit(settings, "= Field(42, description=", "= Field(43, description=")
     assert code_digest(copies) != before

@@ -1,0 +1,18 @@
+"""Default folders: beside the data folder, so that `--data-dir` alone leads to them from any working folder."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def beside_data(name: str) -> Callable[[dict[str, Any]], str]:
+    """A default of a field: the folder `name` beside the model's `data_dir`, which must be an earlier field."""
+
+    def default(values: dict[str, Any]) -> str:
+        data_dir = Path(os.path.normpath(values.get("data_dir", "data")))
+        # `.` and `..` have a parent only as absolute paths.
+        known = data_dir if data_dir.name not in ("", "..") else data_dir.resolve()
+        return str(known.parent / name)
+
+    return default
