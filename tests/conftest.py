@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 
 from orchestrator.broker import embedded
 from orchestrator.cli import cli
+from schemas.redis.client import BROKER_ENV
 from schemas.redis.presences import read_presences
 from tests.waiting import wait_for
 
@@ -135,9 +136,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]
     folder = tmp_path_factory.mktemp("fleet")
     with embedded.server() as url, (folder / "fleet.log").open("wb") as log, Redis.from_url(url) as redis:
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "start", "--devices", "cpu:1x2", "--broker", url],
+            [sys.executable, "-m", "workers", "start", "--devices", "cpu:1x2"],
             cwd=folder,
-            env=clean_environment(),
+            env=clean_environment() | {BROKER_ENV: url},
             stdout=log,
             stderr=log,
         )

@@ -20,6 +20,8 @@ from schemas.contract.extras import explain_missing, missing_modules, training_e
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.contract.requests import Answer, PreflightRequest, RunQuestion, WindowQuestion
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
+from schemas.files.modes import be_private
+from schemas.redis.broker_file import BROKER_FILE_ENV, read_broker_file
 from schemas.redis.client import BROKER_ENV
 from workers.devices.discovery import find_devices
 
@@ -57,6 +59,9 @@ def start(
     broker: Annotated[
         str | None, typer.Option(help="redis:// or rediss:// URL of the broker.", envvar=BROKER_ENV)
     ] = None,
+    broker_file: Annotated[
+        Path | None, typer.Option(help="File that holds the broker's URL; chmod 600.", envvar=BROKER_FILE_ENV)
+    ] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     log_format: Annotated[
         LogLines, typer.Option(help="text, or json: one object per line.", envvar=LOG_FORMAT_ENV)
@@ -78,6 +83,7 @@ def start(
     from workers.devices.supervisor import Logging, supervise
 
     logs = Logging(log_level, log_format.value, log_dir)
+    be_private()
     _log(logs)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -85,6 +91,9 @@ def start(
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     try:
+        if broker and broker_file:
+            raise GurukulError("--broker and --broker-file exclude each other, and so do their variables; give one")
+        broker = read_broker_file(broker_file) if broker_file else broker
         if not broker:
             raise GurukulError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
         found = find_devices(devices)

@@ -1,4 +1,7 @@
-"""Starts the Procfile's broker (arguments PORT FOLDER), or waits for it (`--wait-for URL`)."""
+"""Starts the Procfile's broker (arguments PORT FOLDER), or waits for the one that the environment names (`--wait`).
+
+A URL may hold a password, so it is no argument: every user of the host can read those.
+"""
 
 import os
 import sys
@@ -7,6 +10,8 @@ from typing import NoReturn
 
 from orchestrator.broker.embedded import find_binary, wait
 from schemas.contract.errors import RequestError
+from schemas.redis.broker_file import BROKER_FILE_ENV, read_broker_file
+from schemas.redis.client import BROKER_ENV
 
 
 def serve(port: str, folder: Path) -> NoReturn:
@@ -18,8 +23,12 @@ def serve(port: str, folder: Path) -> NoReturn:
 
 
 if __name__ == "__main__":
-    first, second = sys.argv[1:]
     try:
-        wait(second) if first == "--wait-for" else serve(first, Path(second))
+        if sys.argv[1:] == ["--wait"]:
+            file = os.environ.get(BROKER_FILE_ENV)
+            wait(read_broker_file(file) if file else os.environ[BROKER_ENV])
+        else:
+            port, folder = sys.argv[1:]
+            serve(port, Path(folder))
     except RequestError as error:
         raise SystemExit(f"broker: {error}") from None

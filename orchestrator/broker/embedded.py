@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from schemas.contract.broker_address import public_url
 from schemas.contract.errors import RequestError
-from schemas.contract.identifiers import redact
 from schemas.redis.client import connect
 
 logger = logging.getLogger(__name__)
@@ -42,10 +42,17 @@ def check(url: str) -> None:
     try:
         with connect(url, timeout_s=CHECK_S) as redis:
             redis.ping()
+    except (AuthenticationError, NoPermissionError) as error:
+        raise RequestError(
+            f"broker {public_url(url)} refuses the login ({error}); give its user and password in --broker or in"
+            " --broker-file"
+        ) from None
     except RedisError as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "HELLO" in reason:
+            reason = "it has no command HELLO: Redis 6 or newer, or Valkey, is needed"
         raise RequestError(
-            f"broker {redact(url)} does not answer ({reason}); start it, or give another --broker"
+            f"broker {public_url(url)} does not answer ({reason}); start it, or give another --broker"
         ) from None
 
 
@@ -75,7 +82,7 @@ def server() -> Iterator[str]:
             raise RequestError(
                 f"{binary} did not start: {lines[-1] if lines else 'no log'}; give --broker redis://HOST:PORT/0"
             )
-        logger.info("embedded broker %s at %s", binary, redact(url))
+        logger.info("embedded broker %s at %s", binary, public_url(url))
         yield url
     finally:
         if process is not None:

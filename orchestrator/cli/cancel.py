@@ -9,6 +9,7 @@ from orchestrator.cli.output import resume_command
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.run import RunStatus
 from schemas.files.run_files import open_run
+from schemas.redis.broker_file import recorded_broker
 from schemas.redis.client import connect
 
 CANCEL_S = 60.0
@@ -44,7 +45,7 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
     if status is RunStatus.READY:
         raise RequestError(f"run {run_id} has ended already, {status}; there is nothing to cancel")
     if status is not RunStatus.CANCELLED:
-        if (url := broker or manifest.config.broker) is not None:
+        if (url := broker or recorded_broker(manifest.config)) is not None:
             with connect(url) as redis:
                 clear(redis, run_id, ledger.devices())
         ledger.set(status=RunStatus.CANCELLED, message="cancelled while no process ran it")

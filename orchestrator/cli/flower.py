@@ -10,9 +10,10 @@ import typer
 
 from orchestrator.cli import checks
 from orchestrator.cli.options import FleetBroker
+from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import RequestError
-from schemas.contract.identifiers import redact
+from schemas.redis.client import BROKER_ENV
 
 LOGIN_ENV = "FLOWER_BASIC_AUTH"
 # Passed in the environment, as every user of the host can read a command line. A variable that is set already wins.
@@ -51,13 +52,15 @@ def flower(
         raise RequestError("Flower is not installed here; install the extra: pip install 'gurukul[flower]'")
     login = _login()
     url = checks.broker(broker)
+    place = BrokerAddress.parse(url)
     checks.free_port(address, port)
     if LOGIN_ENV not in os.environ:
         typer.echo(f"{LOGIN_ENV} is not set; the login until Flower ends is {login}")
-    typer.echo(f"Flower of {redact(url)} is at http://{address}:{port}/")
+    typer.echo(f"Flower of {place.without_secrets()} is at http://{address}:{port}/")
     sys.stdout.flush()
     mine = {
-        "CELERY_BROKER_URL": url,
+        BROKER_ENV: url,
+        "CELERY_BROKER_URL": place.url(),
         "FLOWER_ADDRESS": address,
         "FLOWER_PORT": str(port),
         LOGIN_ENV: login,

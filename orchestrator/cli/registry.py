@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from orchestrator.cli.broker_file import with_broker_file
 from orchestrator.cli.error_boundary import guarded
 
 # Each name is a module of orchestrator.cli with a function, or a Typer group, of the same name.
@@ -46,5 +47,5 @@ def group_of(package: str, sections: Mapping[str, Iterable[str]]) -> typer.Typer
             if isinstance(command, typer.Typer):
                 group.add_typer(command, name=name, rich_help_panel=section)
             else:
-                group.command(name, rich_help_panel=section)(guarded(command))
+                group.command(name, rich_help_panel=section)(guarded(with_broker_file(command)))
     return group

@@ -10,14 +10,16 @@ from orchestrator.dispatch.work import Work
 from schemas.contract.task import TASK_NAMES, IngestTask, WindowTask, work_name
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.celery_loader import InstalledLoader
+from schemas.redis.client import address_of
 
 
 class CeleryClient:
     """Enqueues attempts and orders their processes to be ended; consumes nothing."""
 
     def __init__(self, broker: str) -> None:
-        self._app = Celery("gurukul", broker=broker, loader=InstalledLoader, fixups=[])
+        self._app = Celery("gurukul", loader=InstalledLoader, fixups=[])
         self._app.conf.update(
+            **address_of(broker).celery_settings(),
             task_serializer="json",
             task_ignore_result=True,
             task_create_missing_queues=True,
@@ -25,7 +27,6 @@ class CeleryClient:
                 "socket_timeout": 30,
                 "socket_connect_timeout": 5,
                 "priority_steps": [0],
-                "client_name": "gurukul-orchestrator",
             },
         )
 

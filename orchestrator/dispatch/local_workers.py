@@ -11,6 +11,7 @@ from schemas.config.bars import LogFormat
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import PhaseError
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV
+from schemas.redis.broker_file import BROKER_FILE_ENV
 from schemas.redis.client import BROKER_ENV
 
 logger = logging.getLogger(__name__)
@@ -53,8 +54,9 @@ class LocalWorkers:
             self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # The setting of that name is this program's: local workers write to the run's log, in no folder of their own.
-        inherited = {name: value for name, value in safe_environment().items() if name != LOG_DIR_ENV}
+        # Settings of those names are this program's: local workers write to the run's log, in no folder of their own.
+        own = (LOG_DIR_ENV, BROKER_FILE_ENV)
+        inherited = {name: value for name, value in safe_environment().items() if name not in own}
         with self._log.open("ab") as output:
             return subprocess.Popen(
                 module_command("workers", "start", "--devices", self._devices, "--until-stdin-closes"),

@@ -5,8 +5,8 @@ It is a function of run and approval, so that staging and production, or a secon
 
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from pathlib import Path
 
 from orchestrator.audit.signed_manifest import check, is_signed_by, seal
@@ -32,6 +32,7 @@ from schemas.contract.window import WARMUP_BARS
 from schemas.files.atomic import TEMPORARY_PREFIX, remove_temporary, sha256_of, write_atomic
 from schemas.files.jsonl_log import flush_folder
 from schemas.files.layout import GOLDEN, METADATA, MODEL_JSON, MODEL_UBJ, RELEASE, ReleaseLayout, RunLayout
+from schemas.files.modes import FOLDER_MODE
 from schemas.files.run_files import read_model, read_rows, write_model
 
 MODELS = (MODEL_JSON, MODEL_UBJ)
@@ -117,14 +118,14 @@ def _build(
     assert made.golden is not None
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_temporary(folder.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=folder.parent))
+    temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    temporary.mkdir(FOLDER_MODE)
     try:
         served = {symbol: _copied(layout, row, temporary / "students" / symbol) for symbol, row in students.items()}
         write_atomic(temporary / GOLDEN, json.dumps(made.golden.model_dump(mode="json"), allow_nan=False) + "\n")
         release = _release(approval, release_id, served, basis, manifest, made, sha256_of(temporary / GOLDEN))
         write_model(temporary / RELEASE, release)
         seal(temporary, {"release_id": release_id}, config.signing_key)
-        temporary.chmod(0o755)
         for each in (temporary, *(path for path in temporary.rglob("*") if path.is_dir())):
             flush_folder(each)
         os.rename(temporary, folder)  # noqa: PTH104

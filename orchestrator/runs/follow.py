@@ -32,8 +32,7 @@ def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollowe
         raise RequestError(
             f"run {run_id} was started with --no-telemetry and has no events; see `orchestrator status {run_id}`"
         )
-    url = broker or (manifest.config.broker if on_broker else None)
-    return EventFollower(run_id, telemetry_path(manifest.config, run_id), url), layout
+    return EventFollower(run_id, telemetry_path(manifest.config, run_id), broker), layout
 
 
 def break_off_if_gone(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:

@@ -21,15 +21,17 @@ from orchestrator.runs.worker_process import ask
 from orchestrator.terminal.console import Console, report_ignored_files
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.bars import BarsSettings, IngestConfig
+from schemas.contract.broker_address import public_url
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import PhaseError
 from schemas.contract.event import EventStatus, EventType
-from schemas.contract.identifiers import redact
 from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.run import Phase
+from schemas.files.modes import private_files
 from schemas.redis.client import connect
 
 
+@private_files()
 def start(config: IngestConfig, console: Console) -> CoverageTable:
     """Store the requested bars; RequestError before anything is written, PhaseError if the broker no longer answers."""
     refuse_unwritable({"--data-dir": config.data_dir, "--log-dir": config.log_dir})
@@ -51,7 +53,7 @@ def start(config: IngestConfig, console: Console) -> CoverageTable:
         try:
             return _store(stack, config, wanted, url, log, console, interrupted)
         except (RedisError, ConnectionError) as error:
-            raise PhaseError(f"the broker at {redact(url)} is gone: {error}; ingest again") from None
+            raise PhaseError(f"the broker at {public_url(url)} is gone: {error}; ingest again") from None
 
 
 def look(config: IngestConfig, console: Console) -> CoverageTable:

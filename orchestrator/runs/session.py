@@ -37,17 +37,19 @@ from orchestrator.terminal.console import Console, report_ignored_files
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
+from schemas.contract.broker_address import public_url
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import Cancelled, ExitCode, GurukulError, Interrupted, PhaseError, RequestError
 from schemas.contract.event import EventStatus, EventType
-from schemas.contract.identifiers import redact
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files.atomic import remove_temporary, sha256_of
 from schemas.files.layout import METADATA, RunLayout, log_path, telemetry_path
+from schemas.files.modes import private_files
 from schemas.files.run_files import write_manifest
 from schemas.files.trial_log import refuse_damaged_trials
+from schemas.redis.broker_file import recorded_broker
 from schemas.redis.client import connect
 from schemas.redis.keys import run_id_owner_key
 
@@ -63,6 +65,7 @@ EXIT_CODES = {
 OTHER_LIBRARIES = ("celery", "redis", "pydantic", "altair", "arch", "statsmodels", "vl-convert-python")
 
 
+@private_files()
 def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     """Run a new request to its end; returns its folder and the exit code. RequestError before anything is written."""
     refuse_unwritable(
@@ -89,7 +92,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     manifest = RunManifest(
         run_id=run_id,
         created=datetime.now(UTC),
-        config=config.model_copy(update={"broker": redact(config.broker) if config.broker else None}),
+        config=_without_secrets(config),
         devices=prepared.devices,
         bars=prepared.known,
         plan=windows if prepared.known is not None else (),
@@ -116,13 +119,22 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         return layout, _execute(manifest, layout, ledger, url, console)
 
 
+def _without_secrets(config: RunConfig) -> RunConfig:
+    """The config as it is stored: `resume` needs the broker's password again, or reads it from the same file."""
+    url, file = config.broker, config.broker_file
+    return config.model_copy(
+        update={"broker": public_url(url) if url else None, "broker_file": str(Path(file).absolute()) if file else None}
+    )
+
+
+@private_files()
 def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
     """Finish a run that ended early; returns the exit code. Work that succeeded is not repeated.
 
     RequestError, before anything is opened, if versions or broker differ or this host lacks an extra that it needs.
     """
     refuse_other_versions(manifest)
-    shared = broker or manifest.config.broker
+    shared = broker or recorded_broker(manifest.config)
     if shared is not None:
         embedded.check(shared)
     refuse_missing_extras(manifest)
@@ -222,7 +234,7 @@ def _end_of(error: Exception, url: str, log: Path) -> tuple[RunStatus, str]:
         case Cancelled():
             return RunStatus.CANCELLED, str(error)
         case RedisError() | ConnectionError():
-            return RunStatus.FAILED, f"the broker at {redact(url)} is gone: {error}"
+            return RunStatus.FAILED, f"the broker at {public_url(url)} is gone: {error}"
         case GurukulError():
             return RunStatus.FAILED, str(error)
     logger.error("the orchestrator failed", exc_info=error)

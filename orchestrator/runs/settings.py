@@ -18,7 +18,8 @@ from schemas.config.run import RunConfig
 from schemas.config.sources import default_dates
 from schemas.contract.base import Frozen
 from schemas.contract.errors import RequestError
-from schemas.contract.identifiers import check_symbol, redact
+from schemas.contract.identifiers import check_symbol
+from schemas.redis.broker_file import read_broker_file
 
 ENV_PREFIX = "GURUKUL_"
 
@@ -47,17 +48,18 @@ def resolve(
 
     One file may serve all commands: settings of other commands are ignored.
     """
+    settings = _from_file(config_file).items()
+    variables = {name: environment.get(ENV_PREFIX + name.upper()) for name in kind.model_fields if name not in TABLES}
     layers: dict[str, tuple[str, Any]] = {}
-    for name, value in _from_file(config_file).items():
-        if name in kind.model_fields:
-            layers[name] = (f"{config_file}: {name}", value)
-    for name in kind.model_fields:
-        if name not in TABLES and (value := environment.get(ENV_PREFIX + name.upper())):
-            layers[name] = (ENV_PREFIX + name.upper(), value)
-    for name, value in flags.items():
-        if value is not None:
-            layers[name] = (flag_of(name), value)
+    for layer in (
+        {name: (f"{config_file}: {name}", value) for name, value in settings if name in kind.model_fields},
+        {name: (ENV_PREFIX + name.upper(), value) for name, value in variables.items() if value},
+        {name: (flag_of(name), value) for name, value in flags.items() if value is not None},
+    ):
+        _lay(layers, layer)
     values = {name: value for name, (_, value) in layers.items()}
+    if "broker_file" in values:
+        values["broker"] = read_broker_file(str(values["broker_file"]))
     if values.get("symbols_file"):
         if "symbols" in values:
             raise RequestError("--symbols and --symbols-file exclude each other; give one")
@@ -68,6 +70,16 @@ def resolve(
         return kind.model_validate(values)
     except ValidationError as error:
         raise RequestError(_sentence(error, layers)) from None
+
+
+def _lay(layers: dict[str, tuple[str, Any]], layer: dict[str, tuple[str, Any]]) -> None:
+    """Put a layer over lower ones; its `broker` replaces their `broker_file`, and the other way round."""
+    if "broker" in layer and "broker_file" in layer:
+        raise RequestError(f"{layer['broker'][0]} and {layer['broker_file'][0]} exclude each other; give one")
+    for name, other in (("broker", "broker_file"), ("broker_file", "broker")):
+        if name in layer:
+            layers.pop(other, None)
+    layers.update(layer)
 
 
 def read_symbols(path: Path) -> list[str]:
@@ -115,10 +127,10 @@ def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> 
     if not name:
         return message
     where, value = layers.get(name, (flag_of(name), first["input"]))
+    if name == "broker":  # its value may hold a password
+        return f"{where}: the URL {message}; write redis://HOST:PORT/0"
     if name in TABLES:
         where = ".".join([where, *map(str, first["loc"][1:])])
     shown = first["input"] if isinstance(first["input"], str) else value
-    if name == "broker":
-        shown = redact(str(shown))
     hint = " (dates are YYYY-MM-DD)" if name.endswith("_date") else ""
     return f"{where}: {message}{hint}" if repr(shown) in message else f"{where} {str(shown)!r}: {message}{hint}"

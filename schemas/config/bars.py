@@ -12,6 +12,7 @@ from schemas.config.interval import BarInterval
 from schemas.config.sources import SOURCES, absolute_source, split_source
 from schemas.config.training import HORIZON_BARS, Horizon
 from schemas.contract.base import Complete
+from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.device import parse_devices
 from schemas.contract.identifiers import Symbol
 
@@ -89,6 +90,9 @@ class BarsConfig(BarSource):
     broker: str | None = Field(
         None, description="redis:// or rediss:// URL; if omitted: an embedded server for this run."
     )
+    broker_file: str | None = Field(
+        None, description="File that holds the broker's URL, so that no command line shows its password; chmod 600."
+    )
     local_workers: bool = Field(
         True, description="Start workers for this run; with --no-local-workers, use only those that the broker has."
     )
@@ -120,8 +124,8 @@ class BarsConfig(BarSource):
     @field_validator("broker")
     @classmethod
     def _known_broker(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("redis://", "rediss://")):
-            raise ValueError("must start with redis:// or rediss://")
+        if value is not None:
+            BrokerAddress.parse(value)
         return value
 
     @model_validator(mode="after")

@@ -3,14 +3,15 @@
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from schemas.files.layout import METADATA
+from schemas.files.modes import FILE_MODE, FOLDER_MODE
 
 TEMPORARY_PREFIX = ".tmp-"
 
@@ -30,16 +31,17 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file under a temporary name, flush it to disk, rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    # Not tempfile: its mode is fixed, while the kernel takes the umask off this one.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -59,10 +61,10 @@ def artifact_folder(target: Path) -> Iterator[Path]:
     Training is deterministic, so a `target` that another attempt has written already is kept.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=target.parent))
+    temporary = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    temporary.mkdir(FOLDER_MODE)
     try:
         yield temporary
-        temporary.chmod(0o755)
         _flush(temporary)
         try:
             temporary.rename(target)

@@ -4,8 +4,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.errors import RequestError
-from schemas.contract.identifiers import redact
 
 BROKER_ENV = "GURUKUL_BROKER"
 
@@ -18,12 +18,17 @@ def connect(url: str, timeout_s: float = TIMEOUT_S, retries: int = 0) -> Redis:
     Nothing is sent yet. A call is repeated `retries` times at once, by default never: only the caller knows which calls
     may be repeated. A blocking read must block for less than `timeout_s`.
     """
+    return Redis(
+        **address_of(url).redis_options(),
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(timeout_s, LONGEST_CONNECT_S),
+        retry=Retry(NoBackoff(), retries),
+    )
+
+
+def address_of(url: str) -> BrokerAddress:
+    """The address that `url` names; RequestError, without any part of the URL, if it names none."""
     try:
-        return Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=min(timeout_s, LONGEST_CONNECT_S),
-            retry=Retry(NoBackoff(), retries),
-        )
-    except ValueError:
-        raise RequestError(f"broker {redact(url)!r} is not a URL; write it as redis://HOST:PORT/0") from None
+        return BrokerAddress.parse(url)
+    except ValueError as error:
+        raise RequestError(f"the broker's URL {error}; write it as redis://HOST:PORT/0") from None

@@ -15,7 +15,7 @@ from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, tas
 
 from schemas.contract.errors import RequestError
 from schemas.redis.celery_loader import InstalledLoader
-from schemas.redis.client import BROKER_ENV
+from schemas.redis.client import BROKER_ENV, address_of
 from workers.celery.logs import set_up_logs
 from workers.celery.parent_watch import watch_parent
 from workers.celery.presence import PresenceStep
@@ -24,12 +24,12 @@ from workers.handlers.report import report_lost
 
 app = Celery(
     "gurukul",
-    broker=os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"),
     include=["workers.celery.tasks"],
     loader=InstalledLoader,
     fixups=[],
 )
 app.conf.update(
+    **address_of(os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0")).celery_settings(),
     accept_content=["json"],
     task_serializer="json",
     task_ignore_result=True,
@@ -51,7 +51,6 @@ app.conf.update(
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
         "priority_steps": [0],
-        "client_name": "gurukul-worker",
     },
 )
 app.steps["consumer"].add(PresenceStep)

@@ -12,7 +12,8 @@ from orchestrator.cli.registry import SECTIONS
 COMMANDS = [name for names in SECTIONS.values() for name in names if name != "telemetry"]
 TELEMETRY = ["tail", "validate", "replay"]
 SHARED = {
-    "app", "checks", "config_flags", "error_boundary", "options", "output", "registry", "release_log", "run_report",
+    "app", "broker_file", "checks", "config_flags", "error_boundary", "options", "output", "registry", "release_log",
+    "run_report",
 }  # fmt: skip
 EIGHTY = {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
 

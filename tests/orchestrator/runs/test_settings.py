@@ -97,7 +97,7 @@ OTHER_VALUES = {
     "signing_key": ("key.pem", '"key.pem"'),
 }
 TABLES_TOO = {"cost_rates", "gates"}
-NEEDS_MORE = TABLES_TOO | {"symbols_file", "local_workers", "corporate_actions"}
+NEEDS_MORE = TABLES_TOO | {"broker_file", "symbols_file", "local_workers", "corporate_actions"}
 REQUIRED = {"start_date": "2005-01-01", "end_date": "2006-01-01"}
 
 
@@ -320,11 +320,25 @@ def test_a_bad_symbol_in_a_file_is_named_by_line(tmp_path: Path) -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    """A broker URL of the wrong kind is shown without its credentials."""
-    with pytest.raises(RequestError) as caught:
-        resolve(RunConfig, {"broker": "http://user:secret@host/0"}, None, {})
-    assert "secret" not in str(caught.value)
-    assert "host" in str(caught.value)
+    """Nothing of a broker URL that cannot be used is repeated: any part of it may be the password."""
+    with pytest.raises(RequestError, match=r"^GURUKUL_BROKER: .*redis://HOST:PORT/0") as caught:
+        resolve(RunConfig, {}, None, {"GURUKUL_BROKER": "http://user:secret@host/0"})
+    assert not any(part in str(caught.value) for part in ("user", "secret", "@host"))
+
+
+def test_the_broker_comes_from_a_file_unless_a_higher_layer_names_it(tmp_path: Path, file: Path) -> None:
+    """`broker` and `broker_file` are one setting: the highest layer wins, and one layer has one of them."""
+    secret = tmp_path / "url"
+    secret.write_text("redis://:pw@host/0\n")
+    secret.chmod(0o600)
+    named, other = {"broker_file": str(secret)}, "redis://elsewhere/0"
+    file.write_text(f"broker_file = '{secret}'\n")
+    assert resolve(RunConfig, {}, file, {}).broker == "redis://:pw@host/0"
+    assert resolve(RunConfig, named, None, {"GURUKUL_BROKER": other}).broker == "redis://:pw@host/0"
+    config = resolve(RunConfig, {"broker": other}, file, {"GURUKUL_BROKER_FILE": str(secret)})
+    assert (config.broker, config.broker_file) == (other, None)
+    with pytest.raises(RequestError, match="--broker and --broker-file exclude each other"):
+        resolve(RunConfig, named | {"broker": other}, None, {})
 
 
 def test_one_file_serves_ingest_and_run(file: Path) -> None:

@@ -1,0 +1,134 @@
+"""TLS to a broker: one certificate authority of our own, verified by redis-py, Celery and Flower."""
+
+import asyncio
+import datetime
+import queue
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from celery import Celery
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from flower.utils.broker import Broker  # type: ignore[import-untyped]
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from schemas.redis.client import address_of, connect
+
+
+def write_certificate(folder: Path, host: str) -> Path:
+    """A self-signed certificate of `host`, with its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority of this test")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / f"{host}.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy bytes until the sender closes."""
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+
+@pytest.fixture(scope="module")
+def tls_port(server: str, certificate: Path) -> Iterator[int]:
+    """Port on which the real server answers behind TLS: the server of the tests is built without it."""
+    target = urlsplit(server).port
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    ports: queue.Queue[int] = queue.Queue()
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await asyncio.open_connection("127.0.0.1", target)
+        await asyncio.gather(carry(reader, forth), carry(back, writer), return_exceptions=True)
+
+    async def serve() -> None:
+        async with await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context) as listening:
+            ports.put(listening.sockets[0].getsockname()[1])
+            await stop.wait()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield ports.get(timeout=10)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of the broker, on localhost."""
+    return write_certificate(tmp_path_factory.mktemp("tls"), "localhost")
+
+
+def answers(url: str) -> tuple[bool, bool, bool]:
+    """Whether redis-py, Celery and Flower's client reach a broker."""
+
+    def redis_py() -> None:
+        with connect(url) as redis:
+            redis.ping()
+
+    def celery() -> None:
+        with Celery(set_as_current=False) as app:
+            app.conf.update(address_of(url).celery_settings())
+            with app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0)
+                connection.default_channel.client.ping()
+
+    def flower() -> None:
+        settings = address_of(url).celery_settings()
+        client = Broker(settings["broker_url"], broker_use_ssl=settings["broker_use_ssl"], broker_options={})
+        asyncio.run(client.queues(["q"]))
+
+    def reaches(call: Callable[[], None]) -> bool:
+        try:
+            call()
+        except (RedisError, OperationalError, OSError):
+            return False
+        return True
+
+    return reaches(redis_py), reaches(celery), reaches(flower)
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "reached"),
+    [
+        ("localhost", "", False),
+        ("localhost", "?ssl_ca_certs={ca}", True),
+        ("127.0.0.1", "?ssl_ca_certs={ca}", False),
+        ("127.0.0.1", "?ssl_ca_certs={ca}&ssl_check_hostname=false", True),
+        ("localhost", "?ssl_ca_certs={other}", False),
+        ("localhost", "?ssl_cert_reqs=none", True),
+    ],
+)
+def test_every_client_verifies_the_same(
+    server: str, tls_port: int, certificate: Path, tmp_path: Path, host: str, options: str, reached: bool
+) -> None:
+    """Without options certificate and host name are verified; each option means the same to all three."""
+    query = options.format(ca=certificate, other=write_certificate(tmp_path, "localhost"))
+    url = f"rediss://:{urlsplit(server).password}@{host}:{tls_port}/0{query}"
+    assert answers(url) == (reached, reached, reached)
