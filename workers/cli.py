@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from schemas.contract.base import Frozen
 from schemas.contract.device import DeviceKind
-from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.errors import ExitCode, GurukulError, RequestError
 from schemas.contract.extras import explain_missing, missing_modules, training_extras
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.contract.requests import Answer, PreflightRequest, RunQuestion, WindowQuestion
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Q = TypeVar("Q", bound=Frozen)
-
-# Seconds that windows may continue after a stop. Workers that belong to one run have nothing to finish after it.
-TIED_DRAIN_S, DRAIN_S = 5.0, 30.0
 
 
 class LogLines(StrEnum):
@@ -100,14 +97,14 @@ def start(
         # The run that owns tied workers has checked what it needs; an ingestion needs less.
         is_gpu = any(device.kind is DeviceKind.GPU for device in found)
         _require_extras(["worker"] if until_stdin_closes else training_extras(is_gpu))
-        supervise(found, broker, stop, logs, TIED_DRAIN_S if until_stdin_closes else DRAIN_S)
+        supervise(found, broker, stop, logs, tied=until_stdin_closes)
     except (GurukulError, ValueError) as error:
         # Where stdout is a JSON log, stderr usually goes to the same file, so plain text must stay out of it.
         if log_format is LogLines.JSON:
             logger.error("%s", error)
         if log_format is LogLines.TEXT or log_dir is not None:
             typer.echo(f"workers: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(error.exit_code if isinstance(error, GurukulError) else ExitCode.REFUSED) from None
 
 
 @cli.command(hidden=True)

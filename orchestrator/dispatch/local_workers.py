@@ -2,6 +2,7 @@
 
 import logging
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ class LocalWorkers:
 
     def __init__(self, devices: str, broker: str, log: Path, log_format: LogFormat) -> None:
         self._devices, self._broker, self._log, self._log_format = devices, broker, log, log_format
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
         self._process = self._start()
         self._ended: float | None = None
 
@@ -34,13 +36,19 @@ class LocalWorkers:
         if code is None:
             return
         if code >= 0:
-            raise PhaseError(f"the local workers ended with exit code {code}; see {self._log}")
+            raise PhaseError(f"the local workers ended with exit code {code}: {self._last_line()}; see {self._log}")
         now = time.monotonic()
         if self._ended is None:
             logger.warning("workers start was ended by signal %d; starting it again", -code)
             self._ended = now
         elif now - self._ended > RESTART_S:
             self._process, self._ended = self._start(), None
+
+    def _last_line(self) -> str:
+        """What `workers start` said last, beside its log."""
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].removeprefix("workers: ") if lines else "it printed no error"
 
     def stop(self) -> None:
         """Stop the process and its workers; kill it if that takes longer than `STOP_S`."""
@@ -52,6 +60,7 @@ class LocalWorkers:
             logger.warning("workers did not stop in %.0f s; killing them", STOP_S)
             self._process.kill()
             self._process.wait()
+        self._errors.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Settings of those names are this program's: local workers write to the run's log, in no folder of their own.
@@ -63,7 +72,7 @@ class LocalWorkers:
                 env=inherited | {BROKER_ENV: self._broker, LOG_FORMAT_ENV: self._log_format},
                 stdin=subprocess.PIPE,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=self._errors,
                 start_new_session=True,
             )
 

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from orchestrator.bars.coverage import table_of
 from orchestrator.broker import embedded
+from orchestrator.broker.requirements import check_for_run
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases.ingestion import Ingestion, store
@@ -38,6 +39,8 @@ def start(config: IngestConfig, console: Console) -> CoverageTable:
     bars, report = _look(config, read=False)
     report_ignored_files(console, report.passed_over)
     refuse_taken_devices(config, report.devices)
+    if config.broker is not None:
+        check_for_run(config.broker, report.devices)
     run_id = f"ingest_{datetime.now():%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
     log = Path(config.log_dir) / f"{run_id}.log"
     wanted = Ingestion(

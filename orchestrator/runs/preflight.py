@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.bars.coverage import stored_table, table_of
 from orchestrator.broker import embedded
+from orchestrator.broker.requirements import check_for_run
 from orchestrator.planning.days import days_asked_for
 from orchestrator.planning.windows import plan
 from orchestrator.runs.worker_process import ask
@@ -61,6 +62,8 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
         PreflightReport,
     )
     refuse_taken_devices(config, report.devices)
+    if config.broker is not None and not read:
+        check_for_run(config.broker, report.devices)
     if known is None and read:
         known = table_of(config.bars(*days), report.ingested)
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols

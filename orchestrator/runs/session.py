@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from orchestrator.audit.signing import read_private_key
 from orchestrator.broker import embedded
+from orchestrator.broker.requirements import check_for_run
 from orchestrator.dispatch.broker_fleet import clear
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.events.emitter import Emitter
@@ -138,6 +139,8 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
     if shared is not None:
         embedded.check(shared)
     refuse_missing_extras(manifest)
+    if shared is not None:
+        check_for_run(shared, manifest.devices)
     with ExitStack() as stack:
         url = shared or stack.enter_context(embedded.server())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))

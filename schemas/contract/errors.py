@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """The exit codes of `orchestrator`. `workers` exits with 2 for every error that it reports."""
+    """The exit codes of `orchestrator`. `workers` has the same, except 130."""
 
     DONE = 0
     REFUSED = 2  # the request cannot be carried out as written

@@ -10,6 +10,7 @@ import sys
 
 from schemas.contract.device import Device
 from workers.celery.app import app
+from workers.devices.failed_starts import reporting
 from workers.devices.pinning import current_device
 
 
@@ -19,7 +20,8 @@ def main() -> None:
     parser.add_argument("device", help="for people who list processes; the environment decides")
     parser.add_argument("--loglevel", default="INFO")
     arguments = parser.parse_args()
-    sys.exit(serve(current_device(), arguments.loglevel.upper()))
+    with reporting():
+        sys.exit(serve(current_device(), arguments.loglevel.upper()))
 
 
 def serve(device: Device, level: str) -> int:

@@ -11,6 +11,7 @@ from celery.utils.log import LoggingProxy
 from schemas.config.bars import LogFormat
 from schemas.files.log_lines import LOG_FORMAT_ENV, facts, log_everything
 from schemas.redis.attempt_id import AttemptId
+from workers.devices.failed_starts import ErrorKeeper, own_report
 from workers.devices.pinning import current_device
 
 printed = logging.getLogger("workers.printed")
@@ -34,6 +35,8 @@ def set_up_logs(level: int) -> None:
     log_format: LogFormat = "json" if os.environ.get(LOG_FORMAT_ENV) == "json" else "text"
     handler = log_everything(sys.__stdout__, log_format, level, device=current_device().name)
     handler.addFilter(AttemptFacts())
+    if (report := own_report()) is not None:
+        logging.getLogger().addHandler(ErrorKeeper(report))
     sys.stdout = sys.stderr = LoggingProxy(printed, logging.WARNING)
     # Celery writes "worker: Warm shutdown" past sys.stdout; the supervisor logs the same.
     celery_worker.safe_say = lambda *_: None

@@ -17,6 +17,7 @@ from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence
 from schemas.contract.versions import artifact_versions
 from schemas.redis.presences import beat, sign_off
 from schemas.redis.worker_connection import connect
+from workers.devices.failed_starts import own_report
 from workers.devices.pinning import current_device
 from workers.devices.usage import usage
 
@@ -37,6 +38,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.draining = False
         self.device = current_device()
         self.usage = usage(self.device)
+        self.report = own_report()
         self.counts: deque[tuple[float, int]] = deque()
         signals.worker_shutting_down.connect(self._drain)
         signals.worker_shutdown.connect(self._sign_off)
@@ -74,6 +76,9 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         if self.redis is None:
             return
         done = state.all_total_count[0] - len(state.active_requests)
+        if done and self.report is not None:
+            self.report.note_work()
+            self.report = None
         presence = Presence(
             device=self.device,
             host=socket.gethostname(),

@@ -24,6 +24,7 @@ from schemas.contract.presence import PRESENCE_EXPIRY_S
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
 from schemas.redis.presences import read_presences, sign_off
+from workers.devices.failed_starts import REPORT_ENV, Report, WorkersFailed, remedy
 from workers.devices.pinning import PARENT_ENV, pinned_environment
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,12 @@ logger = logging.getLogger(__name__)
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 30.0
 STEADY_S = 60.0
+# Seconds that windows may continue after a stop. Workers that belong to one run have nothing to finish after it.
+TIED_DRAIN_S, DRAIN_S = 5.0, 30.0
+MOST_FAILED_STARTS = 4
+
+# Exit codes of a process that something outside has ended.
+OUTSIDE_SIGNALS = (-signal.SIGKILL, -signal.SIGTERM)
 
 TEMPORARY_PREFIX = "gurukul-workers-"
 
@@ -44,6 +51,9 @@ class Worker:
     started: float = 0.0
     backoff_s: float = FIRST_BACKOFF_S
     due: float = 0.0
+    # Starts in a row that ended by themselves with nothing done, and the exit code of the last.
+    failed: int = 0
+    code: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,10 +65,12 @@ class Logging:
     folder: Path | None
 
 
-def supervise(devices: list[Device], broker: str, stop: threading.Event, logs: Logging, drain_s: float) -> None:
-    """Keep one worker per device running until `stop` is set; then give them `drain_s` seconds to finish.
+def supervise(devices: list[Device], broker: str, stop: threading.Event, logs: Logging, *, tied: bool) -> None:
+    """Keep one worker per device running until `stop` is set; then give them some seconds to finish.
 
-    RequestError if the broker does not answer, or if one of the devices is served by another process.
+    Workers that end are started again for ever. Only those of one run (`tied`) are given up, with WorkersFailed, if
+    none of them ever ends an attempt or lives for `STEADY_S`. RequestError if the broker does not answer, or if another
+    process serves one of the devices.
     """
     _refuse_served_devices(devices, broker, stop)
     workers = [Worker(device) for device in devices]
@@ -68,8 +80,10 @@ def supervise(devices: list[Device], broker: str, stop: threading.Event, logs: L
             while not stop.wait(0.2):
                 for worker in workers:
                     _start_or_restart(worker, variables, logs)
+                if tied and all(worker.failed >= MOST_FAILED_STARTS for worker in workers):
+                    raise _failure(workers[0], _report(workers[0], variables).error())
         finally:
-            _end(workers, drain_s)
+            _end(workers, TIED_DRAIN_S if tied else DRAIN_S)
 
 
 @contextmanager
@@ -95,13 +109,32 @@ def _start_or_restart(worker: Worker, variables: dict[str, str], logs: Logging) 
     code = worker.process.poll()
     if code is None:
         return
-    worker.backoff_s = FIRST_BACKOFF_S if now - worker.started > STEADY_S else worker.backoff_s
+    steady = now - worker.started > STEADY_S
+    worker.backoff_s = FIRST_BACKOFF_S if steady else worker.backoff_s
+    worker.code = code
+    if steady or _report(worker, variables).has_worked():
+        worker.failed = 0
+    elif code not in OUTSIDE_SIGNALS:
+        worker.failed += 1
     logger.warning(
         "worker %s ended with %d; starting again in %.0f s", worker.device.name, code, worker.backoff_s, extra=about
     )
     _sign_off(worker.device, variables[BROKER_ENV])
     worker.process, worker.due = None, now + worker.backoff_s
     worker.backoff_s = min(worker.backoff_s * 2, LONGEST_BACKOFF_S)
+
+
+def _report(worker: Worker, variables: dict[str, str]) -> Report:
+    return Report(str(Path(variables["TMPDIR"]) / worker.device.name))
+
+
+def _failure(worker: Worker, error: str) -> WorkersFailed:
+    """Why no worker works, by the example of one."""
+    reason = error or "no error was logged"
+    return WorkersFailed(
+        f"{worker.device.name} was started {worker.failed} times and got nothing done; the last start ended with"
+        f" {worker.code}: {reason}; {remedy(reason)}"
+    )
 
 
 def _sign_off(device: Device, broker: str) -> None:
@@ -118,7 +151,10 @@ def _start(device: Device, variables: dict[str, str], logs: Logging) -> subproce
         output = stack.enter_context((logs.folder / f"{device.name}.log").open("ab")) if logs.folder else None
         return subprocess.Popen(
             module_command("workers.celery", device.name, "--loglevel", logs.level),
-            env=safe_environment() | pinned_environment(device) | variables | {PARENT_ENV: str(os.getpid())},
+            env=safe_environment()
+            | pinned_environment(device)
+            | variables
+            | {PARENT_ENV: str(os.getpid()), REPORT_ENV: str(Path(variables["TMPDIR"]) / device.name)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,9 +1,13 @@
 """The supervisor starts workers once the broker answers and no other process serves its devices."""
 
 import os
+import signal
+import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -15,6 +19,7 @@ from schemas.contract.presence import Presence
 from schemas.redis.presences import beat, sign_off
 from tests.doubles.playing import Breakable
 from workers.devices import supervisor
+from workers.devices.failed_starts import Report, WorkersFailed
 from workers.devices.supervisor import Logging, supervise
 
 DEVICE = Device(name="cpu0@test", kind=DeviceKind.CPU, slots=1)
@@ -37,7 +42,7 @@ class Stop(threading.Event):
 
 def supervised(broker: str, stop: threading.Event) -> None:
     """Supervise until the stop, which comes before a worker is started."""
-    supervise([DEVICE], broker, stop, Logging("INFO", "text", None), drain_s=1.0)
+    supervise([DEVICE], broker, stop, Logging("INFO", "text", None), tied=True)
 
 
 def test_a_broker_that_restarts_is_waited_for() -> None:
@@ -74,3 +79,60 @@ def test_a_device_that_another_process_keeps_is_an_error(
     beat(redis, Presence(device=DEVICE, host="h", pid=os.getpid(), since=datetime.now(UTC)), expiry_s=60)
     with pytest.raises(RequestError, match=f"cpu0@test is served by process {os.getpid()}; stop it"):
         supervised(server, Stop(lambda: None))
+
+
+def quickly(monkeypatch: pytest.MonkeyPatch, starts: int) -> None:
+    """Start workers again at once, and give them up after `starts`."""
+    monkeypatch.setattr(supervisor, "MOST_FAILED_STARTS", starts)
+    monkeypatch.setattr(supervisor, "LONGEST_BACKOFF_S", 0.0)
+    monkeypatch.setattr(supervisor.Worker, "backoff_s", 0.0)
+
+
+def test_workers_that_never_work_are_given_up_with_their_own_error(
+    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user without channels: a real worker sends heartbeats, then ends; the error names its reason and the remedy."""
+    quickly(monkeypatch, 2)
+    user: Any = redis
+    user.execute_command("ACL", "SETUSER", "mute", "on", ">pw", "~*", "+@all", "resetchannels")
+    url = f"redis://mute:pw@{server.rpartition('@')[2]}"
+    try:
+        with pytest.raises(WorkersFailed) as failed:
+            supervise([DEVICE], url, threading.Event(), Logging("INFO", "text", None), tied=True)
+    finally:
+        user.execute_command("ACL", "DELUSER", "mute")
+    assert failed.value.exit_code == 3
+    for part in ("cpu0@test was started 2 times", "NoPermissionError", "channel", "ACL SETUSER NAME allchannels"):
+        assert part in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "works", "tied", "given_up"),
+    [
+        (1, False, True, True),
+        (1, True, True, False),
+        (-signal.SIGKILL, False, True, False),
+        (-signal.SIGSEGV, False, True, True),
+        (1, False, False, False),
+    ],
+)
+def test_who_is_started_again_for_ever(
+    server: str, monkeypatch: pytest.MonkeyPatch, code: int, works: bool, tied: bool, given_up: bool
+) -> None:
+    """A worker that has worked, one that something outside kills, and any worker of a shared fleet."""
+    quickly(monkeypatch, 2)
+    stop, started = threading.Event(), []
+    end = f"kill -{-code} $$" if code < 0 else f"exit {code}"
+
+    def start(device: Device, variables: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
+        started.append(device)
+        if works:
+            Report(f"{variables['TMPDIR']}/{device.name}").note_work()
+        if len(started) == 5:
+            stop.set()
+        return subprocess.Popen(["sh", "-c", end])
+
+    monkeypatch.setattr(supervisor, "_start", start)
+    with pytest.raises(WorkersFailed) if given_up else nullcontext():
+        supervise([DEVICE], server, stop, Logging("INFO", "text", None), tied=tied)
+    assert len(started) == (2 if given_up else 5)

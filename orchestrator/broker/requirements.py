@@ -1,0 +1,139 @@
+"""What a run needs of its broker, asked in one look before the run opens: commands, channels, clients, memory."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+
+from orchestrator.broker.embedded import CHECK_S, check
+from schemas.contract.broker_address import public_url
+from schemas.contract.device import Device
+from schemas.contract.errors import RequestError
+from schemas.redis.client import address_of, connect
+from schemas.redis.keys import check_key, telemetry_channel
+
+# Connections, measured: of a run's orchestrator, of each device's worker, of each of its slots.
+CLIENTS_OF_RUN, CLIENTS_PER_DEVICE, CLIENTS_PER_SLOT = 4, 7, 1
+EXPIRY_S = 10
+
+# What a broker answers if it takes no write, and what to do about it.
+REFUSED_WRITES = {
+    "OOM": "its memory is full; raise its maxmemory, or remove what is no longer needed",
+    "READONLY": "it is a read-only replica; give the URL of the primary",
+    "MISCONF": "it cannot write to its own disk; free some space there, and look at its log",
+    "NOREPLICAS": "it has too few replicas to take writes; start them, or lower its min-replicas-to-write",
+}
+
+
+def refused_write(error: Exception) -> str | None:
+    """Why a broker that answers takes no write, and what to do; None for any other error."""
+    text = str(error)
+    kind = type(error).__name__.removesuffix("Error").upper().replace("OUTOFMEMORY", "OOM")
+    return next((why for code, why in REFUSED_WRITES.items() if text.startswith(code) or kind == code), None)
+
+
+def check_for_run(url: str, devices: Iterable[Device]) -> None:
+    """RequestError names the first thing that a run on `url`, with local workers on `devices`, would lack there."""
+    check(url)
+    try:
+        with connect(url, timeout_s=CHECK_S) as redis:
+            lacks = next(_lacks(redis, address_of(url).database, tuple(devices)), None)
+    except RedisError as error:
+        lacks = f"does not answer ({error}); look at its log"
+    if lacks is not None:
+        raise RequestError(f"broker {public_url(url)} {lacks}")
+
+
+def _lacks(redis: Redis, database: int, devices: tuple[Device, ...]) -> Iterator[str]:
+    """What a run would lack; the questions about settings are passed over where the user may not ask them."""
+    yield from _refused_commands(redis)
+    yield from _refused_channels(redis, database)
+    memory, clients = _info(redis, "memory"), _info(redis, "clients")
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    if memory.get("maxmemory") and policy.startswith("allkeys"):
+        yield f"removes keys when its memory is full (maxmemory-policy {policy}), queues too; set it to noeviction"
+    needed = CLIENTS_OF_RUN + sum(CLIENTS_PER_DEVICE + CLIENTS_PER_SLOT * device.slots for device in devices)
+    limit, used = clients.get("maxclients"), int(clients.get("connected_clients", 0))
+    if limit is not None and used + needed > int(limit):
+        yield (
+            f"allows {limit} clients (maxclients), of which {used} are connected; this run needs {needed}: raise"
+            " maxclients, or use fewer --devices"
+        )
+
+
+def _refused_commands(redis: Any) -> Iterator[str]:
+    """Try every command that orchestrator, workers and Celery send, on keys that expire."""
+    token = secrets.token_hex(8)
+    keys = {kind: check_key(token, kind) for kind in ("string", "list", "hash", "set", "zset", "stream")}
+    calls: tuple[tuple[Any, ...], ...] = (
+        ("SET", keys["string"], "1", "EX", EXPIRY_S),
+        ("GET", keys["string"]),
+        ("INCR", keys["string"]),
+        ("PTTL", keys["string"]),
+        ("PEXPIRE", keys["string"], EXPIRY_S * 1000),
+        ("EXISTS", keys["string"]),
+        ("LPUSH", keys["list"], "1", "2"),
+        ("LRANGE", keys["list"], 0, -1),
+        ("LLEN", keys["list"]),
+        ("LREM", keys["list"], 0, "1"),
+        ("BRPOP", keys["list"], 1),
+        ("HSET", keys["hash"], "1", "1"),
+        ("HGET", keys["hash"], "1"),
+        ("HDEL", keys["hash"], "1"),
+        ("SADD", keys["set"], "1"),
+        ("SMEMBERS", keys["set"]),
+        ("SREM", keys["set"], "1"),
+        ("ZADD", keys["zset"], 1, "1"),
+        ("ZRANGEBYSCORE", keys["zset"], 0, 1),
+        ("ZREM", keys["zset"], "1"),
+        ("XADD", keys["stream"], "*", "1", "1"),
+        ("XREAD", "STREAMS", keys["stream"], "0"),
+        ("XREVRANGE", keys["stream"], "+", "-", "COUNT", 1),
+        ("EXPIRE", keys["stream"], EXPIRY_S),
+        ("EVAL", "return 1", 1, keys["string"]),
+        ("SCRIPT", "LOAD", "return 1"),
+        ("TIME",),
+        ("PUBLISH", telemetry_channel(token), "1"),
+        ("DEL", *keys.values()),
+    )
+    with redis.pipeline(transaction=False) as pipe:
+        for call in calls:
+            pipe.execute_command(*call)
+        replies = pipe.execute(raise_on_error=False)
+    errors = [(call[0], reply) for call, reply in zip(calls, replies, strict=True) if isinstance(reply, RedisError)]
+    yield from (f"takes no work: {why}" for _, error in errors if (why := refused_write(error)) is not None)
+    yield from (_channels(error) for _, error in errors if "channel" in str(error))
+    if names := [name for name, error in errors if isinstance(error, NoPermissionError)]:
+        allowed = " ".join(f"+{name.lower()}" for name in names)
+        yield f"does not allow {', '.join(names)} to this user; add {allowed} and ~* to its ACL"
+    yield from (f"lacks {name} ({error}); Redis 6 or newer, or Valkey, has it" for name, error in errors)
+    with redis.pipeline(transaction=True) as pipe:
+        try:
+            pipe.execute_command("EXISTS", keys["string"])
+            pipe.execute()
+        except ResponseError as error:
+            yield f"refuses transactions ({error}); allow MULTI and EXEC"
+
+
+def _refused_channels(redis: Any, database: int) -> Iterator[str]:
+    """Subscribe as Celery's workers do, to orders for them."""
+    with redis.pubsub() as channel:
+        for name in (f"/{database}.celery.pidbox", f"/{database}.reply.celery.pidbox"):
+            try:
+                channel.subscribe(name)
+                channel.get_message(timeout=CHECK_S)
+            except ResponseError as error:
+                yield _channels(error)
+
+
+def _channels(error: RedisError) -> str:
+    return f"does not allow this user its channels ({error}); run: ACL SETUSER NAME allchannels"
+
+
+def _info(redis: Redis, section: str) -> dict[str, Any]:
+    try:
+        return dict(redis.info(section))
+    except ResponseError:
+        return {}

@@ -1,0 +1,96 @@
+"""What preflight asks a broker: one look names the first thing that a run would lack, and the remedy."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError
+
+from orchestrator.broker.embedded import find_binary
+from orchestrator.broker.requirements import check_for_run
+from schemas.contract.device import Device, DeviceKind
+from schemas.contract.errors import RequestError
+from tests.system.test_flower import free_port
+from tests.waiting import wait_for
+
+DEVICES = (Device(name="cpu0@here", kind=DeviceKind.CPU, slots=2),)
+
+
+def answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except ConnectionError:
+        return False
+
+
+@contextmanager
+def own_server(folder: Path, *settings: str) -> Iterator[str]:
+    """URL of a server with these settings."""
+    url = f"redis://127.0.0.1:{(port := free_port())}/0"
+    command = [find_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *settings]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            with Redis.from_url(url, protocol=2) as client:  # protocol 2 begins without HELLO
+                wait_for(lambda: answers(client), "the server")
+            yield url
+        finally:
+            process.terminate()
+
+
+def test_a_broker_that_has_everything_is_left_as_it_was(redis: Redis, server: str) -> None:
+    """The keys of the check are removed at once."""
+    check_for_run(server, DEVICES)
+    assert redis.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (("+@all", "resetchannels"), "ACL SETUSER NAME allchannels"),
+        (("+@all", "-subscribe", "allchannels"), "ACL SETUSER NAME allchannels"),
+        (("+@all", "-brpop", "-@scripting", "allchannels"), r"add \+brpop \+eval \+script"),
+        (("+@all", "-multi", "allchannels"), "allow MULTI and EXEC"),
+        (("nopass", "off"), "refuses the login"),
+    ],
+)
+def test_what_the_user_may_not_do_is_named(redis: Redis, server: str, rules: tuple[str, ...], said: str) -> None:
+    """Commands and channels of the ACL, with the rules to add."""
+    user: Any = redis
+    user.execute_command("ACL", "SETUSER", "limited", "reset", "on", ">pw", "~*", *rules)
+    try:
+        with pytest.raises(RequestError, match=said):
+            check_for_run(f"redis://limited:pw@{server.rpartition('@')[2]}", DEVICES)
+    finally:
+        user.execute_command("ACL", "DELUSER", "limited")
+
+
+def test_questions_that_the_user_may_not_ask_are_passed_over(redis: Redis, server: str) -> None:
+    """Managed servers forbid INFO and CLIENT; a run needs neither."""
+    user: Any = redis
+    user.execute_command("ACL", "SETUSER", "limited", "reset", "on", ">pw", "~*", "+@all", "-info", "-client", "&*")
+    try:
+        check_for_run(f"redis://limited:pw@{server.rpartition('@')[2]}", DEVICES)
+    finally:
+        user.execute_command("ACL", "DELUSER", "limited")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (("--maxclients", "12"), "allows 12 clients .* this run needs 13: raise maxclients"),
+        (("--maxmemory", "1mb"), "its memory is full; raise its maxmemory"),
+        (("--maxmemory", "1gb", "--maxmemory-policy", "allkeys-lru"), "allkeys-lru.*set it to noeviction"),
+        (("--replicaof", "127.0.0.1 1"), "read-only replica; give the URL of the primary"),
+        (("--rename-command", "XADD", ""), "lacks XADD"),
+        (("--rename-command", "HELLO", ""), "Redis 6 or newer, or Valkey, is needed"),
+        (("--databases", "1"), "DB index is out of range"),
+    ],
+)
+def test_what_the_server_lacks_is_named(tmp_path: Path, settings: tuple[str, ...], said: str) -> None:
+    """Each setting in a server of its own; the message names the remedy."""
+    with own_server(tmp_path, *settings) as url, pytest.raises(RequestError, match=said):
+        check_for_run(url.replace("/0", "/7") if "--databases" in settings else url, DEVICES)
