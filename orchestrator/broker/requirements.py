@@ -27,8 +27,10 @@ REFUSED_WRITES = {
 }
 
 
-def refused_write(error: Exception) -> str | None:
+def refused_write(error: BaseException) -> str | None:
     """Why a broker that answers takes no write, and what to do; None for any other error."""
+    if error.__cause__ is not None:
+        return refused_write(error.__cause__)
     text = str(error)
     kind = type(error).__name__.removesuffix("Error").upper().replace("OUTOFMEMORY", "OOM")
     return next((why for code, why in REFUSED_WRITES.items() if text.startswith(code) or kind == code), None)

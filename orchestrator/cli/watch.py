@@ -65,7 +65,7 @@ def _watch(follower: EventFollower, live_view: LiveView, layout: RunLayout | Non
     """Fold events until the run has ended, or its process is gone."""
     last_event, phases = time.monotonic(), len(live_view.state.phases)
     while not live_view.state.over:
-        events = follower.poll(POLL_S)
+        events, waiting = follower.poll(POLL_S), live_view.state.waiting
         for event in events:
             live_view.take(event)
         if events:
@@ -76,5 +76,9 @@ def _watch(follower: EventFollower, live_view: LiveView, layout: RunLayout | Non
         elif layout is not None and time.monotonic() - last_event > SILENT_S:
             break_off_if_gone(live_view.state, layout, silent=True)
             last_event = time.monotonic()
+        if events and waiting:
+            break_off_if_gone(live_view.state, layout)
+        if live_view.state.waiting != waiting:
+            live_view.note(f"waiting: {live_view.state.waiting}" if live_view.state.waiting else "the run goes on")
         if not follower.live:
             time.sleep(POLL_S)

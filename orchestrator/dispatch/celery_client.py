@@ -40,7 +40,7 @@ class CeleryClient:
                 for task, device in work:
                     self._enqueue(task, device, producer)
         except KombuError as error:
-            raise ConnectionError(f"the broker does not take work: {error}") from None
+            raise ConnectionError(f"the broker does not take work: {error}") from error
 
     def _enqueue(self, task: Work, device: str, producer: Producer) -> None:
         name = work_name(task)
@@ -60,7 +60,7 @@ class CeleryClient:
         try:
             self._app.control.revoke(identity, terminate=True, signal="SIGKILL", destination=[device])
         except KombuError as error:
-            raise ConnectionError(f"the broker does not pass on orders: {error}") from None
+            raise ConnectionError(f"the broker does not pass on orders: {error}") from error
 
     def close(self) -> None:
         """Close the connections to the broker."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
+from orchestrator.broker.requirements import refused_write
 from orchestrator.dispatch.backlog import Backlog
 from orchestrator.dispatch.fleet import REFRESH_S, Fleet, Look
 from orchestrator.dispatch.heartbeat_events import HeartbeatEvents
@@ -69,6 +70,8 @@ class Dispatcher:
         self._sent: dict[Key, Sent] = {}
         self._strays: tuple[Stray, ...] = ()
         self._look = Look({}, {}, 0.0)
+        self._waiting = ""
+        self._refused: str | None = None
 
     def take_missed_outcomes(self) -> None:
         """Take in outcomes that arrived while no orchestrator ran (resume), before anything is sent again."""
@@ -116,8 +119,10 @@ class Dispatcher:
         )
         began = time.monotonic()
         result = retrying(call)
-        if retrying.statistics["attempt_number"] > 2:
-            self._live_view.note(f"the broker answers again after {time.monotonic() - began:.1f} s")
+        if self._waiting:
+            does = "takes work" if self._refused else "answers"
+            self._live_view.note(f"the broker {does} again after {time.monotonic() - began:.1f} s")
+            self._wait_for("")
         return result
 
     def _note_outage(self, state: RetryCallState) -> None:
@@ -125,9 +130,20 @@ class Dispatcher:
         error = state.outcome.exception() if state.outcome is not None else None
         logger.warning("the broker does not answer: %s", error)
         self._tend()
-        if state.attempt_number == 2:
+        if state.attempt_number < 2 or error is None:
+            return
+        why = refused_write(error)
+        before, self._refused = self._refused, why
+        if not self._waiting or before != why:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self._live_view.note(f"the broker does not answer ({reason}); waiting for it")
+            said = f"the broker takes no work: {why}" if why else f"the broker does not answer ({reason})"
+            self._live_view.note(f"{said}; waiting for it")
+            self._wait_for(said)
+
+    def _wait_for(self, reason: str) -> None:
+        """Record why the run waits, for every screen; empty once it goes on."""
+        self._waiting = self._live_view.state.waiting = reason
+        self._ledger.set(waiting=reason)
 
     def _step(self, on_end: OnEnd) -> None:
         look = self._fleet.look()

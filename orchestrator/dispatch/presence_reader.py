@@ -7,6 +7,7 @@ from redis import Redis
 
 from orchestrator.dispatch.fleet import REFRESH_S, Look
 from schemas.contract.presence import Presence
+from schemas.redis.keys import check_key
 from schemas.redis.presences import read_presences, read_reservations
 
 # Longer than a heartbeat's interval: a broker that forgot everything has each live device's heartbeat within that.
@@ -16,6 +17,7 @@ AFTER_OUTAGE_S = 6.0
 # Time in which the broker did not answer proves nothing about a device.
 LONGEST_STEP_S = 1.0
 OUTAGE_S = 3.0
+KEPT_S = 10
 
 
 class Attendance:
@@ -45,10 +47,18 @@ class PresenceReader:
         self._attendance = Attendance()
 
     def look(self) -> Look | None:
-        """The devices that are online; None if it is too early to look again. RedisError without a broker."""
+        """The devices that are online; None if it is too early to look again.
+
+        RedisError without a broker, and from one that takes no writes: no heartbeat and no outcome can arrive then, so
+        their absence proves nothing.
+        """
         passed_s = self._clock() - self._looked
         if passed_s < REFRESH_S:
             return None
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(key := check_key("writes", "string"), "", ex=KEPT_S)
+            pipe.delete(key)
+            pipe.execute()
         there = read_presences(self._redis)
         reserved = read_reservations(self._redis, there.keys() | self._attendance.present.keys())
         self._looked = self._clock()

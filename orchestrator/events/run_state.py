@@ -178,8 +178,8 @@ class SymbolState:
 class RunState:
     """Everything that a terminal or a page shows of one run.
 
-    `began` and `ended` are the first start and the last end; `session` is when the process that runs it now began, and
-    `earlier` the time that earlier processes took.
+    `waiting` is why the run waits; empty while it does not. `began` and `ended` are the first start and
+    the last end; `session` is when the process that runs it now began, and `earlier` the time that earlier ones took.
     """
 
     run_id: str
@@ -188,6 +188,7 @@ class RunState:
     last_event: datetime | None = None
     status: str = NOT_BEGUN
     message: str = ""
+    waiting: str = ""
     recommendation: str = ""
     phases: dict[Phase, PhaseState] = field(default_factory=dict)
     cells: dict[str, Cell] = field(default_factory=dict)

@@ -44,7 +44,8 @@ class Snapshot:
     """The counts, durations and phases that a ledger holds at one moment.
 
     `work` counts by (role, outcome), the outcome being a status or `pending`; `failures` counts attempts by (role,
-    class), including those that were retried. `progress` is when work last ended or a phase last began.
+    class), including those that were retried. `progress` is when work last ended or a phase last began;
+    `waiting` is why a running run waits, empty if it does not.
     """
 
     status: RunStatus
@@ -53,6 +54,7 @@ class Snapshot:
     failures: Mapping[tuple[str, str], int]
     phases: Mapping[str, PhaseTimes]
     progress: float | None
+    waiting: str = ""
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -70,6 +72,7 @@ def read_snapshot(path: Path) -> Snapshot:
             progress=db.execute(
                 "SELECT max(at) FROM (SELECT max(finished) AS at FROM work UNION ALL SELECT max(started) FROM phases)"
             ).fetchone()[0],
+            waiting=next((value for (value,) in db.execute("SELECT value FROM run WHERE key = 'waiting'")), ""),
         )
 
 

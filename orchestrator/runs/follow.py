@@ -38,10 +38,12 @@ def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollowe
 def break_off_if_gone(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
     """Mark a run as broken off if its events have no end and its process is gone.
 
-    If no event comes for a while, the ledger's status is used even if it is later than the events.
+    Why a run waits is taken from its ledger. If no event comes for a while, the ledger's status is used even if it is
+    later than the events.
     """
     if layout is not None and not state.over and layout.ledger.is_file():
-        status = read_snapshot(layout.ledger).status
+        snapshot = read_snapshot(layout.ledger)
+        state.waiting, status = snapshot.waiting, snapshot.status
         if status is RunStatus.INTERRUPTED or (silent and status is not RunStatus.RUNNING):
             break_off(state, status)
 

@@ -184,7 +184,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             )
         )  # fmt: skip
         live_view.show()
-        ledger.set(status=RunStatus.RUNNING, cancelled="")
+        ledger.set(status=RunStatus.RUNNING, cancelled="", waiting="")
         telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)
         context: RunContext | None = None
         dispatcher: Dispatcher | None = None

@@ -12,6 +12,7 @@ from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
+from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_path
 
@@ -33,6 +34,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
     return {
         "run_id": manifest.run_id,
         "status": ledger.status(),
+        "waiting": (ledger.get("waiting") or None) if ledger.status() is RunStatus.RUNNING else None,
         "recommendation": ledger.get("recommendation"),
         "reasons": reasons.split("\n") if reasons else [],
         "phases": {
@@ -88,6 +90,8 @@ def failed_windows(ledger: Ledger) -> list[str]:
 def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
     """Print the final table: phases, windows, symbols with nothing trained, recommendation, and folders."""
     console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)
+    if summary["waiting"]:
+        console.write(f"waiting: {summary['waiting']}")
     table = Table()
     table.add_column("phase")
     table.add_column("status")

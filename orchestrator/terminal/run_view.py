@@ -50,7 +50,7 @@ class RunView:
 def draw(state: RunState, now: datetime, width: int, height: int | None = None, plain: bool = False) -> Group:
     """Draw the whole run, at most `width` columns wide and `height` lines high; `plain` is without Unicode."""
     now = state.clock(now)
-    head: list[RenderableType] = [_headline(state, now, plain), _phases(state, now, plain)]
+    head: list[RenderableType] = [_headline(state, now, plain), *_waiting(state), _phases(state, now, plain)]
     foot: list[RenderableType] = [*_lanes(state, now, width, plain), *_failures(state, plain)]
     used = 1 + len(state.phases) + _lane_count(state, now) + (len(foot) - 1)
     rows = None if height is None else max(height - used - 5, LEAST_ROWS)
@@ -84,6 +84,10 @@ def _headline(state: RunState, now: datetime, plain: bool) -> Text:
         parts.append(state.recommendation)
     line = Text(f"run {state.run_id}", style="bold", overflow=_cut(plain), no_wrap=True)
     return line.append(f"  {', '.join(parts)}", style="not bold")
+
+
+def _waiting(state: RunState) -> list[Text]:
+    return [Text(f"waiting: {state.waiting}", style="yellow")] if state.waiting and not state.over else []
 
 
 def _phases(state: RunState, now: datetime, plain: bool) -> Table:

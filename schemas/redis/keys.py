@@ -16,7 +16,7 @@ write. All other keys in a broker are Celery's.
 | `devices`           | zset    | device → server time (ms) its heartbeat expires   | worker | both        | 5 s       |
 | `presences`         | hash    | device → its last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
 | `alone:<device>`    | string  | run whose work needs the device for itself        | orch.  | orch.       | 5 s       |
-| `check:<token>/TYPE`| any     | what preflight writes to see whether it may       | orch.  | orch.       | 10 s      |
+| `check:<token>/TYPE`| any     | what is written to see whether it may be          | orch.  | orch.       | 10 s      |
 | `pace:<vendor>`     | string  | server time (µs) of the next free request slot    | worker | worker      | once past |
 
 (1) Redis removes an empty list. A run that ends removes its messages, its attempts and its outcomes; its events and
@@ -73,7 +73,7 @@ def alone_key(device: str) -> str:
 
 
 def check_key(token: str, kind: str) -> str:
-    """A key of preflight's own, to try a command on."""
+    """A key that only tries whether a command is allowed."""
     return f"check:{token}/{kind}"
 
 

@@ -134,6 +134,32 @@ def _freeze_server(lab: Lab, run: Run) -> None:
     lab.server.send_signal(signal.SIGCONT)
 
 
+def _read_only_for(seconds: float) -> Inject:
+    """Make the server a replica of none, and a primary again, as a fail-over does."""
+
+    def demote(lab: Lab, run: Run) -> None:
+        run.reaches(30)
+        lab.note_injection()
+        lab.redis.replicaof("127.0.0.1", "1")
+        time.sleep(seconds)
+        lab.redis.replicaof("NO", "ONE")
+
+    return demote
+
+
+def _full_for(seconds: float) -> Inject:
+    """Let the server refuse all writes, as `noeviction` does when its memory is full."""
+
+    def fill(lab: Lab, run: Run) -> None:
+        run.reaches(30)
+        lab.note_injection()
+        lab.redis.config_set("maxmemory", 1)
+        time.sleep(seconds)
+        lab.redis.config_set("maxmemory", 0)
+
+    return fill
+
+
 def one_after_another(lab: Lab, run: Run) -> None:
     """The selection of the test suite: a worker killed, then the server flushed, then a worker frozen past expiry."""
     run.reaches(5)
@@ -228,6 +254,8 @@ FAULTS = {
         Fault("server away for 21 s, back with its AOF", _away_for(21)),
         Fault("server flushed", _thrice(_flush_server)),
         Fault("server frozen for 8 s", _freeze_server),
+        Fault("server read-only for 8 s", _read_only_for(8)),
+        Fault("server's memory full for 8 s", _full_for(8)),
         Fault("window that exits its process", _let_it_run, spoil=f"exit:{SPOILED}"),
         Fault(
             "window that never returns",

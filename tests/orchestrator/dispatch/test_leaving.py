@@ -1,6 +1,7 @@
 """A stopped run cleans up the broker, a resumed run finds attempts that are out, and a run waits for its broker."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -169,6 +170,42 @@ def test_a_run_waits_for_a_broker_that_went_away(breakable: Breakable, ledger: L
         assert {end.status for end in ends.received} == {Status.SUCCESS}
         shown = played.screen.getvalue()
         assert (shown.count("does not answer"), shown.count("answers again")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("broken", "healed", "why"),
+    [
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), "its memory is full"),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "read-only replica"),
+    ],
+)
+def test_a_run_says_why_it_waits_for_a_broker_that_takes_no_writes(
+    ledger: Ledger, played: Played, broken: tuple[str, ...], healed: tuple[str, ...], why: str
+) -> None:
+    """The terminal prints it once, the ledger has it for other screens; every piece ends once."""
+    played.add("d0", slots=2)
+    waits: list[str | None] = []
+    server: Any = played.redis
+
+    def watch() -> None:
+        if not waits and len(played.sent) >= 4:
+            server.execute_command(*broken)
+        if waits or len(played.sent) >= 4:
+            waits.append(ledger.get("waiting"))
+        if len(waits) == 4:
+            server.execute_command(*healed)
+
+    played.watch = watch
+    work, ends = teachers(ledger, 8), Ends()
+    try:
+        played.dispatcher(ledger).run(work, ends)
+    finally:
+        server.execute_command(*healed)
+    assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
+    assert {end.status for end in ends.received} == {Status.SUCCESS}
+    shown = played.screen.getvalue()
+    assert (shown.count("takes no work"), shown.count(why), shown.count("takes work again")) == (1, 1, 1)
+    assert (why in (waits[3] or ""), ledger.get("waiting")) == (True, "")
 
 
 def test_connections_that_break_are_made_anew(ledger: Ledger, played: Played, server: str) -> None:
