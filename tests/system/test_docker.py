@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -157,6 +157,32 @@ def test_the_broker_of_the_procfile_keeps_its_queues(fleet: Fleet) -> None:
     assert (settings["appendonly"], settings["appendfsync"]) == ("yes", "everysec")
     assert settings["maxmemory-policy"] == "noeviction"
     assert list((fleet.log.parent / "broker").rglob("*.aof"))
+
+
+@pytest.mark.parametrize("module", ["workers", "orchestrator.broker.flower_server", None])
+def test_what_a_kill_ends_is_started_again_and_the_rest_goes_on(fleet: Fleet, module: str | None) -> None:
+    """SIGKILL of `workers start`, of Flower, of the broker (None): only that process is another one afterwards."""
+
+    def pids() -> dict[str | None, int]:
+        found: dict[str | None, int] = {}
+        for process in fleet.process.children(recursive=True):
+            with suppress(psutil.Error):
+                words = process.cmdline()
+                if f"127.0.0.1:{fleet.broker.rpartition(':')[2].removesuffix('/0')}" in " ".join(words):
+                    found[None] = process.pid
+                elif "start" in words and any(word.endswith("/workers") for word in words):
+                    found["workers"] = process.pid
+                elif "orchestrator.broker.flower_server" in words:
+                    found["orchestrator.broker.flower_server"] = process.pid
+        return found
+
+    before = pids()
+    assert len(before) == 3
+    psutil.Process(before[module]).kill()
+    wait_for(lambda: len(pids()) == 3 and pids()[module] != before[module], "another process in its place")
+    wait_for(lambda: fleet.devices() and fleet.status("/healthcheck") == 200, "a worker's heartbeat and Flower")
+    assert fleet.process.poll() is None
+    assert {name: pid for name, pid in pids().items() if name != module}.items() <= before.items()
 
 
 def test_a_worker_waits_for_a_slow_broker_and_ctrl_c_ends_both(tmp_path: Path) -> None:
