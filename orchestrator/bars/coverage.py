@@ -18,7 +18,7 @@ from schemas.contract.quality import Finding, Verdict
 from schemas.contract.task import Ingested
 from schemas.contract.window import SkipReason
 from schemas.files.atomic import write_atomic
-from schemas.files.layout import STAGED_PREFIX, BarsLayout
+from schemas.files.layout import SCRATCH, STAGED_PREFIX, BarsLayout
 from schemas.files.run_files import read_model, write_model
 
 UNREAD = (SkipReason.INGEST_FAILED, SkipReason.NO_DATA, SkipReason.MISSING_MAPPING)
@@ -77,6 +77,7 @@ def staging(bars: BarsLayout, run_id: str) -> Iterator[None]:
     folder = bars.staged(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
+        shutil.rmtree(folder / SCRATCH, ignore_errors=True)  # of the same run before it was resumed
         for other in bars.folder.glob(f"{STAGED_PREFIX}*"):
             with suppress(BlockingIOError), _locked(other):
                 if other != folder:

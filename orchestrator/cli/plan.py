@@ -8,7 +8,7 @@ from rich.text import Text
 
 from orchestrator.cli.config_flags import with_config
 from orchestrator.cli.output import table_of
-from orchestrator.terminal.console import Console, report_ignored_files
+from orchestrator.terminal.console import Console, report_files
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.quality import Verdict
@@ -44,7 +44,7 @@ def plan(config: RunConfig) -> None:
     )
     for doubt in doubts(prepared.config, windows, known):
         console.write(f"note: {doubt}")
-    report_ignored_files(console, prepared.passed_over)
+    report_files(console, prepared.understood, prepared.passed_over)
     devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"
     console.print(Text(f"devices (slots): {devices}"), soft_wrap=True)
     if config.json_summary:

@@ -19,7 +19,7 @@ from orchestrator.planning.days import days_asked_for
 from orchestrator.runs.preflight import refuse_taken_devices, refuse_unwritable
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.worker_process import ask
-from orchestrator.terminal.console import Console, report_ignored_files
+from orchestrator.terminal.console import Console, report_files
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.bars import BarsSettings, IngestConfig
 from schemas.contract.broker_address import public_url
@@ -37,7 +37,7 @@ def start(config: IngestConfig, console: Console) -> CoverageTable:
     """Store the requested bars; RequestError before anything is written, PhaseError if the broker no longer answers."""
     refuse_unwritable({"--data-dir": config.data_dir, "--log-dir": config.log_dir})
     bars, report = _look(config, read=False)
-    report_ignored_files(console, report.passed_over)
+    report_files(console, report.understood, report.passed_over)
     refuse_taken_devices(config, report.devices)
     if config.broker is not None:
         check_for_run(config.broker, report.devices)
@@ -63,7 +63,7 @@ def look(config: IngestConfig, console: Console) -> CoverageTable:
     """Judge the requested bars and store nothing."""
     with console.status("reading bars"):
         bars, report = _look(config, read=True)
-    report_ignored_files(console, report.passed_over)
+    report_files(console, report.understood, report.passed_over)
     return table_of(bars, report.ingested)
 
 

@@ -29,14 +29,16 @@ from schemas.redis.presences import read_presences
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked request: the config with its symbols, the devices, and files in the source folder that are ignored.
+    """A checked request: the config with its symbols, and the devices.
 
-    `known` is the coverage of stored bars; None before an ingestion.
+    `passed_over` names files of the source that are ignored, `understood` has sentences on the others. `known` is the
+    coverage of stored bars; None before an ingestion.
     """
 
     config: RunConfig
     devices: tuple[Device, ...]
     passed_over: tuple[str, ...]
+    understood: tuple[str, ...]
     known: CoverageTable | None
 
 
@@ -68,7 +70,7 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
         known = table_of(config.bars(*days), report.ingested)
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
     config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
-    return Prepared(config, report.devices, report.passed_over, known)
+    return Prepared(config, report.devices, report.passed_over, report.understood, known)
 
 
 def refuse_missing_extras(manifest: RunManifest) -> None:

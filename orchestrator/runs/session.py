@@ -34,7 +34,7 @@ from orchestrator.runs.preflight import (
     stale_bars,
 )
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
-from orchestrator.terminal.console import Console, report_ignored_files
+from orchestrator.terminal.console import Console, report_files
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
@@ -87,7 +87,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         refuse_hopeless(windows)
     for doubt in doubts(config, windows, prepared.known):
         console.write(f"note: {doubt}")
-    report_ignored_files(console, prepared.passed_over)
+    report_files(console, prepared.understood, prepared.passed_over)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
     layout = RunLayout.under(config.data_dir, run_id)
     manifest = RunManifest(

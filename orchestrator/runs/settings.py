@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from schemas.config.bars import IngestConfig
+from schemas.config.file_options import FileOptions
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 from schemas.config.sources import default_dates
 from schemas.contract.base import Frozen
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_symbol
+from schemas.files.text import read_text
 from schemas.redis.broker_file import read_broker_file
 
 ENV_PREFIX = "GURUKUL_"
@@ -57,6 +59,8 @@ def resolve(
         {name: (flag_of(name), value) for name, value in flags.items() if value is not None},
     ):
         _lay(layers, layer)
+    if "format_file" in kind.model_fields:
+        layers = _with_profile(layers)
     values = {name: value for name, (_, value) in layers.items()}
     if "broker_file" in values:
         values["broker"] = read_broker_file(str(values["broker_file"]))
@@ -85,7 +89,7 @@ def _lay(layers: dict[str, tuple[str, Any]], layer: dict[str, tuple[str, Any]]) 
 def read_symbols(path: Path) -> list[str]:
     """Return the symbols of a file with one per line and `#` comments; RequestError if it is missing or names none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"symbols file {path} cannot be read: {error}; check --symbols-file") from None
     symbols = []
@@ -100,20 +104,34 @@ def read_symbols(path: Path) -> list[str]:
     return symbols
 
 
+def _with_profile(layers: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
+    """The layers with the file options of --format-file below them; RequestError for any other setting in it."""
+    path = layers.get("format_file", ("", None))[1]
+    values = _toml(Path(str(path)), "--format-file") if path else {}
+    for name in values:
+        if name not in FileOptions.model_fields:
+            known = ", ".join(FileOptions.model_fields)
+            raise RequestError(f"format file {path}: {name} is not an option of files; they are {known}")
+    return {name: (f"{path}: {name}", value) for name, value in values.items()} | dict(layers)
+
+
 def _from_file(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RequestError(f"config file {path} cannot be read: {error.strerror}; check --config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"config file {path} is not TOML: {error}") from None
+    values = {} if path is None else _toml(path, "--config")
     for name in values:
         if not any(name in kind.model_fields for kind in (RunConfig, IngestConfig, ReleaseConfig)):
             raise RequestError(
                 f"config file {path}: {name} is not a setting; `orchestrator run --help` and `ingest --help` list them"
             )
+    return values
+
+
+def _toml(path: Path, flag: str) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(read_text(path))
+    except OSError as error:
+        raise RequestError(f"config file {path} cannot be read: {error.strerror}; check {flag}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"config file {path} is not TOML: {error}") from None
     return values
 
 

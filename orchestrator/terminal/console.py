@@ -31,7 +31,9 @@ class Console(RichConsole):
         self.print(line, soft_wrap=not self.is_terminal)
 
 
-def report_ignored_files(console: Console, names: Sequence[str]) -> None:
-    """Print the names of the files beside the bars that were not read, if any."""
-    if names:
-        console.write(f"ignored, not the bars of a symbol: {', '.join(names)}")
+def report_files(console: Console, understood: Sequence[str], ignored: Sequence[str]) -> None:
+    """Print what was understood of a source's files, and the names of those that were not read, if any."""
+    for sentence in understood:
+        console.write(sentence)
+    if ignored:
+        console.write(f"ignored, not the bars of a symbol: {', '.join(ignored)}")

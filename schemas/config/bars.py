@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas.config.file_options import FileOptions
 from schemas.config.folders import beside_data
 from schemas.config.interval import BarInterval
 from schemas.config.sources import SOURCES, absolute_source, split_source
@@ -22,7 +23,7 @@ STEP_DAYS = 180
 NO_CALENDAR, NSE, NEW_YORK = "none", "NSE", "XNYS"
 
 
-class BarSource(BarInterval):
+class BarSource(BarInterval, FileOptions):
     """Source of bars, and how it is read."""
 
     source: str = Field("sample", description="Where bars come from: sample, csv:DIR, parquet:DIR or breeze.")
@@ -85,6 +86,9 @@ class BarsConfig(BarSource):
     symbols: tuple[Symbol, ...] = Field(
         (), description="Symbols, comma separated; if omitted: every symbol of the source."
     )
+    format_file: str | None = Field(
+        None, description="TOML file of columns, date_format, delimiter, symbol_from and where, for such files."
+    )
     symbols_file: str | None = Field(None, description="File with one symbol per line; '#' starts a comment.")
     devices: str = Field("auto", description="Devices to train on: auto, gpu:0,1 or cpu:DEVICESxSLOTS.")
     broker: str | None = Field(
@@ -134,6 +138,10 @@ class BarsConfig(BarSource):
             raise ValueError("--no-local-workers needs --broker: without one there is no fleet to use")
         if self.corporate_actions and split_source(self.source)[0].is_adjusted:
             raise ValueError(f"bars of {self.source} are adjusted already; leave --corporate-actions out")
+        given = [name for name in FileOptions.model_fields if getattr(self, name)]
+        if given and not split_source(self.source)[0].has_folder:
+            flag = "--" + given[0].replace("_", "-")
+            raise ValueError(f"{flag} is for files, and the source is {self.source}; leave it out, or give csv:DIR")
         return self
 
     def bars(self, first: date | None, last: date | None, *, incremental: bool = False) -> BarsSettings:

@@ -18,6 +18,7 @@ from typing import Any
 DECIDING_CODE = (
     "schemas/config/bars.py:BarSource",
     "schemas/config/bars.py:BarsSettings",
+    "schemas/config/file_options.py",
     "schemas/config/interval.py",
     "schemas/config/training.py",
     "schemas/contract/artifact.py",

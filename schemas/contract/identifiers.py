@@ -26,6 +26,18 @@ def is_symbol(name: str) -> bool:
         return False
 
 
+def usable_symbol(name: str) -> str:
+    """The symbol that stands for a name: each run of characters that no symbol may have becomes one `-`.
+
+    `BTC/USD` is read as `BTC-USD`, `NIFTY 50` as `NIFTY-50`. What is then at the beginning or end is removed. "" if no
+    symbol remains.
+    """
+    if is_symbol(name):
+        return name
+    symbol = re.sub(r"[^A-Za-z0-9&.^=-]+", "-", name).strip("-").rstrip(".").lstrip("&.=-")
+    return symbol if is_symbol(symbol) else ""
+
+
 def check_run_id(run_id: str) -> str:
     """Return `run_id` unchanged; ValueError unless it is safe as a folder and key name."""
     if not _RUN_ID.fullmatch(run_id):

@@ -37,12 +37,16 @@ class PreflightRequest(Frozen):
 
 
 class PreflightReport(Answer):
-    """Devices, symbols and, if bars were read, the judgement of each; `passed_over` names what the source ignores."""
+    """Devices, symbols and, if bars were read, the judgement of each.
+
+    `passed_over` names what the source ignores; `understood` has sentences on the formats of its files.
+    """
 
     devices: tuple[Device, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     ingested: dict[str, Ingested] = Field(default_factory=dict)
     passed_over: tuple[str, ...] = ()
+    understood: tuple[str, ...] = ()
 
 
 class RunQuestion(Frozen):

@@ -28,6 +28,8 @@ PUBLIC_KEY = "manifest.pub"
 TRIALS = "trials.jsonl"
 
 STAGED_PREFIX = ".staged-"
+# In a staged folder: what all symbols of the ingestion read from files that they share.
+SCRATCH = ".shared"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_symbol
+from schemas.files.text import read_text
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints, Series
 
@@ -67,7 +68,7 @@ def read_actions(path: Path) -> dict[str, tuple[Action, ...]]:
 def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     """`FILE line N` and the cells of each line, without blank lines and comments."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"corporate actions {path} cannot be read: {error}; check --corporate-actions") from None
     for number, line in enumerate(lines, start=1):

@@ -17,7 +17,7 @@ from schemas.contract.quality import Check, Finding, Verdict, worst
 from schemas.contract.task import Ingested
 from schemas.contract.window import SkipReason
 from schemas.files.atomic import write_atomic
-from schemas.files.layout import BarsLayout
+from schemas.files.layout import SCRATCH, BarsLayout
 from workers.bars import corporate_actions, quality, store
 from workers.bars.affected_windows import affected_windows
 from workers.bars.calendar import Calendar, day_number, day_of, open_calendar
@@ -43,22 +43,27 @@ class Assessed:
 
 def ingest(settings: BarsSettings, symbol: str, data_dir: str, run_id: str, acquire: Callable[[], object]) -> Ingested:
     """Assess one symbol and stage its bars; the ingestion `run_id` later stores all staged symbols in one step."""
-    assessed = assess(settings, symbol, data_dir, acquire)
+    staged = BarsLayout.under(data_dir, settings.interval).staged(run_id)
+    assessed = assess(settings, symbol, data_dir, acquire, staged / SCRATCH)
     if assessed.ingested.stored is not None:
-        staged = BarsLayout.under(data_dir, settings.interval).staged(run_id)
         write_atomic(staged / f"{symbol}.parquet", assessed.content)
     return assessed.ingested
 
 
-def assess(settings: BarsSettings, symbol: str, data_dir: str, acquire: Callable[[], object]) -> Assessed:
-    """Judge one symbol's bars without storing them. `acquire` blocks until a request to a vendor may be sent."""
+def assess(
+    settings: BarsSettings, symbol: str, data_dir: str, acquire: Callable[[], object], scratch: Path | None = None
+) -> Assessed:
+    """Judge one symbol's bars without storing them. `acquire` blocks until a request to a vendor may be sent.
+
+    `scratch`: a folder for what all symbols of an ingestion share (see SourceRequest).
+    """
     bars = BarsLayout.under(data_dir, settings.interval)
     calendar = calendar_of(settings)
     actions = _actions(settings).get(symbol, ())
     stored = store.read(bars.bars(symbol)) if settings.incremental else None
     before = None if stored is None else unadjusted(*stored)
     spans = spans_to_fetch(settings, before, calendar)
-    source = open_source(settings, spans, bars.fetched(symbol), acquire)
+    source = open_source(settings, spans, bars.fetched(symbol), acquire, scratch)
     raw = source.read(symbol)
     read = _between(clean(raw, source.timezone), settings)
     findings = list(read.findings)

@@ -1,5 +1,6 @@
 """Check a request before the orchestrator writes anything: devices, and each symbol's bars in the source."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,13 +20,15 @@ def inspect(request: PreflightRequest) -> PreflightReport:
     try:
         devices = find_devices(request.devices) if request.devices else []
         _refuse_missing_extras(request, devices)
-        symbols, others = list(request.symbols), list[str]()
-        if request.bars and request.opens_source:
-            symbols, others = _symbols(request.bars, request.symbols)
-        ingested = _read(request.bars, symbols, request.data_dir) if request.bars and request.read else {}
+        with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
+            found = PreflightReport(symbols=request.symbols)
+            if request.bars and request.opens_source:
+                found = _symbols(request.bars, request.symbols, Path(scratch))
+            reads = request.bars if request.read else None
+            ingested = _read(reads, found.symbols, request.data_dir, Path(scratch)) if reads else {}
     except (DataError, RequestError) as error:
         return PreflightReport(error=str(error))
-    return PreflightReport(devices=tuple(devices), symbols=tuple(symbols), ingested=ingested, passed_over=tuple(others))
+    return found.model_copy(update={"devices": tuple(devices), "ingested": ingested})
 
 
 def _refuse_missing_extras(request: PreflightRequest, devices: Sequence[Device]) -> None:
@@ -39,8 +42,11 @@ def _refuse_missing_extras(request: PreflightRequest, devices: Sequence[Device])
         raise RequestError(explain_missing(missing))
 
 
-def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """The symbols to work on, and names in the source that cannot be symbols. RequestError for a missing symbol."""
+def _symbols(bars: BarsSettings, wanted: tuple[str, ...], scratch: Path) -> PreflightReport:
+    """The symbols to work on, names in the source that cannot be symbols, and what was understood of its files.
+
+    RequestError for a missing symbol.
+    """
     from workers.bars.corporate_actions import read_actions
     from workers.bars.ingestion import calendar_of
     from workers.bars.sources.pace import Pace
@@ -52,21 +58,25 @@ def _symbols(bars: BarsSettings, wanted: tuple[str, ...]) -> tuple[list[str], li
         read_actions(Path(bars.corporate_actions))
     if bars.second_source:
         open_folder(bars.second_source, bars.interval, bars.timezone).symbols()
-    source = open_source(bars, [], Path(), Pace(None, bars.requests_per_minute).acquire)
+    source = open_source(bars, [], Path(), Pace(None, bars.requests_per_minute).acquire, scratch)
     if split_source(bars.source)[0].is_remote:
         if not wanted:
             raise RequestError(f"{bars.source} has thousands of symbols; name yours with --symbols or --symbols-file")
         source.check(wanted)
-        return list(wanted), []
+        return PreflightReport(symbols=wanted)
     names = source.symbols()
     others = [] if wanted else [name for name in names if not is_symbol(name)]
-    return known_symbols(names, bars.source, bars.interval, wanted), others
+    return PreflightReport(
+        symbols=tuple(known_symbols(names, bars.source, bars.interval, wanted)),
+        passed_over=tuple(others),
+        understood=tuple(source.understood()),
+    )
 
 
-def _read(bars: BarsSettings, symbols: list[str], data_dir: str) -> dict[str, Ingested]:
+def _read(bars: BarsSettings, symbols: Sequence[str], data_dir: str, scratch: Path) -> dict[str, Ingested]:
     from workers.bars.ingestion import assess
 
     if split_source(bars.source)[0].is_remote:
         step = "fetch them with `orchestrator ingest`, then use --skip-fetch"
         raise RequestError(f"bars of {bars.source} are not on this host yet; {step}")
-    return {symbol: assess(bars, symbol, data_dir, lambda: None).ingested for symbol in symbols}
+    return {symbol: assess(bars, symbol, data_dir, lambda: None, scratch).ingested for symbol in symbols}

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from schemas.config.bars import NO_CALENDAR, BarsSettings
+from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
 from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
@@ -152,7 +153,7 @@ def _source_reader(source: str, data_dir: str, release: Release) -> Read:
     settings = BarsSettings(
         source=source, interval=release.interval, timezone=release.timezone, calendar=NO_CALENDAR,
         corporate_actions=release.corporate_actions, second_source=None, secrets_file=None, requests_per_minute=1.0,
-        first=None, last=None, incremental=False,
+        first=None, last=None, incremental=False, **FileOptions().model_dump(),
     )  # fmt: skip
     names = set(open_folder(source, release.interval, release.timezone).symbols())
 

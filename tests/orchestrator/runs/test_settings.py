@@ -97,7 +97,18 @@ OTHER_VALUES = {
     "signing_key": ("key.pem", '"key.pem"'),
 }
 TABLES_TOO = {"cost_rates", "gates"}
-NEEDS_MORE = TABLES_TOO | {"broker_file", "symbols_file", "local_workers", "corporate_actions"}
+FILE_OPTIONS = {
+    "columns": ("close=Adj Close, volume=Vol.", '{close = "Adj Close", volume = "Vol."}'),
+    "date_format": ("%d/%m/%Y", '"%d/%m/%Y"'),
+    "delimiter": ("tab", '"\\t"'),
+    "symbol_from": ("folder", '"folder"'),
+    "where": ("SERIES=EQ|BE", '{SERIES = "EQ|BE"}'),
+}
+NEEDS_MORE = (
+    TABLES_TOO
+    | {"broker_file", "symbols_file", "local_workers", "corporate_actions", "format_file"}
+    | FILE_OPTIONS.keys()
+)
 REQUIRED = {"start_date": "2005-01-01", "end_date": "2006-01-01"}
 
 
@@ -116,6 +127,54 @@ def test_each_setting_can_come_from_each_place(name: str, file: Path) -> None:
     assert resolve(RunConfig, rest, None, {ENV_PREFIX + name.upper(): text}) == by_flag
     assert resolve(RunConfig, rest, file, {}) == by_flag
     assert getattr(by_flag, name) != RunConfig.model_fields[name].default
+
+
+@pytest.mark.parametrize("name", FILE_OPTIONS)
+def test_file_options_come_from_flags_and_from_files(name: str, file: Path) -> None:
+    """Flag, environment, config file and --format-file give the same config; a flag goes before the format file."""
+    text, toml = FILE_OPTIONS[name]
+    rest = REQUIRED | {"source": "csv:bars"}
+    file.write_text(f"{name} = {toml}\n")
+    by_flag = resolve(RunConfig, rest | {name: text}, None, {})
+    assert getattr(by_flag, name) != getattr(resolve(RunConfig, rest, None, {}), name)
+    assert resolve(RunConfig, rest, None, {ENV_PREFIX + name.upper(): text}) == by_flag
+    assert resolve(RunConfig, rest, file, {}) == by_flag
+    kept = {"format_file": str(file)}
+    assert resolve(RunConfig, rest | kept, None, {}).model_copy(update={"format_file": None}) == by_flag
+    file.write_text('delimiter = "|"\ncolumns = {open = "x"}\ndate_format = "%Y%m%d"\n')
+    assert getattr(resolve(RunConfig, rest | kept | {name: text}, None, {}), name) == getattr(by_flag, name)
+    assert f"--{name.replace('_', '-')} is for files" in refusal({name: text})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"columns": "close"}, "is not NAME=VALUE"),
+        ({"columns": "price=Close"}, "'price' is not one of"),
+        ({"date_format": "%H:%M"}, "does not hold a whole date"),
+        ({"delimiter": "ab"}, "does not separate cells"),
+        ({"symbol_from": "name"}, "'file', 'column' or 'folder'"),
+        ({"where": "SERIES"}, "is not NAME=VALUE"),
+    ],
+)
+def test_file_options_that_cannot_be_used_are_named(options: dict[str, str], words: str) -> None:
+    """The flag is named with what it should be."""
+    assert words in refusal(options | {"source": "csv:bars"})
+
+
+def test_a_format_file_holds_only_file_options(file: Path) -> None:
+    """Another setting in it is refused, so that one profile serves any run."""
+    file.write_text("seed = 7\n")
+    assert "seed is not an option of files" in refusal({"source": "csv:bars", "format_file": str(file)})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_a_text(encoding: str, file: Path) -> None:
+    """Lists and settings that Windows' Notepad or Excel has saved are read as others are."""
+    file.write_text("TCS\r\nINFY # a comment\r\n", encoding=encoding, newline="")
+    assert resolve(RunConfig, REQUIRED | {"symbols_file": str(file)}, None, {}).symbols == ("TCS", "INFY")
+    file.write_text("seed = 7\n", encoding=encoding)
+    assert resolve(RunConfig, REQUIRED, file, {}).seed == 7
 
 
 def test_tables_come_from_a_file(file: Path) -> None:

@@ -64,6 +64,7 @@ EXCLUDED = {
     "schemas.contract.versions": "computes the versions",
     "schemas.files.layout": "names of files, which are part of what an artifact's metadata holds",
     "schemas.files.modes": "access modes of files, not what they hold",
+    "schemas.files.text": "reads the text of lists and of settings",
     "schemas.files.run_files": "reads and writes models whose form is decided by the contract and to_json",
     "schemas.files.run_paths": "where the files of a run are, which no artifact holds",
     "workers.bars.breeze.client": "transport to a vendor",

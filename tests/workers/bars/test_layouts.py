@@ -70,7 +70,7 @@ def test_symbols_are_those_with_files_of_the_interval(tmp_path: Path) -> None:
     assert listed(tmp_path, "1day") == sorted(SYMBOLS)
     assert listed(tmp_path) == ["IBM"]
     write_csv(tmp_path / "not a symbol.csv", rows("Z"))
-    assert listed(tmp_path) == ["IBM", "not a symbol"]
+    assert listed(tmp_path) == ["IBM", "not-a-symbol"]
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4])
@@ -255,4 +255,4 @@ def test_a_list_of_symbols_beside_the_bars_is_ignored(tmp_path: Path) -> None:
     assert source.read("TCS").findings == []
     (tmp_path / "TCS.csv").unlink()
     with pytest.raises(RequestError, match=r"contains no bars: events\.csv \(column .* missing"):
-        source.symbols()
+        listed(tmp_path, "1day")

@@ -47,7 +47,7 @@ class Credentials:
 def read_secrets(path: Path) -> dict[str, str]:
     """The KEY=VALUE lines of a file that only its owner can read; RequestError, which quotes nothing, otherwise."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
                 raise RequestError(
                     f"secrets file {path} can be read by other users than its owner; run: chmod 600 {path}"

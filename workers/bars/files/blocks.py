@@ -1,32 +1,30 @@
 """CSV files as blocks of complete lines: a file of any size needs little memory, and a fault stays in its block."""
 
-import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from schemas.contract.errors import DataError
-from workers.bars.series import COLUMNS
+from schemas.config.file_options import FileOptions
+from workers.bars.files.bar_file import BarFile
+from workers.bars.files.columns import Columns
+from workers.bars.files.head import read_line, take_head
 
 BLOCK_BYTES = 16 << 20
 # A cell that contains line breaks stays in one block if it ends within so many lines.
 CELL_LINES = 1000
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class Block:
-    """Lines of a file. `header` is the file's first line; `body` is complete lines without blank ones at its ends.
+    """Lines of a file with these columns; `body` is complete lines without blank ones at its ends.
 
     `first` is the number, from 1, of the first line of `body` in its file; `lines` is how many lines `body` has.
     """
 
-    path: Path
-    header: bytes
+    path: str
+    columns: Columns
     first: int
     body: bytes
     lines: int
@@ -43,17 +41,20 @@ class Block:
         ]
 
 
-def file_blocks(path: Path) -> Iterator[Block]:
-    """All blocks of a file; OSError if it cannot be read, DataError if it is empty."""
-    with path.open("rb", buffering=1 << 16) as file:
-        header, line = _header(file)
-        if not header:
-            raise DataError(f"is empty; expected a header timestamp,{','.join(COLUMNS)}")
-        while text := _lines(file):
+def file_blocks(file: BarFile, options: FileOptions, symbol: str | None = None) -> Iterator[Block]:
+    """All blocks of a file; OSError if it cannot be read, DataError if it is empty or has no bars.
+
+    `symbol`: the one to read of a file that has a group of columns per symbol.
+    """
+    with file.open() as stream:
+        head = take_head(stream, file, options)
+        columns, line, taken = head.groups.get(symbol or "", head.columns), head.line, head.taken
+        while text := _lines(stream, taken):
+            taken = b""
             lines = count_lines(text)
             body, blank = _without_blank_ends(text)
             inside = lines if body is text else count_lines(body)
-            yield Block(path, header, line + blank, body, inside)
+            yield Block(str(file), columns, line + blank, body, inside)
             line += lines
 
 
@@ -63,27 +64,12 @@ def count_lines(text: bytes) -> int:
     return feeds + (not text.endswith(b"\n") and len(text) > 0)
 
 
-def header_names(path: Path) -> list[str]:
-    """The column names of a file; empty for an empty file."""
-    with path.open("rb") as file:
-        return names_of(_header(file)[0])
-
-
-@lru_cache(maxsize=256)
-def names_of(header: bytes) -> list[str]:
-    """The cells of a header line; DataError if it is not UTF-8 text."""
-    try:
-        return next(csv.reader([header.decode()]), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read as UTF-8 text: {error}; save it as CSV in UTF-8") from None
-
-
 def joined(blocks: Iterable[Block]) -> Iterator[list[Block]]:
-    """Groups of consecutive blocks with the same header, up to the size of a block: small files are parsed together."""
+    """Groups of consecutive blocks with the same columns, up to a block's size: small files are parsed together."""
     group: list[Block] = []
     size = 0
     for block in blocks:
-        if group and (block.header != group[0].header or size + len(block.body) > BLOCK_BYTES):
+        if group and (block.columns != group[0].columns or size + len(block.body) > BLOCK_BYTES):
             yield group
             group, size = [], 0
         group.append(block)
@@ -92,19 +78,10 @@ def joined(blocks: Iterable[Block]) -> Iterator[list[Block]]:
         yield group
 
 
-def _header(file: BinaryIO) -> tuple[bytes, int]:
-    """The first line that is not blank, without its line break, and the number of the next line."""
-    for number, line in enumerate(file, start=1):
-        text = line.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
-        if text:
-            return text, number + 1
-    return b"", 1
-
-
-def _lines(file: BinaryIO) -> bytes:
-    lines = file.read(BLOCK_BYTES)
-    if len(lines) == BLOCK_BYTES:
-        lines += file.readline()
+def _lines(file: BinaryIO, taken: bytes) -> bytes:
+    lines = taken + file.read(BLOCK_BYTES)
+    if len(lines) >= BLOCK_BYTES:
+        lines += read_line(file)
         if b'"' in lines and lines.count(b'"') % 2:
             lines += _rest_of_cell(file)
     return lines
@@ -113,7 +90,7 @@ def _lines(file: BinaryIO) -> bytes:
 def _rest_of_cell(file: BinaryIO) -> bytes:
     rest = []
     for _ in range(CELL_LINES):
-        rest.append(file.readline())
+        rest.append(read_line(file))
         if rest[-1].count(b'"') % 2:
             break
     return b"".join(rest)

@@ -2,81 +2,106 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
 
 from schemas.contract.quality import Check
 from workers.bars.files.blocks import Block
-from workers.bars.files.columns import Columns, number
-from workers.bars.files.faults import Faults
+from workers.bars.files.columns import Columns, number, rough_number
 from workers.bars.files.rows import Rows
-from workers.bars.files.timestamps import from_text
+from workers.bars.files.timestamps import instants
 from workers.bars.series import COLUMNS
 
-Fault = tuple[int, Check, str]  # line, check, what is wrong
+Fault = tuple[int, str, Check, str]  # line, symbol ("": any), check, what is wrong
+# Receives the symbol ("": any), the check, the place and what is wrong.
+Report = Callable[[str, Check, str, str], None]
 
 
-def first_stamp(block: Block, columns: Columns) -> str:
+def first_stamp(block: Block) -> str:
     """The timestamp of a block's first row; empty if the row has none."""
     line = block.body[: block.body.find(b"\n")].split(b"\r")[0].decode(errors="replace")
     try:
-        cells = next(csv.reader([line]), [])
+        cells = next(csv.reader([line], delimiter=block.columns.delimiter), [])
     except csv.Error:
         return ""
-    return cells[columns.time] if columns.time < len(cells) else ""
+    return cells[block.columns.time] if block.columns.time < len(cells) else ""
 
 
-def read_cells(block: Block, columns: Columns, symbol: str | None, timezone: str, faults: Faults) -> Rows:
-    """Rows of which every cell can be read, located by the line on which they begin; the others are faults."""
+def read_cells(block: Block, timezone: str, report: Report) -> Rows:
+    """Rows of which every cell can be read, located by the line on which they begin; the others are reported."""
+    columns = block.columns
     found: list[Fault] = []
     stamps: list[str] = []
+    clocks: list[str] = []
     numbers: list[list[float]] = []
     lines: list[int] = []
-    positions = list(columns.values.values())
+    owners: list[str] = []
     # Python accepts 1_000 and digits of other scripts as numbers, pyarrow does not.
-    plain = block.body.isascii() and b"_" not in block.body
+    plain = block.body.isascii() and b"_" not in block.body and columns.decimal == "."
     for line, cells in _lines(block, found):
-        if not _is_wanted(cells, columns, symbol, line, found):
+        owner = _owner(cells, columns)
+        if not _is_wanted(cells, columns, owner, line, found):
             continue
-        try:
-            values = [float(cells[position]) for position in positions] if plain else None
-        except ValueError:
-            values = None
-        numbers.append(values or _cell_by_cell(cells, columns, line, found))
+        values = _plainly(cells, columns) if plain else None
+        numbers.append(values or _cell_by_cell(cells, columns, owner, line, found))
         stamps.append(cells[columns.time])
+        clocks.append("" if columns.clock is None else cells[columns.clock])
         lines.append(line)
-    instants, problems = from_text(pa.array(stamps, pa.string()), timezone)
-    found += [(lines[row], Check.BAD_CELL, problem) for row, problem in problems.items()]
-    path = block.path
-    for line, check, detail in sorted(found):
-        faults.add(check, f"{path} line {line}", detail)
-    bad = {line for line, _, _ in found}
+        owners.append(owner)
+    times = None if columns.clock is None else pa.array(clocks, pa.string())
+    moments, problems = instants(pa.array(stamps, pa.string()), times, columns.date_format, columns.zone or timezone)
+    found += [(lines[row], owners[row], Check.BAD_CELL, problem) for row, problem in problems.items()]
+    for line, owner, check, detail in sorted(found):
+        report(owner, check, f"{block.path} line {line}", detail)
+    bad = {line for line, _, _, _ in found}
     good = np.array([row for row, line in enumerate(lines) if line not in bad], dtype=np.int64)
     values_by_row = np.array(numbers, dtype=np.float64).reshape(-1, len(COLUMNS))[good]
-    kept = [lines[row] for row in good.tolist()]
+    kept = np.array(lines, dtype=np.int32)[good]
+    names = {name: number for number, name in enumerate(dict.fromkeys(owners))}
     return Rows(
-        instants[good],
+        moments[good],
         {name: np.ascontiguousarray(values_by_row[:, place]) for place, name in enumerate(COLUMNS)},
-        lambda row: f"{path} line {kept[row]}",
+        (block.path,),
+        np.zeros(len(kept), dtype=np.int32),
+        kept,
+        owners=tuple(names),
+        owner=np.array([names[owner] for owner in owners], dtype=np.int32)[good],
     )
 
 
-def _cell_by_cell(cells: list[str], columns: Columns, line: int, found: list[Fault]) -> list[float]:
+def _owner(cells: list[str], columns: Columns) -> str:
+    """The symbol that a row names; "" if it names none or its file has no column of symbols."""
+    if columns.symbol is None or columns.symbol >= len(cells):
+        return ""
+    return cells[columns.symbol].strip()
+
+
+def _plainly(cells: list[str], columns: Columns) -> list[float] | None:
+    try:
+        return [0.0 if place is None else float(cells[place]) for place in columns.values.values()]
+    except ValueError:
+        return None
+
+
+def _cell_by_cell(cells: list[str], columns: Columns, owner: str, line: int, found: list[Fault]) -> list[float]:
     """The numbers of a row, with NaN and a fault for each cell that holds none."""
+    read = rough_number if columns.rough else number
     values = []
     for name, position in columns.values.items():
-        value = number(cells[position])
+        cell = "0" if position is None else cells[position]
+        value = read(cell.replace(",", ".", 1) if columns.decimal == "," else cell)
         if value is None:
-            found.append((line, Check.BAD_CELL, f"{name} is {cells[position]!r}, not a number"))
+            found.append((line, owner, Check.BAD_CELL, f"{name} is {cell!r}, not a number"))
         values.append(np.nan if value is None else value)
     return values
 
 
 def _lines(block: Block, found: list[Fault]) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank, each with the line on which it begins."""
-    reader = csv.reader(io.StringIO(block.body.decode(errors="replace"), newline=""))
+    text = io.StringIO(block.body.decode(errors="replace"), newline="")
+    reader = csv.reader(text, delimiter=block.columns.delimiter)
     begins = block.first
     try:
         for cells in reader:
@@ -84,19 +109,19 @@ def _lines(block: Block, found: list[Fault]) -> Iterator[tuple[int, list[str]]]:
                 yield begins, cells
             begins = block.first + reader.line_num
     except csv.Error as error:
-        found.append((begins, Check.UNREADABLE, f"{error}; look for a quotation mark that is not closed"))
+        found.append((begins, "", Check.UNREADABLE, f"{error}; look for a quotation mark that is not closed"))
 
 
-def _is_wanted(cells: list[str], columns: Columns, symbol: str | None, line: int, found: list[Fault]) -> bool:
-    """Whether the row is complete and of the symbol. A row that names no symbol is a fault of every symbol."""
-    if symbol is not None and columns.symbol is not None:
-        owner = cells[columns.symbol].strip() if columns.symbol < len(cells) else ""
-        if owner not in (symbol, ""):
-            return False
-        if not owner and len(cells) == columns.width:
-            found.append((line, Check.BAD_CELL, "symbol is empty"))
-            return False
+def _is_wanted(cells: list[str], columns: Columns, owner: str, line: int, found: list[Fault]) -> bool:
+    """Whether the row is complete and to be read. A row that names no symbol is a fault of every symbol."""
     if len(cells) != columns.width:
-        found.append((line, Check.UNREADABLE, f"has {len(cells)} cells, the header has {columns.width}"))
+        found.append((line, owner, Check.UNREADABLE, f"has {len(cells)} cells, the header has {columns.width}"))
+        return False
+    if any(cells[place].strip() not in values for place, values in columns.where):
+        return False
+    if columns.sparse and not any(cells[place].strip() for place in columns.values.values() if place is not None):
+        return False
+    if columns.symbol is not None and not owner:
+        found.append((line, "", Check.BAD_CELL, "symbol is empty"))
         return False
     return True

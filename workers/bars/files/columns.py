@@ -1,47 +1,139 @@
 """Finds a file's columns by name, in any case and order; other columns are ignored."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from schemas.config.file_options import FileOptions
 from schemas.contract.errors import DataError
+from workers.bars.files.formats import PLAIN, FileFormat, plain_name
 from workers.bars.series import COLUMNS
 
 TIME_NAMES = ("timestamp", "datetime", "date", "time")
 SYMBOL_NAMES = ("symbol", "ticker", "tradingsymbol")
+# `--columns volume=0` of a source that has no volume.
+ABSENT = "0"
+
+_SCALES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+_ROUGH = re.compile(r"[-+]?[$€£₹]?(\d{1,3}(,\d{2,3})*,\d{3}|\d+)(\.\d*)?([KMBTkmbt])?")
+
+
+class OtherContentError(DataError):
+    """A file with a column of symbols that holds no bars, such as a list of events."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions in a header of `width` columns; `symbol` is None if the file holds one symbol."""
+    """Positions in a header of `width` columns; `symbol` is None if the file holds one symbol.
+
+    A column of `values` without a position is 0 in every row. `clock` is a column with the time of day. Only rows whose
+    cell at a position of `where` is one of its values are read. `date_format` is "" for timestamps that show their
+    form. `sparse`: a row without any value is no row. The other fields are those of FileFormat.
+    """
 
     width: int
     time: int
-    values: dict[str, int]
+    values: dict[str, int | None]
     symbol: int | None
+    clock: int | None = None
+    where: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    date_format: str = ""
+    delimiter: str = ","
+    decimal: str = "."
+    rough: bool = False
+    sparse: bool = False
+    zone: str = ""
 
 
-def find_columns(names: list[str]) -> Columns:
+def find_columns(names: list[str], form: FileFormat = PLAIN, options: FileOptions | None = None) -> Columns:
     """The positions of the needed columns; DataError names a column that is missing or duplicated."""
-    lower = [name.strip().lower() for name in names]
-    twice = next((name for name in lower if lower.count(name) > 1 and name), None)
-    if twice:
-        raise DataError(f"column {names[lower.index(twice)].strip()} appears twice; keep one")
-    time = next((name for name in TIME_NAMES if name in lower), None)
-    if time == "date" and "time" in lower:
-        raise DataError("date and time are two columns; join them into one column timestamp")
-    missing = [name for name in COLUMNS if name not in lower] + ([] if time else ["timestamp"])
-    if missing and len(lower) == 1 and ";" in lower[0]:
-        raise DataError("cells are separated by semicolons; write commas")
+    options = options or FileOptions()
+    header = _Header(names, form, options)
+    time = header.time()
+    values = {name: header.value(name) for name in COLUMNS}
+    missing = [name for name in COLUMNS if values[name] is None and options.columns.get(name) != ABSENT]
+    missing += [] if time is not None else ["timestamp"]
     if missing:
+        known = [name for name in missing if name not in options.columns]
+        wrong = "".join(f"; --columns names {options.columns[name]!r}" for name in missing if name not in known)
         needed = f"needed are timestamp, {', '.join(COLUMNS)}"
-        raise DataError(f"column {', '.join(sorted(missing))} is missing; {needed}")
-    values = {name: lower.index(name) for name in COLUMNS}
-    return Columns(len(names), lower.index(str(time)), values, symbol_column(names))
+        kind = DataError if symbol_column(names) is None else OtherContentError
+        raise kind(f"column {', '.join(sorted(missing))} is missing; {needed}{wrong}")
+    symbol = header.symbol()
+    if options.symbol_from == "column" and symbol is None:
+        raise DataError("has no column of symbols; name it with --columns symbol=NAME")
+    return Columns(
+        len(names), int(time or 0), values, symbol, header.clock(time), header.where(), rough=form.rough, zone=form.zone
+    )
+
+
+class _Header:
+    """A header's columns by name, as the user, the format or the general rule names them."""
+
+    def __init__(self, names: list[str], form: FileFormat, options: FileOptions) -> None:
+        self._names = [name.strip() for name in names]
+        self._plain = [plain_name(name) for name in names]
+        self._form = form
+        self._options = options
+
+    def value(self, name: str) -> int | None:
+        return self._named(name) if self._is_named(name) else self._find(name)
+
+    def time(self) -> int | None:
+        if self._is_named("timestamp"):
+            return self._named("timestamp")
+        return next((self._find(name) for name in TIME_NAMES if name in self._plain), None)
+
+    def clock(self, time: int | None) -> int | None:
+        """The time of day beside a date: the column that is named, or `time` beside `date`."""
+        if self._is_named("time"):
+            return self._named("time")
+        is_date = time is not None and self._plain[time] in ("date", "<date>")
+        return self._find("time") if is_date and not self._is_named("timestamp") else None
+
+    def symbol(self) -> int | None:
+        if self._options.symbol_from in ("file", "folder"):
+            return None
+        if self._is_named("symbol"):
+            return self._named("symbol")
+        return symbol_column(self._names) if "symbol" not in self._form.columns else None
+
+    def where(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        wanted: Mapping[str, str] = self._options.where or self._form.where
+        found = []
+        for name, values in wanted.items():
+            place = self._position(name)
+            if place is None:
+                raise DataError(f"column {name} is missing, which --where names")
+            found.append((place, tuple(value.strip() for value in values.split("|"))))
+        return tuple(found)
+
+    def _is_named(self, name: str) -> bool:
+        return name in self._options.columns or name in self._form.columns
+
+    def _named(self, name: str) -> int | None:
+        if name in self._options.columns:
+            return self._position(self._options.columns[name])
+        return self._find(self._form.columns[name])
+
+    def _position(self, name: str) -> int | None:
+        """The column of a name that the user gives: as it is written, else in plain form, else its number from 1."""
+        if self._names.count(name.strip()) == 1:
+            return self._names.index(name.strip())
+        if plain_name(name) in self._plain:
+            return self._find(plain_name(name))
+        return int(name) - 1 if name.isdecimal() and 0 < int(name) <= len(self._names) else None
+
+    def _find(self, plain: str) -> int | None:
+        if self._plain.count(plain) > 1:
+            raise DataError(f"column {self._names[self._plain.index(plain)]} appears twice; keep one")
+        return self._plain.index(plain) if plain in self._plain else None
 
 
 def symbol_column(names: list[str]) -> int | None:
     """The position of the symbol column, if there is one."""
-    lower = [name.strip().lower() for name in names]
-    return next((lower.index(name) for name in SYMBOL_NAMES if name in lower), None)
+    plain = [plain_name(name) for name in names]
+    return next((plain.index(name) for name in SYMBOL_NAMES if name in plain), None)
 
 
 def number(text: str) -> float | None:
@@ -51,3 +143,13 @@ def number(text: str) -> float | None:
     except ValueError:
         return None
     return value if text.isascii() and "_" not in text else None
+
+
+def rough_number(text: str) -> float | None:
+    """The number in a cell for people, such as `1,234.5`, `12,34,567`, `$3.1` or `1.2M`; None for any other text."""
+    found = _ROUGH.fullmatch(text.strip())
+    if found is None:
+        return number(text)
+    scale = _SCALES[found[4].lower()] if found[4] else 1.0
+    value = float(f"{found[1].replace(',', '')}{found[3] or ''}") * scale
+    return -value if text.strip().startswith("-") else value

@@ -1,64 +1,75 @@
-"""Bars from CSV files: pyarrow parses them in blocks; only a block that it rejects is read again cell by cell."""
+"""Bars from text files: pyarrow parses them in blocks; only a block that it rejects is read again cell by cell."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
 from schemas.contract.errors import DataError
 from schemas.contract.quality import Check
-from workers.bars.files.blocks import Block, file_blocks, header_names, joined, names_of
-from workers.bars.files.cells import first_stamp, read_cells
-from workers.bars.files.columns import Columns, find_columns, symbol_column
-from workers.bars.files.faults import Faults
+from workers.bars.files.bar_file import BarFile, text_files
+from workers.bars.files.blocks import Block, file_blocks, joined
+from workers.bars.files.cells import Report, first_stamp, read_cells
+from workers.bars.files.columns import Columns
 from workers.bars.files.folder import Folder
+from workers.bars.files.head import read_head
+from workers.bars.files.listing import About, reading_of
 from workers.bars.files.local_time import localise
-from workers.bars.files.rows import Rows, chain
-from workers.bars.files.timestamps import NAIVE, kind_of
-from workers.bars.raw_bars import Locate
+from workers.bars.files.rows import Rows
+from workers.bars.files.timestamps import NAIVE, instants, is_iso, kind_of
 from workers.bars.series import COLUMNS, Ints
 
-TIME, SYMBOL = "timestamp", "symbol"
+TIME, SYMBOL, CLOCK = "timestamp", "symbol", "clock"
 ARROW_BYTES = 4 << 20
 # A block of at most this size is read cell by cell and not halved again.
 CELLS_BYTES = 64 << 10
-SYMBOL_TYPE = pa.dictionary(pa.int32(), pa.binary())
+WORDS = pa.dictionary(pa.int32(), pa.binary())
 
 
 class CsvFolder(Folder):
-    """Bars of a folder of CSV files, or of one file."""
+    """Bars of a folder of text files (CSV, tabs, semicolons; also packed), or of one file."""
 
     suffix = ".csv"
 
-    def _column_names(self, path: Path) -> list[str]:
-        return header_names(path)
+    def _files_of(self, path: Path) -> list[BarFile]:
+        return text_files(path)
 
-    def _symbols_in(self, path: Path) -> set[str]:
-        names: set[str] = set()
-        for block in file_blocks(path):
-            names.update(_symbols(block))
-        return names
+    def _about(self, file: BarFile) -> About:
+        head = read_head(file, self.options)
+        reading = reading_of(head.form, head.columns, self.options)
+        return About(head.form, head.columns.symbol is not None, tuple(filter(None, head.groups)), reading)
 
-    def _read_files(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
-        for group in joined(_blocks(files, symbol, faults)):
-            yield from self._read_group(group, symbol, faults)
+    def _read_files(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Rows]:
+        for group in joined(self._blocks(files, symbol, report)):
+            yield from self._read_group(group, report)
 
-    def _read_group(self, group: list[Block], symbol: str | None, faults: Faults) -> Iterator[Rows]:
-        columns = _columns(group[0].header)
-        rows = _parse(group, columns, symbol, self.timezone)
+    def _read_group(self, group: list[Block], report: Report) -> Iterator[Rows]:
+        rows = _parse(group, self.timezone)
         if rows is not None:
             yield rows
             return
         parts = _parts(group)
         if not parts:
-            yield read_cells(group[0], columns, symbol, self.timezone, faults)
+            yield read_cells(group[0], self.timezone, report)
         for part in parts:
-            yield from self._read_group(part, symbol, faults)
+            yield from self._read_group(part, report)
+
+    def _blocks(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Block]:
+        """Blocks of files; a file that lacks a column or cannot be opened is a fault of every symbol in it."""
+        for file in files:
+            try:
+                for block in file_blocks(file, self.options, symbol):
+                    if block.body:
+                        yield block
+            except OSError as error:
+                report("", Check.UNREADABLE, str(file), f"cannot be read: {error.strerror or error}")
+            except DataError as error:
+                report("", Check.UNREADABLE, f"{file} line 1", str(error))
 
 
 def _parts(group: list[Block]) -> list[list[Block]]:
@@ -69,112 +80,116 @@ def _parts(group: list[Block]) -> list[list[Block]]:
     return [[half] for half in group[0].halves()] if len(group[0].body) > CELLS_BYTES else []
 
 
-def _blocks(files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Block]:
-    """Blocks that may hold rows of `symbol`; a file that lacks a column or cannot be opened is a fault."""
-    for path in files:
-        try:
-            for block in file_blocks(path):
-                _columns(block.header)
-                if block.body and (symbol is None or symbol.encode() in block.body):
-                    yield block
-        except OSError as error:
-            faults.add(Check.UNREADABLE, str(path), f"cannot be read: {error.strerror or error}")
-        except DataError as error:
-            faults.add(Check.UNREADABLE, f"{path} line 1", str(error))
-
-
-@lru_cache(maxsize=256)
-def _columns(header: bytes) -> Columns:
-    return find_columns(names_of(header))
-
-
-def _parse(group: list[Block], columns: Columns, symbol: str | None, timezone: str) -> Rows | None:
+def _parse(group: list[Block], timezone: str) -> Rows | None:
     """Rows as pyarrow reads them; None if it rejects a cell, if one is empty, or if rows and lines differ in number."""
+    columns = group[0].columns
     body = b"".join([block.body for block in group])
     lengths = [block.lines for block in group]
-    kind = kind_of(first_stamp(group[0], columns))
-    table = _table(body, columns, kind, symbol)
+    stamp = first_stamp(group[0])
+    iso = columns.clock is None and not columns.date_format and is_iso(stamp)
+    kind = kind_of(stamp) if iso else pa.string()
+    table = _table(body, columns, kind)
     # Blank lines and line breaks in a cell both make fewer rows than lines, so equal numbers exclude them.
     if table is None or len(table) != sum(lengths) or _has_lone_return(body):
         return None
-    locate = chain(lengths, [_locate(block.path, block.first) for block in group])
-    if symbol is not None:
-        names = table[SYMBOL]
-        if names.null_count:
-            return None
-        wanted = np.concatenate([_is_symbol(chunk, symbol) for chunk in names.chunks])
-        table, locate = table.filter(pa.array(wanted)), _among(locate, np.flatnonzero(wanted))
-    if any(table[name].null_count for name in (TIME, *COLUMNS)):
+    file = np.repeat(np.arange(len(group), dtype=np.int32), lengths)
+    line = np.concatenate([np.arange(block.first, block.first + block.lines, dtype=np.int32) for block in group])
+    table, kept = _wanted(table, columns)
+    if kept is not None:
+        file, line = file[kept], line[kept]
+    if any(table[name].null_count for name in table.column_names):
         return None
-    return _rows(table, kind, timezone, locate)
+    times = _times(table, columns, kind, columns.zone or timezone)
+    if times is None:
+        return None
+    owners, owner = _owners(table) if columns.symbol is not None else ((), None)
+    if "" in owners:
+        return None
+    zeros = np.zeros(len(table))
+    values = {name: np.asarray(table[name]) if columns.values[name] is not None else zeros for name in COLUMNS}
+    return Rows(times, values, tuple(block.path for block in group), file, line, owners=owners, owner=owner)
 
 
-def _rows(table: pa.Table, kind: pa.DataType, timezone: str, locate: Locate) -> Rows | None:
+def _times(table: pa.Table, columns: Columns, kind: pa.DataType, timezone: str) -> Ints | None:
+    """Instants of a table's rows; None if one cannot be read."""
+    if pa.types.is_string(kind):
+        clocks = table[CLOCK].combine_chunks() if columns.clock is not None else None
+        times, problems = instants(table[TIME].combine_chunks(), clocks, columns.date_format, timezone)
+        return None if problems else times
     times = np.asarray(table[TIME].cast(pa.int64()))
     if kind == NAIVE:
         times, unclear = localise(times, timezone)
         if unclear.any():
             return None
-    return Rows(times, {name: np.asarray(table[name]) for name in COLUMNS}, locate)
+    return times
 
 
-def _table(body: bytes, columns: Columns, kind: pa.DataType, symbol: str | None) -> pa.Table | None:
+def _wanted(table: pa.Table, columns: Columns) -> tuple[pa.Table, Ints | None]:
+    """The rows that are to be read, without the columns that decide it, and their numbers; None: all of them."""
+    mask: NDArray[np.bool_] | None = None
+    for place, values in columns.where:
+        name = _where_name(place)
+        fits = np.concatenate([_is_one_of(chunk, values) for chunk in table[name].chunks] or [np.zeros(0, bool)])
+        mask = fits if mask is None else mask & fits
+        table = table.drop_columns([name])
+    if columns.sparse:
+        empty = [np.asarray(pc.is_null(table[name])) for name in COLUMNS if name in table.column_names]
+        full = ~np.logical_and.reduce(empty)
+        mask = full if mask is None else mask & full
+    if mask is None:
+        return table, None
+    return table.filter(pa.array(mask)), np.flatnonzero(mask)
+
+
+def _table(body: bytes, columns: Columns, kind: pa.DataType) -> pa.Table | None:
     """The needed columns under their standard names; None if pyarrow rejects a cell or a line."""
     names = [str(position) for position in range(columns.width)]
+    types = {TIME: kind}
     names[columns.time] = TIME
-    for name, position in columns.values.items():
+    placed = {name: place for name, place in columns.values.items() if place is not None}
+    placed |= {name: place for name, place in ((SYMBOL, columns.symbol), (CLOCK, columns.clock)) if place is not None}
+    placed |= {_where_name(place): place for place, _ in columns.where}
+    if len({columns.time, *placed.values()}) <= len(placed):
+        return None  # one column has two uses
+    for name, position in placed.items():
         names[position] = name
-    types = {TIME: kind} | dict.fromkeys(COLUMNS, pa.float64())
-    if symbol is not None and columns.symbol is not None:
-        names[columns.symbol] = SYMBOL
-        types[SYMBOL] = SYMBOL_TYPE
+        types[name] = pa.float64() if name in COLUMNS else pa.string() if name == CLOCK else WORDS
     try:
-        return _read_arrow(body, names, types)
+        return arrow_csv.read_csv(
+            pa.BufferReader(body),
+            read_options=arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=ARROW_BYTES),
+            parse_options=arrow_csv.ParseOptions(delimiter=columns.delimiter),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True,
+                decimal_point=columns.decimal,
+            ),
+        )  # fmt: skip
     except pa.ArrowInvalid:
         return None
 
 
-def _read_arrow(body: bytes, names: list[str], types: dict[str, pa.DataType], **options: Any) -> pa.Table:
-    return arrow_csv.read_csv(
-        pa.BufferReader(body),
-        read_options=arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=ARROW_BYTES),
-        parse_options=arrow_csv.ParseOptions(**options),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True
-        ),
-    )
+def _where_name(place: int) -> str:
+    return f"where {place}"
 
 
-def _symbols(block: Block) -> set[str]:
-    """Every name in the symbol column, "" for an empty cell. Lines of another length are skipped here."""
-    header = names_of(block.header)
-    names = [str(position) for position in range(len(header))]
-    column = names[symbol_column(header) or 0]
-    table = _read_arrow(block.body, names, {column: SYMBOL_TYPE}, invalid_row_handler=lambda row: "skip")
-    dictionaries = [chunk.dictionary for chunk in table[column].chunks]
-    found = {_text(name) for dictionary in dictionaries for name in dictionary}
-    return found | ({""} if table[column].null_count else set())
+def _owners(table: pa.Table) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The names in the column of symbols, and for each row the place of its name among them."""
+    column = table[SYMBOL].unify_dictionaries().combine_chunks()
+    chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    names = tuple(_text(name) for name in chunk.dictionary)
+    return names, np.asarray(chunk.indices, dtype=np.int32)
 
 
-def _is_symbol(chunk: pa.DictionaryArray, symbol: str) -> NDArray[np.bool_]:
-    """Mask of the symbol's rows; names may have spaces around them."""
-    codes = [code for code, name in enumerate(chunk.dictionary) if _text(name) == symbol]
-    return np.isin(np.asarray(chunk.indices), codes)
+def _is_one_of(chunk: pa.DictionaryArray, values: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Mask of the rows with one of these values; there may be spaces around them."""
+    codes = [code for code, name in enumerate(chunk.dictionary) if _text(name) in values]
+    return np.isin(np.asarray(chunk.indices.fill_null(-1)), codes)
 
 
-def _text(name: pa.Scalar) -> str:
+def _text(name: Any) -> str:
     text: str = name.as_py().decode(errors="replace").strip()
     return text
 
 
 def _has_lone_return(body: bytes) -> bool:
     return b"\r" in body and body.count(b"\r") != body.count(b"\r\n")
-
-
-def _locate(path: Path, first: int) -> Locate:
-    # The closure must not keep the block: locations are used after its memory is freed.
-    return lambda row: f"{path} line {first + row}"
-
-
-def _among(locate: Locate, kept: Ints) -> Locate:
-    return lambda row: locate(int(kept[row]))

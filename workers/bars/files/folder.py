@@ -1,23 +1,37 @@
 """Maps a folder's files to symbols: `SYMBOL/INTERVAL/*.EXT`, `SYMBOL.EXT`, or files with a symbol column."""
 
+import fcntl
+import json
+import re
+import shutil
+import tempfile
+import weakref
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote
 
-import pyarrow as pa
-
-from schemas.contract.errors import DataError, RequestError
+from schemas.contract.errors import RequestError
 from schemas.contract.quality import Check
-from workers.bars.files.columns import find_columns, symbol_column
+from workers.bars.files import split
+from workers.bars.files.bar_file import BarFile
+from workers.bars.files.cells import Report
 from workers.bars.files.faults import Faults
+from workers.bars.files.listing import About, Listing, from_json, list_files, renamed, to_json
 from workers.bars.files.rows import Rows, gather
 from workers.bars.raw_bars import RawBars
 from workers.bars.sources.source_protocol import Source, SourceRequest
 
+# How Spark, dask, polars, pyarrow and pandas name the parts of a data set.
+PART = re.compile(r"part[-.]\d+.*|\d{8}|0|[0-9a-f]{32}-\d+")
+
 
 class Folder(Source):
-    """A source in a folder or in one file; subclasses read one file format. RequestError if there are no bars.
+    """A source in a folder or in one file; subclasses read one kind of file. RequestError if there are no bars.
 
     A symbol's rows are in the order of its files' names. Files with a symbol column may hold any symbols in any order.
     """
@@ -28,97 +42,172 @@ class Folder(Source):
         self.folder = Path(request.folder)
         self.interval = request.interval
         self.timezone = request.timezone
+        self.options = request.options
+        self._scratch = request.scratch
 
     def symbols(self) -> list[str]:
         """Every name that has bars of the interval, sorted; some may not be valid symbols."""
+        kind = self.suffix[1:]
         if not self.folder.exists():
-            kind = self.suffix[1:]
             raise RequestError(
                 f"folder {self.folder} does not exist; give an existing one, such as {kind}:path/to/bars"
             )
-        single, shared, others = self._flat()
-        names = set(single) | {name for path in shared for name in self._listed_symbols(path)}
+        listing = self._listing
+        names = {*listing.single, *self._names_in_shared()}
         if self.folder.is_dir():
             names |= {path.name for path in self.folder.iterdir() if self._nested(path.name)}
-        if not names and others:
-            raise RequestError(f"{self.folder} contains no bars: {others[0]}")
+        if not names and listing.others:
+            raise RequestError(f"{self.folder} contains no bars: {listing.others[0]}")
         if not names:
             layouts = f"SYMBOL/{self.interval}/*{self.suffix}, no SYMBOL{self.suffix}"
+            deeper = "; --symbol-from file or folder looks in folders of folders" if self._has_folders() else ""
             raise RequestError(
-                f"folder {self.folder} has no {layouts} and no *{self.suffix} with a symbol column; add bars"
+                f"folder {self.folder} has no {layouts} and no *{self.suffix} with a symbol column; add bars{deeper}"
             )
-        return sorted(names | set(others))
+        return sorted(names | set(listing.others))
+
+    def understood(self) -> list[str]:
+        """The formats that were recognised, and the symbols that stand for other names."""
+        names = dict(self._listing.names)
+        if self._listing.shared:
+            names |= self._split.names
+        return [*self._listing.understood, *renamed(names)]
 
     def read(self, symbol: str) -> RawBars:
         """All readable rows of one symbol; the findings name the others."""
         faults = Faults()
-        single, shared, _ = self._flat()
-        nested = self._nested(symbol)
-        own = nested or [single[symbol]] if nested or symbol in single else []
-        pieces = [*self._pieces(own, None, faults)]
-        listed = [*self._pieces(shared, symbol, faults)]
-        places = [str(path) for path in (self._home(symbol) if nested else None, single.get(symbol)) if path]
+        nested, single, shared = self._nested(symbol), self._listing.single.get(symbol, []), self._listing.shared
+
+        def report(owner: str, check: Check, where: str, detail: str) -> None:
+            faults.add(check, where, detail)
+
+        pieces = [*self._pieces(nested, None, report)]
+        for file, name in [] if nested else single:
+            pieces += self._pieces([file], name, report)
+        listed = []
+        if shared:
+            listed = self._split.rows(symbol, by_day=self._listing.by_day)
+            self._split.report(symbol, faults)
+        places = [str(self._home(symbol))] if nested else []
+        places += [str(single[0][0])] if single else []
         places += [str(shared[0])] if any(map(len, listed)) else []
+        names = {*self._listing.names.get(symbol, []), *(self._split.names.get(symbol, []) if shared else [])}
         if len(places) > 1:
             faults.add(Check.UNREADABLE, places[0], f"{places[1]} holds bars of {symbol}, too; keep one")
             pieces, listed = [], []
-        elif not own and not shared:
+        elif len(names) > 1:
+            both = " and ".join(repr(name) for name in sorted(names)[:2])
+            faults.add(Check.UNREADABLE, str(self.folder), f"{both} are both read as {symbol}; rename one")
+            pieces, listed = [], []
+        elif not places and not shared:
             faults.add(
                 Check.UNREADABLE, str(self.folder), f"no longer has files of {symbol}; restore them and start again"
             )
+        own = [*nested, *(file for file, _ in single)]
         return gather([*pieces, *listed], faults, str([*own, *shared, self.folder][0]))
 
     @abstractmethod
-    def _column_names(self, path: Path) -> list[str]:
-        """The column names of a file; DataError or OSError if they cannot be read."""
+    def _files_of(self, path: Path) -> list[BarFile]:
+        """The files of bars that a path stands for; none for another kind of file."""
 
     @abstractmethod
-    def _symbols_in(self, path: Path) -> set[str]:
-        """The names in a file's symbol column."""
+    def _about(self, file: BarFile) -> About:
+        """What a file's head shows; DataError or OSError if it cannot be read."""
 
     @abstractmethod
-    def _read_files(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
-        """The rows of files, only those of `symbol` if it is given. What cannot be read becomes a fault."""
+    def _read_files(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Rows]:
+        """The rows of files. What cannot be read is reported. `symbol`: one of several groups of columns."""
 
-    def _pieces(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
+    def _pieces(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Rows]:
         if files:
-            yield from self._read_files(files, symbol, faults)
-
-    def _listed_symbols(self, path: Path) -> set[str]:
-        try:
-            return self._symbols_in(path)
-        except (OSError, pa.ArrowException, DataError) as error:
-            why = " ".join(str(error).split())
-            raise RequestError(f"{path} cannot be read: {why}; correct it or remove it") from None
+            yield from self._read_files(files, symbol, report)
 
     def _home(self, symbol: str) -> Path:
         return self.folder / symbol / self.interval
 
-    def _nested(self, symbol: str) -> list[Path]:
-        return self._files(self._home(symbol))
+    def _nested(self, symbol: str) -> list[BarFile]:
+        home = self._home(symbol)
+        return self._files(home) if home.is_dir() else []
 
-    def _flat(self) -> tuple[dict[str, Path], list[Path], list[str]]:
-        """Files of one symbol each, by name; files of many symbols; and what is wrong with the others."""
-        single, shared, others = {}, [], []
-        for path in [self.folder] if self.folder.is_file() else self._files(self.folder):
-            names = self._readable_names(path)
-            if symbol_column(names) is None:
-                single[path.stem] = path
-                continue
-            try:
-                find_columns(names)
-                shared.append(path)
-            except DataError as error:
-                others.append(f"{path.name} ({error})")
-        return single, shared, others
+    def _files(self, folder: Path) -> list[BarFile]:
+        return [file for path in sorted(folder.iterdir()) if path.is_file() for file in self._files_of(path)]
 
-    def _readable_names(self, path: Path) -> list[str]:
-        try:
-            return self._column_names(path)
-        except (DataError, OSError, pa.ArrowException):
-            return []
+    def _has_folders(self) -> bool:
+        return self.folder.is_dir() and any(path.is_dir() for path in self.folder.iterdir())
 
-    def _files(self, folder: Path) -> list[Path]:
-        if not folder.is_dir():
-            return []
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() == self.suffix and path.is_file())
+    def _flat(self) -> Iterator[BarFile]:
+        """The files that are not in `SYMBOL/INTERVAL`, in the order of their names."""
+        if not self.folder.is_dir():
+            yield from self._files_of(self.folder)
+        elif self.options.symbol_from is None:
+            for path in sorted(self.folder.iterdir()):
+                if path.is_file():
+                    yield from self._part(path, self.folder)
+                elif "=" in path.name or path.suffix.lower() == self.suffix:
+                    yield from self._tree(path)
+        else:
+            for path in sorted(self.folder.rglob("*")):
+                owner = path.parent.name.rpartition("=")[2]
+                for file in self._files_of(path) if path.is_file() else []:
+                    yield replace(file, name=owner) if self.options.symbol_from == "folder" else file
+
+    def _tree(self, root: Path) -> Iterator[BarFile]:
+        """The files of a data set: a folder that is named as a file, or as a column and its value."""
+        for path in sorted(root.rglob("*")):
+            inner = path.relative_to(self.folder).parts
+            if path.is_file() and not any(part.startswith(("_", ".")) for part in inner):
+                keys = tuple((key, unquote(value)) for key, sign, value in map(_pair, inner[:-1]) if sign)
+                yield from (replace(file, keys=keys) for file in self._part(path, root))
+
+    def _part(self, path: Path, root: Path) -> Iterator[BarFile]:
+        """A file; the part of a data set has the name of its folder."""
+        for file in self._files_of(path):
+            yield replace(file, name=root.stem) if PART.fullmatch(file.name) else file
+
+    def _names_in_shared(self) -> list[str]:
+        return list(self._split.names) if self._listing.shared else []
+
+    @cached_property
+    def _listing(self) -> Listing:
+        """Of this ingestion: listed once, by the first process that needs it."""
+        if self._scratch is None:
+            return list_files(self._flat(), self.options, self._about)
+        path = self._workplace / "listing.json"
+        with _locked(self._workplace):
+            if not path.is_file():
+                found = list_files(self._flat(), self.options, self._about)
+                path.write_text(json.dumps(to_json(found)), encoding="utf-8")
+        return from_json(json.loads(path.read_text(encoding="utf-8")))
+
+    @cached_property
+    def _split(self) -> split.Split:
+        """The files of many symbols, read once per ingestion, by the first process that needs it."""
+        done = self._workplace / "rows"
+        with _locked(self._workplace):
+            if not done.is_dir():
+                making = self._workplace / "making"
+                shutil.rmtree(making, ignore_errors=True)
+                split.split(making, lambda report: self._read_files(self._listing.shared, None, report))
+                making.rename(done)
+        return split.load(done)
+
+    @cached_property
+    def _workplace(self) -> Path:
+        """The folder of the ingestion that these bars are read for, or one that ends with this object."""
+        if self._scratch is None:
+            folder = tempfile.mkdtemp(prefix="gurukul-bars-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            return Path(folder)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        return self._scratch
+
+
+def _pair(part: str) -> tuple[str, str, str]:
+    return part.partition("=")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

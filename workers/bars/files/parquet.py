@@ -1,136 +1,176 @@
-"""Bars from Parquet files, in the same layouts as CSV, read batch by batch."""
+"""Bars from Parquet files, in the same layouts as CSV, read batch by batch. Locations are row numbers from 1."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from schemas.contract.errors import DataError
 from schemas.contract.quality import Check
-from workers.bars.files.columns import find_columns, number, symbol_column
-from workers.bars.files.faults import Faults
+from workers.bars.files.bar_file import BarFile
+from workers.bars.files.cells import Report
+from workers.bars.files.columns import SYMBOL_NAMES, TIME_NAMES, Columns, find_columns, number, rough_number
+from workers.bars.files.date_formats import date_format
 from workers.bars.files.folder import Folder
+from workers.bars.files.formats import FileFormat, format_of, plain_name
+from workers.bars.files.listing import About, reading_of
 from workers.bars.files.rows import Rows
-from workers.bars.files.timestamps import from_column
+from workers.bars.files.timestamps import from_column, instants
 from workers.bars.series import COLUMNS, Floats, Ints
 
 BATCH_ROWS = 1 << 17
+SUFFIXES = (".parquet", ".parq", ".pq")
+# What pandas calls an index that has no name.
+UNNAMED_INDEX = "__index_level_0__"
 
 Found = list[tuple[int, str]]  # row of a batch, what is wrong with it
 
 
 class ParquetFolder(Folder):
-    """Bars of a folder of Parquet files, or of one file. Locations are row numbers from 1."""
+    """Bars of a folder of Parquet files, or of one file."""
 
     suffix = ".parquet"
 
-    def _column_names(self, path: Path) -> list[str]:
-        names: list[str] = pq.read_schema(path).names
-        return names
+    def _files_of(self, path: Path) -> list[BarFile]:
+        return [BarFile(path, "", path.stem)] if path.suffix.lower() in SUFFIXES else []
 
-    def _symbols_in(self, path: Path) -> set[str]:
-        header = self._column_names(path)
-        column = header[symbol_column(header) or 0]
-        return {
-            name
-            for _, batch in _batches(path, [column])
-            for name in _names(batch.column(0).dictionary_encode().dictionary)
-        }
+    def _about(self, file: BarFile) -> About:
+        form, columns, _ = self._columns(file)
+        return About(form, columns.symbol is not None, (), reading_of(form, columns, self.options))
 
-    def _read_files(self, files: list[Path], symbol: str | None, faults: Faults) -> Iterator[Rows]:
-        for path in files:
+    def _columns(self, file: BarFile) -> tuple[FileFormat, Columns, list[str]]:
+        """The format, the columns and their names: those of the file, then those of its path."""
+        schema = pq.read_schema(file.path)
+        names = [*schema.names, *(key for key, _ in file.keys if key.lower() not in SYMBOL_NAMES)]
+        plain = [plain_name(name) for name in names]
+        if UNNAMED_INDEX in names and not set(TIME_NAMES) & set(plain):
+            plain[names.index(UNNAMED_INDEX)] = "timestamp"
+        form = format_of(plain, file.name)
+        known = [name if own == plain_name(name) else own for own, name in zip(plain, names, strict=True)]
+        return form, find_columns(known, form, self.options), names
+
+    def _read_files(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Rows]:
+        for file in files:
             try:
-                yield from self._read_file(path, symbol, faults)
+                yield from self._read_file(file, report)
             except DataError as error:
-                faults.add(Check.UNREADABLE, str(path), str(error))
+                report("", Check.UNREADABLE, str(file), str(error))
             except (OSError, pa.ArrowException) as error:
-                faults.add(Check.UNREADABLE, str(path), f"cannot be read as bars: {' '.join(str(error).split())}")
+                report("", Check.UNREADABLE, str(file), f"cannot be read as bars: {' '.join(str(error).split())}")
 
-    def _read_file(self, path: Path, symbol: str | None, faults: Faults) -> Iterator[Rows]:
-        header = self._column_names(path)
-        columns = find_columns(header)
-        needed = [columns.time, *columns.values.values()]
-        if symbol is not None and columns.symbol is not None:
-            needed.append(columns.symbol)
-        for start, batch in _batches(path, [header[position] for position in needed], symbol):
-            yield _rows(path, start, batch, symbol, self.timezone, faults)
+    def _read_file(self, file: BarFile, report: Report) -> Iterator[Rows]:
+        _, columns, names = self._columns(file)
+        for start, batch in _batches(file, names, columns):
+            if not start and not columns.date_format:
+                columns = replace(columns, date_format=self.options.date_format or _date_format(batch))
+            yield _rows(file, start, batch, columns, self.timezone, report)
 
 
-def _batches(path: Path, names: list[str], symbol: str | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Batches of the named columns, in that order, each with the number, from 0, of its first row.
-
-    The last column is that of symbols. Row groups that cannot hold `symbol` are skipped.
-    """
-    with pq.ParquetFile(path) as file:
+def _batches(file: BarFile, names: list[str], columns: Columns) -> Iterator[tuple[int, dict[str, pa.Array]]]:
+    """Batches of the needed columns by their standard names, each with the number, from 0, of its first row."""
+    places = {"timestamp": columns.time, "symbol": columns.symbol, "clock": columns.clock} | columns.values
+    places |= {f"where {place}": place for place, _ in columns.where}
+    needed = {name: names[place] for name, place in places.items() if place is not None}
+    keys = dict(file.keys)
+    with pq.ParquetFile(file.path) as parquet:
+        stored = [name for name in dict.fromkeys(needed.values()) if name in parquet.schema_arrow.names]
+        old = {
+            column.path for column in map(parquet.schema.column, range(len(parquet.schema.names)))
+            if column.physical_type == "INT96"
+        }  # fmt: skip
         start = 0
-        for group in range(file.num_row_groups):
-            about = file.metadata.row_group(group)
-            row = start
-            start += about.num_rows
-            if symbol is not None and not _may_hold(about, names[-1], symbol):
-                continue
-            for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=names, use_threads=False):
-                yield row, batch.select(names)
-                row += len(batch)
+        for batch in parquet.iter_batches(BATCH_ROWS, columns=stored, use_threads=False):
+            arrays = {name: batch.column(stored.index(name)) for name in stored}
+            # Spark writes such a timestamp as an instant in UTC.
+            arrays |= {name: arrays[name].cast(pa.timestamp("us", tz="UTC"), safe=False) for name in old & set(arrays)}
+            arrays |= {key: pa.repeat(value, len(batch)) for key, value in keys.items() if key not in arrays}
+            yield start, {name: arrays[own] for name, own in needed.items()}
+            start += len(batch)
 
 
-def _may_hold(group: Any, column: str, symbol: str) -> bool:
-    """Whether, by its statistics, a row group may hold rows of a symbol, or rows without one."""
-    chunks = (group.column(place) for place in range(group.num_columns))
-    found = next(chunk.statistics for chunk in chunks if chunk.path_in_schema == column)
-    if found is None or not found.has_min_max or found.null_count or not isinstance(found.min, str):
-        return True
-    # A name may have spaces around it; a space sorts before every other character.
-    return bool(found.min <= symbol <= found.max) or found.min.startswith(" ")
+def _date_format(batch: dict[str, pa.Array]) -> str:
+    column = batch["timestamp"]
+    if not _is_text(column):
+        return ""
+    return date_format([str(stamp).strip() for stamp in pc.unique(column.cast(pa.string())).to_pylist() if stamp])
 
 
-def _rows(path: Path, start: int, batch: pa.RecordBatch, symbol: str | None, timezone: str, faults: Faults) -> Rows:
-    """The readable rows of a batch. Its columns are timestamp, OHLCV and, if one symbol is wanted, the symbol."""
+def _rows(
+    file: BarFile, start: int, batch: dict[str, pa.Array], columns: Columns, timezone: str, report: Report
+) -> Rows:
+    """The readable rows of a batch."""
     found: Found = []
-    rows = np.arange(len(batch))
-    if symbol is not None and batch.num_columns > 1 + len(COLUMNS):
-        rows = _owned(batch.column(1 + len(COLUMNS)), symbol, found)
-        batch = batch.take(pa.array(rows))
-    times, problems = from_column(batch.column(0), timezone)
-    numbers = {name: _numbers(batch.column(place)) for place, name in enumerate(COLUMNS, start=1)}
-    unread = [(row, f"{name} is {cell}") for name, (_, bad) in numbers.items() for row, cell in bad.items()]
-    unread += problems.items()
-    found += [(int(rows[row]), detail) for row, detail in unread]
+    rows = _wanted(batch, columns)
+    if rows is not None:
+        batch = {name: column.take(pa.array(rows)) for name, column in batch.items()}
+    count = len(batch["timestamp"])
+    rows = np.arange(count) if rows is None else rows
+    names, owner = _owners(batch["symbol"]) if columns.symbol is not None else ((), np.zeros(count, dtype=np.int32))
+    times, problems = _times(batch, columns, columns.zone or timezone)
+    read = rough_number if columns.rough else number
+    numbers = {name: _numbers(batch[name], read) if name in batch else (np.zeros(count), {}) for name in COLUMNS}
+    found += [(row, f"{name} is {cell}") for name, (_, bad) in numbers.items() for row, cell in bad.items()]
+    found += problems.items()
+    nameless = {row for row in range(count) if not names[owner[row]]} if "" in names else set()
+    found = [*((row, "symbol is empty") for row in nameless), *(each for each in found if each[0] not in nameless)]
     for row, detail in sorted(found):
-        faults.add(Check.BAD_CELL, f"{path} row {start + row + 1}", detail)
-    good = np.ones(len(rows), dtype=bool)
-    good[[row for row, _ in unread]] = False
-    kept = start + 1 + rows[good]
+        name = names[owner[row]] if names else ""
+        report(name, Check.BAD_CELL, f"{file} row {start + int(rows[row]) + 1}", detail)
+    good = np.ones(count, dtype=bool)
+    good[[row for row, _ in found]] = False
     values = {name: column[good] for name, (column, _) in numbers.items()}
-    return Rows(times[good], values, lambda row: f"{path} row {kept[row]}")
+    line = (start + 1 + rows[good]).astype(np.int32)
+    places = np.zeros(len(line), dtype=np.int32)
+    return Rows(times[good], values, (str(file),), places, line, "row", names, owner[good] if names else None)
 
 
-def _owned(column: pa.Array, symbol: str, found: Found) -> Ints:
-    """The rows of a symbol. A row that names no symbol is a fault of every symbol."""
+def _times(batch: dict[str, pa.Array], columns: Columns, timezone: str) -> tuple[Ints, dict[int, str]]:
+    column = batch["timestamp"]
+    if "clock" not in batch and not (columns.date_format and _is_text(column)):
+        return from_column(column, timezone)
+    clock = batch["clock"].cast(pa.string()).fill_null("") if "clock" in batch else None
+    return instants(column.cast(pa.string()), clock, columns.date_format, timezone)
+
+
+def _wanted(batch: dict[str, pa.Array], columns: Columns) -> Ints | None:
+    """The numbers of the rows that are to be read; None: all."""
+    mask: NDArray[np.bool_] | None = None
+    for place, values in columns.where:
+        encoded = batch[f"where {place}"].cast(pa.string()).dictionary_encode()
+        codes = [code for code, name in enumerate(_names(encoded.dictionary)) if name in values]
+        fits = np.isin(np.asarray(encoded.indices.fill_null(-1)), codes)
+        mask = fits if mask is None else mask & fits
+    return None if mask is None else np.flatnonzero(mask)
+
+
+def _owners(column: pa.Array) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The names in a column of symbols, "" for none, and for each row the place of its name among them."""
     owners = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    found += [(row, "symbol is empty") for row in _where(owners.is_null())]
-    codes = [code for code, name in enumerate(_names(owners.dictionary)) if name == symbol]
-    return np.flatnonzero(np.isin(np.asarray(owners.indices.fill_null(-1)), codes))
+    names = (*_names(owners.dictionary), "")
+    return names, np.asarray(owners.indices.cast(pa.int32()).fill_null(len(names) - 1))
 
 
-def _numbers(column: pa.Array) -> tuple[Floats, dict[int, str]]:
+def _numbers(column: pa.Array, read: Any) -> tuple[Floats, dict[int, str]]:
     """A column as float64, NaN where there is no number, and a description of each such cell by row."""
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    if _is_text(column):
         cells = column.to_pylist()
-        read = [number(cell or "") for cell in cells]
-        bad = {row: f"{cells[row]!r}, not a number" for row, value in enumerate(read) if value is None}
-        return np.array(read, dtype=np.float64), bad
-    empty = dict.fromkeys(_where(column.is_null()), "empty")
+        values = [read(cell or "") for cell in cells]
+        bad = {row: f"{cells[row]!r}, not a number" for row, value in enumerate(values) if value is None}
+        return np.array(values, dtype=np.float64), bad
+    empty = dict.fromkeys(np.flatnonzero(np.asarray(column.is_null())).tolist(), "empty")
     return np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan)), empty
+
+
+def _is_text(column: pa.Array) -> bool:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _names(values: pa.Array) -> list[str]:
     return [str(name if name is not None else "").strip() for name in values.to_pylist()]
-
-
-def _where(flags: pa.Array) -> list[int]:
-    rows: list[int] = np.flatnonzero(np.asarray(flags, dtype=bool)).tolist()
-    return rows

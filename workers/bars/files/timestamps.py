@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from workers.bars.files.date_formats import as_iso
 from workers.bars.files.local_time import localise
 from workers.bars.series import Ints
 
@@ -18,12 +19,42 @@ NAIVE = pa.timestamp("us")
 _SHAPE = r"^\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 _OFFSET = r"\d[T ]\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 
+# The digits of an epoch in seconds, milliseconds, micro- and nanoseconds, in this century.
+_EPOCHS = (10, 13, 16, 19)
+
 Problems = dict[int, str]  # row -> what is wrong with its timestamp
 
 
 def kind_of(stamp: str) -> pa.DataType:
     """The pyarrow type for timestamps like this one: with a UTC offset or without."""
     return UTC if re.search(_OFFSET, stamp) else NAIVE
+
+
+def is_iso(stamp: str) -> bool:
+    """Whether pyarrow reads timestamps like this one."""
+    return bool(re.match(_SHAPE, stamp.strip()))
+
+
+def instants(stamps: pa.Array, clocks: pa.Array | None, form: str, timezone: str) -> tuple[Ints, Problems]:
+    """Instants as UTC microseconds of text in the form `form` of strptime, or "" for a form that shows itself.
+
+    `clocks`: times of day of stamps that are dates. 0 for a row with a problem.
+    """
+    if clocks is None and not form and (epochs := _epochs(stamps)) is not None:
+        return epochs, {}
+    return from_text(as_iso(stamps.fill_null(""), clocks, form), timezone)
+
+
+def _epochs(stamps: pa.Array) -> Ints | None:
+    """Instants of text that is an epoch in every row, in seconds, milliseconds, micro- or nanoseconds; else None."""
+    digits = len(str(stamps[0])) if len(stamps) else 0
+    if digits not in _EPOCHS or not pc.all(pc.match_substring_regex(stamps, rf"^\d{{{digits}}}$")).as_py():
+        return None
+    if stamps.null_count or (digits == 19 and pc.max(stamps).as_py() > "9223372036854775807"):
+        return None
+    numbers: Ints = np.asarray(stamps.cast(pa.int64()))
+    micros: Ints = numbers * 10 ** (16 - digits) if digits <= 16 else numbers // 10 ** (digits - 16)
+    return micros
 
 
 def from_column(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
@@ -36,7 +67,7 @@ def from_column(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
         problems = _empty(column)
         numbers = _local(_numbers(column.cast(NAIVE, safe=False)), timezone, problems)
         return numbers, problems
-    return from_text(column.cast(pa.string()), timezone)
+    return instants(column.cast(pa.string()), None, "", timezone)
 
 
 def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:

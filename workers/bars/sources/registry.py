@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from schemas.config.bars import BarsSettings
+from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
 from schemas.config.sources import split_source
 from schemas.contract.errors import RequestError
@@ -18,12 +19,16 @@ def open_folder(source: str, interval: Interval, timezone: str) -> Source:
 
 
 def open_source(
-    settings: BarsSettings, spans: Sequence[DaySpan], chunk_folder: Path, acquire: Callable[[], object]
-) -> Source:
+    settings: BarsSettings, spans: Sequence[DaySpan], chunk_folder: Path, acquire: Callable[[], object],
+    scratch: Path | None = None,
+) -> Source:  # fmt: skip
     """Open the source of an ingestion; RequestError if it cannot be used. The arguments are those of SourceRequest."""
     folder = split_source(settings.source)[1]
     secrets = Path(settings.secrets_file) if settings.secrets_file else None
-    request = SourceRequest(folder, settings.interval, settings.timezone, spans, chunk_folder, acquire, secrets)
+    options = FileOptions(**{name: getattr(settings, name) for name in FileOptions.model_fields})
+    request = SourceRequest(
+        folder, settings.interval, settings.timezone, spans, chunk_folder, acquire, secrets, options, scratch
+    )
     return _open(settings.source, request)
 
 
@@ -34,6 +39,9 @@ def known_symbols(names: Sequence[str], source: str, interval: Interval, wanted:
         if symbol not in available:
             some = ", ".join(available[:5]) + (" …" if len(available) > 5 else "")
             raise RequestError(f"symbol {symbol} is not in {source} at {interval}; it has {len(available)}: {some}")
+    if not available:
+        rule = "1 to 32 letters, digits, & . ^ = -, the first a letter, digit or ^"
+        raise RequestError(f"no name in {source} can be a symbol, the first is {names[0]!r}; rename it to {rule}")
     return list(wanted) or available
 
 

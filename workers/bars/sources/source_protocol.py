@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
 from workers.bars.raw_bars import RawBars
 
@@ -17,7 +18,9 @@ DaySpan = tuple[date, date]
 class SourceRequest:
     """Parameters for opening a source; a kind uses only the fields of its capabilities.
 
-    `folder` (has_folder) is the DIR of `csv:DIR`. `spans` (needs_dates) are the days to fetch. The other fields are for
+    `folder` (has_folder) is the DIR of `csv:DIR`, `options` how its files are written. `scratch` is a folder in which
+    files that all symbols of an ingestion share are stored by symbol, so that they are read once; None: one of its own.
+    `spans` (needs_dates) are the days to fetch. The other fields are for
     is_remote: `acquire` blocks until the next request to the vendor may be sent, and replies are kept in `chunk_folder`
     so that an ingest that was killed can continue.
     """
@@ -29,6 +32,8 @@ class SourceRequest:
     chunk_folder: Path = Path()
     acquire: Callable[[], object] = lambda: None
     secrets_file: Path | None = None
+    options: FileOptions = field(default_factory=FileOptions)
+    scratch: Path | None = None
 
 
 class Source(ABC):
@@ -46,6 +51,10 @@ class Source(ABC):
     @abstractmethod
     def read(self, symbol: str) -> RawBars:
         """All rows of one symbol."""
+
+    def understood(self) -> list[str]:
+        """Sentences on the formats that were recognised, and on symbols that stand for other names."""
+        return []
 
     def check(self, symbols: Sequence[str]) -> None:  # noqa: B027
         """Verify, before a run begins, that a remote source can be used; `symbols` are those of the run."""

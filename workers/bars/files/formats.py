@@ -1,0 +1,199 @@
+"""The formats of text files that have names. To add one: one entry here, and a row in its test.
+
+Names of columns are compared as `plain_name` writes them. The first entry that fits a file is its format.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+# A number, a date or a time of day: what a header does not have.
+_DATA = re.compile(r"[-+]?[\d.,:/\seE-]*\d[\d.,:/\seE-]*")
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How one program or exchange writes bars.
+
+    `columns`: the name of each column that is not called as here; they and `needs` must be in the header. Without a
+    header: `cells`, the names of the cells, and `begins`, how the first cells look.
+    `file_name`: the group `symbol` of this expression is the symbol in a file's name; if `is_named`, it must fit.
+    `where`: rows that are read if the user gives no --where. `rough`: numbers such as `1,234.5`, `$3.1` and `1.2M`.
+    `zone`: the time zone of its times, if it is not the user's. `is_daily`: one file per day, whatever its name.
+    """
+
+    name: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    needs: Sequence[str] = ()
+    cells: Sequence[str] = ()
+    begins: str = ""
+    file_name: str = ""
+    is_named: bool = False
+    where: Mapping[str, str] = field(default_factory=dict)
+    rough: bool = False
+    zone: str = ""
+    is_daily: bool = False
+
+    def fits(self, names: Sequence[str], file_name: str) -> bool:
+        """Whether a header of these plain names, in a file of this name, is of this format."""
+        wanted = {*self.columns.values(), *self.needs}
+        named = not self.is_named or bool(re.fullmatch(self.file_name, file_name))
+        return not self.cells and wanted <= set(names) and named
+
+    def fits_data(self, cells: Sequence[str]) -> bool:
+        """Whether a file without a header, with this first line, is of this format."""
+        return len(cells) == len(self.cells) and bool(re.match(self.begins, "\t".join(cells)))
+
+    def symbol(self, file_name: str) -> str:
+        """The symbol in a file's name: the name itself if the format knows no other."""
+        found = re.fullmatch(self.file_name, file_name) if self.file_name else None
+        return found["symbol"] if found else file_name
+
+
+PLAIN = FileFormat("plain")
+
+_PRICES = ("open", "high", "low", "close")
+_KLINES = ("timestamp", *_PRICES, "volume", "close_time", "quote_volume", "count", "buy_base", "buy_quote", "ignore")
+
+FORMATS = (
+    FileFormat(
+        "NSE bhavcopy",
+        {"volume": "tottrdqty", "timestamp": "timestamp", "symbol": "symbol"},
+        ("series", *_PRICES),
+        where={"series": "EQ"},
+        is_daily=True,
+    ),
+    FileFormat(
+        "NSE bhavcopy (UDiFF)",
+        {
+            "timestamp": "traddt",
+            "symbol": "tckrsymb",
+            "open": "opnpric",
+            "high": "hghpric",
+            "low": "lwpric",
+            "close": "clspric",
+            "volume": "ttltradgvol",
+        },
+        where={"sctysrs": "EQ"},
+        is_daily=True,
+    ),
+    FileFormat(
+        "NSE bhavcopy with deliveries",
+        {
+            "timestamp": "date1",
+            "symbol": "symbol",
+            "open": "open_price",
+            "high": "high_price",
+            "low": "low_price",
+            "close": "close_price",
+            "volume": "ttl_trd_qnty",
+        },
+        where={"series": "EQ"},
+        is_daily=True,
+    ),
+    FileFormat(
+        "NSE security-wise prices",
+        {
+            "timestamp": "date",
+            "symbol": "symbol",
+            "open": "open price",
+            "high": "high price",
+            "low": "low price",
+            "close": "close price",
+            "volume": "total traded quantity",
+        },
+        where={"series": "EQ"},
+        rough=True,
+    ),
+    FileFormat("NSE historical prices", needs=("date", "series", *_PRICES, "volume", "ltp", "vwap"), rough=True),
+    FileFormat(
+        "BSE bhavcopy",
+        {"timestamp": "trading_date", "symbol": "sc_code", "volume": "no_of_shrs"},
+        _PRICES,
+        is_daily=True,
+    ),
+    FileFormat("Stooq", {"timestamp": "date", "time": "time", "symbol": "ticker", "volume": "vol"}, ("per", *_PRICES)),
+    FileFormat(
+        "MetaTrader 5",
+        {"timestamp": "date", "volume": "tickvol"},
+        (*_PRICES, "spread"),
+        file_name=r"(?P<symbol>.+?)_(M\d+|H\d+|Daily|Weekly|Monthly)(_.*)?",
+    ),
+    FileFormat(
+        "MetaTrader 4",
+        cells=("timestamp", "time", *_PRICES, "volume"),
+        begins=r"\d{4}\.\d\d\.\d\d\t\d\d:\d\d\t",
+        file_name=r"(?P<symbol>.+?)_?(M?1|M?5|M?15|M?30|H1|60|H4|240|D1|1440|W1|10080)",
+    ),
+    FileFormat(
+        "HistData",
+        cells=("timestamp", *_PRICES, "volume"),
+        begins=r"\d{8} \d{6}\t",
+        file_name=r"(DAT_ASCII_)?(?P<symbol>[A-Z]+)(_M1_\d+)?",
+    ),
+    FileFormat(
+        "Binance",
+        cells=_KLINES,
+        begins=r"\d{13,16}\t",
+        file_name=r"(?P<symbol>[A-Z0-9]+)-\d+\w+-\d{4}(-\d\d){0,2}",
+    ),
+    FileFormat(
+        "Binance",
+        {"timestamp": "open_time"},
+        (*_PRICES, "volume", "close_time"),
+        file_name=r"(?P<symbol>[A-Z0-9]+)-\d+\w+-\d{4}(-\d\d){0,2}",
+    ),
+    FileFormat(
+        "TradingView",
+        {"timestamp": "time"},
+        _PRICES,
+        file_name=r"[A-Za-z0-9]+_(?P<symbol>[^,]+), ?\w+( ?\(\d+\)|_\w+)?",
+        is_named=True,
+    ),
+    FileFormat(
+        "Investing.com",
+        {"timestamp": "date", "close": "price", "volume": "vol."},
+        ("open", "high", "low"),
+        file_name=r"(?P<symbol>.+?)[ _](Historical[ _]Data|Stock[ _]Price[ _]History|ETF[ _].*)( ?\(\d+\))?",
+        rough=True,
+    ),
+    FileFormat(
+        "Nasdaq.com",
+        {"timestamp": "date", "close": "close/last", "volume": "volume"},
+        ("open", "high", "low"),
+        file_name=r"(HistoricalData_|HistoricalQuotes_?)?(?P<symbol>.*)",
+        rough=True,
+    ),
+    FileFormat(
+        "Dukascopy",
+        {"timestamp": "gmt time"},
+        (*_PRICES, "volume"),
+        file_name=r"(?P<symbol>.+?)_(Candlestick|Ticks)_.*",
+        zone="UTC",
+    ),
+    FileFormat(
+        "Polygon flat file", {"timestamp": "window_start", "symbol": "ticker"}, (*_PRICES, "volume"), is_daily=True
+    ),
+    FileFormat("Yahoo Finance", needs=("date", *_PRICES, "adj close", "volume"), rough=True),
+)
+
+
+def format_of(names: Sequence[str], file_name: str) -> FileFormat:
+    """The format of a file with this header; PLAIN for one that none fits."""
+    return next((each for each in FORMATS if each.fits(names, file_name)), PLAIN)
+
+
+def format_of_data(cells: Sequence[str]) -> FileFormat | None:
+    """The format of a file whose first line is data; None if none fits."""
+    return next((each for each in FORMATS if each.cells and each.fits_data(cells)), None)
+
+
+def is_data(cells: Sequence[str]) -> bool:
+    """Whether a first line is data and no header."""
+    full = [cell for cell in cells if cell.strip()]
+    return len(full) > 4 and all(_DATA.fullmatch(cell.strip()) for cell in full)
+
+
+def plain_name(name: str) -> str:
+    """A column's name in small letters, without spaces at its ends, brackets around it and asterisks after it."""
+    return " ".join(name.replace("\xa0", " ").split()).rstrip("*").strip("<>[]").strip().lower()
