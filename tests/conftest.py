@@ -236,8 +236,9 @@ def processes_about(text: str) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             words = " ".join([*process.cmdline(), *process.environ().values()])
+            is_zombie = process.status() == psutil.STATUS_ZOMBIE
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        if text in words and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+        if text in words and process.pid != os.getpid() and not is_zombie:
             found.append(process)
     return found

@@ -51,6 +51,8 @@ def check(url: str) -> None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "HELLO" in reason:
             reason = "it has no command HELLO: Redis 6 or newer, or Valkey, is needed"
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            reason = f"{reason}; name the file of its authority: rediss://HOST:PORT/0?ssl_ca_certs=FILE"
         raise RequestError(
             f"broker {public_url(url)} does not answer ({reason}); start it, or give another --broker"
         ) from None

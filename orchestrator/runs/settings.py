@@ -146,7 +146,7 @@ def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> 
         return message
     where, value = layers.get(name, (flag_of(name), first["input"]))
     if name == "broker":  # its value may hold a password
-        return f"{where}: the URL {message}; write redis://HOST:PORT/0"
+        return f"{where}: the URL {message}; write redis://USER:PASSWORD@HOST:PORT/0"
     if name in TABLES:
         where = ".".join([where, *map(str, first["loc"][1:])])
     shown = first["input"] if isinstance(first["input"], str) else value

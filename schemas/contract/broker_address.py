@@ -34,9 +34,9 @@ class BrokerAddress:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise ValueError(f"is not a URL; {ENCODE}") from None
+            raise ValueError(f"cannot be read as a URL: {ENCODE}") from None
         if parts.fragment or "#" in url or "@" in parts.path + parts.query or parts.netloc.count("@") > 1:
-            raise ValueError(f"is not a URL; {ENCODE}")
+            raise ValueError(f"cannot be read as a URL: {ENCODE}")
         database = parts.path.removeprefix("/")
         if database and not (database.isascii() and database.isdigit()):
             raise ValueError("names no database: after the port comes /0, or another number")
@@ -96,7 +96,9 @@ def _tls_options(scheme: str, query: str) -> tuple[tuple[str, str | bool], ...]:
     """TLS options of a URL, certificate and host name verified by default; none without TLS."""
     given = dict(parse_qsl(query, keep_blank_values=True))
     if {"username", "password"} & given.keys():
-        raise ValueError(f"has a user or password after ?; write redis://USER:PASSWORD@HOST:PORT/0, and {ENCODE}")
+        raise ValueError(
+            f"has a user or password after ?, where not every client reads it: put it before the host and, {ENCODE}"
+        )
     if scheme == "redis":
         if given:
             raise ValueError("has options after ?, which only rediss:// takes; leave them out")

@@ -31,4 +31,4 @@ def address_of(url: str) -> BrokerAddress:
     try:
         return BrokerAddress.parse(url)
     except ValueError as error:
-        raise RequestError(f"the broker's URL {error}; write it as redis://HOST:PORT/0") from None
+        raise RequestError(f"the broker's URL {error}; write redis://USER:PASSWORD@HOST:PORT/0") from None

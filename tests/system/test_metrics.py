@@ -170,7 +170,7 @@ def test_a_failed_start_is_one_line(data: Path, tmp_path: Path) -> None:
         port = re.findall(r":(\d+)/", endpoint._url)[0]
         for arguments, message in (
             (("--data-dir", "nowhere"), "no folder nowhere"),
-            (("--data-dir", str(data), "--broker", "localhost"), "not a URL"),
+            (("--data-dir", str(data), "--broker", "localhost"), "must start with redis://"),
             (("--data-dir", str(data), "--port", port), "Address already in use"),
         ):
             result = command("metrics", *arguments, cwd=tmp_path)

@@ -380,9 +380,9 @@ def test_a_bad_symbol_in_a_file_is_named_by_line(tmp_path: Path) -> None:
 
 def test_a_password_is_not_shown() -> None:
     """Nothing of a broker URL that cannot be used is repeated: any part of it may be the password."""
-    with pytest.raises(RequestError, match=r"^GURUKUL_BROKER: .*redis://HOST:PORT/0") as caught:
+    with pytest.raises(RequestError, match=r"^GURUKUL_BROKER: .*redis://USER:PASSWORD@HOST:PORT/0") as caught:
         resolve(RunConfig, {}, None, {"GURUKUL_BROKER": "http://user:secret@host/0"})
-    assert not any(part in str(caught.value) for part in ("user", "secret", "@host"))
+    assert not any(part in str(caught.value) for part in ("user:", "secret", "@host"))
 
 
 def test_the_broker_comes_from_a_file_unless_a_higher_layer_names_it(tmp_path: Path, file: Path) -> None:

@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import psutil
+
+from schemas.redis.client import BROKER_ENV
 from tests.conftest import clean_environment
+from tests.waiting import wait_for
 from workers.devices.pinning import PARENT_ENV
 
 CHILD = "from workers.celery.parent_watch import watch_parent; watch_parent(); import time; time.sleep(60)"
@@ -16,3 +20,17 @@ def test_a_parent_that_ended_before_the_watch_began_is_noticed() -> None:
     environment = clean_environment() | {PARENT_ENV: str(gone.pid)}
     ended = subprocess.run([sys.executable, "-c", CHILD], env=environment, timeout=30)
     assert ended.returncode == 1
+
+
+def test_a_supervisor_that_is_killed_at_once_leaves_no_worker(server: str) -> None:
+    """SIGKILL of `workers start` as soon as its first worker exists: the worker has imported nothing yet, and ends."""
+    environment = clean_environment() | {BROKER_ENV: server}
+    supervisor = psutil.Popen(
+        [sys.executable, "-P", "-m", "workers", "start", "--devices", "cpu:1x1"],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(supervisor.children, "the first worker")
+    (worker,) = supervisor.children()
+    supervisor.kill()
+    supervisor.wait()
+    wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, "the end of the worker")
