@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
+from schemas.contract.coverage import CoverageTable
 from schemas.contract.judgement import Criterion, Gate, Recommendation, Ruling, Statistics
+from schemas.contract.quality import JUMPS
 
 MEANING = {
     Recommendation.PROMOTE: "Every gate passes. It can be approved.",
@@ -59,6 +61,23 @@ def changed_bounds(settings: GateSettings) -> list[str]:
         for name, value in settings.model_dump().items()
         if value != usual[name]
     ]
+
+
+def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
+    """Return the symbols whose bars have unexplained jumps, and what that means for the run; None if there are none."""
+    counts = {
+        symbol: count
+        for symbol, row in bars.symbols.items()
+        if (count := sum(finding.count for finding in row.findings if finding.check in JUMPS))
+    }
+    if not counts:
+        return None
+    named = ", ".join(f"{symbol} ({count})" for symbol, count in counts.items())
+    then = "were used (--keep-jumps)" if keep_jumps else "are left out"
+    return (
+        f"bars: unexplained jumps of prices: {named}; label spans over them {then}, features after them are not"
+        " corrected; check --corporate-actions"
+    )
 
 
 def costs_of(costs: Costs, round_trip_bps: float) -> str:

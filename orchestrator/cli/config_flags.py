@@ -24,6 +24,7 @@ SWITCHES = {
     "incremental": "--incremental",
     "validate_only": "--validate-only",
     "cross_session": "--cross-session",
+    "keep_jumps": "--keep-jumps",
     "reward_weights": "--reward-weights",
     "require_other_approver": "--require-other-approver",
 }

@@ -1,6 +1,7 @@
 """`orchestrator ingest`."""
 
 import json
+from pathlib import Path
 
 import typer
 from rich.text import Text
@@ -37,6 +38,7 @@ def ingest(config: IngestConfig) -> None:
       orchestrator ingest --source csv:bars --incremental
     """
     from orchestrator.bars.coverage import refuse_failures
+    from orchestrator.bars.suggested_actions import write_actions
     from orchestrator.runs import ingest_session
 
     console = Console(stderr=config.json_summary)
@@ -51,6 +53,9 @@ def ingest(config: IngestConfig) -> None:
     if table.symbols or table.rejected:
         _show_bars(console, table, WARMUP_BARS + LEAST_ROWS + config.horizon)
         _show_days(console, config, table)
+        if config.write_actions:
+            count = write_actions(Path(config.write_actions), table, config.corporate_actions)
+            console.write(f"suggested actions: {count} in {config.write_actions}; check them, then use the file")
     if not config.validate_only and code != ExitCode.STOPPED:
         bars = BarsLayout.under(config.data_dir, config.interval)
         console.write(f"bars: {bars.folder}")

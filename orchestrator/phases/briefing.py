@@ -10,12 +10,11 @@ from markupsafe import Markup
 from orchestrator.audit.recommendation import recommend
 from orchestrator.audit.signed_manifest import seal
 from orchestrator.audit.templates import page
-from orchestrator.audit.wording import MODELS, changed_bounds, costs_of, meaning_of
+from orchestrator.audit.wording import MODELS, changed_bounds, costs_of, jumps_of, meaning_of
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.phases.phase_context import RunContext
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Recommendation, Statistics, Validation
-from schemas.contract.quality import Check
 from schemas.contract.run import Phase
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of, to_json, write_atomic
@@ -32,6 +31,8 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
         if not charts:
             raise PhaseError(f"{context.audit / 'plots'} holds no chart; resume the run, which draws the charts again")
         recommendation, reasons = recommend(statistics)
+        jumps = context.manifest.bars and jumps_of(context.manifest.bars, context.manifest.config.keep_jumps)
+        reasons += [jumps] if jumps else []
         facts = _facts(context, validation, statistics, recommendation, reasons, charts)
         for name in ("summary.md", "promotion_briefing.md"):
             write_atomic(context.audit / name, page(name, facts))
@@ -85,7 +86,6 @@ def _facts(
         "manifest": context.manifest,
         "bars": bars,
         "verdicts": verdicts_of(bars),
-        "gaps": [row.symbol for row in bars.symbols.values() if Check.OVERNIGHT_GAP in {f.check for f in row.findings}],
         "config": context.manifest.config,
         "settings": context.manifest.config.training(),
         "validation": validation,

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.audit.wording import jumps_of
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
@@ -42,6 +43,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
             for phase in ledger.phases()
         },
         "bars": verdicts_of(manifest.bars) if manifest.bars is not None else None,
+        "unexplained_jumps": jumps_of(manifest.bars, config.keep_jumps) if manifest.bars is not None else None,
         "windows": {
             role.value: {"planned": len(planned_of(manifest, role))}
             | {s.value: sum(r.status is s for r in records[role]) for s in Status}
@@ -108,6 +110,9 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
     console.print(windows)
     if summary["bars"]:
         console.write(f"bars of symbols: {', '.join(f'{count} {word}' for word, count in summary['bars'].items())}")
+    jumps = summary["unexplained_jumps"]
+    if jumps and jumps not in summary["reasons"]:
+        console.write(jumps)
     reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
     if any(reused.values()):
         console.write("reused: " + ", ".join(f"{count} {role}s" for role, count in reused.items()))

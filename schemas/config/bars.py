@@ -192,6 +192,11 @@ class IngestConfig(BarsConfig):
         False, description="Keep stored bars and add missing ones; bars that the source has changed are reported."
     )
     validate_only: bool = Field(False, description="Read and check, store nothing.")
+    write_actions: str | None = Field(
+        None,
+        description="Write the corporate actions that jumps of prices suggest to this file, after those of"
+        " --corporate-actions; check them before use.",
+    )
 
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:

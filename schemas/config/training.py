@@ -57,6 +57,11 @@ class TrainingConfig(BarInterval):
     min_rows: Annotated[int, Field(ge=20)] = Field(
         40, description="Minimum number of labelled rows per trained window."
     )
+    keep_jumps: bool = Field(
+        False,
+        description="Train and score on label spans with a jump of prices that no corporate action explains, too.",
+        exclude_if=lambda keeps: not keeps,
+    )
     scope: Scope = Field(
         "symbol", description="symbol: one teacher per symbol and window; panel: one per window, for all symbols."
     )

@@ -12,14 +12,18 @@ class Frozen(BaseModel):
 
 
 class Complete(Frozen):
-    """A value whose fields must all be given, also those that have a default in a base class."""
+    """A value whose fields must all be given, also those that have a default in a base class.
+
+    Exempt are fields that are not stored at their default (`exclude_if`).
+    """
 
     @model_validator(mode="before")
     @classmethod
     def _has_every_field(cls, values: Any) -> Any:
         if isinstance(values, dict):
             fields = cls.model_fields.items()
-            missing = [name for name, field in fields if name not in values and field.alias not in values]
+            stored = {name: field for name, field in fields if field.exclude_if is None}
+            missing = [name for name, field in stored.items() if name not in values and field.alias not in values]
             if missing:
                 raise ValueError(f"fields are missing: {', '.join(missing)}")
         return values

@@ -33,22 +33,30 @@ class Check(StrEnum):
     SESSION_MINUTES = "session_minutes"
     OUTSIDE_SESSION = "outside_session"
     OVERNIGHT_GAP = "overnight_gap"
+    REOPENING_GAP = "reopening_gap"
     SAME_SERIES = "same_series"
     SECOND_SOURCE = "second_source"
     CHANGED_BAR = "changed_bar"
 
 
+# Jumps of prices that no corporate action on record explains.
+JUMPS = (Check.OVERNIGHT_GAP, Check.REOPENING_GAP)
+
 FIX_CELL = "; correct or remove the row"
 
 
 class Finding(Frozen):
-    """One check's result: how often, where first (`FILE line N` or a day), what is wrong and what to do."""
+    """One check's result: how often, where first (`FILE line N` or a day), what is wrong and what to do.
+
+    `actions`: lines of a file of corporate actions that would explain it, to be checked by the user.
+    """
 
     check: Check
     verdict: Verdict
     count: int
     where: str
     detail: str
+    actions: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:

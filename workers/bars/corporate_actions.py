@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from math import gcd
 from pathlib import Path
 from typing import Literal, cast
 
@@ -22,12 +21,6 @@ Kind = Literal["split", "bonus"]
 FIELDS = ("symbol", "ex_date", "action", "ratio")
 KINDS = {"split": "NEW:OLD", "bonus": "EXTRA:HELD"}
 RATIO = re.compile(r"([1-9][0-9]{0,5})\s*:\s*([1-9][0-9]{0,5})")
-
-# The market moves as well on the day of a split.
-EXPLAINED_WITHIN = 0.05
-# Usual ratios: two small numbers, or a round number to one.
-SMALL = range(1, 11)
-ROUND = (20, 25, 50, 100)
 
 
 @dataclass(frozen=True)
@@ -128,18 +121,3 @@ def adjusted(series: Series, actions: Sequence[Action]) -> tuple[Series, Floats]
     factor = factors(series.session, actions)
     prices = {name: getattr(series, name) * factor for name in ("open", "high", "low", "close")}
     return replace(series, **prices, volume=series.volume / factor), factor
-
-
-def explain(ratio: float) -> str | None:
-    """The simplest split whose factor is within 5 % of `ratio` (an open divided by the close before): `split,5:1`."""
-    for new, old in _SIMPLEST:
-        if abs(ratio * new / old - 1) <= EXPLAINED_WITHIN:
-            return None if new == old else f"split,{new}:{old}"
-    return None
-
-
-_SIMPLEST = sorted(
-    [(new, old) for new in SMALL for old in SMALL if gcd(new, old) == 1]
-    + [pair for n in ROUND for pair in ((n, 1), (1, n))],
-    key=sum,
-)

@@ -1,7 +1,8 @@
 """Checks one symbol's bars and decides whether a model may use them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,8 @@ from schemas.contract.coverage import Gap
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars import session_coverage
 from workers.bars.calendar import Calendar, day_of
-from workers.bars.corporate_actions import Action, explain
+from workers.bars.corporate_actions import Action
+from workers.bars.jumps import NIGHT_DAYS, jumps, opening_ratio, usual_split
 from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Ints, Series
 
@@ -29,8 +31,6 @@ DISORDERED_SHARE = 0.01
 LONG_RUN_DAYS, LONG_RUN_BARS = 5, 60
 # Repeated bars make identical labels.
 STALE_SHARE = 0.2
-# The usual daily price band is 20 %; larger moves are rare enough to be checked by hand.
-LARGE_GAP = 0.25
 NAMED_DAYS = 6
 
 
@@ -65,7 +65,7 @@ def check(
         if interval != "1day":
             findings += session_coverage.session_minutes(series, calendar, INTERVAL_MINUTES[interval])
             findings += session_coverage.outside_session(clean, calendar)
-    findings += _overnight_gap(series, symbol, actions)
+    findings += _jumps(series, symbol, actions, calendar)
     return Assessment(findings, gaps, expected)
 
 
@@ -146,31 +146,67 @@ def _zero_volume(clean: CleanBars, interval: Interval) -> list[Finding]:
     return [_finding(Check.ZERO_VOLUME, Verdict.WARN, idle, clean.locate(int(starts[0])), detail)]
 
 
-def _overnight_gap(series: Series, symbol: str, actions: Sequence[Action]) -> list[Finding]:
-    """Sessions that open far from the previous close. Adjusted splits leave no such gap."""
-    opens = np.flatnonzero(np.diff(series.session)) + 1
-    ratios = series.open[opens] / series.close[opens - 1]
-    large = np.abs(ratios - 1) > LARGE_GAP
-    rows = opens[large]
+def _jumps(series: Series, symbol: str, actions: Sequence[Action], calendar: Calendar | None) -> list[Finding]:
+    """Sessions that open far from the previous close; adjusted splits leave no such jump.
+
+    Jumps of a night and jumps over missing sessions are two findings: the second kind is no overnight move.
+    """
+    rows = jumps(series)
+    absent = np.array([_sessions_between(series, int(row), calendar) for row in rows], dtype=np.int64)
+    return [
+        *_jump_finding(Check.OVERNIGHT_GAP, series, rows[absent == 0], partial(_gap_line, series, symbol, actions)),
+        *_jump_finding(Check.REOPENING_GAP, series, rows[absent > 0], partial(_reopening_line, series)),
+    ]
+
+
+def _jump_finding(
+    check: Check, series: Series, rows: Ints, line: Callable[[int], tuple[str, str | None]]
+) -> list[Finding]:
+    """`line` returns the sentence of a jump and the line of a corporate action that would fit."""
     if not len(rows):
         return []
-    named = [_gap_line(series, int(row), symbol, actions) for row in rows[:NAMED_DAYS]]
+    lines = [line(int(row)) for row in rows]
+    named = [sentence for sentence, _ in lines[:NAMED_DAYS]]
     more = [f"and {len(rows) - NAMED_DAYS} more"] if len(rows) > NAMED_DAYS else []
-    return [_finding(Check.OVERNIGHT_GAP, Verdict.WARN, len(rows), _day(series, rows[0]), "; ".join(named + more))]
+    return [
+        Finding(
+            check=check, verdict=Verdict.WARN, count=len(rows), where=_day(series, rows[0]),
+            detail="; ".join(named + more), actions=tuple(action for _, action in lines if action),
+        )
+    ]  # fmt: skip
 
 
-def _gap_line(series: Series, row: int, symbol: str, actions: Sequence[Action]) -> str:
+def _sessions_between(series: Series, row: int, calendar: Calendar | None) -> int:
+    """Missing sessions before a session's first bar; without a calendar, days beyond a week."""
+    before, day = int(series.session[row - 1]), int(series.session[row])
+    if calendar is None or not calendar.knows(day_of(before), day_of(day)):
+        return max(day - before - NIGHT_DAYS, 0)
+    return len(calendar.sessions(day_of(before + 1), day_of(day - 1)))
+
+
+def _gap_line(series: Series, symbol: str, actions: Sequence[Action], row: int) -> tuple[str, str | None]:
     """`2024-06-21 opens at 318 after 626.25 (factor 0.508: ...)`; the brackets end with the next step."""
     day, before = day_of(series.session[row]), day_of(series.session[row - 1])
-    ratio = float(series.open[row] / series.close[row - 1])
+    ratio = opening_ratio(series, row)
     recorded = [str(action) for action in actions if before < action.ex_date <= day]
-    line = explain(ratio)
+    split, action = usual_split(ratio), None
     if recorded:
         hint = f"{' and '.join(recorded)} in --corporate-actions does not explain it, correct that line"
-    elif line:
-        hint = f'if it is a split, add "{symbol},{day},{line}" to --corporate-actions FILE'
+    elif split:
+        action = f"{symbol},{day},{split}"
+        hint = f'if it is a split or bonus (not a demerger), add "{action}" to --corporate-actions FILE'
     else:
-        hint = "not a simple split, compare with another source"
+        hint = "no usual split or bonus, perhaps a demerger or a crash; compare with another source"
+    return _opening(series, row, hint), action
+
+
+def _reopening_line(series: Series, row: int) -> tuple[str, None]:
+    before = day_of(series.session[row - 1])
+    return _opening(series, row, f"the last bar before is of {before}; fetch the sessions between"), None
+
+
+def _opening(series: Series, row: int, hint: str) -> str:
+    day, ratio = day_of(series.session[row]), opening_ratio(series, row)
     return f"{day} opens at {series.open[row]:.10g} after {series.close[row - 1]:.10g} (factor {ratio:.3g}: {hint})"
 
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.config.training import TrainingSettings
 from schemas.contract.window import WARMUP_BARS, SkipReason, Span, Window
 from workers.bars.calendar import day_number
+from workers.bars.jumps import jumps
 from workers.bars.series import Floats, Ints, Series
 from workers.devices.arrays import Array, array_module, to_host
 from workers.features.frame import frame_of
@@ -20,6 +22,8 @@ from workers.learning.skip import Skip
 class History:
     """A symbol's bars, indicators, features and labels.
 
+    `used` is false for labels that are left out because an unexplained jump of prices is in their span.
+
     `raw` and `features` have one value per bar, `features` on the teacher's device; `path` has one row per label, and
     no columns unless the path is a privileged input.
     """
@@ -29,6 +33,7 @@ class History:
     features: Array
     labels: Labels
     path: Floats
+    used: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,16 @@ def prepare(series: Series, settings: TrainingSettings, device: str = "cpu") -> 
     labels = label(series, settings)
     seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
     raw = {name: to_host(values) for name, values in frame.raw.items()}
-    return History(series, raw, model_features(frame), labels, seen)
+    return History(series, raw, model_features(frame), labels, seen, _used(series, labels, settings))
+
+
+def _used(series: Series, labels: Labels, settings: TrainingSettings) -> NDArray[np.bool_]:
+    """Labels without an unexplained jump of prices between their decision and their horizon's end; all if kept."""
+    if settings.keep_jumps:
+        return np.ones(len(labels), dtype=np.bool_)
+    before = np.concatenate([[0], np.cumsum(np.bincount(jumps(series), minlength=len(series)))])
+    spans: NDArray[np.bool_] = before[labels.t0 + settings.horizon_bars + 1] == before[labels.t0 + 1]
+    return spans
 
 
 def bars_before(series: Series, span: Span) -> int:
@@ -64,9 +78,9 @@ def select_rows(history: History, window: Window, settings: TrainingSettings) ->
     decided = session[t0]
     # The whole horizon counts even where a barrier was met earlier; otherwise labels that ended early are favoured.
     known = t0 + settings.horizon_bars + settings.embargo_bars < bars_before(history.series, window)
-    inside = (decided >= start) & known
+    inside = (decided >= start) & known & history.used
     train = np.flatnonzero(inside & (t0 >= WARMUP_BARS))
-    scored = np.flatnonzero((decided >= end) & (decided < score_end) & (t0 >= WARMUP_BARS))
+    scored = np.flatnonzero((decided >= end) & (decided < score_end) & (t0 >= WARMUP_BARS) & history.used)
     if not ((session >= start) & (session < end)).any():
         raise Skip(SkipReason.NO_DATA, f"no bars from {window.start} to {window.end}")
     if len(train) < settings.min_rows:
@@ -76,6 +90,7 @@ def select_rows(history: History, window: Window, settings: TrainingSettings) ->
             raise Skip(SkipReason.INSUFFICIENT_HISTORY, detail)
         raise Skip(SkipReason.INSUFFICIENT_SAMPLES, f"{len(train)} labelled rows, {settings.min_rows} needed")
     if not len(scored):
-        detail = f"no bar from {window.end} on has {settings.horizon_bars} bars after it"
+        whole = "" if history.used.all() else " without an unexplained jump of prices"
+        detail = f"no bar from {window.end} on has {settings.horizon_bars} bars after it{whole}"
         raise Skip(SkipReason.INSUFFICIENT_FUTURE_DATA, detail)
     return Rows(train, scored)

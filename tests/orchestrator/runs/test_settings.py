@@ -65,6 +65,7 @@ OTHER_VALUES = {
     "entry": ("close", '"close"'),
     "label_return": ("net", '"net"'),
     "cross_session": ("true", "true"),
+    "keep_jumps": ("true", "true"),
     "embargo": ("0", "0"),
     "scope": ("panel", '"panel"'),
     "privileged": ("path", '["path"]'),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.contract.errors import RequestError
 from tests.strategies import FIRST_DAY, daily_walk, examples
 from workers.bars.calendar import day_number
-from workers.bars.corporate_actions import Action, Kind, adjusted, explain, factors, read_actions
+from workers.bars.corporate_actions import Action, Kind, adjusted, factors, read_actions
 
 DAY = date(2024, 6, 21)
 
@@ -146,39 +146,3 @@ def test_adjusting_keeps_what_was_traded(actions: list[Action]) -> None:
     assert now.open == pytest.approx(series.open * factor)
     assert ((now.high >= now.low) & (now.high >= now.close) & (now.low <= now.open)).all()
     assert (now.timestamp == series.timestamp).all() and (now.session == series.session).all()
-
-
-@pytest.mark.parametrize(
-    ("ratio", "line"),
-    [
-        (0.508, "split,2:1"),
-        (0.6735, "split,3:2"),
-        (0.75, "split,4:3"),
-        (0.2026, "split,5:1"),
-        (0.1022, "split,10:1"),
-        (0.0197, "split,50:1"),
-        (10.1, "split,1:10"),
-        (1.96, "split,1:2"),
-        (0.97, None),
-        (1.04, None),
-        (0.003, None),
-        (0.03, None),
-        (1e6, None),
-    ],
-)
-def test_a_gap_is_explained_by_the_simplest_split(ratio: float, line: str | None) -> None:
-    """An open divided by the close before, within 5 % for the market's move, is explained by the simplest split."""
-    assert explain(ratio) == line
-
-
-@given(st.integers(1, 10), st.integers(1, 10), st.floats(-0.045, 0.045))
-@examples(100)
-def test_every_small_split_is_explained(new: int, old: int, move: float) -> None:
-    """Any ratio of small numbers finds a split that explains it within 5 %, and none that is less simple."""
-    ratio = old / new * (1 + move)
-    line = explain(ratio)
-    if line is not None:
-        found, held = (int(number) for number in line.removeprefix("split,").split(":"))
-        assert abs(ratio * found / held - 1) <= 0.05 and found + held <= new + old
-    else:
-        assert abs(ratio - 1) <= 0.05

@@ -257,7 +257,8 @@ def test_the_scored_block_does_not_affect_training() -> None:
     series = history().series
     later = series.session >= day_number(WINDOW.end)
     moved = prepare(
-        replace(series, close=np.where(later, 1e3, series.close), open=np.where(later, 7.0, series.open)), SETTINGS
+        replace(series, close=np.where(later, 1e3, series.close), open=np.where(later, 7.0, series.open)),
+        training_settings(keep_jumps=True),
     )
     teacher = fit_teacher(moved)
     assert teacher.teacher.booster.save_raw("ubj") == trained_teacher().teacher.booster.save_raw("ubj")
