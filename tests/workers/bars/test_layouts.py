@@ -31,6 +31,7 @@ from tests.workers.bars.files import (
     write_csv,
     written,
 )
+from workers.bars.clean import clean
 from workers.bars.files.blocks import Block
 from workers.bars.files.csv import CsvFolder
 from workers.bars.files.parquet import ParquetFolder
@@ -172,9 +173,10 @@ def test_symbols_may_be_mixed_in_any_order(
         path = write_csv(folder / f"{number}.csv", lines[number::files], ["symbol", *HEADER])
         places.update({(line[0], line[1]): f"{path} line {i}" for i, line in enumerate(lines[number::files], start=2)})
     with mock.patch("workers.bars.files.blocks.BLOCK_BYTES", block):
-        assert listed(folder) == sorted(SYMBOLS)
+        opened = CsvFolder(SourceRequest(str(folder), "1minute", ZONE))
+        assert opened.symbols() == sorted(SYMBOLS)
         for symbol in SYMBOLS:
-            bars = read(folder, symbol)
+            bars = clean(opened.read(symbol), ZONE)
             assert table(bars).equals(good_table())
             expected = [places[symbol, line[0]] for line in rows("Z")]
             assert [bars.locate(row) for row in range(5)] == expected

@@ -44,8 +44,8 @@ _EPOCHS = {9: 0, 10: 0, 12: -3, 13: -3, 15: -6, 16: -6, 18: -9, 19: -9}
 _CALENDAR = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
-def date_format(stamps: Sequence[str]) -> str:
-    """The form of stamps as strptime writes it; "" for those that need none.
+def date_format(stamps: Sequence[str], more: Callable[[], Sequence[str]] | None = None) -> str:
+    """The form of stamps as strptime writes it; "" for those that need none. `more` gives all stamps that are known.
 
     DataError if the day and the month cannot be distinguished in any of them.
     """
@@ -53,6 +53,7 @@ def date_format(stamps: Sequence[str]) -> str:
     forms = next((forms for shape, forms in _FORMS if shape.fullmatch(first)), ())
     if len(forms) < 2:
         return "".join(forms)
+    stamps = list(dict.fromkeys(more() if more else stamps))
     left = [form for form in forms if all(_is_read(stamp, form) for stamp in stamps if _is_read_by(stamp, forms))]
     if len(left) == 1:
         return left[0]

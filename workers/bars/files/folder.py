@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote
@@ -177,7 +177,7 @@ class Folder(Source):
             if not path.is_file():
                 found = list_files(self._flat(), self.options, self._about)
                 path.write_text(json.dumps(to_json(found)), encoding="utf-8")
-        return from_json(json.loads(path.read_text(encoding="utf-8")))
+        return _stored_listing(path, path.stat().st_mtime_ns)
 
     @cached_property
     def _split(self) -> split.Split:
@@ -189,7 +189,7 @@ class Folder(Source):
                 shutil.rmtree(making, ignore_errors=True)
                 split.split(making, lambda report: self._read_files(self._listing.shared, None, report))
                 making.rename(done)
-        return split.load(done)
+        return _stored_split(done, done.stat().st_mtime_ns)
 
     @cached_property
     def _workplace(self) -> Path:
@@ -200,6 +200,18 @@ class Folder(Source):
             return Path(folder)
         self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch
+
+
+@lru_cache(maxsize=1)
+def _stored_listing(path: Path, changed_ns: int) -> Listing:
+    """The listing of an ingestion; a process reads it once for all of its symbols."""
+    return from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=1)
+def _stored_split(folder: Path, changed_ns: int) -> split.Split:
+    """The split of an ingestion; a process reads what it holds once for all of its symbols."""
+    return split.load(folder)
 
 
 def _pair(part: str) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
@@ -19,8 +19,11 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 DELIMITERS = (",", "\t", ";", "|")
 # A longer line is no line of bars.
 LINE_BYTES = 4 << 20
-# Stamps from the beginning of a file that decide whether its dates are day or month first.
-SAMPLED = 20_000
+# Lines that show how cells are written, and lines that decide whether dates begin with the day or the month.
+FEW, SAMPLED = 12, 20_000
+
+# Takes a number of lines and returns the cells of each.
+Ahead = Callable[[int], list[list[str]]]
 
 YFINANCE = FileFormat("yfinance", is_daily=False)
 
@@ -59,19 +62,20 @@ def take_head(stream: BinaryIO, file: BarFile, options: FileOptions) -> Head:
         line += 1
     delimiter = options.delimiter or max(DELIMITERS, key=lambda sign: first.count(sign.encode()))
     names = cells_of(first, delimiter)
-    following = _following(stream, delimiter)
+    ahead = _ahead(stream, delimiter)
+    following = ahead(FEW)
     if is_data(names):
         head = _headless(file, names, options)
-        written = _written(head.columns, [names, *following], options, delimiter)
+        written = _written(head.columns, lambda limit: [names, *ahead(limit)], options, delimiter)
         return replace(head, columns=written, line=line, taken=first + b"\n")
     if levels := _levels([names, *following[:2]]):
         for _ in range(levels):
             read_line(stream)
         groups = _groups([names, *following[: levels - 1]], following[levels - 1], options)
-        groups = {each: _written(found, following[levels:], options, delimiter) for each, found in groups.items()}
+        groups = {each: _written(found, ahead, options, delimiter) for each, found in groups.items()}
         return Head(YFINANCE, next(iter(groups.values())), line + levels + 1, groups)
     form = format_of([plain_name(name) for name in names], file.name)
-    return Head(form, _written(find_columns(names, form, options), following, options, delimiter), line + 1)
+    return Head(form, _written(find_columns(names, form, options), ahead, options, delimiter), line + 1)
 
 
 def read_line(stream: BinaryIO) -> bytes:
@@ -90,29 +94,36 @@ def cells_of(line: bytes, delimiter: str) -> list[str]:
         raise DataError(f"cannot be read as UTF-8 text: {error}; save it as CSV in UTF-8") from None
 
 
-def _following(stream: BinaryIO, delimiter: str) -> list[list[str]]:
-    """Cells of the lines after the first, as far as they are read ahead; the stream stays where it is."""
+def _ahead(stream: BinaryIO, delimiter: str) -> Ahead:
+    """Gives the cells of up to so many lines after those that were read, as far as the stream is read ahead."""
     if isinstance(stream, io.BufferedReader):
-        ahead = stream.peek(BUFFER_BYTES)
+        text = stream.peek(BUFFER_BYTES)
     else:
         place = stream.tell()
-        ahead = stream.read(BUFFER_BYTES)
+        text = stream.read(BUFFER_BYTES)
         stream.seek(place)
-    lines = ahead.decode(errors="replace").splitlines()
-    lines = lines[: len(lines) - (len(lines) > 1 and not ahead.endswith(b"\n"))][:SAMPLED]
-    try:
-        return list(csv.reader((line for line in lines if line.strip()), delimiter=delimiter))
-    except csv.Error:
-        return []
+
+    def rows(limit: int) -> list[list[str]]:
+        lines = text.split(b"\n", limit)[:limit]
+        try:
+            return list(csv.reader((line.decode(errors="replace") for line in lines), delimiter=delimiter))
+        except csv.Error:
+            return []
+
+    return rows
 
 
-def _written(columns: Columns, rows: Sequence[Sequence[str]], options: FileOptions, delimiter: str) -> Columns:
+def _written(columns: Columns, ahead: Ahead, options: FileOptions, delimiter: str) -> Columns:
     """The columns with what the rows show of how cells are written."""
-    whole = [row for row in rows if len(row) == columns.width]
-    prices = [row[place] for row in whole[:10] for place in columns.values.values() if place is not None]
+
+    def whole(limit: int) -> list[list[str]]:
+        return [row for row in ahead(limit) if len(row) == columns.width]
+
+    prices = [row[place] for row in whole(FEW) for place in columns.values.values() if place is not None]
     decimal = "," if delimiter != "," and any(re.fullmatch(r"-?\d+,\d+", price.strip()) for price in prices) else "."
-    stamps = list(dict.fromkeys(row[columns.time].strip() for row in whole))
-    form = options.date_format or date_format(stamps)
+    form = options.date_format or date_format(
+        [row[columns.time].strip() for row in whole(FEW)], lambda: [row[columns.time].strip() for row in whole(SAMPLED)]
+    )
     return replace(columns, delimiter=delimiter, decimal=decimal, date_format=form)
 
 
@@ -130,7 +141,8 @@ def _levels(lines: Sequence[Sequence[str]]) -> int:
     """How many lines of names stand before a line `Date,,,`, which pandas writes for columns with several levels."""
     for number, cells in enumerate(lines[1:], start=1):
         begins = bool(cells) and cells[0].strip().lower() in ("date", "datetime", "timestamp")
-        if begins and not any(cell.strip() for cell in cells[1:]) and len(cells) == len(lines[0]) > 1:
+        alike = len({len(line) for line in lines[: number + 1]}) == 1 < len(cells)
+        if begins and alike and not any(cell.strip() for cell in cells[1:]):
             return number
     return 0
 

@@ -61,7 +61,7 @@ def list_files(files: Iterable[BarFile], options: FileOptions, look: Callable[[B
         key = next((value for key, value in file.keys if key.lower() in SYMBOL_NAMES), None)
         try:
             about = look(file)
-        except (DataError, OSError, pa.ArrowException) as error:
+        except (DataError, OSError, pa.ArrowException, UnicodeDecodeError) as error:
             why = " ".join(str(error).split())
             if isinstance(error, OtherContentError) or not file.is_plain or usable_symbol(file.name) != file.name:
                 listing.others.append(f"{file.member or file.path.name} ({why})")

@@ -61,7 +61,7 @@ class ParquetFolder(Folder):
                 yield from self._read_file(file, report)
             except DataError as error:
                 report("", Check.UNREADABLE, str(file), str(error))
-            except (OSError, pa.ArrowException) as error:
+            except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
                 report("", Check.UNREADABLE, str(file), f"cannot be read as bars: {' '.join(str(error).split())}")
 
     def _read_file(self, file: BarFile, report: Report) -> Iterator[Rows]:

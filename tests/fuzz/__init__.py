@@ -1,0 +1,1 @@
+"""Mutated files for every parser of files that people have written."""
