@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orchestrator.ledger.ledger import Ledger
+    from orchestrator.ledger.run_status import RunCondition
 
 RoleName = Literal["teacher", "student"]
 
@@ -49,15 +50,19 @@ class StoredRun:
 
     @property
     def status(self) -> RunStatus:
-        """How far the run is, or how it ended."""
+        """What the run does, or how it ended; `str(run.condition)` adds the reason."""
+        return self.condition.status
+
+    @property
+    def condition(self) -> RunCondition:
+        """The run's status with its reason, verdict, and whether it can be resumed."""
         with self._ledger() as ledger:
-            return ledger.status()
+            return ledger.condition()
 
     @property
     def message(self) -> str:
-        """Why the run failed or stopped; empty while it runs and after a success."""
-        with self._ledger() as ledger:
-            return ledger.get("message") or ""
+        """Why the run waits, failed or stopped; empty while it runs and after a success."""
+        return self.condition.reason
 
     @property
     def recommendation(self) -> str | None:

@@ -13,7 +13,7 @@ from orchestrator.audit.templates import page
 from orchestrator.bars.duplicate_series import same_series
 from schemas.config.bars import BarsSettings
 from schemas.contract.coverage import Coverage, CoverageTable, Rejection
-from schemas.contract.errors import PhaseError
+from schemas.contract.errors import FinalError, PhaseError
 from schemas.contract.quality import Finding, Verdict
 from schemas.contract.task import Ingested
 from schemas.contract.window import SkipReason
@@ -49,7 +49,8 @@ def refuse_failures(table: CoverageTable, max_failure_rate: float) -> None:
         )
     if not table.symbols:
         first = next(iter(table.rejected.values()))
-        raise PhaseError(f"none of {total} symbols may reach a model; first {first.symbol}: {first.sentence}")
+        kind = PhaseError if failed else FinalError
+        raise kind(f"none of {total} symbols may reach a model; first {first.symbol}: {first.sentence}")
 
 
 def rejection(bars: BarsSettings, symbol: str, reason: SkipReason, findings: Sequence[Finding]) -> Rejection:

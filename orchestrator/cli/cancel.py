@@ -41,10 +41,12 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
             if time.monotonic() > deadline:
                 raise GurukulError(f"{ledger.owner()} has not stopped run {run_id} in {CANCEL_S:.0f} s; it may hang")
             time.sleep(POLL_S)
-    status = ledger.status()
-    if status is RunStatus.READY:
-        raise RequestError(f"run {run_id} has ended already, {status}; there is nothing to cancel")
-    if status is not RunStatus.CANCELLED:
+    condition = ledger.condition()
+    if condition.status.is_active:
+        raise GurukulError(f"{ledger.owner()} has not stopped run {run_id} in {CANCEL_S:.0f} s; cancel it on that host")
+    if condition.status in (RunStatus.READY, RunStatus.FAILED):
+        raise RequestError(f"run {run_id} has ended already, {condition}; there is nothing to cancel")
+    if condition.status is not RunStatus.CANCELLED:
         if (url := broker or recorded_broker(manifest.config)) is not None:
             with connect(url) as redis:
                 clear(redis, run_id, ledger.devices())

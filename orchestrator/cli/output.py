@@ -5,6 +5,10 @@ from typing import Literal
 
 from rich.table import Table
 
+from orchestrator.ledger.run_status import RunCondition
+from orchestrator.terminal.console import Console
+from schemas.contract.run import RunStatus
+
 
 def table_of(*headings: str, left: Collection[str] = (), no_wrap: bool = False) -> Table:
     """An empty table; columns named in `left` are aligned left, the others right; long cells are folded."""
@@ -18,6 +22,16 @@ def table_of(*headings: str, left: Collection[str] = (), no_wrap: bool = False) 
 def plural(count: int, noun: str) -> str:
     """`count` and `noun`, as in `1 symbol`, `2 symbols`, `no symbols`."""
     return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+def print_end(console: Console, condition: RunCondition, run_id: str, data_dir: str) -> None:
+    """Print why a run waits or stopped, and the command that continues it where one can."""
+    if condition.reason:
+        console.write(f"{condition.status}: {condition.reason}")
+    if condition.can_resume:
+        console.write(f"to continue: {resume_command(run_id, data_dir)}")
+    elif condition.status is RunStatus.FAILED:
+        console.write("it would fail again; start a new run")
 
 
 def resume_command(run_id: str, data_dir: str) -> str:

@@ -43,10 +43,12 @@ def runs(
     if not found:
         typer.echo(f"no runs under {data_dir}/models")
         return
-    left = ("run", "status", "recommendation")
-    table = table_of("run", "status", "trained", "skipped", "failed", "recommendation", left=left)
+    left = ("run", "status", "recommendation or reason")
+    table = table_of("run", "status", "trained", "skipped", "failed", "recommendation or reason", left=left)
     for _, summary in found:
         counts = summary["windows"]["student"]
         cells = (counts["success"], counts["skipped"], counts["failed"])
-        table.add_row(summary["run_id"], summary["status"], *map(str, cells), summary["recommendation"] or "")
+        table.add_row(
+            summary["run_id"], summary["status"], *map(str, cells), summary["reason"] or summary["recommendation"] or ""
+        )
     Console().print(table)

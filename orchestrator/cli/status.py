@@ -5,6 +5,7 @@ import json
 import typer
 
 from orchestrator.cli.options import DataDir, Json, RunArgument
+from orchestrator.cli.output import print_end
 from orchestrator.terminal.console import Console
 from schemas.files.run_files import open_run
 
@@ -22,8 +23,11 @@ def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = Fals
     manifest, layout = open_run(data_dir, run_id)
     ledger = Ledger(layout.ledger, read_only=True)
     summary, untrained = summarise(manifest, ledger, layout), untrained_symbols(manifest, ledger)
+    condition = ledger.condition()
     ledger.close()
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))
     else:
-        show(Console(), summary, untrained)
+        console = Console()
+        show(console, summary, untrained)
+        print_end(console, condition, run_id, data_dir)

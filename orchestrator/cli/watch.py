@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import DataDir, RunArgument, RunBroker
-from orchestrator.cli.output import resume_command
+from orchestrator.cli.output import print_end
 from orchestrator.events.event_follower import EventFollower
-from orchestrator.runs.follow import SILENT_S, break_off_if_gone, expect_plan, follow
+from orchestrator.runs.follow import SILENT_S, condition_of, expect_plan, follow, take_condition
 from orchestrator.terminal.console import Console
 from orchestrator.terminal.live_view import LiveView, utc_now
 from orchestrator.terminal.run_view import RunView
@@ -38,7 +38,7 @@ def watch(
         with LiveView(console, run_id) as live_view:
             _catch_up(follower, live_view, quiet=once or console.is_terminal)
             expect_plan(live_view.state, layout)
-            break_off_if_gone(live_view.state, layout)
+            take_condition(live_view.state, layout)
             if not once:
                 live_view.show()
                 _watch(follower, live_view, layout)
@@ -46,8 +46,8 @@ def watch(
         console.write(f"run {run_id} goes on without this window")
         return
     console.print(RunView(live_view.state, utc_now, whole=True))
-    if live_view.state.status == RunStatus.INTERRUPTED:
-        console.write(f"no process runs it any more; to continue: {resume_command(run_id, data_dir)}")
+    if (condition := condition_of(layout)) is not None:
+        print_end(console, condition, run_id, data_dir)
     if follower.missed:
         console.write(f"{follower.missed} events are missing: neither the broker nor the log has them")
 
@@ -65,7 +65,7 @@ def _watch(follower: EventFollower, live_view: LiveView, layout: RunLayout | Non
     """Fold events until the run has ended, or its process is gone."""
     last_event, phases = time.monotonic(), len(live_view.state.phases)
     while not live_view.state.over:
-        events, waiting = follower.poll(POLL_S), live_view.state.waiting
+        events, before = follower.poll(POLL_S), live_view.state.status
         for event in events:
             live_view.take(event)
         if events:
@@ -74,11 +74,12 @@ def _watch(follower: EventFollower, live_view: LiveView, layout: RunLayout | Non
                 phases = len(live_view.state.phases)
                 expect_plan(live_view.state, layout)
         elif layout is not None and time.monotonic() - last_event > SILENT_S:
-            break_off_if_gone(live_view.state, layout, silent=True)
+            take_condition(live_view.state, layout, silent=True)
             last_event = time.monotonic()
-        if events and waiting:
-            break_off_if_gone(live_view.state, layout)
-        if live_view.state.waiting != waiting:
-            live_view.note(f"waiting: {live_view.state.waiting}" if live_view.state.waiting else "the run goes on")
+        if events and before == RunStatus.WAITING:
+            take_condition(live_view.state, layout)
+        now = live_view.state.status
+        if now != before and RunStatus.WAITING in (now, before) and not live_view.state.over:
+            live_view.note(f"waiting: {live_view.state.message}" if now == RunStatus.WAITING else "the run goes on")
         if not follower.live:
             time.sleep(POLL_S)

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.audit.recommendation import recommend
 from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.runs import Run
+from orchestrator.ledger.run_status import RunCondition
 from schemas.contract.judgement import Recommendation, Statistics, Validation
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
@@ -44,19 +45,22 @@ def judgement(layout: RunLayout) -> Judgement | None:
 
 def status_sentence(run: Run) -> str | None:
     """Describe a run that has not finished, with the next step; None for a finished run."""
-    again = f"`orchestrator resume {run.run_id}`"
-    reason = f": {plain(run.message)}" if run.message and run.message != run.status else ""
-    match run.status:
-        case RunStatus.READY:
-            return None
-        case RunStatus.RUNNING:
-            return "This run is going on. The page Training Progress shows how far it is."
-        case RunStatus.FAILED:
-            return f"This run failed{reason}. Fix that; then {again} goes on from there."
-        case RunStatus.INTERRUPTED | RunStatus.CANCELLED:
-            return f"This run was {run.status}. {again} takes it to its end."
-        case None:
-            return "Only the broker knows this run; its files are on another machine."
+    condition = run.condition
+    if condition is None:
+        return "Only the broker knows this run; its files are on another machine."
+    if condition.status is RunStatus.READY:
+        return None
+    sentence = f"This run is {plain(str(condition))}."
+    if condition.status.is_active:
+        return f"{sentence} The page Training Progress shows how far it is."
+    return f"{sentence} {next_step(condition, run.run_id)}"
+
+
+def next_step(condition: RunCondition, run_id: str) -> str:
+    """What to do with a run that has stopped, as a sentence of Markdown."""
+    if condition.can_resume:
+        return f"To continue it: `orchestrator resume {run_id}`."
+    return "It would fail again; start a new run."
 
 
 def audit_of(run: Run, release_dir: str) -> Path:

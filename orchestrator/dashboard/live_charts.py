@@ -15,7 +15,9 @@ STAGE_COLOURS = {
     Stage.SKIPPED: GREY,
     Stage.FAILED: VERMILION,
 }
-SPAN_COLOURS = {status: STATUS_COLOURS[status] for status in ("success", "running", "skipped", "failed")}
+SPAN_COLOURS = {
+    status: STATUS_COLOURS[status] for status in ("success", "running", "skipped", "interrupted", "cancelled", "failed")
+}
 ROW_PX, MOST_PX, LEAST_PX = 20, 900, 3
 # A chart's height holds its axis and legend, too.
 AXIS_PX, LEGEND_PX, LANE_PX = 44, 60, 48

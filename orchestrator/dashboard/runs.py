@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, ConfigDict
 from redis.exceptions import RedisError
 
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.run_status import RunCondition
 from schemas.contract.base import Frozen
 from schemas.contract.errors import GurukulError
 from schemas.contract.identifiers import check_run_id
@@ -29,18 +30,23 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 class Run:
     """A run as its ledger describes it now; `trained` counts students, `reasons` are of the recommendation.
 
-    `status` is None for a run whose ledger this machine does not have."""
+    `condition` is None for a run whose ledger this machine does not have.
+    """
 
     run_id: str
     created: datetime
-    status: RunStatus | None
-    message: str
+    condition: RunCondition | None
     recommendation: str | None
     reasons: tuple[str, ...]
     trained: int
     skipped: int
     failed: int
     layout: RunLayout
+
+    @property
+    def status(self) -> RunStatus | None:
+        """The status of its condition."""
+        return self.condition.status if self.condition is not None else None
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def runs_on_broker(data_dir: str, broker: str | None) -> list[Run]:
         return []  # the page shows that the broker is away
     layouts = {run_id: RunLayout.under(data_dir, run_id) for run_id in sorted(found)}
     return [
-        Run(run_id, LONG_AGO, None, "", None, (), 0, 0, 0, layout)
+        Run(run_id, LONG_AGO, None, None, (), 0, 0, 0, layout)
         for run_id, layout in layouts.items()
         if not layout.manifest.is_file()
     ]
@@ -93,8 +99,7 @@ def read_run(layout: RunLayout) -> Run:
         return Run(
             run_id=run_id,
             created=head.created,
-            status=ledger.status(),
-            message=ledger.get("message") or "",
+            condition=ledger.condition(),
             recommendation=ledger.get("recommendation"),
             reasons=tuple(reasons.split("\n")) if reasons else (),
             trained=counts.get(Status.SUCCESS, 0),

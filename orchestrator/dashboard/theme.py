@@ -13,6 +13,7 @@ STYLE = Path(__file__).with_name("style.css")
 # On white and on black; a word that is not here is grey.
 STATUS_COLOURS = {
     "running": BLUE,
+    "waiting": ORANGE,
     "interrupted": ORANGE,
     "cancelled": ORANGE,
     "failed": VERMILION,

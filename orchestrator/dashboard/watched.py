@@ -7,7 +7,7 @@ import streamlit as st
 
 from orchestrator.events.run_fold import fold
 from orchestrator.events.run_state import RunState
-from orchestrator.runs.follow import SILENT_S, break_off_if_gone, expect_plan, follow
+from orchestrator.runs.follow import SILENT_S, expect_plan, follow, take_condition
 
 
 class Watched:
@@ -32,7 +32,7 @@ class Watched:
             expect_plan(self.state, self.layout)
         if not self.state.over and time.monotonic() - self._heard > SILENT_S:
             self._heard = time.monotonic()
-            break_off_if_gone(self.state, self.layout, silent=True)
+            take_condition(self.state, self.layout, silent=True)
 
 
 @st.cache_resource(max_entries=16, show_spinner="reading the run's events")
@@ -41,5 +41,5 @@ def watched(run_id: str, created: str, data_dir: str, broker: str | None) -> Wat
     found = Watched(run_id, data_dir, broker)
     with found.lock:
         found.refresh()
-        break_off_if_gone(found.state, found.layout)
+        take_condition(found.state, found.layout)
     return found

@@ -46,6 +46,14 @@ class HeartbeatEvents:
                 known.pid, known.leaving = None, False
         self._report_empty_fleet(present)
 
+    def missing_workers(self, present: Mapping[str, Presence]) -> str:
+        """Why no device of the last look can work for the run; empty if one can."""
+        if not present:
+            return "no worker is online"
+        if all(self._known[name].refused for name in present):
+            return "every worker that is online has other versions; install those of this run there"
+        return ""
+
     def _see_one(self, known: Known, presence: Presence, versions: Mapping[str, str]) -> None:
         name, before = presence.device.name, known.pid
         known.slots = presence.device.slots

@@ -70,7 +70,7 @@ class Dispatcher:
         self._sent: dict[Key, Sent] = {}
         self._strays: tuple[Stray, ...] = ()
         self._look = Look({}, {}, 0.0)
-        self._waiting = ""
+        self._waiting, self._is_away = "", False
         self._refused: str | None = None
 
     def take_missed_outcomes(self) -> None:
@@ -90,6 +90,7 @@ class Dispatcher:
                 self._backlog.add(item)
         while self._backlog or self._sent:
             self._patiently(lambda: self._step(on_end))
+        self._wait_for("")
 
     def stop_attempts(self, *, kill: bool) -> None:
         """Recall attempts that no worker has begun; `kill` ends running ones, too. A begun attempt may still report."""
@@ -119,7 +120,8 @@ class Dispatcher:
         )
         began = time.monotonic()
         result = retrying(call)
-        if self._waiting:
+        if self._is_away:
+            self._is_away = False
             does = "takes work" if self._refused else "answers"
             self._live_view.note(f"the broker {does} again after {time.monotonic() - began:.1f} s")
             self._wait_for("")
@@ -134,7 +136,8 @@ class Dispatcher:
             return
         why = refused_write(error)
         before, self._refused = self._refused, why
-        if not self._waiting or before != why:
+        if not self._is_away or before != why:
+            self._is_away = True
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             said = f"the broker takes no work: {why}" if why else f"the broker does not answer ({reason})"
             self._live_view.note(f"{said}; waiting for it")
@@ -142,8 +145,10 @@ class Dispatcher:
 
     def _wait_for(self, reason: str) -> None:
         """Record why the run waits, for every screen; empty once it goes on."""
-        self._waiting = self._live_view.state.waiting = reason
-        self._ledger.set(waiting=reason)
+        if reason != self._waiting:
+            self._waiting = reason
+            self._ledger.set(waiting=reason)
+            self._live_view.wait_for(reason)
 
     def _step(self, on_end: OnEnd) -> None:
         look = self._fleet.look()
@@ -161,6 +166,7 @@ class Dispatcher:
         for name in self._look.present.keys() - look.present.keys():
             self._backlog.forget(name)
         self._look = look
+        self._wait_for(self._heartbeat_events.missing_workers(look.present))
         while self._take_outcomes(on_end, wait=False):
             pass
         unseen = {sent.device for sent in self._sent.values() if not _is_held(sent, look.present.get(sent.device))}

@@ -7,7 +7,7 @@ event type is declared in `schemas.contract.event` and, if a screen shows it, fo
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from orchestrator.events.run_state import DeviceState, Failure, PhaseState, Piece, RunState, Span
+from orchestrator.events.run_state import RELEASED, DeviceState, Failure, PhaseState, Piece, RunState, Span
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, TrainingEvent
 from schemas.contract.run import Phase, RunStatus
 from schemas.contract.task import Metric, Role
@@ -55,12 +55,13 @@ def notice(event: TrainingEvent) -> str:
     return ""
 
 
-def break_off(state: RunState, status: str) -> None:
+def break_off(state: RunState, status: RunStatus, reason: str = "") -> None:
     """Mark a run whose process is gone without an end event: nothing is running any more."""
-    state.status = status
+    state.status, state.message = status, reason
+    ended = EventStatus.SUCCESS if status is RunStatus.READY else EventStatus(status)
     for phase in state.phases.values():
         if phase.ended is None:
-            phase.ended, phase.status = state.last_event, EventStatus.FAILED
+            phase.ended, phase.status = state.last_event, ended
     _close_session(state, state.last_event)
 
 
@@ -185,6 +186,8 @@ def _close_session(state: RunState, at: datetime | None) -> None:
     for device in state.devices.values():
         device.running.clear()
         device.doing = ()
+        if not device.gone:
+            device.standing = RELEASED
 
 
 def _open_again(state: RunState, status: EventStatus) -> None:

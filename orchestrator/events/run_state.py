@@ -12,6 +12,8 @@ from schemas.contract.task import Metric, Role
 from schemas.contract.window import PANEL, Window
 
 NOT_BEGUN = "not begun"
+# Standing of a device after the end of the run that used it: the run's events no longer name it.
+RELEASED = "released"
 RATE_OVER = 200
 RATE_SPAN = timedelta(seconds=60)
 KEPT_FAILURES, KEPT_LINES = 100, 500
@@ -148,8 +150,8 @@ class DeviceState:
 
     @property
     def gone(self) -> bool:
-        """Whether it left the fleet or stopped answering."""
-        return self.standing in ("lost", "left")
+        """Whether it left the fleet, stopped answering, or is not followed since its run ended."""
+        return self.standing in ("lost", "left", RELEASED)
 
     def rate(self, now: datetime) -> float:
         """Pieces of work per second over the last minute."""
@@ -178,7 +180,7 @@ class SymbolState:
 class RunState:
     """Everything that a terminal or a page shows of one run.
 
-    `waiting` is why the run waits; empty while it does not. `began` and `ended` are the first start and
+    `message` is why it waits or ended. `began` and `ended` are the first start and
     the last end; `session` is when the process that runs it now began, and `earlier` the time that earlier ones took.
     """
 
@@ -188,7 +190,6 @@ class RunState:
     last_event: datetime | None = None
     status: str = NOT_BEGUN
     message: str = ""
-    waiting: str = ""
     recommendation: str = ""
     phases: dict[Phase, PhaseState] = field(default_factory=dict)
     cells: dict[str, Cell] = field(default_factory=dict)
@@ -206,7 +207,7 @@ class RunState:
     @property
     def over(self) -> bool:
         """Whether nothing more will happen unless the run is resumed."""
-        return self.status not in (NOT_BEGUN, RunStatus.RUNNING)
+        return self.status not in (NOT_BEGUN, RunStatus.RUNNING, RunStatus.WAITING)
 
     def clock(self, now: datetime) -> datetime:
         """The time for which the run is shown: `now`, or the last event of a run that is over."""

@@ -67,7 +67,7 @@ class Runs:
             try:
                 run = self._read(run_id, path)
                 written_s = max(at for at, _ in run.seen) / 1e9
-                if run.snapshot.status is RunStatus.RUNNING or self._clock() - written_s < SHOWN_S:
+                if run.snapshot.condition.status.is_active or self._clock() - written_s < SHOWN_S:
                     self._read_events(run_id, run, path)
                     shown[run_id] = run
             except (sqlite3.Error, GurukulError, OSError, ValueError, KeyError) as error:
@@ -80,7 +80,7 @@ class Runs:
         run = self._known.get(run_id)
         if run is None:
             run = self._known[run_id] = KnownRun(read_snapshot(path), seen)
-        elif run.snapshot.status is RunStatus.RUNNING or run.seen != seen:
+        elif run.snapshot.condition.status.is_active or run.seen != seen:
             run.snapshot, run.seen = read_snapshot(path), seen
         return run
 
@@ -177,6 +177,10 @@ def _counter(name: str, text: str, *labels: str) -> _Counter:
 
 def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
     status = _gauge("run_status", "1 for the status that the run has, 0 for the others.", "run_id", "status")
+    died = _gauge("run_died", "1 if the run's process ended without recording an end, else 0.", "run_id")
+    reason = _gauge(
+        "run_reason", "1; its label is why the run waits, was stopped or failed.", "run_id", "status", "reason"
+    )
     windows = _gauge("windows", "Windows of a role by how they ended.", "run_id", "role", "outcome")
     took = HistogramMetricFamily(
         "gurukul_work_duration_seconds", "Time that a piece of work took on its device.", labels=("run_id", "role")
@@ -188,7 +192,9 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
     )
     for run_id, run in runs.items():
         for each in RunStatus:
-            status.of((run_id, each), each is run.status)
+            status.of((run_id, each), each is run.condition.status)
+        died.of((run_id,), run.condition.died)
+        reason.of((run_id, run.condition.status, run.condition.reason), 1)
         for trained, outcome in itertools.product(WINDOW_ROLES, OUTCOMES):
             windows.of((run_id, trained, outcome), run.work.get((trained, outcome), 0))
         for role, durations in run.durations.items():
@@ -198,11 +204,11 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
         for (role, failure), count in run.failures.items():
             failures.of((run_id, role, failure), count)
         for name, phase in run.phases.items():
-            if phase.ended is not None or run.status is RunStatus.RUNNING:
+            if phase.ended is not None or run.condition.status.is_active:
                 phases.of((run_id, name), (phase.ended or time.time()) - phase.started)
         if run.progress is not None:
             progress.of((run_id,), run.progress)
-    yield from (status, windows, took, failures, phases, progress)
+    yield from (status, died, reason, windows, took, failures, phases, progress)
 
 
 def _device_families(there: dict[str, Presence], queues: dict[str, int]) -> Iterator[Metric]:

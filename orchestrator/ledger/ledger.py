@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from orchestrator.ledger.connection import open_for_reading, open_for_writing
 from orchestrator.ledger.migrations import migrate
-from orchestrator.ledger.run_status import Owner, read_facts, read_status
+from orchestrator.ledger.run_status import Owner, RunCondition, read_condition, read_facts
 from schemas.contract.errors import FileError
-from schemas.contract.run import Phase, RunStatus
+from schemas.contract.run import Phase
 from schemas.contract.task import FailureClass, Outcome, Role, Status
 from schemas.contract.window import SkipReason
 from schemas.files.atomic import TEMPORARY_PREFIX
@@ -107,8 +107,9 @@ class Ledger:
         """Record the process that runs the run from now on."""
         with self._db:
             self._db.execute(
-                "INSERT OR REPLACE INTO owner VALUES (1, ?, ?, ?, ?)",
-                (owner.pid, owner.host, owner.started, owner.heartbeat),
+                "INSERT OR REPLACE INTO owner (only, pid, host, started, heartbeat, machine, token)"
+                " VALUES (1, ?, ?, ?, ?, ?, ?)",
+                (owner.pid, owner.host, owner.started, owner.heartbeat, owner.machine, owner.token),
             )
 
     def beat(self) -> None:
@@ -123,9 +124,9 @@ class Ledger:
         """The process that runs the run, or ran it last."""
         return read_facts(self._db).owner
 
-    def status(self) -> RunStatus:
-        """The run's status as of now."""
-        return read_status(self._db)
+    def condition(self) -> RunCondition:
+        """What the run does now, or how it ended."""
+        return read_condition(self._db)
 
     def add(self, role: Role, names: Iterable[str]) -> None:
         """Enter work as pending; work that is entered already is left unchanged."""

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.ledger.connection import open_for_reading
-from orchestrator.ledger.run_status import read_status
-from schemas.contract.run import RunStatus
+from orchestrator.ledger.run_status import RunCondition, read_condition
 from schemas.contract.task import Status
 
 PENDING = "pending"
@@ -44,17 +43,15 @@ class Snapshot:
     """The counts, durations and phases that a ledger holds at one moment.
 
     `work` counts by (role, outcome), the outcome being a status or `pending`; `failures` counts attempts by (role,
-    class), including those that were retried. `progress` is when work last ended or a phase last began;
-    `waiting` is why a running run waits, empty if it does not.
+    class), including those that were retried. `progress` is when work last ended or a phase last began.
     """
 
-    status: RunStatus
+    condition: RunCondition
     work: Mapping[tuple[str, str], int]
     durations: Mapping[str, Durations]
     failures: Mapping[tuple[str, str], int]
     phases: Mapping[str, PhaseTimes]
     progress: float | None
-    waiting: str = ""
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -64,7 +61,7 @@ def read_snapshot(path: Path) -> Snapshot:
         outcomes = db.execute("SELECT role, COALESCE(status, ?), COUNT(*) FROM work GROUP BY 1, 2", (PENDING,))
         failures = db.execute("SELECT role, failure, COUNT(*) FROM attempts WHERE failure IS NOT NULL GROUP BY 1, 2")
         return Snapshot(
-            status=read_status(db),
+            condition=read_condition(db),
             work={(role, outcome): count for role, outcome, count in outcomes},
             durations=_durations(db),
             failures={(role, failure): count for role, failure, count in failures},
@@ -72,7 +69,6 @@ def read_snapshot(path: Path) -> Snapshot:
             progress=db.execute(
                 "SELECT max(at) FROM (SELECT max(finished) AS at FROM work UNION ALL SELECT max(started) FROM phases)"
             ).fetchone()[0],
-            waiting=next((value for (value,) in db.execute("SELECT value FROM run WHERE key = 'waiting'")), ""),
         )
 
 

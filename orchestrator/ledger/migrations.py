@@ -60,7 +60,13 @@ def add_owner(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM run WHERE key = 'owner'")
 
 
-MIGRATIONS: tuple[Migration, ...] = (create_tables, add_artifact_keys, add_owner)
+def add_owner_identity(db: sqlite3.Connection) -> None:
+    """Add the owner's machine and random token: a host name may belong to two hosts or containers."""
+    db.execute("ALTER TABLE owner ADD COLUMN machine TEXT")
+    db.execute("ALTER TABLE owner ADD COLUMN token TEXT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_tables, add_artifact_keys, add_owner, add_owner_identity)
 
 # Migrations that were applied to a file that has only a number.
 BY_NUMBER = {0: (), 1: (create_tables.__name__,), 2: (create_tables.__name__, add_artifact_keys.__name__)}

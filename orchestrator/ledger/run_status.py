@@ -2,9 +2,14 @@
 
 import os
 import platform
+import secrets
 import sqlite3
 import time
+import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
 import psutil
 
@@ -18,12 +23,18 @@ HEARTBEAT_EXPIRY_S = 60.0
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that runs a run, or ran it last; times are seconds since 1970, None where they are unknown."""
+    """The process that runs a run, or ran it last; times are seconds since 1970, None where they are unknown.
+
+    `machine` identifies the operating system and process namespace of the process id: two hosts, or two containers,
+    may have one host name. `token` is random per process.
+    """
 
     pid: int
     host: str
     started: float | None = None
     heartbeat: float | None = None
+    machine: str | None = None
+    token: str | None = None
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -31,36 +42,87 @@ class Owner:
 
 @dataclass(frozen=True)
 class StatusFacts:
-    """What a ledger holds about a run's status: the last status that a process recorded, and that process."""
+    """What a ledger holds about a run's status: the last status that a process recorded, and that process.
+
+    `message` is why it ended so, `waiting` what it waits for, `recommendation` that of its gates. `is_final`: a resume
+    would fail in the same way.
+    """
 
     recorded: RunStatus | None
     owner: Owner | None
+    message: str = ""
+    waiting: str = ""
+    recommendation: str | None = None
+    is_final: bool = False
 
 
-def derive_status(facts: StatusFacts, now: float, owner_is_alive: bool | None) -> RunStatus:
-    """The status of a run. A killed process leaves `running` behind; such a run is interrupted.
+@dataclass(frozen=True)
+class RunCondition:
+    """What a run does now or how it ended, the same on every screen.
 
-    `owner_is_alive` is None for a process of another host: its heartbeat decides, and where it has none it counts as
-    alive. A run whose process has not recorded a status yet is running.
+    `reason`: why it waits, was interrupted, was cancelled or failed. `verdict`: the recommendation of a finished run.
+    `can_resume`: whether `resume` may take it to its end. `died`: its process ended and recorded nothing.
     """
-    if facts.recorded not in (None, RunStatus.RUNNING):
-        return facts.recorded
-    if facts.owner is None or owner_is_alive is False:
-        return RunStatus.INTERRUPTED
-    heartbeat = facts.owner.heartbeat
-    if owner_is_alive is None and heartbeat is not None and now - heartbeat > HEARTBEAT_EXPIRY_S:
-        return RunStatus.INTERRUPTED
-    return RunStatus.RUNNING
+
+    status: RunStatus
+    reason: str = ""
+    verdict: str | None = None
+    can_resume: bool = False
+    died: bool = False
+
+    def __str__(self) -> str:
+        detail = self.reason if self.reason != self.status else ""
+        return ": ".join(part for part in (self.status.value, detail or self.verdict) if part)
+
+
+def derive_condition(facts: StatusFacts, now: float, owner_is_alive: bool | None) -> RunCondition:
+    """The condition of a run. A killed process leaves `running` behind; such a run is interrupted.
+
+    `owner_is_alive` is None for a process of another machine: its heartbeat decides, and where it has none it counts
+    as alive. A run whose process has not recorded a status yet is running.
+    """
+    match facts.recorded:
+        case None | RunStatus.RUNNING:
+            return _unended(facts, now, owner_is_alive)
+        case RunStatus.READY:
+            return RunCondition(RunStatus.READY, verdict=facts.recommendation)
+    can_resume = facts.recorded is not RunStatus.FAILED or not facts.is_final
+    return RunCondition(facts.recorded, facts.message, can_resume=can_resume)
+
+
+def _unended(facts: StatusFacts, now: float, owner_is_alive: bool | None) -> RunCondition:
+    """The condition of a run whose process recorded no end."""
+    owner = facts.owner
+    heartbeat = owner.heartbeat if owner is not None else None
+    silent = owner_is_alive is None and heartbeat is not None and now - heartbeat > HEARTBEAT_EXPIRY_S
+    if owner is None or owner_is_alive is False or silent:
+        seen = "" if heartbeat is None else f" after {datetime.fromtimestamp(heartbeat, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        reason = f"{owner or 'its process'} ended without recording an end{seen}"
+        return RunCondition(RunStatus.INTERRUPTED, reason, can_resume=True, died=True)
+    if facts.waiting:
+        return RunCondition(RunStatus.WAITING, facts.waiting)
+    return RunCondition(RunStatus.RUNNING)
+
+
+@cache
+def this_machine() -> str:
+    """Identity of this operating system since it started and, in a container, of its process namespace."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}:{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return f"{platform.node()}:{uuid.getnode()}"
 
 
 def current_owner() -> Owner:
     """This process, with a heartbeat of now."""
-    return Owner(os.getpid(), platform.node(), psutil.Process().create_time(), time.time())
+    started = psutil.Process().create_time()
+    return Owner(os.getpid(), platform.node(), started, time.time(), this_machine(), secrets.token_hex(8))
 
 
 def is_alive(owner: Owner) -> bool | None:
-    """Whether the process still runs; None if it is one of another host."""
-    if owner.host != platform.node():
+    """Whether the process still runs; None if it is one of another machine, or of another container."""
+    if owner.host != platform.node() or owner.machine not in (None, this_machine()):
         return None
     try:
         process = psutil.Process(owner.pid)
@@ -76,12 +138,19 @@ def is_alive(owner: Owner) -> bool | None:
 
 def read_facts(db: sqlite3.Connection) -> StatusFacts:
     """The facts in an open ledger."""
-    recorded = db.execute("SELECT value FROM run WHERE key = 'status'").fetchone()
-    owner = db.execute("SELECT pid, host, started, heartbeat FROM owner").fetchone()
-    return StatusFacts(RunStatus(recorded[0]) if recorded else None, Owner(*owner) if owner else None)
+    owner = db.execute("SELECT pid, host, started, heartbeat, machine, token FROM owner").fetchone()
+    run = dict(db.execute("SELECT key, value FROM run").fetchall())
+    return StatusFacts(
+        recorded=RunStatus(run["status"]) if "status" in run else None,
+        owner=Owner(*owner) if owner else None,
+        message=run.get("message", ""),
+        waiting=run.get("waiting", ""),
+        recommendation=run.get("recommendation"),
+        is_final=bool(run.get("is_final")),
+    )
 
 
-def read_status(db: sqlite3.Connection) -> RunStatus:
-    """The status, as of now, of the run whose ledger is open."""
+def read_condition(db: sqlite3.Connection) -> RunCondition:
+    """The condition, as of now, of the run whose ledger is open."""
     facts = read_facts(db)
-    return derive_status(facts, time.time(), is_alive(facts.owner) if facts.owner else None)
+    return derive_condition(facts, time.time(), is_alive(facts.owner) if facts.owner else None)

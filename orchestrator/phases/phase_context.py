@@ -12,10 +12,10 @@ from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.artifact import RunManifest
-from schemas.contract.errors import DataError, PhaseError
+from schemas.contract.errors import DataError, FinalError, PhaseError
 from schemas.contract.event import EventStatus, EventType
-from schemas.contract.run import Phase
-from schemas.contract.task import Metric, Outcome, Role, RunTask, Status, work_name
+from schemas.contract.run import Phase, RunStatus
+from schemas.contract.task import FailureClass, Metric, Outcome, Role, RunTask, Status, work_name
 from schemas.files.layout import RunLayout, audit_folder
 
 logger = logging.getLogger(__name__)
@@ -62,13 +62,13 @@ class RunContext:
         )
         logger.info("phase %s ends: %s %s", phase, status, error)
 
-    def end_open(self, status: str, message: str) -> None:
+    def end_open(self, status: RunStatus, message: str) -> None:
         """End every phase that is still open: the run stops here."""
         for record in self.ledger.phases():
             if record.ended is None:
                 seconds = self.ledger.end_phase(record.name, status, message)
                 self.telemetry.emit(
-                    EventType.PHASE_END, EventStatus.FAILED, record.name, message=message, duration_seconds=seconds
+                    EventType.PHASE_END, EventStatus(status), record.name, message=message, duration_seconds=seconds
                 )
 
     @contextmanager
@@ -113,5 +113,6 @@ class RunContext:
         for outcome in ends:
             if outcome.status is not Status.SUCCESS:
                 what = role if outcome.name == self.run_id else f"{role} {outcome.name}"
-                raise PhaseError(f"{what} failed ({outcome.failure}): {outcome.message}")
+                kind = FinalError if outcome.failure is FailureClass.BUG else PhaseError
+                raise kind(f"{what} failed ({outcome.failure}): {outcome.message}")
         return {outcome.name: outcome for outcome in ends}

@@ -9,10 +9,10 @@ from orchestrator.ledger.ledger import WorkRecord
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.phases.trial_record import record_trial
 from schemas.contract.artifact import RunRow
-from schemas.contract.errors import PhaseError
+from schemas.contract.errors import FinalError, PhaseError
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
 from schemas.contract.run import Phase
-from schemas.contract.task import Metric, Outcome, Role, Status, WindowTask
+from schemas.contract.task import FailureClass, Metric, Outcome, Role, Status, WindowTask
 from schemas.contract.window import Window
 from schemas.files.atomic import remove_temporary
 
@@ -75,7 +75,12 @@ class _Training:
         self._end_students()
         record_trial(context, "trained")
         if self.errors:
-            raise PhaseError("; ".join(self.errors))
+            raise (FinalError if self._only_bugs() else PhaseError)("; ".join(self.errors))
+
+    def _only_bugs(self) -> bool:
+        """Whether every failed window met a bug, which it would meet again, or the data let none be trained."""
+        failures = {record.failure for role in self.plan for record in self.context.ledger.records(role)}
+        return failures <= {None, FailureClass.BUG}
 
     def _on_end(self, outcome: Outcome) -> Iterable[Item]:
         self._emit(outcome, outcome.status)

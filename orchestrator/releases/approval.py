@@ -85,9 +85,10 @@ def judged_run(config: ReleaseConfig, run_id: str) -> ApprovableRun:
     """Read a judged run; RequestError unless its bundle, ledger and statistics give the same recommendation."""
     manifest, layout = open_run(config.data_dir, run_id)
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
-        status, recorded = ledger.status(), ledger.get("recommendation")
-    if status is not RunStatus.READY or recorded is None:
-        raise RequestError(f"{run_id} is {status}, not {RunStatus.READY}; `orchestrator resume {run_id}`")
+        condition, recorded = ledger.condition(), ledger.get("recommendation")
+    if condition.status is not RunStatus.READY or recorded is None:
+        step = f"`orchestrator resume {run_id}`" if condition.can_resume else f"`orchestrator status {run_id}`"
+        raise RequestError(f"{run_id} is {condition}, not {RunStatus.READY}; {step}")
     audit = audit_folder(config.release_dir, run_id)
     if faults := check(audit, {"run_id": run_id}).faults:
         raise RequestError(f"the audit bundle was changed: {faults[0]}; `orchestrator verify {run_id}`")

@@ -1,12 +1,14 @@
 """Follow a run from any process that can read its files or its broker; nothing is written."""
 
+from contextlib import closing
+
 from orchestrator.events.event_follower import EventFollower
 from orchestrator.events.run_fold import break_off
-from orchestrator.events.run_state import RunState
-from orchestrator.ledger.ledger_reader import read_snapshot
+from orchestrator.events.run_state import NOT_BEGUN, RunState
+from orchestrator.ledger.connection import open_for_reading
+from orchestrator.ledger.run_status import RunCondition, read_condition
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_run_id
-from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout, telemetry_path
 from schemas.files.run_files import open_run, read_manifest
 from schemas.redis.client import connect
@@ -35,17 +37,27 @@ def follow(run_id: str, data_dir: str, broker: str | None) -> tuple[EventFollowe
     return EventFollower(run_id, telemetry_path(manifest.config, run_id), broker), layout
 
 
-def break_off_if_gone(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
-    """Mark a run as broken off if its events have no end and its process is gone.
+def condition_of(layout: RunLayout | None) -> RunCondition | None:
+    """The condition of a run that has a ledger here; None for another one."""
+    if layout is None or not layout.ledger.is_file():
+        return None
+    with closing(open_for_reading(layout.ledger)) as db:
+        return read_condition(db)
+
+
+def take_condition(state: RunState, layout: RunLayout | None, *, silent: bool = False) -> None:
+    """Add to a run's state what only the ledger knows: what the run waits for, and that its process is gone.
 
     Why a run waits is taken from its ledger. If no event comes for a while, the ledger's status is used even if it is
     later than the events.
     """
-    if layout is not None and not state.over and layout.ledger.is_file():
-        snapshot = read_snapshot(layout.ledger)
-        state.waiting, status = snapshot.waiting, snapshot.status
-        if status is RunStatus.INTERRUPTED or (silent and status is not RunStatus.RUNNING):
-            break_off(state, status)
+    if state.over or (condition := condition_of(layout)) is None:
+        return
+    if condition.status.is_active:
+        if state.status != NOT_BEGUN:
+            state.status, state.message = condition.status, condition.reason
+    elif silent or condition.died:
+        break_off(state, condition.status, condition.reason)
 
 
 def expect_plan(state: RunState, layout: RunLayout | None) -> None:

@@ -40,7 +40,7 @@ from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.broker_address import public_url
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.errors import Cancelled, ExitCode, GurukulError, Interrupted, PhaseError, RequestError
+from schemas.contract.errors import Cancelled, ExitCode, FinalError, GurukulError, Interrupted, PhaseError, RequestError
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Role, Status
@@ -146,7 +146,7 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
         reopened = reopen_broken(ledger, layout)
-        if ledger.status() is RunStatus.READY and not reopened:
+        if ledger.condition().status is RunStatus.READY and not reopened:
             return EXIT_CODES[RunStatus.READY]
         return _execute(manifest, layout, ledger, url, console)
 
@@ -171,7 +171,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
     config, began = manifest.config, time.monotonic()
     log = log_path(config, manifest.run_id)
     before = float(ledger.get("duration_seconds") or 0.0)
-    status, message = RunStatus.FAILED, ""
+    status, message, is_final = RunStatus.FAILED, "", False
     with logging_to(log, config.log_format, manifest.run_id), signals_raise() as interrupted, ExitStack() as stack:
         redis = stack.enter_context(connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
@@ -184,7 +184,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             )
         )  # fmt: skip
         live_view.show()
-        ledger.set(status=RunStatus.RUNNING, cancelled="", waiting="")
+        ledger.set(status=RunStatus.RUNNING, cancelled="", message="", waiting="", is_final="")
         telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)
         context: RunContext | None = None
         dispatcher: Dispatcher | None = None
@@ -199,6 +199,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             status = RunStatus.READY
         except Exception as error:
             status, message = _end_of(error, url, log)
+            is_final = isinstance(error, FinalError | RequestError)
             if status is RunStatus.INTERRUPTED:
                 live_view.note("stopping; once more to stop at once")
         finally:
@@ -207,7 +208,10 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
                 context.end_open(status, message)
             if dispatcher is not None and status is not RunStatus.READY:
                 dispatcher.stop_attempts(kill=status is RunStatus.CANCELLED)
-            ledger.set(status=status, message=message, duration_seconds=str(before + seconds))
+            ledger.set(
+                status=status, message=message, is_final="yes" if is_final else "",
+                duration_seconds=str(before + seconds),
+            )  # fmt: skip
             _emit_end(telemetry, status, message, seconds, ledger.get("recommendation"))
             if dispatcher is not None and status in (RunStatus.READY, RunStatus.CANCELLED):
                 dispatcher.clear_broker()
@@ -245,7 +249,7 @@ def _end_of(error: Exception, url: str, log: Path) -> tuple[RunStatus, str]:
 
 
 def _emit_end(telemetry: Emitter, status: RunStatus, message: str, seconds: float, recommendation: str | None) -> None:
-    event_status = EventStatus.SUCCESS if status is RunStatus.READY else EventStatus.FAILED
+    event_status = EventStatus.SUCCESS if status is RunStatus.READY else EventStatus(status)
     metrics: dict[str, Metric] = {"status": status, "recommendation": recommendation}
     telemetry.finish(
         EventType.RUN_END, event_status, message=message or status, duration_seconds=seconds, metrics=metrics
@@ -271,7 +275,7 @@ def _have_bars(context: RunContext) -> None:
     if known is not None and not stale:
         return
     if config.skip_fetch:
-        raise PhaseError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
+        raise FinalError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
     table = ingestion.run(context)
     if known is None:
         windows = planned(config, table)
@@ -283,4 +287,4 @@ def _have_bars(context: RunContext) -> None:
         write_manifest(context.layout, context.manifest)
     for symbol, row in known.symbols.items() if known is not None else ():
         if symbol not in table.symbols or table.symbols[symbol].sha256 != row.sha256:
-            raise PhaseError(f"{config.source} changed {symbol} since the run began; start a new run with --reuse")
+            raise FinalError(f"{config.source} changed {symbol} since the run began; start a new run with --reuse")

@@ -13,7 +13,6 @@ from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
-from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_path
 
@@ -24,7 +23,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
     """Return the object that `--json` prints. It is read from the ledger, so it is correct however the run ended."""
     config = manifest.config
     records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
-    reasons = ledger.get("reasons")
+    reasons, condition = ledger.get("reasons"), ledger.condition()
     paths = {
         "run": layout.folder,
         "audit": audit_folder(config.release_dir, manifest.run_id),
@@ -34,12 +33,17 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         paths["telemetry"] = telemetry_path(config, manifest.run_id)
     return {
         "run_id": manifest.run_id,
-        "status": ledger.status(),
-        "waiting": (ledger.get("waiting") or None) if ledger.status() is RunStatus.RUNNING else None,
+        "status": condition.status,
+        "reason": condition.reason,
+        "can_resume": condition.can_resume,
         "recommendation": ledger.get("recommendation"),
         "reasons": reasons.split("\n") if reasons else [],
         "phases": {
-            phase.name.value: {"status": phase.status, "duration_seconds": round_seconds(phase.duration_seconds)}
+            phase.name.value: {
+                # A killed process left its phase open.
+                "status": phase.status if phase.ended is not None or condition.status.is_active else condition.status,
+                "duration_seconds": round_seconds(phase.duration_seconds),
+            }
             for phase in ledger.phases()
         },
         "bars": verdicts_of(manifest.bars) if manifest.bars is not None else None,
@@ -92,8 +96,6 @@ def failed_windows(ledger: Ledger) -> list[str]:
 def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter[str]]) -> None:
     """Print the final table: phases, windows, symbols with nothing trained, recommendation, and folders."""
     console.print(Text(f"run {summary['run_id']}: {summary['status']}", style="bold"), soft_wrap=True)
-    if summary["waiting"]:
-        console.write(f"waiting: {summary['waiting']}")
     table = Table()
     table.add_column("phase")
     table.add_column("status")

@@ -13,7 +13,7 @@ from orchestrator.events.run_fold import WINDOW_TYPES, fold, notice
 from orchestrator.events.run_state import PhaseState, RunState
 from orchestrator.terminal.run_view import RunView
 from schemas.contract.event import EventType, TrainingEvent
-from schemas.contract.run import Phase
+from schemas.contract.run import Phase, RunStatus
 
 PLAIN_EVERY = timedelta(seconds=5)
 DRAWN_PER_SECOND = 3
@@ -60,6 +60,11 @@ class LiveView:
     def note(self, text: str) -> None:
         """Print one line that stays in the terminal."""
         self._console.print(Text(text), soft_wrap=True)
+
+    def wait_for(self, reason: str) -> None:
+        """Show what the run waits for; an empty reason ends that."""
+        if not self.state.over:
+            self.state.status, self.state.message = RunStatus.WAITING if reason else RunStatus.RUNNING, reason
 
     def take(self, event: TrainingEvent) -> None:
         """Fold one event in, and print its notice or, without a terminal, the progress of its phase."""

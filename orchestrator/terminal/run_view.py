@@ -10,8 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.events.run_state import RUNNING_STAGES, DeviceState, PhaseState, RunState, Stage
+from orchestrator.events.run_state import RELEASED, RUNNING_STAGES, DeviceState, PhaseState, RunState, Stage
 from schemas.contract.event import EventStatus
+from schemas.contract.run import RunStatus
 
 # Glyph, its replacement without Unicode, and style. Each has another shape, so colour is not needed.
 GLYPHS = {
@@ -80,14 +81,14 @@ def _headline(state: RunState, now: datetime, plain: bool) -> Text:
             parts.append(f"{rate:.1f} models/s")
         if (left := state.remaining_s(now)) is not None:
             parts.append(f"training {duration(left)} left")
-    elif state.recommendation:
+    elif state.status == RunStatus.READY and state.recommendation:
         parts.append(state.recommendation)
     line = Text(f"run {state.run_id}", style="bold", overflow=_cut(plain), no_wrap=True)
     return line.append(f"  {', '.join(parts)}", style="not bold")
 
 
 def _waiting(state: RunState) -> list[Text]:
-    return [Text(f"waiting: {state.waiting}", style="yellow")] if state.waiting and not state.over else []
+    return [Text(f"waiting: {state.message}", style="yellow")] if state.status == RunStatus.WAITING else []
 
 
 def _phases(state: RunState, now: datetime, plain: bool) -> Table:
@@ -239,7 +240,7 @@ def _doing(device: DeviceState, now: datetime) -> list[str]:
 
 
 def _at_rest(device: DeviceState, state: RunState) -> str:
-    if device.gone:
+    if device.gone and device.standing != RELEASED:
         return device.standing
     return f"{device.done} models done" if state.over else "idle"
 

@@ -51,6 +51,10 @@ class PhaseError(GurukulError):
     exit_code = ExitCode.FAILED
 
 
+class FinalError(PhaseError):
+    """A phase would fail again in the same way: the run cannot be resumed to its end."""
+
+
 class Stopped(GurukulError):
     """Something outside stopped the run; it can be resumed."""
 

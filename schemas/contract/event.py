@@ -57,11 +57,13 @@ class EventType(StrEnum):
 
 
 class EventStatus(StrEnum):
-    """Status of the reported work: in progress, or its outcome."""
+    """Status of the reported work: in progress, or its outcome. Runs and phases may be interrupted or cancelled."""
 
     SUCCESS = "success"
     FAILED = "failed"
     SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
     IN_PROGRESS = "in_progress"
 
 

@@ -16,10 +16,16 @@ class Phase(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """Progress or end of a run."""
+    """Progress or end of a run. `waiting` is never recorded: it is derived from a running run and what it waits for."""
 
     RUNNING = "running"
+    WAITING = "waiting"
     INTERRUPTED = "interrupted"
     CANCELLED = "cancelled"
     FAILED = "failed"
     READY = "ready-for-review"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a process runs the run, although it may wait for something."""
+        return self in (RunStatus.RUNNING, RunStatus.WAITING)

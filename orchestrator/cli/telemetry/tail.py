@@ -8,7 +8,7 @@ from rich.text import Text
 
 from orchestrator.cli.options import DataDir, RunArgument, RunBroker
 from orchestrator.events.run_fold import notice
-from orchestrator.runs.follow import follow
+from orchestrator.runs.follow import SILENT_S, condition_of, follow
 from orchestrator.terminal.console import Console
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 
@@ -34,7 +34,8 @@ def tail(
     """
     console = Console()
     try:
-        follower, _ = follow(run_id, data_dir, broker)
+        follower, layout = follow(run_id, data_dir, broker)
+        last_event = time.monotonic()
         past: list[TrainingEvent] = []
         while found := follower.poll():
             past += found
@@ -49,6 +50,14 @@ def tail(
             found = follower.poll(POLL_S)
             ended = any(event.event_type is EventType.RUN_END for event in found)
             events = [event for event in found if heartbeats or _is_worth_a_line(event)]
+            if found:
+                last_event = time.monotonic()
+            elif time.monotonic() - last_event > SILENT_S:
+                last_event = time.monotonic()
+                condition = condition_of(layout)
+                ended = condition is not None and not condition.status.is_active
+                if ended:
+                    Console(stderr=True).write(f"run {run_id} is {condition}")
             if not follower.live:
                 time.sleep(POLL_S)
     except KeyboardInterrupt:

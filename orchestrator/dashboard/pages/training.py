@@ -7,10 +7,12 @@ from typing import Any
 import streamlit as st
 
 from orchestrator.dashboard import live_charts, tables
-from orchestrator.dashboard.markup import Cell, bar, mark, number, table
+from orchestrator.dashboard.judged import next_step
+from orchestrator.dashboard.markup import Cell, bar, mark, number, plain, table
 from orchestrator.dashboard.watched import Watched
 from orchestrator.events.run_state import RUNNING_STAGES, DeviceState, PhaseState, Stage
 from orchestrator.events.run_state import Cell as WindowCell
+from orchestrator.runs.follow import condition_of
 from orchestrator.terminal.live_view import utc_now
 from orchestrator.terminal.run_view import duration
 from schemas.contract.event import WINDOW_PHASES, EventStatus
@@ -89,10 +91,13 @@ def _tiles(watched: Watched, stages: dict[Stage, int]) -> None:
     with st.container(horizontal=True):
         for name, value in tiles:
             st.metric(name, value, width="content")
-    if state.message and state.status not in (RunStatus.RUNNING, state.message):
-        st.error(f"{state.status}: {state.message}")
-    if state.status == RunStatus.INTERRUPTED:
-        st.warning(f"No process runs it any more. To go on: `orchestrator resume {state.run_id}`")
+    condition = condition_of(watched.layout)
+    if condition is not None and condition.reason:
+        shown = st.error if condition.status is RunStatus.FAILED else st.warning
+        step = "" if condition.status.is_active else f". {next_step(condition, state.run_id)}"
+        shown(f"{plain(str(condition))}{step}")
+    elif state.message and state.over and state.status not in (RunStatus.READY, state.message):
+        st.error(f"{state.status}: {plain(state.message)}")
     if watched.follower.missed:
         st.warning(f"{watched.follower.missed} events are missing: neither the broker nor the log has them.")
 

@@ -162,8 +162,8 @@ def test_two_runs_stand_side_by_side(url: str, place: Path, look: Look) -> None:
 @pytest.mark.parametrize(
     ("run", "sentence"),
     [
-        ("stopped", "This run was interrupted. orchestrator resume stopped takes it to its end."),
-        ("broken_down", "This run failed: failed for the test. Fix that; then orchestrator resume broken_down"),
+        ("stopped", "To continue it: orchestrator resume stopped."),
+        ("broken_down", "failed: failed for the test. To continue it: orchestrator resume broken_down"),
     ],
 )
 def test_a_run_without_a_verdict_shows_the_next_step(url: str, look: Look, run: str, sentence: str) -> None:

@@ -66,15 +66,15 @@ def test_reading_a_ledger_without_a_writer_leaves_nothing_behind(path: Path) -> 
 
 def test_a_run_whose_process_is_gone_is_interrupted(path: Path) -> None:
     """A killed run has recorded no end. A process on another host cannot be checked, and counts as running."""
-    assert read_snapshot(path).status is RunStatus.RUNNING
+    assert read_snapshot(path).condition.status is RunStatus.RUNNING
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
     for host, status in ((platform.node(), RunStatus.INTERRUPTED), ("elsewhere", RunStatus.RUNNING)):
         with closing(Ledger(path)) as ledger:
             ledger.take(Owner(ended.pid, host))
-        assert read_snapshot(path).status is status
+        assert read_snapshot(path).condition.status is status
         with closing(Ledger(path, read_only=True)) as ledger:
-            assert ledger.status() is status
+            assert ledger.condition().status is status
 
 
 def test_a_newer_ledger_is_refused(path: Path) -> None:

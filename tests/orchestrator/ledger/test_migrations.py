@@ -17,7 +17,7 @@ from schemas.contract.errors import FileError
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 
-NAMES = ("create_tables", "add_artifact_keys", "add_owner")
+NAMES = ("create_tables", "add_artifact_keys", "add_owner", "add_owner_identity")
 
 # The schemas as versions 1 and 2 of the ledger had them.
 WORK = (
@@ -79,7 +79,7 @@ def test_an_old_ledger_is_read_without_a_change(version: int, tmp_path: Path) ->
         (record,) = ledger.records(Role.TEACHER)
         assert (record.status, record.attempt, record.metrics, record.key) == (Status.SUCCESS, 3, {"rounds": 7}, None)
         assert ledger.owner() == Owner(4054, "old host")
-        assert ledger.status() is RunStatus.READY
+        assert ledger.condition().status is RunStatus.READY
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             ledger.set(status="running")
     assert read_snapshot(path).work == {("teacher", "success"): 1}
@@ -108,7 +108,7 @@ def test_an_owner_that_cannot_be_parsed_is_no_owner(text: str | None, tmp_path: 
         if text is not None:
             db.execute("INSERT INTO run VALUES ('owner', ?)", (text,))
     with closing(Ledger(path)) as ledger:
-        assert (ledger.owner(), ledger.status()) == (None, RunStatus.INTERRUPTED)
+        assert (ledger.owner(), ledger.condition().status) == (None, RunStatus.INTERRUPTED)
 
 
 @pytest.mark.parametrize("name", NAMES[1:])
