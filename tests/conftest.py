@@ -138,7 +138,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]
         process = subprocess.Popen(
             [sys.executable, "-m", "workers", "start", "--devices", "cpu:1x2"],
             cwd=folder,
-            env=clean_environment() | {BROKER_ENV: url},
+            env=clean_environment() | {BROKER_ENV: url, "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"},
             stdout=log,
             stderr=log,
         )

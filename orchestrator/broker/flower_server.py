@@ -6,13 +6,11 @@ reads as well. The `celery` command would also run a `celeryconfig.py` of the wo
 
 import os
 
-from celery import Celery
-
-from schemas.redis.celery_loader import InstalledLoader
+from schemas.redis.celery_loader import InstalledLoader, OwnBroker
 from schemas.redis.client import BROKER_ENV, address_of
 
 if __name__ == "__main__":
     # Flower needs no code of the workers. Every 5 s it asks them for events; without that request they send none.
-    app = Celery("gurukul", loader=InstalledLoader, fixups=[])
+    app = OwnBroker("gurukul", loader=InstalledLoader, fixups=[])
     app.conf.update(address_of(os.environ[BROKER_ENV]).celery_settings())
     app.start(["flower"])

@@ -60,7 +60,6 @@ def flower(
     sys.stdout.flush()
     mine = {
         BROKER_ENV: url,
-        "CELERY_BROKER_URL": place.url(),
         "FLOWER_ADDRESS": address,
         "FLOWER_PORT": str(port),
         LOGIN_ENV: login,

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from celery import Celery
 from kombu.exceptions import KombuError
 from kombu.messaging import Producer
 
 from orchestrator.dispatch.work import Work
 from schemas.contract.task import TASK_NAMES, IngestTask, WindowTask, work_name
 from schemas.redis.attempt_id import AttemptId
-from schemas.redis.celery_loader import InstalledLoader
+from schemas.redis.celery_loader import InstalledLoader, OwnBroker
 from schemas.redis.client import address_of
 
 
@@ -17,7 +16,7 @@ class CeleryClient:
     """Enqueues attempts and orders their processes to be ended; consumes nothing."""
 
     def __init__(self, broker: str) -> None:
-        self._app = Celery("gurukul", loader=InstalledLoader, fixups=[])
+        self._app = OwnBroker("gurukul", loader=InstalledLoader, fixups=[])
         self._app.conf.update(
             **address_of(broker).celery_settings(),
             task_serializer="json",

@@ -26,6 +26,8 @@ from tests.conftest import clean_environment, command
 from tests.waiting import wait_for
 
 LOGIN = "kavita:an-unguessed-one"
+# A host may run other Celery programs, whose broker must not become this one's.
+OTHER_PROGRAM = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
 BUCKETS = {"0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "30.0", "60.0", "120.0", "300.0", "600.0", "+Inf"}
 
 
@@ -74,7 +76,7 @@ def flower(fleet: Lab) -> Iterator[Flower]:
     with log.open("wb") as output:
         process = psutil.Popen(
             [sys.executable, "-m", "orchestrator", "flower", "--port", str(port)],
-            env=clean_environment() | {"GURUKUL_BROKER": fleet.url, "FLOWER_BASIC_AUTH": LOGIN},
+            env=clean_environment() | OTHER_PROGRAM | {"GURUKUL_BROKER": fleet.url, "FLOWER_BASIC_AUTH": LOGIN},
             cwd=fleet.folder,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -93,7 +95,7 @@ def kill_worker(fleet: Lab, name: str) -> None:
     """Kill a device's worker; returns when its supervisor has started another."""
     before = fleet.present()[name].pid
     psutil.Process(before).kill()
-    wait_for(lambda: name in fleet.present() and fleet.present()[name].pid != before, "another worker")
+    wait_for(lambda: (found := fleet.present().get(name)) is not None and found.pid != before, "another worker")
 
 
 def windows_of(run: Run) -> set[tuple[str, str]]:

@@ -9,12 +9,11 @@ import os
 import signal
 from typing import Any
 
-from celery import Celery
 from celery.exceptions import WorkerLostError
 from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, task_failure, worker_process_init
 
 from schemas.contract.errors import RequestError
-from schemas.redis.celery_loader import InstalledLoader
+from schemas.redis.celery_loader import InstalledLoader, OwnBroker
 from schemas.redis.client import BROKER_ENV, address_of
 from workers.celery.logs import set_up_logs
 from workers.celery.parent_watch import watch_parent
@@ -22,7 +21,7 @@ from workers.celery.presence import PresenceStep
 from workers.devices.pinning import current_device, refuse_wrong_cuda, refuse_wrong_device
 from workers.handlers.report import report_lost
 
-app = Celery(
+app = OwnBroker(
     "gurukul",
     include=["workers.celery.tasks"],
     loader=InstalledLoader,
