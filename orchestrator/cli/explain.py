@@ -10,6 +10,7 @@ from orchestrator.cli.checks import named
 from orchestrator.cli.options import DataDir, Json, RunArgument, WindowArgument
 from orchestrator.cli.output import plural, table_of
 from orchestrator.terminal.console import Console
+from schemas.config.interval import is_intraday
 from schemas.contract.artifact import StudentMetadata, TeacherMetadata
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.requests import Explanation, WindowQuestion
@@ -85,7 +86,7 @@ def _show_rows(console: Console, found: Explanation, student: StudentMetadata) -
     rows = found.rows or found.purged
     if not rows:
         return
-    daily = student.settings.interval == "1day"
+    daily = not is_intraday(student.settings.interval)
     table = table_of("decided", "label ends", "part", "label", "return", "weight", "predicted", left=("decided",))
     for row in rows:
         instants = (f"{row.decided:%m-%d %H:%M}", f"{row.label_end:%m-%d %H:%M}")

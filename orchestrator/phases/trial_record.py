@@ -29,6 +29,7 @@ def record_trial(context: RunContext, kind: Literal["trained", "scored"]) -> Non
             first=min(row.start for row in rows),
             last=max(planned.window.score_end for planned in context.manifest.plan),
             sharpes={name: ratio for name, ratio in ratios.items() if ratio is not None},
+            periods_per_year=context.manifest.periods_per_year,
             returns_sha256=scores.sha256[daily] if scores else None,
         ),
     )

@@ -5,7 +5,7 @@ from math import ceil
 from zoneinfo import ZoneInfo
 
 from schemas.config.bars import IngestConfig
-from schemas.config.interval import Interval, whole_bars_per_session
+from schemas.config.interval import DAYS_PER_WEEK, Interval, whole_bars_per_session
 from schemas.config.run import RunConfig
 from schemas.config.sources import split_source
 from schemas.contract.coverage import Coverage
@@ -62,5 +62,7 @@ def days_asked_for(config: RunConfig | IngestConfig) -> tuple[date | None, date 
 
 def _days_of(bars: int, interval: Interval) -> timedelta:
     """Calendar days that surely hold so many bars of NSE, holidays included."""
+    if interval == "1week":
+        return timedelta(days=DAYS_PER_WEEK * bars + HOLIDAYS)
     sessions = ceil(bars / whole_bars_per_session(interval))
     return timedelta(days=ceil(sessions * DAYS_PER_SESSION) + HOLIDAYS)

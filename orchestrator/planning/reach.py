@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from orchestrator.planning.days import TradingDays
+from schemas.config.interval import is_intraday
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import Coverage, CoverageTable
 from schemas.contract.window import MIN_CLASS_ROWS, PlannedWindow, SkipReason
@@ -14,7 +15,7 @@ NAMED = 4
 
 def impossible_labels(known: Coverage, config: RunConfig) -> tuple[SkipReason, str] | None:
     """Why no window of a symbol can have the labels that it needs: the reason and a sentence; None if it may."""
-    by_session = config.interval != "1day" and not config.cross_session
+    by_session = is_intraday(config.interval) and not config.cross_session
     if by_session and config.horizon >= known.most_bars_a_session:
         return SkipReason.INSUFFICIENT_SAMPLES, (
             f"no session has more than {known.most_bars_a_session} bars, so no label of {config.horizon} bars ends in"
@@ -64,7 +65,7 @@ def _rise(known: Coverage, config: RunConfig, kind: Literal["largest", "usual"])
     """An upper bound on rises within the horizon; None if unknown, or if labels are not decided by them."""
     if known.rises is None or config.label != "fixed" or config.threshold_unit != "return":
         return None
-    if config.cross_session and config.interval != "1day":  # these rises end with their session
+    if config.cross_session and is_intraday(config.interval):  # these rises end with their session
         return None
     found: tuple[float, ...] = getattr(known.rises, kind)
     return found[(config.horizon - 1).bit_length()]

@@ -136,6 +136,9 @@ class BarsConfig(BarSource):
     def _fleet(self) -> Self:
         if self.broker is None and not self.local_workers:
             raise ValueError("--no-local-workers needs --broker: without one there is no fleet to use")
+        intervals = split_source(self.source)[0].intervals
+        if intervals and self.interval not in intervals:
+            raise ValueError(f"{self.source} has no {self.interval} bars; use --interval {' or '.join(intervals)}")
         if self.corporate_actions and split_source(self.source)[0].is_adjusted:
             raise ValueError(f"bars of {self.source} are adjusted already; leave --corporate-actions out")
         given = [name for name in FileOptions.model_fields if getattr(self, name)]

@@ -8,13 +8,11 @@ from pydantic import Field, model_validator
 from schemas.config.bars import NSE, STEP_DAYS, BarsConfig, StepDays
 from schemas.config.costs import CostRates, Costs
 from schemas.config.folders import beside_data
-from schemas.config.interval import INTERVAL_MINUTES, most_bars_per_session
+from schemas.config.interval import DAY_MINUTES, INTERVAL_MINUTES, is_intraday, most_bars_per_session
 from schemas.config.judgement import GateSettings
 from schemas.config.training import TrainingConfig, TrainingSettings
 from schemas.contract.identifiers import RunId
 from schemas.contract.window import PANEL
-
-DAY_MINUTES = INTERVAL_MINUTES["1day"]
 
 
 class RunConfig(TrainingConfig, BarsConfig):
@@ -86,7 +84,7 @@ class RunConfig(TrainingConfig, BarsConfig):
 
     @model_validator(mode="after")
     def _horizon_in_session(self) -> Self:
-        if self.interval == "1day" or self.cross_session:
+        if not is_intraday(self.interval) or self.cross_session:
             return self
         by_nse = self.resolved_calendar == NSE
         most = most_bars_per_session(self.interval) if by_nse else DAY_MINUTES // INTERVAL_MINUTES[self.interval]

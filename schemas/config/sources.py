@@ -23,6 +23,7 @@ class SourceKind:
     extra: str | None = None
     calendar: str | None = None
     span: tuple[date, date] | None = None
+    intervals: tuple[str, ...] = ()  # the only lengths of bars that it has; none: any
 
     @property
     def form(self) -> str:
@@ -54,7 +55,14 @@ register_source(
 register_source(SourceKind("csv", "workers.bars.files.csv:CsvFolder", has_folder=True))
 register_source(SourceKind("parquet", "workers.bars.files.parquet:ParquetFolder", has_folder=True))
 register_source(
-    SourceKind("breeze", "workers.bars.breeze.source:Breeze", is_remote=True, needs_dates=True, extra="breeze")
+    SourceKind(
+        "breeze",
+        "workers.bars.breeze.source:Breeze",
+        is_remote=True,
+        needs_dates=True,
+        extra="breeze",
+        intervals=("1minute", "5minute", "30minute", "1day"),
+    )
 )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, field_validator
 
-from schemas.config.interval import BarInterval
+from schemas.config.interval import BarInterval, is_intraday
 from schemas.contract.base import Complete
 from schemas.contract.window import Scope
 
@@ -156,7 +156,7 @@ def label_identity(settings: TrainingSettings) -> LabelIdentity:
         settings.entry,
         settings.label_return,
         settings.round_trip_cost if settings.label_return == "net" else None,
-        settings.cross_session if by_volatility and settings.interval != "1day" else None,
+        settings.cross_session if by_volatility and is_intraday(settings.interval) else None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
+from schemas.config.interval import periods_per_year
 from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
 from schemas.contract.base import Frozen
@@ -31,6 +32,12 @@ class RunManifest(Frozen):
     plan: tuple[PlannedWindow, ...]
     versions: dict[str, str]
     trained_by: str = ""
+
+    @property
+    def periods_per_year(self) -> int:
+        """Returns per year of its book: of days, or of weekly bars of weeks."""
+        weekdays = {day for row in (self.bars.symbols.values() if self.bars else ()) for day in row.weekdays}
+        return periods_per_year(self.config.interval, weekdays)
 
 
 class TeacherInputs(Frozen):

@@ -35,7 +35,7 @@ class Scores(Frozen):
 
 
 class Trading(Frozen):
-    """Statistics of a strategy's daily net return on capital; returns in bps, ratios per year of 252 sessions.
+    """Statistics of a strategy's daily net return on capital; returns in bps, ratios per year.
 
     `break_even_bps` is the round trip at which the mean would be 0; `drawdown` the deepest fall of the sum of returns
     below its peak, `drawdown_days` the longest time below one. `hit_low` to `hit_high` is Wilson's interval.

@@ -19,7 +19,8 @@ from schemas.files.layout import TRIALS
 class Trial(Frozen):
     """One line: a configuration that was trained or scored. `key` is the digest of its settings alone.
 
-    `sharpes` are annual Sharpe ratios by strategy; `returns_sha256` is the digest of the file of daily returns.
+    `sharpes` are annual Sharpe ratios by strategy, of
+    `periods_per_year` returns; `returns_sha256` is the digest of the file of daily returns.
     """
 
     kind: Literal["trained", "scored"]
@@ -30,6 +31,7 @@ class Trial(Frozen):
     first: date
     last: date
     sharpes: dict[str, float] = Field(default_factory=dict)
+    periods_per_year: int = 252
     returns_sha256: str | None = None
 
     def concerns(self, symbols: Iterable[str], first: date, last: date) -> bool:

@@ -12,8 +12,8 @@ USUAL = (*((new, 1) for new in (2, 3, 4, 5, 10, 20, 25, 50, 100)), (3, 2), (5, 2
 SMALL = ((4, 3), (5, 4), (6, 5))
 # The market moves as well on the day of a split.
 WITHIN = 0.03
-# A small gap after a longer absence is a move of several days.
-NIGHT_DAYS = 7
+# A small gap after a longer absence is a move of several days; weekly bars follow each other by up to 11.
+NIGHT_DAYS = 11
 
 
 def jumps(series: Series) -> Ints:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config.interval import INTERVAL_MINUTES, Interval
+from schemas.config.interval import DAY_MINUTES, INTERVAL_MINUTES, Interval, is_intraday
 from schemas.contract.coverage import Gap
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars import session_coverage
@@ -17,7 +17,6 @@ from workers.bars.jumps import NIGHT_DAYS, jumps, opening_ratio, usual_split
 from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Ints, Series
 
-DAY_MINUTES = INTERVAL_MINUTES["1day"]
 MICROSECONDS_PER_MINUTE = 60 * 10**6
 
 # Timestamps may be off by seconds. Daily bars may have gaps of days; minutes of one session follow each other.
@@ -60,12 +59,15 @@ def check(
     gaps: tuple[Gap, ...] = ()
     expected = None
     if calendar is not None:
-        missing, gaps, expected = session_coverage.missing_sessions(series, calendar)
-        findings += missing + session_coverage.unexpected_sessions(series, calendar)
-        if interval != "1day":
+        if interval == "1week":
+            findings += session_coverage.missing_weeks(series, calendar)
+        else:
+            missing, gaps, expected = session_coverage.missing_sessions(series, calendar)
+            findings += missing + session_coverage.unexpected_sessions(series, calendar)
+        if is_intraday(interval):
             findings += session_coverage.session_minutes(series, calendar, INTERVAL_MINUTES[interval])
-            findings += session_coverage.outside_session(clean, calendar)
-    findings += _jumps(series, symbol, actions, calendar)
+            findings += session_coverage.outside_session(clean, calendar, INTERVAL_MINUTES[interval])
+    findings += _jumps(series, symbol, actions, None if interval == "1week" else calendar)
     return Assessment(findings, gaps, expected)
 
 
@@ -81,7 +83,7 @@ def _interval(clean: CleanBars, interval: Interval) -> list[Finding]:
     if not len(rows):
         return []
     shortest = SHORTEST_STEP * wanted
-    longest = (LONGEST_STEP if wanted < DAY_MINUTES else LONGEST_DAILY_STEP) * wanted
+    longest = (LONGEST_DAILY_STEP if wanted == DAY_MINUTES else LONGEST_STEP) * wanted
     middle = float(np.median(steps[rows]))
     if shortest <= middle <= longest:
         return []
@@ -177,7 +179,7 @@ def _jump_finding(
 
 
 def _sessions_between(series: Series, row: int, calendar: Calendar | None) -> int:
-    """Missing sessions before a session's first bar; without a calendar, days beyond a week."""
+    """Missing sessions before a session's first bar; without a calendar, days beyond eleven."""
     before, day = int(series.session[row - 1]), int(series.session[row])
     if calendar is None or not calendar.knows(day_of(before), day_of(day)):
         return max(day - before - NIGHT_DAYS, 0)
@@ -218,7 +220,7 @@ def _runs(flags: NDArray[np.bool_], least: int) -> tuple[Ints, Ints]:
 
 
 def _long_run(interval: Interval) -> int:
-    return LONG_RUN_DAYS if interval == "1day" else LONG_RUN_BARS
+    return LONG_RUN_BARS if is_intraday(interval) else LONG_RUN_DAYS
 
 
 def _of(part: int, bars: int) -> str:

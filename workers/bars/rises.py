@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.config.interval import Interval
+from schemas.config.interval import Interval, is_intraday
 from schemas.contract.coverage import RISE_DOUBLINGS, Rises
 from schemas.contract.window import MIN_CLASS_ROWS
 from workers.bars.series import Floats, Series
@@ -17,7 +17,7 @@ def rises_of(series: Series, interval: Interval) -> Rises:
     The entry is the lower of the bar's close and the next open, so no return of a label with that horizon is larger.
     """
     high = np.maximum(series.high, series.close)[1:]
-    session = series.session if interval != "1day" else np.zeros(len(series), dtype=np.int64)
+    session = series.session if is_intraday(interval) else np.zeros(len(series), dtype=np.int64)
     entry = np.minimum(series.close[:-1], series.open[1:])
     inside = session[1:] == session[:-1]
     largest, usual = [], []

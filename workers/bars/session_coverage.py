@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.interval import DAYS_PER_WEEK
 from schemas.contract.coverage import Gap
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.calendar import Calendar, Hours, day_number, day_of
@@ -14,6 +15,8 @@ MISSING_SHARE = 0.2
 # A few minutes of an illiquid stock have no trade. If half of them is missing, the session is another one.
 FEW_MINUTES, TOO_FEW_MINUTES = 0.95, 0.5
 NAMED = 3
+MONDAY = 3  # days from a Monday to 1970-01-01
+MICROSECONDS_PER_MINUTE = 60 * 10**6
 
 
 def missing_sessions(series: Series, calendar: Calendar) -> tuple[list[Finding], tuple[Gap, ...], int | None]:
@@ -43,6 +46,24 @@ def _gaps(expected: Ints, lacking: Ints) -> tuple[Gap, ...]:
     return tuple(
         Gap(first=day_of(expected[group[0]]), last=day_of(expected[group[-1]]), sessions=len(group)) for group in groups
     )
+
+
+def missing_weeks(series: Series, calendar: Calendar) -> list[Finding]:
+    """Weeks from Monday to Sunday, between the first weekly bar and the last, that had a session and have no bar."""
+    first, last = day_of(series.session[0]), day_of(series.session[-1])
+    expected = np.unique(_week(calendar.sessions(first, last)))
+    lacking = expected[~np.isin(expected, _week(series.session))]
+    if not len(lacking):
+        return []
+    mondays = [str(day_of(DAYS_PER_WEEK * week - MONDAY)) for week in lacking]
+    detail = f"{len(lacking):,} of {len(expected):,} weeks of {calendar.name} have no bar: {_some(mondays)}; fetch them"
+    verdict = Verdict.REJECT if len(lacking) / len(expected) > MISSING_SHARE else Verdict.WARN
+    return [_finding(Check.MISSING_SESSION, verdict, len(lacking), mondays[0], detail)]
+
+
+def _week(session: Ints) -> Ints:
+    """Weeks since that of 1970-01-01, a Thursday; a week begins on Monday."""
+    return (session + MONDAY) // DAYS_PER_WEEK
 
 
 def unexpected_sessions(series: Series, calendar: Calendar) -> list[Finding]:
@@ -77,7 +98,7 @@ def session_minutes(series: Series, calendar: Calendar, minutes: int) -> list[Fi
 
 def _shares(series: Series, hours: Hours, minutes: int) -> tuple[Floats, Ints]:
     """The share of its bars that each session of known hours has, and its day; sessions without bars are left out."""
-    at, inside = _placed(series, hours)
+    at, inside = _placed(series, hours, minutes)
     bars = np.bincount(at[inside], minlength=len(hours.session))
     # If all bars of a day belong to the next session, as with futures' evenings, none are expected of the day itself.
     seen = (bars > 0) | np.isin(hours.session, series.session[~inside])
@@ -85,16 +106,19 @@ def _shares(series: Series, hours: Hours, minutes: int) -> tuple[Floats, Ints]:
     return np.minimum(bars[seen] / expected, 1.0), hours.session[seen]
 
 
-def _placed(series: Series, hours: Hours) -> tuple[Ints, NDArray[np.bool_]]:
-    """The last session that opened before each bar, and whether it was open. It may open on the eve."""
-    at = np.searchsorted(hours.open, series.timestamp, side="right") - 1
+def _placed(series: Series, hours: Hours, minutes: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """The last session that opened before each bar ends, and whether it was open. It may open on the eve.
+
+    Bars of an hour begin at 09:00 for some vendors, although NSE opens at 09:15.
+    """
+    at = np.searchsorted(hours.open, series.timestamp + minutes * MICROSECONDS_PER_MINUTE, side="left") - 1
     return at, (at >= 0) & (series.timestamp < hours.close[at])
 
 
-def outside_session(clean: CleanBars, calendar: Calendar) -> list[Finding]:
-    """Bars of days with known hours whose timestamp is before the open, at the close or after it."""
+def outside_session(clean: CleanBars, calendar: Calendar, minutes: int) -> list[Finding]:
+    """Bars of days with known hours that end before the open or at it, or begin at the close or after it."""
     series = clean.series
-    _, inside = _placed(series, calendar.regular)
+    _, inside = _placed(series, calendar.regular, minutes)
     rows = np.flatnonzero(~inside & np.isin(series.session, calendar.regular.session))
     if not len(rows):
         return []

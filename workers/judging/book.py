@@ -17,8 +17,6 @@ from workers.judging.costs import costs_on
 from workers.judging.predictions import Predictions
 from workers.scoring.metrics import hit_rate
 
-SESSIONS_PER_YEAR = 252
-
 
 @dataclass(frozen=True)
 class Terms:
@@ -109,8 +107,11 @@ def keep_book(
     return Book(axis, symbols, net, gross, trade_net, trade_gross, trade_weight, held / (instant.max() + 1))
 
 
-def results(book: Book) -> Trading:
-    """Summarise a book: returns, ratios, drawdown and costs; None for what its trades or days do not determine."""
+def results(book: Book, periods_per_year: int) -> Trading:
+    """Summarise a book with `periods_per_year` days a year: returns, ratios, drawdown and costs.
+
+    None for what its trades or days do not determine.
+    """
     daily, trades = book.daily, len(book.trade_net)
     total = np.cumsum(daily)
     below = total - np.maximum(np.maximum.accumulate(total), 0.0)
@@ -118,7 +119,7 @@ def results(book: Book) -> Trading:
     won, lost = book.trade_net[book.trade_net > 0].sum(), -book.trade_net[book.trade_net < 0].sum()
     downside = float(np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2)))
     deviation = float(daily.std(ddof=1)) if len(daily) > 1 else 0.0
-    year = np.sqrt(SESSIONS_PER_YEAR)
+    year = np.sqrt(periods_per_year)
     return Trading(
         trades=trades,
         hit_rate=hits.rate if hits else None,

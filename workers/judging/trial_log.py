@@ -13,7 +13,6 @@ from schemas.files.atomic import sha256_of
 from schemas.files.layout import TRIALS, RunLayout
 from schemas.files.trial_log import Trial, configuration_key, read_trials
 from workers.bars.series import Floats, Ints
-from workers.judging.book import SESSIONS_PER_YEAR
 from workers.judging.evidence import Evidence
 from workers.judging.statistics.sharpe import sharpe
 from workers.judging.validation import ALWAYS_LONG, MOMENTUM
@@ -61,7 +60,7 @@ def trials_of(evidence: Evidence) -> Trials:
     sharpes = [sharpe(mine[name]) for name in VARIANTS if not is_constant(mine[name])]
     returns = [mine[name] for name in (*VARIANTS, *RULES)]
     for trial in (known[key] for key in sorted(known)):
-        sharpes += [trial.sharpes[name] / np.sqrt(SESSIONS_PER_YEAR) for name in VARIANTS if name in trial.sharpes]
+        sharpes += [trial.sharpes[name] / np.sqrt(trial.periods_per_year) for name in VARIANTS if name in trial.sharpes]
         returns += _aligned(RunLayout(layout.folder.parent / trial.run_id), trial, day)
     unique = np.unique(np.array(returns), axis=0)
     counted = json.dumps([sorted(tried), sorted(sharpes)]).encode()

@@ -68,7 +68,7 @@ def validate(layout: RunLayout) -> Validation:
         first=day_of(predictions.day.min()),
         last=day_of(predictions.day.max()),
         scores={name: scores(predictions, name, judged.settings) for name in ("prior", *MODELS)},
-        trading={name: results(book) for name, book in books.items()},
+        trading={name: results(book, manifest.periods_per_year) for name, book in books.items()},
         overlap_days=overlap_days(predictions, judged.settings),
         costs=manifest.config.costs,
         round_trip_bps=float(_round_trip(judged).mean() * 1e4),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.interval import is_intraday
 from schemas.config.training import TrainingSettings
 from schemas.contract.window import WARMUP_BARS, SkipReason, Span, Window
 from workers.bars.calendar import day_number
@@ -46,7 +47,7 @@ class Rows:
 
 def prepare(series: Series, settings: TrainingSettings, device: str = "cpu") -> History:
     """Compute a symbol's indicators, features and labels once, over its whole history."""
-    frame = frame_of(series, intraday=settings.interval != "1day", xp=array_module(device))
+    frame = frame_of(series, intraday=is_intraday(settings.interval), xp=array_module(device))
     labels = label(series, settings)
     seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
     raw = {name: to_host(values) for name, values in frame.raw.items()}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.interval import is_intraday
 from schemas.config.training import TrainingSettings
 from workers.bars.series import Floats, Ints, Series
 from workers.features.indicators import ema
@@ -45,7 +46,7 @@ def label(series: Series, settings: TrainingSettings) -> Labels:
     A bar without volatility (flat, or too early in the history) has no label where the label is measured by it.
     """
     horizon, rule = settings.horizon_bars, EXIT_RULES[settings.label]
-    by_session = settings.interval != "1day" and not settings.cross_session
+    by_session = is_intraday(settings.interval) and not settings.cross_session
     in_sigma = settings.threshold_unit == "sigma"
     with np.errstate(invalid="ignore", divide="ignore"):
         sigma = volatility(series, by_session)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.interval import is_intraday
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import Certificate
 from schemas.contract.errors import DataError
@@ -315,7 +316,7 @@ def _certify(
         decided[mine], ended[mine], ended_day[mine] = series.timestamp[t0], series.timestamp[t1], series.session[t1]
         known = series.upto(int(t0[-1]) + 1)
         whole = histories[symbol].features
-        again = model_features(frame_of(known, settings.interval != "1day", xp=namespace(whole)))
+        again = model_features(frame_of(known, is_intraday(settings.interval), xp=namespace(whole)))
         tolerance = 0.0 if isinstance(whole, np.ndarray) else GPU_TOLERANCE
         changed = reads_ahead(to_host(take(whole, t0)), to_host(take(again, t0)), feature_names(), tolerance)
         found += [f"{symbol}: {each}" for each in changed]

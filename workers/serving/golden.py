@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.config.interval import is_intraday
 from schemas.contract.artifact import StudentMetadata
 from schemas.contract.errors import DataError, GurukulError
 from schemas.contract.release import (
@@ -96,7 +97,7 @@ def _made(request: GoldenRequest, symbol: str, folder: Path) -> tuple[GoldenRow,
     stored = store.read(bars)
     if stored is None:
         raise DataError(f"{bars} is gone: golden vectors are made from it; ingest its bars again")
-    x = newest_features(list(_histories(stored[0], times, bars)), request.interval != "1day")
+    x = newest_features(list(_histories(stored[0], times, bars)), is_intraday(request.interval))
     return tuple(_compared(symbol, bars, student, times, x, expected))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from schemas.config.bars import NO_CALENDAR, BarsSettings
 from schemas.config.file_options import FileOptions
-from schemas.config.interval import Interval
+from schemas.config.interval import DAYS_PER_WEEK, Interval, is_intraday
 from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.release import Prediction, Predictions, PredictRequest, Refusal, Release
@@ -71,7 +71,10 @@ def predict(request: PredictRequest) -> Predictions:
 
 def oldest_age(interval: Interval, asked: int | None) -> int:
     """Largest accepted age of the newest bar, in calendar days."""
-    return asked if asked is not None else DAILY_AGE_DAYS if interval == "1day" else INTRADAY_AGE_DAYS
+    if asked is not None:
+        return asked
+    week = DAYS_PER_WEEK if interval == "1week" else 0  # a bar's timestamp is its start
+    return INTRADAY_AGE_DAYS if is_intraday(interval) else DAILY_AGE_DAYS + week
 
 
 def _deployed(request: PredictRequest) -> tuple[Path, Release]:
@@ -171,7 +174,7 @@ def _source_reader(source: str, data_dir: str, release: Release) -> Read:
 def _scored(release: Release, ready: list[Ready]) -> list[Prediction]:
     if not ready:
         return []
-    x = newest_features([each.series for each in ready], release.interval != "1day")
+    x = newest_features([each.series for each in ready], is_intraday(release.interval))
     found = []
     for each, predicted in zip(ready, probabilities([each.student for each in ready], x).tolist(), strict=True):
         served, session = release.students[each.symbol], day_of(each.series.session[-1])

@@ -79,7 +79,7 @@ def test_overlapping_decisions_never_use_more_than_the_capital() -> None:
     t0 = list(range(5, 50))
     book = keep_book(rows({"A": series}, t0), {"A": series}, np.ones(len(t0), bool), terms())
     assert book.exposure == pytest.approx(1.0)
-    assert results(book).turnover_a_day == pytest.approx(len(t0) / 2 / len(book.day))
+    assert results(book, 252).turnover_a_day == pytest.approx(len(t0) / 2 / len(book.day))
 
 
 def test_costs_fall_due_on_the_days_of_buying_and_selling() -> None:
@@ -111,7 +111,7 @@ def test_results_by_hand() -> None:
     series = part(daily_walk(40, seed=5), slice(0, 40))
     t0 = [5, 10, 15]
     p = rows({"A": series}, t0)
-    found = results(keep_book(p, {"A": series}, np.ones(3, bool), terms()))
+    found = results(keep_book(p, {"A": series}, np.ones(3, bool), terms()), 252)
     gross = p.forward_return
     assert found.trades == 3
     assert found.break_even_bps == pytest.approx(gross.mean() * 1e4)
@@ -123,7 +123,7 @@ def test_results_by_hand() -> None:
 def test_what_was_never_traded_is_none() -> None:
     """Without a trade there is no hit rate, no ratio and no break-even: None, never a stand-in number."""
     series = daily_walk(30, seed=1)
-    found = results(keep_book(rows({"A": series}, [10]), {"A": series}, np.array([False]), terms()))
+    found = results(keep_book(rows({"A": series}, [10]), {"A": series}, np.array([False]), terms()), 252)
     assert (found.trades, found.net_bps_a_day, found.drawdown_bps) == (0, 0.0, 0.0)
     assert found.hit_rate is found.sharpe is found.break_even_bps is found.profit_factor is None
 

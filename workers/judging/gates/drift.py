@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from schemas.config.interval import is_intraday
 from schemas.contract.task import Metric
 from workers.bars.series import Floats
 from workers.devices.arrays import to_host
@@ -56,7 +57,7 @@ def _columns(evidence: Evidence) -> dict[str, Floats]:
     """Return each feature of every scored row, and the student's probability, each of shape (rows,)."""
     predictions = evidence.predictions
     features = np.empty((len(predictions), len(feature_names())))
-    intraday = evidence.training.interval != "1day"
+    intraday = is_intraday(evidence.training.interval)
     for symbol, series in evidence.bars.items():
         mine = np.flatnonzero(predictions.symbol == symbol)
         whole = to_host(model_features(frame_of(series, intraday)))

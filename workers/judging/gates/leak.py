@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from schemas.config.interval import is_intraday
 from schemas.contract.artifact import Certificate
 from schemas.contract.judgement import Criterion
 from schemas.contract.task import Role, Status
@@ -29,7 +30,7 @@ CUTS = 8  # places at which histories are cut
 def judge(evidence: Evidence) -> Findings:
     """Require no certified violation, no feature that changes without later bars, and that a planted leak is found."""
     certificates, inputs = _certificates(evidence)
-    intraday = evidence.training.interval != "1day"
+    intraday = is_intraday(evidence.training.interval)
     cuts = _cuts(evidence)
     honest = sum(bool(changes(series, cut, partial(_features, intraday=intraday))) for series, cut in cuts)
     planted = sum(bool(changes(series, cut, partial(_leaking, intraday=intraday))) for series, cut in cuts)
