@@ -10,6 +10,8 @@ from types import ModuleType
 import numpy as np
 import xgboost as xgb
 
+from workers.devices.arrays import cupy_signal
+
 
 def why_no_gpu() -> str:
     """Return in one line why nothing can be measured on a GPU here; empty if a GPU can be measured."""
@@ -24,7 +26,7 @@ def why_no_gpu() -> str:
     if not count:
         return "CUDA shows no GPU"
     try:
-        import_module("cupyx.scipy.signal")
+        cupy_signal()
     except ImportError as error:
         return f"CuPy does not find a CUDA library: install its extra [ctk] ({_first_line(error)})"
     return "" if xgb.build_info()["USE_CUDA"] else "this XGBoost is built without CUDA"

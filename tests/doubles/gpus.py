@@ -6,13 +6,30 @@ from schemas.contract.device import MIB
 
 TOTAL_MIB = 8192
 FIRST_BUS = 0x3B
+NOT_SUPPORTED = 3
+
+
+def unsupported(nvml: SimpleNamespace, *names: str, value: int = NOT_SUPPORTED) -> SimpleNamespace:
+    """The driver, whose functions `names` raise the error code `value`: by default "not supported"."""
+
+    def fail(*_: object) -> None:
+        raise nvml.NVMLError("Not Supported" if value == NOT_SUPPORTED else "GPU is lost", value)
+
+    for name in names:
+        setattr(nvml, name, fail)
+    return nvml
 
 
 def fake_nvml(count: int, free_mib: int = TOTAL_MIB) -> SimpleNamespace:
     """A driver that shows `count` GPUs, each near two cores of its own and with `free_mib` of `TOTAL_MIB` free."""
 
     class NVMLError(Exception):
-        pass
+        def __init__(self, text: str, value: int = 0) -> None:
+            super().__init__(text)
+            self.value = value
+
+    def mig_mode(handle: int) -> list[int]:
+        raise NVMLError("Not Supported", NOT_SUPPORTED)
 
     def by_uuid(uuid: str) -> int:
         for index in range(count):
@@ -27,6 +44,7 @@ def fake_nvml(count: int, free_mib: int = TOTAL_MIB) -> SimpleNamespace:
         nvmlDeviceGetHandleByIndex=lambda index: index,
         nvmlDeviceGetHandleByUUID=by_uuid,
         nvmlDeviceGetUUID=lambda handle: f"GPU-{handle:04d}",
+        nvmlDeviceGetMigMode=mig_mode,
         nvmlDeviceGetName=lambda handle: b"Fake 9000",
         nvmlDeviceGetCpuAffinity=lambda handle, words: [0b11 << (2 * handle)] + [0] * (words - 1),
         nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(

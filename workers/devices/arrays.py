@@ -1,5 +1,7 @@
 """The array module that a device computes with, and the way back to the host."""
 
+import warnings
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +18,16 @@ def array_module(device: str) -> ModuleType:
     import cupy
 
     return cupy  # type: ignore[no-any-return]
+
+
+def cupy_signal() -> ModuleType:
+    """`cupyx.scipy.signal`. ImportError where CuPy or a CUDA library that it needs is missing.
+
+    Its first import warns that `cupyx.jit.rawkernel` is experimental, which it uses itself; that warning is ignored.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="cupyx.jit.rawkernel is experimental")
+        return import_module("cupyx.scipy.signal")
 
 
 def take(x: Array, rows: NDArray[np.int64]) -> Array:

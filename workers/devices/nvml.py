@@ -1,6 +1,7 @@
 """NVML: started once per process, a GPU's handle by its UUID, and the check for free memory before a window."""
 
 import importlib
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from schemas.contract.errors import RequestError
 # Not measured. A context with the kernels of XGBoost and CuPy takes some hundred MiB before it holds a row; a window's
 # rows take little (100,000 minute bars of 27 float64 features: 21 MiB, and a few times that while trees grow).
 NEEDED_MIB = 1024
+NOT_SUPPORTED = 3  # NVML_ERROR_NOT_SUPPORTED
 
 
 @cache
@@ -31,6 +33,19 @@ def start(nvml: Any) -> None:
         raise RequestError(f"NVML does not start: {error}; run `nvidia-smi` to see what the driver lacks") from None
 
 
+def answer(nvml: Any, query: Callable[[], Any]) -> Any:
+    """What `query` returns; None if NVML does not support it here (affinity on WSL2, memory on GB10).
+
+    Every other error of NVML, such as a lost GPU, is raised.
+    """
+    try:
+        return query()
+    except nvml.NVMLError as error:
+        if getattr(error, "value", None) == NOT_SUPPORTED:
+            return None
+        raise
+
+
 def handle_of(device: Device, nvml: Any) -> Any:
     """NVML's handle of a GPU. RequestError if NVML shows no GPU with its UUID."""
     try:
@@ -44,13 +59,14 @@ def handle_of(device: Device, nvml: Any) -> Any:
 def refuse_full_memory(device: Device, nvml: Any = None) -> None:
     """MemoryError if a GPU has less than `NEEDED_MIB` free now; NVML's own error if the GPU is gone.
 
-    Memory that this process holds counts as used.
+    Memory that this process holds counts as used. A GPU without a figure of its own is not checked.
     """
     if device.kind is DeviceKind.CPU:
         return
     nvml = nvml or pynvml()
-    free_mib = nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByUUID(device.uuid)).free // MIB
-    if free_mib < NEEDED_MIB:
+    handle = nvml.nvmlDeviceGetHandleByUUID(device.uuid)
+    memory = answer(nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
+    if memory is not None and (free_mib := memory.free // MIB) < NEEDED_MIB:
         raise MemoryError(
             f"{device.name} has {free_mib} MiB free of {device.memory_mib}, a window needs {NEEDED_MIB};"
             " `nvidia-smi` shows what holds the rest"

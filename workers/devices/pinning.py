@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.errors import RequestError
+from workers.devices.arrays import cupy_signal
 from workers.devices.nvml import handle_of, pynvml
 
 # Process id of the supervisor or worker that a worker or pool child must not outlive.
@@ -92,7 +93,7 @@ def _place(domain: int, bus: int, device: int) -> str:
 
 def _cupy_runtime(device: Device) -> Any:
     try:
-        importlib.import_module("cupyx.scipy.signal")
+        cupy_signal()
         return importlib.import_module("cupy").cuda.runtime
     except ImportError as error:
         reason = f"CuPy cannot be used here ({' '.join(str(error).split())})"

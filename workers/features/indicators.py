@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from workers.devices.arrays import cupy_signal
+
 Array = Any  # numpy.ndarray or cupy.ndarray of float64, time on the last axis
 
 
@@ -33,11 +35,9 @@ def _lfilter(b: list[float], a: list[float], x: Array, zi: Array) -> Array:
         import scipy.signal
 
         return scipy.signal.lfilter(b, a, x, axis=-1, zi=zi)[0]
-    from cupyx.scipy.signal import lfilter
-
     # CuPy's state is (past inputs, past outputs): SciPy's zi is -a[1] times the past output.
     past = zi / -a[1]
-    return lfilter(xp.asarray(b), xp.asarray(a), x, axis=-1, zi=past)[0]
+    return cupy_signal().lfilter(xp.asarray(b), xp.asarray(a), x, axis=-1, zi=past)[0]
 
 
 def recursion(gain: float, decay: float, x: Array, past: Array) -> Array:

@@ -11,11 +11,17 @@ import pytest
 
 from schemas.contract.device import MIB, parse_devices
 from schemas.contract.errors import RequestError
-from tests.doubles.gpus import TOTAL_MIB, fake_nvml, no_driver
+from tests.doubles.gpus import TOTAL_MIB, fake_nvml, no_driver, unsupported
 from workers.devices.discovery import find_devices
 from workers.devices.pinning import pinned_environment
 
 HOST = socket.gethostname()
+
+
+@pytest.fixture(autouse=True)
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process may use the cores 0 to 7."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
 
 
 def test_auto_takes_every_gpu() -> None:
@@ -49,6 +55,37 @@ def test_gpus_are_taken_by_index_and_missing_ones_named() -> None:
     assert device.uuid == "GPU-0001"
     with pytest.raises(RequestError, match="gpu 2, but NVML shows 2"):
         find_devices("gpu:2", fake_nvml(2))
+
+
+def test_cores_outside_the_cpuset_are_no_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU's near cores are those that this process may use; none of them means no affinity, not a failed start."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 3})
+    assert [gpu.cpu_affinity for gpu in find_devices("gpu:0,1,2", fake_nvml(3))] == [(0,), (3,), ()]
+
+
+def test_figures_that_nvml_does_not_support_are_none() -> None:
+    """No affinity (WSL2) means none; no memory figure (GB10) means the host's."""
+    nvml = unsupported(fake_nvml(1), "nvmlDeviceGetCpuAffinity", "nvmlDeviceGetMemoryInfo")
+    (gpu,) = find_devices("auto", nvml)
+    assert gpu.cpu_affinity == ()
+    assert gpu.memory_mib == psutil.virtual_memory().total // MIB
+
+
+@pytest.mark.parametrize("name", ["nvmlDeviceGetCount", "nvmlDeviceGetUUID", "nvmlDeviceGetMemoryInfo"])
+def test_another_error_of_nvml_is_one_line(name: str) -> None:
+    """A lost GPU is a RequestError with NVML's reason, never a raw NVMLError."""
+    with pytest.raises(RequestError, match=r"does not describe this host's GPUs: GPU is lost; see `nvidia-smi -L`"):
+        find_devices("auto", unsupported(fake_nvml(1), name, value=15))
+
+
+def test_a_divided_gpu_is_refused_and_a_whole_one_beside_it_is_taken() -> None:
+    """MIG instances are not supported: one line that names the GPU and the ways out."""
+    nvml = fake_nvml(2)
+    nvml.nvmlDeviceGetMigMode = lambda handle: [int(handle == 0), 0]
+    for text in ("auto", "gpu:0"):
+        with pytest.raises(RequestError, match="GPU 0 is divided into MIG instances, which are not supported"):
+            find_devices(text, nvml)
+    assert [gpu.uuid for gpu in find_devices("gpu:1", nvml)] == ["GPU-0001"]
 
 
 def test_cpu_devices_are_laid_out_as_asked() -> None:

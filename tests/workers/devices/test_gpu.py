@@ -13,7 +13,7 @@ import xgboost as xgb
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.task import FailureClass
-from tests.doubles.gpus import FIRST_BUS, TOTAL_MIB, fake_cuda, fake_nvml
+from tests.doubles.gpus import FIRST_BUS, TOTAL_MIB, fake_cuda, fake_nvml, unsupported
 from workers.devices.discovery import find_devices
 from workers.devices.gpu_failures import failure_of
 from workers.devices.nvml import NEEDED_MIB, refuse_full_memory
@@ -140,6 +140,29 @@ def test_a_full_gpu_is_out_of_memory_before_it_is_used() -> None:
     with pytest.raises(MemoryError, match=message):
         refuse_full_memory(device(), fake_nvml(2, free_mib=NEEDED_MIB - 1))
     refuse_full_memory(device("cpu:1x1"), fake_nvml(2, free_mib=0))
+
+
+def test_a_gpu_without_a_memory_figure_is_not_checked() -> None:
+    """ "Not supported" passes; another error of NVML is raised, which makes the attempt transient."""
+    name = "nvmlDeviceGetMemoryInfo"
+    refuse_full_memory(device(), unsupported(fake_nvml(2), name))
+    lost = unsupported(fake_nvml(2), name, value=15)
+    with pytest.raises(lost.NVMLError, match="GPU is lost"):
+        refuse_full_memory(device(), lost)
+
+
+def test_cupys_warning_about_itself_is_ignored(tmp_path: Path) -> None:
+    """The import of `cupyx.scipy.signal` warns; with warnings as errors it succeeds, and other warnings stay errors."""
+    (tmp_path / "cupyx" / "scipy").mkdir(parents=True)
+    (tmp_path / "cupyx" / "scipy" / "signal.py").write_text(
+        "import warnings\n"
+        "warnings.warn('cupyx.jit.rawkernel is experimental. The interface can change in the future.', FutureWarning)\n"
+    )
+    code = "import warnings; warnings.simplefilter('error');"
+    code += "from workers.devices.arrays import cupy_signal; print(cupy_signal().__name__); warnings.warn('another')"
+    result = process(code, device("cpu:1x1"), tmp_path)
+    assert result.stdout == "cupyx.scipy.signal\n", result.stderr
+    assert result.stderr.endswith("UserWarning: another\n")
 
 
 def test_nvml_starts_once_per_process(tmp_path: Path) -> None:
