@@ -140,6 +140,14 @@ def test_the_symbol_that_stands_for_a_name(name: str, symbol: str) -> None:
     assert usable_symbol(name) == symbol
 
 
+def test_rows_that_are_all_passed_over_are_one_line(tmp_path: Path) -> None:
+    """A bhavcopy of futures has no series EQ; the message names what was wanted, and the flag."""
+    text = SAMPLES["NSE bhavcopy"].text().replace(",EQ,", ",FUT,").replace(",BE,", ",FUT,")
+    (tmp_path / "fo.csv").write_text(text)
+    with pytest.raises(RequestError, match=r"no row that is read: .*SERIES=EQ.*--where NAME=VALUE"):
+        source(tmp_path).symbols()
+
+
 def test_names_that_become_one_symbol_are_rejected(tmp_path: Path) -> None:
     """In files and in columns; the report lists the names that are read otherwise."""
     for name in ("A B.csv", "A-B.csv"):

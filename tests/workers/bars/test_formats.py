@@ -174,6 +174,25 @@ SAMPLES = {
         "Binance_ABC_d.csv", "https://www.CryptoDataDownload.com\nunix,date,symbol,open,high,low,close,volume",
         "{s}000,{d} 00:00:00,A/BC,{o},{h},{l},{c},{v}", symbol="A-BC",
     ),
+    "BSE by scrip": Sample(
+        "ABC.csv", "Date,Open Price,High Price,Low Price,Close Price,WAP,No.of Shares,No. of Trades",
+        "{d},{o},{h},{l},{c},1.5,{v},3", "%d-%B-%Y",
+    ),
+    "Sierra Chart": Sample(
+        "ABC.txt", "Date, Time, Open, High, Low, Last, Volume, # of Trades, OHLC Avg",
+        "{d}, 00:00:00, {o}, {h}, {l}, {c}, {v}, 3, 1", "%Y/%m/%d",
+    ),
+    "Databento": Sample(
+        "x.csv", "ts_event,rtype,publisher_id,open,high,low,close,volume,symbol",
+        "{s}000000000,35,1,{o},{h},{l},{c},{v},ABC"
+    ),
+    "one-letter names": Sample("ABC.csv", "t,o,h,l,c,v,n,vw", "{d}T00:00:00Z,{o},{h},{l},{c},{v},3,1.5"),
+    "AmiBroker": Sample("x.csv", "<TICKER>,<DATE>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>",
+        "ABC,{d},{o},{h},{l},{c},{v}", "%Y%m%d"),
+    "NinjaTrader by day": Sample("ABC.txt", "", "{d};{o};{h};{l};{c};{v}", "%Y%m%d"),
+    "Interactive Brokers": Sample("ABC.csv", "date,open,high,low,close,volume",
+        "{d}  00:00:00,{o},{h},{l},{c},{v}", "%Y%m%d"),
+    "Excel with its separator": Sample("ABC.csv", "sep=;\nDate;Open;High;Low;Close;Volume", "{d};{o};{h};{l};{c};{v}"),
     "semicolons and decimal commas": Sample(
         "ABC.csv", "Date;Open;High;Low;Close;Volume", "{d};{o:n};{h:n};{l:n};{c:n};{v}", "%d.%m.%Y"
     ),

@@ -90,8 +90,8 @@ def _members(path: Path) -> list[str]:
             names = [each.filename for each in archive.infolist() if not each.is_dir()]
     except (OSError, *UNPACKING):
         return [""]
-    hidden = ("__MACOSX/", ".")
-    return sorted(name for name in names if name.lower().endswith(TEXT_SUFFIXES) and not name.startswith(hidden))
+    names = [name for name in names if not name.startswith(("__MACOSX/", "."))]
+    return names if len(names) == 1 else sorted(name for name in names if name.lower().endswith(TEXT_SUFFIXES))
 
 
 def _plain_text(text: Any) -> BinaryIO:

@@ -57,6 +57,8 @@ def find_columns(names: list[str], form: FileFormat = PLAIN, options: FileOption
         known = [name for name in missing if name not in options.columns]
         wrong = "".join(f"; --columns names {options.columns[name]!r}" for name in missing if name not in known)
         needed = f"needed are timestamp, {', '.join(COLUMNS)}"
+        if missing == ["volume"] and form is not PLAIN:
+            wrong += "; --columns volume=0 if there is none"
         kind = DataError if symbol_column(names) is None else OtherContentError
         raise kind(f"column {', '.join(sorted(missing))} is missing; {needed}{wrong}")
     symbol = header.symbol()

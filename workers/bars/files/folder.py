@@ -56,6 +56,11 @@ class Folder(Source):
         names = {*listing.single, *self._names_in_shared()}
         if self.folder.is_dir():
             names |= {path.name for path in self.folder.iterdir() if self._nested(path.name)}
+        if not names and listing.shared:
+            wanted = self.options.where or listing.understood
+            raise RequestError(
+                f"{self.folder} has no row that is read: {wanted}; choose others with --where NAME=VALUE"
+            )
         if not names and listing.others:
             raise RequestError(f"{self.folder} contains no bars: {listing.others[0]}")
         if not names:

@@ -128,7 +128,7 @@ FORMATS = (
     FileFormat(
         "HistData",
         cells=("timestamp", *_PRICES, "volume"),
-        begins=r"\d{8} \d{6}\t",
+        begins=r"\d{8}( \d{6})?\t",
         file_name=r"(DAT_ASCII_)?(?P<symbol>[A-Z]+)(_M1_\d+)?",
     ),
     FileFormat(
@@ -174,6 +174,24 @@ FORMATS = (
     FileFormat(
         "Polygon flat file", {"timestamp": "window_start", "symbol": "ticker"}, (*_PRICES, "volume"), is_daily=True
     ),
+    FileFormat(
+        "BSE historical prices",
+        {
+            "timestamp": "date",
+            "open": "open price",
+            "high": "high price",
+            "low": "low price",
+            "close": "close price",
+            "volume": "no.of shares",
+        },
+        rough=True,
+    ),
+    FileFormat("Sierra Chart", {"timestamp": "date", "time": "time", "close": "last"}, (*_PRICES[:3], "volume")),
+    FileFormat("Databento", {"timestamp": "ts_event"}, (*_PRICES, "volume", "symbol")),
+    FileFormat(
+        "one-letter names", {"timestamp": "t", "open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
+    ),
+    FileFormat("volume as vol", {"volume": "vol"}, _PRICES),
     FileFormat("Yahoo Finance", needs=("date", *_PRICES, "adj close", "volume"), rough=True),
 )
 

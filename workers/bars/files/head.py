@@ -57,7 +57,8 @@ def take_head(stream: BinaryIO, file: BarFile, options: FileOptions) -> Head:
         if not raw:
             raise DataError(f"is empty; expected a header timestamp,{','.join(COLUMNS)}")
         first = raw.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")
-        if first.strip().lower().startswith((b"http://", b"https://")):  # CryptoDataDownload names itself there
+        # CryptoDataDownload names itself there, and Excel the separator.
+        if first.strip().lower().startswith((b"http://", b"https://", b"sep=")):
             first = b""
         line += 1
     delimiter = options.delimiter or max(DELIMITERS, key=lambda sign: first.count(sign.encode()))
@@ -155,7 +156,9 @@ def _groups(levels: Sequence[Sequence[str]], last: Sequence[str], options: FileO
     tickers = next((level for level in levels if level is not fields), ["" for _ in fields])
     groups = {}
     for ticker in dict.fromkeys(cell.strip() for cell in tickers[1:]):
-        names = [name if owner.strip() == ticker else "" for name, owner in zip(fields, tickers, strict=True)]
+        # A file that was read and written again has Close.1 for the second Close.
+        own = [re.sub(r"\.\d+$", "", name) for name in fields]
+        names = [name if owner.strip() == ticker else "" for name, owner in zip(own, tickers, strict=True)]
         names[0] = last[0]
         groups[ticker] = replace(find_columns(names, YFINANCE, options), sparse=len(set(tickers[1:])) > 1)
     return groups

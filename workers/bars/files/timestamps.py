@@ -67,6 +67,8 @@ def from_column(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
         problems = _empty(column)
         numbers = _local(_numbers(column.cast(NAIVE, safe=False)), timezone, problems)
         return numbers, problems
+    if pa.types.is_floating(column.type):
+        column = column.cast(pa.int64(), safe=False)
     return instants(column.cast(pa.string()), None, "", timezone)
 
 
