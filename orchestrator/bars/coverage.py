@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.audit.templates import page
+from orchestrator.bars.common_days import by_most
 from orchestrator.bars.duplicate_series import same_series
 from schemas.config.bars import BarsSettings
 from schemas.contract.coverage import Coverage, CoverageTable, Rejection
@@ -21,6 +22,8 @@ from schemas.files.atomic import write_atomic
 from schemas.files.layout import SCRATCH, STAGED_PREFIX, BarsLayout
 from schemas.files.run_files import read_model, write_model
 
+# Named instead of symbols by findings about the exchange's days.
+MOST = "most symbols"
 UNREAD = (SkipReason.INGEST_FAILED, SkipReason.NO_DATA, SkipReason.MISSING_MAPPING)
 
 
@@ -30,12 +33,14 @@ def table_of(bars: BarsSettings, ingested: Mapping[str, Ingested]) -> CoverageTa
     stored = {
         symbol: each.stored for symbol, each in ingested.items() if each.stored is not None and symbol not in duplicates
     }
+    days = {symbol: each.odd_days for symbol, each in ingested.items() if symbol in stored}
+    stored, notes = by_most(bars.calendar, stored, days)
     rejected = {symbol: each.rejected for symbol, each in ingested.items() if each.rejected is not None}
     for symbol, finding in duplicates.items():
         known = ingested[symbol].stored
         assert known is not None
         rejected[symbol] = rejection(bars, symbol, SkipReason.REJECTED_DATA, (finding, *known.findings))
-    return CoverageTable(symbols=dict(sorted(stored.items())), rejected=dict(sorted(rejected.items())))
+    return CoverageTable(symbols=dict(sorted(stored.items())), rejected=dict(sorted(rejected.items())), notes=notes)
 
 
 def refuse_failures(table: CoverageTable, max_failure_rate: float) -> None:
@@ -113,7 +118,8 @@ def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
         known = new.symbols.keys() | rejected.keys()
         rows = {name: row for name, row in old.symbols.items() if name not in known} | new.symbols
         rejected |= {name: row for name, row in old.rejected.items() if name not in known}
-        table = CoverageTable(symbols=dict(sorted(rows.items())), rejected=dict(sorted(rejected.items())))
+        symbols, rejected = dict(sorted(rows.items())), dict(sorted(rejected.items()))
+        table = CoverageTable(symbols=symbols, rejected=rejected, notes=new.notes)
         write_model(bars.coverage, table)
         write_atomic(bars.report, page("coverage.html", _facts(bars.folder.name, table)))
     failed = {name for name, row in new.rejected.items() if row.reason is SkipReason.INGEST_FAILED}
@@ -124,7 +130,7 @@ def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
 
 def findings_of(table: CoverageTable) -> list[tuple[Finding, list[str]]]:
     """List each finding once, the most severe first, with the symbols that have it."""
-    symbols: dict[Finding, list[str]] = {}
+    symbols: dict[Finding, list[str]] = {note: [MOST] for note in table.notes}
     rows: list[Coverage | Rejection] = [*table.rejected.values(), *table.symbols.values()]
     for row in rows:
         for finding in row.findings:

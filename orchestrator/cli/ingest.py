@@ -105,7 +105,8 @@ def _show_bars(console: Console, table: CoverageTable, least_bars: int) -> None:
     console.print(rows)
     for finding, symbols in findings_of(table):
         names = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
-        console.write(Text.assemble(_styled(finding.verdict), f" {names}: {finding.sentence}"))
+        word = Text("note") if finding.verdict is Verdict.OK else _styled(finding.verdict)
+        console.write(Text.assemble(word, f" {names}: {finding.sentence}"))
     if short := [row.symbol for row in table.symbols.values() if row.bars < least_bars]:
         console.write(
             f"too short to train: {', '.join(short)}; the first window needs {least_bars} bars, {WARMUP_BARS} of them"

@@ -76,8 +76,24 @@ class Rejection(Frozen):
         return next(finding for finding in self.findings if finding.verdict is Verdict.REJECT).sentence
 
 
+class OddDays(Frozen):
+    """Days on which one symbol differs from its calendar; those of most symbols are the exchange's.
+
+    `missing`: sessions without a bar. `unexpected`: traded days that are no sessions. `idle`: days whose bars have
+    the close before as every price, and no volume.
+    """
+
+    missing: tuple[date, ...] = ()
+    unexpected: tuple[date, ...] = ()
+    idle: tuple[date, ...] = ()
+
+
 class CoverageTable(Frozen):
-    """`coverage.json`: every requested symbol of one interval, stored or rejected."""
+    """`coverage.json`: every requested symbol of one interval, stored or rejected.
+
+    `notes` are findings about the exchange's days, which concern most symbols of the last ingestion.
+    """
 
     symbols: dict[str, Coverage] = Field(default_factory=dict)
     rejected: dict[str, Rejection] = Field(default_factory=dict)
+    notes: tuple[Finding, ...] = ()

@@ -28,6 +28,7 @@ class Check(StrEnum):
     OHLC_ORDER = "ohlc_order"
     STALE_RUN = "stale_run"
     ZERO_VOLUME = "zero_volume"
+    PHANTOM_BAR = "phantom_bar"
     MISSING_SESSION = "missing_session"
     UNEXPECTED_SESSION = "unexpected_session"
     SESSION_MINUTES = "session_minutes"

@@ -8,7 +8,7 @@ from pydantic import Field
 from schemas.config.bars import BarsSettings
 from schemas.config.training import TrainingSettings
 from schemas.contract.base import Frozen
-from schemas.contract.coverage import Coverage, Rejection
+from schemas.contract.coverage import Coverage, OddDays, Rejection
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.window import SkipReason, Window
 
@@ -60,6 +60,7 @@ class Ingested(Frozen):
     stored: Coverage | None = None
     rejected: Rejection | None = None
     months: dict[str, str] = Field(default_factory=dict)
+    odd_days: OddDays = OddDays()
 
 
 class WindowTask(Attempt):

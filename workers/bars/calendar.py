@@ -18,6 +18,11 @@ NSE = "NSE"
 NSE_BASE = "XBOM"
 # Weekend and Muhurat sessions. Their hours are announced separately each time.
 NSE_SPECIAL_SESSIONS = (
+    date(2014, 3, 22),
+    date(2015, 2, 28),
+    date(2016, 10, 30),
+    date(2017, 10, 19),
+    date(2018, 11, 7),
     date(2019, 10, 27),
     date(2020, 2, 1),
     date(2020, 11, 14),
@@ -31,6 +36,7 @@ NSE_SPECIAL_SESSIONS = (
     date(2025, 2, 1),
     date(2025, 10, 21),
     date(2026, 2, 1),
+    date(2026, 11, 8),
 )
 # No source has older bars, and a longer calendar takes longer to build.
 EARLIEST = "1970-01-01"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from schemas.config.bars import NO_CALENDAR, BarsSettings
-from schemas.contract.coverage import Coverage, Rejection
+from schemas.contract.coverage import Coverage, OddDays, Rejection
 from schemas.contract.errors import RequestError
 from schemas.contract.quality import Check, Finding, Verdict, worst
 from schemas.contract.task import Ingested
@@ -27,6 +27,7 @@ from workers.bars.raw_bars import CleanBars
 from workers.bars.rises import rises_of
 from workers.bars.second_source import month_digests, second_source
 from workers.bars.series import Ints, Series
+from workers.bars.session_coverage import odd_days
 from workers.bars.sources.registry import open_folder, open_source
 from workers.bars.sources.source_protocol import DaySpan
 
@@ -88,6 +89,7 @@ def assess(
                 settings, symbol, series, content, known, findings, raw.adjusted or bool((factor != 1).any())
             ),
             months=month_digests(read.series),
+            odd_days=odd_days(series, calendar) if settings.interval != "1week" else OddDays(),
         ),
         content,
     )

@@ -1,10 +1,12 @@
 """Compares a symbol's bars with its exchange's calendar: missing and unexpected sessions and minutes."""
 
+from datetime import date
+
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.config.interval import DAYS_PER_WEEK
-from schemas.contract.coverage import Gap
+from schemas.contract.coverage import Gap, OddDays
 from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.calendar import Calendar, Hours, day_number, day_of
 from workers.bars.raw_bars import CleanBars
@@ -46,6 +48,29 @@ def _gaps(expected: Ints, lacking: Ints) -> tuple[Gap, ...]:
     return tuple(
         Gap(first=day_of(expected[group[0]]), last=day_of(expected[group[-1]]), sessions=len(group)) for group in groups
     )
+
+
+def odd_days(series: Series, calendar: Calendar | None) -> OddDays:
+    """Days of daily or intraday bars on which a symbol differs from its calendar."""
+    days, start = np.unique(series.session, return_index=True)
+    before = np.concatenate([[np.nan], series.close])[start]
+    flat = series.volume == 0
+    for prices in (series.open, series.high, series.low, series.close):
+        flat &= prices == np.repeat(before, np.diff(np.append(start, len(series))))
+    idle = np.logical_and.reduceat(flat, start) if series.volume.any() else np.zeros(len(days), dtype=np.bool_)
+    if calendar is None:
+        return OddDays(idle=_dates(days[idle]))
+    expected = calendar.sessions(day_of(days[0]), day_of(days[-1]))
+    known = (days >= day_number(calendar.first)) & (days <= day_number(calendar.last))
+    return OddDays(
+        missing=_dates(expected[~np.isin(expected, days)]),
+        unexpected=_dates(days[known & ~idle & ~np.isin(days, calendar.days)]),
+        idle=_dates(days[idle]),
+    )
+
+
+def _dates(days: Ints) -> tuple[date, ...]:
+    return tuple(day_of(day) for day in days)
 
 
 def missing_weeks(series: Series, calendar: Calendar) -> list[Finding]:

@@ -1,0 +1,64 @@
+"""Days that most symbols have in common: the exchange's sessions, as the bars themselves show them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+
+from schemas.contract.coverage import Coverage, OddDays
+from schemas.contract.quality import Check, Finding, Verdict, worst
+
+LEAST_SYMBOLS = 2
+NAMED = 6
+
+
+def by_most(
+    calendar: str, stored: Mapping[str, Coverage], days: Mapping[str, OddDays]
+) -> tuple[dict[str, Coverage], tuple[Finding, ...]]:
+    """The symbols without the findings that most of them share, and one finding for each kind of shared days.
+
+    A day is shared by more than half of the symbols whose bars span it, and by at least two.
+    """
+    missing = _shared(stored, {symbol: each.missing for symbol, each in days.items()})
+    extra = _shared(stored, {symbol: each.unexpected for symbol, each in days.items()})
+    idle = _shared(stored, {symbol: each.idle for symbol, each in days.items()})
+    notes = (
+        *_note(Check.MISSING_SESSION, Verdict.OK, missing, f"by the calendar {calendar} sessions, on which most symbols"
+               " have no bar; fetch them again if there was trading"),
+        *_note(Check.UNEXPECTED_SESSION, Verdict.OK, extra, f"no sessions by the calendar {calendar}, and most symbols"
+               " were traded: they count as sessions"),
+        *_note(Check.PHANTOM_BAR, Verdict.WARN, idle, "most symbols have the close before as every price, and no"
+               " volume: the source has no trades of these days; fetch them again or leave them out"),
+    )  # fmt: skip
+    changed = {symbol: _without(row, days[symbol], missing, extra) for symbol, row in stored.items()}
+    return changed, notes
+
+
+def _shared(stored: Mapping[str, Coverage], days: Mapping[str, tuple[date, ...]]) -> set[date]:
+    counts = Counter(day for symbol in stored for day in days[symbol])
+    return {
+        day
+        for day, count in counts.items()
+        if count >= LEAST_SYMBOLS and 2 * count > sum(row.first <= day <= row.last for row in stored.values())
+    }
+
+
+def _note(check: Check, verdict: Verdict, days: set[date], what: str) -> tuple[Finding, ...]:
+    if not days:
+        return ()
+    named = sorted(days)
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    detail = f"{', '.join(map(str, named[:NAMED]))}{more}: {what}"
+    return (Finding(check=check, verdict=verdict, count=len(days), where=str(named[0]), detail=detail),)
+
+
+def _without(row: Coverage, own: OddDays, missing: set[date], extra: set[date]) -> Coverage:
+    """A symbol without findings of which every day is shared; its expected sessions are those of the exchange."""
+    shared = {
+        Check.MISSING_SESSION: set(own.missing) <= missing,
+        Check.UNEXPECTED_SESSION: set(own.unexpected) <= extra,
+    }
+    findings = tuple(each for each in row.findings if not shared.get(each.check, False))
+    expected = row.sessions_expected
+    if expected is not None:
+        expected += len(set(own.unexpected) & extra) - len(set(own.missing) & missing)
+    return row.model_copy(update={"findings": findings, "verdict": worst(findings), "sessions_expected": expected})

@@ -1,0 +1,73 @@
+"""Days that most symbols share are the exchange's, and are named once."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+
+from orchestrator.bars.common_days import by_most
+from schemas.contract.coverage import OddDays
+from schemas.contract.quality import Check, Finding, Verdict
+from tests.known import coverage_of
+from tests.workers.bars.walks import daily
+from workers.bars.calendar import NSE_SPECIAL_SESSIONS, day_number, open_calendar
+from workers.bars.series import Series
+from workers.bars.session_coverage import odd_days
+
+DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(30)]
+HOLE, SUNDAY, IDLE = date(2024, 1, 10), date(2024, 1, 14), date(2024, 1, 17)
+MISSING = Finding(check=Check.MISSING_SESSION, verdict=Verdict.WARN, count=1, where=f"{HOLE}", detail="no bar")
+EXTRA = Finding(check=Check.UNEXPECTED_SESSION, verdict=Verdict.WARN, count=1, where=f"{SUNDAY}", detail="no session")
+
+
+def test_one_missing_session_of_all_symbols_is_one_note() -> None:
+    """The calendar is wrong, not 36 symbols: they are ok, and fewer sessions are expected of them."""
+    stored = {
+        name: coverage_of(name, DAYS, findings=(MISSING,), verdict="warn", sessions_expected=31) for name in "ABC"
+    }
+    changed, (note,) = by_most("NSE", stored, {name: OddDays(missing=(HOLE,)) for name in stored})
+    assert {(row.verdict, row.findings, row.sessions_expected) for row in changed.values()} == {(Verdict.OK, (), 30)}
+    assert (note.check, note.verdict, note.where) == (Check.MISSING_SESSION, Verdict.OK, f"{HOLE}")
+
+
+def test_a_day_of_one_symbol_stays_its_own_warning() -> None:
+    """One of three symbols lacks a session; and a single symbol is no majority."""
+    stored = {name: coverage_of(name, DAYS, findings=(MISSING,), verdict="warn") for name in "ABC"}
+    days = {"A": OddDays(missing=(HOLE,)), "B": OddDays(missing=(SUNDAY,)), "C": OddDays()}
+    changed, notes = by_most("NSE", stored, days)
+    assert notes == () and changed["A"].verdict is changed["B"].verdict is Verdict.WARN
+    alone = {"A": stored["A"]}
+    assert by_most("NSE", alone, {"A": OddDays(missing=(HOLE,))}) == (alone, ())
+
+
+def test_a_day_that_most_symbols_traded_is_a_session_and_a_day_without_trades_is_a_phantom() -> None:
+    """Both are named once; the phantom is a warning."""
+    stored = {name: coverage_of(name, DAYS, findings=(EXTRA,), verdict="warn", sessions_expected=30) for name in "ABC"}
+    odd = OddDays(unexpected=(SUNDAY,), idle=(IDLE,))
+    changed, notes = by_most("NSE", stored, {"A": odd, "B": odd, "C": OddDays()})
+    assert [(note.check, note.verdict) for note in notes] == [
+        (Check.UNEXPECTED_SESSION, Verdict.OK),
+        (Check.PHANTOM_BAR, Verdict.WARN),
+    ]
+    assert changed["A"].findings == () and changed["A"].sessions_expected == 31
+
+
+def test_odd_days_are_found_in_the_bars() -> None:
+    """A removed session, a bar on a holiday, and a bar of the close before without volume."""
+    series = daily(date(2024, 1, 1), date(2024, 2, 28))
+    at = int(np.flatnonzero(series.session == day_number(IDLE))[0])
+    prices = {name: getattr(series, name).copy() for name in ("open", "high", "low", "close", "volume")}
+    for name, values in prices.items():
+        values[at] = 0 if name == "volume" else series.close[at - 1]
+    kept = np.flatnonzero(series.session != day_number(HOLE))
+    idle = replace(series, **prices)
+    holed = Series(**{name: values[kept] for name, values in vars(idle).items()})
+    moved = np.where(holed.session == day_number(date(2024, 1, 12)), day_number(SUNDAY), holed.session)
+    found = odd_days(replace(holed, session=moved), open_calendar("NSE"))
+    assert found == OddDays(missing=(HOLE, date(2024, 1, 12)), unexpected=(SUNDAY,), idle=(IDLE,))
+
+
+def test_the_special_session_of_2026_is_known() -> None:
+    """NSE traded on Sunday 2026-11-08."""
+    assert date(2026, 11, 8) in NSE_SPECIAL_SESSIONS
+    assert day_number(date(2026, 11, 8)) in open_calendar("NSE").days
