@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import examples
 from workers.bars.files.local_time import local_days, localise
-from workers.bars.files.timestamps import from_text
+from workers.bars.files.timestamps import from_column, from_text
 
 ZONES = ["Asia/Kolkata", "America/New_York", "UTC", "America/Sao_Paulo", "Australia/Lord_Howe", "Africa/Casablanca"]
 EPOCH = datetime(1970, 1, 1)
@@ -106,3 +106,12 @@ def test_every_problem_is_found_among_many_stamps() -> None:
     assert all(repr(odd[row]) in problem for row, problem in problems.items() if odd[row])
     good = [row for row in range(1000) if row not in odd]
     assert instants[good].tolist() == expected[good].tolist()
+
+
+def test_an_instant_that_no_date_can_have_is_a_problem() -> None:
+    """A column of Parquet can hold years before 1 and after 9999, which no calendar day has."""
+    for kind in (pa.timestamp("s"), pa.timestamp("s", tz="UTC")):
+        column = pa.array([0, 300_000_000_000, -63_000_000_000], pa.int64()).cast(kind)
+        numbers, problems = from_column(column, "UTC")
+        assert numbers.tolist() == [0, 0, 0]
+        assert sorted(problems) == [1, 2]

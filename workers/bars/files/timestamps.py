@@ -19,6 +19,9 @@ NAIVE = pa.timestamp("us")
 _SHAPE = r"^\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 _OFFSET = r"\d[T ]\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 
+# The years 2 to 9998, so that a day in any time zone has a date.
+FIRST_US, LAST_US = -62_104_060_800_000_000, 253_370_764_799_999_999
+
 # The digits of an epoch in seconds, milliseconds, micro- and nanoseconds, in this century.
 _EPOCHS = (10, 13, 16, 19)
 
@@ -62,14 +65,23 @@ def from_column(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
 
     Timestamps without an offset are local times of `timezone`."""
     if pa.types.is_timestamp(column.type) and column.type.tz:
-        return _numbers(column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)), _empty(column)
+        problems = _empty(column)
+        return _in_range(_numbers(column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)), problems), problems
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         problems = _empty(column)
-        numbers = _local(_numbers(column.cast(NAIVE, safe=False)), timezone, problems)
+        numbers = _local(_in_range(_numbers(column.cast(NAIVE, safe=False)), problems), timezone, problems)
         return numbers, problems
     if pa.types.is_floating(column.type):
         column = column.cast(pa.int64(), safe=False)
     return instants(column.cast(pa.string()), None, "", timezone)
+
+
+def _in_range(numbers: Ints, problems: Problems) -> Ints:
+    """The instants with 0, and a problem, for those outside the years that a date can have."""
+    outside = (numbers < FIRST_US) | (numbers > LAST_US)
+    for row in np.flatnonzero(outside).tolist():
+        problems.setdefault(row, f"timestamp {numbers[row]} microseconds since 1970 is not in the years 2 to 9998")
+    return np.where(outside, 0, numbers)
 
 
 def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
@@ -89,6 +101,7 @@ def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
         problems.setdefault(
             row, f"timestamp {str(text[row])!r} is not a timestamp; write YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
         )
+    numbers = _in_range(numbers, problems)
     return (numbers if aware else _local(numbers, timezone, problems)), problems
 
 
