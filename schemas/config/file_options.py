@@ -1,5 +1,6 @@
 """How files of bars are written, as far as their header does not show it: flags, or a profile file that is kept."""
 
+import re
 from datetime import datetime
 from typing import Any, Literal
 
@@ -60,7 +61,7 @@ class FileOptions(Frozen):
         moment = datetime(2019, 10, 31, 13, 0)
         try:
             same = datetime.strptime(moment.strftime(value), value).date() == moment.date()
-        except ValueError:
+        except (ValueError, re.error):  # a directive that is there twice is an error of re
             same = False
         if not same:
             raise ValueError(f"{value!r} does not hold a whole date; write it as in %d-%b-%Y or %m/%d/%Y %H:%M")
