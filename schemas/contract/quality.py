@@ -31,6 +31,7 @@ class Check(StrEnum):
     PHANTOM_BAR = "phantom_bar"
     MISSING_SESSION = "missing_session"
     UNEXPECTED_SESSION = "unexpected_session"
+    STRAY_BAR = "stray_bar"
     SESSION_MINUTES = "session_minutes"
     OUTSIDE_SESSION = "outside_session"
     OVERNIGHT_GAP = "overnight_gap"

@@ -12,6 +12,9 @@ from workers.bars.files.local_time import local_days
 from workers.bars.raw_bars import CleanBars, Locate, RawBars
 from workers.bars.series import COLUMNS, Floats, Ints, Series
 
+# 1900-01-01 in UTC, as microseconds since 1970.
+EARLIEST = int(np.datetime64("1900-01-01", "us").astype(np.int64))
+
 
 def clean(raw: RawBars, timezone: str) -> CleanBars:
     """Sort bars, keep one per instant, and set their session to the local day of `timezone`.
@@ -20,7 +23,7 @@ def clean(raw: RawBars, timezone: str) -> CleanBars:
     in the source's order is kept, and the finding rejects the symbol.
     """
     faults = Faults()
-    rows = _in_order(raw, _sound(raw, faults), timezone, faults)
+    rows = _in_order(raw, _recent(raw, _sound(raw, faults), faults), timezone, faults)
     rows = _one_per_instant(raw, rows, timezone, faults)
     times = np.ascontiguousarray(raw.timestamp[rows], dtype=np.int64)
     # Adding 0 turns -0.0 into 0.0: equal volumes must be equal bytes.
@@ -56,6 +59,19 @@ def _sound(raw: RawBars, faults: Faults) -> Ints:
 
     faults.add_many(Check.BAD_CELL, len(rows), describe)
     return np.flatnonzero(~bad.any(axis=0))
+
+
+def _recent(raw: RawBars, rows: Ints, faults: Faults) -> Ints:
+    """Rows of 1900 or later; no source has older bars, and a year such as 24 is 2024 cut short."""
+    old = raw.timestamp[rows] < EARLIEST
+
+    def describe(place: int) -> tuple[str, str]:
+        row = int(rows[np.flatnonzero(old)[place]])
+        year = np.datetime64(int(raw.timestamp[row]), "us").astype("datetime64[Y]")
+        return raw.locate(row), f"timestamp is of the year {year}, before 1900; correct or remove the row"
+
+    faults.add_many(Check.BAD_CELL, int(old.sum()), describe)
+    return rows[~old]
 
 
 def _in_order(raw: RawBars, rows: Ints, timezone: str, faults: Faults) -> Ints:

@@ -31,6 +31,8 @@ LONG_RUN_DAYS, LONG_RUN_BARS = 5, 60
 # Repeated bars make identical labels.
 STALE_SHARE = 0.2
 NAMED_DAYS = 6
+# A symbol may return after years; then it has more than a few bars on either side.
+STRAY_DAYS, STRAY_SHARE = 365, 0.01
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def check(
     spacing = _interval(clean, interval)
     if spacing or not len(series):
         return Assessment(spacing, (), None)
-    findings = _ohlc_order(clean) + _stale_run(clean, interval) + _zero_volume(clean, interval)
+    findings = _stray_bars(clean)
+    findings += _ohlc_order(clean) + _stale_run(clean, interval) + _zero_volume(clean, interval)
     gaps: tuple[Gap, ...] = ()
     expected = None
     if calendar is not None:
@@ -92,6 +95,26 @@ def _interval(clean: CleanBars, interval: Interval) -> list[Finding]:
     detail = f"bars are {middle:g} minutes apart, not {interval}; set --interval{''.join(other)} or correct the source"
     at = clean.locate(int(rows[np.argmin(fits)]) + 1)
     return [_finding(Check.INTERVAL, Verdict.REJECT, int(np.sum(~fits)), at, detail)]
+
+
+def _stray_bars(clean: CleanBars) -> list[Finding]:
+    """A few first or last bars that are years away from all others: their dates are wrong, or they are of another."""
+    session = clean.series.session
+    apart = np.flatnonzero(np.diff(session) > STRAY_DAYS) + 1
+    most = max(1, int(STRAY_SHARE * len(session)))
+    findings = []
+    for row in apart:
+        is_first, is_last = row <= most, len(session) - row <= most
+        if is_first or is_last:
+            at, other, where = (row - 1, row, "first") if is_first else (row, row - 1, "last")
+            count = int(row if is_first else len(session) - row)
+            bars = "the bar of" if count == 1 else f"{count} bars up to" if is_first else f"{count} bars from"
+            detail = (
+                f"{bars} {day_of(session[at])} {'is' if count == 1 else 'are'} the {where}, more than a year from the"
+                f" next, of {day_of(session[other])}; correct the date or remove {'it' if count == 1 else 'them'}"
+            )
+            findings.append(_finding(Check.STRAY_BAR, Verdict.REJECT, count, clean.locate(int(at)), detail))
+    return findings
 
 
 def _ohlc_order(clean: CleanBars) -> list[Finding]:
