@@ -1,5 +1,6 @@
 """`orchestrator cancel`."""
 
+import os
 import time
 
 import typer
@@ -33,17 +34,25 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
     if broker is not None:
         embedded.check(broker)
     manifest, layout = open_run(data_dir, run_id)
+    if not os.access(layout.ledger, os.W_OK) or not os.access(layout.folder, os.W_OK):
+        raise RequestError(f"{layout.folder} is read-only here; cancel the run under the account and host that run it")
     ledger = Ledger(layout.ledger)
-    if is_held(layout):
+
+    def goes_on() -> bool:
+        # A lock does not reach another host; there the heartbeat counts.
+        return is_held(layout) or ledger.condition().status.is_active
+
+    if goes_on():
         ledger.set(cancelled="yes")
         deadline = time.monotonic() + CANCEL_S
-        while is_held(layout):
+        while goes_on():
             if time.monotonic() > deadline:
-                raise GurukulError(f"{ledger.owner()} has not stopped run {run_id} in {CANCEL_S:.0f} s; it may hang")
+                raise GurukulError(
+                    f"run {run_id} was not reached: {ledger.owner()} has not stopped it in {CANCEL_S:.0f} s;"
+                    " it may hang, or not see this folder; cancel it on that host"
+                )
             time.sleep(POLL_S)
     condition = ledger.condition()
-    if condition.status.is_active:
-        raise GurukulError(f"{ledger.owner()} has not stopped run {run_id} in {CANCEL_S:.0f} s; cancel it on that host")
     if condition.status in (RunStatus.READY, RunStatus.FAILED):
         raise RequestError(f"run {run_id} has ended already, {condition}; there is nothing to cancel")
     if condition.status is not RunStatus.CANCELLED:

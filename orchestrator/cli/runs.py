@@ -26,13 +26,14 @@ def runs(
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.runs.summary import summarise
 
-    found = []
+    found, unreadable = [], 0
     for ledger_path in Path(data_dir).glob("models/*/ledger.db"):
         try:
             manifest, layout = open_run(data_dir, ledger_path.parent.name)
             ledger = Ledger(layout.ledger, read_only=True)
         except GurukulError as error:
             typer.echo(f"orchestrator: {error}", err=True)
+            unreadable += 1
             continue
         found.append((manifest, summarise(manifest, ledger, layout)))
         ledger.close()
@@ -41,7 +42,8 @@ def runs(
         typer.echo(json.dumps([summary for _, summary in found]))
         return
     if not found:
-        typer.echo(f"no runs under {data_dir}/models")
+        count = f"no run of {unreadable} can be read" if unreadable else "no runs"
+        typer.echo(f"{count} under {data_dir}/models")
         return
     left = ("run", "status", "recommendation or reason")
     table = table_of("run", "status", "trained", "skipped", "failed", "recommendation or reason", left=left)

@@ -1,6 +1,9 @@
 """Opens a ledger's file: to write, which brings its schema up to date, or to read, which changes no byte."""
 
+import os
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -29,21 +32,46 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path, *, timeout_s: float = BUSY_S) -> sqlite3.Connection:
     """Open without writing; a file of an older schema is copied into memory and migrated there.
 
+    A write-ahead log without its index, which a reader without write access cannot make, is read from a copy.
     sqlite3.Error if the file cannot be read or is newer.
     """
     db = sqlite3.connect(_read_only_uri(path), isolation_level=None, uri=True, timeout=timeout_s)
     try:
         if is_current(db):
             return db
+    except sqlite3.OperationalError:
+        db.close()
+        if os.access(path.parent, os.W_OK) or not os.access(path, os.R_OK):
+            raise
+        return _migrated(_copied_elsewhere(path))
     except BaseException:
         db.close()
         raise
     with closing(db):
-        copy = sqlite3.connect(":memory:", isolation_level=None)
-        db.backup(copy)
+        return _migrated(_in_memory(db))
+
+
+def _migrated(copy: sqlite3.Connection) -> sqlite3.Connection:
+    """A copy in memory with the present schema, that no statement may change."""
     migrate(copy)
     copy.execute("PRAGMA query_only = ON")
     return copy
+
+
+def _in_memory(db: sqlite3.Connection) -> sqlite3.Connection:
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    db.backup(copy)
+    return copy
+
+
+def _copied_elsewhere(path: Path) -> sqlite3.Connection:
+    """The ledger with its write-ahead log, read in a folder where SQLite can make the index."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+        with closing(sqlite3.connect(copy, isolation_level=None)) as db:
+            return _in_memory(db)
 
 
 def _read_only_uri(path: Path) -> str:

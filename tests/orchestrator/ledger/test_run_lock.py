@@ -1,19 +1,30 @@
 """A run's id belongs to one run at a time, on its disk and on its broker."""
 
+import errno
 import fcntl
 import os
 import threading
+import time
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from orchestrator.ledger import run_lock
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import hold_name, is_held, only_one
+from orchestrator.ledger.run_status import HEARTBEAT_EXPIRY_S, Owner, current_owner
+from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
+from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
+from schemas.files.run_files import write_manifest
 from schemas.redis.keys import run_id_owner_key
+from tests.conftest import command
 
 
 def test_two_folders_cannot_use_one_id_at_once(redis: Redis, tmp_path: Path) -> None:
@@ -43,3 +54,61 @@ def test_a_check_stops_neither_a_run_nor_another_check(tmp_path: Path) -> None:
                 pass
         looked.join()
         assert not is_held(layout)
+
+
+def elsewhere(heartbeat: float) -> Owner:
+    """A process of another container that has this host's name and a process id that exists here."""
+    return replace(current_owner(), machine="another", heartbeat=heartbeat)
+
+
+def test_a_lease_of_another_machine_counts_where_a_lock_does_not(tmp_path: Path) -> None:
+    """A run with a fresh heartbeat from a container of this name is refused; with an old one it is taken over."""
+    layout = RunLayout(tmp_path)
+    with closing(Ledger.create(layout.ledger)) as ledger:
+        ledger.set(status=RunStatus.RUNNING)
+        ledger.take(elsewhere(time.time()))
+        with pytest.raises(RequestError, match="another machine"), only_one(layout, ledger):
+            pass
+        ledger.take(elsewhere(time.time() - 2 * HEARTBEAT_EXPIRY_S))
+        with only_one(layout, ledger):
+            assert ledger.owner() != elsewhere(0.0)
+
+
+def test_two_machines_of_one_name_and_path_cannot_use_one_id(
+    redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second container is refused, although its host name and its folder's path are the same."""
+    hold_name(redis, RunLayout.under(tmp_path, "r"))
+    monkeypatch.setattr(run_lock, "this_machine", lambda: "another")
+    with pytest.raises(RequestError, match="in use on this broker"):
+        hold_name(redis, RunLayout.under(tmp_path, "r"))
+
+
+def test_a_file_system_without_locks_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some network file systems have no locks: the run starts, and its heartbeat is the lease."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    layout = RunLayout(tmp_path)
+    with closing(Ledger.create(layout.ledger)) as ledger, only_one(layout, ledger):
+        assert ledger.owner() is not None
+
+
+def test_a_cancel_that_does_not_reach_the_run_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that another machine goes on with is not recorded as cancelled: exit code 2, and its state stays."""
+    config = RunConfig.model_validate({"start_date": "2022-01-01", "end_date": "2022-12-31"})
+    manifest = RunManifest(
+        run_id="r", created=datetime.now(UTC), config=config, devices=(), bars=None, plan=(), versions={}, trained_by=""
+    )
+    layout = RunLayout.under(tmp_path, "r")
+    layout.folder.mkdir(parents=True)
+    write_manifest(layout, manifest)
+    monkeypatch.setattr("orchestrator.cli.cancel.CANCEL_S", 0.3)
+    with closing(Ledger.create(layout.ledger)) as ledger:
+        ledger.set(status=RunStatus.RUNNING)
+        ledger.take(elsewhere(time.time()))
+        result = command("cancel", "r", "--data-dir", str(tmp_path), cwd=tmp_path)
+        assert result.returncode == 2 and "was not reached" in result.stderr
+        assert ledger.condition().status is RunStatus.RUNNING
