@@ -10,7 +10,8 @@ from schemas.contract.artifact import METADATA_KINDS, StudentMetadata, TeacherMe
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import METADATA
+from schemas.files.bounded import LARGEST_MODEL_BYTES, read_bounded
+from schemas.files.layout import METADATA, MODEL_UBJ
 from schemas.files.run_files import read_model
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class StoredModel:
     def read(cls, folder: Path, role: Role) -> StoredModel:
         """Read a model. RequestError if `folder` holds none, DataError if a file was changed after training."""
         from workers.artifacts.reader import read_teacher
+        from workers.models.apart import refuse_unreadable
         from workers.models.stored_student import read_student
 
         path = folder / METADATA
@@ -42,6 +44,9 @@ class StoredModel:
         for name, digest in metadata.sha256.items():
             if not (folder / name).is_file() or sha256_of(folder / name) != digest:
                 raise DataError(f"{folder / name} was changed after training; remove {folder} and resume the run")
+        if (folder / MODEL_UBJ).is_file():
+            # The digests are of the same folder, so they do not vouch for its origin.
+            refuse_unreadable(read_bounded(folder / MODEL_UBJ, LARGEST_MODEL_BYTES), str(folder / MODEL_UBJ))
         if role is Role.TEACHER:
             return cls(role, metadata, read_teacher(folder))
         return cls(role, metadata, read_student(folder, metadata.sha256).model)

@@ -1,8 +1,8 @@
 """Read a window's stored teacher and its labels."""
 
-import gzip
 import io
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,13 @@ import xgboost as xgb
 from schemas.contract.artifact import TeacherMetadata
 from schemas.contract.errors import DataError
 from schemas.files.atomic import sha256_of
+from schemas.files.bounded import (
+    LARGEST_LABELS_BYTES,
+    LARGEST_MODEL_BYTES,
+    LARGEST_UNPACKED_LABELS_BYTES,
+    read_bounded,
+    unpack_bounded,
+)
 from schemas.files.layout import LABELS, METADATA, MODEL_UBJ
 from workers.learning.splits import BLOCKS
 from workers.learning.window import TeacherTargets
@@ -47,17 +54,23 @@ def read_teacher(folder: Path) -> StoredTeacher:
     if not metadata_path.is_file():
         raise DataError(f"{folder} holds no finished teacher; resume the run to train it")
     metadata = TeacherMetadata.model_validate_json(metadata_path.read_bytes())
-    for name in (MODEL_UBJ, LABELS):
-        if sha256_of(folder / name) != metadata.sha256[name]:
+    model = read_bounded(folder / MODEL_UBJ, LARGEST_MODEL_BYTES)
+    packed = read_bounded(folder / LABELS, LARGEST_LABELS_BYTES)
+    for name, content in ((MODEL_UBJ, model), (LABELS, packed)):
+        if sha256(content).hexdigest() != metadata.sha256[name]:
             raise DataError(f"{folder / name} was changed after training; remove {folder.parent} and resume the run")
-    booster = decode((folder / MODEL_UBJ).read_bytes())
-    return StoredTeacher(booster, metadata.offsets, read_labels(folder), sha256_of(metadata_path))
+    labels = _labels(packed, folder / LABELS)
+    return StoredTeacher(decode(model), metadata.offsets, labels, sha256_of(metadata_path))
 
 
 def read_labels(folder: Path) -> pa.Table:
-    """Read `labels.csv.gz`: one row per training row."""
+    """Read `labels.csv.gz`: one row per training row. FileError if it is damaged or too large."""
+    return _labels(read_bounded(folder / LABELS, LARGEST_LABELS_BYTES), folder / LABELS)
+
+
+def _labels(packed: bytes, path: Path) -> pa.Table:
     return arrow_csv.read_csv(
-        io.BytesIO(gzip.decompress((folder / LABELS).read_bytes())),
+        io.BytesIO(unpack_bounded(packed, LARGEST_UNPACKED_LABELS_BYTES, path)),
         convert_options=arrow_csv.ConvertOptions(
             column_types={"symbol": pa.string()}
             | {f"opinion_without_{number}": pa.float64() for number in range(BLOCKS)},
