@@ -176,10 +176,12 @@ def test_what_a_kill_ends_is_started_again_and_the_rest_goes_on(fleet: Fleet, mo
                     found["orchestrator.broker.flower_server"] = process.pid
         return found
 
-    before = pids()
-    assert len(before) == 3
+    def all_three() -> dict[str | None, int] | None:
+        return found if len(found := pids()) == 3 else None
+
+    before = wait_for(all_three, "broker, workers and Flower")
     psutil.Process(before[module]).kill()
-    wait_for(lambda: len(pids()) == 3 and pids()[module] != before[module], "another process in its place")
+    wait_for(lambda: (found := all_three()) and found[module] != before[module], "another process in its place")
     wait_for(lambda: fleet.devices() and fleet.status("/healthcheck") == 200, "a worker's heartbeat and Flower")
     assert fleet.process.poll() is None
     assert {name: pid for name, pid in pids().items() if name != module}.items() <= before.items()
