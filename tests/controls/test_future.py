@@ -23,12 +23,15 @@ DAYS = [
     (date(2021, 6, 1), date(2021, 9, 15), date(2021, 11, 15)),
     (date(2021, 7, 15), date(2022, 2, 1), date(2022, 4, 1)),
 ]
+# Garbage is full of jumps, which must be kept so that there are labels of it.
 KINDS: dict[str, TrainingSettings] = {
-    "fixed": training_settings(distill_weight=None, temperature=None),
+    "fixed": training_settings(distill_weight=None, temperature=None, keep_jumps=True),
     "privileged": training_settings(
-        label="triple-barrier", threshold_unit="sigma", privileged=("path",), reward_weights=True
+        label="triple-barrier", threshold_unit="sigma", privileged=("path",), reward_weights=True, keep_jumps=True
     ),
-    "panel": training_settings(scope="panel", privileged=("cross-section", "path"), threshold_unit="sigma"),
+    "panel": training_settings(
+        scope="panel", privileged=("cross-section", "path"), threshold_unit="sigma", keep_jumps=True
+    ),
 }
 GARBAGE = ("tiny", "huge", "wild", "flat")
 
