@@ -185,7 +185,7 @@ def test_another_setting_takes_nothing(data_dir: Path, changes: dict[str, Any]) 
 
 TEACHER = TeacherInputs(
     window=WINDOW.span,
-    settings=training_settings(),
+    settings=training_settings(keep_jumps=True),  # a setting that is left out of the key at its default
     bars_sha256={WINDOW.symbol: "ab"},
     versions={"gurukul": "1+a", "numpy": "2"},
 )
