@@ -107,9 +107,8 @@ class Ledger:
         """Record the process that runs the run from now on."""
         with self._db:
             self._db.execute(
-                "INSERT OR REPLACE INTO owner (only, pid, host, started, heartbeat, machine, token)"
-                " VALUES (1, ?, ?, ?, ?, ?, ?)",
-                (owner.pid, owner.host, owner.started, owner.heartbeat, owner.machine, owner.token),
+                "INSERT OR REPLACE INTO owner (only, pid, host, started, heartbeat, machine) VALUES (1, ?, ?, ?, ?, ?)",
+                (owner.pid, owner.host, owner.started, owner.heartbeat, owner.machine),
             )
 
     def beat(self) -> None:

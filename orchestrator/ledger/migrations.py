@@ -61,9 +61,8 @@ def add_owner(db: sqlite3.Connection) -> None:
 
 
 def add_owner_identity(db: sqlite3.Connection) -> None:
-    """Add the owner's machine and random token: a host name may belong to two hosts or containers."""
+    """Add the owner's machine: a host name may belong to two hosts or containers."""
     db.execute("ALTER TABLE owner ADD COLUMN machine TEXT")
-    db.execute("ALTER TABLE owner ADD COLUMN token TEXT")
 
 
 MIGRATIONS: tuple[Migration, ...] = (create_tables, add_artifact_keys, add_owner, add_owner_identity)

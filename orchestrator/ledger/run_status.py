@@ -2,7 +2,6 @@
 
 import os
 import platform
-import secrets
 import sqlite3
 import time
 import uuid
@@ -26,7 +25,7 @@ class Owner:
     """The process that runs a run, or ran it last; times are seconds since 1970, None where they are unknown.
 
     `machine` identifies the operating system and process namespace of the process id: two hosts, or two containers,
-    may have one host name. `token` is random per process.
+    may have one host name.
     """
 
     pid: int
@@ -34,7 +33,6 @@ class Owner:
     started: float | None = None
     heartbeat: float | None = None
     machine: str | None = None
-    token: str | None = None
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -117,7 +115,7 @@ def this_machine() -> str:
 def current_owner() -> Owner:
     """This process, with a heartbeat of now."""
     started = psutil.Process().create_time()
-    return Owner(os.getpid(), platform.node(), started, time.time(), this_machine(), secrets.token_hex(8))
+    return Owner(os.getpid(), platform.node(), started, time.time(), this_machine())
 
 
 def is_alive(owner: Owner) -> bool | None:
@@ -138,7 +136,7 @@ def is_alive(owner: Owner) -> bool | None:
 
 def read_facts(db: sqlite3.Connection) -> StatusFacts:
     """The facts in an open ledger."""
-    owner = db.execute("SELECT pid, host, started, heartbeat, machine, token FROM owner").fetchone()
+    owner = db.execute("SELECT pid, host, started, heartbeat, machine FROM owner").fetchone()
     run = dict(db.execute("SELECT key, value FROM run").fetchall())
     return StatusFacts(
         recorded=RunStatus(run["status"]) if "status" in run else None,
