@@ -45,7 +45,7 @@ class LocalWorkers:
             self._process, self._ended = self._start(), None
 
     def _last_line(self) -> str:
-        """What `workers start` said last, beside its log."""
+        """The last line that `workers start` printed beside its log."""
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return lines[-1].removeprefix("workers: ") if lines else "it printed no error"

@@ -138,10 +138,10 @@ class Dispatcher:
         before, self._refused = self._refused, why
         if not self._is_away or before != why:
             self._is_away = True
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            said = f"the broker takes no work: {why}" if why else f"the broker does not answer ({reason})"
-            self._live_view.note(f"{said}; waiting for it")
-            self._wait_for(said)
+            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = f"the broker takes no work: {why}" if why else f"the broker does not answer ({first_line})"
+            self._live_view.note(f"{reason}; waiting for it")
+            self._wait_for(reason)
 
     def _wait_for(self, reason: str) -> None:
         """Record why the run waits, for every screen; empty once it goes on."""

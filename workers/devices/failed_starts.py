@@ -1,4 +1,4 @@
-"""What a worker process tells its supervisor by two files: that it has worked, and its last error."""
+"""Two files by which a worker process reports to its supervisor: that it has worked, and its last error."""
 
 import logging
 import os

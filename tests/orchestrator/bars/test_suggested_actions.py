@@ -1,4 +1,4 @@
-"""Files of suggested corporate actions, and what a run says about jumps."""
+"""Files of suggested corporate actions, and the sentence about jumps in a run."""
 
 from datetime import date, timedelta
 from pathlib import Path

@@ -48,7 +48,7 @@ def test_a_broker_that_has_everything_is_left_as_it_was(redis: Redis, server: st
 
 
 @pytest.mark.parametrize(
-    ("rules", "said"),
+    ("rules", "expected"),
     [
         (("+@all", "resetchannels"), "ACL SETUSER NAME allchannels"),
         (("+@all", "-subscribe", "allchannels"), "ACL SETUSER NAME allchannels"),
@@ -57,12 +57,12 @@ def test_a_broker_that_has_everything_is_left_as_it_was(redis: Redis, server: st
         (("nopass", "off"), "refuses the login"),
     ],
 )
-def test_what_the_user_may_not_do_is_named(redis: Redis, server: str, rules: tuple[str, ...], said: str) -> None:
+def test_what_the_user_may_not_do_is_named(redis: Redis, server: str, rules: tuple[str, ...], expected: str) -> None:
     """Commands and channels of the ACL, with the rules to add."""
     user: Any = redis
     user.execute_command("ACL", "SETUSER", "limited", "reset", "on", ">pw", "~*", *rules)
     try:
-        with pytest.raises(RequestError, match=said):
+        with pytest.raises(RequestError, match=expected):
             check_for_run(f"redis://limited:pw@{server.rpartition('@')[2]}", DEVICES)
     finally:
         user.execute_command("ACL", "DELUSER", "limited")
@@ -79,7 +79,7 @@ def test_questions_that_the_user_may_not_ask_are_passed_over(redis: Redis, serve
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "expected"),
     [
         (("--maxclients", "12"), "allows 12 clients .* this run needs 13: raise maxclients"),
         (("--maxmemory", "1mb"), "its memory is full; raise its maxmemory"),
@@ -90,7 +90,7 @@ def test_questions_that_the_user_may_not_ask_are_passed_over(redis: Redis, serve
         (("--databases", "1"), "DB index is out of range"),
     ],
 )
-def test_what_the_server_lacks_is_named(tmp_path: Path, settings: tuple[str, ...], said: str) -> None:
+def test_what_the_server_lacks_is_named(tmp_path: Path, settings: tuple[str, ...], expected: str) -> None:
     """Each setting in a server of its own; the message names the remedy."""
-    with own_server(tmp_path, *settings) as url, pytest.raises(RequestError, match=said):
+    with own_server(tmp_path, *settings) as url, pytest.raises(RequestError, match=expected):
         check_for_run(url.replace("/0", "/7") if "--databases" in settings else url, DEVICES)

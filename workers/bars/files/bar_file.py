@@ -19,7 +19,9 @@ REWRITTEN_BYTES = 256 << 20
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 PACKED_SUFFIXES = (".gz", ".zip")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-UNPACKING = (zlib.error, EOFError, zipfile.BadZipFile, gzip.BadGzipFile, RuntimeError, NotImplementedError)
+# How a packed file that is damaged (the first three) or cut off shows while it is read; a member of a zip archive that
+# needs a password is a RuntimeError, and one of a compression that Python lacks a NotImplementedError.
+UNPACKING = (zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True, order=True)

@@ -25,7 +25,7 @@ FEW, SAMPLED = 12, 20_000
 # Takes a number of lines and returns the cells of each.
 Ahead = Callable[[int], list[list[str]]]
 
-YFINANCE = FileFormat("yfinance", is_daily=False)
+YFINANCE = FileFormat("yfinance")
 
 
 @dataclass(frozen=True)
