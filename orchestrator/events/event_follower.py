@@ -52,7 +52,7 @@ class EventFollower:
         found = self._from_log() if not self.last else []
         if self._broker is not None and (self.live or self._clock() - self._asked >= RETRY_S):
             try:
-                found += self._from_stream(block_s if not found else 0.0)
+                self._from_stream(found, block_s if not found else 0.0)
                 self.live = True
             except RedisError:
                 self.close()
@@ -60,8 +60,8 @@ class EventFollower:
             self._asked = self._clock()
         return found or self._from_log()
 
-    def _from_stream(self, block_s: float) -> list[TrainingEvent]:
-        """New events of the stream; gaps are filled from the log first."""
+    def _from_stream(self, found: list[TrainingEvent], block_s: float) -> None:
+        """Add new events of the stream to `found`, also before an error; gaps are filled from the log first."""
         if self._redis is None:
             assert self._broker is not None
             self._redis = connect(self._broker)
@@ -69,19 +69,17 @@ class EventFollower:
         if began_anew(self._redis, stream, self._cursor):
             self._cursor = "0-0"
         block_ms = int(block_s * 1000) or None
-        found: list[TrainingEvent] = []
         while entries := read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms):
             block_ms = None
             for entry, body in entries:
                 event = parse_event(body, f"entry {entry} of {stream}")
                 number = event.seq or 0
                 if number > self.last + 1 and not self._may_skip(found, number):
-                    return found
+                    return
                 if number > self.last:
                     found.append(event)
                     self.last = number
                 self._cursor = entry
-        return found
 
     def _may_skip(self, found: list[TrainingEvent], number: int) -> bool:
         """Fill the gap before event `number` from the log; False while the log may still bring it."""

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError
 
+from orchestrator.events import event_follower
 from orchestrator.events.emitter import Emitter
 from orchestrator.events.event_follower import EventFollower
+from orchestrator.events.stream_reader import read_beyond
 from schemas.contract.errors import RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.redis.events import emit
@@ -65,6 +68,25 @@ def test_twenty_cuts_lose_and_repeat_nothing(redis: Redis, server: str) -> None:
         assert line.cuts == 20
         cut.close()
     assert numbers(received) == list(range(1, 251))
+
+
+def test_a_cut_after_the_first_answer_loses_nothing_of_it(
+    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events of an answer are received although the connection is lost before the next answer."""
+    emit_events(redis, 3)
+    answers = iter((read_beyond, broken))
+    monkeypatch.setattr(event_follower, "read_beyond", lambda *arguments: next(answers, read_beyond)(*arguments))
+    cut = follower(None, server)
+    assert numbers(cut.poll()) == [1, 2, 3]
+    assert not cut.live
+    emit_events(redis)
+    assert numbers(cut.poll()) == [4]
+
+
+def broken(*_: object) -> list[tuple[str, bytes]]:
+    """A connection that is lost."""
+    raise ConnectionError("cut")
 
 
 def test_without_a_broker_the_log_is_followed(redis: Redis, log: Path) -> None:
