@@ -30,7 +30,6 @@ READING = {
     f"explain generated {LABEL}": "certificate",
     f"replay generated {LABEL}": "equal to the bit",
     "compare generated generated": "the settings are the same",
-    "resume generated": "recommendation",
     "releases": "nothing",
 }
 
@@ -66,6 +65,13 @@ def test_a_command_shows_the_run_from_any_folder(
     assert result.returncode == 0, result.stdout + result.stderr
     assert expected in result.stdout
     assert "not begun" not in result.stdout
+    assert not tree(elsewhere)
+
+
+def test_a_finished_run_is_resumed_from_any_folder(copy: Finished, elsewhere: Path) -> None:
+    """`resume` of a finished run shows its recommendation; it takes the ledger, so a copy is resumed."""
+    result = command("resume", "generated", "--data-dir", str(copy.cwd / "data"), cwd=elsewhere)
+    assert result.returncode == 0 and "recommendation" in result.stdout, result.stdout + result.stderr
     assert not tree(elsewhere)
 
 
