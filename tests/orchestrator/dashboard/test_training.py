@@ -55,13 +55,14 @@ def test_a_run_is_seen_as_it_goes_on(
     At the end the page counts what the ledger counts.
     """
     url = dashboard(tmp_path, "--broker", server)
+    seen = look(url)  # before the run, as the first page takes seconds
     with started(tmp_path, "workers", "start", "--devices", "cpu:2x1", "--broker", server) as fleet:
         wait_for(lambda: len(read_presences(redis)) == 2, "two devices")
         request = ("--source", f"csv:{bars}", *LONG, "--broker", server, "--no-local-workers", "--run-id", "live")
         with started(tmp_path, "orchestrator", "run", *request) as run:
             wait_for(lambda: (tmp_path / "data" / "models" / "live" / "ledger.db").is_file(), "the run")
-            seen = look(f"{url}/?run=live")
             page = seen.page
+            page.goto(f"{url}/?run=live")
             counts: set[int] = set()
 
             def trained() -> int:

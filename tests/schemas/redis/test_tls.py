@@ -6,6 +6,7 @@ import queue
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -102,7 +103,9 @@ def answers(url: str) -> tuple[bool, bool, bool]:
     def flower() -> None:
         settings = address_of(url).celery_settings()
         client = Broker(settings["broker_url"], broker_use_ssl=settings["broker_use_ssl"], broker_options={})
-        asyncio.run(client.queues(["q"]))
+        # In a thread of its own: Playwright keeps a loop running in the main one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(client.queues(["q"]))).result()
 
     def reaches(call: Callable[[], None]) -> bool:
         try:
