@@ -1,6 +1,7 @@
 """Derives a recommendation from the gates; the user decides."""
 
-from orchestrator.audit.wording import failure_reason, success_reason
+from orchestrator.audit.wording import failure_reason, jumps_of, success_reason
+from schemas.contract.artifact import RunManifest
 from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics
 
 # If one of these gates fails, the results of the other gates are not valid.
@@ -19,6 +20,13 @@ def recommend(statistics: Statistics) -> tuple[Recommendation, list[str]]:
     reasons = [failure_reason(gate, failures(gate)) for gate in failed]
     is_hopeless = any(_is_hopeless(gate, each) for gate in failed for each in failures(gate))
     return (Recommendation.REJECT if is_hopeless else Recommendation.HOLD), reasons
+
+
+def recommend_run(manifest: RunManifest, statistics: Statistics) -> tuple[Recommendation, list[str]]:
+    """Return a run's recommendation and its reasons; the last one names bars with unexplained jumps, if any."""
+    recommendation, reasons = recommend(statistics)
+    jumps = manifest.bars and jumps_of(manifest.bars, manifest.config.keep_jumps)
+    return recommendation, [*reasons, jumps] if jumps else reasons
 
 
 def failures(gate: Gate) -> list[Criterion]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.audit.recommendation import recommend
+from orchestrator.audit.recommendation import recommend_run
 from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.runs import Run
 from orchestrator.ledger.run_status import RunCondition
@@ -39,7 +39,7 @@ def judgement(layout: RunLayout) -> Judgement | None:
     if not layout.statistics.is_file():
         return None
     statistics = read_model(layout.statistics, Statistics)
-    recommendation, reasons = recommend(statistics)
+    recommendation, reasons = recommend_run(read_manifest(layout), statistics)
     return Judgement(read_model(layout.validation, Validation), statistics, recommendation, reasons)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from orchestrator.audit.recommendation import recommend
+from orchestrator.audit.recommendation import recommend_run
 from orchestrator.audit.signed_manifest import seal
 from orchestrator.audit.templates import page
-from orchestrator.audit.wording import MODELS, changed_bounds, costs_of, jumps_of, meaning_of
+from orchestrator.audit.wording import MODELS, changed_bounds, costs_of, meaning_of
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.phases.phase_context import RunContext
 from schemas.contract.errors import PhaseError
@@ -30,9 +30,7 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
         charts = sorted(path for path in (context.audit / "plots").glob("*.json"))
         if not charts:
             raise PhaseError(f"{context.audit / 'plots'} holds no chart; resume the run, which draws the charts again")
-        recommendation, reasons = recommend(statistics)
-        jumps = context.manifest.bars and jumps_of(context.manifest.bars, context.manifest.config.keep_jumps)
-        reasons += [jumps] if jumps else []
+        recommendation, reasons = recommend_run(context.manifest, statistics)
         facts = _facts(context, validation, statistics, recommendation, reasons, charts)
         for name in ("summary.md", "promotion_briefing.md"):
             write_atomic(context.audit / name, page(name, facts))

@@ -1,14 +1,19 @@
 """The recommendation follows from rulings and fields, never from display texts."""
 
 import json
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.audit.recommendation import recommend
+from orchestrator.audit.recommendation import recommend, recommend_run
 from schemas.config.judgement import GATES, GateSettings
+from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest
 from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics
+from schemas.contract.quality import Check, Finding, Verdict
+from tests.known import coverage_of, table_of
 
 NAMES = ("log loss saved", "net return", "Sharpe ratio", "overfitting", "slope")
 
@@ -82,3 +87,18 @@ def test_a_file_from_before_the_field_gives_the_recommendation_that_it_gave(
     del content["gates"][0]["criteria"][0]["favours"]
     old = Statistics.model_validate_json(json.dumps(content))
     assert recommend(old)[0] is Recommendation(expected)
+
+
+def test_unexplained_jumps_are_the_last_reason() -> None:
+    """A run's reasons, which terminal, report and dashboard show, end with the symbols whose bars jump."""
+    jump = Finding(check=Check.OVERNIGHT_GAP, verdict=Verdict.WARN, count=2, where="2024-01-09", detail="jumps")
+    config = RunConfig(start_date=date(2024, 1, 1), end_date=date(2024, 6, 1))
+    manifest = RunManifest(
+        run_id="r", created=datetime.now(UTC), config=config, devices=(), plan=(), versions={},
+        bars=table_of(coverage_of("TCS", [date(2024, 1, 9)], findings=(jump,))),
+    )  # fmt: skip
+    passed = Criterion(name="days", ruling=Ruling.PASS, reason="fine")
+    statistics = statistics_of(Gate(name="data", question="?", criteria=(passed,), inputs={}))
+    recommendation, reasons = recommend_run(manifest, statistics)
+    assert (recommendation, reasons[:-1]) == recommend(statistics)
+    assert "unexplained jumps of prices: TCS (2)" in reasons[-1]
