@@ -1,0 +1,123 @@
+"""Make the screenshots of README and docs from real runs: `python docs/pictures.py csv:BARS`.
+
+BARS holds daily bars of many symbols from 2020-10 to 2025-03. Chromium must be on PATH. The runs are made in a
+temporary folder; only docs/images is written to.
+"""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from orchestrator.events.run_fold import fold
+from orchestrator.events.run_state import RunState
+from orchestrator.terminal.run_view import draw
+from schemas.contract.event import EventType, TrainingEvent
+from schemas.files.run_files import open_run
+
+IMAGES = Path(__file__).parent.absolute() / "images"
+COMMAND = [sys.executable, "-P", "-m", "orchestrator"]
+DATES = ["--start-date", "2021-07-01", "--end-date", "2024-12-31", "--devices", "cpu:2x1"]
+PORT = 8599
+STUDENT = EventType.STUDENT_WINDOW_SUCCESS
+
+
+def main(source: str) -> None:
+    """Make a run of the sample, and the runs `panel` and `nightly` of `source`, and take the pictures in between."""
+    os.environ["GURUKUL_USER"] = "asha"
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        for name in ("sample", "own"):
+            Path(folder, name).mkdir()
+        os.chdir(Path(folder, "sample"))
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        orchestrator("run", "--source", "sample")
+        (sample,) = (path.name for path in Path("data/models").iterdir())
+        shutil.copy(f"release/audit_{sample}/plots/skill_by_window.png", IMAGES)
+        end = Text.from_ansi(orchestrator("status", sample))
+        terminal(browser, "terminal", "make run", 80, half_way(sample, 80), end)
+        os.chdir(Path(folder, "own"))
+        orchestrator("run", "--source", source, "--run-id", "panel", "--scope", "panel", *DATES)
+        report = Path("release/audit_panel/report.html").absolute().as_uri()
+        page(browser, "report-light", report, "light", 1100, 1500)
+        page(browser, "report-dark", report, "dark", 1100, 1530, top="h2:has-text('Predictions')")
+        server = subprocess.Popen([*COMMAND, "dashboard", "--port", str(PORT)])
+        nightly = ["run", "--skip-fetch", "--run-id", "nightly", "--step-days", "90", *DATES]
+        running = subprocess.Popen([*COMMAND, *nightly], stdout=subprocess.DEVNULL)
+        log = Path("data/analytics/training/training_run_nightly.jsonl")
+        while not log.is_file() or log.read_text(encoding="utf-8").count(f'"{STUDENT}"') < 252:
+            time.sleep(1)
+        site = f"http://127.0.0.1:{PORT}"
+        assert urlopen(f"{site}/_stcore/health").status == 200
+        page(browser, "dashboard-training", f"{site}/?run=nightly", "light", 1440, 1120)
+        page(browser, "dashboard-phone", f"{site}/?run=nightly", "dark", 390, 1400)
+        assert running.wait() == 0
+        for name, width in (("watch", 80), ("watch-wide", 120)):
+            terminal(browser, name, "orchestrator watch nightly", width, half_way("nightly", width))
+        orchestrator("approve", "panel", "--by", "asha", "--override", "paper trading only, to watch the costs")
+        orchestrator("deploy", "panel", "--to", "staging", "--by", "asha")
+        orchestrator("reject", "nightly", "--by", "ravi", "--note", "its windows overlap")
+        page(browser, "dashboard-results", f"{site}/results?run=panel", "light", 1440, 1120)
+        page(browser, "dashboard-releases", f"{site}/releases", "dark", 1440, 800)
+        server.terminate()
+
+
+def orchestrator(*words: str) -> str:
+    """What a command prints in a terminal of 80 columns; CalledProcessError unless it exits with 0."""
+    environment = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "80"}
+    return subprocess.run([*COMMAND, *words], env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def half_way(run_id: str, width: int) -> RenderableType:
+    """The live view as it was when half of the students had been trained."""
+    manifest, _ = open_run("data", run_id)
+    lines = Path(f"data/analytics/training/training_run_{run_id}.jsonl").read_text(encoding="utf-8").splitlines()
+    events = [TrainingEvent.model_validate_json(line) for line in lines]
+    ends = [number for number, event in enumerate(events) if event.event_type is STUDENT]
+    state = RunState(run_id)
+    state.expect(each.window for each in manifest.plan)
+    for event in (seen := events[: ends[len(ends) // 2] + 1]):
+        fold(state, event)
+    return draw(state, seen[-1].timestamp, width)
+
+
+def terminal(browser: Browser, name: str, title: str, width: int, *parts: RenderableType) -> None:
+    """Save the picture of a terminal that shows `parts`."""
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
+    for part in parts:
+        console.print(part)
+    tab = browser.new_page(viewport={"width": round(12.2 * width) + 36, "height": 900})
+    tab.set_content(console.export_svg(title=title))
+    save(name, tab.locator("svg").first.screenshot())
+    tab.close()
+
+
+def page(browser: Browser, name: str, url: str, scheme: str, width: int, height: int, top: str = "h1") -> None:
+    """Save the picture of a page from the element `top` down, once its charts are drawn."""
+    tab = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
+    tab.goto(url)
+    tab.locator(top).first.wait_for()
+    tab.wait_for_load_state("networkidle")
+    tab.wait_for_timeout(3000)
+    y = tab.locator(top).first.bounding_box()["y"] - 20 if url.startswith("file:") else 0
+    save(name, tab.screenshot(full_page=True, clip={"x": 0, "y": y, "width": width, "height": height}))
+    tab.close()
+
+
+def save(name: str, png: bytes) -> None:
+    """Write a picture with a palette of 256 colours, a third of the size."""
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
