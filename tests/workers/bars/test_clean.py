@@ -65,23 +65,27 @@ def test_stored_bars_do_not_depend_on_how_they_are_written(
 ) -> None:
     """Order, repetition, files, column order, quotes, line ends, blank lines and block size do not change the table.
 
-    Each bar is placed at the first of its rows, and only repetition and disorder are reported, by their numbers.
+    Files are read in the order of their first bars, one that is newest first from its end. Each bar is placed at the
+    first of its rows, and only repetition and other disorder are reported, by their numbers.
     """
     folder = tmp_path_factory.mktemp("bars", numbered=True)
-    first: dict[int, str] = {}
+    pieces: list[list[tuple[int, str]]] = []
     for number, (style, part, blanks) in enumerate(files):
         path = folder / SYMBOL / "1minute" / f"{number}.csv"
         starts = style.write(path, [rows(form)[row] for row in part], blanks)
-        for row, line in zip(part, starts, strict=True):
-            first.setdefault(row, f"{path} line {line}")
+        places = [(row, f"{path} line {line}") for row, line in zip(part, starts, strict=True)]
+        is_newest_first = all(np.diff(part) <= 0) and any(np.diff(part) < 0)
+        pieces.append(places[::-1] if is_newest_first else places)
     with (
         mock.patch("workers.bars.files.blocks.BLOCK_BYTES", block),
         mock.patch("workers.bars.files.csv.CELLS_BYTES", cells),
     ):
         bars = read(folder)
     assert table(bars).equals(good_table())
-    assert [bars.locate(row) for row in range(5)] == [first[row] for row in range(5)]
-    order = [row for _, part, _ in files for row in part]
+    in_order = sorted(filter(None, pieces), key=lambda places: min(row for row, _ in places))
+    found = [place for places in in_order for place in places]
+    order = [row for row, _ in found]
+    assert [bars.locate(row) for row in range(5)] == [found[order.index(row)][1] for row in range(5)]
     expected = {Check.DUPLICATE: len(order) - 5, Check.UNSORTED: sum(np.diff(order) < 0)}
     assert {f.check: f.count for f in bars.findings} == {check: n for check, n in expected.items() if n}
     assert all(finding.verdict is Verdict.WARN for finding in bars.findings)

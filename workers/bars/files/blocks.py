@@ -41,14 +41,11 @@ class Block:
         ]
 
 
-def file_blocks(file: BarFile, options: FileOptions, symbol: str | None = None) -> Iterator[Block]:
-    """All blocks of a file; OSError if it cannot be read, DataError if it is empty or has no bars.
-
-    `symbol`: the one to read of a file that has a group of columns per symbol.
-    """
+def file_blocks(file: BarFile, options: FileOptions) -> Iterator[Block]:
+    """All blocks of a file; OSError if it cannot be read, DataError if it is empty or has no bars."""
     with file.open() as stream:
         head = take_head(stream, file, options)
-        columns, line, taken = head.groups.get(symbol or "", head.columns), head.line, head.taken
+        columns, line, taken = head.columns, head.line, head.taken
         while text := _lines(stream, taken):
             taken = b""
             lines = count_lines(text)

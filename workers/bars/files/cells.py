@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from schemas.contract.quality import Check
 from workers.bars.files.blocks import Block
-from workers.bars.files.columns import Columns, number, rough_number
+from workers.bars.files.columns import NO_VALUES, Columns, number, rough_number
 from workers.bars.files.rows import Rows
 from workers.bars.files.timestamps import instants
 from workers.bars.series import COLUMNS
@@ -72,9 +72,9 @@ def read_cells(block: Block, timezone: str, report: Report) -> Rows:
 
 
 def _owner(cells: list[str], columns: Columns) -> str:
-    """The symbol that a row names; "" if it names none or its file has no column of symbols."""
+    """The symbol that a row names; that of its group of columns, or "", if it names none."""
     if columns.symbol is None or columns.symbol >= len(cells):
-        return ""
+        return columns.owner
     return cells[columns.symbol].strip()
 
 
@@ -119,7 +119,7 @@ def _is_wanted(cells: list[str], columns: Columns, owner: str, line: int, found:
         return False
     if any(cells[place].strip() not in values for place, values in columns.where):
         return False
-    if columns.sparse and not any(cells[place].strip() for place in columns.values.values() if place is not None):
+    if columns.sparse and all(cells[place].strip() in NO_VALUES for place in columns.prices):
         return False
     if columns.symbol is not None and not owner:
         found.append((line, "", Check.BAD_CELL, "symbol is empty"))

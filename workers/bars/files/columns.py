@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.config.file_options import FileOptions
 from schemas.contract.errors import DataError
@@ -13,6 +13,9 @@ TIME_NAMES = ("timestamp", "datetime", "date", "time")
 SYMBOL_NAMES = ("symbol", "ticker", "tradingsymbol")
 # `--columns volume=0` of a source that has no volume.
 ABSENT = "0"
+
+# How programs write that a cell of a sparse file has no number.
+NO_VALUES = ("", "null", "NaN", "nan")
 
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _ROUGH = re.compile(r"[-+]?[$€£₹]?(\d{1,3}(,\d{2,3})*,\d{3}|\d+)(\.\d*)?([KMBTkmbt])?")
@@ -28,7 +31,8 @@ class Columns:
 
     A column of `values` without a position is 0 in every row. `clock` is a column with the time of day. Only rows whose
     cell at a position of `where` is one of its values are read. `date_format` is "" for timestamps that show their
-    form. `sparse`: a row without any value is no row. The other fields are those of FileFormat.
+    form. `sparse`: a row without any price is no row. `owner`: the symbol of all rows. `groups`: the values of each
+    symbol, in a file that has a group of columns per symbol. The other fields are those of FileFormat.
     """
 
     width: int
@@ -43,6 +47,18 @@ class Columns:
     rough: bool = False
     sparse: bool = False
     zone: str = ""
+    owner: str = ""
+    groups: tuple[tuple[str, dict[str, int | None]], ...] = ()
+
+    @property
+    def prices(self) -> list[int]:
+        """The positions of open, high, low and close."""
+        return [place for name, place in self.values.items() if place is not None and name != "volume"]
+
+    def apart(self) -> list["Columns"]:
+        """The columns of each group; these columns if there is one."""
+        each = [replace(self, owner=owner, values=values, groups=()) for owner, values in self.groups]
+        return each or [self]
 
 
 def find_columns(names: list[str], form: FileFormat = PLAIN, options: FileOptions | None = None) -> Columns:
@@ -65,8 +81,18 @@ def find_columns(names: list[str], form: FileFormat = PLAIN, options: FileOption
     if options.symbol_from == "column" and symbol is None:
         raise DataError("has no column of symbols; name it with --columns symbol=NAME")
     return Columns(
-        len(names), int(time or 0), values, symbol, header.clock(time), header.where(), rough=form.rough, zone=form.zone
-    )
+        len(names), int(time or 0), values, symbol, header.clock(time), header.where(), rough=form.rough,
+        sparse=form.sparse, zone=form.zone,
+    )  # fmt: skip
+
+
+def group_columns(groups: Mapping[str, list[str]], form: FileFormat, options: FileOptions) -> Columns:
+    """The columns of files with a group of columns per symbol; of one group, the columns of a file of one symbol."""
+    found = {owner: find_columns(names, form, options) for owner, names in groups.items()}
+    first = next(iter(found.values()))
+    if len(found) == 1:
+        return first
+    return replace(first, groups=tuple((owner, columns.values) for owner, columns in found.items()))
 
 
 class _Header:

@@ -1,6 +1,7 @@
 """Bars from text files: pyarrow parses them in blocks; only a block that it rejects is read again cell by cell."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from schemas.contract.quality import Check
 from workers.bars.files.bar_file import BarFile, text_files
 from workers.bars.files.blocks import Block, file_blocks, joined
 from workers.bars.files.cells import Report, first_stamp, read_cells
-from workers.bars.files.columns import Columns
+from workers.bars.files.columns import NO_VALUES, Columns
 from workers.bars.files.folder import Folder
 from workers.bars.files.head import read_head
 from workers.bars.files.listing import About, reading_of
 from workers.bars.files.local_time import localise
-from workers.bars.files.rows import Rows
+from workers.bars.files.rows import Rows, Small
 from workers.bars.files.timestamps import NAIVE, instants, is_iso, kind_of
-from workers.bars.series import COLUMNS, Ints
+from workers.bars.series import Floats, Ints
 
 TIME, SYMBOL, CLOCK = "timestamp", "symbol", "clock"
 ARROW_BYTES = 4 << 20
@@ -41,29 +42,29 @@ class CsvFolder(Folder):
 
     def _about(self, file: BarFile) -> About:
         head = read_head(file, self.options)
-        reading = reading_of(head.form, head.columns, self.options)
-        return About(head.form, head.columns.symbol is not None, tuple(filter(None, head.groups)), reading)
+        reading = reading_of(head.form, head.columns, self.options, newest_first=head.newest_first)
+        return About(head.form, head.columns.symbol is not None, head.symbols, reading)
 
-    def _read_files(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Rows]:
-        for group in joined(self._blocks(files, symbol, report)):
+    def _read_files(self, files: list[BarFile], report: Report) -> Iterator[Rows]:
+        for group in joined(self._blocks(files, report)):
             yield from self._read_group(group, report)
 
     def _read_group(self, group: list[Block], report: Report) -> Iterator[Rows]:
-        rows = _parse(group, self.timezone)
-        if rows is not None:
-            yield rows
+        pieces = _parse(group, self.timezone)
+        if pieces is not None:
+            yield from pieces
             return
         parts = _parts(group)
-        if not parts:
-            yield read_cells(group[0], self.timezone, report)
+        for columns in [] if parts else group[0].columns.apart():
+            yield read_cells(replace(group[0], columns=columns), self.timezone, report)
         for part in parts:
             yield from self._read_group(part, report)
 
-    def _blocks(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Block]:
+    def _blocks(self, files: list[BarFile], report: Report) -> Iterator[Block]:
         """Blocks of files; a file that lacks a column or cannot be opened is a fault of every symbol in it."""
         for file in files:
             try:
-                for block in file_blocks(file, self.options, symbol):
+                for block in file_blocks(file, self.options):
                     if block.body:
                         yield block
             except OSError as error:
@@ -80,8 +81,11 @@ def _parts(group: list[Block]) -> list[list[Block]]:
     return [[half] for half in group[0].halves()] if len(group[0].body) > CELLS_BYTES else []
 
 
-def _parse(group: list[Block], timezone: str) -> Rows | None:
-    """Rows as pyarrow reads them; None if it rejects a cell, if one is empty, or if rows and lines differ in number."""
+def _parse(group: list[Block], timezone: str) -> list[Rows] | None:
+    """Rows as pyarrow reads them, of each group of columns apart.
+
+    None if it rejects a cell, if one is empty, or if rows and lines differ in number.
+    """
     columns = group[0].columns
     body = b"".join([block.body for block in group])
     lengths = [block.lines for block in group]
@@ -94,20 +98,45 @@ def _parse(group: list[Block], timezone: str) -> Rows | None:
         return None
     file = np.repeat(np.arange(len(group), dtype=np.int32), lengths)
     line = np.concatenate([np.arange(block.first, block.first + block.lines, dtype=np.int32) for block in group])
-    table, kept = _wanted(table, columns)
-    if kept is not None:
-        file, line = file[kept], line[kept]
-    if any(table[name].null_count for name in table.column_names):
+    names = tuple(block.path for block in group)
+    wanted = _wanted(table, columns)
+    if wanted is not None:
+        table, file, line = table.filter(pa.array(wanted)), file[wanted], line[wanted]
+    if any(table[name].null_count for name in (TIME, SYMBOL, CLOCK) if name in table.column_names):
         return None
     times = _times(table, columns, kind, columns.zone or timezone)
     if times is None:
         return None
-    owners, owner = _owners(table) if columns.symbol is not None else ((), None)
-    if "" in owners:
+    pieces = [_piece(table, own) for own in columns.apart()]
+    if any(piece is None for piece in pieces):
+        return None
+    return [
+        Rows(times[rows], values, names, file[rows], line[rows], owners=owners, owner=owner)
+        for rows, values, owners, owner in filter(None, pieces)
+    ]
+
+
+def _piece(
+    table: pa.Table, columns: Columns
+) -> tuple[Ints | slice, dict[str, Floats], tuple[str, ...], Small | None] | None:
+    """The rows with a bar, their numbers, and their owners; None if a cell of them is empty."""
+    # A view where nothing is left out: the rows of a large file are not copied.
+    rows: Ints | slice = slice(None)
+    if columns.sparse:
+        full = ~np.logical_and.reduce([np.asarray(pc.is_null(table[str(place)])) for place in columns.prices])
+        if not full.all():
+            rows, table = np.flatnonzero(full), table.filter(pa.array(full))
+    placed = {name: None if place is None else table[str(place)] for name, place in columns.values.items()}
+    owners, owner = _owners(table, columns)
+    if "" in owners or any(column is not None and column.null_count for column in placed.values()):
         return None
     zeros = np.zeros(len(table))
-    values = {name: np.asarray(table[name]) if columns.values[name] is not None else zeros for name in COLUMNS}
-    return Rows(times, values, tuple(block.path for block in group), file, line, owners=owners, owner=owner)
+    return (
+        rows,
+        {name: zeros if column is None else np.asarray(column) for name, column in placed.items()},
+        owners,
+        owner,
+    )
 
 
 def _times(table: pa.Table, columns: Columns, kind: pa.DataType, timezone: str) -> Ints | None:
@@ -124,44 +153,37 @@ def _times(table: pa.Table, columns: Columns, kind: pa.DataType, timezone: str) 
     return times
 
 
-def _wanted(table: pa.Table, columns: Columns) -> tuple[pa.Table, Ints | None]:
-    """The rows that are to be read, without the columns that decide it, and their numbers; None: all of them."""
+def _wanted(table: pa.Table, columns: Columns) -> NDArray[np.bool_] | None:
+    """Mask of the rows that are to be read; None: all of them."""
     mask: NDArray[np.bool_] | None = None
     for place, values in columns.where:
         name = _where_name(place)
         fits = np.concatenate([_is_one_of(chunk, values) for chunk in table[name].chunks] or [np.zeros(0, bool)])
         mask = fits if mask is None else mask & fits
-        table = table.drop_columns([name])
-    if columns.sparse:
-        empty = [np.asarray(pc.is_null(table[name])) for name in COLUMNS if name in table.column_names]
-        full = ~np.logical_and.reduce(empty)
-        mask = full if mask is None else mask & full
-    if mask is None:
-        return table, None
-    return table.filter(pa.array(mask)), np.flatnonzero(mask)
+    return mask
 
 
 def _table(body: bytes, columns: Columns, kind: pa.DataType) -> pa.Table | None:
-    """The needed columns under their standard names; None if pyarrow rejects a cell or a line."""
-    names = [str(position) for position in range(columns.width)]
-    types = {TIME: kind}
-    names[columns.time] = TIME
-    placed = {name: place for name, place in columns.values.items() if place is not None}
-    placed |= {name: place for name, place in ((SYMBOL, columns.symbol), (CLOCK, columns.clock)) if place is not None}
+    """The needed columns: numbers are named by their positions. None if pyarrow rejects a cell or a line."""
+    placed = {TIME: columns.time, SYMBOL: columns.symbol, CLOCK: columns.clock}
     placed |= {_where_name(place): place for place, _ in columns.where}
-    if len({columns.time, *placed.values()}) <= len(placed):
+    placed |= {str(place): place for own in columns.apart() for place in own.values.values()}
+    used = {name: place for name, place in placed.items() if place is not None}
+    if len(set(used.values())) < len(used):
         return None  # one column has two uses
-    for name, position in placed.items():
+    names = [f"unused {position}" for position in range(columns.width)]
+    types = {TIME: kind, SYMBOL: WORDS, CLOCK: pa.string()} | {_where_name(place): WORDS for place, _ in columns.where}
+    for name, position in used.items():
         names[position] = name
-        types[name] = pa.float64() if name in COLUMNS else pa.string() if name == CLOCK else WORDS
+    types = {name: types.get(name, pa.float64()) for name in used}
     try:
         return arrow_csv.read_csv(
             pa.BufferReader(body),
             read_options=arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=ARROW_BYTES),
             parse_options=arrow_csv.ParseOptions(delimiter=columns.delimiter),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True,
-                decimal_point=columns.decimal,
+                column_types=types, include_columns=list(types), strings_can_be_null=True,
+                null_values=[*NO_VALUES] if columns.sparse else [""], decimal_point=columns.decimal,
             ),
         )  # fmt: skip
     except pa.ArrowInvalid:
@@ -172,8 +194,10 @@ def _where_name(place: int) -> str:
     return f"where {place}"
 
 
-def _owners(table: pa.Table) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    """The names in the column of symbols, and for each row the place of its name among them."""
+def _owners(table: pa.Table, columns: Columns) -> tuple[tuple[str, ...], Small | None]:
+    """The names of symbols, and for each row the place of its name among them; none in a file of one symbol."""
+    if columns.symbol is None:
+        return ((columns.owner,), np.zeros(len(table), dtype=np.int32)) if columns.owner else ((), None)
     column = table[SYMBOL].unify_dictionaries().combine_chunks()
     chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
     names = tuple(_text(name) for name in chunk.dictionary)

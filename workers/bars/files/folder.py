@@ -86,12 +86,11 @@ class Folder(Source):
         def report(owner: str, check: Check, where: str, detail: str) -> None:
             faults.add(check, where, detail)
 
-        pieces = [*self._pieces(nested, None, report)]
-        for file, name in [] if nested else single:
-            pieces += self._pieces([file], name, report)
+        own = nested or [file for file, _ in single]
+        pieces = [*self._read_files(own, report)] if own else []
         listed = []
         if shared:
-            listed = self._split.rows(symbol, by_day=self._listing.by_day)
+            listed = self._split.rows(symbol)
             self._split.report(symbol, faults)
         places = [str(self._home(symbol))] if nested else []
         places += [str(single[0][0])] if single else []
@@ -108,7 +107,6 @@ class Folder(Source):
             faults.add(
                 Check.UNREADABLE, str(self.folder), f"no longer has files of {symbol}; restore them and start again"
             )
-        own = [*nested, *(file for file, _ in single)]
         return gather([*pieces, *listed], faults, str([*own, *shared, self.folder][0]))
 
     @abstractmethod
@@ -120,12 +118,8 @@ class Folder(Source):
         """What a file's head shows; DataError or OSError if it cannot be read."""
 
     @abstractmethod
-    def _read_files(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Rows]:
-        """The rows of files. What cannot be read is reported. `symbol`: one of several groups of columns."""
-
-    def _pieces(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Rows]:
-        if files:
-            yield from self._read_files(files, symbol, report)
+    def _read_files(self, files: list[BarFile], report: Report) -> Iterator[Rows]:
+        """The rows of files. What cannot be read is reported."""
 
     def _home(self, symbol: str) -> Path:
         return self.folder / symbol / self.interval
@@ -170,7 +164,7 @@ class Folder(Source):
             yield replace(file, name=root.stem) if PART.fullmatch(file.name) else file
 
     def _names_in_shared(self) -> list[str]:
-        return list(self._split.names) if self._listing.shared else []
+        return [*self._split.names, *self._listing.grouped] if self._listing.shared else []
 
     @cached_property
     def _listing(self) -> Listing:
@@ -192,7 +186,7 @@ class Folder(Source):
             if not done.is_dir():
                 making = self._workplace / "making"
                 shutil.rmtree(making, ignore_errors=True)
-                split.split(making, lambda report: self._read_files(self._listing.shared, None, report))
+                split.split(making, lambda report: self._read_files(self._listing.shared, report))
                 making.rename(done)
         return _stored_split(done, done.stat().st_mtime_ns)
 

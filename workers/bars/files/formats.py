@@ -19,7 +19,7 @@ class FileFormat:
     header: `cells`, the names of the cells, and `begins`, how the first cells look.
     `file_name`: the group `symbol` of this expression is the symbol in a file's name; if `is_named`, it must fit.
     `where`: rows that are read if the user gives no --where. `rough`: numbers such as `1,234.5`, `$3.1` and `1.2M`.
-    `zone`: the time zone of its times, if it is not the user's. `is_daily`: one file per day, whatever its name.
+    `zone`: the time zone of its times, if it is not the user's. `sparse`: a row without any price is no bar.
     """
 
     name: str
@@ -32,7 +32,7 @@ class FileFormat:
     where: Mapping[str, str] = field(default_factory=dict)
     rough: bool = False
     zone: str = ""
-    is_daily: bool = False
+    sparse: bool = False
 
     def fits(self, names: Sequence[str], file_name: str) -> bool:
         """Whether a header of these plain names, in a file of this name, is of this format."""
@@ -51,6 +51,7 @@ class FileFormat:
 
 
 PLAIN = FileFormat("plain")
+YFINANCE = FileFormat("yfinance", sparse=True)
 
 _PRICES = ("open", "high", "low", "close")
 _KLINES = ("timestamp", *_PRICES, "volume", "close_time", "quote_volume", "count", "buy_base", "buy_quote", "ignore")
@@ -61,7 +62,6 @@ FORMATS = (
         {"volume": "tottrdqty", "timestamp": "timestamp", "symbol": "symbol"},
         ("series", *_PRICES),
         where={"series": "EQ"},
-        is_daily=True,
     ),
     FileFormat(
         "NSE bhavcopy (UDiFF)",
@@ -75,7 +75,6 @@ FORMATS = (
             "volume": "ttltradgvol",
         },
         where={"sctysrs": "EQ"},
-        is_daily=True,
     ),
     FileFormat(
         "NSE bhavcopy with deliveries",
@@ -89,7 +88,6 @@ FORMATS = (
             "volume": "ttl_trd_qnty",
         },
         where={"series": "EQ"},
-        is_daily=True,
     ),
     FileFormat(
         "NSE security-wise prices",
@@ -110,7 +108,6 @@ FORMATS = (
         "BSE bhavcopy",
         {"timestamp": "trading_date", "symbol": "sc_code", "volume": "no_of_shrs"},
         _PRICES,
-        is_daily=True,
     ),
     FileFormat("Stooq", {"timestamp": "date", "time": "time", "symbol": "ticker", "volume": "vol"}, ("per", *_PRICES)),
     FileFormat(
@@ -171,9 +168,7 @@ FORMATS = (
         file_name=r"(?P<symbol>.+?)_(Candlestick|Ticks)_.*",
         zone="UTC",
     ),
-    FileFormat(
-        "Polygon flat file", {"timestamp": "window_start", "symbol": "ticker"}, (*_PRICES, "volume"), is_daily=True
-    ),
+    FileFormat("Polygon flat file", {"timestamp": "window_start", "symbol": "ticker"}, (*_PRICES, "volume")),
     FileFormat(
         "BSE historical prices",
         {
@@ -192,7 +187,8 @@ FORMATS = (
         "one-letter names", {"timestamp": "t", "open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
     ),
     FileFormat("volume as vol", {"volume": "vol"}, _PRICES),
-    FileFormat("Yahoo Finance", needs=("date", *_PRICES, "adj close", "volume"), rough=True),
+    FileFormat("Yahoo Finance", needs=("date", *_PRICES, "adj close", "volume"), rough=True, sparse=True),
+    FileFormat("yfinance", needs=("date", *_PRICES, "volume", "dividends", "stock splits"), sparse=True),
 )
 
 

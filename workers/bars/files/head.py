@@ -3,16 +3,20 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import BinaryIO
+
+import pyarrow as pa
 
 from schemas.config.file_options import FileOptions
 from schemas.contract.errors import DataError
 from workers.bars.files.bar_file import BUFFER_BYTES, BarFile
-from workers.bars.files.columns import Columns, find_columns
+from workers.bars.files.columns import Columns, find_columns, group_columns
 from workers.bars.files.date_formats import date_format
-from workers.bars.files.formats import PLAIN, FileFormat, format_of, format_of_data, is_data, plain_name
+from workers.bars.files.formats import PLAIN, YFINANCE, FileFormat, format_of, format_of_data, is_data, plain_name
+from workers.bars.files.groups import groups_of_lines, groups_of_names, header_lines
+from workers.bars.files.timestamps import instants
 from workers.bars.series import COLUMNS
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -25,22 +29,21 @@ FEW, SAMPLED = 12, 20_000
 # Takes a number of lines and returns the cells of each.
 Ahead = Callable[[int], list[list[str]]]
 
-YFINANCE = FileFormat("yfinance")
-
 
 @dataclass(frozen=True)
 class Head:
     """A file's format and columns; `line` is the number of its first line of data.
 
-    `groups`: the columns of each symbol, in a file that has a group of columns per symbol. `taken`: a line of data that
-    was read to find them.
+    `symbols`: those of a file that has a group of columns per symbol. `taken`: a line of data that was read to find
+    the columns. `newest_first`: the first lines are in that order.
     """
 
     form: FileFormat
     columns: Columns
     line: int
-    groups: dict[str, Columns] = field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
     taken: bytes = b""
+    newest_first: bool = False
 
 
 def read_head(file: BarFile, options: FileOptions) -> Head:
@@ -66,17 +69,19 @@ def take_head(stream: BinaryIO, file: BarFile, options: FileOptions) -> Head:
     ahead = _ahead(stream, delimiter)
     following = ahead(FEW)
     if is_data(names):
-        head = _headless(file, names, options)
-        written = _written(head.columns, lambda limit: [names, *ahead(limit)], options, delimiter)
-        return replace(head, columns=written, line=line, taken=first + b"\n")
-    if levels := _levels([names, *following[:2]]):
-        for _ in range(levels):
-            read_line(stream)
-        groups = _groups([names, *following[: levels - 1]], following[levels - 1], options)
-        groups = {each: _written(found, ahead, options, delimiter) for each, found in groups.items()}
-        return Head(YFINANCE, next(iter(groups.values())), line + levels + 1, groups)
-    form = format_of([plain_name(name) for name in names], file.name)
-    return Head(form, _written(find_columns(names, form, options), ahead, options, delimiter), line + 1)
+        head = replace(_headless(file, names, options), line=line, taken=first + b"\n")
+        return _written(head, lambda limit: [names, *ahead(limit)], options, delimiter)
+    lines = header_lines([names, *following[:2]])
+    for _ in range(lines - 1):
+        read_line(stream)
+    groups = groups_of_lines([names, *following[: lines - 1]]) if lines > 1 else groups_of_names(names)
+    if groups:
+        columns = group_columns(groups, YFINANCE, options)
+        head = Head(YFINANCE, columns, line + lines, tuple(filter(None, groups)))
+    else:
+        form = format_of([plain_name(name) for name in names], file.name)
+        head = Head(form, find_columns(names, form, options), line + 1)
+    return _written(head, ahead, options, delimiter)
 
 
 def read_line(stream: BinaryIO) -> bytes:
@@ -114,18 +119,28 @@ def _ahead(stream: BinaryIO, delimiter: str) -> Ahead:
     return rows
 
 
-def _written(columns: Columns, ahead: Ahead, options: FileOptions, delimiter: str) -> Columns:
-    """The columns with what the rows show of how cells are written."""
+def _written(head: Head, ahead: Ahead, options: FileOptions, delimiter: str) -> Head:
+    """The head with what the rows show of how cells are written."""
+    columns = head.columns
 
     def whole(limit: int) -> list[list[str]]:
         return [row for row in ahead(limit) if len(row) == columns.width]
 
-    prices = [row[place] for row in whole(FEW) for place in columns.values.values() if place is not None]
+    few = whole(FEW)
+    prices = [row[place] for row in few for place in columns.values.values() if place is not None]
     decimal = "," if delimiter != "," and any(re.fullmatch(r"-?\d+,\d+", price.strip()) for price in prices) else "."
     form = options.date_format or date_format(
-        [row[columns.time].strip() for row in whole(FEW)], lambda: [row[columns.time].strip() for row in whole(SAMPLED)]
+        [row[columns.time].strip() for row in few], lambda: [row[columns.time].strip() for row in whole(SAMPLED)]
     )
-    return replace(columns, delimiter=delimiter, decimal=decimal, date_format=form)
+    columns = replace(columns, delimiter=delimiter, decimal=decimal, date_format=form)
+    return replace(head, columns=columns, newest_first=_newest_first(few, columns))
+
+
+def _newest_first(rows: list[list[str]], columns: Columns) -> bool:
+    stamps = pa.array([row[columns.time].strip() for row in rows], pa.string())
+    clocks = None if columns.clock is None else pa.array([row[columns.clock].strip() for row in rows], pa.string())
+    moments, problems = instants(stamps, clocks, columns.date_format, "UTC")
+    return len(moments) > 1 and not problems and bool((moments[1:] < moments[:-1]).all())
 
 
 def _headless(file: BarFile, cells: list[str], options: FileOptions) -> Head:
@@ -136,29 +151,3 @@ def _headless(file: BarFile, cells: list[str], options: FileOptions) -> Head:
         step = "give it a header, or the numbers of its columns: --columns timestamp=1,open=2,high=3,low=4,…"
         raise DataError(f"the first line is data, not a header; {step}")
     return Head(form, find_columns([*form.cells], form, options), 1)
-
-
-def _levels(lines: Sequence[Sequence[str]]) -> int:
-    """How many lines of names stand before a line `Date,,,`, which pandas writes for columns with several levels."""
-    for number, cells in enumerate(lines[1:], start=1):
-        begins = bool(cells) and cells[0].strip().lower() in ("date", "datetime", "timestamp")
-        alike = len({len(line) for line in lines[: number + 1]}) == 1 < len(cells)
-        if begins and alike and not any(cell.strip() for cell in cells[1:]):
-            return number
-    return 0
-
-
-def _groups(levels: Sequence[Sequence[str]], last: Sequence[str], options: FileOptions) -> dict[str, Columns]:
-    """The columns of each ticker; "" stands for the only one of a file that names none."""
-    fields = next((level for level in levels if "close" in [cell.strip().lower() for cell in level]), None)
-    if fields is None:
-        raise DataError("has a header of several lines, none of which names close")
-    tickers = next((level for level in levels if level is not fields), ["" for _ in fields])
-    groups = {}
-    for ticker in dict.fromkeys(cell.strip() for cell in tickers[1:]):
-        # A file that was read and written again has Close.1 for the second Close.
-        own = [re.sub(r"\.\d+$", "", name) for name in fields]
-        names = [name if owner.strip() == ticker else "" for name, owner in zip(own, tickers, strict=True)]
-        names[0] = last[0]
-        groups[ticker] = replace(find_columns(names, YFINANCE, options), sparse=len(set(tickers[1:])) > 1)
-    return groups

@@ -20,11 +20,11 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class About:
-    """What a file's head shows. `groups`: the symbols of a file that has a group of columns for each."""
+    """What a file's head shows. `symbols`: those of a file that has a group of columns for each."""
 
     form: FileFormat = PLAIN
     has_symbols: bool = False
-    groups: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
     reading: str = ""
 
 
@@ -33,15 +33,15 @@ class Listing:
     """Files of one symbol each, by symbol, with the name that the symbol has there; files of many symbols.
 
     `others`: files that hold no bars, with the reason. `names`: the names that stand for each symbol. `understood`: a
-    sentence per format. `by_day`: the files of many symbols are one per day.
+    sentence per format. `grouped`: the symbols of `shared` that have a group of columns, perhaps without a row.
     """
 
     single: dict[str, list[tuple[BarFile, str]]] = field(default_factory=dict)
     shared: list[BarFile] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     names: dict[str, list[str]] = field(default_factory=dict)
+    grouped: list[str] = field(default_factory=list)
     understood: list[str] = field(default_factory=list)
-    by_day: bool = False
 
     def add(self, file: BarFile, name: str) -> None:
         """Add a file of one symbol, as the file or its name calls it."""
@@ -56,7 +56,6 @@ def list_files(files: Iterable[BarFile], options: FileOptions, look: Callable[[B
     """Sort files by what they hold. `look` reads a file's head; a plain CSV file with a damaged one is a symbol's."""
     listing = Listing()
     seen: Counter[tuple[str, str]] = Counter()
-    daily = []
     for file in files:
         key = next((value for key, value in file.keys if key.lower() in SYMBOL_NAMES), None)
         try:
@@ -71,13 +70,11 @@ def list_files(files: Iterable[BarFile], options: FileOptions, look: Callable[[B
         seen[about.form.name, about.reading] += 1
         if about.has_symbols and key is None:
             listing.shared.append(file)
-            daily.append(about.form.is_daily)
-        elif about.groups:
-            for name in about.groups:
-                listing.add(file, name)
+        elif len(about.symbols) > 1:
+            listing.shared.append(file)
+            listing.grouped += [usable_symbol(name) or name for name in about.symbols]
         else:
-            listing.add(file, key or about.form.symbol(file.name))
-    listing.by_day = bool(daily) and all(daily)
+            listing.add(file, key or next(iter(about.symbols), about.form.symbol(file.name)))
     asked = bool(options.model_dump(exclude_defaults=True))
     listing.understood = [
         f"{count} file{'s' * (count != 1)} read as {name}{reading and f' ({reading})'}"
@@ -87,10 +84,11 @@ def list_files(files: Iterable[BarFile], options: FileOptions, look: Callable[[B
     return listing
 
 
-def reading_of(form: FileFormat, columns: Columns, options: FileOptions) -> str:
+def reading_of(form: FileFormat, columns: Columns, options: FileOptions, *, newest_first: bool = False) -> str:
     """How files of a format are read, for the report: the rows, the dates, the column of the volume."""
     wanted = options.where or form.where
-    parts = [f"only {name.upper()}={value}" for name, value in wanted.items()]
+    parts = ["newest first"] if newest_first else []
+    parts += [f"only {name.upper()}={value}" for name, value in wanted.items()]
     parts += [f"dates {columns.date_format}"] if columns.date_format else []
     parts += [f"volume from {form.columns['volume'].upper()}"] if form.name == "MetaTrader 5" else []
     parts += ["no volume"] if columns.values["volume"] is None else []

@@ -15,10 +15,19 @@ from schemas.contract.errors import DataError
 from schemas.contract.quality import Check
 from workers.bars.files.bar_file import BarFile
 from workers.bars.files.cells import Report
-from workers.bars.files.columns import SYMBOL_NAMES, TIME_NAMES, Columns, find_columns, number, rough_number
+from workers.bars.files.columns import (
+    SYMBOL_NAMES,
+    TIME_NAMES,
+    Columns,
+    find_columns,
+    group_columns,
+    number,
+    rough_number,
+)
 from workers.bars.files.date_formats import date_format
 from workers.bars.files.folder import Folder
-from workers.bars.files.formats import FileFormat, format_of, plain_name
+from workers.bars.files.formats import YFINANCE, FileFormat, format_of, plain_name
+from workers.bars.files.groups import groups_of_names
 from workers.bars.files.listing import About, reading_of
 from workers.bars.files.rows import Rows
 from workers.bars.files.timestamps import from_column, instants
@@ -41,21 +50,23 @@ class ParquetFolder(Folder):
         return [BarFile(path, "", path.stem)] if path.suffix.lower() in SUFFIXES else []
 
     def _about(self, file: BarFile) -> About:
-        form, columns, _ = self._columns(file)
-        return About(form, columns.symbol is not None, (), reading_of(form, columns, self.options))
+        form, columns, _, symbols = self._columns(file)
+        return About(form, columns.symbol is not None, symbols, reading_of(form, columns, self.options))
 
-    def _columns(self, file: BarFile) -> tuple[FileFormat, Columns, list[str]]:
-        """The format, the columns and their names: those of the file, then those of its path."""
+    def _columns(self, file: BarFile) -> tuple[FileFormat, Columns, list[str], tuple[str, ...]]:
+        """The format, the columns, their names (of the file, then of its path), and symbols with a group of columns."""
         schema = pq.read_schema(file.path)
         names = [*schema.names, *(key for key, _ in file.keys if key.lower() not in SYMBOL_NAMES)]
         plain = [plain_name(name) for name in names]
         if UNNAMED_INDEX in names and not set(TIME_NAMES) & set(plain):
             plain[names.index(UNNAMED_INDEX)] = "timestamp"
-        form = format_of(plain, file.name)
         known = [name if own == plain_name(name) else own for own, name in zip(plain, names, strict=True)]
-        return form, find_columns(known, form, self.options), names
+        if groups := groups_of_names(known):
+            return YFINANCE, group_columns(groups, YFINANCE, self.options), names, tuple(groups)
+        form = format_of(plain, file.name)
+        return form, find_columns(known, form, self.options), names, ()
 
-    def _read_files(self, files: list[BarFile], symbol: str | None, report: Report) -> Iterator[Rows]:
+    def _read_files(self, files: list[BarFile], report: Report) -> Iterator[Rows]:
         for file in files:
             try:
                 yield from self._read_file(file, report)
@@ -65,21 +76,29 @@ class ParquetFolder(Folder):
                 report("", Check.UNREADABLE, str(file), f"cannot be read as bars: {' '.join(str(error).split())}")
 
     def _read_file(self, file: BarFile, report: Report) -> Iterator[Rows]:
-        _, columns, names = self._columns(file)
-        for start, batch in _batches(file, names, columns):
+        _, columns, names, _ = self._columns(file)
+        for start, arrays in _batches(file, names, columns):
             if not start and not columns.date_format:
-                columns = replace(columns, date_format=self.options.date_format or _date_format(batch))
-            yield _rows(file, start, batch, columns, self.timezone, report)
+                form = self.options.date_format or _date_format(arrays[columns.time])
+                columns = replace(columns, date_format=form)
+            for own in columns.apart():
+                batch = {name: arrays[place] for name, place in _places(own).items()}
+                yield _rows(file, start, batch, own, self.timezone, report)
 
 
-def _batches(file: BarFile, names: list[str], columns: Columns) -> Iterator[tuple[int, dict[str, pa.Array]]]:
-    """Batches of the needed columns by their standard names, each with the number, from 0, of its first row."""
+def _places(columns: Columns) -> dict[str, int]:
+    """The columns by their standard names."""
     places = {"timestamp": columns.time, "symbol": columns.symbol, "clock": columns.clock} | columns.values
     places |= {f"where {place}": place for place, _ in columns.where}
-    needed = {name: names[place] for name, place in places.items() if place is not None}
+    return {name: place for name, place in places.items() if place is not None}
+
+
+def _batches(file: BarFile, names: list[str], columns: Columns) -> Iterator[tuple[int, dict[int, pa.Array]]]:
+    """Batches of the needed columns by their positions, each with the number, from 0, of its first row."""
+    needed = dict.fromkeys(place for own in columns.apart() for place in _places(own).values())
     keys = dict(file.keys)
     with pq.ParquetFile(file.path) as parquet:
-        stored = [name for name in dict.fromkeys(needed.values()) if name in parquet.schema_arrow.names]
+        stored = [names[place] for place in needed if names[place] in parquet.schema_arrow.names]
         old = {
             column.path for column in map(parquet.schema.column, range(len(parquet.schema.names)))
             if column.physical_type == "INT96"
@@ -90,12 +109,11 @@ def _batches(file: BarFile, names: list[str], columns: Columns) -> Iterator[tupl
             # Spark writes such a timestamp as an instant in UTC.
             arrays |= {name: arrays[name].cast(pa.timestamp("us", tz="UTC"), safe=False) for name in old & set(arrays)}
             arrays |= {key: pa.repeat(value, len(batch)) for key, value in keys.items() if key not in arrays}
-            yield start, {name: arrays[own] for name, own in needed.items()}
+            yield start, {place: arrays[names[place]] for place in needed}
             start += len(batch)
 
 
-def _date_format(batch: dict[str, pa.Array]) -> str:
-    column = batch["timestamp"]
+def _date_format(column: pa.Array) -> str:
     if not _is_text(column):
         return ""
     return date_format([str(stamp).strip() for stamp in pc.unique(column.cast(pa.string())).to_pylist() if stamp])
@@ -111,7 +129,9 @@ def _rows(
         batch = {name: column.take(pa.array(rows)) for name, column in batch.items()}
     count = len(batch["timestamp"])
     rows = np.arange(count) if rows is None else rows
-    names, owner = _owners(batch["symbol"]) if columns.symbol is not None else ((), np.zeros(count, dtype=np.int32))
+    names, owner = _owners(batch["symbol"]) if columns.symbol is not None else (
+        (columns.owner,) if columns.owner else (), np.zeros(count, dtype=np.int32)
+    )  # fmt: skip
     times, problems = _times(batch, columns, columns.zone or timezone)
     read = rough_number if columns.rough else number
     numbers = {name: _numbers(batch[name], read) if name in batch else (np.zeros(count), {}) for name in COLUMNS}
@@ -146,6 +166,10 @@ def _wanted(batch: dict[str, pa.Array], columns: Columns) -> Ints | None:
         codes = [code for code, name in enumerate(_names(encoded.dictionary)) if name in values]
         fits = np.isin(np.asarray(encoded.indices.fill_null(-1)), codes)
         mask = fits if mask is None else mask & fits
+    if columns.sparse:
+        empty = [np.asarray(pc.is_null(batch[name], nan_is_null=True)) for name in COLUMNS if name != "volume"]
+        full = ~np.logical_and.reduce(empty)
+        mask = full if mask is None else mask & full
     return None if mask is None else np.flatnonzero(mask)
 
 

@@ -45,21 +45,43 @@ class Rows:
 
 
 def gather(pieces: Sequence[Rows], faults: Faults, place: str) -> RawBars:
-    """Concatenate pieces in their order. If there are no rows, `locate` returns `place`."""
+    """Concatenate pieces: files in the order of their first instants, and one that is newest first turned around.
+
+    If there are no rows, `locate` returns `place`.
+    """
     full = [piece for piece in pieces if len(piece)]
     if not full:
         empty = {name: np.empty(0) for name in COLUMNS}
         return RawBars(np.empty(0, dtype=np.int64), empty, lambda row: place, faults.findings())
-    files = tuple(name for piece in full for name in piece.files)
-    before = np.cumsum([0, *[len(piece.files) for piece in full]])[:-1]
-    file = _joined([piece.file + offset for piece, offset in zip(full, before, strict=True)])
-    line, unit = _joined([piece.line for piece in full]), full[0].unit
-    return RawBars(
-        _joined([piece.timestamp for piece in full]),
-        {name: _joined([piece.values[name] for piece in full]) for name in COLUMNS},
-        lambda row: f"{files[file[row]]} {unit} {line[row]}",
-        faults.findings(),
+    codes: dict[str, int] = {}
+    known = [np.array([codes.setdefault(name, len(codes)) for name in piece.files]) for piece in full]
+    file = _joined([places[piece.file] for places, piece in zip(known, full, strict=True)])
+    timestamp, line = _joined([piece.timestamp for piece in full]), _joined([piece.line for piece in full])
+    values = {name: _joined([piece.values[name] for piece in full]) for name in COLUMNS}
+    order = _by_file(timestamp, file)
+    if order is not None:
+        timestamp, file, line = timestamp[order], file[order], line[order]
+        values = {name: column[order] for name, column in values.items()}
+    files, unit = tuple(codes), full[0].unit
+    return RawBars(timestamp, values, lambda row: f"{files[file[row]]} {unit} {line[row]}", faults.findings())
+
+
+def _by_file(timestamp: Ints, file: Ints) -> Ints | None:
+    """Positions of the rows in the order that `gather` gives them; None if they are in time order as they are."""
+    if (timestamp[1:] >= timestamp[:-1]).all():
+        return None
+    inside = file[1:] == file[:-1]
+    later, earlier = (
+        np.bincount(file[1:][inside & (step)], minlength=file.max() + 1)
+        for step in (timestamp[1:] > timestamp[:-1], timestamp[1:] < timestamp[:-1])
     )
+    newest_first = (earlier > 0) & (later == 0)
+    _, place = np.unique(file, return_inverse=True)
+    first = np.full(place.max() + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, place, timestamp)
+    row = np.arange(len(file))
+    order: Ints = np.lexsort((np.where(newest_first[file], -row, row), file, first[place]))
+    return order
 
 
 def _joined(parts: list[NDArray[Value]]) -> NDArray[Value]:

@@ -34,15 +34,14 @@ class Split:
     unit: str
     faults: dict[str, list[list[str]]]
 
-    def rows(self, symbol: str, *, by_day: bool) -> list[Rows]:
-        """A symbol's rows in the order of the files; `by_day`: of the files' first rows in time."""
+    def rows(self, symbol: str) -> list[Rows]:
+        """A symbol's rows in the order of the files."""
         code = self.codes.get(symbol)
         if code is None:
             return []
         index = np.load(self.folder / "index.npy", mmap_mode="r")
         first, last = np.searchsorted(index[:, 0], [code, code + 1])
-        pieces = [self._piece(*(int(number) for number in entry[1:])) for entry in index[first:last]]
-        return [_by_day(pieces)] if by_day and pieces else pieces
+        return [self._piece(*(int(number) for number in entry[1:])) for entry in index[first:last]]
 
     def report(self, symbol: str, faults: Faults) -> None:
         """Add the faults of a symbol, and those of rows and files that may be any symbol's."""
@@ -140,17 +139,3 @@ class _Writer:
         ):
             writer.write_batch(batch)
         self._pieces += 1
-
-
-def _by_day(pieces: list[Rows]) -> Rows:
-    """The rows of all pieces, with files in the order of their first instants."""
-    whole = Rows(
-        np.concatenate([piece.timestamp for piece in pieces]),
-        {name: np.concatenate([piece.values[name] for piece in pieces]) for name in COLUMNS},
-        pieces[0].files,
-        np.concatenate([piece.file for piece in pieces]),
-        np.concatenate([piece.line for piece in pieces]),
-        pieces[0].unit,
-    )
-    _, first, place = np.unique(whole.file, return_index=True, return_inverse=True)
-    return whole.taken(np.argsort(whole.timestamp[first][place], kind="stable"))
