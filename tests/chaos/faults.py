@@ -25,7 +25,7 @@ Inject = Callable[[Lab, Run], None]
 
 @dataclass(frozen=True)
 class Fault:
-    """`spoil` is CHAOS_FAULT of a fleet started for this fault; the window it names fails by design."""
+    """`spoil` names the window that fails by design, and how; see `spoiled/sitecustomize.py`."""
 
     name: str
     inject: Inject
@@ -80,16 +80,28 @@ def _kill_between_take_and_start(lab: Lab, run: Run) -> None:
 def _freeze_past_expiry(lab: Lab, run: Run) -> None:
     """Freeze worker and pool child until their work is elsewhere; then the zombie finishes and commits."""
     run.reaches(15)
+    frozen, held = wait_for(partial(_freeze_busy, lab, run), "a worker that was frozen with work")
+    lab.note_injection()
+    wait_for(
+        lambda: any(run.attempts_of(name) > 1 for name in held) or run.process.poll() is not None,
+        "its work to go elsewhere",
+    )
+    for process in frozen:
+        process.resume()
+
+
+def _freeze_busy(lab: Lab, run: Run) -> tuple[list[psutil.Process], list[str]] | None:
+    """Freeze a worker and its pool child: the processes and what they hold; None if their work has just ended."""
     victim = lab.busy()
     frozen = [psutil.Process(victim.pid), lab.child(victim.pid)]
     for process in frozen:
         process.suspend()
-    lab.note_injection()
-    (identity, *_) = victim.running
-    name = identity.split("/")[2]
-    wait_for(lambda: run.attempts_of(name) > 1 or run.process.poll() is not None, "its work to go elsewhere")
+    held = [name for device, name in run.held() if device == victim.device.name]
+    if held:
+        return frozen, held
     for process in frozen:
         process.resume()
+    return None
 
 
 def _kill_orchestrator(lab: Lab, run: Run) -> None:

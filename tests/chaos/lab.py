@@ -93,6 +93,14 @@ class Run:
         with closing(sqlite3.connect(self.layout.ledger)) as ledger:
             return int(ledger.execute(f"SELECT count(*) {TAKEN_OVER}").fetchone()[0])
 
+    def held(self) -> set[tuple[str, str]]:
+        """Device and name of each window's teacher or student that was sent and has not ended."""
+        if not self.layout.ledger.is_file():
+            return set()
+        with closing(Ledger(self.layout.ledger)) as ledger:
+            sent = ledger.sent().items()
+        return {(device, name) for (role, name), (_, device) in sent if role in (Role.TEACHER, Role.STUDENT)}
+
     def reaches(self, count: int) -> None:
         """Wait until that many windows have ended."""
         wait_for(lambda: self.ended() >= count or self.process.poll() is not None, f"{count} outcomes", within_s=90)
@@ -127,7 +135,7 @@ class Lab:
         self.fleet: subprocess.Popen[bytes]
         self.injected: list[float] = []
         self.started: list[subprocess.Popen[bytes]] = []
-        self._count = 0
+        self.runs: list[Run] = []
 
     def note_injection(self) -> None:
         """Record the time of an injection (Unix time)."""
@@ -161,17 +169,20 @@ class Lab:
 
     # Fleet.
 
-    def start_fleet(self, devices: int = DEVICES, fault: str | None = None) -> None:
+    def start_fleet(self, devices: int = DEVICES) -> None:
         """Start workers, and wait until they are online."""
         path = os.pathsep.join(filter(None, [str(SPOILED), os.environ.get("PYTHONPATH")]))
-        extra = {"CHAOS_FAULT": fault, "PYTHONPATH": path} if fault else {}
         with (self.folder / "fleet.log").open("ab") as log:
             self.fleet = subprocess.Popen(
                 [sys.executable, "-m", "workers", "start", "--devices", f"cpu:{devices}x1", "--broker", self.url],
-                env=self.environment() | extra, stdout=log, stderr=log,
+                env=self.environment() | {"PYTHONPATH": path}, stdout=log, stderr=log,
             )  # fmt: skip
         self.started.append(self.fleet)
         wait_for(lambda: len(self.present()) == devices, "the fleet")
+
+    def spoil(self, fault: str) -> None:
+        """Let every attempt at a window's teacher fail from now on; `fault` as in `spoiled/sitecustomize.py`."""
+        (self.folder / "fault").write_text(fault)
 
     def stop_fleet(self) -> None:
         """SIGTERM: every worker drains."""
@@ -182,11 +193,12 @@ class Lab:
         return read_presences(self.redis)
 
     def busy(self) -> Presence:
-        """A worker that trains a window at this moment."""
+        """A worker that holds windows of the newest run: by its ledger, as a window ends between two heartbeats."""
 
         def find() -> Presence | None:
+            holders = {device for device, _ in self.runs[-1].held()}
             alive = [presence for presence in self.present().values() if psutil.pid_exists(presence.pid)]
-            return next((each for each in alive if any("/teacher/" in name for name in each.running)), None)
+            return next((each for each in alive if each.device.name in holders), None)
 
         return wait_for(find, "a busy worker")
 
@@ -218,14 +230,14 @@ class Lab:
 
     def run(self, *arguments: str, cwd: Path | None = None, run_id: str = "chaos") -> Run:
         """Start the run that every case does."""
-        self._count += 1
-        cwd = cwd or self.folder / f"run{self._count}"
+        cwd = cwd or self.folder / f"run{len(self.runs) + 1}"
         cwd.mkdir(parents=True, exist_ok=True)
         process = self.orchestrator(
             cwd, "run", "--source", f"csv:{self.bars}", *SPAN, "--run-id", run_id,
             "--broker", self.url, "--no-local-workers", *arguments,
         )  # fmt: skip
-        return Run(self, cwd, run_id, process)
+        self.runs.append(Run(self, cwd, run_id, process))
+        return self.runs[-1]
 
     def strangers(self) -> list[psutil.Process]:
         """Processes of this lab that are neither the server, nor the fleet's, nor a run's."""
@@ -241,8 +253,10 @@ def lab(folder: Path, fault: str | None = None, devices: int = DEVICES) -> Itera
     opened = Lab(folder)
     opened.start_server()
     try:
+        if fault:
+            opened.spoil(fault)
         if devices:
-            opened.start_fleet(devices, fault)
+            opened.start_fleet(devices)
         yield opened
     finally:
         for process in processes_about(str(folder)):

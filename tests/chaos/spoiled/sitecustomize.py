@@ -1,13 +1,14 @@
-"""Loaded by every Python process of a fleet under test; CHAOS_FAULT names a window to fail in its pool children.
+"""Loaded by every Python process of a fleet under test; the file `fault` of the lab names a window to fail.
 
-CHAOS_FAULT is KIND:LABEL with KIND one of exit, hang, memory.
+It holds KIND:LABEL with KIND one of exit, hang, memory; pool children look for it before each teacher.
 """
 
 import os
 import sys
+from pathlib import Path
 
 
-def _spoil(kind: str, label: str) -> None:
+def _spoil(fault: Path) -> None:
     import time
     from typing import Any
 
@@ -17,6 +18,7 @@ def _spoil(kind: str, label: str) -> None:
     whole = HANDLERS[Role.TEACHER]
 
     def teach(task: Any) -> Any:
+        kind, _, label = fault.read_text().partition(":") if fault.is_file() else ("", "", "")
         if task.window.label != label:
             return whole(task)
         if kind == "exit":
@@ -29,9 +31,9 @@ def _spoil(kind: str, label: str) -> None:
     HANDLERS[Role.TEACHER] = teach
 
 
-if "CHAOS_FAULT" in os.environ and any("spawn_main" in word for word in sys.orig_argv):
+if "CHAOS_LAB" in os.environ and any("spawn_main" in word for word in sys.orig_argv):
     from celery.signals import worker_process_init
 
     @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def _install(**_: object) -> None:
-        _spoil(*os.environ["CHAOS_FAULT"].split(":", 1))
+        _spoil(Path(os.environ["CHAOS_LAB"], "fault"))
