@@ -20,7 +20,7 @@ from workers.artifacts import reader, writer
 from workers.artifacts.reuse import take_equal
 from workers.bars import store
 from workers.bars.series import Floats
-from workers.devices.arrays import to_host
+from workers.devices.arrays import take, to_host
 from workers.devices.pinning import xgboost_device
 from workers.handlers.task_result import Result
 from workers.learning.history import History, bars_before, prepare, select_rows
@@ -74,13 +74,14 @@ def train_student(task: WindowTask) -> Result:
     )
     donor = take_equal(task, inputs) if task.reuse else None
     if donor is None:
-        x = teacher_inputs(histories, {symbol: scored}, settings)[symbol]
+        # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
+        x = to_host(teacher_inputs(histories, {symbol: scored}, settings)[symbol])
         teacher_scored = predict(stored.booster, x, stored.offsets.get(symbol))
         student = fit_window_student(history, task.window, settings, stored.targets(symbol), teacher_scored)
         writer.write_student(_folder(task, task.window, Role.STUDENT), inputs, history, student)
     result = _stored(task, donor)
     model = read_student(_folder(task, task.window, Role.STUDENT), result.digests).model
-    rows = to_host(history.features[history.labels.t0[scored]])
+    rows = to_host(take(history.features, history.labels.t0[scored]))
     return replace(result, metrics=result.metrics | {"microseconds_a_row": _microseconds_a_row(model, rows)})
 
 

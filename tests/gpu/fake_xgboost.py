@@ -1,0 +1,56 @@
+"""XGBoost as if it had a GPU: it trains on the CPU, and refuses rows that are not on their booster's device.
+
+XGBoost itself only warns about such rows and copies them (`inplace_predict`, "mismatched devices"). Rows on the GPU are
+arrays of `tests.gpu.fake_cupy`.
+"""
+
+import json
+from typing import Any
+
+import pytest
+import xgboost as xgb
+
+from tests.gpu.fake_cupy import Ndarray, unwrap, wrap
+
+
+class GpuBooster(xgb.Booster):  # type: ignore[misc]  # XGBoost is not typed here
+    """A booster that was trained with `device="cuda"`."""
+
+    def save_config(self) -> str:
+        config = json.loads(super().save_config())
+        config["learner"]["generic_param"]["device"] = "cuda:0"
+        return json.dumps(config)
+
+    def __getitem__(self, rounds: Any) -> xgb.Booster:
+        part = super().__getitem__(rounds)
+        part.__class__ = GpuBooster
+        return part
+
+
+def install(patch: pytest.MonkeyPatch) -> None:
+    """Put the fake's edge into `xgboost` for one test."""
+    train, predict = xgb.train, xgb.Booster.inplace_predict
+    for kind in (xgb.DMatrix, xgb.QuantileDMatrix):
+        patch.setattr(kind, "__init__", _on_host(kind.__init__))
+
+    def fake_train(parameters: dict[str, Any], *args: Any, **kwargs: Any) -> xgb.Booster:
+        booster = train(parameters | {"device": "cpu"}, *args, **kwargs)
+        if parameters["device"] == "cuda":
+            booster.__class__ = GpuBooster
+        return booster
+
+    def fake_predict(self: xgb.Booster, data: Any, **kwargs: Any) -> Any:
+        if isinstance(data, Ndarray) is not isinstance(self, GpuBooster):
+            raise AssertionError(f"mismatched devices: {type(self).__name__} and {type(data).__name__}")
+        found = predict(self, unwrap(data) if isinstance(data, Ndarray) else data, **kwargs)
+        return wrap(found) if isinstance(data, Ndarray) else found
+
+    patch.setattr(xgb, "train", fake_train)
+    patch.setattr(xgb.Booster, "inplace_predict", fake_predict)
+
+
+def _on_host(init: Any) -> Any:
+    def call(self: Any, data: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, unwrap(data) if isinstance(data, Ndarray) else data, *args, **kwargs)
+
+    return call
