@@ -34,7 +34,7 @@ class StoredModel:
     def read(cls, folder: Path, role: Role) -> StoredModel:
         """Read a model. RequestError if `folder` holds none, DataError if a file was changed after training."""
         from workers.artifacts.reader import read_teacher
-        from workers.models.apart import refuse_unreadable
+        from workers.models.apart import shared_trial
         from workers.models.stored_student import read_student
 
         path = folder / METADATA
@@ -46,7 +46,8 @@ class StoredModel:
                 raise DataError(f"{folder / name} was changed after training; remove {folder} and resume the run")
         if (folder / MODEL_UBJ).is_file():
             # The digests are of the same folder, so they do not vouch for its origin.
-            refuse_unreadable(read_bounded(folder / MODEL_UBJ, LARGEST_MODEL_BYTES), str(folder / MODEL_UBJ))
+            content = read_bounded(folder / MODEL_UBJ, LARGEST_MODEL_BYTES)
+            shared_trial().refuse_unreadable(content, str(folder / MODEL_UBJ))
         if role is Role.TEACHER:
             return cls(role, metadata, read_teacher(folder))
         return cls(role, metadata, read_student(folder, metadata.sha256).model)

@@ -46,7 +46,7 @@ from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files.atomic import remove_temporary, sha256_of
-from schemas.files.layout import METADATA, RunLayout, log_path, telemetry_path
+from schemas.files.layout import RunLayout, log_path, telemetry_path
 from schemas.files.modes import private_files
 from schemas.files.run_files import write_manifest
 from schemas.files.trial_log import refuse_damaged_trials
@@ -157,8 +157,8 @@ def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
     for role in (Role.TEACHER, Role.STUDENT):
         for record in ledger.records(role):
             folder = layout.artifact(record.name, role)
-            metadata = folder / METADATA
-            intact = metadata.is_file() and sha256_of(metadata) == record.digests.get(METADATA)
+            paths = {folder / name: digest for name, digest in record.digests.items()}
+            intact = bool(paths) and all(path.is_file() and sha256_of(path) == paths[path] for path in paths)
             if record.status is Status.FAILED or (record.status is Status.SUCCESS and not intact):
                 shutil.rmtree(folder, ignore_errors=True)
                 ledger.reopen(role, [record.name])

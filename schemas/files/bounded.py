@@ -2,17 +2,37 @@
 
 import gzip
 import zlib
+from collections.abc import Mapping
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-from schemas.contract.errors import FileError
+from schemas.contract.errors import DataError, FileError
 
 MIB = 1 << 20
 # A stored model is a few hundred trees of depth 3, or a list of coefficients: below 1 MiB.
 LARGEST_MODEL_BYTES = 64 * MIB
-# Labels of one training window, compressed and not: about 700 bytes per row (measured), so three million rows.
-LARGEST_LABELS_BYTES = 256 * MIB
-LARGEST_UNPACKED_LABELS_BYTES = 2048 * MIB
+# Labels take about 700 bytes per row (measured) unpacked. 36 symbols with a year of minute bars have 3.4 million rows.
+LABEL_BYTES_PER_ROW = 2048
+MOST_LABEL_ROWS = 8_000_000
+# Any other file of an artifact: predictions of one window, importances, a certificate, metadata.
+LARGEST_FILE_BYTES = 256 * MIB
+
+
+def largest_labels_bytes(rows: int) -> int:
+    """Largest accepted size of the labels of so many rows, packed or unpacked."""
+    return MIB + LABEL_BYTES_PER_ROW * min(max(rows, 0), MOST_LABEL_ROWS)
+
+
+def read_recorded(path: Path, digests: Mapping[str, str], largest_bytes: int, remedy: str) -> bytes:
+    """Content of a file that `digests` names, checked before it is parsed. DataError if it is missing or changed."""
+    try:
+        content = read_bounded(path, largest_bytes)
+    except FileNotFoundError:
+        raise FileError(f"{path} is missing; {remedy}") from None
+    if sha256(content).hexdigest() != digests.get(path.name):
+        raise DataError(f"{path} is not what was recorded; {remedy}")
+    return content
 
 
 def read_bounded(path: Path, largest_bytes: int) -> bytes:

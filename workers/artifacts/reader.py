@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,16 @@ import pyarrow.csv as arrow_csv
 import xgboost as xgb
 
 from schemas.contract.artifact import TeacherMetadata
-from schemas.contract.errors import DataError
+from schemas.contract.errors import DataError, FileError
 from schemas.files.atomic import sha256_of
 from schemas.files.bounded import (
-    LARGEST_LABELS_BYTES,
     LARGEST_MODEL_BYTES,
-    LARGEST_UNPACKED_LABELS_BYTES,
-    read_bounded,
+    largest_labels_bytes,
+    read_recorded,
     unpack_bounded,
 )
 from schemas.files.layout import LABELS, METADATA, MODEL_UBJ
+from schemas.files.run_files import read_model
 from workers.learning.splits import BLOCKS
 from workers.learning.window import TeacherTargets
 from workers.models.xgboost import decode
@@ -50,27 +49,34 @@ class StoredTeacher:
 
 def read_teacher(folder: Path) -> StoredTeacher:
     """Read a stored teacher. DataError if there is none, or if a file was changed after training."""
-    metadata_path = folder / METADATA
+    metadata_path, remedy = folder / METADATA, f"remove {folder.parent} and resume the run"
     if not metadata_path.is_file():
         raise DataError(f"{folder} holds no finished teacher; resume the run to train it")
-    metadata = TeacherMetadata.model_validate_json(metadata_path.read_bytes())
-    model = read_bounded(folder / MODEL_UBJ, LARGEST_MODEL_BYTES)
-    packed = read_bounded(folder / LABELS, LARGEST_LABELS_BYTES)
-    for name, content in ((MODEL_UBJ, model), (LABELS, packed)):
-        if sha256(content).hexdigest() != metadata.sha256[name]:
-            raise DataError(f"{folder / name} was changed after training; remove {folder.parent} and resume the run")
-    labels = _labels(packed, folder / LABELS)
-    return StoredTeacher(decode(model), metadata.offsets, labels, sha256_of(metadata_path))
+    metadata = read_model(metadata_path, TeacherMetadata, remedy=remedy)
+    path = folder / MODEL_UBJ
+    model = read_recorded(path, metadata.sha256, LARGEST_MODEL_BYTES, remedy)
+    labels = read_labels(folder, metadata)
+    try:
+        booster = decode(model)
+    except ValueError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(f"{path} is not a model that XGBoost can read ({reason}); {remedy}") from None
+    return StoredTeacher(booster, metadata.offsets, labels, sha256_of(metadata_path))
 
 
-def read_labels(folder: Path) -> pa.Table:
-    """Read `labels.csv.gz`: one row per training row. FileError if it is damaged or too large."""
-    return _labels(read_bounded(folder / LABELS, LARGEST_LABELS_BYTES), folder / LABELS)
+def read_labels(folder: Path, metadata: TeacherMetadata) -> pa.Table:
+    """Read `labels.csv.gz`: one row per training row. DataError if it is damaged, changed or too large."""
+    path, largest_bytes = folder / LABELS, largest_labels_bytes(metadata.rows.get("total", 0))
+    packed = read_recorded(path, metadata.sha256, largest_bytes, f"remove {folder.parent} and resume the run")
+    try:
+        return _labels(unpack_bounded(packed, largest_bytes, path))
+    except pa.ArrowException as error:
+        raise FileError(f"{path} is no table of labels: {error}; remove {folder.parent} and resume the run") from None
 
 
-def _labels(packed: bytes, path: Path) -> pa.Table:
+def _labels(content: bytes) -> pa.Table:
     return arrow_csv.read_csv(
-        io.BytesIO(unpack_bounded(packed, LARGEST_UNPACKED_LABELS_BYTES, path)),
+        io.BytesIO(content),
         convert_options=arrow_csv.ConvertOptions(
             column_types={"symbol": pa.string()}
             | {f"opinion_without_{number}": pa.float64() for number in range(BLOCKS)},

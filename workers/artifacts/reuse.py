@@ -1,6 +1,5 @@
 """Copy an artifact from another run instead of training it: equal inputs give equal bytes."""
 
-import hashlib
 import logging
 from pathlib import Path
 
@@ -8,7 +7,8 @@ from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInpu
 from schemas.contract.errors import DataError
 from schemas.contract.task import WindowTask
 from schemas.files.atomic import artifact_folder, to_json
-from schemas.files.layout import METADATA, RunLayout
+from schemas.files.bounded import LARGEST_FILE_BYTES, largest_labels_bytes, read_bounded, read_recorded
+from schemas.files.layout import LABELS, METADATA, RunLayout
 
 logger = logging.getLogger(__name__)
 
@@ -47,14 +47,17 @@ def read_equal(source: Path, inputs: TeacherInputs | StudentInputs) -> dict[str,
     DataError, OSError or ValueError if it is, but a file was changed.
     """
     path = source / METADATA
-    if not path.is_file() or key_of(inputs).encode() not in (content := path.read_bytes()):
+    if not path.is_file() or key_of(inputs).encode() not in (content := read_bounded(path, LARGEST_FILE_BYTES)):
         return {}
     metadata = METADATA_KINDS[inputs.role].model_validate_json(content)
     same = metadata.model_dump(include=set(type(inputs).model_fields)) == inputs.model_dump()
     if not same or to_json(metadata.model_dump(mode="json")).encode() != content:
         raise DataError(f"{METADATA} was changed after training")
-    files = {name: (source / name).read_bytes() for name in metadata.sha256}
-    for name, sha256 in metadata.sha256.items():
-        if hashlib.sha256(files[name]).hexdigest() != sha256:
-            raise DataError(f"{name} was changed after training")
+    labels = largest_labels_bytes(metadata.rows.get("total", 0))
+    files = {
+        name: read_recorded(
+            source / name, metadata.sha256, labels if name == LABELS else LARGEST_FILE_BYTES, "it is trained again"
+        )
+        for name in metadata.sha256
+    }
     return files | {METADATA: content}

@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.requests import Explanation, LabelledRow, Part, WindowQuestion
 from schemas.contract.task import Role
 from schemas.files import feature_importance
-from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS
+from schemas.files.layout import CERTIFICATE, METADATA
 from schemas.files.run_files import read_model
 from workers.artifacts.reader import read_labels
 from workers.inspection.run_lookup import manifest_of, window_of
+from workers.judging.predictions import read_scored
 from workers.learning.exit_rules import Barrier
 
 PARTS = ("fit", "purged", "tail", "scored")
@@ -41,7 +41,9 @@ def _explain(question: WindowQuestion) -> Explanation:
             raise RequestError(
                 f"{folder} does not exist: the window was skipped or has failed, see {layout.rows(Role.STUDENT)}"
             )
-    labels, scored = read_labels(teacher), pq.read_table(student / PREDICTIONS)
+    trained, fitted = read_model(teacher / METADATA, TeacherMetadata), read_model(student / METADATA, StudentMetadata)
+    labels = read_labels(teacher, trained)
+    scored = read_scored(student, fitted)
     rows = [_trained(row) for row in labels.to_pylist() if row["symbol"] == window.symbol]
     rows += [_scored(row) for row in scored.to_pylist()]
     mine = labels.filter(pa.compute.equal(labels["symbol"], window.symbol))
@@ -55,8 +57,8 @@ def _explain(question: WindowQuestion) -> Explanation:
         barriers=dict(barriers),
         importance=tuple(feature_importance.read(teacher).items())[:SHOWN_FEATURES],
         certificate=read_model(teacher / CERTIFICATE, Certificate),
-        teacher=read_model(teacher / METADATA, TeacherMetadata),
-        student=read_model(student / METADATA, StudentMetadata),
+        teacher=trained,
+        student=fitted,
     )
 
 

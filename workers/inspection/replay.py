@@ -5,21 +5,21 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from schemas.contract.artifact import METADATA_KINDS, RunManifest, StudentMetadata, TeacherMetadata
 from schemas.contract.device import DeviceKind
-from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.requests import Compared, Replay, WindowQuestion
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
+from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_files import read_model
 from workers.devices.discovery import find_devices
 from workers.devices.pinning import current_device, pinned_environment
 from workers.inspection.run_lookup import manifest_of, window_of
+from workers.judging.predictions import read_scored
 from workers.learning.skip import Skip
 
 # Largest difference of a probability between a GPU and another device, whose histograms add up in another order.
@@ -68,7 +68,7 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
                 for name in names
             ]
             if role is Role.STUDENT:
-                differences = _differences(stored / PREDICTIONS, again / PREDICTIONS)
+                differences = _differences(stored, then[role], again, now[role])
     return Replay(
         device=current_device().name,
         files=tuple(files),
@@ -113,11 +113,16 @@ def _then_now(
     return found
 
 
-def _differences(stored: Path, again: Path) -> dict[str, float]:
-    """Largest difference of each stored probability; empty where the rows differ."""
-    if not stored.is_file():
+def _differences(
+    stored: Path, then: TeacherMetadata | StudentMetadata, again: Path, now: TeacherMetadata | StudentMetadata
+) -> dict[str, float]:
+    """Largest difference of each stored probability; empty where the rows differ, or the stored file was changed."""
+    assert isinstance(then, StudentMetadata)
+    assert isinstance(now, StudentMetadata)
+    try:
+        before, after = read_scored(stored, then), read_scored(again, now)
+    except DataError:  # the table of files shows it
         return {}
-    before, after = pq.read_table(stored), pq.read_table(again)
     if before["timestamp"] != after["timestamp"]:
         return {}
     return {

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.config.judgement import GATES
-from schemas.contract.artifact import METADATA_KINDS, RunManifest, RunRow, TeacherMetadata
+from schemas.contract.artifact import METADATA_KINDS, RunManifest, RunRow, StudentMetadata, TeacherMetadata
 from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import GateReport, Statistics, Validation
 from schemas.contract.requests import RunQuestion, Verification
@@ -19,6 +18,7 @@ from schemas.files.run_files import read_model, read_rows
 from workers.artifacts.reader import read_labels
 from workers.bars.series import Ints
 from workers.inspection.run_lookup import manifest_of
+from workers.judging.predictions import read_scored
 from workers.learning.certificate import Spans, certify
 
 # Inputs of a verdict outside the run's folder: bars, the trial log, another run.
@@ -80,7 +80,8 @@ def _artifact(folder: Path, row: RunRow) -> tuple[list[str], int]:
 
 def _prove(folder: Path, row: RunRow) -> tuple[int, list[str]]:
     """Number of spans checked in a teacher's stored rows, and the leaks found."""
-    labels, metadata = read_labels(folder), read_model(folder / METADATA, TeacherMetadata)
+    metadata = read_model(folder / METADATA, TeacherMetadata)
+    labels = read_labels(folder, metadata)
     spans = Spans(
         decided=_instants(labels["timestamp"]),
         ended=_instants(labels["label_end"]),
@@ -95,7 +96,7 @@ def _prove(folder: Path, row: RunRow) -> tuple[int, list[str]]:
 
 def _scored_after(folder: Path, row: RunRow) -> list[str]:
     """Faults of a student's scored rows: each must be decided on the window's end day or later."""
-    days = pq.read_table(folder / PREDICTIONS, columns=["session"])["session"].to_pylist()
+    days = read_scored(folder, read_model(folder / METADATA, StudentMetadata))["session"].to_pylist()
     early = sum(day < row.end for day in days)
     return [f"{folder / PREDICTIONS}: {early} rows are scored inside the window"] if early else []
 

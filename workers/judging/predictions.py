@@ -1,6 +1,7 @@
 """Out-of-sample predictions of a run: read from its students' artifacts, pooled, and stored for the gates."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -8,12 +9,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from schemas.contract.artifact import RunRow
-from schemas.contract.errors import PhaseError
+from schemas.contract.artifact import RunRow, StudentMetadata
+from schemas.contract.errors import DataError, PhaseError
 from schemas.contract.task import Role, Status
 from schemas.files.atomic import sha256_of
+from schemas.files.bounded import LARGEST_FILE_BYTES, read_recorded
 from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
-from schemas.files.run_files import read_rows
+from schemas.files.run_files import read_model, read_rows
 from workers.bars.series import Floats, Ints
 
 # The models whose probabilities are scored; `prior` is the base rate of each training window.
@@ -63,15 +65,16 @@ def pool(layout: RunLayout) -> tuple[pa.Table, dict[str, str]]:
     """Pool the predictions of every successful student, sorted by symbol and time; return them with their digests.
 
     PhaseError if a file is missing or differs from its recorded digest, or if two windows score the same bar.
+    DataError for predictions that are not those of their metadata.
     """
     tables, digests = [], {}
     for row in successful_students(layout):
         folder = layout.artifact(row.window_label, Role.STUDENT)
-        path = folder / PREDICTIONS
-        if not path.is_file() or sha256_of(folder / METADATA) != row.metadata_sha256:
+        if not (folder / METADATA).is_file() or sha256_of(folder / METADATA) != row.metadata_sha256:
             raise PhaseError(f"{folder} is missing or not what {layout.rows(Role.STUDENT)} recorded; resume the run")
-        digests[f"windows/{row.window_label}/student/{PREDICTIONS}"] = sha256_of(path)
-        table = pq.read_table(path)
+        metadata = read_model(folder / METADATA, StudentMetadata)
+        table = read_scored(folder, metadata)
+        digests[f"windows/{row.window_label}/student/{PREDICTIONS}"] = metadata.sha256[PREDICTIONS]
         tables.append(table.append_column("window", pa.array([row.window_label] * len(table))))
     table = pa.concat_tables(tables).sort_by([("symbol", "ascending"), ("timestamp", "ascending")])
     twice = table.group_by(["symbol", "timestamp"]).aggregate([("label", "count")])
@@ -80,6 +83,19 @@ def pool(layout: RunLayout) -> tuple[pa.Table, dict[str, str]]:
         first = twice.slice(0, 1).to_pylist()[0]
         raise PhaseError(f"{first['symbol']} at {first['timestamp']} is scored by two windows; report this")
     return table, digests
+
+
+def read_scored(folder: Path, metadata: StudentMetadata) -> pa.Table:
+    """A student's scored rows. DataError if the file is missing, changed, damaged or holds another number of rows."""
+    path, remedy = folder / PREDICTIONS, "resume the run"
+    content = read_recorded(path, metadata.sha256, LARGEST_FILE_BYTES, remedy)
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content))
+        if file.metadata.num_rows != metadata.rows.get("scored"):
+            raise DataError(f"{path} has {file.metadata.num_rows} rows, its {METADATA} counts others; {remedy}")
+        return file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no table of predictions: {error}; {remedy}") from None
 
 
 def load_rows(layout: RunLayout, sha256: str) -> Predictions:

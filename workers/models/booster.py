@@ -70,7 +70,7 @@ class Booster(Model):
 
     @classmethod
     def decode(cls, content: bytes) -> StoredModel:
-        """Read a stored model. ValueError if an attribute is missing or XGBoost cannot read it."""
+        """Read a stored model. ValueError if an attribute is missing or wrong, or XGBoost cannot read it."""
         import xgboost as xgb
 
         trees = xgb.Booster(params={"nthread": 1})
@@ -79,4 +79,10 @@ class Booster(Model):
         trees.feature_names = None
         slope, intercept, above = (trees.attr(name) or "" for name in ("slope", "intercept", "trade_above"))
         model = cls(trees, float(slope), float(intercept))
-        return StoredModel(model, features, None if above == "None" else float(above))
+        trade_above = None if above == "None" else float(above)
+        if (
+            len(features) != trees.num_features()
+            or not np.isfinite([model.slope, model.intercept, trade_above or 0]).all()
+        ):
+            raise ValueError("its features have no names, or its calibration is not finite")
+        return StoredModel(model, features, trade_above)

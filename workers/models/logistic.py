@@ -86,8 +86,10 @@ class Logistic(Model):
 
     @classmethod
     def decode(cls, content: bytes) -> StoredModel:
-        """Read a stored model. ValueError if it does not meet its schema."""
+        """Read a stored model. ValueError if it does not meet its schema, or has not one number per feature."""
         stored = StudentModel.model_validate_json(content)
+        if not len(stored.coefficients) == len(stored.fill) == len(stored.features):
+            raise ValueError("it has not one coefficient and one fill value per feature")
         model = cls(np.asarray(stored.coefficients), stored.intercept, np.asarray(stored.fill))
         return StoredModel(model, stored.features, stored.trade_above)
 

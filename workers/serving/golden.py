@@ -1,6 +1,7 @@
 """Golden vectors: rows of a run with their stored scores, scored again by the code that serves."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
 from workers.features.registry import feature_names
+from workers.models.apart import PATIENCE_S, ModelTrial
 from workers.models.base import StoredModel
 from workers.serving.features import newest_features, probe
 from workers.serving.instants import instant
@@ -50,14 +52,17 @@ def check(request: GoldenCheck) -> GoldenChecked:
         release, golden = read_model(folder / RELEASE, Release), read_model(folder / GOLDEN, Golden)
         refuse_other_features(release)
         students, inputs, expected = [], [], []
-        for symbol, served in release.students.items():
-            if not golden.rows.get(symbol):
-                raise DataError(f"{folder / GOLDEN} has no vector of {symbol}")
-            student = read_served(folder / "students" / symbol, served.sha256)
-            for row in golden.rows[symbol]:
-                students.append(student)
-                inputs.append(row.inputs)
-                expected.append(row.expected)
+        with closing(ModelTrial(PATIENCE_S)) as trial:
+            for symbol, served in release.students.items():
+                if not golden.rows.get(symbol):
+                    raise DataError(f"{folder / GOLDEN} has no vector of {symbol}")
+                if any(len(row.inputs) != len(release.features) for row in golden.rows[symbol]):
+                    raise DataError(f"{folder / GOLDEN} has not one value per feature of {symbol}")
+                student = read_served(folder / "students" / symbol, served.sha256, trial)
+                for row in golden.rows[symbol]:
+                    students.append(student)
+                    inputs.append(row.inputs)
+                    expected.append(row.expected)
     except GurukulError as error:
         return GoldenChecked(error=str(error))
     found = probabilities(students, np.array(inputs, dtype=np.float64))

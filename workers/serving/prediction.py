@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -27,6 +28,7 @@ from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Series
+from workers.models.apart import PATIENCE_S, ModelTrial
 from workers.models.base import StoredModel
 from workers.serving.features import newest_features
 from workers.serving.golden import refuse_other_features
@@ -106,12 +108,14 @@ def _ready(request: PredictRequest, folder: Path, release: Release) -> tuple[lis
         try:
             if symbol not in release.students:
                 raise DataError(f"release {release.release_id} has no student for it")
-            student = read_served(folder / "students" / symbol, release.students[symbol].sha256)
+            student = read_served(folder / "students" / symbol, release.students[symbol].sha256, trial)
             return Ready(symbol, student, _fit(read(symbol), day, age, release.warmup_bars))
         except DataError as error:
             return Refusal(symbol=symbol, reason=str(error))
 
-    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
+    threads = ThreadPoolExecutor(min(READERS, os.cpu_count() or 1))
+    # A release may come from another host, with digests of its own.
+    with closing(ModelTrial(PATIENCE_S)) as trial, threads as pool:
         found = list(pool.map(one, wanted))
     return [each for each in found if isinstance(each, Ready)], [each for each in found if isinstance(each, Refusal)]
 

@@ -8,13 +8,17 @@ import numpy as np
 from schemas.contract.errors import DataError
 from workers.bars.series import Floats
 from workers.features.registry import feature_names
+from workers.models.apart import ModelTrial
 from workers.models.base import Model, StoredModel
 from workers.models.stored_student import read_student
 
 
-def read_served(folder: Path, digests: Mapping[str, str]) -> StoredModel:
-    """Read a deployed student. DataError if it is missing, changed, or was trained on other features."""
-    student = read_student(folder, digests, "roll back, or deploy again")
+def read_served(folder: Path, digests: Mapping[str, str], trial: ModelTrial | None = None) -> StoredModel:
+    """Read a deployed student. DataError if it is missing, changed, damaged, or was trained on other features.
+
+    `trial` reads a student of unknown origin first.
+    """
+    student = read_student(folder, digests, "roll back, or deploy again", trial)
     if student.features != feature_names():
         raise DataError(
             f"{folder} was trained on other features than this program computes; use the program that trained it"

@@ -1,5 +1,6 @@
 """Inputs that determine an artifact, and reuse of another run's artifact instead of training, on real files."""
 
+import gzip
 import json
 import logging
 import shutil
@@ -16,14 +17,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import StudentInputs, TeacherInputs, key_of
+from schemas.contract.artifact import StudentInputs, TeacherInputs, TeacherMetadata, key_of
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
+from schemas.contract.errors import DataError
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of, write_atomic
-from schemas.files.layout import BarsLayout, RunLayout
+from schemas.files.bounded import largest_labels_bytes
+from schemas.files.layout import METADATA, BarsLayout, RunLayout
+from schemas.files.run_files import read_model, write_model
 from tests.conftest import tree
 from tests.strategies import daily_walk, examples, intraday_walk, part, training_settings
+from workers.artifacts.reader import read_teacher
 from workers.artifacts.reuse import take_equal
 from workers.bars import store
 from workers.bars.calendar import day_number
@@ -255,7 +260,39 @@ def test_a_damaged_artifact_is_trained_anew(
         results = train(data_dir, LATER, daily_walk(BARS))
     assert [each for each in results if results[each].reused_from is None] == [role]
     assert {each: tree(folder(data_dir, LATER, each)) for each in FILES} == before
-    assert f"{path.parent} is damaged and not reused: {name}" in caplog.text
+    assert f"{path.parent} is damaged and not reused: {path}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.ubj", b"{}", r"model.ubj is not a model that XGBoost can read \(.*\); remove .* and resume the run"),
+        ("labels.csv.gz", gzip.compress(b"a" * (2 << 20)), r"labels.csv.gz unpacks to more than 1 MiB"),
+        ("labels.csv.gz", gzip.compress(b"a,b\n1\n"), r"labels.csv.gz is no table of labels: .*; remove"),
+        ("metadata.json", b"{}", r"metadata.json is damaged, or another version wrote it: .*; remove"),
+    ],
+)
+def test_a_teacher_with_digests_of_its_own_damage_is_one_line(
+    data_dir: Path, name: str, content: bytes, message: str
+) -> None:
+    """A file that matches its recorded digest and is none is a data error; labels are capped by the recorded rows."""
+    teacher = folder(data_dir, EARLIER, Role.TEACHER)
+    (teacher / name).write_bytes(content)
+    if name != METADATA:
+        metadata = read_model(teacher / METADATA, TeacherMetadata)
+        write_model(
+            teacher / METADATA,
+            metadata.model_copy(update={"sha256": metadata.sha256 | {name: sha256_of(teacher / name)}}),
+        )
+    with pytest.raises(DataError, match=message) as caught:
+        read_teacher(teacher)
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_of_a_large_panel_are_below_their_cap() -> None:
+    """36 symbols with a year of minute bars, at 700 bytes per row; whatever a file claims, the cap has a bound."""
+    rows = 36 * 250 * 375
+    assert 700 * rows < largest_labels_bytes(rows) < largest_labels_bytes(10**12) < 17 * 10**9
 
 
 @pytest.mark.parametrize("damage", ["gone", "longer", "cut", "empty"])

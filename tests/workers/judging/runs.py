@@ -12,15 +12,15 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from schemas.config.run import RunConfig
-from schemas.contract.artifact import Certificate, RunManifest, RunRow
+from schemas.contract.artifact import Certificate, Fidelity, RunManifest, RunRow, StudentMetadata
 from schemas.contract.task import FailureClass, Role, Status
-from schemas.contract.window import SkipReason
+from schemas.contract.window import SkipReason, Window
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_files import write_model, write_rows
 from schemas.files.trial_log import Trial, append_trial, configuration_key
 from tests.known import coverage_of, table_of
-from tests.strategies import MICROSECONDS_PER_DAY, weekdays
+from tests.strategies import MICROSECONDS_PER_DAY, training_settings, weekdays
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Floats, Ints, Series
@@ -131,7 +131,26 @@ def _student(layout: RunLayout, label: str, symbol: str, predictions: pa.Table) 
     folder = layout.artifact(label, Role.STUDENT)
     folder.mkdir(parents=True)
     pq.write_table(predictions, folder / "predictions.parquet")
-    write_atomic(folder / "metadata.json", f'{{"of": "{label}"}}')
+    day = date(2020, 1, 1)
+    metadata = StudentMetadata(
+        window=Window(symbol=symbol, start=day, end=day, score_end=day),
+        settings=training_settings(),
+        bars_sha256={},
+        teacher_sha256="",
+        versions={},
+        key=label,
+        features=(),
+        rows={"scored": len(predictions)},
+        prior=0.5,
+        trade_above=None,
+        fidelity=Fidelity(
+            rows=1, agreement=None, rank_correlation=None, mean_difference=0.0, mean_absolute_difference=0.0,
+            log_loss=0.7, log_loss_without_teacher=0.7, teacher_log_loss=0.7, prior_log_loss=0.7, model_bytes=1,
+        ),
+        metrics={},
+        sha256={"predictions.parquet": sha256_of(folder / "predictions.parquet")},
+    )  # fmt: skip
+    write_model(folder / "metadata.json", metadata)
     return _row(Role.STUDENT, label, symbol, Status.SUCCESS, metadata_sha256=sha256_of(folder / "metadata.json"))
 
 

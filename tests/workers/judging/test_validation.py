@@ -11,6 +11,7 @@ from schemas.contract.errors import DataError, PhaseError
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import BarsLayout, RunLayout
+from schemas.files.run_files import read_rows, write_rows
 from tests.workers.judging.runs import stored_run
 from workers.judging.predictions import load_rows
 from workers.judging.validation import validate
@@ -80,8 +81,13 @@ def test_changed_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has changed since the run began"):
         validate(run)
     bars.write_bytes(content)
-    metadata = next((run.folder / "windows").glob("S0_*/student")) / "metadata.json"
-    metadata.write_text("{}")
+    folder = next((run.folder / "windows").glob("S0_*/student"))
+    predictions = (folder / "predictions.parquet").read_bytes()
+    (folder / "predictions.parquet").write_bytes(predictions[:-9])
+    with pytest.raises(DataError, match=r"predictions.parquet is not what was recorded; resume the run"):
+        validate(run)
+    (folder / "predictions.parquet").write_bytes(predictions)
+    (folder / "metadata.json").write_text("{}")
     with pytest.raises(PhaseError, match="is missing or not what"):
         validate(run)
 
@@ -90,7 +96,14 @@ def test_a_bar_scored_twice_is_refused(tmp_path: Path) -> None:
     """Scored blocks tile time: two windows that score one bar of a symbol are an error."""
     run = stored_run(tmp_path, days=320)
     first, second = sorted((run.folder / "windows").glob("S0_*/student"))
-    (second / "predictions.parquet").write_bytes((first / "predictions.parquet").read_bytes())
-    assert run.rows(Role.STUDENT).is_file()
+    for name in ("predictions.parquet", "metadata.json"):
+        (second / name).write_bytes((first / name).read_bytes())
+    rows = read_rows(run, Role.STUDENT)
+    digests = {row.window_label: row.metadata_sha256 for row in rows}
+    copied = {second.parent.name: digests[first.parent.name]}
+    renewed = [
+        row.model_copy(update={"metadata_sha256": copied.get(row.window_label, row.metadata_sha256)}) for row in rows
+    ]
+    write_rows(run, Role.STUDENT, renewed)
     with pytest.raises(PhaseError, match="is scored by two windows"):
         validate(run)

@@ -1,6 +1,9 @@
 """Damaged, huge and foreign models: none of them ends the process that reads them."""
 
 import gzip
+import json
+from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +15,8 @@ from schemas.contract.task import FailureClass
 from schemas.files.bounded import MIB, read_bounded, unpack_bounded
 from workers.features.registry import feature_names
 from workers.handlers.execute import classify
-from workers.models import apart
+from workers.models import apart, xgboost
+from workers.models.apart import ModelTrial
 from workers.models.registry import MODEL_TYPES
 from workers.models.stored_student import read_student
 from workers.serving.students import probabilities, read_served
@@ -39,31 +43,79 @@ def test_two_hundred_mutated_models_are_refused_by_their_digest(booster: bytes, 
             read_student(tmp_path, digests)
 
 
-def test_a_model_that_no_one_vouches_for_is_read_by_a_child_first(booster: bytes) -> None:
-    """A whole model passes; a truncated one and one that is none are DataErrors of class data, without a retry."""
-    apart.refuse_unreadable(booster, "model.ubj")
-    for damaged in (booster[: len(booster) // 2], b"{L"):
-        with pytest.raises(DataError, match=r"model.ubj is damaged: a process that read it ended with") as caught:
-            apart.refuse_unreadable(damaged, "model.ubj")
-        assert classify(caught.value) is FailureClass.DATA
+@pytest.fixture(scope="module")
+def trial() -> Iterator[ModelTrial]:
+    """One child for the models of these tests."""
+    with closing(ModelTrial()) as trial:
+        yield trial
+
+
+def test_one_child_reads_many_models_of_unknown_origin(booster: bytes, trial: ModelTrial) -> None:
+    """Whole models pass; damaged ones are DataErrors of class data; only one that crashed the child costs a new one."""
+    rng, refused = np.random.default_rng(2), []
+    for place in range(10):
+        mutated = bytearray(booster)
+        mutated[rng.integers(len(mutated))] ^= int(rng.integers(1, 256))
+        try:
+            trial.refuse_unreadable(bytes(mutated), f"{place}/model.ubj")
+        except DataError as error:
+            assert classify(error) is FailureClass.DATA
+            refused.append(str(error))
+        trial.refuse_unreadable(booster, "model.ubj")
+    assert len(refused) > 5
+    for damaged in (booster[: len(booster) // 2], b"{L", b""):
+        with pytest.raises(DataError, match=r"model.ubj is damaged: .*; take another copy"):
+            trial.refuse_unreadable(damaged, "model.ubj")
+
+
+CHILD = "import sys; sys.stdout.write('\\n'); sys.stdout.flush(); sys.stdin.buffer.read(8); "
 
 
 @pytest.mark.parametrize(
     ("child", "message"),
     [
-        ("import os; os.abort()", "ended with signal 6"),
-        ("while True: pass", "was not read within 1 s"),
-        ("raise MemoryError", "ended with exit code 1"),
+        (CHILD + "import os; os.abort()", "a process that read it ended with signal 6"),
+        (CHILD + "sys.stdin.read()", "was not read within 0.5 s"),
+        (CHILD + "raise MemoryError", "a process that read it ended with exit code 1"),
+        ("raise ImportError", "ended with exit code 1 before it read one"),
     ],
 )
 def test_a_crash_a_hang_and_full_memory_end_the_child_alone(
     child: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is a DataError in the process that asked."""
+    """Each is a DataError in the process that asked, and after its patience no further model is read."""
     monkeypatch.setattr(apart, "CHILD", child)
-    monkeypatch.setattr(apart, "DEADLINE_S", 1.0)
+    monkeypatch.setattr(apart, "DEADLINE_S", 0.5)
+    trial = ModelTrial(patience_s=0.0001)
     with pytest.raises(DataError, match=message):
-        apart.refuse_unreadable(b"", "model.ubj")
+        trial.refuse_unreadable(b"", "model.ubj")
+    if "before" not in message:
+        with pytest.raises(DataError, match=r"other/model.ubj was not read: damaged models before it took"):
+            trial.refuse_unreadable(b"", "other/model.ubj")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("left_children", {0: 10_000}, "does not exist"),
+        ("right_children", {0: -7}, "does not exist"),
+        ("left_children", {0: 2}, "two parents"),
+        ("left_children", {0: 0}, "does not exist"),
+        ("split_indices", {0: 10_000}, "does not exist"),
+        ("categories_nodes", {0: 0}, "by category"),
+        ("split_conditions", {-1: float("nan")}, "not finite"),
+    ],
+)
+def test_a_tree_that_rows_could_leave_is_none(booster: bytes, name: str, values: dict[int, float], reason: str) -> None:
+    """A reference out of the tree or back into it is found without a row that follows it."""
+    learner = json.loads(xgboost.decode(booster).save_raw("json"))["learner"]
+    apart.refuse_other_structure(learner)
+    column = learner["gradient_booster"]["model"]["trees"][3][name]
+    for place, value in values.items():
+        column[place:place] = [] if column else [0]
+        column[place] = value
+    with pytest.raises(ValueError, match=reason):
+        apart.refuse_other_structure(learner)
 
 
 def test_a_file_that_unpacks_to_more_than_its_cap_is_refused_at_the_cap(tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.contract.release import PredictRequest
+from orchestrator.audit.signed_manifest import seal
+from schemas.contract.release import GoldenCheck, PredictRequest
 from schemas.files.layout import ReleaseLayout
 from tests.conftest import orchestrator, write_bars
 from tests.orchestrator.releases.making import (
@@ -25,6 +28,9 @@ from tests.orchestrator.releases.making import (
     switch,
     walk,
 )
+from workers.features.registry import feature_names
+from workers.models.booster import Booster
+from workers.serving.golden import check
 
 SYMBOLS = ("M&M", "^GSPC", "TCS", "OLD", "NEW")
 HISTORIES = {
@@ -162,8 +168,6 @@ def test_a_changed_release_does_not_predict(cwd: Path, name: str) -> None:
 
 def test_other_features_are_noticed(cwd: Path) -> None:
     """A release whose probe this program's features do not reproduce is refused completely."""
-    from orchestrator.audit.signed_manifest import seal
-
     folder = ReleaseLayout(cwd / "release").release("run.0000")
     release = json.loads((folder / "release.json").read_text())
     release["probe"][3] += 1e-6
@@ -172,6 +176,31 @@ def test_other_features_are_noticed(cwd: Path) -> None:
     switch(ReleaseLayout(cwd / "release"), "staging", "run.0000")
     result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
     assert result.returncode == 2 and "other features" in result.stderr
+
+
+def test_models_of_a_release_from_elsewhere_refuse_their_symbol_alone(cwd: Path) -> None:
+    """Digests that are right do not make a model one: each damaged one is refused by name, the others predict."""
+    layout = ReleaseLayout(cwd / "release")
+    folder = layout.release("run.0000")
+    rows = np.random.default_rng(0).normal(size=(80, len(feature_names())))
+    booster = Booster.fit(rows, np.full(80, 0.4), np.ones(80), 0).encode(feature_names(), None)
+    short = student(1).model_copy(update={"coefficients": (0.5,)}).model_dump_json().encode()
+    replaced = {"TCS": ("model.ubj", booster), "M&M": ("model.ubj", booster[:-400]), "^GSPC": ("model.json", short)}
+    release = json.loads((folder / "release.json").read_text())
+    for symbol, (name, content) in replaced.items():
+        (folder / "students" / symbol / "model.json").unlink()
+        (folder / "students" / symbol / name).write_bytes(content)
+        release["students"][symbol]["sha256"] = {name: sha256(content).hexdigest()}
+    (folder / "release.json").write_text(json.dumps(release))
+    seal(folder, {"release_id": "run.0000"}, None)
+    switch(layout, "staging", "run.0000")
+    code, found = predict(cwd, "--as-of", AS_OF, "--symbols", "TCS,M&M,^GSPC")
+    assert code == 3
+    assert [each["symbol"] for each in found["predictions"]] == ["TCS"]
+    reasons = {each["symbol"]: each["reason"] for each in found["refused"]}
+    assert "M&M/model.ubj is damaged" in reasons["M&M"] and "one coefficient" in reasons["^GSPC"]
+    checked = check(GoldenCheck(release=str(folder)))
+    assert checked.error is not None and "model" in checked.error and "\n" not in checked.error
 
 
 def test_nothing_live_is_one_line(tmp_path: Path) -> None:
