@@ -1,5 +1,6 @@
 """Generated inputs that several tests share: bars, settings, label spans, and a quiet Hypothesis."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date, timedelta
@@ -106,3 +107,11 @@ def label_spans(draw: st.DrawFn, min_rows: int = 20, max_rows: int = 90) -> tupl
 def stacked(series: Sequence[Series]) -> Series:
     """Several symbols of equal length as one, each array of shape (symbols, bars)."""
     return Series(*(np.stack([getattr(each, field.name) for each in series]) for field in fields(Series)))
+
+
+_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+_json = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+)
+# What anyone may write to a broker: any bytes, and any JSON.
+junk = st.binary(max_size=300) | _json.map(json.dumps).map(str.encode)

@@ -10,8 +10,21 @@ from orchestrator.cli import checks
 from orchestrator.cli.options import FleetBroker, Json
 from orchestrator.terminal.console import Console
 from schemas.contract.presence import Presence
+from schemas.contract.versions import artifact_versions
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.client import connect
+from schemas.redis.dead_letters import DeadLetter, Place, read_dead_letters
+from schemas.redis.presences import read_presences
+
+SHOWN_LETTERS, SHOWN_CHARACTERS = 5, 60
+NAMES = {
+    Place.QUEUE: "device queues",
+    Place.ORDERS: "orders to workers",
+    Place.OUTCOMES: "outcomes",
+    Place.EVENTS: "events",
+    Place.PRESENCE: "heartbeats",
+    Place.KEY: "keys of a wrong type",
+}
 
 
 def fleet(broker: FleetBroker = None, as_json: Json = False) -> None:
@@ -21,16 +34,33 @@ def fleet(broker: FleetBroker = None, as_json: Json = False) -> None:
     Example:
       orchestrator fleet --broker redis://127.0.0.1:6379/0
     """
-    from schemas.redis.presences import read_presences
-
+    unreadable: dict[str, str] = {}
     with connect(checks.broker(broker)) as redis:
-        found = list(read_presences(redis).values())
+        found = list(read_presences(redis, lambda name, reason, _: unreadable.update({name: reason})).values())
+        counts, last = read_dead_letters(redis, SHOWN_LETTERS)
     if as_json:
-        typer.echo(json.dumps({"devices": [presence.model_dump(mode="json") for presence in found]}))
-    elif not found:
+        devices = [presence.model_dump(mode="json") for presence in found]
+        letters = {"counts": counts, "last": [letter.model_dump(mode="json") for letter in last]}
+        typer.echo(json.dumps({"devices": devices, "unreadable": unreadable, "dead_letters": letters}))
+        return
+    if not found:
         typer.echo("no worker is online; start one: workers start --broker URL")
     else:
         _show(found)
+    for name, reason in list(unreadable.items())[:SHOWN_LETTERS]:
+        typer.echo(f"{name.encode('unicode_escape').decode()} sends a heartbeat that cannot be read: {reason}")
+    if len(unreadable) > SHOWN_LETTERS:
+        typer.echo(f"and {len(unreadable) - SHOWN_LETTERS} more")
+    if counts:
+        _show_dead_letters(counts, last)
+
+
+def _show_dead_letters(counts: dict[Place, int], last: list[DeadLetter]) -> None:
+    numbers = ", ".join(f"{number} in {NAMES[place]}" for place, number in counts.items())
+    typer.echo(f"set aside, because it could not be read: {numbers}; the last:")
+    for letter in last:
+        at = datetime.fromtimestamp(letter.at).astimezone()
+        typer.echo(f"  {at:%Y-%m-%d %H:%M:%S} {letter.key}: {letter.reason}: {letter.body[:SHOWN_CHARACTERS]}")
 
 
 def _show(found: list[Presence]) -> None:
@@ -45,7 +75,7 @@ def _show(found: list[Presence]) -> None:
         doing += ["leaving"] if presence.draining else []
         model = [presence.device.model] if presence.device.model else []
         table.add_row(
-            "\n".join([presence.device.name, *model, *_use(presence)]),
+            "\n".join([presence.device.name, *model, *_use(presence), *_version(presence)]),
             str(presence.device.slots),
             _ago(presence.since),
             str(presence.done),
@@ -53,6 +83,12 @@ def _show(found: list[Presence]) -> None:
             "\n".join(doing),
         )
     Console().print(table)
+
+
+def _version(presence: Presence) -> list[str]:
+    """The worker's version, if it is not this program's; such a worker gets no work from here."""
+    version, own = presence.versions.get("gurukul", "unknown"), artifact_versions()["gurukul"]
+    return [] if version == own else [f"version {version}, not {own}"]
 
 
 def _use(presence: Presence) -> list[str]:

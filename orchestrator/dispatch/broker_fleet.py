@@ -1,10 +1,10 @@
 """The fleet behind a broker: queues are Celery's, everything else is Redis."""
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from pydantic import BaseModel
 from redis import Redis
 
 from orchestrator.dispatch.celery_client import CeleryClient
@@ -12,15 +12,21 @@ from orchestrator.dispatch.fleet import Look
 from orchestrator.dispatch.presence_reader import PresenceReader
 from orchestrator.dispatch.work import Sent
 from orchestrator.events.stream_reader import began_anew, read_beyond
+from schemas.contract.received import MOST_BYTES, UnreadableError, received
 from schemas.contract.task import Outcome
 from schemas.redis.attempt_id import run_prefix
 from schemas.redis.attempts import allow, recall
+from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.keys import RUN_KEYS_LINGER_S, attempts_key, events_stream, outcomes_stream, sequence_key
 from schemas.redis.presences import read_presences, release, reserve
+from schemas.redis.script import READ_QUEUE
 
 START = "0-0"
 BLOCK_MS = 50
 BATCH = 256
+MOST_JUNK_BATCHES = 100
+# A device's queue holds an attempt or two of each run, unless something floods it.
+MOST_QUEUED = 10_000
 
 
 class BrokerFleet:
@@ -34,6 +40,7 @@ class BrokerFleet:
         self._presence_reader = presence_reader or PresenceReader(redis)
         self._block_ms = block_ms
         self._cursor = START
+        self._devices: frozenset[str] = frozenset()
 
     def now_s(self) -> float:
         """Monotonic seconds of this host."""
@@ -42,13 +49,16 @@ class BrokerFleet:
     def look(self) -> Look | None:
         """Read heartbeats and reservations, and notice that the broker lost the run's outcomes."""
         found = self._presence_reader.look()
+        if found is not None:
+            self._devices = frozenset(found.present)
+            self._heal()
         if found is not None and began_anew(self._redis, outcomes_stream(self._run_id), self._cursor):
             self._cursor = START
         return found
 
     def queued(self, device: str) -> set[str]:
         """Ids of the attempts in a device's queue."""
-        return {task_id(body) for body in _bodies(self._redis, device)}
+        return {identity for identity, _ in _messages(self._redis, device)}
 
     def send(self, ready: Sequence[Sent]) -> None:
         """Allow attempts in one round trip, and enqueue them in another."""
@@ -69,11 +79,24 @@ class BrokerFleet:
         self._client.kill(identity, device)
 
     def outcomes(self, *, wait: bool) -> Iterator[Outcome]:
-        """The next outcomes in the run's stream, `BATCH` at most."""
-        block_ms = self._block_ms if wait else None
-        entries = read_beyond(self._redis, outcomes_stream(self._run_id), self._cursor, "outcome", BATCH, block_ms)
-        for self._cursor, body in entries:
-            yield Outcome.model_validate_json(body)
+        """The next outcomes in the run's stream, `BATCH` at most; none if it has no more, or very much junk."""
+        if not wait:
+            self._heal()
+        stream, block_ms, count = outcomes_stream(self._run_id), self._block_ms if wait else None, 0
+        for _ in range(MOST_JUNK_BATCHES):
+            entries = read_beyond(self._redis, stream, self._cursor, "outcome", BATCH, block_ms)
+            for self._cursor, body in entries:
+                try:
+                    outcome = received(Outcome, body)
+                    if outcome.run_id != self._run_id:
+                        raise UnreadableError(f"it is of run {outcome.run_id}")
+                except UnreadableError as error:
+                    set_aside(self._redis, Place.OUTCOMES, stream, str(error), body)
+                    continue
+                count += 1
+                yield outcome
+            if count or not entries:
+                return
 
     def reserve(self, device: str) -> None:
         """Keep a device free of other runs' work for as long as a heartbeat is valid."""
@@ -96,6 +119,11 @@ class BrokerFleet:
         """Remove the run from the broker; its events stay for a minute."""
         clear(self._redis, self._run_id, devices)
 
+    def _heal(self) -> None:
+        """Remove keys of a wrong type. What they held is lost, as if a broker had lost it, and is sent again."""
+        keys = {attempts_key(self._run_id): "hash", outcomes_stream(self._run_id): "stream"}
+        heal(self._redis, keys | dict.fromkeys(self._devices, "list"))
+
 
 def clear(redis: Redis, run_id: str, devices: Iterable[str], linger_s: int = RUN_KEYS_LINGER_S) -> None:
     """Remove a run from the broker, so that none of its attempts can begin. Its events stay for `linger_s`."""
@@ -108,15 +136,29 @@ def clear(redis: Redis, run_id: str, devices: Iterable[str], linger_s: int = RUN
 def withdraw(redis: Redis, devices: Iterable[str], prefix: str) -> None:
     """Remove every attempt whose id begins with `prefix` from the devices' queues."""
     for device in devices:
-        for body in _bodies(redis, device):
-            if task_id(body).startswith(prefix):
+        for identity, body in _messages(redis, device):
+            if identity.startswith(prefix):
                 redis.lrem(device, 0, body)
 
 
-def task_id(body: bytes) -> str:
-    """The id of a message in a queue."""
-    return str(json.loads(body)["headers"]["id"])
+class _Headers(BaseModel):
+    id: str
 
 
-def _bodies(redis: Redis, device: str) -> list[Any]:
-    return list(redis.lrange(device, 0, -1))
+class _Message(BaseModel):
+    headers: _Headers
+
+
+def task_id(body: bytes) -> str | None:
+    """The id of a message in a queue; None for what is no message: the device's worker sets it aside."""
+    try:
+        return received(_Message, body).headers.id
+    except UnreadableError:
+        return None
+
+
+def _messages(redis: Redis, device: str) -> list[tuple[str, Any]]:
+    """Id and body of each message in a queue."""
+    bodies: list[Any] = READ_QUEUE.run(redis, [device], [MOST_QUEUED, MOST_BYTES])
+    found = ((task_id(body), body) for body in bodies)
+    return [(identity, body) for identity, body in found if identity is not None]

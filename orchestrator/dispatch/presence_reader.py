@@ -7,8 +7,9 @@ from redis import Redis
 
 from orchestrator.dispatch.fleet import REFRESH_S, Look
 from schemas.contract.presence import Presence
-from schemas.redis.keys import check_key
-from schemas.redis.presences import read_presences, read_reservations
+from schemas.redis.dead_letters import Place, set_aside
+from schemas.redis.keys import PRESENCES, check_key
+from schemas.redis.presences import MOST_DEVICES, read_presences, read_reservations
 
 # Longer than a heartbeat's interval: a broker that forgot everything has each live device's heartbeat within that.
 GONE_S = 2.0
@@ -45,6 +46,7 @@ class PresenceReader:
         self._redis, self._clock = redis, clock
         self._looked = float("-inf")
         self._attendance = Attendance()
+        self._unreadable: set[str] = set()
 
     def look(self) -> Look | None:
         """The devices that are online; None if it is too early to look again.
@@ -59,8 +61,14 @@ class PresenceReader:
             pipe.set(key := check_key("writes", "string"), "", ex=KEPT_S)
             pipe.delete(key)
             pipe.execute()
-        there = read_presences(self._redis)
+        there = read_presences(self._redis, self._set_aside)
         reserved = read_reservations(self._redis, there.keys() | self._attendance.present.keys())
         self._looked = self._clock()
         seconds = self._attendance.update(there, passed_s)
         return Look(self._attendance.present, reserved, seconds)
+
+    def _set_aside(self, device: str, reason: str, body: bytes) -> None:
+        """Set aside the first heartbeat of a device that cannot be read. Its worker may be of a later version."""
+        if device not in self._unreadable and len(self._unreadable) < MOST_DEVICES:
+            set_aside(self._redis, Place.PRESENCE, f"{PRESENCES} {device}", reason, body)
+            self._unreadable.add(device)

@@ -1,25 +1,26 @@
 """Emit the events of a run, and write the event log from their stream: every event goes to the stream, then the log."""
 
-import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import ValidationError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from orchestrator.events.event_log import number_of, read_log
 from orchestrator.events.stream_reader import began_anew, read_beyond
 from schemas.contract.errors import RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.received import UnreadableError, received
 from schemas.contract.run import Phase
 from schemas.contract.task import Outcome, Status
+from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.events import continue_numbering, emit
-from schemas.redis.keys import events_stream
+from schemas.redis.keys import events_stream, sequence_key
 
 logger = logging.getLogger(__name__)
 
@@ -110,11 +111,13 @@ class Emitter:
         while self._file is not None:
             entries = read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms=None)
             for self._cursor, body in entries:
-                event = TrainingEvent.model_validate_json(body)
+                event = self._read(body)
+                if event is None:
+                    continue
                 number = event.seq or 0
                 mine = self._unseen.pop(event.timestamp, None) is not None
                 if number > self._written:
-                    self._append(body.decode(), number, event.timestamp)
+                    self._append(event.model_dump_json(), number, event.timestamp)
                 elif self._caught_up or event.timestamp not in self._logged:
                     # A broker that lost the numbering begins at 1 again; the log continues its own.
                     self._write(event)
@@ -154,8 +157,20 @@ class Emitter:
         self._flush()
 
     def _continue_numbering(self) -> None:
-        """Continue the stream's numbering after the log's last event."""
+        """Continue the stream's numbering after the log's last event; keys of a wrong type are written anew."""
+        heal(self._redis, {sequence_key(self._run_id): "counter", events_stream(self._run_id): "stream"})
         continue_numbering(self._redis, self._run_id, self._written)
+
+    def _read(self, body: bytes) -> TrainingEvent | None:
+        """The event in an entry of the stream; None for what is no event of this run, which is set aside."""
+        try:
+            event = received(TrainingEvent, body)
+            if event.run_id != self._run_id:
+                raise UnreadableError(f"it is of run {event.run_id}")
+        except UnreadableError as error:
+            set_aside(self._redis, Place.EVENTS, events_stream(self._run_id), str(error), body)
+            return None
+        return event
 
     def _write_unseen(self) -> bool:
         """Append own events that the stream lacks; returns whether there were any."""
@@ -182,26 +197,6 @@ class Emitter:
         self._waiting, self._oldest = 0, None
 
 
-def read_log(path: Path) -> Iterator[TrainingEvent]:
-    """Yield every event of a log, none if there is no log; RequestError at the first line that is no event."""
-    if not path.is_file():
-        return
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            yield parse_event(line, f"{path} line {number}")
-
-
-def parse_event(line: bytes, where: str) -> TrainingEvent:
-    """Parse one line of a log; RequestError, with `where` and the fault, if it is no event."""
-    try:
-        return TrainingEvent.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        what = f"{field}: {first['msg']}" if field else "no JSON object"
-        raise RequestError(f"{where}: {what}") from None
-
-
 def _last_sequence(path: Path) -> int:
     """Sequence number of the last whole line; an incomplete line, left by a kill, is removed."""
     if not path.is_file():
@@ -210,5 +205,4 @@ def _last_sequence(path: Path) -> int:
     whole = content[: content.rfind(b"\n") + 1]
     if len(whole) < len(content):
         path.write_bytes(whole)
-    lines = whole.splitlines()
-    return int(json.loads(lines[-1])["seq"]) if lines else 0
+    return max((number_of(line) or 0 for line in whole.splitlines()[-1:]), default=0)

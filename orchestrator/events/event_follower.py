@@ -10,9 +10,10 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator.events.emitter import parse_event
+from orchestrator.events.event_log import number_of
 from orchestrator.events.stream_reader import began_anew, read_beyond
 from schemas.contract.event import TrainingEvent
+from schemas.contract.received import UnreadableError, received
 from schemas.redis.client import connect
 from schemas.redis.keys import events_stream
 
@@ -25,7 +26,8 @@ RETRY_S = 1.0
 class EventFollower:
     """Reads a run's events from a broker, its log, or both; never writes.
 
-    `missed` counts events that neither has any more. `live` is whether the broker answered the last request.
+    `missed` counts events that neither has any more, and those that this version cannot read.
+    `live` is whether the broker answered the last request.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class EventFollower:
         self._redis: Redis | None = None
         self._asked = float("-inf")
         self._cursor = "0-0"
-        self._offset, self._line = 0, 0
+        self._offset = 0
         self._gap_since: float | None = None
         self.last = 0
         self.missed = 0
@@ -72,13 +74,10 @@ class EventFollower:
         while entries := read_beyond(self._redis, stream, self._cursor, "event", BATCH, block_ms):
             block_ms = None
             for entry, body in entries:
-                event = parse_event(body, f"entry {entry} of {stream}")
-                number = event.seq or 0
-                if number > self.last + 1 and not self._may_skip(found, number):
+                event, number = self._read(body)
+                if event is not None and number > self.last + 1 and not self._may_skip(found, number):
                     return
-                if number > self.last:
-                    found.append(event)
-                    self.last = number
+                self._take(found, event, number)
                 self._cursor = entry
 
     def _may_skip(self, found: list[TrainingEvent], number: int) -> bool:
@@ -95,6 +94,23 @@ class EventFollower:
         self._gap_since = None
         return True
 
+    def _read(self, body: bytes) -> tuple[TrainingEvent | None, int]:
+        """The event in `body` and its number; no event if this version cannot read it, or it is of another run."""
+        try:
+            event = received(TrainingEvent, body)
+        except UnreadableError:
+            return None, number_of(body) or 0
+        return event if event.run_id == self._run_id else None, event.seq or 0
+
+    def _take(self, found: list[TrainingEvent], event: TrainingEvent | None, number: int) -> None:
+        """Add an event that is new. One that cannot be read counts as missed if its number is the next."""
+        if event is not None and number > self.last:
+            found.append(event)
+            self.last = number
+        elif event is None and number == self.last + 1:
+            self.missed += 1
+            self.last = number
+
     def _from_log(self, below: int | None = None) -> list[TrainingEvent]:
         """Whole lines of the log beyond what was read, up to event number `below`."""
         if self._log is None or not self._log.is_file():
@@ -105,14 +121,11 @@ class EventFollower:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                event = parse_event(line, f"{self._log} line {self._line + 1}")
-                number = event.seq or 0
+                event, number = self._read(line)
                 if below is not None and number >= below:
                     break
                 self._offset += len(line)
-                self._line += 1
-                if number > self.last:
-                    self.missed += number - self.last - 1
-                    found.append(event)
-                    self.last = number
+                if event is not None:
+                    self.missed += max(number - self.last - 1, 0)
+                self._take(found, event, number)
         return found

@@ -5,6 +5,7 @@ event type is declared in `schemas.contract.event` and, if a screen shows it, fo
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from orchestrator.events.run_state import RELEASED, DeviceState, Failure, PhaseState, Piece, RunState, Span
@@ -39,7 +40,9 @@ def fold(state: RunState, event: TrainingEvent) -> None:
     if event.event_type is not EventType.DEVICE_HEARTBEAT or event.message:
         state.lines.append(event)
     if (function := FOLDS.get(event.event_type)) is not None:
-        function(state, event)
+        # Any program can write to the stream. What does not fit is listed, and changes nothing more.
+        with suppress(ArithmeticError, LookupError, TypeError, ValueError):
+            function(state, event)
     state.last_event = max(state.last_event or event.timestamp, event.timestamp)
 
 

@@ -1,14 +1,16 @@
 """Read the entries of a stream after a cursor, and detect that the stream was written anew."""
 
-from typing import Any
-
 from redis import Redis
+from redis.exceptions import ResponseError
+
+from schemas.contract.received import MOST_BYTES
+from schemas.redis.script import LAST_ENTRY, READ_STREAM
 
 
 def began_anew(redis: Redis, stream: str, cursor: str) -> bool:
     """Whether the stream ends before `cursor`: a broker that lost it writes a new one, with ids of its own clock."""
-    last: Any = redis.xrevrange(stream, count=1)
-    return bool(last) and _position(last[0][0].decode()) < _position(cursor)
+    last: bytes = LAST_ENTRY.run(redis, [stream])
+    return bool(last) and _position(last.decode()) < _position(cursor)
 
 
 def _position(entry_id: str) -> tuple[int, ...]:
@@ -18,10 +20,21 @@ def _position(entry_id: str) -> tuple[int, ...]:
 def read_beyond(
     redis: Redis, stream: str, cursor: str, field: str, count: int, block_ms: int | None
 ) -> list[tuple[str, bytes]]:
-    """Return (cursor, value of `field`) of the next entries; empty after `block_ms`, or at once if that is None."""
-    answer: Any = redis.xread({stream: cursor}, count=count, block=block_ms)
-    if not answer:
+    """Return (cursor, value of `field`) of the next entries; empty after `block_ms`, or at once if that is None.
+
+    At most `count` entries are read, of any content. A value longer than MOST_BYTES is cut one byte after them.
+    """
+    found = _read(redis, stream, cursor, field, count)
+    if found or not block_ms:
+        return found
+    try:
+        # Only to wait: what this reads is not cut.
+        arrived = redis.xread({stream: cursor}, count=1, block=block_ms)
+    except ResponseError:
         return []
-    # Protocol 3 answers with a mapping of streams to one list of entries, protocol 2 with pairs.
-    entries = next(iter(answer.values()))[0] if isinstance(answer, dict) else answer[0][1]
-    return [(entry_id.decode(), fields[field.encode()]) for entry_id, fields in entries]
+    return _read(redis, stream, cursor, field, count) if arrived else []
+
+
+def _read(redis: Redis, stream: str, cursor: str, field: str, count: int) -> list[tuple[str, bytes]]:
+    reply: list[bytes] = READ_STREAM.run(redis, [stream], [cursor, count, field, MOST_BYTES + 1])
+    return [(entry.decode(), value) for entry, value in zip(reply[::2], reply[1::2], strict=True)]

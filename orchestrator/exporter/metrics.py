@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -32,6 +31,7 @@ from schemas.contract.run import RunStatus
 from schemas.contract.task import WINDOW_ROLES
 from schemas.files.layout import RunLayout, telemetry_path
 from schemas.files.run_files import read_manifest
+from schemas.redis.dead_letters import Place, read_dead_letters
 from schemas.redis.presences import read_presences
 
 logger = logging.getLogger(__name__)
@@ -105,8 +105,17 @@ class Devices:
         there, now = read_presences(self._redis), self._clock()
         self._last |= dict.fromkeys(there, now)
         self._last = {name: at for name, at in self._last.items() if now - at < REMEMBERED_S}
-        lengths: Any = [self._redis.llen(name) for name in sorted(self._last)]
-        return there, dict(zip(sorted(self._last), lengths, strict=True))
+        with self._redis.pipeline(transaction=False) as pipe:
+            for name in sorted(self._last):
+                pipe.llen(name)
+            lengths = pipe.execute(raise_on_error=False)
+        # A key of another type is no queue; the device's worker removes it.
+        counts = (length if isinstance(length, int) else 0 for length in lengths)
+        return there, dict(zip(sorted(self._last), counts, strict=True))
+
+    def dead_letters(self) -> dict[Place, int]:
+        """How many dead letters there were, per kind of place."""
+        return read_dead_letters(self._redis, last=1)[0]
 
 
 class GurukulCollector(Collector):
@@ -145,13 +154,17 @@ class GurukulCollector(Collector):
     def _of_broker(self, devices: Devices) -> Iterator[Metric]:
         up = _gauge("broker_up", "1 if the broker answered this scrape, else 0.")
         try:
-            there, queues = devices.look()
+            (there, queues), dead_letters = devices.look(), devices.dead_letters()
         except RedisError as error:
             logger.warning("the broker does not answer: %s", error)
             yield up.of((), 0)
             return
         yield up.of((), 1)
         yield _gauge("fleet_devices", "Devices that are online.").of((), len(there))
+        dead = _counter("dead_letters", "What could not be read on the broker and was set aside.", "place")
+        for place in Place:
+            dead.of((place,), dead_letters.get(place, 0))
+        yield dead
         yield from _device_families(there, queues)
 
 

@@ -3,7 +3,6 @@
 Nothing here takes the run's lock, which would make a `resume` at that moment fail.
 """
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.events.event_log import number_of
 from orchestrator.ledger.connection import open_for_reading
 from orchestrator.ledger.run_status import RunCondition, read_condition
 from schemas.contract.task import Status
@@ -109,8 +109,9 @@ class EventLog:
         for line in lines:
             if not line.endswith(b"\n"):
                 return
-            number = int(json.loads(line)["seq"])
-            self.lost += max(number - self._last - 1, 0)
-            self._last = max(self._last, number)
-            self.count += 1
             self._offset += len(line)
+            number = number_of(line)
+            if number is not None:
+                self.lost += max(number - self._last - 1, 0)
+                self._last = max(self._last, number)
+                self.count += 1

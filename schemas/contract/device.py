@@ -37,7 +37,7 @@ class Device(Frozen):
 
     name: str
     kind: DeviceKind
-    slots: int = Field(ge=1)
+    slots: int = Field(ge=1, le=10_000)
     uuid: str | None = None
     model: str | None = None
     cpu_affinity: tuple[int, ...] = ()

@@ -4,7 +4,15 @@ from redis import Redis
 
 from schemas.contract.event import TrainingEvent
 from schemas.redis.events import emission
-from schemas.redis.keys import RUN_KEYS_EXPIRY_S, RUN_KEYS_LINGER_S, attempts_key, outcomes_stream, work_field
+from schemas.redis.keys import (
+    DEAD_LETTER_COUNTS,
+    DEAD_LETTERS,
+    RUN_KEYS_EXPIRY_S,
+    RUN_KEYS_LINGER_S,
+    attempts_key,
+    outcomes_stream,
+    work_field,
+)
 from schemas.redis.script import CLAIM, RECALL, REPORT
 
 
@@ -30,4 +38,5 @@ def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> boo
 
 def report(redis: Redis, run_id: str, outcome: str) -> None:
     """Append an outcome, as JSON, to its run's stream; RedisError without a broker."""
-    REPORT.run(redis, [outcomes_stream(run_id), attempts_key(run_id)], [outcome, RUN_KEYS_EXPIRY_S, RUN_KEYS_LINGER_S])
+    keys = [outcomes_stream(run_id), attempts_key(run_id), DEAD_LETTERS, DEAD_LETTER_COUNTS]
+    REPORT.run(redis, keys, [outcome, RUN_KEYS_EXPIRY_S, RUN_KEYS_LINGER_S])

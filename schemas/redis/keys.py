@@ -16,6 +16,8 @@ write. All other keys in a broker are Celery's.
 | `devices`           | zset    | device → server time (ms) its heartbeat expires   | worker | both        | 5 s       |
 | `presences`         | hash    | device → its last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
 | `alone:<device>`    | string  | run whose work needs the device for itself        | orch.  | orch.       | 5 s       |
+| `dead-letters`      | list    | what could not be read: JSON with place and reason | both  | fleet       | 7 days    |
+| `dead-letter-counts`| hash    | kind of place → how many there were                | both  | fleet, metrics | 7 days |
 | `check:<token>/TYPE`| any     | what is written to see whether it may be          | orch.  | orch.       | 10 s      |
 | `pace:<vendor>`     | string  | server time (µs) of the next free request slot    | worker | worker      | once past |
 
@@ -25,11 +27,18 @@ their number stay for 60 s, as does an outcome that arrives later.
 
 DEVICES = "devices"
 PRESENCES = "presences"
+DEAD_LETTERS = "dead-letters"
+DEAD_LETTER_COUNTS = "dead-letter-counts"
 EVENTS_PREFIX = "events:"
 
 RUN_KEYS_EXPIRY_S = 7 * 24 * 3600
 RUN_KEYS_LINGER_S = 60
 EVENT_STREAM_CAP = 100_000
+
+
+def is_taken(name: str) -> bool:
+    """Whether `name`, as the name of a queue, would be another key of the project or of Celery."""
+    return ":" in name or name in (DEVICES, PRESENCES, DEAD_LETTERS, DEAD_LETTER_COUNTS) or name.startswith("_kombu")
 
 
 def attempts_key(run_id: str) -> str:

@@ -1,19 +1,33 @@
 """Heartbeats of devices, and reservations of devices by runs, in Redis."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from redis import Redis
 
 from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
-from schemas.redis.keys import DEVICES, PRESENCES, alone_key
+from schemas.contract.received import UnreadableError, received
+from schemas.redis.keys import DEAD_LETTER_COUNTS, DEAD_LETTERS, DEVICES, PRESENCES, alone_key, is_taken
 from schemas.redis.script import BEAT, PRESENT_DEVICES, SIGN_OFF
+
+MOST_DEVICES, MOST_HEARTBEAT_BYTES = 10_000, 2**20
+
+# Called with a device, the reason and the body of a heartbeat that cannot be read.
+OnUnreadable = Callable[[str, str, bytes], None]
+
+
+def _ignore(device: str, reason: str, body: bytes) -> None:
+    """Default: passes over heartbeats that cannot be read."""
 
 
 def beat(redis: Redis, presence: Presence, expiry_s: float = PRESENCE_EXPIRY_S) -> None:
     """Store a device's heartbeat for `expiry_s`; RedisError without a broker."""
     body = presence.model_dump_json()
-    BEAT.run(redis, [DEVICES, PRESENCES], [presence.device.name, body, int(expiry_s * 1000)])
+    BEAT.run(
+        redis,
+        [DEVICES, PRESENCES, DEAD_LETTERS, DEAD_LETTER_COUNTS],
+        [presence.device.name, body, int(expiry_s * 1000)],
+    )
 
 
 def sign_off(redis: Redis, device: str) -> None:
@@ -21,11 +35,21 @@ def sign_off(redis: Redis, device: str) -> None:
     SIGN_OFF.run(redis, [DEVICES, PRESENCES], [device])
 
 
-def read_presences(redis: Redis) -> dict[str, Presence]:
+def read_presences(redis: Redis, on_unreadable: OnUnreadable = _ignore) -> dict[str, Presence]:
     """Every live device by name, in order of names; one round trip, however many keys the broker holds."""
-    bodies = PRESENT_DEVICES.run(redis, [DEVICES, PRESENCES])[1::2]
-    found = [Presence.model_validate_json(body) for body in bodies]
-    return {presence.device.name: presence for presence in sorted(found, key=lambda each: each.device.name)}
+    reply: list[bytes] = PRESENT_DEVICES.run(redis, [DEVICES, PRESENCES], [MOST_DEVICES, MOST_HEARTBEAT_BYTES + 1])
+    found: dict[str, Presence] = {}
+    for device, body in zip(reply[::2], reply[1::2], strict=True):
+        try:
+            presence = received(Presence, body, MOST_HEARTBEAT_BYTES)
+            if presence.device.name.encode() != device:
+                raise UnreadableError(f"it is of device {presence.device.name}")
+            if is_taken(presence.device.name):
+                raise UnreadableError("a device of that name would have another key as its queue")
+            found[presence.device.name] = presence
+        except UnreadableError as error:
+            on_unreadable(device.decode(errors="backslashreplace"), str(error), body)
+    return dict(sorted(found.items()))
 
 
 def reserve(redis: Redis, device: str, run_id: str) -> None:
@@ -42,4 +66,8 @@ def read_reservations(redis: Redis, devices: Collection[str]) -> dict[str, str]:
     """The run that has reserved each of these devices; devices without a reservation are left out."""
     names = sorted(devices)
     values: list[Any] = redis.mget([alone_key(name) for name in names]) if names else []
-    return {name: value.decode() for name, value in zip(names, values, strict=True) if value is not None}
+    return {
+        name: value.decode(errors="backslashreplace")
+        for name, value in zip(names, values, strict=True)
+        if value is not None
+    }

@@ -15,7 +15,7 @@ FOLDER = "schemas.redis.scripts"
 class Script:
     """One script, called with exactly `keys` KEYS and `arguments` ARGV; `library` names a file that goes before it.
 
-    Its source travels with each call (1 kB at most), so a server that was restarted needs no second round trip.
+    Its source travels with each call (3 kB at most), so a server that was restarted needs no second round trip.
     """
 
     name: str
@@ -28,11 +28,11 @@ class Script:
         """The Lua text that the server runs."""
         return "".join(_read(name) for name in (self.library, self.name) if name is not None)
 
-    def run(self, redis: Redis, keys: Sequence[str], arguments: Sequence[str | int] = ()) -> Any:
+    def run(self, redis: Redis, keys: Sequence[str], arguments: Sequence[str | bytes | int] = ()) -> Any:
         """The script's reply; ValueError if the number of keys or arguments is wrong, RedisError without a broker."""
         if (len(keys), len(arguments)) != (self.keys, self.arguments):
             raise ValueError(f"script {self.name} takes {self.keys} keys and {self.arguments} arguments")
-        return redis.eval(self.source, len(keys), *keys, *map(str, arguments))
+        return redis.eval(self.source, len(keys), *keys, *arguments)
 
 
 def _read(name: str) -> str:
@@ -43,10 +43,18 @@ EMIT = Script("emit", keys=2, arguments=4, library="emit_event")
 CONTINUE_NUMBERING = Script("continue_numbering", keys=1, arguments=1)
 CLAIM = Script("claim", keys=3, arguments=7, library="emit_event")
 RECALL = Script("recall", keys=1, arguments=2)
-REPORT = Script("report", keys=2, arguments=3)
-BEAT = Script("beat", keys=2, arguments=3)
-PRESENT_DEVICES = Script("present_devices", keys=2, arguments=0)
+REPORT = Script("report", keys=4, arguments=3, library="dead_letter")
+BEAT = Script("beat", keys=4, arguments=3, library="dead_letter")
+PRESENT_DEVICES = Script("present_devices", keys=2, arguments=2)
 SIGN_OFF = Script("sign_off", keys=2, arguments=1)
 TAKE_SLOT = Script("take_slot", keys=1, arguments=1)
+READ_STREAM = Script("read_stream", keys=1, arguments=4)
+READ_QUEUE = Script("read_queue", keys=1, arguments=2)
+LAST_ENTRY = Script("last_entry", keys=1, arguments=0)
+SET_ASIDE = Script("set_aside", keys=2, arguments=4, library="dead_letter")
+HEAL = Script("heal", keys=2, arguments=1, library="dead_letter")
 
-SCRIPTS = (EMIT, CONTINUE_NUMBERING, CLAIM, RECALL, REPORT, BEAT, PRESENT_DEVICES, SIGN_OFF, TAKE_SLOT)
+SCRIPTS = (
+    EMIT, CONTINUE_NUMBERING, CLAIM, RECALL, REPORT, BEAT, PRESENT_DEVICES, SIGN_OFF, TAKE_SLOT, READ_STREAM,
+    READ_QUEUE, LAST_ENTRY, SET_ASIDE, HEAL,
+)  # fmt: skip

@@ -87,7 +87,7 @@ def check_server(lab: Lab, run_id: str) -> None:
     assert not {key for key in keys if run_id in key} - lingering
     assert all(0 < lab.redis.ttl(key) <= RUN_KEYS_LINGER_S for key in keys & lingering)
     for name in [presence for presence in keys if "@" in presence and lab.redis.type(presence) == b"list"]:
-        left = [task_id(body) for body in lab.redis.lrange(name, 0, -1) if isinstance(body, bytes)]
+        left = [str(task_id(body)) for body in lab.redis.lrange(name, 0, -1) if isinstance(body, bytes)]
         assert not [identity for identity in left if identity.startswith(f"{run_id}/")], left
     assert not lab.redis.exists("unacked", "unacked_index"), "the broker keeps copies of its own"
 

@@ -90,7 +90,7 @@ class Worker:
         bodies: Any = None if self.draining or not room else self.redis.rpop(self.name, room)
         for body in bodies or ():
             message = json.loads(base64.b64decode(json.loads(body)["body"]))[1]["message"]
-            self.held[task_id(body)] = parse(message)  # type: ignore[assignment]
+            self.held[str(task_id(body))] = parse(message)  # type: ignore[assignment]
 
     def begin(self) -> None:
         """Claim held attempts for the free slots; an attempt that cannot be claimed is dropped."""
@@ -184,7 +184,7 @@ class Played(CeleryClient):
     def queued(self, device: str) -> list[str]:
         """Ids in a device's queue, the next one first."""
         bodies: Any = self.redis.lrange(device, 0, -1)
-        return [task_id(body) for body in reversed(bodies)]
+        return [str(task_id(body)) for body in reversed(bodies)]
 
 
 @contextmanager

@@ -251,7 +251,7 @@ def test_alerts_name_what_a_person_must_know() -> None:
     assert "> 300 " in by_name["GurukulNoProgress"]["expr"]
     assert all(rule["annotations"]["summary"] for rule in rules)
     used = {label for rule in rules for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])}
-    assert used == {"run_id", "device", "reason"}
+    assert used == {"run_id", "device", "reason", "place"}
 
 
 def test_prometheus_and_grafana_are_given_files_that_are_there() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.cli import checks
 from orchestrator.cli.options import LogFileArgument
-from orchestrator.events.emitter import parse_event
+from orchestrator.events.event_log import parse_event
 from orchestrator.terminal.console import Console
 from orchestrator.terminal.live_view import LiveView, utc_now
 from orchestrator.terminal.run_view import RunView
@@ -51,14 +51,20 @@ def replay(
 
 
 def _events_of(file: Path) -> list[TrainingEvent]:
-    """The events of a log; RequestError if it cannot be read, holds none, or a line is no event."""
+    """The events of a log, without lines that this version cannot read; RequestError if it holds no event."""
+    events: list[TrainingEvent] = []
+    faults: list[str] = []
     try:
         with file.open("rb") as lines:
-            events = [parse_event(line, f"{file} line {number}") for number, line in enumerate(lines, 1)]
+            for number, line in enumerate(lines, 1):
+                try:
+                    events.append(parse_event(line, f"{file} line {number}"))
+                except RequestError as error:
+                    faults.append(str(error))
     except OSError as error:
         raise RequestError(f"{file} cannot be read: {error.strerror}") from None
     if not events:
-        raise RequestError(f"{file} holds no event")
+        raise RequestError(faults[0] if faults else f"{file} holds no event")
     return events
 
 

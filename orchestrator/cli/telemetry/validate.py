@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli.options import LogFileArgument
 from orchestrator.cli.output import plural, table_of
-from orchestrator.events.emitter import parse_event
+from orchestrator.events.event_log import parse_event
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import ExitCode, GurukulError, RequestError
 from schemas.contract.event import EventType

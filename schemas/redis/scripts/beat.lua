@@ -1,11 +1,15 @@
--- Store a device's heartbeat, and remove those that have expired by the server's clock.
+-- Store a device's heartbeat, and remove those that have expired by the server's clock. Needs the library dead_letter.
 --
 -- KEYS[1]  zset          devices
 -- KEYS[2]  hash          presences
+-- KEYS[3]  list          dead-letters
+-- KEYS[4]  hash          dead-letter-counts
 -- ARGV[1]  string        device
 -- ARGV[2]  JSON          the heartbeat
 -- ARGV[3]  milliseconds  how long the heartbeat is valid
 
+heal(KEYS[1], 'zset', KEYS[3], KEYS[4])
+heal(KEYS[2], 'hash', KEYS[3], KEYS[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for _, device in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do

@@ -1,5 +1,5 @@
 -- Begin an attempt: once, by one claimant, while it is the newest. A claimant whose reply got lost may ask again.
--- Returns 1 if the claimant has the attempt, else 0. Emits the event on the first success. Needs the library emit_event.
+-- Returns 1 if the claimant has the attempt, else 0, as for a key that is no hash. Emits the event on the first success. Needs the library emit_event.
 --
 -- KEYS[1]  hash     attempts:<run>
 -- KEYS[2]  string   seq:<run>
@@ -12,7 +12,7 @@
 -- ARGV[6]  integer  about how many events the stream keeps
 -- ARGV[7]  seconds  expiry of the event keys
 
-local known = redis.call('HGET', KEYS[1], ARGV[1])
+local known = redis.pcall('HGET', KEYS[1], ARGV[1])
 local mine = ARGV[2] .. ' ' .. ARGV[3]
 if known == mine then return 1 end
 if known ~= ARGV[2] then return 0 end

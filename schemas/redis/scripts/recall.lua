@@ -4,7 +4,7 @@
 -- ARGV[1]  string   ROLE/NAME
 -- ARGV[2]  integer  attempt
 
-local known = redis.call('HGET', KEYS[1], ARGV[1])
-if known and string.sub(known, 1, #ARGV[2] + 1) == ARGV[2] .. ' ' then return 0 end
+local known = redis.pcall('HGET', KEYS[1], ARGV[1])
+if type(known) == 'string' and string.sub(known, 1, #ARGV[2] + 1) == ARGV[2] .. ' ' then return 0 end
 if known == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
 return 1

@@ -4,5 +4,5 @@
 -- KEYS[2]  hash    presences
 -- ARGV[1]  string  device
 
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
+redis.pcall('ZREM', KEYS[1], ARGV[1])
+redis.pcall('HDEL', KEYS[2], ARGV[1])

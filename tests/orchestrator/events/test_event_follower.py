@@ -1,6 +1,7 @@
 """A follower receives each event of a run once and in order, through lost connections, lost streams and late logs."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from orchestrator.events import event_follower
 from orchestrator.events.emitter import Emitter
 from orchestrator.events.event_follower import EventFollower
 from orchestrator.events.stream_reader import read_beyond
-from schemas.contract.errors import RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.redis.events import emit
 from schemas.redis.keys import events_stream
@@ -140,8 +140,26 @@ def test_what_neither_has_is_counted_as_missed(redis: Redis, server: str) -> Non
     assert late.missed == 6
 
 
-def test_a_line_that_is_no_event_is_named(log: Path) -> None:
-    """Damage in a log is an error that names file, line and field."""
-    log.write_text('{"run_id": "r"}\n')
-    with pytest.raises(RequestError, match=r"r\.jsonl line 1: event_type: Field required"):
-        follower(log, None).poll()
+def later(number: int, **fields: object) -> bytes:
+    """The body of an event with fields that only a later version has."""
+    event = TrainingEvent(run_id=RUN, event_type=EventType.RUN_START, status=EventStatus.IN_PROGRESS, seq=number)
+    return json.dumps(event.model_dump(mode="json") | {"of_a_later_version": [1]} | fields).encode()
+
+
+def test_the_log_of_a_later_version_is_followed(log: Path) -> None:
+    """Unknown fields are passed over; an event of an unknown type costs itself alone, and counts as missed."""
+    bodies = [later(1), later(2, event_type="of_a_later_version"), b"{", later(3)]
+    log.write_bytes(b"\n".join([*bodies, b""]))
+    following = follower(log, None)
+    assert numbers(following.poll()) == [1, 3]
+    assert following.missed == 1
+
+
+def test_events_of_a_later_version_and_junk_are_passed_over(redis: Redis, server: str) -> None:
+    """In a stream, too: what is no event of this run is passed over, and nothing is waited for."""
+    for body in (later(1), later(2, event_type="of_a_later_version"), later(9, run_id="other"), b"\xff", later(3)):
+        redis.xadd(events_stream(RUN), {"event": body})
+    redis.xadd(events_stream(RUN), {"other": b"field"})
+    following = follower(None, server)
+    assert numbers(following.poll()) == [1, 3]
+    assert following.missed == 1
