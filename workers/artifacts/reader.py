@@ -3,12 +3,12 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
-import xgboost as xgb
 
 from schemas.contract.artifact import TeacherMetadata
 from schemas.contract.errors import DataError, FileError
@@ -22,8 +22,12 @@ from schemas.files.bounded import (
 from schemas.files.layout import LABELS, METADATA, MODEL_UBJ
 from schemas.files.run_files import read_model
 from workers.learning.splits import BLOCKS
-from workers.learning.window import TeacherTargets
 from workers.models.xgboost import decode
+
+if TYPE_CHECKING:  # `verify`, `explain` and a deployment read labels alone, without the learning stack
+    import xgboost as xgb
+
+    from workers.learning.window import TeacherTargets
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,15 @@ class StoredTeacher:
     training row; `sha256` is the digest of `metadata.json`.
     """
 
-    booster: xgb.Booster
+    booster: "xgb.Booster"
     offsets: dict[str, float]
     labels: pa.Table
     sha256: str
 
-    def targets(self, symbol: str) -> TeacherTargets:
+    def targets(self, symbol: str) -> "TeacherTargets":
         """Out-of-fold predictions for the training rows of `symbol`, for its student."""
+        from workers.learning.window import TeacherTargets
+
         mine = self.labels.filter(pc.equal(self.labels["symbol"], symbol))
         row, block, fitted_by = (np.asarray(mine[name], dtype=np.int64) for name in ("row", "block", "fitted_by"))
         out_of_fold = [np.asarray(mine[f"opinion_without_{number}"], dtype=np.float64) for number in range(BLOCKS)]
