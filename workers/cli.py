@@ -78,6 +78,7 @@ def start(
       workers start --devices cpu:2x1 --broker redis://127.0.0.1:6379/0
     """
     from workers.devices.supervisor import Logging, supervise
+    from workers.devices.trial import refuse_untrainable
 
     logs = Logging(log_level, log_format.value, log_dir)
     be_private()
@@ -97,6 +98,8 @@ def start(
         # The run that owns tied workers has checked what it needs; an ingestion needs less.
         is_gpu = any(device.kind is DeviceKind.GPU for device in found)
         _require_extras(["worker"] if until_stdin_closes else training_extras(is_gpu))
+        if not until_stdin_closes:
+            refuse_untrainable(found)
         supervise(found, broker, stop, logs, tied=until_stdin_closes)
     except (GurukulError, ValueError) as error:
         # Where stdout is a JSON log, stderr usually goes to the same file, so plain text must stay out of it.

@@ -42,15 +42,19 @@ def install(patch: pytest.MonkeyPatch) -> None:
     def fake_predict(self: xgb.Booster, data: Any, **kwargs: Any) -> Any:
         if isinstance(data, Ndarray) is not isinstance(self, GpuBooster):
             raise AssertionError(f"mismatched devices: {type(self).__name__} and {type(data).__name__}")
-        found = predict(self, unwrap(data) if isinstance(data, Ndarray) else data, **kwargs)
+        found = predict(self, _host(data), **kwargs)
         return wrap(found) if isinstance(data, Ndarray) else found
 
     patch.setattr(xgb, "train", fake_train)
     patch.setattr(xgb.Booster, "inplace_predict", fake_predict)
 
 
+def _host(value: Any) -> Any:
+    return unwrap(value) if isinstance(value, Ndarray) else value
+
+
 def _on_host(init: Any) -> Any:
-    def call(self: Any, data: Any, *args: Any, **kwargs: Any) -> None:
-        init(self, unwrap(data) if isinstance(data, Ndarray) else data, *args, **kwargs)
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *map(_host, args), **{name: _host(value) for name, value in kwargs.items()})
 
     return call

@@ -63,3 +63,18 @@ def test_only_the_dashboard_imports_what_the_dashboard_brings() -> None:
     found = imports(ROOT / "orchestrator")
     outside = {(path, name) for path, name in found if not path.startswith("orchestrator/dashboard/")}
     assert not {(path, name) for path, name in outside if name not in allowed}
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("extra", ["cpu", "cuda12", "cuda13"])
+def test_every_training_extra_brings_one_pinned_xgboost(extra: str, python: str) -> None:
+    """On Linux each of the three installs one XGBoost on every supported Python, and its constraint file pins it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    host = {"python_version": python, "sys_platform": "linux"}
+    lines = map(Requirement, project["optional-dependencies"][extra])
+    (mine,) = (
+        line for line in lines if line.name.startswith("xgboost") and (not line.marker or line.marker.evaluate(host))
+    )
+    pins = (ROOT / f"schemas/constraints/python{python}.txt").read_text(encoding="utf-8").splitlines()
+    (pin,) = (Requirement(line) for line in pins if Requirement(line).name == mine.name)
+    assert mine.specifier.contains(str(pin.specifier).removeprefix("=="))

@@ -13,13 +13,19 @@ from schemas.contract.identifiers import is_symbol
 from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.task import Ingested
 from workers.devices.discovery import find_devices
+from workers.devices.trial import refuse_untrainable
 
 
 def inspect(request: PreflightRequest) -> PreflightReport:
-    """Find devices and symbols, and check their bars if requested; a fault is returned as one sentence in `error`."""
+    """Find devices and symbols, and check their bars if requested; a fault is returned as one sentence in `error`.
+
+    A GPU that is to train must train one round here first.
+    """
     try:
         devices = find_devices(request.devices) if request.devices else []
         _refuse_missing_extras(request, devices)
+        if request.trains:
+            refuse_untrainable(devices)
         with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
             found = PreflightReport(symbols=request.symbols)
             if request.bars and request.opens_source:
