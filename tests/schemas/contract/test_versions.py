@@ -57,6 +57,7 @@ EXCLUDED = {
     "schemas.config.sources": "names the class that reads a source; that class counts",
     "schemas.contract.code_digest": "computes the digest",
     "schemas.contract.device": "names devices; XGBoost's device is in the stored parameters",
+    "schemas.contract.child_process": "command lines and environments of child processes",
     "schemas.contract.errors": "error classes",
     "schemas.contract.broker_address": "where the broker is",
     "schemas.contract.identifiers": "accepts or refuses symbols and run ids",
