@@ -1,6 +1,5 @@
 """Builds the table of all symbols' bars, stores it in `coverage.json` and shows it in `coverage.html`."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from schemas.contract.task import Ingested
 from schemas.contract.window import SkipReason
 from schemas.files.atomic import write_atomic
 from schemas.files.layout import SCRATCH, STAGED_PREFIX, BarsLayout
+from schemas.files.locks import lock
 from schemas.files.run_files import read_model, write_model
 
 # Named instead of symbols by findings about the exchange's days.
@@ -85,8 +85,8 @@ def staging(bars: BarsLayout, run_id: str) -> Iterator[None]:
     with _locked(folder):
         shutil.rmtree(folder / SCRATCH, ignore_errors=True)  # of the same run before it was resumed
         for other in bars.folder.glob(f"{STAGED_PREFIX}*"):
-            with suppress(BlockingIOError), _locked(other):
-                if other != folder:
+            with suppress(BlockingIOError), _locked(other) as is_locked:
+                if other != folder and is_locked:
                     shutil.rmtree(other, ignore_errors=True)
         try:
             yield
@@ -95,20 +95,19 @@ def staging(bars: BarsLayout, run_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The folder's lock, which ends with this process; BlockingIOError if another holds it."""
+def _locked(folder: Path) -> Iterator[bool]:
+    """Whether the folder's lock was taken, which ends with this process; BlockingIOError if another holds it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        yield lock(handle, wait=False)
     finally:
         os.close(handle)
 
 
 def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
     """Move judged bars into the store and write `coverage.json` and its page, under a lock: one ingestion at a time."""
-    with (bars.folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with (bars.folder / ".lock").open("w") as file:
+        lock(file)
         old = stored_table(bars)
         for symbol in new.symbols:
             (bars.staged(run_id) / f"{symbol}.parquet").replace(bars.bars(symbol))

@@ -4,20 +4,29 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+from orchestrator.ledger.file_system import network_file_system
 from orchestrator.ledger.migrations import is_current, migrate
 
 BUSY_S = 5.0
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Open with a write-ahead log and migrate an older schema. sqlite3.Error if the file is damaged or newer."""
+    """Open and migrate an older schema. sqlite3.Error if the file is damaged or newer.
+
+    With a write-ahead log, except on a network file system: its index would be in memory that hosts do not share.
+    """
     db = sqlite3.connect(path.absolute().as_uri(), isolation_level=None, uri=True, timeout=BUSY_S)
     try:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
+        if network_file_system(path) is None:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+        elif _has_write_ahead_log(path):  # it was moved there; exclusive access needs no shared memory
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            db.execute("PRAGMA journal_mode=DELETE")
+            db.execute("PRAGMA locking_mode=NORMAL")
         damage = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
             raise sqlite3.DatabaseError(damage)
@@ -32,16 +41,17 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path, *, timeout_s: float = BUSY_S) -> sqlite3.Connection:
     """Open without writing; a file of an older schema is copied into memory and migrated there.
 
-    A write-ahead log without its index, which a reader without write access cannot make, is read from a copy.
+    What a killed process left half-written, which a reader cannot undo in place, is read from a copy.
     sqlite3.Error if the file cannot be read or is newer.
     """
     db = sqlite3.connect(_read_only_uri(path), isolation_level=None, uri=True, timeout=timeout_s)
     try:
         if is_current(db):
             return db
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         db.close()
-        if os.access(path.parent, os.W_OK) or not os.access(path, os.R_OK):
+        half_written = error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK
+        if not os.access(path, os.R_OK) or (os.access(path.parent, os.W_OK) and not half_written):
             raise
         return _migrated(_copied_elsewhere(path))
     except BaseException:
@@ -65,16 +75,23 @@ def _in_memory(db: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _copied_elsewhere(path: Path) -> sqlite3.Connection:
-    """The ledger with its write-ahead log, read in a folder where SQLite can make the index."""
+    """The ledger with its write-ahead log or journal, read in a folder where SQLite can apply them."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
-        for suffix in ("", "-wal"):
-            shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+        for suffix in ("", "-wal", "-journal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
         with closing(sqlite3.connect(copy, isolation_level=None)) as db:
             return _in_memory(db)
 
 
 def _read_only_uri(path: Path) -> str:
-    """SQLite's URI. A file without a write-ahead log has no writer; reading it as immutable creates none."""
-    has_writer = path.with_name(f"{path.name}-wal").exists()
-    return f"{path.absolute().as_uri()}?mode=ro{'' if has_writer else '&immutable=1'}"
+    """SQLite's URI. A file of that mode without its log has no writer; reading it as immutable creates none."""
+    has_no_writer = _has_write_ahead_log(path) and not path.with_name(f"{path.name}-wal").exists()
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if has_no_writer else ''}"
+
+
+def _has_write_ahead_log(path: Path) -> bool:
+    """Whether the file is in that mode, by SQLite's header."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"

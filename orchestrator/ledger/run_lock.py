@@ -1,12 +1,11 @@
 """One process per run: a lock on its folder, released however the process ends, and its name on the broker."""
 
-import errno
-import fcntl
 import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from redis import Redis
@@ -15,12 +14,12 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import HEARTBEAT_EXPIRY_S, current_owner, is_alive, this_machine
 from schemas.contract.errors import RequestError
 from schemas.files.layout import RunLayout
+from schemas.files.locks import lock
 from schemas.redis.keys import run_id_owner_key
 
 # Renewed twice per second; the name of a killed orchestrator is free again after this.
 NAME_EXPIRY_S = 15.0
 LOOKS, LOOK_S = 25, 0.02
-NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
@@ -28,24 +27,38 @@ def only_one(layout: RunLayout, ledger: Ledger) -> Iterator[None]:
     """Hold the run for this process and record it as owner; RequestError names a process that holds it already."""
     with _opened(layout) as folder:
         # `is_held` takes the lock for an instant; a process that runs the run keeps it.
-        if not _locked_soon(folder):
-            raise RequestError(f"run {layout.folder.name} is being run by {ledger.owner()}; wait for it or stop it")
-        _refuse_lease_of_another_machine(layout, ledger)
+        try:
+            is_locked = _locked_soon(folder)
+        except BlockingIOError:
+            raise RequestError(
+                f"run {layout.folder.name} is being run by {ledger.owner()}; wait for it or stop it"
+            ) from None
+        _refuse_lease(layout, ledger, is_locked)
         ledger.take(current_owner())
         yield
 
 
-def _refuse_lease_of_another_machine(layout: RunLayout, ledger: Ledger) -> None:
-    """RequestError if a process of another host or container runs the run: its heartbeat is the lease.
+def _refuse_lease(layout: RunLayout, ledger: Ledger, is_locked: bool) -> None:
+    """RequestError if another process runs the run, by its heartbeat in the ledger: a lease beside the lock.
 
-    On a network file system, or between containers, the lock of a folder may be granted twice.
+    On a network file system, or between containers, the lock of a folder may be granted twice, or there is none.
     """
     owner = ledger.owner()
-    if owner is not None and is_alive(owner) is None and ledger.condition().status.is_active:
+    if owner is None or not ledger.condition().status.is_active:
+        return
+    alive = is_alive(owner)
+    if alive is None and owner.heartbeat is not None:
+        seen, until = (_time(owner.heartbeat + later_s) for later_s in (0.0, HEARTBEAT_EXPIRY_S))
         raise RequestError(
-            f"run {layout.folder.name} is being run by {owner}, another machine; stop it there, or wait"
-            f" {HEARTBEAT_EXPIRY_S:.0f} s after it ended"
+            f"run {layout.folder.name} is being run by {owner}, another machine or container, alive at {seen}; stop it"
+            f" there. If it is gone, try again after {until}: without another sign of life it counts as ended"
         )
+    if alive is None or (alive and not is_locked and owner.pid != os.getpid()):
+        raise RequestError(f"run {layout.folder.name} is being run by {owner}; wait for it or stop it")
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S} UTC"
 
 
 def hold_name(redis: Redis, layout: RunLayout) -> None:
@@ -68,7 +81,11 @@ def hold_name(redis: Redis, layout: RunLayout) -> None:
 def is_held(layout: RunLayout) -> bool:
     """Whether a process holds the run now."""
     with _opened(layout) as folder:
-        return not _locked(folder, fcntl.LOCK_SH)
+        try:
+            lock(folder, wait=False, shared=True)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextmanager
@@ -81,21 +98,10 @@ def _opened(layout: RunLayout) -> Iterator[int]:
         os.close(folder)
 
 
-def _locked(folder: int, kind: int = fcntl.LOCK_EX) -> bool:
-    try:
-        fcntl.flock(folder, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        # Without locks on this file system the owner's heartbeat in the ledger decides alone.
-        if error.errno not in NO_LOCKS:
-            raise
-    return True
-
-
 def _locked_soon(folder: int) -> bool:
+    """Whether the lock was taken; BlockingIOError if another process keeps it."""
     for _ in range(LOOKS):
-        if _locked(folder):
-            return True
+        with suppress(BlockingIOError):
+            return lock(folder, wait=False)
         time.sleep(LOOK_S)
-    return False
+    return lock(folder, wait=False)

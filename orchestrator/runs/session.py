@@ -18,6 +18,7 @@ from orchestrator.broker.requirements import check_for_run
 from orchestrator.dispatch.broker_fleet import clear
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.events.emitter import Emitter
+from orchestrator.ledger.file_system import network_file_system
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import hold_name, only_one
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
@@ -258,6 +259,9 @@ def _emit_end(telemetry: Emitter, status: RunStatus, message: str, seconds: floa
 
 def _walk(context: RunContext) -> None:
     """Run the seven phases in order."""
+    if (kind := network_file_system(context.layout.folder)) is not None:
+        where = f"{context.layout.folder} is on a network file system ({kind})"
+        context.live_view.note(f"note: {where}: its ledger is kept without a write-ahead log, which needs one host")
     _have_bars(context)
     training.run(context)
     validation.run(context)

@@ -4,12 +4,13 @@ A line counts once its newline is written. A half-written last line was never ac
 next writer cuts it off.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from schemas.files.locks import lock
 
 
 def whole_lines(content: bytes) -> list[bytes]:
@@ -26,7 +27,7 @@ def locked_log(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
     is_new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        lock(file, wait=wait)
         if is_new:
             flush_folder(path.parent)
         yield file

@@ -92,8 +92,13 @@ def test_a_file_system_without_locks_is_used(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
     layout = RunLayout(tmp_path)
-    with closing(Ledger.create(layout.ledger)) as ledger, only_one(layout, ledger):
-        assert ledger.owner() is not None
+    with closing(Ledger.create(layout.ledger)) as ledger:
+        with only_one(layout, ledger):
+            assert ledger.owner() is not None
+        ledger.set(status=RunStatus.RUNNING)
+        ledger.take(replace(current_owner(), pid=os.getppid(), started=None))
+        with pytest.raises(RequestError, match=f"is being run by process {os.getppid()}"), only_one(layout, ledger):
+            pass
 
 
 def test_a_cancel_that_does_not_reach_the_run_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

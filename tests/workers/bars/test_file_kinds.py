@@ -1,8 +1,11 @@
 """Packed files, data sets of many files, options for files that show too little, and files of many symbols."""
 
+import errno
+import fcntl
 import gzip
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +18,7 @@ from schemas.contract.identifiers import usable_symbol
 from schemas.contract.quality import Check
 from tests.workers.bars.files import only
 from tests.workers.bars.test_formats import BARS, DAYS, SAMPLES, bars_of, check_bars, source
+from workers.bars.files import split
 from workers.bars.files.csv import CsvFolder
 from workers.bars.files.parquet import ParquetFolder
 from workers.bars.series import COLUMNS
@@ -183,6 +187,31 @@ def test_shared_files_are_read_once_per_ingestion(tmp_path: Path) -> None:
         bars = bars_of(CsvFolder(request), symbol)
         assert bars.findings == [] and bars.series.close.tolist() == [bar[3] for bar in BARS]
     assert only(bars_of(CsvFolder(request), "BAD"), Check.BAD_CELL).count == 3
+
+
+def test_shared_files_are_split_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file system has none, a process that another overtakes while it splits uses the result of that one."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    plain, seconds = split.split, list[Any]()
+
+    def overtaken(*arguments: Any) -> None:
+        if not seconds:
+            seconds.append(0)
+            seconds[0] = CsvFolder(request).symbols()
+        plain(*arguments)
+
+    monkeypatch.setattr(split, "split", overtaken)
+    rows = [f"{day},{symbol},{o},{h},{low},{c},{v}" for day, (o, h, low, c, v) in zip(DAYS, BARS, strict=True)
+            for symbol in ("ABC", "XYZ")]  # fmt: skip
+    (tmp_path / "all.csv").write_text("\n".join(["timestamp,symbol,open,high,low,close,volume", *rows, ""]))
+    request = SourceRequest(str(tmp_path), "1day", "UTC", scratch=tmp_path / "scratch")
+    assert [CsvFolder(request).symbols(), *seconds] == [["ABC", "XYZ"]] * 2
+    assert bars_of(CsvFolder(request), "XYZ").series.close.tolist() == [bar[3] for bar in BARS]
+    assert sorted(path.name for path in (tmp_path / "scratch").iterdir()) == ["listing.json", "lock", "rows"]
 
 
 def test_a_file_of_several_tickers_in_columns(tmp_path: Path) -> None:

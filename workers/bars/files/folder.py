@@ -1,6 +1,5 @@
 """Maps a folder's files to symbols: `SYMBOL/INTERVAL/*.EXT`, `SYMBOL.EXT`, or files with a symbol column."""
 
-import fcntl
 import json
 import re
 import shutil
@@ -8,7 +7,7 @@ import tempfile
 import weakref
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,6 +16,8 @@ from urllib.parse import unquote
 
 from schemas.contract.errors import RequestError
 from schemas.contract.quality import Check
+from schemas.files.atomic import write_atomic
+from schemas.files.locks import lock
 from workers.bars.files import split
 from workers.bars.files.bar_file import BarFile
 from workers.bars.files.cells import Report
@@ -175,7 +176,7 @@ class Folder(Source):
         with _locked(self._workplace):
             if not path.is_file():
                 found = list_files(self._flat(), self.options, self._about)
-                path.write_text(json.dumps(to_json(found)), encoding="utf-8")
+                write_atomic(path, json.dumps(to_json(found)))
         return _stored_listing(path, path.stat().st_mtime_ns)
 
     @cached_property
@@ -184,10 +185,11 @@ class Folder(Source):
         done = self._workplace / "rows"
         with _locked(self._workplace):
             if not done.is_dir():
-                making = self._workplace / "making"
+                making = Path(tempfile.mkdtemp(prefix="making-", dir=self._workplace))
+                split.split(making / done.name, lambda report: self._read_files(self._listing.shared, report))
+                with suppress(OSError):  # another process was first, which the lock did not prevent
+                    (making / done.name).rename(done)
                 shutil.rmtree(making, ignore_errors=True)
-                split.split(making, lambda report: self._read_files(self._listing.shared, report))
-                making.rename(done)
         return _stored_split(done, done.stat().st_mtime_ns)
 
     @cached_property
@@ -219,6 +221,7 @@ def _pair(part: str) -> tuple[str, str, str]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """One process at a time, so that each file is read once. Without locks each process reads, and one result stays."""
+    with (folder / "lock").open("w") as file:
+        lock(file)
         yield
