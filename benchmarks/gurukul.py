@@ -38,7 +38,7 @@ def fleet(devices: int, slots: int = 1) -> Iterator[str]:
     with embedded.server() as url:
         workers = subprocess.Popen(
             [sys.executable, "-m", "workers", "start", "--devices", f"cpu:{devices}x{slots}", "--broker", url,
-             "--log-level", "WARNING", "--until-stdin-closes"],
+             "--data-dir", "data", "--log-level", "WARNING", "--until-stdin-closes"],
             env=os.environ | {"PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         assert workers.stdin is not None
@@ -71,12 +71,12 @@ def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None =
     ):
         ledger.add(Role.TEACHER, [item.key[1] for item in items])
         fleet = BrokerFleet(run_id, redis, client)
-        Dispatcher(run_id, fleet, ledger, telemetry, live_view, lambda: None).run(items, on_end)
+        Dispatcher(run_id, "data", fleet, ledger, telemetry, live_view, lambda: None).run(items, on_end)
         clear(redis, run_id, ledger.devices(), linger_s=0)
     return [results[item.key[1]] for item in items]
 
 
-def idle_body(task: WindowTask) -> Any:
+def idle_body(task: WindowTask, data_dir: Path) -> Any:
     """Run `benchmarks.work.work` for a window in a pool child. The seed encodes milliseconds and `busy`."""
     from workers.handlers.task_result import Result
 
@@ -89,7 +89,6 @@ def _task(run_id: str, window: Window) -> WindowTask:
     seed = 2 * window["milliseconds"] + window["busy"]
     return WindowTask(
         run_id=run_id,
-        data_dir=window["data_dir"],
         role=Role.TEACHER,
         window=PlannedWindow.model_validate({"window": window["window"]}).window,
         settings=TrainingSettings.model_validate(window["settings"] | {"seed": seed}),

@@ -130,7 +130,7 @@ def _train(
     skipped: Skip | None = None
     for role, work in ((Role.TEACHER, train_teacher), (Role.STUDENT, train_student)):
         task = WindowTask(
-            run_id="world", data_dir=config.data_dir, telemetry=False, role=role, window=window,
+            run_id="world", telemetry=False, role=role, window=window,
             settings=config.training(), bars={window.symbol: bars.symbols[window.symbol].sha256},
         )  # fmt: skip
         try:
@@ -138,7 +138,7 @@ def _train(
                 raise skipped
             if planned.skip is not None:
                 raise Skip(planned.skip, planned.detail)
-            result = work(task)
+            result = work(task, layout.data_dir)
         except Skip as skip:
             skipped = skip  # its student is skipped as well
             rows[role].append(_row(role, window, Status.SKIPPED, reason=skip.reason, message=str(skip)))

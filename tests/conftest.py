@@ -130,13 +130,32 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return write_bars(folder) if first else folder
 
 
+class SharedFleet(tuple[str, str, str]):
+    """Flags that send a run's work to the fleet of all tests, and its link to the data folder that it serves."""
+
+    link: Path
+
+    def serve(self, data_dir: Path) -> None:
+        """Make it work under `data_dir`, which need not exist yet."""
+        self.link.unlink(missing_ok=True)
+        self.link.symlink_to(data_dir)
+        with Redis.from_url(self[1]) as redis:
+
+            def serves() -> bool:
+                found = [each.folders for each in read_presences(redis).values()]
+                return any(each is not None and each.data_dir == os.path.realpath(data_dir) for each in found)
+
+            wait_for(serves, "the shared fleet under another data folder")
+
+
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
-    """Flags that send a run's work to a fleet of one device and two slots, on a server of its own."""
+def running_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedFleet]:
+    """A fleet of one device and two slots, on a server of its own, that may read what any test stores."""
     folder = tmp_path_factory.mktemp("fleet")
+    sources = str(folder.parent.parent)
     with embedded.server() as url, (folder / "fleet.log").open("wb") as log, Redis.from_url(url) as redis:
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers", "start", "--devices", "cpu:1x2"],
+            [sys.executable, "-m", "workers", "start", "--devices", "cpu:1x2", "--source-dir", sources],
             cwd=folder,
             env=clean_environment() | {BROKER_ENV: url, "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"},
             stdout=log,
@@ -144,10 +163,20 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]
         )
         try:
             wait_for(lambda: read_presences(redis), "the shared fleet")
-            yield "--broker", url, "--no-local-workers"
+            fleet = SharedFleet(("--broker", url, "--no-local-workers"))
+            fleet.link = folder / "data"
+            yield fleet
         finally:
             process.terminate()
             process.wait(60)
+
+
+@pytest.fixture
+def fleet(running_fleet: SharedFleet, request: pytest.FixtureRequest) -> SharedFleet:
+    """The shared fleet, which serves the folder `data` of the test's `cwd`, or else of its `tmp_path`."""
+    place = "cwd" if "cwd" in request.fixturenames else "tmp_path"
+    running_fleet.serve(request.getfixturevalue(place) / "data")
+    return running_fleet
 
 
 def clean_environment() -> dict[str, str]:

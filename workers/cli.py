@@ -17,6 +17,7 @@ from schemas.contract.base import Frozen
 from schemas.contract.device import DeviceKind
 from schemas.contract.errors import ExitCode, GurukulError, RequestError
 from schemas.contract.extras import explain_missing, missing_modules, training_extras
+from schemas.contract.folders import Folders
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.contract.requests import Answer, PreflightRequest, RunQuestion, WindowQuestion
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
@@ -40,6 +41,15 @@ class LogLines(StrEnum):
     JSON = "json"
 
 
+DataDir = Annotated[
+    str,
+    typer.Option(
+        help="Folder of bars and models. Workers serve the runs of this folder alone.", envvar="GURUKUL_DATA_DIR"
+    ),
+]
+SourceDirs = Annotated[list[str], typer.Option(help="Folder or file that bars may be read from; repeatable.")]
+HERE = ["."]
+
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -59,6 +69,8 @@ def start(
     broker_file: Annotated[
         Path | None, typer.Option(help="File that holds the broker's URL; chmod 600.", envvar=BROKER_FILE_ENV)
     ] = None,
+    data_dir: DataDir = "data",
+    source_dir: SourceDirs = HERE,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     log_format: Annotated[
         LogLines, typer.Option(help="text, or json: one object per line.", envvar=LOG_FORMAT_ENV)
@@ -89,18 +101,15 @@ def start(
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     try:
-        if broker and broker_file:
-            raise GurukulError("--broker and --broker-file exclude each other, and so do their variables; give one")
-        broker = read_broker_file(broker_file) if broker_file else broker
-        if not broker:
-            raise GurukulError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
+        url = _broker(broker, broker_file)
         found = find_devices(devices)
         # The run that owns tied workers has checked what it needs; an ingestion needs less.
         is_gpu = any(device.kind is DeviceKind.GPU for device in found)
         _require_extras(["worker"] if until_stdin_closes else training_extras(is_gpu))
         if not until_stdin_closes:
             refuse_untrainable(found)
-        supervise(found, broker, stop, logs, tied=until_stdin_closes)
+        folders = Folders(data_dir=data_dir, sources=tuple(source_dir))
+        supervise(found, folders, url, stop, logs, tied=until_stdin_closes)
     except (GurukulError, ValueError) as error:
         # Where stdout is a JSON log, stderr usually goes to the same file, so plain text must stay out of it.
         if log_format is LogLines.JSON:
@@ -167,6 +176,16 @@ def predict() -> None:
     from workers.serving.prediction import predict
 
     _answer(PredictRequest, predict)
+
+
+def _broker(url: str | None, file: Path | None) -> str:
+    """The broker's URL, from a flag or a file; GurukulError unless there is exactly one of them."""
+    if url and file:
+        raise GurukulError("--broker and --broker-file exclude each other, and so do their variables; give one")
+    found = read_broker_file(file) if file else url
+    if not found:
+        raise GurukulError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
+    return found
 
 
 def _require_extras(extras: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from orchestrator.dispatch.needs import Needs
 from orchestrator.events.emitter import Emitter
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.presence import Presence
@@ -20,7 +21,7 @@ class Known:
 
     pid: int | None = None
     leaving: bool = False
-    refused: bool = False
+    refused: str = ""
     doing: str = ""
     # Monotonic seconds.
     emitted_s: float = float("-inf")
@@ -35,10 +36,10 @@ class HeartbeatEvents:
         self._known: dict[str, Known] = {}
         self._empty_since: float | None = None
 
-    def see(self, present: Mapping[str, Presence], versions: Mapping[str, str]) -> None:
-        """Take in the devices that are online now; those with other `versions` get no work."""
+    def see(self, present: Mapping[str, Presence], needs: Needs) -> None:
+        """Take in the devices that are online now; those that do not meet the run's `needs` get no work."""
         for name, presence in present.items():
-            self._see_one(self._known.setdefault(name, Known()), presence, versions)
+            self._see_one(self._known.setdefault(name, Known()), presence, needs)
         for name, known in self._known.items():
             if known.pid is not None and name not in present:
                 standing = "left" if known.leaving else "lost"
@@ -50,11 +51,13 @@ class HeartbeatEvents:
         """Why no device of the last look can work for the run; empty if one can."""
         if not present:
             return "no worker is online"
-        if all(self._known[name].refused for name in present):
-            return "every worker that is online has other versions; install those of this run there"
-        return ""
+        first = min(present)
+        if not all(self._known[name].refused for name in present):
+            return ""
+        others = f" (nor any of {len(present) - 1} others)" if len(present) > 1 else ""
+        return f"no worker that is online can work for this run: not {first}{others}: {self._known[first].refused}"
 
-    def _see_one(self, known: Known, presence: Presence, versions: Mapping[str, str]) -> None:
+    def _see_one(self, known: Known, presence: Presence, needs: Needs) -> None:
         name, before = presence.device.name, known.pid
         known.slots = presence.device.slots
         messages = []
@@ -65,18 +68,15 @@ class HeartbeatEvents:
             self._emit(name, known, "lost", f"its worker, process {before}, is lost; process {presence.pid} takes over")
         if presence.draining and not known.leaving:
             messages.append("is draining: it finishes what it runs")
-        other = [each for each, wanted in versions.items() if presence.versions.get(each) != wanted]
-        if other and not known.refused:
-            has = presence.versions.get(other[0], "not")
-            messages.append(
-                f"gets no work: it has {other[0]} {has}, this run {versions[other[0]]}; install the same there"
-            )
-        known.pid, known.leaving, known.refused = presence.pid, presence.draining, bool(other)
+        unmet = needs.unmet(presence)
+        if unmet and unmet != known.refused:
+            messages.append(f"gets no work: {unmet}")
+        known.pid, known.leaving, known.refused = presence.pid, presence.draining, unmet
         doing = ", ".join(self._work(identity) for identity in presence.running)
         changed = doing != known.doing and not _only_windows(doing, known.doing)
         known.doing = doing
         if messages or changed or self._clock() - known.emitted_s >= BEAT_EVERY_S:
-            standing = "refused" if other else "leaving" if presence.draining else "here"
+            standing = "refused" if unmet else "leaving" if presence.draining else "here"
             for place, message in enumerate(messages or [""]):
                 self._emit(name, known, standing, message, presence, joined=before is None and place == 0)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from schemas.config.bars import LogFormat
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import PhaseError
+from schemas.contract.folders import Folders
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV
 from schemas.redis.broker_file import BROKER_FILE_ENV
 from schemas.redis.client import BROKER_ENV
@@ -22,9 +23,10 @@ RESTART_S = 1.0
 
 
 class LocalWorkers:
-    """A `workers start` process on `devices`, whose output is appended to `log`."""
+    """A `workers start` process on `devices` for the run's folders, whose output is appended to `log`."""
 
-    def __init__(self, devices: str, broker: str, log: Path, log_format: LogFormat) -> None:
+    def __init__(self, devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat) -> None:
+        self._folders = folders
         self._devices, self._broker, self._log, self._log_format = devices, broker, log, log_format
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
         self._process = self._start()
@@ -65,10 +67,21 @@ class LocalWorkers:
     def _start(self) -> subprocess.Popen[bytes]:
         # Settings of those names are this program's: local workers write to the run's log, in no folder of their own.
         own = (LOG_DIR_ENV, BROKER_FILE_ENV)
+        paths = self._folders.sources or (self._folders.data_dir,)
+        sources = [word for path in paths for word in ("--source-dir", path)]
         inherited = {name: value for name, value in safe_environment().items() if name not in own}
         with self._log.open("ab") as output:
             return subprocess.Popen(
-                module_command("workers", "start", "--devices", self._devices, "--until-stdin-closes"),
+                module_command(
+                    "workers",
+                    "start",
+                    "--devices",
+                    self._devices,
+                    "--data-dir",
+                    self._folders.data_dir,
+                    *sources,
+                    "--until-stdin-closes",
+                ),
                 env=inherited | {BROKER_ENV: self._broker, LOG_FORMAT_ENV: self._log_format},
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -78,9 +91,11 @@ class LocalWorkers:
 
 
 @contextmanager
-def local_workers(devices: str, broker: str, log: Path, log_format: LogFormat) -> Iterator[LocalWorkers]:
+def local_workers(
+    devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat
+) -> Iterator[LocalWorkers]:
     """Start workers; stop them on the way out."""
-    workers = LocalWorkers(devices, broker, log, log_format)
+    workers = LocalWorkers(devices, folders, broker, log, log_format)
     try:
         yield workers
     finally:

@@ -1,9 +1,11 @@
 """Carries out the dispatch policy: looks at the fleet, sends and recalls attempts, takes outcomes in."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from redis.exceptions import RedisError
@@ -13,6 +15,7 @@ from orchestrator.broker.requirements import refused_write
 from orchestrator.dispatch.backlog import Backlog
 from orchestrator.dispatch.fleet import REFRESH_S, Fleet, Look
 from orchestrator.dispatch.heartbeat_events import HeartbeatEvents
+from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.policy import (
     MAX_STRIKES,
     Action,
@@ -58,7 +61,7 @@ class Dispatcher:
     """
 
     def __init__(
-        self, run_id: str, fleet: Fleet, ledger: Ledger, telemetry: Emitter, live_view: LiveView,
+        self, run_id: str, data_dir: str, fleet: Fleet, ledger: Ledger, telemetry: Emitter, live_view: LiveView,
         tend: Callable[[], None], window_limit_s: float | None = None,
     ) -> None:  # fmt: skip
         self._run_id, self._fleet, self._ledger = run_id, fleet, ledger
@@ -66,7 +69,7 @@ class Dispatcher:
         self._heartbeat_events = HeartbeatEvents(telemetry, run_id)
         self._backlog = Backlog()
         self._limits = TimeLimits(window_limit_s)
-        self._versions = artifact_versions()
+        self._needs = Needs(artifact_versions(), os.path.realpath(data_dir))
         self._sent: dict[Key, Sent] = {}
         self._strays: tuple[Stray, ...] = ()
         self._look = Look({}, {}, 0.0)
@@ -79,8 +82,12 @@ class Dispatcher:
             pass
         self._patiently(self._telemetry.write_new)
 
-    def run(self, work: Iterable[Item], on_end: OnEnd) -> None:
-        """Send `work` and whatever `on_end` returns for each outcome, until every piece has ended."""
+    def run(self, work: Iterable[Item], on_end: OnEnd, sources: tuple[str, ...] = ()) -> None:
+        """Send `work` and whatever `on_end` returns for each outcome, until every piece has ended.
+
+        `sources` are the paths, without links, that it reads outside the run's data folder.
+        """
+        self._needs = replace(self._needs, sources=sources)
         out = self._ledger.sent()
         for item in work:
             if item.key in out:
@@ -161,7 +168,7 @@ class Dispatcher:
 
     def _observe(self, look: Look, on_end: OnEnd) -> None:
         """Take in a look, then every outcome that came before it, then the queues: only then is an attempt missing."""
-        self._heartbeat_events.see(look.present, self._versions)
+        self._heartbeat_events.see(look.present, self._needs)
         self._tend()
         for name in self._look.present.keys() - look.present.keys():
             self._backlog.forget(name)
@@ -190,7 +197,7 @@ class Dispatcher:
 
     def _view(self, *, looked: bool) -> View:
         return View(
-            run_id=self._run_id, versions=self._versions, present=self._look.present, reserved=self._look.reserved,
+            run_id=self._run_id, needs=self._needs, present=self._look.present, reserved=self._look.reserved,
             waiting=self._backlog.waiting, again=self._backlog.again, holders=self._backlog.holders,
             sent=tuple(self._sent.values()), strays=self._strays, limits_s=self._limits.by_role(),
             now_s=self._fleet.now_s(), looked=looked,

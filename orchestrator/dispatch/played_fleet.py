@@ -3,7 +3,7 @@
     fleet = PlayedFleet()
     fleet.add("d0", slots=2)                                     # works: begins and ends attempts
     fleet.add("d1", habit=in_turn((keeps, 3), (is_silent, 1)))   # begins, then sends no heartbeat again
-    Dispatcher("r", fleet, Ledger.in_memory(), ...).run(items, on_end)
+    Dispatcher("r", DATA_DIR, fleet, Ledger.in_memory(), ...).run(items, on_end)
 
 Time is counted in looks: each look proves `REFRESH_S` seconds, and before it every worker follows its habit once.
 """
@@ -17,12 +17,14 @@ from orchestrator.dispatch.fleet import REFRESH_S, Look
 from orchestrator.dispatch.presence_reader import Attendance
 from orchestrator.dispatch.work import Key, Sent
 from schemas.contract.device import Device, DeviceKind
+from schemas.contract.folders import Folders
 from schemas.contract.presence import Presence
 from schemas.contract.task import FailureClass, Outcome, Status
 from schemas.contract.versions import artifact_versions
 
 MOST_LOOKS = 2000
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+DATA_DIR = "/played"
 
 
 class WorkerDouble(Protocol):
@@ -61,6 +63,7 @@ class PlayedWorker:
     def __init__(
         self, fleet: "PlayedFleet", name: str, slots: int, habit: "Habit[PlayedWorker]", versions: dict[str, str]
     ) -> None:  # fmt: skip
+        self.folders = Folders(data_dir=DATA_DIR)
         self.fleet, self.name, self.slots, self.habit, self.versions = fleet, name, slots, habit, versions
         self.held: list[Sent] = []
         self.running: list[Sent] = []
@@ -74,7 +77,7 @@ class PlayedWorker:
             device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots), host="played", pid=1, since=EPOCH,
             versions=self.versions, held=(*(sent.id for sent in self.held), *running),
             running=() if self.outdated else running,
-            draining=self.draining,
+            draining=self.draining, folders=self.folders,
         )  # fmt: skip
 
     def take(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from orchestrator.dispatch.backlog import rank
+from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.work import Item, Sent, Stray
 from schemas.contract.presence import Presence
 from schemas.contract.task import FailureClass, Role
@@ -38,7 +39,7 @@ class View:
     """
 
     run_id: str
-    versions: Mapping[str, str]
+    needs: Needs
     present: Mapping[str, Presence]
     reserved: Mapping[str, str]
     waiting: Mapping[str, Sequence[Item]]
@@ -135,15 +136,13 @@ def moved(recall: Recall) -> Item:
 
 
 def usable(view: View) -> dict[str, Presence]:
-    """The devices that may get work, by name: not draining, of the run's versions, and reserved by no other work."""
+    """The devices that may get work, by name: not draining, fit for the run, and reserved by no other work."""
     alone = {sent.device for sent in view.sent if sent.item.alone}
     alone |= {name for name, run_id in view.reserved.items() if run_id != view.run_id}
     return {
         name: view.present[name]
         for name in sorted(view.present)
-        if not view.present[name].draining
-        and name not in alone
-        and view.versions.items() <= view.present[name].versions.items()
+        if not view.present[name].draining and name not in alone and not view.needs.unmet(view.present[name])
     }
 
 

@@ -10,6 +10,7 @@ from orchestrator.planning.days import days_asked_for
 from schemas.config.bars import BarsSettings
 from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
+from schemas.contract.folders import paths_read
 from schemas.contract.quality import Check, Finding, Verdict
 from schemas.contract.run import Phase
 from schemas.contract.task import Ingested, IngestTask, Outcome, Role
@@ -32,7 +33,7 @@ def run(context: RunContext) -> CoverageTable:
     config = context.manifest.config
     wanted = Ingestion(
         run_id=context.run_id,
-        data_dir=context.data_dir,
+        data_dir=config.data_dir,
         telemetry=config.telemetry,
         bars=config.bars(*days_asked_for(config)),
         symbols=config.symbols,
@@ -59,7 +60,8 @@ def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, telemetry: 
     ledger.add(Role.INGEST, wanted.symbols)
     ledger.reopen(Role.INGEST, wanted.symbols)
     with staging(bars, wanted.run_id):
-        dispatcher.run([Item(_task(wanted, symbol)) for symbol in wanted.symbols], on_end)
+        work = [Item(_task(wanted, symbol)) for symbol in wanted.symbols]
+        dispatcher.run(work, on_end, paths_read(wanted.bars))
         table = table_of(wanted.bars, {symbol: _ingested(wanted.bars, ends[symbol]) for symbol in wanted.symbols})
         commit(bars, table, wanted.run_id)
     return table
@@ -68,7 +70,6 @@ def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, telemetry: 
 def _task(wanted: Ingestion, symbol: str) -> IngestTask:
     return IngestTask(
         run_id=wanted.run_id,
-        data_dir=wanted.data_dir,
         telemetry=wanted.telemetry,
         symbol=symbol,
         settings=wanted.bars,

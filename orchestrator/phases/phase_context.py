@@ -42,11 +42,6 @@ class RunContext:
         """Folder of the run's audit bundle."""
         return audit_folder(self.manifest.config.release_dir, self.run_id)
 
-    @property
-    def data_dir(self) -> str:
-        """Absolute: workers may have been started elsewhere."""
-        return str(Path(self.manifest.config.data_dir).absolute())
-
     def begin(self, phase: Phase, total: int = 1) -> None:
         """Record, announce and show that a phase begins."""
         self.ledger.begin_phase(phase)
@@ -90,14 +85,7 @@ class RunContext:
         Outcomes by gate, or by run id where it is one task. PhaseError if one fails.
         """
         config = self.manifest.config
-        release_dir = str(Path(config.release_dir).absolute())
-        tasks = [
-            RunTask(
-                run_id=self.run_id, data_dir=self.data_dir, telemetry=config.telemetry, role=role, gate=gate,
-                release_dir=release_dir,
-            )
-            for gate in gates
-        ]  # fmt: skip
+        tasks = [RunTask(run_id=self.run_id, telemetry=config.telemetry, role=role, gate=gate) for gate in gates]
         names = [work_name(task) for task in tasks]
         ends: list[Outcome] = []
 

@@ -122,7 +122,6 @@ class _Training:
         planned = self.plan[role][label]
         task = WindowTask(
             run_id=self.context.run_id,
-            data_dir=self.context.data_dir,
             telemetry=self.context.manifest.config.telemetry,
             role=role,
             window=planned.window,

@@ -45,7 +45,7 @@ def start(config: IngestConfig, console: Console) -> CoverageTable:
     log = Path(config.log_dir) / f"{run_id}.log"
     wanted = Ingestion(
         run_id=run_id,
-        data_dir=str(Path(config.data_dir).absolute()),
+        data_dir=config.data_dir,
         telemetry=False,
         bars=bars,
         symbols=report.symbols,

@@ -19,6 +19,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.bars import BarsConfig, LogFormat
 from schemas.contract.errors import Interrupted
+from schemas.contract.folders import Folders, paths_read
 from schemas.files.log_lines import formatted
 
 
@@ -32,7 +33,8 @@ def open_fleet(
     """
     local = None
     if config.local_workers:
-        local = stack.enter_context(local_workers(config.devices, url, log, config.log_format))
+        folders = Folders(data_dir=config.data_dir, sources=paths_read(config.bars(None, None))).resolved()
+        local = stack.enter_context(local_workers(config.devices, folders, url, log, config.log_format))
     client = CeleryClient(url)
     stack.callback(client.close)
 
@@ -42,7 +44,14 @@ def open_fleet(
             local.tend()
 
     dispatcher = Dispatcher(
-        run_id, BrokerFleet(run_id, redis, client), ledger, telemetry, live_view, tend_all, window_limit_s
+        run_id,
+        config.data_dir,
+        BrokerFleet(run_id, redis, client),
+        ledger,
+        telemetry,
+        live_view,
+        tend_all,
+        window_limit_s,
     )
     dispatcher.take_missed_outcomes()
     return dispatcher

@@ -4,6 +4,7 @@ from pydantic import AwareDatetime, Field
 
 from schemas.contract.base import Frozen
 from schemas.contract.device import Device
+from schemas.contract.folders import Folders
 
 PRESENCE_INTERVAL_S = 1.5
 PRESENCE_EXPIRY_S = 5.0
@@ -14,7 +15,8 @@ class Presence(Frozen):
 
     `held` has the ids of all attempts that the worker has received, `running` those that a pool child works on. `done`
     counts attempts that ended since the worker started, `rate` those per second over the last minute. A draining worker
-    finishes what runs and accepts nothing more. `utilisation` is the share of the device in use since the last
+    finishes what runs and accepts nothing more. `folders` are those that it was started for; None: an earlier version's
+    worker, which names none. `utilisation` is the share of the device in use since the last
     heartbeat, 0 to 1. Memory is the device's for a GPU; on CPU slots it is what the worker and its children use of the
     host's.
     """
@@ -32,3 +34,4 @@ class Presence(Frozen):
     memory_mib: float | None = None
     memory_total_mib: float | None = None
     draining: bool = False
+    folders: Folders | None = None

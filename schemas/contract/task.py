@@ -38,11 +38,13 @@ TASK_NAMES = {
 
 
 class Attempt(Frozen):
-    """Fields of every message: the run, the number of the attempt, and the run's folders."""
+    """Fields of every message: the run and the number of the attempt.
+
+    A message names its run and no folder of it: a worker works under the data folder that it was started for.
+    """
 
     run_id: RunId
     attempt: int = Field(0, ge=0, description="Fencing number: an outcome counts only under the newest.")
-    data_dir: str
     telemetry: bool = True
 
 
@@ -76,11 +78,10 @@ class WindowTask(Attempt):
 
 
 class RunTask(Attempt):
-    """Judge a whole run, or one gate of it: inputs are the run's own stored files, found by run id."""
+    """Judge a whole run, or one gate of it: inputs are the run's own stored files; `run.json` names its releases."""
 
     role: Literal[Role.VALIDATION, Role.STATISTICS, Role.AUDIT]
     gate: str | None = None
-    release_dir: str
 
 
 Task = Annotated[IngestTask | WindowTask | RunTask, Field(discriminator="role")]

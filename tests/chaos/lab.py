@@ -31,8 +31,6 @@ SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
 SPAN = ("--start-date", "2023-06-01", "--end-date", "2024-09-28", "--window-days", "90", "--step-days", "28")
 SPOILED = Path(__file__).parent / "spoiled"
 
-OUTPUT = "printed.txt"
-
 TAKEN_OVER = """FROM attempts AS later WHERE EXISTS (
     SELECT 1 FROM attempts AS before WHERE before.role = later.role AND before.name = later.name
     AND before.attempt = later.attempt - 1 AND before.failure IS NOT NULL)"""
@@ -50,7 +48,7 @@ class Run:
     @property
     def printed(self) -> str:
         """Output of its processes so far."""
-        return (self.cwd / OUTPUT).read_text()
+        return (self.cwd / f"{self.run_id}.txt").read_text()
 
     @property
     def layout(self) -> RunLayout:
@@ -115,7 +113,7 @@ class Run:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self.process = self.lab.orchestrator(self.cwd, "resume", self.run_id, "--broker", self.lab.url)
+        self.process = self.lab.orchestrator(self.cwd, self.run_id, "resume", self.run_id, "--broker", self.lab.url)
 
 
 class Lab:
@@ -136,6 +134,8 @@ class Lab:
         self.injected: list[float] = []
         self.started: list[subprocess.Popen[bytes]] = []
         self.runs: list[Run] = []
+        # A link to the data folder of the newest run, which is the one that the fleet serves.
+        self.served = folder / "served"
 
     def note_injection(self) -> None:
         """Record the time of an injection (Unix time)."""
@@ -174,7 +174,10 @@ class Lab:
         path = os.pathsep.join(filter(None, [str(SPOILED), os.environ.get("PYTHONPATH")]))
         with (self.folder / "fleet.log").open("ab") as log:
             self.fleet = subprocess.Popen(
-                [sys.executable, "-m", "workers", "start", "--devices", f"cpu:{devices}x1", "--broker", self.url],
+                [
+                    sys.executable, "-m", "workers", "start", "--devices", f"cpu:{devices}x1", "--broker", self.url,
+                    "--data-dir", str(self.served), "--source-dir", str(self.bars),
+                ],
                 env=self.environment() | {"PYTHONPATH": path}, stdout=log, stderr=log,
             )  # fmt: skip
         self.started.append(self.fleet)
@@ -219,8 +222,8 @@ class Lab:
     def environment(self) -> dict[str, str]:
         return clean_environment() | {"TMPDIR": str(self.temporary), "CHAOS_LAB": str(self.folder)}
 
-    def orchestrator(self, cwd: Path, *arguments: str) -> subprocess.Popen[bytes]:
-        with (cwd / OUTPUT).open("ab") as output:
+    def orchestrator(self, cwd: Path, run_id: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (cwd / f"{run_id}.txt").open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator", *arguments],
                 cwd=cwd, env=self.environment(), stdout=output, stderr=output,
@@ -232,8 +235,10 @@ class Lab:
         """Start the run that every case does."""
         cwd = cwd or self.folder / f"run{len(self.runs) + 1}"
         cwd.mkdir(parents=True, exist_ok=True)
+        self.served.unlink(missing_ok=True)
+        self.served.symlink_to(cwd / "data")
         process = self.orchestrator(
-            cwd, "run", "--source", f"csv:{self.bars}", *SPAN, "--run-id", run_id,
+            cwd, run_id, "run", "--source", f"csv:{self.bars}", *SPAN, "--run-id", run_id,
             "--broker", self.url, "--no-local-workers", *arguments,
         )  # fmt: skip
         self.runs.append(Run(self, cwd, run_id, process))

@@ -51,7 +51,7 @@ def tasks(data_dir: Path, run_id: str, settings: TrainingSettings) -> list[Windo
 
     def task(role: Role, window: Window) -> WindowTask:
         bars = digests if settings.scope == "panel" else {window.symbol: digests[window.symbol]}
-        return WindowTask(run_id=run_id, data_dir=str(data_dir), role=role, window=window, settings=settings, bars=bars)
+        return WindowTask(run_id=run_id, role=role, window=window, settings=settings, bars=bars)
 
     return [task(Role.TEACHER, each) for each in teachers.values()] + [task(Role.STUDENT, each) for each in students]
 
@@ -70,7 +70,7 @@ def files(
             for each in todo
             if each.role is Role.TEACHER or each.window.teacher_window(settings.scope).label in done
         )
-        WORK[ready.role](ready)
+        WORK[ready.role](ready, data_dir)
         todo.remove(ready)
         if ready.role is Role.TEACHER:
             done.add(ready.window.label)

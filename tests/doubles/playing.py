@@ -24,13 +24,14 @@ from orchestrator.dispatch.broker_fleet import BrokerFleet, task_id
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.fleet import REFRESH_S
 from orchestrator.dispatch.loop import Dispatcher
-from orchestrator.dispatch.played_fleet import Habit, works
+from orchestrator.dispatch.played_fleet import DATA_DIR, Habit, works
 from orchestrator.dispatch.presence_reader import PresenceReader
 from orchestrator.dispatch.work import Item, Work
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.device import Device, DeviceKind
+from schemas.contract.folders import Folders
 from schemas.contract.presence import Presence
 from schemas.contract.task import Outcome, Role, Status, WindowTask, work_name
 from schemas.contract.versions import artifact_versions
@@ -80,7 +81,7 @@ class Worker:
         presence = Presence(
             device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots),
             host="h", pid=1, since=datetime.now(UTC), versions=self.versions, draining=self.draining,
-            held=tuple([*self.held, *self.running]), running=tuple(self.running),
+            held=tuple([*self.held, *self.running]), running=tuple(self.running), folders=Folders(data_dir=DATA_DIR),
         )  # fmt: skip
         beat(self.redis, presence, expiry_s=60)
 
@@ -175,7 +176,7 @@ class Played(CeleryClient):
         fleet = BrokerFleet(
             run_id, self.redis, self, presence_reader=PresenceReader(self.redis, Steps()), block_ms=None
         )
-        return Dispatcher(run_id, fleet, ledger, telemetry, live_view, self.tend, window_limit_s)
+        return Dispatcher(run_id, DATA_DIR, fleet, ledger, telemetry, live_view, self.tend, window_limit_s)
 
     def devices_of(self, name: str) -> list[str]:
         """Devices to which a piece of work was sent, in order."""
@@ -203,7 +204,7 @@ def teachers(ledger: Ledger, count: int, symbol: str = "A", run_id: str = RUN) -
     """Teachers of one symbol's first windows, the longest first, entered in the ledger."""
     tasks = [
         WindowTask(
-            run_id=run_id, data_dir="/nowhere", role=Role.TEACHER, settings=SETTINGS, bars={symbol: "0"},
+            run_id=run_id, role=Role.TEACHER, settings=SETTINGS, bars={symbol: "0"},
             window=Window(symbol=symbol, start=date(2000 + i, 1, 1), end=date(2001 + i, 1, 1),
                           score_end=date(2002 + i, 1, 1)),
         )

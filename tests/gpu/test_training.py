@@ -56,7 +56,7 @@ def trained(data_dir: Path, run_id: str, settings: TrainingSettings) -> RunLayou
         warnings.simplefilter("always")
         for task in todo:
             if task is student or (task.role is Role.TEACHER and task.window.label == teacher):
-                WORK[task.role](task)
+                WORK[task.role](task, data_dir)
     assert [str(each.message) for each in found if "device" in str(each.message)] == []
     return RunLayout.under(data_dir, run_id)
 

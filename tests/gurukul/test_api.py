@@ -12,7 +12,7 @@ import pytest
 
 import gurukul
 from schemas.contract.run import RunStatus
-from tests.conftest import SPAN, Finished, tree
+from tests.conftest import SPAN, Finished, SharedFleet, tree
 
 SPAN_SETTINGS = {flag[2:].replace("-", "_"): value for flag, value in zip(SPAN[::2], SPAN[1::2], strict=True)}
 
@@ -110,9 +110,10 @@ def test_a_plan_has_one_row_per_window(bars: Path, stored: gurukul.StoredRun, tm
 
 
 def test_a_run_through_the_api_leaves_the_same_artifacts(
-    bars: Path, stored: gurukul.StoredRun, fleet: tuple[str, ...], tmp_path: Path
+    bars: Path, stored: gurukul.StoredRun, fleet: SharedFleet, tmp_path: Path
 ) -> None:
     """`run` works in a thread, too; its windows are byte for byte the command line's; `resume` finds nothing to do."""
+    fleet.serve(tmp_path / "data_dir")
     folders = {name: str(tmp_path / name) for name in ("data_dir", "release_dir", "log_dir")}
     settings = {"source": f"csv:{bars}", "run_id": "api", "broker": fleet[1], "local_workers": False, **folders}
     with ThreadPoolExecutor(1) as thread:

@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 
 from orchestrator.broker import embedded
 from schemas.redis.presences import read_presences
-from tests.conftest import SPAN, clean_environment, finished_run, processes_about
+from tests.conftest import SPAN, clean_environment, finished_run, processes_about, write_bars
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -124,11 +124,14 @@ def services() -> dict[str, Any]:
     return dict(YAML(typ="safe").load(COMPOSE)["services"])
 
 
-def test_the_procfile_runs_a_fleet_that_completes_a_run(fleet: Fleet, bars: Path, tmp_path: Path) -> None:
+def test_the_procfile_runs_a_fleet_that_completes_a_run(fleet: Fleet, tmp_path: Path) -> None:
     """A run without workers of its own is computed by the Procfile's worker, over the Procfile's broker."""
+    data_dir = str(fleet.log.parent)
+    bars = write_bars(fleet.log.parent / "source", ("M&M",))
     run = finished_run(
-        tmp_path, "--source", f"csv:{bars}", "--symbols", "M&M", *SPAN, "--broker", fleet.broker, "--no-local-workers"
-    )
+        tmp_path, "--source", f"csv:{bars}", *SPAN, "--data-dir", data_dir, "--broker", fleet.broker,
+        "--no-local-workers",
+    )  # fmt: skip
     assert run.summary["windows"]["student"]["success"] > 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_rows
-from tests.conftest import Finished, command
+from tests.conftest import Finished, SharedFleet, command
 from tests.documented import documented
 
 RUN = "generated"
@@ -22,7 +22,7 @@ WRITES = {"approve", "deploy", "ingest"}
 
 
 def test_the_commands_of_the_docs_do_what_they_say(
-    bars: Path, two_device_run: Finished, fleet: tuple[str, ...], tmp_path: Path
+    bars: Path, two_device_run: Finished, fleet: SharedFleet, tmp_path: Path
 ) -> None:
     """Each ends with 0. Not run here: what starts a run, serves pages, or needs a vendor, a key or a second release.
 
@@ -30,6 +30,7 @@ def test_the_commands_of_the_docs_do_what_they_say(
     """
     cwd = shutil.copytree(two_device_run.cwd, tmp_path / "copy", symlinks=True)
     shutil.copytree(bars, cwd / "bars")
+    fleet.serve(cwd / "data")
     rows = read_rows(RunLayout.under(cwd / "data", RUN), Role.STUDENT)
     names = {
         "WINDOW": next(row.window_label for row in rows if row.status is Status.SUCCESS),

@@ -30,7 +30,9 @@ def empty(tmp_path: Path) -> Iterator[Lab]:
 
 def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab) -> None:
     """Both runs wait for a worker and share it; the cancelled one stops, and the other completes."""
-    first, second = (empty.run("--step-days", "42", run_id=name) for name in ("first", "second"))
+    first, second = (
+        empty.run("--step-days", "42", cwd=empty.folder / "runs", run_id=name) for name in ("first", "second")
+    )
     for run in (first, second):
         wait_for(partial(lambda run: "waiting for one to start" in run.printed, run), "the run to say that it waits")
     result = command("fleet", "--broker", empty.url, cwd=empty.folder)

@@ -21,6 +21,7 @@ from tests.conftest import (
     SPAN,
     SYMBOLS,
     Finished,
+    SharedFleet,
     clean_environment,
     command,
     finished_run,
@@ -168,13 +169,14 @@ def test_a_rejected_symbol_leaves_the_table_when_it_is_fixed(fleet: tuple[str, .
     assert (set(table_in(tmp_path).symbols), table_in(tmp_path).rejected) == ({"GOOD", "SICK"}, {})
 
 
-def test_a_killed_ingestion_leaves_old_bars_or_new(fleet: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_killed_ingestion_leaves_old_bars_or_new(fleet: SharedFleet, tmp_path: Path) -> None:
     """An ingestion that is killed or interrupted leaves the complete old store; the next one replaces it."""
     symbols = tuple(f"S{number:02}" for number in range(24))
     old, new, cwd = tmp_path / "old", tmp_path / "new", tmp_path / "cwd"
     write_bars(old, symbols)
     write_bars(new, symbols, last=LAST_BAR - timedelta(days=10))
     cwd.mkdir()
+    fleet.serve(cwd / "data")
     assert command("ingest", "--source", f"csv:{old}", *fleet, cwd=cwd).returncode == 0
     before, found = parquets(cwd), []
     for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
@@ -222,7 +224,7 @@ def test_a_damaged_table_is_named_before_any_work(bars: Path, fleet: tuple[str, 
     assert "remove it, then ingest" in result.stderr
 
 
-def test_a_vendor_that_slips_another_symbols_bars_in_spoils_nothing(fleet: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_vendor_that_slips_another_symbols_bars_in_spoils_nothing(fleet: SharedFleet, tmp_path: Path) -> None:
     """Rejected duplicates keep the stored bars of both, so the next increment is added to good bars."""
     bars = write_bars(tmp_path / "bars", ("ONE", "TWO"))
     one, two = (bars / name / "1day" / "bars.csv" for name in ("ONE", "TWO"))
@@ -238,6 +240,7 @@ def test_a_vendor_that_slips_another_symbols_bars_in_spoils_nothing(fleet: tuple
     one.write_text("\n".join([good[0], *good[-3:]]) + "\n")
     assert command("ingest", "--source", f"csv:{bars}", "--incremental", *fleet, cwd=tmp_path).returncode == 0
     (tmp_path / "fresh").mkdir()
+    fleet.serve(tmp_path / "fresh" / "data")
     one.write_text(whole)
     assert command("ingest", "--source", f"csv:{bars}", *fleet, cwd=tmp_path / "fresh").returncode == 0
     assert parquets(tmp_path) == parquets(tmp_path / "fresh")

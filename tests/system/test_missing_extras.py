@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.contract.extras import MODULES, explain_missing, missing_modules, training_extras
-from tests.conftest import SPAN, Finished, clean_environment, tree
+from tests.conftest import SPAN, Finished, SharedFleet, clean_environment, tree
 
 SCRIPTS = Path(sys.executable).parent
 # A module that is None in sys.modules can neither be found nor imported, as if it were not installed.
@@ -100,10 +100,11 @@ def test_a_resume_whose_bars_are_stored_needs_no_source(two_device_run: Finished
 
 
 def test_a_resume_without_local_workers_asks_nothing_of_this_host(
-    two_device_run: Finished, fleet: tuple[str, ...], tmp_path: Path
+    two_device_run: Finished, fleet: SharedFleet, tmp_path: Path
 ) -> None:
     """The fleet reads, trains and judges; this host only decides."""
     broker, data_dir = fleet[1], str(tmp_path / "copy" / "data")
+    fleet.serve(Path(data_dir))
     folder = reopened(two_device_run, tmp_path, local_workers=False, broker=broker, data_dir=data_dir)
     result = run_without("xgboost arch", tmp_path / "copy", "orchestrator", "resume", "generated")
     assert result.returncode == 0, result.stdout + result.stderr

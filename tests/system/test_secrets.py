@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.conftest import Finished, command, tree
+from tests.conftest import Finished, SharedFleet, command, tree
 
 QUARTER = ("--start-date", "2024-01-01", "--end-date", "2024-03-31", "--threshold", "0.005")
 
@@ -25,7 +25,7 @@ def command_lines() -> str:
 
 
 def test_a_run_by_broker_file_leaves_no_password_behind(
-    tmp_path: Path, bars: Path, fleet: tuple[str, ...], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, bars: Path, fleet: SharedFleet, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The file's path is stored instead, and `resume` reads it again, from another folder too."""
     url = fleet[1]
@@ -36,6 +36,7 @@ def test_a_run_by_broker_file_leaves_no_password_behind(
     secret.chmod(0o600)
     place = tmp_path / "place"
     place.mkdir()
+    fleet.serve(place / "data")
     flags = ("--source", f"csv:{bars}", "--symbols", "BAJAJ-AUTO", *QUARTER, "--no-local-workers")
     result = command("run", *flags, "--broker-file", "../broker", "--run-id", "secret", cwd=place)
     assert "secret" in result.stdout, result.stderr

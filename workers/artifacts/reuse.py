@@ -13,12 +13,12 @@ from schemas.files.layout import LABELS, METADATA, RunLayout
 logger = logging.getLogger(__name__)
 
 
-def take_equal(task: WindowTask, inputs: TeacherInputs | StudentInputs) -> str | None:
-    """Copy the artifact of `inputs` from the newest run that has it; returns that run's id, or None.
+def take_equal(task: WindowTask, data_dir: Path, inputs: TeacherInputs | StudentInputs) -> str | None:
+    """Copy the artifact of `inputs` from the newest run under `data_dir` that has it; returns that run's id, or None.
 
     A damaged artifact is skipped with a warning.
     """
-    own = RunLayout.under(task.data_dir, task.run_id)
+    own = RunLayout.under(data_dir, task.run_id)
     for run in newest_first(own.folder.parent):
         source = RunLayout(run).artifact(task.window.label, task.role)
         if run == own.folder:

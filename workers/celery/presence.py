@@ -18,6 +18,7 @@ from schemas.contract.versions import artifact_versions
 from schemas.redis.presences import beat, sign_off
 from schemas.redis.worker_connection import connect
 from workers.devices.failed_starts import own_report
+from workers.devices.folders import own_folders
 from workers.devices.pinning import current_device
 from workers.devices.usage import usage
 
@@ -91,6 +92,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             rate=self._rate(done),
             **self.usage()._asdict(),
             draining=self.draining,
+            folders=own_folders(),
         )
         try:
             beat(self.redis, presence)

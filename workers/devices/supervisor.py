@@ -20,6 +20,7 @@ from schemas.config.bars import LogFormat
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
+from schemas.contract.folders import FOLDERS_ENV, Folders
 from schemas.contract.presence import PRESENCE_EXPIRY_S
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
@@ -65,8 +66,10 @@ class Logging:
     folder: Path | None
 
 
-def supervise(devices: list[Device], broker: str, stop: threading.Event, logs: Logging, *, tied: bool) -> None:
-    """Keep one worker per device running until `stop` is set; then give them some seconds to finish.
+def supervise(
+    devices: list[Device], folders: Folders, broker: str, stop: threading.Event, logs: Logging, *, tied: bool
+) -> None:
+    """Keep one worker per device, limited to `folders`, running until `stop` is set; then give them seconds to finish.
 
     Workers that end are started again for ever. Only those of one run (`tied`) are given up, with WorkersFailed, if
     none of them ever ends an attempt or lives for `STEADY_S`. RequestError if the broker does not answer, or if another
@@ -75,7 +78,12 @@ def supervise(devices: list[Device], broker: str, stop: threading.Event, logs: L
     _refuse_served_devices(devices, broker, stop)
     workers = [Worker(device) for device in devices]
     with _temporary_folder() as temporary:
-        variables = {BROKER_ENV: broker, LOG_FORMAT_ENV: logs.format, "TMPDIR": temporary}
+        variables = {
+            BROKER_ENV: broker,
+            LOG_FORMAT_ENV: logs.format,
+            FOLDERS_ENV: folders.model_dump_json(),
+            "TMPDIR": temporary,
+        }
         try:
             while not stop.wait(0.2):
                 for worker in workers:

@@ -4,13 +4,15 @@ from pathlib import Path
 
 from schemas.contract.task import RunTask
 from schemas.files.layout import RunLayout, audit_folder
+from schemas.files.run_files import read_manifest
 from workers.handlers.task_result import Result
 
 
-def render_audit(task: RunTask) -> Result:
+def render_audit(task: RunTask, data_dir: Path) -> Result:
     """Draw the plots into the run's audit bundle."""
     from workers.reporting.bundle import render
 
-    layout = RunLayout.under(task.data_dir, task.run_id)
-    digests = render(layout, audit_folder(task.release_dir, task.run_id), Path(task.release_dir))
+    layout = RunLayout.under(data_dir, task.run_id)
+    release_dir = read_manifest(layout).config.release_dir
+    digests = render(layout, audit_folder(release_dir, task.run_id), Path(release_dir))
     return Result({"files": len(digests)}, digests)

@@ -5,11 +5,13 @@ import os
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from schemas.contract.device import DeviceKind
 from schemas.contract.errors import DataError, PhaseError, RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.folders import Folders
 from schemas.contract.run import Phase
 from schemas.contract.task import (
     RETRIED,
@@ -25,6 +27,7 @@ from schemas.contract.task import (
 from schemas.files.log_lines import about, facts
 from schemas.redis.attempts import claim, report
 from schemas.redis.worker_connection import patiently, shared
+from workers.devices.folders import own_folders, refuse_outside
 from workers.devices.gpu_failures import failure_of
 from workers.devices.nvml import refuse_full_memory
 from workers.devices.pinning import current_device
@@ -38,19 +41,19 @@ from workers.learning.skip import Skip
 logger = logging.getLogger(__name__)
 
 
-def _train_teacher(task: WindowTask) -> Result:
+def _train_teacher(task: WindowTask, data_dir: Path) -> Result:
     from workers.handlers.train import train_teacher  # importing the learning stack takes seconds
 
-    return train_teacher(task)
+    return train_teacher(task, data_dir)
 
 
-def _train_student(task: WindowTask) -> Result:
+def _train_student(task: WindowTask, data_dir: Path) -> Result:
     from workers.handlers.train import train_student
 
-    return train_student(task)
+    return train_student(task, data_dir)
 
 
-HANDLERS: dict[Role, Callable[[Any], Result]] = {
+HANDLERS: dict[Role, Callable[[Any, Path], Result]] = {
     Role.INGEST: ingest,
     Role.TEACHER: _train_teacher,
     Role.STUDENT: _train_student,
@@ -84,7 +87,7 @@ def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> None:
     if not patiently(lambda: claim(redis, task.run_id, role, name, task.attempt, claimant, event)):
         logger.info("%s %s attempt %d was revoked before it started", role, name, task.attempt)
         return
-    outcome = attempt(task, device)
+    outcome = attempt(task, device, own_folders())
     logger.info("%s %s attempt %d: %s %s", role, name, task.attempt, outcome.status, outcome.message)
     patiently(lambda: report(redis, task.run_id, outcome.model_dump_json()))
     if current_device().kind is DeviceKind.GPU and outcome.failure in RETRIED:
@@ -92,8 +95,8 @@ def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> None:
         raise SystemExit(EXIT_AFTER_FAILURE)
 
 
-def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
-    """Run a task's handler and classify how it ended. Never raises an exception of the handler."""
+def attempt(task: IngestTask | WindowTask | RunTask, device: str, folders: Folders) -> Outcome:
+    """Run a task's handler under `folders` and classify how it ended. Never raises an exception of the handler."""
     began = time.perf_counter()
 
     def outcome(status: Status, **details: Any) -> Outcome:
@@ -111,7 +114,9 @@ def attempt(task: IngestTask | WindowTask | RunTask, device: str) -> Outcome:
     try:
         if isinstance(task, WindowTask):
             refuse_full_memory(current_device())
-        result = HANDLERS[task.role](task)
+        if isinstance(task, IngestTask):
+            refuse_outside(task.settings, folders, device)
+        result = HANDLERS[task.role](task, Path(folders.data_dir))
     except Skip as skip:
         return outcome(Status.SKIPPED, reason=skip.reason, message=str(skip))
     except Exception as error:

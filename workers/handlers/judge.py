@@ -6,15 +6,15 @@ from schemas.contract.errors import RequestError
 from schemas.contract.task import Metric, RunTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
-from schemas.files.run_files import write_model
+from schemas.files.run_files import read_manifest, write_model
 from workers.handlers.task_result import Result
 
 
-def judge_students(task: RunTask) -> Result:
+def judge_students(task: RunTask, data_dir: Path) -> Result:
     """Score all students of a run together and write `validation.json`."""
     from workers.judging.validation import validate
 
-    layout = RunLayout.under(task.data_dir, task.run_id)
+    layout = RunLayout.under(data_dir, task.run_id)
     validation = validate(layout)
     write_model(layout.validation, validation)
     metrics: dict[str, Metric] = {"windows": validation.windows, "rows": validation.rows}
@@ -25,16 +25,16 @@ def judge_students(task: RunTask) -> Result:
     return Result(metrics, {layout.validation.name: sha256_of(layout.validation)})
 
 
-def judge_gate(task: RunTask) -> Result:
+def judge_gate(task: RunTask, data_dir: Path) -> Result:
     """Judge one gate of a run and write `statistics/<gate>.json`. RequestError for an unknown gate."""
     from workers.judging.evidence import load
     from workers.judging.gates import JUDGES
 
     if task.gate not in JUDGES:
         raise RequestError(f"gate {task.gate!r} is not one of {', '.join(JUDGES)}")
-    layout = RunLayout.under(task.data_dir, task.run_id)
+    layout = RunLayout.under(data_dir, task.run_id)
     path = layout.gate(task.gate)
-    report = JUDGES[task.gate](load(layout, Path(task.release_dir)))
+    report = JUDGES[task.gate](load(layout, Path(read_manifest(layout).config.release_dir)))
     write_model(path, report)
     metrics: dict[str, Metric] = {criterion.name: criterion.statistic for criterion in report.gate.criteria}
     return Result(metrics | {"passed": report.gate.passed}, {path.name: sha256_of(path)})

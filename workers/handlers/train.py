@@ -33,9 +33,9 @@ from workers.models.xgboost import predict
 TIMED_ROWS = 32
 
 
-def train_teacher(task: WindowTask) -> Result:
+def train_teacher(task: WindowTask, data_dir: Path) -> Result:
     """Store one window's teacher: trained, or with `reuse` copied from another run."""
-    histories = _histories(task)
+    histories = _histories(task, data_dir)
     # Raises Skip: a window that cannot be trained is not reused either.
     training_rows(histories, task.window, task.settings)
     inputs = TeacherInputs(
@@ -47,21 +47,21 @@ def train_teacher(task: WindowTask) -> Result:
         },
         versions=artifact_versions(),
     )
-    donor = take_equal(task, inputs) if task.reuse else None
+    donor = take_equal(task, data_dir, inputs) if task.reuse else None
     if donor is None:
         trained = fit_window_teacher(histories, task.window, task.settings, xgboost_device())
-        writer.write_teacher(_folder(task, task.window, Role.TEACHER), inputs, histories, trained)
-    return _stored(task, donor)
+        writer.write_teacher(_folder(task, data_dir, task.window, Role.TEACHER), inputs, histories, trained)
+    return _stored(task, data_dir, donor)
 
 
-def train_student(task: WindowTask) -> Result:
+def train_student(task: WindowTask, data_dir: Path) -> Result:
     """Store one window's student and its scores of the bars after it: trained, or with `reuse` copied."""
-    histories = _histories(task)
+    histories = _histories(task, data_dir)
     symbol, settings = task.window.symbol, task.settings
     history = histories[symbol]
     scored = select_rows(history, task.window, settings).scored
     last_read = history.series.timestamp[history.labels.t0[scored[-1]] + settings.horizon_bars]
-    stored = reader.read_teacher(_folder(task, task.window.teacher_window(settings.scope), Role.TEACHER))
+    stored = reader.read_teacher(_folder(task, data_dir, task.window.teacher_window(settings.scope), Role.TEACHER))
     inputs = StudentInputs(
         window=task.window,
         settings=settings,
@@ -72,15 +72,15 @@ def train_student(task: WindowTask) -> Result:
         teacher_sha256=stored.sha256,
         versions=artifact_versions(),
     )
-    donor = take_equal(task, inputs) if task.reuse else None
+    donor = take_equal(task, data_dir, inputs) if task.reuse else None
     if donor is None:
         # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
         x = to_host(teacher_inputs(histories, {symbol: scored}, settings)[symbol])
         teacher_scored = predict(stored.booster, x, stored.offsets.get(symbol))
         student = fit_window_student(history, task.window, settings, stored.targets(symbol), teacher_scored)
-        writer.write_student(_folder(task, task.window, Role.STUDENT), inputs, history, student)
-    result = _stored(task, donor)
-    model = read_student(_folder(task, task.window, Role.STUDENT), result.digests).model
+        writer.write_student(_folder(task, data_dir, task.window, Role.STUDENT), inputs, history, student)
+    result = _stored(task, data_dir, donor)
+    model = read_student(_folder(task, data_dir, task.window, Role.STUDENT), result.digests).model
     rows = to_host(take(history.features, history.labels.t0[scored]))
     return replace(result, metrics=result.metrics | {"microseconds_a_row": _microseconds_a_row(model, rows)})
 
@@ -95,20 +95,20 @@ def _microseconds_a_row(model: Model, x: Floats) -> float:
     return statistics.median(seconds) * 1e6
 
 
-def _stored(task: WindowTask, donor: str | None) -> Result:
+def _stored(task: WindowTask, data_dir: Path, donor: str | None) -> Result:
     """Result of the artifact that is stored now; another attempt's, if that was first."""
-    folder = _folder(task, task.window, task.role)
+    folder = _folder(task, data_dir, task.window, task.role)
     metadata = read_model(folder / METADATA, METADATA_KINDS[task.role])
     return Result(metadata.metrics, writer.digests(folder), metadata.key, donor)
 
 
-def _folder(task: WindowTask, window: Window, role: Role) -> Path:
-    return RunLayout.under(task.data_dir, task.run_id).artifact(window.label, role)
+def _folder(task: WindowTask, data_dir: Path, window: Window, role: Role) -> Path:
+    return RunLayout.under(data_dir, task.run_id).artifact(window.label, role)
 
 
-def _histories(task: WindowTask) -> dict[str, History]:
+def _histories(task: WindowTask, data_dir: Path) -> dict[str, History]:
     """Bars, features and labels of each symbol that the task reads."""
-    layout = BarsLayout.under(task.data_dir, task.settings.interval)
+    layout = BarsLayout.under(data_dir, task.settings.interval)
     return {symbol: _prepared(layout.bars(symbol), sha256, task.settings) for symbol, sha256 in task.bars.items()}
 
 

@@ -52,14 +52,13 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
             label = windows[role].label
             task = WindowTask(
                 run_id=manifest.run_id,
-                data_dir=folder,
                 telemetry=False,
                 role=role,
                 window=windows[role],
                 settings=settings,
                 bars={symbol: _digest(bars, symbol) for symbol in then[role].bars_sha256},
             )
-            train(task)
+            train(task, Path(folder))
             stored, again = layout.artifact(label, role), RunLayout.under(folder, manifest.run_id).artifact(label, role)
             now[role] = _stored(again, role)
             names = sorted({path.name for each in (stored, again) for path in each.iterdir()})

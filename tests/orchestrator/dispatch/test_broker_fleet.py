@@ -36,7 +36,7 @@ def sender(server: str, redis: Redis) -> Iterator[CeleryClient]:
 
 def send(sender: CeleryClient, device: str, *runs: str, attempt: int = 1) -> list[str]:
     """Send one message per run; returns their ids."""
-    tasks = [RunTask(run_id=run, attempt=attempt, data_dir="d", role=Role.AUDIT, release_dir="x") for run in runs]
+    tasks = [RunTask(run_id=run, attempt=attempt, role=Role.AUDIT) for run in runs]
     sender.send([(task, device) for task in tasks])
     return [str(AttemptId(run, Role.AUDIT, run, attempt)) for run in runs]
 

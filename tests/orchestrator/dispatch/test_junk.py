@@ -20,7 +20,7 @@ from schemas.redis.keys import DEVICES, PRESENCES, attempts_key, outcomes_stream
 from schemas.redis.presences import beat, read_presences
 from tests.conftest import command
 from tests.orchestrator.dispatch.test_broker_fleet import send
-from tests.orchestrator.dispatch.views import VERSIONS, view
+from tests.orchestrator.dispatch.views import FOLDERS, VERSIONS, view
 from tests.schemas.redis.test_dead_letters import WRONG, plant
 from tests.schemas.redis.test_presences import presence
 
@@ -63,7 +63,7 @@ def read(fleet: BrokerFleet) -> list[str]:
 def test_a_later_versions_worker_is_listed_and_gets_no_work(redis: Redis, server: str, tmp_path: Path) -> None:
     """Its unknown fields are passed over, `fleet` shows its version; a run gives it work only if versions agree."""
     announce(redis, "d1", later("d1"))
-    beat(redis, presence("d0").model_copy(update={"versions": VERSIONS}))
+    beat(redis, presence("d0").model_copy(update={"versions": VERSIONS, "folders": FOLDERS}))
     there = read_presences(redis)
     assert {name: each.versions["gurukul"] for name, each in there.items()} == {"d0": "1", "d1": "9.0"}
     assert list(usable(view(there.values()))) == ["d0"]

@@ -15,6 +15,7 @@ from rich.console import Console
 from orchestrator.dispatch.fleet import REFRESH_S
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.dispatch.played_fleet import (
+    DATA_DIR,
     Habit,
     PlayedFleet,
     PlayedWorker,
@@ -36,6 +37,7 @@ from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.event import TrainingEvent
+from schemas.contract.folders import Folders
 from schemas.contract.task import FailureClass, Outcome, Role, Status
 from schemas.redis.attempt_id import AttemptId
 from tests.orchestrator.dispatch.views import RUN, piece, sent
@@ -68,7 +70,9 @@ class Play:
         # Without a log the emitter sends nothing, so it needs no broker.
         emitter = Emitter(cast(Redis, None), RUN, None, self.events.append)
         live_view = LiveView(Console(file=io.StringIO()), RUN)
-        self.dispatcher = Dispatcher(RUN, self.fleet, self.ledger, emitter, live_view, lambda: None, self.limit_s)
+        self.dispatcher = Dispatcher(
+            RUN, DATA_DIR, self.fleet, self.ledger, emitter, live_view, lambda: None, self.limit_s
+        )
         self.dispatcher.run(items, on_end)
         return list(tasks)
 
@@ -102,6 +106,23 @@ def test_a_device_with_other_versions_gets_nothing(play: Play) -> None:
     play.run(6)
     assert {each.device for each in play.fleet.sent} == {"d0"}
     assert len([event for event in play.events if event.device == "d1" and "gets no work" in event.message]) == 1
+
+
+def test_a_run_waits_for_a_device_of_its_folder_and_says_so(play: Play) -> None:
+    """A fleet of another data folder gets nothing; the run's reason names both folders and the command, then goes."""
+    worker = play.fleet.add("d0")
+    worker.folders = Folders(data_dir="/elsewhere")
+    reasons: list[str] = []
+    play.fleet.watch = lambda: reasons.append(play.ledger.get("waiting") or "")
+
+    def restart() -> None:
+        worker.folders = Folders(data_dir=DATA_DIR)
+
+    play.fleet.at(9, restart)
+    play.run(3)
+    assert "not d0: it works under /elsewhere, this run under /played" in reasons[6]
+    assert "`workers start --data-dir /played`" in reasons[6]
+    assert {end.status for end in play.ends} == {Status.SUCCESS} and not play.ledger.get("waiting")
 
 
 @pytest.mark.parametrize("failure", list(FailureClass))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.policy import (
     MAX_STRIKES,
     STEAL_AFTER_S,
@@ -27,9 +28,21 @@ from orchestrator.dispatch.policy import (
 )
 from orchestrator.dispatch.work import Item, Sent, Stray
 from schemas.config.bars import IngestConfig
+from schemas.contract.folders import Folders
 from schemas.contract.presence import Presence
 from schemas.contract.task import FailureClass, IngestTask, Role, RunTask
-from tests.orchestrator.dispatch.views import RUN, device, piece, sends, sent, view
+from tests.orchestrator.dispatch.views import (
+    DATA_DIR,
+    ELSEWHERE,
+    FOLDERS,
+    RUN,
+    VERSIONS,
+    device,
+    piece,
+    sends,
+    sent,
+    view,
+)
 from tests.strategies import examples
 
 # Sending.
@@ -112,8 +125,8 @@ def test_only_due_work_that_must_be_alone_reserves_a_device() -> None:
 
 def test_all_kinds_of_work_have_a_place() -> None:
     """Ingestion waits under its symbol, work on the whole run under the empty one."""
-    ingest = Item(IngestTask(run_id="r", data_dir="d", symbol="M&M", settings=IngestConfig().bars(None, None)))
-    whole = Item(RunTask(run_id="r", data_dir="d", role=Role.AUDIT, release_dir="release"))
+    ingest = Item(IngestTask(run_id="r", symbol="M&M", settings=IngestConfig().bars(None, None)))
+    whole = Item(RunTask(run_id="r", role=Role.AUDIT))
     assert (ingest.symbol, piece("M&M").symbol, whole.symbol) == ("M&M", "M&M", "")
     assert (ingest.key, whole.key) == ((Role.INGEST, "M&M"), (Role.AUDIT, "r"))
     assert len(sends(view([device("d0")], [ingest, whole]))) == 2
@@ -267,13 +280,42 @@ def views(draw: st.DrawFn, *, retries: bool = True) -> View:
         held = tuple(each.id for each in out if each.device == name and draw(st.booleans()))
         devices.append(
             device(name, draw(st.integers(1, 3)), held=held, running=held[: draw(st.integers(0, 2))],
-                   draining=draw(st.integers(0, 5)) == 0, versions={"gurukul": draw(st.sampled_from("1112"))})
+                   draining=draw(st.integers(0, 5)) == 0, versions={"gurukul": draw(st.sampled_from("1112"))},
+                   folders=draw(st.sampled_from([FOLDERS] * 4 + [ELSEWHERE, None])))
         )  # fmt: skip
     return view(
         devices, [item for where, item in placed if where == "waiting"], again, out, looked=draw(st.booleans()),
         holders=draw(st.dictionaries(st.sampled_from("ABC"), names)),
         reserved=draw(st.dictionaries(names, st.sampled_from(["r", "another"]), max_size=2)),
     )  # fmt: skip
+
+
+def test_a_device_that_may_not_read_the_source_gets_no_ingestion() -> None:
+    """Where the work reads files, only devices that were started for those files get it; later work goes to all."""
+    reader = device("b", folders=FOLDERS.model_copy(update={"sources": ("/bars",)}))
+    found = view([device("a"), reader], [piece(number=0), piece("B")])
+    assert {name for _, name in sends(found)} == {"a", "b"}
+    reads = replace(found, needs=replace(found.needs, sources=("/bars/new",)))
+    assert {name for _, name in sends(reads)} == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "sources", "words"),
+    [
+        (FOLDERS, (), []),
+        (FOLDERS, ("/data/bars",), []),
+        (ELSEWHERE, (), ["works under /elsewhere, this run under /data", "`workers start --data-dir /data`"]),
+        (FOLDERS, ("/bars",), ["only under /data, this run reads /bars", "`workers start --source-dir /bars`"]),
+        (None, (), ["names no data folder"]),
+    ],
+)
+def test_an_unfit_device_is_told_from_a_fit_one_in_one_line(
+    folders: Folders | None, sources: tuple[str, ...], words: list[str]
+) -> None:
+    """The line names both folders and the command that makes the device fit; a fit device has none."""
+    unmet = Needs(VERSIONS, DATA_DIR, sources).unmet(device("a", folders=folders))
+    assert bool(unmet) == bool(words)
+    assert all(word in unmet for word in words)
 
 
 @examples(150)
@@ -289,13 +331,14 @@ def test_no_device_gets_more_than_slots_and_one(found: View) -> None:
 @examples(150)
 @given(found=views())
 def test_work_is_sent_once_and_only_to_devices_that_may_get_it(found: View) -> None:
-    """Nothing is sent twice or while it is out; no device that drains, differs in versions or is reserved gets any."""
+    """Nothing is sent twice or while it is out; a device that drains, is reserved or does not fit gets nothing."""
     keys = [item.key for item, _ in sends(found)]
     assert len(set(keys)) == len(keys)
     assert not set(keys) & {each.item.key for each in found.sent}
     for item, name in sends(found):
         presence = found.present[name]
-        assert not presence.draining and presence.versions == found.versions
+        assert not presence.draining and presence.versions == found.needs.versions
+        assert presence.folders == FOLDERS
         assert found.reserved.get(name, found.run_id) == found.run_id
         assert item.due_s <= found.now_s
         assert not any(each.item.alone for each in found.sent if each.device == name)

@@ -7,9 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from orchestrator.dispatch.backlog import Backlog
+from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.policy import Send, View, policy
 from orchestrator.dispatch.work import Item, Sent
 from schemas.contract.device import Device, DeviceKind
+from schemas.contract.folders import Folders
 from schemas.contract.presence import Presence
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.window import Window
@@ -19,6 +21,8 @@ from tests.strategies import training_settings
 RUN = "r"
 SETTINGS = training_settings()
 VERSIONS = {"gurukul": "1"}
+DATA_DIR = "/data"
+FOLDERS, ELSEWHERE = Folders(data_dir=DATA_DIR), Folders(data_dir="/elsewhere")
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS_S = {Role.TEACHER: 10.0, Role.STUDENT: 10.0}
 
@@ -28,7 +32,7 @@ def window_task(symbol: str, number: int, role: Role) -> WindowTask:
     """The task of a symbol's window of that number."""
     start = date(2022, 1, 1) + timedelta(days=7 * number)
     window = Window(symbol=symbol, start=start, end=start + timedelta(days=7), score_end=start + timedelta(days=14))
-    return WindowTask(run_id=RUN, data_dir="d", role=role, window=window, settings=SETTINGS, bars={"A": "0"})
+    return WindowTask(run_id=RUN, role=role, window=window, settings=SETTINGS, bars={"A": "0"})
 
 
 def piece(symbol: str = "A", number: int = 0, role: Role = Role.TEACHER, **state: Any) -> Item:
@@ -38,7 +42,7 @@ def piece(symbol: str = "A", number: int = 0, role: Role = Role.TEACHER, **state
 
 def device(name: str, slots: int = 1, **state: Any) -> Presence:
     """A heartbeat of a device of the run's versions, in a state."""
-    state = {"versions": VERSIONS} | state
+    state = {"versions": VERSIONS, "folders": FOLDERS} | state
     return Presence(device=Device(name=name, kind=DeviceKind.CPU, slots=slots), host="h", pid=1, since=SINCE, **state)
 
 
@@ -58,7 +62,7 @@ def view(
     for item in again:
         backlog.add_again(item)
     found = View(
-        run_id=RUN, versions=VERSIONS, present={each.device.name: each for each in devices}, reserved={},
+        run_id=RUN, needs=Needs(VERSIONS, DATA_DIR), present={each.device.name: each for each in devices}, reserved={},
         waiting=backlog.waiting, again=backlog.again, holders={}, sent=out, strays=(), limits_s=LIMITS_S, now_s=100.0,
         looked=True,
     )  # fmt: skip

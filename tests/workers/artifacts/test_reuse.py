@@ -70,14 +70,14 @@ def task_of(data_dir: Path, run_id: str, role: Role, series: Series, **changes: 
         "settings": settings,
         "bars": {WINDOW.symbol: store_bars(data_dir, series, settings.interval)},
     }
-    return WindowTask(run_id=run_id, data_dir=str(data_dir), role=role, reuse=True, **values | changes)
+    return WindowTask(run_id=run_id, role=role, reuse=True, **values | changes)
 
 
 def train(data_dir: Path, run_id: str, series: Series, **changes: Any) -> dict[Role, Result]:
     """Train a window's teacher, then its student, as a worker does with `--reuse`."""
     return {
-        Role.TEACHER: train_teacher(task_of(data_dir, run_id, Role.TEACHER, series, **changes)),
-        Role.STUDENT: train_student(task_of(data_dir, run_id, Role.STUDENT, series, **changes)),
+        Role.TEACHER: train_teacher(task_of(data_dir, run_id, Role.TEACHER, series, **changes), data_dir),
+        Role.STUDENT: train_student(task_of(data_dir, run_id, Role.STUDENT, series, **changes), data_dir),
     }
 
 
@@ -173,10 +173,11 @@ def test_a_longer_scored_block_is_the_students_alone(data_dir: Path) -> None:
 
 def test_another_teachers_student_is_not_taken(data_dir: Path) -> None:
     """If the teachers differ in a byte, for any reason, the student is trained with this run's teacher."""
-    train_teacher(task_of(data_dir, LATER, Role.TEACHER, daily_walk(BARS)))
+    train_teacher(task_of(data_dir, LATER, Role.TEACHER, daily_walk(BARS)), data_dir)
     path = folder(data_dir, LATER, Role.TEACHER) / "metadata.json"
     path.write_text(path.read_text().replace('"rounds": ', '"rounds": 1'))
-    assert train_student(task_of(data_dir, LATER, Role.STUDENT, daily_walk(BARS))).reused_from is None
+    student = task_of(data_dir, LATER, Role.STUDENT, daily_walk(BARS))
+    assert train_student(student, data_dir).reused_from is None
 
 
 @pytest.mark.parametrize(
@@ -306,10 +307,10 @@ def test_no_damage_is_taken(data_dir: Path, role: Role, name: str, damage: str) 
     path.unlink()
     if damage != "gone":
         path.write_bytes({"longer": content + b"\n", "cut": content[:-1], "empty": b""}[damage])
-    assert take_equal(task, inputs) is None
+    assert take_equal(task, data_dir, inputs) is None
     assert not folder(data_dir, LATER, role).exists()
     path.write_bytes(content)
-    assert take_equal(task, inputs) == EARLIER
+    assert take_equal(task, data_dir, inputs) == EARLIER
 
 
 def test_metadata_of_another_window_is_not_trusted(data_dir: Path) -> None:

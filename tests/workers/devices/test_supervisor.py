@@ -15,6 +15,7 @@ from redis import Redis
 from orchestrator.broker import embedded
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
+from schemas.contract.folders import Folders
 from schemas.contract.presence import Presence
 from schemas.redis.presences import beat, sign_off
 from tests.doubles.playing import Breakable
@@ -23,6 +24,7 @@ from workers.devices.failed_starts import Report, WorkersFailed
 from workers.devices.supervisor import Logging, supervise
 
 DEVICE = Device(name="cpu0@test", kind=DeviceKind.CPU, slots=1)
+FOLDERS = Folders(data_dir="/nowhere")
 
 
 class Stop(threading.Event):
@@ -42,7 +44,7 @@ class Stop(threading.Event):
 
 def supervised(broker: str, stop: threading.Event) -> None:
     """Supervise until the stop, which comes before a worker is started."""
-    supervise([DEVICE], broker, stop, Logging("INFO", "text", None), tied=True)
+    supervise([DEVICE], FOLDERS, broker, stop, Logging("INFO", "text", None), tied=True)
 
 
 def test_a_broker_that_restarts_is_waited_for() -> None:
@@ -98,7 +100,7 @@ def test_workers_that_never_work_are_given_up_with_their_own_error(
     url = f"redis://mute:pw@{server.rpartition('@')[2]}"
     try:
         with pytest.raises(WorkersFailed) as failed:
-            supervise([DEVICE], url, threading.Event(), Logging("INFO", "text", None), tied=True)
+            supervise([DEVICE], FOLDERS, url, threading.Event(), Logging("INFO", "text", None), tied=True)
     finally:
         user.execute_command("ACL", "DELUSER", "mute")
     assert failed.value.exit_code == 3
@@ -134,5 +136,5 @@ def test_who_is_started_again_for_ever(
 
     monkeypatch.setattr(supervisor, "_start", start)
     with pytest.raises(WorkersFailed) if given_up else nullcontext():
-        supervise([DEVICE], server, stop, Logging("INFO", "text", None), tied=tied)
+        supervise([DEVICE], FOLDERS, server, stop, Logging("INFO", "text", None), tied=tied)
     assert len(started) == (2 if given_up else 5)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from schemas.config.judgement import GATES, GateSettings
+from schemas.contract.folders import Folders
 from schemas.contract.judgement import GateReport, Ruling
 from schemas.contract.task import FailureClass, Role, RunTask, Status
 from schemas.files.atomic import sha256_of
@@ -46,10 +47,9 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> RunLayout:
     return found
 
 
-def task(layout: RunLayout, name: str) -> RunTask:
+def task(name: str) -> RunTask:
     """The task that the orchestrator sends to have one gate judged."""
-    data = layout.folder.parents[1]
-    return RunTask(run_id=RUN, data_dir=str(data), role=Role.STATISTICS, gate=name, release_dir=str(data / "release"))
+    return RunTask(run_id=RUN, role=Role.STATISTICS, gate=name)
 
 
 def test_every_gate_that_the_orchestrator_sends_is_registered() -> None:
@@ -60,7 +60,7 @@ def test_every_gate_that_the_orchestrator_sends_is_registered() -> None:
 
 def test_a_registered_gate_is_judged_by_its_name(layout: RunLayout, toy: str) -> None:
     """A registered function needs no other edit in the workers: a task with its name leaves its report."""
-    outcome = attempt(task(layout, toy), "cpu0@here")
+    outcome = attempt(task(toy), "cpu0@here", Folders(data_dir=str(layout.data_dir)))
     assert outcome.status is Status.SUCCESS, outcome.traceback
     assert outcome.metrics["passed"] is True
     report = read_model(layout.gate(toy), GateReport)
@@ -75,7 +75,7 @@ def test_a_registered_gate_is_judged_by_its_name(layout: RunLayout, toy: str) ->
 
 def test_an_unknown_gate_fails_with_the_known_names(layout: RunLayout) -> None:
     """A task for a gate that no module registers is a data failure whose message lists the registered names."""
-    outcome = attempt(task(layout, "toy"), "cpu0@here")
+    outcome = attempt(task("toy"), "cpu0@here", Folders(data_dir=str(layout.data_dir)))
     assert outcome.failure is FailureClass.DATA
     assert "'toy'" in outcome.message
     assert all(name in outcome.message for name in GATES)

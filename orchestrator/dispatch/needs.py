@@ -1,0 +1,33 @@
+"""What a run needs of a device that works for it, compared with the device's heartbeat."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.contract.presence import Presence
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Versions of code and libraries, the run's data folder, and what its work reads besides; paths without links."""
+
+    versions: Mapping[str, str]
+    data_dir: str
+    sources: tuple[str, ...] = ()
+
+    def unmet(self, presence: Presence) -> str:
+        """Why a device gets no work of the run, and the remedy; empty if it may get some."""
+        for name, wanted in self.versions.items():
+            has = presence.versions.get(name, "not")
+            if has != wanted:
+                return f"it has {name} {has}, this run {wanted}; install the same there"
+        folders = presence.folders
+        if folders is None:
+            return "it names no data folder, as an earlier version does; install this version there"
+        if folders.data_dir != self.data_dir:
+            start = f"start its workers with `workers start --data-dir {self.data_dir}`"
+            return f"it works under {folders.data_dir}, this run under {self.data_dir}; {start}"
+        if path := folders.refused(self.sources):
+            allowed = ", ".join((folders.data_dir, *folders.sources))
+            start = f"start its workers with `workers start --source-dir {path}`"
+            return f"it reads files only under {allowed}, this run reads {path}; {start}"
+        return ""
