@@ -79,7 +79,8 @@ class StoredRun:
 
         path = self._layout.rows(role)
         if not path.is_file():
-            raise RequestError(f"{path} does not exist: run {self.run_id} has not trained every {role}; resume it")
+            step = self.condition.next_command(self.run_id, self._layout.data_dir)
+            raise RequestError(f"{path} does not exist: run {self.run_id} has not trained every {role}; `{step}`")
         rows = [row.model_dump(mode="python") for row in read_rows(self._layout, Role(role))]
         return pd.DataFrame([{**row, **row.pop("metrics")} for row in rows])
 

@@ -6,7 +6,6 @@ import time
 import typer
 
 from orchestrator.cli.options import DataDir, FleetBroker, RunArgument
-from orchestrator.cli.output import resume_command
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.run import RunStatus
 from schemas.files.run_files import open_run
@@ -60,5 +59,6 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
             with connect(url) as redis:
                 clear(redis, run_id, ledger.devices())
         ledger.set(status=RunStatus.CANCELLED, message="cancelled while no process ran it")
+    command = ledger.condition().next_command(run_id, data_dir)
     ledger.close()
-    typer.echo(f"run {run_id} is cancelled; to continue: {resume_command(run_id, data_dir)}")
+    typer.echo(f"run {run_id} is cancelled; to continue: {command}")

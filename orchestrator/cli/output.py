@@ -29,11 +29,6 @@ def print_end(console: Console, condition: RunCondition, run_id: str, data_dir: 
     if condition.reason:
         console.write(f"{condition.status}: {condition.reason}")
     if condition.can_resume:
-        console.write(f"to continue: {resume_command(run_id, data_dir)}")
+        console.write(f"to continue: {condition.next_command(run_id, data_dir)}")
     elif condition.status is RunStatus.FAILED:
         console.write("it would fail again; start a new run")
-
-
-def resume_command(run_id: str, data_dir: str) -> str:
-    """The command that resumes a run."""
-    return f"orchestrator resume {run_id}" + ("" if data_dir == "data" else f" --data-dir {data_dir}")

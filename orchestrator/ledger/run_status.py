@@ -72,6 +72,11 @@ class RunCondition:
         detail = self.reason if self.reason != self.status else ""
         return ": ".join(part for part in (self.status.value, detail or self.verdict) if part)
 
+    def next_command(self, run_id: str, data_dir: str | Path) -> str:
+        """The command that fits: to continue the run, to watch it, or to see how it ended."""
+        name = "resume" if self.can_resume else "watch" if self.status.is_active else "status"
+        return f"orchestrator {name} {run_id}" + ("" if str(data_dir) == "data" else f" --data-dir {data_dir}")
+
 
 def derive_condition(facts: StatusFacts, now: float, owner_is_alive: bool | None) -> RunCondition:
     """The condition of a run. A killed process leaves `running` behind; such a run is interrupted.

@@ -87,8 +87,8 @@ def judged_run(config: ReleaseConfig, run_id: str) -> ApprovableRun:
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
         condition, recorded = ledger.condition(), ledger.get("recommendation")
     if condition.status is not RunStatus.READY or recorded is None:
-        step = f"`orchestrator resume {run_id}`" if condition.can_resume else f"`orchestrator status {run_id}`"
-        raise RequestError(f"{run_id} is {condition}, not {RunStatus.READY}; {step}")
+        step = condition.next_command(run_id, config.data_dir)
+        raise RequestError(f"{run_id} is {condition}, not {RunStatus.READY}; `{step}`")
     audit = audit_folder(config.release_dir, run_id)
     if faults := check(audit, {"run_id": run_id}).faults:
         raise RequestError(f"the audit bundle was changed: {faults[0]}; `orchestrator verify {run_id}`")

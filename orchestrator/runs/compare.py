@@ -1,8 +1,10 @@
 """Compares two judged runs: settings that differ, and results."""
 
+from contextlib import closing
 from typing import Any
 
 from orchestrator.audit.recommendation import recommend
+from orchestrator.ledger.ledger import Ledger
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Statistics, Validation
@@ -37,7 +39,10 @@ def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
 def _judged(data_dir: str, run_id: str) -> tuple[RunManifest, Validation, Statistics]:
     manifest, layout = open_run(data_dir, run_id)
     if not layout.statistics.is_file():
-        raise RequestError(f"run {run_id} was never judged; `orchestrator resume {run_id}` takes it to its end")
+        with closing(Ledger(layout.ledger, read_only=True)) as ledger:
+            condition = ledger.condition()
+        step = condition.next_command(run_id, data_dir)
+        raise RequestError(f"run {run_id} was never judged, it is {condition}; `{step}`")
     return manifest, read_model(layout.validation, Validation), read_model(layout.statistics, Statistics)
 
 

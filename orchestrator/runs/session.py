@@ -41,7 +41,16 @@ from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.broker_address import public_url
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.errors import Cancelled, ExitCode, FinalError, GurukulError, Interrupted, PhaseError, RequestError
+from schemas.contract.errors import (
+    Cancelled,
+    ExitCode,
+    FileError,
+    FinalError,
+    GurukulError,
+    Interrupted,
+    PhaseError,
+    RequestError,
+)
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Role, Status
@@ -109,9 +118,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         try:
             layout.folder.mkdir(parents=True)
         except FileExistsError:
-            raise RequestError(
-                f"{layout.folder} exists already; give another --run-id, or `orchestrator resume {run_id}`"
-            ) from None
+            raise RequestError(f"{layout.folder} exists already; {_choice(layout, config.data_dir)}") from None
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
         write_manifest(layout, manifest)
@@ -119,6 +126,16 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         stack.enter_context(only_one(layout, ledger))
         clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
         return layout, _execute(manifest, layout, ledger, url, console)
+
+
+def _choice(layout: RunLayout, data_dir: str) -> str:
+    """What to do about a run of that name."""
+    try:
+        with closing(Ledger(layout.ledger, read_only=True)) as ledger:
+            step = ledger.condition().next_command(layout.folder.name, data_dir)
+    except FileError:
+        return "give another --run-id"
+    return f"give another --run-id, or `{step}`"
 
 
 def _without_secrets(config: RunConfig) -> RunConfig:

@@ -4,12 +4,16 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import (
     HEARTBEAT_EXPIRY_S,
     START_TOLERANCE_S,
@@ -20,7 +24,13 @@ from orchestrator.ledger.run_status import (
     derive_condition,
     is_alive,
 )
+from orchestrator.runs.compare import compare
+from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import RequestError
 from schemas.contract.run import RunStatus
+from schemas.files.layout import RunLayout
+from schemas.files.run_files import write_manifest
 
 NOW = 1_800_000_000.0
 ENDED = [RunStatus.INTERRUPTED, RunStatus.CANCELLED, RunStatus.FAILED, RunStatus.READY]
@@ -92,3 +102,36 @@ def test_a_process_that_has_the_id_of_the_owner_is_not_the_owner() -> None:
     assert mine.started is not None
     assert is_alive(replace(mine, started=mine.started - 2 * START_TOLERANCE_S)) is False
     assert is_alive(replace(mine, started=None)) is True
+
+
+@pytest.mark.parametrize(
+    ("condition", "data_dir", "command"),
+    [
+        (RunCondition(RunStatus.FAILED, "why", can_resume=True), "data", "orchestrator resume r"),
+        (RunCondition(RunStatus.FAILED, "why"), "data", "orchestrator status r"),
+        (RunCondition(RunStatus.WAITING, "why"), "data", "orchestrator watch r"),
+        (RunCondition(RunStatus.READY), "/srv/data", "orchestrator status r --data-dir /srv/data"),
+    ],
+)
+def test_only_a_run_that_may_come_to_its_end_is_to_be_resumed(
+    condition: RunCondition, data_dir: str, command: str
+) -> None:
+    """Every message takes its next step from the run's condition."""
+    assert condition.next_command("r", data_dir) == command
+
+
+def test_two_runs_are_not_compared_by_resuming_what_must_fail_again(tmp_path: Path) -> None:
+    """`compare` of a run without a verdict names its condition, and what fits it."""
+    layout = RunLayout.under(tmp_path, "r")
+    layout.folder.mkdir(parents=True)
+    config = RunConfig.model_validate({"start_date": "2022-01-01", "end_date": "2022-12-31"})
+    manifest = RunManifest(
+        run_id="r", created=datetime.now(UTC), config=config, devices=(), bars=None, plan=(), versions={}
+    )
+    write_manifest(layout, manifest)
+    with closing(Ledger.create(layout.ledger)) as ledger:
+        ledger.set(status=RunStatus.FAILED, message="no window can be trained", is_final="yes")
+    step = f"`orchestrator status r --data-dir {tmp_path}`"
+    with pytest.raises(RequestError) as caught:
+        compare(str(tmp_path), "r", "r")
+    assert str(caught.value) == f"run r was never judged, it is failed: no window can be trained; {step}"
