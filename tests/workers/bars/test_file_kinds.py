@@ -268,3 +268,58 @@ def test_parquet_as_programs_write_it(style: str, tmp_path: Path) -> None:
         one = one.rename_columns(["__index_level_0__", *COLUMNS])
     pq.write_table(one, tmp_path / "ABC.parquet", use_deprecated_int96_timestamps=style == "int96")
     check_bars(source(tmp_path, ParquetFolder), "ABC")
+
+
+# ---- minutes, and what is not there
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "line"),
+    [
+        ("ABC_M15_202301030915_202301031000.csv", "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t"
+         "<SPREAD>\n", "2023.01.03\t{t}:00\t1\t2\t1\t2\t5\t0\t1\n"),
+        ("ABC15.csv", "", "2023.01.03,{t},1,2,1,2,5\n"),
+        ("ABC.txt", "", "01/13/2023,{t},1,2,1,2,5\n"),
+        ("x.txt", "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>\n",
+         "ABC,15,20230103,{n}00,1,2,1,2,5\n"),
+        ("x.txt", "<TICKER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>\n", "ABC,20230103,{n}00,1,2,1,2,5\n"),
+        ("x.csv", "Ticker,Date/Time,Open,High,Low,Close,Volume\n", "ABC,13-01-2023 {t}:00,1,2,1,2,5\n"),
+    ],
+)  # fmt: skip
+def test_the_time_of_day_of_minutes_is_read(name: str, head: str, line: str, tmp_path: Path) -> None:
+    """Each format that has a date and a time of day gives four bars for four quarters of an hour."""
+    times = ("09:15", "09:30", "09:45", "10:00")
+    (tmp_path / name).write_text(head + "".join(line.format(t=time, n=time.replace(":", "")) for time in times))
+    bars = bars_of(source(tmp_path), "ABC")
+    assert bars.findings == []
+    assert [str(stamp)[11:16] for stamp in bars.series.timestamp.astype("datetime64[us]")] == list(times)
+
+
+def test_a_volume_that_is_not_shown_is_none(tmp_path: Path) -> None:
+    """Investing.com shows `-` or nothing for days and rates without a volume; TradingView leaves out the column."""
+    for name, volume in (("ABC", "-"), ("XY", "")):
+        lines = [f'"01/{day}/2023","2","1","2","1","{volume}","0.1%"' for day in (13, 12)]
+        head = '"Date","Price","Open","High","Low","Vol.","Change %"'
+        (tmp_path / f"{name} Historical Data.csv").write_text("\n".join([head, *lines, ""]))
+    (tmp_path / "FX_EURUSD, 1D.csv").write_text("time,open,high,low,close\n2023-01-12,1,2,1,2\n2023-01-13,1,2,1,2\n")
+    opened = source(tmp_path)
+    assert opened.symbols() == ["ABC", "EURUSD", "XY"]
+    for symbol in opened.symbols():
+        assert bars_of(opened, symbol).findings == []
+        assert bars_of(opened, symbol).series.volume.tolist() == [0, 0]
+    assert "1 file read as TradingView (no volume)" in opened.understood()
+
+
+def test_a_missing_volume_is_refused_with_the_option_that_says_so(tmp_path: Path) -> None:
+    """Where no format is known to lack a volume, the finding names --columns volume=0."""
+    (tmp_path / "ABC.csv").write_text("Date,Open,High,Low,Close\n2023-01-12,1,2,1,2\n")
+    assert "--columns volume=0" in only(bars_of(source(tmp_path), "ABC"), Check.UNREADABLE).detail
+
+
+def test_partitions_may_be_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    """`DIR/bars/symbol=ABC/part-0.parquet` is found from DIR as from DIR/bars."""
+    home = tmp_path / "bars" / "symbol=ABC"
+    home.mkdir(parents=True)
+    table = {"timestamp": list(DAYS)} | {name: [bar[i] for bar in BARS] for i, name in enumerate(COLUMNS)}
+    pq.write_table(pa.table(table), home / "part-0.parquet")
+    check_bars(source(tmp_path, ParquetFolder), "ABC")

@@ -192,6 +192,60 @@ SAMPLES = {
     "NinjaTrader by day": Sample("ABC.txt", "", "{d};{o};{h};{l};{c};{v}", "%Y%m%d"),
     "Interactive Brokers": Sample("ABC.csv", "date,open,high,low,close,volume",
         "{d}  00:00:00,{o},{h},{l},{c},{v}", "%Y%m%d"),
+    "BSE bhavcopy, UDiFF": Sample(
+        "BhavCopy_BSE_CM_0_0_0_20230103_F_0000.CSV",
+        "TradDt,FinInstrmTp,TckrSymb,SctySrs,OpnPric,HghPric,LwPric,ClsPric,TtlTradgVol\n2023-01-03,IDX,X,,1,1,1,1,0",
+        "{d},STK,ABC,A,{o},{h},{l},{c},{v}",
+    ),
+    "NSE index closes": Sample(
+        "ind_close_all_03012023.csv", "Index Name,Index Date,Open Index Value,High Index Value,Low Index Value,"
+        "Closing Index Value,Points Change,Volume", "ABC,{d},{o},{h},{l},{c},-,{v}", "%d-%m-%Y",
+    ),
+    "NSE index prices": Sample(
+        "ABC-01-01-2023-to-31-12-2023.csv", "Date ,Open ,High ,Low ,Close ,Shares Traded ,Turnover (₹ Cr)",
+        "{d},{o},{h},{l},{c},{v},1", "%d-%b-%Y",
+    ),
+    "NSE's page of a share": Sample(
+        "Quote-Equity-ABC-EQ-01-01-2023-to-31-12-2023.csv",
+        '"Date ","series ","OPEN ","HIGH ","LOW ","PREV. CLOSE ","ltp ","close ","vwap ","VOLUME "',
+        '"{d}","EQ","{o}","{h}","{l}","1","1","{c}","1","{v:,}"', "%d-%b-%Y",
+    ),
+    "GetBhavCopy": Sample("2023-01-03-NSE-EQ.txt", "", "ABC,{d},{o},{h},{l},{c},{v}", "%Y%m%d"),
+    "GetBhavCopy with interest": Sample("x.csv", "", "ABC,{d},{o},{h},{l},{c},{v},0", "%Y%m%d"),
+    "Stooq in Polish": Sample(
+        "ABC.csv", "Data,Otwarcie,Najwyzszy,Najnizszy,Zamkniecie,Wolumen", "{d},{o},{h},{l},{c},{v}"
+    ),
+    "MetaStock": Sample("x.txt", "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>",
+        "ABC,D,{d},000000,{o},{h},{l},{c},{v},0", "%Y%m%d"),
+    "MetaTrader 5 for Python": Sample(
+        "ABC.csv", ",time,open,high,low,close,tick_volume,spread,real_volume", "0,{s},{o},{h},{l},{c},{v},2,0"
+    ),
+    "Kraken": Sample("ABC_1440.csv", "", "{s},{o},{h},{l},{c},{v},5"),
+    "FirstRate Data": Sample("ABC_1day.txt", "", "{d},{o},{h},{l},{c},{v}"),
+    "Kibot": Sample("ABC.txt", "", "{d},00:00,{o},{h},{l},{c},{v}", "%m/%d/%Y"),
+    "Kibot by day": Sample("ABC.txt", "", "{d},{o},{h},{l},{c},{v}", "%m/%d/%Y"),
+    "Dukascopy in local time": Sample(
+        "ABC_Candlestick_1_D_BID_03.01.2023-16.01.2023.csv", "Local time,Open,High,Low,Close,Volume",
+        "{d} 05:30:00.000 GMT+0530,{o},{h},{l},{c},{v}", "%d.%m.%Y",
+    ),
+    "Dukascopy by its tool": Sample(
+        "abc-d1-bid-2023-01-03-2023-01-16.csv", "timestamp,open,high,low,close,volume", "{s}000,{o},{h},{l},{c},{v}",
+        symbol="abc",
+    ),
+    "Alpha Vantage": Sample(
+        "daily_ABC.csv", "timestamp,open,high,low,close,volume", "{d},{o},{h},{l},{c},{v}"
+    ),
+    "numbered columns": Sample(
+        "ABC.csv", "date,1. open,2. high,3. low,4. close,5. adjusted close,6. volume", "{d},{o},{h},{l},{c},9,{v}"
+    ),
+    "Tushare": Sample("x.csv", "ts_code,trade_date,open,high,low,close,pre_close,vol,amount",
+        "ABC,{d},{o},{h},{l},{c},1,{v},1", "%Y%m%d"),
+    "AkShare": Sample("ABC.csv", "日期,开盘,收盘,最高,最低,成交量", "{d},{o},{c},{h},{l},{v}"),
+    "an index without a name": Sample("ABC.csv", ",Open,High,Low,Close,Volume", "{d},{o},{h},{l},{c},{v}"),
+    "volumes in two currencies": Sample(
+        "ABC.csv", "Timestamp,Open,High,Low,Close,Volume_(BTC),Volume_(Currency)", "{s},{o},{h},{l},{c},{v},7"
+    ),
+    "thousands": Sample("ABC.csv", "Date,Open,High,Low,Close,Volume", '{d},{o},{h},{l},{c},"{v:,}"'),
     "Excel with its separator": Sample("ABC.csv", "sep=;\nDate;Open;High;Low;Close;Volume", "{d};{o};{h};{l};{c};{v}"),
     "semicolons and decimal commas": Sample(
         "ABC.csv", "Date;Open;High;Low;Close;Volume", "{d};{o:n};{h:n};{l:n};{c:n};{v}", "%d.%m.%Y"

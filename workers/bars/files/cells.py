@@ -14,6 +14,9 @@ from workers.bars.files.rows import Rows
 from workers.bars.files.timestamps import instants
 from workers.bars.series import COLUMNS
 
+# What pages for people show where nothing was traded, or where there is no volume.
+NO_VOLUME = ("", "-", "--", "N/A")
+
 Fault = tuple[int, str, Check, str]  # line, symbol ("": any), check, what is wrong
 # Receives the symbol ("": any), the check, the place and what is wrong.
 Report = Callable[[str, Check, str, str], None]
@@ -91,6 +94,8 @@ def _cell_by_cell(cells: list[str], columns: Columns, owner: str, line: int, fou
     values = []
     for name, position in columns.values.items():
         cell = "0" if position is None else cells[position]
+        if name == "volume" and columns.rough and cell.strip() in NO_VOLUME:
+            cell = "0"
         value = read(cell.replace(",", ".", 1) if columns.decimal == "," else cell)
         if value is None:
             found.append((line, owner, Check.BAD_CELL, f"{name} is {cell!r}, not a number"))

@@ -9,7 +9,12 @@ from schemas.contract.errors import DataError
 from workers.bars.files.formats import PLAIN, FileFormat, plain_name
 from workers.bars.series import COLUMNS
 
-TIME_NAMES = ("timestamp", "datetime", "date", "time")
+TIME_NAMES = (
+    "timestamp", "datetime", "date", "time", "date/time", "date time", "date_time", "local time", "open time", "unix",
+    "ts",
+)  # fmt: skip
+# What the first column is called where pandas wrote an index without a name.
+UNNAMED = ("", "unnamed: 0", "index")
 SYMBOL_NAMES = ("symbol", "ticker", "tradingsymbol")
 # `--columns volume=0` of a source that has no volume.
 ABSENT = "0"
@@ -67,13 +72,14 @@ def find_columns(names: list[str], form: FileFormat = PLAIN, options: FileOption
     header = _Header(names, form, options)
     time = header.time()
     values = {name: header.value(name) for name in COLUMNS}
-    missing = [name for name in COLUMNS if values[name] is None and options.columns.get(name) != ABSENT]
+    absent = [name for name in COLUMNS if options.columns.get(name) == ABSENT or (name == "volume" and form.no_volume)]
+    missing = [name for name in COLUMNS if values[name] is None and name not in absent]
     missing += [] if time is not None else ["timestamp"]
     if missing:
         known = [name for name in missing if name not in options.columns]
         wrong = "".join(f"; --columns names {options.columns[name]!r}" for name in missing if name not in known)
         needed = f"needed are timestamp, {', '.join(COLUMNS)}"
-        if missing == ["volume"] and form is not PLAIN:
+        if missing == ["volume"]:
             wrong += "; --columns volume=0 if there is none"
         kind = DataError if symbol_column(names) is None else OtherContentError
         raise kind(f"column {', '.join(sorted(missing))} is missing; {needed}{wrong}")
@@ -110,7 +116,8 @@ class _Header:
     def time(self) -> int | None:
         if self._is_named("timestamp"):
             return self._named("timestamp")
-        return next((self._find(name) for name in TIME_NAMES if name in self._plain), None)
+        known = next((self._find(name) for name in TIME_NAMES if name in self._plain), None)
+        return 0 if known is None and self._plain[:1] and self._plain[0] in UNNAMED else known
 
     def clock(self, time: int | None) -> int | None:
         """The time of day beside a date: the column that is named, or `time` beside `date`."""

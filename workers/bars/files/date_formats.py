@@ -30,6 +30,7 @@ _TIMES = (
     (r" +\d\d?:\d\d", " %H:%M"),
     (r" +\d\d?:\d\d:\d\d", " %H:%M:%S"),
     (r" +\d\d?:\d\d:\d\d\.\d{1,6}", " %H:%M:%S.%f"),
+    (r" +\d\d?:\d\d:\d\d\.\d{1,6} GMT[+-]\d{4}", " %H:%M:%S.%f GMT%z"),
     (r" +\d\d?:\d\d [AaPp][Mm]", " %I:%M %p"),
     (r" +\d\d?:\d\d:\d\d [AaPp][Mm]", " %I:%M:%S %p"),
     (r" +\d{6}", " %H%M%S"),

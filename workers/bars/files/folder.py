@@ -58,7 +58,7 @@ class Folder(Source):
         if self.folder.is_dir():
             names |= {path.name for path in self.folder.iterdir() if self._nested(path.name)}
         if not names and listing.shared:
-            wanted = self.options.where or listing.understood
+            wanted = ", ".join(listing.understood)
             raise RequestError(
                 f"{self.folder} has no row that is read: {wanted}; choose others with --where NAME=VALUE"
             )
@@ -143,7 +143,7 @@ class Folder(Source):
             for path in sorted(self.folder.iterdir()):
                 if path.is_file():
                     yield from self._part(path, self.folder)
-                elif "=" in path.name or path.suffix.lower() == self.suffix:
+                elif _is_partitioned(path) or path.suffix.lower() == self.suffix:
                     yield from self._tree(path)
         else:
             for path in sorted(self.folder.rglob("*")):
@@ -213,6 +213,11 @@ def _stored_listing(path: Path, changed_ns: int) -> Listing:
 def _stored_split(folder: Path, changed_ns: int) -> split.Split:
     """The split of an ingestion; a process reads what it holds once for all of its symbols."""
     return split.load(folder)
+
+
+def _is_partitioned(folder: Path) -> bool:
+    """Whether a folder is one of Hive's partitions, `symbol=TCS`, or holds such folders."""
+    return "=" in folder.name or any("=" in path.name and path.is_dir() for path in folder.iterdir())
 
 
 def _pair(part: str) -> tuple[str, str, str]:

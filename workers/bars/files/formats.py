@@ -5,10 +5,12 @@ Names of columns are compared as `plain_name` writes them. The first entry that 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 # A number, a date or a time of day: what a header does not have.
 _DATA = re.compile(r"[-+]?[\d.,:/\seE-]*\d[\d.,:/\seE-]*")
+
+_BASE_VOLUME = re.compile(r"volume[ _]\(?(?!usd|quote|currency|\w?ma\b)[a-z0-9]{2,8}\)?")
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class FileFormat:
     `file_name`: the group `symbol` of this expression is the symbol in a file's name; if `is_named`, it must fit.
     `where`: rows that are read if the user gives no --where. `rough`: numbers such as `1,234.5`, `$3.1` and `1.2M`.
     `zone`: the time zone of its times, if it is not the user's. `sparse`: a row without any price is no bar.
+    `date_format`: the form of its dates, where they do not show it. `no_volume`: the column of volume may be missing.
     """
 
     name: str
@@ -33,16 +36,21 @@ class FileFormat:
     rough: bool = False
     zone: str = ""
     sparse: bool = False
+    date_format: str = ""
+    no_volume: bool = False
 
     def fits(self, names: Sequence[str], file_name: str) -> bool:
         """Whether a header of these plain names, in a file of this name, is of this format."""
         wanted = {*self.columns.values(), *self.needs}
-        named = not self.is_named or bool(re.fullmatch(self.file_name, file_name))
-        return not self.cells and wanted <= set(names) and named
+        return not self.cells and wanted <= set(names) and self._fits_name(file_name)
 
-    def fits_data(self, cells: Sequence[str]) -> bool:
-        """Whether a file without a header, with this first line, is of this format."""
-        return len(cells) == len(self.cells) and bool(re.match(self.begins, "\t".join(cells)))
+    def fits_data(self, cells: Sequence[str], file_name: str) -> bool:
+        """Whether a file without a header, with this first line and name, is of this format."""
+        begins = len(cells) == len(self.cells) and bool(re.match(self.begins, "\t".join(cells)))
+        return begins and self._fits_name(file_name)
+
+    def _fits_name(self, file_name: str) -> bool:
+        return not self.is_named or bool(re.fullmatch(self.file_name, file_name))
 
     def symbol(self, file_name: str) -> str:
         """The symbol in a file's name: the name itself if the format knows no other."""
@@ -56,6 +64,17 @@ YFINANCE = FileFormat("yfinance", sparse=True)
 _PRICES = ("open", "high", "low", "close")
 _KLINES = ("timestamp", *_PRICES, "volume", "close_time", "quote_volume", "count", "buy_base", "buy_quote", "ignore")
 
+_UDIFF = {
+    "timestamp": "traddt",
+    "symbol": "tckrsymb",
+    "open": "opnpric",
+    "high": "hghpric",
+    "low": "lwpric",
+    "close": "clspric",
+    "volume": "ttltradgvol",
+}
+_DAYS = r"\d\d-\d\d-\d{4}-(to|TO)-\d\d-\d\d-\d{4}.*"
+
 FORMATS = (
     FileFormat(
         "NSE bhavcopy",
@@ -64,18 +83,9 @@ FORMATS = (
         where={"series": "EQ"},
     ),
     FileFormat(
-        "NSE bhavcopy (UDiFF)",
-        {
-            "timestamp": "traddt",
-            "symbol": "tckrsymb",
-            "open": "opnpric",
-            "high": "hghpric",
-            "low": "lwpric",
-            "close": "clspric",
-            "volume": "ttltradgvol",
-        },
-        where={"sctysrs": "EQ"},
+        "BSE bhavcopy (UDiFF)", _UDIFF, file_name="BhavCopy_BSE_.*", is_named=True, where={"fininstrmtp": "STK"}
     ),
+    FileFormat("NSE bhavcopy (UDiFF)", _UDIFF, where={"sctysrs": "EQ"}),
     FileFormat(
         "NSE bhavcopy with deliveries",
         {
@@ -103,7 +113,33 @@ FORMATS = (
         where={"series": "EQ"},
         rough=True,
     ),
-    FileFormat("NSE historical prices", needs=("date", "series", *_PRICES, "volume", "ltp", "vwap"), rough=True),
+    FileFormat(
+        "NSE historical prices",
+        needs=("date", "series", *_PRICES, "volume", "ltp", "vwap"),
+        file_name=rf"Quote-Equity-(?P<symbol>.+)-\w+-{_DAYS}",
+        rough=True,
+    ),
+    FileFormat(
+        "NSE index prices",
+        {"volume": "shares traded"},
+        ("date", *_PRICES),
+        file_name=rf"(?P<symbol>.+?)-{_DAYS}",
+        rough=True,
+    ),
+    FileFormat(
+        "NSE index closes",
+        {
+            "timestamp": "index date",
+            "symbol": "index name",
+            "open": "open index value",
+            "high": "high index value",
+            "low": "low index value",
+            "close": "closing index value",
+        },
+        ("volume",),
+        rough=True,
+        date_format="%d-%m-%Y",
+    ),
     FileFormat(
         "BSE bhavcopy",
         {"timestamp": "trading_date", "symbol": "sc_code", "volume": "no_of_shrs"},
@@ -111,14 +147,27 @@ FORMATS = (
     ),
     FileFormat("Stooq", {"timestamp": "date", "time": "time", "symbol": "ticker", "volume": "vol"}, ("per", *_PRICES)),
     FileFormat(
+        "Stooq in Polish",
+        {
+            "timestamp": "data",
+            "open": "otwarcie",
+            "high": "najwyzszy",
+            "low": "najnizszy",
+            "close": "zamkniecie",
+            "volume": "wolumen",
+        },
+    ),
+    FileFormat("MetaStock", {"timestamp": "dtyyyymmdd", "time": "time", "symbol": "ticker", "volume": "vol"}, _PRICES),
+    FileFormat("MetaTrader 5 for Python", {"timestamp": "time", "volume": "tick_volume"}, (*_PRICES, "real_volume")),
+    FileFormat(
         "MetaTrader 5",
-        {"timestamp": "date", "volume": "tickvol"},
-        (*_PRICES, "spread"),
+        {"volume": "tickvol"},
+        ("date", *_PRICES, "spread"),
         file_name=r"(?P<symbol>.+?)_(M\d+|H\d+|Daily|Weekly|Monthly)(_.*)?",
     ),
     FileFormat(
         "MetaTrader 4",
-        cells=("timestamp", "time", *_PRICES, "volume"),
+        cells=("date", "time", *_PRICES, "volume"),
         begins=r"\d{4}\.\d\d\.\d\d\t\d\d:\d\d\t",
         file_name=r"(?P<symbol>.+?)_?(M?1|M?5|M?15|M?30|H1|60|H4|240|D1|1440|W1|10080)",
     ),
@@ -127,6 +176,25 @@ FORMATS = (
         cells=("timestamp", *_PRICES, "volume"),
         begins=r"\d{8}( \d{6})?\t",
         file_name=r"(DAT_ASCII_)?(?P<symbol>[A-Z]+)(_M1_\d+)?",
+    ),
+    FileFormat(
+        "Kraken",
+        cells=("timestamp", *_PRICES, "volume", "count"),
+        begins=r"\d{10}\t",
+        file_name=r"(?P<symbol>.+?)_\d+",
+    ),
+    FileFormat(
+        "FirstRate Data",
+        cells=("timestamp", *_PRICES, "volume"),
+        begins=r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?\t",
+        file_name=r"(?P<symbol>.+?)_(full_)?\d+(min|hour|day)(_.*)?",
+        is_named=True,
+    ),
+    FileFormat("Kibot", cells=("date", "time", *_PRICES, "volume"), begins=r"\d\d/\d\d/\d{4}\t\d\d:\d\d\t"),
+    FileFormat("Kibot by day", cells=("date", *_PRICES, "volume"), begins=r"\d\d/\d\d/\d{4}\t"),
+    FileFormat("GetBhavCopy", cells=("symbol", "date", *_PRICES, "volume"), begins=r"[^\t]+\t(19|20)\d{6}\t"),
+    FileFormat(
+        "GetBhavCopy", cells=("symbol", "date", *_PRICES, "volume", "interest"), begins=r"[^\t]+\t(19|20)\d{6}\t"
     ),
     FileFormat(
         "Binance",
@@ -144,8 +212,9 @@ FORMATS = (
         "TradingView",
         {"timestamp": "time"},
         _PRICES,
-        file_name=r"[A-Za-z0-9]+_(?P<symbol>[^,]+), ?\w+( ?\(\d+\)|_\w+)?",
+        file_name=r"[A-Za-z0-9]+_(DLY_)?(?P<symbol>[^,]+), ?\w+( ?\(\d+\)|_\w+)?",
         is_named=True,
+        no_volume=True,
     ),
     FileFormat(
         "Investing.com",
@@ -167,6 +236,32 @@ FORMATS = (
         (*_PRICES, "volume"),
         file_name=r"(?P<symbol>.+?)_(Candlestick|Ticks)_.*",
         zone="UTC",
+    ),
+    FileFormat(
+        "Dukascopy",
+        {"timestamp": "local time"},
+        (*_PRICES, "volume"),
+        file_name=r"(?P<symbol>.+?)_(Candlestick|Ticks)_.*",
+    ),
+    FileFormat(
+        "Dukascopy",
+        {"timestamp": "timestamp"},
+        (*_PRICES, "volume"),
+        file_name=r"(?P<symbol>[a-z0-9]+)-(m\d+|h\d+|d1|mn1)-(bid|ask)(-.*)?",
+        is_named=True,
+        zone="UTC",
+    ),
+    FileFormat(
+        "Alpha Vantage",
+        {"timestamp": "timestamp"},
+        (*_PRICES, "volume"),
+        file_name=r"(daily|weekly|daily_adjusted|weekly_adjusted|intraday_\d+min)_(?P<symbol>.+)",
+        is_named=True,
+    ),
+    FileFormat("Tushare", {"timestamp": "trade_date", "symbol": "ts_code", "volume": "vol"}, _PRICES),
+    FileFormat(
+        "AkShare",
+        {"timestamp": "日期", "open": "开盘", "high": "最高", "low": "最低", "close": "收盘", "volume": "成交量"},
     ),
     FileFormat("Polygon flat file", {"timestamp": "window_start", "symbol": "ticker"}, (*_PRICES, "volume")),
     FileFormat(
@@ -194,12 +289,17 @@ FORMATS = (
 
 def format_of(names: Sequence[str], file_name: str) -> FileFormat:
     """The format of a file with this header; PLAIN for one that none fits."""
-    return next((each for each in FORMATS if each.fits(names, file_name)), PLAIN)
+    found = next((each for each in FORMATS if each.fits(names, file_name)), PLAIN)
+    if found is not PLAIN or "volume" in names:
+        return found
+    # Crypto exchanges give a volume in each of the two currencies, the traded one first.
+    base = next((name for name in names if _BASE_VOLUME.fullmatch(name)), None)
+    return replace(PLAIN, columns={"volume": base}, sparse=True) if base else PLAIN
 
 
-def format_of_data(cells: Sequence[str]) -> FileFormat | None:
+def format_of_data(cells: Sequence[str], file_name: str) -> FileFormat | None:
     """The format of a file whose first line is data; None if none fits."""
-    return next((each for each in FORMATS if each.cells and each.fits_data(cells)), None)
+    return next((each for each in FORMATS if each.cells and each.fits_data(cells, file_name)), None)
 
 
 def is_data(cells: Sequence[str]) -> bool:
@@ -209,5 +309,5 @@ def is_data(cells: Sequence[str]) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """A column's name in small letters, without spaces at its ends, brackets around it and asterisks after it."""
-    return " ".join(name.replace("\xa0", " ").split()).rstrip("*").strip("<>[]").strip().lower()
+    """A column's name in small letters, without a number before it, brackets around it and asterisks after it."""
+    return re.sub(r"^\d+\. ", "", " ".join(name.replace("\xa0", " ").split())).rstrip("*").strip("<>[]").strip().lower()

@@ -68,7 +68,7 @@ def take_head(stream: BinaryIO, file: BarFile, options: FileOptions) -> Head:
     names = cells_of(first, delimiter)
     ahead = _ahead(stream, delimiter)
     following = ahead(FEW)
-    if is_data(names):
+    if is_data(names) or format_of_data(names, file.name):
         head = replace(_headless(file, names, options), line=line, taken=first + b"\n")
         return _written(head, lambda limit: [names, *ahead(limit)], options, delimiter)
     lines = header_lines([names, *following[:2]])
@@ -129,11 +129,24 @@ def _written(head: Head, ahead: Ahead, options: FileOptions, delimiter: str) -> 
     few = whole(FEW)
     prices = [row[place] for row in few for place in columns.values.values() if place is not None]
     decimal = "," if delimiter != "," and any(re.fullmatch(r"-?\d+,\d+", price.strip()) for price in prices) else "."
-    form = options.date_format or date_format(
-        [row[columns.time].strip() for row in few], lambda: [row[columns.time].strip() for row in whole(SAMPLED)]
+    form = (
+        options.date_format
+        or head.form.date_format
+        or date_format(
+            [row[columns.time].strip() for row in few], lambda: [row[columns.time].strip() for row in whole(SAMPLED)]
+        )
     )
-    columns = replace(columns, delimiter=delimiter, decimal=decimal, date_format=form)
+    rough = columns.rough or (decimal == "." and any(_has_thousands(row, columns) for row in few))
+    columns = replace(columns, delimiter=delimiter, decimal=decimal, date_format=form, rough=rough)
     return replace(head, columns=columns, newest_first=_newest_first(few, columns))
+
+
+def _has_thousands(row: list[str], columns: Columns) -> bool:
+    """Whether a number of the row has thousands with commas: `1,234.5`, or `1,234` as a volume, which is whole."""
+    shape = {name: r"\d{1,3}(,\d{2,3})*,\d{3}" + ("" if name == "volume" else r"\.\d+") for name in COLUMNS}
+    return any(
+        place is not None and re.fullmatch(shape[name], row[place].strip()) for name, place in columns.values.items()
+    )
 
 
 def _newest_first(rows: list[list[str]], columns: Columns) -> bool:
@@ -144,7 +157,7 @@ def _newest_first(rows: list[list[str]], columns: Columns) -> bool:
 
 
 def _headless(file: BarFile, cells: list[str], options: FileOptions) -> Head:
-    form = format_of_data(cells)
+    form = format_of_data(cells, file.name)
     if form is None and options.columns:
         return Head(PLAIN, find_columns(["" for _ in cells], PLAIN, options), 1)
     if form is None:

@@ -90,7 +90,8 @@ def reading_of(form: FileFormat, columns: Columns, options: FileOptions, *, newe
     parts = ["newest first"] if newest_first else []
     parts += [f"only {name.upper()}={value}" for name, value in wanted.items()]
     parts += [f"dates {columns.date_format}"] if columns.date_format else []
-    parts += [f"volume from {form.columns['volume'].upper()}"] if form.name == "MetaTrader 5" else []
+    volume = form.columns.get("volume", "") if form.name in ("MetaTrader 5", PLAIN.name) else ""
+    parts += [f"volume from {volume.upper()}"] if volume else []
     parts += ["no volume"] if columns.values["volume"] is None else []
     return ", ".join(parts)
 
