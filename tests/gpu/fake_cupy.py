@@ -46,6 +46,9 @@ class Ndarray:
     def __neg__(self) -> "Ndarray":
         return wrap(-self._host)
 
+    def __int__(self) -> int:
+        return int(self._host)
+
     def __len__(self) -> int:
         return len(self._host)
 

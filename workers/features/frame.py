@@ -77,7 +77,10 @@ def seed_indicators(high: Array, low: Array, close: Array, volume: Array, sessio
 def recursive_indicators(
     high: Array, low: Array, close: Array, volume: Array, session: Array | None
 ) -> dict[str, Array]:
-    """Compute the seed indicators that are recursive: their last bits depend on every earlier bar of the history."""
+    """Compute the seed indicators that need more than a few bars: their last bits depend on all earlier bars.
+
+    A session's VWAP depends on all bars of its session.
+    """
     line, signal, histogram = indicators.macd(close)
     found = {
         "ema_12": indicators.ema(close, 12),

@@ -231,20 +231,24 @@ def session_vwap(high: Array, low: Array, close: Array, volume: Array, session: 
     xp = namespace(close)
     typical = (high + low + close) / 3.0
     first = session_start(xp.broadcast_to(session, close.shape))
-    traded = _since(volume, first)
-    # Relative to the session's first price: a sum of whole prices over all history would lose the last digits.
+    position = xp.arange(close.shape[-1]) - first
+    traded = _session_sum(volume, position)
+    # Relative to the session's first price: a sum of whole prices would lose the last digits.
     base = xp.take_along_axis(typical, first, axis=-1)
-    moved = _since((typical - base) * volume, first)
+    moved = _session_sum((typical - base) * volume, position)
     return xp.where(traded > 0, base + moved / xp.where(traded > 0, traded, 1.0), typical)
 
 
-def _since(x: Array, first: Array) -> Array:
-    """Sum of `x` from bar `first` to each bar."""
-    xp = namespace(x)
-    total = _leading_zero(xp.cumsum(x, axis=-1))
-    return total[..., 1:] - xp.take_along_axis(total, first, axis=-1)
+def _session_sum(x: Array, position: Array) -> Array:
+    """Sum of `x` from the session's first bar to each bar; `position` counts the bars of each session from 0.
 
-
-def _leading_zero(x: Array) -> Array:
+    Adds sums of 1, 2, 4, ... bars, so other sessions change no bit, and every array module gives the same bits.
+    """
     xp = namespace(x)
-    return xp.concatenate([xp.zeros((*x.shape[:-1], 1)), x], axis=-1)
+    total, bars = x.copy(), 1
+    while bars <= int(position.max()):
+        earlier = xp.where(position[..., bars:] >= bars, total[..., :-bars], 0.0)
+        later = total[..., bars:]
+        later += earlier
+        bars *= 2
+    return total

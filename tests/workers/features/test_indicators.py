@@ -8,7 +8,7 @@ import talib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import daily_walk, examples, intraday_walk, part
+from tests.strategies import daily_walk, examples, intraday_walk
 from workers.bars.series import Floats, Series
 from workers.features import indicators
 from workers.features.frame import seed_indicators
@@ -172,13 +172,16 @@ def test_session_vwap_starts_anew_each_session(sessions: int, bars: int, seed: i
     assert vwap[::bars] == pytest.approx(typical[::bars], rel=1e-9)
 
 
-def test_session_vwap_keeps_its_digits_after_a_long_history() -> None:
-    """After 50,000 bars the VWAP of a session is still that of its own bars alone, to 1e-13."""
-    b = intraday_walk(2_000, 25)
-    whole = indicators.session_vwap(b.high, b.low, b.close, b.volume, b.session)
-    last = part(b, slice(-25, None))
-    alone = indicators.session_vwap(last.high, last.low, last.close, last.volume, last.session)
-    np.testing.assert_allclose(whole[-25:], alone, rtol=1e-13)
+def test_session_vwap_does_not_depend_on_other_sessions() -> None:
+    """Of 937,500 minute bars with volume 1 at each open, every session's VWAP has the bits of the session alone."""
+    length = 375
+    b = intraday_walk(2_500, length)
+    volume = np.where(np.arange(len(b)) % length == 0, 1.0, b.volume)
+    whole = indicators.session_vwap(b.high, b.low, b.close, volume, b.session)
+    high, low, close, traded, session = (
+        each.reshape(-1, length) for each in (b.high, b.low, b.close, volume, b.session)
+    )
+    assert (indicators.session_vwap(high, low, close, traded, session).ravel() == whole).all()
 
 
 def test_session_vwap_without_trades_is_the_typical_price() -> None:
