@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from schemas.config.file_options import FileOptions
+from schemas.contract.quality import Check
 from workers.bars.clean import clean
 from workers.bars.files.csv import CsvFolder
 from workers.bars.files.folder import Folder
@@ -282,3 +283,25 @@ def test_every_format_has_a_sample(tmp_path: Path) -> None:
         found.update(source(folder).understood())
     for form in FORMATS:
         assert any(f"read as {form.name}" in sentence for sentence in found), form.name
+
+
+@pytest.mark.parametrize("name", ["", "index", "Unnamed: 0", "Date Time", "date_time", "Trade Date"])
+def test_the_column_of_time_may_be_an_index_or_have_a_usual_name(name: str, tmp_path: Path) -> None:
+    """pandas writes an index without a name, and names it when it reads and writes again."""
+    sample = Sample("ABC.csv", f"{name},Open,High,Low,Close,Volume\n", "{d},{o},{h},{l},{c},{v}")
+    (tmp_path / sample.name).write_text(sample.text())
+    check_bars(source(tmp_path), "ABC")
+
+
+def test_an_index_of_numbers_is_no_time(tmp_path: Path) -> None:
+    """An index without a name that counts rows is refused by its first cell."""
+    (tmp_path / "ABC.csv").write_text(",Open,High,Low,Close,Volume\n0,10,12,9,11,5\n1,10,12,9,11,5\n")
+    (finding,) = bars_of(source(tmp_path), "ABC").findings
+    assert finding.check is Check.BAD_CELL and "timestamp '0' is not a timestamp" in finding.detail
+
+
+def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+    """The message lists the file's columns and the option that names one."""
+    (tmp_path / "ABC.csv").write_text("when,open,high,low,close,volume\n2023-01-03,10,12,9,11,5\n")
+    (finding,) = bars_of(source(tmp_path), "ABC").findings
+    assert "the file has when, open, high, low, close, volume; name it: --columns timestamp=NAME" in finding.detail

@@ -11,13 +11,14 @@ from workers.bars.series import COLUMNS
 
 TIME_NAMES = (
     "timestamp", "datetime", "date", "time", "date/time", "date time", "date_time", "local time", "open time", "unix",
-    "ts",
+    "ts", "trade date", "trade_date",
 )  # fmt: skip
 # What the first column is called where pandas wrote an index without a name.
 UNNAMED = ("", "unnamed: 0", "index")
 SYMBOL_NAMES = ("symbol", "ticker", "tradingsymbol")
 # `--columns volume=0` of a source that has no volume.
 ABSENT = "0"
+LONGEST_NAMES = 200
 
 # How programs write that a cell of a sparse file has no number.
 NO_VALUES = ("", "null", "NaN", "nan")
@@ -78,7 +79,9 @@ def find_columns(names: list[str], form: FileFormat = PLAIN, options: FileOption
     if missing:
         known = [name for name in missing if name not in options.columns]
         wrong = "".join(f"; --columns names {options.columns[name]!r}" for name in missing if name not in known)
-        needed = f"needed are timestamp, {', '.join(COLUMNS)}"
+        needed = f"needed are timestamp, {', '.join(COLUMNS)}; the file has {', '.join(names)[:LONGEST_NAMES]}"
+        if known and not wrong:
+            wrong = f"; name it: --columns {known[0]}=NAME"
         if missing == ["volume"]:
             wrong += "; --columns volume=0 if there is none"
         kind = DataError if symbol_column(names) is None else OtherContentError

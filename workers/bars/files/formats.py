@@ -283,7 +283,8 @@ FORMATS = (
     ),
     FileFormat("volume as vol", {"volume": "vol"}, _PRICES),
     FileFormat("Yahoo Finance", needs=("date", *_PRICES, "adj close", "volume"), rough=True, sparse=True),
-    FileFormat("yfinance", needs=("date", *_PRICES, "volume", "dividends", "stock splits"), sparse=True),
+    FileFormat("yfinance", needs=(*_PRICES, "volume", "dividends", "stock splits"), sparse=True),
+    FileFormat("yfinance", needs=("datetime", *_PRICES, "adj close", "volume"), sparse=True),
 )
 
 
