@@ -44,8 +44,8 @@ FLEET_FIXTURES = {"fleet", "two_device_run"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that starts a fleet, by its folder or by its fixtures; those come first, as the longest.
 
-    With `--dist loadgroup` tests are spread one by one, except those that share what is made once per module, or a
-    browser: each group goes to one process, so that nothing is made four times.
+    With `--dist loadgroup` tests are spread one by one, except those that share what is made once per module, a browser
+    or the fleet: each group goes to one process, so that nothing is made four times.
     """
     for item in items:
         in_folder = any(item.path.is_relative_to(folder) for folder in FLEET_FOLDERS)
@@ -53,6 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.fleet)
         if item.path.is_relative_to(BROWSER_FOLDER):
             item.add_marker(pytest.mark.xdist_group("browser"))
+        elif "fleet" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("fleet"))
         elif shares_a_module_fixture(item):
             item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
     items.sort(key=lambda item: item.get_closest_marker("fleet") is None)
