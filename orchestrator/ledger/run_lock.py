@@ -11,8 +11,9 @@ from typing import Any
 from redis import Redis
 
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.ledger.run_status import HEARTBEAT_EXPIRY_S, current_owner, is_alive, this_machine
+from orchestrator.ledger.run_status import HEARTBEAT_EXPIRY_S, current_owner, is_alive
 from schemas.contract.errors import RequestError
+from schemas.contract.machine import this_machine
 from schemas.files.layout import RunLayout
 from schemas.files.locks import lock
 from schemas.redis.keys import run_id_owner_key

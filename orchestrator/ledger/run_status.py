@@ -4,14 +4,13 @@ import os
 import platform
 import sqlite3
 import time
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 import psutil
 
+from schemas.contract.machine import this_machine
 from schemas.contract.run import RunStatus
 
 # A process id may be given to another process; the clock may be set while one runs.
@@ -105,16 +104,6 @@ def _unended(facts: StatusFacts, now: float, owner_is_alive: bool | None) -> Run
     if facts.waiting:
         return RunCondition(RunStatus.WAITING, facts.waiting)
     return RunCondition(RunStatus.RUNNING)
-
-
-@cache
-def this_machine() -> str:
-    """Identity of this operating system since it started and, in a container, of its process namespace."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot}:{Path('/proc/self/ns/pid').stat().st_ino}"
-    except OSError:
-        return f"{platform.node()}:{uuid.getnode()}"
 
 
 def current_owner() -> Owner:

@@ -13,6 +13,7 @@ PRESENCE_EXPIRY_S = 5.0
 class Presence(Frozen):
     """What a worker reports about itself: device, process, versions that decide its results, and attempts.
 
+    `machine` identifies the operating system and process namespace of `pid`; empty in an earlier version's heartbeat.
     `held` has the ids of all attempts that the worker has received, `running` those that a pool child works on. `done`
     counts attempts that ended since the worker started, `rate` those per second over the last minute. A draining worker
     finishes what runs and accepts nothing more. `folders` are those that it was started for; None: an earlier version's
@@ -24,6 +25,7 @@ class Presence(Frozen):
     device: Device
     host: str
     pid: int
+    machine: str = ""
     since: AwareDatetime
     versions: dict[str, str] = Field(default_factory=dict)
     held: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
+from schemas.contract.machine import this_machine
 from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence
 from schemas.contract.versions import artifact_versions
 from schemas.redis.presences import beat, sign_off
@@ -84,6 +85,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             device=self.device,
             host=socket.gethostname(),
             pid=os.getpid(),
+            machine=this_machine(),
             since=self.since,
             versions=artifact_versions(),
             held=tuple(sorted(request.id for request in state.reserved_requests)),

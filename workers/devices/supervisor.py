@@ -9,8 +9,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from redis import Redis
@@ -21,7 +22,8 @@ from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.folders import FOLDERS_ENV, Folders
-from schemas.contract.presence import PRESENCE_EXPIRY_S
+from schemas.contract.machine import this_machine
+from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
 from schemas.redis.presences import read_presences, sign_off
@@ -73,9 +75,10 @@ def supervise(
 
     Workers that end are started again for ever. Only those of one run (`tied`) are given up, with WorkersFailed, if
     none of them ever ends an attempt or lives for `STEADY_S`. RequestError if the broker does not answer, or if another
-    process serves one of the devices.
+    process serves one of the devices, also one of another machine that has this one's host name.
     """
     _refuse_served_devices(devices, broker, stop)
+    began, looked = datetime.now(UTC), time.monotonic()
     workers = [Worker(device) for device in devices]
     with _temporary_folder() as temporary:
         variables = {
@@ -88,6 +91,9 @@ def supervise(
             while not stop.wait(0.2):
                 for worker in workers:
                     _start_or_restart(worker, variables, logs)
+                if time.monotonic() - looked > PRESENCE_EXPIRY_S:
+                    looked = time.monotonic()
+                    _refuse_earlier_twin(devices, broker, began)
                 if tied and all(worker.failed >= MOST_FAILED_STARTS for worker in workers):
                     raise _failure(workers[0], _report(workers[0], variables).error())
         finally:
@@ -208,9 +214,37 @@ def _obstacle(devices: list[Device], redis: Redis) -> str:
     except RedisError as error:
         return f"broker does not answer: {error}; check --broker"
     for device in devices:
-        if (other := present.get(device.name)) is not None and _alive(other.pid):
+        if (other := present.get(device.name)) is None:
+            continue
+        if _is_elsewhere(other):
+            return _twin(other)
+        if _alive(other.pid):
             return f"device {device.name} is served by process {other.pid}; stop it, or choose other --devices"
     return ""
+
+
+def _refuse_earlier_twin(devices: list[Device], broker: str, began: datetime) -> None:
+    """RequestError if another machine of this host name serves one of the devices since before `began`.
+
+    Both may have started at once, or one could not reach the broker when the other started.
+    """
+    with suppress(RedisError), connect(broker, timeout_s=2.0) as redis:
+        present = read_presences(redis)
+        for device in devices:
+            other = present.get(device.name)
+            if other is not None and _is_elsewhere(other) and other.since < began:
+                raise RequestError(_twin(other))
+
+
+def _is_elsewhere(presence: Presence) -> bool:
+    return presence.machine not in ("", this_machine())
+
+
+def _twin(other: Presence) -> str:
+    return (
+        f"device {other.device.name} is served by process {other.pid} of another machine or container named"
+        f" {other.host}; give this one another host name, or stop that one"
+    )
 
 
 def _alive(pid: int) -> bool:

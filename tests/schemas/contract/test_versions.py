@@ -65,6 +65,7 @@ EXCLUDED = {
     "schemas.contract.versions": "computes the versions",
     "schemas.files.bounded": "refuses files that are too large",
     "schemas.files.layout": "names of files, which are part of what an artifact's metadata holds",
+    "schemas.files.locks": "locks between processes",
     "schemas.files.modes": "access modes of files, not what they hold",
     "schemas.files.text": "reads the text of lists and of settings",
     "schemas.files.run_files": "reads and writes models whose form is decided by the contract and to_json",

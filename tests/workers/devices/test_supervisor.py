@@ -6,7 +6,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
 from schemas.contract.folders import Folders
 from schemas.contract.presence import Presence
-from schemas.redis.presences import beat, sign_off
+from schemas.redis.presences import beat, read_presences, sign_off
 from tests.doubles.playing import Breakable
 from workers.devices import supervisor
 from workers.devices.failed_starts import Report, WorkersFailed
@@ -81,6 +81,39 @@ def test_a_device_that_another_process_keeps_is_an_error(
     beat(redis, Presence(device=DEVICE, host="h", pid=os.getpid(), since=datetime.now(UTC)), expiry_s=60)
     with pytest.raises(RequestError, match=f"cpu0@test is served by process {os.getpid()}; stop it"):
         supervised(server, Stop(lambda: None))
+
+
+def twin(since: datetime) -> Presence:
+    """The heartbeat of this device's namesake on another machine, where this process id exists too."""
+    return Presence(device=DEVICE, host="test", pid=os.getpid(), machine="another", since=since)
+
+
+def test_a_second_machine_of_one_name_is_refused(redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process ids mean nothing here: the heartbeat alone shows that the other one lives."""
+    monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.0)
+    beat(redis, twin(datetime.now(UTC)).model_copy(update={"pid": 2**22 + 1}), expiry_s=60)
+    with pytest.raises(RequestError, match=r"another machine or container named test; give this one another host name"):
+        supervised(server, Stop(lambda: None))
+
+
+@pytest.mark.parametrize("is_earlier", [True, False])
+def test_of_two_machines_of_one_name_that_both_run_the_later_ends(
+    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch, is_earlier: bool
+) -> None:
+    """Both started at once, or one was cut off from the broker: one of the two goes on."""
+    monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.3)
+    stop, other = threading.Event(), []
+
+    def start(device: Device, variables: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
+        other.append(twin(datetime.now(UTC) + timedelta(hours=-1 if is_earlier else 1)))
+        beat(redis, other[0], expiry_s=60)
+        threading.Timer(1.5, stop.set).start()
+        return subprocess.Popen(["sleep", "60"])
+
+    monkeypatch.setattr(supervisor, "_start", start)
+    with pytest.raises(RequestError, match="named test") if is_earlier else nullcontext():
+        supervise([DEVICE], FOLDERS, server, stop, Logging("INFO", "text", None), tied=False)
+    assert read_presences(redis) == {DEVICE.name: other[0]}
 
 
 def quickly(monkeypatch: pytest.MonkeyPatch, starts: int) -> None:
