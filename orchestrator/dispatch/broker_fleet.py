@@ -17,7 +17,14 @@ from schemas.contract.task import Outcome
 from schemas.redis.attempt_id import run_prefix
 from schemas.redis.attempts import allow, recall
 from schemas.redis.dead_letters import Place, heal, set_aside
-from schemas.redis.keys import RUN_KEYS_LINGER_S, attempts_key, events_stream, outcomes_stream, sequence_key
+from schemas.redis.keys import (
+    RUN_KEYS_LINGER_S,
+    attempts_key,
+    binding_keys,
+    events_stream,
+    outcomes_stream,
+    sequence_key,
+)
 from schemas.redis.presences import read_presences, release, reserve
 from schemas.redis.script import READ_QUEUE
 
@@ -122,7 +129,9 @@ class BrokerFleet:
     def _heal(self) -> None:
         """Remove keys of a wrong type. What they held is lost, as if a broker had lost it, and is sent again."""
         keys = {attempts_key(self._run_id): "hash", outcomes_stream(self._run_id): "stream"}
-        heal(self._redis, keys | dict.fromkeys(self._devices, "list"))
+        for device in self._devices:
+            keys |= {device: "list"} | binding_keys(device)
+        heal(self._redis, keys)
 
 
 def clear(redis: Redis, run_id: str, devices: Iterable[str], linger_s: int = RUN_KEYS_LINGER_S) -> None:

@@ -27,6 +27,11 @@ def received(kind: type[M], body: bytes, most_bytes: int = MOST_BYTES) -> M:
     try:
         return kind.model_validate_json(body, extra="ignore")
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise UnreadableError(f"{field}: {first['msg']}" if field else "no JSON object") from None
+        raise UnreadableError(first_fault(error)) from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first field that is wrong, and how."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(map(str, first["loc"]))
+    return f"{field}: {first['msg']}" if field else "no JSON object"

@@ -29,6 +29,7 @@ app = OwnBroker(
 )
 app.conf.update(
     **address_of(os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0")).celery_settings(),
+    broker_transport="workers.celery.transport:Transport",
     accept_content=["json"],
     task_serializer="json",
     task_ignore_result=True,
