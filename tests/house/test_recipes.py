@@ -94,7 +94,7 @@ def run(project: Path, *command: str) -> None:
 def test_there_is_a_recipe_for_every_seam() -> None:
     """Each names files, a test of its own, and a command."""
     titles = {recipe.title for recipe in recipes()}
-    assert titles == {"A feature", "A gate", "A bar source", "A model type", "A command", "An event"}
+    assert titles == {"A feature", "A label", "A gate", "A bar source", "A model type", "A command", "An event"}
     for recipe in recipes():
         created = [step["new"] for step in recipe.steps() if step["new"]]
         assert any(name.startswith("tests/") for name in created), recipe.title
