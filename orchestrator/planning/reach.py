@@ -46,6 +46,8 @@ def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageT
             f" {config.horizon} bars of {config.interval} is rare; windows with fewer than {MIN_CLASS_ROWS} are"
             " skipped as single_class; lower --threshold, or use --threshold-unit sigma"
         )
+    if config.interval == "1week":
+        sentences.append("bars are weekly: wherever the gates, the report and their bounds count days, each is a week")
     scored, least = _scored_sessions(windows, known), config.gates.min_days
     if scored < least:
         sentences.append(

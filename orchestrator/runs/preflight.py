@@ -20,7 +20,7 @@ from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.versions import artifact_versions
-from schemas.contract.window import PANEL, PlannedWindow
+from schemas.contract.window import PlannedWindow
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import BarsLayout
 from schemas.redis.client import connect
@@ -69,11 +69,6 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
     if known is None and read:
         known = table_of(config.bars(*days), report.ingested)
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
-    if config.scope == "panel" and PANEL in symbols:
-        raise RequestError(
-            f"{config.source} has a symbol named {PANEL}, which is the name of the panel's own windows; rename it, or"
-            " name the others with --symbols"
-        )
     config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
     return Prepared(config, report.devices, report.passed_over, report.understood, known)
 

@@ -12,7 +12,6 @@ from schemas.config.interval import DAY_MINUTES, INTERVAL_MINUTES, is_intraday, 
 from schemas.config.judgement import GateSettings
 from schemas.config.training import TrainingConfig, TrainingSettings
 from schemas.contract.identifiers import RunId
-from schemas.contract.window import PANEL
 
 
 class RunConfig(TrainingConfig, BarsConfig):
@@ -78,8 +77,6 @@ class RunConfig(TrainingConfig, BarsConfig):
     def _known_cross_section(self) -> Self:
         if "cross-section" in self.privileged and self.scope != "panel":
             raise ValueError("--privileged cross-section needs --scope panel: a teacher of one symbol sees no other")
-        if PANEL in self.symbols and self.scope == "panel":
-            raise ValueError(f"with --scope panel no symbol can be named {PANEL}: its windows are the panel's")
         return self
 
     @model_validator(mode="after")

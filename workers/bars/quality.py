@@ -57,11 +57,12 @@ def check(
     spacing = _interval(clean, interval)
     if spacing or not len(series):
         return Assessment(spacing, (), None)
-    findings = _stray_bars(clean)
-    findings += _ohlc_order(clean) + _stale_run(clean, interval) + _zero_volume(clean, interval)
+    strays = _stray_bars(clean)
+    findings = strays + _ohlc_order(clean) + _stale_run(clean, interval) + _zero_volume(clean, interval)
     gaps: tuple[Gap, ...] = ()
     expected = None
-    if calendar is not None:
+    # The years up to a stray bar are not missing.
+    if calendar is not None and not strays:
         if interval == "1week":
             findings += session_coverage.missing_weeks(series, calendar)
         else:

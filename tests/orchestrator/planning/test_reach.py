@@ -89,3 +89,9 @@ def test_no_label_exceeds_the_bound(seed: int, horizon: int, intraday: bool) -> 
     for entry in ("next-open", "close"):
         settings = config(horizon=horizon, threshold=bound, interval=interval, entry=entry).training()
         assert int(label(series, settings).y.sum()) < MIN_CLASS_ROWS
+
+
+def test_weekly_bars_have_a_note_that_days_are_weeks() -> None:
+    """Gates and report count returns, which they call days."""
+    weekly = config(interval="1week", end_date=date(2022, 9, 1), step_days=80)
+    assert any("each is a week" in sentence for sentence in doubts(weekly, plan(weekly, table_of()), None))

@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.config.run import RunConfig
 from schemas.contract.quality import Check, Finding, Verdict
+from schemas.contract.task import Role
+from schemas.contract.window import Window
+from schemas.files.layout import RunLayout
 from tests.conftest import command, write_bars
 from tests.strategies import examples
 from tests.workers.bars.walks import daily
-from workers.bars.calendar import day_number
+from workers.bars.calendar import day_number, open_calendar
 from workers.bars.clean import clean
 from workers.bars.quality import check
 from workers.bars.raw_bars import CleanBars, RawBars
@@ -39,6 +43,16 @@ def test_a_stray_first_or_last_bar_is_named_with_its_line(row: int, day: date, w
     assert f"the bar of {day} is the {word}" in finding.detail
 
 
+def test_years_up_to_a_stray_bar_are_not_missing_sessions() -> None:
+    """The wrong date is the only finding: thousands of missing sessions are a consequence."""
+    session = WHOLE.session.copy()
+    session[0] = day_number(date(2015, 1, 2))
+    bars = CleanBars(replace(WHOLE, session=session), lambda row: f"bars.csv line {row + 2}", [])
+    found = check(bars, symbol="TCS", interval="1day", calendar=open_calendar("NSE"), actions=())
+    assert Check.MISSING_SESSION not in [finding.check for finding in found.findings]
+    assert (found.gaps, found.sessions_expected) == ((), None)
+
+
 @given(st.integers(10, 200), st.integers(400, 3000))
 @examples(50)
 def test_a_symbol_that_returns_after_years_is_no_stray(bars: int, days: int) -> None:
@@ -57,11 +71,16 @@ def test_years_before_1900_are_rejected() -> None:
     assert "bars.csv line 2" in old[0].where and "year 0024, before 1900" in old[0].detail
 
 
-def test_a_symbol_named_panel_is_refused_for_a_panel_alone(tmp_path: Path) -> None:
-    """A found symbol is refused like a named one; with --scope symbol it is a symbol like any other."""
-    folder = write_bars(tmp_path / "bars", ("PANEL",))
+def test_a_symbol_named_panel_is_a_symbol_like_any_other(tmp_path: Path) -> None:
+    """The panel's windows have teachers alone and symbols' windows with scope panel students alone: no name is taken."""
+    folder = write_bars(tmp_path / "bars", ("PANEL", "TCS"))
     dates = ("--start-date", "2024-01-01", "--end-date", "2024-06-30", "--devices", "cpu:1x1")
-    refused = command("plan", "--source", f"csv:{folder}", *dates, "--scope", "panel", cwd=tmp_path)
-    assert refused.returncode == 2 and "has a symbol named PANEL" in refused.stderr
-    planned = command("plan", "--source", f"csv:{folder}", *dates, cwd=tmp_path)
+    planned = command("plan", "--source", f"csv:{folder}", *dates, "--scope", "panel", cwd=tmp_path)
     assert planned.returncode == 0 and "PANEL" in planned.stdout
+    window = Window(symbol="PANEL", start=date(2022, 1, 1), end=date(2022, 6, 30), score_end=date(2022, 9, 1))
+    named = RunConfig(source="csv:x", scope="panel", symbols=("PANEL",), start_date=window.start, end_date=window.end)
+    assert named.symbols == ("PANEL",)
+    layout = RunLayout.under(tmp_path, "r")
+    assert layout.artifact(window.teacher_window("panel").label, Role.TEACHER) != layout.artifact(
+        window.label, Role.STUDENT
+    )

@@ -122,6 +122,13 @@ def test_too_few_days_are_not_computable_and_fail(tmp_path: Path) -> None:
     assert recommend(statistics(reports))[0] is Recommendation.REJECT
 
 
+def test_a_year_needs_half_of_its_returns_where_it_cannot_have_the_days_of_the_gates(tmp_path: Path) -> None:
+    """A year of weekly bars has 52 returns, fewer than the 60 days of the gates; here daily bars and 300 days."""
+    layout = stored_run(tmp_path, signal=0.6, gates=QUICK.model_copy(update={"min_days": 300}))
+    report = judged(layout, "economics")["economics"]
+    assert criterion(report, "net return in the worst year").ruling is Ruling.PASS
+
+
 @pytest.mark.parametrize(
     "world",
     [

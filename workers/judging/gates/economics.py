@@ -43,7 +43,7 @@ def _stresses(evidence: Evidence, book: Book) -> list[Criterion]:
     return [
         _mean_above_zero(f"net return at {factor:g} times the cost", evidence.book(cost_factor=factor)),
         _mean_above_zero(f"net return, traded {late} bar{'s' * (late > 1)} late", evidence.book(delay_bars=late)),
-        _worst_year(book, settings.min_days),
+        _worst_year(book, min(settings.min_days, evidence.manifest.periods_per_year // 2)),
         _without_best_symbol(book),
     ]
 
