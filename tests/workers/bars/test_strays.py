@@ -72,7 +72,7 @@ def test_years_before_1900_are_rejected() -> None:
 
 
 def test_a_symbol_named_panel_is_a_symbol_like_any_other(tmp_path: Path) -> None:
-    """The panel's windows have teachers alone and symbols' windows with scope panel students alone: no name is taken."""
+    """With scope panel the panel's windows have teachers alone and symbols' windows students alone."""
     folder = write_bars(tmp_path / "bars", ("PANEL", "TCS"))
     dates = ("--start-date", "2024-01-01", "--end-date", "2024-06-30", "--devices", "cpu:1x1")
     planned = command("plan", "--source", f"csv:{folder}", *dates, "--scope", "panel", cwd=tmp_path)
