@@ -248,6 +248,29 @@ def test_compose_has_no_password_of_its_own(services: dict[str, Any]) -> None:
     assert services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] is None
 
 
+def test_the_password_of_the_composed_broker_is_no_argument(services: dict[str, Any], tmp_path: Path) -> None:
+    """Its server asks for the password, and neither its command line nor its shell's shows it."""
+    (port,) = free_ports(1)
+    entrypoint = tmp_path / "docker-entrypoint.sh"
+    place = f"--port {port} --bind 127.0.0.1 --dir {tmp_path}"
+    entrypoint.write_text(f'#!/bin/sh\nshift\nexec {embedded.find_binary()} "$@" {place}\n')
+    entrypoint.chmod(0o700)
+    shell, flag, script = services["redis"]["command"]
+    secret = {"PATH": f"{tmp_path}{os.pathsep}{PATH}", "REDISCLI_AUTH": "s3cret"}
+    with psutil.Popen([shell, flag, script.replace("$$", "$")], env=secret, stdout=subprocess.DEVNULL) as process:
+        try:
+            embedded.wait(f"redis://:s3cret@127.0.0.1:{port}/0")
+            with Redis(port=port) as redis, pytest.raises(RedisError, match="uthenticat"):
+                redis.ping()
+            with Redis(port=port, password="s3cret") as redis:
+                found = redis.config_get("appendonly", "maxmemory-policy", "save")
+            assert found == {"appendonly": "yes", "maxmemory-policy": "noeviction", "save": ""}
+            words = [word for each in (process, *process.children()) for word in each.cmdline()]
+            assert words and not [word for word in words if "s3cret" in word]
+        finally:
+            process.terminate()
+
+
 def test_grafana_does_not_start_with_its_own_default_password(services: dict[str, Any]) -> None:
     """Without a password its entrypoint ends with a hint; with one it goes on to start Grafana."""
     shell, flag, script = services["grafana"]["entrypoint"]
