@@ -9,6 +9,8 @@ if any("spawn_main" in word for word in sys.orig_argv):
     def _install(**_: object) -> None:
         from benchmarks.gurukul import idle_body
         from schemas.contract.task import Role
+        from workers.handlers import execute
         from workers.handlers.execute import HANDLERS
 
         HANDLERS[Role.TEACHER] = idle_body
+        execute.foreign = lambda task, folders: ""  # the benchmark sends work of a run without a manifest

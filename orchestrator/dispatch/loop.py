@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
@@ -57,15 +57,19 @@ OnEnd = Callable[[Outcome], Iterable[Item]]
 class Dispatcher:
     """Runs one run's work on a fleet, until every piece has an outcome.
 
+    `foreign` says why what an outcome stands for is not the run's own; then the work is tried again.
+
     `tend` is called at each look at the fleet, and while the broker is away; it raises what must end the run.
     """
 
     def __init__(
         self, run_id: str, data_dir: str, fleet: Fleet, ledger: Ledger, telemetry: Emitter, live_view: LiveView,
         tend: Callable[[], None], window_limit_s: float | None = None,
+        foreign: Callable[[Outcome], str] = lambda outcome: "",
     ) -> None:  # fmt: skip
         self._run_id, self._fleet, self._ledger = run_id, fleet, ledger
         self._telemetry, self._live_view, self._tend = telemetry, live_view, tend
+        self._foreign = foreign
         self._heartbeat_events = HeartbeatEvents(telemetry, run_id)
         self._backlog = Backlog()
         self._limits = TimeLimits(window_limit_s)
@@ -267,6 +271,8 @@ class Dispatcher:
     def _take_outcomes(self, on_end: OnEnd, *, wait: bool) -> int:
         count = 0
         for outcome in self._fleet.outcomes(wait=wait):
+            if why := self._foreign(outcome):
+                outcome = _refused(outcome, why)
             self._end(outcome, on_end)
             count += 1
         return count
@@ -332,6 +338,13 @@ class Dispatcher:
 
     def _facts(self, sent: Sent) -> dict[str, Fact]:
         return {**facts(self._run_id, *sent.item.key, sent.attempt), "device": sent.device}
+
+
+def _refused(outcome: Outcome, why: str) -> Outcome:
+    """The outcome as a failure that the next attempt may mend, because it replaces what is stored."""
+    nothing: dict[str, Any] = {"metrics": {}, "digests": {}, "key": None, "reused_from": None}
+    failed = {"status": Status.FAILED, "failure": FailureClass.TRANSIENT, "message": why}
+    return outcome.model_copy(update=nothing | failed)
 
 
 def _is_held(sent: Sent, presence: Presence | None) -> bool:

@@ -20,16 +20,18 @@ from orchestrator.terminal.live_view import LiveView
 from schemas.config.bars import BarsConfig, LogFormat
 from schemas.contract.errors import Interrupted
 from schemas.contract.folders import Folders, paths_read
+from schemas.contract.task import Outcome
 from schemas.files.log_lines import formatted
 
 
 def open_fleet(
     stack: ExitStack, config: BarsConfig, url: str, log: Path, *, run_id: str, redis: Redis, ledger: Ledger,
     telemetry: Emitter, live_view: LiveView, tend: Callable[[], None], window_limit_s: float | None = None,
+    foreign: Callable[[Outcome], str] = lambda outcome: "",
 ) -> Dispatcher:  # fmt: skip
     """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
 
-    `tend` is called each time the fleet is read, and while the broker does not answer.
+    `tend` is called each time the fleet is read, and while the broker does not answer. `foreign`: see Dispatcher.
     """
     local = None
     if config.local_workers:
@@ -52,6 +54,7 @@ def open_fleet(
         live_view,
         tend_all,
         window_limit_s,
+        foreign,
     )
     dispatcher.take_missed_outcomes()
     return dispatcher

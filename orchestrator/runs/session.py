@@ -56,6 +56,7 @@ from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files.atomic import remove_temporary, sha256_of
+from schemas.files.belonging import foreign_end
 from schemas.files.layout import RunLayout, log_path, telemetry_path
 from schemas.files.modes import private_files
 from schemas.files.run_files import write_manifest
@@ -170,14 +171,16 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
 
 
 def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
-    """Reopen windows that failed or whose artifacts differ from what the ledger recorded; returns their names."""
+    """Reopen windows that failed, or whose artifacts are not those of ledger and manifest; returns their names."""
     reopened = []
     for role in (Role.TEACHER, Role.STUDENT):
         for record in ledger.records(role):
             folder = layout.artifact(record.name, role)
             paths = {folder / name: digest for name, digest in record.digests.items()}
             intact = bool(paths) and all(path.is_file() and sha256_of(path) == paths[path] for path in paths)
-            if record.status is Status.FAILED or (record.status is Status.SUCCESS and not intact):
+            if record.status is Status.FAILED or (
+                record.status is Status.SUCCESS and (not intact or foreign_end(record, layout))
+            ):
                 shutil.rmtree(folder, ignore_errors=True)
                 ledger.reopen(role, [record.name])
                 reopened.append(f"{role} {record.name}")
@@ -210,7 +213,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
             dispatcher = open_fleet(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
                 live_view=live_view, tend=partial(_tend, interrupted, ledger, redis, layout),
-                window_limit_s=config.window_limit,
+                window_limit_s=config.window_limit, foreign=partial(foreign_end, layout=layout),
             )  # fmt: skip
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view)
             _walk(context)

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from schemas.contract.artifact import TeacherMetadata
+from schemas.contract.artifact import TeacherInputs, TeacherMetadata
 from schemas.contract.errors import DataError, FileError
 from schemas.files.atomic import sha256_of
+from schemas.files.belonging import foreign_inputs
 from schemas.files.bounded import (
     LARGEST_MODEL_BYTES,
     largest_labels_bytes,
@@ -51,6 +52,16 @@ class StoredTeacher:
         row, block, fitted_by = (np.asarray(mine[name], dtype=np.int64) for name in ("row", "block", "fitted_by"))
         out_of_fold = [np.asarray(mine[f"opinion_without_{number}"], dtype=np.float64) for number in range(BLOCKS)]
         return TeacherTargets(row, block, fitted_by, np.stack(out_of_fold, axis=1))
+
+
+def read_own_teacher(folder: Path, inputs: TeacherInputs) -> StoredTeacher:
+    """Read the stored teacher of `inputs`, which may lack symbols of a panel. DataError also if it is another."""
+    path, remedy = folder / METADATA, f"remove {folder.parent} and resume the run"
+    if path.is_file() and (
+        why := foreign_inputs(read_model(path, TeacherMetadata, remedy=remedy), inputs, some_bars=True)
+    ):
+        raise DataError(f"{folder} was not made by this run: {why}; {remedy}")
+    return read_teacher(folder)
 
 
 def read_teacher(folder: Path) -> StoredTeacher:

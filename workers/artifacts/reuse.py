@@ -1,12 +1,14 @@
 """Copy an artifact from another run instead of training it: equal inputs give equal bytes."""
 
 import logging
+import shutil
 from pathlib import Path
 
 from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInputs, key_of
 from schemas.contract.errors import DataError
 from schemas.contract.task import WindowTask
 from schemas.files.atomic import artifact_folder, to_json
+from schemas.files.belonging import foreign_inputs
 from schemas.files.bounded import LARGEST_FILE_BYTES, largest_labels_bytes, read_bounded, read_recorded
 from schemas.files.layout import LABELS, METADATA, RunLayout
 
@@ -34,6 +36,21 @@ def take_equal(task: WindowTask, data_dir: Path, inputs: TeacherInputs | Student
                     (folder / name).write_bytes(content)
             return run.name
     return None
+
+
+def remove_foreign(folder: Path, inputs: TeacherInputs | StudentInputs) -> None:
+    """Remove an artifact that was stored under this name and was not made from `inputs`, or was changed since."""
+    if not folder.exists():
+        return
+    try:
+        if read_equal(folder, inputs):
+            return
+        metadata = METADATA_KINDS[inputs.role].model_validate_json((folder / METADATA).read_bytes())
+        why = foreign_inputs(metadata, inputs)
+    except (DataError, OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+    logger.warning("%s is replaced, because no task of this run made it: %s", folder, why)
+    shutil.rmtree(folder)
 
 
 def newest_first(models: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.contract.device import DeviceKind
-from schemas.contract.errors import DataError, PhaseError, RequestError
+from schemas.contract.errors import DataError, FileError, PhaseError, RequestError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.folders import Folders
 from schemas.contract.run import Phase
@@ -24,8 +24,11 @@ from schemas.contract.task import (
     WindowTask,
     work_name,
 )
+from schemas.files.belonging import foreign_task, manifest_now
+from schemas.files.layout import RunLayout
 from schemas.files.log_lines import about, facts
 from schemas.redis.attempts import claim, report
+from schemas.redis.dead_letters import Place, set_aside
 from schemas.redis.worker_connection import patiently, shared
 from workers.devices.folders import own_folders, refuse_outside
 from workers.devices.gpu_failures import failure_of
@@ -81,18 +84,35 @@ def execute(role: Role, message: dict[str, Any]) -> None:
 
 def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> None:
     redis, name = shared(), work_name(task)
-    device = current_device().name
+    device, folders = current_device().name, own_folders()
+    if why := foreign(task, folders):
+        # Not claimed: the run's own message of this attempt may still come.
+        logger.warning("%s %s attempt %d is set aside: %s", role, name, task.attempt, why)
+        body = task.model_dump_json().encode()
+        patiently(lambda: set_aside(redis, Place.QUEUE, device, why, body))
+        return
     claimant = f"{device} {os.getpid()}"
     event = start_event(task, device) if isinstance(task, WindowTask) and task.telemetry else None
     if not patiently(lambda: claim(redis, task.run_id, role, name, task.attempt, claimant, event)):
         logger.info("%s %s attempt %d was revoked before it started", role, name, task.attempt)
         return
-    outcome = attempt(task, device, own_folders())
+    outcome = attempt(task, device, folders)
     logger.info("%s %s attempt %d: %s %s", role, name, task.attempt, outcome.status, outcome.message)
     patiently(lambda: report(redis, task.run_id, outcome.model_dump_json()))
     if current_device().kind is DeviceKind.GPU and outcome.failure in RETRIED:
         # A failed kernel leaves the CUDA context unusable, and only the end of the process releases its memory pools.
         raise SystemExit(EXIT_AFTER_FAILURE)
+
+
+def foreign(task: IngestTask | WindowTask | RunTask, folders: Folders) -> str:
+    """Why a message about a window is not one that its run, under these folders, would send; empty if it is."""
+    if not isinstance(task, WindowTask):
+        return ""
+    try:
+        manifest = manifest_now(RunLayout.under(folders.data_dir, task.run_id))
+    except FileError as error:
+        return str(error)
+    return foreign_task(task, manifest)
 
 
 def attempt(task: IngestTask | WindowTask | RunTask, device: str, folders: Folders) -> Outcome:

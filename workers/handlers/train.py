@@ -11,13 +11,15 @@ import numpy as np
 
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInputs
+from schemas.contract.errors import DataError
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
+from schemas.files.belonging import foreign_inputs
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_files import read_model
 from workers.artifacts import reader, writer
-from workers.artifacts.reuse import take_equal
+from workers.artifacts.reuse import remove_foreign, take_equal
 from workers.bars import store
 from workers.bars.series import Floats
 from workers.devices.arrays import take, to_host
@@ -41,17 +43,16 @@ def train_teacher(task: WindowTask, data_dir: Path) -> Result:
     inputs = TeacherInputs(
         window=task.window.span,
         settings=task.settings,
-        bars_sha256={
-            symbol: history.series.digest(bars_before(history.series, task.window))
-            for symbol, history in histories.items()
-        },
+        bars_sha256=_bars_before(histories, task.window),
         versions=artifact_versions(),
     )
+    folder = _folder(task, data_dir, task.window, Role.TEACHER)
+    remove_foreign(folder, inputs)
     donor = take_equal(task, data_dir, inputs) if task.reuse else None
     if donor is None:
         trained = fit_window_teacher(histories, task.window, task.settings, xgboost_device())
-        writer.write_teacher(_folder(task, data_dir, task.window, Role.TEACHER), inputs, histories, trained)
-    return _stored(task, data_dir, donor)
+        writer.write_teacher(folder, inputs, histories, trained)
+    return _stored(folder, inputs, donor)
 
 
 def train_student(task: WindowTask, data_dir: Path) -> Result:
@@ -61,7 +62,10 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
     history = histories[symbol]
     scored = select_rows(history, task.window, settings).scored
     last_read = history.series.timestamp[history.labels.t0[scored[-1]] + settings.horizon_bars]
-    stored = reader.read_teacher(_folder(task, data_dir, task.window.teacher_window(settings.scope), Role.TEACHER))
+    teacher_window = task.window.teacher_window(settings.scope)
+    stored = reader.read_own_teacher(
+        _folder(task, data_dir, teacher_window, Role.TEACHER), _teacher_of(task, histories)
+    )
     inputs = StudentInputs(
         window=task.window,
         settings=settings,
@@ -72,15 +76,17 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
         teacher_sha256=stored.sha256,
         versions=artifact_versions(),
     )
+    folder = _folder(task, data_dir, task.window, Role.STUDENT)
+    remove_foreign(folder, inputs)
     donor = take_equal(task, data_dir, inputs) if task.reuse else None
     if donor is None:
         # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
         x = to_host(teacher_inputs(histories, {symbol: scored}, settings)[symbol])
         teacher_scored = predict(stored.booster, x, stored.offsets.get(symbol))
         student = fit_window_student(history, task.window, settings, stored.targets(symbol), teacher_scored)
-        writer.write_student(_folder(task, data_dir, task.window, Role.STUDENT), inputs, history, student)
-    result = _stored(task, data_dir, donor)
-    model = read_student(_folder(task, data_dir, task.window, Role.STUDENT), result.digests).model
+        writer.write_student(folder, inputs, history, student)
+    result = _stored(folder, inputs, donor)
+    model = read_student(folder, result.digests).model
     rows = to_host(take(history.features, history.labels.t0[scored]))
     return replace(result, metrics=result.metrics | {"microseconds_a_row": _microseconds_a_row(model, rows)})
 
@@ -95,10 +101,27 @@ def _microseconds_a_row(model: Model, x: Floats) -> float:
     return statistics.median(seconds) * 1e6
 
 
-def _stored(task: WindowTask, data_dir: Path, donor: str | None) -> Result:
-    """Result of the artifact that is stored now; another attempt's, if that was first."""
-    folder = _folder(task, data_dir, task.window, task.role)
-    metadata = read_model(folder / METADATA, METADATA_KINDS[task.role])
+def _teacher_of(task: WindowTask, histories: dict[str, History]) -> TeacherInputs:
+    """Inputs of the teacher of a student's window, with the bars of those symbols that the student reads."""
+    window = task.window.teacher_window(task.settings.scope)
+    return TeacherInputs(
+        window=window.span,
+        settings=task.settings,
+        bars_sha256=_bars_before(histories, window),
+        versions=artifact_versions(),
+    )
+
+
+def _bars_before(histories: dict[str, History], window: Window) -> dict[str, str]:
+    """Digest of each symbol's bars before the window's end."""
+    return {name: each.series.digest(bars_before(each.series, window)) for name, each in histories.items()}
+
+
+def _stored(folder: Path, inputs: TeacherInputs | StudentInputs, donor: str | None) -> Result:
+    """Result of the artifact that is stored now; another attempt's, if that was first. DataError if it is another."""
+    metadata = read_model(folder / METADATA, METADATA_KINDS[inputs.role])
+    if why := foreign_inputs(metadata, inputs):
+        raise DataError(f"{folder} was not made by this run: {why}; remove it and resume the run")
     return Result(metadata.metrics, writer.digests(folder), metadata.key, donor)
 
 

@@ -1,4 +1,4 @@
-"""Hash every file of a run again, and recompute its certificates from the stored rows."""
+"""Hash every file of a run again, compare its artifacts with `run.json`, and recompute its certificates."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +17,7 @@ from schemas.files.layout import CERTIFICATE, METADATA, PREDICTIONS, BarsLayout,
 from schemas.files.run_files import read_model, read_rows
 from workers.artifacts.reader import read_labels
 from workers.bars.series import Ints
+from workers.inspection.origin import Origins
 from workers.inspection.run_lookup import manifest_of
 from workers.judging.predictions import read_scored
 from workers.learning.certificate import Spans, certify
@@ -32,6 +33,7 @@ def verify(question: RunQuestion) -> Verification:
         rows = {role: read_rows(layout, role) for role in (Role.TEACHER, Role.STUDENT)}
     except GurukulError as error:
         return Verification(error=str(error))
+    origins = Origins(manifest, layout)
     broken: list[str] = []
     files = certificates = spans = 0
     for role, found in rows.items():
@@ -40,6 +42,8 @@ def verify(question: RunQuestion) -> Verification:
                 continue
             folder = layout.artifact(row.window_label, role)
             faults, count = _artifact(folder, row)
+            if not faults and (fault := origins.fault(row)):
+                faults.append(fault)
             broken += faults
             files += count
             if role is Role.TEACHER and not faults:
@@ -48,6 +52,7 @@ def verify(question: RunQuestion) -> Verification:
                 broken += violations
             if role is Role.STUDENT and not faults:
                 broken += _scored_after(folder, row)
+        broken += _unknown_folders(layout, role, found)
     verdicts = list(_verdicts(layout))
     return Verification(
         windows=sum(row.status is Status.SUCCESS for row in rows[Role.STUDENT]),
@@ -76,6 +81,13 @@ def _artifact(folder: Path, row: RunRow) -> tuple[list[str], int]:
         if sha256_of(folder / name) != recorded[name]
     ]
     return faults, len(present) + 1
+
+
+def _unknown_folders(layout: RunLayout, role: Role, rows: list[RunRow]) -> list[str]:
+    """Artifacts of windows that have none in the run's rows. A failed window may have one: it was stored too late."""
+    known = {row.window_label for row in rows if row.status is not Status.SKIPPED}
+    stored = sorted((layout.folder / "windows").glob(f"*/{role}/{METADATA}"))
+    return [f"{path} is in no row of {role}_runs.json" for path in stored if path.parent.parent.name not in known]
 
 
 def _prove(folder: Path, row: RunRow) -> tuple[int, list[str]]:

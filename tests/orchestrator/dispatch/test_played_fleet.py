@@ -52,6 +52,7 @@ class Play:
     def __init__(self, ledger: Ledger, window_limit_s: float | None = None) -> None:
         self.fleet, self.ledger, self.limit_s = PlayedFleet(), ledger, window_limit_s
         self.ends: list[Outcome] = []
+        self.foreign: Callable[[Outcome], str] = lambda outcome: ""
         self.events: list[TrainingEvent] = []
 
     def run(self, count: int, symbols: str = "A", students: bool = False) -> list[str]:
@@ -71,7 +72,15 @@ class Play:
         emitter = Emitter(cast(Redis, None), RUN, None, self.events.append)
         live_view = LiveView(Console(file=io.StringIO()), RUN)
         self.dispatcher = Dispatcher(
-            RUN, DATA_DIR, self.fleet, self.ledger, emitter, live_view, lambda: None, self.limit_s
+            RUN,
+            DATA_DIR,
+            self.fleet,
+            self.ledger,
+            emitter,
+            live_view,
+            lambda: None,
+            self.limit_s,
+            self.foreign,
         )
         self.dispatcher.run(items, on_end)
         return list(tasks)
@@ -123,6 +132,17 @@ def test_a_run_waits_for_a_device_of_its_folder_and_says_so(play: Play) -> None:
     assert "not d0: it works under /elsewhere, this run under /played" in reasons[6]
     assert "`workers start --data-dir /played`" in reasons[6]
     assert {end.status for end in play.ends} == {Status.SUCCESS} and not play.ledger.get("waiting")
+
+
+def test_an_artifact_that_is_not_the_runs_own_is_made_again(play: Play) -> None:
+    """A success that does not stand for the run's own artifact counts as a failure that may pass: three attempts."""
+    play.fleet.add("d0")
+    play.foreign = lambda outcome: "planted" if outcome.attempt == 1 else ""
+    play.run(2)
+    assert [(end.status, end.attempt) for end in play.ends] == [(Status.SUCCESS, 2)] * 2
+    play.foreign = lambda outcome: "planted"
+    play.run(1, "B")
+    assert (play.ends[-1].status, play.ends[-1].message) == (Status.FAILED, "given up after 3 times: planted")
 
 
 @pytest.mark.parametrize("failure", list(FailureClass))

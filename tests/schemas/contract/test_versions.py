@@ -63,6 +63,7 @@ EXCLUDED = {
     "schemas.contract.identifiers": "accepts or refuses symbols and run ids",
     "schemas.contract.task": "messages between the planes; an artifact's inputs are in its key",
     "schemas.contract.versions": "computes the versions",
+    "schemas.files.belonging": "refuses artifacts of other inputs, and makes none",
     "schemas.files.bounded": "refuses files that are too large",
     "schemas.files.layout": "names of files, which are part of what an artifact's metadata holds",
     "schemas.files.locks": "locks between processes",

@@ -171,6 +171,33 @@ def test_a_longer_scored_block_is_the_students_alone(data_dir: Path) -> None:
     assert donors(train(data_dir, LATER, daily_walk(BARS), window=window)) == [EARLIER, None]
 
 
+OTHER = {"settings": training_settings(threshold=0.01)}
+
+
+@pytest.mark.parametrize("role", list(FILES))
+def test_what_was_planted_under_the_runs_own_name_is_replaced(data_dir: Path, role: Role) -> None:
+    """A whole artifact of other settings in the run's folder: the task stores its own instead, with the same bytes."""
+    own = tree(folder(data_dir, EARLIER, role))
+    shutil.rmtree(folder(data_dir, EARLIER, role))
+    if role is Role.TEACHER:
+        train_teacher(task_of(data_dir, EARLIER, role, daily_walk(BARS), **OTHER), data_dir)
+    else:
+        train(data_dir, LATER, daily_walk(BARS), **OTHER)
+        shutil.copytree(folder(data_dir, LATER, role), folder(data_dir, EARLIER, role))
+        shutil.rmtree(data_dir / "models" / LATER)
+    assert tree(folder(data_dir, EARLIER, role)) != own
+    again = {Role.TEACHER: train_teacher, Role.STUDENT: train_student}[role]
+    again(task_of(data_dir, EARLIER, role, daily_walk(BARS)), data_dir)
+    assert tree(folder(data_dir, EARLIER, role)) == own
+
+
+def test_a_student_learns_from_no_planted_teacher(data_dir: Path) -> None:
+    """A teacher of other settings in the run's folder is refused, and the field named."""
+    train_teacher(task_of(data_dir, LATER, Role.TEACHER, daily_walk(BARS), **OTHER), data_dir)
+    with pytest.raises(DataError, match=r"settings.threshold is 0.01, this task has 0.0; remove .* and resume the run"):
+        train_student(task_of(data_dir, LATER, Role.STUDENT, daily_walk(BARS)), data_dir)
+
+
 def test_another_teachers_student_is_not_taken(data_dir: Path) -> None:
     """If the teachers differ in a byte, for any reason, the student is trained with this run's teacher."""
     train_teacher(task_of(data_dir, LATER, Role.TEACHER, daily_walk(BARS)), data_dir)

@@ -1,0 +1,167 @@
+"""Whether a message or an artifact is the one that its run would have made: both are compared with `run.json`.
+
+Whoever can write to a broker or into a folder can put there what no task of the run has made. What is stored is used
+only if its settings, inputs and key follow from the run's own manifest.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+
+from schemas.contract.artifact import (
+    METADATA_KINDS,
+    RunManifest,
+    StudentInputs,
+    StudentMetadata,
+    TeacherInputs,
+    TeacherMetadata,
+    key_of,
+)
+from schemas.contract.errors import FileError
+from schemas.contract.task import WINDOW_ROLES, Role, Status, WindowTask
+from schemas.contract.window import Window
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import METADATA, RunLayout
+from schemas.files.run_files import read_manifest, read_model
+
+
+def foreign_task(task: WindowTask, manifest: RunManifest) -> str:
+    """How a message differs from the one that its run would send, naming the field; empty if it does not."""
+    wanted = planned_window(manifest, task.role, task.window.label)
+    if wanted is None:
+        return f"run.json plans no {task.role} {task.window.label}"
+    stored = manifest.bars.symbols if manifest.bars is not None else {}
+    bars = {symbol: stored[symbol].sha256 if symbol in stored else None for symbol in task.bars}
+    found = task.model_dump(mode="json", include={"window", "settings", "bars", "reuse"})
+    return _difference(
+        found,
+        {
+            "window": wanted.model_dump(mode="json"),
+            "settings": manifest.config.training().model_dump(mode="json"),
+            "bars": bars,
+            "reuse": manifest.config.reuse,
+        },
+    )
+
+
+def foreign_artifact(found: TeacherMetadata | StudentMetadata, manifest: RunManifest, label: str) -> str:
+    """How an artifact's metadata differs from those of the run's own, naming the field; empty if it does not.
+
+    Not compared: the digests of bars, which only a look at the bars can prove.
+    """
+    window = planned_window(manifest, found.role, label)
+    if window is None:
+        return f"run.json plans no {found.role} {label}"
+    span = window.span if found.role is Role.TEACHER else window
+    known = {name: manifest.versions.get(name, version) for name, version in found.versions.items()}
+    return _difference(
+        found.model_dump(mode="json", include={"window", "settings", "versions"}),
+        {
+            "window": span.model_dump(mode="json"),
+            "settings": manifest.config.training().model_dump(mode="json"),
+            "versions": known,
+        },
+    ) or foreign_key(found)
+
+
+def foreign_key(found: TeacherMetadata | StudentMetadata) -> str:
+    """Whether the key of an artifact is not that of its inputs; empty if it is."""
+    kind = TeacherInputs if isinstance(found, TeacherMetadata) else StudentInputs
+    own = key_of(kind(**{name: getattr(found, name) for name in kind.model_fields}))
+    return "" if found.key == own else f"key is {found.key[:12]}…, that of its inputs {own[:12]}…"
+
+
+def foreign_inputs(
+    found: TeacherMetadata | StudentMetadata, wanted: TeacherInputs | StudentInputs, *, some_bars: bool = False
+) -> str:
+    """How an artifact's inputs differ from `wanted`, naming the field; `some_bars`: only of the symbols in `wanted`."""
+    names = set(type(wanted).model_fields)
+    stored, own = found.model_dump(mode="json", include=names), wanted.model_dump(mode="json")
+    if some_bars:
+        stored["bars_sha256"] = {name: stored["bars_sha256"].get(name) for name in own["bars_sha256"]}
+    return _difference(stored, own, "this task") or foreign_key(found)
+
+
+class End(Protocol):
+    """How a piece of work ended: an outcome, or its record in the ledger."""
+
+    @property
+    def role(self) -> Role:
+        """Its role."""
+
+    @property
+    def name(self) -> str:
+        """The label of its window, or another name."""
+
+    @property
+    def status(self) -> Status | None:
+        """None: it has not ended."""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file of its artifact."""
+
+    @property
+    def key(self) -> str | None:
+        """The key of its artifact."""
+
+
+def foreign_end(end: End, layout: RunLayout) -> str:
+    """Why the artifact of a success is not the run's own; empty if it is, and where there is no artifact."""
+    if end.role not in WINDOW_ROLES or end.status is not Status.SUCCESS:
+        return ""
+    path = layout.artifact(end.name, end.role) / METADATA
+    if not path.is_file():
+        return f"{path} is missing"
+    if sha256_of(path) != end.digests.get(METADATA):
+        return f"{path} is not what its attempt reported"
+    try:
+        found = read_model(path, METADATA_KINDS[end.role])
+    except FileError as error:
+        return str(error)
+    difference = foreign_artifact(found, manifest_now(layout), end.name)
+    if not difference and end.key != found.key:
+        difference = "its key is not what its attempt reported"
+    return f"{path} was not made by this run: {difference}" if difference else ""
+
+
+def planned_window(manifest: RunManifest, role: Role, label: str) -> Window | None:
+    """The window of that label that the plan holds for a role; None if there is none."""
+    for planned in manifest.plan:
+        window = planned.window
+        if role is Role.TEACHER:
+            window = window.teacher_window(manifest.config.scope)
+        if window.label == label:
+            return window
+    return None
+
+
+def manifest_now(layout: RunLayout) -> RunManifest:
+    """A run's manifest, read again only after it was replaced. FileError if it is missing or damaged."""
+    try:
+        state = layout.manifest.stat()
+    except FileNotFoundError:
+        return read_manifest(layout)  # raises, with the remedy
+    return _manifest(layout, state.st_ino, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _manifest(layout: RunLayout, *_: int) -> RunManifest:
+    return read_manifest(layout)
+
+
+def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any], of: str = "run.json", path: str = "") -> str:
+    """The first field, in order of names, whose value differs."""
+    for name in sorted(found.keys() | wanted.keys()):
+        has, should, where = found.get(name), wanted.get(name), f"{path}{name}"
+        if isinstance(has, Mapping) and isinstance(should, Mapping):
+            if inner := _difference(has, should, of, f"{where}."):
+                return inner
+        elif has != should:
+            return f"{where} is {_short(has)}, {of} has {_short(should)}"
+    return ""
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 24 else f"{text[:12]}…"

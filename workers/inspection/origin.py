@@ -1,0 +1,84 @@
+"""Whether a stored artifact is the one that its run's own task would have made: settings, inputs and key."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.contract.artifact import METADATA_KINDS, RunManifest, RunRow, StudentMetadata, TeacherMetadata
+from schemas.contract.errors import DataError
+from schemas.contract.task import Role
+from schemas.files.atomic import sha256_of
+from schemas.files.belonging import foreign_artifact, planned_window
+from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
+from schemas.files.run_files import read_model
+from workers.bars import store
+from workers.bars.calendar import day_number
+from workers.bars.series import Series
+
+
+class Origins:
+    """The artifacts of one run, compared with its manifest and with the bars that are still stored."""
+
+    def __init__(self, manifest: RunManifest, layout: RunLayout) -> None:
+        self._manifest, self._layout = manifest, layout
+        self._bars = BarsLayout.under(layout.data_dir, manifest.config.interval)
+
+    def fault(self, row: RunRow) -> str:
+        """A sentence with the window and the first field that is not the run's own; empty if there is none."""
+        path = self._layout.artifact(row.window_label, row.role) / METADATA
+        found = read_model(path, METADATA_KINDS[row.role])
+        why = foreign_artifact(found, self._manifest, row.window_label)
+        if not why and row.key != found.key:
+            why = f"key is {found.key[:12]}…, {row.role}_runs.json has {str(row.key)[:12]}…"
+        if not why and isinstance(found, StudentMetadata):
+            why = self._other_teacher(found)
+        why = why or self._other_bars(found, path.parent)
+        return f"{path} was not made by this run: {why}" if why else ""
+
+    def _other_teacher(self, student: StudentMetadata) -> str:
+        label = student.window.teacher_window(self._manifest.config.scope).label
+        path = self._layout.artifact(label, Role.TEACHER) / METADATA
+        if path.is_file() and sha256_of(path) == student.teacher_sha256:
+            return ""
+        return f"teacher_sha256 is not that of {path}"
+
+    def _other_bars(self, found: TeacherMetadata | StudentMetadata, folder: Path) -> str:
+        """The first symbol whose bars give another digest; bars that were replaced since prove nothing."""
+        window = planned_window(self._manifest, found.role, folder.parent.name)
+        assert window is not None  # its label was found in the plan
+        last_read = None if found.role is Role.TEACHER else self._last_read(window.symbol, folder)
+        for symbol, digest in found.bars_sha256.items():
+            series = self._series(symbol)
+            if series is None:
+                continue
+            if found.role is Role.TEACHER:
+                read = int(np.searchsorted(series.session, day_number(window.end)))
+            elif last_read is not None:
+                read = int(np.searchsorted(series.timestamp, last_read, side="right"))
+            else:
+                continue
+            if series.digest(read) != digest:
+                return f"bars_sha256.{symbol} is not that of {self._bars.bars(symbol)}"
+        return ""
+
+    def _last_read(self, symbol: str, folder: Path) -> int | None:
+        """Instant of the last bar that scoring read: the horizon's end of the last scored row; None without bars."""
+        series = self._series(symbol)
+        if series is None:
+            return None
+        decided = pq.read_table(folder / PREDICTIONS, columns=["timestamp"])["timestamp"]
+        instants = np.asarray(decided.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
+        last = int(np.searchsorted(series.timestamp, instants.max())) + self._manifest.config.training().horizon_bars
+        return int(series.timestamp[last]) if last < len(series) else None
+
+    def _series(self, symbol: str) -> Series | None:
+        """The bars that the run was trained on; None if they are no longer stored."""
+        known = self._manifest.bars.symbols.get(symbol) if self._manifest.bars is not None else None
+        if known is None:
+            return None
+        try:
+            return store.load(self._bars.bars(symbol), known.sha256)
+        except DataError:
+            return None
