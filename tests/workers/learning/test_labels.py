@@ -124,6 +124,16 @@ def test_a_barrier_is_met_where_it_is_touched(column: str, side: float, barrier:
     assert last_of(label(replace(series, **{column: touched}), settings))["barrier"] == HORIZON
 
 
+def test_an_open_at_the_upper_barrier_comes_before_the_bars_low() -> None:
+    """A bar that opens exactly at the upper barrier and then falls below the lower one met the upper one alone."""
+    series, settings = after_calm([QUIET, QUIET, QUIET, (102.0, 103.0, 97.0, 97.0)])
+    sigma = last_of(label(series, settings))["sigma"]
+    opening = series.open.copy()
+    opening[-1] = 100.0 * (1.0 + sigma * 2.0)
+    got = last_of(label(replace(series, open=opening), settings))
+    assert (got["barrier"], got["tie"]) == (UPPER, False)
+
+
 def test_a_stop_below_nothing_is_never_met() -> None:
     """A lower barrier that would lie at or below a price of 0 ends no trade."""
     crash = (1.0, 1.0, 1e-9, 1e-9)
