@@ -13,6 +13,7 @@ from orchestrator.audit.signed_manifest import check, is_signed_by, seal
 from orchestrator.releases.approval import judged_run
 from orchestrator.releases.history import Line
 from orchestrator.runs.worker_process import ask
+from schemas.config.file_options import FileOptions
 from schemas.config.release import ReleaseConfig
 from schemas.contract.artifact import RunManifest, RunRow, StudentMetadata
 from schemas.contract.errors import RequestError
@@ -196,6 +197,7 @@ def _release(
         interval=config.interval,
         timezone=config.timezone,
         corporate_actions=config.corporate_actions and str(Path(config.corporate_actions).absolute()),
+        file_options=FileOptions(**{name: getattr(config, name) for name in FileOptions.model_fields}),
         horizon_bars=config.horizon,
         label_rule=config.training().label_rule,
         costs=config.costs,

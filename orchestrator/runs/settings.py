@@ -29,7 +29,7 @@ FLAGS = {"telemetry": "--enable-telemetry", "local_workers": "--no-local-workers
 
 
 # Settings that are tables of a config file, and neither flags nor variables.
-TABLES = ("cost_rates", "gates")
+TABLES = ("cost_rates", "gates", "second_options")
 
 
 def flag_of(field: str) -> str:
@@ -62,6 +62,8 @@ def resolve(
     if "format_file" in kind.model_fields:
         layers = _with_profile(layers)
     values = {name: value for name, (_, value) in layers.items()}
+    if values.get("second_format_file"):
+        values["second_options"] = _file_options(Path(str(values["second_format_file"])), "--second-format-file")
     if "broker_file" in values:
         values["broker"] = read_broker_file(str(values["broker_file"]))
     if values.get("symbols_file"):
@@ -107,12 +109,17 @@ def read_symbols(path: Path) -> list[str]:
 def _with_profile(layers: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str, Any]]:
     """The layers with the file options of --format-file below them; RequestError for any other setting in it."""
     path = layers.get("format_file", ("", None))[1]
-    values = _toml(Path(str(path)), "--format-file") if path else {}
+    values = _file_options(Path(str(path)), "--format-file") if path else {}
+    return {name: (f"{path}: {name}", value) for name, value in values.items()} | dict(layers)
+
+
+def _file_options(path: Path, flag: str) -> dict[str, Any]:
+    values = _toml(path, flag)
     for name in values:
         if name not in FileOptions.model_fields:
             known = ", ".join(FileOptions.model_fields)
             raise RequestError(f"format file {path}: {name} is not an option of files; they are {known}")
-    return {name: (f"{path}: {name}", value) for name, value in values.items()} | dict(layers)
+    return values
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:

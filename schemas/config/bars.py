@@ -39,6 +39,9 @@ class BarSource(BarInterval, FileOptions):
     second_source: str | None = Field(
         None, description="csv:DIR or parquet:DIR of bars whose returns are compared with these."
     )
+    second_options: FileOptions = Field(
+        default_factory=FileOptions, description="File options of the second source, as in a format file."
+    )
     secrets_file: str | None = Field(
         None, description="File with lines BREEZE_API_KEY=...; if omitted: environment variables of the same names."
     )
@@ -89,6 +92,7 @@ class BarsConfig(BarSource):
     format_file: str | None = Field(
         None, description="TOML file of columns, date_format, delimiter, symbol_from and where, for such files."
     )
+    second_format_file: str | None = Field(None, description="TOML file of the same options, for --second-source.")
     symbols_file: str | None = Field(None, description="File with one symbol per line; '#' starts a comment.")
     devices: str = Field("auto", description="Devices to train on: auto, gpu:0,1 or cpu:DEVICESxSLOTS.")
     broker: str | None = Field(
@@ -141,6 +145,8 @@ class BarsConfig(BarSource):
             raise ValueError(f"{self.source} has no {self.interval} bars; use --interval {' or '.join(intervals)}")
         if self.corporate_actions and split_source(self.source)[0].is_adjusted:
             raise ValueError(f"bars of {self.source} are adjusted already; leave --corporate-actions out")
+        if self.second_source is None and self.second_options != FileOptions():
+            raise ValueError("--second-format-file is for --second-source, which is not given")
         given = [name for name in FileOptions.model_fields if getattr(self, name)]
         if given and not split_source(self.source)[0].has_folder:
             flag = "--" + given[0].replace("_", "-")

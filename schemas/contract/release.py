@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from schemas.config.costs import CostRates, Costs
+from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import RunId, Symbol
@@ -93,6 +94,7 @@ class Release(Frozen):
     interval: Interval
     timezone: str
     corporate_actions: str | None
+    file_options: FileOptions = FileOptions()
     horizon_bars: int
     label_rule: str
     costs: Costs

@@ -31,6 +31,8 @@ from workers.bars.session_coverage import odd_days
 from workers.bars.sources.registry import open_folder, open_source
 from workers.bars.sources.source_protocol import DaySpan
 
+# What all symbols share of the second source, in the folder of the ingestion.
+SECOND = "second"
 REASONS = {Check.MISSING_MAPPING: SkipReason.MISSING_MAPPING, Check.NO_BARS: SkipReason.NO_DATA}
 
 
@@ -79,7 +81,7 @@ def assess(
         replace(read, series=series), symbol=symbol, interval=settings.interval, calendar=calendar, actions=actions
     )
     findings += known.findings
-    findings += _compared(settings, series, symbol)
+    findings += _compared(settings, series, symbol, scratch)
     if worst(findings) is Verdict.REJECT:
         return _rejected(settings, symbol, findings)
     content = store.encode(to_table(series, factor))
@@ -178,11 +180,17 @@ def _changes(at: Ints, before: Series, now: Series, symbol: str, data_dir: str) 
     return [Finding(check=Check.CHANGED_BAR, verdict=Verdict.WARN, count=len(at), where=str(day), detail=detail)]
 
 
-def _compared(settings: BarsSettings, series: Series, symbol: str) -> list[Finding]:
+def _compared(settings: BarsSettings, series: Series, symbol: str, scratch: Path | None) -> list[Finding]:
     """Findings of a comparison with the second source."""
     if settings.second_source is None:
         return []
-    other = open_folder(settings.second_source, settings.interval, settings.timezone)
+    other = open_folder(
+        settings.second_source,
+        settings.interval,
+        settings.timezone,
+        settings.second_options,
+        scratch and scratch / SECOND,
+    )
     if symbol not in other.symbols():
         detail = f"has no bars of {symbol} to compare with; add them or leave --second-source out"
         return [

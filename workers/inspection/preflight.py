@@ -54,7 +54,7 @@ def _symbols(bars: BarsSettings, wanted: tuple[str, ...], scratch: Path) -> Pref
     RequestError for a missing symbol.
     """
     from workers.bars.corporate_actions import read_actions
-    from workers.bars.ingestion import calendar_of
+    from workers.bars.ingestion import SECOND, calendar_of
     from workers.bars.sources.pace import Pace
     from workers.bars.sources.registry import known_symbols, open_folder, open_source
 
@@ -63,7 +63,7 @@ def _symbols(bars: BarsSettings, wanted: tuple[str, ...], scratch: Path) -> Pref
     if bars.corporate_actions:
         read_actions(Path(bars.corporate_actions))
     if bars.second_source:
-        open_folder(bars.second_source, bars.interval, bars.timezone).symbols()
+        open_folder(bars.second_source, bars.interval, bars.timezone, bars.second_options, scratch / SECOND).symbols()
     source = open_source(bars, [], Path(), Pace(None, bars.requests_per_minute).acquire, scratch)
     if split_source(bars.source)[0].is_remote:
         if not wanted:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +57,8 @@ def predict(request: PredictRequest) -> Predictions:
     began = time.perf_counter()
     try:
         folder, release = _deployed(request)
-        ready, refused = _ready(request, folder, release)
+        with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
+            ready, refused = _ready(request, folder, release, Path(scratch))
         scored = _scored(release, ready)
         if request.out is not None:
             _write(Path(request.out), scored)
@@ -99,10 +101,10 @@ def _deployed(request: PredictRequest) -> tuple[Path, Release]:
     return folder, release
 
 
-def _ready(request: PredictRequest, folder: Path, release: Release) -> tuple[list[Ready], list[Refusal]]:
+def _ready(request: PredictRequest, folder: Path, release: Release, scratch: Path) -> tuple[list[Ready], list[Refusal]]:
     wanted = request.symbols or tuple(release.students)
     day = request.as_of or datetime.now(ZoneInfo(release.timezone)).date()
-    read, age = _reader(request, release), oldest_age(release.interval, request.max_age_days)
+    read, age = _reader(request, release, scratch), oldest_age(release.interval, request.max_age_days)
 
     def one(symbol: str) -> Ready | Refusal:
         try:
@@ -135,7 +137,7 @@ def _fit(series: Series, day: date, age_days: int, warmup_bars: int) -> Series:
     return known
 
 
-def _reader(request: PredictRequest, release: Release) -> Read:
+def _reader(request: PredictRequest, release: Release, scratch: Path) -> Read:
     if request.source is None:
         bars = BarsLayout.under(request.data_dir, release.interval)
 
@@ -146,11 +148,14 @@ def _reader(request: PredictRequest, release: Release) -> Read:
             return found[0]
 
         return stored
-    return _source_reader(request.source, request.data_dir, release)
+    return _source_reader(request.source, request.data_dir, release, scratch)
 
 
-def _source_reader(source: str, data_dir: str, release: Release) -> Read:
-    """Reader of bars in a folder, with the checks of an ingestion except for gaps, which need a calendar."""
+def _source_reader(source: str, data_dir: str, release: Release, scratch: Path) -> Read:
+    """Reader of bars in a folder, with the checks of an ingestion except for gaps, which need a calendar.
+
+    Files are read with the options of the run.
+    """
     from workers.bars.ingestion import assess
     from workers.bars.sources.registry import open_folder
 
@@ -160,14 +165,14 @@ def _source_reader(source: str, data_dir: str, release: Release) -> Read:
     settings = BarsSettings(
         source=source, interval=release.interval, timezone=release.timezone, calendar=NO_CALENDAR,
         corporate_actions=release.corporate_actions, second_source=None, secrets_file=None, requests_per_minute=1.0,
-        first=None, last=None, incremental=False, **FileOptions().model_dump(),
+        first=None, last=None, incremental=False, **release.file_options.model_dump(), second_options=FileOptions(),
     )  # fmt: skip
-    names = set(open_folder(source, release.interval, release.timezone).symbols())
+    names = set(open_folder(source, release.interval, release.timezone, release.file_options, scratch).symbols())
 
     def read(symbol: str) -> Series:
         if symbol not in names:
             raise DataError(f"{source} has no bars of it")
-        assessed = assess(settings, symbol, data_dir, lambda: None)
+        assessed = assess(settings, symbol, data_dir, lambda: None, scratch)
         if assessed.ingested.rejected is not None:
             raise DataError(assessed.ingested.rejected.sentence)
         return store.decode(assessed.content)[0]

@@ -10,6 +10,7 @@ from orchestrator.audit.signed_manifest import seal
 from orchestrator.releases.deployment import _switch
 from orchestrator.releases.history import locked
 from schemas.config.costs import Costs
+from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
 from schemas.contract.artifact import StudentModel
 from schemas.contract.release import Action, Entry, Environment, Golden, GoldenRow, Release, Served
@@ -84,6 +85,7 @@ def make_release(
     live_in: Sequence[Environment] = ("staging",),
     seed: int = 0,
     approval_sha256: str = "0" * 64,
+    columns: dict[str, str] | None = None,
 ) -> Release:
     """Build a complete release with one student per symbol, and link to it."""
     layout = ReleaseLayout(release_dir)
@@ -117,6 +119,7 @@ def make_release(
         approval=approval,
         approval_sha256=approval_sha256,
         basis="made for a test",
+        file_options=FileOptions(columns=columns or {}),
         students=served,
         features=feature_names(),
         probe=without_nan(probe()),

@@ -97,7 +97,7 @@ OTHER_VALUES = {
     "order_value": ("1000000", "1000000"),
     "signing_key": ("key.pem", '"key.pem"'),
 }
-TABLES_TOO = {"cost_rates", "gates"}
+TABLES_TOO = {"cost_rates", "gates", "second_options"}
 FILE_OPTIONS = {
     "columns": ("close=Adj Close, volume=Vol.", '{close = "Adj Close", volume = "Vol."}'),
     "date_format": ("%d/%m/%Y", '"%d/%m/%Y"'),
@@ -107,7 +107,7 @@ FILE_OPTIONS = {
 }
 NEEDS_MORE = (
     TABLES_TOO
-    | {"broker_file", "symbols_file", "local_workers", "corporate_actions", "format_file"}
+    | {"broker_file", "symbols_file", "local_workers", "corporate_actions", "format_file", "second_format_file"}
     | FILE_OPTIONS.keys()
 )
 REQUIRED = {"start_date": "2005-01-01", "end_date": "2006-01-01"}
@@ -145,6 +145,15 @@ def test_file_options_come_from_flags_and_from_files(name: str, file: Path) -> N
     file.write_text('delimiter = "|"\ncolumns = {open = "x"}\ndate_format = "%Y%m%d"\n')
     assert getattr(resolve(RunConfig, rest | kept | {name: text}, None, {}), name) == getattr(by_flag, name)
     assert f"--{name.replace('_', '-')} is for files" in refusal({name: text})
+
+
+def test_a_second_source_has_a_format_file_of_its_own(file: Path) -> None:
+    """Its options are kept in the config, apart from those of the source; without a second source it is refused."""
+    file.write_text('delimiter = ";"\n')
+    kept = {"source": "csv:bars", "second_format_file": str(file)}
+    found = resolve(RunConfig, REQUIRED | kept | {"second_source": "csv:other"}, None, {})
+    assert (found.delimiter, found.second_options.delimiter) == (None, ";")
+    assert "--second-source, which is not given" in refusal(REQUIRED | kept)
 
 
 @pytest.mark.parametrize(

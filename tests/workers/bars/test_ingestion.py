@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.bars.coverage import commit, staging, table_of
 from schemas.config.bars import BarsSettings, IngestConfig
+from schemas.config.file_options import FileOptions
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import Coverage
 from schemas.contract.quality import Check, Verdict
@@ -21,6 +23,7 @@ from schemas.files.run_files import write_model
 from tests.strategies import examples
 from workers.bars import store
 from workers.bars.calendar import day_of, open_calendar
+from workers.bars.files.listing import list_files
 from workers.bars.ingestion import assess, calendar_of, ingest, spans_to_fetch
 from workers.bars.series import COLUMNS, Series
 
@@ -240,6 +243,22 @@ def test_a_second_source_is_compared(tmp_path: Path) -> None:
     assert (finding.check, finding.verdict) == (Check.SECOND_SOURCE, Verdict.WARN)
     rejected = take(folder, tmp_path, second_source=f"csv:{other}").rejected
     assert rejected is not None and rejected.findings[0].check is Check.SECOND_SOURCE
+
+
+def test_a_second_source_has_options_of_its_own_and_is_listed_once(tmp_path: Path) -> None:
+    """Its files may need other options than the source's; an ingestion reads their heads once for all symbols."""
+    folder = source(tmp_path / "bars", lines())
+    text = (folder / "TCS.csv").read_text()
+    (tmp_path / "other").mkdir()
+    for name in ("TCS", "INFY"):
+        (tmp_path / "other" / f"{name}.csv").write_text(text.replace("close", "Schluss"))
+    options = FileOptions(columns={"close": "Schluss"})
+    wanted = settings(folder, second_source=f"csv:{tmp_path / 'other'}", second_options=options)
+    with mock.patch("workers.bars.files.folder.list_files", side_effect=list_files) as listing:
+        for symbol in ("TCS", "TCS"):
+            found = assess(wanted, symbol, str(tmp_path / "data"), lambda: None, tmp_path / "scratch").ingested
+            assert found.stored is not None and found.stored.findings == ()
+    assert listing.call_count == 2, "of the source and of the second one"
 
 
 @examples(60)

@@ -134,6 +134,16 @@ def test_bars_straight_from_a_source(cwd: Path) -> None:
     assert "line" in reasons["^GSPC"] and "has no bars of it" in reasons["TCS"]
 
 
+def test_a_source_is_read_with_the_file_options_of_the_run(tmp_path: Path) -> None:
+    """The release keeps them, so files that needed --columns in training need no flag when they are predicted from."""
+    make_release(tmp_path / "release", {"M&M": HISTORIES["M&M"]}, columns={"close": "Schluss"})
+    write_bars(tmp_path / "csv", ("M&M",))
+    path = tmp_path / "csv" / "M&M" / "1day" / "bars.csv"
+    path.write_text(path.read_text().replace("close", "Schluss"))
+    code, found = predict(tmp_path, "--source", "csv:csv", "--as-of", AS_OF)
+    assert code == 0 and [each["symbol"] for each in found["predictions"]] == ["M&M"]
+
+
 def test_no_learning_library_is_loaded(cwd: Path) -> None:
     """The process that predicts with logistic students loads numpy and pyarrow, and no library of training."""
     request = PredictRequest(

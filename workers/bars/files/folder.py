@@ -203,13 +203,14 @@ class Folder(Source):
         return self._scratch
 
 
-@lru_cache(maxsize=1)
+# Of a source and a second one.
+@lru_cache(maxsize=2)
 def _stored_listing(path: Path, changed_ns: int) -> Listing:
     """The listing of an ingestion; a process reads it once for all of its symbols."""
     return from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _stored_split(folder: Path, changed_ns: int) -> split.Split:
     """The split of an ingestion; a process reads what it holds once for all of its symbols."""
     return split.load(folder)

@@ -13,9 +13,12 @@ from schemas.contract.identifiers import is_symbol
 from workers.bars.sources.source_protocol import DaySpan, Source, SourceRequest
 
 
-def open_folder(source: str, interval: Interval, timezone: str) -> Source:
+def open_folder(
+    source: str, interval: Interval, timezone: str, options: FileOptions | None = None, scratch: Path | None = None
+) -> Source:
     """Open a source whose bars are on this host; RequestError if it cannot be used."""
-    return _open(source, SourceRequest(split_source(source)[1], interval, timezone))
+    folder = split_source(source)[1]
+    return _open(source, SourceRequest(folder, interval, timezone, options=options or FileOptions(), scratch=scratch))
 
 
 def open_source(
