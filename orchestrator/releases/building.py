@@ -100,7 +100,7 @@ def refuse_changed(folder: Path) -> None:
     release_id = folder.name
     if faults := check(folder, {"release_id": release_id}).faults:
         raise RequestError(f"release {release_id} is not what was built: {faults[0]}; nothing was switched")
-    release = read_model(folder / RELEASE, Release)
+    release = read_model(folder / RELEASE, Release, remedy="approve its run again, which makes another")
     if release.release_id != release_id or release.golden_sha256 != sha256_of(folder / GOLDEN):
         raise RequestError(f"{folder / RELEASE} is another release's; nothing was switched")
     found = ask("golden-check", GoldenCheck(release=str(folder.absolute())), GoldenChecked)

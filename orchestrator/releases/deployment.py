@@ -15,7 +15,7 @@ from orchestrator.releases.history import History, Line, locked, read
 from orchestrator.runs.verify import verified
 from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import RequestError
-from schemas.contract.release import PRODUCTION, STAGING, Action, Environment, Release
+from schemas.contract.release import OTHER_RELEASE, PRODUCTION, STAGING, Action, Environment, Release
 from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of
 from schemas.files.jsonl_log import flush_folder
 from schemas.files.layout import MANIFEST, RELEASE, ReleaseLayout
@@ -58,7 +58,9 @@ def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str
             raise RequestError(f"{environment} cannot be rolled back: {now}")
         folder = releases.release(stack[-2])
         refuse_changed(folder)
-        decided = release_stack.decision(history.lines, read_model(folder / RELEASE, Release).run_id)
+        decided = release_stack.decision(
+            history.lines, read_model(folder / RELEASE, Release, remedy=OTHER_RELEASE).run_id
+        )
         if decided is None or decided.entry.action is Action.REJECTED:
             raise RequestError(f"{stack[-2]} was rejected since; deploy a release that is approved")
         return _switch(history, releases, environment, stack[-2], Action.ROLLING_BACK, by, note, None)
@@ -142,7 +144,7 @@ def _switch(
     note: str, min_staging_hours: float | None,
 ) -> Line:  # fmt: skip
     facts = {
-        "run_id": read_model(releases.release(release_id) / RELEASE, Release).run_id,
+        "run_id": read_model(releases.release(release_id) / RELEASE, Release, remedy=OTHER_RELEASE).run_id,
         "release_id": release_id,
         "before": release_stack.live(history.lines, environment),
         "environment": environment,

@@ -8,7 +8,7 @@ from orchestrator.releases import release_stack
 from orchestrator.releases.deployment import astray
 from orchestrator.releases.history import Line, read
 from schemas.contract.errors import GurukulError
-from schemas.contract.release import ENVIRONMENTS, Action, Release
+from schemas.contract.release import ENVIRONMENTS, OTHER_RELEASE, Action, Release
 from schemas.files.layout import RELEASE, ReleaseLayout
 from schemas.files.run_files import read_model
 
@@ -33,7 +33,7 @@ def overview(release_dir: str, public_key: str | None) -> dict[str, Any]:
         faults += found.faults
         signatures[folder.name] = found.signature
         try:
-            approval = read_model(folder / RELEASE, Release).approval_sha256
+            approval = read_model(folder / RELEASE, Release, remedy=OTHER_RELEASE).approval_sha256
         except GurukulError as error:
             faults.append(str(error))
             continue

@@ -18,6 +18,8 @@ Environment = Literal["staging", "production"]
 STAGING: Environment = "staging"
 PRODUCTION: Environment = "production"
 ENVIRONMENTS: tuple[Environment, ...] = (STAGING, PRODUCTION)
+# Remedy of a release that cannot be read.
+OTHER_RELEASE = "roll back, or deploy again"
 FIRST_LINK = "0" * 64
 # Largest accepted difference of a probability between run and release; another CPU may compute other last bits.
 GOLDEN_TOLERANCE = 1e-12

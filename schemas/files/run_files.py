@@ -1,6 +1,7 @@
 """Opens a stored run, and reads and writes its rows and typed files."""
 
 import json
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from schemas.contract.artifact import RunManifest, RunRow
 from schemas.contract.errors import FileError, RequestError, RunNotFoundError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import Role
+from schemas.contract.versions import artifact_versions
 from schemas.files.atomic import to_json, write_atomic
 from schemas.files.layout import RunLayout
 from schemas.files.run_paths import located, portable
@@ -20,6 +22,8 @@ M = TypeVar("M", bound=BaseModel)
 RESUME = "restore it, or resume its run"
 # `resume` itself needs the manifest.
 NO_RUN = "restore it, or start a new run with --reuse"
+
+VERSION = re.compile(r"[\w.+-]{1,60}")
 
 _ROWS = TypeAdapter(list[RunRow])
 
@@ -33,10 +37,11 @@ def write_rows(layout: RunLayout, role: Role, rows: list[RunRow]) -> None:
 def read_rows(layout: RunLayout, role: Role) -> list[RunRow]:
     """Rows of a role; FileError if the file is missing or damaged."""
     path = layout.rows(role)
+    content = _content(path, RESUME)
     try:
-        return _ROWS.validate_json(_content(path, RESUME))
+        return _ROWS.validate_json(content)
     except ValidationError as error:
-        raise _damaged(path, error, RESUME) from None
+        raise _damaged(path, content, error, RESUME) from None
 
 
 def write_model(path: Path, model: BaseModel) -> None:
@@ -45,11 +50,15 @@ def write_model(path: Path, model: BaseModel) -> None:
 
 
 def read_model(path: Path, kind: type[M], *, remedy: str = RESUME) -> M:
-    """Read a typed value; FileError names the file that is missing or damaged, and the `remedy`."""
+    """Read a typed value; FileError names the file that is missing or damaged, and the `remedy`.
+
+    Of a file that another version wrote it names that version, if the file does.
+    """
+    content = _content(path, remedy)
     try:
-        return kind.model_validate_json(_content(path, remedy))
+        return kind.model_validate_json(content)
     except ValidationError as error:
-        raise _damaged(path, error, remedy) from None
+        raise _damaged(path, content, error, remedy) from None
 
 
 def write_manifest(layout: RunLayout, manifest: RunManifest) -> None:
@@ -82,7 +91,24 @@ def _content(path: Path, remedy: str) -> bytes:
         raise FileError(f"{path} is missing; {remedy}") from None
 
 
-def _damaged(path: Path, error: ValidationError, remedy: str) -> FileError:
+def _damaged(path: Path, content: bytes, error: ValidationError, remedy: str) -> FileError:
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or "content"
-    return FileError(f"{path} is damaged, or another version wrote it: {where}: {first['msg']}; {remedy}")
+    fault, writer, own = f"{where}: {first['msg']}", _writer(content), artifact_versions()["gurukul"]
+    if writer is None:
+        return FileError(f"{path} is damaged, or another version wrote it: {fault}; {remedy}")
+    if writer == own:
+        return FileError(f"{path} is damaged: {fault}; {remedy}")
+    return FileError(
+        f"{path} was written by gurukul {writer}, which this one, {own}, cannot read: {fault}; use that version,"
+        f" or {remedy}"
+    )
+
+
+def _writer(content: bytes) -> str | None:
+    """The version of the program that a file names as its writer; None if it names none."""
+    try:
+        version = json.loads(content)["versions"]["gurukul"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return version if isinstance(version, str) and VERSION.fullmatch(version) else None

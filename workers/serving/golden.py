@@ -13,6 +13,7 @@ from schemas.contract.artifact import StudentMetadata
 from schemas.contract.errors import DataError, GurukulError
 from schemas.contract.release import (
     GOLDEN_TOLERANCE,
+    OTHER_RELEASE,
     Golden,
     GoldenCheck,
     GoldenChecked,
@@ -49,7 +50,8 @@ def check(request: GoldenCheck) -> GoldenChecked:
     """Score every vector of a release with its student, and compare the features of the probe's bars."""
     folder = Path(request.release)
     try:
-        release, golden = read_model(folder / RELEASE, Release), read_model(folder / GOLDEN, Golden)
+        release = read_model(folder / RELEASE, Release, remedy=OTHER_RELEASE)
+        golden = read_model(folder / GOLDEN, Golden, remedy=OTHER_RELEASE)
         refuse_other_features(release)
         students, inputs, expected = [], [], []
         with closing(ModelTrial(PATIENCE_S)) as trial:

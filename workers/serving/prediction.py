@@ -22,7 +22,7 @@ from schemas.config.file_options import FileOptions
 from schemas.config.interval import DAYS_PER_WEEK, Interval, is_intraday
 from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
-from schemas.contract.release import Prediction, Predictions, PredictRequest, Refusal, Release
+from schemas.contract.release import OTHER_RELEASE, Prediction, Predictions, PredictRequest, Refusal, Release
 from schemas.files.atomic import to_json, write_atomic
 from schemas.files.layout import MANIFEST, RELEASE, BarsLayout, ReleaseLayout
 from schemas.files.run_files import read_model
@@ -94,7 +94,7 @@ def _deployed(request: PredictRequest) -> tuple[Path, Release]:
         raise DataError(f"{folder / MANIFEST} is missing or damaged; roll back, or deploy again") from None
     if sha256(content).hexdigest() != recorded:
         raise DataError(f"{folder / RELEASE} is not what its manifest recorded; roll back, or deploy again")
-    release = read_model(folder / RELEASE, Release)
+    release = read_model(folder / RELEASE, Release, remedy=OTHER_RELEASE)
     if release.release_id != folder.name:
         raise DataError(f"{folder / RELEASE} is of release {release.release_id}; roll back, or deploy again")
     refuse_other_features(release)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from schemas.contract.errors import DataError
+from schemas.contract.release import OTHER_RELEASE
 from workers.bars.series import Floats
 from workers.features.registry import feature_names
 from workers.models.apart import ModelTrial
@@ -18,7 +19,7 @@ def read_served(folder: Path, digests: Mapping[str, str], trial: ModelTrial | No
 
     `trial` reads a student of unknown origin first.
     """
-    student = read_student(folder, digests, "roll back, or deploy again", trial)
+    student = read_student(folder, digests, OTHER_RELEASE, trial)
     if student.features != feature_names():
         raise DataError(
             f"{folder} was trained on other features than this program computes; use the program that trained it"

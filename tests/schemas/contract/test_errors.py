@@ -1,6 +1,7 @@
 """The error tree: each class has its exit code and message."""
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from schemas.contract import errors
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import FileError, GurukulError, RequestError, RunNotFoundError
+from schemas.contract.versions import artifact_versions
 from schemas.files.run_files import open_run, read_model
 
 ROOT = Path(__file__).parents[3]
@@ -69,3 +71,24 @@ def test_a_file_that_cannot_be_read_is_named_with_the_remedy(tmp_path: Path) -> 
     path.write_text('{"run_id": 7}')
     with pytest.raises(FileError, match=r"run\.json is damaged, .*: run_id: .*; start a new run$"):
         read_model(path, RunManifest, remedy="start a new run")
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (
+            "9.0.0+ab12cd34",
+            r"was written by gurukul 9\.0\.0\+ab12cd34, which .*: .*; use that version, or",
+        ),
+        (artifact_versions()["gurukul"], r"run\.json is damaged: "),
+        ("\n<b>", r"run\.json is damaged, or another version wrote it: "),
+        (7, r"run\.json is damaged, or another version wrote it: "),
+    ],
+)
+def test_a_file_of_another_version_names_that_version(tmp_path: Path, version: object, message: str) -> None:
+    """Of a later or an earlier one alike; a file of this version is damaged; what is no version is not repeated."""
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"run_id": "r", "field_of_a_later_version": 1, "versions": {"gurukul": version}}))
+    with pytest.raises(FileError, match=message) as caught:
+        read_model(path, RunManifest, remedy="start a new run")
+    assert str(caught.value).endswith("start a new run") and "\n" not in str(caught.value)

@@ -30,6 +30,7 @@ from tests.orchestrator.releases.making import (
 )
 from workers.features.registry import feature_names
 from workers.models.booster import Booster
+from workers.serving import prediction
 from workers.serving.golden import check
 
 SYMBOLS = ("M&M", "^GSPC", "TCS", "OLD", "NEW")
@@ -211,6 +212,19 @@ def test_models_of_a_release_from_elsewhere_refuse_their_symbol_alone(cwd: Path)
     assert "M&M/model.ubj is damaged" in reasons["M&M"] and "one coefficient" in reasons["^GSPC"]
     checked = check(GoldenCheck(release=str(folder)))
     assert checked.error is not None and "model" in checked.error and "\n" not in checked.error
+
+
+def test_a_release_of_a_later_version_names_it(cwd: Path) -> None:
+    """One line: which version built it, and what to do."""
+    layout = ReleaseLayout(cwd / "release")
+    path = layout.release("run.0000") / "release.json"
+    later = json.loads(path.read_text()) | {"field_of_a_later_version": 1, "versions": {"gurukul": "9.0.0+ab12cd34"}}
+    path.write_text(json.dumps(later))
+    seal(path.parent, {"release_id": "run.0000"}, None)
+    request = PredictRequest(release_dir=str(layout.folder), data_dir=str(cwd / "data"), environment="staging")
+    error = prediction.predict(request).error
+    assert error is not None and "\n" not in error
+    assert "was written by gurukul 9.0.0+ab12cd34" in error and "roll back, or deploy again" in error
 
 
 def test_nothing_live_is_one_line(tmp_path: Path) -> None:
