@@ -5,7 +5,6 @@ import base64
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from orchestrator.ledger.ledger import Ledger
 from schemas.contract.task import Role
 from tests.chaos.lab import SYMBOLS, Lab, Run, lab
 from tests.conftest import clean_environment, command
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 LOGIN = "kavita:an-unguessed-one"
@@ -54,12 +54,6 @@ class Flower:
         assert status == 200, body
         found = [task for task in json.loads(body).values() if task["name"] in ("teacher.train", "student.train")]
         return [task | {"kwargs": ast.literal_eval(task["kwargs"])} for task in found]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

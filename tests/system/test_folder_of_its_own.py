@@ -1,7 +1,6 @@
 """A working folder may hold files with the names of our modules, and of any other: no command imports one of them."""
 
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,6 +12,7 @@ from redis import Redis
 
 from schemas.redis.presences import read_presences
 from tests.conftest import SPAN, clean_environment, write_bars
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 SCRIPTS = Path(sys.executable).parent
@@ -84,12 +84,6 @@ def test_a_shared_fleet_imports_nothing_from_its_folder(folder: Path, server: st
     finally:
         fleet.terminate()
         fleet.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(url: str) -> bool:

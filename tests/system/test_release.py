@@ -17,6 +17,7 @@ from schemas.contract.task import Role, Status
 from schemas.files.layout import ReleaseLayout, RunLayout
 from schemas.files.run_files import read_rows
 from tests.conftest import SPAN, Finished, command, finished_run, tree
+from tests.doubles.deadly import DEADLY
 from tests.orchestrator.audit.test_signed_manifest import write_key
 
 SECRET = "planted0SECRET0value"
@@ -24,17 +25,6 @@ OVERRIDE = ("--override", "a demonstration on random walks")
 
 # `orchestrator deploy`, which dies at its Nth call of a function that renames, links or flushes.
 KILL = """
-import os, sys
-from pathlib import Path
-left = int(sys.argv.pop(1))
-def deadly(call):
-    def wrapped(*arguments, **named):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), 9)
-        return call(*arguments, **named)
-    return wrapped
 os.fsync, os.rename = deadly(os.fsync), deadly(os.rename)
 for name in ("symlink_to", "replace"):
     setattr(Path, name, deadly(getattr(Path, name)))
@@ -173,7 +163,7 @@ def test_a_deployment_killed_anywhere_can_be_done_again(cwd: Path) -> None:
     seen = []
     for step in (3, 20, 37, 54, 200):
         process = subprocess.run(
-            [sys.executable, "-c", KILL, str(step), "deploy", "generated", "--to", "staging"], cwd=cwd,
+            [sys.executable, "-c", DEADLY + KILL, str(step), "deploy", "generated", "--to", "staging"], cwd=cwd,
             capture_output=True,
         )  # fmt: skip
         live = linked(layout, "staging")

@@ -14,7 +14,7 @@ from orchestrator.broker.embedded import find_binary
 from orchestrator.broker.requirements import check_for_run
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
-from tests.system.test_flower import free_port
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 DEVICES = (Device(name="cpu0@here", kind=DeviceKind.CPU, slots=2),)

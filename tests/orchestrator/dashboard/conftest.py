@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -16,6 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.conftest import clean_environment
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 Scheme = Literal["light", "dark"]
@@ -145,13 +145,6 @@ def _note(seen: Seen, message: ConsoleMessage) -> None:
     where = str(message.location.get("url", ""))
     if message.type == "error" and not where.endswith(ASKED_AT_A_GUESS):
         seen.complaints.append(f"{message.text} ({where})")
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(url: str) -> bool:

@@ -17,6 +17,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.release import Action, Environment
 from schemas.files.layout import ReleaseLayout
 from tests.conftest import tree
+from tests.doubles.deadly import DEADLY
 from tests.orchestrator.releases.making import make_release, walk
 
 ONE, TWO, THREE = "one.1111", "two.2222", "three.3333"
@@ -24,29 +25,18 @@ KILLED = -9
 
 # Dies at its Nth call of any function that changes the disk.
 KILL = """
-import os, sys
-from pathlib import Path
-left = int(sys.argv[1])
-def deadly(call):
-    def wrapped(*arguments, **named):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), 9)
-        return call(*arguments, **named)
-    return wrapped
 from orchestrator.releases import deployment
 from orchestrator.releases.history import History, locked
 from schemas.files.layout import ReleaseLayout
 from schemas.contract.release import Action
-layout = ReleaseLayout(Path(sys.argv[2]))
+layout = ReleaseLayout(Path(sys.argv[1]))
 with locked(layout.history) as history:
     os.fsync = deadly(os.fsync)
     History.append = deadly(History.append)
     for name in ("mkdir", "symlink_to", "replace", "unlink"):
         setattr(Path, name, deadly(getattr(Path, name)))
     deployment._switch(
-        history, layout, sys.argv[3], sys.argv[4], Action(sys.argv[5]), "asha", "", None
+        history, layout, sys.argv[2], sys.argv[3], Action(sys.argv[4]), "asha", "", None
     )
 """
 
@@ -197,7 +187,9 @@ def test_killed_anywhere_the_old_or_the_new_is_live(layout: ReleaseLayout, inten
     before = tree(layout.folder)
     outcomes = []
     for step in range(1, 100):
-        process = subprocess.run([sys.executable, "-c", KILL, str(step), layout.folder, "staging", target, intent])
+        process = subprocess.run(
+            [sys.executable, "-c", DEADLY + KILL, str(step), layout.folder, "staging", target, intent]
+        )
         live = linked(layout, "staging")
         assert live in (TWO, target)
         assert overview(str(layout.folder), None)["faults"] == []
