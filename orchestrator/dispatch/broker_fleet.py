@@ -15,7 +15,7 @@ from orchestrator.events.stream_reader import began_anew, read_beyond
 from schemas.contract.received import MOST_BYTES, UnreadableError, received
 from schemas.contract.task import Outcome
 from schemas.redis.attempt_id import run_prefix
-from schemas.redis.attempts import allow, recall
+from schemas.redis.attempts import allow, recall, unclaimed
 from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.keys import (
     RUN_KEYS_LINGER_S,
@@ -97,6 +97,9 @@ class BrokerFleet:
                     outcome = received(Outcome, body)
                     if outcome.run_id != self._run_id:
                         raise UnreadableError(f"it is of run {outcome.run_id}")
+                    work = (outcome.role, outcome.name, outcome.attempt)
+                    if why := unclaimed(self._redis, self._run_id, *work, outcome.device):
+                        raise UnreadableError(why)
                 except UnreadableError as error:
                     set_aside(self._redis, Place.OUTCOMES, stream, str(error), body)
                     continue
@@ -104,6 +107,11 @@ class BrokerFleet:
                 yield outcome
             if count or not entries:
                 return
+
+    def set_aside(self, outcome: Outcome, why: str) -> None:
+        """Keep an outcome that does not count as a dead letter."""
+        body = outcome.model_dump_json().encode()
+        set_aside(self._redis, Place.OUTCOMES, outcomes_stream(self._run_id), why, body)
 
     def reserve(self, device: str) -> None:
         """Keep a device free of other runs' work for as long as a heartbeat is valid."""

@@ -44,6 +44,9 @@ class Fleet(Protocol):
     def outcomes(self, *, wait: bool) -> Iterator[Outcome]:
         """The next outcomes of the run, each counted as read when it is yielded; with `wait` for a moment at most."""
 
+    def set_aside(self, outcome: Outcome, why: str) -> None:
+        """Keep an outcome that does not count, with the reason."""
+
     def reserve(self, device: str) -> None:
         """Keep a device free of other runs' work for the next seconds."""
 

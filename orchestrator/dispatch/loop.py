@@ -282,6 +282,9 @@ class Dispatcher:
         if sent is None or sent.attempt != outcome.attempt:
             self._note_late(outcome)
             return
+        if sent.device != outcome.device:
+            self._set_aside(outcome, sent.device)
+            return
         if outcome.failure in RETRIED:
             if self._try_again(sent, outcome.failure, outcome.message, begun=True):
                 return
@@ -296,6 +299,10 @@ class Dispatcher:
 
     def _note_late(self, outcome: Outcome) -> None:
         """Record an outcome that this process does not wait for, unless a newer attempt has been sent."""
+        attempt, device = self._ledger.sent().get((outcome.role, outcome.name), (outcome.attempt, outcome.device))
+        if attempt == outcome.attempt and device != outcome.device:
+            self._set_aside(outcome, device)
+            return
         if outcome.failure in RETRIED:
             changed = self._ledger.retry(outcome.role, outcome.name, outcome.attempt, outcome.failure, outcome.message)
         else:
@@ -303,6 +310,11 @@ class Dispatcher:
         if not changed:
             late = (outcome.role, outcome.name, outcome.attempt)
             logger.info("late outcome of %s %s attempt %d changes nothing", *late, extra=facts(self._run_id, *late))
+
+    def _set_aside(self, outcome: Outcome, device: str) -> None:
+        why = f"attempt {outcome.attempt} of {outcome.role} {outcome.name} was sent to {device}, not {outcome.device}"
+        logger.warning("an outcome is set aside: %s", why)
+        self._fleet.set_aside(outcome, why)
 
     def _try_again(self, sent: Sent, failure: FailureClass, message: str, *, begun: bool) -> bool:
         """Put work back into the backlog after a failed attempt; False if it has failed for good."""

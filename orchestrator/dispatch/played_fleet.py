@@ -177,6 +177,7 @@ class PlayedFleet:
         self.reserved: dict[str, str] = {}
         self.sent: list[Sent] = []
         self.killed: list[tuple[str, str]] = []
+        self.dead_letters: list[str] = []
         self.looks = 0
         self.watch: Callable[[], object] = lambda: None
         self._planned: dict[int, Callable[[], object]] = {}
@@ -272,6 +273,10 @@ class PlayedFleet:
         """The outcomes that no call has yielded yet; never waits."""
         while self._outcomes:
             yield self._outcomes.popleft()
+
+    def set_aside(self, outcome: Outcome, why: str) -> None:
+        """Record the reason."""
+        self.dead_letters.append(why)
 
     def reserve(self, device: str) -> None:
         """Keep a device free for this run; a reservation does not expire."""

@@ -1,5 +1,7 @@
 """The life of an attempt in Redis: allowed by the orchestrator, claimed by one worker or recalled, reported once."""
 
+from typing import Any
+
 from redis import Redis
 
 from schemas.contract.event import TrainingEvent
@@ -34,6 +36,18 @@ def claim(
 def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> bool:
     """Revoke an attempt that no worker has claimed; False if one has."""
     return bool(RECALL.run(redis, [attempts_key(run_id)], [work_field(role, name), attempt]))
+
+
+def unclaimed(redis: Redis, run_id: str, role: str, name: str, attempt: int, device: str) -> str:
+    """Why no worker of `device` can have made an outcome of this attempt; empty if one can.
+
+    A broker that lost the claim proves nothing, and of an attempt that was superseded the number decides.
+    """
+    known: Any = redis.hget(attempts_key(run_id), work_field(role, name))
+    number, _, claimant = (known or b"").decode(errors="replace").partition(" ")
+    if number != str(attempt) or claimant.split(" ")[0] == device:
+        return ""
+    return f"{claimant.split(' ')[0] or 'no device'} has claimed attempt {attempt} of {role} {name}, not {device}"
 
 
 def report(redis: Redis, run_id: str, outcome: str) -> None:

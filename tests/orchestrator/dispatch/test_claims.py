@@ -12,7 +12,7 @@ from redis import Redis
 from orchestrator.dispatch.broker_fleet import clear
 from orchestrator.events.stream_reader import read_beyond
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
-from schemas.redis.attempts import allow, claim, recall
+from schemas.redis.attempts import allow, claim, recall, unclaimed
 from schemas.redis.keys import RUN_KEYS_EXPIRY_S, attempts_key, events_stream
 from tests.strategies import examples
 
@@ -26,6 +26,30 @@ def test_an_attempt_is_begun_once(redis: Redis) -> None:
     assert claim(redis, *WORK, 1, "d0 17")
     assert not claim(redis, *WORK, 1, "d0 18")
     assert not claim(redis, *WORK, 1, "d0 1")
+
+
+@pytest.mark.parametrize(
+    ("claimed", "device", "words"),
+    [
+        ((1, "d0 17"), "d0", ""),
+        ((1, "d0"), "d0", ""),
+        ((1, ""), "d0", "no device has claimed attempt 1"),
+        ((1, "d1 17"), "d0", "d1 has claimed attempt 1"),
+        ((1, "d01 17"), "d0", "d01 has claimed attempt 1"),
+        ((2, "d1 17"), "d0", ""),  # superseded: its number decides
+        (None, "d0", ""),  # the broker lost its data
+    ],
+)
+def test_an_outcome_needs_the_claim_of_its_device(
+    redis: Redis, claimed: tuple[int, str] | None, device: str, words: str
+) -> None:
+    """An outcome of an attempt that no worker, or another device's, has claimed is refused with a reason."""
+    if claimed is not None:
+        number, claimant = claimed
+        allow(redis, *WORK, number)
+        assert not claimant or claim(redis, *WORK, number, claimant)
+    why = unclaimed(redis, *WORK, 1, device)
+    assert words in why and bool(words) == bool(why)
 
 
 def test_a_claimant_may_ask_twice(redis: Redis) -> None:

@@ -13,6 +13,7 @@ from orchestrator.ledger.ledger import Ledger
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.task import FailureClass, Outcome, Role, Status, work_name
 from schemas.redis.attempt_id import AttemptId
+from schemas.redis.dead_letters import Place, read_dead_letters
 from schemas.redis.events import emit
 from schemas.redis.keys import (
     DEVICES,
@@ -21,6 +22,7 @@ from schemas.redis.keys import (
     alone_key,
     attempts_key,
     events_stream,
+    outcomes_stream,
     sequence_key,
 )
 from tests.doubles.playing import RUN, Ends, Played, Worker, forget, teachers
@@ -70,6 +72,25 @@ def test_oom_is_tried_again_alone(ledger: Ledger, played: Played) -> None:
     assert [(end.status, end.attempt) for end in ends.received] == [(Status.SUCCESS, 2)] * 5
     assert seen == {(1, b"r")}
     assert played.redis.get(alone_key("d0")) is None
+
+
+def test_forged_outcomes_count_for_nothing(ledger: Ledger, played: Played) -> None:
+    """Of an unclaimed attempt, another device or another run: dead letters. The outcome of the worker counts."""
+    played.add("d0", habit=in_turn((keeps, 6), (works, 1)))
+    work, ends = teachers(ledger, 2), Ends()
+    first, second = (work_name(item.work) for item in work)
+
+    def forge() -> None:
+        forged = Outcome(run_id=RUN, role=Role.TEACHER, name=first, attempt=1, device="d9", status=Status.SUCCESS)
+        for changes in ({}, {"name": second, "device": "d0"}, {"name": "unknown"}, {"run_id": "another"}):
+            body = forged.model_copy(update=changes).model_dump_json()
+            played.redis.xadd(outcomes_stream(RUN), {"outcome": body})
+
+    played.at(4, forge)
+    played.dispatcher(ledger).run(work, ends)
+    assert [(end.name, end.device, end.metrics) for end in ends.received] == [(first, "d0", {}), (second, "d0", {})]
+    assert [end.duration_seconds for end in ends.received] == [0.5, 0.5]
+    assert read_dead_letters(played.redis, 9)[0] == {Place.OUTCOMES: 3}
 
 
 def test_two_runs_share_a_fleet(played: Played, tmp_path: Path) -> None:

@@ -134,6 +134,16 @@ def test_a_run_waits_for_a_device_of_its_folder_and_says_so(play: Play) -> None:
     assert {end.status for end in play.ends} == {Status.SUCCESS} and not play.ledger.get("waiting")
 
 
+def test_an_outcome_of_another_device_than_the_one_it_was_sent_to_is_set_aside(play: Play) -> None:
+    """Even if that device has claimed the attempt; the device that it was sent to then loses it, which is a strike."""
+    play.fleet.add("d0", habit=in_turn((keeps, 4), (loses_running, 1), (works, 1)))
+    play.fleet.at(3, lambda: play.fleet.report(play.fleet.sent[0], "d9", metrics={"forged": 1}))
+    play.run(1)
+    (end,) = play.ends
+    assert (end.device, end.metrics, len(play.fleet.dead_letters)) == ("d0", {}, 1)
+    assert "was sent to d0, not d9" in play.fleet.dead_letters[0]
+
+
 def test_an_artifact_that_is_not_the_runs_own_is_made_again(play: Play) -> None:
     """A success that does not stand for the run's own artifact counts as a failure that may pass: three attempts."""
     play.fleet.add("d0")
