@@ -28,7 +28,7 @@ def numbers(*days: date) -> Ints:
 
 
 def test_missing_sessions_are_grouped_by_the_calendar() -> None:
-    """Consecutive sessions are one gap across weekends and holidays; a special session counts as any other."""
+    """Consecutive sessions are one gap across weekends and holidays; special ones among them count as any other."""
     series = daily(*SPAN)
     lost = numbers(date(2024, 1, 20), date(2024, 1, 25), date(2024, 1, 29), date(2024, 3, 2))
     found = assess(keep(series, ~np.isin(series.session, lost)), calendar=NSE)
@@ -43,6 +43,15 @@ def test_missing_sessions_are_grouped_by_the_calendar() -> None:
     assert "2024-01-20, 2024-01-25 to 2024-01-29, 2024-03-02;" in finding.detail
 
 
+def test_special_sessions_alone_are_no_finding() -> None:
+    """Vendors often leave out Muhurat and other special sessions: they are gaps, and no warning."""
+    series = daily(*SPAN)
+    lost = numbers(date(2024, 1, 20), date(2024, 3, 2))
+    found = assess(keep(series, ~np.isin(series.session, lost)), calendar=NSE)
+    assert found.findings == []
+    assert [gap.first for gap in found.gaps] == [date(2024, 1, 20), date(2024, 3, 2)]
+
+
 @given(st.sets(st.integers(1, 119), min_size=1, max_size=60))
 @examples(40)
 def test_gaps_are_exactly_what_is_missing(lost: set[int]) -> None:
@@ -53,6 +62,9 @@ def test_gaps_are_exactly_what_is_missing(lost: set[int]) -> None:
     missing = [day for gap in found.gaps for day in NSE.sessions(gap.first, gap.last)]
     assert missing == [sessions[position] for position in sorted(lost)]
     assert all(gap.sessions == len(NSE.sessions(gap.first, gap.last)) for gap in found.gaps)
+    if not np.isin(missing, NSE.regular.session).any():
+        assert found.findings == []
+        return
     finding = only(found.findings, Check.MISSING_SESSION)
     assert finding.count == len(lost)
     assert finding.verdict is (Verdict.REJECT if len(lost) / 121 > 0.2 else Verdict.WARN)
