@@ -21,11 +21,13 @@ from orchestrator.dispatch.policy import (
     Action,
     Fail,
     Kill,
+    Lapse,
     Recall,
     RecallReason,
     Reserve,
     Send,
     View,
+    lapse,
     moved,
     next_try,
     policy,
@@ -76,6 +78,7 @@ class Dispatcher:
         self._needs = Needs(artifact_versions(), os.path.realpath(data_dir))
         self._sent: dict[Key, Sent] = {}
         self._strays: tuple[Stray, ...] = ()
+        self._lapses: dict[str, Lapse] = {}
         self._look = Look({}, {}, 0.0)
         self._waiting, self._is_away = "", False
         self._refused: str | None = None
@@ -184,6 +187,8 @@ class Dispatcher:
         queues = {name: self._fleet.queued(name) for name in unseen & look.present.keys()}
         for key, sent in self._sent.items():
             presence = look.present.get(sent.device)
+            if presence is not None and sent.id in presence.running:
+                self._lapses.pop(sent.device, None)
             self._sent[key] = sent.observed(presence, queues.get(sent.device, ()), look.seconds)
         self._strays = self._find_strays(look)
         self._telemetry.write_new()
@@ -203,13 +208,14 @@ class Dispatcher:
         return View(
             run_id=self._run_id, needs=self._needs, present=self._look.present, reserved=self._look.reserved,
             waiting=self._backlog.waiting, again=self._backlog.again, holders=self._backlog.holders,
-            sent=tuple(self._sent.values()), strays=self._strays, limits_s=self._limits.by_role(),
+            sent=tuple(self._sent.values()), strays=self._strays, lapses=self._lapses, limits_s=self._limits.by_role(),
             now_s=self._fleet.now_s(), looked=looked,
         )  # fmt: skip
 
     # Acting.
 
     def _carry_out(self, actions: list[Action], on_end: OnEnd) -> None:
+        self._note_lapses([each for each in actions if isinstance(each, Recall) and each.why is RecallReason.NOT_BEGUN])
         for action in actions:
             match action:
                 case Recall():
@@ -242,6 +248,16 @@ class Dispatcher:
         self._sent[item.key] = sent
         return sent
 
+    def _note_lapses(self, recalls: list[Recall]) -> None:
+        """Record once per device that it began nothing of what it was sent: it gets less, then nothing for a while."""
+        for device in dict.fromkeys(recall.sent.device for recall in recalls):
+            own = [recall for recall in recalls if recall.sent.device == device]
+            role, name = own[0].sent.item.key
+            more = f" and {len(own) - 1} more" if len(own) > 1 else ""
+            self._live_view.note(f"{role} {name}{more}: {own[0].message}; taken back")
+            self._lapses[device] = lapse(self._lapses.get(device), self._fleet.now_s())
+            self._backlog.forget(device)
+
     def _recall(self, recall: Recall, on_end: OnEnd) -> None:
         sent, revoked = recall.sent, self._fleet.recall(recall.sent)
         if recall.why is RecallReason.LOST and revoked:
@@ -249,9 +265,6 @@ class Dispatcher:
         elif recall.why is RecallReason.LOST:
             self._fail(Fail(sent, FailureClass.LOST, recall.message), on_end)
         elif revoked:
-            if recall.why is RecallReason.NOT_BEGUN:
-                role, name = sent.item.key
-                self._live_view.note(f"{role} {name}: {recall.message}; taken back")
             self._close(sent, None, "moved to another device")
             self._backlog.add_again(moved(recall))
 
@@ -285,6 +298,7 @@ class Dispatcher:
         if sent.device != outcome.device:
             self._set_aside(outcome, sent.device)
             return
+        self._lapses.pop(sent.device, None)
         if outcome.failure in RETRIED:
             if self._try_again(sent, outcome.failure, outcome.message, begun=True):
                 return

@@ -20,6 +20,10 @@ from schemas.contract.task import FailureClass, Role
 UNHELD_S = 3.0
 # A device that has work and begins none for so long (its pool does not start) loses that work.
 UNTAKEN_S = 30.0
+# It loses it so soon to a device with a free slot that has not lost any: its heartbeat may be all there is of it.
+LEFT_S = 5.0
+# A device that lost work for the second time in a row gets none for so long, then one attempt; twice as long each time.
+PAUSE_S, LONGEST_PAUSE_S = 30.0, 600.0
 # An attempt that waited so long at a busy device while another has a free slot goes there.
 STEAL_AFTER_S = 1.0
 # An attempt that is not wanted any more is killed once it was seen running for so long.
@@ -30,12 +34,28 @@ RETRY_BACKOFF_S = 1.0
 
 
 @dataclass(frozen=True)
+class Lapse:
+    """How often in a row a device began nothing of what it was sent, and until when it gets nothing."""
+
+    count: int
+    until_s: float
+
+
+def lapse(before: Lapse | None, now_s: float) -> Lapse:
+    """The lapse of a device that has once more begun nothing."""
+    count = 1 if before is None else before.count + 1
+    pause_s = min(PAUSE_S * 2 ** (count - 2), LONGEST_PAUSE_S) if count > 1 else 0.0
+    return Lapse(count, now_s + pause_s)
+
+
+@dataclass(frozen=True)
 class View:
     """Input of a decision: one run's work and its fleet at one moment.
 
     `present` has the devices that are online, `reserved` the run for which a device is kept free. `waiting`, `again`
-    and `holders` are the backlog's, `sent` has this run's attempts without an outcome. `looked` is true once per look
-    at the fleet: only then is an attempt recalled, failed or killed.
+    and `holders` are the backlog's, `sent` has this run's attempts without an outcome. `lapses` has the devices that
+    began nothing of what they were last sent; a heartbeat without a worker never begins any. `looked` is true once per
+    look at the fleet: only then is an attempt recalled, failed or killed.
     """
 
     run_id: str
@@ -47,6 +67,7 @@ class View:
     holders: Mapping[str, str]
     sent: Sequence[Sent]
     strays: Sequence[Stray]
+    lapses: Mapping[str, Lapse]
     limits_s: Mapping[Role, float]
     now_s: float
     looked: bool
@@ -136,14 +157,19 @@ def moved(recall: Recall) -> Item:
 
 
 def usable(view: View) -> dict[str, Presence]:
-    """The devices that may get work, by name: not draining, fit for the run, and reserved by no other work."""
+    """The devices that may get work, by name: not draining, fit for the run, and reserved by no other work.
+
+    Those that begin nothing are left out for a while, unless there are no others.
+    """
     alone = {sent.device for sent in view.sent if sent.item.alone}
     alone |= {name for name, run_id in view.reserved.items() if run_id != view.run_id}
-    return {
+    fit = {
         name: view.present[name]
         for name in sorted(view.present)
         if not view.present[name].draining and name not in alone and not view.needs.unmet(view.present[name])
     }
+    paused = {name for name, each in view.lapses.items() if view.now_s < each.until_s}
+    return {name: presence for name, presence in fit.items() if name not in paused} or fit
 
 
 # Supervision.
@@ -185,17 +211,29 @@ def _judge(view: View, sent: Sent) -> Iterator[Action]:
 
 
 def _steal(view: View, there: Mapping[str, Presence]) -> Iterator[Recall]:
-    """Recall what waits behind running work while another device has a free slot for it."""
+    """Recall what waits while another device has a free slot for it: behind running work, or where none is begun."""
     out = Counter(sent.device for sent in view.sent)
-    slots = {name: presence.device.slots for name, presence in there.items()}
+    slots = {name: _slots(view, name) for name in there}
     idle = [name for name, count in slots.items() for _ in range(out[name], count)]
     for sent in view.sent:
         behind = sent.waited_s > STEAL_AFTER_S and out[sent.device] > slots.get(sent.device, 0)
-        taker = next((name for name in idle if _may_run_on(sent.item, name, there)), None)
-        if behind and not sent.item.alone and taker is not None:
-            idle.remove(taker)
+        presence = view.present.get(sent.device)
+        left = sent.waited_s > LEFT_S and presence is not None and not presence.running
+        takers = [name for name in idle if _may_run_on(sent.item, name, there)]
+        if left and not behind:
+            takers = [name for name in takers if name not in sent.item.spoiled and name not in view.lapses]
+        if takers and (behind or left) and not sent.item.alone:
+            idle.remove(takers[0])
             out[sent.device] -= 1
-            yield Recall(sent, RecallReason.STOLEN, f"{taker} has a free slot")
+            if left:
+                yield Recall(sent, RecallReason.NOT_BEGUN, f"{sent.device} has begun nothing for {LEFT_S:.0f} s")
+            else:
+                yield Recall(sent, RecallReason.STOLEN, f"{takers[0]} has a free slot")
+
+
+def _slots(view: View, name: str) -> int:
+    """The slots of a device; one while it has begun nothing of what it was last sent."""
+    return 1 if name in view.lapses else view.present[name].device.slots
 
 
 # Sending.
@@ -224,8 +262,9 @@ class _Filling:
     def round(self, extra: int) -> bool:
         """Plan at most one send for each device with fewer than its slots and `extra` out; False if there is none."""
         before = len(self.sends)
-        for name in sorted(self._usable, key=lambda each: self._out[each] / self._slots(each)):
-            if self._out[name] >= self._slots(name) + extra or not (self._next or self._again):
+        for name in sorted(self._usable, key=self._precedence):
+            most = self._slots(name) + (0 if name in self._view.lapses else extra)
+            if self._out[name] >= most or not (self._next or self._again):
                 continue
             item = self._choose(name)
             if item is None:
@@ -237,8 +276,12 @@ class _Filling:
                 return True
         return len(self.sends) > before
 
+    def _precedence(self, name: str) -> tuple[bool, float]:
+        """Devices that begin what they are sent first, then the smallest share in use."""
+        return name in self._view.lapses, self._out[name] / self._slots(name)
+
     def _slots(self, name: str) -> int:
-        return self._view.present[name].device.slots
+        return _slots(self._view, name)
 
     def _choose(self, name: str) -> Item | None:
         """The next item for a device: retries first; None if what waits is not for it now."""

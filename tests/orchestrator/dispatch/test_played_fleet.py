@@ -30,7 +30,7 @@ from orchestrator.dispatch.played_fleet import (
     loses_running,
     works,
 )
-from orchestrator.dispatch.policy import MAX_STRIKES, STRAY_S
+from orchestrator.dispatch.policy import LEFT_S, MAX_STRIKES, STRAY_S, UNTAKEN_S
 from orchestrator.dispatch.presence_reader import GONE_S
 from orchestrator.dispatch.work import Item
 from orchestrator.events.emitter import Emitter
@@ -463,3 +463,48 @@ def test_every_piece_ends_once_whatever_devices_do(
         assert all(end.failure is FailureClass.BUG or end.attempt >= MAX_STRIKES for end in failed)
         play.dispatcher.clear_broker()
         assert not any(play.fleet.queues.values())
+
+
+@examples(40)
+@given(ghosts=st.lists(st.integers(1, 200), max_size=30), real=st.integers(1, 3), count=st.integers(1, 40))
+def test_heartbeats_without_a_worker_cost_a_bounded_time(ghosts: list[int], real: int, count: int) -> None:
+    """Devices that begin nothing get less, then nothing: the others end all work, a LEFT_S per ghost later at most."""
+    with closing(Ledger.in_memory()) as ledger:
+        play = Play(ledger)
+        for number, slots in enumerate(ghosts):
+            play.fleet.add(f"a{number:02}", slots, habit=idles)
+        names = {f"d{number}" for number in range(real)}
+        for name in names:
+            play.fleet.add(name)
+        play.run(count)
+        assert Counter(end.status for end in play.ends) == {Status.SUCCESS: count}
+        assert {end.device for end in play.ends} <= names
+        tours = len(ghosts) / count + 3
+        assert play.fleet.looks <= 2 * count / real + (tours * LEFT_S + UNTAKEN_S) / REFRESH_S + 10
+
+
+def test_a_device_that_begins_nothing_gets_one_attempt_then_none_for_a_while(play: Play) -> None:
+    """A ghost of ten slots receives its share once, then one attempt, then one per pause that doubles."""
+    play.fleet.add("a0", slots=10, habit=idles)
+    play.fleet.add("d0")
+    play.run(400)
+    assert Counter(end.status for end in play.ends) == {Status.SUCCESS: 400}
+    assert play.fleet.looks > 5 * UNTAKEN_S / REFRESH_S
+    assert 11 < Counter(sent.device for sent in play.fleet.sent)["a0"] <= 11 + 4
+
+
+def test_a_device_that_begins_work_again_earns_its_share_back(play: Play) -> None:
+    """After its pool has started, a device that had lost its work works like any other."""
+    late = int(2 * UNTAKEN_S / REFRESH_S)
+    play.fleet.add("d0", slots=2, habit=in_turn((holds, late), (works, 1)))
+    play.fleet.add("d1", habit=in_turn((keeps, late // 2), (works, 1)))
+    play.run(60)
+    assert Counter(end.status for end in play.ends) == {Status.SUCCESS: 60}
+    assert Counter(end.device for end in play.ends)["d0"] >= 20
+
+
+def test_without_another_device_one_that_began_nothing_is_waited_for(play: Play) -> None:
+    """The only device of a run gets its work again, however late it begins."""
+    play.fleet.add("d0", habit=in_turn((holds, int(5 * UNTAKEN_S / REFRESH_S)), (works, 1)))
+    play.run(3)
+    assert Counter(end.status for end in play.ends) == {Status.SUCCESS: 3}

@@ -296,7 +296,7 @@ def test_a_damaged_artifact_is_trained_anew(
     [
         ("model.ubj", b"{}", r"model.ubj is not a model that XGBoost can read \(.*\); remove .* and resume the run"),
         ("labels.csv.gz", gzip.compress(b"a" * (2 << 20)), r"labels.csv.gz unpacks to more than 1 MiB"),
-        ("labels.csv.gz", gzip.compress(b"a,b\n1\n"), r"labels.csv.gz is no table of labels: .*; remove"),
+        ("labels.csv.gz", gzip.compress(b"a,b\n1\n", mtime=0), r"labels.csv.gz is no table of labels: .*; remove"),
         ("metadata.json", b"{}", r"metadata.json is damaged, or another version wrote it: .*; remove"),
     ],
 )
