@@ -27,8 +27,9 @@ if __name__ == "__main__":
         if sys.argv[1:] == ["--wait"]:
             file = os.environ.get(BROKER_FILE_ENV)
             wait(read_broker_file(file) if file else os.environ[BROKER_ENV])
+        elif len(sys.argv) == 3 and sys.argv[1].isdecimal():
+            serve(sys.argv[1], Path(sys.argv[2]))
         else:
-            port, folder = sys.argv[1:]
-            serve(port, Path(folder))
+            raise RequestError("usage: python -P -m orchestrator.broker.broker_server PORT FOLDER, or --wait")
     except RequestError as error:
         raise SystemExit(f"broker: {error}") from None

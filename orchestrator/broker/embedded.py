@@ -51,6 +51,10 @@ def check(url: str) -> None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "HELLO" in reason:
             reason = "it has no command HELLO: Redis 6 or newer, or Valkey, is needed"
+        if "DB index is out of range" in reason:
+            raise RequestError(
+                f"broker {public_url(url)} has no database of that number; give a lower one, such as 0"
+            ) from None
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             reason = f"{reason}; name the file of its authority: rediss://HOST:PORT/0?ssl_ca_certs=FILE"
         raise RequestError(

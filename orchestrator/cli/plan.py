@@ -71,7 +71,8 @@ def _print_symbols(
 def _print_skips(console: Console, windows: tuple[PlannedWindow, ...]) -> None:
     """One line per skip reason, with the number of windows per symbol."""
     for reason in SkipReason:
-        skips = Counter(each.window.symbol for each in windows if each.skip is reason)
-        if skips:
+        own = [each for each in windows if each.skip is reason]
+        if own:
+            skips = Counter(each.window.symbol for each in own)
             which = ", ".join(f"{symbol} {count}" for symbol, count in skips.items())
-            console.print(Text(f"skipped, {reason}: {which}"))
+            console.write(f"skipped, {reason}: {which}; the first: {own[0].detail}")

@@ -49,7 +49,7 @@ def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageT
     if config.interval == "1week":
         sentences.append("bars are weekly: wherever the gates, the report and their bounds count days, each is a week")
     scored, least = _scored_sessions(windows, known), config.gates.min_days
-    if scored < least:
+    if scored < least and (known is None or any(each.skip is None for each in windows)):
         sentences.append(
             f"the gates need {least} scored days and these windows score at most {scored}, so the recommendation will"
             " be reject; choose a later --end-date, an earlier --start-date or shorter --window-days"

@@ -6,9 +6,12 @@ from orchestrator.events.event_follower import EventFollower
 from orchestrator.events.run_fold import break_off
 from orchestrator.events.run_state import NOT_BEGUN, RunState
 from orchestrator.ledger.connection import open_for_reading
+from orchestrator.ledger.ledger_reader import read_snapshot
 from orchestrator.ledger.run_status import RunCondition, read_condition
 from schemas.contract.errors import RequestError
+from schemas.contract.event import WINDOW_PHASES
 from schemas.contract.identifiers import check_run_id
+from schemas.contract.task import Status
 from schemas.files.layout import RunLayout, telemetry_path
 from schemas.files.run_files import open_run, read_manifest
 from schemas.redis.client import connect
@@ -58,6 +61,17 @@ def take_condition(state: RunState, layout: RunLayout | None, *, silent: bool = 
             state.status, state.message = condition.status, condition.reason
     elif silent or condition.died:
         break_off(state, condition.status, condition.reason)
+        if layout is not None:
+            _take_counts(state, layout)
+
+
+def _take_counts(state: RunState, layout: RunLayout) -> None:
+    """Take the counts of windows from the ledger: the last events of a process that was killed are in no log."""
+    work = read_snapshot(layout.ledger).work
+    for role, phase in WINDOW_PHASES.items():
+        if (known := state.phases.get(phase)) is not None:
+            known.done = sum(work.get((role, status), 0) for status in Status)
+            known.failed, known.skipped = (work.get((role, each), 0) for each in (Status.FAILED, Status.SKIPPED))
 
 
 def expect_plan(state: RunState, layout: RunLayout | None) -> None:

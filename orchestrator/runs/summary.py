@@ -56,7 +56,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         },
         "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.STUDENT] if r.reason).items())),
         "paths": {name: str(path) for name, path in paths.items() if path.exists()},
-        "duration_seconds": float(ledger.get("duration_seconds") or 0.0),
+        "duration_seconds": float(seconds) if (seconds := ledger.get("duration_seconds")) else None,
     }
 
 
@@ -129,4 +129,5 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         console.write(reason, indent="  ")
     for name, path in summary["paths"].items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True)
-    console.print(Text(f"{summary['duration_seconds']:.1f} s"))
+    if summary["duration_seconds"] is not None:  # a process that runs, or was killed, has not recorded it
+        console.print(Text(f"{summary['duration_seconds']:.1f} s"))

@@ -13,7 +13,6 @@ from schemas.contract.identifiers import is_symbol
 from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.task import Ingested
 from workers.devices.discovery import find_devices
-from workers.devices.trial import refuse_untrainable
 
 
 def inspect(request: PreflightRequest) -> PreflightReport:
@@ -25,6 +24,8 @@ def inspect(request: PreflightRequest) -> PreflightReport:
         devices = find_devices(request.devices) if request.devices else []
         _refuse_missing_extras(request, devices)
         if request.trains:
+            from workers.devices.trial import refuse_untrainable  # needs what may be missing until the line above
+
             refuse_untrainable(devices)
         with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
             found = PreflightReport(symbols=request.symbols)

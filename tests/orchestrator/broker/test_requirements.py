@@ -87,7 +87,7 @@ def test_questions_that_the_user_may_not_ask_are_passed_over(redis: Redis, serve
         (("--replicaof", "127.0.0.1 1"), "read-only replica; give the URL of the primary"),
         (("--rename-command", "XADD", ""), "lacks XADD"),
         (("--rename-command", "HELLO", ""), "Redis 6 or newer, or Valkey, is needed"),
-        (("--databases", "1"), "DB index is out of range"),
+        (("--databases", "1"), "has no database of that number"),
     ],
 )
 def test_what_the_server_lacks_is_named(tmp_path: Path, settings: tuple[str, ...], expected: str) -> None:

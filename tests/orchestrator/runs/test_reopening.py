@@ -15,8 +15,12 @@ FILES = ("metadata.json", "predictions.parquet")
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_window_is_reopened_if_any_of_its_files_differs(tmp_path: Path, name: str) -> None:
+def test_a_window_is_reopened_if_any_of_its_files_differs(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not only its metadata counts: changed predictions would be refused by the judging that follows."""
+    # Whether metadata is of the run is tried in tests/workers/artifacts/test_planted.py.
+    monkeypatch.setattr("orchestrator.runs.session.foreign_end", lambda *_: "")
     layout = RunLayout.under(tmp_path, "run")
     folder = layout.artifact("w", Role.STUDENT)
     for each in FILES:

@@ -305,3 +305,11 @@ def test_a_missing_column_is_named_with_those_that_are_there(tmp_path: Path) -> 
     (tmp_path / "ABC.csv").write_text("when,open,high,low,close,volume\n2023-01-03,10,12,9,11,5\n")
     (finding,) = bars_of(source(tmp_path), "ABC").findings
     assert "the file has when, open, high, low, close, volume; name it: --columns timestamp=NAME" in finding.detail
+
+
+def test_a_header_that_is_repeated_is_no_row(tmp_path: Path) -> None:
+    """Programs that continue a file write its header again."""
+    sample = Sample("ABC.csv", "Date,Open,High,Low,Close,Volume", "{d},{o},{h},{l},{c},{v}")
+    lines = sample.text().splitlines()
+    (tmp_path / "ABC.csv").write_text("\n".join([*lines[:2], lines[0], *lines[2:], ""]))
+    check_bars(source(tmp_path), "ABC")

@@ -10,6 +10,7 @@ import pyarrow as pa
 from schemas.contract.quality import Check
 from workers.bars.files.blocks import Block
 from workers.bars.files.columns import NO_VALUES, Columns, number, rough_number
+from workers.bars.files.formats import plain_name
 from workers.bars.files.rows import Rows
 from workers.bars.files.timestamps import instants
 from workers.bars.series import COLUMNS
@@ -120,8 +121,11 @@ def _lines(block: Block, found: list[Fault]) -> Iterator[tuple[int, list[str]]]:
 def _is_wanted(cells: list[str], columns: Columns, owner: str, line: int, found: list[Fault]) -> bool:
     """Whether the row is complete and to be read. A row that names no symbol is a fault of every symbol."""
     if len(cells) != columns.width:
-        found.append((line, owner, Check.UNREADABLE, f"has {len(cells)} cells, the header has {columns.width}"))
+        has = f"has {len(cells)} cell{'s' * (len(cells) != 1)}, the header has {columns.width}"
+        found.append((line, owner, Check.UNREADABLE, f"{has}; remove it if it is no bar"))
         return False
+    if all(place is None or plain_name(cells[place]) == name for name, place in columns.values.items()):
+        return False  # the header once more, where a file was continued
     if any(cells[place].strip() not in values for place, values in columns.where):
         return False
     if columns.sparse and all(cells[place].strip() in NO_VALUES for place in columns.prices):

@@ -66,9 +66,11 @@ class Folder(Source):
             raise RequestError(f"{self.folder} contains no bars: {listing.others[0]}")
         if not names:
             layouts = f"SYMBOL/{self.interval}/*{self.suffix}, no SYMBOL{self.suffix}"
-            deeper = "; --symbol-from file or folder looks in folders of folders" if self._has_folders() else ""
+            fix = "add bars"
+            if self._has_folders():
+                fix = "give the folder that holds the files, or --symbol-from file or folder, which looks in all below"
             raise RequestError(
-                f"folder {self.folder} has no {layouts} and no *{self.suffix} with a symbol column; add bars{deeper}"
+                f"folder {self.folder} has no {layouts} and no *{self.suffix} with a symbol column; {fix}"
             )
         return sorted(names | set(listing.others))
 

@@ -99,7 +99,9 @@ def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
     kept, numbers[usable] = _parse(text.take(pa.array(rows)), UTC if aware else NAIVE)
     for row in [*np.flatnonzero(~shaped).tolist(), *rows[~kept].tolist()]:
         problems.setdefault(
-            row, f"timestamp {str(text[row])!r} is not a timestamp; write YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
+            row,
+            f"timestamp {str(text[row])!r} is not a timestamp in the form of this file; write"
+            " YYYY-MM-DD[THH:MM:SS[+HH:MM]], or one other form",
         )
     numbers = _in_range(numbers, problems)
     return (numbers if aware else _local(numbers, timezone, problems)), problems
