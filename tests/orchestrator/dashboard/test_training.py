@@ -56,7 +56,8 @@ def test_a_run_is_seen_as_it_goes_on(
     """
     url = dashboard(tmp_path, "--broker", server)
     seen = look(url)  # before the run, as the first page takes seconds
-    with started(tmp_path, "workers", "start", "--devices", "cpu:2x1", "--broker", server) as fleet:
+    workers = ("workers", "start", "--devices", "cpu:2x1", "--broker", server, "--source-dir", str(bars))
+    with started(tmp_path, *workers) as fleet:
         wait_for(lambda: len(read_presences(redis)) == 2, "two devices")
         request = ("--source", f"csv:{bars}", *LONG, "--broker", server, "--no-local-workers", "--run-id", "live")
         with started(tmp_path, "orchestrator", "run", *request) as run:
