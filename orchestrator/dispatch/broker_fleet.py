@@ -87,26 +87,30 @@ class BrokerFleet:
 
     def outcomes(self, *, wait: bool) -> Iterator[Outcome]:
         """The next outcomes in the run's stream, `BATCH` at most; none if it has no more, or very much junk."""
-        if not wait:
-            self._heal()
         stream, block_ms, count = outcomes_stream(self._run_id), self._block_ms if wait else None, 0
         for _ in range(MOST_JUNK_BATCHES):
             entries = read_beyond(self._redis, stream, self._cursor, "outcome", BATCH, block_ms)
-            for self._cursor, body in entries:
-                try:
-                    outcome = received(Outcome, body)
-                    if outcome.run_id != self._run_id:
-                        raise UnreadableError(f"it is of run {outcome.run_id}")
-                    work = (outcome.role, outcome.name, outcome.attempt)
-                    if why := unclaimed(self._redis, self._run_id, *work, outcome.device):
-                        raise UnreadableError(why)
-                except UnreadableError as error:
-                    set_aside(self._redis, Place.OUTCOMES, stream, str(error), body)
-                    continue
-                count += 1
-                yield outcome
+            read = [self._read(body) for _, body in entries]
+            own = [each for each in read if isinstance(each, Outcome)]
+            reasons = iter(unclaimed(self._redis, self._run_id, own))
+            for (cursor, body), each in zip(entries, read, strict=True):
+                self._cursor = cursor
+                fault = next(reasons) if isinstance(each, Outcome) else each
+                if isinstance(each, Outcome) and not fault:
+                    count += 1
+                    yield each
+                else:
+                    set_aside(self._redis, Place.OUTCOMES, stream, fault, body)
             if count or not entries:
                 return
+
+    def _read(self, body: bytes) -> Outcome | str:
+        """The outcome in an entry of the run's stream, or why it is none."""
+        try:
+            outcome = received(Outcome, body)
+        except UnreadableError as error:
+            return str(error)
+        return outcome if outcome.run_id == self._run_id else f"it is of run {outcome.run_id}"
 
     def set_aside(self, outcome: Outcome, why: str) -> None:
         """Keep an outcome that does not count as a dead letter."""

@@ -367,7 +367,7 @@ class Dispatcher:
 
 
 def _refused(outcome: Outcome, why: str) -> Outcome:
-    """The outcome as a failure that the next attempt may mend, because it replaces what is stored."""
+    """The outcome as a failure after which the next attempt replaces what is stored."""
     nothing: dict[str, Any] = {"metrics": {}, "digests": {}, "key": None, "reused_from": None}
     failed = {"status": Status.FAILED, "failure": FailureClass.TRANSIENT, "message": why}
     return outcome.model_copy(update=nothing | failed)

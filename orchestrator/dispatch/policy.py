@@ -20,7 +20,7 @@ from schemas.contract.task import FailureClass, Role
 UNHELD_S = 3.0
 # A device that has work and begins none for so long (its pool does not start) loses that work.
 UNTAKEN_S = 30.0
-# It loses it so soon to a device with a free slot that has not lost any: its heartbeat may be all there is of it.
+# The same if another device, which begins what it is sent, has a free slot: a heartbeat may come without a worker.
 LEFT_S = 5.0
 # A device that lost work for the second time in a row gets none for so long, then one attempt; twice as long each time.
 PAUSE_S, LONGEST_PAUSE_S = 30.0, 600.0

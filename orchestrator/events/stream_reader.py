@@ -24,15 +24,13 @@ def read_beyond(
 
     At most `count` entries are read, of any content. A value longer than MOST_BYTES is cut one byte after them.
     """
-    found = _read(redis, stream, cursor, field, count)
-    if found or not block_ms:
-        return found
     try:
         # Only to wait: what this reads is not cut.
-        arrived = redis.xread({stream: cursor}, count=1, block=block_ms)
+        if block_ms and not redis.xread({stream: cursor}, count=1, block=block_ms):
+            return []
     except ResponseError:
         return []
-    return _read(redis, stream, cursor, field, count) if arrived else []
+    return _read(redis, stream, cursor, field, count)
 
 
 def _read(redis: Redis, stream: str, cursor: str, field: str, count: int) -> list[tuple[str, bytes]]:

@@ -1,12 +1,16 @@
 """Whether a message or an artifact is the one that its run would have made: both are compared with `run.json`.
 
-Whoever can write to a broker or into a folder can put there what no task of the run has made. What is stored is used
-only if its settings, inputs and key follow from the run's own manifest.
+Any program that can write to a broker or into a folder can put there what no task of the run has made. What is stored
+is used only if its settings, inputs and key follow from the run's own manifest.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import sha256
 from typing import Any, Protocol
+
+from pydantic import ValidationError
 
 from schemas.contract.artifact import (
     METADATA_KINDS,
@@ -18,16 +22,39 @@ from schemas.contract.artifact import (
     key_of,
 )
 from schemas.contract.errors import FileError
+from schemas.contract.received import first_fault
 from schemas.contract.task import WINDOW_ROLES, Role, Status, WindowTask
 from schemas.contract.window import Window
-from schemas.files.atomic import sha256_of
+from schemas.files.bounded import LARGEST_FILE_BYTES, read_bounded
 from schemas.files.layout import METADATA, RunLayout
-from schemas.files.run_files import read_manifest, read_model
+from schemas.files.run_files import read_manifest
 
 
-def foreign_task(task: WindowTask, manifest: RunManifest) -> str:
+@dataclass(frozen=True)
+class OwnRun:
+    """A run's manifest, prepared for comparing many messages and artifacts with it."""
+
+    manifest: RunManifest
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The training settings as JSON values."""
+        return self.manifest.config.training().model_dump(mode="json")
+
+    @cached_property
+    def _windows(self) -> dict[tuple[Role, str], Window]:
+        plan, scope = [planned.window for planned in self.manifest.plan], self.manifest.config.scope
+        teachers = {(Role.TEACHER, window.label): window for window in (each.teacher_window(scope) for each in plan)}
+        return teachers | {(Role.STUDENT, window.label): window for window in plan}
+
+    def window(self, role: Role, label: str) -> Window | None:
+        """The window of that label that the plan holds for a role; None if there is none."""
+        return self._windows.get((role, label))
+
+
+def foreign_task(task: WindowTask, run: OwnRun) -> str:
     """How a message differs from the one that its run would send, naming the field; empty if it does not."""
-    wanted = planned_window(manifest, task.role, task.window.label)
+    wanted, manifest = run.window(task.role, task.window.label), run.manifest
     if wanted is None:
         return f"run.json plans no {task.role} {task.window.label}"
     stored = manifest.bars.symbols if manifest.bars is not None else {}
@@ -37,28 +64,28 @@ def foreign_task(task: WindowTask, manifest: RunManifest) -> str:
         found,
         {
             "window": wanted.model_dump(mode="json"),
-            "settings": manifest.config.training().model_dump(mode="json"),
+            "settings": run.settings,
             "bars": bars,
             "reuse": manifest.config.reuse,
         },
     )
 
 
-def foreign_artifact(found: TeacherMetadata | StudentMetadata, manifest: RunManifest, label: str) -> str:
+def foreign_artifact(found: TeacherMetadata | StudentMetadata, run: OwnRun, label: str) -> str:
     """How an artifact's metadata differs from those of the run's own, naming the field; empty if it does not.
 
     Not compared: the digests of bars, which only a look at the bars can prove.
     """
-    window = planned_window(manifest, found.role, label)
+    window, versions = run.window(found.role, label), run.manifest.versions
     if window is None:
         return f"run.json plans no {found.role} {label}"
     span = window.span if found.role is Role.TEACHER else window
-    known = {name: manifest.versions.get(name, version) for name, version in found.versions.items()}
+    known = {name: versions.get(name, version) for name, version in found.versions.items()}
     return _difference(
         found.model_dump(mode="json", include={"window", "settings", "versions"}),
         {
             "window": span.model_dump(mode="json"),
-            "settings": manifest.config.training().model_dump(mode="json"),
+            "settings": run.settings,
             "versions": known,
         },
     ) or foreign_key(found)
@@ -111,43 +138,35 @@ def foreign_end(end: End, layout: RunLayout) -> str:
     if end.role not in WINDOW_ROLES or end.status is not Status.SUCCESS:
         return ""
     path = layout.artifact(end.name, end.role) / METADATA
-    if not path.is_file():
-        return f"{path} is missing"
-    if sha256_of(path) != end.digests.get(METADATA):
-        return f"{path} is not what its attempt reported"
     try:
-        found = read_model(path, METADATA_KINDS[end.role])
+        content = read_bounded(path, LARGEST_FILE_BYTES)
+        if sha256(content).hexdigest() != end.digests.get(METADATA):
+            return f"{path} is not what its attempt reported"
+        found = METADATA_KINDS[end.role].model_validate_json(content)
+    except FileNotFoundError:
+        return f"{path} is missing"
     except FileError as error:
         return str(error)
-    difference = foreign_artifact(found, manifest_now(layout), end.name)
+    except ValidationError as error:
+        return f"{path}: {first_fault(error)}"
+    difference = foreign_artifact(found, own_run(layout), end.name)
     if not difference and end.key != found.key:
         difference = "its key is not what its attempt reported"
     return f"{path} was not made by this run: {difference}" if difference else ""
 
 
-def planned_window(manifest: RunManifest, role: Role, label: str) -> Window | None:
-    """The window of that label that the plan holds for a role; None if there is none."""
-    for planned in manifest.plan:
-        window = planned.window
-        if role is Role.TEACHER:
-            window = window.teacher_window(manifest.config.scope)
-        if window.label == label:
-            return window
-    return None
-
-
-def manifest_now(layout: RunLayout) -> RunManifest:
+def own_run(layout: RunLayout) -> OwnRun:
     """A run's manifest, read again only after it was replaced. FileError if it is missing or damaged."""
     try:
         state = layout.manifest.stat()
     except FileNotFoundError:
-        return read_manifest(layout)  # raises, with the remedy
-    return _manifest(layout, state.st_ino, state.st_mtime_ns, state.st_size)
+        return OwnRun(read_manifest(layout))  # raises, with the remedy
+    return _read(layout, state.st_ino, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=4)
-def _manifest(layout: RunLayout, *_: int) -> RunManifest:
-    return read_manifest(layout)
+def _read(layout: RunLayout, *_: int) -> OwnRun:
+    return OwnRun(read_manifest(layout))
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any], of: str = "run.json", path: str = "") -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from schemas.contract.artifact import RunManifest, RunRow
 from schemas.contract.errors import FileError, RequestError, RunNotFoundError
 from schemas.contract.identifiers import check_run_id
+from schemas.contract.received import first_fault
 from schemas.contract.task import Role
 from schemas.contract.versions import artifact_versions
 from schemas.files.atomic import to_json, write_atomic
@@ -92,9 +93,7 @@ def _content(path: Path, remedy: str) -> bytes:
 
 
 def _damaged(path: Path, content: bytes, error: ValidationError, remedy: str) -> FileError:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"])) or "content"
-    fault, writer, own = f"{where}: {first['msg']}", _writer(content), artifact_versions()["gurukul"]
+    fault, writer, own = first_fault(error), _writer(content), artifact_versions()["gurukul"]
     if writer is None:
         return FileError(f"{path} is damaged, or another version wrote it: {fault}; {remedy}")
     if writer == own:

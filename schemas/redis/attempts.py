@@ -1,10 +1,13 @@
 """The life of an attempt in Redis: allowed by the orchestrator, claimed by one worker or recalled, reported once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from schemas.contract.event import TrainingEvent
+from schemas.contract.task import Outcome
 from schemas.redis.events import emission
 from schemas.redis.keys import (
     DEAD_LETTER_COUNTS,
@@ -38,16 +41,30 @@ def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> boo
     return bool(RECALL.run(redis, [attempts_key(run_id)], [work_field(role, name), attempt]))
 
 
-def unclaimed(redis: Redis, run_id: str, role: str, name: str, attempt: int, device: str) -> str:
-    """Why no worker of `device` can have made an outcome of this attempt; empty if one can.
+def unclaimed(redis: Redis, run_id: str, outcomes: Sequence[Outcome]) -> list[str]:
+    """For each outcome, why no worker of its device can have made it; empty if one can. One round trip.
 
     A broker that lost the claim proves nothing, and of an attempt that was superseded the number decides.
     """
-    known: Any = redis.hget(attempts_key(run_id), work_field(role, name))
-    number, _, claimant = (known or b"").decode(errors="replace").partition(" ")
-    if number != str(attempt) or claimant.split(" ")[0] == device:
+    if not outcomes:
+        return []
+    fields = [work_field(each.role, each.name) for each in outcomes]
+    try:
+        claims: Any = redis.hmget(attempts_key(run_id), fields)
+    except ResponseError:
+        return [""] * len(outcomes)  # no hash: its claims are lost, and the next look replaces it
+    return [_unclaimed(each, claim or b"") for each, claim in zip(outcomes, claims, strict=True)]
+
+
+def _unclaimed(outcome: Outcome, claim: bytes) -> str:
+    number, _, claimant = claim.decode(errors="replace").partition(" ")
+    device = claimant.split(" ")[0]
+    if number != str(outcome.attempt) or device == outcome.device:
         return ""
-    return f"{claimant.split(' ')[0] or 'no device'} has claimed attempt {attempt} of {role} {name}, not {device}"
+    return (
+        f"{device or 'no device'} has claimed attempt {outcome.attempt} of {outcome.role} {outcome.name},"
+        f" not {outcome.device}"
+    )
 
 
 def report(redis: Redis, run_id: str, outcome: str) -> None:

@@ -24,7 +24,7 @@ from schemas.contract.task import (
     WindowTask,
     work_name,
 )
-from schemas.files.belonging import foreign_task, manifest_now
+from schemas.files.belonging import foreign_task, own_run
 from schemas.files.layout import RunLayout
 from schemas.files.log_lines import about, facts
 from schemas.redis.attempts import claim, report
@@ -109,10 +109,10 @@ def foreign(task: IngestTask | WindowTask | RunTask, folders: Folders) -> str:
     if not isinstance(task, WindowTask):
         return ""
     try:
-        manifest = manifest_now(RunLayout.under(folders.data_dir, task.run_id))
+        run = own_run(RunLayout.under(folders.data_dir, task.run_id))
     except FileError as error:
         return str(error)
-    return foreign_task(task, manifest)
+    return foreign_task(task, run)
 
 
 def attempt(task: IngestTask | WindowTask | RunTask, device: str, folders: Folders) -> Outcome:

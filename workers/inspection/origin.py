@@ -10,7 +10,7 @@ from schemas.contract.artifact import METADATA_KINDS, RunManifest, RunRow, Stude
 from schemas.contract.errors import DataError
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
-from schemas.files.belonging import foreign_artifact, planned_window
+from schemas.files.belonging import OwnRun, foreign_artifact
 from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
 from schemas.files.run_files import read_model
 from workers.bars import store
@@ -22,14 +22,14 @@ class Origins:
     """The artifacts of one run, compared with its manifest and with the bars that are still stored."""
 
     def __init__(self, manifest: RunManifest, layout: RunLayout) -> None:
-        self._manifest, self._layout = manifest, layout
+        self._manifest, self._own, self._layout = manifest, OwnRun(manifest), layout
         self._bars = BarsLayout.under(layout.data_dir, manifest.config.interval)
 
     def fault(self, row: RunRow) -> str:
         """A sentence with the window and the first field that is not the run's own; empty if there is none."""
         path = self._layout.artifact(row.window_label, row.role) / METADATA
         found = read_model(path, METADATA_KINDS[row.role])
-        why = foreign_artifact(found, self._manifest, row.window_label)
+        why = foreign_artifact(found, self._own, row.window_label)
         if not why and row.key != found.key:
             why = f"key is {found.key[:12]}…, {row.role}_runs.json has {str(row.key)[:12]}…"
         if not why and isinstance(found, StudentMetadata):
@@ -46,7 +46,7 @@ class Origins:
 
     def _other_bars(self, found: TeacherMetadata | StudentMetadata, folder: Path) -> str:
         """The first symbol whose bars give another digest; bars that were replaced since prove nothing."""
-        window = planned_window(self._manifest, found.role, folder.parent.name)
+        window = self._own.window(found.role, folder.parent.name)
         assert window is not None  # its label was found in the plan
         last_read = None if found.role is Role.TEACHER else self._last_read(window.symbol, folder)
         for symbol, digest in found.bars_sha256.items():

@@ -1,5 +1,6 @@
 -- Begin an attempt: once, by one claimant, while it is the newest. A claimant whose reply got lost may ask again.
--- Returns 1 if the claimant has the attempt, else 0, as for a key that is no hash. Emits the event on the first success. Needs the library emit_event.
+-- Returns 1 if the claimant has the attempt, else 0, as for a key that is no hash. Emits the event on the first success.
+-- Needs the library emit_event.
 --
 -- KEYS[1]  hash     attempts:<run>
 -- KEYS[2]  string   seq:<run>

@@ -10,5 +10,10 @@
 -- ARGV[3]  seconds  expiry after its end
 
 heal(KEYS[1], 'stream', KEYS[3], KEYS[4])
-redis.call('XADD', KEYS[1], '*', 'outcome', ARGV[1])
+local added = redis.pcall('XADD', KEYS[1], '*', 'outcome', ARGV[1])
+if type(added) == 'table' and added.err then
+    -- An entry with the last possible id lets none follow. Any other error, such as full memory, is raised below.
+    if string.find(added.err, 'exhausted') then redis.call('DEL', KEYS[1]) end
+    redis.call('XADD', KEYS[1], '*', 'outcome', ARGV[1])
+end
 redis.call('EXPIRE', KEYS[1], redis.call('EXISTS', KEYS[2]) == 1 and ARGV[2] or ARGV[3])

@@ -12,6 +12,7 @@ from redis import Redis
 from orchestrator.dispatch.broker_fleet import clear
 from orchestrator.events.stream_reader import read_beyond
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.task import Outcome, Role, Status
 from schemas.redis.attempts import allow, claim, recall, unclaimed
 from schemas.redis.keys import RUN_KEYS_EXPIRY_S, attempts_key, events_stream
 from tests.strategies import examples
@@ -48,7 +49,11 @@ def test_an_outcome_needs_the_claim_of_its_device(
         number, claimant = claimed
         allow(redis, *WORK, number)
         assert not claimant or claim(redis, *WORK, number, claimant)
-    why = unclaimed(redis, *WORK, 1, device)
+    run, role, name = WORK
+    outcome = Outcome(
+        run_id=run, role=Role(role), name=name, attempt=1, device=device, status=Status.SUCCESS
+    )  # fmt: skip
+    (why,) = unclaimed(redis, run, [outcome])
     assert words in why and bool(words) == bool(why)
 
 

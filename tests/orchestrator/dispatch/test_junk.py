@@ -137,6 +137,8 @@ def test_outcomes_and_attempts_of_a_wrong_type_are_replaced(redis: Redis, fleet:
         plant(redis, key, kind)
     assert list(fleet.outcomes(wait=True)) == []
     assert read(fleet) == []
+    assert fleet.look() is not None
+    assert redis.type(attempts_key("r")) in (b"none", b"hash")
     report(redis, "r", outcome("A"))
     assert read(fleet) == ["A"]
 

@@ -2,14 +2,25 @@
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
 from orchestrator.events.stream_reader import read_beyond
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.redis.attempts import claim, recall, report
 from schemas.redis.dead_letters import Place, heal, read_dead_letters, set_aside
-from schemas.redis.keys import DEAD_LETTER_COUNTS, DEAD_LETTERS, attempts_key, outcomes_stream
+from schemas.redis.events import emit
+from schemas.redis.keys import (
+    DEAD_LETTER_COUNTS,
+    DEAD_LETTERS,
+    attempts_key,
+    events_stream,
+    outcomes_stream,
+    sequence_key,
+)
 from schemas.redis.presences import beat, read_presences, sign_off
 from tests.schemas.redis.test_presences import presence
 
+EVENT = TrainingEvent(run_id="r", event_type=EventType.RUN_START, status=EventStatus.IN_PROGRESS)
 WRONG = ("string", "list", "hash", "set", "zset", "stream")
 
 
@@ -92,3 +103,38 @@ def test_scripts_of_workers_survive_keys_of_a_wrong_type(redis: Redis, kind: str
     assert recall(redis, "r", "teacher", "n", 1)
     report(redis, "r", "{}")
     assert read_beyond(redis, outcomes_stream("r"), "0-0", "outcome", 5, None)[-1][1] == b"{}"
+
+
+LAST_ID = "18446744073709551615-18446744073709551615"
+
+
+def test_a_stream_whose_last_id_is_taken_begins_anew(redis: Redis) -> None:
+    """An entry with the last possible id lets none follow: outcomes and events go on without it."""
+    for stream in (outcomes_stream("r"), events_stream("r")):
+        redis.xadd(stream, {"junk": "x"}, id=LAST_ID)
+    report(redis, "r", "{}")
+    assert emit(redis, EVENT) == 1
+    assert redis.xlen(outcomes_stream("r")) == redis.xlen(events_stream("r")) == 1
+
+
+@pytest.mark.parametrize("number", ["x", "nan", "1.5", "9223372036854775807"])
+def test_a_counter_that_cannot_be_raised_begins_anew(redis: Redis, number: str) -> None:
+    """What is no number, and the largest one, do not stop the events of workers."""
+    redis.set(sequence_key("r"), number)
+    assert emit(redis, EVENT) == 1
+
+
+def test_full_memory_removes_nothing(redis: Redis) -> None:
+    """A write that the server refuses raises, and what was not read yet stays."""
+    report(redis, "r", "{}")
+    emit(redis, EVENT)
+    redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(RedisError):
+            report(redis, "r", "{}")
+        with pytest.raises(RedisError):
+            emit(redis, EVENT)
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert redis.xlen(outcomes_stream("r")) == redis.xlen(events_stream("r")) == 1
+    assert redis.get(sequence_key("r")) == b"1"

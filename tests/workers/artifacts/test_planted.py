@@ -16,7 +16,7 @@ from schemas.contract.requests import RunQuestion
 from schemas.contract.task import Role, Status, WindowTask, work_name
 from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of
-from schemas.files.belonging import foreign_task, planned_window
+from schemas.files.belonging import OwnRun, foreign_task
 from schemas.files.layout import METADATA, RunLayout
 from schemas.files.run_files import read_manifest, read_model, read_rows, write_model, write_rows
 from schemas.redis.attempts import allow
@@ -123,7 +123,7 @@ def test_verify_finds_a_folder_of_a_window_that_was_not_planned(layout: RunLayou
 def message(layout: RunLayout, role: Role = Role.TEACHER) -> WindowTask:
     """The message that the run sends for its first window."""
     manifest, label = read_manifest(layout), trained(layout, role)
-    window = planned_window(manifest, role, label)
+    window = OwnRun(manifest).window(role, label)
     assert window is not None and manifest.bars is not None
     return WindowTask(
         run_id=manifest.run_id, attempt=1, telemetry=False, role=role, window=window,
@@ -145,11 +145,11 @@ OTHERS: dict[str, Callable[[WindowTask], dict[str, Any]]] = {
 @pytest.mark.parametrize("field", OTHERS)
 def test_a_message_must_be_the_one_that_run_json_gives(layout: RunLayout, field: str) -> None:
     """The run's own messages are accepted; one with another value is refused, and the field named."""
-    manifest = read_manifest(layout)
+    run = OwnRun(read_manifest(layout))
     for role in (Role.TEACHER, Role.STUDENT):
         own = message(layout, role)
-        assert foreign_task(own, manifest) == ""
-        assert field in foreign_task(own.model_copy(update=OTHERS[field](own)), manifest)
+        assert foreign_task(own, run) == ""
+        assert field in foreign_task(own.model_copy(update=OTHERS[field](own)), run)
 
 
 def test_a_planted_message_is_set_aside_and_the_run_s_own_may_still_come(
