@@ -69,9 +69,9 @@ def read(folder: Path, symbol: str = SYMBOL, zone: str = ZONE, interval: Interva
     return clean(CsvFolder(SourceRequest(str(folder), interval, zone)).read(symbol), zone)
 
 
-def read_parquet(folder: Path, symbol: str = SYMBOL, zone: str = ZONE) -> CleanBars:
+def read_parquet(folder: Path, symbol: str = SYMBOL, zone: str = ZONE, interval: Interval = "1minute") -> CleanBars:
     """One symbol of a folder of Parquet files, cleaned."""
-    return clean(ParquetFolder(SourceRequest(str(folder), "1minute", zone)).read(symbol), zone)
+    return clean(ParquetFolder(SourceRequest(str(folder), interval, zone)).read(symbol), zone)
 
 
 def table(bars: CleanBars) -> pa.Table:

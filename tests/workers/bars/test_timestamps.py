@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import examples
-from workers.bars.files.local_time import local_days, localise
+from workers.bars.files.local_time import Zone, local_days, localise
 from workers.bars.files.timestamps import from_column, from_text
 
 ZONES = ["Asia/Kolkata", "America/New_York", "UTC", "America/Sao_Paulo", "Australia/Lord_Howe", "Africa/Casablanca"]
@@ -90,7 +90,7 @@ def test_a_local_day_is_the_one_that_python_finds(times: list[datetime], zone: s
 )
 def test_one_instant_in_many_forms(text: str) -> None:
     """Timestamps may have a space or a T, seconds, fractions of up to six digits, and an offset or a Z."""
-    instants, problems = from_text(pa.array([text]), "Asia/Kolkata")
+    instants, problems = from_text(pa.array([text]), Zone("Asia/Kolkata"))
     assert instants.tolist() == [microseconds([datetime(2024, 1, 1, 3, 45)])[0]]
     assert problems == {}
 
@@ -100,8 +100,8 @@ def test_every_problem_is_found_among_many_stamps() -> None:
     stamps = [f"2024-01-{1 + row // 60:02} 09:{row % 60:02}:00" for row in range(1000)]
     odd = {3: "2024-13-01", 500: "", 501: "2024-01-01 24:00:00", 999: "01/02/2024"}
     bad = [odd.get(row, stamp) for row, stamp in enumerate(stamps)]
-    instants, problems = from_text(pa.array(bad), "Asia/Kolkata")
-    expected, _ = from_text(pa.array(stamps), "Asia/Kolkata")
+    instants, problems = from_text(pa.array(bad), Zone("Asia/Kolkata"))
+    expected, _ = from_text(pa.array(stamps), Zone("Asia/Kolkata"))
     assert sorted(problems) == sorted(odd)
     assert all(repr(odd[row]) in problem for row, problem in problems.items() if odd[row])
     good = [row for row in range(1000) if row not in odd]
@@ -112,6 +112,6 @@ def test_an_instant_that_no_date_can_have_is_a_problem() -> None:
     """A column of Parquet can hold years before 1 and after 9999, which no calendar day has."""
     for kind in (pa.timestamp("s"), pa.timestamp("s", tz="UTC")):
         column = pa.array([0, 300_000_000_000, -63_000_000_000], pa.int64()).cast(kind)
-        numbers, problems = from_column(column, "UTC")
+        numbers, problems = from_column(column, Zone("UTC"))
         assert numbers.tolist() == [0, 0, 0]
         assert sorted(problems) == [1, 2]

@@ -23,7 +23,7 @@ from workers.bars.breeze.credentials import Credentials
 from workers.bars.breeze.failures import AuthError, Unavailable
 from workers.bars.files.columns import number
 from workers.bars.files.faults import Faults
-from workers.bars.files.local_time import local_days
+from workers.bars.files.local_time import Zone, local_days
 from workers.bars.files.timestamps import from_text
 from workers.bars.raw_bars import RawBars
 from workers.bars.series import COLUMNS, Ints
@@ -165,7 +165,7 @@ class _Gathered:
 
     def add(self, chunk: Chunk, rows: list[Row]) -> None:
         """Take the rows of a chunk's days; rows of other days were not requested."""
-        instants, unreadable = from_text(pa.array([row[TIME] for row in rows], pa.string()), self._timezone)
+        instants, unreadable = from_text(pa.array([row[TIME] for row in rows], pa.string()), Zone(self._timezone))
         days = local_days(instants, self._timezone)
         good = []
         for index, row in enumerate(rows):

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from schemas.contract.quality import Check
 from workers.bars.files.blocks import Block
 from workers.bars.files.columns import NO_VALUES, Columns, number, rough_number
 from workers.bars.files.formats import plain_name
+from workers.bars.files.local_time import Zone
 from workers.bars.files.rows import Rows
 from workers.bars.files.timestamps import instants
 from workers.bars.series import COLUMNS
@@ -33,7 +35,7 @@ def first_stamp(block: Block) -> str:
     return cells[block.columns.time] if block.columns.time < len(cells) else ""
 
 
-def read_cells(block: Block, timezone: str, report: Report) -> Rows:
+def read_cells(block: Block, zone: Zone, report: Report) -> Rows:
     """Rows of which every cell can be read, located by the line on which they begin; the others are reported."""
     columns = block.columns
     found: list[Fault] = []
@@ -55,7 +57,8 @@ def read_cells(block: Block, timezone: str, report: Report) -> Rows:
         lines.append(line)
         owners.append(owner)
     times = None if columns.clock is None else pa.array(clocks, pa.string())
-    moments, problems = instants(pa.array(stamps, pa.string()), times, columns.date_format, columns.zone or timezone)
+    zone = replace(zone, own=columns.zone)
+    moments, problems = instants(pa.array(stamps, pa.string()), times, columns.date_format, zone)
     found += [(lines[row], owners[row], Check.BAD_CELL, problem) for row, problem in problems.items()]
     for line, owner, check, detail in sorted(found):
         report(owner, check, f"{block.path} line {line}", detail)

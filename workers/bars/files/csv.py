@@ -20,9 +20,9 @@ from workers.bars.files.columns import NO_VALUES, Columns
 from workers.bars.files.folder import Folder
 from workers.bars.files.head import read_head
 from workers.bars.files.listing import About, reading_of
-from workers.bars.files.local_time import localise
+from workers.bars.files.local_time import Zone
 from workers.bars.files.rows import Rows, Small
-from workers.bars.files.timestamps import NAIVE, instants, is_iso, kind_of
+from workers.bars.files.timestamps import NAIVE, UTC, instants, is_iso, kind_of
 from workers.bars.series import Floats, Ints
 
 TIME, SYMBOL, CLOCK = "timestamp", "symbol", "clock"
@@ -50,13 +50,13 @@ class CsvFolder(Folder):
             yield from self._read_group(group, report)
 
     def _read_group(self, group: list[Block], report: Report) -> Iterator[Rows]:
-        pieces = _parse(group, self.timezone)
+        pieces = _parse(group, self.zone)
         if pieces is not None:
             yield from pieces
             return
         parts = _parts(group)
         for columns in [] if parts else group[0].columns.apart():
-            yield read_cells(replace(group[0], columns=columns), self.timezone, report)
+            yield read_cells(replace(group[0], columns=columns), self.zone, report)
         for part in parts:
             yield from self._read_group(part, report)
 
@@ -81,7 +81,7 @@ def _parts(group: list[Block]) -> list[list[Block]]:
     return [[half] for half in group[0].halves()] if len(group[0].body) > CELLS_BYTES else []
 
 
-def _parse(group: list[Block], timezone: str) -> list[Rows] | None:
+def _parse(group: list[Block], zone: Zone) -> list[Rows] | None:
     """Rows as pyarrow reads them, of each group of columns apart.
 
     None if it rejects a cell, if one is empty, or if rows and lines differ in number.
@@ -92,6 +92,8 @@ def _parse(group: list[Block], timezone: str) -> list[Rows] | None:
     stamp = first_stamp(group[0])
     iso = columns.clock is None and not columns.date_format and is_iso(stamp)
     kind = kind_of(stamp) if iso else pa.string()
+    if kind == UTC and zone.by_day:
+        kind = pa.string()  # pyarrow keeps no date as it is written
     table = _table(body, columns, kind)
     # Blank lines and line breaks in a cell both make fewer rows than lines, so equal numbers exclude them.
     if table is None or len(table) != sum(lengths) or _has_lone_return(body):
@@ -104,7 +106,7 @@ def _parse(group: list[Block], timezone: str) -> list[Rows] | None:
         table, file, line = table.filter(pa.array(wanted)), file[wanted], line[wanted]
     if any(table[name].null_count for name in (TIME, SYMBOL, CLOCK) if name in table.column_names):
         return None
-    times = _times(table, columns, kind, columns.zone or timezone)
+    times = _times(table, columns, kind, replace(zone, own=columns.zone))
     if times is None:
         return None
     pieces = [_piece(table, own) for own in columns.apart()]
@@ -139,15 +141,15 @@ def _piece(
     )
 
 
-def _times(table: pa.Table, columns: Columns, kind: pa.DataType, timezone: str) -> Ints | None:
+def _times(table: pa.Table, columns: Columns, kind: pa.DataType, zone: Zone) -> Ints | None:
     """Instants of a table's rows; None if one cannot be read."""
     if pa.types.is_string(kind):
         clocks = table[CLOCK].combine_chunks() if columns.clock is not None else None
-        times, problems = instants(table[TIME].combine_chunks(), clocks, columns.date_format, timezone)
+        times, problems = instants(table[TIME].combine_chunks(), clocks, columns.date_format, zone)
         return None if problems else times
     times = np.asarray(table[TIME].cast(pa.int64()))
     if kind == NAIVE:
-        times, unclear = localise(times, timezone)
+        times, unclear = zone.local(times)
         if unclear.any():
             return None
     return times

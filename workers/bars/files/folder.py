@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote
 
+from schemas.config.interval import is_intraday
 from schemas.contract.errors import RequestError
 from schemas.contract.quality import Check
 from schemas.files.atomic import write_atomic
@@ -23,6 +24,7 @@ from workers.bars.files.bar_file import BarFile
 from workers.bars.files.cells import Report
 from workers.bars.files.faults import Faults
 from workers.bars.files.listing import About, Listing, from_json, list_files, renamed, to_json
+from workers.bars.files.local_time import Zone
 from workers.bars.files.rows import Rows, gather
 from workers.bars.raw_bars import RawBars
 from workers.bars.sources.source_protocol import Source, SourceRequest
@@ -43,6 +45,7 @@ class Folder(Source):
         self.folder = Path(request.folder)
         self.interval = request.interval
         self.timezone = request.timezone
+        self.zone = Zone(request.timezone, by_day=not is_intraday(request.interval))
         self.options = request.options
         self._scratch = request.scratch
 

@@ -16,6 +16,7 @@ from workers.bars.files.columns import Columns, find_columns, group_columns
 from workers.bars.files.date_formats import date_format
 from workers.bars.files.formats import PLAIN, YFINANCE, FileFormat, format_of, format_of_data, is_data, plain_name
 from workers.bars.files.groups import groups_of_lines, groups_of_names, header_lines
+from workers.bars.files.local_time import Zone
 from workers.bars.files.timestamps import instants
 from workers.bars.series import COLUMNS
 
@@ -152,7 +153,7 @@ def _has_thousands(row: list[str], columns: Columns) -> bool:
 def _newest_first(rows: list[list[str]], columns: Columns) -> bool:
     stamps = pa.array([row[columns.time].strip() for row in rows], pa.string())
     clocks = None if columns.clock is None else pa.array([row[columns.clock].strip() for row in rows], pa.string())
-    moments, problems = instants(stamps, clocks, columns.date_format, "UTC")
+    moments, problems = instants(stamps, clocks, columns.date_format, Zone("UTC"))
     return len(moments) > 1 and not problems and bool((moments[1:] < moments[:-1]).all())
 
 

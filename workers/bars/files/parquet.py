@@ -29,6 +29,7 @@ from workers.bars.files.folder import Folder
 from workers.bars.files.formats import YFINANCE, FileFormat, format_of, plain_name
 from workers.bars.files.groups import groups_of_names
 from workers.bars.files.listing import About, reading_of
+from workers.bars.files.local_time import Zone
 from workers.bars.files.rows import Rows
 from workers.bars.files.timestamps import from_column, instants
 from workers.bars.series import COLUMNS, Floats, Ints
@@ -83,7 +84,7 @@ class ParquetFolder(Folder):
                 columns = replace(columns, date_format=form)
             for own in columns.apart():
                 batch = {name: arrays[place] for name, place in _places(own).items()}
-                yield _rows(file, start, batch, own, self.timezone, report)
+                yield _rows(file, start, batch, own, self.zone, report)
 
 
 def _places(columns: Columns) -> dict[str, int]:
@@ -119,9 +120,7 @@ def _date_format(column: pa.Array) -> str:
     return date_format([str(stamp).strip() for stamp in pc.unique(column.cast(pa.string())).to_pylist() if stamp])
 
 
-def _rows(
-    file: BarFile, start: int, batch: dict[str, pa.Array], columns: Columns, timezone: str, report: Report
-) -> Rows:
+def _rows(file: BarFile, start: int, batch: dict[str, pa.Array], columns: Columns, zone: Zone, report: Report) -> Rows:
     """The readable rows of a batch."""
     found: Found = []
     rows = _wanted(batch, columns)
@@ -132,7 +131,7 @@ def _rows(
     names, owner = _owners(batch["symbol"]) if columns.symbol is not None else (
         (columns.owner,) if columns.owner else (), np.zeros(count, dtype=np.int32)
     )  # fmt: skip
-    times, problems = _times(batch, columns, columns.zone or timezone)
+    times, problems = _times(batch, columns, replace(zone, own=columns.zone))
     read = rough_number if columns.rough else number
     numbers = {name: _numbers(batch[name], read) if name in batch else (np.zeros(count), {}) for name in COLUMNS}
     found += [(row, f"{name} is {cell}") for name, (_, bad) in numbers.items() for row, cell in bad.items()]
@@ -150,12 +149,12 @@ def _rows(
     return Rows(times[good], values, (str(file),), places, line, "row", names, owner[good] if names else None)
 
 
-def _times(batch: dict[str, pa.Array], columns: Columns, timezone: str) -> tuple[Ints, dict[int, str]]:
+def _times(batch: dict[str, pa.Array], columns: Columns, zone: Zone) -> tuple[Ints, dict[int, str]]:
     column = batch["timestamp"]
     if "clock" not in batch and not (columns.date_format and _is_text(column)):
-        return from_column(column, timezone)
+        return from_column(column, zone)
     clock = batch["clock"].cast(pa.string()).fill_null("") if "clock" in batch else None
-    return instants(column.cast(pa.string()), clock, columns.date_format, timezone)
+    return instants(column.cast(pa.string()), clock, columns.date_format, zone)
 
 
 def _wanted(batch: dict[str, pa.Array], columns: Columns) -> Ints | None:

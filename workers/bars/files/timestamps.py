@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from workers.bars.files.date_formats import as_iso
-from workers.bars.files.local_time import localise
+from workers.bars.files.local_time import Zone, local_times
 from workers.bars.series import Ints
 
 UTC = pa.timestamp("us", tz="UTC")
@@ -18,6 +18,7 @@ NAIVE = pa.timestamp("us")
 # The forms that pyarrow accepts; it also rejects days and hours that do not exist.
 _SHAPE = r"^\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 _OFFSET = r"\d[T ]\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+_OFFSET_ALONE = r"(Z|[+-]\d\d(:?\d\d)?)$"
 
 # The years 2 to 9998, so that a day in any time zone has a date.
 FIRST_US, LAST_US = -62_104_060_800_000_000, 253_370_764_799_999_999
@@ -38,14 +39,14 @@ def is_iso(stamp: str) -> bool:
     return bool(re.match(_SHAPE, stamp.strip()))
 
 
-def instants(stamps: pa.Array, clocks: pa.Array | None, form: str, timezone: str) -> tuple[Ints, Problems]:
+def instants(stamps: pa.Array, clocks: pa.Array | None, form: str, zone: Zone) -> tuple[Ints, Problems]:
     """Instants as UTC microseconds of text in the form `form` of strptime, or "" for a form that shows itself.
 
     `clocks`: times of day of stamps that are dates. 0 for a row with a problem.
     """
     if clocks is None and not form and (epochs := _epochs(stamps)) is not None:
-        return epochs, {}
-    return from_text(as_iso(stamps.fill_null(""), clocks, form), timezone)
+        return zone.dated(epochs, epochs), {}
+    return from_text(as_iso(stamps.fill_null(""), clocks, form), zone)
 
 
 def _epochs(stamps: pa.Array) -> Ints | None:
@@ -60,20 +61,20 @@ def _epochs(stamps: pa.Array) -> Ints | None:
     return micros
 
 
-def from_column(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
-    """Instants as UTC microseconds from typed columns or text; 0 for a row with a problem.
-
-    Timestamps without an offset are local times of `timezone`."""
+def from_column(column: pa.Array, zone: Zone) -> tuple[Ints, Problems]:
+    """Instants as UTC microseconds from typed columns or text; 0 for a row with a problem."""
     if pa.types.is_timestamp(column.type) and column.type.tz:
         problems = _empty(column)
-        return _in_range(_numbers(column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)), problems), problems
+        kind = pa.timestamp("us", tz=column.type.tz)
+        numbers = _in_range(_numbers(column.cast(kind, safe=False)), problems)
+        return zone.dated(numbers, local_times(numbers, column.type.tz)) if zone.by_day else numbers, problems
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         problems = _empty(column)
-        numbers = _local(_in_range(_numbers(column.cast(NAIVE, safe=False)), problems), timezone, problems)
+        numbers = _local(_in_range(_numbers(column.cast(NAIVE, safe=False)), problems), zone, problems)
         return numbers, problems
     if pa.types.is_floating(column.type):
         column = column.cast(pa.int64(), safe=False)
-    return instants(column.cast(pa.string()), None, "", timezone)
+    return instants(column.cast(pa.string()), None, "", zone)
 
 
 def _in_range(numbers: Ints, problems: Problems) -> Ints:
@@ -84,7 +85,7 @@ def _in_range(numbers: Ints, problems: Problems) -> Ints:
     return np.where(outside, 0, numbers)
 
 
-def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
+def from_text(column: pa.Array, zone: Zone) -> tuple[Ints, Problems]:
     """Instants as UTC microseconds. If only some rows have an offset, the form of most rows is read."""
     text = pc.utf8_trim_whitespace(column.fill_null(""))
     problems = {row: "timestamp is empty" for row in _rows(pc.equal(text, ""))}
@@ -96,7 +97,8 @@ def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
         odd = "has no offset, others have one" if aware else "has an offset, others have none"
         problems[row] = f"timestamp {text[row]} {odd}; use one form"
     rows = np.flatnonzero(usable)
-    kept, numbers[usable] = _parse(text.take(pa.array(rows)), UTC if aware else NAIVE)
+    stamps = text.take(pa.array(rows))
+    kept, numbers[usable] = _parse(stamps, UTC if aware else NAIVE)
     for row in [*np.flatnonzero(~shaped).tolist(), *rows[~kept].tolist()]:
         problems.setdefault(
             row,
@@ -104,14 +106,18 @@ def from_text(column: pa.Array, timezone: str) -> tuple[Ints, Problems]:
             " YYYY-MM-DD[THH:MM:SS[+HH:MM]], or one other form",
         )
     numbers = _in_range(numbers, problems)
-    return (numbers if aware else _local(numbers, timezone, problems)), problems
+    if aware and zone.by_day:
+        written = numbers.copy()
+        _, written[usable] = _parse(pc.replace_substring_regex(stamps, _OFFSET_ALONE, ""), NAIVE)
+        return zone.dated(numbers, np.where(numbers == 0, 0, written)), problems
+    return (numbers if aware else _local(numbers, zone, problems)), problems
 
 
-def _local(numbers: Ints, timezone: str, problems: Problems) -> Ints:
-    instants, unclear = localise(numbers, timezone)
+def _local(numbers: Ints, zone: Zone, problems: Problems) -> Ints:
+    instants, unclear = zone.local(numbers)
     for row in np.flatnonzero(unclear).tolist():
         stamp = np.datetime64(int(numbers[row]), "us").item()
-        problem = f"timestamp {stamp} does not exist or exists twice in {timezone} (clocks change)"
+        problem = f"timestamp {stamp} does not exist or exists twice in {zone.own or zone.name} (clocks change)"
         problems.setdefault(row, f"{problem}; write it with an offset")
     return instants
 

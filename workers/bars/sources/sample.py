@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from schemas.contract.errors import RequestError
+from workers.bars.files.local_time import Zone
 from workers.bars.files.timestamps import from_column
 from workers.bars.raw_bars import RawBars
 from workers.bars.series import COLUMNS
@@ -41,7 +42,7 @@ class Sample(Source):
         factor = np.asarray(columns["adjusted"], dtype=np.float64) / np.asarray(columns["close"], dtype=np.float64)
         values = {name: np.asarray(columns[name], dtype=np.float64) * factor for name in COLUMNS}
         values["volume"] = np.asarray(columns["volume"], dtype=np.float64) / factor
-        times, _ = from_column(columns["date"], self.timezone)
+        times, _ = from_column(columns["date"], Zone(self.timezone))
         return RawBars(times, values, lambda row: f"sample {symbol} row {row + 1}", adjusted=True)
 
 
