@@ -41,6 +41,8 @@ FLEET_FOLDERS = (ROOT / "tests/system", BROWSER_FOLDER)
 FLEET_FIXTURES = {"fleet", "two_device_run"}
 
 
+# Before pytest-xdist's own hook, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that starts a fleet, by its folder or by its fixtures; those come first, as the longest.
 
