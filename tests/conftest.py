@@ -15,6 +15,7 @@ from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,11 @@ from typer.testing import CliRunner
 
 from orchestrator.broker import embedded
 from orchestrator.cli import cli
+from orchestrator.runs import worker_process
 from schemas.redis.client import BROKER_ENV
 from schemas.redis.presences import read_presences
 from tests.waiting import wait_for
+from workers.cli import cli as workers_cli
 
 SYMBOLS = ("M&M", "BAJAJ-AUTO", "^GSPC")
 FIRST_BAR, LAST_BAR = date(2022, 6, 1), date(2024, 12, 31)
@@ -205,6 +208,19 @@ def command(*arguments: str, cwd: Path) -> Completed:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Completed(result.exit_code, result.stdout, result.stderr)
+
+
+@pytest.fixture
+def workers_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `command` asks of the workers' plane is answered in this process, by the same command line on stdin."""
+
+    def run(arguments: list[str], input: str, **_: Any) -> "subprocess.CompletedProcess[str]":
+        result = CliRunner().invoke(workers_cli, arguments[-1:], input=input, prog_name="workers")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+    monkeypatch.setattr(worker_process, "subprocess", SimpleNamespace(run=run))
 
 
 def orchestrator(*arguments: str, cwd: Path) -> Completed:

@@ -4,7 +4,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 from orchestrator.audit.signed_manifest import seal
 from schemas.contract.release import GoldenCheck, PredictRequest
 from schemas.files.layout import ReleaseLayout
-from tests.conftest import orchestrator, write_bars
+from tests.conftest import Completed, command, orchestrator, write_bars
 from tests.orchestrator.releases.making import (
     DAY_OF_LAST,
     LAST_DAY,
@@ -34,6 +34,8 @@ from workers.serving import prediction
 from workers.serving.golden import check
 
 SYMBOLS = ("M&M", "^GSPC", "TCS", "OLD", "NEW")
+pytestmark = pytest.mark.usefixtures("workers_here")
+
 HISTORIES = {
     "M&M": walk(1, 700),
     "^GSPC": walk(2, 431),
@@ -53,16 +55,19 @@ def cwd(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def predict(cwd: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+def predict(cwd: Path, *arguments: str, program: Callable[..., Completed] = command) -> tuple[int, dict[str, Any]]:
     """`orchestrator predict --env staging --json ...`: returns the exit code and the printed object."""
-    result = orchestrator("predict", "--env", "staging", "--json", *arguments, cwd=cwd)
+    result = program("predict", "--env", "staging", "--json", *arguments, cwd=cwd)
     assert result.stdout, result.stderr
     return result.returncode, json.loads(result.stdout)
 
 
 def test_the_newest_bar_is_scored_and_named(cwd: Path) -> None:
-    """A symbol's prediction is its student's for the last bar, with features computed as in training."""
-    code, found = predict(cwd, "--symbols", "M&M,^GSPC,TCS", "--as-of", AS_OF)
+    """A symbol's prediction is its student's for the last bar, with features computed as in training.
+
+    Here the two programs run as processes of their own, as for users; the other tests run both in this process.
+    """
+    code, found = predict(cwd, "--symbols", "M&M,^GSPC,TCS", "--as-of", AS_OF, program=orchestrator)
     assert code == 0 and found["refused"] == []
     for place, (symbol, each) in enumerate(zip(SYMBOLS, found["predictions"], strict=False)):
         expected = prediction_of(student(place), HISTORIES[symbol])
@@ -84,7 +89,7 @@ def test_as_of_uses_bars_up_to_that_day_alone(cwd: Path) -> None:
 def test_what_cannot_be_scored_is_refused_by_name_and_the_rest_is_not(cwd: Path) -> None:
     """A symbol with stale, too few or no bars, or without a student, is refused with its reason; others are scored."""
     (cwd / "data/bars/1day/TCS.parquet").unlink()
-    result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M,TCS,OLD,NEW,X", cwd=cwd)
+    result = command("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M,TCS,OLD,NEW,X", cwd=cwd)
     assert result.returncode == 3
     refused = [line for line in result.stdout.splitlines() if line.startswith("refused: ")]
     for line, words in zip(
@@ -120,7 +125,7 @@ def test_every_format_holds_the_same(cwd: Path, suffix: str) -> None:
         rows = json.loads(path.read_text()) if suffix == ".json" else pq.read_table(path).to_pylist()
     assert [row["symbol"] for row in rows] == ["M&M", "^GSPC", "TCS"]
     assert [float(row["probability"]) for row in rows] == [each["probability"] for each in found["predictions"]]
-    assert orchestrator("predict", "--env", "staging", "--out", "x.xls", cwd=cwd).returncode == 2
+    assert command("predict", "--env", "staging", "--out", "x.xls", cwd=cwd).returncode == 2
 
 
 def test_bars_straight_from_a_source(cwd: Path) -> None:
@@ -172,7 +177,7 @@ def test_a_changed_release_does_not_predict(cwd: Path, name: str) -> None:
     """A changed release predicts nothing; a changed student predicts nothing for its symbol."""
     path = ReleaseLayout(cwd / "release").current("staging") / name
     path.write_bytes(path.read_bytes() + b"\n")
-    result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M", cwd=cwd)
+    result = command("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "M&M", cwd=cwd)
     assert result.returncode == (2 if name == "release.json" else 3)
     assert "is not what" in " ".join((result.stdout + result.stderr).split())
 
@@ -185,7 +190,7 @@ def test_other_features_are_noticed(cwd: Path) -> None:
     (folder / "release.json").write_text(json.dumps(release))
     seal(folder, {"release_id": "run.0000"}, None)
     switch(ReleaseLayout(cwd / "release"), "staging", "run.0000")
-    result = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
+    result = command("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
     assert result.returncode == 2 and "other features" in result.stderr
 
 
@@ -229,7 +234,7 @@ def test_a_release_of_a_later_version_names_it(cwd: Path) -> None:
 
 def test_nothing_live_is_one_line(tmp_path: Path) -> None:
     """An environment without a release is reported in one line, with exit code 2."""
-    result = orchestrator("predict", "--env", "production", cwd=tmp_path)
+    result = command("predict", "--env", "production", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1 and "nothing is live in production" in result.stderr
 
@@ -252,12 +257,12 @@ def test_a_release_that_the_log_does_not_explain_does_not_predict(cwd: Path) -> 
     link = layout.current("staging")
     link.unlink()
     link.symlink_to("../releases/run.0001")
-    asked = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
+    asked = command("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
     assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
     assert "which is not in the log" in asked.stderr
     link.unlink()
     link.symlink_to("../releases/run.0000")
     make_release(layout.folder, HISTORIES, "run.0000", live_in=(), seed=5)
-    asked = orchestrator("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
+    asked = command("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
     assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
     assert "differs from the deployed one" in asked.stderr
