@@ -29,11 +29,12 @@ def plan(**settings: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from orchestrator.runs.preflight import planned, prepare
+    from orchestrator.planning.windows import plan as lay_plan
+    from orchestrator.runs.preflight import prepare
     from schemas.contract.coverage import CoverageTable
 
     prepared = prepare(_config(settings), read=True)
-    windows = planned(prepared.config, prepared.known or CoverageTable())
+    windows = lay_plan(prepared.config, prepared.known or CoverageTable())
     rows = [
         (
             each.window.label, each.window.symbol, each.window.start, each.window.end, each.window.score_end,

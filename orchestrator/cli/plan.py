@@ -27,14 +27,15 @@ def plan(config: RunConfig) -> None:
         --start-date 2022-01-01 --end-date 2024-12-31
     """
     from orchestrator.planning.reach import doubts
-    from orchestrator.runs.preflight import planned, prepare
+    from orchestrator.planning.windows import plan as lay_plan
+    from orchestrator.runs.preflight import prepare
 
     console = Console(stderr=config.json_summary)
     with console.status("reading bars"):
         prepared = prepare(config, read=True)
     known = prepared.known
     assert known is not None
-    windows = planned(prepared.config, known)
+    windows = tuple(lay_plan(prepared.config, known))
     _print_symbols(console, prepared.config.symbols, known, windows)
     _print_skips(console, windows)
     trainable = [each for each in windows if each.skip is None]

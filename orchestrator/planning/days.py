@@ -4,8 +4,15 @@ from datetime import date, datetime, timedelta
 from math import ceil
 from zoneinfo import ZoneInfo
 
-from schemas.config.bars import IngestConfig
-from schemas.config.interval import DAYS_PER_WEEK, Interval, whole_bars_per_session
+from schemas.config.bars import NO_CALENDAR, NSE, IngestConfig
+from schemas.config.interval import (
+    DAY_MINUTES,
+    DAYS_PER_WEEK,
+    INTERVAL_MINUTES,
+    Interval,
+    most_bars_per_session,
+    whole_bars_per_session,
+)  # fmt: skip
 from schemas.config.run import RunConfig
 from schemas.config.sources import split_source
 from schemas.contract.coverage import Coverage
@@ -13,6 +20,10 @@ from schemas.contract.errors import RequestError
 from schemas.contract.window import WARMUP_BARS
 
 DAYS_PER_SESSION, HOLIDAYS = 7 / 5, 15
+WEEKDAYS = 5
+# Sessions at weekends, at most: NSE has had three in a year.
+DAYS_PER_SPECIAL_SESSION = 60
+ALL_DAYS = (NO_CALENDAR, "24/7")
 
 
 class TradingDays:
@@ -58,6 +69,28 @@ def days_to_fetch(config: RunConfig | IngestConfig, today: date) -> tuple[date |
 def days_asked_for(config: RunConfig | IngestConfig) -> tuple[date | None, date | None]:
     """First and last day to read bars of, as of today at the exchange."""
     return days_to_fetch(config, datetime.now(ZoneInfo(config.timezone)).date())
+
+
+def most_sessions(config: RunConfig, days: int) -> int:
+    """The most sessions in so many calendar days, by the calendar's kind; of weekly bars, the most weeks."""
+    if config.interval == "1week":
+        return max(ceil(days / DAYS_PER_WEEK), 0)
+    if config.resolved_calendar in ALL_DAYS or days <= 0:
+        return max(days, 0)
+    weeks, rest = divmod(days, DAYS_PER_WEEK)
+    return min(WEEKDAYS * weeks + min(rest, WEEKDAYS) + ceil(days / DAYS_PER_SPECIAL_SESSION), days)
+
+
+def most_bars(config: RunConfig, days: int) -> int:
+    """The most bars in so many calendar days."""
+    return most_sessions(config, days) * bars_per_session(config)
+
+
+def bars_per_session(config: RunConfig) -> int:
+    """The most bars of a session, by the calendar."""
+    if config.resolved_calendar == NSE:
+        return most_bars_per_session(config.interval)
+    return max(DAY_MINUTES // INTERVAL_MINUTES[config.interval], 1)
 
 
 def _days_of(bars: int, interval: Interval) -> timedelta:

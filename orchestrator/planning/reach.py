@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Literal
 
-from orchestrator.planning.days import TradingDays
+from orchestrator.planning.days import TradingDays, most_sessions
 from schemas.config.interval import is_intraday
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import Coverage, CoverageTable
@@ -48,7 +48,7 @@ def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageT
         )
     if config.interval == "1week":
         sentences.append("bars are weekly: wherever the gates, the report and their bounds count days, each is a week")
-    scored, least = _scored_sessions(windows, known), config.gates.min_days
+    scored, least = _scored_sessions(config, windows, known), config.gates.min_days
     if scored < least and (known is None or any(each.skip is None for each in windows)):
         sentences.append(
             f"the gates need {least} scored days and these windows score at most {scored}, so the recommendation will"
@@ -73,11 +73,11 @@ def _rise(known: Coverage, config: RunConfig, kind: Literal["largest", "usual"])
     return found[(config.horizon - 1).bit_length()]
 
 
-def _scored_sessions(windows: Sequence[PlannedWindow], known: CoverageTable | None) -> int:
-    """The most days that the windows can be scored on; without coverage, their calendar days."""
+def _scored_sessions(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageTable | None) -> int:
+    """The most days that the windows can be scored on; without coverage, their sessions by the calendar."""
     spans = {(each.window.end, each.window.score_end) for each in windows if known is None or each.skip is None}
     if known is None:
-        return sum((stop - start).days for start, stop in spans)
+        return sum(most_sessions(config, (stop - start).days) for start, stop in spans)
     return sum(max((_sessions(row, start, stop) for row in known.symbols.values()), default=0) for start, stop in spans)
 
 

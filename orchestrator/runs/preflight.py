@@ -10,7 +10,7 @@ from orchestrator.bars.coverage import stored_table, table_of
 from orchestrator.broker import embedded
 from orchestrator.broker.requirements import check_for_run
 from orchestrator.planning.days import days_asked_for
-from orchestrator.planning.windows import plan
+from orchestrator.planning.feasible import refuse_infeasible
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import BarsConfig
 from schemas.config.run import RunConfig
@@ -20,11 +20,19 @@ from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.versions import artifact_versions
-from schemas.contract.window import PlannedWindow
+from schemas.contract.window import PlannedWindow, SkipReason
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import BarsLayout
 from schemas.redis.client import connect
 from schemas.redis.presences import read_presences
+
+# What to change if the plan skips all windows for one reason; the details of the others name it.
+FIXES: dict[SkipReason | None, str] = {
+    SkipReason.NO_DATA: "choose --start-date and --end-date within the bars",
+    SkipReason.INSUFFICIENT_HISTORY: "add earlier bars, or choose a later --start-date",
+    SkipReason.INSUFFICIENT_FUTURE_DATA: "add later bars, or choose an earlier --end-date",
+    SkipReason.INSUFFICIENT_SAMPLES: "give longer --window-days, or lower --min-rows or --horizon",
+}
 
 
 @dataclass(frozen=True)
@@ -43,10 +51,11 @@ class Prepared:
 
 
 def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
-    """Check source, store, devices and broker; RequestError if the run is not possible. Writes nothing.
+    """Check settings, source, store, devices and broker; RequestError if the run is not possible. Writes nothing.
 
     `read`: judge the source's bars as well, as an ingestion would.
     """
+    refuse_infeasible(config)
     if config.broker is not None:
         embedded.check(config.broker)
     known = stored_bars(config) if config.skip_fetch else None
@@ -92,16 +101,6 @@ def refuse_missing_extras(manifest: RunManifest) -> None:
         opens_source=False,
     )
     ask("preflight", request, PreflightReport)
-
-
-def planned(config: RunConfig, known: CoverageTable) -> tuple[PlannedWindow, ...]:
-    """The plan over known bars; RequestError if the dates hold no window."""
-    windows = plan(config, known)
-    if not windows:
-        raise RequestError(
-            f"{config.start_date} to {config.end_date} holds no window of a week or more; move --end-date"
-        )
-    return tuple(windows)
 
 
 def stored_bars(config: RunConfig) -> CoverageTable:
@@ -163,12 +162,14 @@ def refuse_other_versions(manifest: RunManifest) -> None:
 
 
 def refuse_hopeless(windows: Sequence[PlannedWindow]) -> None:
-    """RequestError if the plan already skips every window."""
+    """RequestError, with a fix, if the plan already skips every window."""
     skips = Counter(each.skip for each in windows)
     if None not in skips:
         reasons = ", ".join(f"{count} {reason}" for reason, count in skips.items())
-        first = windows[0]
+        (most, _), *_ = skips.most_common(1)
+        first = next(each for each in windows if each.skip is most)
+        fix = FIXES.get(most, "") if "--" not in first.detail else ""
         raise RequestError(
-            f"none of the {len(windows)} windows can be trained: {reasons}; `plan` shows which and why; first"
-            f" {first.window.label}: {first.detail}"
+            f"none of the {len(windows)} windows can be trained: {reasons}; {first.window.label}: {first.detail}"
+            f"{fix and f'; {fix}'}"
         )

@@ -24,9 +24,9 @@ from orchestrator.ledger.run_lock import hold_name, only_one
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.planning.reach import doubts
+from orchestrator.planning.windows import plan
 from orchestrator.runs.identity import account
 from orchestrator.runs.preflight import (
-    planned,
     prepare,
     refuse_hopeless,
     refuse_missing_extras,
@@ -93,7 +93,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     refuse_damaged_trials(config.data_dir)
     prepared = prepare(config)
     config = prepared.config
-    windows = planned(config, prepared.known or CoverageTable())
+    windows = tuple(plan(config, prepared.known or CoverageTable()))
     if prepared.known is not None:
         refuse_hopeless(windows)
     for doubt in doubts(config, windows, prepared.known):
@@ -302,7 +302,7 @@ def _have_bars(context: RunContext) -> None:
         raise FinalError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
     table = ingestion.run(context)
     if known is None:
-        windows = planned(config, table)
+        windows = tuple(plan(config, table))
         refuse_hopeless(windows)
         for doubt in doubts(config, windows, table):
             context.live_view.note(f"note: {doubt}")

@@ -73,7 +73,7 @@ def test_a_rare_label_and_too_few_days_are_said() -> None:
     assert "fewer than 1 in 100 labels of A can be 1" in rare
     short = config(step_days=30, end_date=date(2022, 7, 4), window_days=180)
     (few,) = doubts(short, plan(short, table_of()), None)
-    assert "need 60 scored days and these windows score at most 32" in few
+    assert "need 60 scored days and these windows score at most 25" in few
     assert doubts(short, plan(short, table_of()), table_of()) == []  # no window is left: its reason is the advice
     known = table_of(coverage_of("A", WEEKDAYS))
     long = config(end_date=date(2022, 9, 1), step_days=80)
