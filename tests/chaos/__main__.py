@@ -17,17 +17,18 @@ HEADINGS = ("fault", "injected", "windows re-run", "s to recover", "lost", "doub
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--only", default="", help="part of a fault's name")
+    parser.add_argument("--only", action="append", help="part of a fault's name; more than one may be given")
     parser.add_argument("--mix-seconds", type=float, default=90.0)
     options = parser.parse_args()
+    wanted = options.only or [""]
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         calm = calm_digests(Path(folder) / "calm")
         rows = []
         for number, fault in enumerate(FAULTS.values()):
-            if options.only in fault.name:
+            if any(part in fault.name for part in wanted):
                 rows.append(try_fault(Path(folder) / str(number), fault, calm))
                 print(rows[-1], file=sys.stderr, flush=True)
-        if options.only in MIX:
+        if any(part in MIX for part in wanted):
             rows.append(_mixed(Path(folder) / "mix", calm, options.mix_seconds))
     print(_table(rows))
 

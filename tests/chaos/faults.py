@@ -13,6 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from schemas.redis.dead_letters import Place, read_dead_letters
+from tests.chaos.forgeries import ELSEWHERE, announce, forge_outcomes, ghost, of_a_later_version
+from tests.chaos.junk import ITEMS, throwing
 from tests.chaos.lab import Lab, Run
 from tests.waiting import wait_for
 
@@ -159,6 +162,19 @@ def _read_only_for(seconds: float) -> Inject:
     return demote
 
 
+def _without_replica_for(seconds: float) -> Inject:
+    """Let the server refuse all writes because a replica that it must have is missing."""
+
+    def lose(lab: Lab, run: Run) -> None:
+        run.reaches(30)
+        lab.note_injection()
+        lab.redis.config_set("min-replicas-to-write", 1)
+        time.sleep(seconds)
+        lab.redis.config_set("min-replicas-to-write", 0)
+
+    return lose
+
+
 def _full_for(seconds: float) -> Inject:
     """Let the server refuse all writes, as `noeviction` does when its memory is full."""
 
@@ -170,6 +186,47 @@ def _full_for(seconds: float) -> Inject:
         lab.redis.config_set("maxmemory", 0)
 
     return fill
+
+
+def _throw_junk(lab: Lab, run: Run) -> None:
+    """Throw junk at every place of the run, until most of it is done."""
+    run.reaches(5)
+    with throwing(lab.redis, run.run_id, next(iter(lab.present())), ITEMS) as thrower:
+        run.reaches(100)
+    assert thrower.thrown["key"] > 5, thrower.thrown
+    lab.note_injection()
+    counts, _ = read_dead_letters(lab.redis, 0)
+    assert counts.keys() == set(Place), counts
+
+
+def _let_a_later_version_join(lab: Lab, run: Run) -> None:
+    """Two idle workers of a later version join: one can be read, one cannot. They get no work."""
+    run.reaches(15)
+    heartbeat = next(iter(lab.present().values()))
+    for name, kind in (("later@elsewhere", "cpu"), ("npu@elsewhere", "npu")):
+        announce(lab.redis, name, of_a_later_version(heartbeat, name, kind))
+    lab.note_injection()
+    assert lab.present()["later@elsewhere"].versions["gurukul"] == "9.0"
+    run.reaches(85)
+    assert "later@elsewhere gets no work" in run.printed, run.printed
+    assert not [name for name in run.devices() if name.endswith(ELSEWHERE)]
+
+
+def _forge(lab: Lab, run: Run) -> None:
+    """Forge outcomes of all that was sent until the run's end, and heartbeats of devices without a worker."""
+    run.reaches(5)
+    heartbeat = next(iter(lab.present().values()))
+    for number in range(3):
+        name = f"ghost{number}@{ELSEWHERE}"
+        announce(lab.redis, name, ghost(heartbeat, name).model_dump_json())
+    lab.note_injection()
+    forged = 0
+    while run.process.poll() is None:
+        forged += forge_outcomes(lab.redis, run.run_id, run.sent())
+        time.sleep(0.05)
+    assert forged > 500, forged
+    assert [name for name in run.devices() if name.endswith(ELSEWHERE)], "no ghost was sent anything"
+    assert not [name for name in run.finishers() if name.endswith(ELSEWHERE)]
 
 
 def one_after_another(lab: Lab, run: Run) -> None:
@@ -267,6 +324,7 @@ FAULTS = {
         Fault("server flushed", _thrice(_flush_server)),
         Fault("server frozen for 8 s", _freeze_server),
         Fault("server read-only for 8 s", _read_only_for(8)),
+        Fault("server without its replica for 8 s", _without_replica_for(8)),
         Fault("server's memory full for 8 s", _full_for(8)),
         Fault("window that exits its process", _let_it_run, spoil=f"exit:{SPOILED}"),
         Fault(
@@ -276,6 +334,9 @@ FAULTS = {
             arguments=("--window-limit", "5"),
         ),
         Fault("window that raises MemoryError", _let_it_run, spoil=f"memory:{SPOILED}"),
+        Fault("junk everywhere", _throw_junk, within_s=180.0),
+        Fault("forged outcomes and heartbeats", _forge, within_s=180.0),
+        Fault("later version's workers join", _let_a_later_version_join),
         Fault("full disk, then room, resume", _fill_disk, within_s=180.0),
     )
 }

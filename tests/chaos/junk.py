@@ -19,10 +19,17 @@ from schemas.redis.keys import (
     sequence_key,
     telemetry_channel,
 )
+from tests.chaos.forgeries import announce
 from tests.schemas.redis.test_dead_letters import WRONG, plant
 
 PAUSE_S = 0.004
 SEED = 20261129
+
+_DICE = random.Random(SEED)
+ITEMS = (
+    *(_DICE.randbytes(_DICE.randrange(200)) for _ in range(50)),
+    b"null", b"[]", b"{}", b"NaN", b"[" * 5000, b'{"headers":{"id":7}}', b'{"method":"revoke"}', b"x" * 10**6,
+)  # fmt: skip
 
 
 class Thrower:
@@ -81,9 +88,7 @@ class Thrower:
         self._redis.xadd(stream, {self._dice.choice((field, field, "another")): item}, maxlen=100_000)
 
     def _as_heartbeat(self, item: bytes) -> None:
-        name = f"junk{self._dice.randrange(50)}"
-        self._redis.zadd(DEVICES, {name: 10**15})
-        self._redis.hset(PRESENCES, name, item)
+        announce(self._redis, f"junk{self._dice.randrange(50)}", item)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from orchestrator.dispatch.work import Key
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.presence import Presence
 from schemas.contract.task import Role
@@ -93,11 +94,21 @@ class Run:
 
     def held(self) -> set[tuple[str, str]]:
         """Device and name of each window's teacher or student that was sent and has not ended."""
-        if not self.layout.ledger.is_file():
-            return set()
-        with closing(Ledger(self.layout.ledger)) as ledger:
-            sent = ledger.sent().items()
+        sent = self.sent().items()
         return {(device, name) for (role, name), (_, device) in sent if role in (Role.TEACHER, Role.STUDENT)}
+
+    def sent(self) -> dict[Key, tuple[int, str]]:
+        """Attempt and device of all work that was sent and has not ended."""
+        if not self.layout.ledger.is_file():
+            return {}
+        with closing(Ledger(self.layout.ledger)) as ledger:
+            return ledger.sent()
+
+    def finishers(self) -> set[str]:
+        """Every device whose outcome ended a window's teacher or student."""
+        with closing(Ledger(self.layout.ledger)) as ledger:
+            records = [*ledger.records(Role.TEACHER), *ledger.records(Role.STUDENT)]
+        return {record.device for record in records if record.device is not None}
 
     def reaches(self, count: int) -> None:
         """Wait until that many windows have ended."""
