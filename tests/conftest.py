@@ -17,12 +17,13 @@ from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import psutil
 import pytest
 from redis import Redis
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from orchestrator.broker import embedded
 from orchestrator.cli import cli
@@ -201,26 +202,26 @@ class Completed:
 
 
 def command(*arguments: str, cwd: Path) -> Completed:
-    """Run `orchestrator ...` in this process: for commands that end without a signal and start no workers."""
+    """Run `orchestrator ...` in this process: for commands that end without a signal and start no workers.
+
+    What it asks of the workers' plane is answered in this process, too, by the same text on stdin and stdout. That the
+    answers come from a process of their own is shown by tests that use `orchestrator`.
+    """
     unset = {key: None for key in os.environ if key.startswith("GURUKUL_")}
-    with chdir(cwd):
+    with chdir(cwd), patch.object(worker_process, "subprocess", SimpleNamespace(run=_answer_here)):
         result = CliRunner().invoke(cli, arguments, env=unset, prog_name="orchestrator")
+    return _completed(result)
+
+
+def _answer_here(arguments: list[str], *, input: str, **_: Any) -> Completed:
+    return _completed(CliRunner().invoke(workers_cli, arguments[-1:], input=input, prog_name="workers"))
+
+
+def _completed(result: Result) -> Completed:
+    """What a program in this process printed; raises what it did not catch, which users would see as a traceback."""
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Completed(result.exit_code, result.stdout, result.stderr)
-
-
-@pytest.fixture
-def workers_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `command` asks of the workers' plane is answered in this process, by the same command line on stdin."""
-
-    def run(arguments: list[str], input: str, **_: Any) -> "subprocess.CompletedProcess[str]":
-        result = CliRunner().invoke(workers_cli, arguments[-1:], input=input, prog_name="workers")
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
-
-    monkeypatch.setattr(worker_process, "subprocess", SimpleNamespace(run=run))
 
 
 def orchestrator(*arguments: str, cwd: Path) -> Completed:

@@ -1,4 +1,7 @@
-"""`explain`, `replay` and `verify` on a run that has ended, as a user who checks every number runs them."""
+"""`explain`, `replay` and `verify` on a run that has ended, as a user who checks every number runs them.
+
+Each runs once as a process that asks another one, as for users; else both are this process.
+"""
 
 import json
 import shutil
@@ -9,7 +12,7 @@ import pytest
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_rows
-from tests.conftest import SPAN, Finished, command, finished_run, tree
+from tests.conftest import SPAN, Finished, command, finished_run, orchestrator, tree
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def student(cwd: Path, label: str) -> Path:
 
 def test_explain_shows_rows_split_fit_and_scores(two_device_run: Finished, label: str) -> None:
     """It prints the numbers of the stored metadata; only text that cannot be wrapped is wider than 80 columns."""
-    result = command("explain", "generated", label, cwd=two_device_run.cwd)
+    result = orchestrator("explain", "generated", label, cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stderr
     metadata = json.loads((student(two_device_run.cwd, label) / "metadata.json").read_text())
     for loss in ("prior_log_loss", "log_loss_without_teacher", "log_loss", "teacher_log_loss"):
@@ -58,7 +61,7 @@ def test_explain_lists_every_row_on_demand(two_device_run: Finished, label: str)
 def test_replay_gives_every_bit_again_and_leaves_nothing(two_device_run: Finished, label: str) -> None:
     """All eight files of a window are equal; the run's folder is unchanged."""
     before = tree(two_device_run.folder)
-    result = command("replay", "generated", label, "--json", cwd=two_device_run.cwd)
+    result = orchestrator("replay", "generated", label, "--json", cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stdout + result.stderr
     files = json.loads(result.stdout)["files"]
     assert len(files) == 8 and all(file["stored"] == file["again"] for file in files)
@@ -87,7 +90,7 @@ def test_replay_without_the_bars_is_an_error(cwd: Path, label: str) -> None:
 
 def test_verify_proves_an_untouched_run(two_device_run: Finished) -> None:
     """Every file is hashed and every certificate proved again."""
-    result = command("verify", "generated", "--json", cwd=two_device_run.cwd)
+    result = orchestrator("verify", "generated", "--json", cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stdout
     found = json.loads(result.stdout)
     trained = two_device_run.summary["windows"]["student"]["success"]

@@ -7,8 +7,6 @@ import pytest
 
 from tests.conftest import Finished, command
 
-pytestmark = pytest.mark.usefixtures("workers_here")
-
 DATES = ("--start-date", "2024-01-01", "--end-date", "2024-06-30")
 
 

@@ -34,8 +34,6 @@ from workers.serving import prediction
 from workers.serving.golden import check
 
 SYMBOLS = ("M&M", "^GSPC", "TCS", "OLD", "NEW")
-pytestmark = pytest.mark.usefixtures("workers_here")
-
 HISTORIES = {
     "M&M": walk(1, 700),
     "^GSPC": walk(2, 431),
