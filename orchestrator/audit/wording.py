@@ -17,6 +17,9 @@ MEANING = {
 }
 TOO_LITTLE = "There is too little data: a test that cannot be computed does not pass."
 
+# Symbols that a sentence names.
+NAMED = 5
+
 # Names of models in tables.
 MODELS = {
     "prior": "base rate",
@@ -72,12 +75,18 @@ def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
     }
     if not counts:
         return None
-    named = ", ".join(f"{symbol} ({count})" for symbol, count in counts.items())
+    named = some([f"{symbol} ({count})" for symbol, count in counts.items()])
     then = "were used (--keep-jumps)" if keep_jumps else "are left out"
     return (
         f"bars: unexplained jumps of prices: {named}; label spans over them {then}, features after them are not"
         " corrected; check --corporate-actions"
     )
+
+
+def some(names: Sequence[str]) -> str:
+    """The first `NAMED` names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def costs_of(costs: Costs, round_trip_bps: float) -> str:

@@ -9,6 +9,8 @@ from schemas.contract.quality import Check, Finding, Verdict, worst
 
 LEAST_SYMBOLS = 2
 NAMED = 6
+# Special sessions at weekends are few; more of them mean a market that is always open.
+FRIDAY, FEW_DAYS, FEW_SHARE = 4, 3, 0.02
 
 
 def by_most(
@@ -16,10 +18,14 @@ def by_most(
 ) -> tuple[dict[str, Coverage], tuple[Finding, ...]]:
     """The symbols without the findings that most of them share, and one finding for each kind of shared days.
 
-    A day is shared by more than half of the symbols whose bars span it, and by at least two.
+    A day is shared by more than half of the symbols whose bars span it, and by at least two. Days that are not in the
+    calendar are sessions only if few of them are at weekends.
     """
     missing = _shared(stored, {symbol: each.missing for symbol, each in days.items()})
     extra = _shared(stored, {symbol: each.unexpected for symbol, each in days.items()})
+    sessions = max((row.sessions for row in stored.values()), default=0)
+    if sum(day.weekday() > FRIDAY for day in extra) > max(FEW_DAYS, FEW_SHARE * sessions):
+        extra = set()
     idle = _shared(stored, {symbol: each.idle for symbol, each in days.items()})
     notes = (
         *_note(Check.MISSING_SESSION, Verdict.OK, missing, f"by the calendar {calendar} sessions, on which most symbols"
@@ -53,11 +59,13 @@ def _note(check: Check, verdict: Verdict, days: set[date], what: str) -> tuple[F
 
 def _without(row: Coverage, own: OddDays, missing: set[date], extra: set[date]) -> Coverage:
     """A symbol without findings of which every day is shared; its expected sessions are those of the exchange."""
-    shared = {
-        Check.MISSING_SESSION: set(own.missing) <= missing,
-        Check.UNEXPECTED_SESSION: set(own.unexpected) <= extra,
-    }
-    findings = tuple(each for each in row.findings if not shared.get(each.check, False))
+    shared = {Check.MISSING_SESSION: (own.missing, missing), Check.UNEXPECTED_SESSION: (own.unexpected, extra)}
+
+    def is_shared(finding: Finding) -> bool:
+        days, most = shared.get(finding.check, ((), set()))
+        return finding.count == len(days) and set(days) <= most  # days without trades are counted, and not among them
+
+    findings = tuple(each for each in row.findings if not is_shared(each))
     expected = row.sessions_expected
     if expected is not None:
         expected += len(set(own.unexpected) & extra) - len(set(own.missing) & missing)

@@ -50,12 +50,12 @@ def refuse_failures(table: CoverageTable, max_failure_rate: float) -> None:
     if failed and len(failed) / total > max_failure_rate:
         raise PhaseError(
             f"{len(failed)} of {total} symbols failed, more than --max-failure-rate {max_failure_rate:g} allows;"
-            f" first {failed[0].symbol}: {failed[0].findings[0].detail}"
+            f" first {failed[0].place}"
         )
     if not table.symbols:
         first = next(iter(table.rejected.values()))
         kind = PhaseError if failed else FinalError
-        raise kind(f"none of {total} symbols may reach a model; first {first.symbol}: {first.sentence}")
+        raise kind(f"none of {total} symbols may reach a model; first {first.place}")
 
 
 def rejection(bars: BarsSettings, symbol: str, reason: SkipReason, findings: Sequence[Finding]) -> Rejection:

@@ -19,8 +19,6 @@ from schemas.files.layout import BarsLayout
 
 STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.REJECT: "red"}
 
-
-NAMED = 4
 LEAST_ROWS = RunConfig.model_fields["min_rows"].default
 
 
@@ -92,6 +90,7 @@ def _show_bars(console: Console, table: CoverageTable, least_bars: int) -> None:
 
     `least_bars`: warm-up, the minimum of rows per window, and the bars that the last label needs.
     """
+    from orchestrator.audit.wording import some
     from orchestrator.bars.coverage import findings_of, verdicts_of
 
     headings = ("symbol", "verdict", "bars", "first", "last", "sessions", "enough")
@@ -104,12 +103,11 @@ def _show_bars(console: Console, table: CoverageTable, least_bars: int) -> None:
         rows.add_row(symbol, _styled(Verdict.REJECT), "", "", "", "", "no")
     console.print(rows)
     for finding, symbols in findings_of(table):
-        names = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
         word = Text("note") if finding.verdict is Verdict.OK else _styled(finding.verdict)
-        console.write(Text.assemble(word, f" {names}: {finding.sentence}"))
+        console.write(Text.assemble(word, f" {some(symbols)}: {finding.sentence}"))
     if short := [row.symbol for row in table.symbols.values() if row.bars < least_bars]:
         console.write(
-            f"too short to train: {', '.join(short)}; the first window needs {least_bars} bars, {WARMUP_BARS} of them"
+            f"too short to train: {some(short)}; the first window needs {least_bars} bars, {WARMUP_BARS} of them"
             " before its first row"
         )
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts_of(table).items())

@@ -37,7 +37,7 @@ def plan(config: RunConfig) -> None:
     assert known is not None
     windows = tuple(lay_plan(prepared.config, known))
     _print_symbols(console, prepared.config.symbols, known, windows)
-    _print_skips(console, windows)
+    _print_skips(console, windows, known)
     trainable = [each for each in windows if each.skip is None]
     console.print(
         f"{len(windows)} windows of {len(prepared.config.symbols)} symbols: {len(trainable)} to train,"
@@ -56,6 +56,8 @@ def _print_symbols(
     console: Console, symbols: tuple[str, ...], known: CoverageTable, windows: tuple[PlannedWindow, ...]
 ) -> None:
     """One row per symbol: its bars, and how many of its windows can be trained."""
+    from orchestrator.bars.sentences import left_out
+
     table = table_of(
         "symbol", "bars", "first", "last", "verdict", "windows", "trainable", left=("symbol", "verdict"), no_wrap=True
     )
@@ -65,15 +67,18 @@ def _print_symbols(
         cells = (str(row.bars), str(row.first), str(row.last), row.verdict) if row else ("", "", "", Verdict.REJECT)
         table.add_row(symbol, *cells, str(len(own)), str(sum(each.skip is None for each in own)))
     console.print(table)
-    for rejection in known.rejected.values():
-        console.write(f"{rejection.symbol} is left out: {rejection.sentence}")
+    for sentence in left_out(known):
+        console.write(sentence)
 
 
-def _print_skips(console: Console, windows: tuple[PlannedWindow, ...]) -> None:
-    """One line per skip reason, with the number of windows per symbol."""
+def _print_skips(console: Console, windows: tuple[PlannedWindow, ...], known: CoverageTable) -> None:
+    """One line per skip reason, with the number of windows per symbol, and why unless the symbol is left out."""
+    from orchestrator.audit.wording import some
+
     for reason in SkipReason:
         own = [each for each in windows if each.skip is reason]
         if own:
             skips = Counter(each.window.symbol for each in own)
-            which = ", ".join(f"{symbol} {count}" for symbol, count in skips.items())
-            console.write(f"skipped, {reason}: {which}; the first: {own[0].detail}")
+            which = some([f"{symbol} {count}" for symbol, count in skips.items()])
+            why = "" if own[0].window.symbol in known.rejected else f"; the first: {own[0].detail}"
+            console.write(f"skipped, {reason}: {which}{why}")

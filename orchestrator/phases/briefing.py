@@ -12,6 +12,7 @@ from orchestrator.audit.signed_manifest import seal
 from orchestrator.audit.templates import page
 from orchestrator.audit.wording import MODELS, changed_bounds, costs_of, meaning_of
 from orchestrator.bars.coverage import verdicts_of
+from orchestrator.bars.sentences import calendar_doubts
 from orchestrator.phases.phase_context import RunContext
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Recommendation, Statistics, Validation
@@ -84,6 +85,7 @@ def _facts(
         "manifest": context.manifest,
         "bars": bars,
         "verdicts": verdicts_of(bars),
+        "calendar_doubts": calendar_doubts(bars),
         "config": context.manifest.config,
         "settings": context.manifest.config.training(),
         "validation": validation,

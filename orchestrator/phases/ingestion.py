@@ -1,6 +1,7 @@
 """Phase data_ingestion: workers read, judge and store each symbol's bars; then `coverage.json` lists what is stored."""
 
 from orchestrator.bars.coverage import commit, refuse_failures, rejection, staging, stored_table, table_of
+from orchestrator.bars.sentences import left_out
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.dispatch.work import Item
 from orchestrator.events.emitter import Emitter
@@ -40,8 +41,8 @@ def run(context: RunContext) -> CoverageTable:
     )
     with context.phase(Phase.DATA_INGESTION, total=len(wanted.symbols)):
         table = store(wanted, context.dispatcher, context.ledger, context.telemetry)
-        for row in table.rejected.values():
-            context.live_view.note(f"{row.symbol} is left out: {row.sentence}")
+        for sentence in left_out(table):
+            context.live_view.note(sentence)
         refuse_failures(table, config.max_failure_rate)
         return table
 

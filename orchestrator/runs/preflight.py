@@ -116,6 +116,7 @@ def stored_bars(config: RunConfig) -> CoverageTable:
     table = CoverageTable(
         symbols={name: row for name, row in table.symbols.items() if name in wanted},
         rejected={name: row for name, row in table.rejected.items() if name in wanted},
+        notes=table.notes,
     )
     if stale := stale_bars(config, table.symbols.values()):
         raise RequestError(f"{stale[0]} is missing or differs from {bars.coverage}; run once without --skip-fetch")

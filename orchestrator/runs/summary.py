@@ -7,8 +7,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.audit.wording import jumps_of
+from orchestrator.audit.wording import jumps_of, some
 from orchestrator.bars.coverage import verdicts_of
+from orchestrator.bars.sentences import calendar_doubts
 from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.console import Console
@@ -48,6 +49,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         },
         "bars": verdicts_of(manifest.bars) if manifest.bars is not None else None,
         "unexplained_jumps": jumps_of(manifest.bars, config.keep_jumps) if manifest.bars is not None else None,
+        "calendar_doubts": calendar_doubts(manifest.bars) if manifest.bars is not None else [],
         "windows": {
             role.value: {"planned": len(planned_of(manifest, role))}
             | {s.value: sum(r.status is s for r in records[role]) for s in Status}
@@ -115,13 +117,18 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
     jumps = summary["unexplained_jumps"]
     if jumps and jumps not in summary["reasons"]:
         console.write(jumps)
+    for doubt in summary["calendar_doubts"]:
+        console.write(doubt)
     reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
     if any(reused.values()):
         console.write("reused: " + ", ".join(f"{count} {role}s" for role, count in reused.items()))
     if summary["skip_reasons"]:
         console.write(f"skipped: {_tally(summary['skip_reasons'])}")
+    symbols: dict[str, list[str]] = {}
     for symbol, reasons in sorted(untrained.items()):
-        console.write(f"nothing trained for {symbol}: {_tally(reasons)}")
+        symbols.setdefault(_tally(reasons), []).append(symbol)
+    for why, names in symbols.items():
+        console.write(f"nothing trained for {some(names)}: {why}")
     if summary["recommendation"]:
         word = summary["recommendation"]
         console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (the user decides)"))

@@ -58,8 +58,8 @@ class LiveView:
             self._live.start()
 
     def note(self, text: str) -> None:
-        """Print one line that stays in the terminal."""
-        self._console.print(Text(text), soft_wrap=True)
+        """Print one sentence that stays in the terminal."""
+        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
 
     def wait_for(self, reason: str) -> None:
         """Show what the run waits for; an empty reason ends that."""

@@ -73,7 +73,16 @@ class Rejection(Frozen):
     @property
     def sentence(self) -> str:
         """The first finding that rejects, where it is and what to do."""
-        return next(finding for finding in self.findings if finding.verdict is Verdict.REJECT).sentence
+        return self._first.sentence
+
+    @property
+    def place(self) -> str:
+        """The symbol, that finding's check and where it is, without the rest of the sentence."""
+        return f"{self.symbol}: {self._first.check} at {self._first.where}"
+
+    @property
+    def _first(self) -> Finding:
+        return next(finding for finding in self.findings if finding.verdict is Verdict.REJECT)
 
 
 class OddDays(Frozen):

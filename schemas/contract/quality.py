@@ -44,6 +44,9 @@ class Check(StrEnum):
 # Jumps of prices that no corporate action on record explains.
 JUMPS = (Check.OVERNIGHT_GAP, Check.REOPENING_GAP)
 
+# Days and hours of bars that the exchange's calendar does not explain.
+CALENDAR_CHECKS = (Check.PHANTOM_BAR, Check.UNEXPECTED_SESSION, Check.OUTSIDE_SESSION)
+
 FIX_CELL = "; correct or remove the row"
 
 

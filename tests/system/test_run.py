@@ -10,19 +10,23 @@ import sys
 from contextlib import closing
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 
+from orchestrator.audit.templates import page
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.phases import briefing
 from schemas.contract.artifact import RunRow, StudentMetadata, TeacherMetadata
-from schemas.contract.judgement import Statistics, Validation
+from schemas.contract.judgement import Recommendation, Statistics, Validation
+from schemas.contract.quality import Check, Finding, Verdict
 from schemas.contract.task import Role, Status
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
-from schemas.files.run_files import read_rows
+from schemas.files.run_files import read_manifest, read_model, read_rows
 from tests.conftest import SPAN, Finished, command, finished_run, orchestrator, tree, write_bars
 
 TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv", "certificate.json"}
@@ -277,3 +281,24 @@ def test_the_report_stands_alone(two_device_run: Finished) -> None:
         assert (two_device_run.audit / link).is_file(), link
     verdict = two_device_run.summary["recommendation"]
     assert page.index(verdict) < page.index("<h2>")
+
+
+def test_the_report_and_the_briefing_name_bars_whose_days_are_in_doubt(two_device_run: Finished) -> None:
+    """A warning of the calendar has a section of its own in the report, which a run without one lacks."""
+    layout = RunLayout(two_device_run.folder)
+    manifest, results = read_manifest(layout), two_device_run.audit / "validation_results"
+    assert manifest.bars is not None
+    phantom = Finding(check=Check.PHANTOM_BAR, verdict=Verdict.WARN, count=1, where="2024-01-09", detail="no trades")
+    doubted = manifest.model_copy(update={"bars": manifest.bars.model_copy(update={"notes": (phantom,)})})
+    pages = {}
+    for name, each in (("plain", manifest), ("doubted", doubted)):
+        with closing(Ledger(layout.ledger, read_only=True)) as ledger:
+            facts = briefing._facts(
+                SimpleNamespace(manifest=each, ledger=ledger),  # type: ignore[arg-type]
+                read_model(results / "validation.json", Validation),
+                read_model(results / "statistics.json", Statistics), Recommendation.REJECT, [], [],
+            )  # fmt: skip
+        facts |= {"vega": "", "specifications": ""}
+        pages[name] = [page(template, facts) for template in ("report.html", "promotion_briefing.md")]
+    assert all("bars: most symbols: phantom_bar: 2024-01-09: no trades" in text for text in pages["doubted"])
+    assert "<h2>Data</h2>" in pages["doubted"][0] and "<h2>Data</h2>" not in pages["plain"][0]

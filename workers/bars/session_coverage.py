@@ -11,12 +11,15 @@ from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.calendar import Calendar, Hours, day_number, day_of
 from workers.bars.raw_bars import CleanBars
 from workers.bars.series import Floats, Ints, Series
+from workers.bars.store import usual_days
 
 # A trading halt may remove a day. If a fifth of the days is missing, many daily returns are two-day returns.
 MISSING_SHARE = 0.2
 # A few minutes of an illiquid stock have no trade. If half of them is missing, the session is another one.
 FEW_MINUTES, TOO_FEW_MINUTES = 0.95, 0.5
 NAMED = 3
+# The calendar of a market that never closes, and the hours of the day from which on bars look like one.
+ALWAYS_OPEN, NIGHT_HOURS = "24/7", 22
 MONDAY = 3  # days from a Monday to 1970-01-01
 MICROSECONDS_PER_MINUTE = 60 * 10**6
 
@@ -102,10 +105,11 @@ def unexpected_sessions(series: Series, calendar: Calendar) -> list[Finding]:
     if not len(extra):
         return []
     named = _some([str(day_of(day)) for day in extra])
-    detail = (
-        f"{len(extra):,} of {len(days):,} days with bars are not sessions of {calendar.name}: {named};"
-        f" check that --calendar and --timezone are those of the exchange"
-    )
+    weekdays, _ = usual_days(series.session)
+    step = "check that --calendar and --timezone are those of the exchange"
+    if len(weekdays) == DAYS_PER_WEEK:
+        step = f"all days of the week have bars: give --calendar {ALWAYS_OPEN}, or leave the weekends out"
+    detail = f"{len(extra):,} of {len(days):,} days with bars are not sessions of {calendar.name}: {named}; {step}"
     return [_finding(Check.UNEXPECTED_SESSION, Verdict.WARN, len(extra), day_of(extra[0]), detail)]
 
 
@@ -150,10 +154,10 @@ def outside_session(clean: CleanBars, calendar: Calendar, minutes: int) -> list[
     rows = np.flatnonzero(~inside & np.isin(series.session, calendar.regular.session))
     if not len(rows):
         return []
-    detail = (
-        f"{len(rows):,} of {len(series):,} bars are outside {calendar.name}'s hours; check that --timezone is the"
-        f" exchange's and that a bar's timestamp is its start, or leave these bars out"
-    )
+    step = "check that --timezone is the exchange's and that a bar's timestamp is its start, or leave these bars out"
+    if len(np.unique(series.timestamp // (60 * MICROSECONDS_PER_MINUTE) % 24)) * max(minutes, 60) >= 60 * NIGHT_HOURS:
+        step = f"there are bars by day and night: give --calendar {ALWAYS_OPEN}, or leave these bars out"
+    detail = f"{len(rows):,} of {len(series):,} bars are outside {calendar.name}'s hours; {step}"
     return [_finding(Check.OUTSIDE_SESSION, Verdict.WARN, len(rows), clean.locate(int(rows[0])), detail)]
 
 

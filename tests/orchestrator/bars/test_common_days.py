@@ -71,3 +71,22 @@ def test_the_special_session_of_2026_is_known() -> None:
     """NSE traded on Sunday 2026-11-08."""
     assert date(2026, 11, 8) in NSE_SPECIAL_SESSIONS
     assert day_number(date(2026, 11, 8)) in open_calendar("NSE").days
+
+
+def test_days_beyond_the_calendar_count_as_sessions_only_if_they_are_few() -> None:
+    """Every weekend of bars at 24/7 is traded by all symbols: the calendar is another one, and the warnings stay."""
+    year = [date(2023, 1, 1) + timedelta(days=n) for n in range(365)]
+    weekends = tuple(day for day in year if day.weekday() > 4)
+    finding = EXTRA.model_copy(update={"count": len(weekends)})
+    stored = {name: coverage_of(name, year, findings=(finding,), verdict="warn") for name in ("BTC", "ETH")}
+    assert by_most("NSE", stored, {name: OddDays(unexpected=weekends) for name in stored}) == (stored, ())
+
+
+def test_weekends_that_are_filled_with_the_close_before_keep_their_warning() -> None:
+    """Also of one symbol: days without trades are no sessions of the exchange, and are not explained by most."""
+    idle = OddDays(idle=(date(2024, 1, 13), SUNDAY))
+    finding = EXTRA.model_copy(update={"count": 2})
+    for names in (("A",), ("A", "B")):
+        stored = {name: coverage_of(name, DAYS, findings=(finding,), verdict="warn") for name in names}
+        changed, notes = by_most("NSE", stored, dict.fromkeys(names, idle))
+        assert changed == stored and len(notes) == len(names) - 1

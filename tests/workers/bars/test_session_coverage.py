@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.config.interval import Interval
 from schemas.contract.coverage import Gap
 from schemas.contract.quality import Check, Verdict
 from tests.strategies import examples, walk_on
-from tests.workers.bars.walks import MICROSECONDS_PER_MINUTE, assess, daily, keep, minutely, only
+from tests.workers.bars.walks import MICROSECONDS_PER_MINUTE, assess, calm, daily, keep, minutely, only
 from workers.bars.calendar import day_number, day_of, open_calendar
+from workers.bars.files.local_time import local_days
 from workers.bars.series import Ints
 
 NSE = open_calendar("NSE")
@@ -216,3 +218,22 @@ def test_daily_bars_have_no_minutes() -> None:
     series = daily(*SPAN)
     late = replace(series, timestamp=series.timestamp + int(timedelta(hours=20).total_seconds()) * 10**6)
     assert assess(late, calendar=NSE).findings == []
+
+
+# --- A market that never closes
+
+
+@pytest.mark.parametrize(("interval", "minutes"), [("1day", 24 * 60), ("240minute", 240), ("60minute", 60)])
+def test_bars_at_all_hours_against_an_exchange_are_told_apart(interval: Interval, minutes: int) -> None:
+    """Bars of 24/7 with --calendar NSE are warned about on weekends and by night, and the calendar is named."""
+    step = minutes * MICROSECONDS_PER_MINUTE
+    begin = day_number(date(2023, 1, 1)) * 24 * 60 * MICROSECONDS_PER_MINUTE
+    times = begin + step * np.arange(120 * 24 * 60 // minutes)
+    days = local_days(times, "Asia/Kolkata")
+    series = replace(calm(walk_on(days, 0), 0.05), timestamp=times)
+    found = {each.check: each for each in assess(series, interval, NSE).findings}
+    beyond = {Check.UNEXPECTED_SESSION} | ({Check.OUTSIDE_SESSION} if minutes < 24 * 60 else set())
+    assert beyond <= found.keys()
+    for check in beyond:
+        assert found[check].verdict is Verdict.WARN and "give --calendar 24/7" in found[check].detail
+    assert assess(series, interval, open_calendar("24/7")).findings == []
