@@ -3,7 +3,8 @@
 import io
 import json
 import logging
-import multiprocessing
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -118,24 +119,22 @@ def test_a_runs_log_is_text_by_default_and_carries_its_id(tmp_path: Path) -> Non
     assert line.endswith(" INFO orchestrator.any: phase begins run_id=trial")
 
 
-def say_much(path: Path, number: int) -> None:
-    """Many long lines from one process to the end of a shared file."""
-    handler = formatted(logging.FileHandler(path, encoding="utf-8"), "json")
-    for _ in range(200):
-        record = logging.makeLogRecord({"name": str(number), "msg": str(number) * 20_000, "levelname": "INFO"})
-        handler.handle(record)
+# Many long lines from one process to the end of a shared file.
+WRITER = """
+import logging, sys
+from schemas.files.log_lines import formatted
+path, number = sys.argv[1:]
+handler = formatted(logging.FileHandler(path, encoding="utf-8"), "json")
+for _ in range(200):
+    handler.handle(logging.makeLogRecord({"name": number, "msg": number * 20_000, "levelname": "INFO"}))
+"""
 
 
 def test_long_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
     """Four processes append 200 lines of 20 kB each to one file; every line is one process's own, whole."""
     path = tmp_path / "shared.log"
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=say_much, args=(path, number)) for number in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(60)
-    assert [writer.exitcode for writer in writers] == [0] * 4
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, path, str(number)]) for number in range(4)]
+    assert [writer.wait(60) for writer in writers] == [0] * 4
     lines = read_lines(path.read_text(encoding="utf-8"))
     assert len(lines) == 800
     assert all(line["message"] == line["logger"] * 20_000 for line in lines)
