@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -23,21 +25,35 @@ from tests.orchestrator.releases.making import make_release, walk
 ONE, TWO, THREE = "one.1111", "two.2222", "three.3333"
 KILLED = -9
 
-# Dies at its Nth call of any function that changes the disk.
+# For each number N on stdin, a fork of this process switches and dies at its Nth call of any function that changes the
+# disk; its exit code is printed. What the switch needs is imported once.
 KILL = """
+import traceback
 from orchestrator.releases import deployment
 from orchestrator.releases.history import History, locked
 from schemas.files.layout import ReleaseLayout
 from schemas.contract.release import Action
 layout = ReleaseLayout(Path(sys.argv[1]))
-with locked(layout.history) as history:
-    os.fsync = deadly(os.fsync)
-    History.append = deadly(History.append)
-    for name in ("mkdir", "symlink_to", "replace", "unlink"):
-        setattr(Path, name, deadly(getattr(Path, name)))
-    deployment._switch(
-        history, layout, sys.argv[2], sys.argv[3], Action(sys.argv[4]), "asha", "", None
-    )
+def switch():
+    with locked(layout.history) as history:
+        os.fsync = deadly(os.fsync)
+        History.append = deadly(History.append)
+        for name in ("mkdir", "symlink_to", "replace", "unlink"):
+            setattr(Path, name, deadly(getattr(Path, name)))
+        deployment._switch(
+            history, layout, sys.argv[2], sys.argv[3], Action(sys.argv[4]), "asha", "", None
+        )
+for line in sys.stdin:
+    left = int(line)
+    child = os.fork()
+    if child == 0:
+        try:
+            switch()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -178,6 +194,22 @@ def test_time_in_staging_is_the_longest_unbroken_stay(layout: ReleaseLayout) -> 
     assert release_stack.longest_stay(lines, "production", ONE, now) == timedelta()
 
 
+def exit_codes(layout: ReleaseLayout, target: str, intent: Action) -> Iterator[int]:
+    """How each switch ends that is killed at its first step, its second, and so on; the last is not killed."""
+    arguments = ("0", str(layout.folder), "staging", target, intent)
+    with subprocess.Popen(
+        [sys.executable, "-c", DEADLY + KILL, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for step in count(1):
+            process.stdin.write(f"{step}\n")
+            process.stdin.flush()
+            exit_code = int(process.stdout.readline())
+            yield exit_code
+            if exit_code != KILLED:
+                break
+
+
 @pytest.mark.parametrize("intent", [Action.DEPLOYING, Action.ROLLING_BACK])
 def test_killed_anywhere_the_old_or_the_new_is_live(layout: ReleaseLayout, intent: Action) -> None:
     """kill -9 at every step of a switch: the link points to one of the two, and the next command settles the log."""
@@ -186,10 +218,7 @@ def test_killed_anywhere_the_old_or_the_new_is_live(layout: ReleaseLayout, inten
     target = THREE if intent is Action.DEPLOYING else ONE
     before = tree(layout.folder)
     outcomes = []
-    for step in range(1, 100):
-        process = subprocess.run(
-            [sys.executable, "-c", DEADLY + KILL, str(step), layout.folder, "staging", target, intent]
-        )
+    for exit_code in exit_codes(layout, target, intent):
         live = linked(layout, "staging")
         assert live in (TWO, target)
         assert overview(str(layout.folder), None)["faults"] == []
@@ -199,9 +228,7 @@ def test_killed_anywhere_the_old_or_the_new_is_live(layout: ReleaseLayout, inten
             assert release_stack.unfinished(history.lines) is None
         outcomes.append(live)
         _restore(layout, before)
-        if process.returncode == 0:
-            break
-        assert process.returncode == KILLED
+        assert exit_code in (KILLED, 0)
     assert len(outcomes) > 6
     # First the old one, from one step on the new one.
     assert outcomes == sorted(outcomes, key=[TWO, target].index) and set(outcomes) == {TWO, target}
