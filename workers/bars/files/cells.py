@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from schemas.contract.quality import Check
 from workers.bars.files.blocks import Block
-from workers.bars.files.columns import NO_VALUES, Columns, number, rough_number
+from workers.bars.files.columns import NO_VALUES, Columns, grouped_number, number, rough_number
 from workers.bars.files.formats import plain_name
 from workers.bars.files.local_time import Zone
 from workers.bars.files.rows import Rows
@@ -19,6 +19,8 @@ from workers.bars.series import COLUMNS
 
 # What pages for people show where nothing was traded, or where there is no volume.
 NO_VOLUME = ("", "-", "--", "N/A")
+
+SWAPPED = str.maketrans(".,", ",.")
 
 Fault = tuple[int, str, Check, str]  # line, symbol ("": any), check, what is wrong
 # Receives the symbol ("": any), the check, the place and what is wrong.
@@ -94,17 +96,28 @@ def _plainly(cells: list[str], columns: Columns) -> list[float] | None:
 
 def _cell_by_cell(cells: list[str], columns: Columns, owner: str, line: int, found: list[Fault]) -> list[float]:
     """The numbers of a row, with NaN and a fault for each cell that holds none."""
-    read = rough_number if columns.rough else number
+    pointed = columns.decimal == "." and any("." in cells[place] for place in columns.prices)
     values = []
     for name, position in columns.values.items():
         cell = "0" if position is None else cells[position]
         if name == "volume" and columns.rough and cell.strip() in NO_VOLUME:
             cell = "0"
-        value = read(cell.replace(",", ".", 1) if columns.decimal == "," else cell)
+        value = _number(cell, columns, grouped=pointed or name == "volume")
         if value is None:
             found.append((line, owner, Check.BAD_CELL, f"{name} is {cell!r}, not a number"))
         values.append(np.nan if value is None else value)
     return values
+
+
+def _number(cell: str, columns: Columns, *, grouped: bool) -> float | None:
+    """The number in a cell. `grouped`: a comma between digits separates thousands, as in `1,234`."""
+    if columns.decimal == ",":
+        swapped = cell.translate(SWAPPED)
+        value = grouped_number(swapped) if grouped else None
+        value = number(swapped) if value is None else value
+        return number(cell) if value is None else value
+    value = rough_number(cell) if columns.rough else number(cell)
+    return grouped_number(cell) if value is None and grouped else value
 
 
 def _lines(block: Block, found: list[Fault]) -> Iterator[tuple[int, list[str]]]:

@@ -25,6 +25,8 @@ NO_VALUES = ("", "null", "NaN", "nan")
 
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _ROUGH = re.compile(r"[-+]?[$€£₹]?(\d{1,3}(,\d{2,3})*,\d{3}|\d+)(\.\d*)?([KMBTkmbt])?")
+# Thousands as they are written in most countries and in India: 1,234,567.5 and 12,34,567.5.
+_GROUPED = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d{1,2}(,\d{2})+,\d{3})(\.\d*)?")
 
 
 class OtherContentError(DataError):
@@ -175,12 +177,20 @@ def symbol_column(names: list[str]) -> int | None:
 
 
 def number(text: str) -> float | None:
-    """The number in a cell; None for any other text, such as `1,5`, `1_000` or an empty cell."""
+    """The number in a cell, also with thousands, `1,234.5` or `1,23,456`; None for any other text.
+
+    Such as `1,5`, `1,234` (which may be a decimal comma), `1_000` or an empty cell.
+    """
     try:
         value = float(text)
     except ValueError:
-        return None
+        return grouped_number(text) if "." in text or text.count(",") > 1 else None
     return value if text.isascii() and "_" not in text else None
+
+
+def grouped_number(text: str) -> float | None:
+    """The number in a cell with thousands, also if they are its only sign, as in `1,234`; None for any other text."""
+    return float(text.replace(",", "")) if text.isascii() and _GROUPED.fullmatch(text.strip()) else None
 
 
 def rough_number(text: str) -> float | None:

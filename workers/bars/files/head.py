@@ -27,6 +27,9 @@ LINE_BYTES = 4 << 20
 # Lines that show how cells are written, and lines that decide whether dates begin with the day or the month.
 FEW, SAMPLED = 12, 20_000
 
+# A decimal comma, perhaps after thousands: 1234,5 or 1.234,5.
+_COMMA = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+),\d+")
+
 # Takes a number of lines and returns the cells of each.
 Ahead = Callable[[int], list[list[str]]]
 
@@ -129,7 +132,7 @@ def _written(head: Head, ahead: Ahead, options: FileOptions, delimiter: str) -> 
 
     few = whole(FEW)
     prices = [row[place] for row in few for place in columns.values.values() if place is not None]
-    decimal = "," if delimiter != "," and any(re.fullmatch(r"-?\d+,\d+", price.strip()) for price in prices) else "."
+    decimal = "," if delimiter != "," and any(_COMMA.fullmatch(price.strip()) for price in prices) else "."
     form = (
         options.date_format
         or head.form.date_format
@@ -138,6 +141,9 @@ def _written(head: Head, ahead: Ahead, options: FileOptions, delimiter: str) -> 
         )
     )
     rough = columns.rough or (decimal == "." and any(_has_thousands(row, columns) for row in few))
+    if not rough and decimal == "." and any("," in price for price in prices):
+        cells = [row[place] for row in whole(SAMPLED) for place in columns.prices]
+        rough = any("." in cell for cell in cells)  # then a comma separates thousands: `1,234`
     columns = replace(columns, delimiter=delimiter, decimal=decimal, date_format=form, rough=rough)
     return replace(head, columns=columns, newest_first=_newest_first(few, columns))
 
