@@ -1,7 +1,7 @@
 """The fleet behind a broker: queues are Celery's, everything else is Redis."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,8 +14,8 @@ from orchestrator.dispatch.work import Sent
 from orchestrator.events.stream_reader import began_anew, read_beyond
 from schemas.contract.received import MOST_BYTES, UnreadableError, received
 from schemas.contract.task import Outcome
-from schemas.redis.attempt_id import run_prefix
-from schemas.redis.attempts import allow, recall, unclaimed
+from schemas.redis.attempt_id import AttemptId, run_prefix
+from schemas.redis.attempts import allow, claimants, recall, unclaimed
 from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.keys import (
     RUN_KEYS_LINGER_S,
@@ -66,6 +66,11 @@ class BrokerFleet:
     def queued(self, device: str) -> set[str]:
         """Ids of the attempts in a device's queue."""
         return {identity for identity, _ in _messages(self._redis, device)}
+
+    def claimants(self, identities: Collection[str]) -> dict[str, str]:
+        """The device that has claimed each attempt; left out are those of other programs, or that the broker lost."""
+        attempts = [attempt for each in identities if (attempt := AttemptId.parse(each)) is not None]
+        return {str(attempt): device for attempt, device in claimants(self._redis, attempts).items()}
 
     def send(self, ready: Sequence[Sent]) -> None:
         """Allow attempts in one round trip, and enqueue them in another."""

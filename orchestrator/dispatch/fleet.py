@@ -32,6 +32,9 @@ class Fleet(Protocol):
     def queued(self, device: str) -> Collection[str]:
         """Ids of the attempts in a device's queue."""
 
+    def claimants(self, identities: Collection[str]) -> Mapping[str, str]:
+        """The device that has claimed each attempt, of any run, empty if none has; what is not known is left out."""
+
     def send(self, ready: Sequence[Sent]) -> None:
         """Allow attempts and put each in its device's queue. After an error any of them may have been sent."""
 

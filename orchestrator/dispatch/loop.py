@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -49,6 +49,9 @@ logger = logging.getLogger(__name__)
 KILL_S = 5.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
 
+# A device runs as many attempts at once as it has slots; a heartbeat may name any number.
+MOST_NAMED = 256
+
 BROKER_GONE = (RedisError, ConnectionError, TimeoutError)
 
 T = TypeVar("T")
@@ -79,6 +82,7 @@ class Dispatcher:
         self._sent: dict[Key, Sent] = {}
         self._strays: tuple[Stray, ...] = ()
         self._lapses: dict[str, Lapse] = {}
+        self._claimants: Mapping[str, str] = {}
         self._look = Look({}, {}, 0.0)
         self._waiting, self._is_away = "", False
         self._refused: str | None = None
@@ -185,20 +189,27 @@ class Dispatcher:
             pass
         unseen = {sent.device for sent in self._sent.values() if not _is_held(sent, look.present.get(sent.device))}
         queues = {name: self._fleet.queued(name) for name in unseen & look.present.keys()}
+        self._claimants = self._fleet.claimants(self._to_look_up(look))
         for key, sent in self._sent.items():
             presence = look.present.get(sent.device)
-            if presence is not None and sent.id in presence.running:
+            if presence is not None and sent.runs(presence, self._claimants):
                 self._lapses.pop(sent.device, None)
-            self._sent[key] = sent.observed(presence, queues.get(sent.device, ()), look.seconds)
+            self._sent[key] = sent.observed(presence, queues.get(sent.device, ()), look.seconds, self._claimants)
         self._strays = self._find_strays(look)
         self._telemetry.write_new()
+
+    def _to_look_up(self, look: Look) -> set[str]:
+        """Ids of all attempts that are out, and of what their devices name as running."""
+        devices = {sent.device for sent in self._sent.values()} & look.present.keys()
+        named = (look.present[name].running[:MOST_NAMED] for name in devices)
+        return {sent.id for sent in self._sent.values()}.union(*named)
 
     def _find_strays(self, look: Look) -> tuple[Stray, ...]:
         """Find attempts that a device runs although their outcome is known or they were sent elsewhere since."""
         wanted = {sent.id for sent in self._sent.values()}
-        before_s = {stray.id: stray.seconds for stray in self._strays}
+        before_s = {(stray.id, stray.device): stray.seconds for stray in self._strays}
         return tuple(
-            Stray(identity, name, before_s.get(identity, 0.0) + look.seconds)
+            Stray(identity, name, before_s.get((identity, name), 0.0) + look.seconds)
             for name in sorted(look.present)
             for identity in look.present[name].running
             if identity.startswith(run_prefix(self._run_id)) and identity not in wanted
@@ -208,8 +219,8 @@ class Dispatcher:
         return View(
             run_id=self._run_id, needs=self._needs, present=self._look.present, reserved=self._look.reserved,
             waiting=self._backlog.waiting, again=self._backlog.again, holders=self._backlog.holders,
-            sent=tuple(self._sent.values()), strays=self._strays, lapses=self._lapses, limits_s=self._limits.by_role(),
-            now_s=self._fleet.now_s(), looked=looked,
+            sent=tuple(self._sent.values()), strays=self._strays, lapses=self._lapses, claimants=self._claimants,
+            limits_s=self._limits.by_role(), now_s=self._fleet.now_s(), looked=looked,
         )  # fmt: skip
 
     # Acting.

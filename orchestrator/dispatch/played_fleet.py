@@ -9,7 +9,7 @@ Time is counted in looks: each look proves `REFRESH_S` seconds, and before it ev
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -57,7 +57,7 @@ class PlayedWorker:
     """A device: `take` from the queue, `begin`, `end`. Its heartbeat names what it holds and runs.
 
     It takes as many attempts as it has slots, and those `ahead`. A `silent` worker sends no heartbeat; that of an
-    `outdated` one is older than what it began, and names that as held.
+    `outdated` one is older than what it began, and names that as held. `forge` changes each heartbeat.
     """
 
     def __init__(
@@ -69,16 +69,18 @@ class PlayedWorker:
         self.running: list[Sent] = []
         self.draining = self.silent = self.outdated = False
         self.ahead = 1
+        self.forge: Callable[[Presence], Presence] = lambda presence: presence
 
     def presence(self) -> Presence:
         """Its heartbeat."""
         running = tuple(sent.id for sent in self.running)
-        return Presence(
+        presence = Presence(
             device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots), host="played", pid=1, since=EPOCH,
             versions=self.versions, held=(*(sent.id for sent in self.held), *running),
             running=() if self.outdated else running,
             draining=self.draining, folders=self.folders,
         )  # fmt: skip
+        return self.forge(presence)
 
     def take(self) -> None:
         """Take from the queue while there is room."""
@@ -247,6 +249,12 @@ class PlayedFleet:
     def queued(self, device: str) -> set[str]:
         """Ids of the attempts in a device's queue."""
         return {sent.id for sent in self.queues[device]}
+
+    def claimants(self, identities: Collection[str]) -> dict[str, str]:
+        """The device that has claimed each attempt, empty if none has."""
+        named = (sent for sent in self.sent if sent.id in identities)
+        known = ((sent, *self._allowed.get(sent.item.key, (None, None))) for sent in named)
+        return {sent.id: device or "" for sent, attempt, device in known if attempt == sent.attempt}
 
     def send(self, ready: Sequence[Sent]) -> None:
         """Allow attempts and put each in its device's queue."""

@@ -44,7 +44,7 @@ class Lapse:
 def lapse(before: Lapse | None, now_s: float) -> Lapse:
     """The lapse of a device that has once more begun nothing."""
     count = 1 if before is None else before.count + 1
-    pause_s = min(PAUSE_S * 2 ** (count - 2), LONGEST_PAUSE_S) if count > 1 else 0.0
+    pause_s = min(PAUSE_S * 2.0 ** min(count - 2, 10), LONGEST_PAUSE_S) if count > 1 else 0.0
     return Lapse(count, now_s + pause_s)
 
 
@@ -54,8 +54,9 @@ class View:
 
     `present` has the devices that are online, `reserved` the run for which a device is kept free. `waiting`, `again`
     and `holders` are the backlog's, `sent` has this run's attempts without an outcome. `lapses` has the devices that
-    began nothing of what they were last sent; a heartbeat without a worker never begins any. `looked` is true once per
-    look at the fleet: only then is an attempt recalled, failed or killed.
+    began nothing of what they were last sent; a heartbeat without a worker never begins any. `claimants` has the device
+    that has claimed each attempt which is out, or which a heartbeat names as running, empty for none: what a heartbeat
+    names may be wrong. `looked` is true once per look at the fleet: only then is an attempt recalled, failed or killed.
     """
 
     run_id: str
@@ -68,6 +69,7 @@ class View:
     sent: Sequence[Sent]
     strays: Sequence[Stray]
     lapses: Mapping[str, Lapse]
+    claimants: Mapping[str, str]
     limits_s: Mapping[Role, float]
     now_s: float
     looked: bool
@@ -187,27 +189,38 @@ def _supervise(view: View) -> Iterator[Action]:
 
 
 def _judge(view: View, sent: Sent) -> Iterator[Action]:
-    """Decide about one attempt: no action while it runs, waits behind running work, or was missed only briefly."""
+    """Decide about one attempt: no action while it runs, waits behind running work, or was missed only briefly.
+
+    What runs is what a heartbeat names and its device has claimed, so one that lies reaches no limit and keeps no work.
+    """
     presence = view.present.get(sent.device)
     limit_s = view.limits_s.get(sent.item.work.role)
     waits = sent.waited_s and not sent.missed_s
+    claimant = view.claimants.get(sent.id) or sent.device
     if presence is None:
         yield Recall(sent, RecallReason.LOST, f"device {sent.device} sends no heartbeat")
     elif sent.missed_s > UNHELD_S:
         yield Recall(sent, RecallReason.LOST, f"device {sent.device} no longer holds it")
-    elif sent.id in presence.running:
+    elif sent.runs(presence, view.claimants):
         if limit_s is not None and sent.ran_s > limit_s:
             reason = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role}"
             yield Fail(sent, FailureClass.TIMEOUT, f"{reason}; its process was ended")
             yield Kill(sent.id, sent.device)
         elif sent.item.alone:
             yield Reserve(sent.device)
+    elif claimant != sent.device and sent.waited_s > UNHELD_S:
+        yield Recall(sent, RecallReason.LOST, f"{claimant} has claimed it, not {sent.device}")
     elif waits and presence.draining:
         yield Recall(sent, RecallReason.DRAINING, f"{sent.device} is draining")
-    elif waits and sent.waited_s > UNTAKEN_S and not presence.running:
+    elif waits and sent.waited_s > UNTAKEN_S and not _has_begun_any(presence, view.claimants):
         yield Recall(sent, RecallReason.NOT_BEGUN, f"{sent.device} has begun nothing for {UNTAKEN_S:.0f} s")
     elif sent.item.alone:
         yield Reserve(sent.device)
+
+
+def _has_begun_any(presence: Presence, claimants: Mapping[str, str]) -> bool:
+    """Whether a device has claimed an attempt, of any run, that its heartbeat names as running."""
+    return any(claimants.get(identity) == presence.device.name for identity in presence.running)
 
 
 def _steal(view: View, there: Mapping[str, Presence]) -> Iterator[Recall]:

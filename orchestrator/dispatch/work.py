@@ -1,6 +1,6 @@
 """A piece of work, and an attempt at it that was sent to a device."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from schemas.contract.presence import Presence
@@ -56,17 +56,28 @@ class Sent:
     waited_s: float = 0.0
     ran_s: float = 0.0
 
+    def runs(self, presence: Presence, claimants: Mapping[str, str]) -> bool:
+        """Whether its device runs it: the device has claimed it, and its heartbeat names it, as running or as held.
+
+        If the broker has lost the claim, the heartbeat alone decides.
+        """
+        if self.id in claimants:
+            return claimants[self.id] == self.device and self.id in (*presence.running, *presence.held)
+        return self.id in presence.running
+
     def task(self) -> Work:
         """The message to the worker."""
         return self.item.work.model_copy(update={"attempt": self.attempt})
 
-    def observed(self, presence: Presence | None, queued: Collection[str], seconds: float) -> "Sent":
+    def observed(
+        self, presence: Presence | None, queued: Collection[str], seconds: float, claimants: Mapping[str, str]
+    ) -> "Sent":  # fmt: skip
         """The attempt after one more look at its device, whose queue holds the ids `queued`."""
         if presence is None:
             return self
-        if self.id in presence.running:
+        if self.runs(presence, claimants):
             return replace(self, missed_s=0.0, waited_s=0.0, ran_s=self.ran_s + seconds)
-        if self.id in presence.held or self.id in queued:
+        if self.id in (*presence.held, *presence.running, *queued):
             return replace(self, missed_s=0.0, waited_s=self.waited_s + seconds)
         return replace(self, missed_s=self.missed_s + seconds)
 

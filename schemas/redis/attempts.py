@@ -8,6 +8,7 @@ from redis.exceptions import ResponseError
 
 from schemas.contract.event import TrainingEvent
 from schemas.contract.task import Outcome
+from schemas.redis.attempt_id import AttemptId
 from schemas.redis.events import emission
 from schemas.redis.keys import (
     DEAD_LETTER_COUNTS,
@@ -56,9 +57,39 @@ def unclaimed(redis: Redis, run_id: str, outcomes: Sequence[Outcome]) -> list[st
     return [_unclaimed(each, claim or b"") for each, claim in zip(outcomes, claims, strict=True)]
 
 
-def _unclaimed(outcome: Outcome, claim: bytes) -> str:
+def claimants(redis: Redis, attempts: Sequence[AttemptId]) -> dict[AttemptId, str]:
+    """The device that has claimed each of these attempts, empty if none has; one round trip.
+
+    Attempts that the broker does not know, or that were superseded, are left out.
+    """
+    fields: dict[str, list[AttemptId]] = {}
+    for each in attempts:
+        fields.setdefault(each.run_id, []).append(each)
+    with redis.pipeline(transaction=False) as pipe:
+        for run_id, own in fields.items():
+            pipe.hmget(attempts_key(run_id), [work_field(each.role, each.name) for each in own])
+        replies = pipe.execute(raise_on_error=False)
+    found = {}
+    for own, claims in zip(fields.values(), replies, strict=True):
+        if isinstance(claims, ResponseError):  # no hash: see `unclaimed`
+            continue
+        if isinstance(claims, Exception):
+            raise claims
+        for each, claim in zip(own, claims, strict=True):
+            number, device = _parsed(claim or b"")
+            if number == str(each.attempt):
+                found[each] = device
+    return found
+
+
+def _parsed(claim: bytes) -> tuple[str, str]:
+    """Number and device of a claim."""
     number, _, claimant = claim.decode(errors="replace").partition(" ")
-    device = claimant.split(" ")[0]
+    return number, claimant.split(" ")[0]
+
+
+def _unclaimed(outcome: Outcome, claim: bytes) -> str:
+    number, device = _parsed(claim)
     if number != str(outcome.attempt) or device == outcome.device:
         return ""
     return (

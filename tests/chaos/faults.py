@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from schemas.redis.dead_letters import Place, read_dead_letters
-from tests.chaos.forgeries import ELSEWHERE, announce, forge_outcomes, ghost, of_a_later_version
+from tests.chaos.forgeries import ELSEWHERE, announce, forge_heartbeats, forge_outcomes, of_a_later_version
 from tests.chaos.junk import ITEMS, throwing
 from tests.chaos.lab import Lab, Run
 from tests.waiting import wait_for
@@ -213,16 +213,15 @@ def _let_a_later_version_join(lab: Lab, run: Run) -> None:
 
 
 def _forge(lab: Lab, run: Run) -> None:
-    """Forge outcomes of all that was sent until the run's end, and heartbeats of devices without a worker."""
+    """Forge outcomes of all that was sent until the run's end, and heartbeats that lie, with a worker and without."""
     run.reaches(5)
     heartbeat = next(iter(lab.present().values()))
-    for number in range(3):
-        name = f"ghost{number}@{ELSEWHERE}"
-        announce(lab.redis, name, ghost(heartbeat, name).model_dump_json())
     lab.note_injection()
     forged = 0
     while run.process.poll() is None:
-        forged += forge_outcomes(lab.redis, run.run_id, run.sent())
+        sent = run.sent()
+        forge_heartbeats(lab.redis, run.run_id, sent, heartbeat)
+        forged += forge_outcomes(lab.redis, run.run_id, sent)
         time.sleep(0.05)
     assert forged > 500, forged
     assert [name for name in run.devices() if name.endswith(ELSEWHERE)], "no ghost was sent anything"
@@ -335,7 +334,7 @@ FAULTS = {
         ),
         Fault("window that raises MemoryError", _let_it_run, spoil=f"memory:{SPOILED}"),
         Fault("junk everywhere", _throw_junk, within_s=180.0),
-        Fault("forged outcomes and heartbeats", _forge, within_s=180.0),
+        Fault("forged outcomes and heartbeats", _forge, within_s=240.0),
         Fault("later version's workers join", _let_a_later_version_join),
         Fault("full disk, then room, resume", _fill_disk, within_s=180.0),
     )

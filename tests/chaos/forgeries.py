@@ -8,6 +8,7 @@ from redis import Redis
 from orchestrator.dispatch.work import Key
 from schemas.contract.presence import Presence
 from schemas.contract.task import FailureClass, Outcome, Status
+from schemas.redis.attempt_id import AttemptId
 from schemas.redis.attempts import report
 from schemas.redis.keys import DEVICES, PRESENCES
 
@@ -33,6 +34,21 @@ def ghost(presence: Presence, device: str, slots: int = 8) -> Presence:
     """The heartbeat of a device without a worker, that could do the run's work by all that it names."""
     changed = {"device": presence.device.model_copy(update={"name": device, "slots": slots}), "pid": 2**22 + 1}
     return presence.model_copy(update=changed | {"held": (), "running": ()})
+
+
+def forge_heartbeats(redis: Redis, run_id: str, sent: Mapping[Key, tuple[int, str]], like: Presence) -> None:
+    """Send heartbeats of three ghosts, which name as running what they were sent, what others were, or nothing.
+
+    The device of `like` has a worker: its heartbeat omits what it holds and runs, until the worker sends the next one.
+    """
+    ids = {str(AttemptId(run_id, *key, attempt)): device for key, (attempt, device) in sent.items()}
+    for number in range(3):
+        name = f"ghost{number}@{ELSEWHERE}"
+        own = tuple(identity for identity, device in ids.items() if device == name)
+        others = tuple(identity for identity, device in ids.items() if device != name)
+        named = (own, (*others, "another/teacher/x/1", "junk"), ())[number]
+        announce(redis, name, ghost(like, name).model_copy(update={"running": named}).model_dump_json())
+    redis.hset(PRESENCES, like.device.name, ghost(like, like.device.name, like.device.slots).model_dump_json())
 
 
 def forge_outcomes(redis: Redis, run_id: str, sent: Mapping[Key, tuple[int, str]]) -> int:

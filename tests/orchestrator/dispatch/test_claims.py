@@ -13,7 +13,8 @@ from orchestrator.dispatch.broker_fleet import clear
 from orchestrator.events.stream_reader import read_beyond
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.task import Outcome, Role, Status
-from schemas.redis.attempts import allow, claim, recall, unclaimed
+from schemas.redis.attempt_id import AttemptId
+from schemas.redis.attempts import allow, claim, claimants, recall, unclaimed
 from schemas.redis.keys import RUN_KEYS_EXPIRY_S, attempts_key, events_stream
 from tests.strategies import examples
 
@@ -179,3 +180,17 @@ def test_no_two_claimants_without_a_newer_attempt_between(server: str, steps: li
                 assert claimants.setdefault(attempt, step) == step
             else:
                 assert attempt != newest or not newest or attempt in recalled or claimants[attempt] != step
+
+
+def test_claimants_are_known_for_newest_attempts_alone(redis: Redis) -> None:
+    """Device of a claim, empty for an attempt that may begin; nothing of superseded, unknown ones or a wrong type."""
+    allow(redis, *WORK, 2)
+    allow(redis, *STUDENT, 1)
+    assert claim(redis, *STUDENT, 1, "d0 17")
+    redis.set(attempts_key("wrong"), "x")
+    asked = [AttemptId(run, Role(role), name, attempt) for run, role, name, attempt in (
+        (*WORK, 1), (*WORK, 2), (*STUDENT, 1), ("r", "teacher", "unknown", 1), ("gone", "teacher", "x", 1),
+        ("wrong", "teacher", "x", 1),
+    )]  # fmt: skip
+    assert claimants(redis, asked) == {asked[1]: "", asked[2]: "d0"}
+    assert claimants(redis, []) == {}

@@ -38,6 +38,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.event import TrainingEvent
 from schemas.contract.folders import Folders
+from schemas.contract.presence import Presence
 from schemas.contract.task import FailureClass, Outcome, Role, Status
 from schemas.redis.attempt_id import AttemptId
 from tests.orchestrator.dispatch.views import RUN, piece, sent
@@ -481,6 +482,39 @@ def test_heartbeats_without_a_worker_cost_a_bounded_time(ghosts: list[int], real
         assert {end.device for end in play.ends} <= names
         tours = len(ghosts) / count + 3
         assert play.fleet.looks <= 2 * count / real + (tours * LEFT_S + UNTAKEN_S) / REFRESH_S + 10
+
+
+@pytest.mark.parametrize("slots", [1, 3, 40])
+@pytest.mark.parametrize("named", ["its own", "another run's", "of the others", "nothing"])
+def test_heartbeats_that_lie_about_what_runs_fail_no_window(ledger: Ledger, named: str, slots: int) -> None:
+    """A ghost that names what it has not claimed reaches no time limit, keeps no work, and ends no other's attempt."""
+    play = Play(ledger, window_limit_s=3.0)
+
+    def lie(presence: Presence) -> Presence:
+        own = tuple(sent.id for sent in play.fleet.sent if sent.device == "a0")
+        others = tuple(sent.id for sent in play.fleet.sent if sent.device != "a0")
+        lies = {"its own": own, "another run's": ("another/teacher/x/1", "junk"), "of the others": others}
+        return presence.model_copy(update={"running": lies.get(named, ())})
+
+    play.fleet.add("a0", slots, habit=idles).forge = lie
+    play.fleet.add("d0", habit=in_turn((keeps, 4), (works, 1)))
+    play.run(50)
+    assert Counter((end.status, end.device) for end in play.ends) == {(Status.SUCCESS, "d0"): 50}
+    assert not [device for _, device in play.fleet.killed if device != "a0"]
+    assert play.fleet.looks < 50 + 4 * UNTAKEN_S / REFRESH_S
+
+
+@pytest.mark.parametrize("omitted", [("running",), ("held",), ("held", "running")])
+def test_a_heartbeat_that_omits_what_runs_costs_that_device_alone(play: Play, omitted: tuple[str, ...]) -> None:
+    """What it names nowhere is lost there and ends elsewhere; no attempt of another device is tried again."""
+    worker = play.fleet.add("d0", habit=in_turn((keeps, 9), (works, 1)))
+    worker.forge = lambda presence: presence.model_copy(update=dict.fromkeys(omitted, ()))
+    play.fleet.add("d1")
+    play.run(60)
+    assert Counter(end.status for end in play.ends) == {Status.SUCCESS: 60}
+    there = {sent.item.key[1] for sent in play.fleet.sent if sent.device == "d0"}
+    assert {end.attempt for end in play.ends if end.name not in there} == {1}
+    assert {end.attempt for end in play.ends} == ({1} if omitted == ("running",) else {1, 2})
 
 
 def test_a_device_that_begins_nothing_gets_one_attempt_then_none_for_a_while(play: Play) -> None:

@@ -158,7 +158,7 @@ def test_what_no_device_holds_is_lost_after_three_observed_seconds() -> None:
 def test_waiting_behind_other_work_costs_nothing() -> None:
     """However long it waits at a device that runs something, nothing happens, and no limit applies."""
     busy = device("d0", held=(ATTEMPT.id,), running=("other/teacher/x/1",))
-    assert judged(replace(ATTEMPT, waited_s=36000.0), busy) == []
+    assert judged(replace(ATTEMPT, waited_s=36000.0), busy, claimants={"other/teacher/x/1": "d0"}) == []
 
 
 def test_a_device_that_begins_nothing_loses_its_work() -> None:
@@ -396,6 +396,69 @@ def test_attempts_are_judged_once_per_look_and_for_a_reason(found: View) -> None
             assert any(out[name] < presence.device.slots for name, presence in usable(found).items())
     if not judgements:
         assert all(each.device in found.present for each in found.sent if found.looked)
+
+
+# Heartbeats that lie.
+
+
+def test_what_its_device_has_not_claimed_reaches_no_limit() -> None:
+    """An attempt that a heartbeat names and no device has claimed waits: it is taken back. One of another's is lost."""
+    named = device("d0", held=(ATTEMPT.id,), running=(ATTEMPT.id,))
+    old = replace(ATTEMPT, ran_s=99.0, waited_s=UNTAKEN_S + 0.5)
+    for claimant, why in (("", RecallReason.NOT_BEGUN), ("d1", RecallReason.LOST)):
+        (found,) = judged(old, named, claimants={ATTEMPT.id: claimant})
+        assert isinstance(found, Recall) and found.why is why
+    for claimants in ({}, {ATTEMPT.id: "d0"}):  # a broker that lost its claims proves nothing
+        assert [type(each) for each in judged(old, named, claimants=claimants)] == [Fail, Kill]
+
+
+def test_what_its_device_has_claimed_runs_although_it_is_named_as_held() -> None:
+    """The claim decides: an attempt that a heartbeat does not name as running has its limit, and is not taken back."""
+    held, claimants = device("d0", held=(ATTEMPT.id,)), {ATTEMPT.id: "d0"}
+    assert judged(replace(ATTEMPT, waited_s=99.0), held, claimants=claimants) == []
+    assert [type(each) for each in judged(replace(ATTEMPT, ran_s=99.0), held, claimants=claimants)] == [Fail, Kill]
+
+
+def test_work_waits_only_behind_what_a_device_has_claimed() -> None:
+    """A heartbeat that names anything as running keeps nothing; work of another run that it has claimed is true."""
+    waits, other = replace(ATTEMPT, waited_s=UNTAKEN_S + 0.5), "another/teacher/x/1"
+    for named in ((other,), ("junk",), (other, "junk")):
+        presence = device("d0", held=(ATTEMPT.id,), running=named)
+        for claimants in ({}, {other: ""}, {other: "d1"}):
+            (found,) = judged(waits, presence, claimants=claimants)
+            assert isinstance(found, Recall) and found.why is RecallReason.NOT_BEGUN
+    presence = device("d0", held=(ATTEMPT.id,), running=("junk", other))
+    assert judged(waits, presence, claimants={other: "d0"}) == []
+
+
+@examples(200)
+@given(found=views(), data=st.data())
+def test_a_lie_about_what_runs_costs_only_the_devices_own_attempts(found: View, data: st.DataObject) -> None:
+    """Whatever one heartbeat names or omits, no attempt of another device fails, is lost or is ended for it."""
+    liar = data.draw(names)
+    claimants = {each.id: data.draw(st.sampled_from([each.device, each.device, ""])) for each in found.sent}
+    true = replace(found, claimants=claimants)
+    if liar not in true.present:
+        return
+    ids = st.sampled_from([*claimants, f"{RUN}/teacher/x/1", "another/teacher/x/1", "junk"])
+    lie = data.draw(st.lists(ids, unique=True).map(tuple))
+    changed = true.present[liar].model_copy(update={"running": lie, "held": data.draw(st.sampled_from([lie, ()]))})
+    lied = replace(true, present={**true.present, liar: changed})
+    assert _against_others(lied, liar) == _against_others(true, liar)
+    for each in policy(lied):
+        if isinstance(each, Fail):
+            assert claimants[each.sent.id] == each.sent.device
+
+
+def _against_others(of: View, liar: str) -> list[Fail | Kill | Recall]:
+    """What ends attempts of other devices; what only waits there may move whenever a slot is free."""
+    stays = (RecallReason.STOLEN, RecallReason.NOT_BEGUN)
+    return [
+        each for each in policy(of)
+        if (isinstance(each, Kill) and each.device != liar)
+        or (isinstance(each, Fail) and each.sent.device != liar)
+        or (isinstance(each, Recall) and each.sent.device != liar and each.why not in stays)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("slots", "pieces"), [((1, 1), 2), ((2, 3), 5), ((4, 1), 6), ((1, 4), 5), ((1, 2, 4), 7)])

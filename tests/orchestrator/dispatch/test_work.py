@@ -11,6 +11,7 @@ STATES = {
     "queued": device("d0"),
     "held": device("d0", held=(ATTEMPT.id,)),
     "running": device("d0", running=(ATTEMPT.id,)),
+    "named": device("d0", running=(ATTEMPT.id,)),
     "missed": device("d0"),
     "offline": None,
 }
@@ -22,14 +23,15 @@ looks = st.lists(st.tuples(st.sampled_from(sorted(STATES)), st.floats(0, 2)), ma
 def test_seconds_are_observed_seconds(looks: list[tuple[str, float]]) -> None:
     """`ran_s` counts all looks that saw it run, `missed_s` those since it was last seen, `waited_s` those since it ran.
 
-    A look at which its device is offline counts for nothing.
+    A look at which its device is offline counts for nothing. What a device names and has not claimed waits there.
     """
     attempt, ran_s, missed_s, waited_s = ATTEMPT, 0.0, 0.0, 0.0
     for state, seconds in looks:
-        attempt = attempt.observed(STATES[state], {ATTEMPT.id} if state == "queued" else set(), seconds)
+        queued = {ATTEMPT.id} if state == "queued" else set()
+        attempt = attempt.observed(STATES[state], queued, seconds, {ATTEMPT.id: ""} if state == "named" else {})
         if state == "running":
             ran_s, missed_s, waited_s = ran_s + seconds, 0.0, 0.0
-        elif state in ("queued", "held"):
+        elif state in ("queued", "held", "named"):
             missed_s, waited_s = 0.0, waited_s + seconds
         elif state == "missed":
             missed_s += seconds

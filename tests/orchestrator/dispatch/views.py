@@ -63,8 +63,8 @@ def view(
         backlog.add_again(item)
     found = View(
         run_id=RUN, needs=Needs(VERSIONS, DATA_DIR), present={each.device.name: each for each in devices}, reserved={},
-        waiting=backlog.waiting, again=backlog.again, holders={}, sent=out, strays=(), lapses={}, limits_s=LIMITS_S,
-        now_s=100.0, looked=True,
+        waiting=backlog.waiting, again=backlog.again, holders={}, sent=out, strays=(), lapses={}, claimants={},
+        limits_s=LIMITS_S, now_s=100.0, looked=True,
     )  # fmt: skip
     return replace(found, **changes)
 
