@@ -7,8 +7,8 @@ import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
-from orchestrator.ledger.file_system import network_file_system
 from orchestrator.ledger.migrations import is_current, migrate
+from schemas.files.file_system import network_file_system
 
 BUSY_S = 5.0
 

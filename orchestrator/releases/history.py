@@ -69,8 +69,9 @@ def locked(path: Path) -> Iterator[History]:
                 raise RequestError(f"{path} {fault}; no release command works until the log is restored")
             cut_half_line(file, content)
             yield History(path, lines, file)
-    except BlockingIOError:
-        raise RequestError(f"{path} is held by another release command; wait for it") from None
+    except BlockingIOError as error:
+        who = f" ({error})" if error.errno is None else ""
+        raise RequestError(f"{path} is held by another release command{who}; wait for it") from None
 
 
 def read(path: Path) -> tuple[list[Line], str]:

@@ -18,7 +18,6 @@ from orchestrator.broker.requirements import check_for_run
 from orchestrator.dispatch.broker_fleet import clear
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.events.emitter import Emitter
-from orchestrator.ledger.file_system import network_file_system
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import hold_name, only_one
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
@@ -57,6 +56,7 @@ from schemas.contract.task import Metric, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files.atomic import remove_temporary, sha256_of
 from schemas.files.belonging import foreign_end
+from schemas.files.file_system import network_file_system
 from schemas.files.layout import RunLayout, log_path, telemetry_path
 from schemas.files.modes import private_files
 from schemas.files.run_files import write_manifest

@@ -6,11 +6,13 @@ next writer cuts it off.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from schemas.files.file_system import network_file_system
 from schemas.files.locks import lock
+from schemas.files.owner_file import owned
 
 
 def whole_lines(content: bytes) -> list[bytes]:
@@ -22,12 +24,16 @@ def whole_lines(content: bytes) -> list[bytes]:
 def locked_log(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
     """Open a log to read and append, created if needed, for one process at a time.
 
-    BlockingIOError if another process holds it and `wait` is False.
+    BlockingIOError if another process holds it and `wait` is False; it names that process where locks do not suffice.
     """
     is_new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        lock(file, wait=wait)
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("a+b"))
+        if not lock(file, wait=wait) or network_file_system(path) is not None:
+            stack.enter_context(owned(path, wait=wait))
+            # Opened anew: only then has a network file system what other hosts have written.
+            file = stack.enter_context(path.open("a+b"))
         if is_new:
             flush_folder(path.parent)
         yield file

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ledger import connection, file_system
-from orchestrator.ledger.file_system import network_file_system, type_of
+from orchestrator.ledger import connection
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.ledger_reader import read_snapshot
 from schemas.contract.run import RunStatus
+from schemas.files import file_system
+from schemas.files.file_system import network_file_system, type_of
 
 MOUNTS = """\
 overlay / overlay rw,relatime 0 0

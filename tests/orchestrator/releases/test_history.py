@@ -1,5 +1,6 @@
 """The log of releases: a changed, removed or inserted line is detected."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from orchestrator.releases.history import History, locked, read
 from schemas.contract.errors import RequestError
 from schemas.contract.release import FIRST_LINK, Action
+from schemas.files import jsonl_log
 
 
 @pytest.fixture
@@ -64,8 +66,22 @@ def test_a_line_half_written_was_never_acted_on(path: Path) -> None:
 
 def test_one_process_at_a_time(path: Path) -> None:
     """While one process holds the log, another is refused at once."""
-    with locked(path), pytest.raises(RequestError, match="held by another"), locked(path):
+    with locked(path), pytest.raises(RequestError, match="held by another release command; wait"), locked(path):
         raise AssertionError("two hold it")
+
+
+def test_two_commands_take_turns_on_a_network_file_system(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no lock suffices the second names the process of the first, and the chain stays whole."""
+    monkeypatch.setattr(jsonl_log, "network_file_system", lambda path: "nfs4")
+    monkeypatch.setattr(jsonl_log, "lock", lambda file, wait: False)
+    named = rf"held by another release command \(process {os.getpid()} on .*; if that has ended, remove .*owner\); wait"
+    with locked(path) as history:
+        history.append(Action.REJECTED, "dev", run_id="one")
+        with pytest.raises(RequestError, match=named), locked(path):
+            raise AssertionError("two hold it")
+    with locked(path) as history:
+        history.append(Action.REJECTED, "dev", run_id="one")
+    assert len(read(path)[0]) == 5 and not read(path)[1]
 
 
 def test_what_is_appended_is_what_is_read(path: Path) -> None:

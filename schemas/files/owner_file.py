@@ -1,0 +1,115 @@
+"""An owner file beside a file: one process at a time, where the file system has no locks or grants one twice.
+
+Its creation is exclusive on every file system. It names the process; one that a killed process left is taken over.
+"""
+
+import os
+import platform
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from schemas.contract.base import Frozen
+from schemas.contract.machine import this_machine
+from schemas.files.modes import FILE_MODE
+
+# A release command takes seconds, a line of a log milliseconds. Of an owner on another machine only the age is known.
+EXPIRY_S = 600.0
+LOOK_S = 0.05
+
+
+class Owner(Frozen):
+    """The process that owns a file since `since`. `token` makes each owner file different."""
+
+    pid: int
+    host: str
+    machine: str
+    since: AwareDatetime
+    token: str = Field(default_factory=lambda: secrets.token_hex(8))
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
+    def is_gone(self, now_s: float) -> bool:
+        """Whether its process has ended: for certain on this machine, on another one by the age of the file."""
+        if self.machine != this_machine():
+            return now_s - self.since.timestamp() > EXPIRY_S
+        return not _exists(self.pid)
+
+
+@contextmanager
+def owned(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Own `path` by the file `<path>.owner`; BlockingIOError names another owner, if `wait` is False."""
+    file, mine = path.with_name(f"{path.name}.owner"), _this_process()
+    while not _taken(file, mine):
+        other = _read(file)
+        if _is_gone(file, other):
+            _remove_of(file, other)
+        elif wait:
+            time.sleep(LOOK_S)
+        elif file.exists():
+            raise BlockingIOError(f"{other or 'a process'}; if that has ended, remove {file}")
+    try:
+        yield
+    finally:
+        if _read(file) == mine:  # else it was taken over
+            file.unlink(missing_ok=True)
+
+
+def _this_process() -> Owner:
+    return Owner(pid=os.getpid(), host=platform.node(), machine=this_machine(), since=datetime.now(UTC))
+
+
+def _taken(file: Path, mine: Owner) -> bool:
+    """Create the owner file; False if there is one."""
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "w", encoding="utf-8") as opened:
+        opened.write(mine.model_dump_json())
+        opened.flush()
+        os.fsync(opened.fileno())
+    return True
+
+
+def _read(file: Path) -> Owner | None:
+    """The owner; None if there is none, or its process has written nothing yet."""
+    try:
+        return Owner.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _is_gone(file: Path, owner: Owner | None) -> bool:
+    if owner is not None:
+        return owner.is_gone(time.time())
+    with suppress(FileNotFoundError):
+        return time.time() - file.stat().st_mtime > EXPIRY_S
+    return False
+
+
+def _remove_of(file: Path, gone: Owner | None) -> None:
+    """Remove the file of an owner that is gone: one process alone can rename it, and puts back what is another's."""
+    aside = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    with suppress(FileNotFoundError):
+        file.rename(aside)
+        if _read(aside) != gone and not file.exists():
+            aside.rename(file)
+        else:
+            aside.unlink()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
