@@ -295,10 +295,11 @@ def test_a_damaged_artifact_is_trained_anew(
     ("name", "content", "message"),
     [
         ("model.ubj", b"{}", r"model.ubj is not a model that XGBoost can read \(.*\); remove .* and resume the run"),
-        ("labels.csv.gz", gzip.compress(b"a" * (2 << 20)), r"labels.csv.gz unpacks to more than 1 MiB"),
+        ("labels.csv.gz", gzip.compress(b"a" * (2 << 20), mtime=0), r"labels.csv.gz unpacks to more than 1 MiB"),
         ("labels.csv.gz", gzip.compress(b"a,b\n1\n", mtime=0), r"labels.csv.gz is no table of labels: .*; remove"),
         ("metadata.json", b"{}", r"metadata.json is damaged, or another version wrote it: .*; remove"),
     ],
+    ids=["no model", "labels too large", "no labels", "no metadata"],
 )
 def test_a_teacher_with_digests_of_its_own_damage_is_one_line(
     data_dir: Path, name: str, content: bytes, message: str
