@@ -37,7 +37,7 @@ def train(rows: xgb.QuantileDMatrix, device: str, rounds: int, changes: dict[str
 
     `changes`: parameters to replace. RuntimeError if XGBoost trained on another device.
     """
-    booster = xgb.train(parameters(0.5, SEED, device) | (changes or {}), rows, rounds, verbose_eval=False)
+    booster = xgb.train(parameters(SEED, device) | (changes or {}), rows, rounds, verbose_eval=False)
     found = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
     if not str(found).startswith(device):
         raise RuntimeError(f"XGBoost trained on {found}, not on {device}")

@@ -76,10 +76,10 @@ class StoredModel:
 
         return sigmoid(self._model.margin(x))
 
-    def _offset(self, metadata: TeacherMetadata, symbol: str | None) -> float | None:
-        """The logit that a panel's teacher starts from for a symbol; None for a teacher of one symbol."""
-        if not metadata.offsets:
-            return None
-        if symbol not in metadata.offsets:
+    def _offset(self, metadata: TeacherMetadata, symbol: str | None) -> float:
+        """The logit that a teacher starts from for a symbol; a teacher of one symbol needs no name."""
+        if symbol is None and len(metadata.offsets) == 1:
+            return next(iter(metadata.offsets.values()))
+        if symbol is None or symbol not in metadata.offsets:
             raise RequestError(f"symbol {symbol} is none of this teacher's; give one of {', '.join(metadata.offsets)}")
         return metadata.offsets[symbol]

@@ -73,6 +73,7 @@ def training_settings(**changes: Any) -> TrainingSettings:
         "cross_session": False,
         "embargo_bars": 1,
         "min_rows": 40,
+        "lookback": "expanding",
         "scope": "symbol",
         "privileged": (),
         "student": "logistic",

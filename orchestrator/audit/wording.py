@@ -23,6 +23,7 @@ NAMED = 5
 # Names of models in tables.
 MODELS = {
     "prior": "base rate",
+    "window_share": "window's share",
     "student": "student",
     "alone": "student without a teacher",
     "logistic": "logistic, same features",

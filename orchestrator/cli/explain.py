@@ -1,5 +1,6 @@
 """`orchestrator explain`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from schemas.config.interval import is_intraday
 from schemas.contract.artifact import StudentMetadata, TeacherMetadata
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.requests import Explanation, WindowQuestion
+from schemas.contract.task import Metric
 
 # The mark of each part of a window on the timeline.
 TIMELINE = {"fit": "=", "purged": "x", "tail": "~", "scored": "#"}
@@ -50,8 +52,9 @@ def _show(console: Console, found: Explanation) -> None:
     window, teacher, student, certificate = found.window, found.teacher, found.student, found.certificate
     assert window is not None and teacher is not None and student is not None and certificate is not None
     console.print(Text(window.label, style="bold"), soft_wrap=True)
+    first = min(part.first for part in found.parts)
     console.write(
-        f"trained on days from {window.start} to before {window.end},"
+        f"trained on days from {first} to before {window.end} (--lookback {student.settings.lookback}),"
         f" scored on days from {window.end} to before {window.score_end}"
     )
     console.write(student.settings.label_rule)
@@ -117,14 +120,16 @@ def _show_student(console: Console, student: StudentMetadata) -> None:
         if metrics["teacher_weight"]
         else "no teacher (out of fold it did not lower the loss)"
     )
-    slope = metrics["calibration_slope"]
-    console.write(f"student: {student.settings.student}, {with_teacher}, calibration slope {slope:.3f}")
-    if not slope:
-        console.write(
-            "it predicts the base rate: out of fold, a higher margin did not mean more positives", indent="  "
-        )
+    console.write(f"student: {student.settings.student}, {with_teacher}")
+    console.write(
+        f"offset: base rate {student.prior:.4f}, over all labels known by {student.window.end}, drawn to that of"
+        f" {plural(len(student.label_counts), 'symbol')}; share of the window's own rows {student.window_share:.4f}",
+        indent="  ",
+    )
+    console.write(_kept(metrics), indent="  ")
     losses = {
         "base rate": fidelity.prior_log_loss,
+        "window's share": metrics["scored_window_share_log_loss"],
         "student alone": fidelity.log_loss_without_teacher,
         "student": fidelity.log_loss,
         "teacher": fidelity.teacher_log_loss,
@@ -142,6 +147,15 @@ def _show_student(console: Console, student: StudentMetadata) -> None:
         f"{agreement}; the student's mean probability is the teacher's {fidelity.mean_difference:+.3f};"
         f" the model has {fidelity.model_bytes} bytes"
     )
+
+
+def _kept(metrics: Mapping[str, Metric]) -> str:
+    """How much of the student's margin beside the offset was kept, and why."""
+    factor, slope, error = metrics["shrinkage"], metrics["slope"], metrics["slope_error"]
+    if slope is None or error is None:
+        return "shrinkage 0: too few labels of a class to judge it out of fold, so it predicts the base rate"
+    flat = "" if factor else ", so it predicts the base rate"
+    return f"shrinkage {factor:.3f} of its slope beside the offset, out of fold {slope:.2f} +- {error:.2f}{flat}"
 
 
 def _timeline(found: Explanation, width: int) -> str:

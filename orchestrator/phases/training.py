@@ -13,7 +13,6 @@ from schemas.contract.errors import FinalError, PhaseError
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
 from schemas.contract.run import Phase
 from schemas.contract.task import FailureClass, Metric, Outcome, Role, Status, WindowTask
-from schemas.contract.window import Window
 from schemas.files.atomic import remove_temporary
 
 END_EVENTS = {
@@ -126,20 +125,10 @@ class _Training:
             role=role,
             window=planned.window,
             settings=self.context.manifest.config.training(),
-            bars=self._bars(role, planned.window),
+            bars=self.bars,
             reuse=self.context.manifest.config.reuse,
         )
         return Item(task, size=planned.expected_rows)
-
-    def _bars(self, role: Role, window: Window) -> dict[str, str]:
-        """Digests of what a task reads: its symbol's bars, or all symbols' of the panel that are trained then."""
-        config = self.context.manifest.config
-        if config.scope == "symbol" or (role is Role.STUDENT and "cross-section" not in config.privileged):
-            return {window.symbol: self.bars[window.symbol]}
-        mine = (
-            self.plan[Role.STUDENT][label] for label in self.students_by_teacher[window.teacher_window("panel").label]
-        )
-        return {each.window.symbol: self.bars[each.window.symbol] for each in mine if each.skip is None}
 
     def _emit(self, outcome: Outcome | WorkRecord, status: Status) -> None:
         window = self.plan[outcome.role][outcome.name].window

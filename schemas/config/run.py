@@ -66,6 +66,14 @@ class RunConfig(TrainingConfig, BarsConfig):
         return self
 
     @model_validator(mode="after")
+    def _whole_window_learned(self) -> Self:
+        if self.lookback.isdecimal() and int(self.lookback) < self.window_days:
+            raise ValueError(
+                f"--lookback {self.lookback} is shorter than a window of {self.window_days} days; use --lookback window"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _known_rates(self) -> Self:
         if (self.costs is Costs.CONFIG) != bool(self.cost_rates):
             raise ValueError("--costs config and [[cost_rates]] in the config file go together; one of them is missing")

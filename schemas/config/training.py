@@ -1,6 +1,7 @@
 """Settings of training: labels, splits, models and the costs inside a label."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, field_validator
@@ -18,6 +19,7 @@ StudentKind = Literal["logistic", "booster"]
 
 Horizon = Annotated[int, Field(ge=1, le=500)]
 HORIZON_BARS = 5
+Lookback = Annotated[str, Field(pattern=r"^(expanding|window|[1-9][0-9]{0,4})$")]
 
 # New names of two fields of artifacts: a unit was added.
 STORED_NAMES = {"horizon": "horizon_bars", "embargo": "embargo_bars"}
@@ -62,6 +64,11 @@ class TrainingConfig(BarInterval):
         description="Train and score on label spans with a jump of prices that no corporate action explains, too.",
         exclude_if=lambda keeps: not keeps,
     )
+    lookback: Lookback = Field(
+        "expanding",
+        description="Rows that a window's models learn from: expanding (all before the window's end), window (the"
+        " window's own days), or a number of days before its end.",
+    )
     scope: Scope = Field(
         "symbol", description="symbol: one teacher per symbol and window; panel: one per window, for all symbols."
     )
@@ -87,6 +94,12 @@ class TrainingConfig(BarInterval):
     )
     slippage_bps: Annotated[float, Field(ge=0, le=1000)] = Field(5.0, description="Slippage per side, in basis points.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of all random numbers.")
+
+    def first_day_learned(self, start: date, end: date) -> date:
+        """The first day whose rows the models of a window `[start, end)` may learn from."""
+        if self.lookback == "expanding":
+            return date.min
+        return start if self.lookback == "window" else end - timedelta(days=int(self.lookback))
 
     @field_validator("privileged", mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime, Field
 
@@ -40,13 +40,25 @@ class RunManifest(Frozen):
         return periods_per_year(self.config.interval, weekdays)
 
 
+class LabelCount(NamedTuple):
+    """Weight of a symbol's positive labels and of all its labels, each by its uniqueness: independent labels."""
+
+    positives: float
+    total: float
+
+
 class TeacherInputs(Frozen):
-    """Inputs that determine a teacher. `bars_sha256` is of each symbol's bars before its window's end."""
+    """Inputs that determine a teacher. `bars_sha256` is of each symbol's bars before its window's end.
+
+    `label_counts` is of the labels of every symbol of the run that were known at the window's end: the base rate of
+    every model follows from them.
+    """
 
     role: Literal[Role.TEACHER] = Role.TEACHER
     window: Span
     settings: TrainingSettings
     bars_sha256: dict[str, str]
+    label_counts: dict[str, LabelCount]
     versions: dict[str, str]
 
     @property
@@ -59,13 +71,14 @@ class StudentInputs(Frozen):
     """Inputs that determine a student and its scores.
 
     `bars_sha256` is of the bars from the first to the last that scoring reads, also of the panel's other symbols where
-    its teacher sees them; `teacher_sha256` of its teacher's `metadata.json`.
+    its teacher sees them; `teacher_sha256` of its teacher's `metadata.json`; `label_counts` as of its teacher.
     """
 
     role: Literal[Role.STUDENT] = Role.STUDENT
     window: Window
     settings: TrainingSettings
     bars_sha256: dict[str, str]
+    label_counts: dict[str, LabelCount]
     teacher_sha256: str
     versions: dict[str, str]
 
@@ -108,7 +121,7 @@ class Fidelity(Frozen):
 class TeacherMetadata(TeacherInputs):
     """`teacher/metadata.json`: a function of bars, settings and code; it holds no time, host or device.
 
-    `offsets` has a logit for each symbol of a panel, which its probabilities begin from; `held_out` the blocks that
+    `offsets` has the logit of each symbol's base rate, which its probabilities begin from; `held_out` the blocks that
     each out-of-fold model was not fitted on, by its bit in the column `fitted_by` of the labels.
     """
 
@@ -140,12 +153,17 @@ class StudentModel(Frozen):
 
 
 class StudentMetadata(StudentInputs):
-    """`student/metadata.json`: a function of bars, settings and code."""
+    """`student/metadata.json`: a function of bars, settings and code.
+
+    `prior` is the base rate that the student adds to: over all labels known by then, drawn to the panel's share;
+    `window_share` the share of positives over the window's own rows, a weaker baseline.
+    """
 
     key: str
     features: tuple[str, ...]
     rows: dict[str, int]
     prior: float
+    window_share: float
     trade_above: float | None
     fidelity: Fidelity
     metrics: dict[str, Metric]

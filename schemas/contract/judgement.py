@@ -60,10 +60,12 @@ class Trading(Frozen):
 class Validation(Frozen):
     """`validation.json`: pooled out-of-sample scores, and what they were computed from.
 
-    `scores` are of the base rate of each window (`prior`), the student, the student that had no teacher (`alone`), a
-    logistic model of the same features, and the teacher, whose scores are not available live if it is privileged.
+    `scores` are of the base rate (`prior`), the share of positives of each window's own rows (`window_share`, a weaker
+    baseline), the student, the student that had no teacher (`alone`), a logistic model of the same features, and the
+    teacher, whose scores are not available live if it is privileged.
     `constant_windows` are those whose student predicts the same for every row, `constant_trades` what they trade.
-    `trading` has the same models except the prior, and two rules without learning: always long, and long after a rise.
+    `trading` has the same models except the baselines, and two rules without learning: always long, and long after a
+    rise.
     """
 
     run_id: str

@@ -72,7 +72,7 @@ class WindowTask(Attempt):
     window: Window
     settings: TrainingSettings
     bars: dict[Symbol, str] = Field(
-        description="Digest of each symbol's stored file. An artifact's own digest covers only the bars that it reads."
+        description="Digest of each symbol's stored file: of its own, and of all symbols of the run for base rates."
     )
     reuse: bool = Field(False, description="Take an artifact of equal key from another run, if there is one.")
 

@@ -12,11 +12,12 @@ from scipy.stats import rankdata
 
 from orchestrator.planning.windows import lay_windows
 from schemas.config.training import TrainingSettings
+from schemas.contract.artifact import LabelCount
 from schemas.contract.window import WARMUP_BARS, Window
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
 from workers.features.registry import feature_names
-from workers.learning.history import History, prepare, select_rows
+from workers.learning.history import History, label_count, prepare, select_rows
 from workers.learning.window import (
     TeacherTargets,
     TrainedStudent,
@@ -60,7 +61,7 @@ class Pooled:
         return float(log_losses(self.y, getattr(self, name)).mean())
 
     def skill(self, name: str) -> float:
-        """1 - log loss / log loss of the windows' own base rates."""
+        """1 - log loss / log loss of the base rates."""
         return 1.0 - self.log_loss(name) / self.log_loss("prior")
 
     def gain(self, better: str, worse: str) -> tuple[float, float]:
@@ -93,12 +94,18 @@ def train_together(
 ) -> list[Trained]:
     """The students of windows over the same days, one per symbol, taught by the same teacher. Raises Skip."""
     windows = list(windows)
-    teacher = fit_window_teacher(histories, windows[0].teacher_window(settings.scope), settings, "cpu")
-    return [_study(histories, window, settings, teacher) for window in windows]
+    panel = windows[0].teacher_window(settings.scope)
+    counts = {symbol: label_count(history, panel, settings) for symbol, history in histories.items()}
+    teacher = fit_window_teacher(histories, panel, settings, counts, "cpu")
+    return [_study(histories, window, settings, counts, teacher) for window in windows]
 
 
 def _study(
-    histories: Mapping[str, History], window: Window, settings: TrainingSettings, teacher: TrainedTeacher
+    histories: Mapping[str, History],
+    window: Window,
+    settings: TrainingSettings,
+    counts: Mapping[str, LabelCount],
+    teacher: TrainedTeacher,
 ) -> Trained:
     history, number = histories[window.symbol], teacher.symbols.index(window.symbol)
     mine = np.flatnonzero(teacher.sample.member == number)
@@ -106,10 +113,9 @@ def _study(
         teacher.row[mine], teacher.block[mine].astype(np.int64), teacher.fitted_by[mine], teacher.out_of_fold[mine]
     )
     scored = select_rows(history, window, settings).scored
-    offset = float(teacher.teacher.offsets[number]) if settings.scope == "panel" else None
     x = teacher_inputs(histories, {window.symbol: scored}, settings)[window.symbol]
-    predicted = predict(teacher.teacher.booster, x, offset)
-    student = fit_window_student(history, window, settings, targets, predicted)
+    predicted = predict(teacher.teacher.booster, x, float(teacher.teacher.offsets[number]))
+    student = fit_window_student(history, window, settings, counts, targets, predicted)
     return Trained(window, teacher, student, history.labels.y[scored])
 
 
@@ -151,11 +157,11 @@ def shuffled_auc(trained: Iterable[Trained], seed: int) -> float:
     for each in trained:
         sample = each.teacher.sample
         fit, held = np.split(rng.permutation(len(sample)), [len(sample) * 4 // 5])
-        prior = float(np.average(sample.y[fit], weights=sample.weight[fit]))
-        rows = xgb.QuantileDMatrix(sample.x[fit], sample.y[fit], weight=sample.weight[fit], max_bin=MAX_BIN, nthread=1)
-        booster = xgb.train(parameters(prior, seed, "cpu"), rows, MAX_ROUNDS, verbose_eval=False)
+        weight = sample.weight[fit] / sample.weight[fit].mean()
+        rows = xgb.QuantileDMatrix(sample.x[fit], sample.y[fit], weight=weight, max_bin=MAX_BIN, nthread=1)
+        booster = xgb.train(parameters(seed, "cpu"), rows, MAX_ROUNDS, verbose_eval=False)
         y.append(sample.y[held])
-        predicted.append(predict(booster, sample.x[held]))
+        predicted.append(predict(booster, sample.x[held], 0.0))
     return auc(np.concatenate(y), np.concatenate(predicted))
 
 
@@ -184,7 +190,7 @@ def model_bits(student: TrainedStudent) -> bytes:
         found = model.coefficients.tobytes() + model.fill.tobytes() + repr(model.intercept).encode()
     else:
         found = model.encode(feature_names(), None)
-    return found + repr((student.fitted.mix, student.fitted.calibration)).encode()
+    return found + repr((student.fitted.mix, student.fitted.shrinkage)).encode()
 
 
 def score_bits(trained: Trained, rows: int | None = None) -> dict[str, bytes]:

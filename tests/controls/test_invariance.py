@@ -18,7 +18,7 @@ from tests.controls.harness import windows_of
 from tests.strategies import daily_walk, training_settings
 from workers.bars import store
 from workers.bars.clean import to_table
-from workers.handlers.train import _prepared, train_student, train_teacher
+from workers.handlers.train import _label_count, _label_times, _prepared, train_student, train_teacher
 from workers.learning.splits import blocks, split_tail
 from workers.learning.teacher import Sample, fit_teacher, out_of_fold_predictions
 from workers.models.xgboost import predict
@@ -81,6 +81,8 @@ def files(
 def forget() -> None:
     """Clear what a process caches between windows, as in a new process."""
     _prepared.cache_clear()
+    _label_times.cache_clear()
+    _label_count.cache_clear()
     store.load.cache_clear()
 
 
@@ -109,11 +111,13 @@ def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missin
     y = (x[:, 0] + rng.normal(size=120) > 0).astype(np.int8)
     y[np.isnan(x[:, 0])] = 1
     t0 = np.arange(120)
-    narrow = Sample(x, y, t0, t0 + 5, rng.uniform(0.5, 1.5, 120), np.zeros(120, dtype=np.int64), 1)
+    narrow = Sample(x, y, t0, t0 + 5, rng.uniform(0.1, 0.3, 120), np.zeros(120, dtype=np.int64), 1,
+        np.array([20.0]), np.array([40.0]),
+    )  # fmt: skip
     wide = replace(narrow, x=x.astype(np.float64))
     split, block = split_tail(t0, t0 + 5, 1), blocks(t0)
     one, other = (fit_teacher(each, split, seed, "cpu") for each in (narrow, wide))
     assert one.booster.save_raw("ubj") == other.booster.save_raw("ubj")
-    assert predict(one.booster, narrow.x).tobytes() == predict(other.booster, wide.x).tobytes()
+    assert predict(one.booster, narrow.x, 0.0).tobytes() == predict(other.booster, wide.x, 0.0).tobytes()
     predicted, again = (out_of_fold_predictions(each, block, 1, seed, "cpu") for each in (narrow, wide))
     assert predicted[0].tobytes() == again[0].tobytes()

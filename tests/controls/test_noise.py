@@ -43,13 +43,27 @@ def test_nobody_ranks_the_days_of_a_random_walk(pooled: Pooled, model: str) -> N
 
 @pytest.mark.parametrize("model", MODELS)
 def test_nobody_has_skill_on_a_random_walk(pooled: Pooled, model: str) -> None:
-    """Log loss is not below that of the windows' base rates: a model of noise can only be worse."""
-    assert pooled.skill(model) <= 0.0
+    """Log loss is not below that of the base rates, but for 0.1 % by luck: a model of noise can only be worse.
+
+    Students that add next to nothing differ from the base rate by chance in either direction, here by 0.01 %.
+    """
+    assert pooled.skill(model) <= 0.001
 
 
 def test_the_choice_of_a_teacher_costs_little_on_a_random_walk(pooled: Pooled) -> None:
-    """A student, calibrated and with "no teacher" as a candidate, loses far less to the base rate than a teacher."""
-    assert pooled.skill("student") > -0.02 > pooled.skill("teacher")
+    """A student loses at most 0.2 % to the base rate, a teacher, which nothing shrinks, far more."""
+    assert pooled.skill("student") > -0.002 > -0.01 > pooled.skill("teacher")
+
+
+def test_noise_is_shrunk_to_nothing(trained: list[Trained]) -> None:
+    """Little of a slope is kept on average, and most students are flat: they never trade.
+
+    0.055 over these 108 windows, 0.023 over 144 windows of other walks: 0.037 over all.
+    """
+    kept = np.array([each.student.fitted.shrinkage.kept for each in trained])
+    assert kept.mean() < 0.06
+    assert (kept == 0).mean() > 0.5
+    assert all(each.student.trade_above is None for each in trained if not each.student.fitted.shrinkage.kept)
 
 
 def test_no_out_of_fold_prediction_is_of_a_fitted_row(trained: list[Trained]) -> None:

@@ -35,12 +35,14 @@ for row in read_rows(layout, Role.STUDENT):
     metadata = read_model(folder / "metadata.json", StudentMetadata)
     stored = pq.read_table(folder / "predictions.parquet")
     bar = np.searchsorted(bars.timestamp, np.asarray(stored["timestamp"].cast("int64")))
-    booster = read_teacher(layout.artifact(row.window_label, Role.TEACHER)).booster
+    teacher = read_teacher(layout.artifact(row.window_label, Role.TEACHER))
     if not np.array_equal(
         probability(read_student(folder, metadata.sha256).model.margin(features[bar])), np.asarray(stored["student"])
     ):
         sys.exit(f"student of {row.window_label} differs")
-    if not np.array_equal(predict(booster, features[bar]), np.asarray(stored["teacher"])):
+    if not np.array_equal(
+        predict(teacher.booster, features[bar], teacher.offsets[row.symbol]), np.asarray(stored["teacher"])
+    ):
         sys.exit(f"teacher of {row.window_label} differs")
     agreed += 1
 print(agreed)

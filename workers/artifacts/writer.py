@@ -17,8 +17,9 @@ from schemas.files.run_files import write_model
 from workers.features.registry import feature_names
 from workers.learning.fidelity import fidelity
 from workers.learning.history import History
+from workers.learning.label_table import label_columns
 from workers.learning.splits import held_out_sets
-from workers.learning.window import TrainedStudent, TrainedTeacher, label_columns
+from workers.learning.window import TrainedStudent, TrainedTeacher
 from workers.models.xgboost import encode, importance
 
 
@@ -47,7 +48,7 @@ def write_teacher(
             effective_rows=float(trained.metrics["effective_rows"] or 0.0),
             prior=trained.prior,
             rounds=teacher.rounds,
-            offsets=dict(zip(trained.symbols, teacher.offsets.tolist(), strict=True)) if inputs.is_panel else {},
+            offsets=dict(zip(trained.symbols, teacher.offsets.tolist(), strict=True)),
             held_out=tuple(held_out_sets()),
             parameters=teacher.parameters,
             metrics=trained.metrics,
@@ -72,6 +73,7 @@ def write_student(target: Path, inputs: StudentInputs, history: History, student
             features=feature_names(),
             rows={"train": len(student.rows.train), "scored": len(student.rows.scored)},
             prior=student.prior,
+            window_share=student.window_share,
             trade_above=student.trade_above,
             fidelity=fidelity(
                 history.labels.y[student.rows.scored],
@@ -126,6 +128,7 @@ def _predictions(symbol: str, history: History, student: TrainedStudent) -> pa.T
             "alone": student.scored_alone,
             "teacher": student.scored_teacher,
             "prior": np.full(len(scored), student.prior),
+            "window_share": np.full(len(scored), student.window_share),
             "logistic": student.scored_logistic,
             "trade_above": pa.array([student.trade_above] * len(scored), pa.float64()),
         }

@@ -4,13 +4,14 @@ import itertools
 import statistics
 import time
 from dataclasses import replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInputs
+from schemas.contract.artifact import METADATA_KINDS, LabelCount, StudentInputs, TeacherInputs
 from schemas.contract.errors import DataError
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.versions import artifact_versions
@@ -25,7 +26,8 @@ from workers.bars.series import Floats
 from workers.devices.arrays import take, to_host
 from workers.devices.pinning import xgboost_device
 from workers.handlers.task_result import Result
-from workers.learning.history import History, bars_before, prepare, select_rows
+from workers.learning.base_rate import LabelTimes
+from workers.learning.history import History, bars_before, prepare, select_rows, times_of
 from workers.learning.student import probability
 from workers.learning.window import fit_window_student, fit_window_teacher, teacher_inputs, training_rows
 from workers.models.base import Model
@@ -33,38 +35,41 @@ from workers.models.stored_student import read_student
 from workers.models.xgboost import predict
 
 TIMED_ROWS = 32
+# Symbols whose labels, and symbols by window ends whose label counts, a process keeps.
+CACHED_LABELS, CACHED_COUNTS = 4096, 65536
 
 
 def train_teacher(task: WindowTask, data_dir: Path) -> Result:
     """Store one window's teacher: trained, or with `reuse` copied from another run."""
-    histories = _histories(task, data_dir)
+    histories, counts = _histories(task, data_dir), _label_counts(task, data_dir)
     # Raises Skip: a window that cannot be trained is not reused either.
     training_rows(histories, task.window, task.settings)
     inputs = TeacherInputs(
         window=task.window.span,
         settings=task.settings,
         bars_sha256=_bars_before(histories, task.window),
+        label_counts=counts,
         versions=artifact_versions(),
     )
     folder = _folder(task, data_dir, task.window, Role.TEACHER)
     remove_foreign(folder, inputs)
     donor = take_equal(task, data_dir, inputs) if task.reuse else None
     if donor is None:
-        trained = fit_window_teacher(histories, task.window, task.settings, xgboost_device())
+        trained = fit_window_teacher(histories, task.window, task.settings, counts, xgboost_device())
         writer.write_teacher(folder, inputs, histories, trained)
     return _stored(folder, inputs, donor)
 
 
 def train_student(task: WindowTask, data_dir: Path) -> Result:
     """Store one window's student and its scores of the bars after it: trained, or with `reuse` copied."""
-    histories = _histories(task, data_dir)
+    histories, counts = _histories(task, data_dir), _label_counts(task, data_dir)
     symbol, settings = task.window.symbol, task.settings
     history = histories[symbol]
     scored = select_rows(history, task.window, settings).scored
     last_read = history.series.timestamp[history.labels.t0[scored[-1]] + settings.horizon_bars]
     teacher_window = task.window.teacher_window(settings.scope)
     stored = reader.read_own_teacher(
-        _folder(task, data_dir, teacher_window, Role.TEACHER), _teacher_of(task, histories)
+        _folder(task, data_dir, teacher_window, Role.TEACHER), _teacher_of(task, histories, counts)
     )
     inputs = StudentInputs(
         window=task.window,
@@ -73,6 +78,7 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
             name: each.series.digest(int(np.searchsorted(each.series.timestamp, last_read, side="right")))
             for name, each in histories.items()
         },
+        label_counts=counts,
         teacher_sha256=stored.sha256,
         versions=artifact_versions(),
     )
@@ -82,8 +88,8 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
     if donor is None:
         # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
         x = to_host(teacher_inputs(histories, {symbol: scored}, settings)[symbol])
-        teacher_scored = predict(stored.booster, x, stored.offsets.get(symbol))
-        student = fit_window_student(history, task.window, settings, stored.targets(symbol), teacher_scored)
+        teacher_scored = predict(stored.booster, x, stored.offsets[symbol])
+        student = fit_window_student(history, task.window, settings, counts, stored.targets(symbol), teacher_scored)
         writer.write_student(folder, inputs, history, student)
     result = _stored(folder, inputs, donor)
     model = read_student(folder, result.digests).model
@@ -101,13 +107,14 @@ def _microseconds_a_row(model: Model, x: Floats) -> float:
     return statistics.median(seconds) * 1e6
 
 
-def _teacher_of(task: WindowTask, histories: dict[str, History]) -> TeacherInputs:
+def _teacher_of(task: WindowTask, histories: dict[str, History], counts: dict[str, LabelCount]) -> TeacherInputs:
     """Inputs of the teacher of a student's window, with the bars of those symbols that the student reads."""
     window = task.window.teacher_window(task.settings.scope)
     return TeacherInputs(
         window=window.span,
         settings=task.settings,
         bars_sha256=_bars_before(histories, window),
+        label_counts=counts,
         versions=artifact_versions(),
     )
 
@@ -130,11 +137,34 @@ def _folder(task: WindowTask, data_dir: Path, window: Window, role: Role) -> Pat
 
 
 def _histories(task: WindowTask, data_dir: Path) -> dict[str, History]:
-    """Bars, features and labels of each symbol that the task reads."""
+    """Bars, features and labels of each symbol whose rows the task's models read."""
     layout = BarsLayout.under(data_dir, task.settings.interval)
-    return {symbol: _prepared(layout.bars(symbol), sha256, task.settings) for symbol, sha256 in task.bars.items()}
+    alone = task.settings.scope == "symbol" or (
+        task.role is Role.STUDENT and "cross-section" not in task.settings.privileged
+    )
+    read = {task.window.symbol: task.bars[task.window.symbol]} if alone else task.bars
+    return {symbol: _prepared(layout.bars(symbol), sha256, task.settings) for symbol, sha256 in read.items()}
+
+
+def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, LabelCount]:
+    """The labels of every symbol of the run that are known at the window's end."""
+    layout = BarsLayout.under(data_dir, task.settings.interval)
+    return {
+        symbol: _label_count(layout.bars(symbol), sha256, task.settings, task.window.end)
+        for symbol, sha256 in sorted(task.bars.items())
+    }
 
 
 @lru_cache(maxsize=store.CACHED_SYMBOLS)
 def _prepared(path: Path, sha256: str, settings: TrainingSettings) -> History:
     return prepare(store.load(path, sha256), settings, xgboost_device())
+
+
+@lru_cache(maxsize=CACHED_COUNTS)
+def _label_count(path: Path, sha256: str, settings: TrainingSettings, end: date) -> LabelCount:
+    return _label_times(path, sha256, settings).count(end)
+
+
+@lru_cache(maxsize=CACHED_LABELS)
+def _label_times(path: Path, sha256: str, settings: TrainingSettings) -> LabelTimes:
+    return times_of(store.load(path, sha256), settings)

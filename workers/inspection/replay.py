@@ -56,7 +56,7 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
                 role=role,
                 window=windows[role],
                 settings=settings,
-                bars={symbol: _digest(bars, symbol) for symbol in then[role].bars_sha256},
+                bars={symbol: _digest(bars, symbol) for symbol in then[role].label_counts},
             )
             train(task, Path(folder))
             stored, again = layout.artifact(label, role), RunLayout.under(folder, manifest.run_id).artifact(label, role)

@@ -18,8 +18,10 @@ from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
 from schemas.files.run_files import read_model, read_rows
 from workers.bars.series import Floats, Ints
 
-# The models whose probabilities are scored; `prior` is the base rate of each training window.
+# The models whose probabilities are scored, and the two baselines: the base rate that every model adds to, and the
+# share of positives over the window's own rows, which is weaker.
 MODELS = ("student", "alone", "logistic", "teacher")
+BASELINES = ("prior", "window_share")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Predictions:
     logistic: Floats
     teacher: Floats
     prior: Floats
+    window_share: Floats
     trade_above: Floats
     window: NDArray[np.object_]
 
@@ -119,7 +122,7 @@ def decode(table: pa.Table) -> Predictions:
         day=np.asarray(table["session"].cast(pa.int32()), dtype=np.int64),
         y=floats("label"),
         forward_return=floats("forward_return"),
-        **{name: floats(name) for name in (*MODELS, "prior")},
+        **{name: floats(name) for name in (*MODELS, *BASELINES)},
         trade_above=np.asarray(table["trade_above"].fill_null(np.inf), dtype=np.float64),
         window=np.asarray(table["window"].to_pylist(), dtype=object),
     )

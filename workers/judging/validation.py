@@ -25,7 +25,7 @@ from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, Terms, keep_book, results
 from workers.judging.costs import costs_on, schedule_of
-from workers.judging.predictions import MODELS, Predictions, decode, pool
+from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, pool
 from workers.scoring import metrics
 from workers.scoring.log_loss import log_loss, skill
 
@@ -67,7 +67,7 @@ def validate(layout: RunLayout) -> Validation:
         days=len(np.unique(predictions.day)),
         first=day_of(predictions.day.min()),
         last=day_of(predictions.day.max()),
-        scores={name: scores(predictions, name, judged.settings) for name in ("prior", *MODELS)},
+        scores={name: scores(predictions, name, judged.settings) for name in (*BASELINES, *MODELS)},
         trading={name: results(book, manifest.periods_per_year) for name, book in books.items()},
         overlap_days=overlap_days(predictions, judged.settings),
         costs=manifest.config.costs,

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from schemas.contract.errors import RequestError
 from schemas.contract.task import Metric
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import Array, take
+from workers.learning.base_rate import base_rates, logits
 from workers.learning.splits import BLOCKS, TailSplit, apart, held_out_sets
 from workers.models.xgboost import (
     EARLY_STOPPING_ROUNDS,
-    EPSILON,
     MAX_BIN,
     MAX_ROUNDS,
     OUT_OF_FOLD_ROUNDS,
@@ -21,9 +22,7 @@ from workers.models.xgboost import (
     parameters,
     predict,
 )
-
-# Rows of mean weight that a symbol needs of its own before its base rate counts as much as the panel's.
-OFFSET_ROWS = 100.0
+from workers.scoring.log_loss import log_loss
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,10 @@ class Sample:
     """Labelled rows that one teacher learns from, in order of their decisions; one value per row in each array.
 
     `x` is (rows, features), NaN where missing, on the teacher's device; `member` is the symbol, as a number from 0;
-    `t0`, `t1` are the label's span on an axis that all members share; `weight` is positive.
+    `t0`, `t1` are the label's span on an axis that all members share; `weight` is the label's uniqueness.
+
+    `known_positives` and `known_total` are the weights of all labels that are known by then, per symbol of the run:
+    those of the members first. They contain the sample's own labels, and those before its lookback.
     """
 
     x: Array
@@ -41,6 +43,8 @@ class Sample:
     weight: Floats
     member: Ints
     members: int
+    known_positives: Floats
+    known_total: Floats
 
     def __len__(self) -> int:
         return len(self.y)
@@ -50,38 +54,40 @@ class Sample:
 class Teacher:
     """A fitted booster, the rounds that early stopping kept, and the parameters in the booster's own configuration.
 
-    `offsets` has one logit per member, which predictions of its rows start from.
+    `offsets` has the logit of each member's base rate, which predictions of its rows start from.
     """
 
     booster: xgb.Booster
     rounds: int
     offsets: Floats
     tail_log_loss: float
+    tail_prior_log_loss: float
     parameters: dict[str, Metric]
 
 
 def offsets_of(sample: Sample, rows: Ints) -> Floats:
-    """Logit of each member's share of positives among `rows`, shrunk to the pooled share by OFFSET_ROWS rows of it."""
-    y, weight, member = sample.y[rows], sample.weight[rows], sample.member[rows]
-    pooled = float(np.average(y, weights=weight))
-    positive = np.bincount(member, weights=weight * y, minlength=sample.members)
-    total = np.bincount(member, weights=weight, minlength=sample.members)
-    share = np.clip((positive + OFFSET_ROWS * pooled) / (total + OFFSET_ROWS), EPSILON, 1.0 - EPSILON)
-    logits: Floats = np.log(share / (1.0 - share))
-    return logits
+    """Logit of each member's base rate, from all known labels but those of the sample's rows outside `rows`."""
+    left = np.ones(len(sample), dtype=bool)
+    left[rows] = False
+    member, weight, symbols = sample.member[left], sample.weight[left], len(sample.known_total)
+    positives = sample.known_positives - np.bincount(member, weights=weight * sample.y[left], minlength=symbols)
+    total = sample.known_total - np.bincount(member, weights=weight, minlength=symbols)
+    shares, _ = base_rates(positives, total)
+    return logits(shares[: sample.members])
 
 
 def fit_teacher(sample: Sample, split: TailSplit, seed: int, device: str) -> Teacher:
     """Fit on `split.fit`, stop on the log loss of `split.tail`, keep the best rounds.
 
-    Both classes must be in the fit part. RequestError if XGBoost trained elsewhere than on `device`.
+    Both classes must be in the fit part. The teacher's `offsets` are of all known labels, the tail's
+    too. RequestError if XGBoost trained elsewhere than on `device`.
     """
     offsets = offsets_of(sample, split.fit)
     train = _matrix(sample, split.fit, offsets)
     tail = _matrix(sample, split.tail, offsets, ref=train, weighted=False)
     history: dict[str, dict[str, list[float]]] = {}
     booster = xgb.train(
-        parameters(_prior(sample, split.fit), seed, device),
+        parameters(seed, device),
         train,
         MAX_ROUNDS,
         evals=[(tail, "tail")],
@@ -98,22 +104,25 @@ def fit_teacher(sample: Sample, split: TailSplit, seed: int, device: str) -> Tea
             f"XGBoost was to train on {device} and trained on {fitted['device']};"
             " install an extra [cuda12] or [cuda13] that fits the driver"
         )
-    return Teacher(best, rounds, offsets, float(booster.best_score), fitted)
-
-
-def _prior(sample: Sample, rows: Ints) -> float:
-    return float(np.average(sample.y[rows], weights=sample.weight[rows]))
+    tail_prior = log_loss(sample.y[split.tail], expit(offsets[sample.member[split.tail]]))
+    served = offsets_of(sample, np.arange(len(sample)))
+    return Teacher(best, rounds, served, float(booster.best_score), tail_prior, fitted)
 
 
 def _matrix(
     sample: Sample, rows: Ints, offsets: Floats, ref: xgb.QuantileDMatrix | None = None, weighted: bool = True
 ) -> xgb.QuantileDMatrix:
-    # A single member's offset is its prior, which base_score holds.
-    margin = offsets[sample.member[rows]] if sample.members > 1 else None
-    weight = sample.weight[rows] if weighted else None
+    margin = offsets[sample.member[rows]]
+    weight = _scaled(sample.weight[rows]) if weighted else None
     return xgb.QuantileDMatrix(
         take(sample.x, rows), sample.y[rows], weight=weight, base_margin=margin, max_bin=MAX_BIN, ref=ref, nthread=1
     )
+
+
+def _scaled(weight: Floats) -> Floats:
+    """Weights of mean 1: XGBoost's penalties are in rows."""
+    result: Floats = weight / weight.mean()
+    return result
 
 
 def out_of_fold_predictions(
@@ -123,8 +132,7 @@ def out_of_fold_predictions(
 
     Predictions have shape (rows, BLOCKS). Column b is for a student that must not know block b: it comes from a model
     fitted apart from block b and from the row's own block. `fitted_by` has bit m set where model m of
-    `held_out_sets()` was fitted on the row. A model whose rows are of one class predicts their share; a model
-    without rows predicts 0.5.
+    `held_out_sets()` was fitted on the row. A model without rows predicts the base rate.
     """
     predictions = np.full((len(sample), BLOCKS), np.nan)
     fitted_by = np.zeros(len(sample), dtype=np.int64)
@@ -139,14 +147,14 @@ def out_of_fold_predictions(
 
 def _predict_held_out(sample: Sample, fit: Ints, judged: Ints, seed: int, device: str) -> Floats:
     """Probability for each of the rows `judged` from a model fitted on the rows `fit`."""
-    if not len(fit):
-        return np.full(len(judged), 0.5)
-    prior = _prior(sample, fit)
-    if not 0.0 < prior < 1.0:
-        return np.full(len(judged), prior)
     offsets = offsets_of(sample, fit)
-    margin = offsets[sample.member[fit]] if sample.members > 1 else None
+    if not len(fit):
+        base_rate: Floats = expit(offsets[sample.member[judged]])
+        return base_rate
     # Ten of these are fitted per teacher; for a few rows a plain matrix is built faster than a quantile one.
-    rows = xgb.DMatrix(take(sample.x, fit), sample.y[fit], weight=sample.weight[fit], base_margin=margin, nthread=1)
-    booster = xgb.train(parameters(prior, seed, device), rows, OUT_OF_FOLD_ROUNDS, verbose_eval=False)
-    return predict(booster, take(sample.x, judged), offsets[sample.member[judged]] if sample.members > 1 else None)
+    rows = xgb.DMatrix(
+        take(sample.x, fit), sample.y[fit], weight=_scaled(sample.weight[fit]),
+        base_margin=offsets[sample.member[fit]], nthread=1,
+    )  # fmt: skip
+    booster = xgb.train(parameters(seed, device), rows, OUT_OF_FOLD_ROUNDS, verbose_eval=False)
+    return predict(booster, take(sample.x, judged), offsets[sample.member[judged]])

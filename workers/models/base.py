@@ -21,12 +21,15 @@ class Model(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, x: Floats, soft: Floats, weight: Floats, seed: int) -> Self:
-        """Fit on `x`, shape (rows, features), NaN where missing; soft labels in [0, 1]; positive weights."""
+    def fit(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> Self:
+        """Fit what `x` adds to `offset`, the logit of each row's base rate, for soft labels in [0, 1].
+
+        `x` has shape (rows, features), NaN where missing; `weight` is positive.
+        """
 
     @abstractmethod
     def margin(self, x: Floats) -> Floats:
-        """Logit per row of `x`, shape (rows, features)."""
+        """What each row of `x`, shape (rows, features), adds to the offset, as a logit."""
 
     @abstractmethod
     def calibrated(self, slope: float, intercept: float) -> Self:

@@ -21,7 +21,7 @@ MAX_BIN = 64
 @register
 @dataclass(frozen=True)
 class Booster(Model):
-    """margin = slope * (margin of the trees) + intercept."""
+    """margin = slope * (margin of the trees) + intercept; the trees begin from 0."""
 
     kind: ClassVar[str] = "booster"
     file_name: ClassVar[str] = MODEL_UBJ
@@ -31,7 +31,7 @@ class Booster(Model):
     intercept: float = 0.0
 
     @classmethod
-    def fit(cls, x: Floats, soft: Floats, weight: Floats, seed: int) -> Self:
+    def fit(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> Self:
         """Fit on soft labels in [0, 1], which XGBoost's logistic objective accepts; `weight` is positive."""
         import xgboost as xgb
 
@@ -46,9 +46,9 @@ class Booster(Model):
             "eta": 0.1,
             "min_child_weight": 3.0,
             "reg_lambda": 5.0,
-            "base_score": float(np.clip(np.average(soft, weights=weight), 1e-6, 1 - 1e-6)),
+            "base_score": 0.5,
         }
-        train = xgb.QuantileDMatrix(x, soft, weight=weight / weight.mean(), max_bin=MAX_BIN)
+        train = xgb.QuantileDMatrix(x, soft, weight=weight / weight.mean(), base_margin=offset, max_bin=MAX_BIN)
         return cls(xgb.train(parameters, train, ROUNDS, verbose_eval=False))
 
     def margin(self, x: Floats) -> Floats:

@@ -25,8 +25,8 @@ def clip(probability: float) -> float:
     return min(max(probability, EPSILON), 1.0 - EPSILON)
 
 
-def parameters(prior: float, seed: int, device: str) -> dict[str, object]:
-    """XGBoost's parameters of a teacher whose training rows have the share `prior` of positives."""
+def parameters(seed: int, device: str) -> dict[str, object]:
+    """XGBoost's parameters of a teacher. Its margins begin from an offset per row, which is no parameter."""
     return {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
@@ -41,7 +41,7 @@ def parameters(prior: float, seed: int, device: str) -> dict[str, object]:
         "subsample": 0.8,
         "colsample_bytree": 0.8,
         "reg_lambda": 5.0,
-        "base_score": clip(prior),
+        "base_score": 0.5,
     }
 
 
@@ -61,9 +61,9 @@ def fitted_parameters(booster: "xgb.Booster") -> dict[str, Metric]:
     }
 
 
-def predict(booster: "xgb.Booster", x: Array, offset: float | Floats | None = None) -> Floats:
-    """Probability of class 1 per row of `x`; `offset` is the logit that a panel's predictions start from."""
-    margin = None if offset is None else np.broadcast_to(np.asarray(offset, dtype=np.float32), (x.shape[0],)).copy()
+def predict(booster: "xgb.Booster", x: Array, offset: float | Floats) -> Floats:
+    """Probability of class 1 per row of `x`; `offset` is the logit of the base rate that predictions start from."""
+    margin = np.broadcast_to(np.asarray(offset, dtype=np.float32), (x.shape[0],)).copy()
     return to_host(booster.inplace_predict(x, base_margin=margin)).astype(np.float64)
 
 

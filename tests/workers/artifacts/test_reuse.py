@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import StudentInputs, TeacherInputs, TeacherMetadata, key_of
+from schemas.contract.artifact import LabelCount, StudentInputs, TeacherInputs, TeacherMetadata, key_of
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.errors import DataError
 from schemas.contract.task import Role, WindowTask
@@ -194,7 +194,7 @@ def test_what_was_planted_under_the_runs_own_name_is_replaced(data_dir: Path, ro
 def test_a_student_learns_from_no_planted_teacher(data_dir: Path) -> None:
     """A teacher of other settings in the run's folder is refused, and the field named."""
     train_teacher(task_of(data_dir, LATER, Role.TEACHER, daily_walk(BARS), **OTHER), data_dir)
-    with pytest.raises(DataError, match=r"settings.threshold is 0.01, this task has 0.0; remove .* and resume the run"):
+    with pytest.raises(DataError, match=r"not made by this run: label_counts.* this task has .*; remove .* and resume"):
         train_student(task_of(data_dir, LATER, Role.STUDENT, daily_walk(BARS)), data_dir)
 
 
@@ -220,6 +220,7 @@ TEACHER = TeacherInputs(
     window=WINDOW.span,
     settings=training_settings(keep_jumps=True),  # a setting that is left out of the key at its default
     bars_sha256={WINDOW.symbol: "ab"},
+    label_counts={WINDOW.symbol: LabelCount(2.5, 7.0)},
     versions={"gurukul": "1+a", "numpy": "2"},
 )
 STUDENT = StudentInputs(**TEACHER.model_dump(exclude={"role", "window"}), window=WINDOW, teacher_sha256="cd")
@@ -227,7 +228,7 @@ STUDENT = StudentInputs(**TEACHER.model_dump(exclude={"role", "window"}), window
 
 OTHER_WORDS = {
     "1day": "5minute", "fixed": "triple-barrier", "return": "sigma", "next-open": "close", "gross": "net",
-    "symbol": "panel", "logistic": "booster",
+    "symbol": "panel", "expanding": "window", "logistic": "booster",
 }  # fmt: skip
 
 
@@ -242,7 +243,7 @@ def test_every_input_is_in_the_key(inputs: TeacherInputs | StudentInputs) -> Non
         elif isinstance(value, str) and value[:2] == "20":
             yield "2019-01-01"
         elif isinstance(value, list):
-            yield ["path"]
+            yield [value[0] / 2, *value[1:]] if value else ["path"]
         elif value in OTHER_WORDS:
             yield OTHER_WORDS[value]
         elif value not in ("teacher", "student"):

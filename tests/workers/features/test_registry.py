@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.contract.window import WARMUP_BARS, Window
 from tests.strategies import daily_walk, examples, intraday_walk, part, stacked, training_settings, walks
+from tests.workers.learning.targets import counts_for
 from workers.bars.calendar import day_number
 from workers.bars.series import COLUMNS, Floats, Series
 from workers.features.calendar import MICROSECONDS_PER_DAY, march_day, month_day
@@ -74,7 +75,8 @@ def test_a_registered_feature_reaches_every_model(range_share: Feature) -> None:
     assert feature_names()[-1] == range_share.name
     assert column(history.features, range_share.name).tobytes() == expected.tobytes()
     assert newest_features([series], intraday=False)[0].tobytes() == history.features[-1].tobytes()
-    trained = fit_window_teacher({"A": history}, WINDOW, settings, "cpu")
+    counts = counts_for({"A": history}, WINDOW, settings)
+    trained = fit_window_teacher({"A": history}, WINDOW, settings, counts, "cpu")
     assert range_share.name in trained.features
     assert trained.teacher.booster.num_features() == len(trained.features)
 

@@ -122,6 +122,7 @@ def _predictions(
             "teacher": expit(0.9 * odds),
             "logistic": expit(alone * odds),
             "prior": np.full(len(t0), 0.5),
+            "window_share": np.full(len(t0), 0.5),
             "trade_above": pa.array([0.6] * len(t0), pa.float64()),
         }
     )
@@ -142,6 +143,8 @@ def _student(layout: RunLayout, label: str, symbol: str, predictions: pa.Table) 
         features=(),
         rows={"scored": len(predictions)},
         prior=0.5,
+        window_share=0.5,
+        label_counts={},
         trade_above=None,
         fidelity=Fidelity(
             rows=1, agreement=None, rank_correlation=None, mean_difference=0.0, mean_absolute_difference=0.0,

@@ -46,7 +46,7 @@ def rows(bars: dict[str, Series], t0: list[int], horizon: int = 2, entry: str = 
         timestamp=np.tile(first.timestamp[at], len(bars)),
         label_end=np.tile(first.timestamp[at + horizon], len(bars)), day=np.tile(first.session[at], len(bars)),
         y=np.zeros(many), forward_return=np.concatenate(parts), student=flat, alone=flat, logistic=flat, teacher=flat,
-        prior=flat, trade_above=flat, window=np.array(["w"] * many, dtype=object),
+        prior=flat, window_share=flat, trade_above=flat, window=np.array(["w"] * many, dtype=object),
     )  # fmt: skip
 
 

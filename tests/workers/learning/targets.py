@@ -1,7 +1,13 @@
-"""The targets that a teacher gives a student, without storing the teacher."""
+"""What a teacher and a student get from a run: known labels of the symbols, and targets without a stored teacher."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
+from schemas.config.training import TrainingSettings
+from schemas.contract.artifact import LabelCount
+from schemas.contract.window import Span
+from workers.learning.history import History, label_count
 from workers.learning.window import TeacherTargets, TrainedTeacher
 
 
@@ -11,3 +17,8 @@ def targets_for(trained: TrainedTeacher, symbol: str) -> TeacherTargets:
     return TeacherTargets(
         trained.row[mine], trained.block[mine].astype(np.int64), trained.fitted_by[mine], trained.out_of_fold[mine]
     )
+
+
+def counts_for(histories: Mapping[str, History], window: Span, settings: TrainingSettings) -> dict[str, LabelCount]:
+    """The labels of each symbol that are known at the window's end."""
+    return {symbol: label_count(history, window, settings) for symbol, history in histories.items()}

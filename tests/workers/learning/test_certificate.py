@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from schemas.contract.errors import DataError
 from schemas.contract.window import Window
 from tests.strategies import daily_walk, examples, label_spans, training_settings
+from tests.workers.learning.targets import counts_for
 from workers.bars.calendar import day_number
 from workers.bars.series import Ints
 from workers.features.frame import Frame, frame_of
@@ -113,13 +114,14 @@ def test_a_planner_with_an_off_by_one_purge_is_caught(monkeypatch: pytest.Monkey
         return apart(t0, t1 - 1, block, held_out, 0)
 
     known = {"A": prepare(daily_walk(520), SETTINGS)}
-    fit_window_teacher(known, WINDOW, SETTINGS, "cpu")
+    counts = counts_for(known, WINDOW, SETTINGS)
+    fit_window_teacher(known, WINDOW, SETTINGS, counts, "cpu")
     for module in (splits, teacher):
         monkeypatch.setattr(module, "apart", off_by_one)
     with pytest.raises(
         DataError, match=r"leaks: the row decided 202\d-\d\d-\d\d was fitted and its label reaches the tail"
     ):
-        fit_window_teacher(known, WINDOW, SETTINGS, "cpu")
+        fit_window_teacher(known, WINDOW, SETTINGS, counts, "cpu")
 
 
 def test_rows_that_end_in_the_scored_block_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +129,9 @@ def test_rows_that_end_in_the_scored_block_are_caught(monkeypatch: pytest.Monkey
     whole = window.select_rows  # type: ignore[attr-defined]
     later = WINDOW.model_copy(update={"end": date(2022, 3, 3)})
     monkeypatch.setattr(window, "select_rows", lambda history, _, settings: whole(history, later, settings))
+    known = {"A": prepare(daily_walk(520), SETTINGS)}
     with pytest.raises(DataError, match="has a label that ends on a scored day"):
-        fit_window_teacher({"A": prepare(daily_walk(520), SETTINGS)}, WINDOW, SETTINGS, "cpu")
+        fit_window_teacher(known, WINDOW, SETTINGS, counts_for(known, WINDOW, SETTINGS), "cpu")
 
 
 @pytest.mark.parametrize("name", FEATURES)

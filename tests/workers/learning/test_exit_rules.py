@@ -8,6 +8,7 @@ import pytest
 
 from schemas.contract.window import Window
 from tests.strategies import daily_walk, training_settings
+from tests.workers.learning.targets import counts_for
 from workers.learning.exit_rules import EXIT_RULES, Exits, Trades, at_horizon, exit_rule
 from workers.learning.history import prepare
 from workers.learning.labels import label
@@ -36,7 +37,8 @@ def test_a_registered_rule_labels_and_trains(next_close: str) -> None:
     labels = label(series, settings)
     assert (labels.t1 == labels.t0 + 1).all() and len(labels) == len(series) - 3
     assert labels.forward_return.tolist() == (series.close[labels.t1] / series.close[labels.t0] - 1.0).tolist()
-    trained = fit_window_teacher({"A": prepare(series, settings)}, WINDOW, settings, "cpu")
+    histories = {"A": prepare(series, settings)}
+    trained = fit_window_teacher(histories, WINDOW, settings, counts_for(histories, WINDOW, settings), "cpu")
     assert trained.certificate.violations == ()
     assert trained.sample.y.tolist() == labels.y[trained.row].tolist()
 

@@ -7,11 +7,14 @@ import pytest
 
 from schemas.contract.window import SkipReason, Window
 from tests.strategies import daily_walk, part, training_settings
-from tests.workers.learning.targets import targets_for
+from tests.workers.learning.targets import counts_for, targets_for
 from workers.bars.series import Series
+from workers.learning.base_rate import symbol_offset
 from workers.learning.history import History, prepare, select_rows
+from workers.learning.label_table import label_columns
 from workers.learning.skip import Skip
-from workers.learning.window import TrainedTeacher, fit_window_student, fit_window_teacher, label_columns
+from workers.learning.student import probability
+from workers.learning.window import TrainedTeacher, fit_window_student, fit_window_teacher
 
 SETTINGS = training_settings(scope="panel")
 WINDOW = Window(symbol="PANEL", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
@@ -20,7 +23,7 @@ WINDOW = Window(symbol="PANEL", start=date(2021, 7, 1), end=date(2022, 3, 1), sc
 def panel(**series: Series) -> tuple[dict[str, History], TrainedTeacher]:
     """Symbols' histories, and the teacher of all of them."""
     histories = {symbol: prepare(each, SETTINGS) for symbol, each in series.items()}
-    return histories, fit_window_teacher(histories, WINDOW, SETTINGS, "cpu")
+    return histories, fit_window_teacher(histories, WINDOW, SETTINGS, counts_for(histories, WINDOW, SETTINGS), "cpu")
 
 
 def test_rows_of_all_symbols_are_in_order_of_time() -> None:
@@ -47,12 +50,14 @@ def test_days_are_apart_for_all_symbols_together() -> None:
 
 
 def test_a_symbol_without_rows_is_left_out() -> None:
-    """A symbol whose bars end before the window is left out; the teacher is the same as without it."""
+    """A symbol whose bars end before the window is left out; its labels count in the base rates all the same."""
     gone = part(daily_walk(520, seed=3), slice(0, 150))
     _, with_gone = panel(A=daily_walk(520), B=daily_walk(520, seed=1), GONE=gone)
     _, without = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
     assert with_gone.symbols == ("A", "B")
-    assert with_gone.teacher.booster.save_raw("ubj") == without.teacher.booster.save_raw("ubj")
+    assert with_gone.sample.x.tobytes() == without.sample.x.tobytes()
+    assert with_gone.sample.known_total[:2].tolist() == without.sample.known_total.tolist()
+    assert with_gone.sample.known_total[2] > 20
 
 
 def test_a_panel_without_any_rows_is_skipped() -> None:
@@ -69,15 +74,18 @@ def test_each_student_learns_from_its_own_rows() -> None:
     for symbol, history in histories.items():
         window = WINDOW.model_copy(update={"symbol": symbol})
         scored = select_rows(history, window, SETTINGS).scored
-        student = fit_window_student(history, window, SETTINGS, targets_for(trained, symbol), np.full(len(scored), 0.5))
+        counts = counts_for(histories, window, SETTINGS)
+        targets = targets_for(trained, symbol)
+        student = fit_window_student(history, window, SETTINGS, counts, targets, np.full(len(scored), 0.5))
         assert student.rows.train.tolist() == targets_for(trained, symbol).row.tolist()
-        assert student.prior == pytest.approx(history.labels.y[student.rows.train].mean(), abs=0.05)
+        assert student.prior == pytest.approx(float(probability(np.array([symbol_offset(counts, symbol)]))[0]))
 
 
 def test_one_symbols_panel_is_that_symbols_teacher() -> None:
     """A panel of one symbol is trained as the symbol alone: the same bytes."""
     _, alone = panel(A=daily_walk(520))
     settings = training_settings()
-    own = fit_window_teacher({"A": prepare(daily_walk(520), settings)}, WINDOW, settings, "cpu")
+    histories = {"A": prepare(daily_walk(520), settings)}
+    own = fit_window_teacher(histories, WINDOW, settings, counts_for(histories, WINDOW, settings), "cpu")
     assert alone.teacher.booster.save_raw("ubj") == own.teacher.booster.save_raw("ubj")
     assert alone.out_of_fold.tobytes() == own.out_of_fold.tobytes()

@@ -15,16 +15,17 @@ from tests.strategies import examples, training_settings
 from workers.bars.series import Floats
 from workers.learning.splits import BLOCKS, blocks
 from workers.learning.student import (
+    EXPECTED_LOGIT,
     NO_TEACHER,
-    Calibration,
     Mix,
+    Shrinkage,
     StudentData,
-    calibrate,
     candidates,
     fit_student,
     out_of_fold,
     probability,
     rewards,
+    shrinkage,
     target,
     trade_threshold,
 )
@@ -48,9 +49,9 @@ def student_inputs(draw: st.DrawFn) -> tuple[Floats, Floats, Floats]:
 @examples(40)
 @given(inputs=student_inputs())
 def test_the_folded_student_is_sklearns_model(inputs: tuple[Floats, Floats, Floats]) -> None:
-    """The student read back from JSON, one dot product, gives the probabilities of scikit-learn's pipeline."""
+    """Beside an offset of 0 the student read back from JSON, one dot product, is scikit-learn's pipeline."""
     x, soft, weight = inputs
-    fitted = logistic.Logistic.fit(x, soft, weight, 0)
+    fitted = logistic.Logistic.fit(x, soft, weight, np.zeros(len(x)), 0)
     model = StudentModel(
         features=tuple(f"x{i}" for i in range(x.shape[1])),
         coefficients=tuple(fitted.coefficients.tolist()),
@@ -61,7 +62,7 @@ def test_the_folded_student_is_sklearns_model(inputs: tuple[Floats, Floats, Floa
     stored = StudentModel.model_validate_json(model.model_dump_json())
     imputer, scaler = SimpleImputer(), StandardScaler()
     standard = scaler.fit_transform(imputer.fit_transform(x))
-    reference = LogisticRegression(C=logistic.REGULARISATION_C, max_iter=10_000, tol=1e-12).fit(
+    reference = LogisticRegression(C=1.0 / logistic.RIDGE, max_iter=10_000, tol=1e-12).fit(
         np.concatenate([standard, standard]),
         np.repeat([1, 0], len(soft)),
         sample_weight=np.concatenate([weight * soft, weight * (1.0 - soft)]),
@@ -77,7 +78,7 @@ def test_a_soft_label_is_fitted_as_a_soft_label() -> None:
     """With one constant feature the student predicts the weighted mean of its soft labels."""
     soft, weight = np.linspace(0.1, 0.7, 50), np.linspace(1.0, 3.0, 50)
     x = np.full((50, 1), 3.0)
-    fitted = logistic.Logistic.fit(x, soft, weight, 0)
+    fitted = logistic.Logistic.fit(x, soft, weight, np.zeros(50), 0)
     assert fitted.coefficients.tolist() == [0.0]
     p = 1.0 / (1.0 + np.exp(-fitted.intercept))
     assert p == pytest.approx(np.average(soft, weights=weight), abs=1e-4)
@@ -88,8 +89,9 @@ def test_a_column_that_is_always_missing_counts_for_nothing() -> None:
     """A feature without any value has coefficient 0 and fill 0, and does not affect the other one."""
     rng = np.random.default_rng(0)
     x, soft = rng.normal(size=(60, 1)), rng.uniform(size=60)
-    alone = logistic.Logistic.fit(x, soft, np.ones(60), 0)
-    both = logistic.Logistic.fit(np.concatenate([x, np.full((60, 1), np.nan)], axis=1), soft, np.ones(60), 0)
+    alone = logistic.Logistic.fit(x, soft, np.ones(60), np.zeros(60), 0)
+    wider = np.concatenate([x, np.full((60, 1), np.nan)], axis=1)
+    both = logistic.Logistic.fit(wider, soft, np.ones(60), np.zeros(60), 0)
     assert both.coefficients[1] == 0.0 and both.fill[1] == 0.0
     assert both.coefficients[0] == pytest.approx(alone.coefficients[0], rel=1e-9)
 
@@ -152,7 +154,17 @@ def test_no_teacher_is_always_a_candidate_unless_a_weight_is_given() -> None:
     assert weighed == [Mix(0.3, 1.0), Mix(0.3, 2.0)]
 
 
-def student_data(seed: int = 0, rows: int = 120, signal: float = 1.0) -> StudentData:
+def test_what_the_offset_knows_is_not_fitted_again() -> None:
+    """Where the offset is the rows' true logit, columns that carry it add nothing."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 2))
+    p = 1.0 / (1.0 + np.exp(-x[:, 0]))
+    beside, alone = (logistic.Logistic.fit(x, p, np.ones(4000), offset, 0) for offset in (x[:, 0], np.zeros(4000)))
+    assert beside.coefficients == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert alone.coefficients[0] > 0.8
+
+
+def student_data(seed: int = 0, rows: int = 1200, signal: float = 1.0) -> StudentData:
     """Independent rows whose first feature carries `signal`; all teachers predict the true probability."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(rows, 3))
@@ -161,8 +173,9 @@ def student_data(seed: int = 0, rows: int = 120, signal: float = 1.0) -> Student
     bits = sum((1 << held) * (block != held) for held in range(BLOCKS))
     out_of_fold = np.repeat(p[:, None], BLOCKS, axis=1)
     return StudentData(
-        x, (rng.random(rows) < p).astype(np.int8), np.ones(rows), np.ones(rows), block, bits, out_of_fold
-    )
+        x, (rng.random(rows) < p).astype(np.int8), np.ones(rows), np.ones(rows), block, bits, out_of_fold,
+        np.zeros(BLOCKS + 1), np.arange(rows),
+    )  # fmt: skip
 
 
 def test_a_teacher_that_knows_is_chosen_and_one_that_errs_is_not() -> None:
@@ -179,9 +192,7 @@ def test_a_teacher_that_knows_is_chosen_and_one_that_errs_is_not() -> None:
 def test_the_first_of_equals_wins() -> None:
     """A teacher whose predictions equal the labels is no better than no teacher, so no teacher is chosen."""
     known = student_data()
-    same = replace(
-        known, out_of_fold=np.repeat(np.clip(known.y, 1e-6, 1 - 1e-6)[:, None].astype(float), BLOCKS, axis=1)
-    )
+    same = replace(known, out_of_fold=np.repeat(known.y[:, None].astype(float), BLOCKS, axis=1))
     # Softening by temperature alone would differ from the labels.
     assert fit_student(same, [NO_TEACHER, Mix(0.5, 1.0), Mix(1.0, 1.0)], CHOOSE)[0].mix == NO_TEACHER
 
@@ -196,11 +207,11 @@ def test_the_student_without_a_teacher_is_returned_too() -> None:
 
 
 def test_the_mix_of_least_out_of_fold_loss_is_chosen() -> None:
-    """The loss of each candidate's out-of-fold margins, calibrated and weighted, decides, and is reported."""
+    """The loss of each candidate's out-of-fold margins, shrunk and weighted, decides, and is reported."""
     known = student_data(3)
     mixes = candidates(CHOOSE)
     judged = [out_of_fold(known, mix, CHOOSE) for mix in mixes]
-    losses = [each.log_loss(calibrate(each.margin, each.y, each.weight)) for each in judged]
+    losses = [each.log_loss(each.shrinkage()) for each in judged]
     chosen, _ = fit_student(known, mixes, CHOOSE)
     assert chosen.mix == mixes[int(np.argmin(losses))]
     assert chosen.out_of_fold_log_loss == min(losses)
@@ -220,35 +231,69 @@ def test_out_of_fold_margins_know_nothing_of_their_block(held: int) -> None:
     assert first[known.block == held].tobytes() == second[known.block == held].tobytes()
 
 
-def test_calibration_is_platts_line() -> None:
-    """Slope and intercept are those of a logistic regression of the labels on the margins."""
-    rng = np.random.default_rng(3)
-    margin = rng.normal(size=4000)
-    y = (rng.random(4000) < 1.0 / (1.0 + np.exp(-(0.4 * margin - 1.0)))).astype(np.int8)
-    found = calibrate(margin, y, np.ones(4000))
-    assert (found.slope, found.intercept) == pytest.approx((0.4, -1.0), abs=0.12)
+def slopes(true: float, rows: int, seed: int) -> Shrinkage:
+    """Shrinkage of margins of deviation 1 whose true slope beside an offset of -0.5 is `true`."""
+    rng = np.random.default_rng(seed)
+    margin, offset = rng.normal(size=rows), np.full(rows, -0.5)
+    y = (rng.random(rows) < 1.0 / (1.0 + np.exp(-(offset + true * margin)))).astype(np.int8)
+    return shrinkage(margin, offset, y, np.ones(rows), np.arange(rows))
 
 
-def test_calibration_never_turns_a_margin_round() -> None:
-    """Margins that mislead are flattened: the prediction is the weighted share of positives."""
-    y = np.array([1, 1, 1, 0, 0, 0, 0, 1] * 10, dtype=np.int8)
-    weight = np.linspace(1, 2, 80)
-    found = calibrate(-y.astype(float), y, weight)
-    assert found.slope == 0.0
-    assert probability(np.array([found.intercept])) == pytest.approx(np.average(y, weights=weight))
+def test_a_sure_slope_is_kept() -> None:
+    """With many rows the slope is found and nearly all of it kept; its error is that of the information matrix."""
+    found = slopes(0.6, 20000, 0)
+    assert found.slope is not None and found.error is not None
+    assert found.slope == pytest.approx(0.6, abs=4 * found.error)
+    assert found.factor == pytest.approx(found.slope, rel=0.03)
+    assert found.error == pytest.approx(1.0 / np.sqrt(20000 * 0.22), rel=0.1)
 
 
-def test_too_few_of_a_class_are_not_calibrated_on() -> None:
-    """Two positives are no line: the margin stays as it is."""
+def test_a_slope_below_nothing_is_flat() -> None:
+    """Margins that mislead add nothing to the base rate."""
+    assert slopes(-0.6, 8000, 2).factor == 0.0
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
+def test_an_unsure_slope_keeps_little_whatever_its_scale(scale: float) -> None:
+    """Kept is (1 - error^2 / slope^2) d^2 / (d^2 + error^2), 0 within an error of 0, at any scale of margins."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        margin, y = rng.normal(size=60), (rng.random(60) < 0.4).astype(np.int8)
+        found, scaled = (
+            shrinkage(each, np.zeros(60), y, np.ones(60), np.arange(60)) for each in (margin, scale * margin)
+        )
+        assert found.slope is not None and found.error is not None
+        slope, error = found.slope * margin.std(), found.error * margin.std()
+        sure = 1.0 - (error / slope) ** 2 if slope > error else 0.0
+        assert found.kept == pytest.approx(sure * EXPECTED_LOGIT**2 / (EXPECTED_LOGIT**2 + error**2), rel=1e-9)
+        assert found.kept < 0.25
+        assert scale * scaled.factor == pytest.approx(found.factor, rel=1e-6)
+
+
+def test_rows_that_are_copies_are_not_more_rows() -> None:
+    """Five copies of each row in one cluster, with a fifth of the weight each, have the error of the rows alone."""
+    rng = np.random.default_rng(5)
+    margin, y = rng.normal(size=300), (rng.random(300) < 0.4).astype(np.int8)
+    once = shrinkage(margin, np.zeros(300), y, np.ones(300), np.arange(300))
+    copied = shrinkage(
+        np.repeat(margin, 5), np.zeros(1500), np.repeat(y, 5), np.full(1500, 0.2), np.repeat(np.arange(300), 5)
+    )
+    assert copied.error == pytest.approx(once.error, rel=1e-6)
+
+
+def test_two_rows_of_a_class_and_a_constant_margin_keep_nothing() -> None:
+    """Labels that can show no slope are no evidence: factor 0, and no slope is stored."""
     y = np.array([1, 1] + [0] * 50, dtype=np.int8)
-    assert calibrate(np.arange(52.0), y, np.ones(52)) == Calibration(1.0, 0.0)
+    assert shrinkage(np.arange(52.0), np.zeros(52), y, np.ones(52), np.arange(52)) == Shrinkage(0.0, None, None)
+    y = np.array([1, 0] * 26, dtype=np.int8)
+    assert shrinkage(np.ones(52), np.zeros(52), y, np.ones(52), np.arange(52)) == Shrinkage(0.0, None, None)
 
 
 @pytest.mark.parametrize("kind", MODEL_TYPES)
 def test_a_calibrated_model_gives_the_line_of_its_margin(kind: str) -> None:
     """Folding the calibration in is the same as applying it to the margin."""
     known = student_data()
-    model = MODEL_TYPES[kind].fit(known.x, known.y.astype(float), known.weight, 0)
+    model = MODEL_TYPES[kind].fit(known.x, known.y.astype(float), known.weight, np.zeros(len(known.y)), 0)
     folded = model.calibrated(0.5, -1.0).calibrated(2.0, 0.25)
     assert folded.margin(known.x) == pytest.approx(model.margin(known.x) - 1.75, abs=1e-12)
 
@@ -257,10 +302,10 @@ def test_a_booster_student_survives_its_file() -> None:
     """Read back from its bytes it gives the same margins, bit for bit; a second fit gives the same bytes."""
     known = student_data()
     soft = target(known.y, known.out_of_fold[:, 0], Mix(0.5, 1.0))
-    model = booster.Booster.fit(known.x, soft, known.weight, 7).calibrated(0.7, 0.1)
+    model = booster.Booster.fit(known.x, soft, known.weight, np.zeros(len(soft)), 7).calibrated(0.7, 0.1)
     content = model.encode(["a", "b", "c"], None)
     assert booster.Booster.decode(content).model.margin(known.x).tobytes() == model.margin(known.x).tobytes()
-    again = booster.Booster.fit(known.x, soft, known.weight, 7).calibrated(0.7, 0.1)
+    again = booster.Booster.fit(known.x, soft, known.weight, np.zeros(len(soft)), 7).calibrated(0.7, 0.1)
     assert again.encode(["a", "b", "c"], None) == content
 
 
@@ -268,12 +313,12 @@ def test_a_soft_label_is_two_weighted_hard_ones() -> None:
     """XGBoost on soft labels equals XGBoost on each row twice, with weights q and 1 - q."""
     known = student_data()
     soft = target(known.y, known.out_of_fold[:, 0], Mix(0.5, 1.0))
-    once = booster.Booster.fit(known.x, soft, np.ones(len(soft)), 0)
+    once = booster.Booster.fit(known.x, soft, np.ones(len(soft)), np.zeros(len(soft)), 0)
     import xgboost as xgb
 
     parameters = {
         "objective": "binary:logistic", "tree_method": "hist", "max_bin": booster.MAX_BIN, "max_depth": 2, "eta": 0.1,
-        "min_child_weight": 3.0, "reg_lambda": 5.0, "base_score": float(soft.mean()), "nthread": 1, "seed": 0,
+        "min_child_weight": 3.0, "reg_lambda": 5.0, "base_score": 0.5, "nthread": 1, "seed": 0,
     }  # fmt: skip
     twice = xgb.QuantileDMatrix(
         np.repeat(known.x, 2, axis=0), np.tile([1.0, 0.0], len(soft)),
@@ -292,8 +337,8 @@ def test_rewards_are_sizes_with_mean_one() -> None:
     assert rewards(np.zeros(3), np.full(3, 0.01), 5).tolist() == [1.0, 1.0, 1.0]
 
 
-def test_rewards_weigh_the_fit_and_not_the_calibration() -> None:
-    """Another reward gives another model; the calibration's rows keep their own weights."""
+def test_rewards_weigh_the_fit_and_not_the_shrinkage() -> None:
+    """Another reward gives another model; the shrinkage's rows keep their own weights."""
     known = student_data()
     weighed = replace(known, reward=np.linspace(0.1, 1.9, len(known.y)))
     mixes = [NO_TEACHER]
@@ -304,7 +349,7 @@ def test_rewards_weigh_the_fit_and_not_the_calibration() -> None:
 
 def test_a_student_of_a_true_signal_beats_the_base_rate() -> None:
     """On new rows of the same world its log loss is below that of the base rate."""
-    known, new = student_data(1, 400), student_data(2, 4000)
+    known, new = student_data(1), student_data(2, 4000)
     model = fit_student(known, candidates(CHOOSE), CHOOSE)[0].model
     prior = np.full(len(new.y), known.y.mean())
     assert log_loss(new.y, probability(model.margin(new.x))) < log_loss(new.y, prior) - 0.05

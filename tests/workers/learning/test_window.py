@@ -16,20 +16,21 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.errors import DataError
 from schemas.contract.window import WARMUP_BARS, SkipReason, Window
 from tests.strategies import FIRST_DAY, daily_walk, examples, part, training_settings, walk_on, weekdays
-from tests.workers.learning.targets import targets_for
+from tests.workers.learning.targets import counts_for, targets_for
 from workers.bars.calendar import day_number
 from workers.bars.series import Series
 from workers.features.frame import RAW_INDICATORS
 from workers.features.registry import feature_names
 from workers.learning.history import History, prepare, select_rows
+from workers.learning.label_table import label_columns
 from workers.learning.skip import Skip
 from workers.learning.student import probability
+from workers.learning.teacher import offsets_of
 from workers.learning.window import (
     TrainedStudent,
     TrainedTeacher,
     fit_window_student,
     fit_window_teacher,
-    label_columns,
 )
 from workers.models.logistic import Logistic
 from workers.models.xgboost import MAX_BIN, MAX_ROUNDS, importance, predict
@@ -69,7 +70,7 @@ def windows(draw: st.DrawFn) -> Window:
 def trained_windows(draw: st.DrawFn) -> tuple[History, Window, TrainingSettings]:
     """A history, and a window in it with at least 20 rows to train on and one to score."""
     history, horizon = draw(histories(least_days=230))
-    settings = training_settings(min_rows=20, horizon_bars=horizon)
+    settings = training_settings(min_rows=20, horizon_bars=horizon, lookback="window")
     session = history.series.session
     last_end = len(session) - horizon - 1  # the last bar with a label
     end = day_of(session[draw(st.integers(WARMUP_BARS + 20 + horizon + settings.embargo_bars + 3, last_end))])
@@ -80,9 +81,16 @@ def trained_windows(draw: st.DrawFn) -> tuple[History, Window, TrainingSettings]
 
 
 @examples(100)
-@given(generated=histories(), window=windows(), embargo=st.integers(0, 9))
-def test_rows_are_those_that_dates_allow(generated: tuple[History, int], window: Window, embargo: int) -> None:
-    """Training rows are decided inside the window and ended an embargo before its end, scored ones in its block.
+@given(
+    generated=histories(),
+    window=windows(),
+    embargo=st.integers(0, 9),
+    lookback=st.sampled_from(["window", "expanding", "400"]),
+)
+def test_rows_are_those_that_dates_allow(
+    generated: tuple[History, int], window: Window, embargo: int, lookback: str
+) -> None:
+    """Training rows are decided in the lookback and ended an embargo before the window's end, scored ones after it.
 
     All are warmed up.
     """
@@ -90,13 +98,14 @@ def test_rows_are_those_that_dates_allow(generated: tuple[History, int], window:
     days = [day_of(number) for number in history.series.session]
     ended = range(WARMUP_BARS, len(days) - horizon)
     before = sum(day < window.end for day in days)
-    train = [t for t in ended if window.start <= days[t] and t + horizon + embargo < before]
+    first = {"window": window.start, "expanding": date.min}.get(lookback, window.end - timedelta(days=400))
+    train = [t for t in ended if first <= days[t] and t + horizon + embargo < before]
     scored = [t for t in ended if window.end <= days[t] < window.score_end]
-    settings = training_settings(min_rows=20, horizon_bars=horizon, embargo_bars=embargo)
+    settings = training_settings(min_rows=20, horizon_bars=horizon, embargo_bars=embargo, lookback=lookback)
     try:
         rows = select_rows(history, window, settings)
     except Skip:
-        assert len(train) < 20 or not scored
+        assert sum(window.start <= days[t] for t in train) < 20 or not scored
         return
     assert rows.train.tolist() == train
     assert rows.scored.tolist() == scored
@@ -187,14 +196,14 @@ def test_a_window_of_one_class_is_skipped_as_single_class(threshold: float) -> N
     """Labels that are all 0, or all 1, cannot be learned from: single_class, with the count of positives."""
     settings = training_settings(threshold=threshold)
     with pytest.raises(Skip, match=r"of \d+ fitted rows are positive") as caught:
-        fit_window_teacher({"M&M": prepare(daily_walk(BARS), settings)}, WINDOW, settings, "cpu")
+        fit_teacher(prepare(daily_walk(BARS), settings), settings)
     assert caught.value.reason is SkipReason.SINGLE_CLASS
 
 
 def skipped(series: Series, window: Window) -> Skip:
     """The Skip that training `window` on `series` ends in."""
     with pytest.raises(Skip) as caught:
-        fit_window_teacher({"M&M": prepare(series, SETTINGS)}, window, SETTINGS, "cpu")
+        fit_window_teacher({"M&M": prepare(series, SETTINGS)}, window, SETTINGS, {}, "cpu")
     return caught.value
 
 
@@ -208,15 +217,16 @@ def trained_teacher() -> TrainedTeacher:
     return fit_teacher(history())
 
 
-def fit_teacher(known: History) -> TrainedTeacher:
+def fit_teacher(known: History, settings: TrainingSettings = SETTINGS) -> TrainedTeacher:
     """WINDOW's teacher on its symbol's history."""
-    return fit_window_teacher({"M&M": known}, WINDOW, SETTINGS, "cpu")
+    return fit_window_teacher({"M&M": known}, WINDOW, settings, counts_for({"M&M": known}, WINDOW, settings), "cpu")
 
 
 def fit_student(known: History, teacher: TrainedTeacher) -> TrainedStudent:
     """WINDOW's student; its teacher predicts 0.5 for every scored row."""
     scored = select_rows(known, WINDOW, SETTINGS).scored
-    return fit_window_student(known, WINDOW, SETTINGS, targets_for(teacher, "M&M"), np.full(len(scored), 0.5))
+    counts = counts_for({"M&M": known}, WINDOW, SETTINGS)
+    return fit_window_student(known, WINDOW, SETTINGS, counts, targets_for(teacher, "M&M"), np.full(len(scored), 0.5))
 
 
 @cache
@@ -267,14 +277,14 @@ def test_the_scored_block_does_not_affect_training() -> None:
 
 def test_another_seed_gives_another_teacher() -> None:
     """The seed reaches the booster: another one gives another model."""
-    teacher = fit_window_teacher({"M&M": history()}, WINDOW, training_settings(seed=7), "cpu")
+    teacher = fit_teacher(history(), training_settings(seed=7))
     assert teacher.teacher.parameters["seed"] == "7"
     assert teacher.teacher.booster.save_raw("ubj") != trained_teacher().teacher.booster.save_raw("ubj")
 
 
 def test_parameters_are_the_boosters_own() -> None:
-    """Recorded parameters equal the booster's own config; its base score is the weighted share of positives."""
-    teacher, split = trained_teacher().teacher, trained_teacher().split
+    """Recorded parameters equal the booster's own config; its margins begin from the offset alone."""
+    teacher = trained_teacher().teacher
     learner = json.loads(teacher.booster.save_config())["learner"]
     tree = learner["gradient_booster"]["tree_train_param"]
     for key in ("max_depth", "eta", "min_child_weight", "subsample", "colsample_bytree", "lambda", "max_bin"):
@@ -285,17 +295,16 @@ def test_parameters_are_the_boosters_own() -> None:
     assert teacher.parameters["objective"] == "binary:logistic"
     assert teacher.parameters["nthread"] == "1"
     assert teacher.parameters["seed"] == str(SETTINGS.seed)
-    y, weight = trained_teacher().sample.y, trained_teacher().sample.weight
-    prior = np.average(y[split.fit], weights=weight[split.fit])
-    assert float(str(teacher.parameters["base_score"]).strip("[]")) == pytest.approx(prior, rel=1e-5)
+    assert float(str(teacher.parameters["base_score"]).strip("[]")) == 0.5
 
 
 def test_the_stored_booster_keeps_the_best_rounds_only() -> None:
     """The booster has as many trees as early stopping kept, and its tail log loss is the one recorded."""
     teacher = trained_teacher().teacher
     assert teacher.booster.num_boosted_rounds() == teacher.rounds <= MAX_ROUNDS
-    tail = trained_teacher().split.tail
-    p = predict(teacher.booster, trained_teacher().sample.x[tail])
+    split = trained_teacher().split
+    tail = split.tail
+    p = predict(teacher.booster, trained_teacher().sample.x[tail], offsets_of(trained_teacher().sample, split.fit)[0])
     assert log_loss(trained_teacher().sample.y[tail], p) == pytest.approx(teacher.tail_log_loss, rel=1e-5)
 
 
@@ -303,7 +312,7 @@ def test_a_stored_booster_predicts_the_same() -> None:
     """A booster read back from its bytes gives every row the same probability, bit for bit."""
     stored = xgb.Booster(model_file=trained_teacher().teacher.booster.save_raw("ubj"))
     x = history().features
-    assert predict(stored, x).tobytes() == predict(trained_teacher().teacher.booster, x).tobytes()
+    assert predict(stored, x, 0.3).tobytes() == predict(trained_teacher().teacher.booster, x, 0.3).tobytes()
 
 
 def test_importance_names_every_feature_once() -> None:
@@ -316,9 +325,9 @@ def test_importance_names_every_feature_once() -> None:
     assert [rank for _, _, rank in rows] == list(range(1, len(feature_names()) + 1))
 
 
-def test_weights_have_mean_one_and_count_overlap() -> None:
-    """Row weights have mean 1; the effective number of rows is about the rows over the horizon."""
-    assert trained_teacher().sample.weight.mean() == pytest.approx(1.0)
+def test_weights_count_overlap() -> None:
+    """A row weighs one over the labels alive beside it; the effective number of rows is the rows over the horizon."""
+    assert np.median(trained_teacher().sample.weight) == pytest.approx(1 / SETTINGS.horizon_bars)
     rows = len(trained_teacher().row)
     assert trained_teacher().metrics["effective_rows"] == pytest.approx(rows / SETTINGS.horizon_bars, rel=0.1)
 
@@ -361,7 +370,7 @@ def test_rows_of_other_bars_than_the_teachers_are_refused() -> None:
     """A student whose rows are not those that its teacher was trained on is an error; no student is trained."""
     targets = targets_for(trained_teacher(), "M&M")
     with pytest.raises(DataError, match="its teacher was trained on other bars"):
-        fit_window_student(history(), WINDOW, SETTINGS, replace(targets, row=targets.row + 1), np.empty(0))
+        fit_window_student(history(), WINDOW, SETTINGS, {}, replace(targets, row=targets.row + 1), np.empty(0))
 
 
 @pytest.mark.parametrize("unit", ["return", "sigma"])

@@ -28,7 +28,7 @@ ROWS = np.random.default_rng(0).normal(size=(80, len(feature_names())))
 def booster() -> bytes:
     """The file of a booster student."""
     labels = np.random.default_rng(1).uniform(size=80)
-    return MODEL_TYPES["booster"].fit(ROWS, labels, np.ones(80), 0).encode(feature_names(), 0.25)
+    return MODEL_TYPES["booster"].fit(ROWS, labels, np.ones(80), np.zeros(80), 0).encode(feature_names(), 0.25)
 
 
 def test_two_hundred_mutated_models_are_refused_by_their_digest(booster: bytes, tmp_path: Path) -> None:

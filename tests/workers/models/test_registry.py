@@ -14,6 +14,7 @@ from schemas.contract.errors import DataError
 from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of
 from tests.strategies import daily_walk, training_settings
+from tests.workers.learning.targets import counts_for
 from workers.artifacts.writer import digests, write_student
 from workers.bars.series import Floats
 from workers.features.registry import feature_names
@@ -30,7 +31,7 @@ WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_
 
 @dataclass(frozen=True)
 class BaseRate(Model):
-    """Predicts the weighted share of positives for every row."""
+    """Adds the same to every row's offset: the logit of the weighted share of positives."""
 
     kind: ClassVar[str] = "base-rate"
     file_name: ClassVar[str] = "model.txt"
@@ -38,7 +39,7 @@ class BaseRate(Model):
     logit: float
 
     @classmethod
-    def fit(cls, x: Floats, soft: Floats, weight: Floats, seed: int) -> Self:
+    def fit(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> Self:
         share = float(np.average(soft, weights=weight))
         return cls(float(np.log(share / (1.0 - share))))
 
@@ -69,13 +70,14 @@ def test_a_registered_model_type_is_trained_stored_and_served(base_rate: type[Mo
     # The schema's list of kinds is the second place that a new type is added to.
     settings = training_settings().model_copy(update={"student": base_rate.kind})
     history = prepare(daily_walk(520), settings)
-    teacher = fit_window_teacher({"A": history}, WINDOW, settings, "cpu")
+    counts = counts_for({"A": history}, WINDOW, settings)
+    teacher = fit_window_teacher({"A": history}, WINDOW, settings, counts, "cpu")
     targets = TeacherTargets(teacher.row, teacher.block.astype(np.int64), teacher.fitted_by, teacher.out_of_fold)
     scored = select_rows(history, WINDOW, settings).scored
-    student = fit_window_student(history, WINDOW, settings, targets, np.full(len(scored), 0.5))
+    student = fit_window_student(history, WINDOW, settings, counts, targets, np.full(len(scored), 0.5))
     assert isinstance(student.fitted.model, base_rate)
     inputs = StudentInputs.model_construct(
-        window=WINDOW, settings=settings, bars_sha256={}, teacher_sha256="", versions={}
+        window=WINDOW, settings=settings, bars_sha256={}, label_counts={}, teacher_sha256="", versions={}
     )
     write_student(tmp_path / "student", inputs, history, student)
     assert (tmp_path / "student" / base_rate.file_name).is_file()
@@ -93,7 +95,7 @@ def test_a_model_survives_its_file(kind: str, trade_above: float | None, tmp_pat
     rng = np.random.default_rng(0)
     x = rng.normal(size=(80, len(feature_names())))
     x[::7, 2] = np.nan
-    model = MODEL_TYPES[kind].fit(x, rng.uniform(size=80), np.ones(80), 0).calibrated(0.7, 0.1)
+    model = MODEL_TYPES[kind].fit(x, rng.uniform(size=80), np.ones(80), np.zeros(80), 0).calibrated(0.7, 0.1)
     path = tmp_path / model.file_name
     path.write_bytes(model.encode(feature_names(), trade_above))
     assert stored_type(tmp_path) is MODEL_TYPES[kind]
@@ -113,7 +115,7 @@ def test_a_student_of_other_features_or_bytes_is_refused(tmp_path: Path) -> None
     """A missing file, a changed one, and one that was trained on other features are errors with the next step."""
     with pytest.raises(DataError, match=r"holds no .*; roll back"):
         read_student(tmp_path, {}, "roll back")
-    model = MODEL_TYPES["logistic"].fit(np.eye(4), np.full(4, 0.4), np.ones(4), 0)
+    model = MODEL_TYPES["logistic"].fit(np.eye(4), np.full(4, 0.4), np.ones(4), np.zeros(4), 0)
     path = tmp_path / model.file_name
     path.write_bytes(model.encode(("a", "b", "c", "d"), None))
     with pytest.raises(DataError, match="is not what was recorded; resume the run"):

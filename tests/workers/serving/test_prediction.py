@@ -197,7 +197,7 @@ def test_models_of_a_release_from_elsewhere_refuse_their_symbol_alone(cwd: Path)
     layout = ReleaseLayout(cwd / "release")
     folder = layout.release("run.0000")
     rows = np.random.default_rng(0).normal(size=(80, len(feature_names())))
-    booster = Booster.fit(rows, np.full(80, 0.4), np.ones(80), 0).encode(feature_names(), None)
+    booster = Booster.fit(rows, np.full(80, 0.4), np.ones(80), np.zeros(80), 0).encode(feature_names(), None)
     short = student(1).model_copy(update={"coefficients": (0.5,)}).model_dump_json().encode()
     replaced = {"TCS": ("model.ubj", booster), "M&M": ("model.ubj", booster[:-400]), "^GSPC": ("model.json", short)}
     release = json.loads((folder / "release.json").read_text())

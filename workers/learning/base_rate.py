@@ -1,0 +1,115 @@
+"""The strong base rate: a symbol's share of positives over all labels known by then, drawn to the panel's share.
+
+It is the offset of every model and the opponent of every score. "Known" is causal: the label's whole horizon ended an
+embargo before the window's end. How far a share is drawn follows from how much the symbols' shares differ beyond
+their sampling errors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.config.training import TrainingSettings
+from schemas.contract.artifact import LabelCount
+from workers.bars.calendar import day_number
+from workers.bars.series import Floats, Series
+from workers.learning.labels import Labels, uniqueness
+
+# Offsets are logits of shares kept this far from 0 and 1.
+EPSILON = 1e-4
+NO_LABELS = LabelCount(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class LabelTimes:
+    """What a base rate needs of one symbol: each label's value and span, and the first bar of each session.
+
+    `t0`, `t1` and `y` have one value per label that may be used, in ascending order of `t0`; `session` (days since
+    1970) and `first_bar` one per session. A label of bar `t` is known once bar `t + reach` has passed.
+    """
+
+    t0: NDArray[np.int32]
+    t1: NDArray[np.int32]
+    y: NDArray[np.int8]
+    session: NDArray[np.int32]
+    first_bar: NDArray[np.int32]
+    bars: int
+    reach: int
+
+    def count(self, end: date) -> LabelCount:
+        """Weights of the labels that are known before the first bar of day `end`, each label by its uniqueness."""
+        place = int(np.searchsorted(self.session, day_number(end)))
+        before = int(self.first_bar[place]) if place < len(self.session) else self.bars
+        many = int(np.searchsorted(self.t0, before - self.reach))
+        weight = uniqueness(self.t0[:many].astype(np.int64), self.t1[:many].astype(np.int64))
+        return LabelCount(float((weight * self.y[:many]).sum()), float(weight.sum()))
+
+
+def label_times(series: Series, labels: Labels, used: NDArray[np.bool_], settings: TrainingSettings) -> LabelTimes:
+    """Labels of a symbol, without those that are not `used`, for its base rate.
+
+    The whole horizon counts even where a barrier was met earlier; otherwise labels that ended early are favoured.
+    """
+    session, first_bar = np.unique(series.session, return_index=True)
+    return LabelTimes(
+        labels.t0[used].astype(np.int32), labels.t1[used].astype(np.int32), labels.y[used],
+        session.astype(np.int32), first_bar.astype(np.int32), len(series),
+        settings.horizon_bars + settings.embargo_bars,
+    )  # fmt: skip
+
+
+def base_rates(positives: Floats, total: Floats) -> tuple[Floats, float]:
+    """Share of positives per symbol, drawn to the pooled share, and the pooled share; 0.5 where nothing is known.
+
+    `positives` and `total` are weights of independent labels, shape (symbols,). A share is drawn to the pooled one as
+    by K labels of that share, K = pooled * (1 - pooled) / (variance between symbols), infinite for no variance.
+    Source of that variance: DerSimonian and Laird (1986), Meta-analysis in clinical trials.
+    """
+    positives, total = np.maximum(positives, 0.0), np.maximum(total, 0.0)
+    if not total.sum() > 0:
+        return np.full(len(total), 0.5), 0.5
+    pooled = float(min(positives.sum() / total.sum(), 1.0))
+    prior_labels = _prior_labels(positives, total, pooled)
+    if not np.isfinite(prior_labels):
+        return np.full(len(total), pooled), pooled
+    return (positives + prior_labels * pooled) / (total + prior_labels), pooled
+
+
+def _prior_labels(positives: Floats, total: Floats, pooled: float) -> float:
+    """Labels of the pooled share that a symbol's own share is drawn by; infinite if the shares do not differ."""
+    known = total > 0
+    binomial = pooled * (1.0 - pooled)
+    if known.sum() < 2 or binomial <= 1e-12:
+        # One symbol is its own panel: its share is the pooled one.
+        return float("inf")
+    precision = total[known] / binomial
+    share = positives[known] / total[known]
+    heterogeneity = float((precision * (share - pooled) ** 2).sum() - (known.sum() - 1))
+    scale = precision.sum() * (1.0 - ((precision / precision.sum()) ** 2).sum())
+    # No more than rounding is left of the scale where one symbol has nearly all labels.
+    if heterogeneity <= 0 or scale <= 1e-9 * precision.sum():
+        return float("inf")
+    return binomial * float(scale) / heterogeneity
+
+
+def logits(shares: Floats) -> Floats:
+    """Logit of each share, kept EPSILON away from 0 and 1."""
+    inner = np.clip(shares, EPSILON, 1.0 - EPSILON)
+    result: Floats = np.log(inner / (1.0 - inner))
+    return result
+
+
+def symbol_offset(counts: Mapping[str, LabelCount], symbol: str, less: LabelCount = NO_LABELS) -> float:
+    """Logit of a symbol's base rate among the panel `counts`, without the labels `less` of its own.
+
+    The panel's base rate for a symbol that is not in `counts`.
+    """
+    own = counts.get(symbol, NO_LABELS)
+    rest = [count for name, count in counts.items() if name != symbol]
+    positives = np.array([own.positives - less.positives, *(each.positives for each in rest)])
+    total = np.array([own.total - less.total, *(each.total for each in rest)])
+    shares, _ = base_rates(positives, total)
+    return float(logits(shares[:1])[0])

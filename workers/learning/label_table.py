@@ -1,0 +1,56 @@
+"""Columns of `labels.csv.gz`: every training row of a window, how it was used, and what was predicted of it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.bars.series import Ints
+from workers.features.frame import RAW_INDICATORS
+from workers.learning.history import History
+from workers.learning.window import TrainedTeacher
+
+
+def label_columns(
+    histories: Mapping[str, History], trained: TrainedTeacher
+) -> dict[str, NDArray[np.generic] | list[str]]:
+    """Columns of `labels.csv.gz`: one value per training row, raw indicators in price units, instants in UTC."""
+    part = np.full(len(trained.row), "fit", dtype=object)
+    part[trained.split.purged] = "purged"
+    part[trained.split.tail] = "tail"
+    columns: dict[str, NDArray[np.generic]] = {}
+    for number, symbol in enumerate(trained.symbols):
+        mine = np.flatnonzero(trained.sample.member == number)
+        for name, values in _member_columns(histories[symbol], trained.row[mine]).items():
+            columns.setdefault(name, np.empty(len(trained.row), dtype=values.dtype))[mine] = values
+    return {
+        "symbol": [trained.symbols[number] for number in trained.sample.member],
+        **columns,
+        "weight": trained.sample.weight,
+        "part": part.tolist(),
+        "block": trained.block,
+        "fitted_by": trained.fitted_by,
+        "teacher_out_of_fold": trained.out_of_fold[np.arange(len(trained.row)), trained.block],
+        **{f"opinion_without_{block}": column for block, column in enumerate(trained.out_of_fold.T)},
+    }
+
+
+def _member_columns(history: History, row: Ints) -> dict[str, NDArray[np.generic]]:
+    bars, labels = history.series, history.labels
+    t0 = labels.t0[row]
+    return {
+        "session": bars.session[t0].astype(np.int32),
+        "timestamp": bars.timestamp[t0],
+        "entry": bars.timestamp[labels.entry[row]],
+        "label_end": bars.timestamp[labels.t1[row]],
+        "label_end_session": bars.session[labels.t1[row]].astype(np.int32),
+        **{name: getattr(bars, name)[t0] for name in ("open", "high", "low", "close", "volume")},
+        **{name: history.raw[name][t0] for name in RAW_INDICATORS},
+        "label": labels.y[row],
+        "forward_return": labels.forward_return[row],
+        "net_return": labels.net_return[row],
+        "sigma": labels.sigma[row],
+        "barrier": labels.barrier[row],
+        "tie": labels.tie[row].astype(np.int8),
+        "row": row,
+    }
