@@ -114,7 +114,7 @@ def test_an_interval_goes_through_gate_labels_embargo_book_and_year(
     predictions = Predictions(
         np.full(count, "BTC", dtype=object), series.timestamp[chosen], series.timestamp[chosen + HORIZON],
         series.session[chosen], zeros, series.close[chosen + HORIZON] / entry - 1.0, zeros, zeros, zeros, zeros, zeros,
-        zeros, np.full(count, window.label, dtype=object),
+        zeros, zeros, np.full(count, window.label, dtype=object),
     )  # fmt: skip
     terms = Terms(HORIZON, "next-open", (CostRates(since=date.min),), 0.0, 1.0)
     every = keep_book(predictions, {"BTC": series}, np.ones(count, dtype=bool), terms)
