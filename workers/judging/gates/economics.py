@@ -1,9 +1,12 @@
 """Gate `economics`: whether trading pays after costs, also under stress."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from schemas.contract.judgement import Criterion
 from workers.bars.calendar import day_of
+from workers.bars.series import Floats
 from workers.judging.book import Book
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
@@ -30,11 +33,17 @@ def judge(evidence: Evidence) -> Findings:
         sizes = {"min_block": evidence.min_block_days, "repetitions": settings.repetitions, "seed": evidence.seed}
         mean = mean_interval(daily, confidence=0.95, **sizes)
         draws["net_return"] = mean.draws
-        means = (
-            interval_above_zero(NET_RETURN, mean, UNIT, scale=1e4),
-            interval_above_zero(SHARPE_RATIO, sharpe_interval(daily, confidence=0.95, **sizes), "per day"),
-        )
+        means = (interval_above_zero(NET_RETURN, mean, UNIT, scale=1e4), _sharpe_ratio(daily, sizes))
     return Findings((*means, *_stresses(evidence, book)), draws=draws)
+
+
+def _sharpe_ratio(daily: Floats, sizes: Mapping[str, int]) -> Criterion:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = sharpe_interval(daily, confidence=0.95, **sizes)
+    if not np.isfinite([ratio.low, ratio.high]).all():
+        # A resample without a day of trades has no ratio.
+        return not_computable(SHARPE_RATIO, f"only {np.count_nonzero(daily)} day(s) with a return", n=len(daily))
+    return interval_above_zero(SHARPE_RATIO, ratio, "per day")
 
 
 def _stresses(evidence: Evidence, book: Book) -> list[Criterion]:
