@@ -176,7 +176,7 @@ CHANGES = [
         'n: int = 15) -> Array:\n    """',
     ),
     ("workers/learning/labels.py", "SIGMA_SPAN = 20", "SIGMA_SPAN = 21"),
-    ("workers/models/logistic.py", "REGULARISATION_C = 0.05", "REGULARISATION_C = 0.06"),
+    ("workers/models/logistic.py", "RIDGE = 100.0", "RIDGE = 101.0"),
     ("workers/artifacts/writer.py", "compression_level=6", "compression_level=5"),
     ("schemas/config/training.py", "2.0 * self.slippage_bps", "1.0 * self.slippage_bps"),
     ("schemas/contract/window.py", "WARMUP_BARS = 150", "WARMUP_BARS = 151"),
