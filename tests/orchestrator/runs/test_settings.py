@@ -73,7 +73,7 @@ OTHER_VALUES = {
     "temperature": ("2", "2"),
     "reward_weights": ("true", "true"),
     "min_rows": ("60", "60"),
-    "lookback": ("window", "window"),
+    "lookback": ("window", '"window"'),
     "distill_weight": ("0.25", "0.25"),
     "cost_bps": ("8.3", "8.3"),
     "slippage_bps": ("2", "2"),
