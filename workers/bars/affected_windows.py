@@ -1,4 +1,7 @@
-"""Trained windows that a changed bar affects: those of stored runs that end on its day or later."""
+"""Trained windows that a changed bar affects: those of stored runs that end on its day or later.
+
+A window of another symbol is affected by its base rate, which is drawn to the share of all symbols of the run.
+"""
 
 from datetime import date
 from pathlib import Path
@@ -10,13 +13,13 @@ NAMED = 3
 
 
 def affected_windows(data_dir: Path, symbol: str, day: date) -> str:
-    """A clause that names the windows of `symbol`, in all runs under `data_dir`, whose bars reach `day` or later."""
+    """A clause that names the windows whose bars or base rates reach `day` or later, in all runs of `symbol`."""
     affected: dict[str, list[str]] = {}
     for path in sorted(data_dir.glob("models/*/run.json")):
         manifest = read_model(path, RunManifest)
         windows = [planned.window for planned in manifest.plan if planned.skip is None]
-        labels = [window.label for window in windows if window.symbol == symbol and window.score_end > day]
-        if labels:
+        labels = [each.label for each in windows if day < (each.score_end if each.symbol == symbol else each.end)]
+        if labels and any(each.symbol == symbol for each in windows):
             affected[manifest.run_id] = labels
     if not affected:
         return "no window of a stored run is affected"

@@ -145,7 +145,8 @@ def test_a_changed_past_bar_is_named_with_the_windows_it_affects(tmp_path: Path)
     early = Window(symbol="TCS", start=FIRST, end=day - timedelta(days=30), score_end=day)
     late = Window(symbol="TCS", start=FIRST, end=day, score_end=day + timedelta(days=30))
     other = late.model_copy(update={"symbol": "INFY"})
-    a_run(data, early, late, other)
+    pooled = other.model_copy(update={"end": day + timedelta(days=1)})
+    a_run(data, early, late, other, pooled)
     rows = lines()
     cells = rows[100].split(",")
     rows[100] = ",".join([*cells[:4], str(float(cells[4]) + 0.5), cells[5]])
@@ -158,7 +159,7 @@ def test_a_changed_past_bar_is_named_with_the_windows_it_affects(tmp_path: Path)
         str(day),
     )
     assert f"close from {cells[4]} to {float(cells[4]) + 0.5:g}" in finding.detail
-    assert f"1 window of a stored run is affected (night: {late.label})" in finding.detail
+    assert f"2 windows of stored runs are affected (night: {late.label}, {pooled.label})" in finding.detail
     assert series(data).close[100] == float(cells[4]) + 0.5
 
 
