@@ -124,68 +124,36 @@ def _kill_connections(lab: Lab) -> None:
     lab.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
 
 
-def _away_for(seconds: float) -> Inject:
-    """Stop the server and start it again with its append-only file."""
-
-    def restart(lab: Lab, run: Run) -> None:
-        run.reaches(30)
-        lab.note_injection()
-        lab.stop_server()
-        time.sleep(seconds)
-        lab.start_server()
-
-    return restart
-
-
 def _flush_server(lab: Lab) -> None:
     lab.redis.flushall()
 
 
-def _freeze_server(lab: Lab, run: Run) -> None:
-    run.reaches(30)
-    lab.note_injection()
-    lab.server.send_signal(signal.SIGSTOP)
-    time.sleep(8)
-    lab.server.send_signal(signal.SIGCONT)
+def _for_a_while(begin: Callable[[Lab], object], end: Callable[[Lab], object], seconds: float = 8.0) -> Inject:
+    """Change the server for so many seconds: how long it lasts is the fault."""
 
-
-def _read_only_for(seconds: float) -> Inject:
-    """Make the server a replica of none, and a primary again, as a fail-over does."""
-
-    def demote(lab: Lab, run: Run) -> None:
+    def inject(lab: Lab, run: Run) -> None:
         run.reaches(30)
         lab.note_injection()
-        lab.redis.replicaof("127.0.0.1", "1")
+        begin(lab)
         time.sleep(seconds)
-        lab.redis.replicaof("NO", "ONE")
+        end(lab)
 
-    return demote
-
-
-def _without_replica_for(seconds: float) -> Inject:
-    """Let the server refuse all writes because a replica that it must have is missing."""
-
-    def lose(lab: Lab, run: Run) -> None:
-        run.reaches(30)
-        lab.note_injection()
-        lab.redis.config_set("min-replicas-to-write", 1)
-        time.sleep(seconds)
-        lab.redis.config_set("min-replicas-to-write", 0)
-
-    return lose
+    return inject
 
 
-def _full_for(seconds: float) -> Inject:
-    """Let the server refuse all writes, as `noeviction` does when its memory is full."""
+def _set(name: str, during: int, after: int) -> Inject:
+    """Change a number of the server's configuration for a while."""
+    return _for_a_while(lambda lab: lab.redis.config_set(name, during), lambda lab: lab.redis.config_set(name, after))
 
-    def fill(lab: Lab, run: Run) -> None:
-        run.reaches(30)
-        lab.note_injection()
-        lab.redis.config_set("maxmemory", 1)
-        time.sleep(seconds)
-        lab.redis.config_set("maxmemory", 0)
 
-    return fill
+def _follow(host: str, port: str) -> Callable[[Lab], object]:
+    """Make the server a replica of none, which is read-only, or a primary again, as a fail-over does."""
+    return lambda lab: lab.redis.replicaof(host, port)
+
+
+def _signal(number: signal.Signals) -> Callable[[Lab], object]:
+    """Send the server's process a signal."""
+    return lambda lab: lab.server.send_signal(number)
 
 
 def _throw_junk(lab: Lab, run: Run) -> None:
@@ -318,13 +286,13 @@ FAULTS = {
         Fault("SIGQUIT of a worker that trains", _thrice(_quit_busy)),
         Fault("SIGKILL of the orchestrator, resume", _kill_orchestrator, within_s=180.0),
         Fault("CLIENT KILL of every connection", _thrice(_kill_connections)),
-        Fault("server away for 4 s, back with its AOF", _away_for(4)),
-        Fault("server away for 21 s, back with its AOF", _away_for(21)),
+        Fault("server away for 4 s, back with its AOF", _for_a_while(Lab.stop_server, Lab.start_server, 4)),
+        Fault("server away for 21 s, back with its AOF", _for_a_while(Lab.stop_server, Lab.start_server, 21)),
         Fault("server flushed", _thrice(_flush_server)),
-        Fault("server frozen for 8 s", _freeze_server),
-        Fault("server read-only for 8 s", _read_only_for(8)),
-        Fault("server without its replica for 8 s", _without_replica_for(8)),
-        Fault("server's memory full for 8 s", _full_for(8)),
+        Fault("server frozen for 8 s", _for_a_while(_signal(signal.SIGSTOP), _signal(signal.SIGCONT))),
+        Fault("server read-only for 8 s", _for_a_while(_follow("127.0.0.1", "1"), _follow("NO", "ONE"))),
+        Fault("server without its replica for 8 s", _set("min-replicas-to-write", 1, 0)),
+        Fault("server's memory full for 8 s", _set("maxmemory", 1, 0)),
         Fault("window that exits its process", _let_it_run, spoil=f"exit:{SPOILED}"),
         Fault(
             "window that never returns",
