@@ -17,7 +17,7 @@ from schemas.contract.window import WARMUP_BARS, Window
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
 from workers.features.registry import feature_names
-from workers.learning.history import History, label_count, prepare, select_rows
+from workers.learning.history import History, prepare, select_rows, times_of
 from workers.learning.window import (
     TeacherTargets,
     TrainedStudent,
@@ -95,7 +95,7 @@ def train_together(
     """The students of windows over the same days, one per symbol, taught by the same teacher. Raises Skip."""
     windows = list(windows)
     panel = windows[0].teacher_window(settings.scope)
-    counts = {symbol: label_count(history, panel, settings) for symbol, history in histories.items()}
+    counts = {symbol: times_of(history.series, settings).count(panel.end) for symbol, history in histories.items()}
     teacher = fit_window_teacher(histories, panel, settings, counts, "cpu")
     return [_study(histories, window, settings, counts, teacher) for window in windows]
 

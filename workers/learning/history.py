@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from schemas.config.interval import is_intraday
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import LabelCount
 from schemas.contract.window import WARMUP_BARS, SkipReason, Span, Window
 from workers.bars.calendar import day_number
 from workers.bars.jumps import jumps
@@ -67,11 +66,6 @@ def _used(series: Series, labels: Labels, settings: TrainingSettings) -> NDArray
     before = np.concatenate([[0], np.cumsum(np.bincount(jumps(series), minlength=len(series)))])
     spans: NDArray[np.bool_] = before[labels.t0 + settings.horizon_bars + 1] == before[labels.t0 + 1]
     return spans
-
-
-def label_count(history: History, span: Span, settings: TrainingSettings) -> LabelCount:
-    """Weights of a symbol's labels that are known at a window's end, whatever the lookback."""
-    return label_times(history.series, history.labels, history.used, settings).count(span.end)
 
 
 def times_of(series: Series, settings: TrainingSettings) -> LabelTimes:

@@ -7,7 +7,7 @@ import numpy as np
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import LabelCount
 from schemas.contract.window import Span
-from workers.learning.history import History, label_count
+from workers.learning.history import History, times_of
 from workers.learning.window import TeacherTargets, TrainedTeacher
 
 
@@ -21,4 +21,4 @@ def targets_for(trained: TrainedTeacher, symbol: str) -> TeacherTargets:
 
 def counts_for(histories: Mapping[str, History], window: Span, settings: TrainingSettings) -> dict[str, LabelCount]:
     """The labels of each symbol that are known at the window's end."""
-    return {symbol: label_count(history, window, settings) for symbol, history in histories.items()}
+    return {symbol: times_of(history.series, settings).count(window.end) for symbol, history in histories.items()}

@@ -8,15 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contract.artifact import LabelCount
-from schemas.contract.window import Window
 from tests.strategies import daily_walk, examples, training_settings
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Series
 from workers.learning.base_rate import base_rates, symbol_offset
-from workers.learning.history import label_count, prepare, times_of
+from workers.learning.history import times_of
 
 END = date(2022, 3, 1)
-WINDOW = Window(symbol="A", start=date(2021, 9, 1), end=END, score_end=date(2022, 6, 1))
 
 
 def counted(series: Series, horizon: int, embargo: int, threshold: float) -> LabelCount:
@@ -43,7 +41,6 @@ def test_the_count_is_that_of_brute_force(horizon: int, embargo: int, threshold:
     settings = training_settings(horizon_bars=horizon, embargo_bars=embargo, threshold=threshold)
     expected = counted(series, horizon, embargo, threshold)
     assert times_of(series, settings).count(END) == pytest.approx(expected)
-    assert label_count(prepare(series, settings), WINDOW, settings) == times_of(series, settings).count(END)
 
 
 def test_bars_after_the_end_change_no_count() -> None:
