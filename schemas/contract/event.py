@@ -84,4 +84,8 @@ class TrainingEvent(Frozen):
     duration_seconds: float | None = Field(None, description="How long it took, in seconds; null at a start.")
     device: str | None = Field(None, description="Name of the device, such as cpu0@host.")
     attempt: int | None = Field(None, description="Number of the attempt at the window, from 1; null if none was made.")
-    seq: int | None = Field(None, description="Number of the event in its run, from 1 without gaps.")
+    seq: int | None = Field(
+        None,
+        description="Number of the event in its run, from 1 without gaps,"
+        " unless another program removed the run's keys from the broker.",
+    )

@@ -42,7 +42,9 @@ def _sharpe_ratio(daily: Floats, sizes: Mapping[str, int]) -> Criterion:
         ratio = sharpe_interval(daily, confidence=0.95, **sizes)
     if not np.isfinite([ratio.low, ratio.high]).all():
         # A resample without a day of trades has no ratio.
-        return not_computable(SHARPE_RATIO, f"only {np.count_nonzero(daily)} day(s) with a return", n=len(daily))
+        return not_computable(
+            SHARPE_RATIO, f"too few days with a return: {np.count_nonzero(daily)} of {len(daily)}", n=len(daily)
+        )
     return interval_above_zero(SHARPE_RATIO, ratio, "per day")
 
 

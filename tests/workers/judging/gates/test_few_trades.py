@@ -12,4 +12,4 @@ def test_one_day_of_trades_has_no_interval() -> None:
     daily[50] = 0.01
     found = _sharpe_ratio(daily, {"min_block": 5, "repetitions": 200, "seed": 1})
     assert found.ruling is Ruling.NOT_COMPUTABLE
-    assert "only 1 day" in found.reason
+    assert "1 of 200" in found.reason
