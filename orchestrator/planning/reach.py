@@ -8,7 +8,7 @@ from orchestrator.planning.days import TradingDays, most_sessions
 from schemas.config.interval import is_intraday
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import Coverage, CoverageTable
-from schemas.contract.window import MIN_CLASS_ROWS, PlannedWindow, SkipReason
+from schemas.contract.window import MIN_CLASS_ROWS, PlannedWindow, SkipReason, Window
 
 NAMED = 4
 
@@ -75,10 +75,21 @@ def _rise(known: Coverage, config: RunConfig, kind: Literal["largest", "usual"])
 
 def _scored_sessions(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageTable | None) -> int:
     """The most days that the windows can be scored on; without coverage, their sessions by the calendar."""
-    spans = {(each.window.end, each.window.score_end) for each in windows if known is None or each.skip is None}
+    spans = _merged([each.window for each in windows if known is None or each.skip is None])
     if known is None:
         return sum(most_sessions(config, (stop - start).days) for start, stop in spans)
     return sum(max((_sessions(row, start, stop) for row in known.symbols.values()), default=0) for start, stop in spans)
+
+
+def _merged(windows: Sequence[Window]) -> list[tuple[date, date]]:
+    """Spans `[end, score_end)` of windows, joined where they overlap or touch."""
+    merged: list[tuple[date, date]] = []
+    for start, stop in sorted((each.end, each.score_end) for each in windows):
+        if merged and start <= merged[-1][1]:
+            start, last = merged.pop()
+            stop = max(stop, last)
+        merged.append((start, stop))
+    return merged
 
 
 def _sessions(known: Coverage, start: date, stop: date) -> int:

@@ -15,7 +15,7 @@ MIN_WINDOW_DAYS = 7
 def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days: int) -> list[Window]:
     """Windows from `start`, one every `step_days`, the last cut at `end`; one shorter than a week is left out.
 
-    A window is scored from its end to the next one's, so that scored blocks tile time without overlap.
+    A window is scored from its end to the next one's, the last for `step_days`: scored blocks tile time without overlap.
     """
     spans: list[tuple[date, date]] = []
     while start < end:
@@ -36,13 +36,31 @@ def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days
 def plan(config: RunConfig, known: CoverageTable) -> list[PlannedWindow]:
     """Every window of every symbol, by symbol and date, with a skip reason where coverage alone rules it out.
 
-    A window that coverage does not rule out may still be skipped by the worker, which sees the bars.
+    Where a symbol's last window is a stub that is skipped, the window before it is scored for `step_days`, as if there
+    were no stub. A window that coverage does not rule out may still be skipped by the worker, which sees the bars.
     """
-    return [
-        _judge(window, known, config)
+    by_symbol = [
+        [
+            _judge(window, known, config)
+            for window in lay_windows(symbol, config.start_date, config.end_date, config.window_days, config.step_days)
+        ]
         for symbol in config.symbols
-        for window in lay_windows(symbol, config.start_date, config.end_date, config.window_days, config.step_days)
     ]
+    unused = [_ends_in_unused_stub(own, config) for own in by_symbol]
+    for own, is_unused in zip(by_symbol, unused, strict=True):
+        # The symbols of a panel share their windows, so a stub that one of them can use stays a window of all.
+        if all(unused) if config.scope == "panel" else is_unused:
+            before = own[-2].window
+            whole = before.model_copy(update={"score_end": before.end + timedelta(days=config.step_days)})
+            own[-2] = own[-2].model_copy(update={"window": whole})
+    return [each for own in by_symbol for each in own]
+
+
+def _ends_in_unused_stub(own: Sequence[PlannedWindow], config: RunConfig) -> bool:
+    """Whether a symbol's last window is a stub, cut at the end date, that is not trained and follows another window."""
+    if len(own) < 2 or own[-1].skip is None:
+        return False
+    return (own[-1].window.end - own[-1].window.start).days < config.window_days
 
 
 def teachers(plan: Sequence[PlannedWindow], scope: Scope) -> list[PlannedWindow]:

@@ -238,6 +238,58 @@ def test_bars_beyond_the_request_are_future_enough() -> None:
     assert reasons(planned) == {None: 216, SkipReason.INSUFFICIENT_SAMPLES: 36}
 
 
+@pytest.mark.parametrize("scope", ["symbol", "panel"])
+def test_a_stub_costs_no_scored_day(scope: str) -> None:
+    """With and without a last window of two weeks that is skipped, the windows before it are scored on the same days."""
+    bars = mondays_to_fridays(date(2020, 10, 1), date(2025, 3, 28))
+    known = table_of(*(coverage(symbol, bars) for symbol in "AB"))
+    stubs, whole = (
+        plan(run_config(("A", "B"), FULL_START, end, scope=scope), known) for end in (FULL_END, date(2024, 12, 16))
+    )
+    assert [each for each in stubs if each.skip is None] == whole
+    assert whole[-1].window.score_end == date(2025, 6, 14)
+
+
+def test_a_stub_that_is_trained_takes_over_the_scoring() -> None:
+    """A cut window with enough rows is trained, and scored from its end on; the one before it up to there."""
+    known = table_of(coverage("A", mondays_to_fridays(date(2020, 10, 1), date(2025, 3, 28))))
+    before, cut = plan(run_config(("A",), FULL_START, date(2024, 10, 1)), known)[-2:]
+    assert before.skip is None and cut.skip is None
+    assert before.window.score_end == cut.window.end == date(2024, 10, 1)
+    assert cut.window.score_end == date(2024, 10, 1) + timedelta(days=180)
+
+
+def test_symbols_of_a_panel_keep_the_same_blocks() -> None:
+    """A stub that one symbol of a panel can use ends the block before it for all; alone, each symbol has its own."""
+    days = mondays_to_fridays(date(2020, 10, 1), date(2025, 3, 28))
+    known = table_of(coverage("OFTEN", days), coverage("RARELY", [day for day in days if day.weekday() < 3]))
+    ends = {}
+    for scope in ("symbol", "panel"):
+        planned = plan(run_config(("OFTEN", "RARELY"), FULL_START, date(2024, 10, 1), scope=scope), known)
+        assert planned[-1].skip is SkipReason.INSUFFICIENT_SAMPLES
+        ends[scope] = [planned[number].window.score_end for number in (4, 10)]
+    assert ends == {
+        "symbol": [date(2024, 10, 1), date(2024, 12, 16)],
+        "panel": [date(2024, 10, 1), date(2024, 10, 1)],
+    }
+
+
+@examples(60)
+@given(request=requests(), reach=st.integers(0, 900), scope=st.sampled_from(["symbol", "panel"]))
+def test_trained_windows_of_a_plan_tile(request: tuple[date, date, int, int], reach: int, scope: str) -> None:
+    """No day is scored by two trained windows; between two that follow each other no day is lost."""
+    start, end, window_days, step_days = request
+    sessions = mondays_to_fridays(start - timedelta(days=300), start + timedelta(days=reach))
+    config = run_config(("A",), start, end, window_days=window_days, step_days=step_days, scope=scope)
+    planned = plan(config, table_of(coverage("A", sessions)))
+    assert [each.window.label for each in planned] == [each.label for each in lay_windows("A", *request)]
+    for (i, one), (j, other) in pairwise([(i, each.window) for i, each in enumerate(planned) if each.skip is None]):
+        assert one.score_end <= other.end and (j > i + 1 or one.score_end == other.end)
+    trained = [each.window for each in planned if each.skip is None]
+    if trained and all((each.end - each.start).days == window_days for each in trained):
+        assert trained[-1].score_end == trained[-1].end + timedelta(days=step_days)
+
+
 def test_plan_is_by_symbol_and_date() -> None:
     """Windows come in the order of the request's symbols and, within one, of time."""
     windows = [each.window for each in full_plan(FULL_END)]
