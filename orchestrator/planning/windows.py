@@ -15,7 +15,7 @@ MIN_WINDOW_DAYS = 7
 def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days: int) -> list[Window]:
     """Windows from `start`, one every `step_days`, the last cut at `end`; one shorter than a week is left out.
 
-    A window is scored from its end to the next one's, the last for `step_days`: scored blocks tile time without overlap.
+    A window is scored from its end to the next one's, the last for `step_days`: blocks tile time without overlap.
     """
     spans: list[tuple[date, date]] = []
     while start < end:

@@ -240,7 +240,7 @@ def test_bars_beyond_the_request_are_future_enough() -> None:
 
 @pytest.mark.parametrize("scope", ["symbol", "panel"])
 def test_a_stub_costs_no_scored_day(scope: str) -> None:
-    """With and without a last window of two weeks that is skipped, the windows before it are scored on the same days."""
+    """With and without a stub of two weeks that is skipped, the windows before it are scored on the same days."""
     bars = mondays_to_fridays(date(2020, 10, 1), date(2025, 3, 28))
     known = table_of(*(coverage(symbol, bars) for symbol in "AB"))
     stubs, whole = (
