@@ -77,7 +77,7 @@ def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
     if not counts:
         return None
     named = some([f"{symbol} ({count})" for symbol, count in counts.items()])
-    then = "were used (--keep-jumps)" if keep_jumps else "are left out"
+    then = "were used (--keep-jumps)" if keep_jumps else "are left out, those nights earn nothing in a book"
     return (
         f"bars: unexplained jumps of prices: {named}; label spans over them {then}, features after them are not"
         " corrected; check --corporate-actions"

@@ -63,6 +63,6 @@ def _numbers(validation: Validation) -> dict[str, float | None]:
         "calibration error, student": student.ece,
         "net bps per day, student": trading.net_bps_a_day,
         "Sharpe per year, student": trading.sharpe,
-        "worst fall in bps, student": trading.drawdown_bps,
-        "trades, student": float(trading.trades),
+        "maximum drawdown in percent, student": trading.max_drawdown_percent,
+        "decisions, student": float(trading.trades),
     }

@@ -29,6 +29,17 @@ class RunConfig(TrainingConfig, BarsConfig):
     order_value: Annotated[float, Field(gt=0)] = Field(
         100_000.0, description="Size of one order in currency, for fees that are fixed per order."
     )
+    trade_band: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="Share of its target by which a position may differ before it is traded, when a run is judged."
+    )
+    impact: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0,
+        description="Extra slippage of a trade as large as the mean traded value of a day, in daily volatilities; it"
+        " grows with the root of the trade's share of that value (0: none; 1: usual for stocks).",
+    )
+    capital: Annotated[float, Field(gt=0)] = Field(
+        10_000_000.0, description="Capital in currency that --impact is computed for."
+    )
     cost_rates: tuple[CostRates, ...] = Field((), description="Rates of --costs config; only in a file.")
     gates: GateSettings = Field(default_factory=GateSettings, description="Bounds of the gates; only in a file.")
     release_dir: str = Field(

@@ -35,26 +35,29 @@ class Scores(Frozen):
 
 
 class Trading(Frozen):
-    """Statistics of a strategy's daily net return on capital; returns in bps, ratios per year.
+    """Statistics of a strategy's netted book: daily returns on capital in bps, ratios per year.
 
-    `break_even_bps` is the round trip at which the mean would be 0; `drawdown` the deepest fall of the sum of returns
-    below its peak, `drawdown_days` the longest time below one. `hit_low` to `hit_high` is Wilson's interval.
+    `trades`: rows that it decided to hold; `hit_rate`: share of them that gained before cost, with a 95 % interval that
+    allows for their overlap. `max_drawdown_percent`: largest fall of the compounded equity below its peak;
+    `under_water_days`: longest time below one. `turnover_a_day`: value bought and sold over the capital.
+    `break_even_bps`: cost of a round trip at which the mean would be 0. `capacity`: capital in currency at which costs
+    take half of the gross return.
     """
 
     trades: int
     hit_rate: float | None
     hit_low: float | None
     hit_high: float | None
-    net_bps_a_trade: float | None
+    gross_bps_a_day: float
     net_bps_a_day: float
     sharpe: float | None
     sortino: float | None
-    drawdown_bps: float
-    drawdown_days: int
+    max_drawdown_percent: float
+    under_water_days: int
     turnover_a_day: float
     exposure: float
-    profit_factor: float | None
     break_even_bps: float | None
+    capacity: float | None
 
 
 class Validation(Frozen):

@@ -46,6 +46,9 @@ def configuration_key(config: RunConfig) -> str:
         "step_days": config.step_days,
         "costs": config.costs,
         "order_value": config.order_value,
+        "trade_band": config.trade_band,
+        "impact": config.impact,
+        "capital": config.capital,
         "cost_rates": [rates.model_dump(mode="json") for rates in config.cost_rates],
     }
     return hashlib.sha256(json.dumps(tried, sort_keys=True).encode()).hexdigest()

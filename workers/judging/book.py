@@ -1,6 +1,6 @@
-"""The book of a strategy: its trades and its daily net returns, marked to market.
+"""The book of a strategy: decisions become target weights per symbol and bar, which are netted, held and traded.
 
-The decisions of each bar form a sub-portfolio that is held for one horizon.
+A position changes only by what the target asks for beyond the no-trade band; costs are paid on what changes hands.
 """
 
 from collections.abc import Mapping
@@ -11,44 +11,68 @@ from numpy.typing import NDArray
 
 from schemas.config.costs import CostRates
 from schemas.config.training import Entry
-from schemas.contract.judgement import Trading
+from schemas.contract.errors import DataError
+from workers.bars.calendar import day_of
+from workers.bars.jumps import jumps
 from workers.bars.series import Floats, Ints, Series
 from workers.judging.costs import costs_on
+from workers.judging.liquidity import root_liquidity
 from workers.judging.predictions import Predictions
-from workers.scoring.metrics import hit_rate
+
+WEIGHT_DIGITS = 12  # rounding that leaves a sum of weights at exactly 0 when all of them have ended
+TOLERANCE = 1e-9  # of a comparison of weights
 
 
 @dataclass(frozen=True)
 class Terms:
     """How decisions are traded.
 
-    `schedule`: cost rates, the earliest first. `slippage`: fraction of the price per side. `order_value`: value of one
-    order in currency.
+    `by_session`: positions are closed at the last close of a session. `skip_jumps`: a night with a jump of prices that
+    no corporate action explains earns nothing. `band`: a position that drifts is left alone within this share of its
+    target. `schedule`: cost rates, the earliest first. `slippage`: fraction of the price per side. `order_value`: value
+    of one order in currency. `impact`: slippage of a trade as large as a day's traded value, in daily volatilities, at
+    a capital of `capital` in currency.
     """
 
     horizon_bars: int
     entry: Entry
+    by_session: bool
+    skip_jumps: bool
+    band: float
     schedule: tuple[CostRates, ...]
     slippage: float
     order_value: float
+    impact: float
+    capital: float
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What a strategy holds; one value per row of the predictions in each array.
+
+    `weight`: 1 long, -1 short, 0 nothing, times a decision's share of the capital, `1 / (horizon_bars * symbols)`.
+    `end`: timestamp of the bar at whose close the decision ends.
+    """
+
+    weight: Floats
+    end: Ints
 
 
 @dataclass(frozen=True)
 class Book:
-    """Trades and daily returns of one strategy.
+    """Daily returns of one strategy on a constant capital.
 
-    `day`: days since 1970-01-01, in order. `net` and `gross`: returns as fractions of the capital, shape
-    (days, symbols). `trade_*`: one value per trade; the returns are fractions of its price, the weight is its share of
-    the capital. `exposure`: mean share of the capital that is invested.
+    `day`: days since 1970-01-01, in order. Of shape (days, symbols), as fractions of the capital: `net` and `gross`
+    returns, `traded` value on both sides, `impact`: cost at an `impact` of 1 and a capital of 1; NaN where it is not
+    known. `exposure`: mean share of the capital that is invested, long and short added.
     """
 
     day: Ints
     symbols: tuple[str, ...]
     net: Floats
     gross: Floats
-    trade_net: Floats
-    trade_gross: Floats
-    trade_weight: Floats
+    traded: Floats
+    impact: Floats
     exposure: float
 
     @property
@@ -61,93 +85,145 @@ class Book:
 def keep_book(
     predictions: Predictions,
     bars: Mapping[str, Series],
-    chosen: NDArray[np.bool_],
+    decisions: Decisions,
     terms: Terms,
     *,
     cost_factor: float = 1.0,
     delay_bars: int = 0,
 ) -> Book:
-    """Trade the chosen rows and return the resulting book.
+    """Trade decisions and return the resulting book.
 
-    A trade is entered at `terms.entry`, marked at each close and closed where its label ends; it pays costs on both
-    days. Each bar's decisions get `1 / horizon_bars` of the capital, divided equally among the symbols that have a row
-    at that bar, whether traded or not. Sub-portfolios are not netted against each other.
+    A decision has its share of the capital until its end; the decisions alive at a bar add up to the symbol's target
+    weight. The target is traded at `terms.entry`, also where it falls, so positions are carried overnight. What is held
+    after the last bar is sold at its close. A symbol without a decision holds nothing, and its share stays idle.
 
-    `chosen`: shape (rows,). `cost_factor` multiplies cost and slippage. `delay_bars` shifts entry and exit; a trade
-    that would then end after the last bar is left out.
+    `cost_factor` multiplies all costs. `delay_bars` shifts decisions and ends. DataError if `terms.impact` needs a
+    traded value that bars do not have.
     """
-    _, instant, crowd = np.unique(predictions.timestamp, return_inverse=True, return_counts=True)
-    weight = 1.0 / (terms.horizon_bars * crowd[instant])
     symbols = tuple(sorted(bars))
-    axis = _axis(predictions, bars, terms.horizon_bars + delay_bars)
-    net, gross = np.zeros((2, len(axis), len(symbols)))
-    parts: list[tuple[Floats, Floats, Floats]] = []
-    held = 0.0
-    for column, symbol in enumerate(symbols):
-        series = bars[symbol]
-        mine = np.flatnonzero((predictions.symbol == symbol) & chosen)
-        t0 = np.searchsorted(series.timestamp, predictions.timestamp[mine]) + delay_bars
-        t1 = np.searchsorted(series.timestamp, predictions.label_end[mine]) + delay_bars
-        kept = t1 < len(series)
-        mine, t0, t1 = mine[kept], t0[kept], t1[kept]
-        price = series.open[t0 + 1] if terms.entry == "next-open" else series.close[t0]
-        end = predictions.forward_return[mine] if not delay_bars else series.close[t1] / price - 1.0
-        bought = series.session[t0 + 1] if terms.entry == "next-open" else series.session[t0]
-        buy, _ = costs_on(bought, terms.schedule, terms.order_value)
-        _, sell = costs_on(series.session[t1], terms.schedule, terms.order_value)
-        buy, sell = cost_factor * (buy + terms.slippage), cost_factor * (sell + terms.slippage)
-        share = weight[mine]
-        steps, bar = _marks(series, t0, t1, price, end)
-        gross[:, column] = _sum_by_day(axis, series.session[bar], steps * np.repeat(share, t1 - t0))
-        paid = _sum_by_day(axis, bought, share * buy) + _sum_by_day(axis, series.session[t1], share * sell)
-        net[:, column] = gross[:, column] - paid
-        held += float((share * (t1 - t0)).sum())
-        parts.append((end - buy - sell, end, share))
-    trade_net, trade_gross, trade_weight = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return Book(axis, symbols, net, gross, trade_net, trade_gross, trade_weight, held / (instant.max() + 1))
-
-
-def results(book: Book, periods_per_year: int) -> Trading:
-    """Summarise a book with `periods_per_year` days a year: returns, ratios, drawdown and costs.
-
-    None for what its trades or days do not determine.
-    """
-    daily, trades = book.daily, len(book.trade_net)
-    total = np.cumsum(daily)
-    below = total - np.maximum(np.maximum.accumulate(total), 0.0)
-    hits = hit_rate(book.trade_net > 0) if trades else None
-    won, lost = book.trade_net[book.trade_net > 0].sum(), -book.trade_net[book.trade_net < 0].sum()
-    downside = float(np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2)))
-    deviation = float(daily.std(ddof=1)) if len(daily) > 1 else 0.0
-    year = np.sqrt(periods_per_year)
-    return Trading(
-        trades=trades,
-        hit_rate=hits.rate if hits else None,
-        hit_low=hits.low if hits else None,
-        hit_high=hits.high if hits else None,
-        net_bps_a_trade=float(book.trade_net.mean() * 1e4) if trades else None,
-        net_bps_a_day=float(daily.mean() * 1e4),
-        sharpe=float(daily.mean() / deviation * year) if deviation else None,
-        sortino=float(daily.mean() / downside * year) if downside else None,
-        drawdown_bps=float(-below.min() * 1e4),
-        drawdown_days=_longest(below < 0),
-        turnover_a_day=float(book.trade_weight.sum() / len(daily)),
-        exposure=book.exposure,
-        profit_factor=float(won / lost) if lost else None,
-        break_even_bps=float(np.average(book.trade_gross, weights=book.trade_weight) * 1e4) if trades else None,
+    axis = _axis(predictions, bars, terms.horizon_bars + delay_bars + 1)
+    factors = {symbol: _jump_factor(bars[symbol], terms.skip_jumps) for symbol in symbols}
+    columns = [
+        _keep_symbol(predictions, bars[symbol], factors[symbol], symbol, decisions, terms, delay_bars)
+        for symbol in symbols
+    ]
+    share = 1.0 / (terms.horizon_bars * len(symbols))
+    gross, bought, sold = (
+        share * np.stack([_sum_by_day(axis, *part[name]) for part in columns], axis=1)
+        for name in ("gross", "bought", "sold")
     )
+    traded = bought + sold
+    root = np.stack(
+        [root_liquidity(series, series.close * factors[symbol], axis) for symbol, series in sorted(bars.items())],
+        axis=1,
+    )
+    impact = np.where(traded > 0, traded**1.5 * root, 0.0)
+    buy, sell = costs_on(axis, terms.schedule, terms.order_value)
+    paid = bought * (buy + terms.slippage)[:, None] + sold * (sell + terms.slippage)[:, None]
+    if terms.impact:
+        _refuse_unknown(impact, axis, symbols)
+        paid = paid + terms.impact * np.sqrt(terms.capital) * impact
+    exposure = share * sum(float(part["held"][1].mean()) for part in columns)
+    return Book(axis, symbols, gross - cost_factor * paid, gross, traded, impact, exposure)
 
 
-def _marks(series: Series, t0: Ints, t1: Ints, price: Floats, end: Floats) -> tuple[Floats, Ints]:
-    """Return the change in value of each trade at each bar in `(t0, t1]`, as a fraction of its price, and the bar."""
-    length = t1 - t0
-    first = np.cumsum(length) - length
-    bar = np.arange(int(length.sum())) + np.repeat(t0 + 1 - first, length)
-    value = series.close[bar] / np.repeat(price, length) - 1.0
-    value[first + length - 1] = end
-    before = np.concatenate([[0.0], value[:-1]])
-    before[first] = 0.0
-    return value - before, bar
+def _keep_symbol(
+    predictions: Predictions,
+    series: Series,
+    factor: Floats,
+    symbol: str,
+    decisions: Decisions,
+    terms: Terms,
+    delay_bars: int,
+) -> dict[str, tuple[Ints, Floats]]:
+    """Days and values of one symbol's gross returns, purchases, sales and holdings, in shares of a decision."""
+    mine = np.flatnonzero(predictions.symbol == symbol)
+    t0 = np.searchsorted(series.timestamp, predictions.timestamp[mine])
+    first, last = int(t0.min()), min(int(t0.max()) + terms.horizon_bars + delay_bars + 1, len(series) - 1)
+    span = slice(first, last + 1)
+    session = series.session[span]
+    opening, close = (prices[span] * factor[span] for prices in (series.open, series.close))
+    t1 = np.searchsorted(series.timestamp, decisions.end[mine]) - first + delay_bars
+    t0 = t0 - first
+    if terms.by_session:
+        t1 = np.minimum(t1, _last_of_session(session)[t0])
+    target = _target(len(close), t0 + delay_bars, t1, decisions.weight[mine])
+    price, day = _executions(session, opening, close, terms)
+    units = _held(target, price, terms.band)
+    before = np.concatenate([[0.0], units[:-1]])
+    change = units - before
+    gain = before[:-1] * (price[:-1] - close[:-1]) + units[:-1] * (close[1:] - price[:-1])
+    return {
+        "gross": (session[1:], gain),
+        "bought": (day, np.maximum(change, 0.0) * price),
+        "sold": (day, np.maximum(-change, 0.0) * price),
+        "held": (session[1:], np.abs(units[:-1]) * close[1:]),
+    }
+
+
+def _jump_factor(series: Series, skip_jumps: bool) -> Floats:
+    """Factor per bar that prices are multiplied by, so that nights with an unexplained jump have a return of 0."""
+    step = np.ones(len(series))
+    if skip_jumps:
+        found = jumps(series)
+        step[found] = series.close[found - 1] / series.open[found]
+    return np.asarray(np.cumprod(step), dtype=np.float64)
+
+
+def _last_of_session(session: Ints) -> Ints:
+    """The last bar of each bar's session, shape (bars,)."""
+    result: Ints = np.searchsorted(session, session, side="right") - 1
+    return result
+
+
+def _target(bars: int, t0: Ints, t1: Ints, weight: Floats) -> Floats:
+    """Sum of the weights of the decisions alive at each bar, `t0 <= bar < t1`; 0 at the last bar."""
+    alive = (weight != 0) & (t0 < t1) & (t0 < bars - 1)
+    t0, t1, weight = t0[alive], np.minimum(t1[alive], bars - 1), weight[alive]
+    change = np.bincount(t0, weight, bars) - np.bincount(t1, weight, bars)
+    return np.asarray(np.round(np.cumsum(change), WEIGHT_DIGITS), dtype=np.float64)
+
+
+def _executions(session: Ints, opening: Floats, close: Floats, terms: Terms) -> tuple[Floats, Ints]:
+    """Price and day at which the target of each bar is traded: the next open or the bar's close."""
+    after = np.minimum(np.arange(len(close)) + 1, len(close) - 1)
+    at_close = np.full(len(close), terms.entry == "close")
+    at_close[-1] = True
+    if terms.by_session:
+        at_close |= session[after] != session
+    return np.where(at_close, close, opening[after]), np.where(at_close, session, session[after])
+
+
+def _held(target: Floats, price: Floats, band: float) -> Floats:
+    """Units held after each bar, starting from 0.
+
+    A target that moves by more than `band` of itself is traded in full. At any other bar the units are the nearest to
+    those before that are worth between `1 - band` and `1 + band` of the target. Both are clips, whose composition is
+    associative: it is computed for all bars in log2(bars) steps instead of one bar after the other.
+    Source of the rule: Davis and Norman (1990), Portfolio selection with transaction costs.
+    """
+    moved = np.abs(np.diff(target, prepend=0.0)) > band * np.abs(target) + TOLERANCE
+    width = np.where(moved, 0.0, band)
+    edges = np.stack([target * (1.0 - width), target * (1.0 + width)]) / price
+    low, high = edges.min(axis=0), edges.max(axis=0)
+    step = 1
+    while step < len(target):
+        low[step:], high[step:] = (
+            np.clip(low[:-step], low[step:], high[step:]), np.clip(high[:-step], low[step:], high[step:]),
+        )  # fmt: skip
+        step *= 2
+    result: Floats = np.clip(0.0, low, high)
+    return result
+
+
+def _refuse_unknown(impact: Floats, axis: Ints, symbols: tuple[str, ...]) -> None:
+    unknown: NDArray[np.int64] = np.argwhere(~np.isfinite(impact))
+    if len(unknown):
+        day, column = unknown[0]
+        raise DataError(
+            f"{symbols[column]} has no traded value in the sessions before {day_of(axis[day])}, which --impact needs;"
+            " leave out the symbol, or set --impact 0"
+        )
 
 
 def _axis(predictions: Predictions, bars: Mapping[str, Series], reach: int) -> Ints:
@@ -162,9 +238,3 @@ def _axis(predictions: Predictions, bars: Mapping[str, Series], reach: int) -> I
 
 def _sum_by_day(axis: Ints, day: Ints, value: Floats) -> Floats:
     return np.bincount(np.searchsorted(axis, day), weights=value, minlength=len(axis)).astype(np.float64)
-
-
-def _longest(flags: NDArray[np.bool_]) -> int:
-    padded = np.concatenate([[False], flags, [False]])
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    return int((edges[1::2] - edges[::2]).max()) if len(edges) else 0

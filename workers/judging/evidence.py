@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from schemas.config.judgement import GateSettings
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
@@ -16,7 +13,7 @@ from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, read_model
 from workers.bars.series import Floats, Ints, Series
-from workers.judging.book import Book, keep_book
+from workers.judging.book import Book, Decisions, keep_book
 from workers.judging.predictions import Predictions, load_rows
 from workers.judging.validation import ScoringInputs, bars_of, strategies, terms_of
 from workers.scoring.log_loss import daily_means, log_losses
@@ -58,14 +55,14 @@ class Evidence:
         return bars_of(self.layout, self.manifest, self.predictions)[0]
 
     @cached_property
-    def traded(self) -> dict[str, NDArray[np.bool_]]:
-        """The rows that each strategy trades, by its name, each of shape (rows,)."""
+    def decisions(self) -> dict[str, Decisions]:
+        """The decisions of each strategy, by its name."""
         return strategies(self._judged)
 
     def book(self, strategy: str = "student", *, cost_factor: float = 1.0, delay_bars: int = 0) -> Book:
         """Return a strategy's book, as validated or under stress (see `keep_book`)."""
         return keep_book(
-            self.predictions, self.bars, self.traded[strategy], self._judged.terms, cost_factor=cost_factor,
+            self.predictions, self.bars, self.decisions[strategy], self._judged.terms, cost_factor=cost_factor,
             delay_bars=delay_bars,
         )  # fmt: skip
 

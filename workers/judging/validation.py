@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.config.interval import is_intraday
 from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
@@ -23,8 +24,9 @@ from schemas.files.run_files import read_manifest
 from workers.bars import store
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
-from workers.judging.book import Book, Terms, keep_book, results
+from workers.judging.book import Book, Decisions, Terms, keep_book
 from workers.judging.costs import costs_on, schedule_of
+from workers.judging.performance import results
 from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, pool
 from workers.scoring import metrics
 from workers.scoring.log_loss import log_loss, skill
@@ -53,7 +55,8 @@ def validate(layout: RunLayout) -> Validation:
     predictions = decode(table)
     bars, bar_digests = bars_of(layout, manifest, predictions)
     judged = ScoringInputs(predictions, bars, manifest.config.training(), terms_of(manifest.config))
-    books = {name: keep_book(predictions, bars, rows, judged.terms) for name, rows in strategies(judged).items()}
+    decided = strategies(judged)
+    books = {name: keep_book(predictions, bars, each, judged.terms) for name, each in decided.items()}
     write_atomic(layout.scored_rows, store.encode(table))
     write_atomic(layout.daily_returns, store.encode(_daily_table(books)))
     constant = [str(name) for name in set(predictions.window.tolist()) if _is_constant(predictions, name)]
@@ -68,7 +71,10 @@ def validate(layout: RunLayout) -> Validation:
         first=day_of(predictions.day.min()),
         last=day_of(predictions.day.max()),
         scores={name: scores(predictions, name, judged.settings) for name in (*BASELINES, *MODELS)},
-        trading={name: results(book, manifest.periods_per_year) for name, book in books.items()},
+        trading={
+            name: results(book, predictions, decided[name], judged.terms, manifest.periods_per_year)
+            for name, book in books.items()
+        },
         overlap_days=overlap_days(predictions, judged.settings),
         costs=manifest.config.costs,
         round_trip_bps=float(_round_trip(judged).mean() * 1e4),
@@ -83,7 +89,18 @@ def validate(layout: RunLayout) -> Validation:
 
 def terms_of(config: RunConfig) -> Terms:
     """Return the terms on which a run's decisions are traded."""
-    return Terms(config.horizon, config.entry, schedule_of(config), config.slippage_bps / 1e4, config.order_value)
+    return Terms(
+        horizon_bars=config.horizon,
+        entry=config.entry,
+        by_session=is_intraday(config.interval) and not config.cross_session,
+        skip_jumps=not config.keep_jumps,
+        band=config.trade_band,
+        schedule=schedule_of(config),
+        slippage=config.slippage_bps / 1e4,
+        order_value=config.order_value,
+        impact=config.impact,
+        capital=config.capital,
+    )
 
 
 def bars_of(
@@ -102,22 +119,26 @@ def bars_of(
     return bars, {f"data/bars/{manifest.config.interval}/{symbol}.parquet": known[symbol].sha256 for symbol in symbols}
 
 
-def strategies(judged: ScoringInputs) -> dict[str, NDArray[np.bool_]]:
-    """Return the rows that each strategy trades, shape (rows,).
+def strategies(judged: ScoringInputs) -> dict[str, Decisions]:
+    """Return the decisions of each strategy.
 
-    Models trade above the student's threshold. Two rules without learning trade beside them: always long, and long
-    after a rise over 20 bars.
+    Models hold a row above the student's threshold, until its label ends. Two rules without learning decide beside
+    them and hold for the horizon: always long, and long after a rise over 20 bars.
     """
     predictions = judged.predictions
-    traded = {name: getattr(predictions, name) > predictions.trade_above for name in MODELS}
+    models = {
+        name: Decisions((getattr(predictions, name) > predictions.trade_above).astype(float), predictions.label_end)
+        for name in MODELS
+    }
     if judged.settings.privileged:
-        traded.pop("teacher")  # it received features that are unknown at a decision
-    rose = np.zeros(len(predictions), dtype=bool)
+        models.pop("teacher")  # it received features that are unknown at a decision
+    rose, end = np.zeros(len(predictions)), np.zeros(len(predictions), dtype=np.int64)
     for symbol, series in judged.bars.items():
         mine = np.flatnonzero(predictions.symbol == symbol)
         t0 = np.searchsorted(series.timestamp, predictions.timestamp[mine])
         rose[mine] = series.close[t0] > series.close[np.maximum(t0 - MOMENTUM_BARS, 0)]
-    return traded | {ALWAYS_LONG: np.ones(len(predictions), dtype=bool), MOMENTUM: rose}
+        end[mine] = series.timestamp[t0 + judged.settings.horizon_bars]
+    return models | {ALWAYS_LONG: Decisions(np.ones(len(predictions)), end), MOMENTUM: Decisions(rose, end)}
 
 
 def overlap_days(predictions: Predictions, settings: TrainingSettings) -> int:

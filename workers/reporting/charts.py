@@ -12,6 +12,7 @@ from schemas.contract.judgement import GateReport, Validation
 from schemas.contract.task import Status
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints
+from workers.judging.performance import below_peak
 
 HEIGHT, ROW_HEIGHT = 260, 16
 BINS = 10
@@ -32,19 +33,19 @@ C = TypeVar("C", alt.Chart, alt.LayerChart)
 
 
 def equity(day: Ints, daily: Mapping[str, Floats]) -> alt.Chart:
-    """Draw the running sum of each strategy's daily net return on capital, in percent.
+    """Draw the compounded daily net return of each strategy, in percent.
 
     `day`: days since 1970, shape (days,). `daily`: fractions of the capital, shape (days,).
     """
-    rows = _series(day, {name: np.cumsum(values) * 100 for name, values in daily.items()})
-    return _lines(rows, "sum of net returns, % of capital", "Cumulative net return after costs")
+    grown = {name: np.asarray(100 * np.cumprod(1.0 + values) - 100, np.float64) for name, values in daily.items()}
+    rows = _series(day, grown)
+    return _lines(rows, "compounded net return, %", "Compounded net return after costs")
 
 
 def drawdown(day: Ints, daily: Mapping[str, Floats]) -> alt.Chart:
-    """Draw how far each running sum is below its previous maximum, in percent; arguments as for `equity`."""
-    sums = {name: np.cumsum(values) * 100 for name, values in daily.items()}
-    below = {name: total - np.maximum(np.maximum.accumulate(total), 0.0) for name, total in sums.items()}
-    return _lines(_series(day, below), "below the previous maximum, % of capital", "Drawdown")
+    """Draw how far the compounded equity is below its previous maximum, in percent; arguments as for `equity`."""
+    below = {name: below_peak(values) * 100 for name, values in daily.items()}
+    return _lines(_series(day, below), "below the previous maximum, %", "Drawdown")
 
 
 def reliability(y: Floats, models: Mapping[str, Floats]) -> alt.LayerChart:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
-from statsmodels.stats.proportion import proportion_confint
 
 from workers.bars.series import Floats, Ints
 from workers.scoring.newey_west import Mean, newey_west
@@ -29,15 +28,6 @@ class Brier:
     reliability: float
     resolution: float
     uncertainty: float
-
-
-@dataclass(frozen=True)
-class HitRate:
-    """A share with its 95 % interval by Wilson (1927)."""
-
-    rate: float
-    low: float
-    high: float
 
 
 def equal_bins(p: Floats, bins: int = BINS) -> Ints:
@@ -78,12 +68,6 @@ def mcc(y: Floats, decision: NDArray[np.bool_]) -> float | None:
     if decision.all() or not decision.any() or not 0 < y.sum() < len(y):
         return None
     return float(matthews_corrcoef(y, decision))
-
-
-def hit_rate(hits: NDArray[np.bool_]) -> HitRate:
-    """Compute the share of hits with Wilson's interval."""
-    low, high = proportion_confint(int(hits.sum()), len(hits), method="wilson")
-    return HitRate(float(hits.mean()), float(low), float(high))
 
 
 def rank_ic(day: Ints, p: Floats, forward_return: Floats, lags: int) -> Mean | None:

@@ -96,6 +96,9 @@ OTHER_VALUES = {
     "json_summary": ("true", "true"),
     "costs": ("nse-delivery", '"nse-delivery"'),
     "order_value": ("1000000", "1000000"),
+    "trade_band": ("0.2", "0.2"),
+    "impact": ("1", "1"),
+    "capital": ("5e6", "5e6"),
     "signing_key": ("key.pem", '"key.pem"'),
 }
 TABLES_TOO = {"cost_rates", "gates", "second_options"}

@@ -23,7 +23,8 @@ from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.ingestion import assess
 from workers.bars.series import COLUMNS, Series
-from workers.judging.book import Terms, keep_book, results
+from workers.judging.book import Decisions, Terms, keep_book
+from workers.judging.performance import results
 from workers.judging.predictions import Predictions
 from workers.learning.history import prepare, select_rows
 
@@ -106,7 +107,7 @@ def test_an_interval_goes_through_gate_labels_embargo_book_and_year(
     assert int(history.labels.t0[rows.train[0]]) >= WARMUP_BARS
     assert len(rows.scored) == (held_out * (per_session - HORIZON) if intraday else held_out - HORIZON)
 
-    # The book: one trade, from the next open to that bar's close, is one day's return on the whole capital.
+    # The book: a decision at every bar holds the whole capital from open to open; intraday, no night is held.
     chosen = history.labels.t0[rows.scored]
     count = len(rows.scored)
     zeros = np.zeros(count)
@@ -116,12 +117,18 @@ def test_an_interval_goes_through_gate_labels_embargo_book_and_year(
         series.session[chosen], zeros, series.close[chosen + HORIZON] / entry - 1.0, zeros, zeros, zeros, zeros, zeros,
         zeros, zeros, np.full(count, window.label, dtype=object),
     )  # fmt: skip
-    terms = Terms(HORIZON, "next-open", (CostRates(since=date.min),), 0.0, 1.0)
-    every = keep_book(predictions, {"BTC": series}, np.ones(count, dtype=bool), terms)
-    assert len(every.trade_net) == count
-    traded = chosen + 1
-    by_bar = series.close[traded] / series.open[traded] - 1.0
-    assert every.daily == pytest.approx([by_bar[series.session[traded] == day].sum() for day in every.day])
+    terms = Terms(
+        horizon_bars=HORIZON, entry="next-open", by_session=intraday, skip_jumps=True, band=0.0,
+        schedule=(CostRates(since=date.min),), slippage=0.0, order_value=1.0, impact=0.0, capital=1.0,
+    )  # fmt: skip
+    decisions = Decisions(np.ones(count), predictions.label_end)
+    every = keep_book(predictions, {"BTC": series}, decisions, terms)
+    held = np.arange(chosen[0] + 1, chosen[-1] + 2)
+    out = np.minimum(held + 1, len(series) - 1)
+    goes_on = (out > held) & ((series.session[out] == series.session[held]) | (not intraday))
+    leaves = np.where(goes_on, series.open[out], series.close[held])
+    by_bar = np.where(np.isin(held - 1, chosen), leaves / series.open[held] - 1.0, 0.0)
+    assert every.gross.sum() == pytest.approx(by_bar.sum())
 
     # The year: 252 sessions of NSE, 365 days at 24/7, 52 weeks.
     manifest = RunManifest(
@@ -133,4 +140,5 @@ def test_an_interval_goes_through_gate_labels_embargo_book_and_year(
     year = {"24/7": 365, "NSE": 252}[calendar] if interval != "1week" else 52
     assert manifest.periods_per_year == year
     mean, deviation = np.mean(every.daily), np.std(every.daily, ddof=1)
-    assert results(every, year).sharpe == pytest.approx(mean / deviation * math.sqrt(year))
+    found = results(every, predictions, decisions, terms, year)
+    assert found.sharpe == pytest.approx(mean / deviation * math.sqrt(year))

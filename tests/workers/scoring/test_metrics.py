@@ -11,7 +11,7 @@ from sklearn import metrics as sklearn_metrics
 from sklearn.calibration import calibration_curve
 
 from tests.strategies import examples
-from workers.scoring.metrics import auc, brier, ece, equal_bins, hit_rate, mcc, rank_ic
+from workers.scoring.metrics import auc, brier, ece, equal_bins, mcc, rank_ic
 from workers.scoring.newey_west import newey_west
 
 LEVELS = st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])
@@ -81,17 +81,6 @@ def test_mcc_is_the_correlation_of_decision_and_label() -> None:
     assert mcc(decision.astype(np.float64), decision) == pytest.approx(1.0)
     assert mcc(y, np.zeros(80, bool)) is None and mcc(y, np.ones(80, bool)) is None
     assert mcc(np.ones(80), decision) is None
-
-
-@pytest.mark.parametrize(
-    ("hits", "n", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_as_published(hits: int, n: int, low: float, high: float) -> None:
-    """Newcombe's (1998) four examples of Wilson's interval."""
-    found = hit_rate(np.arange(n) < hits)
-    assert found.rate == pytest.approx(hits / n)
-    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_rank_correlation_is_spearmans_by_day() -> None:

@@ -60,7 +60,7 @@ def _stresses(evidence: Evidence, book: Book) -> list[Criterion]:
 
 
 def _mean_above_zero(name: str, book: Book) -> Criterion:
-    if not len(book.trade_net):
+    if not book.traded.any():
         return not_computable(name, NO_TRADES)
     mean = float(book.daily.mean() * 1e4)
     return at_least(name, mean, 0.0, f"{mean:+.3g} {UNIT}", n=len(book.day))
@@ -73,7 +73,7 @@ def _worst_year(book: Book, min_days: int) -> Criterion:
         for year in np.unique(years)
         if (years == year).sum() >= min_days
     }
-    if not means or not len(book.trade_net):
+    if not means or not book.traded.any():
         return not_computable(name, NO_TRADES if means else f"no year has {min_days} days")
     worst = min(means, key=lambda year: means[year])
     return at_least(name, means[worst], 0.0, f"{worst}: {means[worst]:+.3g} {UNIT}", n=len(means))
@@ -81,7 +81,7 @@ def _worst_year(book: Book, min_days: int) -> Criterion:
 
 def _without_best_symbol(book: Book) -> Criterion:
     name, sums = "net return without the best symbol", book.net.sum(axis=0)
-    if len(sums) < 2 or not len(book.trade_net):
+    if len(sums) < 2 or not book.traded.any():
         return not_computable(name, NO_TRADES if len(sums) > 1 else "the run has only one symbol")
     best = int(sums.argmax())
     rest = float((sums.sum() - sums[best]) / len(book.day) * 1e4 * len(sums) / (len(sums) - 1))

@@ -90,7 +90,7 @@ def _overfitting(evidence: Evidence, trials: Trials) -> Criterion:
 
 def _superiority(evidence: Evidence) -> list[Criterion]:
     settings = evidence.settings
-    models = [name for name in ("student", "alone", "logistic") if name in evidence.traded]
+    models = [name for name in ("student", "alone", "logistic") if name in evidence.decisions]
     prior = evidence.daily_loss("prior")[1]
     losses = np.stack([evidence.daily_loss(name)[1] for name in models], axis=1)
     kept = np.array([i for i, each in enumerate(losses.T) if not is_constant(each - prior)], dtype=np.int64)

@@ -44,9 +44,7 @@ def test_calibration_counts_the_longer_dependence(
 def test_a_stress_is_passed_by_any_gain(bps: float, ruling: Ruling) -> None:
     """Twice the cost, a later trade, the worst year and the rest without the best symbol: above 0 passes."""
     net = np.full((DAYS, 2), bps / 2e4)
-    book = SimpleNamespace(
-        day=np.arange(DAYS), symbols=("A", "B"), net=net, daily=net.sum(axis=1), trade_net=np.ones(1)
-    )
+    book = SimpleNamespace(day=np.arange(DAYS), symbols=("A", "B"), net=net, daily=net.sum(axis=1), traded=np.ones(1))
     manifest = SimpleNamespace(periods_per_year=252)
     evidence = SimpleNamespace(settings=GateSettings(), manifest=manifest, book=lambda **_: book)
     found = economics._stresses(cast(Evidence, evidence), cast(Any, book))

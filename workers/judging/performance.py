@@ -1,0 +1,79 @@
+"""Statistics of a book: returns, ratios, drawdown on compounded equity, costs and capacity."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.contract.judgement import Trading
+from workers.bars.series import Floats, Ints
+from workers.judging.book import Book, Decisions, Terms
+from workers.judging.predictions import Predictions
+from workers.scoring import ewc
+
+
+def results(book: Book, predictions: Predictions, decisions: Decisions, terms: Terms, periods_per_year: int) -> Trading:
+    """Summarise a book with `periods_per_year` days a year; None for what its trades or days do not determine."""
+    daily = book.daily
+    made = np.flatnonzero(decisions.weight)
+    hits = np.sign(decisions.weight[made]) * predictions.forward_return[made] > 0
+    low, high = _hit_interval(predictions.day[made], hits)
+    below = below_peak(daily)
+    turnover = float(book.traded.sum() / len(daily))
+    gross = float(book.gross.sum() / len(daily))
+    return Trading(
+        trades=len(made),
+        hit_rate=float(hits.mean()) if len(made) else None,
+        hit_low=low,
+        hit_high=high,
+        gross_bps_a_day=gross * 1e4,
+        net_bps_a_day=float(daily.mean() * 1e4),
+        sharpe=_ratio(daily, float(daily.std(ddof=1)) if len(daily) > 1 else 0.0, periods_per_year),
+        sortino=_ratio(daily, float(np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2))), periods_per_year),
+        max_drawdown_percent=float(-below.min() * 100),
+        under_water_days=_longest(below < 0),
+        turnover_a_day=turnover,
+        exposure=book.exposure,
+        break_even_bps=2.0 * gross / turnover * 1e4 if turnover else None,
+        capacity=_capacity(book, terms, gross, float(daily.mean())),
+    )
+
+
+def below_peak(daily: Floats) -> Floats:
+    """Equity below its highest value so far, as a share of it, at most 0; daily returns are compounded."""
+    equity = np.cumprod(1.0 + daily)
+    result: Floats = equity / np.maximum(np.maximum.accumulate(equity), 1.0) - 1.0
+    return result
+
+
+def _ratio(daily: Floats, deviation: float, periods_per_year: int) -> float | None:
+    return float(daily.mean() / deviation * np.sqrt(periods_per_year)) if deviation else None
+
+
+def _hit_interval(day: Ints, hits: NDArray[np.bool_]) -> tuple[float | None, float | None]:
+    """95 % interval of the share of hits; rows of a day, and of neighbouring days, are dependent."""
+    if not len(hits) or hits.all() or not hits.any():
+        return None, None
+    _, index = np.unique(day, return_inverse=True)
+    excess = np.bincount(index, weights=hits - hits.mean()).astype(np.float64)
+    if len(excess) < 2 or np.ptp(excess) == 0:
+        return None, None
+    error = ewc.mean_of(excess)
+    low, high = ewc.Estimate(float(hits.mean()), error.error * len(excess) / len(hits), error.degrees).interval()
+    return max(low, 0.0), min(high, 1.0)
+
+
+def _capacity(book: Book, terms: Terms, gross: float, net: float) -> float | None:
+    """Capital in currency at which costs take half of the gross return, by the square-root law of impact.
+
+    `gross`, `net`: mean per day. None if they take half without impact, or if impact is not known.
+    """
+    impact = float(book.impact.sum() / len(book.day))
+    fees = gross - net - terms.impact * np.sqrt(terms.capital) * (impact if terms.impact else 0.0)
+    if not np.isfinite(impact) or impact <= 0 or gross / 2 <= fees:
+        return None
+    return float(((gross / 2 - fees) / ((terms.impact or 1.0) * impact)) ** 2)
+
+
+def _longest(flags: NDArray[np.bool_]) -> int:
+    padded = np.concatenate([[False], flags, [False]])
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return int((edges[1::2] - edges[::2]).max()) if len(edges) else 0
