@@ -41,7 +41,8 @@ class Trading(Frozen):
     allows for their overlap. `max_drawdown_percent`: largest fall of the compounded equity below its peak;
     `under_water_days`: longest time below one. `turnover_a_day`: value bought and sold over the capital.
     `break_even_bps`: cost of a round trip at which the mean would be 0. `capacity`: capital in currency at which costs
-    take half of the gross return.
+    take half of the gross return. `alpha_bps_a_day`, with its 95 % interval, and `beta`: intercept and slope of the
+    daily net return on that of always long; `information_ratio`: alpha over the deviation of what the line leaves.
     """
 
     trades: int
@@ -58,6 +59,11 @@ class Trading(Frozen):
     exposure: float
     break_even_bps: float | None
     capacity: float | None
+    alpha_bps_a_day: float | None
+    alpha_low: float | None
+    alpha_high: float | None
+    beta: float | None
+    information_ratio: float | None
 
 
 class Validation(Frozen):
@@ -67,8 +73,8 @@ class Validation(Frozen):
     baseline), the student, the student that had no teacher (`alone`), a logistic model of the same features, and the
     teacher, whose scores are not available live if it is privileged.
     `constant_windows` are those whose student predicts the same for every row, `constant_trades` what they trade.
-    `trading` has the same models except the baselines, and two rules without learning: always long, and long after a
-    rise.
+    `trading` has the same models, the base rate as a trader, and three rules without learning: always long, long after
+    a rise (momentum), long after a fall (reversal).
     """
 
     run_id: str

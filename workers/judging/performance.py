@@ -10,8 +10,13 @@ from workers.judging.predictions import Predictions
 from workers.scoring import ewc
 
 
-def results(book: Book, predictions: Predictions, decisions: Decisions, terms: Terms, periods_per_year: int) -> Trading:
-    """Summarise a book with `periods_per_year` days a year; None for what its trades or days do not determine."""
+def results(
+    book: Book, predictions: Predictions, decisions: Decisions, terms: Terms, periods_per_year: int, market: Floats
+) -> Trading:
+    """Summarise a book with `periods_per_year` days a year; None for what its trades or days do not determine.
+
+    `market`: daily net return of always long, shape (days,).
+    """
     daily = book.daily
     made = np.flatnonzero(decisions.weight)
     hits = np.sign(decisions.weight[made]) * predictions.forward_return[made] > 0
@@ -34,6 +39,7 @@ def results(book: Book, predictions: Predictions, decisions: Decisions, terms: T
         exposure=book.exposure,
         break_even_bps=2.0 * gross / turnover * 1e4 if turnover else None,
         capacity=_capacity(book, terms, gross, float(daily.mean())),
+        **_beside(daily, market, periods_per_year),
     )
 
 
@@ -42,6 +48,22 @@ def below_peak(daily: Floats) -> Floats:
     equity = np.cumprod(1.0 + daily)
     result: Floats = equity / np.maximum(np.maximum.accumulate(equity), 1.0) - 1.0
     return result
+
+
+def _beside(daily: Floats, market: Floats, periods_per_year: int) -> dict[str, float | None]:
+    """The line of a strategy's returns on always long's; None where one of them is constant, or they are the same."""
+    try:
+        alpha, beta, residual = ewc.line_of(daily, market)
+    except ValueError:
+        return dict.fromkeys(("alpha_bps_a_day", "alpha_low", "alpha_high", "beta", "information_ratio"))
+    low, high = alpha.interval()
+    return {
+        "alpha_bps_a_day": alpha.value * 1e4,
+        "alpha_low": low * 1e4,
+        "alpha_high": high * 1e4,
+        "beta": beta.value,
+        "information_ratio": float(alpha.value / residual.std(ddof=2) * np.sqrt(periods_per_year)),
+    }
 
 
 def _ratio(daily: Floats, deviation: float, periods_per_year: int) -> float | None:

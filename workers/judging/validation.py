@@ -31,8 +31,8 @@ from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, 
 from workers.scoring import metrics
 from workers.scoring.log_loss import log_loss, skill
 
-ALWAYS_LONG, MOMENTUM = "always long", "momentum"
-MOMENTUM_BARS = 20
+ALWAYS_LONG, MOMENTUM, REVERSAL = "always long", "momentum", "reversal"
+MOMENTUM_BARS, REVERSAL_BARS = 20, 5
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def validate(layout: RunLayout) -> Validation:
     judged = ScoringInputs(predictions, bars, manifest.config.training(), terms_of(manifest.config))
     decided = strategies(judged)
     books = {name: keep_book(predictions, bars, each, judged.terms) for name, each in decided.items()}
+    market = books[ALWAYS_LONG].daily
     write_atomic(layout.scored_rows, store.encode(table))
     write_atomic(layout.daily_returns, store.encode(_daily_table(books)))
     constant = [str(name) for name in set(predictions.window.tolist()) if _is_constant(predictions, name)]
@@ -72,7 +73,7 @@ def validate(layout: RunLayout) -> Validation:
         last=day_of(predictions.day.max()),
         scores={name: scores(predictions, name, judged.settings) for name in (*BASELINES, *MODELS)},
         trading={
-            name: results(book, predictions, decided[name], judged.terms, manifest.periods_per_year)
+            name: results(book, predictions, decided[name], judged.terms, manifest.periods_per_year, market)
             for name, book in books.items()
         },
         overlap_days=overlap_days(predictions, judged.settings),
@@ -122,23 +123,27 @@ def bars_of(
 def strategies(judged: ScoringInputs) -> dict[str, Decisions]:
     """Return the decisions of each strategy.
 
-    Models hold a row above the student's threshold, until its label ends. Two rules without learning decide beside
-    them and hold for the horizon: always long, and long after a rise over 20 bars.
+    Models, and the base rate, hold a row above the student's threshold, until its label ends. Three rules without
+    learning decide beside them and hold for the horizon: always long, long after a rise over 20 bars, and long after a
+    fall over 5.
     """
     predictions = judged.predictions
     models = {
         name: Decisions((getattr(predictions, name) > predictions.trade_above).astype(float), predictions.label_end)
-        for name in MODELS
+        for name in (*MODELS, "prior")
     }
     if judged.settings.privileged:
         models.pop("teacher")  # it received features that are unknown at a decision
-    rose, end = np.zeros(len(predictions)), np.zeros(len(predictions), dtype=np.int64)
+    rose, fell = np.zeros((2, len(predictions)))
+    end = np.zeros(len(predictions), dtype=np.int64)
     for symbol, series in judged.bars.items():
         mine = np.flatnonzero(predictions.symbol == symbol)
         t0 = np.searchsorted(series.timestamp, predictions.timestamp[mine])
-        rose[mine] = series.close[t0] > series.close[np.maximum(t0 - MOMENTUM_BARS, 0)]
+        rose[mine] = series.close[t0] > series.close[t0 - MOMENTUM_BARS]
+        fell[mine] = series.close[t0] < series.close[t0 - REVERSAL_BARS]
         end[mine] = series.timestamp[t0 + judged.settings.horizon_bars]
-    return models | {ALWAYS_LONG: Decisions(np.ones(len(predictions)), end), MOMENTUM: Decisions(rose, end)}
+    rules = {ALWAYS_LONG: np.ones(len(predictions)), MOMENTUM: rose, REVERSAL: fell}
+    return models | {name: Decisions(weight, end) for name, weight in rules.items()}
 
 
 def overlap_days(predictions: Predictions, settings: TrainingSettings) -> int:

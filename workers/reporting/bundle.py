@@ -27,6 +27,7 @@ from workers.reporting import charts
 PICTURE_WIDTH = 760
 VEGA = "vega.js"
 PERMUTATION = "label_permutation"
+SIMPLER = ["alone", "logistic"]  # strategies of the tables that the charts of returns leave out
 # Gate, name of its draws, title, unit and scale of the axis.
 DRAWS = (
     (
@@ -67,11 +68,9 @@ def _charts(evidence: Evidence, audit: Path) -> dict[str, alt.Chart | alt.LayerC
     layout, predictions = evidence.layout, evidence.predictions
     students, teachers = (read_rows(layout, role) for role in (Role.STUDENT, Role.TEACHER))
     reports = {name: read_model(layout.gate(name), GateReport) for name in GATES}
-    table = pq.read_table(layout.daily_returns)
+    table = pq.read_table(layout.daily_returns).drop_columns(SIMPLER)
     day = np.asarray(table["day"].cast(pa.int32()), dtype=np.int64)
     daily = {name: np.asarray(table[name], dtype=np.float64) for name in table.column_names if name != "day"}
-    if np.array_equal(predictions.alone, predictions.logistic):
-        daily.pop("logistic")
     models = {"student": predictions.student, "teacher": predictions.teacher}
     found: dict[str, alt.Chart | alt.LayerChart] = {
         "equity": charts.equity(day, daily),

@@ -21,11 +21,10 @@ CLIPPED_SKILL = 0.2
 # Distinguishable with colour blindness, on white and on black: the palette of Okabe and Ito.
 BLUE, ORANGE, GREEN, GREY, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#8c8c8c", "#CC79A7", "#56B4E9"
 COLORS = {
-    "student": BLUE, "without a teacher": SKY, "teacher": ORANGE, "logistic": PINK, "always long": GREY,
-    "momentum": GREEN,
+    "student": BLUE, "base rate": SKY, "teacher": ORANGE, "reversal": PINK, "always long": GREY, "momentum": GREEN,
 }  # fmt: skip
 DIGITS = 6
-SHOWN_AS = {"alone": "without a teacher"}
+SHOWN_AS = {"prior": "base rate"}
 PASSES, DOES_NOT_PASS = "passes on its own", "does not pass"
 
 Rows = list[dict[str, object]]

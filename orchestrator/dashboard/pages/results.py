@@ -144,15 +144,16 @@ def _trading(found: Judgement, audit: Path) -> None:
     st.subheader("Trading")
     rows = [
         (
-            MODELS.get(name, name), f"{each.net_bps_a_day:+.2f}", number(each.sharpe, "+.2f"),
+            MODELS.get(name, name), f"{each.net_bps_a_day:+.2f}", number(each.alpha_bps_a_day, "+.2f"),
+            number(each.beta, ".2f"), number(each.sharpe, "+.2f"),
             f"{each.max_drawdown_percent:.1f} %", f"{each.under_water_days:,}", f"{each.trades:,}",
             number(each.hit_rate, ".3f"), number(each.break_even_bps, ".0f"),
         )
         for name, each in found.validation.trading.items()
     ]  # fmt: skip
     headings = (
-        "strategy", "net, bps per day", "Sharpe", "max. drawdown", "days under water", "decisions", "won",
-        "breaks even, bps",
+        "strategy", "net, bps per day", "alpha, bps per day", "beta", "Sharpe", "max. drawdown", "days under water",
+        "decisions", "won", "breaks even, bps",
     )  # fmt: skip
     st.html(table(headings, rows))
     _chart(audit, "equity")

@@ -140,5 +140,5 @@ def test_an_interval_goes_through_gate_labels_embargo_book_and_year(
     year = {"24/7": 365, "NSE": 252}[calendar] if interval != "1week" else 52
     assert manifest.periods_per_year == year
     mean, deviation = np.mean(every.daily), np.std(every.daily, ddof=1)
-    found = results(every, predictions, decisions, terms, year)
+    found = results(every, predictions, decisions, terms, year, every.daily)
     assert found.sharpe == pytest.approx(mean / deviation * math.sqrt(year))

@@ -25,6 +25,7 @@ from workers.judging.predictions import Predictions
 FREE = (CostRates(since=date.min),)
 DEAR = (CostRates(since=date.min, tax_buy_bps=10.0, tax_sell_bps=30.0),)
 LAKH = 100_000.0
+CASH = np.zeros(1)  # a benchmark without returns: no alpha
 
 
 def terms(**changes: Any) -> Terms:
@@ -218,10 +219,10 @@ def test_capacity_is_where_costs_take_half() -> None:
     series = daily_walk(200, seed=8, drift=0.01)
     t0 = list(range(100, 180))
     p = rows({"A": series}, t0)
-    free = results(keep_book(p, {"A": series}, held(p), terms()), p, held(p), terms(), 252)
+    free = results(keep_book(p, {"A": series}, held(p), terms()), p, held(p), terms(), 252, CASH)
     assert free.capacity is not None
     full = terms(impact=1.0, capital=free.capacity)
-    found = results(keep_book(p, {"A": series}, held(p), full), p, held(p), full, 252)
+    found = results(keep_book(p, {"A": series}, held(p), full), p, held(p), full, 252, CASH)
     assert found.net_bps_a_day == pytest.approx(found.gross_bps_a_day / 2)
     assert found.capacity == pytest.approx(free.capacity)
 
@@ -323,7 +324,7 @@ def test_results_by_hand() -> None:
     series = daily_walk(40, seed=5, drift=0.03)
     p = rows({"A": series}, [5, 10, 15])
     book = keep_book(p, {"A": series}, held(p), terms())
-    found = results(book, p, held(p), terms(), 252)
+    found = results(book, p, held(p), terms(), 252, CASH)
     assert found.trades == 3
     assert found.hit_rate == pytest.approx((p.forward_return > 0).mean())
     assert found.break_even_bps == pytest.approx(2e4 * book.gross.sum() / book.traded.sum())
@@ -346,7 +347,7 @@ def test_the_interval_of_the_hit_rate_allows_for_overlap() -> None:
     widths = []
     for bars in (one, many):
         p = rows(bars, list(range(20, 300)))
-        found = results(keep_book(p, bars, held(p), terms()), p, held(p), terms(), 252)
+        found = results(keep_book(p, bars, held(p), terms()), p, held(p), terms(), 252, CASH)
         assert found.hit_low is not None and found.hit_high is not None and found.hit_rate is not None
         assert found.hit_low < found.hit_rate < found.hit_high
         widths.append(found.hit_high - found.hit_low)
@@ -357,7 +358,7 @@ def test_what_was_never_held_is_none() -> None:
     """Without a decision there is no hit rate, no ratio, no break-even and no capacity: None, never a stand-in."""
     series = daily_walk(30, seed=1)
     p = rows({"A": series}, [10])
-    found = results(keep_book(p, {"A": series}, held(p, 0.0), terms()), p, held(p, 0.0), terms(), 252)
+    found = results(keep_book(p, {"A": series}, held(p, 0.0), terms()), p, held(p, 0.0), terms(), 252, CASH)
     assert (found.trades, found.net_bps_a_day, found.max_drawdown_percent, found.turnover_a_day) == (0, 0.0, 0.0, 0.0)
     assert found.hit_rate is found.sharpe is found.break_even_bps is found.capacity is None
 

@@ -11,10 +11,10 @@ from schemas.contract.errors import DataError, PhaseError
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import BarsLayout, RunLayout
-from schemas.files.run_files import read_rows, write_rows
+from schemas.files.run_files import read_manifest, read_rows, write_rows
 from tests.workers.judging.runs import stored_run
 from workers.judging.predictions import load_rows
-from workers.judging.validation import validate
+from workers.judging.validation import ScoringInputs, bars_of, strategies, terms_of, validate
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,39 @@ def test_daily_returns_are_stored_as_they_are_summed(layout: RunLayout) -> None:
     for name, trading in found.trading.items():
         assert np.mean(table[name]) * 1e4 == pytest.approx(trading.net_bps_a_day)
     assert found.sha256["validation/daily.parquet"] == sha256_of(layout.daily_returns)
+
+
+def test_alpha_and_beta_are_beside_always_long(layout: RunLayout) -> None:
+    """Intercept and slope of the stored daily returns on always long's, by least squares; always long has neither."""
+    found = validate(layout)
+    stored = pq.read_table(layout.daily_returns)
+    table = {name: np.asarray(stored[name]) for name in found.trading}
+    market = table["always long"]
+    for name in ("student", "momentum", "reversal"):
+        slope, intercept = np.polyfit(market, table[name], 1)
+        each = found.trading[name]
+        assert (each.beta, each.alpha_bps_a_day) == (pytest.approx(slope), pytest.approx(intercept * 1e4))
+        assert each.alpha_low is not None and each.alpha_low < intercept * 1e4 < (each.alpha_high or 0.0)
+        left = table[name] - intercept - slope * market
+        assert each.information_ratio == pytest.approx(intercept / left.std(ddof=2) * 252**0.5)
+    assert found.trading["always long"].alpha_bps_a_day is None
+
+
+def test_rules_decide_by_past_closes(layout: RunLayout) -> None:
+    """Momentum holds what rose over 20 bars, reversal what fell over 5, the base rate what its own share pays for."""
+    found = validate(layout)
+    p = load_rows(layout, found.sha256["validation/rows.parquet"])
+    manifest = read_manifest(layout)
+    bars = bars_of(layout, manifest, p)[0]
+    decided = strategies(ScoringInputs(p, bars, manifest.config.training(), terms_of(manifest.config)))
+    for row in (0, 77, len(p) - 1):
+        series = bars[p.symbol[row]]
+        bar = int(np.flatnonzero(series.timestamp == p.timestamp[row])[0])
+        assert decided["momentum"].weight[row] == (series.close[bar] > series.close[bar - 20])
+        assert decided["reversal"].weight[row] == (series.close[bar] < series.close[bar - 5])
+        assert decided["momentum"].end[row] == series.timestamp[bar + manifest.config.horizon]
+        assert decided["student"].end[row] == p.label_end[row]
+    assert decided["prior"].weight.tolist() == (p.prior > p.trade_above).tolist()
 
 
 def test_every_input_is_named(layout: RunLayout) -> None:
