@@ -32,11 +32,11 @@ from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.judgement import Statistics
 from schemas.contract.quality import Verdict
 from schemas.contract.task import Role, Status, WindowTask
+from schemas.contract.trials import TrialCount
 from schemas.contract.window import PlannedWindow, Window
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_files import write_model, write_rows
-from schemas.files.trial_log import Trial, append_trial, configuration_key
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Floats, Series
@@ -113,13 +113,10 @@ def _trained(data: Path, world: str, seed: int) -> RunLayout:
         run_id="world", created=datetime.now(UTC), config=config, devices=(), bars=bars, plan=(), versions={}
     )
     write_model(layout.manifest, manifest)
-    append_trial(
-        data,
-        Trial(
-            kind="trained", time=datetime.now(UTC), run_id="world", key=configuration_key(config),
-            symbols=tuple(names), first=config.start_date, last=config.end_date,
-        ),
+    alone = TrialCount(
+        configurations=1, elsewhere=0, selections=1, looks=0, judged_until=None, others=(), notes=()
     )  # fmt: skip
+    write_model(layout.trials, alone)
     return layout
 
 

@@ -39,6 +39,7 @@ def main(source: str) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         for name in ("sample", "own"):
             Path(folder, name).mkdir()
+        os.environ["XDG_STATE_HOME"] = str(Path(folder, "state"))
         os.chdir(Path(folder, "sample"))
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         orchestrator("run", "--source", "sample")

@@ -5,6 +5,7 @@ whatever the number of pytest-xdist workers. Tests that change the finished run 
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -187,6 +188,20 @@ def fleet(running_fleet: SharedFleet, request: pytest.FixtureRequest) -> SharedF
     return running_fleet
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The state folder of all that tests start: no test enters trials in the ledger of the user who runs it."""
+    with pytest.MonkeyPatch.context() as patched:
+        folder = tmp_path_factory.mktemp("state")
+        patched.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
+
+
+def state_of(cwd: Path) -> dict[str, str]:
+    """A variable that gives the tests of one folder a ledger of trials of their own."""
+    return {"XDG_STATE_HOME": str(Path(os.environ["XDG_STATE_HOME"]) / hashlib.sha256(os.fsencode(cwd)).hexdigest())}
+
+
 def clean_environment() -> dict[str, str]:
     """This process's environment without any setting of the project."""
     return {key: value for key, value in os.environ.items() if not key.startswith("GURUKUL_")}
@@ -207,9 +222,9 @@ def command(*arguments: str, cwd: Path) -> Completed:
     What it asks of the workers' plane is answered in this process, too, by the same text on stdin and stdout. That the
     answers come from a process of their own is shown by tests that use `orchestrator`.
     """
-    unset = {key: None for key in os.environ if key.startswith("GURUKUL_")}
+    unset: dict[str, str | None] = {key: None for key in os.environ if key.startswith("GURUKUL_")}
     with chdir(cwd), patch.object(worker_process, "subprocess", SimpleNamespace(run=_answer_here)):
-        result = CliRunner().invoke(cli, arguments, env=unset, prog_name="orchestrator")
+        result = CliRunner().invoke(cli, arguments, env=unset | state_of(cwd), prog_name="orchestrator")
     return _completed(result)
 
 
@@ -229,7 +244,7 @@ def orchestrator(*arguments: str, cwd: Path) -> Completed:
     result = subprocess.run(
         [sys.executable, "-m", "orchestrator", *arguments],
         cwd=cwd,
-        env=clean_environment(),
+        env=clean_environment() | state_of(cwd),
         capture_output=True,
         text=True,
         timeout=240,

@@ -21,6 +21,7 @@ def run(context: RunContext) -> None:
         copies = {
             layout.manifest: "configs/run.json",
             layout.validation: "validation_results/validation.json",
+            layout.trials: "validation_results/trials.json",
             layout.statistics: "validation_results/statistics.json",
             layout.rows(Role.TEACHER): "validation_results/teacher_runs.json",
             layout.rows(Role.STUDENT): "validation_results/student_runs.json",

@@ -18,6 +18,7 @@ from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Recommendation, Statistics, Validation
 from schemas.contract.run import Phase
 from schemas.contract.task import Role
+from schemas.contract.trials import TrialCount
 from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.run_files import read_model
 
@@ -33,6 +34,7 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
             raise PhaseError(f"{context.audit / 'plots'} holds no chart; resume the run, which draws the charts again")
         recommendation, reasons = recommend_run(context.manifest, statistics)
         facts = _facts(context, validation, statistics, recommendation, reasons, charts)
+        facts["trials"] = read_model(results / "trials.json", TrialCount)
         for name in ("summary.md", "promotion_briefing.md"):
             write_atomic(context.audit / name, page(name, facts))
         write_atomic(context.audit / "report.html", page("report.html", facts | _scripts(charts)))

@@ -1,20 +1,22 @@
 """Phase statistical_tests: workers judge the gates, one task per gate; the orchestrator combines them."""
 
 from orchestrator.phases.phase_context import RunContext
+from orchestrator.phases.trial_record import write_trial_count
 from schemas.config.judgement import GATES
 from schemas.contract.errors import PhaseError
 from schemas.contract.event import EventStatus, EventType
-from schemas.contract.judgement import GateReport, Statistics, Validation
+from schemas.contract.judgement import GateReport, Statistics
 from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
+from schemas.contract.trials import TrialCount
 from schemas.files.atomic import sha256_of
 from schemas.files.run_files import read_model, write_model
-from schemas.files.trial_log import read_trials
 
 
 def run(context: RunContext) -> None:
     """Write `statistics.json`; a gate that does not pass is a result, not a failure."""
     with context.phase(Phase.STATISTICAL_TESTS, total=len(GATES)):
+        write_trial_count(context)
         outcomes = context.compute(Role.STATISTICS, GATES, Phase.STATISTICAL_TESTS)
         reports = {name: read_model(context.layout.gate(name), GateReport) for name in GATES}
         for name, outcome in outcomes.items():
@@ -32,18 +34,12 @@ def run(context: RunContext) -> None:
 
 def gathered(context: RunContext, reports: dict[str, GateReport]) -> Statistics:
     """All gates in order, what they found of each symbol, and who passed."""
-    config, validation = context.manifest.config, read_model(context.layout.validation, Validation)
-    symbols = reports["symbols"]
-    tried = {
-        trial.key
-        for trial in read_trials(config.data_dir)
-        if trial.concerns(symbols.symbols, validation.first, validation.last)
-    }
+    config, symbols = context.manifest.config, reports["symbols"]
     return Statistics(
         run_id=context.run_id,
         seed=config.seed,
         settings=config.gates,
-        trials=len(tried),
+        trials=read_model(context.layout.trials, TrialCount).trials,
         gates=tuple(reports[name].gate for name in GATES),
         symbols=symbols.symbols,
         passing=symbols.passing,

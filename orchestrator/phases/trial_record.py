@@ -1,35 +1,83 @@
-"""Appends a run's configuration to the trial log: once when it is trained, once when it is scored."""
+"""Enters a run's configuration in the ledger of trials: once when it is trained, once when it is scored."""
 
-from datetime import UTC, datetime
+import hashlib
+import json
+import os
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from orchestrator.phases.phase_context import RunContext
+from orchestrator.phases.trial_count import count_trials
+from schemas.config.run import RunConfig
+from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Validation
 from schemas.contract.task import Role, Status
-from schemas.files.run_files import read_model, read_rows
-from schemas.files.trial_log import Trial, append_trial, configuration_key
+from schemas.contract.trials import Trial
+from schemas.files.run_files import read_model, read_rows, write_model
+from schemas.files.trial_log import append_trial, known_trials, trial_logs
 
 
 def record_trial(context: RunContext, kind: Literal["trained", "scored"]) -> None:
     """Append a line for the run, with Sharpe ratios if it is scored. Without a trained student nothing is appended."""
-    rows = [row for row in read_rows(context.layout, Role.STUDENT) if row.status is Status.SUCCESS]
-    if not rows:
+    manifest, bars = context.manifest, context.manifest.bars
+    trained = {row.window_label for row in read_rows(context.layout, Role.STUDENT) if row.status is Status.SUCCESS}
+    windows = [each.window for each in manifest.plan if each.window.label in trained]
+    if not windows or bars is None:
         return
     scores = read_model(context.layout.validation, Validation) if kind == "scored" else None
     ratios = {name: each.sharpe for name, each in scores.trading.items()} if scores else {}
     daily = context.layout.daily_returns.relative_to(context.layout.folder).as_posix()
+    digests = {symbol: row.sha256 for symbol, row in sorted(bars.symbols.items())}
+    bars_end = max(row.last for row in bars.symbols.values())
+    config = manifest.config
     append_trial(
-        context.manifest.config.data_dir,
+        trial_logs(config),
         Trial(
             kind=kind,
             time=datetime.now(UTC),
             run_id=context.run_id,
-            key=configuration_key(context.manifest.config),
-            symbols=tuple(sorted({row.symbol for row in rows})),
-            first=min(row.start for row in rows),
-            last=max(planned.window.score_end for planned in context.manifest.plan),
+            data_dir=os.path.realpath(config.data_dir),
+            settings=settings_digest(config),
+            code=manifest.versions["gurukul"],
+            symbols=config.symbols,
+            start_date=config.start_date,
+            end_date=config.end_date,
+            bars=hashlib.sha256(json.dumps(digests).encode()).hexdigest(),
+            bars_end=bars_end,
+            first=min(window.end for window in windows),
+            last=min(max(window.score_end for window in windows), _day_after(bars_end)),
+            judged_until=scores.last if scores else None,
             sharpes={name: ratio for name, ratio in ratios.items() if ratio is not None},
-            periods_per_year=context.manifest.periods_per_year,
+            periods_per_year=manifest.periods_per_year,
             returns_sha256=scores.sha256[daily] if scores else None,
         ),
     )
+
+
+def write_trial_count(context: RunContext) -> None:
+    """Write `trials.json` for the gates. PhaseError if no log has a line of this scored run."""
+    logs = trial_logs(context.manifest.config)
+    known = known_trials(logs)
+    own = [each for each in known.trials if each.run_id == context.run_id and each.kind == "scored"]
+    if not own:
+        raise PhaseError(f"{logs[0]} has no line of {context.run_id}; restore it and resume the run")
+    write_model(context.layout.trials, count_trials(known.trials, own[-1], known.faults))
+
+
+def settings_digest(config: RunConfig) -> str:
+    """SHA-256 of the settings of training, windows and costs; dates, symbols, devices and folders are left out."""
+    tried = config.training().model_dump(mode="json") | {
+        "window_days": config.window_days,
+        "step_days": config.step_days,
+        "costs": config.costs,
+        "order_value": config.order_value,
+        "trade_band": config.trade_band,
+        "impact": config.impact,
+        "capital": config.capital,
+        "cost_rates": [rates.model_dump(mode="json") for rates in config.cost_rates],
+    }
+    return hashlib.sha256(json.dumps(tried, sort_keys=True).encode()).hexdigest()
+
+
+def _day_after(day: date) -> date:
+    return day + timedelta(days=1)

@@ -60,7 +60,7 @@ from schemas.files.file_system import network_file_system
 from schemas.files.layout import RunLayout, log_path, telemetry_path
 from schemas.files.modes import private_files
 from schemas.files.run_files import write_manifest
-from schemas.files.trial_log import refuse_damaged_trials
+from schemas.files.trial_log import trial_logs
 from schemas.redis.broker_file import recorded_broker
 from schemas.redis.client import connect
 from schemas.redis.keys import run_id_owner_key
@@ -86,11 +86,11 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
             "--release-dir": config.release_dir,
             "--log-dir": config.log_dir,
             "--telemetry-dir": config.telemetry_dir,
+            "--trials-dir": str(trial_logs(config)[0].parent),
         }
     )
     if config.signing_key is not None:
         read_private_key(config.signing_key)  # fail now, not when the run signs its audit
-    refuse_damaged_trials(config.data_dir)
     prepared = prepare(config)
     config = prepared.config
     windows = tuple(plan(config, prepared.known or CoverageTable()))

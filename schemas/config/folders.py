@@ -1,4 +1,4 @@
-"""Default folders: beside the data folder, so that `--data-dir` alone leads to them from any working folder."""
+"""Default folders: beside the data folder, so that `--data-dir` alone leads to them, and one per user."""
 
 import os
 from collections.abc import Callable
@@ -16,3 +16,9 @@ def beside_data(name: str) -> Callable[[dict[str, Any]], str]:
         return str(known.parent / name)
 
     return default
+
+
+def user_state_folder() -> Path:
+    """The project's folder for what lasts between runs of a user, by the XDG base directory specification."""
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".local" / "state") / "gurukul"

@@ -46,6 +46,11 @@ class RunConfig(TrainingConfig, BarsConfig):
         default_factory=beside_data("release"),
         description="Folder of audit bundles; if omitted: release, beside DATA_DIR.",
     )
+    trials_dir: str | None = Field(
+        None,
+        description="Folder of the ledger of trials, one per user; if omitted: $XDG_STATE_HOME/gurukul, or"
+        " ~/.local/state/gurukul.",
+    )
     signing_key: str | None = Field(
         None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the audit bundle with."
     )

@@ -177,7 +177,7 @@ class GateReport(Frozen):
 class Statistics(Frozen):
     """`statistics.json`: the gates in order, seeded, and the symbols whose students passed by themselves.
 
-    `trials` is how many configurations were ever trained on these symbols and dates under this data directory.
+    `trials` is how many configurations were ever tried on these symbols and days, selections of symbols included.
     """
 
     run_id: str

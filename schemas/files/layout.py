@@ -24,7 +24,7 @@ MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 PUBLIC_KEY = "manifest.pub"
 
-# A data folder.
+# A data folder, and the user's state folder.
 TRIALS = "trials.jsonl"
 
 STAGED_PREFIX = ".staged-"
@@ -106,6 +106,11 @@ class RunLayout:
     def daily_returns(self) -> Path:
         """Daily net returns of each strategy."""
         return self.folder / "validation" / "daily.parquet"
+
+    @property
+    def trials(self) -> Path:
+        """Trials that its best result is corrected for."""
+        return self.folder / "trials.json"
 
     @property
     def statistics(self) -> Path:

@@ -12,7 +12,8 @@ from typing import TypeVar
 from schemas.config.run import RunConfig
 
 PATHS = (
-    "log_dir", "release_dir", "telemetry_dir", "signing_key", "corporate_actions", "secrets_file", "symbols_file",
+    "log_dir", "release_dir", "trials_dir", "telemetry_dir", "signing_key", "corporate_actions", "secrets_file",
+    "symbols_file",
 )  # fmt: skip
 SOURCES = ("source", "second_source")
 

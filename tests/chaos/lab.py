@@ -231,7 +231,11 @@ class Lab:
     # Runs.
 
     def environment(self) -> dict[str, str]:
-        return clean_environment() | {"TMPDIR": str(self.temporary), "CHAOS_LAB": str(self.folder)}
+        return clean_environment() | {
+            "TMPDIR": str(self.temporary),
+            "CHAOS_LAB": str(self.folder),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+        }
 
     def orchestrator(self, cwd: Path, run_id: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (cwd / f"{run_id}.txt").open("ab") as output:

@@ -24,6 +24,7 @@ from schemas.contract.artifact import RunRow, StudentMetadata, TeacherMetadata
 from schemas.contract.judgement import Recommendation, Statistics, Validation
 from schemas.contract.quality import Check, Finding, Verdict
 from schemas.contract.task import Role, Status
+from schemas.contract.trials import TrialCount
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, read_model, read_rows
@@ -122,11 +123,21 @@ def test_the_audit_traces_each_number_to_files_that_are_there(two_device_run: Fi
     inputs |= {name: digest for gate in statistics.gates for name, digest in gate.inputs.items()}
     data = two_device_run.cwd / "data"
     for name, digest in inputs.items():
-        if not name.startswith("data/trials.jsonl"):
-            outside = name.startswith("data/")
-            assert digest == sha256_of(data.parent / name if outside else two_device_run.folder / name), name
+        outside = name.startswith("data/")
+        assert digest == sha256_of(data.parent / name if outside else two_device_run.folder / name), name
     metrics = json.loads((audit / "metrics.json").read_text())
     assert metrics["recommendation"] == two_device_run.summary["recommendation"]
+
+
+def test_a_run_enters_its_trial_and_a_fresh_ledger_is_said(two_device_run: Finished) -> None:
+    """The data folder has a copy of both lines, the count is beside the run, and the report names a new ledger."""
+    lines = (two_device_run.cwd / "data" / "trials.jsonl").read_text().splitlines()
+    assert [json.loads(line)["trial"]["kind"] for line in lines] == ["trained", "scored"]
+    counted = read_model(RunLayout(two_device_run.folder).trials, TrialCount)
+    assert (counted.trials, counted.looks) == (1, 0)
+    (note,) = counted.notes
+    for name in ("report.html", "promotion_briefing.md"):
+        assert note in (two_device_run.audit / name).read_text()
 
 
 def test_random_walks_are_not_promoted(two_device_run: Finished) -> None:
@@ -298,7 +309,8 @@ def test_the_report_and_the_briefing_name_bars_whose_days_are_in_doubt(two_devic
                 read_model(results / "validation.json", Validation),
                 read_model(results / "statistics.json", Statistics), Recommendation.REJECT, [], [],
             )  # fmt: skip
-        facts |= {"vega": "", "specifications": ""}
+        counted = read_model(results / "trials.json", TrialCount)
+        facts |= {"vega": "", "specifications": "", "trials": counted}
         pages[name] = [page(template, facts) for template in ("report.html", "promotion_briefing.md")]
     assert all("bars: most symbols: phantom_bar: 2024-01-09: no trades" in text for text in pages["doubted"])
     assert "<h2>Data</h2>" in pages["doubted"][0] and "<h2>Data</h2>" not in pages["plain"][0]

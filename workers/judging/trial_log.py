@@ -1,17 +1,15 @@
-"""Trials: how many configurations were tried on a run's symbols and dates, counted from the trial log."""
+"""Trials: how many configurations were tried on a run's symbols and dates, as its `trials.json` has them."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.contract.errors import PhaseError
+from schemas.contract.trials import ScoredTrial, TrialCount
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import TRIALS, RunLayout
-from schemas.files.trial_log import Trial, configuration_key, read_trials
+from schemas.files.layout import RunLayout
+from schemas.files.run_files import read_model
 from workers.bars.series import Floats, Ints
 from workers.judging.evidence import Evidence
 from workers.judging.statistics.sharpe import sharpe
@@ -40,32 +38,18 @@ class Trials:
 
 
 def trials_of(evidence: Evidence) -> Trials:
-    """Collect every trial on any of the run's symbols and days, this run included.
-
-    PhaseError if the trial log does not contain this run.
-    """
-    layout, validation, config = evidence.layout, evidence.validation, evidence.manifest.config
-    own = configuration_key(config)
-    symbols = sorted(evidence.bars)
-    known: dict[str, Trial] = {}
-    tried = set()
-    for trial in read_trials(layout.folder.parent.parent):
-        if trial.concerns(symbols, validation.first, validation.last):
-            tried.add(trial.key)
-            if trial.kind == "scored" and trial.key != own:
-                known[trial.key] = trial
-    if own not in tried:
-        raise PhaseError(f"{TRIALS} does not hold {evidence.manifest.run_id}; restore it and resume the run")
+    """Collect every trial on any of the run's symbols and days, this run included; FileError without `trials.json`."""
+    layout = evidence.layout
+    counted = read_model(layout.trials, TrialCount)
     day, mine = _daily(layout)
     sharpes = [sharpe(mine[name]) for name in VARIANTS if not is_constant(mine[name])]
     returns = [mine[name] for name in (*VARIANTS, *RULES)]
-    for trial in (known[key] for key in sorted(known)):
+    for trial in counted.others:
         sharpes += [trial.sharpes[name] / np.sqrt(trial.periods_per_year) for name in VARIANTS if name in trial.sharpes]
         returns += _aligned(RunLayout(layout.folder.parent / trial.run_id), trial, day)
     unique = np.unique(np.array(returns), axis=0)
-    counted = json.dumps([sorted(tried), sorted(sharpes)]).encode()
-    digests = {f"data/{TRIALS}: {len(tried)} configurations": hashlib.sha256(counted).hexdigest()}
-    return Trials(len(VARIANTS) * len(tried), np.array(sharpes), unique, digests)
+    digests = {layout.trials.name: sha256_of(layout.trials)}
+    return Trials(len(VARIANTS) * counted.trials, np.array(sharpes), unique, digests)
 
 
 def _daily(layout: RunLayout) -> tuple[Ints, dict[str, Floats]]:
@@ -74,7 +58,7 @@ def _daily(layout: RunLayout) -> tuple[Ints, dict[str, Floats]]:
     return day, {name: np.asarray(table[name], dtype=np.float64) for name in table.column_names if name != "day"}
 
 
-def _aligned(layout: RunLayout, trial: Trial, day: Ints) -> list[Floats]:
+def _aligned(layout: RunLayout, trial: ScoredTrial, day: Ints) -> list[Floats]:
     """Return another run's strategies on these days; none if its file is gone or changed, or lacks one of the days."""
     if not layout.daily_returns.is_file() or sha256_of(layout.daily_returns) != trial.returns_sha256:
         return []

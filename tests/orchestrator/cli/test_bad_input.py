@@ -66,7 +66,7 @@ def test_an_empty_symbols_file(tmp_path: Path) -> None:
     assert "symbols.txt names no symbol" in refused(tmp_path, "--symbols-file", "symbols.txt")
 
 
-@pytest.mark.parametrize("flag", ["--data-dir", "--release-dir", "--log-dir", "--telemetry-dir"])
+@pytest.mark.parametrize("flag", ["--data-dir", "--release-dir", "--log-dir", "--telemetry-dir", "--trials-dir"])
 def test_a_folder_that_cannot_be_made(tmp_path: Path, flag: str) -> None:
     """A file where a folder should be is refused before anything is written, with the flag's name."""
     (tmp_path / "file").write_text("")

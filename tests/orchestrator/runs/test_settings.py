@@ -91,6 +91,7 @@ OTHER_VALUES = {
     "telemetry_buffer": ("7", "7"),
     "telemetry_delay": ("2.5", "2.5"),
     "telemetry_dir": ("elsewhere", '"elsewhere"'),
+    "trials_dir": ("state", '"state"'),
     "max_failure_rate": ("0.5", "0.5"),
     "window_limit": ("90", "90"),
     "json_summary": ("true", "true"),

@@ -14,11 +14,11 @@ from scipy.stats import norm
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import Certificate, Fidelity, RunManifest, RunRow, StudentMetadata
 from schemas.contract.task import FailureClass, Role, Status
+from schemas.contract.trials import TrialCount
 from schemas.contract.window import SkipReason, Window
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.run_files import write_model, write_rows
-from schemas.files.trial_log import Trial, append_trial, configuration_key
 from tests.known import coverage_of, table_of
 from tests.strategies import MICROSECONDS_PER_DAY, training_settings, weekdays
 from workers.bars import store
@@ -65,19 +65,15 @@ def stored_run(
         bars=table_of(*coverage), plan=(), versions={},
     )  # fmt: skip
     write_model(layout.manifest, manifest)
-    tried(data, settings, names, run_id)
+    tried(layout)
     return layout
 
 
-def tried(data: Path, config: RunConfig, symbols: list[str], run_id: str = RUN) -> None:
-    """Enter a configuration in the trial log."""
-    append_trial(
-        data,
-        Trial(
-            kind="trained", time=datetime(2025, 1, 1, tzinfo=UTC), run_id=run_id, key=configuration_key(config),
-            symbols=tuple(symbols), first=FIRST, last=date(2024, 1, 1),
-        ),
-    )  # fmt: skip
+def tried(layout: RunLayout, **counted: Any) -> None:
+    """Write `trials.json` of a run: by default it is the first configuration that was tried."""
+    first: dict[str, Any] = {"configurations": 1, "elsewhere": 0, "selections": 1, "looks": 0, "judged_until": None}
+    first |= {"others": (), "notes": ()}
+    write_model(layout.trials, TrialCount(**(first | counted)))
 
 
 def _market(days: int, signal: float, rng: np.random.Generator) -> tuple[Series, Floats]:

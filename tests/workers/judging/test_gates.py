@@ -9,10 +9,9 @@ from scipy.stats import kstest
 
 from orchestrator.audit.recommendation import recommend
 from schemas.config.judgement import GATES, GateSettings
-from schemas.config.run import RunConfig
 from schemas.contract.errors import FileError, PhaseError
 from schemas.contract.judgement import Criterion, Favours, Gate, GateReport, Recommendation, Ruling, Statistics
-from schemas.files.layout import TRIALS, RunLayout
+from schemas.files.layout import RunLayout
 from schemas.files.run_files import write_model
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.judging.evidence import load
@@ -154,31 +153,21 @@ def test_a_student_worse_than_one_without_a_teacher_fails(tmp_path: Path) -> Non
 
 
 def test_trials_come_from_the_ledger_and_raise_the_bar(tmp_path: Path) -> None:
-    """Every other configuration on these symbols and days counts; the run's own, twice, counts once."""
+    """Each configuration and each further selection of symbols is two trials, with a teacher and without."""
     layout = stored_run(tmp_path, signal=0.2, gates=QUICK)
-    base = RunConfig(source="csv:x", start_date="2019-01-01", end_date="2024-01-01", horizon=1, threshold=0.0)
     alone = criterion(judged(layout, "overfit")["overfit"], "deflated Sharpe ratio")
     assert "2 trials" in alone.reason
-    for seed in range(40):
-        tried(tmp_path, base.model_copy(update={"seed": seed}), ["S0"], run_id=f"other{seed}")
+    tried(layout, configurations=11, selections=31)
     many = criterion(judged(layout, "overfit")["overfit"], "deflated Sharpe ratio")
     assert "82 trials" in many.reason
     assert many.statistic is not None and alone.statistic is not None and many.statistic < alone.statistic
 
 
-def test_other_symbols_trials_do_not_count(tmp_path: Path) -> None:
-    """A configuration tried on other symbols is not counted as a trial."""
+def test_without_a_count_of_trials_nothing_is_judged(tmp_path: Path) -> None:
+    """A missing `trials.json` is an error, never a count of one."""
     layout = stored_run(tmp_path, gates=QUICK)
-    other = RunConfig(source="csv:x", start_date="2019-01-01", end_date="2024-01-01", seed=7)
-    tried(tmp_path, other, ["ELSE"], run_id="else")
-    assert "2 trials" in criterion(judged(layout, "overfit")["overfit"], "deflated Sharpe ratio").reason
-
-
-def test_without_a_ledger_nothing_is_judged(tmp_path: Path) -> None:
-    """A missing trial log is an error, never a count of one."""
-    layout = stored_run(tmp_path, gates=QUICK)
-    (tmp_path / TRIALS).unlink()
-    with pytest.raises(FileError, match="the number of trials is unknown"):
+    layout.trials.unlink()
+    with pytest.raises(FileError, match=r"trials\.json is missing"):
         judged(layout, "overfit")
 
 

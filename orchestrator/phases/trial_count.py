@@ -1,0 +1,80 @@
+"""Counts the trials that a run is corrected for, from all that are known: pure."""
+
+from collections.abc import Sequence
+from math import comb
+
+from schemas.contract.trials import ScoredTrial, Trial, TrialCount
+
+# More selections than that change no verdict.
+MOST_SELECTIONS = 10**9
+
+
+def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> TrialCount:
+    """Count the configurations that share a symbol and a scored day with a run's own, this one included.
+
+    `trials`: the oldest first. A configuration on bars that end later is a later look at the same one. The same bars,
+    bars that end no later than those before, or another end date on the same bars are another configuration.
+
+    A run on k of the n symbols that were tried before could have been any of the n-choose-k selections of them.
+    """
+    related = [each for each in trials if each.concerns(own.symbols, own.first, own.last)]
+    configurations, elsewhere = _distinct(related, own.data_dir)
+    # The run itself may have lines from before it was interrupted.
+    begun = min((each.time for each in trials if each.run_id == own.run_id), default=own.time)
+    before = {symbol for each in related if each.time < begun for symbol in each.symbols}
+    selections = min(comb(len(before), len(before & set(own.symbols))), MOST_SELECTIONS)
+    looks = [
+        each
+        for each in trials
+        if each.configuration == own.configuration and each.kind == "scored" and each.time < begun
+    ]
+    rivals = {
+        each.configuration: each
+        for each in related
+        if each.kind == "scored" and each.configuration != own.configuration
+    }
+    return TrialCount(
+        configurations=configurations,
+        elsewhere=elsewhere,
+        selections=selections,
+        looks=len({each.run_id for each in looks}),
+        judged_until=looks[0].judged_until if looks else None,
+        others=tuple(
+            ScoredTrial(
+                run_id=each.run_id, sharpes=each.sharpes, periods_per_year=each.periods_per_year,
+                returns_sha256=each.returns_sha256,
+            )
+            for _, each in sorted(rivals.items())
+        ),
+        notes=_notes(trials, own, selections, len(before), faults),
+    )  # fmt: skip
+
+
+def _distinct(related: Sequence[Trial], here: str) -> tuple[int, int]:
+    """How many configurations these trials are, and how many of them were made only under other data folders."""
+    folders: dict[str, set[str]] = {}
+    names: dict[str, str] = {}
+    newest: dict[str, Trial] = {}
+    for each in related:
+        latest = newest.get(each.configuration)
+        if each.key not in names:
+            is_look = latest is not None and each.bars_end > latest.bars_end
+            names[each.key] = names[latest.key] if is_look and latest else each.key
+        if latest is None or each.bars_end > latest.bars_end:
+            newest[each.configuration] = each
+        folders.setdefault(names[each.key], set()).add(each.data_dir)
+    return len(folders), sum(here not in found for found in folders.values())
+
+
+def _notes(trials: Sequence[Trial], own: Trial, selections: int, seen: int, faults: Sequence[str]) -> tuple[str, ...]:
+    notes = list(faults)
+    if all(each.run_id == own.run_id for each in trials):
+        notes.append(
+            "The ledger of trials begins with this run: trials of other users, or before the ledger, are not counted."
+        )
+    if selections > 1:
+        notes.append(
+            f"The {len(own.symbols)} symbols of this run could have been any of {selections:,} selections from the"
+            f" {seen} that were tried before; each counts as a trial."
+        )
+    return tuple(notes)

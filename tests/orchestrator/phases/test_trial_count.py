@@ -1,0 +1,110 @@
+"""What counts as a trial: other settings, symbols, dates, bars or code; not the same again, nor a later look."""
+
+from datetime import date, timedelta
+from math import comb
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.phases.trial_count import MOST_SELECTIONS, count_trials
+from schemas.contract.trials import Trial, TrialCount
+from tests.strategies import examples
+from tests.trials import trial
+
+SYMBOLS = tuple(f"S{number}" for number in range(36))
+
+
+def counted(*trials: Trial) -> TrialCount:
+    """The count for the last of these trials."""
+    return count_trials(trials, trials[-1], ())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": "t"},
+        {"code": "2"},
+        {"start_date": date(2022, 2, 1)},
+        {"end_date": date(2023, 12, 1)},
+        {"bars": "c"},
+        {"symbols": ("A", "B", "C")},
+        {"kind": "trained", "settings": "t"},
+    ],
+    ids=lambda changes: " ".join(changes),
+)
+def test_whatever_is_chosen_counts(changes: dict[str, Any]) -> None:
+    """A run on the same days that differs in one of these is one more configuration, whichever of the two is first."""
+    assert counted(trial(0, **changes), trial(1)).configurations == 2
+    assert counted(trial(1), trial(2, **changes)).configurations == 2
+
+
+def test_the_same_trial_again_counts_once() -> None:
+    """Trained and scored, repeated, and under another data folder: one configuration."""
+    found = counted(trial(0, kind="trained"), trial(1), trial(2, data_dir="/there"), trial(3))
+    assert (found.trials, found.elsewhere, found.others) == (1, 0, ())
+
+
+def test_a_later_look_is_no_further_trial() -> None:
+    """The same configuration on bars that go on is one trial; the days of its first judgement are known."""
+    later = {
+        "bars": "c",
+        "bars_end": date(2024, 4, 30),
+        "end_date": date(2024, 4, 1),
+        "judged_until": date(2024, 4, 23),
+    }
+    found = counted(trial(0), trial(1, **later), trial(2, **(later | {"bars": "d", "bars_end": date(2024, 7, 31)})))
+    assert (found.trials, found.looks, found.judged_until) == (1, 2, date(2024, 1, 24))
+    assert counted(trial(0), trial(1, **later), trial(2, bars="older", bars_end=date(2024, 3, 31))).trials == 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"symbols": ("X",)}, {"first": date(2024, 2, 1), "last": date(2024, 3, 1)}], ids=["symbols", "days"]
+)
+def test_other_symbols_or_days_do_not_count(changes: dict[str, Any]) -> None:
+    """A trial that shares no symbol, or no scored day, could not have been chosen instead."""
+    assert counted(trial(0, settings="t", **changes), trial(1)).trials == 1
+
+
+def test_symbols_chosen_after_looking_count_as_selections() -> None:
+    """The best 5 of 36 could have been any of 376,992 selections; the 36 after the 5 are one more configuration."""
+    few, all_of_them = trial(1, symbols=SYMBOLS[:5]), trial(0, symbols=SYMBOLS)
+    found = counted(all_of_them, few)
+    assert (found.configurations, found.selections, found.trials) == (2, comb(36, 5), 2 + comb(36, 5) - 1)
+    assert any("any of 376,992 selections from the 36" in note for note in found.notes)
+    assert counted(trial(0, symbols=SYMBOLS[:5]), trial(1, symbols=SYMBOLS)).trials == 2
+    assert counted(trial(0, symbols=SYMBOLS), trial(1, symbols=SYMBOLS[:18])).selections == MOST_SELECTIONS
+
+
+def test_a_resumed_run_is_not_chosen_from_itself() -> None:
+    """Lines that a run has from before it was interrupted are neither looks nor earlier symbols."""
+    found = counted(trial(0, run_id="own", symbols=SYMBOLS), trial(1, run_id="own", symbols=SYMBOLS))
+    assert (found.trials, found.looks, found.selections) == (1, 0, 1)
+
+
+def test_trials_of_other_folders_count_and_are_named() -> None:
+    """A fresh data folder does not begin at one; a fresh ledger is said."""
+    found = counted(trial(0, settings="t", data_dir="/there", sharpes={"student": 1.0}), trial(1))
+    assert (found.trials, found.elsewhere) == (2, 1)
+    assert [each.sharpes for each in found.others] == [{"student": 1.0}]
+    assert found.notes == ()
+    assert any("begins with this run" in note for note in counted(trial(0)).notes)
+
+
+@examples(100)
+@given(
+    data=st.lists(
+        st.tuples(st.sampled_from("st"), st.sampled_from(["A", "AB", "ABC", "BC"]), st.integers(0, 3)), min_size=1
+    )
+)
+def test_a_line_more_never_lowers_the_count(data: list[tuple[str, str, int]]) -> None:
+    """The count for a run does not fall when trials before it are added, and is at least one."""
+    lines = [
+        trial(n, settings=s, symbols=tuple(names), bars=str(day), bars_end=date(2024, 1, 31) + timedelta(days=day))
+        for n, (s, names, day) in enumerate(data)
+    ]
+    own = lines[-1]
+    counts = [count_trials([*lines[:n], own], own, ()).configurations for n in range(len(lines))]
+    assert counts[0] == 1
+    assert counts == sorted(counts)
