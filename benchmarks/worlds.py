@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from scipy.signal import lfilter
 from scipy.stats import kstest
 
+from benchmarks.markets import random_walk, reverting, series_of
 from orchestrator.audit.recommendation import recommend
 from orchestrator.planning.windows import plan
 from schemas.config.judgement import GATES
@@ -38,19 +38,15 @@ from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_files import write_model, write_rows
 from workers.bars import store
-from workers.bars.calendar import day_number, day_of
-from workers.bars.series import Floats, Series
-from workers.features.calendar import MICROSECONDS_PER_DAY
+from workers.bars.calendar import day_of
+from workers.bars.series import Floats
 from workers.handlers.train import train_student, train_teacher
 from workers.judging.evidence import load
 from workers.judging.gates import JUDGES
 from workers.judging.validation import validate
 from workers.learning.skip import Skip
 
-FIRST, BARS, SYMBOLS = date(2015, 1, 1), 1000, 4
-# Of the planted world: the share of a log price's distance from the fair price that remains after one day, and the
-# standard deviation of a day's noise.
-MEMORY, NOISE = 0.93, 0.03
+BARS, SYMBOLS = 1000, 4
 BAND = 0.01  # Kolmogorov-Smirnov p below this occurs in 1 of 100 batches of uniform p values
 
 
@@ -63,20 +59,9 @@ class Verdicts:
     p: dict[str, float]
 
 
-def random_walk(rng: np.random.Generator) -> Floats:
-    """Generate log closes without a signal."""
-    return np.cumsum(rng.normal(0.0, 0.02, BARS))
-
-
-def reverting(rng: np.random.Generator) -> Floats:
-    """Generate log closes that revert to a fair price within weeks: the distance from it predicts returns."""
-    log_close: Floats = lfilter([1.0], [1.0, -MEMORY], rng.normal(0.0, NOISE, BARS))
-    return log_close
-
-
 # A signal of a few per cent of a week's variance is found in a year of bars, but not in half a year.
 WINDOW_DAYS = {"null": 180, "planted": 365}
-WORLDS: dict[str, Callable[[np.random.Generator], Floats]] = {"null": random_walk, "planted": reverting}
+WORLDS: dict[str, Callable[[np.random.Generator, int], Floats]] = {"null": random_walk, "planted": reverting}
 
 
 def judge_world(world: str, seed: int) -> Verdicts:
@@ -98,7 +83,7 @@ def judge_world(world: str, seed: int) -> Verdicts:
 def _trained(data: Path, world: str, seed: int) -> RunLayout:
     rng, layout = np.random.default_rng(seed), RunLayout.under(data, "world")
     names = [f"W{number}" for number in range(SYMBOLS)]
-    coverage = {name: _stored(data, name, WORLDS[world](rng), rng) for name in names}
+    coverage = {name: _stored(data, name, WORLDS[world](rng, BARS), rng) for name in names}
     bars = CoverageTable(symbols=coverage)
     config = RunConfig(
         symbols=tuple(names), source="csv:none", timezone="UTC", start_date=date(2015, 9, 1),
@@ -152,28 +137,11 @@ def _row(role: Role, window: Window, status: Status, **details: object) -> RunRo
 
 
 def _stored(data: Path, name: str, close: Floats, rng: np.random.Generator) -> Coverage:
-    days = np.arange(day_number(FIRST), day_number(FIRST) + BARS * 7 // 5 + 7)
-    session = days[(days + 3) % 7 < 5][:BARS]
-    opening = np.concatenate([close[:1], close[:-1]])
-    high = np.maximum(opening, close) + rng.uniform(0.0, 0.01, BARS)
-    low = np.minimum(opening, close) - rng.uniform(0.0, 0.01, BARS)
-    prices = {
-        key: 100.0 * np.exp(values)
-        for key, values in (("open", opening), ("high", high), ("low", low), ("close", close))
-    }
-    series = Series(
-        session * MICROSECONDS_PER_DAY,
-        session,
-        prices["open"],
-        prices["high"],
-        prices["low"],
-        prices["close"],
-        np.exp(rng.normal(11.0, 0.6, BARS)),
-    )
+    series = series_of(close, rng)
     table = pa.table(
         {
             "timestamp": pa.array(series.timestamp).cast(pa.timestamp("us", tz="UTC")),
-            "session": pa.array(session.astype(np.int32)).cast(pa.date32()),
+            "session": pa.array(series.session.astype(np.int32)).cast(pa.date32()),
             **{key: getattr(series, key) for key in ("open", "high", "low", "close", "volume")},
             "factor": np.ones(BARS),
         }
@@ -182,8 +150,8 @@ def _stored(data: Path, name: str, close: Floats, rng: np.random.Generator) -> C
     write_atomic(path, store.encode(table))
     return Coverage(
         symbol=name, interval="1day", bars=BARS, sessions=BARS, sessions_expected=None, gaps=(),
-        most_bars_a_session=1, weekdays=(0, 1, 2, 3, 4), special_sessions=(), first=day_of(session[0]),
-        last=day_of(session[-1]), source="generated", adjusted=True, sha256=sha256_of(path),
+        most_bars_a_session=1, weekdays=(0, 1, 2, 3, 4), special_sessions=(), first=day_of(series.session[0]),
+        last=day_of(series.session[-1]), source="generated", adjusted=True, sha256=sha256_of(path),
         fetched=datetime.now(UTC), verdict=Verdict.OK, findings=(),
     )  # fmt: skip
 

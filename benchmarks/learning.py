@@ -1,0 +1,279 @@
+"""Measures what is learned as a share of what can be known: worlds whose best possible predictor is known.
+
+    python -m benchmarks.learning --worlds "reverting prices,regimes" --seeds 8 --write
+    python -m benchmarks.learning --small            # two worlds, one seed, under a minute
+
+Features, labels, windows, teachers and students are the project's own, in this process instead of a fleet. With
+`--write` the figures replace those of the same worlds and setups in docs/benchmarks, and the tables are made anew.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from benchmarks.learning_figures import (
+    BASE,
+    ORACLE,
+    PREDICTORS,
+    STUDENT,
+    Figures,
+    Score,
+    headline,
+    store,
+    stored,
+    update_docs,
+)
+from benchmarks.markets import WORLDS, Market, World
+from orchestrator.planning.windows import lay_windows
+from schemas.config.run import RunConfig
+from schemas.config.training import HORIZON_BARS, TrainingSettings
+from schemas.contract.artifact import LabelCount
+from schemas.contract.window import WARMUP_BARS, Window
+from workers.bars.calendar import day_of
+from workers.bars.series import Floats, Ints
+from workers.learning.base_rate import label_times
+from workers.learning.history import History, prepare, select_rows
+from workers.learning.skip import Skip
+from workers.learning.window import (
+    TeacherTargets,
+    TrainedStudent,
+    TrainedTeacher,
+    fit_window_student,
+    fit_window_teacher,
+    teacher_inputs,
+)
+from workers.models.xgboost import predict
+from workers.scoring.log_loss import daily_means, log_loss, log_losses
+from workers.scoring.newey_west import is_constant, newey_west
+
+WINDOW_DAYS, STEP_DAYS = 180, 90
+SMALL = ("reverting prices", "regimes")
+# What a run is asked for, by name.
+SETUPS: dict[str, dict[str, Any]] = {
+    "symbol": {"scope": "symbol"},
+    "panel teacher, symbol students": {"scope": "panel"},
+}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scored rows of one world, one value per row in each array; `predicted` has the probabilities by predictor."""
+
+    day: Ints
+    symbol: Ints
+    y: Floats
+    forward_return: Floats
+    predicted: Mapping[str, Floats]
+
+
+def score_world(world: World, setup: Mapping[str, Any], seed: int) -> tuple[Scores, list[TrainedStudent]]:
+    """Train every window of one generated world, and score the bars after each."""
+    rng = np.random.default_rng(seed)
+    market = world.market(rng, world.symbols, world.bars)
+    settings = _settings(world, setup, market)
+    histories = {symbol: prepare(series, settings) for symbol, series in market.bars.items()}
+    if world.relabel is not None:
+        histories = {symbol: world.relabel(history, rng) for symbol, history in histories.items()}
+    oracle = _oracle(world, market)
+    students = [
+        (window, student)
+        for together in _windows(market)
+        for window, student in _students(histories, together, settings)
+    ]
+    rows = [_scored(histories, oracle, window, student) for window, student in students]
+    return _together(rows), [student for _, student in students]
+
+
+def _settings(world: World, setup: Mapping[str, Any], market: Market) -> TrainingSettings:
+    first, last = _span(market)
+    return RunConfig(
+        symbols=tuple(market.bars), source="csv:none", timezone="UTC", start_date=first, end_date=last,
+        threshold=0.0, privileged=world.privileged, **setup,
+    ).training()  # fmt: skip
+
+
+def _span(market: Market) -> tuple[date, date]:
+    session = next(iter(market.bars.values())).session
+    return day_of(session[WARMUP_BARS]), day_of(session[-1]) - timedelta(days=STEP_DAYS)
+
+
+def _oracle(world: World, market: Market) -> dict[str, Floats]:
+    """The probability of label 1 by symbol, one value per bar."""
+    chance = market.absolute
+    if world.oracle is not None:
+        closes = np.stack([np.log(series.close / 100.0) for series in market.bars.values()], axis=1)
+        chance = world.oracle(chance, closes)
+    return dict(zip(market.bars, chance.T, strict=True))
+
+
+def _windows(market: Market) -> Iterator[list[Window]]:
+    """All whole windows, those of the same days together."""
+    laid = [lay_windows(symbol, *_span(market), WINDOW_DAYS, STEP_DAYS) for symbol in market.bars]
+    for together in zip(*laid, strict=True):
+        if (together[0].end - together[0].start).days == WINDOW_DAYS:
+            yield list(together)
+
+
+def _students(
+    histories: Mapping[str, History], windows: list[Window], settings: TrainingSettings
+) -> Iterator[tuple[Window, TrainedStudent]]:
+    """The students of windows of the same days; windows that are skipped are left out."""
+    counts = {
+        symbol: label_times(each.series, each.labels, each.used, settings).count(windows[0].end)
+        for symbol, each in histories.items()
+    }
+    for taught in [windows] if settings.scope == "panel" else [[window] for window in windows]:
+        learned = {window.symbol: histories[window.symbol] for window in taught}
+        with suppress(Skip):
+            teacher = fit_window_teacher(learned, taught[0].teacher_window(settings.scope), settings, counts, "cpu")
+            for window in taught:
+                with suppress(Skip):
+                    yield window, _student(learned, window, settings, counts, teacher)
+
+
+def _student(
+    histories: Mapping[str, History],
+    window: Window,
+    settings: TrainingSettings,
+    counts: Mapping[str, LabelCount],
+    teacher: TrainedTeacher,
+) -> TrainedStudent:
+    history = histories[window.symbol]
+    scored = select_rows(history, window, settings).scored
+    number = teacher.symbols.index(window.symbol)
+    mine = np.flatnonzero(teacher.sample.member == number)
+    targets = TeacherTargets(
+        teacher.row[mine], teacher.block[mine].astype(np.int64), teacher.fitted_by[mine], teacher.out_of_fold[mine]
+    )
+    x = teacher_inputs(histories, {window.symbol: scored}, settings)[window.symbol]
+    predicted = predict(teacher.teacher.booster, x, float(teacher.teacher.offsets[number]))
+    return fit_window_student(history, window, settings, counts, targets, predicted)
+
+
+def _scored(
+    histories: Mapping[str, History], oracle: Mapping[str, Floats], window: Window, student: TrainedStudent
+) -> Scores:
+    history, rows = histories[window.symbol], student.rows.scored
+    labels, many = history.labels, len(rows)
+    t0 = labels.t0[rows]
+    predicted = {
+        "oracle": oracle[window.symbol][t0],
+        "base rate": np.full(many, student.prior),
+        "window share": np.full(many, student.window_share),
+        "alone": student.scored_alone,
+        "student": student.scored_student,
+        "teacher": student.scored_teacher,
+    }
+    number = list(histories).index(window.symbol)
+    return Scores(
+        history.series.session[t0], np.full(many, number), labels.y[rows].astype(np.float64),
+        labels.forward_return[rows], predicted,
+    )  # fmt: skip
+
+
+def _together(parts: list[Scores]) -> Scores:
+    day, symbol = (np.concatenate([getattr(each, name) for each in parts]) for name in ("day", "symbol"))
+    y, returned = (np.concatenate([getattr(each, name) for each in parts]) for name in ("y", "forward_return"))
+    predicted = {name: np.concatenate([each.predicted[name] for each in parts]) for name in PREDICTORS}
+    return Scores(day, symbol, y, returned, predicted)
+
+
+def figures_of(name: str, setup: str, seed: int) -> Figures:
+    """Train and score one world in one setup."""
+    scores, students = score_world(WORLDS[name], SETUPS[setup], seed)
+    weights = [float(each.metrics["teacher_weight"] or 0.0) for each in students]
+    flat = [each.fitted.shrinkage.factor == 0.0 for each in students]
+    return Figures(
+        name, setup, seed, len(scores.y), len(students), float(np.mean(np.array(weights) > 0)), float(np.mean(flat)),
+        {predictor: _score(scores, predictor) for predictor in PREDICTORS},
+    )  # fmt: skip
+
+
+def _score(scores: Scores, name: str) -> Score:
+    p = scores.predicted[name]
+    _, saved = daily_means(scores.day, log_losses(scores.y, scores.predicted[BASE]) - log_losses(scores.y, p))
+    _, gain_error = _mean(saved)
+    return Score(log_loss(scores.y, p), gain_error, *_mean(daily_ic(scores, p)))
+
+
+def _mean(daily: Floats) -> tuple[float, float]:
+    """Mean, and its standard error with the lags of a label; 0 for a constant."""
+    if is_constant(daily):
+        return float(daily.mean()), 0.0
+    found = newey_west(daily, HORIZON_BARS - 1)
+    return found.mean, found.error
+
+
+def daily_ic(scores: Scores, p: Floats) -> Floats:
+    """Rank correlation of predictions and forward returns on each day; 0 where all predictions are equal."""
+    days, row = np.unique(scores.day, return_inverse=True)
+    ranks = []
+    for values in (p, scores.forward_return):
+        of_day = np.full((len(days), int(scores.symbol.max()) + 1), np.nan)
+        of_day[row, scores.symbol] = values
+        rank = rankdata(of_day, axis=1, nan_policy="omit")
+        ranks.append(rank - np.nanmean(rank, axis=1, keepdims=True))
+    one, other = ranks
+    spread = np.sqrt(np.nansum(one**2, axis=1) * np.nansum(other**2, axis=1))
+    result: Floats = np.divide(np.nansum(one * other, axis=1), spread, out=np.zeros(len(days)), where=spread > 0)
+    return result
+
+
+def main() -> None:
+    """Train the worlds, print each as it is done, and the headline table last."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", type=_names(WORLDS), default=list(WORLDS), help=f"of {', '.join(WORLDS)}")
+    parser.add_argument("--setups", type=_names(SETUPS), default=list(SETUPS), help=f"of {', '.join(SETUPS)}")
+    parser.add_argument("--seeds", type=int, default=8, help="0 to this number, exclusive (8)")
+    parser.add_argument("--small", action="store_true", help="one seed of two worlds")
+    parser.add_argument("--write", action="store_true", help="store the figures, and make the tables of docs/ anew")
+    asked = parser.parse_args()
+    if asked.small:
+        asked.worlds, asked.seeds = list(SMALL), 1
+    work = [(world, setup, seed) for world in asked.worlds for setup in asked.setups for seed in range(asked.seeds)]
+    found: list[Figures] = []
+    began = time.monotonic()
+    for number, each in enumerate(work, 1):
+        found.append(figures_of(*each))
+        _progress(found[-1], number, len(work), time.monotonic() - began)
+    print(headline(found))
+    if asked.write:
+        again = {(each.world, each.setup) for each in found}
+        store(sorted([each for each in stored() if (each.world, each.setup) not in again] + found, key=_place))
+        update_docs()
+
+
+def _names(known: Mapping[str, object]) -> Callable[[str], list[str]]:
+    def names(text: str) -> list[str]:
+        given = [part.strip() for part in text.split(",")]
+        if unknown := [name for name in given if name not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}; known are {', '.join(known)}")
+        return given
+
+    return names
+
+
+def _progress(done: Figures, number: int, many: int, seconds: float) -> None:
+    gained = [f"{1e3 * done.gain(name):+.2f}" for name in (STUDENT, ORACLE)]
+    print(
+        f"{number}/{many} {done.world}, {done.setup}, seed {done.seed}: {done.windows} windows, {done.rows} rows,"
+        f" {gained[0]} mnats per row gained on the base rate, {gained[1]} by the oracle;"
+        f" {seconds:.0f} s, about {seconds / number * (many - number):.0f} s left",
+        file=sys.stderr, flush=True,
+    )  # fmt: skip
+
+
+def _place(figures: Figures) -> tuple[int, int, int]:
+    return list(WORLDS).index(figures.world), list(SETUPS).index(figures.setup), figures.seed
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""An oracle is the best predictor there can be: calibrated, and better than any distortion of it."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from benchmarks import markets
+from benchmarks.markets import WORLDS, Market, above_median, reverting_prices
+from schemas.config.training import HORIZON_BARS
+from tests.strategies import training_settings
+from workers.bars.series import Floats
+from workers.learning.history import prepare
+from workers.models.logistic import newton
+from workers.scoring.log_loss import log_loss
+
+WARM = 60  # bars after which every signal has its whole past
+CLUSTER = 2 * HORIZON_BARS
+Labels = NDArray[np.bool_]
+
+
+def long_market(name: str, bars: int) -> Market:
+    """A market of a world over many bars."""
+    world = WORLDS[name]
+    return world.market(np.random.default_rng(11), world.symbols, bars)
+
+
+def returns_ahead(market: Market) -> Floats:
+    """Log return of each symbol over the horizon, at each bar that has one."""
+    close = np.log(np.stack([series.close for series in market.bars.values()], axis=1))
+    result: Floats = close[HORIZON_BARS:] - close[:-HORIZON_BARS]
+    return result
+
+
+def calibration(p: Floats, y: Labels) -> tuple[float, float]:
+    """Slope of the labels on the logits of `p`, shape (bars, symbols), and its error; bars nearby are dependent."""
+    bars = len(p) // CLUSTER * CLUSTER
+    p, truth = p[:bars], y[:bars].astype(np.float64).ravel()
+    columns = np.column_stack([logit(p).ravel(), np.ones(p.size)])
+    added = newton(columns, truth, np.ones(p.size), np.zeros(p.size), np.full(2, 1e-9))
+    fitted = expit(columns @ added)
+    bread = np.linalg.inv((columns * (fitted * (1.0 - fitted))[:, None]).T @ columns)
+    score = (columns * (truth - fitted)[:, None]).reshape(bars // CLUSTER, -1, 2).sum(axis=1)
+    return float(added[0]), float(np.sqrt((bread @ score.T @ score @ bread)[0, 0]))
+
+
+def assert_best(p: Floats, y: Labels, precise_to: float) -> None:
+    """The slope is 1 within its error, and neither a bolder, a shyer nor a noisier prediction has a lower loss."""
+    slope, error = calibration(p, y)
+    assert error < precise_to
+    assert slope == pytest.approx(1.0, abs=3.0 * error)
+    best = log_loss(y, p)
+    noise = np.random.default_rng(0).normal(0.0, logit(p).std(), p.shape)
+    for other in (expit(2.0 * logit(p)), expit(0.3 * logit(p)), expit(logit(p) + noise), np.full(p.shape, y.mean())):
+        assert best < log_loss(y, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "bars", "precise_to"),
+    [("reverting prices", 20_000, 0.03), ("planted rank", 5_000, 0.12), ("regimes", 1_500, 0.08)],
+)
+def test_the_oracle_of_absolute_labels_is_the_best_predictor(name: str, bars: int, precise_to: float) -> None:
+    market = long_market(name, bars)
+    y = returns_ahead(market) > 0.0
+    assert_best(market.absolute[WARM:-HORIZON_BARS], y[WARM:], precise_to)
+
+
+def test_the_oracle_of_ranks_is_the_best_predictor() -> None:
+    """Of labels above the median of all symbols; every fourth bar, which is enough."""
+    market = long_market("planted rank", 3_000)
+    assert market.mean is not None and market.noise is not None
+    ahead = returns_ahead(market)[WARM::4]
+    y = ahead > np.median(ahead, axis=1, keepdims=True)
+    p = above_median(market.mean[WARM:-HORIZON_BARS:4], market.noise)
+    assert_best(p, y, 0.2)
+
+
+def test_the_planted_information_coefficient_is_there() -> None:
+    """The expected return ranks the symbols with an IC near 0.05, and half of them are above the median."""
+    market = long_market("planted rank", 5_000)
+    assert market.mean is not None
+    ahead, mean = returns_ahead(market)[WARM:], market.mean[WARM:-HORIZON_BARS]
+    ranks = [values.argsort(axis=1).argsort(axis=1) - (values.shape[1] - 1) / 2.0 for values in (mean, ahead)]
+    daily = (ranks[0] * ranks[1]).sum(axis=1) / np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
+    assert daily.mean() == pytest.approx(markets.PLANTED_IC, abs=0.01)
+
+
+def test_symbols_without_a_signal_are_above_the_median_half_of_the_time() -> None:
+    noise = np.random.default_rng(0).normal(size=(500, 6))
+    assert above_median(np.zeros((1, 6)), np.concatenate([noise, -noise])) == pytest.approx(0.5, abs=1e-12)
+    ahead = above_median(np.array([[5.0, 0.0, 0.0, 0.0, 0.0, -5.0]]), noise)
+    assert ahead[0, 0] > 0.99 and ahead[0, -1] < 0.01
+
+
+@pytest.mark.parametrize("name", ["label noise", "privileged path"])
+def test_an_oracle_of_changed_labels_is_the_best_predictor(name: str) -> None:
+    """A world that changes labels changes its oracle accordingly."""
+    world, rng = WORLDS[name], np.random.default_rng(3)
+    assert world.relabel is not None and world.oracle is not None
+    market = reverting_prices(rng, 8, 8_000)
+    settings = training_settings(privileged=world.privileged)
+    histories = [world.relabel(prepare(series, settings), rng) for series in market.bars.values()]
+    close = np.log(np.stack([series.close for series in market.bars.values()], axis=1) / 100.0)
+    y = np.stack([history.labels.y for history in histories], axis=1) == 1
+    assert_best(world.oracle(market.absolute, close)[WARM:-HORIZON_BARS], y[WARM:], 0.05)
