@@ -13,27 +13,11 @@ from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.redis.client import address_of, connect
 from schemas.redis.keys import check_key, telemetry_channel
+from schemas.redis.writes import refused_write
 
 # Connections, measured: of a run's orchestrator, of each device's worker, of each of its slots.
 CLIENTS_OF_RUN, CLIENTS_PER_DEVICE, CLIENTS_PER_SLOT = 4, 7, 1
 EXPIRY_S = 10
-
-# What a broker answers if it takes no write, and what to do about it.
-REFUSED_WRITES = {
-    "OOM": "its memory is full; raise its maxmemory, or remove what is no longer needed",
-    "READONLY": "it is a read-only replica; give the URL of the primary",
-    "MISCONF": "it cannot write to its own disk; free some space there, and look at its log",
-    "NOREPLICAS": "it has too few replicas to take writes; start them, or lower its min-replicas-to-write",
-}
-
-
-def refused_write(error: BaseException) -> str | None:
-    """Why a broker that answers takes no write, and what to do; None for any other error."""
-    if error.__cause__ is not None:
-        return refused_write(error.__cause__)
-    text = str(error)
-    kind = type(error).__name__.removesuffix("Error").upper().replace("OUTOFMEMORY", "OOM")
-    return next((why for code, why in REFUSED_WRITES.items() if text.startswith(code) or kind == code), None)
 
 
 def check_for_run(url: str, devices: Iterable[Device]) -> None:

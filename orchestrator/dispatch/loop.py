@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from redis.exceptions import RedisError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
-from orchestrator.broker.requirements import refused_write
 from orchestrator.dispatch.backlog import Backlog
 from orchestrator.dispatch.fleet import REFRESH_S, Fleet, Look
 from orchestrator.dispatch.heartbeat_events import HeartbeatEvents
@@ -43,6 +42,7 @@ from schemas.contract.task import RETRIED, FailureClass, Outcome, Status, Window
 from schemas.contract.versions import artifact_versions
 from schemas.files.log_lines import Fact, facts
 from schemas.redis.attempt_id import AttemptId, run_prefix
+from schemas.redis.writes import refused_write
 
 logger = logging.getLogger(__name__)
 

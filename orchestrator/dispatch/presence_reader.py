@@ -8,8 +8,9 @@ from redis import Redis
 from orchestrator.dispatch.fleet import REFRESH_S, Look
 from schemas.contract.presence import Presence
 from schemas.redis.dead_letters import Place, set_aside
-from schemas.redis.keys import PRESENCES, check_key
+from schemas.redis.keys import PRESENCES
 from schemas.redis.presences import MOST_DEVICES, read_presences, read_reservations
+from schemas.redis.writes import try_write
 
 # Longer than a heartbeat's interval: a broker that forgot everything has each live device's heartbeat within that.
 GONE_S = 2.0
@@ -18,7 +19,6 @@ AFTER_OUTAGE_S = 6.0
 # Time in which the broker did not answer proves nothing about a device.
 LONGEST_STEP_S = 1.0
 OUTAGE_S = 3.0
-KEPT_S = 10
 
 
 class Attendance:
@@ -57,10 +57,7 @@ class PresenceReader:
         passed_s = self._clock() - self._looked
         if passed_s < REFRESH_S:
             return None
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.set(key := check_key("writes", "string"), "", ex=KEPT_S)
-            pipe.delete(key)
-            pipe.execute()
+        try_write(self._redis)
         there = read_presences(self._redis, self._set_aside)
         reserved = read_reservations(self._redis, there.keys() | self._attendance.present.keys())
         self._looked = self._clock()

@@ -12,9 +12,7 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]
     def ensure_connected(self, conn: Any) -> Any:
         """Return `conn` once it is connected, or when the worker must stop."""
         return conn.ensure_connection(
-            lambda error, wait_s: logger.warning(
-                "the broker does not answer, trying again in %.1f s: %s", wait_s, error
-            ),
+            lambda error, wait_s: logger.warning("the broker gives no work, trying again in %.1f s: %s", wait_s, error),
             interval_start=0.5,
             interval_step=0.5,
             interval_max=2.0,

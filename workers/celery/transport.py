@@ -1,4 +1,7 @@
-"""Kombu's Redis transport, which sets aside what is no message instead of ending the worker."""
+"""Kombu's Redis transport, which sets aside what is no message, and waits for a server that takes no writes.
+
+Both end the worker of kombu's own transport, with the windows that it trains.
+"""
 
 # mypy: disallow-untyped-calls=False
 
@@ -9,14 +12,38 @@ from typing import Any
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
+from redis import Connection, SSLConnection
+from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 
 from schemas.contract.received import UnreadableError
 from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.keys import binding_keys
+from schemas.redis.writes import refused_write, try_write
 from workers.celery.message import checked
 
 logger = logging.getLogger(__name__)
+
+
+class _Waiting:
+    """A connection on which a refused write is a lost connection: another server may be the primary now."""
+
+    def read_response(self, *arguments: Any, **options: Any) -> Any:
+        """The next reply; ConnectionError if it is that the server takes no writes."""
+        try:
+            return super().read_response(*arguments, **options)  # type: ignore[misc]
+        except ResponseError as error:
+            if refused_write(error):
+                raise Disconnected(str(error)) from error
+            raise
+
+
+class _Connection(_Waiting, Connection):
+    """Without TLS."""
+
+
+class _SSLConnection(_Waiting, SSLConnection):
+    """With TLS."""
 
 
 class Channel(kombu_redis.Channel):
@@ -24,6 +51,9 @@ class Channel(kombu_redis.Channel):
 
     Kombu parses what it takes from a queue in the worker's event loop, and any error there ends the worker.
     """
+
+    connection_class = _Connection
+    connection_class_ssl = _SSLConnection
 
     def _brpop_read(self, **options: Any) -> bool:
         """Deliver the message that has arrived; Empty if none has, or what has is set aside."""
@@ -94,3 +124,16 @@ class Transport(kombu_redis.Transport):
     """The transport of workers."""
 
     Channel = Channel
+
+    def establish_connection(self) -> Any:
+        """Connect to a server that takes writes: without them no queue can be bound."""
+        connection = super().establish_connection()
+        try:
+            with self._avail_channels[-1].conn_or_acquire() as client:
+                try_write(client)
+        except Disconnected:
+            self.close_connection(connection)
+            raise
+        except ResponseError:
+            pass  # Celery would retry it for ever; what this user may not do ends the worker where it is needed
+        return connection

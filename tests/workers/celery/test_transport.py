@@ -1,0 +1,73 @@
+"""A worker's connection to a server that answers, but takes no writes."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from kombu import Connection, Consumer, Queue
+from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.exceptions import NoPermissionError
+
+from schemas.redis.client import address_of
+
+TRANSPORT = "workers.celery.transport:Transport"
+
+Change = Callable[[Redis, bool], object]
+REFUSALS: dict[str, Change] = {
+    "a replica": lambda redis, on: redis.replicaof("127.0.0.1", "1") if on else redis.replicaof("NO", "ONE"),
+    "no replica of its own": lambda redis, on: redis.config_set("min-replicas-to-write", int(on)),
+}
+
+
+@pytest.fixture
+def connection(redis: Redis, server: str) -> Iterator[Connection]:
+    """A connection as a worker makes it."""
+    settings = address_of(server).celery_settings()
+    with Connection(settings["broker_url"], transport=TRANSPORT, transport_options={"ack_emulation": False}) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("change", REFUSALS.values(), ids=REFUSALS)
+def test_a_worker_that_waits_for_work_waits_for_a_server_that_refuses_writes(
+    redis: Redis, connection: Connection, change: Change
+) -> None:
+    """Refused writes count as a lost connection, which Celery re-establishes; any other error ends the worker.
+
+    Celery itself ends with "Unrecoverable error: UNBLOCKED" or "READONLY", and what it trains is lost with it.
+    """
+    queue = Queue("cpu0@refused")
+    with Consumer(connection, [queue], callbacks=[lambda body, message: None]):
+        try:
+            change(redis, True)
+            with pytest.raises(connection.connection_errors):
+                _drain(connection)
+            with pytest.raises(OperationalError), connection.clone() as again:
+                again.ensure_connection(max_retries=1, interval_start=0.0)
+        finally:
+            change(redis, False)
+    with connection.clone() as again:
+        again.ensure_connection(max_retries=1)
+
+
+def test_a_user_that_may_not_write_is_not_waited_for(redis: Redis, server: str) -> None:
+    """A refusal that does not pass by itself is no lost connection: it ends the worker, with the server's own words."""
+    redis.acl_setuser("reader", enabled=True, nopass=True, keys=["*"], channels=["*"], categories=["+@read"],
+                      commands=["+ping"])  # fmt: skip
+    try:
+        with Connection(server.replace("redis://:", "redis://reader:"), transport=TRANSPORT) as reader:
+            reader.ensure_connection(max_retries=1, interval_start=0.0)
+            with pytest.raises(NoPermissionError):
+                Consumer(reader, [Queue("cpu0@refused")]).consume()
+    finally:
+        redis.acl_deluser("reader")
+
+
+def _drain(connection: Connection, within_s: float = 5.0) -> None:
+    """Wait for messages as an event loop does; what is raised is the result."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            connection.drain_events(timeout=1)
+        except TimeoutError:
+            continue
