@@ -1,11 +1,14 @@
 """An owner file beside a file: one process at a time, where the file system has no locks or grants one twice.
 
-Its creation is exclusive on every file system. It names the process; one that a killed process left is taken over.
+Its creation is exclusive on every file system. It names the process, which renews it for as long as it owns the file;
+one that a killed process left is taken over.
 """
 
 import os
 import platform
 import secrets
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,8 +21,8 @@ from schemas.contract.base import Frozen
 from schemas.contract.machine import this_machine
 from schemas.files.modes import FILE_MODE
 
-# A release command takes seconds, a line of a log milliseconds. Of an owner on another machine only the age is known.
-EXPIRY_S = 600.0
+# Of an owner on another machine only the time of its last renewal is known.
+RENEWAL_S, EXPIRY_S = 15.0, 120.0
 LOOK_S = 0.05
 
 
@@ -35,12 +38,6 @@ class Owner(Frozen):
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
 
-    def is_gone(self, now_s: float) -> bool:
-        """Whether its process has ended: for certain on this machine, on another one by the age of the file."""
-        if self.machine != this_machine():
-            return now_s - self.since.timestamp() > EXPIRY_S
-        return not _exists(self.pid)
-
 
 @contextmanager
 def owned(path: Path, *, wait: bool = True) -> Iterator[None]:
@@ -55,10 +52,31 @@ def owned(path: Path, *, wait: bool = True) -> Iterator[None]:
         elif file.exists():
             raise BlockingIOError(f"{other or 'a process'}; if that has ended, remove {file}")
     try:
-        yield
+        with _renewed(file, mine):
+            yield
     finally:
         if _read(file) == mine:  # else it was taken over
             file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _renewed(file: Path, mine: Owner) -> Iterator[None]:
+    """Renew the owner file, by its time of change, until the block ends."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(RENEWAL_S):
+            with suppress(OSError):
+                if _read(file) == mine:
+                    os.utime(file)
+
+    thread = threading.Thread(target=renew, name=f"renews {file.name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _this_process() -> Owner:
@@ -87,10 +105,14 @@ def _read(file: Path) -> Owner | None:
 
 
 def _is_gone(file: Path, owner: Owner | None) -> bool:
-    if owner is not None:
-        return owner.is_gone(time.time())
-    with suppress(FileNotFoundError):
-        return time.time() - file.stat().st_mtime > EXPIRY_S
+    """Whether its process has ended: for certain on this machine, on another one by the age of the last renewal.
+
+    The age is by the clock of the file system, because the clocks of two machines may differ.
+    """
+    if owner is not None and owner.machine == this_machine():
+        return not _exists(owner.pid)
+    with suppress(FileNotFoundError), tempfile.TemporaryFile(dir=file.parent) as now:
+        return os.fstat(now.fileno()).st_mtime - file.stat().st_mtime > EXPIRY_S
     return False
 
 

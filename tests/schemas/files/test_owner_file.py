@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Any
 import pytest
 
 from schemas.contract.machine import this_machine
-from schemas.files import jsonl_log
+from schemas.files import jsonl_log, owner_file
 from schemas.files.jsonl_log import append_line, locked_log, whole_lines
 from schemas.files.owner_file import EXPIRY_S, Owner, owned
+from tests.waiting import wait_for
 
 WRITERS, LINES = 4, 25
 WRITER = f"""
@@ -73,12 +75,19 @@ def test_lines_of_processes_without_locks_neither_tear_nor_get_lost(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
 
 
+def grow_old(file: Path) -> None:
+    """Set a file's time of change to more than the expiry ago."""
+    os.utime(file, times=(0, time.time() - EXPIRY_S - 60))
+
+
 def test_an_owner_that_may_be_alive_is_named(tmp_path: Path, no_locks: None) -> None:
-    """A live process of this machine, a process of another machine for ten minutes, one that has not written yet."""
-    log = tmp_path / "log.jsonl"
+    """A live process of this machine, one of another machine that renews its file, one that has not written yet."""
+    log, long_ago = tmp_path / "log.jsonl", datetime.now(UTC) - timedelta(days=1)
     changes: dict[str, Any]
-    for changes in ({}, {"machine": "another", "pid": ended_process()}):
+    for changes in ({}, {"machine": "another", "pid": ended_process(), "since": long_ago}):
         file = plant(log, **changes)
+        if not changes:
+            grow_old(file)
         named = rf"process {changes.get('pid', 1)} on alpha since .* UTC; if that has ended, remove {file}"
         with pytest.raises(BlockingIOError, match=named), locked_log(log, wait=False):
             pass
@@ -88,19 +97,31 @@ def test_an_owner_that_may_be_alive_is_named(tmp_path: Path, no_locks: None) -> 
 
 
 def test_an_owner_that_is_gone_is_taken_over(tmp_path: Path, no_locks: None) -> None:
-    """An ended process of this machine at once; of another machine, or without a name, once the file is old."""
-    log, long_ago = tmp_path / "log.jsonl", timedelta(seconds=EXPIRY_S + 60)
-    plants = ({"pid": ended_process()}, {"machine": "another", "since": datetime.now(UTC) - long_ago}, None)
+    """An ended process of this machine at once; of another machine, or without a name, if its file was not renewed."""
+    log = tmp_path / "log.jsonl"
+    plants: tuple[dict[str, Any] | None, ...] = ({"pid": ended_process()}, {"machine": "another"}, None)
     for number, changes in enumerate(plants):
         file = plant(log, **(changes or {}))
         if changes is None:
             file.write_text('{"pid":')
-            os.utime(file, times=(0, time.time() - long_ago.total_seconds()))
+        if number:
+            grow_old(file)
         with locked_log(log, wait=False) as opened:
             assert file.exists()
             append_line(opened, b"x")
         assert len(whole_lines(log.read_bytes())) == number + 1
         assert not file.exists()
+
+
+def test_an_owner_renews_its_file_for_as_long_as_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that takes longer than the expiry stays the owner for other machines; then renewal ends."""
+    monkeypatch.setattr(owner_file, "RENEWAL_S", 0.01)
+    log = tmp_path / "log.jsonl"
+    with owned(log):
+        file = tmp_path / "log.jsonl.owner"
+        grow_old(file)
+        wait_for(lambda: time.time() - file.stat().st_mtime < EXPIRY_S, "a renewal")
+    assert not [thread for thread in threading.enumerate() if "renews" in thread.name]
 
 
 def test_a_lock_of_a_network_file_system_is_not_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,9 +137,12 @@ def test_a_lock_of_a_network_file_system_is_not_enough(tmp_path: Path, monkeypat
         pass
 
 
-def test_an_owner_that_was_taken_over_removes_nothing(tmp_path: Path) -> None:
-    """A process that was taken for gone leaves the owner file of the next one."""
+def test_an_owner_that_was_taken_over_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was taken for gone neither removes nor renews the owner file of the next one."""
     log = tmp_path / "log.jsonl"
+    monkeypatch.setattr(owner_file, "RENEWAL_S", 0.01)
     with owned(log):
         file = plant(log)
-    assert file.exists()
+        grow_old(file)
+        time.sleep(0.05)  # several renewals
+    assert time.time() - file.stat().st_mtime > EXPIRY_S
