@@ -4,21 +4,28 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.releases.deployment import linked
 from orchestrator.releases.history import read
 from schemas.contract.artifact import RunRow
+from schemas.contract.judgement import GateReport, Ruling
 from schemas.contract.task import Role, Status
+from schemas.contract.trials import TrialCount
 from schemas.files.layout import ReleaseLayout, RunLayout
-from schemas.files.run_files import read_rows
+from schemas.files.run_files import read_model, read_rows
 from tests.conftest import SPAN, Finished, command, finished_run, tree
 from tests.doubles.deadly import DEADLY
 from tests.orchestrator.audit.test_signed_manifest import write_key
+from workers.judging.evidence import load
+from workers.judging.gates import JUDGES
+from workers.judging.gates.live import NOT_WORSE_THAN_LIVE
 
 SECRET = "planted0SECRET0value"
 OVERRIDE = ("--override", "a demonstration on random walks")
@@ -55,7 +62,6 @@ def latest(cwd: Path, run_id: str) -> dict[str, RunRow]:
 
 def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path) -> None:
     """All commands on two runs, and the log that they write; a prediction equals the run's for the same bar."""
-    finished_run(cwd, "--source", f"csv:{bars}", *SPAN, *fleet, "--run-id", "second", "--reuse")
     layout = ReleaseLayout(cwd / "release")
     assert "is not approved" in run_command(2, "deploy", "generated", "--to", "staging", cwd=cwd)
     assert "--override" in run_command(2, "approve", "generated", "--by", "asha", cwd=cwd)
@@ -82,6 +88,7 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
 
     assert "24 h" in run_command(2, "deploy", "generated", "--to", "production", cwd=cwd)
     run_command(0, "deploy", "generated", "--to", "production", "--min-staging-hours", "0", cwd=cwd)
+    refreshed(bars, fleet, cwd)
     run_command(0, "approve", "second", "--by", "asha", *OVERRIDE, "--symbols", "M&M", cwd=cwd)
     assert "was never in staging" in run_command(
         2, "deploy", "second", "--to", "production", "--min-staging-hours", "0", cwd=cwd
@@ -106,6 +113,43 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
         "approved", "deploying", "deployed", "deploying", "deployed", "approved", "deploying", "deployed",
         "rolling back", "rolled back", "rejected",
     ]  # fmt: skip
+
+
+def refreshed(bars: Path, fleet: tuple[str, ...], cwd: Path) -> None:
+    """Run `second`: the settings of the run in production, on three more months of bars.
+
+    Its verdict is the one without a release in production, plus the comparison with it, which is on new days.
+    """
+    longer = longer_bars(bars, cwd / "longer", months=3)
+    later = (*SPAN[:3], "2024-12-31", *SPAN[4:])
+    finished_run(cwd, "--source", f"csv:{longer}", *later, *fleet, "--run-id", "second", "--reuse")
+    run = RunLayout.under(cwd / "data", "second")
+    assert sum(row.reused_from is not None for row in read_rows(run, Role.STUDENT)) >= 9
+    counted = read_model(run.trials, TrialCount)
+    assert (counted.trials, counted.looks) == (1, 1) and counted.judged_until is not None
+    skill = {each.name: each for each in read_model(run.gate("skill"), GateReport).gate.criteria}
+    beside = skill.pop(NOT_WORSE_THAN_LIVE)
+    assert beside.ruling is not Ruling.NOT_COMPUTABLE
+    assert "days after its bars" in beside.reason and "rows of earlier days have the same prediction" in beside.reason
+    (cwd / "empty").mkdir()
+    alone = JUDGES["skill"](load(run, cwd / "empty")).gate.criteria
+    assert {each.name: each for each in alone} == skill
+
+
+def longer_bars(bars: Path, folder: Path, months: int) -> Path:
+    """A copy of generated bars with more sessions after the last one, at random prices around it."""
+    shutil.copytree(bars, folder)
+    for seed, path in enumerate(sorted(folder.glob("*/1day/*.csv"))):
+        rng = np.random.default_rng(seed)
+        lines = path.read_text().splitlines()
+        day, close = date.fromisoformat(lines[-1][:10]), float(lines[-1].split(",")[4])
+        for _ in range(21 * months):
+            day += timedelta(days=3 if day.weekday() == 4 else 1)
+            opening, close = close, close * float(np.exp(rng.normal(0.0, 0.018)))
+            prices = f"{opening:.2f},{max(opening, close) * 1.005:.2f},{min(opening, close) * 0.995:.2f},{close:.2f}"
+            lines.append(f"{day}T00:00:00+05:30,{prices},{rng.integers(10_000, 90_000)}")
+        path.write_text("\n".join(lines) + "\n")
+    return folder
 
 
 def test_a_changed_run_is_not_deployed(cwd: Path) -> None:

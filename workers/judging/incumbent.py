@@ -1,36 +1,54 @@
-"""The incumbent: the release that is live in production, with the predictions of its own run."""
+"""The incumbent: the release that is live in production, beside the candidate on new days and on those of its run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from schemas.config.interval import is_intraday
 from schemas.config.training import label_identity
-from schemas.contract.errors import FileError
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import DataError, FileError
 from schemas.contract.judgement import Validation
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import RunLayout
-from schemas.files.live_release import live_release
+from schemas.files.layout import ReleaseLayout, RunLayout
+from schemas.files.live_release import LiveRelease, live_release
 from schemas.files.run_files import read_manifest, read_model
-from workers.bars.series import Floats
+from workers.bars.calendar import day_number
+from workers.bars.series import Floats, Ints
+from workers.devices.arrays import to_host
+from workers.features.frame import frame_of
+from workers.features.registry import feature_names, model_features
 from workers.judging.evidence import Evidence
 from workers.judging.predictions import Predictions, decode
+from workers.models.stored_student import read_student
 from workers.scoring.log_loss import daily_means, log_losses
+from workers.scoring.newey_west import ROUNDING
+
+REMEDY = "roll back, or deploy again"
 
 
 @dataclass(frozen=True)
 class Incumbent:
-    """Log losses of candidate and live release on the rows that both predicted.
+    """Candidate and live release on the same rows, as mean log losses per day in nats, each of shape (days,).
 
-    `ours`, `theirs`: mean per day in nats, shape (days,); both are empty if there are none, and `why_not` holds the
-    reason. `digests`: SHA-256 of the live run's files that were read.
+    `ours` and `theirs`: on days after the bars that the live run was judged on, its students scored there.
+    `common_ours` and `common_theirs`: on days that both runs scored. `unchanged` of `common_rows` rows there have the
+    same prediction. `why_not`: why nothing could be compared. `digests`: SHA-256 of the live run's files that were
+    read.
     """
 
     release_id: str
-    ours: Floats
-    theirs: Floats
-    why_not: str | None
-    digests: dict[str, str]
+    why_not: str | None = None
+    ours: Floats = field(default_factory=lambda: np.empty(0))
+    theirs: Floats = field(default_factory=lambda: np.empty(0))
+    common_ours: Floats = field(default_factory=lambda: np.empty(0))
+    common_theirs: Floats = field(default_factory=lambda: np.empty(0))
+    common_rows: int = 0
+    unchanged: int = 0
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 def incumbent_of(evidence: Evidence) -> Incumbent | None:
@@ -39,10 +57,9 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
     if release is None:
         return None
     layout = RunLayout(evidence.layout.folder.parent / release.run_id)
-    nothing = np.empty(0)
 
     def cannot(why: str) -> Incumbent:
-        return Incumbent(release.release_id, nothing, nothing, f"release {release.release_id} is live, but {why}", {})
+        return Incumbent(release.release_id, f"release {release.release_id} is live, but {why}")
 
     try:
         manifest, validation = read_manifest(layout), read_model(layout.validation, Validation)
@@ -53,21 +70,61 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
         return cannot(f"{path} is missing or was changed")
     if label_identity(manifest.config.training()) != label_identity(evidence.training):
         return cannot("it was trained on other labels, so its log losses cannot be compared")
-    ours, theirs = _common(evidence.predictions, decode(pq.read_table(path)))
+    if release.features != feature_names():
+        return cannot("its students were trained on other features than this program computes")
+    try:
+        ours, theirs = _on_new_days(evidence, release, manifest)
+    except DataError as error:
+        return cannot(str(error))
     digests = {f"data/models/{release.run_id}/validation/{path.name}": sha256_of(path)}
-    return Incumbent(release.release_id, ours, theirs, None if len(ours) else "no row was predicted by both", digests)
+    found = Incumbent(release.release_id, None, ours, theirs, digests=digests)
+    return _with_common_days(found, evidence.predictions, decode(pq.read_table(path)))
 
 
-def _common(ours: Predictions, theirs: Predictions) -> tuple[Floats, Floats]:
+def _on_new_days(evidence: Evidence, release: LiveRelease, live: RunManifest) -> tuple[Floats, Floats]:
+    """Mean log loss per day of candidate and live students, on rows after the bars that the live run had.
+
+    DataError if a student cannot be read.
+    """
+    predictions, folder = evidence.predictions, ReleaseLayout(evidence.release_dir).current("production").resolve()
+    last = max((row.last for row in live.bars.symbols.values()), default=None) if live.bars else None
+    theirs = np.full(len(predictions), np.nan)
+    for symbol, student in release.students.items():
+        seen = max(student.end, last) if last else student.end
+        rows = np.flatnonzero((predictions.symbol == symbol) & (predictions.day > day_number(seen)))
+        if len(rows):
+            theirs[rows] = _live_probabilities(evidence, symbol, rows, folder, student.sha256)
+    rows = np.flatnonzero(np.isfinite(theirs))
+    return _daily(predictions, rows, predictions.student), _daily(predictions, rows, theirs)
+
+
+def _live_probabilities(evidence: Evidence, symbol: str, rows: Ints, release: Path, digests: dict[str, str]) -> Floats:
+    """Probability that a symbol's live student predicts for each of these rows."""
+    student = read_student(release / "students" / symbol, digests, REMEDY)
+    series = evidence.bars[symbol]
+    x = to_host(model_features(frame_of(series, is_intraday(evidence.training.interval))))
+    margin = student.model.margin(x[np.searchsorted(series.timestamp, evidence.predictions.timestamp[rows])])
+    result: Floats = 1.0 / (1.0 + np.exp(-margin))
+    return result
+
+
+def _with_common_days(found: Incumbent, ours: Predictions, theirs: Predictions) -> Incumbent:
+    """Add the days that both runs scored."""
     keys = [
         dict(zip(zip(each.symbol.tolist(), each.timestamp.tolist(), strict=True), range(len(each)), strict=True))
         for each in (ours, theirs)
     ]
     both = sorted(keys[0].keys() & keys[1].keys())
-    losses = []
-    for each, place in ((ours, keys[0]), (theirs, keys[1])):
-        rows = np.array([place[key] for key in both], dtype=np.int64)
-        # Labels are the candidate's: the live run's come from bars that may have been corrected since.
-        y = ours.y[np.array([keys[0][key] for key in both], dtype=np.int64)]
-        losses.append(daily_means(each.day[rows], log_losses(y, each.student[rows]))[1])
-    return losses[0], losses[1]
+    mine, other = (np.array([places[key] for key in both], dtype=np.int64) for places in keys)
+    # Labels are the candidate's: the live run's come from bars that may have been corrected since.
+    beside = np.full(len(ours), np.nan)
+    beside[mine] = theirs.student[other]
+    same: NDArray[np.bool_] = np.isclose(ours.student[mine], beside[mine], rtol=0.0, atol=ROUNDING)
+    return replace(
+        found, common_ours=_daily(ours, mine, ours.student), common_theirs=_daily(ours, mine, beside),
+        common_rows=len(both), unchanged=int(same.sum()),
+    )  # fmt: skip
+
+
+def _daily(predictions: Predictions, rows: Ints, p: Floats) -> Floats:
+    return daily_means(predictions.day[rows], log_losses(predictions.y[rows], p[rows]))[1]

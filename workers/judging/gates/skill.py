@@ -7,8 +7,9 @@ from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_most, interval_above_zero, not_computable, too_few_days, why_not_testable
+from workers.judging.gates.live import beside_live
 from workers.judging.gates.registry import gate
-from workers.judging.incumbent import Incumbent, incumbent_of
+from workers.judging.incumbent import incumbent_of
 from workers.judging.predictions import Predictions
 from workers.judging.statistics.bootstrap import mean_interval
 from workers.judging.statistics.diebold_mariano import diebold_mariano
@@ -20,7 +21,6 @@ LOG_LOSS_IMPROVEMENT = "log-loss improvement over the base rate"
 BETTER_THAN_BASE_RATE = "better than the base rate"
 LABEL_PERMUTATION = "label permutation"
 NOT_WORSE_ALONE = "not worse than the student without a teacher"
-BETTER_THAN_LIVE = "better than the live release"
 
 
 @gate("skill", "Do students predict better than each window's base rate, and not worse than simpler students?")
@@ -38,7 +38,7 @@ def judge(evidence: Evidence) -> Findings:
     ]
     inputs = {}
     if incumbent is not None:
-        criteria.append(_beats_incumbent(evidence, incumbent))
+        criteria.append(beside_live(incumbent, evidence.min_block_days - 1, evidence.settings.significance))
         inputs = incumbent.digests
     return Findings(tuple(criteria), inputs, draws={"log_loss_improvement": samples, "label_permutation": draws})
 
@@ -83,13 +83,6 @@ def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> C
     )
     ruling = Ruling.PASS if better.p > bound else Ruling.FAIL
     return better.model_copy(update={"ruling": ruling, "reason": reason})
-
-
-def _beats_incumbent(evidence: Evidence, incumbent: Incumbent) -> Criterion:
-    if incumbent.why_not is not None:
-        return not_computable(BETTER_THAN_LIVE, incumbent.why_not)
-    found = _better(BETTER_THAN_LIVE, incumbent.ours, incumbent.theirs, evidence)
-    return found.model_copy(update={"reason": f"compared with release {incumbent.release_id}: {found.reason}"})
 
 
 def _permutation(evidence: Evidence) -> tuple[Criterion, tuple[float, ...]]:
