@@ -19,6 +19,7 @@ from workers.celery.logs import set_up_logs
 from workers.celery.parent_watch import watch_parent
 from workers.celery.presence import PresenceStep
 from workers.devices.pinning import current_device, refuse_wrong_cuda, refuse_wrong_device
+from workers.handlers.quick_import import quick_import
 from workers.handlers.report import report_lost
 
 app = OwnBroker(
@@ -97,4 +98,5 @@ def _prepare_child(**_: object) -> None:
         # The worker would only start another such child; its supervisor waits longer each time.
         os.kill(os.getppid(), signal.SIGTERM)
         raise SystemExit(str(error)) from None
-    import workers.handlers.execute  # noqa: F401
+    with quick_import():
+        import workers.handlers.execute  # noqa: F401

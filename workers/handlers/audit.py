@@ -5,12 +5,14 @@ from pathlib import Path
 from schemas.contract.task import RunTask
 from schemas.files.layout import RunLayout, audit_folder
 from schemas.files.run_files import read_manifest
+from workers.handlers.quick_import import quick_import
 from workers.handlers.task_result import Result
 
 
 def render_audit(task: RunTask, data_dir: Path) -> Result:
     """Draw the plots into the run's audit bundle."""
-    from workers.reporting.bundle import render
+    with quick_import():
+        from workers.reporting.bundle import render
 
     layout = RunLayout.under(data_dir, task.run_id)
     release_dir = read_manifest(layout).config.release_dir

@@ -5,6 +5,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +38,27 @@ from workers.devices.pinning import current_device
 from workers.handlers.audit import render_audit
 from workers.handlers.ingest import ingest
 from workers.handlers.judge import judge_gate, judge_students
+from workers.handlers.quick_import import quick_import
 from workers.handlers.report import parse
 from workers.handlers.task_result import Result
 from workers.learning.skip import Skip
 
 logger = logging.getLogger(__name__)
 
+# XGBoost defines estimators for scikit-learn where that is installed; training uses its own API only.
+TRAINING_IMPORTS = partial(quick_import, "sklearn")
+
 
 def _train_teacher(task: WindowTask, data_dir: Path) -> Result:
-    from workers.handlers.train import train_teacher  # importing the learning stack takes seconds
+    with TRAINING_IMPORTS():
+        from workers.handlers.train import train_teacher  # importing the learning stack takes a second
 
     return train_teacher(task, data_dir)
 
 
 def _train_student(task: WindowTask, data_dir: Path) -> Result:
-    from workers.handlers.train import train_student
+    with TRAINING_IMPORTS():
+        from workers.handlers.train import train_student
 
     return train_student(task, data_dir)
 

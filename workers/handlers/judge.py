@@ -7,12 +7,14 @@ from schemas.contract.task import Metric, RunTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, write_model
+from workers.handlers.quick_import import quick_import
 from workers.handlers.task_result import Result
 
 
 def judge_students(task: RunTask, data_dir: Path) -> Result:
     """Score all students of a run together and write `validation.json`."""
-    from workers.judging.validation import validate
+    with quick_import():
+        from workers.judging.validation import validate
 
     layout = RunLayout.under(data_dir, task.run_id)
     validation = validate(layout)
@@ -27,8 +29,9 @@ def judge_students(task: RunTask, data_dir: Path) -> Result:
 
 def judge_gate(task: RunTask, data_dir: Path) -> Result:
     """Judge one gate of a run and write `statistics/<gate>.json`. RequestError for an unknown gate."""
-    from workers.judging.evidence import load
-    from workers.judging.gates import JUDGES
+    with quick_import("matplotlib"):  # arch plots with it
+        from workers.judging.evidence import load
+        from workers.judging.gates import JUDGES
 
     if task.gate not in JUDGES:
         raise RequestError(f"gate {task.gate!r} is not one of {', '.join(JUDGES)}")

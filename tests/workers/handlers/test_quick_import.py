@@ -1,0 +1,52 @@
+"""What a pool child imports, and what it can still import later."""
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from workers.handlers.quick_import import quick_import
+
+
+def test_an_unused_package_is_absent_inside_and_available_after() -> None:
+    """Inside, the package is as if not installed and nothing is collected; afterwards both are as before."""
+    sys.modules.pop("this", None)
+    with quick_import("this"):
+        assert not gc.isenabled()
+        with pytest.raises(ImportError):
+            __import__("this")
+    assert gc.isenabled()
+    assert "this" not in sys.modules
+
+
+def test_a_loaded_package_stays() -> None:
+    """What this process already uses is not refused."""
+    with quick_import("gc"):
+        assert __import__("gc") is gc
+    assert sys.modules["gc"] is gc
+
+
+def test_the_collector_is_as_before_after_a_failed_import() -> None:
+    """A failed import ends with collection on and nothing refused; one that was off stays off."""
+    with pytest.raises(ImportError), quick_import("this"):
+        import this  # noqa: F401
+    assert gc.isenabled() and "this" not in sys.modules
+    gc.disable()
+    try:
+        with quick_import():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_a_child_that_trains_holds_no_scikit_learn() -> None:
+    """XGBoost's estimators and the packages below them, 50 MB and 0.4 s of CPU, are not loaded for training."""
+    code = (
+        "from workers.handlers.execute import TRAINING_IMPORTS\n"
+        "with TRAINING_IMPORTS(): import workers.handlers.train\n"
+        "import sys; print(sorted({'sklearn', 'pandas', 'joblib', 'matplotlib'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stdout + result.stderr

@@ -1,0 +1,28 @@
+"""Imports of large libraries by pool children, which start with every worker and again after each crash."""
+
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def quick_import(*unused: str) -> Iterator[None]:
+    """Import without garbage collection and without `unused`: optional packages of what is imported inside.
+
+    An import leaves almost no garbage, but the collector walks all that it created again and again. A package in
+    `unused` that this process has not imported yet raises ImportError inside, as if it were not installed.
+    """
+    modules: dict[str, Any] = sys.modules
+    refused = [name for name in unused if name not in modules]
+    modules.update(dict.fromkeys(refused))
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        for name in refused:
+            del modules[name]
+        if collects:
+            gc.enable()
