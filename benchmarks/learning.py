@@ -10,11 +10,8 @@ Features, labels, windows, teachers and students are the project's own, in this 
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -32,35 +29,19 @@ from benchmarks.learning_figures import (
     update_docs,
 )
 from benchmarks.markets import WORLDS, Market, World
-from orchestrator.planning.windows import lay_windows
-from schemas.config.run import RunConfig
-from schemas.config.training import HORIZON_BARS, TrainingSettings
-from schemas.contract.artifact import LabelCount
-from schemas.contract.window import WARMUP_BARS, Window
-from workers.bars.calendar import day_of
+from benchmarks.train_windows import SETUPS, settings_of, students_of, windows_of
+from schemas.contract.window import Window
 from workers.bars.series import Floats, Ints
-from workers.learning.base_rate import label_times
-from workers.learning.history import History, prepare, select_rows
-from workers.learning.skip import Skip
+from workers.learning.history import History, prepare
 from workers.learning.window import (
-    TeacherTargets,
     TrainedStudent,
-    TrainedTeacher,
-    fit_window_student,
-    fit_window_teacher,
-    teacher_inputs,
 )
-from workers.models.xgboost import predict
+from workers.scoring.ewc import mean_of
 from workers.scoring.log_loss import daily_means, log_loss, log_losses
-from workers.scoring.newey_west import is_constant, newey_west
+from workers.scoring.newey_west import is_constant
 
-WINDOW_DAYS, STEP_DAYS = 180, 90
+STEP_DAYS = 90
 SMALL = ("reverting prices", "regimes")
-# What a run is asked for, by name.
-SETUPS: dict[str, dict[str, Any]] = {
-    "symbol": {"scope": "symbol"},
-    "panel teacher, symbol students": {"scope": "panel"},
-}
 
 
 @dataclass(frozen=True)
@@ -74,35 +55,22 @@ class Scores:
     predicted: Mapping[str, Floats]
 
 
-def score_world(world: World, setup: Mapping[str, Any], seed: int) -> tuple[Scores, list[TrainedStudent]]:
+def score_world(world: World, setup: str, seed: int) -> tuple[Scores, list[TrainedStudent]]:
     """Train every window of one generated world, and score the bars after each."""
     rng = np.random.default_rng(seed)
     market = world.market(rng, world.symbols, world.bars)
-    settings = _settings(world, setup, market)
+    settings = settings_of(market, setup, privileged=world.privileged)
     histories = {symbol: prepare(series, settings) for symbol, series in market.bars.items()}
     if world.relabel is not None:
         histories = {symbol: world.relabel(history, rng) for symbol, history in histories.items()}
     oracle = _oracle(world, market)
     students = [
         (window, student)
-        for together in _windows(market)
-        for window, student in _students(histories, together, settings)
+        for together in windows_of(market, STEP_DAYS)
+        for window, student in students_of(histories, together, settings)
     ]
     rows = [_scored(histories, oracle, window, student) for window, student in students]
     return _together(rows), [student for _, student in students]
-
-
-def _settings(world: World, setup: Mapping[str, Any], market: Market) -> TrainingSettings:
-    first, last = _span(market)
-    return RunConfig(
-        symbols=tuple(market.bars), source="csv:none", timezone="UTC", start_date=first, end_date=last,
-        threshold=0.0, privileged=world.privileged, **setup,
-    ).training()  # fmt: skip
-
-
-def _span(market: Market) -> tuple[date, date]:
-    session = next(iter(market.bars.values())).session
-    return day_of(session[WARMUP_BARS]), day_of(session[-1]) - timedelta(days=STEP_DAYS)
 
 
 def _oracle(world: World, market: Market) -> dict[str, Floats]:
@@ -112,50 +80,6 @@ def _oracle(world: World, market: Market) -> dict[str, Floats]:
         closes = np.stack([np.log(series.close / 100.0) for series in market.bars.values()], axis=1)
         chance = world.oracle(chance, closes)
     return dict(zip(market.bars, chance.T, strict=True))
-
-
-def _windows(market: Market) -> Iterator[list[Window]]:
-    """All whole windows, those of the same days together."""
-    laid = [lay_windows(symbol, *_span(market), WINDOW_DAYS, STEP_DAYS) for symbol in market.bars]
-    for together in zip(*laid, strict=True):
-        if (together[0].end - together[0].start).days == WINDOW_DAYS:
-            yield list(together)
-
-
-def _students(
-    histories: Mapping[str, History], windows: list[Window], settings: TrainingSettings
-) -> Iterator[tuple[Window, TrainedStudent]]:
-    """The students of windows of the same days; windows that are skipped are left out."""
-    counts = {
-        symbol: label_times(each.series, each.labels, each.used, settings).count(windows[0].end)
-        for symbol, each in histories.items()
-    }
-    for taught in [windows] if settings.scope == "panel" else [[window] for window in windows]:
-        learned = {window.symbol: histories[window.symbol] for window in taught}
-        with suppress(Skip):
-            teacher = fit_window_teacher(learned, taught[0].teacher_window(settings.scope), settings, counts, "cpu")
-            for window in taught:
-                with suppress(Skip):
-                    yield window, _student(learned, window, settings, counts, teacher)
-
-
-def _student(
-    histories: Mapping[str, History],
-    window: Window,
-    settings: TrainingSettings,
-    counts: Mapping[str, LabelCount],
-    teacher: TrainedTeacher,
-) -> TrainedStudent:
-    history = histories[window.symbol]
-    scored = select_rows(history, window, settings).scored
-    number = teacher.symbols.index(window.symbol)
-    mine = np.flatnonzero(teacher.sample.member == number)
-    targets = TeacherTargets(
-        teacher.row[mine], teacher.block[mine].astype(np.int64), teacher.fitted_by[mine], teacher.out_of_fold[mine]
-    )
-    x = teacher_inputs(histories, {window.symbol: scored}, settings)[window.symbol]
-    predicted = predict(teacher.teacher.booster, x, float(teacher.teacher.offsets[number]))
-    return fit_window_student(history, window, settings, counts, targets, predicted)
 
 
 def _scored(
@@ -188,7 +112,7 @@ def _together(parts: list[Scores]) -> Scores:
 
 def figures_of(name: str, setup: str, seed: int) -> Figures:
     """Train and score one world in one setup."""
-    scores, students = score_world(WORLDS[name], SETUPS[setup], seed)
+    scores, students = score_world(WORLDS[name], setup, seed)
     weights = [float(each.metrics["teacher_weight"] or 0.0) for each in students]
     flat = [each.fitted.shrinkage.factor == 0.0 for each in students]
     return Figures(
@@ -205,11 +129,11 @@ def _score(scores: Scores, name: str) -> Score:
 
 
 def _mean(daily: Floats) -> tuple[float, float]:
-    """Mean, and its standard error with the lags of a label; 0 for a constant."""
+    """Mean, and its standard error; 0 for a constant."""
     if is_constant(daily):
         return float(daily.mean()), 0.0
-    found = newey_west(daily, HORIZON_BARS - 1)
-    return found.mean, found.error
+    found = mean_of(daily)
+    return found.value, found.error
 
 
 def daily_ic(scores: Scores, p: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from benchmarks.learning import SETUPS, Scores, daily_ic, figures_of
+from benchmarks.learning import Scores, daily_ic, figures_of
 from benchmarks.learning_figures import (
     BASE,
     DOCS,
@@ -32,6 +32,7 @@ from benchmarks.learning_figures import (
     table,
 )  # fmt: skip
 from benchmarks.markets import WORLDS
+from benchmarks.train_windows import SETUPS
 
 
 def figures(seed: int, loss: float, oracle: float = 0.6, ic: float = 0.1) -> Figures:
