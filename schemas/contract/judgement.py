@@ -18,7 +18,8 @@ class Scores(Frozen):
     """Scores of a model's probabilities on all scored rows; log losses in nats, None where not computable.
 
     `brier = reliability - resolution + uncertainty` up to the width of its bins. `rank_ic` is the mean daily rank
-    correlation with the forward return over the symbols, `rank_ic_t` its Newey-West t.
+    correlation with the forward return over the symbols of an instant; `tail_spread_bps` the mean forward return of the
+    tenth of them that is predicted highest less that of the tenth predicted lowest; `_t` are in EWC standard errors.
     """
 
     log_loss: float
@@ -32,6 +33,8 @@ class Scores(Frozen):
     mcc: float | None
     rank_ic: float | None
     rank_ic_t: float | None
+    tail_spread_bps: float | None
+    tail_spread_t: float | None
 
 
 class Trading(Frozen):

@@ -30,6 +30,7 @@ from workers.judging.performance import results
 from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, pool
 from workers.scoring import metrics
 from workers.scoring.log_loss import log_loss, skill
+from workers.scoring.ranking import ranking
 
 ALWAYS_LONG, MOMENTUM, REVERSAL = "always long", "momentum", "reversal"
 MOMENTUM_BARS, REVERSAL_BARS = 20, 5
@@ -71,7 +72,7 @@ def validate(layout: RunLayout) -> Validation:
         days=len(np.unique(predictions.day)),
         first=day_of(predictions.day.min()),
         last=day_of(predictions.day.max()),
-        scores={name: scores(predictions, name, judged.settings) for name in (*BASELINES, *MODELS)},
+        scores={name: scores(predictions, name) for name in (*BASELINES, *MODELS)},
         trading={
             name: results(book, predictions, decided[name], judged.terms, manifest.periods_per_year, market)
             for name, book in books.items()
@@ -153,14 +154,12 @@ def overlap_days(predictions: Predictions, settings: TrainingSettings) -> int:
     return -(-settings.horizon_bars // int(decisions.max()))
 
 
-def scores(predictions: Predictions, name: str, settings: TrainingSettings) -> Scores:
+def scores(predictions: Predictions, name: str) -> Scores:
     """Score one model's probabilities over all rows; its skill is relative to the prior's log loss."""
     y, p = predictions.y, getattr(predictions, name)
     parts = metrics.brier(y, p)
     loss = log_loss(y, p)
-    ranks = metrics.rank_ic(
-        predictions.day, p, predictions.forward_return, lags=overlap_days(predictions, settings) - 1
-    )
+    order = ranking(predictions.timestamp, predictions.day, p, predictions.forward_return)
     return Scores(
         log_loss=loss,
         skill=skill(loss, log_loss(y, predictions.prior)),
@@ -171,8 +170,10 @@ def scores(predictions: Predictions, name: str, settings: TrainingSettings) -> S
         auc=metrics.auc(y, p),
         ece=metrics.ece(y, p),
         mcc=metrics.mcc(y, p > predictions.trade_above),
-        rank_ic=ranks.mean if ranks else None,
-        rank_ic_t=ranks.t if ranks else None,
+        rank_ic=order.ic.value if order.ic else None,
+        rank_ic_t=order.ic.t if order.ic else None,
+        tail_spread_bps=order.spread.value * 1e4 if order.spread else None,
+        tail_spread_t=order.spread.t if order.spread else None,
     )
 
 

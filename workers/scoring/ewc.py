@@ -21,6 +21,11 @@ class Estimate:
     error: float
     degrees: int
 
+    @property
+    def t(self) -> float:
+        """The value in standard errors."""
+        return self.value / self.error
+
     def p_above(self, bound: float) -> float:
         """One-sided p of "the true value is at most `bound`"."""
         return float(student_t.sf((self.value - bound) / self.error, self.degrees))

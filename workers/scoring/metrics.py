@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from workers.bars.series import Floats, Ints
-from workers.scoring.newey_west import Mean, newey_west
 
 BINS = 15  # bins of equal mass
-MIN_RANKED_SYMBOLS = 3
 
 
 @dataclass(frozen=True)
@@ -68,21 +65,3 @@ def mcc(y: Floats, decision: NDArray[np.bool_]) -> float | None:
     if decision.all() or not decision.any() or not 0 < y.sum() < len(y):
         return None
     return float(matthews_corrcoef(y, decision))
-
-
-def rank_ic(day: Ints, p: Floats, forward_return: Floats, lags: int) -> Mean | None:
-    """Compute the mean over days of the cross-sectional rank correlation of predictions and forward returns.
-
-    Its t is Newey and West's with `lags` lags. Days with fewer than three symbols, or on which either is constant, do
-    not count; None if no more than `lags + 1` days count, or if the correlation never varies.
-    """
-    order = np.argsort(day, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(day[order])) + 1)
-    daily = []
-    for rows in parts:
-        if len(rows) >= MIN_RANKED_SYMBOLS:
-            ranks = rankdata(p[rows]), rankdata(forward_return[rows])
-            if min(rank.std() for rank in ranks) > 0:
-                daily.append(float(np.corrcoef(*ranks)[0, 1]))
-    values = np.array(daily)
-    return newey_west(values, lags) if len(values) > lags + 1 and values.std() > 0 else None

@@ -128,10 +128,27 @@ def _predictions(found: Judgement, audit: Path) -> None:
         (
             MODELS.get(name, name), f"{each.log_loss:.4f}", f"{each.skill:+.4f}", f"{each.brier:.4f}",
             number(each.auc, ".3f"), f"{each.ece:.4f}", number(each.rank_ic, "+.3f"), number(each.rank_ic_t, "+.1f"),
+            number(each.tail_spread_bps, "+.1f"), number(each.tail_spread_t, "+.1f"),
         )
         for name, each in validation.scores.items()
     ]  # fmt: skip
-    st.html(table(("model", "log loss", "skill", "Brier", "AUC", "calibration error", "rank IC", "its t"), rows))
+    st.html(
+        table(
+            (
+                "model",
+                "log loss",
+                "skill",
+                "Brier",
+                "AUC",
+                "calibration error",
+                "rank IC",
+                "its t",
+                "spread of tails, bps",
+                "its t",
+            ),
+            rows,
+        )
+    )
     left, right = st.columns(2, gap="large")
     with left:
         _chart(audit, "reliability")

@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
 from sklearn import metrics as sklearn_metrics
 from sklearn.calibration import calibration_curve
 
 from tests.strategies import examples
-from workers.scoring.metrics import auc, brier, ece, equal_bins, mcc, rank_ic
-from workers.scoring.newey_west import newey_west
+from workers.scoring.metrics import auc, brier, ece, equal_bins, mcc
 
 LEVELS = st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])
 
@@ -81,30 +79,3 @@ def test_mcc_is_the_correlation_of_decision_and_label() -> None:
     assert mcc(decision.astype(np.float64), decision) == pytest.approx(1.0)
     assert mcc(y, np.zeros(80, bool)) is None and mcc(y, np.ones(80, bool)) is None
     assert mcc(np.ones(80), decision) is None
-
-
-def test_rank_correlation_is_spearmans_by_day() -> None:
-    """Mean over days of Spearman's correlation between symbols, ties included; t by Newey and West."""
-    rng = np.random.default_rng(4)
-    day = np.repeat(np.arange(60), 6)
-    p = rng.choice(np.linspace(0.1, 0.9, 20), 360)
-    gain = 0.5 * p + rng.normal(0, 0.3, 360)
-    daily = np.array([spearmanr(p[day == d], gain[day == d]).statistic for d in range(60)])
-    order = rng.permutation(360)
-    found = rank_ic(day[order], p[order], gain[order], lags=4)
-    assert found is not None
-    expected = newey_west(daily, 4)
-    assert (found.mean, found.t, found.n) == (pytest.approx(expected.mean), pytest.approx(expected.t), 60)
-
-
-def test_days_that_cannot_be_ranked_do_not_count() -> None:
-    """Two symbols, or predictions that are all the same, rank nothing; where no day does there is None."""
-    rng = np.random.default_rng(5)
-    day = np.concatenate(
-        [np.repeat(np.arange(20), 4), np.repeat(np.arange(20, 40), 2), np.repeat(np.arange(40, 50), 4)]
-    )
-    p, gain = rng.uniform(size=len(day)), rng.normal(size=len(day))
-    p[day >= 40] = 0.5
-    found = rank_ic(day, p, gain, lags=0)
-    assert found is not None and found.n == 20
-    assert rank_ic(day[day >= 20], p[day >= 20], gain[day >= 20], lags=0) is None
