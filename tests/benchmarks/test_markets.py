@@ -1,5 +1,7 @@
 """An oracle is the best predictor there can be: calibrated, and better than any distortion of it."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ CLUSTER = 2 * HORIZON_BARS
 Labels = NDArray[np.bool_]
 
 
+@cache
 def long_market(name: str, bars: int) -> Market:
     """A market of a world over many bars."""
     world = WORLDS[name]
@@ -57,7 +60,7 @@ def assert_best(p: Floats, y: Labels, precise_to: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "bars", "precise_to"),
-    [("reverting prices", 20_000, 0.03), ("planted rank", 5_000, 0.12), ("regimes", 1_500, 0.08)],
+    [("reverting prices", 20_000, 0.03), ("planted rank", 5_000, 0.12), ("regimes", 800, 0.11)],
 )
 def test_the_oracle_of_absolute_labels_is_the_best_predictor(name: str, bars: int, precise_to: float) -> None:
     market = long_market(name, bars)
@@ -66,12 +69,12 @@ def test_the_oracle_of_absolute_labels_is_the_best_predictor(name: str, bars: in
 
 
 def test_the_oracle_of_ranks_is_the_best_predictor() -> None:
-    """Of labels above the median of all symbols; every fourth bar, which is enough."""
-    market = long_market("planted rank", 3_000)
+    """Of labels above the median of all symbols; every tenth bar and every fourth draw, which is enough."""
+    market = long_market("planted rank", 5_000)
     assert market.mean is not None and market.noise is not None
-    ahead = returns_ahead(market)[WARM::4]
+    ahead = returns_ahead(market)[WARM::10]
     y = ahead > np.median(ahead, axis=1, keepdims=True)
-    p = above_median(market.mean[WARM:-HORIZON_BARS:4], market.noise)
+    p = above_median(market.mean[WARM:-HORIZON_BARS:10], market.noise[::4])
     assert_best(p, y, 0.2)
 
 
