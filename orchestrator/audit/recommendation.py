@@ -1,8 +1,9 @@
 """Derives a recommendation from the gates; the user decides."""
 
 from orchestrator.audit.wording import failure_reason, jumps_of, success_reason
+from orchestrator.planning.power import missing_years
 from schemas.contract.artifact import RunManifest
-from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics
+from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics, Validation
 
 # If one of these gates fails, the results of the other gates are not valid.
 FOUNDATIONS = ("data", "leak")
@@ -22,9 +23,17 @@ def recommend(statistics: Statistics) -> tuple[Recommendation, list[str]]:
     return (Recommendation.REJECT if is_hopeless else Recommendation.HOLD), reasons
 
 
-def recommend_run(manifest: RunManifest, statistics: Statistics) -> tuple[Recommendation, list[str]]:
-    """Return a run's recommendation and its reasons; the last one names bars with unexplained jumps, if any."""
+def recommend_run(
+    manifest: RunManifest, statistics: Statistics, validation: Validation
+) -> tuple[Recommendation, list[str]]:
+    """Return a run's recommendation and its reasons; of a hold also the years that are missing.
+
+    The last one names bars with unexplained jumps, if any.
+    """
     recommendation, reasons = recommend(statistics)
+    if recommendation is Recommendation.HOLD:
+        ratio = validation.trading["student"].information_ratio
+        reasons.append(missing_years(ratio, validation.days, manifest.periods_per_year))
     jumps = manifest.bars and jumps_of(manifest.bars, manifest.config.keep_jumps)
     return recommendation, [*reasons, jumps] if jumps else reasons
 

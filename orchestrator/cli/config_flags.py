@@ -33,15 +33,19 @@ Command = Callable[..., Any]
 C = TypeVar("C", bound=BarsConfig)
 
 
-def with_config(kind: type[C]) -> Callable[[Callable[[C], None]], Command]:
-    """Give a command one flag per field of `kind` and `--config`; it is called with the resolved config."""
-    return functools.partial(_with_config, kind)
+def with_config(kind: type[C], **switches: str) -> Callable[[Callable[..., None]], Command]:
+    """Give a command one flag per field of `kind` and `--config`; it is called with the resolved config.
+
+    `switches`: names and help texts of switches that are no settings; the command is called with their values as well.
+    """
+    return functools.partial(_with_config, kind, switches)
 
 
-def _with_config(kind: type[C], command: Callable[[C], None]) -> Command:
+def _with_config(kind: type[C], switches: dict[str, str], command: Callable[..., None]) -> Command:
     @functools.wraps(command)
     def wrapper(config: Path | None, **flags: Any) -> None:
-        command(resolve(kind, flags, config))
+        own = {name: bool(flags.pop(name)) for name in switches}
+        command(resolve(kind, flags, config), **own)
 
     parameters = [_parameter("config", Path | None, "--config", "TOML file with any of these settings.", None)]
     for name, field in kind.model_fields.items():
@@ -54,6 +58,7 @@ def _with_config(kind: type[C], command: Callable[[C], None]) -> Command:
                 name, bool | None if switch else str | None, declared, field.description or "", _shown(name, field)
             )
         )
+    parameters += [_parameter(name, bool | None, flag_of(name), text, None) for name, text in switches.items()]
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     text = inspect.cleandoc(command.__doc__ or "")

@@ -15,8 +15,8 @@ from schemas.contract.quality import Verdict
 from schemas.contract.window import PlannedWindow, SkipReason
 
 
-@with_config(RunConfig)
-def plan(config: RunConfig) -> None:
+@with_config(RunConfig, power="Show what the scored days and symbols could find: ratios per year, and years per ratio.")
+def plan(config: RunConfig, power: bool) -> None:
     """Show the windows that `run` would train, and all skip reasons.
 
     Writes nothing.
@@ -26,6 +26,7 @@ def plan(config: RunConfig) -> None:
       orchestrator plan --source csv:bars \\
         --start-date 2022-01-01 --end-date 2024-12-31
     """
+    from orchestrator.planning.power import power_sentences
     from orchestrator.planning.reach import doubts
     from orchestrator.planning.windows import plan as lay_plan
     from orchestrator.runs.preflight import prepare
@@ -43,6 +44,8 @@ def plan(config: RunConfig) -> None:
         f"{len(windows)} windows of {len(prepared.config.symbols)} symbols: {len(trainable)} to train,"
         f" {len(windows) - len(trainable)} skipped; about {sum(each.expected_rows for each in trainable)} labelled rows"
     )
+    for sentence in power_sentences(prepared.config, windows, known) if power else ():
+        console.write(f"power: {sentence}")
     for doubt in doubts(prepared.config, windows, known):
         console.write(f"note: {doubt}")
     report_files(console, prepared.understood, prepared.passed_over)

@@ -38,9 +38,9 @@ def judgement(layout: RunLayout) -> Judgement | None:
     """Read the judgement of a run; None if it was never judged, FileError if a file is damaged."""
     if not layout.statistics.is_file():
         return None
-    statistics = read_model(layout.statistics, Statistics)
-    recommendation, reasons = recommend_run(read_manifest(layout), statistics)
-    return Judgement(read_model(layout.validation, Validation), statistics, recommendation, reasons)
+    statistics, validation = read_model(layout.statistics, Statistics), read_model(layout.validation, Validation)
+    recommendation, reasons = recommend_run(read_manifest(layout), statistics, validation)
+    return Judgement(validation, statistics, recommendation, reasons)
 
 
 def status_sentence(run: Run) -> str | None:

@@ -14,6 +14,7 @@ from orchestrator.audit.wording import MODELS, changed_bounds, costs_of, meaning
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.bars.sentences import calendar_doubts
 from orchestrator.phases.phase_context import RunContext
+from orchestrator.phases.trial_record import record_trial
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Recommendation, Statistics, Validation
 from schemas.contract.run import Phase
@@ -32,7 +33,7 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
         charts = sorted(path for path in (context.audit / "plots").glob("*.json"))
         if not charts:
             raise PhaseError(f"{context.audit / 'plots'} holds no chart; resume the run, which draws the charts again")
-        recommendation, reasons = recommend_run(context.manifest, statistics)
+        recommendation, reasons = recommend_run(context.manifest, statistics, validation)
         facts = _facts(context, validation, statistics, recommendation, reasons, charts)
         facts["trials"] = read_model(results / "trials.json", TrialCount)
         for name in ("summary.md", "promotion_briefing.md"):
@@ -42,6 +43,7 @@ def run(context: RunContext) -> tuple[Recommendation, list[str]]:
             context.audit / "metrics.json", to_json(_metrics(context, validation, statistics, recommendation, reasons))
         )
         seal(context.audit, {"run_id": context.run_id}, context.manifest.config.signing_key)
+        record_trial(context, "judged", recommendation)
         return recommendation, reasons
 
 

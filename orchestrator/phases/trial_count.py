@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import comb
 
+from schemas.contract.judgement import Recommendation
 from schemas.contract.trials import ScoredTrial, Trial, TrialCount
 
 # More selections than that change no verdict.
@@ -23,11 +24,9 @@ def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> 
     begun = min((each.time for each in trials if each.run_id == own.run_id), default=own.time)
     before = {symbol for each in related if each.time < begun for symbol in each.symbols}
     selections = min(comb(len(before), len(before & set(own.symbols))), MOST_SELECTIONS)
-    looks = [
-        each
-        for each in trials
-        if each.configuration == own.configuration and each.kind == "scored" and each.time < begun
-    ]
+    earlier = [each for each in trials if each.configuration == own.configuration and each.time < begun]
+    looks = [each for each in earlier if each.kind == "scored"]
+    is_promoted = any(each.recommendation is Recommendation.PROMOTE for each in earlier)
     rivals = {
         each.configuration: each
         for each in related
@@ -38,7 +37,7 @@ def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> 
         elsewhere=elsewhere,
         selections=selections,
         looks=len({each.run_id for each in looks}),
-        judged_until=looks[0].judged_until if looks else None,
+        judged_until=looks[0].judged_until if looks and not is_promoted else None,
         others=tuple(
             ScoredTrial(
                 run_id=each.run_id, sharpes=each.sharpes, periods_per_year=each.periods_per_year,

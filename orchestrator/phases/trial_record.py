@@ -1,4 +1,4 @@
-"""Enters a run's configuration in the ledger of trials: once when it is trained, once when it is scored."""
+"""Enters a run's configuration in the ledger of trials: when it is trained, scored and judged."""
 
 import hashlib
 import json
@@ -10,21 +10,23 @@ from orchestrator.phases.phase_context import RunContext
 from orchestrator.phases.trial_count import count_trials
 from schemas.config.run import RunConfig
 from schemas.contract.errors import PhaseError
-from schemas.contract.judgement import Validation
+from schemas.contract.judgement import Recommendation, Validation
 from schemas.contract.task import Role, Status
 from schemas.contract.trials import Trial
 from schemas.files.run_files import read_model, read_rows, write_model
 from schemas.files.trial_log import append_trial, known_trials, trial_logs
 
 
-def record_trial(context: RunContext, kind: Literal["trained", "scored"]) -> None:
-    """Append a line for the run, with Sharpe ratios if it is scored. Without a trained student nothing is appended."""
+def record_trial(
+    context: RunContext, kind: Literal["trained", "scored", "judged"], recommendation: Recommendation | None = None
+) -> None:
+    """Append a line for the run, with Sharpe ratios once it is scored; none if no student was trained."""
     manifest, bars = context.manifest, context.manifest.bars
     trained = {row.window_label for row in read_rows(context.layout, Role.STUDENT) if row.status is Status.SUCCESS}
     windows = [each.window for each in manifest.plan if each.window.label in trained]
     if not windows or bars is None:
         return
-    scores = read_model(context.layout.validation, Validation) if kind == "scored" else None
+    scores = read_model(context.layout.validation, Validation) if kind != "trained" else None
     ratios = {name: each.sharpe for name, each in scores.trading.items()} if scores else {}
     daily = context.layout.daily_returns.relative_to(context.layout.folder).as_posix()
     digests = {symbol: row.sha256 for symbol, row in sorted(bars.symbols.items())}
@@ -50,6 +52,7 @@ def record_trial(context: RunContext, kind: Literal["trained", "scored"]) -> Non
             sharpes={name: ratio for name, ratio in ratios.items() if ratio is not None},
             periods_per_year=manifest.periods_per_year,
             returns_sha256=scores.sha256[daily] if scores else None,
+            recommendation=recommendation,
         ),
     )
 

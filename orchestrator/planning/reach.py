@@ -48,7 +48,7 @@ def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageT
         )
     if config.interval == "1week":
         sentences.append("bars are weekly: wherever the gates, the report and their bounds count days, each is a week")
-    scored, least = _scored_sessions(config, windows, known), config.gates.min_days
+    scored, least = scored_sessions(config, windows, known), config.gates.min_days
     if scored < least and (known is None or any(each.skip is None for each in windows)):
         sentences.append(
             f"the gates need {least} scored days and these windows score at most {scored}, so the recommendation will"
@@ -73,7 +73,7 @@ def _rise(known: Coverage, config: RunConfig, kind: Literal["largest", "usual"])
     return found[(config.horizon - 1).bit_length()]
 
 
-def _scored_sessions(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageTable | None) -> int:
+def scored_sessions(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageTable | None) -> int:
     """The most days that the windows can be scored on; without coverage, their sessions by the calendar."""
     spans = _merged([each.window for each in windows if known is None or each.skip is None])
     if known is None:

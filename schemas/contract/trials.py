@@ -10,10 +10,11 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from schemas.contract.base import Frozen
+from schemas.contract.judgement import Recommendation
 
 
 class Trial(Frozen):
-    """A configuration that a run trained or scored, and what it was tried on.
+    """A configuration that a run trained, scored or judged, and what it was tried on.
 
     `settings`: SHA-256 of the settings of training, windows and costs; `code`: version and digest of the code; `bars`:
     SHA-256 of the symbols' bars, which end on `bars_end`. `start_date` and `end_date` are the run's. Students of it
@@ -22,7 +23,7 @@ class Trial(Frozen):
     file of daily returns.
     """
 
-    kind: Literal["trained", "scored"]
+    kind: Literal["trained", "scored", "judged"]
     time: AwareDatetime
     run_id: str
     data_dir: str
@@ -39,6 +40,7 @@ class Trial(Frozen):
     sharpes: dict[str, float] = Field(default_factory=dict)
     periods_per_year: int = 252
     returns_sha256: str | None = None
+    recommendation: Recommendation | None = None
 
     @cached_property
     def configuration(self) -> str:
@@ -81,8 +83,8 @@ class TrialCount(Frozen):
 
     `configurations`: tried on any of the run's symbols and days, this run's included; `elsewhere` of them under other
     data folders. `selections`: choices of symbols that could have been made from those tried before. `looks`: earlier
-    judgements of this configuration, the first of which saw days up to `judged_until`. `notes`: what is wrong with the
-    ledger, in sentences.
+    judgements of this configuration; `judged_until`: the last day that the first of them saw, None if there was none or
+    one recommended to promote. `notes`: what is wrong with the ledger, in sentences.
     """
 
     configurations: int

@@ -130,9 +130,9 @@ def test_the_audit_traces_each_number_to_files_that_are_there(two_device_run: Fi
 
 
 def test_a_run_enters_its_trial_and_a_fresh_ledger_is_said(two_device_run: Finished) -> None:
-    """The data folder has a copy of both lines, the count is beside the run, and the report names a new ledger."""
+    """The data folder has a copy of its lines, the count is beside the run, and the report names a new ledger."""
     lines = (two_device_run.cwd / "data" / "trials.jsonl").read_text().splitlines()
-    assert [json.loads(line)["trial"]["kind"] for line in lines] == ["trained", "scored"]
+    assert [json.loads(line)["trial"]["kind"] for line in lines] == ["trained", "scored", "judged"]
     counted = read_model(RunLayout(two_device_run.folder).trials, TrialCount)
     assert (counted.trials, counted.looks) == (1, 0)
     (note,) = counted.notes
@@ -225,7 +225,9 @@ def test_a_plan_without_any_trainable_window_fails(fleet: tuple[str, ...], tmp_p
     result = command("run", *arguments, "--skip-fetch", *fleet, cwd=tmp_path)
     assert result.returncode == 2
     assert "1 insufficient_history" in result.stderr
-    assert "insufficient_history: NEW 1" in command("plan", *arguments, cwd=tmp_path).stdout
+    planned = command("plan", *arguments, "--power", cwd=tmp_path).stdout
+    assert "insufficient_history: NEW 1" in planned
+    assert "power: years for 80 % power at 5 %" in planned and "these settings show nothing" in planned
 
 
 def test_resume_trains_again_what_was_lost_or_damaged_and_on_its_own_bars(

@@ -1,6 +1,7 @@
 """Trials: how many configurations were tried on a run's symbols and dates, as its `trials.json` has them."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -28,13 +29,15 @@ class Trials:
     `count`: configurations tried, times their variants. `sharpes`: Sharpe ratio per day of each scored trial.
     `returns`, shape (strategies, days): daily net returns of every strategy that could have been chosen: the run's
     students with and without a teacher, two rules without learning, and the students of every other configuration
-    that was scored on all of these days. `digests`: what the count was taken from.
+    that was scored on all of these days. `digests`: what the count was taken from. `judged_until`: the last
+    day that an earlier judgement of this configuration saw, if none of them promoted it.
     """
 
     count: int
     sharpes: Floats
     returns: Floats
     digests: dict[str, str]
+    judged_until: date | None
 
 
 def trials_of(evidence: Evidence) -> Trials:
@@ -49,7 +52,7 @@ def trials_of(evidence: Evidence) -> Trials:
         returns += _aligned(RunLayout(layout.folder.parent / trial.run_id), trial, day)
     unique = np.unique(np.array(returns), axis=0)
     digests = {layout.trials.name: sha256_of(layout.trials)}
-    return Trials(len(VARIANTS) * counted.trials, np.array(sharpes), unique, digests)
+    return Trials(len(VARIANTS) * counted.trials, np.array(sharpes), unique, digests, counted.judged_until)
 
 
 def _daily(layout: RunLayout) -> tuple[Ints, dict[str, Floats]]:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from orchestrator.audit.recommendation import recommend, recommend_run
 from schemas.config.judgement import GATES, GateSettings
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
-from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics
+from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics, Trading, Validation
 from schemas.contract.quality import Check, Finding, Verdict
 from tests.known import coverage_of, table_of
 
@@ -99,6 +100,31 @@ def test_unexplained_jumps_are_the_last_reason() -> None:
     )  # fmt: skip
     passed = Criterion(name="days", ruling=Ruling.PASS, reason="fine")
     statistics = statistics_of(Gate(name="data", question="?", criteria=(passed,), inputs={}))
-    recommendation, reasons = recommend_run(manifest, statistics)
+    recommendation, reasons = recommend_run(manifest, statistics, earned(1.0))
     assert (recommendation, reasons[:-1]) == recommend(statistics)
     assert "unexplained jumps of prices: TCS (2)" in reasons[-1]
+
+
+def earned(ratio: float | None) -> Validation:
+    """The part of `validation.json` of two years that a recommendation reads."""
+    student: dict[str, Any] = {"information_ratio": ratio}
+    read: dict[str, Any] = {"days": 504, "trading": {"student": Trading.model_construct(**student)}}
+    return Validation.model_construct(**read)
+
+
+def test_a_hold_names_the_years_that_are_missing() -> None:
+    """At the present information ratio; a promotion and a rejection have no such reason."""
+    config = RunConfig(start_date=date(2024, 1, 1), end_date=date(2024, 6, 1))
+    manifest = RunManifest(
+        run_id="r", created=datetime.now(UTC), config=config, devices=(), plan=(), versions={}, bars=None
+    )
+    weak = Criterion(name="net", ruling=Ruling.FAIL, reason="weak", statistic=0.1, favours=Favours.STUDENTS)
+    fine = Criterion(name="net", ruling=Ruling.PASS, reason="fine")
+    held, promoted = (
+        recommend_run(
+            manifest, statistics_of(Gate(name="economics", question="?", criteria=(each,), inputs={})), earned(1)
+        )
+        for each in (weak, fine)
+    )
+    assert held[0] is Recommendation.HOLD and "6.2 years: 4.2 more" in held[1][-1]
+    assert promoted[0] is Recommendation.PROMOTE and not any("years" in reason for reason in promoted[1])

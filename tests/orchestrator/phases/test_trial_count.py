@@ -59,6 +59,15 @@ def test_a_later_look_is_no_further_trial() -> None:
     assert counted(trial(0), trial(1, **later), trial(2, bars="older", bars_end=date(2024, 3, 31))).trials == 2
 
 
+def test_a_look_after_a_promotion_needs_no_new_evidence() -> None:
+    """The first judgement's last day is named only while no judgement of the configuration has promoted it."""
+    later = {"bars": "c", "bars_end": date(2024, 4, 30), "judged_until": date(2024, 4, 23)}
+    held, promoted = (trial(1, kind="judged", run_id="r0", recommendation=each) for each in ("hold", "promote"))
+    assert counted(trial(0), held, trial(2, **later)).judged_until == date(2024, 1, 24)
+    assert counted(trial(0), promoted, trial(2, **later)).judged_until is None
+    assert counted(trial(0), promoted, trial(2, **(later | {"settings": "t"}))).looks == 0
+
+
 @pytest.mark.parametrize(
     "changes", [{"symbols": ("X",)}, {"first": date(2024, 2, 1), "last": date(2024, 3, 1)}], ids=["symbols", "days"]
 )

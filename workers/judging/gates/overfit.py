@@ -7,6 +7,7 @@ from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_least, at_most, not_computable, too_few_days, why_not_testable
+from workers.judging.gates.looks import looking_again
 from workers.judging.gates.registry import gate
 from workers.judging.statistics import sharpe
 from workers.judging.statistics.model_comparison import mcs, spa, stepm
@@ -32,7 +33,8 @@ def judge(evidence: Evidence) -> Findings:
     ratios = (
         [not_computable(name, why, n=len(daily)) for name in SHARPE_TESTS] if why else _ratios(evidence, daily, trials)
     )
-    return Findings((*ratios, _overfitting(evidence, trials), *_superiority(evidence)), trials.digests)
+    again = looking_again(evidence, trials.judged_until)
+    return Findings((*ratios, *again, _overfitting(evidence, trials), *_superiority(evidence)), trials.digests)
 
 
 def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion]:

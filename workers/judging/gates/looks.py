@@ -1,0 +1,55 @@
+"""The test of a candidate that was judged before: evidence on days that its first judgement did not have."""
+
+from datetime import date
+
+import numpy as np
+
+from schemas.contract.judgement import Criterion, Ruling
+from workers.bars.calendar import day_number
+from workers.bars.series import Floats, Ints
+from workers.judging.evidence import Evidence
+from workers.judging.gates.criteria import not_computable
+from workers.judging.statistics.e_process import e_process
+from workers.judging.validation import ALWAYS_LONG
+from workers.scoring.newey_west import is_constant
+
+NEW_EVIDENCE = "evidence since the first judgement"
+
+
+def looking_again(evidence: Evidence, judged_until: date | None) -> tuple[Criterion, ...]:
+    """The test of a configuration whose first judgement saw days up to `judged_until` and did not promote it.
+
+    Empty for a first judgement: its own tests have their error rates. Judged again and again, they would lose them.
+    """
+    if judged_until is None:
+        return ()
+    book, market = evidence.book(), evidence.book(ALWAYS_LONG).daily
+    bound = 1.0 / evidence.settings.significance
+    found = new_alpha(book.day, book.daily, market, judged_until, evidence.min_block_days)
+    if found is None:
+        return (not_computable(NEW_EVIDENCE, f"nothing was traded on days up to {judged_until}, which set its scale"),)
+    best = float(e_process(found).max(initial=1.0))
+    reason = (
+        f"e {best:.3g} on {len(found)} days after {judged_until}, the last day of the first judgement of this"
+        f" configuration; {bound:g} are needed, however often it is judged again"
+    )
+    ruling = Ruling.PASS if best >= bound else Ruling.FAIL
+    return (Criterion(name=NEW_EVIDENCE, ruling=ruling, reason=reason, statistic=best, threshold=bound, n=len(found)),)
+
+
+def new_alpha(day: Ints, daily: Floats, market: Floats, judged_until: date, overlap_days: int) -> Floats | None:
+    """Daily return beside the market's on new days, in deviations; both are measured on the days before.
+
+    `day`, `daily`, `market`: shape (days,). The first `overlap_days` new days are left out: positions of known days
+    still end there. None if the days before have no deviation.
+    """
+    past = day <= day_number(judged_until)
+    new = np.flatnonzero(~past)[overlap_days:]
+    if past.sum() < 2 or is_constant(market[past]):
+        return None
+    beta = float(np.cov(daily[past], market[past])[0, 1] / market[past].var(ddof=1))
+    beside = daily - beta * market
+    if is_constant(beside[past]):
+        return None
+    result: Floats = beside[new] / beside[past].std(ddof=1)
+    return result
