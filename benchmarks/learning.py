@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy.stats import rankdata
@@ -162,17 +163,22 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.small:
         asked.worlds, asked.seeds = list(SMALL), 1
-    work = [(world, setup, seed) for world in asked.worlds for setup in asked.setups for seed in range(asked.seeds)]
     found: list[Figures] = []
-    began = time.monotonic()
-    for number, each in enumerate(work, 1):
-        found.append(figures_of(*each))
-        _progress(found[-1], number, len(work), time.monotonic() - began)
+    many, began = len(asked.worlds) * len(asked.setups) * asked.seeds, time.monotonic()
+    for world, setup in product(asked.worlds, asked.setups):
+        for seed in range(asked.seeds):
+            found.append(figures_of(world, setup, seed))
+            _progress(found[-1], len(found), many, time.monotonic() - began)
+        if asked.write:
+            _keep(found[-asked.seeds :])
     print(headline(found))
-    if asked.write:
-        again = {(each.world, each.setup) for each in found}
-        store(sorted([each for each in stored() if (each.world, each.setup) not in again] + found, key=_place))
-        update_docs()
+
+
+def _keep(found: list[Figures]) -> None:
+    """Store the figures of one world and setup in place of its old ones, and make the tables anew."""
+    old = [each for each in stored() if (each.world, each.setup) != (found[0].world, found[0].setup)]
+    store(sorted(old + found, key=_place))
+    update_docs()
 
 
 def _names(known: Mapping[str, object]) -> Callable[[str], list[str]]:
