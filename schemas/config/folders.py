@@ -20,5 +20,14 @@ def beside_data(name: str) -> Callable[[dict[str, Any]], str]:
 
 def user_state_folder() -> Path:
     """The project's folder for what lasts between runs of a user, by the XDG base directory specification."""
-    given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".local" / "state") / "gurukul"
+    return _user_folder("XDG_STATE_HOME", ".local/state")
+
+
+def user_cache_folder() -> Path:
+    """The project's folder for what can be made again, by the XDG base directory specification."""
+    return _user_folder("XDG_CACHE_HOME", ".cache")
+
+
+def _user_folder(variable: str, below_home: str) -> Path:
+    given = Path(os.environ.get(variable, ""))
+    return (given if given.is_absolute() else Path.home() / below_home) / "gurukul"

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from schemas.files.run_files import read_model, read_rows
 from workers.judging.evidence import Evidence, load
 from workers.judging.gates.skill import LOG_LOSS_IMPROVEMENT
 from workers.reporting import charts
+from workers.reporting.chart_library import chart_library
 
 PICTURE_WIDTH = 760
 VEGA = "vega.js"
@@ -53,15 +53,8 @@ def render(layout: RunLayout, audit: Path, release_dir: Path) -> dict[str, str]:
         specification = chart.to_dict(validate=False)
         write_atomic(folder / f"{name}.json", to_json(specification))
         write_atomic(folder / f"{name}.png", _png(specification))
-    write_atomic(folder / VEGA, _library())
+    write_atomic(folder / VEGA, chart_library())
     return {f"plots/{path.name}": sha256_of(path) for path in sorted(folder.iterdir())}
-
-
-@cache
-def _library() -> str:
-    """JavaScript that draws the charts; bundling it takes 1.4 s of CPU, so a process that renders again keeps it."""
-    content: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return content
 
 
 def _charts(evidence: Evidence, audit: Path) -> dict[str, alt.Chart | alt.LayerChart]:
