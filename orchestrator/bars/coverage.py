@@ -78,12 +78,17 @@ def stored_table(bars: BarsLayout) -> CoverageTable:
 
 
 @contextmanager
-def staging(bars: BarsLayout, run_id: str) -> Iterator[None]:
-    """Provide a folder for bars that are not judged yet, and remove it at the end with those of killed ingestions."""
+def staging(bars: BarsLayout, run_id: str, scratch: Path | None = None) -> Iterator[None]:
+    """Provide a folder for bars that are not judged yet, and remove it at the end with those of killed ingestions.
+
+    `scratch`, what a preflight has read of the source, is moved there, so that no file of many symbols is read again.
+    """
     folder = bars.staged(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         shutil.rmtree(folder / SCRATCH, ignore_errors=True)  # of the same run before it was resumed
+        if scratch is not None and scratch.is_dir():
+            shutil.move(scratch, folder / SCRATCH)
         for other in bars.folder.glob(f"{STAGED_PREFIX}*"):
             with suppress(BlockingIOError), _locked(other) as is_locked:
                 if other != folder and is_locked:

@@ -1,5 +1,7 @@
 """Phase data_ingestion: workers read, judge and store each symbol's bars; then `coverage.json` lists what is stored."""
 
+from pathlib import Path
+
 from orchestrator.bars.coverage import commit, refuse_failures, rejection, staging, stored_table, table_of
 from orchestrator.bars.sentences import left_out
 from orchestrator.dispatch.loop import Dispatcher
@@ -20,13 +22,14 @@ from schemas.files.layout import BarsLayout
 
 
 class Ingestion(Frozen):
-    """What an ingestion is to store, for which run, and where."""
+    """What an ingestion is to store, for which run, and where; `scratch` is what its preflight has read."""
 
     run_id: str
     data_dir: str
     telemetry: bool
     bars: BarsSettings
     symbols: tuple[str, ...]
+    scratch: Path | None = None
 
 
 def run(context: RunContext) -> CoverageTable:
@@ -38,6 +41,7 @@ def run(context: RunContext) -> CoverageTable:
         telemetry=config.telemetry,
         bars=config.bars(*days_asked_for(config)),
         symbols=config.symbols,
+        scratch=context.scratch,
     )
     with context.phase(Phase.DATA_INGESTION, total=len(wanted.symbols)):
         table = store(wanted, context.dispatcher, context.ledger, context.telemetry)
@@ -60,7 +64,7 @@ def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, telemetry: 
     stored_table(bars)  # a damaged table is reported before the work, not after it
     ledger.add(Role.INGEST, wanted.symbols)
     ledger.reopen(Role.INGEST, wanted.symbols)
-    with staging(bars, wanted.run_id):
+    with staging(bars, wanted.run_id, wanted.scratch):
         work = [Item(_task(wanted, symbol)) for symbol in wanted.symbols]
         dispatcher.run(work, on_end, paths_read(wanted.bars))
         table = table_of(wanted.bars, {symbol: _ingested(wanted.bars, ends[symbol]) for symbol in wanted.symbols})

@@ -23,7 +23,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class RunContext:
-    """A run in progress; its manifest gets bars and plan from the first phase."""
+    """A run in progress; its manifest gets bars and plan from the first phase.
+
+    `scratch` is the folder of what preflight has read of the source; None if the run was resumed.
+    """
 
     manifest: RunManifest
     layout: RunLayout
@@ -31,6 +34,7 @@ class RunContext:
     dispatcher: Dispatcher
     telemetry: Emitter
     live_view: LiveView
+    scratch: Path | None = None
 
     @property
     def run_id(self) -> str:

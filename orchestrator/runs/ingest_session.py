@@ -16,7 +16,7 @@ from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases.ingestion import Ingestion, store
 from orchestrator.planning.days import days_asked_for
-from orchestrator.runs.preflight import refuse_taken_devices, refuse_unwritable
+from orchestrator.runs.preflight import refuse_taken_devices, refuse_unwritable, scratch_folder
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.worker_process import ask
 from orchestrator.terminal.console import Console, report_files
@@ -36,7 +36,12 @@ from schemas.redis.client import connect
 def start(config: IngestConfig, console: Console) -> CoverageTable:
     """Store the requested bars; RequestError before anything is written, PhaseError if the broker no longer answers."""
     refuse_unwritable({"--data-dir": config.data_dir, "--log-dir": config.log_dir})
-    bars, report = _look(config, read=False)
+    with scratch_folder() as scratch:
+        return _ingest(config, console, scratch)
+
+
+def _ingest(config: IngestConfig, console: Console, scratch: Path) -> CoverageTable:
+    bars, report = _look(config, read=False, scratch=scratch)
     report_files(console, report.understood, report.passed_over)
     refuse_taken_devices(config, report.devices)
     if config.broker is not None:
@@ -49,6 +54,7 @@ def start(config: IngestConfig, console: Console) -> CoverageTable:
         telemetry=False,
         bars=bars,
         symbols=report.symbols,
+        scratch=scratch,
     )
     with logging_to(log, config.log_format, run_id), signals_raise() as interrupted, ExitStack() as stack:
         url = config.broker or stack.enter_context(embedded.server())
@@ -67,12 +73,15 @@ def look(config: IngestConfig, console: Console) -> CoverageTable:
     return table_of(bars, report.ingested)
 
 
-def _look(config: IngestConfig, *, read: bool) -> tuple[BarsSettings, PreflightReport]:
+def _look(config: IngestConfig, *, read: bool, scratch: Path | None = None) -> tuple[BarsSettings, PreflightReport]:
     if config.broker is not None and not read:
         embedded.check(config.broker)
     bars = config.bars(*days_asked_for(config), incremental=config.incremental)
     devices = config.devices if config.local_workers and not read else None
-    request = PreflightRequest(devices=devices, bars=bars, symbols=config.symbols, read=read, data_dir=config.data_dir)
+    request = PreflightRequest(
+        devices=devices, bars=bars, symbols=config.symbols, read=read, data_dir=config.data_dir,
+        scratch=None if scratch is None else str(scratch),
+    )  # fmt: skip
     return bars, ask("preflight", request, PreflightReport)
 
 

@@ -1,8 +1,10 @@
 """Checks a request against source, store, devices and broker before anything is written."""
 
 import os
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +52,10 @@ class Prepared:
     known: CoverageTable | None
 
 
-def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
+def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = None) -> Prepared:
     """Check settings, source, store, devices and broker; RequestError if the run is not possible. Writes nothing.
 
-    `read`: judge the source's bars as well, as an ingestion would.
+    `read`: judge the source's bars as well, as an ingestion would. `scratch`: see PreflightRequest.
     """
     refuse_infeasible(config)
     if config.broker is not None:
@@ -69,6 +71,7 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
             read=read,
             data_dir=config.data_dir,
             trains=config.local_workers and not read,
+            scratch=None if scratch is None else str(scratch),
         ),
         PreflightReport,
     )
@@ -80,6 +83,13 @@ def prepare(config: RunConfig, *, read: bool = False) -> Prepared:
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
     config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
     return Prepared(config, report.devices, report.passed_over, report.understood, known)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder, not made yet, for what a preflight reads of a source; an ingestion moves it away."""
+    with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as folder:
+        yield Path(folder) / "read"
 
 
 def refuse_missing_extras(manifest: RunManifest) -> None:

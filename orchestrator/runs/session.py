@@ -31,6 +31,7 @@ from orchestrator.runs.preflight import (
     refuse_missing_extras,
     refuse_other_versions,
     refuse_unwritable,
+    scratch_folder,
     stale_bars,
 )
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
@@ -91,7 +92,12 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     )
     if config.signing_key is not None:
         read_private_key(config.signing_key)  # fail now, not when the run signs its audit
-    prepared = prepare(config)
+    with scratch_folder() as scratch:
+        return _start(config, console, scratch)
+
+
+def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayout, int]:
+    prepared = prepare(config, scratch=scratch)
     config = prepared.config
     windows = tuple(plan(config, prepared.known or CoverageTable()))
     if prepared.known is not None:
@@ -126,7 +132,7 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
         clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
-        return layout, _execute(manifest, layout, ledger, url, console)
+        return layout, _execute(manifest, layout, ledger, url, console, scratch)
 
 
 def _choice(layout: RunLayout, data_dir: str) -> str:
@@ -187,7 +193,9 @@ def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
     return reopened
 
 
-def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console) -> int:
+def _execute(
+    manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console, scratch: Path | None = None
+) -> int:  # fmt: skip
     """Open fleet and telemetry, run the phases, and record how the run ended, whatever the reason."""
     config, began = manifest.config, time.monotonic()
     log = log_path(config, manifest.run_id)
@@ -215,7 +223,7 @@ def _execute(manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str,
                 live_view=live_view, tend=partial(_tend, interrupted, ledger, redis, layout),
                 window_limit_s=config.window_limit, foreign=partial(foreign_end, layout=layout),
             )  # fmt: skip
-            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view)
+            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view, scratch)
             _walk(context)
             status = RunStatus.READY
         except Exception as error:

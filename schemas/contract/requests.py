@@ -25,6 +25,7 @@ class PreflightRequest(Frozen):
     `trains`: workers of this host will train, so the libraries for that must be installed here.
     `read`: judge every symbol's bars as well, without storing them.
     `opens_source`: list the source's symbols. False checks only that what reads this source is installed.
+    `scratch`: where what all symbols share of the source is kept for the ingestion; None keeps nothing.
     """
 
     devices: str | None
@@ -34,6 +35,7 @@ class PreflightRequest(Frozen):
     data_dir: str
     trains: bool = False
     opens_source: bool = True
+    scratch: str | None = None
 
 
 class PreflightReport(Answer):

@@ -27,12 +27,13 @@ def inspect(request: PreflightRequest) -> PreflightReport:
             from workers.devices.trial import refuse_untrainable  # needs what may be missing until the line above
 
             refuse_untrainable(devices)
-        with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as temporary:
+            scratch = Path(request.scratch or temporary)
             found = PreflightReport(symbols=request.symbols)
             if request.bars and request.opens_source:
-                found = _symbols(request.bars, request.symbols, Path(scratch))
+                found = _symbols(request.bars, request.symbols, scratch)
             reads = request.bars if request.read else None
-            ingested = _read(reads, found.symbols, request.data_dir, Path(scratch)) if reads else {}
+            ingested = _read(reads, found.symbols, request.data_dir, scratch) if reads else {}
     except (DataError, RequestError) as error:
         return PreflightReport(error=str(error))
     return found.model_copy(update={"devices": tuple(devices), "ingested": ingested})

@@ -16,6 +16,7 @@ from schemas.config.file_options import FileOptions
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import Coverage
 from schemas.contract.quality import Check, Verdict
+from schemas.contract.requests import PreflightRequest
 from schemas.contract.task import Ingested
 from schemas.contract.window import PlannedWindow, SkipReason, Window
 from schemas.files.layout import BarsLayout, RunLayout
@@ -26,6 +27,7 @@ from workers.bars.calendar import day_of, open_calendar
 from workers.bars.files.listing import list_files
 from workers.bars.ingestion import assess, calendar_of, ingest, spans_to_fetch
 from workers.bars.series import COLUMNS, Series
+from workers.inspection.preflight import inspect
 
 FIRST, LAST = date(2023, 1, 2), date(2023, 12, 29)
 DAYS = [day_of(day) for day in open_calendar("NSE").sessions(FIRST, LAST)]
@@ -274,3 +276,24 @@ def test_a_vendor_is_asked_for_what_is_missing_alone(have: set[int], first: int,
     covered = {i for i in range(first, last + 1) for begin, end in spans if begin <= DAYS[i] <= end}
     assert covered == {i for i in range(first, last + 1) if i not in have or i == max(have)}
     assert all(begin <= end for begin, end in spans)
+
+
+def test_what_a_preflight_has_read_is_not_read_again(tmp_path: Path) -> None:
+    """Files of many symbols are split once: the ingestion stores them although preflight alone has seen the files."""
+    rows = [f"{symbol},{row}" for symbol in ("INFY", "TCS") for row in lines()]
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    (folder / "all.csv").write_text("\n".join([f"symbol,{HEADER}", *rows]) + "\n")
+    asked, data, scratch = settings(folder), tmp_path / "data", tmp_path / "scratch"
+    bars = BarsLayout.under(data, "1day")
+    request = PreflightRequest(
+        devices=None, bars=asked, symbols=(), read=False, data_dir=str(data), scratch=str(scratch)
+    )  # fmt: skip
+    assert inspect(request).symbols == ("INFY", "TCS")
+    (folder / "all.csv").unlink()
+    with staging(bars, "night", scratch):
+        assert not scratch.exists()
+        ingested = {symbol: ingest(asked, symbol, str(data), "night", lambda: None) for symbol in ("INFY", "TCS")}
+        commit(bars, table_of(asked, ingested), "night")
+    assert [coverage(each).bars for each in ingested.values()] == [BARS, BARS]
+    assert not bars.staged("night").exists()
