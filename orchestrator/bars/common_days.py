@@ -9,8 +9,8 @@ from schemas.contract.quality import Check, Finding, Verdict, worst
 
 LEAST_SYMBOLS = 2
 NAMED = 6
-# Special sessions at weekends are few; more of them mean a market that is always open.
-FRIDAY, FEW_DAYS, FEW_SHARE = 4, 3, 0.02
+# Special sessions are few; more of them mean another market: one that is always open, or has other holidays.
+FEW_DAYS, FEW_SHARE = 3, 0.02
 
 
 def by_most(
@@ -19,12 +19,12 @@ def by_most(
     """The symbols without the findings that most of them share, and one finding for each kind of shared days.
 
     A day is shared by more than half of the symbols whose bars span it, and by at least two. Days that are not in the
-    calendar are sessions only if few of them are at weekends.
+    calendar are sessions only if they are few.
     """
     missing = _shared(stored, {symbol: each.missing for symbol, each in days.items()})
     extra = _shared(stored, {symbol: each.unexpected for symbol, each in days.items()})
     sessions = max((row.sessions for row in stored.values()), default=0)
-    if sum(day.weekday() > FRIDAY for day in extra) > max(FEW_DAYS, FEW_SHARE * sessions):
+    if len(extra) > max(FEW_DAYS, FEW_SHARE * sessions):
         extra = set()
     idle = _shared(stored, {symbol: each.idle for symbol, each in days.items()})
     notes = (

@@ -40,7 +40,7 @@ def plan(config: RunConfig, power: bool) -> None:
     _print_symbols(console, prepared.config.symbols, known, windows)
     _print_skips(console, windows, known)
     trainable = [each for each in windows if each.skip is None]
-    console.print(
+    console.write(
         f"{len(windows)} windows of {len(prepared.config.symbols)} symbols: {len(trainable)} to train,"
         f" {len(windows) - len(trainable)} skipped; about {sum(each.expected_rows for each in trainable)} labelled rows"
     )

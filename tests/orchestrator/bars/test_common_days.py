@@ -9,8 +9,9 @@ from orchestrator.bars.common_days import by_most
 from schemas.contract.coverage import OddDays
 from schemas.contract.quality import Check, Finding, Verdict
 from tests.known import coverage_of
+from tests.strategies import walk_on
 from tests.workers.bars.walks import daily
-from workers.bars.calendar import NSE_SPECIAL_SESSIONS, day_number, open_calendar
+from workers.bars.calendar import NSE_SPECIAL_SESSIONS, day_number, day_of, open_calendar
 from workers.bars.series import Series
 from workers.bars.session_coverage import odd_days
 
@@ -80,6 +81,20 @@ def test_days_beyond_the_calendar_count_as_sessions_only_if_they_are_few() -> No
     finding = EXTRA.model_copy(update={"count": len(weekends)})
     stored = {name: coverage_of(name, year, findings=(finding,), verdict="warn") for name in ("BTC", "ETH")}
     assert by_most("NSE", stored, {name: OddDays(unexpected=weekends) for name in stored}) == (stored, ())
+
+
+def test_another_exchange_with_the_same_weekdays_keeps_its_warnings() -> None:
+    """Bars of New York against NSE: a year holds about ten of NSE's holidays, too many to be special sessions."""
+    first, last = date(2023, 1, 2), date(2023, 12, 29)
+    theirs = open_calendar("XNYS").sessions(first, last)
+    other = walk_on(theirs, seed=1)
+    found = odd_days(other, open_calendar("NSE"))
+    assert len(found.unexpected) > 5 and len(found.missing) > 3
+    finding = EXTRA.model_copy(update={"count": len(found.unexpected)})
+    stored = {name: coverage_of(name, list(map(day_of, theirs)), findings=(finding,), verdict="warn") for name in "AB"}
+    changed, notes = by_most("NSE", stored, dict.fromkeys(stored, found))
+    assert changed["A"].verdict is Verdict.WARN and changed["A"].findings == (finding,)
+    assert [note.check for note in notes] == [Check.MISSING_SESSION]
 
 
 def test_weekends_that_are_filled_with_the_close_before_keep_their_warning() -> None:

@@ -95,6 +95,17 @@ def test_a_sentence_fits_into_a_terminal() -> None:
     assert len(lines) > 3 and max(map(len, lines)) <= 80
 
 
+def test_a_sentence_is_one_line_in_a_pipe() -> None:
+    """Programs read lines: a sentence that is longer than a terminal's 80 columns is not broken."""
+    sentences = left_out(table_of_rejected(rejected("A"), rejected("B")))
+    stream = StringIO()
+    console = Console()
+    console.file, console.width = stream, 80
+    for sentence in sentences:
+        console.write(sentence)
+    assert stream.getvalue().splitlines() == sentences and max(map(len, sentences)) > 80
+
+
 def phantom_of(series: Series, day: int) -> Series:
     """The bars with one that has the close before as every price, and no volume."""
     columns = {name: values.copy() for name, values in vars(series).items()}
