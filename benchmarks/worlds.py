@@ -99,7 +99,7 @@ def _trained(data: Path, world: str, seed: int) -> RunLayout:
     )
     write_model(layout.manifest, manifest)
     alone = TrialCount(
-        configurations=1, elsewhere=0, selections=1, looks=0, judged_until=None, others=(), notes=()
+        configurations=1, elsewhere=0, selections=1, looks=0, judged_until=None, opened_from=None, others=(), notes=()
     )  # fmt: skip
     write_model(layout.trials, alone)
     return layout

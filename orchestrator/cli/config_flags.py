@@ -21,6 +21,7 @@ SWITCHES = {
     "json_summary": "--json",
     "skip_fetch": "--skip-fetch",
     "reuse": "--reuse",
+    "final": "--final",
     "incremental": "--incremental",
     "validate_only": "--validate-only",
     "cross_session": "--cross-session",

@@ -1,6 +1,7 @@
 """Counts the trials that a run is corrected for, from all that are known: pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 from math import comb
 
 from schemas.contract.judgement import Recommendation
@@ -27,6 +28,8 @@ def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> 
     earlier = [each for each in trials if each.configuration == own.configuration and each.time < begun]
     looks = [each for each in earlier if each.kind == "scored"]
     is_promoted = any(each.recommendation is Recommendation.PROMOTE for each in earlier)
+    opened = [each for each in trials if each.time < begun and _has_seen_holdout(each, own)]
+    is_opening = own.is_final and not opened
     rivals = {
         each.configuration: each
         for each in related
@@ -37,7 +40,8 @@ def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> 
         elsewhere=elsewhere,
         selections=selections,
         looks=len({each.run_id for each in looks}),
-        judged_until=looks[0].judged_until if looks and not is_promoted else None,
+        judged_until=looks[0].judged_until if looks and not is_promoted and not is_opening else None,
+        opened_from=own.holdout_from if is_opening else None,
         others=tuple(
             ScoredTrial(
                 run_id=each.run_id, sharpes=each.sharpes, periods_per_year=each.periods_per_year,
@@ -45,7 +49,7 @@ def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> 
             )
             for _, each in sorted(rivals.items())
         ),
-        notes=_notes(trials, own, selections, len(before), faults),
+        notes=(*_notes(trials, own, selections, len(before), faults), *_on_holdout(own, opened)),
     )  # fmt: skip
 
 
@@ -77,3 +81,36 @@ def _notes(trials: Sequence[Trial], own: Trial, selections: int, seen: int, faul
             f" {seen} that were tried before; each counts as a trial."
         )
     return tuple(notes)
+
+
+def holdout_of(trials: Sequence[Trial], symbols: Iterable[str], last: date) -> Trial | None:
+    """The trial that holds out a day before `last`, exclusive, of one of these symbols; None if none, or it was opened.
+
+    `trials`: the oldest first.
+    """
+    wanted = set(symbols)
+    held: dict[str, Trial] = {}
+    for each in trials:
+        for symbol in wanted & set(each.symbols) if each.holdout_from is not None else ():
+            if each.is_final:
+                held.pop(symbol, None)
+            else:
+                held[symbol] = each
+    found = [each for each in held.values() if each.holdout_from is not None and each.holdout_from < last]
+    return min(found, key=lambda each: str(each.holdout_from), default=None)
+
+
+def _has_seen_holdout(other: Trial, own: Trial) -> bool:
+    is_later = own.holdout_from is not None and other.last > own.holdout_from
+    return is_later and bool(set(other.symbols) & set(own.symbols))
+
+
+def _on_holdout(own: Trial, opened: Sequence[Trial]) -> list[str]:
+    if own.holdout_from is None:
+        return []
+    if opened:
+        return [
+            f"Days from {own.holdout_from} on are not untouched: run {opened[0].run_id} scored some of them before."
+        ]
+    done = "scores them for the first time" if own.is_final else "does not score them"
+    return [f"Days from {own.holdout_from} on were held out; this run {done}."]

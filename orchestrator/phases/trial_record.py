@@ -53,6 +53,8 @@ def record_trial(
             periods_per_year=manifest.periods_per_year,
             returns_sha256=scores.sha256[daily] if scores else None,
             recommendation=recommendation,
+            holdout_from=config.holdout_from,
+            is_final=config.final,
         ),
     )
 

@@ -24,6 +24,11 @@ def refuse_infeasible(config: RunConfig, today: date | None = None) -> None:
         )
     if config.start_date > today:
         raise RequestError(f"--start-date {config.start_date} is after today, {today}; choose days that have bars")
+    if config.holdout_from is not None and config.holdout_from <= windows[0].end:
+        raise RequestError(
+            f"--holdout-from {config.holdout_from} leaves no day to score: the first window ends on {windows[0].end};"
+            " choose a later day, an earlier --start-date or shorter --window-days"
+        )
     longest = max((each.end - each.start).days for each in windows)
     if most_rows(config, longest) < config.min_rows:
         raise RequestError(_too_short(config, longest))

@@ -37,7 +37,8 @@ def plan(config: RunConfig, known: CoverageTable) -> list[PlannedWindow]:
     """Every window of every symbol, by symbol and date, with a skip reason where coverage alone rules it out.
 
     Where a symbol's last window is a stub that is skipped, the window before it is scored for `step_days`, as if there
-    were no stub. A window that coverage does not rule out may still be skipped by the worker, which sees the bars.
+    were no stub. Days that are held out are not scored. A window that coverage does not rule out may still be skipped
+    by the worker, which sees the bars.
     """
     by_symbol = [
         [
@@ -53,7 +54,20 @@ def plan(config: RunConfig, known: CoverageTable) -> list[PlannedWindow]:
             before = own[-2].window
             whole = before.model_copy(update={"score_end": before.end + timedelta(days=config.step_days)})
             own[-2] = own[-2].model_copy(update={"window": whole})
-    return [each for own in by_symbol for each in own]
+    return _without_holdout([each for own in by_symbol for each in own], config)
+
+
+def _without_holdout(planned: Sequence[PlannedWindow], config: RunConfig) -> list[PlannedWindow]:
+    """The windows that score days before those that are held out, and none of these; all of a final run."""
+    first = config.holdout_from
+    if first is None or config.final:
+        return list(planned)
+    ends = [min(each.window.score_end, first) for each in planned]
+    return [
+        each.model_copy(update={"window": each.window.model_copy(update={"score_end": end})})
+        for each, end in zip(planned, ends, strict=True)
+        if each.window.end < end
+    ]
 
 
 def _ends_in_unused_stub(own: Sequence[PlannedWindow], config: RunConfig) -> bool:

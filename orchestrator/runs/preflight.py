@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.audit.wording import some
 from orchestrator.bars.coverage import stored_table, table_of
 from orchestrator.broker import embedded
 from orchestrator.broker.requirements import check_for_run
+from orchestrator.phases.trial_count import holdout_of
 from orchestrator.planning.days import days_asked_for
 from orchestrator.planning.feasible import refuse_infeasible
 from orchestrator.runs.worker_process import ask
@@ -25,6 +27,7 @@ from schemas.contract.versions import artifact_versions
 from schemas.contract.window import PlannedWindow, SkipReason
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import BarsLayout
+from schemas.files.trial_log import known_trials, trial_logs
 from schemas.redis.client import connect
 from schemas.redis.presences import read_presences
 
@@ -170,6 +173,19 @@ def refuse_other_versions(manifest: RunManifest) -> None:
                 f"run {manifest.run_id} began with {name} {began}, here is {now}: what it trains now would not match;"
                 " install that version, or start a new run with --reuse"
             )
+
+
+def refuse_held_out(config: RunConfig, windows: Sequence[PlannedWindow]) -> None:
+    """RequestError if the plan scores days that an earlier run holds out, and this one is not the final one."""
+    last = max((each.window.score_end for each in windows), default=None)
+    if config.final or last is None:
+        return
+    found = holdout_of(known_trials(trial_logs(config)).trials, config.symbols, last)
+    if found is not None:
+        raise RequestError(
+            f"run {found.run_id} holds out {some(found.symbols)} from {found.holdout_from} on, and these windows score"
+            f" days up to {last}; give --holdout-from {found.holdout_from}, and --final as well to score them once"
+        )
 
 
 def refuse_hopeless(windows: Sequence[PlannedWindow]) -> None:

@@ -27,6 +27,7 @@ from orchestrator.planning.windows import plan
 from orchestrator.runs.identity import account
 from orchestrator.runs.preflight import (
     prepare,
+    refuse_held_out,
     refuse_hopeless,
     refuse_missing_extras,
     refuse_other_versions,
@@ -100,6 +101,7 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
     prepared = prepare(config, scratch=scratch)
     config = prepared.config
     windows = tuple(plan(config, prepared.known or CoverageTable()))
+    refuse_held_out(config, windows)
     if prepared.known is not None:
         refuse_hopeless(windows)
     for doubt in doubts(config, windows, prepared.known):

@@ -21,6 +21,13 @@ class RunConfig(TrainingConfig, BarsConfig):
     end_date: date = Field(description="First day that is no longer trained on (exclusive), YYYY-MM-DD.")
     window_days: Annotated[int, Field(ge=7, le=3660)] = Field(180, description="Calendar days per window.")
     step_days: StepDays = Field(STEP_DAYS, description="Calendar days between window starts.")
+    holdout_from: date | None = Field(
+        None,
+        description="First day that is held out, YYYY-MM-DD: only a run with --final scores it and later ones.",
+    )
+    final: bool = Field(
+        False, description="Score the days from --holdout-from on: once, as the ledger of trials records it."
+    )
     costs: Costs = Field(
         Costs.FLAT,
         description="Costs of trades when a run is judged: flat (--cost-bps), nse-delivery, nse-intraday (rates"
@@ -79,6 +86,12 @@ class RunConfig(TrainingConfig, BarsConfig):
     def _ordered_dates(self) -> Self:
         if self.start_date >= self.end_date:
             raise ValueError(f"start date {self.start_date} is not before end date {self.end_date}")
+        return self
+
+    @model_validator(mode="after")
+    def _known_holdout(self) -> Self:
+        if self.final and self.holdout_from is None:
+            raise ValueError("--final needs --holdout-from, the first day that was held out")
         return self
 
     @model_validator(mode="after")

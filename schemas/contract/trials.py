@@ -19,8 +19,8 @@ class Trial(Frozen):
     `settings`: SHA-256 of the settings of training, windows and costs; `code`: version and digest of the code; `bars`:
     SHA-256 of the symbols' bars, which end on `bars_end`. `start_date` and `end_date` are the run's. Students of it
     score days `[first, last)`; `judged_until` is the last of them that has a row, None before they are scored.
-    `sharpes` are annual Sharpe ratios by strategy, of `periods_per_year` returns; `returns_sha256` is the digest of the
-    file of daily returns.
+    Days from `holdout_from` on are held out, unless `is_final`. `sharpes` are annual Sharpe ratios by strategy, of
+    `periods_per_year` returns; `returns_sha256` is the digest of the file of daily returns.
     """
 
     kind: Literal["trained", "scored", "judged"]
@@ -41,6 +41,8 @@ class Trial(Frozen):
     periods_per_year: int = 252
     returns_sha256: str | None = None
     recommendation: Recommendation | None = None
+    holdout_from: date | None = None
+    is_final: bool = False
 
     @cached_property
     def configuration(self) -> str:
@@ -84,7 +86,8 @@ class TrialCount(Frozen):
     `configurations`: tried on any of the run's symbols and days, this run's included; `elsewhere` of them under other
     data folders. `selections`: choices of symbols that could have been made from those tried before. `looks`: earlier
     judgements of this configuration; `judged_until`: the last day that the first of them saw, None if there was none or
-    one recommended to promote. `notes`: what is wrong with the ledger, in sentences.
+    one recommended to promote. `opened_from`: the first held-out day, if this run is the first that scored them.
+    `notes`: what is wrong with the ledger, in sentences.
     """
 
     configurations: int
@@ -92,6 +95,7 @@ class TrialCount(Frozen):
     selections: int
     looks: int
     judged_until: date | None
+    opened_from: date | None
     others: tuple[ScoredTrial, ...]
     notes: tuple[str, ...]
 

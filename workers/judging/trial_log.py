@@ -30,7 +30,8 @@ class Trials:
     `returns`, shape (strategies, days): daily net returns of every strategy that could have been chosen: the run's
     students with and without a teacher, two rules without learning, and the students of every other configuration
     that was scored on all of these days. `digests`: what the count was taken from. `judged_until`: the last
-    day that an earlier judgement of this configuration saw, if none of them promoted it.
+    day that an earlier judgement of this configuration saw, if none of them promoted it. `opened_from`: the first
+    held-out day, if this run is the first that scored them.
     """
 
     count: int
@@ -38,6 +39,7 @@ class Trials:
     returns: Floats
     digests: dict[str, str]
     judged_until: date | None
+    opened_from: date | None
 
 
 def trials_of(evidence: Evidence) -> Trials:
@@ -52,7 +54,9 @@ def trials_of(evidence: Evidence) -> Trials:
         returns += _aligned(RunLayout(layout.folder.parent / trial.run_id), trial, day)
     unique = np.unique(np.array(returns), axis=0)
     digests = {layout.trials.name: sha256_of(layout.trials)}
-    return Trials(len(VARIANTS) * counted.trials, np.array(sharpes), unique, digests, counted.judged_until)
+    return Trials(
+        len(VARIANTS) * counted.trials, np.array(sharpes), unique, digests, counted.judged_until, counted.opened_from
+    )
 
 
 def _daily(layout: RunLayout) -> tuple[Ints, dict[str, Floats]]:

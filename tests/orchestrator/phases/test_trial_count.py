@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.phases.trial_count import MOST_SELECTIONS, count_trials
+from orchestrator.phases.trial_count import MOST_SELECTIONS, count_trials, holdout_of
 from schemas.contract.trials import Trial, TrialCount
 from tests.strategies import examples
 from tests.trials import trial
@@ -99,6 +99,32 @@ def test_trials_of_other_folders_count_and_are_named() -> None:
     assert [each.sharpes for each in found.others] == [{"student": 1.0}]
     assert found.notes == ()
     assert any("begins with this run" in note for note in counted(trial(0)).notes)
+
+
+HELD = date(2023, 7, 1)
+HOLDING = {"holdout_from": HELD, "last": HELD, "judged_until": date(2023, 6, 30)}
+
+
+def test_days_are_held_out_until_a_final_run() -> None:
+    """Per symbol: the earliest held-out day before the last one of a plan counts; a final run opens its symbols."""
+    holding, later = trial(0, **HOLDING), trial(1, holdout_from=date(2023, 9, 1), symbols=("B", "C"))
+    assert holdout_of([holding], ("B",), date(2023, 7, 2)) == holding
+    assert holdout_of([holding], ("B",), HELD) is None and holdout_of([holding], ("X",), date(2024, 1, 1)) is None
+    opened = trial(2, holdout_from=HELD, is_final=True, symbols=("A",))
+    assert holdout_of([holding, opened], ("A",), date(2024, 1, 1)) is None
+    assert holdout_of([holding, later, opened], ("A", "B"), date(2024, 1, 1)) == later
+
+
+def test_the_final_run_is_the_first_on_its_days() -> None:
+    """It is judged by them alone; days that another run of a symbol has scored are not untouched, which is said."""
+    holding, final = trial(0, **HOLDING), trial(2, holdout_from=HELD, is_final=True)
+    found = counted(holding, final)
+    assert (found.trials, found.looks, found.judged_until, found.opened_from) == (1, 1, None, HELD)
+    assert any("scores them for the first time" in note for note in found.notes)
+    assert any("does not score them" in note for note in counted(holding).notes)
+    spoiled = counted(trial(0, settings="t", symbols=("B", "Z")), trial(1, **HOLDING), final)
+    assert (spoiled.opened_from, spoiled.judged_until) == (None, date(2023, 6, 30))
+    assert any("not untouched: run r0 scored" in note for note in spoiled.notes)
 
 
 @examples(100)

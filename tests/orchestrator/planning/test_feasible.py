@@ -39,6 +39,7 @@ def config(**changes: Any) -> RunConfig:
         # A session of NSE has two bars of 4 hours, so a label of one bar leaves one row per session.
         ({"window_days": 45, "interval": "240minute", "horizon": 1}, "at most 34 labelled rows of 240minute bars"),
         ({"start_date": date(2030, 1, 1), "end_date": date(2031, 1, 1)}, "--start-date 2030-01-01 is after today"),
+        ({"holdout_from": date(2022, 7, 2)}, "--holdout-from 2022-07-02 leaves no day to score: the first window ends"),
         ({"start_date": date(2024, 7, 10), "end_date": date(2025, 1, 6)}, "the first window ends on 2025-01-06, and to"
          " today, 2025-01-10, there are at most 5 bars after it; scoring needs 21; choose an earlier --end-date"),
     ],

@@ -290,6 +290,25 @@ def test_trained_windows_of_a_plan_tile(request: tuple[date, date, int, int], re
         assert trained[-1].score_end == trained[-1].end + timedelta(days=step_days)
 
 
+@examples(60)
+@given(request=requests(), after=st.integers(1, 900), final=st.booleans())
+def test_only_a_final_run_scores_days_that_are_held_out(
+    request: tuple[date, date, int, int], after: int, final: bool
+) -> None:
+    """Before them each window scores the days that it scores without a hold-out; a final run has the whole plan."""
+    start, end, window_days, step_days = request
+    known = table_of(coverage("A", mondays_to_fridays(start - timedelta(days=300), end + timedelta(days=100))))
+    held = start + timedelta(days=after)
+    whole = run_config(("A",), start, end, window_days=window_days, step_days=step_days)
+    cut = whole.model_copy(update={"holdout_from": held, "final": final})
+    expected = [(each.window.label, each.window.score_end, each.skip) for each in plan(whole, known)]
+    if not final:
+        ends = [each.window.end for each in plan(whole, known)]
+        both = zip(ends, expected, strict=True)
+        expected = [(label, min(last, held), skip) for stop, (label, last, skip) in both if stop < held]
+    assert [(each.window.label, each.window.score_end, each.skip) for each in plan(cut, known)] == expected
+
+
 def test_plan_is_by_symbol_and_date() -> None:
     """Windows come in the order of the request's symbols and, within one, of time."""
     windows = [each.window for each in full_plan(FULL_END)]

@@ -47,6 +47,7 @@ OTHER_VALUES = {
     "symbols": ("AAPL,MSFT", '["AAPL", "MSFT"]'),
     "start_date": ("2005-01-03", "2005-01-03"),
     "end_date": ("2006-01-03", "2006-01-03"),
+    "holdout_from": ("2005-12-01", "2005-12-01"),
     "source": ("csv:bars", '"csv:bars"'),
     "interval": ("5minute", '"5minute"'),
     "timezone": ("UTC", '"UTC"'),
@@ -112,10 +113,25 @@ FILE_OPTIONS = {
 }
 NEEDS_MORE = (
     TABLES_TOO
-    | {"broker_file", "symbols_file", "local_workers", "corporate_actions", "format_file", "second_format_file"}
+    | {
+        "final",
+        "broker_file",
+        "symbols_file",
+        "local_workers",
+        "corporate_actions",
+        "format_file",
+        "second_format_file",
+    }
     | FILE_OPTIONS.keys()
 )
 REQUIRED = {"start_date": "2005-01-01", "end_date": "2006-01-01"}
+
+
+def test_a_final_run_names_the_day_that_was_held_out() -> None:
+    """--final alone does not say which days it opens."""
+    with pytest.raises(RequestError, match="--final needs --holdout-from"):
+        resolve(RunConfig, REQUIRED | {"final": True}, None, {})
+    assert resolve(RunConfig, REQUIRED | {"final": True, "holdout_from": "2005-12-01"}, None, {}).final
 
 
 def test_every_setting_is_tried_below() -> None:

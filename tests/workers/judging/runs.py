@@ -72,6 +72,7 @@ def stored_run(
 def tried(layout: RunLayout, **counted: Any) -> None:
     """Write `trials.json` of a run: by default it is the first configuration that was tried."""
     first: dict[str, Any] = {"configurations": 1, "elsewhere": 0, "selections": 1, "looks": 0, "judged_until": None}
+    first["opened_from"] = None
     first |= {"others": (), "notes": ()}
     write_model(layout.trials, TrialCount(**(first | counted)))
 

@@ -1,6 +1,6 @@
 """The test of a candidate that was judged before: evidence on days that its first judgement did not have."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -8,19 +8,25 @@ from schemas.contract.judgement import Criterion, Ruling
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 from workers.judging.evidence import Evidence
-from workers.judging.gates.criteria import not_computable
+from workers.judging.gates.criteria import at_most, not_computable, why_not_testable
 from workers.judging.statistics.e_process import e_process
 from workers.judging.validation import ALWAYS_LONG
+from workers.scoring.ewc import mean_of
 from workers.scoring.newey_west import is_constant
 
-NEW_EVIDENCE = "evidence since the first judgement"
+NEW_EVIDENCE, HELD_OUT = "evidence since the first judgement", "alpha on the held-out days"
 
 
-def looking_again(evidence: Evidence, judged_until: date | None) -> tuple[Criterion, ...]:
+def looking_again(
+    evidence: Evidence, judged_until: date | None, opened_from: date | None = None
+) -> tuple[Criterion, ...]:
     """The test of a configuration whose first judgement saw days up to `judged_until` and did not promote it.
 
-    Empty for a first judgement: its own tests have their error rates. Judged again and again, they would lose them.
+    With `opened_from`, the first held-out day, the test of a final run: its days are scored for the first time. Empty
+    for another first judgement: its own tests have their error rates. Judged again and again, they would lose them.
     """
+    if opened_from is not None:
+        return (_on_holdout(evidence, opened_from),)
     if judged_until is None:
         return ()
     book, market = evidence.book(), evidence.book(ALWAYS_LONG).daily
@@ -53,3 +59,20 @@ def new_alpha(day: Ints, daily: Floats, market: Floats, judged_until: date, over
         return None
     result: Floats = beside[new] / beside[past].std(ddof=1)
     return result
+
+
+def _on_holdout(evidence: Evidence, opened_from: date) -> Criterion:
+    book, market = evidence.book(), evidence.book(ALWAYS_LONG).daily
+    known = opened_from - timedelta(days=1)
+    found = new_alpha(book.day, book.daily, market, known, evidence.min_block_days)
+    if found is None:
+        return not_computable(HELD_OUT, f"nothing was traded on days before {opened_from}, which set its scale")
+    if why := why_not_testable(found, evidence.settings.min_days):
+        return not_computable(HELD_OUT, why, n=len(found))
+    mean = mean_of(found)
+    p = mean.p_above(0.0)
+    reason = (
+        f"{mean.value:+.3g} deviations per day beside always long, on {len(found)} days from {opened_from} on that no"
+        f" run had scored; p {p:.3g} of at most 0"
+    )
+    return at_most(HELD_OUT, p, evidence.settings.significance, reason, n=len(found), p=p)

@@ -33,7 +33,7 @@ def judge(evidence: Evidence) -> Findings:
     ratios = (
         [not_computable(name, why, n=len(daily)) for name in SHARPE_TESTS] if why else _ratios(evidence, daily, trials)
     )
-    again = looking_again(evidence, trials.judged_until)
+    again = looking_again(evidence, trials.judged_until, trials.opened_from)
     return Findings((*ratios, *again, _overfitting(evidence, trials), *_superiority(evidence)), trials.digests)
 
 

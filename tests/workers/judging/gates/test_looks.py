@@ -12,7 +12,7 @@ from tests.workers.judging.runs import stored_run, tried
 from tests.workers.judging.test_gates import QUICK
 from workers.bars.calendar import day_number
 from workers.judging.evidence import load
-from workers.judging.gates.looks import looking_again, new_alpha
+from workers.judging.gates.looks import HELD_OUT, looking_again, new_alpha
 from workers.judging.trial_log import trials_of
 from workers.judging.validation import validate
 
@@ -49,3 +49,16 @@ def test_a_first_judgement_has_no_such_test(tmp_path: Path) -> None:
     (found,) = looking_again(evidence, middle)
     assert found.ruling is Ruling.PASS and found.n is not None and found.n > 300
     assert f"days after {middle}" in found.reason and "20 are needed" in found.reason
+
+
+@pytest.mark.parametrize(("signal", "ruling"), [(0.6, Ruling.PASS), (0.0, Ruling.FAIL)])
+def test_a_final_run_is_tested_once_on_the_held_out_days(tmp_path: Path, signal: float, ruling: Ruling) -> None:
+    """Alpha on these days alone, by an ordinary test: they were never looked at. Too few of them are not computable."""
+    layout = stored_run(tmp_path, signal=signal, days=700, gates=QUICK)
+    write_model(layout.validation, validate(layout))
+    evidence = load(layout, tmp_path / "release")
+    opened = evidence.validation.first + timedelta(days=300)
+    (found,) = looking_again(evidence, None, opened)
+    assert found.name == HELD_OUT and found.ruling is ruling and found.n is not None and found.n > 200
+    (few,) = looking_again(evidence, None, evidence.validation.last - timedelta(days=40))
+    assert few.ruling is Ruling.NOT_COMPUTABLE
