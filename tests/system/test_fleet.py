@@ -31,7 +31,7 @@ def empty(tmp_path: Path) -> Iterator[Lab]:
 def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab) -> None:
     """Both runs wait for a worker and share it; the cancelled one stops, and the other completes."""
     first, second = (
-        empty.run("--step-days", "42", cwd=empty.folder / "runs", run_id=name) for name in ("first", "second")
+        empty.run("--step-days", "63", cwd=empty.folder / "runs", run_id=name) for name in ("first", "second")
     )
     for run in (first, second):
         wait_for(partial(lambda run: "waiting for one to start" in run.printed, run), "the run to say that it waits")
@@ -39,8 +39,8 @@ def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab)
     assert (result.returncode, "no worker is online" in result.stdout) == (0, True)
 
     empty.start_fleet(devices=2)
-    wait_for(lambda: first.ended() + second.ended() >= 30, "thirty outcomes")
-    assert min(first.ended(), second.ended()) >= 8, (first.ended(), second.ended())
+    wait_for(lambda: first.ended() + second.ended() >= 16, "sixteen outcomes")
+    assert min(first.ended(), second.ended()) >= 4, (first.ended(), second.ended())
     result = command("fleet", "--json", "--broker", empty.url, cwd=empty.folder)
     devices = json.loads(result.stdout)["devices"]
     assert [device["device"]["name"].split("@")[0] for device in devices] == ["cpu0", "cpu1"]

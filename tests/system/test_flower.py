@@ -103,20 +103,20 @@ def windows_of(run: Run) -> set[tuple[str, str]]:
 def test_tasks_are_seen_by_symbol_and_window_and_workers_by_device(fleet: Lab, flower: Flower) -> None:
     """Flower that came after the workers sees them and, within seconds, their tasks; also those of a worker that was
     started again after it; from then on, every window of a run."""
-    first = fleet.run(run_id="first")
+    first = fleet.run("--step-days", "56", run_id="first")
     devices = sorted(fleet.present())
     wait_for(flower.tasks, "a task that Flower knows")
     kill_worker(fleet, devices[0])
     reborn = fleet.present()[devices[0]].since.timestamp()
     assert first.finish() == 0, first.printed
-    second = fleet.run(run_id="second")
+    second = fleet.run("--step-days", "56", run_id="second")
     wait_for(
         lambda: any(task["worker"] == devices[0] and task["received"] > reborn for task in flower.tasks()),
         "a task on the worker that was started again",
     )
     assert second.finish() == 0, second.printed
 
-    third = fleet.run("--step-days", "90", run_id="third")
+    third = fleet.run("--step-days", "112", run_id="third")
     assert third.finish() == 0, third.printed
 
     def seen(search: str) -> set[tuple[str, str]]:

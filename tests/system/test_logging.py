@@ -43,7 +43,7 @@ def test_each_line_of_a_json_log_is_an_object_with_its_attempt(tmp_path: Path) -
     """Orchestrator, supervisor, Celery and pool children write one JSON log, in the format of the run's setting."""
     bars = write_bars(tmp_path / "bars", ("TCS", "INFY"))
     run = finished_run(
-        tmp_path, "--source", f"csv:{bars}", *QUARTER, "--devices", "cpu:2x1", "--run-id", "logged",
+        tmp_path, "--source", f"csv:{bars}", *QUARTER, "--devices", "cpu:1x1", "--run-id", "logged",
         "--log-format", "json",
     )  # fmt: skip
     lines = read_lines((tmp_path / "logs" / "logged.log").read_text(encoding="utf-8"))

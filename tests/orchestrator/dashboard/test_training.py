@@ -23,7 +23,7 @@ from tests.waiting import wait_for
 
 Look = Callable[[str], Seen]
 Dashboard = Callable[..., str]
-LONG = ("--start-date", "2023-06-01", "--end-date", "2024-09-30", "--window-days", "120", "--step-days", "30")
+LONG = ("--start-date", "2023-06-01", "--end-date", "2024-09-30", "--window-days", "120", "--step-days", "60")
 
 
 @contextmanager
