@@ -1,26 +1,27 @@
-"""Derives a recommendation from the gates; the user decides."""
+"""Derives a recommendation from the tests; the user decides."""
 
-from orchestrator.audit.wording import failure_reason, jumps_of, success_reason
+from orchestrator.audit.wording import failure_reason, jumps_of, success_reason, warnings_of
 from orchestrator.planning.power import missing_years
 from schemas.contract.artifact import RunManifest
-from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics, Validation
-
-# If one of these gates fails, the results of the other gates are not valid.
-FOUNDATIONS = ("data", "leak")
+from schemas.contract.judgement import Part, Recommendation, Ruling, Statistics, Validation
 
 
 def recommend(statistics: Statistics) -> tuple[Recommendation, list[str]]:
-    """Return the recommendation, and one reason for each gate that fails, or for each gate if all pass.
+    """Return the recommendation and its reasons: the deciding tests that do not pass, or all if all do; then warnings.
 
-    Promote if every gate passes. Reject if a failing test belongs to a foundation gate, is not computable, or favours
-    chance, because more data will not help then. Hold in any other case. Names and texts of tests are not read.
+    Reject if a hard test fails, or if a primary one rules the students out. Promote if every test that decides passes.
+    Hold otherwise, also where one of them cannot be computed. Names and texts of tests are not read.
     """
-    failed = [gate for gate in statistics.gates if not gate.passed]
-    if not failed:
-        return Recommendation.PROMOTE, [success_reason(gate) for gate in statistics.gates]
-    reasons = [failure_reason(gate, failures(gate)) for gate in failed]
-    is_hopeless = any(_is_hopeless(gate, each) for gate in failed for each in failures(gate))
-    return (Recommendation.REJECT if is_hopeless else Recommendation.HOLD), reasons
+    deciding = [(gate, each) for gate in statistics.gates for each in gate.deciding]
+    failing = [(gate, each) for gate, each in deciding if each.ruling is not Ruling.PASS]
+    warnings = [each for gate in statistics.gates for each in gate.warnings]
+    warned = [warnings_of(warnings)] if warnings else []
+    if not failing:
+        shown = [(gate, each) for gate, each in deciding if each.part is not Part.HARD] or deciding
+        return Recommendation.PROMOTE, [success_reason(gate, each) for gate, each in shown] + warned
+    is_rejected = any((each.part is Part.HARD and each.ruling is Ruling.FAIL) or each.rules_out for _, each in failing)
+    reasons = [failure_reason(gate, each) for gate, each in failing]
+    return Recommendation.REJECT if is_rejected else Recommendation.HOLD, reasons + warned
 
 
 def recommend_run(
@@ -36,13 +37,3 @@ def recommend_run(
         reasons.append(missing_years(ratio, validation.days, manifest.periods_per_year))
     jumps = manifest.bars and jumps_of(manifest.bars, manifest.config.keep_jumps)
     return recommendation, [*reasons, jumps] if jumps else reasons
-
-
-def failures(gate: Gate) -> list[Criterion]:
-    """The deciding tests of a gate that do not pass."""
-    return [each for each in gate.deciding if each.ruling is not Ruling.PASS]
-
-
-def _is_hopeless(gate: Gate, criterion: Criterion) -> bool:
-    is_unknown = criterion.ruling is Ruling.NOT_COMPUTABLE or criterion.statistic is None
-    return gate.name in FOUNDATIONS or is_unknown or criterion.favours is Favours.CHANCE

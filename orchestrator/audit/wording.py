@@ -9,15 +9,15 @@ from schemas.contract.judgement import Criterion, Gate, Recommendation, Ruling, 
 from schemas.contract.quality import JUMPS
 
 MEANING = {
-    Recommendation.PROMOTE: "Every gate passes. It can be approved.",
-    Recommendation.HOLD: (
-        "Not every gate passes, but no failing test rules the students out. Judge again on more data."
+    Recommendation.PROMOTE: (
+        "The predictions are not chance, and they earn more than always long, after costs. It can be approved."
     ),
-    Recommendation.REJECT: "The evidence does not support these students.",
+    Recommendation.HOLD: "The evidence does not decide yet. Judge again on more data.",
+    Recommendation.REJECT: "A hard test fails, or the students earn less than always long, whatever luck they had.",
 }
-TOO_LITTLE = "There is too little data: a test that cannot be computed does not pass."
+TOO_LITTLE = "A test that decides cannot be computed yet."
 
-# Symbols that a sentence names.
+# Symbols or tests that a sentence names.
 NAMED = 5
 
 # Names of models in tables.
@@ -38,23 +38,25 @@ COSTS = {
 
 
 def meaning_of(recommendation: Recommendation, statistics: Statistics) -> str:
-    """Return what a recommendation means, or that a deciding test could not be computed."""
+    """Return what a recommendation means, or of a hold that a deciding test could not be computed."""
     rulings = {each.ruling for gate in statistics.gates for each in gate.deciding}
-    return TOO_LITTLE if Ruling.NOT_COMPUTABLE in rulings else MEANING[recommendation]
+    is_unknown = recommendation is Recommendation.HOLD and Ruling.NOT_COMPUTABLE in rulings
+    return TOO_LITTLE if is_unknown else MEANING[recommendation]
 
 
-def success_reason(gate: Gate) -> str:
-    """Return why a gate passes, as its first test puts it."""
-    return f"{gate.name}: {gate.criteria[0].reason}"
+def success_reason(gate: Gate, passing: Criterion) -> str:
+    """Return what a deciding test found that passes."""
+    return f"{gate.name}: {passing.name}: {passing.reason}"
 
 
-def failure_reason(gate: Gate, failing: Sequence[Criterion]) -> str:
-    """Return why a gate fails; `failing` are its deciding tests that do not pass."""
-    if not gate.deciding:
-        return f"{gate.name}: none of its tests decides"
-    first, *others = failing
-    more = f" ({len(failing)} of its {len(gate.deciding)} tests fail)" if others else ""
-    return f"{gate.name}: {first.name}: {first.reason}{more}"
+def failure_reason(gate: Gate, failing: Criterion) -> str:
+    """Return why a deciding test does not pass."""
+    return f"{gate.name}: {failing.name}: {failing.reason}"
+
+
+def warnings_of(warnings: Sequence[Criterion]) -> str:
+    """Return the names of tests that do not pass and decide nothing."""
+    return f"{len(warnings)} warning{'s' * (len(warnings) > 1)}: {some([each.name for each in warnings])}"
 
 
 def changed_bounds(settings: GateSettings) -> list[str]:

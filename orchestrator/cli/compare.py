@@ -46,7 +46,7 @@ def _show(console: Console, found: dict[str, Any]) -> None:
         )
         console.write(f"the runs scored different rows ({spans}): days, symbols or labels differ")
     console.print(_table("number", found["runs"], {k: map(_number, v) for k, v in found["numbers"].items()}))
-    gates = {name: ("passed" if each else "not passed" for each in passed) for name, passed in found["gates"].items()}
+    gates = {name: iter(answers) for name, answers in found["gates"].items()}
     gates["symbols that pass"] = (", ".join(names) or "none" for names in found["passing"])
     gates["recommendation"] = iter(found["recommendation"])
     console.print(_table("gate", found["runs"], gates))

@@ -30,6 +30,7 @@ STATUS_COLOURS = {
     "reject": BLUE,
     "passed": GREEN,
     "not passed": VERMILION,
+    "warning": ORANGE,
     "pass": GREEN,
     "fail": VERMILION,
     "not computable": ORANGE,

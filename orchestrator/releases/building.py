@@ -17,7 +17,7 @@ from schemas.config.file_options import FileOptions
 from schemas.config.release import ReleaseConfig
 from schemas.contract.artifact import RunManifest, RunRow, StudentMetadata
 from schemas.contract.errors import RequestError
-from schemas.contract.judgement import Recommendation, Statistics
+from schemas.contract.judgement import Recommendation
 from schemas.contract.release import (
     GOLDEN_TOLERANCE,
     Entry,
@@ -56,7 +56,7 @@ def built(config: ReleaseConfig, approval: Line) -> str:
     judged = judged_run(config, run_id)
     if judged.audit_sha256 != approval.entry.audit_sha256:
         raise RequestError(f"{run_id} was judged again after its approval; approve it again")
-    students, basis = students_of(judged.manifest, judged.layout, judged.statistics, approval.entry)
+    students, basis = students_of(judged.manifest, judged.layout, approval.entry)
     if not folder.is_dir():
         _build(config, approval, release_id, students, basis, judged.manifest, judged.layout, folder)
     refuse_changed(folder)
@@ -65,25 +65,20 @@ def built(config: ReleaseConfig, approval: Line) -> str:
     return release_id
 
 
-def students_of(
-    manifest: RunManifest, layout: RunLayout, statistics: Statistics, approval: Entry
-) -> tuple[dict[str, RunRow], str]:
+def students_of(manifest: RunManifest, layout: RunLayout, approval: Entry) -> tuple[dict[str, RunRow], str]:
     """The student that serves each symbol, and why: the one of the symbol's latest window that was trained.
 
-    Without an override only symbols that passed every gate are served; with one, all; if the approval names symbols,
-    only those. RequestError if no symbol is left, or a named symbol has no student.
+    All symbols are served, because they were judged together; if the approval names symbols, only those. RequestError
+    if no symbol is left, or a named symbol has no student.
     """
     rows = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
     latest: dict[str, RunRow] = {}
     for row in sorted(rows, key=lambda row: row.end):
         latest[row.symbol] = row
-    needed = approval.recommendation is not Recommendation.PROMOTE or not statistics.passing
-    if approval.override is None or not needed:
-        allowed = set(statistics.passing)
-        basis = "symbols that passed by themselves"
-    else:
-        allowed = set(latest)
-        basis = f"all symbols with a student, by override of {approval.who}: {approval.override}"
+    allowed = set(latest)
+    basis = "all symbols with a student"
+    if approval.recommendation is not Recommendation.PROMOTE:
+        basis = f"{basis}, by override of {approval.who}: {approval.override}"
     if approval.symbols:
         basis = f"symbols named by {approval.who}, of {basis}"
         if missing := [symbol for symbol in approval.symbols if symbol not in allowed & latest.keys()]:

@@ -30,7 +30,7 @@ def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
         "span": [[str(each.first), str(each.last)] for each in (left, right)],
         "numbers": {name: [value, numbers[1][name]] for name, value in numbers[0].items()},
         "gates": {
-            gate.name: [gate.passed, other.passed] for gate, other in zip(gates_a.gates, gates_b.gates, strict=True)
+            gate.name: [gate.answer, other.answer] for gate, other in zip(gates_a.gates, gates_b.gates, strict=True)
         },
         "passing": [list(gates_a.passing), list(gates_b.passing)],
         "recommendation": [recommend(each)[0] for each in (gates_a, gates_b)],

@@ -1,4 +1,4 @@
-"""Settings of the gates: bounds and sizes of the tests that a promotion must pass."""
+"""Settings of the gates: bounds and sizes of the tests that decide about a run, or warn."""
 
 from typing import Annotated
 
@@ -11,14 +11,17 @@ GATES = ("data", "leak", "skill", "economics", "overfit", "symbols", "calibratio
 
 
 class GateSettings(Frozen):
-    """Bounds and sizes of every test that a promotion must pass: the table `[gates]` of a config file."""
+    """Bounds and sizes of every test of a run: the table `[gates]` of a config file."""
 
     min_scored_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.9, description="Minimum share of attempted windows that are scored."
+        0.9, description="Minimum share of windows that are scored, of those for which there are bars."
     )
     min_days: Annotated[int, Field(ge=20)] = Field(60, description="Minimum number of scored days per test.")
     significance: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.05, description="Significance level of one-sided tests."
+    )
+    alpha_hurdle_bps: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.0, description="Alpha beside always long, in bps of capital per day, that must be exceeded."
     )
     permutation_p: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.01, description="Significance level of the label permutation."

@@ -2,16 +2,12 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Any
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field
 
 from schemas.config.judgement import GateSettings
 from schemas.contract.base import Frozen
 from schemas.contract.task import Metric
-
-# A probability of overfitting above it points to chance.
-COIN_TOSS = 0.5
 
 
 class Scores(Frozen):
@@ -109,20 +105,31 @@ class Ruling(StrEnum):
     NOT_COMPUTABLE = "not computable"
 
 
-class Favours(StrEnum):
-    """The direction that a test's number points to, whether or not it is significant."""
+class Part(StrEnum):
+    """The part of a test in the decision.
 
-    STUDENTS = "students"
-    CHANCE = "chance"
+    `hard`: if it fails, the run is rejected. `primary` and `direction`: without them it is not promoted. `warning`: a
+    failure is reported and decides nothing. `informs`: a number without a bound.
+    """
+
+    HARD = "hard"
+    PRIMARY = "primary"
+    DIRECTION = "direction"
+    WARNING = "warning"
+    INFORMS = "informs"
+
+
+DECIDING = (Part.HARD, Part.PRIMARY, Part.DIRECTION)
 
 
 class Criterion(Frozen):
-    """One test: its number, its bound, how much data it rests on; `decides` is False for a test that only informs.
+    """One test: its number, its bound, its part in the decision, and how much data it rests on.
 
-    `favours` is None where the number has no direction. `name` and `reason` are texts for people.
+    `low` to `high`: 95 % interval of the number. `name` and `reason` are texts for people.
     """
 
     name: str
+    part: Part
     ruling: Ruling
     reason: str
     statistic: float | None = None
@@ -132,21 +139,26 @@ class Criterion(Frozen):
     n: int | None = None
     effective_n: float | None = None
     p: float | None = None
-    decides: bool = True
-    favours: Favours | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _favours_of_old_files(cls, values: Any, info: ValidationInfo) -> Any:
-        """Fill `favours` where a file was written before the field existed, by the names that tests had then."""
-        is_old = info.mode == "json" and "favours" not in values
-        if is_old and values.get("statistic") is not None:
-            name, statistic = values.get("name"), values["statistic"]
-            if name in ("log loss saved", "net return", "Sharpe ratio"):
-                return values | {"favours": Favours.STUDENTS if statistic > 0 else Favours.CHANCE}
-            if name == "overfitting":
-                return values | {"favours": Favours.CHANCE if statistic > COIN_TOSS else Favours.STUDENTS}
-        return values
+    @property
+    def decides(self) -> bool:
+        """Whether the recommendation depends on it."""
+        return self.part in DECIDING
+
+    @property
+    def answer(self) -> str:
+        """What a table shows: `pass`, `fail`, `not computable`, `warning` or `informs`."""
+        if self.part is Part.INFORMS:
+            return "informs"
+        return "warning" if self.part is Part.WARNING and self.ruling is Ruling.FAIL else self.ruling.value
+
+    @property
+    def rules_out(self) -> bool:
+        """Whether it is a primary test whose whole interval is below its bound: more data will not help."""
+        return (
+            self.part is Part.PRIMARY and self.high is not None and self.threshold is not None
+            and self.high < self.threshold
+        )  # fmt: skip
 
 
 class Gate(Frozen):
@@ -159,13 +171,25 @@ class Gate(Frozen):
 
     @property
     def deciding(self) -> tuple[Criterion, ...]:
-        """Criteria that decide whether the gate passes; the others only inform."""
+        """Criteria that the recommendation depends on."""
         return tuple(each for each in self.criteria if each.decides)
+
+    @property
+    def warnings(self) -> tuple[Criterion, ...]:
+        """Criteria that do not pass and decide nothing."""
+        return tuple(each for each in self.criteria if each.part is Part.WARNING and each.ruling is not Ruling.PASS)
 
     @property
     def passed(self) -> bool:
         """Whether every test that decides passes; what cannot be computed does not."""
-        return bool(self.deciding) and all(each.ruling is Ruling.PASS for each in self.deciding)
+        return all(each.ruling is Ruling.PASS for each in self.deciding)
+
+    @property
+    def answer(self) -> str:
+        """`passed`, `not passed`, or, where only tests that warn do not pass, `warning`."""
+        if not self.passed:
+            return "not passed"
+        return "warning" if self.warnings else "passed"
 
 
 class GateReport(Frozen):

@@ -41,6 +41,11 @@ class Trials:
     judged_until: date | None
     opened_from: date | None
 
+    @property
+    def tried(self) -> int:
+        """Configurations and further selections of symbols and dates, this run's included."""
+        return self.count // len(VARIANTS)
+
 
 def trials_of(evidence: Evidence) -> Trials:
     """Collect every trial on any of the run's symbols and days, this run included; FileError without `trials.json`."""

@@ -27,6 +27,7 @@ from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import Criterion, Gate
 from schemas.contract.run import RunStatus
 
+ICONS = {"passed": ":material/check:", "warning": ":material/warning:", "not passed": ":material/close:"}
 SHOWN_FEATURES = 15
 FEATURE_PX = 22
 SECOND, SECOND_IN_ADDRESS = "second_run", "beside"
@@ -82,7 +83,7 @@ def _verdict(found: Judgement) -> None:
 def _tiles(found: Judgement) -> None:
     validation = found.validation
     student, trading = validation.scores["student"], validation.trading["student"]
-    passed = sum(gate.passed for gate in found.statistics.gates)
+    passed = sum(gate.answer == "passed" for gate in found.statistics.gates)
     with st.container(horizontal=True, gap="medium"):
         st.metric("gates passed", f"{passed} of {len(found.statistics.gates)}", width="content")
         st.metric("predictions", f"{validation.rows:,}", width="content")
@@ -96,23 +97,33 @@ def _gates(found: Judgement) -> None:
     st.subheader("Gates")
     for gate in found.statistics.gates:
         with st.expander(
-            f"**{gate.name}**: {'passed' if gate.passed else 'not passed'}. {gate.question}",
-            icon=":material/check:" if gate.passed else ":material/close:",
+            f"**{gate.name}**: {gate.answer}. {gate.question}",
+            icon=ICONS[gate.answer],
         ):
             st.html(_gate(gate))
 
 
 def _gate(gate: Gate) -> str:
-    headings = ("test", "ruling", "number", "bound", "95 % interval", "n", "p", "in words")
-    return table(headings, [_criterion(each) for each in gate.criteria], words=("ruling", "in words"))
+    headings = ("test", "part", "ruling", "number", "bound", "95 % interval", "n", "p", "in words")
+    return table(headings, [_criterion(each) for each in gate.criteria], words=("part", "ruling", "in words"))
 
 
 def _criterion(each: Criterion) -> tuple[Cell, ...]:
     between = f"{each.low:.3g} to {each.high:.3g}" if each.low is not None and each.high is not None else None
-    ruling = mark(each.ruling.value if each.decides else "informs")
+    ruling = mark(each.answer)
     count = None if each.n is None else f"{each.n:,}"
     bound = number(each.threshold)
-    return each.name, ruling, number(each.statistic), bound, between, count, number(each.p, ".3g"), each.reason
+    return (
+        each.name,
+        each.part.value,
+        ruling,
+        number(each.statistic),
+        bound,
+        between,
+        count,
+        number(each.p, ".3g"),
+        each.reason,
+    )
 
 
 def _predictions(found: Judgement, audit: Path) -> None:
@@ -254,8 +265,7 @@ def _comparison(run: Run, here: Settings) -> None:
     numbers = [(name, *(number(value, ".6g") for value in values)) for name, values in found["numbers"].items()]
     st.html(table(("number", *found["runs"]), numbers))
     gates: list[tuple[Cell, ...]] = [
-        (name, *(mark("passed" if each else "not passed") for each in passed))
-        for name, passed in found["gates"].items()
+        (name, *(mark(each) for each in answers)) for name, answers in found["gates"].items()
     ]
     gates.append(("symbols that pass", *(", ".join(names) or "none" for names in found["passing"])))
     gates.append(("recommendation", *(mark(each.value) for each in found["recommendation"])))

@@ -1,6 +1,5 @@
 """The recommendation follows from rulings and fields, never from display texts."""
 
-import json
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from orchestrator.audit.recommendation import recommend, recommend_run
 from schemas.config.judgement import GATES, GateSettings
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
-from schemas.contract.judgement import Criterion, Favours, Gate, Recommendation, Ruling, Statistics, Trading, Validation
+from schemas.contract.judgement import Criterion, Gate, Part, Recommendation, Ruling, Statistics, Trading, Validation
 from schemas.contract.quality import Check, Finding, Verdict
 from tests.known import coverage_of, table_of
 
@@ -32,8 +31,9 @@ criteria = st.builds(
     ruling=st.sampled_from(Ruling),
     reason=st.sampled_from(("fine", "below 0", "not computable: 3 days")),
     statistic=st.none() | st.floats(-1, 1),
-    decides=st.booleans(),
-    favours=st.none() | st.sampled_from(Favours),
+    part=st.sampled_from(Part),
+    threshold=st.none() | st.floats(-1, 1),
+    high=st.none() | st.floats(-1, 1),
 )
 gates = st.builds(
     Gate,
@@ -60,34 +60,56 @@ def test_other_words_leave_the_recommendation(found: list[Gate]) -> None:
     assert (again, len(others)) == (recommendation, len(reasons))
 
 
-@pytest.mark.parametrize("name", [*NAMES, *map(str.capitalize, NAMES)])
-@pytest.mark.parametrize(("favours", "expected"), [("chance", "reject"), ("students", "hold"), (None, "hold")])
-def test_what_favours_chance_is_rejected(name: str, favours: str | None, expected: str) -> None:
-    """Whatever the test is called and whatever its number is."""
-    criterion = Criterion(
-        name=name, ruling=Ruling.FAIL, reason="bad", statistic=-1.0, favours=Favours(favours) if favours else None
-    )
-    gate = Gate(name="skill", question="?", criteria=(criterion,), inputs={})
-    assert recommend(statistics_of(gate))[0] is Recommendation(expected)
+def criterion(part: str, ruling: str = "fail", high: float | None = None) -> Criterion:
+    """A test with a bound of 0.5."""
+    return Criterion(name="x", part=Part(part), ruling=Ruling(ruling), reason="so", threshold=0.5, high=high)
+
+
+def recommended(*criteria: Criterion) -> tuple[str, list[str]]:
+    """The recommendation of one gate with these tests, and the reasons."""
+    found, reasons = recommend(statistics_of(Gate(name="skill", question="?", criteria=criteria, inputs={})))
+    return found.value, reasons
+
+
+@given(st.lists(gates, min_size=1, max_size=3))
+def test_the_decision(found: list[Gate]) -> None:
+    """Promote if all deciding tests pass; reject if a hard one fails or a primary one rules out; hold otherwise."""
+    deciding = [each for gate in found for each in gate.criteria if each.part in ("hard", "primary", "direction")]
+    if all(each.ruling is Ruling.PASS for each in deciding):
+        expected = Recommendation.PROMOTE
+    elif any(
+        each.ruling is not Ruling.PASS
+        and (
+            (each.part is Part.HARD and each.ruling is Ruling.FAIL)
+            or (each.part is Part.PRIMARY and None not in (each.high, each.threshold)
+                and (each.high or 0.0) < (each.threshold or 0.0))
+        )
+        for each in deciding
+    ):  # fmt: skip
+        expected = Recommendation.REJECT
+    else:
+        expected = Recommendation.HOLD
+    assert recommend(statistics_of(*found))[0] is expected
 
 
 @pytest.mark.parametrize(
-    ("name", "statistic", "expected"),
+    ("part", "ruling", "high", "expected"),
     [
-        ("log loss saved", -0.01, "reject"), ("log loss saved", 0.0, "reject"), ("log loss saved", 0.01, "hold"),
-        ("net return", -1.7, "reject"), ("Sharpe ratio", 0.1, "hold"),
-        ("overfitting", 0.6, "reject"), ("overfitting", 0.5, "hold"), ("slope", -0.5, "hold"),
+        ("hard", "fail", None, "reject"), ("hard", "not computable", None, "hold"), ("primary", "fail", 0.6, "hold"),
+        ("primary", "fail", 0.4, "reject"), ("primary", "fail", None, "hold"),
+        ("primary", "not computable", None, "hold"), ("direction", "fail", 0.4, "hold"),
+        ("warning", "fail", 0.4, "promote"), ("warning", "not computable", None, "promote"),
+        ("informs", "fail", 0.4, "promote"),
     ],
 )  # fmt: skip
-def test_a_file_from_before_the_field_gives_the_recommendation_that_it_gave(
-    name: str, statistic: float, expected: str
-) -> None:
-    """`statistics.json` of an old run has no `favours`; its names are those of the version that wrote it."""
-    criterion = Criterion(name=name, ruling=Ruling.FAIL, reason="bad", statistic=statistic)
-    content = statistics_of(Gate(name="skill", question="?", criteria=(criterion,), inputs={})).model_dump(mode="json")
-    del content["gates"][0]["criteria"][0]["favours"]
-    old = Statistics.model_validate_json(json.dumps(content))
-    assert recommend(old)[0] is Recommendation(expected)
+def test_the_part_of_one_test(part: str, ruling: str, high: float | None, expected: str) -> None:
+    """One test that does not pass, beside a hard one that does: what it leads to, and that it is named."""
+    found, reasons = recommended(criterion("hard", "pass"), criterion(part, ruling, high))
+    assert found == expected
+    if part == "warning":
+        assert reasons == ["skill: x: so", "1 warning: x"]
+    else:
+        assert reasons == ["skill: x: so"]
 
 
 def test_unexplained_jumps_are_the_last_reason() -> None:
@@ -98,7 +120,7 @@ def test_unexplained_jumps_are_the_last_reason() -> None:
         run_id="r", created=datetime.now(UTC), config=config, devices=(), plan=(), versions={},
         bars=table_of(coverage_of("TCS", [date(2024, 1, 9)], findings=(jump,))),
     )  # fmt: skip
-    passed = Criterion(name="days", ruling=Ruling.PASS, reason="fine")
+    passed = Criterion(name="days", part=Part.HARD, ruling=Ruling.PASS, reason="fine")
     statistics = statistics_of(Gate(name="data", question="?", criteria=(passed,), inputs={}))
     recommendation, reasons = recommend_run(manifest, statistics, earned(1.0))
     assert (recommendation, reasons[:-1]) == recommend(statistics)
@@ -118,13 +140,11 @@ def test_a_hold_names_the_years_that_are_missing() -> None:
     manifest = RunManifest(
         run_id="r", created=datetime.now(UTC), config=config, devices=(), plan=(), versions={}, bars=None
     )
-    weak = Criterion(name="net", ruling=Ruling.FAIL, reason="weak", statistic=0.1, favours=Favours.STUDENTS)
-    fine = Criterion(name="net", ruling=Ruling.PASS, reason="fine")
     held, promoted = (
         recommend_run(
             manifest, statistics_of(Gate(name="economics", question="?", criteria=(each,), inputs={})), earned(1)
         )
-        for each in (weak, fine)
+        for each in (criterion("primary"), criterion("primary", "pass"))
     )
     assert held[0] is Recommendation.HOLD and "6.2 years: 4.2 more" in held[1][-1]
     assert promoted[0] is Recommendation.PROMOTE and not any("years" in reason for reason in promoted[1])

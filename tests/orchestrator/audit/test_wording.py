@@ -5,7 +5,7 @@ import pytest
 from orchestrator.audit.wording import COSTS, MEANING, TOO_LITTLE, changed_bounds, costs_of, meaning_of
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
-from schemas.contract.judgement import Criterion, Gate, Recommendation, Ruling, Statistics
+from schemas.contract.judgement import DECIDING, Criterion, Gate, Part, Recommendation, Ruling, Statistics
 
 
 def statistics_with(*criteria: Criterion) -> Statistics:
@@ -22,12 +22,13 @@ def test_every_recommendation_and_every_kind_of_costs_has_words() -> None:
     assert costs_of(Costs.FLAT, 24.0) == "24 bps per round trip"
 
 
-@pytest.mark.parametrize("decides", [True, False])
-def test_only_a_deciding_test_that_cannot_be_computed_replaces_the_meaning(decides: bool) -> None:
-    """A test that only informs does not change what a recommendation means."""
-    criterion = Criterion(name="x", ruling=Ruling.NOT_COMPUTABLE, reason="not computable: 3 days", decides=decides)
-    expected = TOO_LITTLE if decides else MEANING[Recommendation.REJECT]
-    assert meaning_of(Recommendation.REJECT, statistics_with(criterion)) == expected
+@pytest.mark.parametrize("part", Part)
+def test_only_a_deciding_test_that_cannot_be_computed_replaces_the_meaning(part: Part) -> None:
+    """A test that warns or informs does not change what a hold means; a reject has its own reason."""
+    criterion = Criterion(name="x", part=part, ruling=Ruling.NOT_COMPUTABLE, reason="not computable: 3 days")
+    expected = TOO_LITTLE if part in DECIDING else MEANING[Recommendation.HOLD]
+    assert meaning_of(Recommendation.HOLD, statistics_with(criterion)) == expected
+    assert meaning_of(Recommendation.REJECT, statistics_with(criterion)) == MEANING[Recommendation.REJECT]
 
 
 def test_a_changed_bound_is_named_with_its_default() -> None:

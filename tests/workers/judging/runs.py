@@ -1,5 +1,6 @@
 """Writes a run's folder as training leaves it, with real files and students of a chosen skill."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ RUN = "judged"
 
 def stored_run(
     data: Path, *, signal: float = 0.0, days: int = 500, symbols: int = 4, seed: int = 0, failed: int = 0,
-    skipped: int = 0, leak: str | None = None, alone: float = 0.5, flat: bool = False, run_id: str = RUN, **config: Any,
+    skipped: Mapping[SkipReason, int] | None = None, leak: str | None = None,
+    alone: float = 0.5, flat: bool = False, run_id: str = RUN, **config: Any,
 ) -> RunLayout:  # fmt: skip
     """A day's return is `signal` deviations times what the students see of it, plus noise; 0: nothing of use.
 
@@ -57,7 +59,8 @@ def stored_run(
             students.append(_student(layout, label, name, predictions))
             teachers.append(_teacher(layout, label, name, leak))
     students += [_row(Role.STUDENT, f"F_{i}", "S0", Status.FAILED) for i in range(failed)]
-    students += [_row(Role.STUDENT, f"K_{i}", "S0", Status.SKIPPED) for i in range(skipped)]
+    for reason, count in (skipped or {}).items():
+        students += [_row(Role.STUDENT, f"K_{reason}_{i}", "S0", Status.SKIPPED, reason=reason) for i in range(count)]
     write_rows(layout, Role.STUDENT, students)
     write_rows(layout, Role.TEACHER, teachers)
     manifest = RunManifest(
@@ -166,7 +169,6 @@ def _teacher(layout: RunLayout, label: str, symbol: str, leak: str | None) -> Ru
 def _row(role: Role, label: str, symbol: str, status: Status, **details: Any) -> RunRow:
     return RunRow(
         run_id=RUN, role=role, window_label=label, symbol=symbol, start=FIRST, end=date(2019, 7, 1), status=status,
-        reason=SkipReason.SINGLE_CLASS if status is Status.SKIPPED else None,
         failure=FailureClass.BUG if status is Status.FAILED else None,
         metrics={"scored_log_loss": 0.69, "scored_prior_log_loss": 0.6931}, **details,
     )  # fmt: skip

@@ -1,11 +1,11 @@
-"""Criteria: which side of a bound passes, what the number favours, and in which unit it is."""
+"""Criteria: which side of a bound passes, its part, and in which unit it is."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from schemas.contract.judgement import Favours, Ruling
+from schemas.contract.judgement import Part, Ruling
 from tests.workers.judging.runs import stored_run
 from tests.workers.judging.test_gates import QUICK, criterion, judged
 from workers.judging.gates.criteria import at_least, at_most, interval_above_zero
@@ -25,21 +25,20 @@ def test_a_number_equal_to_its_bound_passes(statistic: float, from_below: Ruling
 
 
 @pytest.mark.parametrize(
-    ("mean", "low", "high", "ruling", "favours", "finding"),
+    ("mean", "low", "high", "ruling", "finding"),
     [
-        (2.0, 1.0, 3.0, Ruling.PASS, Favours.STUDENTS, "above 0"),
-        (2.0, -1.0, 5.0, Ruling.FAIL, Favours.STUDENTS, "not significantly different from 0"),
-        (-2.0, -5.0, 1.0, Ruling.FAIL, Favours.CHANCE, "not significantly different from 0"),
-        (-2.0, -3.0, -1.0, Ruling.FAIL, Favours.CHANCE, "below 0"),
-        (1.0, 0.0, 2.0, Ruling.FAIL, Favours.STUDENTS, "not significantly different from 0"),
+        (2.0, 1.0, 3.0, Ruling.PASS, "above 0"),
+        (2.0, -1.0, 5.0, Ruling.FAIL, "not significantly different from 0"),
+        (-2.0, -3.0, -1.0, Ruling.FAIL, "below 0"),
+        (1.0, 0.0, 2.0, Ruling.FAIL, "not significantly different from 0"),
     ],
 )
-def test_the_interval_rules_and_the_mean_favours(
-    mean: float, low: float, high: float, ruling: Ruling, favours: Favours, finding: str
+def test_the_whole_interval_must_be_above_zero(
+    mean: float, low: float, high: float, ruling: Ruling, finding: str
 ) -> None:
-    """The whole interval must be above 0 to pass; the sign of the mean alone decides which side it favours."""
+    """The whole interval must be above 0 to pass; the sign of the mean decides nothing here."""
     found = interval_above_zero("x", Interval(mean, low, high, block=5.0, n=100), "units")
-    assert (found.ruling, found.favours) == (ruling, favours)
+    assert (found.ruling, found.part) == (ruling, Part.WARNING)
     assert found.reason.endswith(f": {finding}")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Ruling
+from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_most, not_computable, too_few_days
@@ -20,33 +20,34 @@ def judge(evidence: Evidence) -> Findings:
     days = evidence.validation.days
     if days < settings.min_days or p.std() == 0 or y.std() == 0:
         why = too_few_days(days, settings.min_days) or "all predictions or all labels are equal"
-        return Findings(tuple(not_computable(name, why, decides=number < 2) for number, name in enumerate(names)))
+        parts = (Part.WARNING, Part.WARNING, Part.INFORMS, Part.INFORMS)
+        return Findings(tuple(not_computable(name, why, part=part) for name, part in zip(names, parts, strict=True)))
     sizes = {"min_block": evidence.min_block_days, "repetitions": settings.repetitions, "seed": evidence.seed}
     lags = max(evidence.min_block_days - 1, int(np.ceil(days ** (1 / 3))))
     z = calibration.spiegelhalter_by_day(y, p, day, lags)
     line = calibration.slope_by_day(y, p, day, lags)
     error = calibration.ece_by_day(y, p, day, **sizes)
     hosmer = calibration.hosmer_lemeshow(y, p)
-    inside = settings.slope_low <= line.slope <= settings.slope_high
+    inside = line.high >= settings.slope_low and line.low <= settings.slope_high
     criteria = (
         at_most(
             names[0], abs(z.z), settings.calibration_z,
             f"z {z.z:+.3g}, p {z.p:.3g}; standard error from daily sums", n=len(y), p=z.p,
         ),
         Criterion(
-            name=names[1], ruling=Ruling.PASS if inside else Ruling.FAIL, statistic=line.slope, low=line.low,
-            high=line.high, threshold=settings.slope_low, n=len(y),
-            reason=f"{line.slope:.3g}, 95 % interval {line.low:.3g} to {line.high:.3g}; must be"
+            name=names[1], part=Part.WARNING, ruling=Ruling.PASS if inside else Ruling.FAIL, statistic=line.slope,
+            low=line.low, high=line.high, threshold=settings.slope_low, n=len(y),
+            reason=f"{line.slope:.3g}, 95 % interval {line.low:.3g} to {line.high:.3g}; some of it must be in"
             f" {settings.slope_low:g} to {settings.slope_high:g} (1: calibrated, below 1: too confident)",
         ),
         Criterion(
-            name=names[2], ruling=Ruling.PASS, statistic=ece(y, p), low=error.low, high=error.high, n=len(y),
+            name=names[2], part=Part.INFORMS, ruling=Ruling.PASS, statistic=ece(y, p), low=error.low, high=error.high,
+            n=len(y),
             reason=f"{ece(y, p):.3g}, 95 % of bootstrap samples {error.low:.3g} to {error.high:.3g};"
             " above 0 even if calibrated",
-            decides=False,
         ),
         Criterion(
-            name=names[3], ruling=Ruling.PASS, statistic=hosmer.statistic, p=hosmer.p, n=len(y), decides=False,
+            name=names[3], part=Part.INFORMS, ruling=Ruling.PASS, statistic=hosmer.statistic, p=hosmer.p, n=len(y),
             reason=f"{hosmer.statistic:.3g}, p {hosmer.p:.3g} under independent rows, which these are not",
         ),
     )  # fmt: skip

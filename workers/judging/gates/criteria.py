@@ -1,48 +1,59 @@
 """Criteria of gates: from a number and its bound to a ruling with a reason."""
 
-from schemas.contract.judgement import Criterion, Favours, Ruling
+from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.bars.series import Floats
 from workers.judging.statistics.bootstrap import Interval
 from workers.scoring.newey_west import is_constant
 
 
 def at_least(
-    name: str, statistic: float, threshold: float, reason: str, *, n: int | None = None, p: float | None = None
-) -> Criterion:
+    name: str, statistic: float, threshold: float, reason: str, *, part: Part = Part.WARNING, n: int | None = None,
+    p: float | None = None,
+) -> Criterion:  # fmt: skip
     """Return a criterion that passes if the statistic is at least the threshold."""
     ruling = Ruling.PASS if statistic >= threshold else Ruling.FAIL
-    return Criterion(name=name, ruling=ruling, reason=reason, statistic=statistic, threshold=threshold, n=n, p=p)
+    return Criterion(
+        name=name, part=part, ruling=ruling, reason=reason, statistic=statistic, threshold=threshold, n=n, p=p
+    )
 
 
 def at_most(
-    name: str, statistic: float, threshold: float, reason: str, *, n: int | None = None, p: float | None = None
-) -> Criterion:
+    name: str, statistic: float, threshold: float, reason: str, *, part: Part = Part.WARNING, n: int | None = None,
+    p: float | None = None,
+) -> Criterion:  # fmt: skip
     """Return a criterion that passes if the statistic is at most the threshold."""
     ruling = Ruling.PASS if statistic <= threshold else Ruling.FAIL
-    return Criterion(name=name, ruling=ruling, reason=reason, statistic=statistic, threshold=threshold, n=n, p=p)
+    return Criterion(
+        name=name, part=part, ruling=ruling, reason=reason, statistic=statistic, threshold=threshold, n=n, p=p
+    )
 
 
-def not_computable(name: str, why: str, *, n: int | None = None, decides: bool = True) -> Criterion:
-    """Return a criterion that cannot be computed, and therefore does not pass."""
-    return Criterion(name=name, ruling=Ruling.NOT_COMPUTABLE, reason=f"not computable: {why}", n=n, decides=decides)
+def not_computable(name: str, why: str, *, part: Part = Part.WARNING, n: int | None = None) -> Criterion:
+    """Return a criterion that cannot be computed, and therefore does not pass; `why` ends with what it needs."""
+    return Criterion(name=name, part=part, ruling=Ruling.NOT_COMPUTABLE, reason=f"not computable: {why}", n=n)
 
 
 def too_few_days(days: int, min_days: int) -> str | None:
     """Return why a test cannot be computed on so many days; None if it can."""
-    return f"{days} days, but at least {min_days} are needed" if days < min_days else None
+    if days >= min_days:
+        return None
+    return f"{days} scored days, {min_days} are needed: {min_days - days} more"
 
 
 def why_not_testable(daily: Floats, min_days: int) -> str | None:
     """Return why a daily series, shape (days,), cannot be tested; None if it can."""
-    return too_few_days(len(daily), min_days) or ("every day has the same value" if is_constant(daily) else None)
+    return too_few_days(len(daily), min_days) or (
+        "every day has the same value, predictions that differ are needed" if is_constant(daily) else None
+    )
 
 
 def interval_above_zero(name: str, interval: Interval, unit: str, *, scale: float = 1.0) -> Criterion:
-    """Return a criterion that passes if the whole interval, times `scale` in `unit`, is above 0."""
+    """Return a warning unless the whole interval, times `scale` in `unit`, is above 0."""
     mean, low, high = (scale * value for value in (interval.mean, interval.low, interval.high))
     finding = "above 0" if low > 0 else "below 0" if high < 0 else "not significantly different from 0"
     return Criterion(
         name=name,
+        part=Part.WARNING,
         ruling=Ruling.PASS if low > 0 else Ruling.FAIL,
         reason=f"{mean:+.3g} {unit}, 95 % interval {low:+.3g} to {high:+.3g}: {finding}",
         statistic=mean,
@@ -51,5 +62,4 @@ def interval_above_zero(name: str, interval: Interval, unit: str, *, scale: floa
         high=high,
         n=interval.n,
         effective_n=interval.effective_n,
-        favours=Favours.STUDENTS if mean > 0 else Favours.CHANCE,
     )

@@ -1,34 +1,47 @@
 """Gate `data`: whether enough of the run was scored."""
 
-import numpy as np
+from collections import Counter
 
+from schemas.contract.artifact import RunRow
+from schemas.contract.judgement import Part
 from schemas.contract.task import Role, Status
+from schemas.contract.window import SkipReason
 from schemas.files.run_files import read_rows
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import at_least
+from workers.judging.gates.criteria import at_least, not_computable, too_few_days
 from workers.judging.gates.registry import gate
 
+# Reasons that follow from where a symbol's bars begin and end; all others count as windows that were not scored.
+NO_BARS = (SkipReason.NO_DATA, SkipReason.INSUFFICIENT_HISTORY)
 
-@gate("data", "Were nearly all attempted windows scored, on enough days?")
+
+@gate("data", "Were nearly all windows that have bars scored, on enough days?")
 def judge(evidence: Evidence) -> Findings:
     """Require a share of scored windows and a number of scored days. Files are checked when they are read."""
+    settings, validation = evidence.settings, evidence.validation
     rows = read_rows(evidence.layout, Role.STUDENT)
-    attempted = [row for row in rows if row.status is not Status.SKIPPED]
-    scored = evidence.validation.windows
-    days = len(np.unique(evidence.predictions.day))
-    settings = evidence.settings
-    return Findings((
-        at_least(
-            "scored windows", scored / len(attempted), settings.min_scored_share,
-            f"{scored} of {len(attempted)} attempted windows were trained and scored; {len(rows) - len(attempted)} of"
-            f" {len(rows)} were skipped with a reason",
-            n=len(attempted),
-        ),
-        at_least(
-            "scored days", days, settings.min_days,
-            f"{len(evidence.predictions)} rows on {days} days, {evidence.validation.first} to"
-            f" {evidence.validation.last}",
-            n=days,
-        ),
-    ))  # fmt: skip
+    possible = [row for row in rows if not _has_no_bars(row, evidence.manifest.config.window_days)]
+    lost = Counter(row.reason or "failed" for row in possible if row.status is not Status.SUCCESS)
+    reasons = f": {', '.join(f'{reason} {count}' for reason, count in sorted(lost.items()))}" if lost else ""
+    share = at_least(
+        "scored windows", validation.windows / len(possible), settings.min_scored_share,
+        f"{validation.windows} of {len(possible)} windows that have bars were trained and scored{reasons};"
+        f" {len(rows) - len(possible)} others lie before a symbol's bars or are cut at the end date",
+        part=Part.HARD, n=len(possible),
+    )  # fmt: skip
+    if why := too_few_days(validation.days, settings.min_days):
+        days = not_computable("scored days", why, part=Part.HARD, n=validation.days)
+    else:
+        days = at_least(
+            "scored days", validation.days, settings.min_days,
+            f"{validation.rows} rows on {validation.days} days, {validation.first} to {validation.last}",
+            part=Part.HARD, n=validation.days,
+        )  # fmt: skip
+    return Findings((share, days))
+
+
+def _has_no_bars(row: RunRow, window_days: int) -> bool:
+    """Whether a window was skipped because it lies before its symbol's bars, or is a stub cut at the end date."""
+    is_stub = (row.end - row.start).days < window_days
+    return row.status is Status.SKIPPED and (row.reason in NO_BARS or is_stub)

@@ -1,10 +1,9 @@
 """Gate `economics`: whether trading pays after costs, also under stress."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from schemas.contract.judgement import Criterion
+from schemas.config.judgement import GateSettings
+from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats
 from workers.judging.book import Book
@@ -12,40 +11,68 @@ from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_least, interval_above_zero, not_computable, why_not_testable
 from workers.judging.gates.registry import gate
-from workers.judging.statistics.bootstrap import mean_interval, sharpe_interval
+from workers.judging.statistics.bootstrap import mean_interval
+from workers.judging.trial_log import trials_of
+from workers.judging.validation import ALWAYS_LONG
+from workers.scoring.ewc import line_of
+from workers.scoring.newey_west import ROUNDING
 
 UNIT = "bps of capital per day after cost"
-NET_RETURN, SHARPE_RATIO = "net return per day", "Sharpe ratio per day"
+ALPHA = "alpha beside always long"
+NET_RETURN = "net return per day"
 NO_TRADES = "no trade was made"
 
 
-@gate("economics", "Do the trades earn more than they cost, also under stress?")
+@gate("economics", "Do the trades earn more than always long and more than they cost, also under stress?")
 def judge(evidence: Evidence) -> Findings:
-    """Require intervals of the daily net return and its Sharpe ratio above 0, and a mean above 0 under stress."""
-    book = evidence.book()
+    """Require alpha beside always long and a mean net return above 0; warn where it is lost under stress."""
+    book, trials = evidence.book(), trials_of(evidence)
     daily, settings = book.daily, evidence.settings
     draws: dict[str, tuple[float, ...]] = {}
-    if why := why_not_testable(daily, settings.min_days):
-        means: tuple[Criterion, ...] = tuple(
-            not_computable(name, why, n=len(daily)) for name in (NET_RETURN, SHARPE_RATIO)
-        )
+    why = why_not_traded(book, settings.min_days)
+    if why:
+        net = not_computable(NET_RETURN, why, part=Part.DIRECTION, n=len(daily))
     else:
-        sizes = {"min_block": evidence.min_block_days, "repetitions": settings.repetitions, "seed": evidence.seed}
-        mean = mean_interval(daily, confidence=0.95, **sizes)
+        mean = mean_interval(
+            daily, min_block=evidence.min_block_days, repetitions=settings.repetitions, seed=evidence.seed,
+            confidence=0.95,
+        )  # fmt: skip
         draws["net_return"] = mean.draws
-        means = (interval_above_zero(NET_RETURN, mean, UNIT, scale=1e4), _sharpe_ratio(daily, sizes))
-    return Findings((*means, *_stresses(evidence, book)), draws=draws)
+        direction = {"part": Part.DIRECTION, "ruling": Ruling.PASS if mean.mean > 0 else Ruling.FAIL}
+        net = interval_above_zero(NET_RETURN, mean, UNIT, scale=1e4).model_copy(update=direction)
+    alpha = alpha_beside(daily, evidence.book(ALWAYS_LONG).daily, why, trials.tried, settings)
+    return Findings((alpha, net, *_stresses(evidence, book)), trials.digests, draws=draws)
 
 
-def _sharpe_ratio(daily: Floats, sizes: Mapping[str, int]) -> Criterion:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = sharpe_interval(daily, confidence=0.95, **sizes)
-    if not np.isfinite([ratio.low, ratio.high]).all():
-        # A resample without a day of trades has no ratio.
-        return not_computable(
-            SHARPE_RATIO, f"too few days with a return: {np.count_nonzero(daily)} of {len(daily)}", n=len(daily)
-        )
-    return interval_above_zero(SHARPE_RATIO, ratio, "per day")
+def why_not_traded(book: Book, min_days: int) -> str | None:
+    """Return why a book's returns cannot be tested, and what they need; None if they can."""
+    if not book.traded.any():
+        return "nothing was ever held: a prediction above its threshold is needed"
+    return why_not_testable(book.daily, min_days)
+
+
+def alpha_beside(daily: Floats, market: Floats, why_not: str | None, tried: int, settings: GateSettings) -> Criterion:
+    """Test whether the intercept of `daily` on `market`, net returns of shape (days,), exceeds the hurdle.
+
+    p is one-sided, with EWC errors, and adjusted for `tried` configurations as if they were independent (Sidak).
+    """
+    try:
+        if why_not:
+            raise ValueError(why_not)
+        alpha, beta, _ = line_of(daily, market)
+    except ValueError as error:
+        return not_computable(ALPHA, str(error), part=Part.PRIMARY, n=len(daily))
+    hurdle = settings.alpha_hurdle_bps
+    p = alpha.p_above(hurdle / 1e4)
+    adjusted = float(-np.expm1(tried * np.log1p(-min(p, 1.0 - ROUNDING))))
+    low, high = (1e4 * bound for bound in alpha.interval())
+    return Criterion(
+        name=ALPHA, part=Part.PRIMARY, ruling=Ruling.PASS if adjusted <= settings.significance else Ruling.FAIL,
+        statistic=1e4 * alpha.value, threshold=hurdle, low=low, high=high, n=len(daily), p=adjusted,
+        reason=f"{1e4 * alpha.value:+.3g} bps of capital per day, 95 % interval {low:+.3g} to {high:+.3g}, at a beta of"
+        f" {beta.value:.2g}; p {p:.3g} of an alpha of at most {hurdle:g}"
+        + (f", {adjusted:.3g} as the best of {tried} configurations and selections" if tried > 1 else ""),
+    )  # fmt: skip
 
 
 def _stresses(evidence: Evidence, book: Book) -> list[Criterion]:

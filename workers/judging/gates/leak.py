@@ -7,7 +7,7 @@ import numpy as np
 
 from schemas.config.interval import is_intraday
 from schemas.contract.artifact import Certificate
-from schemas.contract.judgement import Criterion
+from schemas.contract.judgement import Criterion, Part
 from schemas.contract.task import Role, Status
 from schemas.contract.window import WARMUP_BARS
 from schemas.files.atomic import sha256_of
@@ -39,11 +39,12 @@ def judge(evidence: Evidence) -> Findings:
         at_most(
             "features that change without later bars", honest, 0,
             f"features changed in {honest} of {len(cuts)} cases when the bars after a random one were removed",
-            n=len(cuts),
+            part=Part.HARD, n=len(cuts),
         ),
         at_least(
             "planted leaks found", planted, len(cuts),
-            f"features made to read one bar ahead were found in {planted} of {len(cuts)} cases", n=len(cuts),
+            f"features made to read one bar ahead were found in {planted} of {len(cuts)} cases",
+            part=Part.HARD, n=len(cuts),
         ),
     )  # fmt: skip
     return Findings(criteria, inputs)
@@ -80,4 +81,4 @@ def _certificates(evidence: Evidence) -> tuple[Criterion, dict[str, str]]:
         spans += certificate.spans_checked
         inputs[path.relative_to(evidence.layout.folder).as_posix()] = sha256_of(path)
     reason = f"{violations} violations in {len(rows)} certificates over {spans} label spans"
-    return at_most("certified violations", violations, 0, reason, n=spans), inputs
+    return at_most("certified violations", violations, 0, reason, part=Part.HARD, n=spans), inputs

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Ruling
+from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.bars.series import Floats
 from workers.judging.gates.criteria import not_computable
 from workers.judging.incumbent import Incumbent
@@ -22,7 +22,7 @@ def beside_live(incumbent: Incumbent, lags: int, significance: float) -> Criteri
     """
     name = NOT_WORSE_THAN_LIVE
     if incumbent.why_not is not None:
-        return not_computable(name, incumbent.why_not)
+        return not_computable(name, incumbent.why_not, part=Part.HARD)
     new, common = len(incumbent.ours), len(incumbent.common_ours)
     if new >= MIN_DAYS:
         ours, theirs = incumbent.ours, incumbent.theirs
@@ -34,9 +34,11 @@ def beside_live(incumbent: Incumbent, lags: int, significance: float) -> Criteri
     ruling, p, found = _not_worse(ours, theirs, lags, significance)
     reason = f"compared with release {incumbent.release_id} {where}: {found}{more}"
     if ruling is Ruling.NOT_COMPUTABLE:
-        return not_computable(name, f"{reason}; {MIN_DAYS} are needed", n=len(ours))
+        return not_computable(name, f"{reason}; {MIN_DAYS} are needed", part=Part.HARD, n=len(ours))
     bound = None if p is None else significance
-    return Criterion(name=name, ruling=ruling, reason=reason, statistic=p, threshold=bound, n=len(ours), p=p)
+    return Criterion(
+        name=name, part=Part.HARD, ruling=ruling, reason=reason, statistic=p, threshold=bound, n=len(ours), p=p
+    )
 
 
 def _not_worse(ours: Floats, theirs: Floats, lags: int, significance: float) -> tuple[Ruling, float | None, str]:

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Ruling
+from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 from workers.judging.evidence import Evidence
@@ -33,14 +33,20 @@ def looking_again(
     bound = 1.0 / evidence.settings.significance
     found = new_alpha(book.day, book.daily, market, judged_until, evidence.min_block_days)
     if found is None:
-        return (not_computable(NEW_EVIDENCE, f"nothing was traded on days up to {judged_until}, which set its scale"),)
+        why = f"nothing was traded on days up to {judged_until}, which set its scale"
+        return (not_computable(NEW_EVIDENCE, why, part=Part.PRIMARY),)
     best = float(e_process(found).max(initial=1.0))
     reason = (
         f"e {best:.3g} on {len(found)} days after {judged_until}, the last day of the first judgement of this"
         f" configuration; {bound:g} are needed, however often it is judged again"
     )
     ruling = Ruling.PASS if best >= bound else Ruling.FAIL
-    return (Criterion(name=NEW_EVIDENCE, ruling=ruling, reason=reason, statistic=best, threshold=bound, n=len(found)),)
+    return (
+        Criterion(
+            name=NEW_EVIDENCE, part=Part.PRIMARY, ruling=ruling, reason=reason, statistic=best, threshold=bound,
+            n=len(found),
+        ),
+    )  # fmt: skip
 
 
 def new_alpha(day: Ints, daily: Floats, market: Floats, judged_until: date, overlap_days: int) -> Floats | None:

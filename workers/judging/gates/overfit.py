@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.contract.judgement import COIN_TOSS, Criterion, Favours, Ruling
+from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
@@ -15,9 +15,10 @@ from workers.judging.statistics.overfit import pbo
 from workers.judging.trial_log import Trials, trials_of
 from workers.scoring.newey_west import is_constant
 
-PROBABILISTIC, TRACK_RECORD, DEFLATED = SHARPE_TESTS = (
+PROBABILISTIC, TRACK_RECORD, DEFLATED = (
     "probabilistic Sharpe ratio", "minimum track record length", "deflated Sharpe ratio",
 )  # fmt: skip
+SHARPE_TESTS = {PROBABILISTIC: Part.WARNING, TRACK_RECORD: Part.INFORMS, DEFLATED: Part.WARNING}
 OVERFITTING = "probability of backtest overfitting"
 SUPERIOR, CONFIDENCE_SET, BETTER_MODELS = (
     "superior predictive ability", "model confidence set", "models better than the base rate",
@@ -31,7 +32,9 @@ def judge(evidence: Evidence) -> Findings:
     daily = evidence.book().daily
     why = why_not_testable(daily, evidence.settings.min_days)
     ratios = (
-        [not_computable(name, why, n=len(daily)) for name in SHARPE_TESTS] if why else _ratios(evidence, daily, trials)
+        [not_computable(name, why, part=part, n=len(daily)) for name, part in SHARPE_TESTS.items()]
+        if why
+        else _ratios(evidence, daily, trials)
     )
     again = looking_again(evidence, trials.judged_until, trials.opened_from)
     return Findings((*ratios, *again, _overfitting(evidence, trials), *_superiority(evidence)), trials.digests)
@@ -46,31 +49,20 @@ def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion
     deviation = max(seen, 1.0 / float(np.sqrt(n - 1)))
     luck = sharpe.expected_max_sharpe(trials.count, deviation)
     deflated = sharpe.probabilistic_sharpe_ratio(daily, luck)
-    found = [
-        at_least(
-            PROBABILISTIC, probability, bound,
-            f"probability {probability:.3g} that the true ratio is above 0; estimated {ratio:+.3g} per day", n=n,
-        )
-    ]  # fmt: skip
-    if ratio > 0:
-        needed = sharpe.min_track_record_length(daily, 0.0, bound)
-        found.append(
-            at_least(
-                TRACK_RECORD, n, needed, f"{n} days; a Sharpe ratio of {ratio:+.3g} per day needs {needed:.0f}", n=n
-            )
-        )
-    else:
-        found.append(
-            Criterion(
-                name=TRACK_RECORD, ruling=Ruling.FAIL, n=n, statistic=float(n),
-                reason=f"no track record is long enough for a Sharpe ratio of {ratio:+.3g} per day",
-            )
-        )  # fmt: skip
+    probable = at_least(
+        PROBABILISTIC, probability, bound,
+        f"probability {probability:.3g} that the true ratio is above 0; estimated {ratio:+.3g} per day", n=n,
+    )  # fmt: skip
+    needed = f"{sharpe.min_track_record_length(daily, 0.0, bound):.0f} days" if ratio > 0 else "none is long enough"
+    record = Criterion(
+        name=TRACK_RECORD, part=Part.INFORMS, ruling=Ruling.PASS, n=n, statistic=float(n),
+        reason=f"{needed} for a Sharpe ratio of {ratio:+.3g} per day at a probability of {bound:g}; there are {n}",
+    )  # fmt: skip
     reason = (
         f"probability {deflated:.3g} that the true ratio is above {luck:+.3g} per day, the expected best of"
         f" {trials.count} trials without skill (standard deviation of their ratios {deviation:.3g})"
     )
-    return [*found, at_least(DEFLATED, deflated, bound, reason, n=n)]
+    return [probable, record, at_least(DEFLATED, deflated, bound, reason, n=n)]
 
 
 def _overfitting(evidence: Evidence, trials: Trials) -> Criterion:
@@ -86,8 +78,7 @@ def _overfitting(evidence: Evidence, trials: Trials) -> Criterion:
         f"probability {found.pbo:.3g} that the best of {len(moving)} strategies in one half of the days is below the"
         f" median in the other half; slope {found.slope:+.3g}, probability of a loss {found.loss:.3g}"
     )
-    criterion = at_most(name, found.pbo, settings.overfit_probability, reason, n=moving.shape[1])
-    return criterion.model_copy(update={"favours": Favours.CHANCE if found.pbo > COIN_TOSS else Favours.STUDENTS})
+    return at_most(name, found.pbo, settings.overfit_probability, reason, n=moving.shape[1])
 
 
 def _superiority(evidence: Evidence) -> list[Criterion]:
@@ -102,7 +93,7 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
     if len(prior) < settings.min_days or 0 not in kept:
         why = too_few_days(len(prior), settings.min_days) or "the student always predicts the base rate"
         return [
-            not_computable(name, why, n=len(prior), decides=name != BETTER_MODELS)
+            not_computable(name, why, part=Part.INFORMS if name == BETTER_MODELS else Part.WARNING, n=len(prior))
             for name in (SUPERIOR, CONFIDENCE_SET, BETTER_MODELS)
         ]
     block = max(float(evidence.min_block_days), np.sqrt(len(prior)))
@@ -127,7 +118,7 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
             n=len(prior), p=confident.p[place],
         ),
         Criterion(
-            name=BETTER_MODELS, ruling=Ruling.PASS, statistic=float(len(better)), n=len(prior), decides=False,
+            name=BETTER_MODELS, part=Part.INFORMS, ruling=Ruling.PASS, statistic=float(len(better)), n=len(prior),
             reason=f"{', '.join(among[1 + index] for index in better) or 'none'} (StepM, familywise error rate 5 %)",
         ),
     ]  # fmt: skip

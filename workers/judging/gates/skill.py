@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Ruling
+from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
@@ -18,21 +18,19 @@ from workers.scoring.log_loss import CLIP
 from workers.scoring.newey_west import ROUNDING
 
 LOG_LOSS_IMPROVEMENT = "log-loss improvement over the base rate"
-BETTER_THAN_BASE_RATE = "better than the base rate"
 LABEL_PERMUTATION = "label permutation"
 NOT_WORSE_ALONE = "not worse than the student without a teacher"
 
 
 @gate("skill", "Do students predict better than each window's base rate, and not worse than simpler students?")
 def judge(evidence: Evidence) -> Findings:
-    """Compare log losses with the base rate by bootstrap, Diebold-Mariano and permutation, and with other students."""
+    """Require the label permutation, and no loss beside what is live; warn by the interval of the improvement."""
     prior, student, alone = (evidence.daily_loss(model)[1] for model in ("prior", "student", "alone"))
     incumbent = incumbent_of(evidence)
     permutation, draws = _permutation(evidence)
     improvement, samples = _improvement(evidence, prior - student)
     criteria = [
         improvement,
-        _better(BETTER_THAN_BASE_RATE, student, prior, evidence),
         permutation,
         _not_worse(NOT_WORSE_ALONE, student, alone, evidence),
     ]
@@ -75,7 +73,7 @@ def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> C
     bound = evidence.settings.significance
     if better.p is None:
         if np.allclose(ours, theirs, rtol=0.0, atol=ROUNDING):
-            return Criterion(name=name, ruling=Ruling.PASS, reason="equal: no student used its teacher", n=len(ours))
+            return better.model_copy(update={"ruling": Ruling.PASS, "reason": "equal: no student used its teacher"})
         return better
     gain = float((theirs - ours).mean())
     reason = (
@@ -88,13 +86,18 @@ def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> C
 def _permutation(evidence: Evidence) -> tuple[Criterion, tuple[float, ...]]:
     name, settings = LABEL_PERMUTATION, evidence.settings
     if_one, if_zero, y = panel(evidence.predictions)
-    if why := too_few_days(len(y), settings.min_days):
-        return not_computable(name, why, n=len(y)), ()
+    # The smallest p is 1 / (1 + shifts), and there are two fewer shifts per instant of the shortest one.
+    needed = int(np.ceil(1.0 / settings.permutation_p)) + 2 * evidence.min_block_days - 2
+    why = too_few_days(evidence.validation.days, settings.min_days)
+    if why is None and len(y) < needed:
+        why = f"{len(y)} instants, {needed} are needed for a p of {settings.permutation_p:g}: {needed - len(y)} more"
+    if why:
+        return not_computable(name, why, part=Part.PRIMARY, n=len(y)), ()
     found = permute(
         if_one, if_zero, y, min_shift=evidence.min_block_days, repetitions=settings.permutations, seed=evidence.seed
     )
     reason = f"p {found.p:.3g}: share of {found.shifts} circular shifts of the labels with as much skill or more"
-    criterion = at_most(name, found.p, settings.permutation_p, reason, n=len(y), p=found.p)
+    criterion = at_most(name, found.p, settings.permutation_p, reason, part=Part.PRIMARY, n=len(y), p=found.p)
     return criterion, tuple(found.null.tolist())
 
 

@@ -1,21 +1,19 @@
 """Confidence intervals for serially dependent series: the stationary bootstrap of `arch`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
 from workers.bars.series import Floats
-from workers.judging.statistics.sharpe import sharpe
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A statistic with its two-sided interval.
+    """A mean with its two-sided interval.
 
-    `mean`: the statistic of the series itself. `block`: mean block length, in values. `n`: number of values. `draws`:
-    the statistic of each bootstrap sample.
+    `mean`: that of the series itself. `block`: mean block length, in values. `n`: number of values. `draws`:
+    the mean of each bootstrap sample.
     """
 
     mean: float
@@ -37,25 +35,14 @@ def mean_interval(x: Floats, *, min_block: int, repetitions: int, seed: int, con
     Blocks are at least `min_block` days long on average, because overlapping labels make neighbouring days dependent.
     Source: Politis and Romano (1994); block length by Politis and White (2004), as corrected in 2009.
     """
-    return _interval(np.mean, x, min_block, repetitions, seed, confidence)
-
-
-def sharpe_interval(x: Floats, *, min_block: int, repetitions: int, seed: int, confidence: float) -> Interval:
-    """Compute the percentile interval of the Sharpe ratio per period of `x`, as `mean_interval` does for the mean."""
-    return _interval(sharpe, x, min_block, repetitions, seed, confidence)
+    block = block_length(x, min_block)
+    bootstrap = StationaryBootstrap(block, x, seed=np.random.default_rng(seed))
+    draws = bootstrap.apply(np.mean, repetitions)[:, 0]
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(x.mean()), float(low), float(high), block, len(x), tuple(draws.tolist()))
 
 
 def block_length(x: Floats, min_block: int) -> float:
     """Choose the mean block length of the stationary bootstrap from `x`: at least `min_block`, at most `len(x)`."""
     automatic = float(optimal_block_length(x)["stationary"].iloc[0]) if np.ptp(x) > 0 else 1.0
     return min(max(automatic, float(min_block)), float(len(x)))
-
-
-def _interval(
-    statistic: Callable[[Floats], float], x: Floats, min_block: int, repetitions: int, seed: int, confidence: float
-) -> Interval:
-    block = block_length(x, min_block)
-    bootstrap = StationaryBootstrap(block, x, seed=np.random.default_rng(seed))
-    draws = bootstrap.apply(statistic, repetitions)[:, 0]
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(statistic(x)), float(low), float(high), block, len(x), tuple(draws.tolist()))

@@ -6,8 +6,8 @@ import pytest
 from arch.bootstrap import optimal_block_length
 
 from workers.bars.series import Floats
-from workers.judging.statistics.bootstrap import Interval, block_length, mean_interval, sharpe_interval
-from workers.judging.statistics.sharpe import moments_of, probabilistic_sharpe_ratio, sharpe
+from workers.judging.statistics.bootstrap import Interval, block_length, mean_interval
+from workers.judging.statistics.sharpe import moments_of, probabilistic_sharpe_ratio
 
 YEAR = np.sqrt(252)
 
@@ -112,11 +112,3 @@ def test_block_length_of_an_autoregression() -> None:
         x[t] = 0.3 * x[t - 1] + shocks[t]
     assert block_length(x[100:], 1) == pytest.approx(13.635665, abs=5e-7)
     assert optimal_block_length(x[100:])["circular"].iloc[0] == pytest.approx(15.60894, abs=5e-6)
-
-
-def test_interval_of_the_index_sharpe_ratio(index_returns: Floats) -> None:
-    """After twenty years the index's ratio is not significantly above 0; the percentile interval is arch's."""
-    found = sharpe_interval(index_returns, min_block=10, repetitions=1000, seed=12345, confidence=0.95)
-    assert (found.block, found.n, found.mean) == (10.0, 5030, sharpe(index_returns))
-    assert (found.low * YEAR, found.high * YEAR) == pytest.approx((-0.0879, 0.6592), abs=5e-5)
-    assert np.quantile(found.draws, [0.025, 0.975]) == pytest.approx([found.low, found.high])
