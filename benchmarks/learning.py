@@ -31,12 +31,9 @@ from benchmarks.learning_figures import (
 )
 from benchmarks.markets import WORLDS, Market, World
 from benchmarks.train_windows import SETUPS, settings_of, students_of, windows_of
-from schemas.contract.window import Window
 from workers.bars.series import Floats, Ints
 from workers.learning.history import History, prepare
-from workers.learning.window import (
-    TrainedStudent,
-)
+from workers.learning.window_student import TrainedStudent
 from workers.scoring.ewc import mean_of
 from workers.scoring.log_loss import daily_means, log_loss, log_losses
 from workers.scoring.newey_west import is_constant
@@ -70,7 +67,7 @@ def score_world(world: World, setup: str, seed: int) -> tuple[Scores, list[Train
         for together in windows_of(market, STEP_DAYS)
         for window, student in students_of(histories, together, settings)
     ]
-    rows = [_scored(histories, oracle, window, student) for window, student in students]
+    rows = [_scored(histories, oracle, student) for _, student in students]
     return _together(rows), [student for _, student in students]
 
 
@@ -83,25 +80,24 @@ def _oracle(world: World, market: Market) -> dict[str, Floats]:
     return dict(zip(market.bars, chance.T, strict=True))
 
 
-def _scored(
-    histories: Mapping[str, History], oracle: Mapping[str, Floats], window: Window, student: TrainedStudent
-) -> Scores:
-    history, rows = histories[window.symbol], student.rows.scored
-    labels, many = history.labels, len(rows)
-    t0 = labels.t0[rows]
+def _scored(histories: Mapping[str, History], oracle: Mapping[str, Floats], student: TrainedStudent) -> Scores:
+    rows, many = student.scored, len(student.y)
+    day, number = np.empty((2, many), dtype=np.int64)
+    returned, chance = np.empty((2, many))
+    for place, symbol in enumerate(rows.symbols):
+        mine, history = rows.member == place, histories[symbol]
+        t0 = history.labels.t0[rows.row[mine]]
+        day[mine], number[mine] = history.series.session[t0], list(histories).index(symbol)
+        returned[mine], chance[mine] = history.labels.forward_return[rows.row[mine]], oracle[symbol][t0]
     predicted = {
-        "oracle": oracle[window.symbol][t0],
-        "base rate": np.full(many, student.prior),
-        "window share": np.full(many, student.window_share),
+        "oracle": chance,
+        "base rate": student.prior,
+        "window share": student.window_share,
         "alone": student.scored_alone,
         "student": student.scored_student,
         "teacher": student.scored_teacher,
     }
-    number = list(histories).index(window.symbol)
-    return Scores(
-        history.series.session[t0], np.full(many, number), labels.y[rows].astype(np.float64),
-        labels.forward_return[rows], predicted,
-    )  # fmt: skip
+    return Scores(day, number, student.y.astype(np.float64), returned, predicted)
 
 
 def _together(parts: list[Scores]) -> Scores:
@@ -114,10 +110,10 @@ def _together(parts: list[Scores]) -> Scores:
 def figures_of(name: str, setup: str, seed: int) -> Figures:
     """Train and score one world in one setup."""
     scores, students = score_world(WORLDS[name], setup, seed)
-    weights = [float(each.metrics["teacher_weight"] or 0.0) for each in students]
+    taught = [each.fitted.taught for each in students]
     flat = [each.fitted.shrinkage.factor == 0.0 for each in students]
     return Figures(
-        name, setup, seed, len(scores.y), len(students), float(np.mean(np.array(weights) > 0)), float(np.mean(flat)),
+        name, setup, seed, len(scores.y), len(students), float(np.mean(taught)), float(np.mean(flat)),
         {predictor: _score(scores, predictor) for predictor in PREDICTORS},
     )  # fmt: skip
 

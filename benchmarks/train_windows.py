@@ -12,26 +12,23 @@ from orchestrator.planning.windows import lay_windows
 from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import LabelCount
-from schemas.contract.window import WARMUP_BARS, Window
+from schemas.contract.window import PANEL, WARMUP_BARS, Window
 from workers.bars.calendar import day_of
 from workers.learning.base_rate import label_times
-from workers.learning.history import History, select_rows
+from workers.learning.history import History
 from workers.learning.skip import Skip
-from workers.learning.window import (
-    TeacherTargets,
-    TrainedStudent,
-    TrainedTeacher,
-    fit_window_student,
-    fit_window_teacher,
-    teacher_inputs,
-)
-from workers.models.xgboost import predict
+from workers.learning.splits import BLOCKS
+from workers.learning.student import TeacherTargets
+from workers.learning.window import TrainedTeacher, fit_window_teacher, teacher_inputs
+from workers.learning.window_student import TeacherScores, TrainedStudent, fit_window_student, scored_rows
+from workers.models.booster import Booster
 
 WINDOW_DAYS = 180
 # What a run is asked for, by name.
 SETUPS: dict[str, dict[str, Any]] = {
     "symbol": {"scope": "symbol"},
-    "panel teacher, symbol students": {"scope": "panel"},
+    "panel teacher, symbol students": {"scope": "panel", "student_scope": "symbol"},
+    "panel": {"scope": "panel"},
 }
 
 
@@ -65,8 +62,10 @@ def students_of(
     for taught in [windows] if settings.scope == "panel" else [[window] for window in windows]:
         learned = {window.symbol: histories[window.symbol] for window in taught}
         with suppress(Skip):
-            teacher = fit_window_teacher(learned, taught[0].teacher_window(settings.scope), settings, counts, "cpu")
-            for window in taught:
+            teacher = fit_window_teacher(learned, taught[0].in_scope(settings.scope), settings, counts, "cpu")
+            for window in {
+                each.label: each for each in (each.in_scope(settings.scope_of_students) for each in taught)
+            }.values():
                 with suppress(Skip):
                     yield window, _student(learned, window, settings, counts, teacher)
 
@@ -78,13 +77,19 @@ def _student(
     counts: Mapping[str, LabelCount],
     teacher: TrainedTeacher,
 ) -> TrainedStudent:
-    history = histories[window.symbol]
-    scored = select_rows(history, window, settings).scored
-    number = teacher.symbols.index(window.symbol)
-    mine = np.flatnonzero(teacher.sample.member == number)
+    learned = histories if window.symbol == PANEL else {window.symbol: histories[window.symbol]}
+    rows, sample = scored_rows(learned, window, settings), teacher.sample
+    names = np.array(sample.symbols, dtype=object)[sample.member]
+    mine = np.flatnonzero(np.isin(names, rows.symbols))
+    without = teacher.out_of_fold[mine] if len(teacher.held_out) > BLOCKS else None
     targets = TeacherTargets(
-        teacher.row[mine], teacher.block[mine].astype(np.int64), teacher.fitted_by[mine], teacher.out_of_fold[mine]
-    )
-    x = teacher_inputs(histories, {window.symbol: scored}, settings)[window.symbol]
-    predicted = predict(teacher.teacher.booster, x, float(teacher.teacher.offsets[number]))
-    return fit_window_student(history, window, settings, counts, targets, predicted)
+        names[mine], sample.row[mine], teacher.block[mine].astype(np.int64), teacher.fitted_by[mine],
+        teacher.own[mine], without,
+    )  # fmt: skip
+    offset, margin = np.empty((2, len(rows)))
+    for number, symbol in enumerate(rows.symbols):
+        own = rows.member == number
+        x = teacher_inputs(histories, {symbol: rows.row[own]}, settings)[symbol]
+        margin[own] = Booster(teacher.teacher.booster).margin(x)
+        offset[own] = teacher.teacher.offsets[sample.symbols.index(symbol)]
+    return fit_window_student(learned, window, settings, counts, targets, rows, TeacherScores(offset, margin))

@@ -25,8 +25,6 @@ SETTINGS = {
     "scope": "symbol",
     "privileged": [],
     "student": "logistic",
-    "distill_weight": None,
-    "temperature": None,
     "reward_weights": False,
     "cost_bps": 24.0,
     "slippage_bps": 5.0,

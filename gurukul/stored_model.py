@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ class StoredModel:
             shared_trial().refuse_unreadable(content, str(folder / MODEL_UBJ))
         if role is Role.TEACHER:
             return cls(role, metadata, read_teacher(folder))
-        return cls(role, metadata, read_student(folder, metadata.sha256).model)
+        return cls(role, metadata, read_student(folder, metadata.sha256))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -60,8 +61,8 @@ class StoredModel:
     def predict(self, x: NDArray[np.float64], symbol: str | None = None) -> NDArray[np.float64]:
         """Probability of label 1 for each row of `x`, shape (rows, features); NaN means that a feature is missing.
 
-        `symbol` picks the base rate of a teacher that was trained on a panel of symbols. Raises RequestError if `x`
-        has another number of columns, or if a panel's teacher gets no symbol that it knows.
+        `symbol` picks the base rate of a model that was trained on a panel of symbols. Raises RequestError if `x` has
+        another number of columns, or if a panel's model gets no symbol that it knows.
         """
         import numpy as np
 
@@ -71,15 +72,15 @@ class StoredModel:
         if isinstance(self.metadata, TeacherMetadata):
             from workers.models.xgboost import predict
 
-            return predict(self._model.booster, x, self._offset(self.metadata, symbol))
+            return predict(self._model.booster, x, self._offset(self.metadata.offsets, symbol))
         from workers.serving.students import sigmoid
 
-        return sigmoid(self._model.margin(x))
+        return sigmoid(self._offset(self._model.serving.offsets, symbol) + self._model.margin(x))
 
-    def _offset(self, metadata: TeacherMetadata, symbol: str | None) -> float:
-        """The logit that a teacher starts from for a symbol; a teacher of one symbol needs no name."""
-        if symbol is None and len(metadata.offsets) == 1:
-            return next(iter(metadata.offsets.values()))
-        if symbol is None or symbol not in metadata.offsets:
-            raise RequestError(f"symbol {symbol} is none of this teacher's; give one of {', '.join(metadata.offsets)}")
-        return metadata.offsets[symbol]
+    def _offset(self, offsets: Mapping[str, float], symbol: str | None) -> float:
+        """The logit that predictions of a symbol start from; a model of one symbol needs no name."""
+        if symbol is None and len(offsets) == 1:
+            return next(iter(offsets.values()))
+        if symbol is None or symbol not in offsets:
+            raise RequestError(f"symbol {symbol} is none of this {self.role}'s; give one of {', '.join(offsets)}")
+        return offsets[symbol]

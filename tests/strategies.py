@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from schemas.config.training import TrainingSettings
+from schemas.contract.artifact import Serving
 from workers.bars.calendar import day_number
 from workers.bars.series import Ints, Series
 
@@ -58,6 +59,17 @@ def part(series: Series, rows: slice) -> Series:
     return Series(**{field.name: getattr(series, field.name)[rows] for field in fields(Series)})
 
 
+def serving(symbol: str = "A", offset: float = 0.0, trade_above: float | None = None) -> Serving:
+    """What a student without a teacher stores for one symbol beside its model."""
+    return Serving(
+        offsets={symbol: offset},
+        panel_offset=offset,
+        trade_above={symbol: trade_above},
+        panel_trade_above=trade_above,
+        teacher_factor=0.0,
+    )
+
+
 def training_settings(**changes: Any) -> TrainingSettings:
     """Settings of a daily run, with `changes`."""
     values: dict[str, Any] = {
@@ -75,10 +87,10 @@ def training_settings(**changes: Any) -> TrainingSettings:
         "min_rows": 40,
         "lookback": "expanding",
         "scope": "symbol",
+        "student_scope": None,
         "privileged": (),
         "student": "logistic",
         "distill_weight": 0.5,
-        "temperature": 1.0,
         "reward_weights": False,
         "cost_bps": 24.0,
         "slippage_bps": 5.0,

@@ -16,6 +16,7 @@ from schemas.contract.artifact import StudentMetadata, TeacherMetadata
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.requests import Explanation, WindowQuestion
 from schemas.contract.task import Metric
+from schemas.contract.window import PANEL
 
 # The mark of each part of a window on the timeline.
 TIMELINE = {"fit": "=", "purged": "x", "tail": "~", "scored": "#"}
@@ -62,7 +63,7 @@ def _show(console: Console, found: Explanation) -> None:
     _show_parts(console, found, student)
     _show_rows(console, found, student)
     _show_teacher(console, found, teacher, student)
-    _show_student(console, student)
+    _show_student(console, student, window.symbol)
     console.write(
         f"certificate: {certificate.spans_checked} spans of {certificate.models} models checked,"
         f" {plural(len(certificate.violations), 'leak')}"
@@ -85,20 +86,31 @@ def _show_parts(console: Console, found: Explanation, student: StudentMetadata) 
 
 
 def _show_rows(console: Console, found: Explanation, student: StudentMetadata) -> None:
-    """Every row with `--rows`, else the purged ones."""
-    rows = found.rows or found.purged
+    """Every row with `--rows`, else the purged ones of a single symbol."""
+    daily = not is_intraday(student.settings.interval)
+    assert found.window is not None
+    panel = found.window.symbol == PANEL
+    rows = found.rows or (() if panel else found.purged)
     if not rows:
         return
-    daily = not is_intraday(student.settings.interval)
-    table = table_of("decided", "label ends", "part", "label", "return", "weight", "predicted", left=("decided",))
+    headings = ("decided", "label ends", "part", "label", "return", "weight", "p")
+    table = table_of(*(("symbol",) if panel else ()), *headings, left=("symbol", "decided"))
     for row in rows:
         instants = (f"{row.decided:%m-%d %H:%M}", f"{row.label_end:%m-%d %H:%M}")
         spans = (str(row.day), str(row.last_day)) if daily else instants
         weight = "" if row.weight is None else f"{row.weight:.2f}"
-        table.add_row(*spans, row.part, str(row.label), f"{row.forward_return:+.4f}", weight, f"{row.said:.3f}")
+        table.add_row(
+            *([row.symbol] if panel else []),
+            *spans,
+            row.part,
+            str(row.label),
+            f"{row.forward_return:+.4f}",
+            weight,
+            f"{row.said:.3f}",
+        )
     console.print(table)
     model = "a teacher that was not trained on the row" + (", for scored rows by the student" if found.rows else "")
-    console.write(f"predicted: probability of label 1, by {model}" + ("" if daily else "; instants are in UTC"))
+    console.write(f"p: probability of label 1, by {model}" + ("" if daily else "; instants are in UTC"))
 
 
 def _show_teacher(console: Console, found: Explanation, teacher: TeacherMetadata, student: StudentMetadata) -> None:
@@ -113,20 +125,18 @@ def _show_teacher(console: Console, found: Explanation, teacher: TeacherMetadata
         console.write(f"its privileged features, unknown when a decision is made: {privileged}", indent="  ")
 
 
-def _show_student(console: Console, student: StudentMetadata) -> None:
+def _show_student(console: Console, student: StudentMetadata, symbol: str) -> None:
     metrics, fidelity = student.metrics, student.fidelity
-    with_teacher = (
-        f"teacher's weight {metrics['teacher_weight']}, temperature {metrics['temperature']}"
-        if metrics["teacher_weight"]
-        else "no teacher (out of fold it did not lower the loss)"
-    )
-    console.write(f"student: {student.settings.student}, {with_teacher}")
+    learned = f", of {plural(len(student.priors), 'symbol')} together" if student.window.symbol == PANEL else ""
+    console.write(f"student: {student.settings.student}{learned}")
     console.write(
-        f"offset: base rate {student.prior:.4f}, over all labels known by {student.window.end}, drawn to that of"
-        f" {plural(len(student.label_counts), 'symbol')}; share of the window's own rows {student.window_share:.4f}",
+        f"offset: base rate {_of(student.priors, symbol)}, over all labels known by {student.window.end}, drawn to that"
+        f" of {plural(len(student.label_counts), 'symbol')}; share of the window's own rows"
+        f" {_of(student.window_shares, symbol)}",
         indent="  ",
     )
-    console.write(_kept(metrics), indent="  ")
+    console.write(f"its own part: {_kept(metrics, '')}", indent="  ")
+    console.write(f"its teacher: {_taught(student)}", indent="  ")
     losses = {
         "base rate": fidelity.prior_log_loss,
         "window's share": metrics["scored_window_share_log_loss"],
@@ -149,13 +159,29 @@ def _show_student(console: Console, student: StudentMetadata) -> None:
     )
 
 
-def _kept(metrics: Mapping[str, Metric]) -> str:
-    """How much of the student's margin beside the offset was kept, and why."""
-    factor, slope, error = metrics["shrinkage"], metrics["slope"], metrics["slope_error"]
+def _of(values: Mapping[str, float], symbol: str) -> str:
+    """The value of a symbol, or the range of all symbols."""
+    if symbol in values:
+        return f"{values[symbol]:.4f}"
+    return f"{min(values.values()):.4f} to {max(values.values()):.4f}"
+
+
+def _taught(student: StudentMetadata) -> str:
+    """What the teacher changed."""
+    if not student.settings.privileged:
+        return _kept(student.metrics, "teacher_")
+    if not student.metrics["teacher_weight"]:
+        return "not used, because out of fold its predictions in the labels did not lower the loss"
+    return f"its predictions have weight {student.metrics['teacher_weight']} in the labels"
+
+
+def _kept(metrics: Mapping[str, Metric], model: str) -> str:
+    """How much of a model's margin beside the offset was kept, and why."""
+    kept, slope, error = (metrics[f"{model}{name}"] for name in ("shrinkage", "slope", "slope_error"))
     if slope is None or error is None:
-        return "shrinkage 0: too few labels of a class to judge it out of fold, so it predicts the base rate"
-    flat = "" if factor else ", so it predicts the base rate"
-    return f"shrinkage {factor:.3f} of its slope beside the offset, out of fold {slope:.2f} +- {error:.2f}{flat}"
+        return "shrinkage 0, because too few labels of a class could judge it out of fold: it adds nothing"
+    nothing = "" if kept else ": it adds nothing"
+    return f"shrinkage {kept:.3f} of its slope, out of fold {slope:.2f} +- {error:.2f}{nothing}"
 
 
 def _timeline(found: Explanation, width: int) -> str:

@@ -83,6 +83,8 @@ def _show(console: Console, found: Predictions) -> None:
         table.add_row(each.symbol, _bar(each), f"{each.probability:.4f}", above, "yes" if each.trade else "no")
     if found.predictions:
         console.print(table)
+    if unseen := [each.symbol for each in found.predictions if each.unseen]:
+        console.write(f"not learned from, so scored from the panel's base rate instead of its own: {', '.join(unseen)}")
     for refusal in found.refused:
         console.print(Text(f"refused: {refusal.symbol}: {refusal.reason}"), soft_wrap=not console.is_terminal)
     console.write(

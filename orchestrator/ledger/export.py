@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from orchestrator.ledger.ledger import Ledger, WorkRecord
-from orchestrator.planning.windows import teachers
+from orchestrator.planning.windows import in_scope
 from schemas.contract.artifact import RunManifest, RunRow
 from schemas.contract.errors import PhaseError
 from schemas.contract.task import Role, Status
@@ -22,8 +22,9 @@ def store_rows(manifest: RunManifest, ledger: Ledger, layout: RunLayout, role: R
 
 
 def planned_of(manifest: RunManifest, role: Role) -> list[PlannedWindow]:
-    """What the plan holds for a role, in its order: its windows, or their teachers'."""
-    return teachers(manifest.plan, manifest.config.scope) if role is Role.TEACHER else list(manifest.plan)
+    """What the plan holds for a role, in its order: a window per symbol, or one of all symbols."""
+    settings = manifest.config.training()
+    return in_scope(manifest.plan, settings.scope if role is Role.TEACHER else settings.scope_of_students)
 
 
 def _row(run_id: str, window: Window, record: WorkRecord | None, role: Role) -> RunRow:

@@ -40,7 +40,7 @@ class _Training:
         scope = context.manifest.config.scope
         self.students_by_teacher: dict[str, list[str]] = {label: [] for label in self.plan[Role.TEACHER]}
         for label, planned in self.plan[Role.STUDENT].items():
-            self.students_by_teacher[planned.window.teacher_window(scope).label].append(label)
+            self.students_by_teacher[planned.window.in_scope(scope).label].append(label)
         assert context.manifest.bars is not None
         self.bars = {symbol: row.sha256 for symbol, row in context.manifest.bars.symbols.items()}
         self.teachers_open = 0

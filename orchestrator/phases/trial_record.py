@@ -23,7 +23,10 @@ def record_trial(
     """Append a line for the run, with Sharpe ratios once it is scored; none if no student was trained."""
     manifest, bars = context.manifest, context.manifest.bars
     trained = {row.window_label for row in read_rows(context.layout, Role.STUDENT) if row.status is Status.SUCCESS}
-    windows = [each.window for each in manifest.plan if each.window.label in trained]
+    scope = manifest.config.training().scope_of_students
+    windows = [
+        each.window for each in manifest.plan if each.skip is None and each.window.in_scope(scope).label in trained
+    ]
     if not windows or bars is None:
         return
     scores = read_model(context.layout.validation, Validation) if kind != "trained" else None

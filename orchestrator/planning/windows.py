@@ -77,13 +77,13 @@ def _ends_in_unused_stub(own: Sequence[PlannedWindow], config: RunConfig) -> boo
     return (own[-1].window.end - own[-1].window.start).days < config.window_days
 
 
-def teachers(plan: Sequence[PlannedWindow], scope: Scope) -> list[PlannedWindow]:
-    """The teachers of a plan's windows: one per window, or with scope panel one per span of days, for all symbols."""
+def in_scope(plan: Sequence[PlannedWindow], scope: Scope) -> list[PlannedWindow]:
+    """The models of a plan's windows: one per window, or with scope panel one per span of days, for all symbols."""
     if scope == "symbol":
         return list(plan)
     panel: dict[str, PlannedWindow] = {}
     for each in plan:
-        window = each.window.teacher_window(scope)
+        window = each.window.in_scope(scope)
         known = panel.get(window.label)
         if known is None or (known.skip is not None and each.skip is None):
             panel[window.label] = each.model_copy(update={"window": window})

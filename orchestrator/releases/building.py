@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.audit.signed_manifest import check, is_signed_by, seal
@@ -29,14 +30,25 @@ from schemas.contract.release import (
     Served,
 )
 from schemas.contract.task import Role, Status
-from schemas.contract.window import WARMUP_BARS
+from schemas.contract.window import PANEL, WARMUP_BARS
 from schemas.files.atomic import TEMPORARY_PREFIX, remove_temporary, sha256_of, write_atomic
 from schemas.files.jsonl_log import flush_folder
-from schemas.files.layout import GOLDEN, METADATA, MODEL_JSON, MODEL_UBJ, RELEASE, ReleaseLayout, RunLayout
+from schemas.files.layout import (
+    GOLDEN,
+    METADATA,
+    MODEL_JSON,
+    MODEL_UBJ,
+    RELEASE,
+    SERVING,
+    STUDENTS,
+    TEACHER_UBJ,
+    ReleaseLayout,
+    RunLayout,
+)
 from schemas.files.modes import FOLDER_MODE
 from schemas.files.run_files import read_model, read_rows, write_model
 
-MODELS = (MODEL_JSON, MODEL_UBJ)
+FILES = (MODEL_JSON, MODEL_UBJ, SERVING, TEACHER_UBJ)
 ID_DIGITS = 8
 
 
@@ -74,7 +86,7 @@ def students_of(manifest: RunManifest, layout: RunLayout, approval: Entry) -> tu
     rows = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
     latest: dict[str, RunRow] = {}
     for row in sorted(rows, key=lambda row: row.end):
-        latest[row.symbol] = row
+        latest |= dict.fromkeys(_learned_from(layout, row), row)
     allowed = set(latest)
     basis = "all symbols with a student"
     if approval.recommendation is not Recommendation.PROMOTE:
@@ -88,6 +100,13 @@ def students_of(manifest: RunManifest, layout: RunLayout, approval: Entry) -> tu
     if not chosen:
         raise RequestError(f"{manifest.run_id} has no student to serve ({basis}: none); approve with --override")
     return chosen, f"{basis}; of each the student of its latest window that ended in success"
+
+
+def _learned_from(layout: RunLayout, row: RunRow) -> Iterable[str]:
+    """The symbols that a student has learned from."""
+    if row.symbol != PANEL:
+        return (row.symbol,)
+    return read_model(layout.artifact(row.window_label, Role.STUDENT) / METADATA, StudentMetadata).priors
 
 
 def refuse_changed(folder: Path) -> None:
@@ -117,9 +136,15 @@ def _build(
     temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     temporary.mkdir(FOLDER_MODE)
     try:
-        served = {symbol: _copied(layout, row, temporary / "students" / symbol) for symbol, row in students.items()}
+        copied = {
+            row.window_label: _copied(layout, row, temporary / STUDENTS)
+            for row in {row.window_label: row for row in students.values()}.values()
+        }
+        served = {symbol: copied[row.window_label] for symbol, row in students.items()}
+        latest = max(students.values(), key=lambda row: row.end)
+        unseen = copied[latest.window_label] if latest.symbol == PANEL and not approval.entry.symbols else None
         write_atomic(temporary / GOLDEN, json.dumps(made.golden.model_dump(mode="json"), allow_nan=False) + "\n")
-        release = _release(approval, release_id, served, basis, manifest, made, sha256_of(temporary / GOLDEN))
+        release = _release(approval, release_id, served, unseen, basis, manifest, made, sha256_of(temporary / GOLDEN))
         write_model(temporary / RELEASE, release)
         seal(temporary, {"release_id": release_id}, config.signing_key)
         for each in (temporary, *(path for path in temporary.rglob("*") if path.is_dir())):
@@ -142,12 +167,13 @@ def _golden(config: ReleaseConfig, manifest: RunManifest, layout: RunLayout, stu
     return ask("golden-make", request, GoldenMade)
 
 
-def _copied(layout: RunLayout, row: RunRow, target: Path) -> Served:
-    """Copy a student's model and metadata; RequestError names a file whose digest is not the recorded one."""
+def _copied(layout: RunLayout, row: RunRow, students: Path) -> Served:
+    """Copy a student's files below `students`; RequestError names a file whose digest is not the recorded one."""
     source = layout.artifact(row.window_label, Role.STUDENT)
+    target = students / (row.window_label if row.symbol == PANEL else row.symbol)
     content = {METADATA: _bytes(source / METADATA)}
     metadata = StudentMetadata.model_validate_json(content[METADATA])
-    content |= {name: _bytes(source / name) for name in MODELS if name in metadata.sha256}
+    content |= {name: _bytes(source / name) for name in FILES if name in metadata.sha256}
     for name, data in content.items():
         write_atomic(target / name, data)
         recorded = row.metadata_sha256 if name == METADATA else metadata.sha256[name]
@@ -157,6 +183,7 @@ def _copied(layout: RunLayout, row: RunRow, target: Path) -> Served:
             )
     assert row.metadata_sha256 is not None
     return Served(
+        folder=target.name,
         window=row.window_label,
         start=row.start,
         end=row.end,
@@ -173,8 +200,8 @@ def _bytes(path: Path) -> bytes:
 
 
 def _release(
-    approval: Line, release_id: str, served: dict[str, Served], basis: str, manifest: RunManifest, made: GoldenMade,
-    golden_sha256: str,
+    approval: Line, release_id: str, served: dict[str, Served], unseen: Served | None, basis: str,
+    manifest: RunManifest, made: GoldenMade, golden_sha256: str,
 ) -> Release:  # fmt: skip
     config = manifest.config
     assert made.golden is not None
@@ -185,6 +212,7 @@ def _release(
         approval_sha256=approval.sha256,
         basis=basis,
         students=served,
+        unseen=unseen,
         features=made.golden.features,
         probe=made.probe,
         versions=manifest.versions,

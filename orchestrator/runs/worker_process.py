@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 from pydantic import ValidationError
 
 from schemas.contract.base import Frozen
-from schemas.contract.child_process import module_command, safe_environment
+from schemas.contract.child_process import ONE_THREAD, module_command, safe_environment
 from schemas.contract.errors import RequestError
 from schemas.contract.requests import Answer
 
@@ -18,7 +18,8 @@ def ask(command: Command, question: Frozen, kind: type[A]) -> A:
     """Run `workers COMMAND` on a request; RequestError with the worker's message if it fails."""
     process = subprocess.run(
         module_command("workers", command),
-        env=safe_environment(),
+        # A replay must add in the order of a worker.
+        env=safe_environment() | ONE_THREAD,
         input=question.model_dump_json(),
         capture_output=True,
         text=True,

@@ -111,6 +111,12 @@ class RunConfig(TrainingConfig, BarsConfig):
         return self
 
     @model_validator(mode="after")
+    def _known_student_scope(self) -> Self:
+        if self.student_scope == "panel" and self.scope != "panel":
+            raise ValueError("--student-scope panel needs --scope panel: a student has the teacher of its own rows")
+        return self
+
+    @model_validator(mode="after")
     def _known_cross_section(self) -> Self:
         if "cross-section" in self.privileged and self.scope != "panel":
             raise ValueError("--privileged cross-section needs --scope panel: a teacher of one symbol sees no other")

@@ -72,19 +72,19 @@ class TrainingConfig(BarInterval):
     scope: Scope = Field(
         "symbol", description="symbol: one teacher per symbol and window; panel: one per window, for all symbols."
     )
+    student_scope: Scope | None = Field(
+        None, description="The same for students; panel needs --scope panel. If omitted: as --scope."
+    )
     privileged: tuple[Privilege, ...] = Field(
         (),
         description="Extra features of the teacher, never of the student: path (inside the label's horizon),"
         " cross-section (of the same bar, needs --scope panel); comma separated.",
     )
     student: StudentKind = Field("logistic", description="Kind of student: logistic, or booster (a small XGBoost).")
-    distill_weight: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        None,
-        description="Weight of the teacher's out-of-fold probability in the student's target; if omitted: chosen per"
-        " window, 0 (no teacher) among the candidates.",
-    )
-    temperature: Annotated[float, Field(gt=0, le=20)] | None = Field(
-        None, description="Divisor of the teacher's logit in that target; if omitted: chosen in each window."
+    distill_weight: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="With --privileged: weight of the teacher's out-of-fold probability in the student's labels, where"
+        " that lowers the student's out-of-fold loss. Otherwise a teacher's predictions are added to the student's.",
     )
     reward_weights: bool = Field(
         False, description="Weight the student's rows by the size of their net return; usually raises log loss."
@@ -125,6 +125,11 @@ class TrainingSettings(TrainingConfig, Complete):
     def embargo_bars(self) -> int:
         """Bars kept free after a training label."""
         return self.embargo
+
+    @property
+    def scope_of_students(self) -> Scope:
+        """Whether a student learns from its own symbol or from all."""
+        return self.student_scope or self.scope
 
     @property
     def round_trip_cost(self) -> float:

@@ -70,8 +70,9 @@ class TeacherInputs(Frozen):
 class StudentInputs(Frozen):
     """Inputs that determine a student and its scores.
 
-    `bars_sha256` is of the bars from the first to the last that scoring reads, also of the panel's other symbols where
-    its teacher sees them; `teacher_sha256` of its teacher's `metadata.json`; `label_counts` as of its teacher.
+    `window` has the symbol PANEL for a student of all symbols. `bars_sha256` is of the bars from the first to the last
+    that scoring reads, also of the panel's other symbols where its teacher sees them; `teacher_sha256` of its teacher's
+    `metadata.json`; `label_counts` as of its teacher.
     """
 
     role: Literal[Role.STUDENT] = Role.STUDENT
@@ -139,9 +140,9 @@ class TeacherMetadata(TeacherInputs):
 
 
 class StudentModel(Frozen):
-    """`student/model.json`: a logistic model folded to one dot product.
+    """`student/model.json`: a logistic model folded to one dot product, what it adds to the logit of a base rate.
 
-    `p = sigmoid(intercept + sum(coefficients * x))` with each NaN of `x` replaced by `fill`.
+    `margin = intercept + sum(coefficients * x)` with each NaN of `x` replaced by `fill`.
     """
 
     kind: Literal["logistic"] = "logistic"
@@ -149,22 +150,37 @@ class StudentModel(Frozen):
     coefficients: tuple[float, ...]
     intercept: float
     fill: tuple[float, ...]
-    trade_above: float | None
+
+
+class Serving(Frozen):
+    """`student/serving.json`: what turns a student's margin into the probability of each symbol.
+
+    `p = sigmoid(offset + margin of the model + teacher_factor * margin of the teacher)`; the offset is the logit of
+    the symbol's base rate, `panel_offset` for a symbol that the student has not seen. `trade_above` is the probability
+    above which a trade pays, None if none does. Where `teacher_factor` is not 0, `teacher.ubj` lies beside it.
+    """
+
+    offsets: dict[str, float]
+    panel_offset: float
+    trade_above: dict[str, float | None]
+    panel_trade_above: float | None
+    teacher_factor: float
 
 
 class StudentMetadata(StudentInputs):
     """`student/metadata.json`: a function of bars, settings and code.
 
-    `prior` is the base rate that the student adds to: over all labels known by then, drawn to the panel's share;
-    `window_share` the share of positives over the window's own rows, a weaker baseline.
+    Of each symbol that it learned from: `priors` has the base rate that the student adds to, over all labels known by
+    then, drawn to the panel's share; `window_shares` the share of positives over the window's own rows, a weaker
+    baseline; `trade_above` as in `serving.json`.
     """
 
     key: str
     features: tuple[str, ...]
     rows: dict[str, int]
-    prior: float
-    window_share: float
-    trade_above: float | None
+    priors: dict[str, float]
+    window_shares: dict[str, float]
+    trade_above: dict[str, float | None]
     fidelity: Fidelity
     metrics: dict[str, Metric]
     sha256: dict[str, str]

@@ -3,6 +3,9 @@
 import os
 import sys
 
+# One thread in every library of arrays: sums of several threads end in other bits.
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
 
 def module_command(module: str, *arguments: str) -> list[str]:
     """Command line that runs an installed module with this interpreter.

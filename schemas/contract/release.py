@@ -66,8 +66,9 @@ class Entry(Frozen):
 
 
 class Served(Frozen):
-    """The student that serves a symbol: its window, and the digests of its files."""
+    """The student that serves a symbol: its folder in the release, its window, and the digests of its files."""
 
+    folder: str
     window: str
     start: date
     end: date
@@ -78,9 +79,10 @@ class Served(Frozen):
 class Release(Frozen):
     """`release.json`: its run, its approval, its students, and all that predictions with them need.
 
-    `basis` is the reason for the choice of students. Of the approval, `approval` is its line and `approval_sha256` that
-    line's digest. `probe` are features of bars made by a formula, which show whether code still computes the
-    same features. A function of the run and its approval alone: built again it has the same bytes.
+    `basis` is the reason for the choice of students. `unseen` is the student for a symbol that none of them has seen,
+    if one has learned from all symbols and the approval names none. Of the approval, `approval` is its line and
+    `approval_sha256` that line's digest. `probe` are features of bars made by a formula, which show whether code still
+    computes the same features. A function of the run and its approval alone: built again it has the same bytes.
     """
 
     release_id: str
@@ -89,6 +91,7 @@ class Release(Frozen):
     approval_sha256: str
     basis: str
     students: dict[Symbol, Served] = Field(min_length=1)
+    unseen: Served | None = None
     features: tuple[str, ...]
     probe: tuple[float | None, ...]
     versions: dict[str, str]
@@ -166,7 +169,8 @@ class PredictRequest(Frozen):
 class Prediction(Frozen):
     """A student's prediction for a symbol's newest bar: the probability of label 1, and whether a trade pays.
 
-    `in_sample` marks a bar of the student's own window, which it may have learned from.
+    `in_sample` marks a bar of the student's own window, which it may have learned from; `unseen` a symbol that the
+    student has not learned from, whose probability starts from the panel's base rate.
     """
 
     symbol: Symbol
@@ -177,6 +181,7 @@ class Prediction(Frozen):
     trade: bool
     window: str
     in_sample: bool
+    unseen: bool
     release_id: str
 
 

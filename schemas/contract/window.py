@@ -16,7 +16,7 @@ MIN_CLASS_ROWS = 3
 
 Scope = Literal["symbol", "panel"]
 
-# Replaces the symbol in a window whose teacher learns from all symbols together.
+# Replaces the symbol in a window whose model learns from all symbols together.
 PANEL = "PANEL"
 
 
@@ -56,8 +56,8 @@ class Window(Span):
         """The days to train on, alone."""
         return Span(symbol=self.symbol, start=self.start, end=self.end)
 
-    def teacher_window(self, scope: Scope) -> "Window":
-        """The window of its teacher: itself, or the panel's over the same days."""
+    def in_scope(self, scope: Scope) -> "Window":
+        """The window itself, or that of all symbols over the same days."""
         if scope == "symbol":
             return self
         return Window(symbol=PANEL, start=self.start, end=self.end, score_end=self.score_end)

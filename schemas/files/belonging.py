@@ -43,9 +43,11 @@ class OwnRun:
 
     @cached_property
     def _windows(self) -> dict[tuple[Role, str], Window]:
-        plan, scope = [planned.window for planned in self.manifest.plan], self.manifest.config.scope
-        teachers = {(Role.TEACHER, window.label): window for window in (each.teacher_window(scope) for each in plan)}
-        return teachers | {(Role.STUDENT, window.label): window for window in plan}
+        settings = self.manifest.config.training()
+        scopes = {Role.TEACHER: settings.scope, Role.STUDENT: settings.scope_of_students}
+        plan = [planned.window for planned in self.manifest.plan]
+        windows = ((role, each.in_scope(scope)) for role, scope in scopes.items() for each in plan)
+        return {(role, window.label): window for role, window in windows}
 
     def window(self, role: Role, label: str) -> Window | None:
         """The window of that label that the plan holds for a role; None if there is none."""

@@ -9,6 +9,8 @@ from schemas.config.run import RunConfig
 METADATA = "metadata.json"  # written last: a folder that has it is whole
 MODEL_JSON = "model.json"
 MODEL_UBJ = "model.ubj"
+SERVING = "serving.json"
+TEACHER_UBJ = "teacher.ubj"  # of a student whose predictions add its teacher's
 PREDICTIONS = "predictions.parquet"
 LABELS = "labels.csv.gz"
 CERTIFICATE = "certificate.json"
@@ -18,6 +20,7 @@ FEATURE_IMPORTANCE = "feature_importance.csv"
 # A release.
 RELEASE = "release.json"
 GOLDEN = "golden.json"
+STUDENTS = "students"  # one folder per student
 
 # A signed folder: an audit bundle or a release.
 MANIFEST = "manifest.json"

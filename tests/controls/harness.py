@@ -12,19 +12,15 @@ from scipy.stats import rankdata
 
 from orchestrator.planning.windows import lay_windows
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import LabelCount
 from schemas.contract.window import WARMUP_BARS, Window
+from tests.workers.learning.targets import counts_for, student_for
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
 from workers.features.registry import feature_names
-from workers.learning.history import History, prepare, select_rows, times_of
-from workers.learning.window import (
-    TeacherTargets,
+from workers.learning.history import History, prepare
+from workers.learning.window import TrainedTeacher, fit_window_teacher
+from workers.learning.window_student import (
     TrainedStudent,
-    TrainedTeacher,
-    fit_window_student,
-    fit_window_teacher,
-    teacher_inputs,
 )
 from workers.models.logistic import Logistic
 from workers.models.xgboost import MAX_BIN, MAX_ROUNDS, parameters, predict
@@ -92,31 +88,15 @@ def windows_of(symbol: str, series: Series, window_days: int, step_days: int) ->
 def train_together(
     histories: Mapping[str, History], windows: Iterable[Window], settings: TrainingSettings
 ) -> list[Trained]:
-    """The students of windows over the same days, one per symbol, taught by the same teacher. Raises Skip."""
-    windows = list(windows)
-    panel = windows[0].teacher_window(settings.scope)
-    counts = {symbol: times_of(history.series, settings).count(panel.end) for symbol, history in histories.items()}
-    teacher = fit_window_teacher(histories, panel, settings, counts, "cpu")
-    return [_study(histories, window, settings, counts, teacher) for window in windows]
-
-
-def _study(
-    histories: Mapping[str, History],
-    window: Window,
-    settings: TrainingSettings,
-    counts: Mapping[str, LabelCount],
-    teacher: TrainedTeacher,
-) -> Trained:
-    history, number = histories[window.symbol], teacher.symbols.index(window.symbol)
-    mine = np.flatnonzero(teacher.sample.member == number)
-    targets = TeacherTargets(
-        teacher.row[mine], teacher.block[mine].astype(np.int64), teacher.fitted_by[mine], teacher.out_of_fold[mine]
+    """The students of windows over the same days, one per symbol or one of all, with one teacher. Raises Skip."""
+    windows = list(
+        {each.label: each for each in (window.in_scope(settings.scope_of_students) for window in windows)}.values()
     )
-    scored = select_rows(history, window, settings).scored
-    x = teacher_inputs(histories, {window.symbol: scored}, settings)[window.symbol]
-    predicted = predict(teacher.teacher.booster, x, float(teacher.teacher.offsets[number]))
-    student = fit_window_student(history, window, settings, counts, targets, predicted)
-    return Trained(window, teacher, student, history.labels.y[scored])
+    panel = windows[0].in_scope(settings.scope)
+    counts = counts_for(histories, panel, settings)
+    teacher = fit_window_teacher(histories, panel, settings, counts, "cpu")
+    students = [student_for(histories, window, settings, teacher) for window in windows]
+    return [Trained(window, teacher, student, student.y) for window, student in zip(windows, students, strict=True)]
 
 
 def walk_forward(
@@ -137,7 +117,7 @@ def pool(trained: Iterable[Trained]) -> Pooled:
         (
             each.y,
             np.full(len(each.y), number),
-            np.full(len(each.y), each.student.prior),
+            each.student.prior,
             each.student.scored_student,
             each.student.scored_alone,
             each.student.scored_teacher,
@@ -179,7 +159,7 @@ def bits(trained: Trained) -> dict[str, bytes]:
         "certificate": teacher.certificate.model_dump_json().encode(),
         "teacher's metrics": repr(teacher.metrics).encode(),
         "student": model_bits(student),
-        "prior": repr((student.prior, student.trade_above)).encode(),
+        "prior": repr((student.priors, student.serving)).encode(),
     }
 
 
@@ -189,8 +169,8 @@ def model_bits(student: TrainedStudent) -> bytes:
     if isinstance(model, Logistic):
         found = model.coefficients.tobytes() + model.fill.tobytes() + repr(model.intercept).encode()
     else:
-        found = model.encode(feature_names(), None)
-    return found + repr((student.fitted.mix, student.fitted.shrinkage)).encode()
+        found = model.encode(feature_names())
+    return found + repr((student.fitted.taught_weight, student.fitted.shrinkage, student.fitted.teacher)).encode()
 
 
 def score_bits(trained: Trained, rows: int | None = None) -> dict[str, bytes]:

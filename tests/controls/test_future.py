@@ -14,8 +14,8 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.window import Window
 from tests.controls.harness import Trained, bits, score_bits, train_together
 from tests.strategies import daily_walk, examples, training_settings
-from workers.bars.series import COLUMNS, Floats, Series
-from workers.learning.history import History, bars_before, prepare, select_rows
+from workers.bars.series import COLUMNS, Floats, Ints, Series
+from workers.learning.history import History, bars_before, prepare
 
 BARS = 520  # from 2020-10-01 to 2022-09-28
 SYMBOLS = ("A", "B")
@@ -25,12 +25,17 @@ DAYS = [
 ]
 # Garbage is full of jumps, which must be kept so that there are labels of it.
 KINDS: dict[str, TrainingSettings] = {
-    "fixed": training_settings(distill_weight=None, temperature=None, keep_jumps=True),
+    "fixed": training_settings(keep_jumps=True),
     "privileged": training_settings(
         label="triple-barrier", threshold_unit="sigma", privileged=("path",), reward_weights=True, keep_jumps=True
     ),
-    "panel": training_settings(
-        scope="panel", privileged=("cross-section", "path"), threshold_unit="sigma", keep_jumps=True
+    "panel": training_settings(scope="panel", keep_jumps=True),
+    "panel's teacher": training_settings(
+        scope="panel",
+        student_scope="symbol",
+        privileged=("cross-section", "path"),
+        threshold_unit="sigma",
+        keep_jumps=True,
     ),
 }
 GARBAGE = ("tiny", "huge", "wild", "flat")
@@ -97,12 +102,19 @@ def test_garbage_after_a_bar_changes_nothing_up_to_it(
         same_up_to(t, history, after[symbol])
     for mine, again in zip(trained(kind, number), train(after, kind, number), strict=True):
         assert differing(bits(mine), bits(again)) == []
-        history = before[mine.window.symbol]
-        decided = history.labels.t0[select_rows(history, mine.window, rules).scored]
-        rows = int((decided <= t).sum())
+        rows = int((decided(before, mine) <= t).sum())
         then, now = score_bits(mine, rows), score_bits(again, rows)
         blind = [name for name in then if name != "teacher's" or "path" not in rules.privileged]
         assert differing({name: then[name] for name in blind}, {name: now[name] for name in blind}) == []
+
+
+def decided(histories: Mapping[str, History], trained: Trained) -> Ints:
+    """The bar of each scored row's decision; the symbols of these worlds have the same days."""
+    rows, bar = trained.student.scored, np.empty(len(trained.y), dtype=np.int64)
+    for number, symbol in enumerate(rows.symbols):
+        mine = rows.member == number
+        bar[mine] = histories[symbol].labels.t0[rows.row[mine]]
+    return bar
 
 
 def same_up_to(t: int, before: History, after: History) -> None:
@@ -126,11 +138,8 @@ def differing(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[s
 def test_a_window_is_the_same_without_the_bars_after_its_last_label(kind: str, number: int) -> None:
     """A window trained and scored on bars that end with its last scored label equals one trained on all bars."""
     whole = trained(kind, number)
-    rules, needed = KINDS[kind], 0
-    for each in whole:
-        history = known(kind)[each.window.symbol]
-        scored = select_rows(history, each.window, rules).scored
-        needed = max(needed, int(history.labels.t0[scored[-1]]) + rules.horizon_bars + 1)
+    last = max(int(decided(known(kind), each)[-1]) for each in whole)
+    needed = last + KINDS[kind].horizon_bars + 1
     assert needed < BARS - 50
     short = histories({symbol: series.upto(needed) for symbol, series in clean().items()}, kind)
     for mine, again in zip(whole, train(short, kind, number), strict=True):

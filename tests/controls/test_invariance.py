@@ -19,14 +19,19 @@ from tests.strategies import daily_walk, training_settings
 from workers.bars import store
 from workers.bars.clean import to_table
 from workers.handlers.train import _label_count, _label_times, _prepared, train_student, train_teacher
+from workers.learning.sample import Sample
 from workers.learning.splits import blocks, split_tail
-from workers.learning.teacher import Sample, fit_teacher, out_of_fold_predictions
+from workers.learning.teacher import fit_teacher, out_of_fold_predictions
 from workers.models.xgboost import predict
 
 SERIES = {symbol: daily_walk(370, seed) for seed, symbol in enumerate(("A", "B"))}
 WORK = {Role.TEACHER: train_teacher, Role.STUDENT: train_student}
-SYMBOL_SCOPE = training_settings(distill_weight=None, temperature=None)
-PANEL_SCOPE = training_settings(scope="panel", privileged=("cross-section", "path"), student="booster")
+SYMBOL_SCOPE = training_settings()
+TAUGHT_BY_A_PANEL = training_settings(
+    scope="panel", student_scope="symbol", privileged=("cross-section", "path"), student="booster"
+)
+PANEL_SCOPE = training_settings(scope="panel")
+SETTINGS = {"symbol": SYMBOL_SCOPE, "panel": PANEL_SCOPE, "panel's teacher": TAUGHT_BY_A_PANEL}
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +49,11 @@ def tasks(data_dir: Path, run_id: str, settings: TrainingSettings) -> list[Windo
         content = store.encode(to_table(series, np.ones(len(series))))
         layout.bars(symbol).write_bytes(content)
         digests[symbol] = hashlib.sha256(content).hexdigest()
-    students = [window for symbol, series in SERIES.items() for window in windows_of(symbol, series, 120, 90)]
-    teachers = {
-        window.teacher_window(settings.scope).label: window.teacher_window(settings.scope) for window in students
-    }
+    windows = [window for symbol, series in SERIES.items() for window in windows_of(symbol, series, 120, 90)]
+    students = list(
+        {each.label: each for each in (window.in_scope(settings.scope_of_students) for window in windows)}.values()
+    )
+    teachers = {window.in_scope(settings.scope).label: window.in_scope(settings.scope) for window in students}
 
     def task(role: Role, window: Window) -> WindowTask:
         bars = digests if settings.scope == "panel" else {window.symbol: digests[window.symbol]}
@@ -66,9 +72,7 @@ def files(
     done: set[str] = set()
     while todo:
         ready = next(
-            each
-            for each in todo
-            if each.role is Role.TEACHER or each.window.teacher_window(settings.scope).label in done
+            each for each in todo if each.role is Role.TEACHER or each.window.in_scope(settings.scope).label in done
         )
         WORK[ready.role](ready, data_dir)
         todo.remove(ready)
@@ -86,7 +90,7 @@ def forget() -> None:
     store.load.cache_clear()
 
 
-@pytest.mark.parametrize("settings", [SYMBOL_SCOPE, PANEL_SCOPE], ids=["symbol", "panel"])
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_files_are_the_same_in_any_order_and_on_a_second_run(tmp_path: Path, settings: TrainingSettings) -> None:
     """Windows forwards, backwards and mixed, in one process and in a fresh one: every file has the same digest."""
     forget()
@@ -111,7 +115,7 @@ def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missin
     y = (x[:, 0] + rng.normal(size=120) > 0).astype(np.int8)
     y[np.isnan(x[:, 0])] = 1
     t0 = np.arange(120)
-    narrow = Sample(x, y, t0, t0 + 5, rng.uniform(0.1, 0.3, 120), np.zeros(120, dtype=np.int64), 1,
+    narrow = Sample(x, y, t0, t0 + 5, rng.uniform(0.1, 0.3, 120), np.zeros(120, dtype=np.int64), t0, ("A",),
         np.array([20.0]), np.array([40.0]),
     )  # fmt: skip
     wide = replace(narrow, x=x.astype(np.float64))
@@ -119,5 +123,5 @@ def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missin
     one, other = (fit_teacher(each, split, seed, "cpu") for each in (narrow, wide))
     assert one.booster.save_raw("ubj") == other.booster.save_raw("ubj")
     assert predict(one.booster, narrow.x, 0.0).tobytes() == predict(other.booster, wide.x, 0.0).tobytes()
-    predicted, again = (out_of_fold_predictions(each, block, 1, seed, "cpu") for each in (narrow, wide))
+    predicted, again = (out_of_fold_predictions(each, block, 1, seed, "cpu", True) for each in (narrow, wide))
     assert predicted[0].tobytes() == again[0].tobytes()

@@ -6,7 +6,6 @@ import pytest
 from tests.controls.harness import Pooled, Trained, auc, pool, shuffled_auc, walk_forward
 from tests.controls.worlds import random_walk
 from tests.strategies import training_settings
-from workers.learning.splits import BLOCKS
 
 WINDOW_DAYS = 180  # about 122 labelled rows, and as many scored ones after them
 MODELS = ("student", "alone", "teacher")
@@ -16,7 +15,7 @@ MODELS = ("student", "alone", "teacher")
 def trained() -> list[Trained]:
     """Random walks, windows as by default; labels are the sign of the return, so that both classes are common."""
     walks = {f"WALK{seed}": random_walk(1500, seed) for seed in range(12)}
-    settings = training_settings(threshold=0.0, distill_weight=None, temperature=None)
+    settings = training_settings(threshold=0.0)
     return walk_forward(walks, settings, WINDOW_DAYS, WINDOW_DAYS)
 
 
@@ -63,14 +62,17 @@ def test_noise_is_shrunk_to_nothing(trained: list[Trained]) -> None:
     kept = np.array([each.student.fitted.shrinkage.kept for each in trained])
     assert kept.mean() < 0.06
     assert (kept == 0).mean() > 0.5
-    assert all(each.student.trade_above is None for each in trained if not each.student.fitted.shrinkage.kept)
+    flat = [
+        each.student for each in trained if not each.student.fitted.shrinkage.kept and not each.student.fitted.taught
+    ]
+    assert len(flat) > len(trained) / 2
+    assert all(each.serving.trade_above == {each.data.sample.symbols[0]: None} for each in flat)
 
 
 def test_no_out_of_fold_prediction_is_of_a_fitted_row(trained: list[Trained]) -> None:
     """Out-of-fold predictions that students receive of random walks have no skill; in-sample ones would."""
-    y = np.concatenate([np.repeat(each.teacher.sample.y, BLOCKS) for each in trained])
-    out_of_fold = np.concatenate([each.teacher.out_of_fold.ravel() for each in trained])
-    assert auc(y, out_of_fold) < 0.52
+    y = np.concatenate([each.teacher.sample.y for each in trained])
+    assert auc(y, np.concatenate([each.teacher.own for each in trained])) < 0.52
 
 
 def test_a_shuffled_split_finds_what_is_not_there(trained: list[Trained]) -> None:

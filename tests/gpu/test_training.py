@@ -51,7 +51,7 @@ def trained(data_dir: Path, run_id: str, settings: TrainingSettings) -> RunLayou
     """Train the first window's teacher and its first student; fails if XGBoost warns of rows on another device."""
     todo = tasks(data_dir, run_id, settings)
     student = next(task for task in todo if task.role is Role.STUDENT)
-    teacher = student.window.teacher_window(settings.scope).label
+    teacher = student.window.in_scope(settings.scope).label
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         for task in todo:

@@ -28,30 +28,37 @@ from workers.models.xgboost import decode
 if TYPE_CHECKING:  # `verify`, `explain` and a deployment read labels alone, without the learning stack
     import xgboost as xgb
 
-    from workers.learning.window import TeacherTargets
+    from workers.learning.student import TeacherTargets
 
 
 @dataclass(frozen=True)
 class StoredTeacher:
     """A stored teacher.
 
-    `offsets` maps each symbol of a panel to the logit that its predictions start from; `labels` has one row per
-    training row; `sha256` is the digest of `metadata.json`.
+    `model` is the booster's file; `offsets` maps each symbol of a panel to the logit that its predictions start from;
+    `labels` has one row per training row; `sha256` is the digest of `metadata.json`.
     """
 
     booster: "xgb.Booster"
+    model: bytes
     offsets: dict[str, float]
     labels: pa.Table
     sha256: str
 
-    def targets(self, symbol: str) -> "TeacherTargets":
-        """Out-of-fold predictions for the training rows of `symbol`, for its student."""
-        from workers.learning.window import TeacherTargets
+    def targets(self, symbol: str | None) -> "TeacherTargets":
+        """Out-of-fold predictions for the training rows of `symbol`, for its student; None: of all symbols."""
+        from workers.learning.student import TeacherTargets
 
-        mine = self.labels.filter(pc.equal(self.labels["symbol"], symbol))
+        mine = self.labels if symbol is None else self.labels.filter(pc.equal(self.labels["symbol"], symbol))
         row, block, fitted_by = (np.asarray(mine[name], dtype=np.int64) for name in ("row", "block", "fitted_by"))
-        out_of_fold = [np.asarray(mine[f"opinion_without_{number}"], dtype=np.float64) for number in range(BLOCKS)]
-        return TeacherTargets(row, block, fitted_by, np.stack(out_of_fold, axis=1))
+        without = None
+        if "opinion_without_0" in mine.column_names:
+            without = np.stack(
+                [np.asarray(mine[f"opinion_without_{number}"], dtype=np.float64) for number in range(BLOCKS)], axis=1
+            )
+        symbols = np.asarray(mine["symbol"].to_pylist(), dtype=object)
+        own = np.asarray(mine["teacher_out_of_fold"], dtype=np.float64)
+        return TeacherTargets(symbols, row, block, fitted_by, own, without)
 
 
 def read_own_teacher(folder: Path, inputs: TeacherInputs) -> StoredTeacher:
@@ -78,7 +85,7 @@ def read_teacher(folder: Path) -> StoredTeacher:
     except ValueError as error:
         reason = str(error).strip().partition("\n")[0]
         raise DataError(f"{path} is not a model that XGBoost can read ({reason}); {remedy}") from None
-    return StoredTeacher(booster, metadata.offsets, labels, sha256_of(metadata_path))
+    return StoredTeacher(booster, model, metadata.offsets, labels, sha256_of(metadata_path))
 
 
 def read_labels(folder: Path, metadata: TeacherMetadata) -> pa.Table:
@@ -96,7 +103,8 @@ def _labels(content: bytes) -> pa.Table:
         io.BytesIO(content),
         convert_options=arrow_csv.ConvertOptions(
             column_types={"symbol": pa.string()}
-            | {f"opinion_without_{number}": pa.float64() for number in range(BLOCKS)},
+            | {f"opinion_without_{number}": pa.float64() for number in range(BLOCKS)}
+            | {"teacher_out_of_fold": pa.float64()},
             strings_can_be_null=False,
         ),
     )

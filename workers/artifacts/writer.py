@@ -12,14 +12,25 @@ import pyarrow.parquet as pq
 from schemas.contract.artifact import StudentInputs, StudentMetadata, TeacherInputs, TeacherMetadata, key_of
 from schemas.files import feature_importance
 from schemas.files.atomic import artifact_folder, sha256_of
-from schemas.files.layout import CERTIFICATE, FEATURE_IMPORTANCE, LABELS, METADATA, MODEL_UBJ, PREDICTIONS, REWARDS
+from schemas.files.layout import (
+    CERTIFICATE,
+    FEATURE_IMPORTANCE,
+    LABELS,
+    METADATA,
+    MODEL_UBJ,
+    PREDICTIONS,
+    REWARDS,
+    SERVING,
+    TEACHER_UBJ,
+)
 from schemas.files.run_files import write_model
+from workers.bars.series import Floats, Ints
 from workers.features.registry import feature_names
 from workers.learning.fidelity import fidelity
 from workers.learning.history import History
 from workers.learning.label_table import label_columns
-from workers.learning.splits import held_out_sets
-from workers.learning.window import TrainedStudent, TrainedTeacher
+from workers.learning.window import TrainedTeacher
+from workers.learning.window_student import TrainedStudent
 from workers.models.xgboost import encode, importance
 
 
@@ -43,13 +54,13 @@ def write_teacher(
                 "fit": len(trained.split.fit),
                 "purged": len(trained.split.purged),
                 "tail": len(trained.split.tail),
-                "total": len(trained.row),
+                "total": len(trained.sample),
             },
             effective_rows=float(trained.metrics["effective_rows"] or 0.0),
             prior=trained.prior,
             rounds=teacher.rounds,
-            offsets=dict(zip(trained.symbols, teacher.offsets.tolist(), strict=True)),
-            held_out=tuple(held_out_sets()),
+            offsets=dict(zip(trained.sample.symbols, teacher.offsets.tolist(), strict=True)),
+            held_out=trained.held_out,
             parameters=teacher.parameters,
             metrics=trained.metrics,
             sha256=digests(folder),
@@ -57,31 +68,42 @@ def write_teacher(
         write_model(folder / METADATA, metadata)
 
 
-def write_student(target: Path, inputs: StudentInputs, history: History, student: TrainedStudent) -> None:
-    """Store model, out-of-sample predictions, reward weights if the fit used them, and metadata."""
+def write_student(
+    target: Path,
+    inputs: StudentInputs,
+    histories: Mapping[str, History],
+    student: TrainedStudent,
+    teacher_model: bytes,
+) -> None:
+    """Store model, out-of-sample predictions, reward weights if the fit used them, and metadata.
+
+    `teacher_model` is the file of its teacher, which is stored with a student that adds its teacher's predictions.
+    """
     with artifact_folder(target) as folder:
         fitted = student.fitted.model
-        model = folder / fitted.file_name
-        model.write_bytes(fitted.encode(feature_names(), student.trade_above))
-        table = _predictions(inputs.window.symbol, history, student)
-        pq.write_table(table, folder / PREDICTIONS, compression="zstd")
+        names = [fitted.file_name, SERVING] + ([TEACHER_UBJ] if student.serving.teacher_factor else [])
+        (folder / fitted.file_name).write_bytes(fitted.encode(feature_names()))
+        write_model(folder / SERVING, student.serving)
+        if student.serving.teacher_factor:
+            (folder / TEACHER_UBJ).write_bytes(teacher_model)
+        pq.write_table(_predictions(histories, student), folder / PREDICTIONS, compression="zstd")
         if inputs.settings.reward_weights:
-            pq.write_table(_rewards(inputs.window.symbol, history, student), folder / REWARDS, compression="zstd")
+            pq.write_table(_rewards(histories, student), folder / REWARDS, compression="zstd")
         metadata = StudentMetadata(
             **dict(inputs),
             key=key_of(inputs),
             features=feature_names(),
-            rows={"train": len(student.rows.train), "scored": len(student.rows.scored)},
-            prior=student.prior,
-            window_share=student.window_share,
-            trade_above=student.trade_above,
+            rows={"train": len(student.data.sample), "scored": len(student.scored)},
+            priors=student.priors,
+            window_shares=student.window_shares,
+            trade_above=student.serving.trade_above,
             fidelity=fidelity(
-                history.labels.y[student.rows.scored],
+                student.y,
                 student.scored_student,
                 student.scored_alone,
                 student.scored_teacher,
                 student.prior,
-                model.stat().st_size,
+                sum((folder / name).stat().st_size for name in names),
             ),
             metrics=student.metrics,
             sha256=digests(folder),
@@ -111,38 +133,57 @@ def _labels_csv(histories: Mapping[str, History], trained: TrainedTeacher) -> by
     return compressed
 
 
-def _predictions(symbol: str, history: History, student: TrainedStudent) -> pa.Table:
-    bars, labels, scored = history.series, history.labels, student.rows.scored
-    t0, t1 = labels.t0[scored], labels.t1[scored]
+def _predictions(histories: Mapping[str, History], student: TrainedStudent) -> pa.Table:
+    symbols, member, row = student.scored.symbols, student.scored.member, student.scored.row
+    labels, bars = _columns(histories, symbols, member, row)
+    above = [student.serving.trade_above[symbol] for symbol in symbols]
     instant = pa.timestamp("us", tz="UTC")
     return pa.table(
         {
-            "symbol": pa.array([symbol] * len(scored)),
-            "timestamp": pa.array(bars.timestamp[t0]).cast(instant),
-            "label_end": pa.array(bars.timestamp[t1]).cast(instant),
-            "session": pa.array(bars.session[t0].astype(np.int32)).cast(pa.date32()),
-            "label_end_session": pa.array(bars.session[t1].astype(np.int32)).cast(pa.date32()),
-            "label": labels.y[scored],
-            "forward_return": labels.forward_return[scored],
+            "symbol": pa.array([symbols[number] for number in member]),
+            "timestamp": pa.array(bars["timestamp"]).cast(instant),
+            "label_end": pa.array(bars["label_end"]).cast(instant),
+            "session": pa.array(bars["session"].astype(np.int32)).cast(pa.date32()),
+            "label_end_session": pa.array(bars["label_end_session"].astype(np.int32)).cast(pa.date32()),
+            "label": student.y,
+            "forward_return": labels["forward_return"],
             "student": student.scored_student,
             "alone": student.scored_alone,
             "teacher": student.scored_teacher,
-            "prior": np.full(len(scored), student.prior),
-            "window_share": np.full(len(scored), student.window_share),
+            "prior": student.prior,
+            "window_share": student.window_share,
             "logistic": student.scored_logistic,
-            "trade_above": pa.array([student.trade_above] * len(scored), pa.float64()),
+            "trade_above": pa.array([above[number] for number in member], pa.float64()),
         }
     )
 
 
-def _rewards(symbol: str, history: History, student: TrainedStudent) -> pa.Table:
-    bars, labels, train = history.series, history.labels, student.rows.train
+def _rewards(histories: Mapping[str, History], student: TrainedStudent) -> pa.Table:
+    sample = student.data.sample
+    labels, bars = _columns(histories, sample.symbols, sample.member, sample.row)
     return pa.table(
         {
-            "symbol": pa.array([symbol] * len(train)),
-            "timestamp": pa.array(bars.timestamp[labels.t0[train]]).cast(pa.timestamp("us", tz="UTC")),
-            "net_return": labels.net_return[train],
-            "sigma": labels.sigma[train],
-            "reward_weight": student.reward,
+            "symbol": pa.array([sample.symbols[number] for number in sample.member]),
+            "timestamp": pa.array(bars["timestamp"]).cast(pa.timestamp("us", tz="UTC")),
+            "net_return": labels["net_return"],
+            "sigma": labels["sigma"],
+            "reward_weight": student.data.reward,
         }
     )
+
+
+def _columns(
+    histories: Mapping[str, History], symbols: tuple[str, ...], member: Ints, row: Ints
+) -> tuple[dict[str, Floats], dict[str, Ints]]:
+    """Returns of each row, and the instants (microseconds since 1970) and sessions (days) of its decision and end."""
+    labels = {name: np.empty(len(row)) for name in ("forward_return", "net_return", "sigma")}
+    names = ("timestamp", "label_end", "session", "label_end_session")
+    bars = {name: np.empty(len(row), dtype=np.int64) for name in names}
+    for number, symbol in enumerate(symbols):
+        mine, series, own = member == number, histories[symbol].series, histories[symbol].labels
+        t0, t1 = own.t0[row[mine]], own.t1[row[mine]]
+        for name, values in labels.items():
+            values[mine] = getattr(own, name)[row[mine]]
+        bars["timestamp"][mine], bars["session"][mine] = series.timestamp[t0], series.session[t0]
+        bars["label_end"][mine], bars["label_end_session"][mine] = series.timestamp[t1], series.session[t1]
+    return labels, bars

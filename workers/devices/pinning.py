@@ -7,6 +7,7 @@ import importlib
 import os
 from typing import Any
 
+from schemas.contract.child_process import ONE_THREAD
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.errors import RequestError
 from workers.devices.arrays import cupy_signal
@@ -15,14 +16,12 @@ from workers.devices.nvml import handle_of, pynvml
 # Process id of the supervisor or worker that a worker or pool child must not outlive.
 PARENT_ENV = "GURUKUL_PARENT_PID"
 
-SINGLE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-
 PCI_FIELDS = ("pciDomainID", "pciBusID", "pciDeviceID")
 
 
 def pinned_environment(device: Device) -> dict[str, str]:
     """Variables that pin a process to `device`; they must be set before it starts."""
-    return SINGLE_THREAD | _visible_gpus(device) | {DEVICE_ENV: device.model_dump_json()}
+    return ONE_THREAD | _visible_gpus(device) | {DEVICE_ENV: device.model_dump_json()}
 
 
 def _visible_gpus(device: Device) -> dict[str, str]:

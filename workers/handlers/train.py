@@ -3,6 +3,7 @@
 import itertools
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
@@ -23,16 +24,16 @@ from workers.artifacts import reader, writer
 from workers.artifacts.reuse import remove_foreign, take_equal
 from workers.bars import store
 from workers.bars.series import Floats
-from workers.devices.arrays import take, to_host
+from workers.devices.arrays import to_host
 from workers.devices.pinning import xgboost_device
 from workers.handlers.task_result import Result
 from workers.learning.base_rate import LabelTimes
-from workers.learning.history import History, bars_before, prepare, select_rows, times_of
+from workers.learning.history import History, bars_before, prepare, times_of
 from workers.learning.student import probability
-from workers.learning.window import fit_window_student, fit_window_teacher, teacher_inputs, training_rows
-from workers.models.base import Model
-from workers.models.stored_student import read_student
-from workers.models.xgboost import predict
+from workers.learning.window import fit_window_teacher, teacher_inputs, training_rows
+from workers.learning.window_student import ScoredRows, TeacherScores, fit_window_student, scored_inputs, scored_rows
+from workers.models.booster import Booster
+from workers.models.stored_student import StoredStudent, read_student
 
 TIMED_ROWS = 32
 # Symbols whose labels, and symbols by window ends whose label counts, a process keeps.
@@ -63,16 +64,16 @@ def train_teacher(task: WindowTask, data_dir: Path) -> Result:
 def train_student(task: WindowTask, data_dir: Path) -> Result:
     """Store one window's student and its scores of the bars after it: trained, or with `reuse` copied."""
     histories, counts = _histories(task, data_dir), _label_counts(task, data_dir)
-    symbol, settings = task.window.symbol, task.settings
-    history = histories[symbol]
-    scored = select_rows(history, task.window, settings).scored
-    last_read = history.series.timestamp[history.labels.t0[scored[-1]] + settings.horizon_bars]
-    teacher_window = task.window.teacher_window(settings.scope)
+    window, settings = task.window, task.settings
+    panel = settings.scope_of_students == "panel"
+    learned = histories if panel else {window.symbol: histories[window.symbol]}
+    rows = scored_rows(learned, window, settings)
     stored = reader.read_own_teacher(
-        _folder(task, data_dir, teacher_window, Role.TEACHER), _teacher_of(task, histories, counts)
+        _folder(task, data_dir, window.in_scope(settings.scope), Role.TEACHER), _teacher_of(task, histories, counts)
     )
+    last_read = _last_read(learned, rows, settings)
     inputs = StudentInputs(
-        window=task.window,
+        window=window,
         settings=settings,
         bars_sha256={
             name: each.series.digest(int(np.searchsorted(each.series.timestamp, last_read, side="right")))
@@ -82,22 +83,42 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
         teacher_sha256=stored.sha256,
         versions=artifact_versions(),
     )
-    folder = _folder(task, data_dir, task.window, Role.STUDENT)
+    folder = _folder(task, data_dir, window, Role.STUDENT)
     remove_foreign(folder, inputs)
     donor = take_equal(task, data_dir, inputs) if task.reuse else None
     if donor is None:
-        # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
-        x = to_host(teacher_inputs(histories, {symbol: scored}, settings)[symbol])
-        teacher_scored = predict(stored.booster, x, stored.offsets[symbol])
-        student = fit_window_student(history, task.window, settings, counts, stored.targets(symbol), teacher_scored)
-        writer.write_student(folder, inputs, history, student)
+        targets = stored.targets(None if panel else window.symbol)
+        predicted = _predicted_by_teacher(stored, histories, rows, settings)
+        student = fit_window_student(learned, window, settings, counts, targets, rows, predicted)
+        writer.write_student(folder, inputs, learned, student, stored.model)
     result = _stored(folder, inputs, donor)
-    model = read_student(folder, result.digests).model
-    rows = to_host(take(history.features, history.labels.t0[scored]))
-    return replace(result, metrics=result.metrics | {"microseconds_a_row": _microseconds_a_row(model, rows)})
+    model = read_student(folder, result.digests)
+    x, _ = scored_inputs(learned, rows)
+    return replace(result, metrics=result.metrics | {"microseconds_a_row": _microseconds_a_row(model, x)})
 
 
-def _microseconds_a_row(model: Model, x: Floats) -> float:
+def _last_read(histories: Mapping[str, History], rows: ScoredRows, settings: TrainingSettings) -> int:
+    """Instant of the last bar that scoring reads: the end of a last scored row's horizon."""
+    last = []
+    for number, symbol in enumerate(rows.symbols):
+        history, row = histories[symbol], rows.row[rows.member == number][-1]
+        last.append(int(history.series.timestamp[history.labels.t0[row] + settings.horizon_bars]))
+    return max(last)
+
+
+def _predicted_by_teacher(
+    stored: reader.StoredTeacher, histories: Mapping[str, History], rows: ScoredRows, settings: TrainingSettings
+) -> TeacherScores:
+    booster, margin = Booster(stored.booster), np.empty(len(rows))
+    for number, symbol in enumerate(rows.symbols):
+        mine = rows.member == number
+        # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
+        margin[mine] = booster.margin(to_host(teacher_inputs(histories, {symbol: rows.row[mine]}, settings)[symbol]))
+    offsets = np.array([stored.offsets[symbol] for symbol in rows.symbols])
+    return TeacherScores(offsets[rows.member], margin)
+
+
+def _microseconds_a_row(model: StoredStudent, x: Floats) -> float:
     """Median microseconds of a prediction of one row."""
     seconds = []
     for row in itertools.islice(itertools.cycle(x), TIMED_ROWS):
@@ -109,7 +130,7 @@ def _microseconds_a_row(model: Model, x: Floats) -> float:
 
 def _teacher_of(task: WindowTask, histories: dict[str, History], counts: dict[str, LabelCount]) -> TeacherInputs:
     """Inputs of the teacher of a student's window, with the bars of those symbols that the student reads."""
-    window = task.window.teacher_window(task.settings.scope)
+    window = task.window.in_scope(task.settings.scope)
     return TeacherInputs(
         window=window.span,
         settings=task.settings,
@@ -139,8 +160,11 @@ def _folder(task: WindowTask, data_dir: Path, window: Window, role: Role) -> Pat
 def _histories(task: WindowTask, data_dir: Path) -> dict[str, History]:
     """Bars, features and labels of each symbol whose rows the task's models read."""
     layout = BarsLayout.under(data_dir, task.settings.interval)
-    alone = task.settings.scope == "symbol" or (
-        task.role is Role.STUDENT and "cross-section" not in task.settings.privileged
+    settings = task.settings
+    alone = settings.scope == "symbol" or (
+        task.role is Role.STUDENT
+        and settings.scope_of_students == "symbol"
+        and "cross-section" not in settings.privileged
     )
     read = {task.window.symbol: task.bars[task.window.symbol]} if alone else task.bars
     return {symbol: _prepared(layout.bars(symbol), sha256, task.settings) for symbol, sha256 in read.items()}

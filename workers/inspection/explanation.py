@@ -10,6 +10,7 @@ from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetad
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.requests import Explanation, LabelledRow, Part, WindowQuestion
 from schemas.contract.task import Role
+from schemas.contract.window import PANEL
 from schemas.files import feature_importance
 from schemas.files.layout import CERTIFICATE, METADATA
 from schemas.files.run_files import read_model
@@ -33,20 +34,21 @@ def explain(question: WindowQuestion) -> Explanation:
 def _explain(question: WindowQuestion) -> Explanation:
     manifest, layout = manifest_of(question)
     window = window_of(question, manifest)
-    scope = manifest.config.scope
-    teacher = layout.artifact(window.teacher_window(scope).label, Role.TEACHER)
-    student = layout.artifact(window.label, Role.STUDENT)
+    settings = manifest.config.training()
+    teacher = layout.artifact(window.in_scope(settings.scope).label, Role.TEACHER)
+    student = layout.artifact(window.in_scope(settings.scope_of_students).label, Role.STUDENT)
     for folder in (teacher, student):
         if not (folder / METADATA).is_file():
             raise RequestError(
                 f"{folder} does not exist: the window was skipped or has failed, see {layout.rows(Role.STUDENT)}"
             )
     trained, fitted = read_model(teacher / METADATA, TeacherMetadata), read_model(student / METADATA, StudentMetadata)
-    labels = read_labels(teacher, trained)
-    scored = read_scored(student, fitted)
-    rows = [_trained(row) for row in labels.to_pylist() if row["symbol"] == window.symbol]
-    rows += [_scored(row) for row in scored.to_pylist()]
-    mine = labels.filter(pa.compute.equal(labels["symbol"], window.symbol))
+    mine, scored = read_labels(teacher, trained), read_scored(student, fitted)
+    if window.symbol != PANEL:
+        mine, scored = (table.filter(pa.compute.equal(table["symbol"], window.symbol)) for table in (mine, scored))
+        if not len(scored):
+            raise RequestError(f"{window.symbol} had too few rows in this window; its student has not learned from it")
+    rows = [*map(_trained, mine.to_pylist()), *map(_scored, scored.to_pylist())]
     barriers = Counter(Barrier(code).name.lower() for code in mine["barrier"].to_pylist())
     return Explanation(
         window=window,

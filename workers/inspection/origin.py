@@ -38,7 +38,7 @@ class Origins:
         return f"{path} was not made by this run: {why}" if why else ""
 
     def _other_teacher(self, student: StudentMetadata) -> str:
-        label = student.window.teacher_window(self._manifest.config.scope).label
+        label = student.window.in_scope(self._manifest.config.scope).label
         path = self._layout.artifact(label, Role.TEACHER) / METADATA
         if path.is_file() and sha256_of(path) == student.teacher_sha256:
             return ""
@@ -48,7 +48,7 @@ class Origins:
         """The first symbol whose bars give another digest; bars that were replaced since prove nothing."""
         window = self._own.window(found.role, folder.parent.name)
         assert window is not None  # its label was found in the plan
-        last_read = None if found.role is Role.TEACHER else self._last_read(window.symbol, folder)
+        last_read = None if found.role is Role.TEACHER else self._last_read(folder)
         for symbol, digest in found.bars_sha256.items():
             series = self._series(symbol)
             if series is None:
@@ -63,15 +63,21 @@ class Origins:
                 return f"bars_sha256.{symbol} is not that of {self._bars.bars(symbol)}"
         return ""
 
-    def _last_read(self, symbol: str, folder: Path) -> int | None:
-        """Instant of the last bar that scoring read: the horizon's end of the last scored row; None without bars."""
-        series = self._series(symbol)
-        if series is None:
-            return None
-        decided = pq.read_table(folder / PREDICTIONS, columns=["timestamp"])["timestamp"]
-        instants = np.asarray(decided.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
-        last = int(np.searchsorted(series.timestamp, instants.max())) + self._manifest.config.training().horizon_bars
-        return int(series.timestamp[last]) if last < len(series) else None
+    def _last_read(self, folder: Path) -> int | None:
+        """Instant of the last bar that scoring read: a last scored row's horizon end; None without its bars."""
+        table = pq.read_table(folder / PREDICTIONS, columns=["symbol", "timestamp"])
+        table = table.set_column(1, "timestamp", table["timestamp"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
+        found = []
+        for each in table.group_by("symbol").aggregate([("timestamp", "max")]).to_pylist():
+            series = self._series(each["symbol"])
+            if series is None:
+                return None
+            decided = int(np.searchsorted(series.timestamp, each["timestamp_max"]))
+            last = decided + self._manifest.config.training().horizon_bars
+            if last >= len(series):
+                return None
+            found.append(int(series.timestamp[last]))
+        return max(found, default=None)
 
     def _series(self, symbol: str) -> Series | None:
         """The bars that the run was trained on; None if they are no longer stored."""

@@ -40,8 +40,8 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
     os.environ.update(pinned_environment(find_devices("auto" if on_gpu else "cpu:1x1")[0]))
     from workers.handlers.train import train_student, train_teacher  # after the environment is pinned
 
-    settings, scope = manifest.config.training(), manifest.config.scope
-    windows = {Role.TEACHER: window.teacher_window(scope), Role.STUDENT: window}
+    settings = manifest.config.training()
+    windows = {Role.TEACHER: window.in_scope(settings.scope), Role.STUDENT: window.in_scope(settings.scope_of_students)}
     then = {role: _stored(layout.artifact(each.label, role), role) for role, each in windows.items()}
     bars = BarsLayout(layout.folder.parents[1] / "bars" / settings.interval)
     now: dict[Role, TeacherMetadata | StudentMetadata] = {}
@@ -122,7 +122,7 @@ def _differences(
         before, after = read_scored(stored, then), read_scored(again, now)
     except DataError:  # the table of files shows it
         return {}
-    if before["timestamp"] != after["timestamp"]:
+    if any(before[name] != after[name] for name in ("symbol", "timestamp")):
         return {}
     return {
         name: float(np.abs(before[name].to_numpy() - after[name].to_numpy()).max())

@@ -16,8 +16,14 @@ def manifest_of(question: RunQuestion) -> tuple[RunManifest, RunLayout]:
 
 
 def window_of(question: WindowQuestion, manifest: RunManifest) -> Window:
-    """The window of that label; RequestError names an existing label, or the reason why the plan skips this one."""
+    """The window of that label, of a symbol or of all; RequestError names one, or why the plan skips this one."""
     plan = {planned.window.label: planned for planned in manifest.plan}
+    if manifest.config.scope == "panel":
+        plan |= {
+            window.label: planned.model_copy(update={"window": window})
+            for planned in manifest.plan
+            if planned.skip is None and (window := planned.window.in_scope("panel"))
+        }
     if question.label not in plan:
         first = next(iter(plan), None)
         hint = f"a window has a label such as {first}" if first else "it has planned none yet"

@@ -10,9 +10,12 @@ from workers.scoring.log_loss import log_loss
 
 
 def fidelity(
-    y: NDArray[np.int8], student: Floats, alone: Floats, teacher: Floats, prior: float, model_bytes: int
+    y: NDArray[np.int8], student: Floats, alone: Floats, teacher: Floats, prior: Floats, model_bytes: int
 ) -> Fidelity:
-    """Compare probabilities of one window's scored rows; `alone` is the student without a teacher."""
+    """Compare probabilities of one window's scored rows; `alone` is the student without a teacher.
+
+    `prior` has each row's base rate.
+    """
     differ = len(y) > 1 and np.ptp(student) > 0 and np.ptp(teacher) > 0
     return Fidelity(
         rows=len(y),
@@ -23,6 +26,6 @@ def fidelity(
         log_loss=log_loss(y, student),
         log_loss_without_teacher=log_loss(y, alone),
         teacher_log_loss=log_loss(y, teacher),
-        prior_log_loss=log_loss(y, np.full(len(y), prior)),
+        prior_log_loss=log_loss(y, prior),
         model_bytes=model_bytes,
     )

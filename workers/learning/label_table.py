@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from workers.bars.series import Ints
 from workers.features.frame import RAW_INDICATORS
 from workers.learning.history import History
+from workers.learning.splits import BLOCKS
 from workers.learning.window import TrainedTeacher
 
 
@@ -15,23 +16,27 @@ def label_columns(
     histories: Mapping[str, History], trained: TrainedTeacher
 ) -> dict[str, NDArray[np.generic] | list[str]]:
     """Columns of `labels.csv.gz`: one value per training row, raw indicators in price units, instants in UTC."""
-    part = np.full(len(trained.row), "fit", dtype=object)
+    part = np.full(len(trained.sample), "fit", dtype=object)
     part[trained.split.purged] = "purged"
     part[trained.split.tail] = "tail"
     columns: dict[str, NDArray[np.generic]] = {}
-    for number, symbol in enumerate(trained.symbols):
+    for number, symbol in enumerate(trained.sample.symbols):
         mine = np.flatnonzero(trained.sample.member == number)
-        for name, values in _member_columns(histories[symbol], trained.row[mine]).items():
-            columns.setdefault(name, np.empty(len(trained.row), dtype=values.dtype))[mine] = values
+        for name, values in _member_columns(histories[symbol], trained.sample.row[mine]).items():
+            columns.setdefault(name, np.empty(len(trained.sample), dtype=values.dtype))[mine] = values
     return {
-        "symbol": [trained.symbols[number] for number in trained.sample.member],
+        "symbol": [trained.sample.symbols[number] for number in trained.sample.member],
         **columns,
         "weight": trained.sample.weight,
         "part": part.tolist(),
         "block": trained.block,
         "fitted_by": trained.fitted_by,
-        "teacher_out_of_fold": trained.out_of_fold[np.arange(len(trained.row)), trained.block],
-        **{f"opinion_without_{block}": column for block, column in enumerate(trained.out_of_fold.T)},
+        "teacher_out_of_fold": trained.own,
+        **(
+            {f"opinion_without_{block}": column for block, column in enumerate(trained.out_of_fold.T)}
+            if len(trained.held_out) > BLOCKS
+            else {}
+        ),
     }
 
 

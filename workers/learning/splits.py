@@ -49,9 +49,9 @@ def split_tail(t0: Ints, t1: Ints, embargo: int) -> TailSplit:
     return TailSplit(fit, np.setdiff1d(np.flatnonzero(block < TAIL), fit), tail)
 
 
-def held_out_sets() -> list[tuple[int, ...]]:
-    """Blocks that each out-of-fold model is fitted without: each one, and each pair.
+def held_out_sets(pairs: bool) -> list[tuple[int, ...]]:
+    """Blocks that each out-of-fold model is fitted without: each one, and with `pairs` each pair.
 
-    A pair is for students that are judged on one of its blocks with predictions of rows in the other.
+    A pair is for students that are judged on one of its blocks and fitted on predictions of rows in the other.
     """
-    return [(block,) for block in range(BLOCKS)] + list(combinations(range(BLOCKS), 2))
+    return [(block,) for block in range(BLOCKS)] + (list(combinations(range(BLOCKS), 2)) if pairs else [])

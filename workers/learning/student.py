@@ -1,66 +1,77 @@
-"""Fit a window's student on labels mixed with its teacher's out-of-fold predictions; choose and shrink out of fold.
+"""Fit a window's student beside the base rates, shrink it, and add its teacher as far as that is worth it.
 
-Every choice has "no teacher" among its candidates. A student's logit is the base rate's plus `factor` times its model.
+All of it is judged out of fold. The logit of a row is `offset + factor * model + teacher's factor * teacher`; either
+factor may be 0. A teacher with inputs that no one has at a decision cannot be served: its predictions are mixed into
+the labels instead, if the student then predicts better.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from schemas.config.training import TrainingSettings
 from schemas.contract.window import MIN_CLASS_ROWS
 from workers.bars.series import Floats, Ints
+from workers.learning.base_rate import base_rates, logits
+from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS
 from workers.models.base import Model
 from workers.models.logistic import newton
 from workers.models.registry import MODEL_TYPES
 from workers.scoring.log_loss import log_losses
 
-WEIGHTS = (0.5, 1.0)  # weights of the teacher in the target, besides no teacher
-TEMPERATURES = (1.0, 2.0)
 MAX_REWARD = 3.0
-# Standard deviation, in logits, of what a student is expected to add to the base rate before the evidence. Larger
-# values find more in reverting prices and cost more on random walks; docs/method.md has the figures.
-EXPECTED_LOGIT = 0.1
+# Standard deviation, in logits, of what a model is expected to add before the evidence: a student of one symbol or a
+# teacher beside its student, and a student of a panel. Larger values find more in reverting prices and cost more on
+# random walks; docs/method.md has the figures.
+EXPECTED_LOGIT, EXPECTED_LOGIT_OF_PANEL = 0.1, 0.2
 # Nats per row; a smaller gain is rounding.
 LEAST_GAIN = 1e-6
 SLOPE_RIDGE = 1e-6
+# Teacher's predictions are kept this far from 0 and 1 before their logit is taken.
+EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class TeacherTargets:
+    """A teacher's out-of-fold predictions for the rows of a student, in the student's order of rows.
+
+    `own` is predicted by the model without the row's own block. `without`, shape (rows, BLOCKS), is by models that
+    know neither the row's own block nor that of the column; only of a teacher with privileged inputs, else None.
+    `symbol` and `row` identify the rows; bit b of `fitted_by` is set where the model without block b was fitted on the
+    row.
+    """
+
+    symbol: NDArray[np.object_]
+    row: Ints
+    block: Ints
+    fitted_by: Ints
+    own: Floats
+    without: Floats | None
 
 
 @dataclass(frozen=True)
 class StudentData:
-    """Training data of a student: one symbol's labelled rows in time order, with their out-of-fold predictions.
+    """Training data of a student: labelled rows in order of decision, with their teacher's predictions.
 
-    `out_of_fold`, shape (rows, BLOCKS), and `fitted_by` come from `teacher.out_of_fold_predictions`. `weight` is the
-    uniqueness of each row; `reward`, of mean 1, is a second weight of the fit alone.
-
-    `offset` has the logit of the symbol's base rate without the rows that a student of each block is not fitted on,
-    and last that of all labels known by then: shape (BLOCKS + 1,). Rows of one `cluster` count as dependent.
+    `reward`, of mean 1, is a second weight of the fit alone. Rows of one `cluster` count as dependent. `offset`, shape
+    (BLOCKS + 1, members), has the logit of each member's base rate without the rows that a student of each block is
+    not fitted on, and last that of all labels known by then; `panel_offset` is the panel's.
     """
 
-    x: Floats
-    y: NDArray[np.int8]
-    weight: Floats
+    sample: Sample
     reward: Floats
-    block: Ints
-    fitted_by: Ints
-    out_of_fold: Floats
+    targets: TeacherTargets
     offset: Floats
+    panel_offset: float
     cluster: Ints
 
-
-@dataclass(frozen=True)
-class Mix:
-    """A target: labels mixed with predictions of weight `teacher`, whose logits are divided by `temperature`."""
-
-    teacher: float
-    temperature: float
-
-
-NO_TEACHER = Mix(0.0, 1.0)
+    @property
+    def block(self) -> Ints:
+        """The block of each row."""
+        return self.targets.block
 
 
 @dataclass(frozen=True)
@@ -76,18 +87,31 @@ class Shrinkage:
 
     @property
     def factor(self) -> float:
-        """What the model's margin is multiplied by; 0 makes the student flat: it predicts the base rate."""
+        """What the model's margin is multiplied by; 0 makes it add nothing."""
         return self.kept * (self.slope or 0.0)
+
+
+NOTHING = Shrinkage(0.0, None, None)
 
 
 @dataclass(frozen=True)
 class FittedStudent:
-    """A shrunk student, the target that it was fitted on, and the shrunk margins' out-of-fold log loss."""
+    """A shrunk student.
+
+    `taught_weight` is the weight of the teacher's predictions in its labels; `teacher` how much of the teacher's own
+    margins is added. `out_of_fold_log_loss` is None without a row that could be judged.
+    """
 
     model: Model
-    mix: Mix
+    taught_weight: float
     shrinkage: Shrinkage
+    teacher: Shrinkage
     out_of_fold_log_loss: float | None
+
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher changes its predictions."""
+        return self.taught_weight > 0 or self.teacher.factor > 0
 
 
 def probability(margin: Floats) -> Floats:
@@ -96,118 +120,138 @@ def probability(margin: Floats) -> Floats:
     return result
 
 
-def target(y: NDArray[np.int8], teacher: Floats, mix: Mix) -> Floats:
-    """(1 - w) * label + w * teacher, softened: the label in [0, 1] to fit. `teacher` must be out of fold."""
-    inner = np.clip(teacher, 1e-6, 1.0 - 1e-6)
-    softened = probability(np.log(inner / (1.0 - inner)) / mix.temperature)
-    result: Floats = (1.0 - mix.teacher) * y + mix.teacher * softened
+def student_data(
+    sample: Sample, reward: Floats, targets: TeacherTargets, horizon_bars: int, cluster_horizons: int
+) -> StudentData:
+    """Add the offsets of each block, and the clusters, to a student's rows."""
+    everything = np.ones(len(sample), dtype=bool)
+    known = [targets.fitted_by >> block & 1 == 1 for block in range(BLOCKS)]
+    offsets = np.stack([sample.offsets(rows) for rows in (*known, everything)])
+    _, panel = base_rates(sample.known_positives, sample.known_total)
+    cluster = sample.t0 // (cluster_horizons * horizon_bars)
+    return StudentData(sample, reward, targets, offsets, float(logits(np.array([panel]))[0]), cluster)
+
+
+def target(y: NDArray[np.int8], teacher: Floats, weight: float) -> Floats:
+    """(1 - w) * label + w * teacher: the label in [0, 1] to fit. `teacher` must be out of fold."""
+    result: Floats = (1.0 - weight) * y + weight * teacher
     return result
 
 
-def candidates(settings: TrainingSettings) -> list[Mix]:
-    """The targets to choose from, no teacher first; a single one where the settings name it."""
-    weights = WEIGHTS if settings.distill_weight is None else (settings.distill_weight,)
-    temperatures = TEMPERATURES if settings.temperature is None else (settings.temperature,)
-    mixes = [Mix(weight, temperature) for weight in weights if weight for temperature in temperatures]
-    free = settings.distill_weight is None or not mixes
-    return [NO_TEACHER, *mixes] if free else mixes
+def fit_student(data: StudentData, settings: TrainingSettings) -> tuple[FittedStudent, FittedStudent]:
+    """Fit a window's student, and the one without a teacher; returns (student, alone).
 
-
-def fit_student(data: StudentData, mixes: list[Mix], settings: TrainingSettings) -> tuple[FittedStudent, FittedStudent]:
-    """Fit the student of the best mix and the one without a teacher; returns (student, alone).
-
-    The best mix has the lowest out-of-fold log loss. Losses are compared after shrinkage; otherwise a soft target
-    wins only by being less confident. A teacher is used only where it lowers the loss by more than one standard
-    error: the best of several candidates looks better than it is. Both students are fitted on all rows; the first of
-    equal mixes wins.
+    With privileged inputs the teacher is mixed into the labels if that lowers the out-of-fold log loss of the shrunk
+    student; else its own margins are added, shrunk by their slope beside the shrunk student's.
     """
-    judged = {mix: out_of_fold(data, mix, settings) for mix in dict.fromkeys([*mixes, NO_TEACHER])}
-    kept = {mix: each.shrinkage() for mix, each in judged.items()}
-    losses = {mix: each.log_loss(kept[mix]) for mix, each in judged.items()}
-    chosen = min(mixes, key=lambda mix: losses[mix])
-    if NO_TEACHER in mixes and not _helps(judged, kept, chosen):
-        chosen = NO_TEACHER
-    alone, fitted = (_fit_on_all_rows(data, mix, kept[mix], losses[mix], settings) for mix in (NO_TEACHER, chosen))
-    return fitted, alone
+    alone = judge(data, 0.0, settings)
+    if data.targets.without is None:
+        return _beside_teacher(data, alone), alone.student
+    if not settings.distill_weight:
+        return alone.student, alone.student
+    taught = judge(data, settings.distill_weight, settings)
+    return (taught if taught.loss < alone.loss - LEAST_GAIN else alone).student, alone.student
 
 
 @dataclass(frozen=True)
-class OutOfFold:
-    """Margins beside the offset, by students that were not fitted on the row's block; one value per row."""
+class Judged:
+    """A student, and its rows that were predicted by models not fitted on them: their margins beside `offset`."""
 
+    student: FittedStudent
+    rows: Ints
     margin: Floats
     offset: Floats
-    y: NDArray[np.int8]
-    weight: Floats
-    cluster: Ints
 
-    def shrinkage(self) -> Shrinkage:
-        """How much of the margins to keep."""
-        return shrinkage(self.margin, self.offset, self.y, self.weight, self.cluster)
-
-    def log_loss(self, kept: Shrinkage) -> float:
-        """Weighted mean log loss of the shrunk margins; infinite where there is no row."""
-        return float(np.average(self.losses(kept), weights=self.weight)) if len(self.y) else np.inf
-
-    def losses(self, kept: Shrinkage) -> Floats:
-        """Log loss of each row."""
-        return log_losses(self.y, probability(self.offset + kept.factor * self.margin))
+    @property
+    def loss(self) -> float:
+        """Out-of-fold log loss; infinite without a row that could be judged."""
+        return np.inf if self.student.out_of_fold_log_loss is None else self.student.out_of_fold_log_loss
 
 
-def out_of_fold(data: StudentData, mix: Mix, settings: TrainingSettings) -> OutOfFold:
-    """Predict each block with a student that was not fitted on it; a block is left out if no student can be fitted."""
-    rows, margins = [np.empty(0, dtype=np.int64)], [np.empty(0)]
+def judge(data: StudentData, weight: float, settings: TrainingSettings) -> Judged:
+    """Fit one model per block without it, shrink by what they predict of it, and fit one on all rows."""
+    sample, targets = data.sample, data.targets
+    soft, weights, offsets, judged = [], [], [], []
     for block in range(BLOCKS):
-        held = np.flatnonzero(data.block == block)
         # The rows of the teacher that judged this block: the certificate covers them.
-        fit = np.flatnonzero(data.fitted_by >> block & 1)
-        ones = int(data.y[fit].sum())
-        if len(held) and min(ones, len(fit) - ones) >= MIN_CLASS_ROWS:
-            rows.append(held)
-            model = _fit(data, fit, data.out_of_fold[fit, block], data.offset[block], mix, settings)
-            margins.append(model.margin(data.x[held]))
-    known = np.concatenate(rows)
-    return OutOfFold(
-        np.concatenate(margins), data.offset[data.block[known]], data.y[known], data.weight[known], data.cluster[known]
+        fit = targets.fitted_by >> block & 1 == 1
+        ones = int(sample.y[fit].sum())
+        # A block is left out if no student can be fitted for it.
+        if (targets.block == block).any() and min(ones, int(fit.sum()) - ones) >= MIN_CLASS_ROWS:
+            judged.append(block)
+            weights.append(np.where(fit, sample.weight * data.reward, 0.0))
+            soft.append(_soft(data, weight, block))
+            offsets.append(data.offset[block, sample.member])
+    weights.append(sample.weight * data.reward)
+    soft.append(_soft(data, weight, None))
+    offsets.append(data.offset[BLOCKS, sample.member])
+    models = MODEL_TYPES[settings.student].fit_many(
+        sample.x, np.stack(soft), np.stack(weights), np.stack(offsets), settings.seed
     )
+    parts = [np.flatnonzero(targets.block == block) for block in judged]
+    rows = np.concatenate([np.empty(0, dtype=np.int64), *parts])
+    margins = [model.margin(sample.x[part]) for model, part in zip(models[:-1], parts, strict=True)]
+    margin = np.concatenate([np.empty(0), *margins])
+    offset = data.offset[targets.block[rows], sample.member[rows]]
+    expected = EXPECTED_LOGIT if len(sample.symbols) == 1 else EXPECTED_LOGIT_OF_PANEL
+    kept = _slope(data, rows, margin, offset, expected)
+    loss = _log_loss(data, rows, offset + kept.factor * margin)
+    student = FittedStudent(models[-1].scaled(kept.factor), weight, kept, NOTHING, loss)
+    return Judged(student, rows, margin, offset)
 
 
-def _helps(judged: Mapping[Mix, OutOfFold], kept: Mapping[Mix, Shrinkage], mix: Mix) -> bool:
-    """Whether a mix lowers the log loss by more than one standard error. Weights sum to the independent rows."""
-    alone, other = (judged[each].losses(kept[each]) for each in (NO_TEACHER, mix))
-    weight = judged[mix].weight
-    if not len(weight):
-        return False
-    saved = float(np.average(alone - other, weights=weight))
-    variance = float(np.average((alone - other - saved) ** 2, weights=weight))
-    return bool(saved > max(np.sqrt(variance / weight.sum()), LEAST_GAIN))
+def _soft(data: StudentData, weight: float, block: int | None) -> Floats:
+    """Targets of the student without a block, or of that of all rows."""
+    y, targets = data.sample.y, data.targets
+    if not weight:
+        return y.astype(np.float64)
+    assert targets.without is not None
+    # The teacher must not know the block on which this student is judged; on its own rows of that block, unused.
+    teacher = targets.own if block is None else np.where(targets.block == block, y, targets.without[:, block])
+    return target(y, teacher, weight)
 
 
-def _fit_on_all_rows(
-    data: StudentData, mix: Mix, kept: Shrinkage, loss: float, settings: TrainingSettings
-) -> FittedStudent:
-    rows, offset = np.arange(len(data.y)), float(data.offset[-1])
-    fitted = _fit(data, rows, data.out_of_fold[rows, data.block], offset, mix, settings)
-    return FittedStudent(fitted.calibrated(kept.factor, offset), mix, kept, loss if np.isfinite(loss) else None)
+def _beside_teacher(data: StudentData, alone: Judged) -> FittedStudent:
+    """The student with as much of its teacher's margins as their slope beside its own is sure of."""
+    student, rows = alone.student, alone.rows
+    own = np.clip(data.targets.own[rows], EPSILON, 1.0 - EPSILON)
+    before = alone.offset + student.shrinkage.factor * alone.margin
+    margin = logit(own) - alone.offset
+    kept = _slope(data, rows, margin, before, EXPECTED_LOGIT)
+    return replace(student, teacher=kept, out_of_fold_log_loss=_log_loss(data, rows, before + kept.factor * margin))
 
 
-def shrinkage(margin: Floats, offset: Floats, y: NDArray[np.int8], weight: Floats, cluster: Ints) -> Shrinkage:
+def _slope(data: StudentData, rows: Ints, margin: Floats, offset: Floats, expected: float) -> Shrinkage:
+    sample = data.sample
+    return shrinkage(margin, offset, sample.y[rows], sample.weight[rows], data.cluster[rows], expected)
+
+
+def _log_loss(data: StudentData, rows: Ints, margin: Floats) -> float | None:
+    """Weighted mean log loss; None without a row."""
+    if not len(rows):
+        return None
+    return float(np.average(log_losses(data.sample.y[rows], probability(margin)), weights=data.sample.weight[rows]))
+
+
+def shrinkage(
+    margin: Floats, offset: Floats, y: NDArray[np.int8], weight: Floats, cluster: Ints, expected: float
+) -> Shrinkage:
     """How much to keep of the slope of labels on `margin` beside the offset: nothing of one within an error of 0.
 
     The product of two factors. `1 - error^2 / slope^2` is empirical Bayes' (James and Stein's, positive part);
-    `d^2 / (d^2 + error^2)` the posterior mean's where the margins are expected to add d = EXPECTED_LOGIT, so that a
+    `d^2 / (d^2 + error^2)` the posterior mean's where the margins are expected to add d = `expected` logits, so that a
     large slope measured on few rows is not believed. The error allows for dependence within a cluster. The scale of
     the margins changes nothing.
     """
     ones, spread = int(y.sum()), _deviation(margin, weight)
     if min(ones, len(y) - ones) < MIN_CLASS_ROWS or spread < 1e-12:
-        return Shrinkage(0.0, None, None)
+        return NOTHING
     columns = np.column_stack([margin / spread, np.ones(len(margin))])
     added = newton(columns, y.astype(np.float64), weight, offset, np.full(2, SLOPE_RIDGE))
     error = _clustered_error(columns, y, weight, probability(offset + columns @ added), cluster)
     kept = 0.0
     if added[0] > error:
-        kept = (1.0 - (error / added[0]) ** 2) * EXPECTED_LOGIT**2 / (EXPECTED_LOGIT**2 + error**2)
+        kept = (1.0 - (error / added[0]) ** 2) * expected**2 / (expected**2 + error**2)
     return Shrinkage(float(kept), float(added[0]) / spread, error / spread)
 
 
@@ -244,18 +288,14 @@ def rewards(net_return: Floats, sigma: Floats, horizon_bars: int) -> Floats:
     return result
 
 
-def _fit(data: StudentData, rows: Ints, teacher: Floats, offset: float, mix: Mix, settings: TrainingSettings) -> Model:
-    y = data.y[rows]
-    soft = target(y, teacher, mix) if mix.teacher else y.astype(np.float64)
-    weight = data.weight[rows] * data.reward[rows]
-    return MODEL_TYPES[settings.student].fit(data.x[rows], soft, weight, np.full(len(rows), offset), settings.seed)
-
-
 def trade_threshold(y: NDArray[np.int8], forward_return: Floats, cost: float) -> float | None:
     """Smallest probability at which a long trade pays its cost, from the training rows' mean gain and loss.
 
-    Solves p * gain - (1 - p) * loss = cost; None where no probability up to 1 does. Returns and cost are fractions.
+    Solves p * gain - (1 - p) * loss = cost; None where no probability up to 1 does, or a class has no row. Returns and
+    cost are fractions.
     """
+    if not 0 < y.sum() < len(y):
+        return None
     gain = float(forward_return[y == 1].mean())
     loss = -float(forward_return[y == 0].mean())
     if gain <= cost or gain + loss <= 0:

@@ -10,8 +10,8 @@ from scipy.special import expit
 from schemas.contract.errors import RequestError
 from schemas.contract.task import Metric
 from workers.bars.series import Floats, Ints
-from workers.devices.arrays import Array, take
-from workers.learning.base_rate import base_rates, logits
+from workers.devices.arrays import take
+from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, TailSplit, apart, held_out_sets
 from workers.models.xgboost import (
     EARLY_STOPPING_ROUNDS,
@@ -23,31 +23,6 @@ from workers.models.xgboost import (
     predict,
 )
 from workers.scoring.log_loss import log_loss
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Labelled rows that one teacher learns from, in order of their decisions; one value per row in each array.
-
-    `x` is (rows, features), NaN where missing, on the teacher's device; `member` is the symbol, as a number from 0;
-    `t0`, `t1` are the label's span on an axis that all members share; `weight` is the label's uniqueness.
-
-    `known_positives` and `known_total` are the weights of all labels that are known by then, per symbol of the run:
-    those of the members first. They contain the sample's own labels, and those before its lookback.
-    """
-
-    x: Array
-    y: NDArray[np.int8]
-    t0: Ints
-    t1: Ints
-    weight: Floats
-    member: Ints
-    members: int
-    known_positives: Floats
-    known_total: Floats
-
-    def __len__(self) -> int:
-        return len(self.y)
 
 
 @dataclass(frozen=True)
@@ -65,24 +40,13 @@ class Teacher:
     parameters: dict[str, Metric]
 
 
-def offsets_of(sample: Sample, rows: Ints) -> Floats:
-    """Logit of each member's base rate, from all known labels but those of the sample's rows outside `rows`."""
-    left = np.ones(len(sample), dtype=bool)
-    left[rows] = False
-    member, weight, symbols = sample.member[left], sample.weight[left], len(sample.known_total)
-    positives = sample.known_positives - np.bincount(member, weights=weight * sample.y[left], minlength=symbols)
-    total = sample.known_total - np.bincount(member, weights=weight, minlength=symbols)
-    shares, _ = base_rates(positives, total)
-    return logits(shares[: sample.members])
-
-
 def fit_teacher(sample: Sample, split: TailSplit, seed: int, device: str) -> Teacher:
     """Fit on `split.fit`, stop on the log loss of `split.tail`, keep the best rounds.
 
     Both classes must be in the fit part. The teacher's `offsets` are of all known labels, the tail's
     too. RequestError if XGBoost trained elsewhere than on `device`.
     """
-    offsets = offsets_of(sample, split.fit)
+    offsets = sample.offsets(_mask(sample, split.fit))
     train = _matrix(sample, split.fit, offsets)
     tail = _matrix(sample, split.tail, offsets, ref=train, weighted=False)
     history: dict[str, dict[str, list[float]]] = {}
@@ -105,8 +69,14 @@ def fit_teacher(sample: Sample, split: TailSplit, seed: int, device: str) -> Tea
             " install an extra [cuda12] or [cuda13] that fits the driver"
         )
     tail_prior = log_loss(sample.y[split.tail], expit(offsets[sample.member[split.tail]]))
-    served = offsets_of(sample, np.arange(len(sample)))
+    served = sample.offsets(np.ones(len(sample), dtype=bool))
     return Teacher(best, rounds, served, float(booster.best_score), tail_prior, fitted)
+
+
+def _mask(sample: Sample, rows: Ints) -> NDArray[np.bool_]:
+    mask = np.zeros(len(sample), dtype=bool)
+    mask[rows] = True
+    return mask
 
 
 def _matrix(
@@ -126,17 +96,18 @@ def _scaled(weight: Floats) -> Floats:
 
 
 def out_of_fold_predictions(
-    sample: Sample, block: NDArray[np.int8], embargo: int, seed: int, device: str
+    sample: Sample, block: NDArray[np.int8], embargo: int, seed: int, device: str, pairs: bool
 ) -> tuple[Floats, Ints]:
     """Predict each row with models that were not fitted on it; returns (predictions, fitted_by).
 
     Predictions have shape (rows, BLOCKS). Column b is for a student that must not know block b: it comes from a model
-    fitted apart from block b and from the row's own block. `fitted_by` has bit m set where model m of
-    `held_out_sets()` was fitted on the row. A model without rows predicts the base rate.
+    fitted apart from block b and from the row's own block; without `pairs` only that of the row's own block is known.
+    `fitted_by` has bit m set where model m of `held_out_sets(pairs)` was fitted on the row. A model without rows
+    predicts the base rate.
     """
     predictions = np.full((len(sample), BLOCKS), np.nan)
     fitted_by = np.zeros(len(sample), dtype=np.int64)
-    for number, held_out in enumerate(held_out_sets()):
+    for number, held_out in enumerate(held_out_sets(pairs)):
         fit = apart(sample.t0, sample.t1, block, held_out, embargo)
         fitted_by[fit] |= 1 << number
         judged = np.flatnonzero(np.isin(block, held_out))
@@ -147,11 +118,11 @@ def out_of_fold_predictions(
 
 def _predict_held_out(sample: Sample, fit: Ints, judged: Ints, seed: int, device: str) -> Floats:
     """Probability for each of the rows `judged` from a model fitted on the rows `fit`."""
-    offsets = offsets_of(sample, fit)
+    offsets = sample.offsets(_mask(sample, fit))
     if not len(fit):
         base_rate: Floats = expit(offsets[sample.member[judged]])
         return base_rate
-    # Ten of these are fitted per teacher; for a few rows a plain matrix is built faster than a quantile one.
+    # Four or ten of these are fitted per teacher; for a few rows a plain matrix is built faster than a quantile one.
     rows = xgb.DMatrix(
         take(sample.x, fit), sample.y[fit], weight=_scaled(sample.weight[fit]),
         base_margin=offsets[sample.member[fit]], nthread=1,

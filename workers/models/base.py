@@ -1,8 +1,7 @@
-"""Interface of a student's model type: fit, predict, calibrate, encode, decode."""
+"""Interface of a student's model type: fit, predict, scale, encode, decode."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -27,33 +26,36 @@ class Model(ABC):
         `x` has shape (rows, features), NaN where missing; `weight` is positive.
         """
 
+    @classmethod
+    def fit_many(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> list[Self]:
+        """Fit one model per row of `soft`, `weight` and `offset`, shape (models, rows); rows of weight 0 are left out.
+
+        A type that can share work between fits on the same rows replaces this.
+        """
+        models = []
+        for own_soft, own_weight, own_offset in zip(soft, weight, offset, strict=True):
+            rows = np.flatnonzero(own_weight > 0)
+            models.append(cls.fit(x[rows], own_soft[rows], own_weight[rows], own_offset[rows], seed))
+        return models
+
     @abstractmethod
     def margin(self, x: Floats) -> Floats:
         """What each row of `x`, shape (rows, features), adds to the offset, as a logit."""
 
     @abstractmethod
-    def calibrated(self, slope: float, intercept: float) -> Self:
-        """Model whose margin is `slope` times this one's plus `intercept`."""
+    def scaled(self, factor: float) -> Self:
+        """Model whose margin is `factor` times this one's."""
 
     @abstractmethod
-    def encode(self, features: Sequence[str], trade_above: float | None) -> bytes:
-        """Content of the model's file, the names of its inputs and its trade threshold included."""
+    def encode(self, features: Sequence[str]) -> bytes:
+        """Content of the model's file, the names of its inputs included."""
 
     @classmethod
     @abstractmethod
-    def decode(cls, content: bytes) -> "StoredModel":
-        """Read what `encode` wrote. ValueError if it is damaged."""
+    def decode(cls, content: bytes) -> tuple[Self, tuple[str, ...]]:
+        """Read what `encode` wrote: the model and the names of its inputs. ValueError if it is damaged."""
 
     @classmethod
     def margins(cls, models: Sequence[Self], x: Floats) -> Floats:
         """Logit of each row of `x` by its own model of this type, shape (models,); the same bits as `margin`."""
         return np.array([model.margin(x[row : row + 1])[0] for row, model in enumerate(models)], dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class StoredModel:
-    """A decoded student: its model, the names of its inputs, and the probability above which a trade pays, if any."""
-
-    model: Model
-    features: tuple[str, ...]
-    trade_above: float | None

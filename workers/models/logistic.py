@@ -1,4 +1,4 @@
-"""Logistic student: scaler and calibration are folded into one coefficient vector, served as a dot product."""
+"""Logistic student: its scaler is folded into one coefficient vector, served as a dot product."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from schemas.contract.artifact import StudentModel
 from schemas.files.atomic import to_json
 from schemas.files.layout import MODEL_JSON
 from workers.bars.series import Floats
-from workers.models.base import Model, StoredModel
+from workers.models.base import Model
 from workers.models.registry import register
 
 # Ridge penalty of each standardised coefficient, in independent rows. Twice as much finds a quarter less in reverting
@@ -20,6 +20,8 @@ RIDGE = 100.0
 INTERCEPT_RIDGE = 1e-6
 MAX_ITERATIONS = 50
 TOLERANCE = 1e-10
+# Rows that are weighted at once: bounds the memory of a panel of many symbols.
+CHUNK_ROWS = 65_536
 
 
 @register
@@ -36,23 +38,28 @@ class Logistic(Model):
 
     @classmethod
     def fit(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> Self:
-        """Fit by Newton's method; `weight` sums to the number of independent rows. Nothing in it is random.
+        """Fit by Newton's method; `weight` sums to the number of independent rows. Nothing in it is random."""
+        return cls.fit_many(x, soft[None, :], weight[None, :], offset[None, :], seed)[0]
 
-        Columns are standardised on these rows, and the scaling is folded into the result; NaN becomes the column's
-        mean.
-        """
+    @classmethod
+    def fit_many(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> list[Self]:
+        """Fit each model on columns that are standardised once, on all rows of `x`; NaN becomes the column's mean."""
         observed = np.isfinite(x)
-        counts = np.maximum(observed.sum(axis=0), 1)
-        fill = np.where(observed, x, 0.0).sum(axis=0) / counts
-        filled = np.where(observed, x, fill)
-        scale = filled.std(axis=0)
+        fill = np.where(observed, x, 0.0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+        columns = np.ones((len(x), x.shape[1] + 1))
+        columns[:, :-1] = np.where(observed, x, fill)
+        scale = columns[:, :-1].std(axis=0)
         scale[scale < 1e-12] = np.inf
-        columns = np.column_stack([(filled - fill) / scale, np.ones(len(x))])
+        columns[:, :-1] -= fill
+        columns[:, :-1] /= scale
         penalty = np.full(columns.shape[1], RIDGE)
         penalty[-1] = INTERCEPT_RIDGE
-        fitted = newton(columns, soft, weight, offset, penalty)
-        coefficients = fitted[:-1] / scale
-        return cls(coefficients, float(fitted[-1] - (coefficients * fill).sum()), fill)
+        models = []
+        for each in zip(soft, weight, offset, strict=True):
+            fitted = newton(columns, *each, penalty)
+            coefficients = fitted[:-1] / scale
+            models.append(cls(coefficients, float(fitted[-1] - (coefficients * fill).sum()), fill))
+        return models
 
     def margin(self, x: Floats) -> Floats:
         """Logit per row of `x`, shape (rows, features)."""
@@ -68,31 +75,28 @@ class Logistic(Model):
             x,
         )
 
-    def calibrated(self, slope: float, intercept: float) -> Self:
-        """Model whose margin is `slope` times this one's plus `intercept`."""
-        # Adding 0 makes -0 a plain 0 where the slope is 0.
-        coefficients = slope * self.coefficients + 0.0
-        return replace(self, coefficients=coefficients, intercept=slope * self.intercept + intercept)
+    def scaled(self, factor: float) -> Self:
+        """Model whose margin is `factor` times this one's."""
+        # Adding 0 makes -0 a plain 0 where the factor is 0.
+        return replace(self, coefficients=factor * self.coefficients + 0.0, intercept=factor * self.intercept + 0.0)
 
-    def encode(self, features: Sequence[str], trade_above: float | None) -> bytes:
+    def encode(self, features: Sequence[str]) -> bytes:
         """The model as JSON of the schema `StudentModel`."""
         stored = StudentModel(
             features=tuple(features),
             coefficients=tuple(self.coefficients.tolist()),
             intercept=self.intercept,
             fill=tuple(self.fill.tolist()),
-            trade_above=trade_above,
         )
         return to_json(stored.model_dump(mode="json")).encode()
 
     @classmethod
-    def decode(cls, content: bytes) -> StoredModel:
+    def decode(cls, content: bytes) -> tuple[Self, tuple[str, ...]]:
         """Read a stored model. ValueError if it does not meet its schema, or has not one number per feature."""
         stored = StudentModel.model_validate_json(content)
         if not len(stored.coefficients) == len(stored.fill) == len(stored.features):
             raise ValueError("it has not one coefficient and one fill value per feature")
-        model = cls(np.asarray(stored.coefficients), stored.intercept, np.asarray(stored.fill))
-        return StoredModel(model, stored.features, stored.trade_above)
+        return cls(np.asarray(stored.coefficients), stored.intercept, np.asarray(stored.fill)), stored.features
 
 
 def newton(columns: Floats, soft: Floats, weight: Floats, offset: Floats, penalty: Floats) -> Floats:
@@ -104,25 +108,26 @@ def newton(columns: Floats, soft: Floats, weight: Floats, offset: Floats, penalt
     from scipy.special import expit  # not imported when serving
 
     coefficients = np.zeros(columns.shape[1])
-    loss = _loss(columns, soft, weight, offset, penalty, coefficients)
+    margin = offset.astype(np.float64)
+    loss = _loss(margin, soft, weight, penalty, coefficients)
     for _ in range(MAX_ITERATIONS):
-        p = expit(offset + columns @ coefficients)
-        gradient = columns.T @ (weight * (soft - p)) - penalty * coefficients
-        curvature = (columns * (weight * p * (1.0 - p))[:, None]).T @ columns
-        curvature[np.diag_indices_from(curvature)] += penalty
+        gradient, curvature = -penalty * coefficients, np.diag(penalty)
+        for begin in range(0, len(columns), CHUNK_ROWS):
+            rows = slice(begin, begin + CHUNK_ROWS)
+            part, p = columns[rows], expit(margin[rows])
+            gradient += part.T @ (weight[rows] * (soft[rows] - p))
+            curvature += (part * (weight[rows] * p * (1.0 - p))[:, None]).T @ part
         step = np.linalg.solve(curvature, gradient)
-        while (after := _loss(columns, soft, weight, offset, penalty, coefficients + step)) > loss + TOLERANCE:
-            step = step / 2.0
-        coefficients, loss = coefficients + step, after
+        moved = columns @ step
+        while (after := _loss(margin + moved, soft, weight, penalty, coefficients + step)) > loss + TOLERANCE:
+            step, moved = step / 2.0, moved / 2.0
+        coefficients, margin, loss = coefficients + step, margin + moved, after
         if np.abs(step).max() < TOLERANCE:
             break
     return coefficients
 
 
-def _loss(
-    columns: Floats, soft: Floats, weight: Floats, offset: Floats, penalty: Floats, coefficients: Floats
-) -> float:
-    margin = offset + columns @ coefficients
+def _loss(margin: Floats, soft: Floats, weight: Floats, penalty: Floats, coefficients: Floats) -> float:
     cross_entropy = np.logaddexp(0.0, margin) - soft * margin
     return float((weight * cross_entropy).sum() + 0.5 * (penalty * coefficients**2).sum())
 

@@ -1,20 +1,55 @@
 """Read a stored student of any model type: in a run's window or in a release. Loads no more than its type needs."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from schemas.contract.artifact import Serving
 from schemas.contract.errors import DataError
-from schemas.files.bounded import LARGEST_MODEL_BYTES, read_recorded
-from schemas.files.layout import MODEL_UBJ
+from schemas.contract.received import first_fault
+from schemas.files.bounded import LARGEST_FILE_BYTES, LARGEST_MODEL_BYTES, read_recorded
+from schemas.files.layout import MODEL_UBJ, SERVING, TEACHER_UBJ
+from workers.bars.series import Floats
 from workers.models.apart import ModelTrial
-from workers.models.base import StoredModel
+from workers.models.base import Model
 from workers.models.registry import stored_type
+
+
+@dataclass(frozen=True)
+class StoredStudent:
+    """A stored student: its model, the names of its inputs, what each symbol adds, and its teacher's trees if used."""
+
+    model: Model
+    features: tuple[str, ...]
+    serving: Serving
+    teacher: Model | None
+
+    @cached_property
+    def parts(self) -> tuple[Model, ...]:
+        """The models whose margins are added."""
+        return (self.model,) if self.teacher is None else (self.model, self.teacher)
+
+    def offset(self, symbol: str) -> float:
+        """Logit of the base rate of a symbol, or of the panel for one that the student has not seen."""
+        return self.serving.offsets.get(symbol, self.serving.panel_offset)
+
+    def trade_above(self, symbol: str) -> float | None:
+        """Probability above which a trade of the symbol pays; the panel's for one that the student has not seen."""
+        return self.serving.trade_above.get(symbol, self.serving.panel_trade_above)
+
+    def margin(self, x: Floats) -> Floats:
+        """What each row of `x`, shape (rows, features), adds to its symbol's offset, as a logit."""
+        result = self.model.margin(x)
+        return result if self.teacher is None else result + self.teacher.margin(x)
 
 
 def read_student(
     folder: Path, digests: Mapping[str, str], fix: str = "resume the run", trial: ModelTrial | None = None
-) -> StoredModel:
-    """Read the student in `folder`. DataError if its file is missing or is not the one in `digests`.
+) -> StoredStudent:
+    """Read the student in `folder`. DataError if a file of it is missing or is not the one in `digests`.
 
     `fix` is what the error asks the user to do. `trial` reads XGBoost's files first where the digests may be of the
     same origin as the model.
@@ -24,11 +59,41 @@ def read_student(
         path = folder / model_type.file_name
     except DataError as error:
         raise DataError(f"{error}; {fix}") from None
-    content = read_recorded(path, digests, LARGEST_MODEL_BYTES, fix)
-    if trial is not None and path.name == MODEL_UBJ:
-        trial.refuse_unreadable(content, str(path))
+    content = _read(path, digests, fix, trial)
     try:
-        return model_type.decode(content)
+        model, features = model_type.decode(content)
     except ValueError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise DataError(f"{path} is not a model of kind {model_type.kind} ({reason}); {fix}") from None
+        raise _unreadable(path, f"a model of kind {model_type.kind}", error, fix) from None
+    served = folder / SERVING
+    try:
+        serving = Serving.model_validate_json(read_recorded(served, digests, LARGEST_FILE_BYTES, fix))
+    except ValidationError as error:
+        raise DataError(f"{served}: {first_fault(error)}; {fix}") from None
+    return StoredStudent(model, features, serving, _teacher(folder / TEACHER_UBJ, serving, digests, fix, trial))
+
+
+def _teacher(
+    path: Path, serving: Serving, digests: Mapping[str, str], fix: str, trial: ModelTrial | None
+) -> Model | None:
+    if not serving.teacher_factor:
+        return None
+    from workers.models.booster import Booster
+    from workers.models.xgboost import decode
+
+    content = _read(path, digests, fix, trial)
+    try:
+        return Booster(decode(content), serving.teacher_factor)
+    except ValueError as error:
+        raise _unreadable(path, "a teacher", error, fix) from None
+
+
+def _read(path: Path, digests: Mapping[str, str], fix: str, trial: ModelTrial | None) -> bytes:
+    content = read_recorded(path, digests, LARGEST_MODEL_BYTES, fix)
+    if trial is not None and path.name in (MODEL_UBJ, TEACHER_UBJ):
+        trial.refuse_unreadable(content, str(path))
+    return content
+
+
+def _unreadable(path: Path, what: str, error: ValueError, fix: str) -> DataError:
+    reason = str(error).strip().partition("\n")[0]
+    return DataError(f"{path} is not {what} ({reason}); {fix}")

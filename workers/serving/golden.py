@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.config.interval import is_intraday
@@ -23,13 +24,13 @@ from schemas.contract.release import (
     Release,
 )
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import GOLDEN, METADATA, PREDICTIONS, RELEASE, BarsLayout
+from schemas.files.layout import GOLDEN, METADATA, PREDICTIONS, RELEASE, STUDENTS, BarsLayout
 from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
 from workers.features.registry import feature_names
 from workers.models.apart import PATIENCE_S, ModelTrial
-from workers.models.base import StoredModel
+from workers.models.stored_student import StoredStudent
 from workers.serving.features import newest_features, probe
 from workers.serving.instants import instant
 from workers.serving.students import probabilities, read_served
@@ -53,21 +54,24 @@ def check(request: GoldenCheck) -> GoldenChecked:
         release = read_model(folder / RELEASE, Release, remedy=OTHER_RELEASE)
         golden = read_model(folder / GOLDEN, Golden, remedy=OTHER_RELEASE)
         refuse_other_features(release)
-        students, inputs, expected = [], [], []
+        students, symbols, inputs, expected = [], [], [], []
+        read: dict[str, StoredStudent] = {}
         with closing(ModelTrial(PATIENCE_S)) as trial:
             for symbol, served in release.students.items():
                 if not golden.rows.get(symbol):
                     raise DataError(f"{folder / GOLDEN} has no vector of {symbol}")
                 if any(len(row.inputs) != len(release.features) for row in golden.rows[symbol]):
                     raise DataError(f"{folder / GOLDEN} has not one value per feature of {symbol}")
-                student = read_served(folder / "students" / symbol, served.sha256, trial)
+                if served.folder not in read:
+                    read[served.folder] = read_served(folder / STUDENTS / served.folder, served.sha256, trial)
                 for row in golden.rows[symbol]:
-                    students.append(student)
+                    students.append(read[served.folder])
+                    symbols.append(symbol)
                     inputs.append(row.inputs)
                     expected.append(row.expected)
     except GurukulError as error:
         return GoldenChecked(error=str(error))
-    found = probabilities(students, np.array(inputs, dtype=np.float64))
+    found = probabilities(students, symbols, np.array(inputs, dtype=np.float64))
     return GoldenChecked(vectors=len(expected), largest_difference=float(np.abs(found - expected).max()))
 
 
@@ -96,7 +100,8 @@ def _made(request: GoldenRequest, symbol: str, folder: Path) -> tuple[GoldenRow,
     )
     if not path.is_file() or sha256_of(path) != metadata.sha256[PREDICTIONS]:
         raise DataError(f"{path} is not what {METADATA} recorded; `orchestrator verify` names all that changed")
-    table = pq.ParquetFile(path).read(["timestamp", "student"])
+    table = pq.ParquetFile(path).read(["symbol", "timestamp", "student"])
+    table = table.filter(pc.equal(table["symbol"], symbol))
     chosen = np.unique(np.linspace(0, len(table) - 1, ROWS_PER_SYMBOL).astype(np.int64))
     times = store.values(table["timestamp"], pa.int64())[chosen]
     expected = store.values(table["student"])[chosen]
@@ -118,9 +123,9 @@ def _histories(series: Series, times: Ints, path: Path) -> Iterator[Series]:
 
 
 def _compared(
-    symbol: str, bars: Path, student: StoredModel, times: Ints, x: Floats, expected: Sequence[float] | Floats
+    symbol: str, bars: Path, student: StoredStudent, times: Ints, x: Floats, expected: Sequence[float] | Floats
 ) -> Iterator[GoldenRow]:
-    found = probabilities([student] * len(times), x)
+    found = probabilities([student] * len(times), [symbol] * len(times), x)
     for time, inputs, then, now in zip(times, x, expected, found, strict=True):
         if not abs(then - now) <= GOLDEN_TOLERANCE:
             raise DataError(

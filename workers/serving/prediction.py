@@ -22,15 +22,15 @@ from schemas.config.file_options import FileOptions
 from schemas.config.interval import DAYS_PER_WEEK, Interval, is_intraday
 from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
-from schemas.contract.release import OTHER_RELEASE, Prediction, Predictions, PredictRequest, Refusal, Release
+from schemas.contract.release import OTHER_RELEASE, Prediction, Predictions, PredictRequest, Refusal, Release, Served
 from schemas.files.atomic import to_json, write_atomic
-from schemas.files.layout import MANIFEST, RELEASE, BarsLayout, ReleaseLayout
+from schemas.files.layout import MANIFEST, RELEASE, STUDENTS, BarsLayout, ReleaseLayout
 from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Series
 from workers.models.apart import PATIENCE_S, ModelTrial
-from workers.models.base import StoredModel
+from workers.models.stored_student import StoredStudent
 from workers.serving.features import newest_features
 from workers.serving.golden import refuse_other_features
 from workers.serving.instants import instant
@@ -48,7 +48,8 @@ class Ready:
     """A symbol that can be scored."""
 
     symbol: str
-    student: StoredModel
+    served: Served
+    student: StoredStudent
     series: Series
 
 
@@ -106,18 +107,33 @@ def _ready(request: PredictRequest, folder: Path, release: Release, scratch: Pat
     day = request.as_of or datetime.now(ZoneInfo(release.timezone)).date()
     read, age = _reader(request, release, scratch), oldest_age(release.interval, request.max_age_days)
 
-    def one(symbol: str) -> Ready | Refusal:
+    chosen = {symbol: release.students.get(symbol, release.unseen) for symbol in wanted}
+
+    def student_in(served: Served) -> StoredStudent | DataError:
         try:
-            if symbol not in release.students:
+            return read_served(folder / STUDENTS / served.folder, served.sha256, trial)
+        except DataError as error:
+            return error
+
+    def one(symbol: str) -> Ready | Refusal:
+        served = chosen[symbol]
+        try:
+            if served is None:
                 raise DataError(f"release {release.release_id} has no student for it")
-            student = read_served(folder / "students" / symbol, release.students[symbol].sha256, trial)
-            return Ready(symbol, student, _fit(read(symbol), day, age, release.warmup_bars))
+            student = students[served.folder]
+            if isinstance(student, DataError):
+                raise student
+            if symbol not in release.students and symbol in student.serving.offsets:
+                raise DataError(f"release {release.release_id} does not serve it: {release.basis}")
+            return Ready(symbol, served, student, _fit(read(symbol), day, age, release.warmup_bars))
         except DataError as error:
             return Refusal(symbol=symbol, reason=str(error))
 
     threads = ThreadPoolExecutor(min(READERS, os.cpu_count() or 1))
     # A release may come from another host, with digests of its own.
     with closing(ModelTrial(PATIENCE_S)) as trial, threads as pool:
+        folders = {served.folder: served for served in chosen.values() if served is not None}
+        students = dict(zip(folders, pool.map(student_in, folders.values()), strict=True))
         found = list(pool.map(one, wanted))
     return [each for each in found if isinstance(each, Ready)], [each for each in found if isinstance(each, Refusal)]
 
@@ -185,9 +201,9 @@ def _scored(release: Release, ready: list[Ready]) -> list[Prediction]:
         return []
     x = newest_features([each.series for each in ready], is_intraday(release.interval))
     found = []
-    for each, predicted in zip(ready, probabilities([each.student for each in ready], x).tolist(), strict=True):
-        served, session = release.students[each.symbol], day_of(each.series.session[-1])
-        above = each.student.trade_above
+    students, symbols = [each.student for each in ready], [each.symbol for each in ready]
+    for each, predicted in zip(ready, probabilities(students, symbols, x).tolist(), strict=True):
+        session, above = day_of(each.series.session[-1]), each.student.trade_above(each.symbol)
         found.append(
             Prediction(
                 symbol=each.symbol,
@@ -196,8 +212,9 @@ def _scored(release: Release, ready: list[Ready]) -> list[Prediction]:
                 probability=predicted,
                 trade_above=above,
                 trade=above is not None and predicted > above,
-                window=served.window,
-                in_sample=session < served.end,
+                window=each.served.window,
+                in_sample=session < each.served.end,
+                unseen=each.symbol not in each.student.serving.offsets,
                 release_id=release.release_id,
             )
         )
@@ -231,7 +248,7 @@ def _parquet(text: str) -> bytes:
     types = {
         "symbol": pa.string(), "bar": pa.timestamp("us", tz="UTC"), "session": pa.date32(),
         "probability": pa.float64(), "trade_above": pa.float64(), "trade": pa.bool_(), "window": pa.string(),
-        "in_sample": pa.bool_(), "release_id": pa.string(),
+        "in_sample": pa.bool_(), "unseen": pa.bool_(), "release_id": pa.string(),
     }  # fmt: skip
     options = arrow_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=False)
     table = arrow_csv.read_csv(pa.BufferReader(text.encode()), convert_options=options)

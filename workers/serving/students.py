@@ -10,11 +10,11 @@ from schemas.contract.release import OTHER_RELEASE
 from workers.bars.series import Floats
 from workers.features.registry import feature_names
 from workers.models.apart import ModelTrial
-from workers.models.base import Model, StoredModel
-from workers.models.stored_student import read_student
+from workers.models.base import Model
+from workers.models.stored_student import StoredStudent, read_student
 
 
-def read_served(folder: Path, digests: Mapping[str, str], trial: ModelTrial | None = None) -> StoredModel:
+def read_served(folder: Path, digests: Mapping[str, str], trial: ModelTrial | None = None) -> StoredStudent:
     """Read a deployed student. DataError if it is missing, changed, damaged, or was trained on other features.
 
     `trial` reads a student of unknown origin first.
@@ -27,15 +27,32 @@ def read_served(folder: Path, digests: Mapping[str, str], trial: ModelTrial | No
     return student
 
 
-def probabilities(students: Sequence[StoredModel], x: Floats) -> Floats:
-    """Probability that each student predicts for its own row of `x`, shape (students, features)."""
-    margin = np.empty(len(students))
-    places: dict[type[Model], list[int]] = {}
-    for place, student in enumerate(students):
-        places.setdefault(type(student.model), []).append(place)
-    for model_type, rows in places.items():
-        margin[rows] = model_type.margins([students[row].model for row in rows], x[rows])
-    return sigmoid(margin)
+def probabilities(students: Sequence[StoredStudent], symbols: Sequence[str], x: Floats) -> Floats:
+    """Probability that each student predicts for its own row of `x`, shape (students, features), of a symbol."""
+    offset = np.array([student.offset(symbol) for student, symbol in zip(students, symbols, strict=True)])
+    margin = _margins([student.model for student in students], x)
+    taught = [row for row, student in enumerate(students) if student.teacher is not None]
+    if taught:
+        teachers = [each for student in students if (each := student.teacher) is not None]
+        margin[taught] += _margins(teachers, x[taught])
+    return sigmoid(offset + margin)
+
+
+def _margins(models: Sequence[Model], x: Floats) -> Floats:
+    """Margin of each row of `x` by its own model."""
+    margin = np.empty(len(models))
+    rows: dict[int, list[int]] = {}
+    for row, model in enumerate(models):
+        rows.setdefault(id(model), []).append(row)
+    single: dict[type[Model], list[int]] = {}
+    for own in rows.values():
+        if len(own) > 1:
+            margin[own] = models[own[0]].margin(x[own])
+        else:
+            single.setdefault(type(models[own[0]]), []).append(own[0])
+    for model_type, own in single.items():
+        margin[own] = model_type.margins([models[row] for row in own], x[own])
+    return margin
 
 
 def sigmoid(margin: Floats) -> Floats:

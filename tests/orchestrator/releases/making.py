@@ -18,6 +18,7 @@ from schemas.contract.window import WARMUP_BARS
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, ReleaseLayout
 from schemas.files.run_files import write_model
+from tests.strategies import serving
 from workers.bars import store
 from workers.bars.clean import to_table
 from workers.bars.series import Series
@@ -66,7 +67,6 @@ def student(seed: int) -> StudentModel:
         coefficients=tuple(rng.normal(0, 0.3, len(feature_names())).tolist()),
         intercept=float(rng.normal()),
         fill=tuple(rng.normal(0, 0.1, len(feature_names())).tolist()),
-        trade_above=0.5,
     )
 
 
@@ -94,9 +94,15 @@ def make_release(
     for place, (symbol, series) in enumerate(histories.items()):
         model = student(seed + place)
         write_model(folder / "students" / symbol / "model.json", model)
-        digests = {"model.json": sha256_of(folder / "students" / symbol / "model.json")}
+        write_model(folder / "students" / symbol / "serving.json", serving(symbol, trade_above=0.5))
+        digests = {name: sha256_of(folder / "students" / symbol / name) for name in ("model.json", "serving.json")}
         served[symbol] = Served(
-            window=f"{symbol}_w", start=date(2024, 1, 1), end=date(2024, 6, 1), metadata_sha256="0" * 64, sha256=digests
+            folder=symbol,
+            window=f"{symbol}_w",
+            start=date(2024, 1, 1),
+            end=date(2024, 6, 1),
+            metadata_sha256="0" * 64,
+            sha256=digests,
         )
         known = series.upto(min(len(series), 400))
         x = model_features(frame_of(known, interval != "1day"))[-1]

@@ -71,7 +71,7 @@ OTHER_VALUES = {
     "scope": ("panel", '"panel"'),
     "privileged": ("path", '["path"]'),
     "student": ("booster", '"booster"'),
-    "temperature": ("2", "2"),
+    "student_scope": ("symbol", '"symbol"'),
     "reward_weights": ("true", "true"),
     "min_rows": ("60", "60"),
     "lookback": ("window", '"window"'),

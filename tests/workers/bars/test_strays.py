@@ -81,6 +81,4 @@ def test_a_symbol_named_panel_is_a_symbol_like_any_other(tmp_path: Path) -> None
     named = RunConfig(source="csv:x", scope="panel", symbols=("PANEL",), start_date=window.start, end_date=window.end)
     assert named.symbols == ("PANEL",)
     layout = RunLayout.under(tmp_path, "r")
-    assert layout.artifact(window.teacher_window("panel").label, Role.TEACHER) != layout.artifact(
-        window.label, Role.STUDENT
-    )
+    assert layout.artifact(window.in_scope("panel").label, Role.TEACHER) != layout.artifact(window.label, Role.STUDENT)

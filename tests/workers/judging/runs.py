@@ -142,10 +142,10 @@ def _student(layout: RunLayout, label: str, symbol: str, predictions: pa.Table) 
         key=label,
         features=(),
         rows={"scored": len(predictions)},
-        prior=0.5,
-        window_share=0.5,
+        priors={symbol: 0.5},
+        window_shares={symbol: 0.5},
         label_counts={},
-        trade_above=None,
+        trade_above={symbol: None},
         fidelity=Fidelity(
             rows=1, agreement=None, rank_correlation=None, mean_difference=0.0, mean_absolute_difference=0.0,
             log_loss=0.7, log_loss_without_teacher=0.7, teacher_log_loss=0.7, prior_log_loss=0.7, model_bytes=1,

@@ -12,6 +12,7 @@ from schemas.contract.judgement import Criterion, Ruling
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import write_model
+from tests.strategies import serving
 from tests.workers.judging.runs import FIRST, WARM, stored_run
 from tests.workers.judging.test_gates import QUICK
 from workers.bars.calendar import day_number
@@ -38,8 +39,10 @@ def go_live(release: Path, run_id: str, symbols: tuple[str, ...] = ()) -> None:
     students = {}
     for symbol in symbols:
         path = current / "students" / symbol / Logistic.file_name
-        write_atomic(path, flat.encode(feature_names(), None))
-        students[symbol] = {"window": "w", "end": str(FIRST), "sha256": {path.name: sha256_of(path)}}
+        write_atomic(path, flat.encode(feature_names()))
+        write_model(path.with_name("serving.json"), serving(symbol))
+        digests = {name: sha256_of(path.with_name(name)) for name in (path.name, "serving.json")}
+        students[symbol] = {"folder": symbol, "window": "w", "end": str(FIRST), "sha256": digests}
     values = {"release_id": f"{run_id}.1234", "run_id": run_id, "students": students, "features": feature_names()}
     write_atomic(current / "release.json", json.dumps(values))
 

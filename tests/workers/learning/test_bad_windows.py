@@ -14,14 +14,13 @@ import pytest
 from schemas.contract.artifact import StudentInputs, TeacherInputs
 from schemas.contract.window import SkipReason, Window
 from tests.strategies import daily_walk, part, training_settings
-from tests.workers.learning.targets import counts_for, targets_for
+from tests.workers.learning.targets import counts_for, student_for
 from workers.artifacts import writer
 from workers.bars.calendar import day_number
 from workers.bars.series import Series
-from workers.learning.history import prepare, select_rows
+from workers.learning.history import prepare
 from workers.learning.skip import Skip
-from workers.learning.window import fit_window_student, fit_window_teacher, teacher_inputs
-from workers.models.xgboost import predict
+from workers.learning.window import fit_window_teacher
 
 WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
 WALK = daily_walk(520)
@@ -72,16 +71,13 @@ def test_strange_bars_are_skipped_or_trained_without_a_nan(name: str, kind: str,
         "sigma": {"threshold_unit": "sigma", "threshold": 0.2},
         "triple-barrier": {"label": "triple-barrier", "privileged": ("path",), "reward_weights": True},
     }[kind]
-    settings = training_settings(student=student, distill_weight=None, temperature=None, **changes)
+    settings = training_settings(student=student, **changes)
     history = prepare(STRANGE[name], settings)
     histories = {"A": history}
     try:
         counts = counts_for(histories, WINDOW, settings)
         teacher = fit_window_teacher(histories, WINDOW, settings, counts, "cpu")
-        scored = select_rows(history, WINDOW, settings).scored
-        x = teacher_inputs(histories, {"A": scored}, settings)["A"]
-        predicted = predict(teacher.teacher.booster, x, teacher.teacher.offsets[0])
-        trained = fit_window_student(history, WINDOW, settings, counts, targets_for(teacher, "A"), predicted)
+        trained = student_for(histories, WINDOW, settings, teacher)
     except Skip as skip:
         assert skip.reason in SkipReason and str(skip)
         return
@@ -90,14 +86,14 @@ def test_strange_bars_are_skipped_or_trained_without_a_nan(name: str, kind: str,
     inputs = TeacherInputs(window=WINDOW.span, **given)
     writer.write_teacher(tmp_path / "teacher", inputs, histories, teacher)
     own = StudentInputs(window=WINDOW, teacher_sha256="1", **given)
-    writer.write_student(tmp_path / "student", own, history, trained)
+    writer.write_student(tmp_path / "student", own, histories, trained, b"")
     for path in tmp_path.rglob("*"):
         if path.suffix == ".json":
             json.loads(path.read_text(), parse_constant=refuse)
         elif path.suffix == ".parquet":
             table = pq.read_table(path)
             # A student that adds nothing to the base rate makes no trade: it has no threshold.
-            flat = trained.metrics["shrinkage"] == 0
+            flat = trained.metrics["shrinkage"] == trained.metrics["teacher_shrinkage"] == 0
             table = table.drop_columns(["trade_above"]) if flat and path.name == "predictions.parquet" else table
             assert not any(column.null_count for column in table.columns)
             for column in table.columns:

@@ -36,7 +36,7 @@ def sound(t0: Ints, t1: Ints, embargo: int = 1) -> Spans:
     part = np.full(len(t0), "fit", dtype=object)
     part[split.purged], part[split.tail] = "purged", "tail"
     fitted_by = np.zeros(len(t0), dtype=np.int64)
-    for number, held_out in enumerate(held_out_sets()):
+    for number, held_out in enumerate(held_out_sets(True)):
         fitted_by[apart(t0, t1, block, held_out, embargo)] |= 1 << number
     return Spans(
         t0 * MICROSECONDS_PER_DAY, t1 * MICROSECONDS_PER_DAY, t1, part.tolist(), block.astype(np.int64), fitted_by
@@ -44,7 +44,7 @@ def sound(t0: Ints, t1: Ints, embargo: int = 1) -> Spans:
 
 
 def violations(spans: Spans, end: date = END) -> tuple[str, ...]:
-    return certify("A_window", end, spans, held_out_sets(), []).violations
+    return certify("A_window", end, spans, held_out_sets(True), []).violations
 
 
 @examples(60)
@@ -79,7 +79,7 @@ def test_any_model_that_saw_a_row_that_overlaps_is_caught(
     """One more bit in `fitted_by`, on a row that touches blocks which the model must not know, is found."""
     t0, t1 = spans
     known = sound(t0, t1)
-    held = np.isin(known.block, held_out_sets()[number])
+    held = np.isin(known.block, held_out_sets(True)[number])
     touching = [
         row
         for row in range(len(t0))
@@ -156,6 +156,6 @@ def test_a_certificate_counts_what_it_checked() -> None:
     """Rows, models and spans are counted: each fitted row of each model, and each row's end."""
     t0 = np.arange(60)
     known = sound(t0, t0 + 5)
-    certificate = certify("A_window", END, known, held_out_sets(), [])
+    certificate = certify("A_window", END, known, held_out_sets(True), [])
     fitted = sum(int((known.fitted_by >> number & 1).sum()) for number in range(10)) + list(known.part).count("fit")
     assert (certificate.rows, certificate.models, certificate.spans_checked) == (60, 11, fitted + 60)

@@ -40,7 +40,7 @@ def test_a_registered_rule_labels_and_trains(next_close: str) -> None:
     histories = {"A": prepare(series, settings)}
     trained = fit_window_teacher(histories, WINDOW, settings, counts_for(histories, WINDOW, settings), "cpu")
     assert trained.certificate.violations == ()
-    assert trained.sample.y.tolist() == labels.y[trained.row].tolist()
+    assert trained.sample.y.tolist() == labels.y[trained.sample.row].tolist()
 
 
 def test_a_name_belongs_to_one_rule(next_close: str) -> None:

@@ -7,14 +7,14 @@ import pytest
 
 from schemas.contract.window import SkipReason, Window
 from tests.strategies import daily_walk, part, training_settings
-from tests.workers.learning.targets import counts_for, targets_for
+from tests.workers.learning.targets import counts_for, student_for, targets_for
 from workers.bars.series import Series
 from workers.learning.base_rate import symbol_offset
 from workers.learning.history import History, prepare, select_rows
 from workers.learning.label_table import label_columns
 from workers.learning.skip import Skip
 from workers.learning.student import probability
-from workers.learning.window import TrainedTeacher, fit_window_student, fit_window_teacher
+from workers.learning.window import TrainedTeacher, fit_window_teacher
 
 SETTINGS = training_settings(scope="panel")
 WINDOW = Window(symbol="PANEL", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
@@ -54,7 +54,7 @@ def test_a_symbol_without_rows_is_left_out() -> None:
     gone = part(daily_walk(520, seed=3), slice(0, 150))
     _, with_gone = panel(A=daily_walk(520), B=daily_walk(520, seed=1), GONE=gone)
     _, without = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
-    assert with_gone.symbols == ("A", "B")
+    assert with_gone.sample.symbols == ("A", "B")
     assert with_gone.sample.x.tobytes() == without.sample.x.tobytes()
     assert with_gone.sample.known_total[:2].tolist() == without.sample.known_total.tolist()
     assert with_gone.sample.known_total[2] > 20
@@ -73,12 +73,13 @@ def test_each_student_learns_from_its_own_rows() -> None:
     histories, trained = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
     for symbol, history in histories.items():
         window = WINDOW.model_copy(update={"symbol": symbol})
-        scored = select_rows(history, window, SETTINGS).scored
         counts = counts_for(histories, window, SETTINGS)
-        targets = targets_for(trained, symbol)
-        student = fit_window_student(history, window, SETTINGS, counts, targets, np.full(len(scored), 0.5))
-        assert student.rows.train.tolist() == targets_for(trained, symbol).row.tolist()
-        assert student.prior == pytest.approx(float(probability(np.array([symbol_offset(counts, symbol)]))[0]))
+        student = student_for(histories, window, SETTINGS, trained)
+        assert student.data.sample.row.tolist() == targets_for(trained, symbol).row.tolist()
+        assert student.scored.row.tolist() == select_rows(history, window, SETTINGS).scored.tolist()
+        assert student.priors == {
+            symbol: pytest.approx(float(probability(np.array([symbol_offset(counts, symbol)]))[0]))
+        }
 
 
 def test_one_symbols_panel_is_that_symbols_teacher() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.special import logit
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -13,27 +14,27 @@ from sklearn.preprocessing import StandardScaler
 from schemas.contract.artifact import StudentModel
 from tests.strategies import examples, training_settings
 from workers.bars.series import Floats
+from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, blocks
 from workers.learning.student import (
     EXPECTED_LOGIT,
-    NO_TEACHER,
-    Mix,
     Shrinkage,
     StudentData,
-    candidates,
+    TeacherTargets,
     fit_student,
-    out_of_fold,
+    judge,
     probability,
     rewards,
     shrinkage,
     target,
     trade_threshold,
 )
+from workers.learning.student import student_data as student_data_of
 from workers.models import booster, logistic
 from workers.models.registry import MODEL_TYPES
 from workers.scoring.log_loss import log_loss
 
-CHOOSE = training_settings(distill_weight=None, temperature=None)
+SETTINGS = training_settings()
 
 
 @st.composite
@@ -57,7 +58,6 @@ def test_the_folded_student_is_sklearns_model(inputs: tuple[Floats, Floats, Floa
         coefficients=tuple(fitted.coefficients.tolist()),
         intercept=fitted.intercept,
         fill=tuple(fitted.fill.tolist()),
-        trade_above=None,
     )
     stored = StudentModel.model_validate_json(model.model_dump_json())
     imputer, scaler = SimpleImputer(), StandardScaler()
@@ -105,9 +105,9 @@ def test_target_lies_between_label_and_teacher(rows: list[tuple[int, float]], di
     """The soft label is the label at weight 0, the teacher's prediction at 1, and in between in proportion."""
     y = np.array([label for label, _ in rows], dtype=np.int8)
     teacher = np.array([prediction for _, prediction in rows])
-    assert (target(y, teacher, Mix(0.0, 1.0)) == y).all()
-    assert target(y, teacher, Mix(1.0, 1.0)) == pytest.approx(teacher, abs=2e-6)
-    soft = target(y, teacher, Mix(distill_weight, 1.0))
+    assert (target(y, teacher, 0.0) == y).all()
+    assert target(y, teacher, 1.0) == pytest.approx(teacher, abs=2e-6)
+    soft = target(y, teacher, distill_weight)
     assert soft == pytest.approx(y + distill_weight * (teacher - y), abs=2e-6)
     assert (soft >= 0).all() and (soft <= 1).all()
 
@@ -138,22 +138,6 @@ def test_trading_pays_from_the_threshold_on(returns: list[float], threshold: flo
         assert expected(p) == pytest.approx(cost, abs=1e-9)
 
 
-def test_temperature_softens_towards_a_half() -> None:
-    """The teacher's logit is divided by the temperature: 0.9 at 2 becomes 0.75."""
-    y, teacher = np.zeros(3, dtype=np.int8), np.array([0.9, 0.5, 0.1])
-    assert target(y, teacher, Mix(1.0, 2.0)) == pytest.approx([0.75, 0.5, 0.25])
-
-
-def test_no_teacher_is_always_a_candidate_unless_a_weight_is_given() -> None:
-    """Free choice begins with no teacher; a given weight is the only one, 0 means none."""
-    free = candidates(CHOOSE)
-    assert free[0] == NO_TEACHER and len(free) == 5
-    assert candidates(training_settings(distill_weight=0.3, temperature=2.0)) == [Mix(0.3, 2.0)]
-    assert candidates(training_settings(distill_weight=0.0, temperature=2.0)) == [NO_TEACHER]
-    weighed = candidates(training_settings(distill_weight=0.3, temperature=None))
-    assert weighed == [Mix(0.3, 1.0), Mix(0.3, 2.0)]
-
-
 def test_what_the_offset_knows_is_not_fitted_again() -> None:
     """Where the offset is the rows' true logit, columns that carry it add nothing."""
     rng = np.random.default_rng(0)
@@ -164,71 +148,99 @@ def test_what_the_offset_knows_is_not_fitted_again() -> None:
     assert alone.coefficients[0] > 0.8
 
 
-def student_data(seed: int = 0, rows: int = 1200, signal: float = 1.0) -> StudentData:
-    """Independent rows whose first feature carries `signal`; all teachers predict the true probability."""
+def student_data(seed: int = 0, rows: int = 1200, signal: float = 1.0, without: bool = True) -> StudentData:
+    """Independent rows of one symbol whose first feature carries `signal`; all teachers predict the true probability.
+
+    `without`: with predictions for soft labels, as of a teacher with privileged inputs.
+    """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(rows, 3))
     p = 1.0 / (1.0 + np.exp(-signal * x[:, 0]))
     block = blocks(np.arange(rows)).astype(np.int64)
     bits = sum((1 << held) * (block != held) for held in range(BLOCKS))
-    out_of_fold = np.repeat(p[:, None], BLOCKS, axis=1)
-    return StudentData(
-        x, (rng.random(rows) < p).astype(np.int8), np.ones(rows), np.ones(rows), block, bits, out_of_fold,
-        np.zeros(BLOCKS + 1), np.arange(rows),
+    y, t0, ones = (rng.random(rows) < p).astype(np.int8), np.arange(rows), np.ones(rows)
+    # Half of 1e9 known labels are positive, so every base rate is a half.
+    sample = Sample(
+        x, y, t0, t0, ones, np.zeros(rows, dtype=np.int64), t0, ("A",), np.array([5e8]), np.array([1e9])
     )  # fmt: skip
+    names = np.full(rows, "A", dtype=object)
+    targets = TeacherTargets(names, t0, block, bits, p, np.repeat(p[:, None], BLOCKS, axis=1) if without else None)
+    return student_data_of(sample, ones, targets, 1, 1)
 
 
-def test_a_teacher_that_knows_is_chosen_and_one_that_errs_is_not() -> None:
-    """Teachers that predict true probabilities are mostly chosen, teachers that predict the opposite never."""
-    chosen = [fit_student(student_data(seed), candidates(CHOOSE), CHOOSE)[0].mix for seed in range(12)]
-    assert sum(mix != NO_TEACHER for mix in chosen) >= 8
-    wrong = [
-        replace(student_data(seed, signal=3.0), out_of_fold=1.0 - student_data(seed, signal=3.0).out_of_fold)
-        for seed in range(6)
+def other_teacher(known: StudentData, predicted: Floats) -> StudentData:
+    """The same rows with a teacher of other predictions."""
+    without = None if known.targets.without is None else np.repeat(predicted[:, None], BLOCKS, axis=1)
+    return replace(known, targets=replace(known.targets, own=predicted, without=without))
+
+
+def test_soft_labels_of_a_teacher_that_knows_are_taken_and_of_one_that_errs_are_not() -> None:
+    """Labels are mixed with true probabilities mostly, with their opposite never."""
+    chosen = [fit_student(student_data(seed), SETTINGS)[0] for seed in range(12)]
+    assert sum(each.taught for each in chosen) >= 8
+    assert {each.taught_weight for each in chosen} <= {0.0, SETTINGS.distill_weight}
+    wrong = [student_data(seed, signal=3.0) for seed in range(6)]
+    assert not any(fit_student(other_teacher(each, 1.0 - each.targets.own), SETTINGS)[0].taught for each in wrong)
+
+
+def test_labels_are_not_mixed_with_themselves() -> None:
+    """A teacher whose predictions equal the labels is no better than none, so its predictions are not used."""
+    known = student_data()
+    assert not fit_student(other_teacher(known, known.sample.y.astype(float)), SETTINGS)[0].taught
+
+
+def test_no_weight_is_no_teacher() -> None:
+    """With weight 0 labels are never mixed; with another the labels alone are fitted as well."""
+    known = student_data()
+    fitted, alone = fit_student(known, training_settings(distill_weight=0.0))
+    assert fitted == alone and not fitted.taught
+    _, same = fit_student(known, training_settings(distill_weight=1.0))
+    assert same.model.margin(known.sample.x).tobytes() == alone.model.margin(known.sample.x).tobytes()
+
+
+def test_a_teacher_that_knows_more_is_added() -> None:
+    """What only the teacher sees is added to the student's margin, most of it; what both see, hardly."""
+    rng = np.random.default_rng(0)
+    same = student_data(without=False)
+    seen = logit(same.targets.own)
+    hidden = rng.normal(size=len(seen))
+    p = 1.0 / (1.0 + np.exp(-(seen + hidden)))
+    y = (rng.random(len(p)) < p).astype(np.int8)
+    known = other_teacher(replace(same, sample=replace(same.sample, y=y)), p)
+    more, alone = fit_student(known, SETTINGS)
+    assert more.taught and more.teacher.factor > 0.3 and not alone.taught
+    assert more.out_of_fold_log_loss is not None and alone.out_of_fold_log_loss is not None
+    assert more.out_of_fold_log_loss < alone.out_of_fold_log_loss - 0.03
+    assert fit_student(same, SETTINGS)[0].teacher.factor < 0.3
+
+
+def test_a_teacher_of_noise_adds_nothing() -> None:
+    """Predictions that are drawn at random add nothing in most windows, and then the student is that without them."""
+    drawn = [
+        other_teacher(student_data(seed, without=False), np.random.default_rng(seed).random(1200)) for seed in range(8)
     ]
-    assert all(fit_student(each, candidates(CHOOSE), CHOOSE)[0].mix == NO_TEACHER for each in wrong)
-
-
-def test_the_first_of_equals_wins() -> None:
-    """A teacher whose predictions equal the labels is no better than no teacher, so no teacher is chosen."""
-    known = student_data()
-    same = replace(known, out_of_fold=np.repeat(known.y[:, None].astype(float), BLOCKS, axis=1))
-    # Softening by temperature alone would differ from the labels.
-    assert fit_student(same, [NO_TEACHER, Mix(0.5, 1.0), Mix(1.0, 1.0)], CHOOSE)[0].mix == NO_TEACHER
-
-
-def test_the_student_without_a_teacher_is_returned_too() -> None:
-    """Whatever is chosen, the second is the student of the labels alone; a weight that is given is not chosen."""
-    known = student_data()
-    given, alone = fit_student(known, [Mix(1.0, 1.0)], CHOOSE)
-    _, same = fit_student(known, [NO_TEACHER], CHOOSE)
-    assert (given.mix, alone.mix) == (Mix(1.0, 1.0), NO_TEACHER)
-    assert alone.model.margin(known.x).tobytes() == same.model.margin(known.x).tobytes()
-
-
-def test_the_mix_of_least_out_of_fold_loss_is_chosen() -> None:
-    """The loss of each candidate's out-of-fold margins, shrunk and weighted, decides, and is reported."""
-    known = student_data(3)
-    mixes = candidates(CHOOSE)
-    judged = [out_of_fold(known, mix, CHOOSE) for mix in mixes]
-    losses = [each.log_loss(each.shrinkage()) for each in judged]
-    chosen, _ = fit_student(known, mixes, CHOOSE)
-    assert chosen.mix == mixes[int(np.argmin(losses))]
-    assert chosen.out_of_fold_log_loss == min(losses)
+    fitted = [fit_student(each, SETTINGS) for each in drawn]
+    assert sum(student.taught for student, _ in fitted) <= 3
+    assert all(student == alone for student, alone in fitted if not student.taught and student.teacher == alone.teacher)
 
 
 @pytest.mark.parametrize("held", range(BLOCKS))
-def test_out_of_fold_margins_know_nothing_of_their_block(held: int) -> None:
-    """A block's labels, and predictions of teachers that saw them, do not affect its out-of-fold margins."""
+def test_a_student_knows_nothing_of_the_block_that_judges_it(held: int) -> None:
+    """A block's labels, and predictions of teachers that saw them, change no margin that judges that block."""
     known = student_data()
     mine = known.block == held
     others = np.array([block != held for block in range(BLOCKS)])
+    assert known.targets.without is not None
     spoilt = replace(
-        known, y=np.where(mine, 1 - known.y, known.y).astype(np.int8),
-        out_of_fold=np.where(others[None, :], 0.01, known.out_of_fold),
-    )  # fmt: skip
-    first, second = (out_of_fold(each, Mix(1.0, 1.0), CHOOSE).margin for each in (known, spoilt))
-    assert first[known.block == held].tobytes() == second[known.block == held].tobytes()
+        known,
+        sample=replace(known.sample, y=np.where(mine, 1 - known.sample.y, known.sample.y).astype(np.int8)),
+        targets=replace(known.targets, without=np.where(others[None, :], 0.01, known.targets.without)),
+    )
+    first, second = (judge(each, 1.0, SETTINGS) for each in (known, spoilt))
+    assert (
+        first.margin[known.block[first.rows] == held].tobytes()
+        == second.margin[known.block[second.rows] == held].tobytes()
+    )
 
 
 def slopes(true: float, rows: int, seed: int) -> Shrinkage:
@@ -236,7 +248,7 @@ def slopes(true: float, rows: int, seed: int) -> Shrinkage:
     rng = np.random.default_rng(seed)
     margin, offset = rng.normal(size=rows), np.full(rows, -0.5)
     y = (rng.random(rows) < 1.0 / (1.0 + np.exp(-(offset + true * margin)))).astype(np.int8)
-    return shrinkage(margin, offset, y, np.ones(rows), np.arange(rows))
+    return shrinkage(margin, offset, y, np.ones(rows), np.arange(rows), EXPECTED_LOGIT)
 
 
 def test_a_sure_slope_is_kept() -> None:
@@ -260,7 +272,8 @@ def test_an_unsure_slope_keeps_little_whatever_its_scale(scale: float) -> None:
         rng = np.random.default_rng(seed)
         margin, y = rng.normal(size=60), (rng.random(60) < 0.4).astype(np.int8)
         found, scaled = (
-            shrinkage(each, np.zeros(60), y, np.ones(60), np.arange(60)) for each in (margin, scale * margin)
+            shrinkage(each, np.zeros(60), y, np.ones(60), np.arange(60), EXPECTED_LOGIT)
+            for each in (margin, scale * margin)
         )
         assert found.slope is not None and found.error is not None
         slope, error = found.slope * margin.std(), found.error * margin.std()
@@ -274,9 +287,14 @@ def test_rows_that_are_copies_are_not_more_rows() -> None:
     """Five copies of each row in one cluster, with a fifth of the weight each, have the error of the rows alone."""
     rng = np.random.default_rng(5)
     margin, y = rng.normal(size=300), (rng.random(300) < 0.4).astype(np.int8)
-    once = shrinkage(margin, np.zeros(300), y, np.ones(300), np.arange(300))
+    once = shrinkage(margin, np.zeros(300), y, np.ones(300), np.arange(300), EXPECTED_LOGIT)
     copied = shrinkage(
-        np.repeat(margin, 5), np.zeros(1500), np.repeat(y, 5), np.full(1500, 0.2), np.repeat(np.arange(300), 5)
+        np.repeat(margin, 5),
+        np.zeros(1500),
+        np.repeat(y, 5),
+        np.full(1500, 0.2),
+        np.repeat(np.arange(300), 5),
+        EXPECTED_LOGIT,
     )
     assert copied.error == pytest.approx(once.error, rel=1e-6)
 
@@ -284,36 +302,56 @@ def test_rows_that_are_copies_are_not_more_rows() -> None:
 def test_two_rows_of_a_class_and_a_constant_margin_keep_nothing() -> None:
     """Labels that can show no slope are no evidence: factor 0, and no slope is stored."""
     y = np.array([1, 1] + [0] * 50, dtype=np.int8)
-    assert shrinkage(np.arange(52.0), np.zeros(52), y, np.ones(52), np.arange(52)) == Shrinkage(0.0, None, None)
+    assert shrinkage(np.arange(52.0), np.zeros(52), y, np.ones(52), np.arange(52), 0.1) == Shrinkage(0.0, None, None)
     y = np.array([1, 0] * 26, dtype=np.int8)
-    assert shrinkage(np.ones(52), np.zeros(52), y, np.ones(52), np.arange(52)) == Shrinkage(0.0, None, None)
+    assert shrinkage(np.ones(52), np.zeros(52), y, np.ones(52), np.arange(52), 0.1) == Shrinkage(0.0, None, None)
 
 
 @pytest.mark.parametrize("kind", MODEL_TYPES)
-def test_a_calibrated_model_gives_the_line_of_its_margin(kind: str) -> None:
-    """Folding the calibration in is the same as applying it to the margin."""
-    known = student_data()
-    model = MODEL_TYPES[kind].fit(known.x, known.y.astype(float), known.weight, np.zeros(len(known.y)), 0)
-    folded = model.calibrated(0.5, -1.0).calibrated(2.0, 0.25)
-    assert folded.margin(known.x) == pytest.approx(model.margin(known.x) - 1.75, abs=1e-12)
+def test_a_scaled_model_gives_so_much_of_its_margin(kind: str) -> None:
+    """Folding a factor in is the same as applying it to the margin."""
+    sample = student_data().sample
+    model = MODEL_TYPES[kind].fit(sample.x, sample.y.astype(float), sample.weight, np.zeros(len(sample)), 0)
+    assert model.scaled(0.5).scaled(3.0).margin(sample.x) == pytest.approx(1.5 * model.margin(sample.x), abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", MODEL_TYPES)
+def test_models_that_are_fitted_together_do_not_see_rows_of_weight_0(kind: str) -> None:
+    """Of several fits at once each is the fit of its own rows; a logistic model's columns are scaled on all rows."""
+    sample = student_data().sample
+    half = np.arange(len(sample)) % 2 == 0
+    weight = np.stack([np.where(half, 1.0, 0.0), np.where(half, 0.0, 1.0)])
+    soft, offset = np.tile(sample.y.astype(float), (2, 1)), np.zeros_like(weight)
+    spoilt = soft.copy()
+    spoilt[0, ~half] = 1.0 - soft[0, ~half]
+    together, again = (MODEL_TYPES[kind].fit_many(sample.x, each, weight, offset, 0) for each in (soft, spoilt))
+    assert together[0].margin(sample.x).tobytes() == again[0].margin(sample.x).tobytes()
+    own = MODEL_TYPES[kind].fit(sample.x[half], soft[0, half], weight[0, half], offset[0, half], 0)
+    assert together[0].margin(sample.x) == pytest.approx(own.margin(sample.x), abs=0.05)
 
 
 def test_a_booster_student_survives_its_file() -> None:
     """Read back from its bytes it gives the same margins, bit for bit; a second fit gives the same bytes."""
+    sample, soft = student_data().sample, soft_labels()
+    model, again = (
+        booster.Booster.fit(sample.x, soft, sample.weight, np.zeros(len(soft)), 7).scaled(0.7) for _ in range(2)
+    )
+    content = model.encode(["a", "b", "c"])
+    read, features = booster.Booster.decode(content)
+    assert features == ("a", "b", "c")
+    assert read.margin(sample.x).tobytes() == model.margin(sample.x).tobytes()
+    assert again.encode(["a", "b", "c"]) == content
+
+
+def soft_labels() -> Floats:
     known = student_data()
-    soft = target(known.y, known.out_of_fold[:, 0], Mix(0.5, 1.0))
-    model = booster.Booster.fit(known.x, soft, known.weight, np.zeros(len(soft)), 7).calibrated(0.7, 0.1)
-    content = model.encode(["a", "b", "c"], None)
-    assert booster.Booster.decode(content).model.margin(known.x).tobytes() == model.margin(known.x).tobytes()
-    again = booster.Booster.fit(known.x, soft, known.weight, np.zeros(len(soft)), 7).calibrated(0.7, 0.1)
-    assert again.encode(["a", "b", "c"], None) == content
+    return target(known.sample.y, known.targets.own, 0.5)
 
 
 def test_a_soft_label_is_two_weighted_hard_ones() -> None:
     """XGBoost on soft labels equals XGBoost on each row twice, with weights q and 1 - q."""
-    known = student_data()
-    soft = target(known.y, known.out_of_fold[:, 0], Mix(0.5, 1.0))
-    once = booster.Booster.fit(known.x, soft, np.ones(len(soft)), np.zeros(len(soft)), 0)
+    x, soft = student_data().sample.x, soft_labels()
+    once = booster.Booster.fit(x, soft, np.ones(len(soft)), np.zeros(len(soft)), 0)
     import xgboost as xgb
 
     parameters = {
@@ -321,11 +359,11 @@ def test_a_soft_label_is_two_weighted_hard_ones() -> None:
         "min_child_weight": 3.0, "reg_lambda": 5.0, "base_score": 0.5, "nthread": 1, "seed": 0,
     }  # fmt: skip
     twice = xgb.QuantileDMatrix(
-        np.repeat(known.x, 2, axis=0), np.tile([1.0, 0.0], len(soft)),
+        np.repeat(x, 2, axis=0), np.tile([1.0, 0.0], len(soft)),
         weight=np.stack([soft, 1.0 - soft], axis=1).ravel(), max_bin=booster.MAX_BIN,
     )  # fmt: skip
-    expected = xgb.train(parameters, twice, booster.ROUNDS).inplace_predict(known.x, predict_type="margin")
-    assert once.margin(known.x) == pytest.approx(expected, abs=1e-5)
+    expected = xgb.train(parameters, twice, booster.ROUNDS).inplace_predict(x, predict_type="margin")
+    assert once.margin(x) == pytest.approx(expected, abs=1e-5)
 
 
 def test_rewards_are_sizes_with_mean_one() -> None:
@@ -338,18 +376,19 @@ def test_rewards_are_sizes_with_mean_one() -> None:
 
 
 def test_rewards_weigh_the_fit_and_not_the_shrinkage() -> None:
-    """Another reward gives another model; the shrinkage's rows keep their own weights."""
-    known = student_data()
-    weighed = replace(known, reward=np.linspace(0.1, 1.9, len(known.y)))
-    mixes = [NO_TEACHER]
-    (plain, _), (other, _) = fit_student(known, mixes, CHOOSE), fit_student(weighed, mixes, CHOOSE)
-    assert plain.model.margin(known.x).tobytes() != other.model.margin(known.x).tobytes()
-    assert out_of_fold(weighed, NO_TEACHER, CHOOSE).weight.tolist() == known.weight.tolist()
+    """Another reward gives another model; rows are judged with their own weights."""
+    known = student_data(without=False)
+    weighed = replace(known, reward=np.linspace(0.1, 1.9, len(known.sample)))
+    plain, other = (judge(each, 0.0, SETTINGS) for each in (known, weighed))
+    assert plain.student.model.margin(known.sample.x).tobytes() != other.student.model.margin(known.sample.x).tobytes()
+    y, weight = known.sample.y[other.rows], np.ones(len(other.rows))
+    again = shrinkage(other.margin, other.offset, y, weight, known.cluster[other.rows], EXPECTED_LOGIT)
+    assert again == other.student.shrinkage
 
 
 def test_a_student_of_a_true_signal_beats_the_base_rate() -> None:
     """On new rows of the same world its log loss is below that of the base rate."""
     known, new = student_data(1), student_data(2, 4000)
-    model = fit_student(known, candidates(CHOOSE), CHOOSE)[0].model
-    prior = np.full(len(new.y), known.y.mean())
-    assert log_loss(new.y, probability(model.margin(new.x))) < log_loss(new.y, prior) - 0.05
+    model = fit_student(known, SETTINGS)[0].model
+    prior = np.full(len(new.sample), known.sample.y.mean())
+    assert log_loss(new.sample.y, probability(model.margin(new.sample.x))) < log_loss(new.sample.y, prior) - 0.05

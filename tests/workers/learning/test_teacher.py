@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from schemas.contract.errors import RequestError
 from tests.strategies import examples
 from workers.bars.series import Floats
+from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, apart, blocks, held_out_sets, split_tail
-from workers.learning.teacher import Sample, fit_teacher, offsets_of, out_of_fold_predictions
+from workers.learning.teacher import fit_teacher, out_of_fold_predictions
 from workers.models.xgboost import importance, predict
 
 HORIZON, EMBARGO, SEED = 4, 1, 5
@@ -27,14 +28,14 @@ def sample(rows: int = 90, members: int = 1, seed: int = 0) -> Sample:
     member = np.tile(np.arange(members), rows)
     nothing = np.zeros(members)
     weight = rng.uniform(0.1, 0.3, len(t0))
-    return with_known(Sample(x, y, t0, t0 + HORIZON, weight, member, members, nothing, nothing))
+    return with_known(Sample(x, y, t0, t0 + HORIZON, weight, member, t0, tuple("ABC"[:members]), nothing, nothing))
 
 
 def with_known(sample: Sample, positives: float = 0.0, total: float = 0.0) -> Sample:
     """The sample, whose known labels are its own and `total` earlier ones per symbol, `positives` of them positive."""
 
     def summed(weight: Floats) -> Floats:
-        return np.bincount(sample.member, weights=weight, minlength=sample.members).astype(np.float64)
+        return np.bincount(sample.member, weights=weight, minlength=len(sample.symbols)).astype(np.float64)
 
     return replace(
         sample,
@@ -44,7 +45,7 @@ def with_known(sample: Sample, positives: float = 0.0, total: float = 0.0) -> Sa
 
 
 def predicted(known: Sample) -> tuple[Floats, np.ndarray]:
-    return out_of_fold_predictions(known, blocks(known.t0), EMBARGO, SEED, "cpu")
+    return out_of_fold_predictions(known, blocks(known.t0), EMBARGO, SEED, "cpu", True)
 
 
 def test_a_teacher_on_a_missing_gpu_is_an_error() -> None:
@@ -91,7 +92,7 @@ def test_fitted_by_records_the_models_of_each_row() -> None:
     known = sample(members=2)
     block = blocks(known.t0)
     _, fitted_by = predicted(known)
-    for number, held_out in enumerate(held_out_sets()):
+    for number, held_out in enumerate(held_out_sets(True)):
         seen = np.flatnonzero(fitted_by >> number & 1)
         assert seen.tolist() == apart(known.t0, known.t1, block, held_out, EMBARGO).tolist()
 
@@ -116,7 +117,7 @@ def test_offsets_lie_between_the_members_share_and_the_panels(seed: int, members
     """A symbol's base rate is shrunk towards the panel's, and not beyond it."""
     known = sample(60, members, seed)
     rows = np.arange(0, len(known), 2) if members == 1 else np.arange(len(known))
-    offsets = offsets_of(known, rows)
+    offsets = known.offsets(np.isin(np.arange(len(known)), rows))
     pooled = np.average(known.y[rows], weights=known.weight[rows])
     for number, offset in enumerate(offsets):
         mine = rows[known.member[rows] == number]

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from orchestrator.planning.windows import lay_windows
 from schemas.config.training import TrainingSettings
+from schemas.contract.artifact import Serving
 from schemas.contract.errors import DataError
 from schemas.contract.window import WARMUP_BARS, SkipReason, Window
 from tests.strategies import FIRST_DAY, daily_walk, examples, part, training_settings, walk_on, weekdays
-from tests.workers.learning.targets import counts_for, targets_for
+from tests.workers.learning.targets import counts_for, student_for
 from workers.bars.calendar import day_number
 from workers.bars.series import Series
 from workers.features.frame import RAW_INDICATORS
@@ -25,13 +26,9 @@ from workers.learning.history import History, prepare, select_rows
 from workers.learning.label_table import label_columns
 from workers.learning.skip import Skip
 from workers.learning.student import probability
-from workers.learning.teacher import offsets_of
-from workers.learning.window import (
-    TrainedStudent,
-    TrainedTeacher,
-    fit_window_student,
-    fit_window_teacher,
-)
+from workers.learning.window import TrainedTeacher, fit_window_teacher
+from workers.learning.window_student import TrainedStudent
+from workers.models.booster import Booster
 from workers.models.logistic import Logistic
 from workers.models.xgboost import MAX_BIN, MAX_ROUNDS, importance, predict
 from workers.scoring.log_loss import log_loss
@@ -223,10 +220,8 @@ def fit_teacher(known: History, settings: TrainingSettings = SETTINGS) -> Traine
 
 
 def fit_student(known: History, teacher: TrainedTeacher) -> TrainedStudent:
-    """WINDOW's student; its teacher predicts 0.5 for every scored row."""
-    scored = select_rows(known, WINDOW, SETTINGS).scored
-    counts = counts_for({"M&M": known}, WINDOW, SETTINGS)
-    return fit_window_student(known, WINDOW, SETTINGS, counts, targets_for(teacher, "M&M"), np.full(len(scored), 0.5))
+    """WINDOW's student."""
+    return student_for({"M&M": known}, WINDOW, SETTINGS, teacher)
 
 
 @cache
@@ -234,10 +229,10 @@ def trained() -> TrainedStudent:
     return fit_student(history(), trained_teacher())
 
 
-def coefficients(student: TrainedStudent) -> tuple[bytes, float]:
+def coefficients(student: TrainedStudent) -> tuple[bytes, float, Serving]:
     model = student.fitted.model
     assert isinstance(model, Logistic)
-    return model.coefficients.tobytes(), model.intercept
+    return model.coefficients.tobytes(), model.intercept, student.serving
 
 
 def test_training_twice_gives_the_same_bytes() -> None:
@@ -254,7 +249,7 @@ def test_training_twice_gives_the_same_bytes() -> None:
 
 def test_bars_after_the_scored_block_change_nothing() -> None:
     """A window's teacher, out-of-fold predictions and student are the same whether or not later bars are known."""
-    needed = int(history().labels.t1[trained().rows.scored].max()) + 1
+    needed = int(history().labels.t1[trained().scored.row].max()) + 1
     assert needed < BARS
     shorter = prepare(part(history().series, slice(0, needed)), SETTINGS)
     teacher = fit_teacher(shorter)
@@ -304,7 +299,11 @@ def test_the_stored_booster_keeps_the_best_rounds_only() -> None:
     assert teacher.booster.num_boosted_rounds() == teacher.rounds <= MAX_ROUNDS
     split = trained_teacher().split
     tail = split.tail
-    p = predict(teacher.booster, trained_teacher().sample.x[tail], offsets_of(trained_teacher().sample, split.fit)[0])
+    p = predict(
+        teacher.booster,
+        trained_teacher().sample.x[tail],
+        float(trained_teacher().sample.offsets(np.isin(np.arange(len(trained_teacher().sample)), split.fit))[0]),
+    )
     assert log_loss(trained_teacher().sample.y[tail], p) == pytest.approx(teacher.tail_log_loss, rel=1e-5)
 
 
@@ -328,14 +327,14 @@ def test_importance_names_every_feature_once() -> None:
 def test_weights_count_overlap() -> None:
     """A row weighs one over the labels alive beside it; the effective number of rows is the rows over the horizon."""
     assert np.median(trained_teacher().sample.weight) == pytest.approx(1 / SETTINGS.horizon_bars)
-    rows = len(trained_teacher().row)
+    rows = len(trained_teacher().sample.row)
     assert trained_teacher().metrics["effective_rows"] == pytest.approx(rows / SETTINGS.horizon_bars, rel=0.1)
 
 
 def test_label_columns_record_how_each_row_was_used() -> None:
     """The stored label table has one value per training row in each column; each row is fit, purged or tail."""
     columns = label_columns({"M&M": history()}, trained_teacher())
-    rows = len(trained_teacher().row)
+    rows = len(trained_teacher().sample.row)
     assert {len(values) for values in columns.values()} == {rows}
     assert set(RAW_INDICATORS) < set(columns)
     parts = list(columns["part"])
@@ -349,13 +348,16 @@ def test_student_is_scored_on_the_bars_after_its_window() -> None:
     """The student's scored probabilities are its model's on the scored rows, and nothing else's."""
     scored, labels = select_rows(history(), WINDOW, SETTINGS).scored, history().labels
     x = history().features[labels.t0[scored]]
-    assert probability(trained().fitted.model.margin(x)).tobytes() == trained().scored_student.tobytes()
-    assert trained().rows.scored.tolist() == scored.tolist()
+    serving = trained().serving
+    teacher = Booster(trained_teacher().teacher.booster, serving.teacher_factor).margin(x)
+    margin = serving.offsets["M&M"] + (trained().fitted.model.margin(x) + teacher)
+    assert probability(margin).tobytes() == trained().scored_student.tobytes()
+    assert trained().scored.row.tolist() == scored.tolist()
     assert trained().metrics["scored_log_loss"] == log_loss(labels.y[scored], trained().scored_student)
 
 
 def test_a_student_without_a_teacher_does_not_depend_on_it() -> None:
-    """The scores of `alone` are the same for any teacher; the student with a teacher predicts other values."""
+    """The scores of `alone` are the same for any teacher; what is kept of the teacher is another share."""
     known = prepare(daily_walk(BARS, seed=2), SETTINGS)
     teacher = fit_teacher(known)
     student, other = (
@@ -363,14 +365,14 @@ def test_a_student_without_a_teacher_does_not_depend_on_it() -> None:
         fit_student(known, replace(teacher, out_of_fold=1.0 - teacher.out_of_fold)),
     )
     assert student.scored_alone.tobytes() == other.scored_alone.tobytes()
-    assert student.scored_student.tobytes() != other.scored_student.tobytes()
+    assert student.fitted.teacher != other.fitted.teacher
 
 
 def test_rows_of_other_bars_than_the_teachers_are_refused() -> None:
     """A student whose rows are not those that its teacher was trained on is an error; no student is trained."""
-    targets = targets_for(trained_teacher(), "M&M")
+    other = replace(trained_teacher(), sample=replace(trained_teacher().sample, row=trained_teacher().sample.row + 1))
     with pytest.raises(DataError, match="its teacher was trained on other bars"):
-        fit_window_student(history(), WINDOW, SETTINGS, {}, replace(targets, row=targets.row + 1), np.empty(0))
+        fit_student(history(), other)
 
 
 @pytest.mark.parametrize("unit", ["return", "sigma"])

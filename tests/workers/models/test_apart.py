@@ -13,6 +13,9 @@ import pytest
 from schemas.contract.errors import DataError, FileError
 from schemas.contract.task import FailureClass
 from schemas.files.bounded import MIB, read_bounded, unpack_bounded
+from schemas.files.run_files import write_model
+from tests.strategies import serving
+from workers.artifacts.writer import digests
 from workers.features.registry import feature_names
 from workers.handlers.execute import classify
 from workers.models import apart, xgboost
@@ -28,7 +31,7 @@ ROWS = np.random.default_rng(0).normal(size=(80, len(feature_names())))
 def booster() -> bytes:
     """The file of a booster student."""
     labels = np.random.default_rng(1).uniform(size=80)
-    return MODEL_TYPES["booster"].fit(ROWS, labels, np.ones(80), np.zeros(80), 0).encode(feature_names(), 0.25)
+    return MODEL_TYPES["booster"].fit(ROWS, labels, np.ones(80), np.zeros(80), 0).encode(feature_names())
 
 
 def test_two_hundred_mutated_models_are_refused_by_their_digest(booster: bytes, tmp_path: Path) -> None:
@@ -142,9 +145,10 @@ def test_a_model_whose_digest_is_right_but_that_is_none_is_a_data_error(tmp_path
 
 
 def test_a_released_booster_is_served(booster: bytes, tmp_path: Path) -> None:
-    """Its inputs and trade threshold come from its own file; its predictions are those of the trained model."""
+    """Its inputs come from its own file; its predictions are those of the trained model beside the offset."""
     (tmp_path / "model.ubj").write_bytes(booster)
-    stored = read_served(tmp_path, {"model.ubj": sha256(booster).hexdigest()})
-    assert (stored.features, stored.trade_above) == (feature_names(), 0.25)
-    found = probabilities([stored] * len(ROWS), ROWS)
-    assert found == pytest.approx(1.0 / (1.0 + np.exp(-stored.model.margin(ROWS))))
+    write_model(tmp_path / "serving.json", serving("A", 0.3, 0.25))
+    stored = read_served(tmp_path, digests(tmp_path))
+    assert (stored.features, stored.trade_above("A")) == (feature_names(), 0.25)
+    found = probabilities([stored] * len(ROWS), ["A"] * len(ROWS), ROWS)
+    assert found == pytest.approx(1.0 / (1.0 + np.exp(-0.3 - stored.model.margin(ROWS))))

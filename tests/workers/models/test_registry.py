@@ -13,18 +13,22 @@ from schemas.contract.artifact import StudentInputs
 from schemas.contract.errors import DataError
 from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of
-from tests.strategies import daily_walk, training_settings
-from tests.workers.learning.targets import counts_for
+from schemas.files.run_files import write_model
+from tests.strategies import daily_walk, serving, training_settings
+from tests.workers.learning.targets import counts_for, student_for
 from workers.artifacts.writer import digests, write_student
 from workers.bars.series import Floats
 from workers.features.registry import feature_names
-from workers.learning.history import prepare, select_rows
+from workers.learning.history import prepare
 from workers.learning.student import probability
-from workers.learning.window import TeacherTargets, fit_window_student, fit_window_teacher
-from workers.models.base import Model, StoredModel
+from workers.learning.window import fit_window_teacher
+from workers.learning.window_student import scored_inputs
+from workers.models.base import Model
+from workers.models.booster import Booster
 from workers.models.registry import MODEL_TYPES, register, stored_type
-from workers.models.stored_student import read_student
-from workers.serving.students import probabilities, read_served
+from workers.models.stored_student import StoredStudent, read_student
+from workers.models.xgboost import encode
+from workers.serving.students import probabilities, read_served, sigmoid
 
 WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
 
@@ -46,16 +50,16 @@ class BaseRate(Model):
     def margin(self, x: Floats) -> Floats:
         return np.full(len(x), self.logit)
 
-    def calibrated(self, slope: float, intercept: float) -> Self:
-        return type(self)(slope * self.logit + intercept)
+    def scaled(self, factor: float) -> Self:
+        return type(self)(factor * self.logit)
 
-    def encode(self, features: Sequence[str], trade_above: float | None) -> bytes:
-        return "\n".join([repr(self.logit), repr(trade_above), *features]).encode()
+    def encode(self, features: Sequence[str]) -> bytes:
+        return "\n".join([repr(self.logit), *features]).encode()
 
     @classmethod
-    def decode(cls, content: bytes) -> StoredModel:
-        logit, above, *features = content.decode().splitlines()
-        return StoredModel(cls(float(logit)), tuple(features), None if above == "None" else float(above))
+    def decode(cls, content: bytes) -> tuple[Self, tuple[str, ...]]:
+        logit, *features = content.decode().splitlines()
+        return cls(float(logit)), tuple(features)
 
 
 @pytest.fixture
@@ -69,40 +73,61 @@ def test_a_registered_model_type_is_trained_stored_and_served(base_rate: type[Mo
     """The setting `student` selects the type; its file is written, read back by digest and predicts the same."""
     # The schema's list of kinds is the second place that a new type is added to.
     settings = training_settings().model_copy(update={"student": base_rate.kind})
-    history = prepare(daily_walk(520), settings)
-    counts = counts_for({"A": history}, WINDOW, settings)
-    teacher = fit_window_teacher({"A": history}, WINDOW, settings, counts, "cpu")
-    targets = TeacherTargets(teacher.row, teacher.block.astype(np.int64), teacher.fitted_by, teacher.out_of_fold)
-    scored = select_rows(history, WINDOW, settings).scored
-    student = fit_window_student(history, WINDOW, settings, counts, targets, np.full(len(scored), 0.5))
+    histories = {"A": prepare(daily_walk(520), settings)}
+    teacher = fit_window_teacher(histories, WINDOW, settings, counts_for(histories, WINDOW, settings), "cpu")
+    student = student_for(histories, WINDOW, settings, teacher)
     assert isinstance(student.fitted.model, base_rate)
     inputs = StudentInputs.model_construct(
         window=WINDOW, settings=settings, bars_sha256={}, label_counts={}, teacher_sha256="", versions={}
     )
-    write_student(tmp_path / "student", inputs, history, student)
+    write_student(tmp_path / "student", inputs, histories, student, encode(teacher.teacher.booster))
     assert (tmp_path / "student" / base_rate.file_name).is_file()
     stored = read_student(tmp_path / "student", digests(tmp_path / "student"))
-    x = history.features[history.labels.t0[scored]]
-    assert probability(stored.model.margin(x)).tobytes() == student.scored_student.tobytes()
-    assert probabilities([stored, stored], x[:2]) == pytest.approx(student.scored_student[:2])
-    assert stored.trade_above == student.trade_above
+    x, _ = scored_inputs(histories, student.scored)
+    assert probability(stored.offset("A") + stored.margin(x)).tobytes() == student.scored_student.tobytes()
+    assert probabilities([stored, stored], ["A", "A"], x[:2]) == pytest.approx(student.scored_student[:2])
+    assert stored.serving == student.serving
 
 
 @pytest.mark.parametrize("kind", MODEL_TYPES)
-@pytest.mark.parametrize("trade_above", [None, 0.1 + 0.2])
-def test_a_model_survives_its_file(kind: str, trade_above: float | None, tmp_path: Path) -> None:
-    """Read back, a calibrated model has the same margins bit for bit, the same inputs and the same threshold."""
+@pytest.mark.parametrize("taught", [False, True])
+def test_a_student_survives_its_files(kind: str, taught: bool, tmp_path: Path) -> None:
+    """Read back, a shrunk student has the same margins bit for bit and the same inputs, with a teacher or without."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(80, len(feature_names())))
     x[::7, 2] = np.nan
-    model = MODEL_TYPES[kind].fit(x, rng.uniform(size=80), np.ones(80), np.zeros(80), 0).calibrated(0.7, 0.1)
-    path = tmp_path / model.file_name
-    path.write_bytes(model.encode(feature_names(), trade_above))
+    model = MODEL_TYPES[kind].fit(x, rng.uniform(size=80), np.ones(80), np.zeros(80), 0).scaled(0.7)
+    served = serving("A", 0.3, 0.1 + 0.2).model_copy(update={"teacher_factor": 0.4 * taught})
+    (tmp_path / model.file_name).write_bytes(model.encode(feature_names()))
+    write_model(tmp_path / "serving.json", served)
+    trees = Booster.fit(x, rng.uniform(size=80), np.ones(80), np.zeros(80), 0).trees
+    if taught:
+        (tmp_path / "teacher.ubj").write_bytes(encode(trees))
     assert stored_type(tmp_path) is MODEL_TYPES[kind]
-    stored = read_student(tmp_path, {path.name: sha256_of(path)})
-    assert stored.model.margin(x).tobytes() == model.margin(x).tobytes()
+    stored = read_student(tmp_path, digests(tmp_path))
+    margin = model.margin(x) + Booster(trees, 0.4).margin(x) if taught else model.margin(x)
+    assert stored.margin(x).tobytes() == margin.tobytes()
     assert type(model).margins([stored.model] * 80, x).tobytes() == model.margin(x).tobytes()
-    assert (stored.features, stored.trade_above) == (feature_names(), trade_above)
+    assert (stored.features, stored.serving) == (feature_names(), served)
+    assert (stored.offset("A"), stored.trade_above("unseen")) == (0.3, 0.1 + 0.2)
+
+
+def test_students_with_and_without_a_teacher_predict_together_as_alone() -> None:
+    """Each row is predicted by its own student: one that stands several times, others of each type, some taught."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(9, len(feature_names())))
+    many = rng.normal(size=(80, len(feature_names())))
+    trees = Booster.fit(many, rng.uniform(size=80), np.ones(80), np.zeros(80), 0)
+    models = [MODEL_TYPES[kind].fit(many, rng.uniform(size=80), np.ones(80), np.zeros(80), 0) for kind in MODEL_TYPES]
+    alone = [StoredStudent(model, feature_names(), serving("A", 0.2), None) for model in models]
+    taught = [StoredStudent(model, feature_names(), serving("A", -0.4), trees) for model in models]
+    students = [*alone, taught[0], *taught, taught[0], alone[0], *alone][: len(x)]
+    symbols = ["A", "B"] * 4 + ["A"]
+    expected = [
+        float(sigmoid(np.array([each.offset(symbol)]) + each.margin(x[row : row + 1]))[0])
+        for row, (each, symbol) in enumerate(zip(students, symbols, strict=True))
+    ]
+    assert probabilities(students, symbols, x).tolist() == expected
 
 
 def test_a_kind_and_a_file_belong_to_one_type(base_rate: type[Model]) -> None:
@@ -117,8 +142,11 @@ def test_a_student_of_other_features_or_bytes_is_refused(tmp_path: Path) -> None
         read_student(tmp_path, {}, "roll back")
     model = MODEL_TYPES["logistic"].fit(np.eye(4), np.full(4, 0.4), np.ones(4), np.zeros(4), 0)
     path = tmp_path / model.file_name
-    path.write_bytes(model.encode(("a", "b", "c", "d"), None))
+    path.write_bytes(model.encode(("a", "b", "c", "d")))
+    write_model(tmp_path / "serving.json", serving())
     with pytest.raises(DataError, match="is not what was recorded; resume the run"):
         read_student(tmp_path, {path.name: "0" * 64})
     with pytest.raises(DataError, match="was trained on other features"):
-        read_served(tmp_path, {path.name: sha256_of(path)})
+        read_served(tmp_path, digests(tmp_path))
+    with pytest.raises(DataError, match=r"serving\.json is not what was recorded; resume the run"):
+        read_student(tmp_path, {path.name: sha256_of(path)})

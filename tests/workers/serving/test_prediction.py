@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator.audit.signed_manifest import seal
 from schemas.contract.release import GoldenCheck, PredictRequest
+from schemas.files.atomic import sha256_of
 from schemas.files.layout import ReleaseLayout
 from tests.conftest import Completed, command, orchestrator, write_bars
 from tests.orchestrator.releases.making import (
@@ -197,14 +198,15 @@ def test_models_of_a_release_from_elsewhere_refuse_their_symbol_alone(cwd: Path)
     layout = ReleaseLayout(cwd / "release")
     folder = layout.release("run.0000")
     rows = np.random.default_rng(0).normal(size=(80, len(feature_names())))
-    booster = Booster.fit(rows, np.full(80, 0.4), np.ones(80), np.zeros(80), 0).encode(feature_names(), None)
+    booster = Booster.fit(rows, np.full(80, 0.4), np.ones(80), np.zeros(80), 0).encode(feature_names())
     short = student(1).model_copy(update={"coefficients": (0.5,)}).model_dump_json().encode()
     replaced = {"TCS": ("model.ubj", booster), "M&M": ("model.ubj", booster[:-400]), "^GSPC": ("model.json", short)}
     release = json.loads((folder / "release.json").read_text())
     for symbol, (name, content) in replaced.items():
         (folder / "students" / symbol / "model.json").unlink()
         (folder / "students" / symbol / name).write_bytes(content)
-        release["students"][symbol]["sha256"] = {name: sha256(content).hexdigest()}
+        served = sha256_of(folder / "students" / symbol / "serving.json")
+        release["students"][symbol]["sha256"] = {name: sha256(content).hexdigest(), "serving.json": served}
     (folder / "release.json").write_text(json.dumps(release))
     seal(folder, {"release_id": "run.0000"}, None)
     switch(layout, "staging", "run.0000")

@@ -9,11 +9,12 @@ import pytest
 import scipy.signal
 
 from tests.orchestrator.releases.making import student, walk
+from tests.strategies import serving
 from workers.features.frame import frame_of
 from workers.features.indicators import recursion
 from workers.features.registry import model_features
-from workers.models.base import StoredModel
 from workers.models.logistic import Logistic
+from workers.models.stored_student import StoredStudent
 from workers.serving import features
 from workers.serving.features import newest_features, probe
 from workers.serving.students import probabilities, sigmoid
@@ -64,13 +65,15 @@ def test_students_predict_together_as_alone() -> None:
     """Probabilities of many students, each for its own row, are those of `Logistic.margin`; NaN is filled."""
     models = [student(seed) for seed in range(30)]
     served = [
-        StoredModel(Logistic(np.asarray(m.coefficients), m.intercept, np.asarray(m.fill)), m.features, m.trade_above)
+        StoredStudent(
+            Logistic(np.asarray(m.coefficients), m.intercept, np.asarray(m.fill)), m.features, serving(), None
+        )
         for m in models
     ]
     x = np.random.default_rng(3).normal(size=(30, len(models[0].fill)))
     x[::3, 4] = np.nan
     alone = [float(sigmoid(each.model.margin(x[row : row + 1]))[0]) for row, each in enumerate(served)]
-    assert probabilities(served, x).tolist() == alone
+    assert probabilities(served, ["A"] * 30, x).tolist() == alone
 
 
 def test_sigmoid_is_right_at_both_ends() -> None:

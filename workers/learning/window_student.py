@@ -1,0 +1,238 @@
+"""Train a window's student from bars in memory, and score the bars after the window with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.config.training import TrainingSettings
+from schemas.contract.artifact import LabelCount, Serving
+from schemas.contract.errors import DataError
+from schemas.contract.task import Metric
+from schemas.contract.window import Window
+from workers.bars.calendar import day_number
+from workers.bars.series import Floats, Ints
+from workers.devices.arrays import take, to_host
+from workers.features.registry import feature_names
+from workers.learning.history import History
+from workers.learning.sample import Sample, sample_of
+from workers.learning.student import (
+    FittedStudent,
+    StudentData,
+    TeacherTargets,
+    fit_student,
+    judge,
+    probability,
+    rewards,
+    student_data,
+    trade_threshold,
+)
+from workers.learning.window import require_both_classes, training_rows
+from workers.models.xgboost import clip
+from workers.scoring.log_loss import log_loss
+
+# Kind of student whose scores are stored beside those of the chosen kind.
+BASELINE = "logistic"
+# Horizons within which rows count as dependent where a model's slope is judged.
+CLUSTER_HORIZONS = 2
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Scored rows of a student's symbols, in order of decision, then symbol, with one value per row in each array.
+
+    `row` is the position in the labels of the symbol with the number `member`.
+    """
+
+    symbols: tuple[str, ...]
+    member: Ints
+    row: Ints
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True)
+class TeacherScores:
+    """What a window's teacher predicts for each scored row, as logits: its offset, and the margin that it adds."""
+
+    offset: Floats
+    margin: Floats
+
+
+@dataclass(frozen=True)
+class TrainedStudent:
+    """Result of training a student. `scored_*`, `prior` and `window_share` have one value per scored row.
+
+    `prior` is the base rate; `window_share` the share of positives over the window's own rows, a weaker baseline; the
+    mappings have both per symbol.
+    """
+
+    fitted: FittedStudent
+    serving: Serving
+    priors: dict[str, float]
+    window_shares: dict[str, float]
+    data: StudentData
+    scored: ScoredRows
+    y: NDArray[np.int8]
+    prior: Floats
+    window_share: Floats
+    scored_student: Floats
+    scored_alone: Floats
+    scored_logistic: Floats
+    scored_teacher: Floats
+    metrics: dict[str, Metric]
+
+
+def scored_rows(histories: Mapping[str, History], window: Window, settings: TrainingSettings) -> ScoredRows:
+    """The rows after a window that its student is scored on. Raises Skip if no symbol of `histories` can be trained."""
+    rows = training_rows(histories, window, settings)
+    row = [each.scored for each in rows.values()]
+    decided = [
+        histories[symbol].series.timestamp[histories[symbol].labels.t0[each]]
+        for symbol, each in zip(rows, row, strict=True)
+    ]
+    member = np.repeat(np.arange(len(rows)), [len(each) for each in row])
+    order = np.lexsort((member, np.concatenate(decided)))
+    return ScoredRows(tuple(rows), member[order], np.concatenate(row)[order])
+
+
+def fit_window_student(
+    histories: Mapping[str, History],
+    window: Window,
+    settings: TrainingSettings,
+    counts: Mapping[str, LabelCount],
+    targets: TeacherTargets,
+    scored: ScoredRows,
+    teacher: TeacherScores,
+) -> TrainedStudent:
+    """Fit the window's student with and without its teacher, and score the bars after the window with both.
+
+    `histories` has the symbols that it learns from; `counts` as for the teacher. Raises Skip.
+    """
+    data = _student_data(histories, window, settings, counts, targets)
+    require_both_classes(data.sample.y)
+    fitted, alone = fit_student(data, settings)
+    plain = alone
+    if settings.student != BASELINE:
+        plain = judge(data, 0.0, settings.model_copy(update={"student": BASELINE})).student
+    x, y = scored_inputs(histories, scored)
+    offset = data.offset[-1, scored.member]
+    margins = [each.model.margin(x) for each in (fitted, alone, plain)]
+    margins[0] = margins[0] + fitted.teacher.factor * teacher.margin
+    student, without, logistic = (probability(offset + each) for each in margins)
+    by_teacher = probability(teacher.offset + teacher.margin)
+    priors = dict(zip(scored.symbols, probability(data.offset[-1]).tolist(), strict=True))
+    shares = {symbol: _window_share(histories[symbol], window, data, number) for number, symbol in enumerate(priors)}
+    prior = np.array(list(priors.values()))[scored.member]
+    window_share = np.array(list(shares.values()))[scored.member]
+    metrics = _metrics(data, fitted) | {
+        "scored_rows": len(y),
+        "scored_log_loss": log_loss(y, student),
+        "scored_alone_log_loss": log_loss(y, without),
+        "scored_prior_log_loss": log_loss(y, prior),
+        "scored_window_share_log_loss": log_loss(y, window_share),
+        "scored_teacher_log_loss": log_loss(y, by_teacher),
+    }
+    return TrainedStudent(
+        fitted, _serving(histories, data, fitted, settings), priors, shares, data, scored, y, prior, window_share,
+        student, without, logistic, by_teacher, metrics,
+    )  # fmt: skip
+
+
+def scored_inputs(histories: Mapping[str, History], scored: ScoredRows) -> tuple[Floats, NDArray[np.int8]]:
+    """Features, shape (rows, features), and labels of the scored rows."""
+    x = np.empty((len(scored), len(feature_names())))
+    y = np.empty(len(scored), dtype=np.int8)
+    for number, symbol in enumerate(scored.symbols):
+        mine, labels = scored.member == number, histories[symbol].labels
+        x[mine] = to_host(take(histories[symbol].features, labels.t0[scored.row[mine]]))
+        y[mine] = labels.y[scored.row[mine]]
+    return x, y
+
+
+def _metrics(data: StudentData, fitted: FittedStudent) -> dict[str, Metric]:
+    kept, teacher = fitted.shrinkage, fitted.teacher
+    return {
+        "rows": len(data.sample),
+        "taught": fitted.taught,
+        "teacher_weight": fitted.taught_weight,
+        "base_rate": float(np.average(probability(data.offset[-1, data.sample.member]), weights=data.sample.weight)),
+        "shrinkage": kept.kept,
+        "slope": kept.slope,
+        "slope_error": kept.error,
+        "teacher_shrinkage": teacher.kept,
+        "teacher_slope": teacher.slope,
+        "teacher_slope_error": teacher.error,
+        "out_of_fold_log_loss": fitted.out_of_fold_log_loss,
+    }
+
+
+def _serving(
+    histories: Mapping[str, History], data: StudentData, fitted: FittedStudent, settings: TrainingSettings
+) -> Serving:
+    """What turns margins into probabilities and trades. A student that is flat everywhere makes no trade."""
+    sample = data.sample
+    flat = not fitted.shrinkage.factor and not fitted.teacher.factor
+    earned = _of_labels(histories, sample, "forward_return")
+    cost = settings.round_trip_cost
+    panel = None if flat else trade_threshold(sample.y, earned, cost)
+    above: dict[str, float | None] = {}
+    for number, symbol in enumerate(sample.symbols):
+        mine = sample.member == number
+        one_class = not 0 < sample.y[mine].sum() < mine.sum()
+        above[symbol] = None if flat else panel if one_class else trade_threshold(sample.y[mine], earned[mine], cost)
+    return Serving(
+        offsets=dict(zip(sample.symbols, data.offset[-1].tolist(), strict=True)),
+        panel_offset=data.panel_offset,
+        trade_above=above,
+        panel_trade_above=panel,
+        teacher_factor=fitted.teacher.factor,
+    )
+
+
+def _student_data(
+    histories: Mapping[str, History],
+    window: Window,
+    settings: TrainingSettings,
+    counts: Mapping[str, LabelCount],
+    targets: TeacherTargets,
+) -> StudentData:
+    """What a window's student is fitted on. DataError if its teacher was fitted on other rows."""
+    rows = training_rows(histories, window, settings)
+    x = {
+        symbol: to_host(take(histories[symbol].features, histories[symbol].labels.t0[each.train]))
+        for symbol, each in rows.items()
+    }
+    members = {symbol: histories[symbol] for symbol in rows}
+    # Weights sum to the effective number of rows: a label that overlaps four others counts a fifth against the penalty.
+    sample = sample_of(members, rows, x, counts, settings.horizon_bars)
+    same_rows = sample.row.tolist() == targets.row.tolist()
+    if not same_rows or [sample.symbols[member] for member in sample.member] != targets.symbol.tolist():
+        raise DataError(f"{window.label}: its teacher was trained on other bars; remove the window and resume the run")
+    reward = np.ones(len(sample))
+    if settings.reward_weights:
+        earned, sigma = (_of_labels(histories, sample, name) for name in ("net_return", "sigma"))
+        reward = rewards(earned, sigma, settings.horizon_bars)
+    return student_data(sample, reward, targets, settings.horizon_bars, CLUSTER_HORIZONS)
+
+
+def _of_labels(histories: Mapping[str, History], sample: Sample, name: str) -> Floats:
+    """A column of the labels of each row of a sample."""
+    result = np.empty(len(sample))
+    for number, symbol in enumerate(sample.symbols):
+        mine = sample.member == number
+        result[mine] = getattr(histories[symbol].labels, name)[sample.row[mine]]
+    return result
+
+
+def _window_share(history: History, window: Window, data: StudentData, member: int) -> float:
+    """Share of positives among the training rows of the window's own days; 0.5 if it has none."""
+    sample = data.sample
+    mine = sample.member == member
+    decided = history.series.session[history.labels.t0[sample.row[mine]]]
+    own = decided >= day_number(window.start)
+    if not own.any():
+        return 0.5
+    return clip(float(np.average(sample.y[mine][own], weights=sample.weight[mine][own])))
