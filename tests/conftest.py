@@ -5,6 +5,7 @@ whatever the number of pytest-xdist workers. Tests that change the finished run 
 """
 
 import fcntl
+import gc
 import hashlib
 import json
 import os
@@ -44,6 +45,19 @@ ROOT = Path(__file__).parents[1]
 BROWSER_FOLDER = ROOT / "tests/orchestrator/dashboard"
 FLEET_FOLDERS = (ROOT / "tests/system", BROWSER_FOLDER)
 FLEET_FIXTURES = {"fleet", "two_device_run"}
+
+
+# Imports leave almost no garbage, but the collector would walk all that they create, again and again.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """Collect no garbage while tests are imported."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but leave out all that was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 # Before pytest-xdist's own hook, which reads the groups.
