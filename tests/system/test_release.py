@@ -127,6 +127,8 @@ def refreshed(bars: Path, fleet: tuple[str, ...], cwd: Path) -> None:
     assert sum(row.reused_from is not None for row in read_rows(run, Role.STUDENT)) >= 9
     counted = read_model(run.trials, TrialCount)
     assert (counted.trials, counted.looks) == (1, 1) and counted.judged_until is not None
+    briefing = (cwd / "release" / "audit_second" / "promotion_briefing.md").read_text()
+    assert f"judged 1 time before, first on days up to {counted.judged_until}" in briefing
     skill = {each.name: each for each in read_model(run.gate("skill"), GateReport).gate.criteria}
     beside = skill.pop(NOT_WORSE_THAN_LIVE)
     assert beside.ruling is not Ruling.NOT_COMPUTABLE

@@ -1,5 +1,6 @@
 """Gates on runs whose truth is known, and the recommendation that follows from them."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,15 @@ def test_trials_come_from_the_ledger_and_raise_the_bar(tmp_path: Path) -> None:
     many = criterion(judged(layout, "overfit")["overfit"], "deflated Sharpe ratio")
     assert "82 trials" in many.reason
     assert many.statistic is not None and alone.statistic is not None and many.statistic < alone.statistic
+
+
+def test_a_final_run_is_not_corrected_for_trials_that_saw_none_of_its_days(tmp_path: Path) -> None:
+    """The held-out days correct for them: alpha is that of one configuration."""
+    layout = stored_run(tmp_path, signal=0.6, gates=QUICK)
+    tried(layout, configurations=50)
+    assert "best of 50" in criterion(judged(layout, "economics")["economics"], "alpha beside always long").reason
+    tried(layout, configurations=50, opened_from=date(2020, 1, 1))
+    assert "best of" not in criterion(judged(layout, "economics")["economics"], "alpha beside always long").reason
 
 
 def test_without_a_count_of_trials_nothing_is_judged(tmp_path: Path) -> None:

@@ -72,13 +72,14 @@ def _on_holdout(evidence: Evidence, opened_from: date) -> Criterion:
     known = opened_from - timedelta(days=1)
     found = new_alpha(book.day, book.daily, market, known, evidence.min_block_days)
     if found is None:
-        return not_computable(HELD_OUT, f"nothing was traded on days before {opened_from}, which set its scale")
+        nothing = f"nothing was traded on days before {opened_from}, which set its scale"
+        return not_computable(HELD_OUT, nothing, part=Part.PRIMARY)
     if why := why_not_testable(found, evidence.settings.min_days):
-        return not_computable(HELD_OUT, why, n=len(found))
+        return not_computable(HELD_OUT, why, part=Part.PRIMARY, n=len(found))
     mean = mean_of(found)
     p = mean.p_above(0.0)
     reason = (
         f"{mean.value:+.3g} deviations per day beside always long, on {len(found)} days from {opened_from} on that no"
         f" run had scored; p {p:.3g} of at most 0"
     )
-    return at_most(HELD_OUT, p, evidence.settings.significance, reason, n=len(found), p=p)
+    return at_most(HELD_OUT, p, evidence.settings.significance, reason, part=Part.PRIMARY, n=len(found), p=p)

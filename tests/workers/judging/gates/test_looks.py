@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.contract.judgement import Ruling
+from schemas.contract.judgement import Part, Ruling
 from schemas.files.run_files import write_model
 from tests.workers.judging.runs import stored_run, tried
 from tests.workers.judging.test_gates import QUICK
@@ -60,5 +60,6 @@ def test_a_final_run_is_tested_once_on_the_held_out_days(tmp_path: Path, signal:
     opened = evidence.validation.first + timedelta(days=300)
     (found,) = looking_again(evidence, None, opened)
     assert found.name == HELD_OUT and found.ruling is ruling and found.n is not None and found.n > 200
+    assert found.part is Part.PRIMARY
     (few,) = looking_again(evidence, None, evidence.validation.last - timedelta(days=40))
     assert few.ruling is Ruling.NOT_COMPUTABLE
