@@ -42,7 +42,11 @@ def check(url: str) -> None:
     try:
         with connect(url, timeout_s=CHECK_S) as redis:
             redis.ping()
-    except (AuthenticationError, NoPermissionError) as error:
+    except NoPermissionError:
+        raise RequestError(
+            f"broker {public_url(url)} does not allow PING to this user; add +ping, ~* and allchannels to its ACL"
+        ) from None
+    except AuthenticationError as error:
         raise RequestError(
             f"broker {public_url(url)} refuses the login ({error}); give its user and password in --broker or in"
             " --broker-file"
@@ -50,7 +54,7 @@ def check(url: str) -> None:
     except RedisError as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "HELLO" in reason:
-            reason = "it has no command HELLO: Redis 6 or newer, or Valkey, is needed"
+            reason = "it has no command HELLO: Redis 6.2 or newer, or Valkey, is needed"
         if "DB index is out of range" in reason:
             raise RequestError(
                 f"broker {public_url(url)} has no database of that number; give a lower one, such as 0"

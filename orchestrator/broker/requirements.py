@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Iterator
+from hashlib import sha1
 from typing import Any
 
 from redis import Redis
@@ -18,6 +19,7 @@ from schemas.redis.writes import refused_write
 # Connections, measured: of a run's orchestrator, of each device's worker, of each of its slots.
 CLIENTS_OF_RUN, CLIENTS_PER_DEVICE, CLIENTS_PER_SLOT = 4, 7, 1
 EXPIRY_S = 10
+ONE_SERVER = "standalone"
 
 
 def check_for_run(url: str, devices: Iterable[Device]) -> None:
@@ -34,6 +36,9 @@ def check_for_run(url: str, devices: Iterable[Device]) -> None:
 
 def _lacks(redis: Redis, database: int, devices: tuple[Device, ...]) -> Iterator[str]:
     """What a run would lack; the questions about settings are passed over where the user may not ask them."""
+    server = _info(redis, "server")
+    if (mode := str(server.get("server_mode") or server.get("redis_mode", ONE_SERVER))) != ONE_SERVER:
+        yield f"is a {mode}, but a run keeps its keys on one server; give the URL of a primary without cluster mode"
     yield from _refused_commands(redis)
     yield from _refused_channels(redis, database)
     memory, clients = _info(redis, "memory"), _info(redis, "clients")
@@ -56,6 +61,7 @@ def _refused_commands(redis: Any) -> Iterator[str]:
     calls: tuple[tuple[Any, ...], ...] = (
         ("SET", keys["string"], "1", "EX", EXPIRY_S),
         ("GET", keys["string"]),
+        ("MGET", keys["string"]),
         ("INCR", keys["string"]),
         ("GETRANGE", keys["string"], 0, 1),
         ("TYPE", keys["string"]),
@@ -76,8 +82,9 @@ def _refused_commands(redis: Any) -> Iterator[str]:
         ("SADD", keys["set"], "1"),
         ("SMEMBERS", keys["set"]),
         ("SREM", keys["set"], "1"),
-        ("ZADD", keys["zset"], 1, "1"),
+        ("ZADD", keys["zset"], "GT", 1, "1"),
         ("ZRANGEBYSCORE", keys["zset"], 0, 1),
+        ("ZRANGE", keys["zset"], 1, 0, "BYSCORE", "REV", "LIMIT", 0, 1),
         ("ZREM", keys["zset"], "1"),
         ("XADD", keys["stream"], "*", "1", "1"),
         ("XREAD", "STREAMS", keys["stream"], "0"),
@@ -85,6 +92,7 @@ def _refused_commands(redis: Any) -> Iterator[str]:
         ("EXPIRE", keys["stream"], EXPIRY_S),
         ("EVAL", "return 1", 1, keys["string"]),
         ("SCRIPT", "LOAD", "return 1"),
+        ("EVALSHA", sha1(b"return 1").hexdigest(), 1, keys["string"]),
         ("TIME",),
         ("PUBLISH", telemetry_channel(token), "1"),
         ("DEL", *keys.values()),
@@ -99,13 +107,13 @@ def _refused_commands(redis: Any) -> Iterator[str]:
     if names := [name for name, error in errors if isinstance(error, NoPermissionError)]:
         allowed = " ".join(f"+{name.lower()}" for name in names)
         yield f"does not allow {', '.join(names)} to this user; add {allowed} and ~* to its ACL"
-    yield from (f"lacks {name} ({error}); Redis 6 or newer, or Valkey, has it" for name, error in errors)
+    yield from (f"lacks {name} ({error}); Redis 6.2 or newer, or Valkey, has it" for name, error in errors)
     with redis.pipeline(transaction=True) as pipe:
         try:
             pipe.execute_command("EXISTS", keys["string"])
             pipe.execute()
         except ResponseError as error:
-            yield f"refuses transactions ({error}); allow MULTI and EXEC"
+            yield f"refuses transactions ({error}); add +multi +exec to its ACL"
 
 
 def _refused_channels(redis: Any, database: int) -> Iterator[str]:
@@ -120,6 +128,8 @@ def _refused_channels(redis: Any, database: int) -> Iterator[str]:
 
 
 def _channels(error: RedisError) -> str:
+    if "command" in str(error):
+        return "does not allow SUBSCRIBE to this user; add +subscribe +unsubscribe +psubscribe +punsubscribe to its ACL"
     return f"does not allow this user its channels ({error}); run: ACL SETUSER NAME allchannels"
 
 

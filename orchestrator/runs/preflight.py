@@ -78,9 +78,9 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
         ),
         PreflightReport,
     )
-    refuse_taken_devices(config, report.devices)
     if config.broker is not None and not read:
         check_for_run(config.broker, report.devices)
+    refuse_taken_devices(config, report.devices)
     if known is None and read:
         known = table_of(config.bars(*days), report.ingested)
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols

@@ -10,6 +10,21 @@ TLS_OPTIONS = ("ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "
 VERIFICATION = ("required", "none")
 DEFAULT_PORT = 6379
 
+SENTINEL = "names a Sentinel, which is not supported: give the URL of the primary, or of a name that follows it"
+SOCKET = (
+    "names a socket file, which workers on other hosts cannot reach: set `port` in the server's configuration and write"
+    " redis://127.0.0.1:PORT/0"
+)
+CLUSTER = "names a cluster, which is not supported: a run keeps its keys together on one server; give that of another"
+# Schemes that other programs write, and what to do instead.
+OTHER_SCHEMES = {
+    "sentinel": SENTINEL, "redis+sentinel": SENTINEL, "rediss+sentinel": SENTINEL, "redis-sentinel": SENTINEL,
+    "unix": SOCKET, "redis+socket": SOCKET, "redis+unix": SOCKET,
+    "redis+cluster": CLUSTER, "rediss+cluster": CLUSTER, "redis-cluster": CLUSTER,
+    "valkey": "must start with redis://, which is the protocol of Valkey, too",
+    "valkeys": "must start with rediss://, which is the protocol of Valkey, too",
+}  # fmt: skip
+
 ENCODE = "in user and password, write # as %23, @ as %40, / as %2F, ? as %3F, [ as %5B, ] as %5D and % as %25"
 
 
@@ -29,7 +44,9 @@ class BrokerAddress:
         """The address that `url` names. ValueError says what is wrong and repeats nothing of the URL."""
         scheme, separator, _ = url.partition("://")
         if not separator or scheme not in SCHEMES:
-            raise ValueError("must start with redis:// or rediss://")
+            raise ValueError(OTHER_SCHEMES.get(scheme.lower(), "must start with redis:// or rediss://"))
+        if url.count("://") > 1:
+            raise ValueError("names several servers, which is not supported: give the one that takes writes")
         try:
             parts = urlsplit(url)
             port = parts.port

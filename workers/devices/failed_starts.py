@@ -23,7 +23,7 @@ REMEDIES = {
     "READONLY": "give the URL of the primary",
     "Read-only file system": "make /dev/shm and the folder of temporary files writable",
     "No space left": "free space in /dev/shm and in the folder of temporary files",
-    "unknown command": "use Redis 6 or newer, or Valkey, with that command enabled",
+    "unknown command": "use Redis 6.2 or newer, or Valkey, with that command enabled",
 }
 
 

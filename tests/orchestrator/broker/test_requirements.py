@@ -1,5 +1,6 @@
 """What preflight asks a broker: one look names the first thing that a run would lack, and the remedy."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kombu.transport import redis as kombu_redis
 from redis import Redis
 from redis.exceptions import ConnectionError
 
@@ -14,6 +16,7 @@ from orchestrator.broker.embedded import find_binary
 from orchestrator.broker.requirements import check_for_run
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
+from schemas.redis.script import SCRIPTS
 from tests.ports import free_port
 from tests.waiting import wait_for
 
@@ -51,10 +54,11 @@ def test_a_broker_that_has_everything_is_left_as_it_was(redis: Redis, server: st
     ("rules", "expected"),
     [
         (("+@all", "resetchannels"), "ACL SETUSER NAME allchannels"),
-        (("+@all", "-subscribe", "allchannels"), "ACL SETUSER NAME allchannels"),
-        (("+@all", "-brpop", "-@scripting", "allchannels"), r"add \+brpop \+eval \+script"),
-        (("+@all", "-multi", "allchannels"), "allow MULTI and EXEC"),
+        (("+@all", "-subscribe", "allchannels"), r"add \+subscribe"),
+        (("+@all", "-brpop", "-@scripting", "allchannels"), r"add \+brpop \+eval \+script \+evalsha"),
+        (("+@all", "-multi", "allchannels"), r"add \+multi \+exec to its ACL"),
         (("nopass", "off"), "refuses the login"),
+        (("-@all", "&*"), "does not allow PING to this user; add"),
     ],
 )
 def test_what_the_user_may_not_do_is_named(redis: Redis, server: str, rules: tuple[str, ...], expected: str) -> None:
@@ -66,6 +70,26 @@ def test_what_the_user_may_not_do_is_named(redis: Redis, server: str, rules: tup
             check_for_run(f"redis://limited:pw@{server.rpartition('@')[2]}", DEVICES)
     finally:
         user.execute_command("ACL", "DELUSER", "limited")
+
+
+def test_the_documented_user_may_do_what_a_run_needs(redis: Redis, server: str) -> None:
+    """The rules of docs/reliability.md pass the check, and cover each command in a script of ours or of kombu's."""
+    user: Any = redis
+    rules = documented_rules()
+    user.execute_command("ACL", "SETUSER", "documented", "reset", "on", ">pw", *rules)
+    try:
+        check_for_run(f"redis://documented:pw@{server.rpartition('@')[2]}", DEVICES)
+    finally:
+        user.execute_command("ACL", "DELUSER", "documented")
+    sources = [script.source for script in SCRIPTS] + [Path(kombu_redis.__file__).read_text()]
+    called = {name.lower() for each in sources for name in re.findall(r"redis\.p?call\(\s*'([A-Z]+)'", each)}
+    assert {"xadd", "sadd"} < called and called <= {rule.removeprefix("+") for rule in rules}
+
+
+def documented_rules() -> list[str]:
+    """The rules of the user in docs/reliability.md."""
+    text = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    return text.split("ACL SETUSER gurukul on >PASSWORD ")[1].split("```")[0].split()
 
 
 def test_questions_that_the_user_may_not_ask_are_passed_over(redis: Redis, server: str) -> None:
@@ -86,7 +110,7 @@ def test_questions_that_the_user_may_not_ask_are_passed_over(redis: Redis, serve
         (("--maxmemory", "1gb", "--maxmemory-policy", "allkeys-lru"), "allkeys-lru.*set it to noeviction"),
         (("--replicaof", "127.0.0.1 1"), "read-only replica; give the URL of the primary"),
         (("--rename-command", "XADD", ""), "lacks XADD"),
-        (("--rename-command", "HELLO", ""), "Redis 6 or newer, or Valkey, is needed"),
+        (("--rename-command", "HELLO", ""), "Redis 6.2 or newer, or Valkey, is needed"),
         (("--databases", "1"), "has no database of that number"),
     ],
 )
@@ -94,3 +118,12 @@ def test_what_the_server_lacks_is_named(tmp_path: Path, settings: tuple[str, ...
     """Each setting in a server of its own; the message names the remedy."""
     with own_server(tmp_path, *settings) as url, pytest.raises(RequestError, match=expected):
         check_for_run(url.replace("/0", "/7") if "--databases" in settings else url, DEVICES)
+
+
+def test_a_node_of_a_cluster_is_refused(tmp_path: Path) -> None:
+    """Its answers to single keys would be MOVED, and none of them names the reason."""
+    with (
+        own_server(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as url,
+        pytest.raises(RequestError, match=r"is a cluster, .*; give the URL of a primary without cluster mode"),
+    ):
+        check_for_run(url, DEVICES)

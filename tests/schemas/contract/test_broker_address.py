@@ -51,6 +51,14 @@ def test_a_password_with_a_bare_character_of_urls_is_refused_with_its_code(chara
         ("redis://h:s3cret/0", "cannot be read as a URL"),
         ("s3cret@h:7101", "must start with redis://"),
         ("http://:s3cret@h:7101", "must start with redis://"),
+        ("valkeys://:s3cret@h:7101/0", "must start with rediss://"),
+        ("sentinel://:s3cret@h:26379/0", "names a Sentinel, which is not supported: give the URL of the primary"),
+        ("redis+sentinel://:s3cret@h:26379/mymaster/0", "names a Sentinel"),
+        ("redis://:s3cret@h:1/0;redis://:s3cret@i:2/0", "names several servers"),
+        ("redis://:s3cret@h:1/0,redis://:s3cret@i:2/0", "names several servers"),
+        ("unix:///run/s3cret.sock?db=0", "set `port` in the server's configuration"),
+        ("redis+socket:///run/s3cret.sock", "names a socket file"),
+        ("redis+cluster://:s3cret@h:7101", "names a cluster"),
     ],
 )
 def test_a_url_that_a_client_would_misread_is_refused_without_its_text(url: str, why: str) -> None:
