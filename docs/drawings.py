@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from workers.learning.rank_label import rank_labels
 from workers.learning.splits import BLOCKS, apart, blocks, split_tail
 
 IMAGES = Path(__file__).parent / "images"
@@ -22,7 +23,7 @@ def main() -> None:
     )
     for name, draw, height in (
         ("window", window, 2.2), ("warmup", warmup, 2.2), ("purge", purge, 4.2), ("embargo", embargo, 2.4),
-        ("distillation", distillation, 3.9),
+        ("distillation", distillation, 3.9), ("ranks", ranks, 2.6),
     ):  # fmt: skip
         figure, axes = plt.subplots(figsize=(8.4, height))
         axes.axis("off")
@@ -110,6 +111,26 @@ def embargo(axes: Axes) -> None:
     bar(axes, last + 1, last + 1 + EMBARGO, -0.25, GREY)
     note(axes, last + 2.4, -0.25, "embargo")
     note(axes, 0, -1.35, f"on either side {HORIZON} bars of horizon and {EMBARGO} of embargo are left out")
+
+
+def ranks(axes: Axes) -> None:
+    """Returns of the symbols decided at one instant, their ranks and labels."""
+    axes.set(xlim=(-0.085, 0.07), ylim=(-1.4, 1.3))
+    returns = [-0.052, -0.031, -0.012, 0.004, 0.017, 0.029, 0.055]
+    instant = [np.array([0])] * len(returns)
+    for value, found in zip(
+        returns, rank_labels(instant, instant, [np.array([each]) for each in returns]), strict=True
+    ):
+        one = bool(found.above[0])
+        axes.plot([value], [0], "o", markersize=14, color=SCORED if one else GREY)
+        note(axes, value, 0.55, f"{value:+.1%}", ha="center")
+        note(axes, value, -0.5, f"{found.rank[0]:.2f}", ha="center")
+        note(axes, value, 0, str(int(one)), "white", ha="center")
+    axes.plot([np.median(returns)] * 2, [-0.9, 1.0], color="#333333", linewidth=0.8, linestyle=":")
+    note(axes, float(np.median(returns)), 1.2, "median", ha="center")
+    for y, text in ((0.55, "return"), (0, "label"), (-0.5, "rank")):
+        note(axes, -0.085, y, text)
+    note(axes, -0.085, -1.2, "seven symbols decided at one instant; the one at the median is not above it")
 
 
 def distillation(axes: Axes) -> None:

@@ -8,7 +8,7 @@ from orchestrator.planning.windows import lay_windows
 from schemas.config.interval import is_intraday
 from schemas.config.run import RunConfig
 from schemas.contract.errors import RequestError
-from schemas.contract.window import PANEL
+from schemas.contract.window import MIN_RANKED_SYMBOLS, PANEL
 
 
 def refuse_infeasible(config: RunConfig, today: date | None = None) -> None:
@@ -16,6 +16,8 @@ def refuse_infeasible(config: RunConfig, today: date | None = None) -> None:
 
     `today`: the day at the exchange, if omitted; there are no bars after it.
     """
+    if config.symbols:
+        refuse_few_symbols(config)
     today = today or datetime.now(ZoneInfo(config.timezone)).date()
     windows = lay_windows(PANEL, config.start_date, config.end_date, config.window_days, config.step_days)
     if not windows:
@@ -38,6 +40,18 @@ def refuse_infeasible(config: RunConfig, today: date | None = None) -> None:
         raise RequestError(
             f"the first window ends on {first.end}, and to today, {today}, there are at most {after} bars after it;"
             f" scoring needs {config.horizon + 1}; choose an earlier --end-date, or shorter --window-days"
+        )
+
+
+def refuse_few_symbols(config: RunConfig) -> None:
+    """RequestError if labels or features compare symbols with each other, and there are too few."""
+    if config.needs_panel and len(config.symbols) < MIN_RANKED_SYMBOLS:
+        flag = "--label rank" if config.label == "rank" else "--features cross-section"
+        named = ", ".join(config.symbols) or "none"
+        raise RequestError(
+            f"{flag} compares symbols with each other and needs at least {MIN_RANKED_SYMBOLS}; this run has"
+            f" {len(config.symbols)} ({named}); name more with --symbols, or choose another"
+            f" {flag.partition(' ')[0]}"
         )
 
 

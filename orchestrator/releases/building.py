@@ -214,6 +214,7 @@ def _release(
         students=served,
         unseen=unseen,
         features=made.golden.features,
+        panel=made.panel,
         probe=made.probe,
         versions=manifest.versions,
         warmup_bars=WARMUP_BARS,

@@ -14,7 +14,7 @@ from orchestrator.broker import embedded
 from orchestrator.broker.requirements import check_for_run
 from orchestrator.phases.trial_count import holdout_of
 from orchestrator.planning.days import days_asked_for
-from orchestrator.planning.feasible import refuse_infeasible
+from orchestrator.planning.feasible import refuse_few_symbols, refuse_infeasible
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import BarsConfig
 from schemas.config.run import RunConfig
@@ -85,6 +85,7 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
         known = table_of(config.bars(*days), report.ingested)
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
     config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
+    refuse_few_symbols(config)
     return Prepared(config, report.devices, report.passed_over, report.understood, known)
 
 

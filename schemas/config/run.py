@@ -123,6 +123,15 @@ class RunConfig(TrainingConfig, BarsConfig):
         return self
 
     @model_validator(mode="after")
+    def _no_feature_twice(self) -> Self:
+        if "cross-section" in self.privileged and self.feature_set == "cross-section":
+            raise ValueError(
+                "--privileged cross-section adds nothing to --features cross-section, which the student receives too;"
+                " leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _horizon_in_session(self) -> Self:
         if not is_intraday(self.interval) or self.cross_session:
             return self

@@ -8,12 +8,13 @@ from pydantic import ConfigDict, Field, field_validator
 
 from schemas.config.interval import BarInterval, is_intraday
 from schemas.contract.base import Complete
-from schemas.contract.window import Scope
+from schemas.contract.window import MIN_RANKED_SYMBOLS, Scope
 
-Label = Literal["fixed", "triple-barrier"]
+Label = Literal["fixed", "triple-barrier", "rank"]
 ThresholdUnit = Literal["return", "sigma"]
 Entry = Literal["next-open", "close"]
 LabelReturn = Literal["gross", "net"]
+FeatureSet = Literal["own", "cross-section"]
 Privilege = Literal["path", "cross-section"]
 StudentKind = Literal["logistic", "booster"]
 
@@ -31,7 +32,8 @@ class TrainingConfig(BarInterval):
     label: Label = Field(
         "fixed",
         description="fixed: by the return over the horizon; triple-barrier: by which of two barriers the price reaches"
-        " first, else by that return.",
+        " first, else by that return; rank: by whether that return is above the median of the symbols decided at the"
+        " same instant, at least 5.",
     )
     horizon: Horizon = Field(HORIZON_BARS, description="Bars from a decision to the end of its label.")
     threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
@@ -75,6 +77,13 @@ class TrainingConfig(BarInterval):
     student_scope: Scope | None = Field(
         None, description="The same for students; panel needs --scope panel. If omitted: as --scope."
     )
+    features: FeatureSet | None = Field(
+        None,
+        description="Features of teacher and student: own (of the symbol's bars), or cross-section (their ranks among"
+        " the symbols of the same bar, the panel's return and dispersion, beta to it); if omitted: cross-section with"
+        " --label rank, else own.",
+        exclude_if=lambda chosen: chosen is None,
+    )
     privileged: tuple[Privilege, ...] = Field(
         (),
         description="Extra features of the teacher, never of the student: path (inside the label's horizon),"
@@ -94,6 +103,16 @@ class TrainingConfig(BarInterval):
     )
     slippage_bps: Annotated[float, Field(ge=0, le=1000)] = Field(5.0, description="Slippage per side, in basis points.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of all random numbers.")
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """The features of teacher and student, chosen or implied by the label."""
+        return self.features or ("cross-section" if self.label == "rank" else "own")
+
+    @property
+    def needs_panel(self) -> bool:
+        """Whether a symbol's labels or features depend on the other symbols of the run."""
+        return self.label == "rank" or self.feature_set == "cross-section"
 
     def first_day_learned(self, start: date, end: date) -> date:
         """The first day whose rows the models of a window `[start, end)` may learn from."""
@@ -145,35 +164,38 @@ class TrainingSettings(TrainingConfig, Complete):
 class LabelIdentity(NamedTuple):
     """The settings that decide the label of a row: two runs with the same values label the same row the same way.
 
-    A field is None where it does not matter: the barriers for `fixed`, the cost for gross returns, `cross_session`
-    for daily bars and for labels that no volatility decides.
+    A field is None where it does not matter: the barriers but for those of barriers, all about the return's threshold
+    for `rank`, the cost for gross returns, `cross_session` for daily bars and for labels that no volatility decides.
     """
 
     label: str
     interval: str
     horizon_bars: int
-    threshold: float
-    threshold_unit: ThresholdUnit
+    threshold: float | None
+    threshold_unit: ThresholdUnit | None
     barriers: tuple[float, float] | None
     entry: Entry
-    label_return: LabelReturn
+    label_return: LabelReturn | None
     round_trip_cost: float | None
     cross_session: bool | None
 
 
 def label_identity(settings: TrainingSettings) -> LabelIdentity:
     """Return the settings that decide the labels of a run."""
-    by_volatility = settings.label != "fixed" or settings.threshold_unit == "sigma"
+    ranks, plain = settings.label == "rank", settings.label in ("rank", "fixed")
+    by_volatility = not plain or (settings.threshold_unit == "sigma" and not ranks)
+    # The costs of a round trip are the same for all symbols, so they change no rank.
+    net = settings.label_return == "net" and not ranks
     return LabelIdentity(
         settings.label,
         settings.interval,
         settings.horizon_bars,
-        settings.threshold,
-        settings.threshold_unit,
-        None if settings.label == "fixed" else (settings.take_profit, settings.stop_loss),
+        None if ranks else settings.threshold,
+        None if ranks else settings.threshold_unit,
+        None if plain else (settings.take_profit, settings.stop_loss),
         settings.entry,
-        settings.label_return,
-        settings.round_trip_cost if settings.label_return == "net" else None,
+        None if ranks else settings.label_return,
+        settings.round_trip_cost if net else None,
         settings.cross_session if by_volatility and is_intraday(settings.interval) else None,
     )
 
@@ -194,6 +216,14 @@ def _triple_barrier_rule(settings: TrainingSettings) -> str:
     )
 
 
+def _rank_rule(settings: TrainingSettings) -> str:
+    start, end, _ = _rule_terms(settings)
+    return (
+        f"a label is 1 where the return from {start} to {end} is above the median of the symbols decided at the same"
+        f" instant, of which there are at least {MIN_RANKED_SYMBOLS}"
+    )
+
+
 def _rule_terms(settings: TrainingSettings) -> tuple[str, str, str]:
     """Where the return begins, where it ends, and the threshold."""
     sigma, bars = settings.threshold_unit == "sigma", settings.horizon_bars
@@ -207,4 +237,5 @@ def _rule_terms(settings: TrainingSettings) -> tuple[str, str, str]:
 LABEL_RULES: dict[Label, Callable[[TrainingSettings], str]] = {
     "fixed": _fixed_rule,
     "triple-barrier": _triple_barrier_rule,
+    "rank": _rank_rule,
 }

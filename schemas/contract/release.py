@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 from schemas.config.costs import CostRates, Costs
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
+from schemas.config.training import FeatureSet
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.judgement import Recommendation
@@ -82,7 +83,8 @@ class Release(Frozen):
     `basis` is the reason for the choice of students. `unseen` is the student for a symbol that none of them has seen,
     if one has learned from all symbols and the approval names none. Of the approval, `approval` is its line and
     `approval_sha256` that line's digest. `probe` are features of bars made by a formula, which show whether code still
-    computes the same features. A function of the run and its approval alone: built again it has the same bytes.
+    computes the same features. `panel` has the symbols that cross-sectional features compare; it is empty for features
+    of a symbol's own bars. A function of the run and its approval alone: built again it has the same bytes.
     """
 
     release_id: str
@@ -93,6 +95,7 @@ class Release(Frozen):
     students: dict[Symbol, Served] = Field(min_length=1)
     unseen: Served | None = None
     features: tuple[str, ...]
+    panel: tuple[Symbol, ...] = ()
     probe: tuple[float | None, ...]
     versions: dict[str, str]
     warmup_bars: int
@@ -108,6 +111,11 @@ class Release(Frozen):
     order_value: float
     cost_rates: tuple[CostRates, ...]
     golden_sha256: str
+
+    @property
+    def feature_set(self) -> FeatureSet:
+        """The features of its students."""
+        return "cross-section" if self.panel else "own"
 
 
 class GoldenRow(Frozen):
@@ -134,10 +142,14 @@ class GoldenRequest(Frozen):
 
 
 class GoldenMade(Answer):
-    """Golden vectors that the serving code reproduces from the stored bars, and the probe of that code."""
+    """Golden vectors that the serving code reproduces from the stored bars, and the probe of that code.
+
+    `panel` as in `Release`.
+    """
 
     golden: Golden | None = None
     probe: tuple[float | None, ...] = ()
+    panel: tuple[Symbol, ...] = ()
 
 
 class GoldenCheck(Frozen):

@@ -12,6 +12,8 @@ from schemas.contract.identifiers import Symbol
 WARMUP_BARS = 150
 # Fitted rows of each class that a window needs.
 MIN_CLASS_ROWS = 3
+# Symbols of one bar that a rank label, and a rank among its symbols, needs.
+MIN_RANKED_SYMBOLS = 5
 
 
 Scope = Literal["symbol", "panel"]

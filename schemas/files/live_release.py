@@ -12,10 +12,11 @@ from schemas.files.run_files import read_model
 
 
 class LiveStudent(Frozen):
-    """The student that serves a symbol: the end of its window, and the digests of its files."""
+    """The student that serves a symbol: its folder, the end of its window, and the digests of its files."""
 
     model_config = ConfigDict(extra="ignore")
 
+    folder: str
     end: date
     sha256: dict[str, str]
 

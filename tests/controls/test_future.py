@@ -15,10 +15,12 @@ from schemas.contract.window import Window
 from tests.controls.harness import Trained, bits, score_bits, train_together
 from tests.strategies import daily_walk, examples, training_settings
 from workers.bars.series import COLUMNS, Floats, Ints, Series
-from workers.learning.history import History, bars_before, prepare
+from workers.learning.history import History, bars_before, prepare, prepare_panel
 
 BARS = 520  # from 2020-10-01 to 2022-09-28
 SYMBOLS = ("A", "B")
+# Rank labels need five symbols.
+PANEL = (*SYMBOLS, "C", "D", "E", "F")
 DAYS = [
     (date(2021, 6, 1), date(2021, 9, 15), date(2021, 11, 15)),
     (date(2021, 7, 15), date(2022, 2, 1), date(2022, 4, 1)),
@@ -38,12 +40,13 @@ KINDS: dict[str, TrainingSettings] = {
         keep_jumps=True,
     ),
 }
+KINDS["rank"] = training_settings(label="rank", scope="panel", keep_jumps=True)
 GARBAGE = ("tiny", "huge", "wild", "flat")
 
 
 @cache
 def clean() -> dict[str, Series]:
-    return {symbol: daily_walk(BARS, seed) for seed, symbol in enumerate(SYMBOLS)}
+    return {symbol: daily_walk(BARS, seed) for seed, symbol in enumerate(PANEL)}
 
 
 @cache
@@ -58,6 +61,8 @@ def trained(kind: str, number: int) -> list[Trained]:
 
 def histories(series: Mapping[str, Series], kind: str) -> dict[str, History]:
     """Of all symbols for a panel, of the first alone for the other kinds."""
+    if KINDS[kind].needs_panel:
+        return prepare_panel(series, KINDS[kind])
     symbols = SYMBOLS if KINDS[kind].scope == "panel" else SYMBOLS[:1]
     return {symbol: prepare(series[symbol], KINDS[kind]) for symbol in symbols}
 
@@ -124,7 +129,7 @@ def same_up_to(t: int, before: History, after: History) -> None:
     ended = [np.flatnonzero(labels.t1 <= t) for labels in (old, new)]
     decided = [labels.t0[rows].tolist() for labels, rows in zip((old, new), ended, strict=True)]
     assert decided[0] == decided[1]
-    for name in ("t1", "entry", "forward_return", "net_return", "sigma", "y", "barrier", "tie"):
+    for name in ("t1", "entry", "forward_return", "net_return", "sigma", "y", "barrier", "tie", "rank"):
         assert getattr(old, name)[ended[0]].tobytes() == getattr(new, name)[ended[1]].tobytes(), name
 
 

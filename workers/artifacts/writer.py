@@ -25,7 +25,7 @@ from schemas.files.layout import (
 )
 from schemas.files.run_files import write_model
 from workers.bars.series import Floats, Ints
-from workers.features.registry import feature_names
+from workers.features.cross_section import names_of
 from workers.learning.fidelity import fidelity
 from workers.learning.history import History
 from workers.learning.label_table import label_columns
@@ -80,9 +80,9 @@ def write_student(
     `teacher_model` is the file of its teacher, which is stored with a student that adds its teacher's predictions.
     """
     with artifact_folder(target) as folder:
-        fitted = student.fitted.model
+        fitted, features = student.fitted.model, names_of(inputs.settings.feature_set)
         names = [fitted.file_name, SERVING] + ([TEACHER_UBJ] if student.serving.teacher_factor else [])
-        (folder / fitted.file_name).write_bytes(fitted.encode(feature_names()))
+        (folder / fitted.file_name).write_bytes(fitted.encode(features))
         write_model(folder / SERVING, student.serving)
         if student.serving.teacher_factor:
             (folder / TEACHER_UBJ).write_bytes(teacher_model)
@@ -92,7 +92,7 @@ def write_student(
         metadata = StudentMetadata(
             **dict(inputs),
             key=key_of(inputs),
-            features=feature_names(),
+            features=features,
             rows={"train": len(student.data.sample), "scored": len(student.scored)},
             priors=student.priors,
             window_shares=student.window_shares,
@@ -136,6 +136,7 @@ def _labels_csv(histories: Mapping[str, History], trained: TrainedTeacher) -> by
 def _predictions(histories: Mapping[str, History], student: TrainedStudent) -> pa.Table:
     symbols, member, row = student.scored.symbols, student.scored.member, student.scored.row
     labels, bars = _columns(histories, symbols, member, row)
+    ranks = {"rank": labels["rank"]} if np.isfinite(labels["rank"]).all() else {}
     above = [student.serving.trade_above[symbol] for symbol in symbols]
     instant = pa.timestamp("us", tz="UTC")
     return pa.table(
@@ -147,6 +148,7 @@ def _predictions(histories: Mapping[str, History], student: TrainedStudent) -> p
             "label_end_session": pa.array(bars["label_end_session"].astype(np.int32)).cast(pa.date32()),
             "label": student.y,
             "forward_return": labels["forward_return"],
+            **ranks,
             "student": student.scored_student,
             "alone": student.scored_alone,
             "teacher": student.scored_teacher,
@@ -176,7 +178,7 @@ def _columns(
     histories: Mapping[str, History], symbols: tuple[str, ...], member: Ints, row: Ints
 ) -> tuple[dict[str, Floats], dict[str, Ints]]:
     """Returns of each row, and the instants (microseconds since 1970) and sessions (days) of its decision and end."""
-    labels = {name: np.empty(len(row)) for name in ("forward_return", "net_return", "sigma")}
+    labels = {name: np.empty(len(row)) for name in ("forward_return", "net_return", "sigma", "rank")}
     names = ("timestamp", "label_end", "session", "label_end_session")
     bars = {name: np.empty(len(row), dtype=np.int64) for name in names}
     for number, symbol in enumerate(symbols):

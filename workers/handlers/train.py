@@ -23,21 +23,26 @@ from schemas.files.run_files import read_model
 from workers.artifacts import reader, writer
 from workers.artifacts.reuse import remove_foreign, take_equal
 from workers.bars import store
-from workers.bars.series import Floats
+from workers.bars.series import Floats, Series
 from workers.devices.arrays import to_host
 from workers.devices.pinning import xgboost_device
 from workers.handlers.task_result import Result
 from workers.learning.base_rate import LabelTimes
-from workers.learning.history import History, bars_before, prepare, times_of
+from workers.learning.history import History, bars_before, prepare, prepare_panel, times_of, times_of_panel
 from workers.learning.student import probability
 from workers.learning.window import fit_window_teacher, teacher_inputs, training_rows
 from workers.learning.window_student import ScoredRows, TeacherScores, fit_window_student, scored_inputs, scored_rows
 from workers.models.booster import Booster
 from workers.models.stored_student import StoredStudent, read_student
 
+# The bars of all symbols of a run: name, file and digest of each.
+Panel = tuple[tuple[str, Path, str], ...]
+
 TIMED_ROWS = 32
 # Symbols whose labels, and symbols by window ends whose label counts, a process keeps.
 CACHED_LABELS, CACHED_COUNTS = 4096, 65536
+# Panels, and window ends of panels, that a process keeps where labels or features depend on all symbols.
+CACHED_PANELS, CACHED_PANEL_COUNTS = 1, 256
 
 
 def train_teacher(task: WindowTask, data_dir: Path) -> Result:
@@ -76,8 +81,8 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
         window=window,
         settings=settings,
         bars_sha256={
-            name: each.series.digest(int(np.searchsorted(each.series.timestamp, last_read, side="right")))
-            for name, each in histories.items()
+            name: series.digest(int(np.searchsorted(series.timestamp, last_read, side="right")))
+            for name, series in _bars_read(histories).items()
         },
         label_counts=counts,
         teacher_sha256=stored.sha256,
@@ -142,7 +147,15 @@ def _teacher_of(task: WindowTask, histories: dict[str, History], counts: dict[st
 
 def _bars_before(histories: dict[str, History], window: Window) -> dict[str, str]:
     """Digest of each symbol's bars before the window's end."""
-    return {name: each.series.digest(bars_before(each.series, window)) for name, each in histories.items()}
+    return {name: series.digest(bars_before(series, window)) for name, series in _bars_read(histories).items()}
+
+
+def _bars_read(histories: dict[str, History]) -> dict[str, Series]:
+    """The bars that labels and features of `histories` were computed from."""
+    read = {name: each.series for name, each in histories.items()}
+    for each in histories.values():
+        read |= each.panel
+    return read
 
 
 def _stored(folder: Path, inputs: TeacherInputs | StudentInputs, donor: str | None) -> Result:
@@ -167,12 +180,21 @@ def _histories(task: WindowTask, data_dir: Path) -> dict[str, History]:
         and "cross-section" not in settings.privileged
     )
     read = {task.window.symbol: task.bars[task.window.symbol]} if alone else task.bars
-    return {symbol: _prepared(layout.bars(symbol), sha256, task.settings) for symbol, sha256 in read.items()}
+    if settings.needs_panel:
+        whole = _prepared_panel(_panel_of(task, layout), settings)
+        return {symbol: whole[symbol] for symbol in read}
+    return {symbol: _prepared(layout.bars(symbol), sha256, settings) for symbol, sha256 in read.items()}
+
+
+def _panel_of(task: WindowTask, layout: BarsLayout) -> Panel:
+    return tuple((symbol, layout.bars(symbol), sha256) for symbol, sha256 in sorted(task.bars.items()))
 
 
 def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, LabelCount]:
     """The labels of every symbol of the run that are known at the window's end."""
     layout = BarsLayout.under(data_dir, task.settings.interval)
+    if task.settings.label == "rank":
+        return _panel_counts(_panel_of(task, layout), task.settings, task.window.end)
     return {
         symbol: _label_count(layout.bars(symbol), sha256, task.settings, task.window.end)
         for symbol, sha256 in sorted(task.bars.items())
@@ -184,6 +206,11 @@ def _prepared(path: Path, sha256: str, settings: TrainingSettings) -> History:
     return prepare(store.load(path, sha256), settings, xgboost_device())
 
 
+@lru_cache(maxsize=CACHED_PANELS)
+def _prepared_panel(panel: Panel, settings: TrainingSettings) -> dict[str, History]:
+    return prepare_panel(_loaded(panel), settings, xgboost_device())
+
+
 @lru_cache(maxsize=CACHED_COUNTS)
 def _label_count(path: Path, sha256: str, settings: TrainingSettings, end: date) -> LabelCount:
     return _label_times(path, sha256, settings).count(end)
@@ -192,3 +219,17 @@ def _label_count(path: Path, sha256: str, settings: TrainingSettings, end: date)
 @lru_cache(maxsize=CACHED_LABELS)
 def _label_times(path: Path, sha256: str, settings: TrainingSettings) -> LabelTimes:
     return times_of(store.load(path, sha256), settings)
+
+
+@lru_cache(maxsize=CACHED_PANEL_COUNTS)
+def _panel_counts(panel: Panel, settings: TrainingSettings, end: date) -> dict[str, LabelCount]:
+    return {symbol: times.count(end) for symbol, times in _panel_times(panel, settings).items()}
+
+
+@lru_cache(maxsize=CACHED_PANELS)
+def _panel_times(panel: Panel, settings: TrainingSettings) -> dict[str, LabelTimes]:
+    return times_of_panel(_loaded(panel), settings)
+
+
+def _loaded(panel: Panel) -> dict[str, Series]:
+    return {symbol: store.load(path, sha256) for symbol, path, sha256 in panel}

@@ -1,7 +1,6 @@
 """The incumbent: the release that is live in production, beside the candidate on new days and on those of its run."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,14 +12,13 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import DataError, FileError
 from schemas.contract.judgement import Validation
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import ReleaseLayout, RunLayout
+from schemas.files.layout import STUDENTS, ReleaseLayout, RunLayout
 from schemas.files.live_release import LiveRelease, live_release
 from schemas.files.run_files import read_manifest, read_model
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import to_host
-from workers.features.frame import frame_of
-from workers.features.registry import feature_names, model_features
+from workers.features.cross_section import features_of, names_of
 from workers.judging.evidence import Evidence
 from workers.judging.predictions import Predictions, decode
 from workers.models.stored_student import read_student
@@ -70,7 +68,10 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
         return cannot(f"{path} is missing or was changed")
     if label_identity(manifest.config.training()) != label_identity(evidence.training):
         return cannot("it was trained on other labels, so its log losses cannot be compared")
-    if release.features != feature_names():
+    settings = manifest.config.training()
+    if settings.needs_panel and set(evidence.bars) != set(manifest.bars.symbols if manifest.bars else ()):
+        return cannot("it compares other symbols with each other than this run scores")
+    if release.features != names_of(settings.feature_set):
         return cannot("its students were trained on other features than this program computes")
     try:
         ours, theirs = _on_new_days(evidence, release, manifest)
@@ -89,23 +90,17 @@ def _on_new_days(evidence: Evidence, release: LiveRelease, live: RunManifest) ->
     predictions, folder = evidence.predictions, ReleaseLayout(evidence.release_dir).current("production").resolve()
     last = max((row.last for row in live.bars.symbols.values()), default=None) if live.bars else None
     theirs = np.full(len(predictions), np.nan)
+    features = features_of(evidence.bars, live.config.feature_set, is_intraday(evidence.training.interval))
     for symbol, student in release.students.items():
         seen = max(student.end, last) if last else student.end
         rows = np.flatnonzero((predictions.symbol == symbol) & (predictions.day > day_number(seen)))
         if len(rows):
-            theirs[rows] = _live_probabilities(evidence, symbol, rows, folder, student.sha256)
+            place = np.searchsorted(evidence.bars[symbol].timestamp, predictions.timestamp[rows])
+            read = read_student(folder / STUDENTS / student.folder, student.sha256, REMEDY)
+            margin = read.offset(symbol) + read.margin(to_host(features[symbol])[place])
+            theirs[rows] = 1.0 / (1.0 + np.exp(-margin))
     rows = np.flatnonzero(np.isfinite(theirs))
     return _daily(predictions, rows, predictions.student), _daily(predictions, rows, theirs)
-
-
-def _live_probabilities(evidence: Evidence, symbol: str, rows: Ints, release: Path, digests: dict[str, str]) -> Floats:
-    """Probability that a symbol's live student predicts for each of these rows."""
-    student = read_student(release / "students" / symbol, digests, REMEDY)
-    series = evidence.bars[symbol]
-    x = to_host(model_features(frame_of(series, is_intraday(evidence.training.interval))))
-    margin = student.model.margin(x[np.searchsorted(series.timestamp, evidence.predictions.timestamp[rows])])
-    result: Floats = 1.0 / (1.0 + np.exp(-margin))
-    return result
 
 
 def _with_common_days(found: Incumbent, ours: Predictions, theirs: Predictions) -> Incumbent:

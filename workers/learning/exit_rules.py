@@ -66,6 +66,7 @@ def exit_rule(name: str, *, needs_volatility: bool) -> Callable[[Callable[[Trade
     return register
 
 
+@exit_rule("rank", needs_volatility=False)
 @exit_rule("fixed", needs_volatility=False)
 def at_horizon(trades: Trades) -> Exits:
     """End every trade at the close of the horizon's last bar."""

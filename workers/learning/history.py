@@ -1,22 +1,25 @@
 """A symbol's bars, features and labels, computed once for all its windows, and the rows that a window may use."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.config.interval import is_intraday
 from schemas.config.training import TrainingSettings
-from schemas.contract.window import WARMUP_BARS, SkipReason, Span, Window
+from schemas.contract.window import MIN_RANKED_SYMBOLS, WARMUP_BARS, SkipReason, Span, Window
 from workers.bars.calendar import day_number
 from workers.bars.jumps import jumps
 from workers.bars.series import Floats, Ints, Series
 from workers.devices.arrays import Array, array_module, to_host
+from workers.features.cross_section import cross_section
 from workers.features.frame import frame_of
 from workers.features.registry import model_features
 from workers.learning.base_rate import LabelTimes, label_times
 from workers.learning.labels import Labels, label, uniqueness
 from workers.learning.privileged import path
+from workers.learning.rank_label import rank_labels
 from workers.learning.skip import Skip
 
 
@@ -24,7 +27,11 @@ from workers.learning.skip import Skip
 class History:
     """A symbol's bars, indicators, features and labels.
 
-    `used` is false for labels that are left out because an unexplained jump of prices is in their span.
+    `used` is false for labels that are left out: an unexplained jump of prices is in their span, or too few symbols
+    have a label of the same span to rank it.
+
+    `panel` has the bars of every symbol that labels or features were computed from; it is empty if they were computed
+    from this symbol's alone.
 
     `raw` and `features` have one value per bar, `features` on the teacher's device; `path` has one row per label, and
     no columns unless the path is a privileged input.
@@ -36,6 +43,7 @@ class History:
     labels: Labels
     path: Floats
     used: NDArray[np.bool_]
+    panel: Mapping[str, Series] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,41 @@ class Rows:
     scored: Ints
 
 
+def prepare_panel(series: Mapping[str, Series], settings: TrainingSettings, device: str = "cpu") -> dict[str, History]:
+    """Compute the histories of symbols whose labels or features may depend on each other."""
+    histories = {symbol: replace(prepare(each, settings, device), panel=series) for symbol, each in series.items()}
+    if settings.label == "rank":
+        ranked = _ranked(
+            {symbol: (each.series, each.labels, each.used) for symbol, each in histories.items()}, settings
+        )
+        for symbol, (labels, used) in ranked.items():
+            histories[symbol] = replace(histories[symbol], labels=labels, used=used)
+    if settings.feature_set == "cross-section":
+        instants = [each.series.timestamp for each in histories.values()]
+        columns = cross_section(instants, [each.features for each in histories.values()])
+        for symbol, features in zip(series, columns, strict=True):
+            histories[symbol] = replace(histories[symbol], features=features)
+    return histories
+
+
+def _ranked(
+    panel: Mapping[str, tuple[Series, Labels, NDArray[np.bool_]]], settings: TrainingSettings
+) -> dict[str, tuple[Labels, NDArray[np.bool_]]]:
+    """Rank labels of each symbol, and which may be used: those of the labels `used` that enough symbols have."""
+    decided = [series.timestamp[labels.t0] for series, labels, _ in panel.values()]
+    ended = [series.timestamp[labels.t0 + settings.horizon_bars] for series, labels, _ in panel.values()]
+    returns = [np.where(used, labels.forward_return, np.nan) for _, labels, used in panel.values()]
+    return {
+        symbol: (replace(panel[symbol][1], y=ranks.above, rank=ranks.rank), np.isfinite(ranks.rank))
+        for symbol, ranks in zip(panel, rank_labels(decided, ended, returns), strict=True)
+    }
+
+
 def prepare(series: Series, settings: TrainingSettings, device: str = "cpu") -> History:
-    """Compute a symbol's indicators, features and labels once, over its whole history."""
+    """Compute a symbol's indicators, own features and labels once, over its whole history.
+
+    Rank labels and cross-sectional features depend on other symbols: see `prepare_panel`.
+    """
     frame = frame_of(series, intraday=is_intraday(settings.interval), xp=array_module(device))
     labels = label(series, settings)
     seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
@@ -69,9 +110,24 @@ def _used(series: Series, labels: Labels, settings: TrainingSettings) -> NDArray
 
 
 def times_of(series: Series, settings: TrainingSettings) -> LabelTimes:
-    """Labels of a symbol for its base rate, without its features."""
+    """Labels of a symbol for its base rate, without its features. Rank labels: see `times_of_panel`."""
     labels = label(series, settings)
     return label_times(series, labels, _used(series, labels, settings), settings)
+
+
+def rank_labels_of(
+    series: Mapping[str, Series], settings: TrainingSettings
+) -> dict[str, tuple[Labels, NDArray[np.bool_]]]:
+    """Rank labels of each symbol, and which may be used."""
+    labels = {symbol: label(each, settings) for symbol, each in series.items()}
+    panel = {symbol: (each, labels[symbol], _used(each, labels[symbol], settings)) for symbol, each in series.items()}
+    return _ranked(panel, settings)
+
+
+def times_of_panel(series: Mapping[str, Series], settings: TrainingSettings) -> dict[str, LabelTimes]:
+    """Rank labels of each symbol for its base rate, without its features."""
+    ranked = rank_labels_of(series, settings)
+    return {symbol: label_times(each, *ranked[symbol], settings) for symbol, each in series.items()}
 
 
 def bars_before(series: Series, span: Span) -> int:
@@ -107,9 +163,12 @@ def select_rows(history: History, window: Window, settings: TrainingSettings) ->
                 f" {settings.min_rows} needed"
             )
             raise Skip(SkipReason.INSUFFICIENT_HISTORY, detail)
-        raise Skip(SkipReason.INSUFFICIENT_SAMPLES, f"{own.sum()} labelled rows, {settings.min_rows} needed")
+        ranked = f"; a rank label needs {MIN_RANKED_SYMBOLS} symbols of one span" if settings.label == "rank" else ""
+        detail = f"{own.sum()} labelled rows, {settings.min_rows} needed{ranked}"
+        raise Skip(SkipReason.INSUFFICIENT_SAMPLES, detail)
     if not len(scored):
-        whole = "" if history.used.all() else " without an unexplained jump of prices"
+        ranks = f" and {MIN_RANKED_SYMBOLS} symbols to rank" if settings.label == "rank" else ""
+        whole = ranks if history.used.all() else f"{ranks} without an unexplained jump of prices"
         detail = f"no bar from {window.end} on has {settings.horizon_bars} bars after it{whole}"
         raise Skip(SkipReason.INSUFFICIENT_FUTURE_DATA, detail)
     return Rows(train, weight, scored)

@@ -54,6 +54,7 @@ def _member_columns(history: History, row: Ints) -> dict[str, NDArray[np.generic
         "label": labels.y[row],
         "forward_return": labels.forward_return[row],
         "net_return": labels.net_return[row],
+        **({"rank": labels.rank[row]} if np.isfinite(labels.rank[row]).all() else {}),
         "sigma": labels.sigma[row],
         "barrier": labels.barrier[row],
         "tie": labels.tie[row].astype(np.int8),

@@ -24,6 +24,8 @@ class Labels:
     `forward_return` gross, `net_return` less the round trip's cost. `sigma` is the volatility of one bar (deviation of
     log returns) as known at the close of `t0`, NaN where it is not known yet. `tie` marks labels whose last bar
     touched both barriers in an order that its open does not reveal; they count as stopped.
+
+    `rank` is the return's among the symbols decided at the same instant, 0 to 1; NaN unless the label is one of ranks.
     """
 
     t0: Ints
@@ -35,6 +37,7 @@ class Labels:
     y: NDArray[np.int8]
     barrier: NDArray[np.int8]
     tie: NDArray[np.bool_]
+    rank: Floats
 
     def __len__(self) -> int:
         return len(self.t0)
@@ -44,10 +47,12 @@ def label(series: Series, settings: TrainingSettings) -> Labels:
     """Label every bar whose horizon lies inside the history and, intraday unless `cross_session`, inside its session.
 
     A bar without volatility (flat, or too early in the history) has no label where the label is measured by it.
+    Rank labels depend on the other symbols: here they are 0, and `history.prepare_panel` completes them.
     """
     horizon, rule = settings.horizon_bars, EXIT_RULES[settings.label]
     by_session = is_intraday(settings.interval) and not settings.cross_session
-    in_sigma = settings.threshold_unit == "sigma"
+    ranks = settings.label == "rank"
+    in_sigma = settings.threshold_unit == "sigma" and not ranks
     with np.errstate(invalid="ignore", divide="ignore"):
         sigma = volatility(series, by_session)
     t0 = _labelled_bars(series, horizon, by_session)
@@ -63,8 +68,9 @@ def label(series: Series, settings: TrainingSettings) -> Labels:
     earned = net_return if settings.label_return == "net" else forward_return
     threshold = settings.threshold * spread if in_sigma else settings.threshold
     hurdle = np.where(exits.barrier == Barrier.UPPER, 0.0, threshold)
-    y = ((exits.barrier != Barrier.LOWER) & (earned > hurdle)).astype(np.int8)
-    return Labels(t0, entry, exits.bar, forward_return, net_return, sigma[t0], y, exits.barrier, exits.tie)
+    y = ((exits.barrier != Barrier.LOWER) & (earned > hurdle) & (not ranks)).astype(np.int8)
+    unranked = np.full(len(t0), np.nan)
+    return Labels(t0, entry, exits.bar, forward_return, net_return, sigma[t0], y, exits.barrier, exits.tie, unranked)
 
 
 def volatility(series: Series, by_session: bool) -> Floats:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from workers.bars.series import Floats, Ints, Series
+from workers.features.cross_section import Grid, market
 from workers.learning.labels import Labels
 
 PATH_NAMES = ("path_high", "path_low", "path_high_at", "path_low_at", "path_volatility")
@@ -44,15 +45,6 @@ def cross_section(instants: Sequence[Ints], returns: Sequence[Floats]) -> list[F
 
     `instants` and `returns` hold one array per symbol with one value per bar: its time, and its return over one bar.
     """
-    axis = np.unique(np.concatenate(list(instants)))
-    at = [np.searchsorted(axis, mine) for mine in instants]
-    known = [np.isfinite(mine) for mine in returns]
-    count, total, square = np.zeros((3, len(axis)))
-    for where, mine, finite in zip(at, returns, known, strict=True):
-        np.add.at(count, where[finite], 1.0)
-        np.add.at(total, where[finite], mine[finite])
-        np.add.at(square, where[finite], mine[finite] ** 2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = total / count
-        spread = np.sqrt(np.maximum(square / count - mean**2, 0.0))
-    return [np.stack([mean[w], mine - mean[w], spread[w]], axis=1) for w, mine in zip(at, returns, strict=True)]
+    grid, own = Grid(instants), np.concatenate(list(returns))
+    mean, spread = (grid.gather(each) for each in market(grid.spread(returns)))
+    return grid.split(np.stack([mean, own - mean, spread], axis=1))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config.interval import is_intraday
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import Certificate, LabelCount
 from schemas.contract.errors import DataError
@@ -14,11 +13,11 @@ from schemas.contract.task import Metric
 from schemas.contract.window import MIN_CLASS_ROWS, SkipReason, Window
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import Array, take, to_host
-from workers.features.frame import frame_of
+from workers.features.cross_section import names_of
 from workers.features.indicators import namespace
-from workers.features.prefix_invariance import reads_ahead
-from workers.features.registry import feature_names, model_features
+from workers.features.registry import feature_names
 from workers.learning.certificate import Spans, certify
+from workers.learning.computed_again import changed_without_later_bars
 from workers.learning.history import History, Rows, select_rows
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
 from workers.learning.sample import Sample, sample_of
@@ -34,8 +33,6 @@ from workers.scoring.log_loss import log_loss
 BASELINE = "logistic"
 # Horizons within which rows count as dependent where a model's slope is judged.
 CLUSTER_HORIZONS = 2
-# Largest difference of a feature, relative and absolute, between two computations of it on a GPU.
-GPU_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,9 @@ class TrainedTeacher:
 def teacher_features(settings: TrainingSettings) -> tuple[str, ...]:
     """Names of a teacher's inputs: the student's, then the privileged ones."""
     path = PATH_NAMES if "path" in settings.privileged else ()
-    return feature_names() + path + (CROSS_SECTION_NAMES if "cross-section" in settings.privileged else ())
+    return (
+        names_of(settings.feature_set) + path + (CROSS_SECTION_NAMES if "cross-section" in settings.privileged else ())
+    )
 
 
 def teacher_inputs(
@@ -160,20 +159,15 @@ def _certify(
     held_out: tuple[tuple[int, ...], ...], window: Window, settings: TrainingSettings,
 ) -> Certificate:  # fmt: skip
     decided, ended, ended_day = np.zeros((3, len(sample)), dtype=np.int64)
-    found: list[str] = []
     for number, symbol in enumerate(sample.symbols):
         mine = np.flatnonzero(sample.member == number)
         series, labels = histories[symbol].series, histories[symbol].labels
         t0, t1 = labels.t0[sample.row[mine]], labels.t1[sample.row[mine]]
         decided[mine], ended[mine], ended_day[mine] = series.timestamp[t0], series.timestamp[t1], series.session[t1]
-        known = series.upto(int(t0[-1]) + 1)
-        whole = histories[symbol].features
-        again = model_features(frame_of(known, is_intraday(settings.interval), xp=namespace(whole)))
-        tolerance = 0.0 if isinstance(whole, np.ndarray) else GPU_TOLERANCE
-        changed = reads_ahead(to_host(take(whole, t0)), to_host(take(again, t0)), feature_names(), tolerance)
-        found += [f"{symbol}: {each}" for each in changed]
     part = np.full(len(sample), "fit", dtype=object)
     part[split.purged], part[split.tail] = "purged", "tail"
+    rows = {symbol: sample.row[sample.member == number] for number, symbol in enumerate(sample.symbols)}
+    found = changed_without_later_bars(histories, rows, settings)
     spans = Spans(decided, ended, ended_day, part.tolist(), block.astype(np.int64), fitted_by)
     return certify(window.span.label, window.end, spans, held_out, found)
 

@@ -14,7 +14,6 @@ from schemas.contract.window import Window
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import take, to_host
-from workers.features.registry import feature_names
 from workers.learning.history import History
 from workers.learning.sample import Sample, sample_of
 from workers.learning.student import (
@@ -143,7 +142,7 @@ def fit_window_student(
 
 def scored_inputs(histories: Mapping[str, History], scored: ScoredRows) -> tuple[Floats, NDArray[np.int8]]:
     """Features, shape (rows, features), and labels of the scored rows."""
-    x = np.empty((len(scored), len(feature_names())))
+    x = np.empty((len(scored), histories[scored.symbols[0]].features.shape[1]))
     y = np.empty(len(scored), dtype=np.int8)
     for number, symbol in enumerate(scored.symbols):
         mine, labels = scored.member == number, histories[symbol].labels

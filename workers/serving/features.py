@@ -9,15 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from schemas.config.training import FeatureSet
 from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import Floats, Ints, Series
 from workers.features.calendar import MICROSECONDS_PER_DAY
+from workers.features.cross_section import BETA_BARS, cross_section, cross_section_names
 from workers.features.frame import BARS, Frame, recursive_indicators, seed_indicators
+from workers.features.indicators import difference
 from workers.features.registry import feature_names, model_features
 
 # A larger batch leaves the cache; in a smaller one the overhead per bar dominates.
 BATCH = 250
 PROBE_BARS = 240
+PROBE_SYMBOLS = 7
 
 
 def newest_features(series: Sequence[Series], intraday: bool) -> Floats:
@@ -31,13 +35,51 @@ def newest_features(series: Sequence[Series], intraday: bool) -> Floats:
     return result
 
 
-def probe() -> Floats:
+def newest_cross_section(panel: Sequence[Series], intraday: bool) -> Floats:
+    """Cross-sectional features of the panel's newest bar, shape (symbols, names).
+
+    `panel` has a history per symbol, in the order of training. A row is NaN where a history does not reach the newest
+    bar, is empty, or has no more than WARMUP_BARS bars.
+    """
+    newest = max(int(each.timestamp[-1]) for each in panel if len(each))
+    there = [place for place, each in enumerate(panel) if len(each) > WARMUP_BARS and int(each.timestamp[-1]) == newest]
+    result = np.full((len(panel), len(cross_section_names())), np.nan)
+    if not there:
+        return result
+    own = newest_features([panel[place] for place in there], intraday)
+    # Beta alone looks back: over returns of the last BETA_BARS bars of a symbol, and the panel's on the same bars.
+    first = min(int(panel[place].timestamp[-BETA_BARS]) for place in there)
+    earlier = [int(np.searchsorted(each.timestamp, first)) for each in panel]
+    columns = [
+        np.full((len(each) - skip, len(feature_names())), np.nan) for each, skip in zip(panel, earlier, strict=True)
+    ]
+    for each, skip, column in zip(panel, earlier, columns, strict=True):
+        column[:, feature_names().index("return_1")] = difference(np.log(each.close))[skip:]
+    for place, values in zip(there, own, strict=True):
+        columns[place][-1] = values
+    instants = [each.timestamp[skip:] for each, skip in zip(panel, earlier, strict=True)]
+    found = cross_section(instants, columns, earlier)
+    for place in there:
+        result[place] = found[place][-1]
+    return result
+
+
+def probe(feature_set: FeatureSet) -> Floats:
     """Features of the last of some bars made by a formula, to compare the features of two programs."""
-    bar = np.arange(PROBE_BARS)
-    close = 100.0 + 8.0 * np.sin(0.37 * bar) + 0.03 * bar
+    if feature_set == "own":
+        found = newest_features([_made(0)], intraday=False)
+    else:
+        found = newest_cross_section([_made(number) for number in range(PROBE_SYMBOLS)], intraday=False)
+    result: Floats = found[0]
+    return result
+
+
+def _made(number: int) -> Series:
+    bar = np.arange(PROBE_BARS) + 1_000 * number
+    close = 100.0 + 8.0 * np.sin(0.37 * bar) + 0.03 * np.arange(PROBE_BARS)
     opening = close + np.cos(1.3 * bar)
-    session = 19_000 + bar
-    made = Series(
+    session = 19_000 + np.arange(PROBE_BARS)
+    return Series(
         timestamp=session * MICROSECONDS_PER_DAY,
         session=session,
         open=opening,
@@ -46,8 +88,6 @@ def probe() -> Floats:
         close=close,
         volume=(1000 + bar * 7919 % 997).astype(np.float64),
     )
-    result: Floats = newest_features([made], intraday=False)[0]
-    return result
 
 
 def _batches(series: Sequence[Series]) -> Iterator[Ints]:

@@ -1,6 +1,6 @@
 """Golden vectors: rows of a run with their stored scores, scored again by the code that serves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -28,11 +28,12 @@ from schemas.files.layout import GOLDEN, METADATA, PREDICTIONS, RELEASE, STUDENT
 from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
-from workers.features.registry import feature_names
+from workers.features.cross_section import names_of
 from workers.models.apart import PATIENCE_S, ModelTrial
 from workers.models.stored_student import StoredStudent
 from workers.serving.features import newest_features, probe
 from workers.serving.instants import instant
+from workers.serving.panel import panel_inputs
 from workers.serving.students import probabilities, read_served
 
 ROWS_PER_SYMBOL = 4
@@ -41,10 +42,15 @@ ROWS_PER_SYMBOL = 4
 def make(request: GoldenRequest) -> GoldenMade:
     """Make vectors from the run's predictions and the stored bars; `error` if a score is not reproduced."""
     try:
-        rows = {symbol: _made(request, symbol, Path(folder)) for symbol, folder in request.students.items()}
+        metadata = [read_model(Path(folder) / METADATA, StudentMetadata) for folder in request.students.values()]
+        # Students of one run have the settings and the panel of the run.
+        chosen, symbols = metadata[0].settings.feature_set, sorted(metadata[0].label_counts)
+        panel = {name: _bars(request, name)[0] for name in symbols} if chosen == "cross-section" else {}
+        rows = {symbol: _made(request, symbol, Path(folder), panel) for symbol, folder in request.students.items()}
     except GurukulError as error:
         return GoldenMade(error=str(error))
-    return GoldenMade(golden=Golden(features=feature_names(), rows=rows), probe=without_nan(probe()))
+    golden = Golden(features=names_of(chosen), rows=rows)
+    return GoldenMade(golden=golden, probe=without_nan(probe(chosen)), panel=tuple(panel))
 
 
 def check(request: GoldenCheck) -> GoldenChecked:
@@ -63,7 +69,9 @@ def check(request: GoldenCheck) -> GoldenChecked:
                 if any(len(row.inputs) != len(release.features) for row in golden.rows[symbol]):
                     raise DataError(f"{folder / GOLDEN} has not one value per feature of {symbol}")
                 if served.folder not in read:
-                    read[served.folder] = read_served(folder / STUDENTS / served.folder, served.sha256, trial)
+                    read[served.folder] = read_served(
+                        folder / STUDENTS / served.folder, served.sha256, release.features, trial
+                    )
                 for row in golden.rows[symbol]:
                     students.append(read[served.folder])
                     symbols.append(symbol)
@@ -77,9 +85,14 @@ def check(request: GoldenCheck) -> GoldenChecked:
 
 def refuse_other_features(release: Release) -> None:
     """DataError if this program computes other features from the same bars than the one that built the release."""
-    same = release.features == feature_names() and len(release.probe) == len(feature_names())
+    now = names_of(release.feature_set)
+    same = release.features == now and len(release.probe) == len(now)
     if not same or not np.allclose(
-        np.array(release.probe, dtype=np.float64), probe(), rtol=1e-9, atol=GOLDEN_TOLERANCE, equal_nan=True
+        np.array(release.probe, dtype=np.float64),
+        probe(release.feature_set),
+        rtol=1e-9,
+        atol=GOLDEN_TOLERANCE,
+        equal_nan=True,
     ):
         raise DataError(
             f"release {release.release_id} was built with other features than this program makes;"
@@ -92,12 +105,11 @@ def without_nan(values: Floats) -> tuple[float | None, ...]:
     return tuple(value if np.isfinite(value) else None for value in values.tolist())
 
 
-def _made(request: GoldenRequest, symbol: str, folder: Path) -> tuple[GoldenRow, ...]:
+def _made(request: GoldenRequest, symbol: str, folder: Path, panel: Mapping[str, Series]) -> tuple[GoldenRow, ...]:
+    """Vectors of a symbol; `panel` has the bars that its features compare, and is empty if they compare none."""
     metadata = read_model(folder / METADATA, StudentMetadata)
-    student, path = (
-        read_served(folder, metadata.sha256),
-        folder / PREDICTIONS,
-    )
+    names = names_of(metadata.settings.feature_set)
+    student, path = read_served(folder, metadata.sha256, names), folder / PREDICTIONS
     if not path.is_file() or sha256_of(path) != metadata.sha256[PREDICTIONS]:
         raise DataError(f"{path} is not what {METADATA} recorded; `orchestrator verify` names all that changed")
     table = pq.ParquetFile(path).read(["symbol", "timestamp", "student"])
@@ -105,12 +117,21 @@ def _made(request: GoldenRequest, symbol: str, folder: Path) -> tuple[GoldenRow,
     chosen = np.unique(np.linspace(0, len(table) - 1, ROWS_PER_SYMBOL).astype(np.int64))
     times = store.values(table["timestamp"], pa.int64())[chosen]
     expected = store.values(table["student"])[chosen]
-    bars = BarsLayout.under(request.data_dir, request.interval).bars(symbol)
-    stored = store.read(bars)
-    if stored is None:
-        raise DataError(f"{bars} is gone: golden vectors are made from it; ingest its bars again")
-    x = newest_features(list(_histories(stored[0], times, bars)), is_intraday(request.interval))
+    series, bars = _bars(request, symbol)
+    histories, intraday = list(_histories(series, times, bars)), is_intraday(request.interval)
+    if not panel:
+        x = newest_features(histories, intraday)
+    else:
+        x = panel_inputs([(symbol, int(time)) for time in times], panel, intraday)
     return tuple(_compared(symbol, bars, student, times, x, expected))
+
+
+def _bars(request: GoldenRequest, symbol: str) -> tuple[Series, Path]:
+    path = BarsLayout.under(request.data_dir, request.interval).bars(symbol)
+    stored = store.read(path)
+    if stored is None:
+        raise DataError(f"{path} is gone: golden vectors are made from it; ingest its bars again")
+    return stored[0], path
 
 
 def _histories(series: Series, times: Ints, path: Path) -> Iterator[Series]:

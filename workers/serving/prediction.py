@@ -34,6 +34,7 @@ from workers.models.stored_student import StoredStudent
 from workers.serving.features import newest_features
 from workers.serving.golden import refuse_other_features
 from workers.serving.instants import instant
+from workers.serving.panel import NO_BARS, panel_inputs, refuse_few
 from workers.serving.students import probabilities, read_served
 
 # Largest accepted age of the newest bar in calendar days: a long weekend of daily bars, a night of shorter ones.
@@ -59,8 +60,8 @@ def predict(request: PredictRequest) -> Predictions:
     try:
         folder, release = _deployed(request)
         with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
-            ready, refused = _ready(request, folder, release, Path(scratch))
-        scored = _scored(release, ready)
+            ready, refused, panel = _ready(request, folder, release, Path(scratch))
+        scored = _scored(release, ready, panel)
         if request.out is not None:
             _write(Path(request.out), scored)
     except (GurukulError, OSError) as error:
@@ -102,7 +103,10 @@ def _deployed(request: PredictRequest) -> tuple[Path, Release]:
     return folder, release
 
 
-def _ready(request: PredictRequest, folder: Path, release: Release, scratch: Path) -> tuple[list[Ready], list[Refusal]]:
+def _ready(
+    request: PredictRequest, folder: Path, release: Release, scratch: Path
+) -> tuple[list[Ready], list[Refusal], dict[str, Series]]:
+    """Symbols that can be scored, those that cannot, and the bars that features compare them with."""
     wanted = request.symbols or tuple(release.students)
     day = request.as_of or datetime.now(ZoneInfo(release.timezone)).date()
     read, age = _reader(request, release, scratch), oldest_age(release.interval, request.max_age_days)
@@ -111,7 +115,7 @@ def _ready(request: PredictRequest, folder: Path, release: Release, scratch: Pat
 
     def student_in(served: Served) -> StoredStudent | DataError:
         try:
-            return read_served(folder / STUDENTS / served.folder, served.sha256, trial)
+            return read_served(folder / STUDENTS / served.folder, served.sha256, release.features, trial)
         except DataError as error:
             return error
 
@@ -125,7 +129,10 @@ def _ready(request: PredictRequest, folder: Path, release: Release, scratch: Pat
                 raise student
             if symbol not in release.students and symbol in student.serving.offsets:
                 raise DataError(f"release {release.release_id} does not serve it: {release.basis}")
-            return Ready(symbol, served, student, _fit(read(symbol), day, age, release.warmup_bars))
+            series = _fit(read(symbol), day, age, release.warmup_bars)
+            if release.panel:
+                refuse_few(symbol, int(series.timestamp[-1]), panel)
+            return Ready(symbol, served, student, series)
         except DataError as error:
             return Refusal(symbol=symbol, reason=str(error))
 
@@ -133,9 +140,23 @@ def _ready(request: PredictRequest, folder: Path, release: Release, scratch: Pat
     # A release may come from another host, with digests of its own.
     with closing(ModelTrial(PATIENCE_S)) as trial, threads as pool:
         folders = {served.folder: served for served in chosen.values() if served is not None}
+        panel = dict(zip(release.panel, pool.map(_or_no_bars(read), release.panel), strict=True))
         students = dict(zip(folders, pool.map(student_in, folders.values()), strict=True))
         found = list(pool.map(one, wanted))
-    return [each for each in found if isinstance(each, Ready)], [each for each in found if isinstance(each, Refusal)]
+    ready = [each for each in found if isinstance(each, Ready)]
+    return ready, [each for each in found if isinstance(each, Refusal)], panel
+
+
+def _or_no_bars(read: Read) -> Read:
+    """`read`, with no bars for a symbol that has none here: the others are compared without it."""
+
+    def one(symbol: str) -> Series:
+        try:
+            return read(symbol)
+        except DataError:
+            return NO_BARS
+
+    return one
 
 
 def _fit(series: Series, day: date, age_days: int, warmup_bars: int) -> Series:
@@ -196,10 +217,14 @@ def _source_reader(source: str, data_dir: str, release: Release, scratch: Path) 
     return read
 
 
-def _scored(release: Release, ready: list[Ready]) -> list[Prediction]:
+def _scored(release: Release, ready: list[Ready], panel: dict[str, Series]) -> list[Prediction]:
     if not ready:
         return []
-    x = newest_features([each.series for each in ready], is_intraday(release.interval))
+    intraday = is_intraday(release.interval)
+    if release.panel:
+        x = panel_inputs([(each.symbol, int(each.series.timestamp[-1])) for each in ready], panel, intraday)
+    else:
+        x = newest_features([each.series for each in ready], intraday)
     found = []
     students, symbols = [each.student for each in ready], [each.symbol for each in ready]
     for each, predicted in zip(ready, probabilities(students, symbols, x).tolist(), strict=True):

@@ -8,19 +8,20 @@ import numpy as np
 from schemas.contract.errors import DataError
 from schemas.contract.release import OTHER_RELEASE
 from workers.bars.series import Floats
-from workers.features.registry import feature_names
 from workers.models.apart import ModelTrial
 from workers.models.base import Model
 from workers.models.stored_student import StoredStudent, read_student
 
 
-def read_served(folder: Path, digests: Mapping[str, str], trial: ModelTrial | None = None) -> StoredStudent:
-    """Read a deployed student. DataError if it is missing, changed, damaged, or was trained on other features.
+def read_served(
+    folder: Path, digests: Mapping[str, str], features: Sequence[str], trial: ModelTrial | None = None
+) -> StoredStudent:
+    """Read a deployed student. DataError if it is missing, changed, damaged, or was trained on other than `features`.
 
     `trial` reads a student of unknown origin first.
     """
     student = read_student(folder, digests, OTHER_RELEASE, trial)
-    if student.features != feature_names():
+    if student.features != tuple(features):
         raise DataError(
             f"{folder} was trained on other features than this program computes; use the program that trained it"
         )

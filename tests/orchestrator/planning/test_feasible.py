@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.planning.feasible import refuse_infeasible
+from orchestrator.planning.feasible import refuse_few_symbols, refuse_infeasible
 from orchestrator.planning.windows import plan
 from orchestrator.runs.preflight import prepare, refuse_hopeless
 from schemas.config.interval import INTERVAL_MINUTES, most_bars_per_session
@@ -42,6 +42,10 @@ def config(**changes: Any) -> RunConfig:
         ({"holdout_from": date(2022, 7, 2)}, "--holdout-from 2022-07-02 leaves no day to score: the first window ends"),
         ({"start_date": date(2024, 7, 10), "end_date": date(2025, 1, 6)}, "the first window ends on 2025-01-06, and to"
          " today, 2025-01-10, there are at most 5 bars after it; scoring needs 21; choose an earlier --end-date"),
+        ({"label": "rank"}, r"--label rank compares symbols with each other and needs at least 5; this run has 1 \(A\);"
+         " name more with --symbols, or choose another --label"),
+        ({"features": "cross-section", "symbols": ("A", "B", "C", "D")},
+         r"--features cross-section compares .* needs at least 5; this run has 4 \(A, B, C, D\)"),
     ],
 )  # fmt: skip
 def test_settings_that_leave_no_window_are_refused_with_the_setting_to_change(
@@ -51,6 +55,18 @@ def test_settings_that_leave_no_window_are_refused_with_the_setting_to_change(
     horizon = {"horizon": 20} if "2025" in message else {}
     with pytest.raises(RequestError, match=message):
         refuse_infeasible(config(**changes, **horizon), TODAY)
+
+
+def test_five_symbols_can_be_compared() -> None:
+    """Named or found in the source; those of other labels need no others."""
+    five = ("A", "B", "C", "D", "E")
+    refuse_infeasible(config(label="rank", symbols=five), TODAY)
+    refuse_few_symbols(config(label="rank", features="own", symbols=five))
+    refuse_few_symbols(config())
+    with pytest.raises(RequestError, match=r"this run has 0 \(none\)"):
+        refuse_few_symbols(config(label="rank", symbols=()))
+    with pytest.raises(ValueError, match="--privileged cross-section adds nothing to --features cross-section"):
+        config(label="rank", symbols=five, scope="panel", privileged="cross-section")
 
 
 def test_the_least_lengths_that_are_named_are_enough() -> None:

@@ -12,6 +12,7 @@ from orchestrator.releases.history import locked
 from schemas.config.costs import Costs
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
+from schemas.config.training import FeatureSet
 from schemas.contract.artifact import StudentModel
 from schemas.contract.release import Action, Entry, Environment, Golden, GoldenRow, Release, Served
 from schemas.contract.window import WARMUP_BARS
@@ -21,7 +22,8 @@ from schemas.files.run_files import write_model
 from tests.strategies import serving
 from workers.bars import store
 from workers.bars.clean import to_table
-from workers.bars.series import Series
+from workers.bars.series import Floats, Series
+from workers.features.cross_section import features_of, names_of
 from workers.features.frame import frame_of
 from workers.features.registry import feature_names, model_features
 from workers.models.logistic import Logistic
@@ -59,22 +61,35 @@ def store_bars(data_dir: Path, symbol: str, series: Series, interval: Interval =
     write_atomic(BarsLayout.under(data_dir, interval).bars(symbol), content)
 
 
-def student(seed: int) -> StudentModel:
+def student(seed: int, features: Sequence[str] = feature_names()) -> StudentModel:
     """A logistic student whose coefficients all differ from 0."""
     rng = np.random.default_rng(seed)
     return StudentModel(
-        features=feature_names(),
-        coefficients=tuple(rng.normal(0, 0.3, len(feature_names())).tolist()),
+        features=tuple(features),
+        coefficients=tuple(rng.normal(0, 0.3, len(features)).tolist()),
         intercept=float(rng.normal()),
-        fill=tuple(rng.normal(0, 0.1, len(feature_names())).tolist()),
+        fill=tuple(rng.normal(0, 0.1, len(features)).tolist()),
     )
 
 
 def prediction_of(model: StudentModel, series: Series, intraday: bool = False) -> float:
     """A student's prediction for the last bar, computed as in training: one symbol, its whole history, SciPy."""
-    x = model_features(frame_of(series, intraday))[-1:]
+    return predicted(model, model_features(frame_of(series, intraday))[-1])
+
+
+def inputs_of(
+    histories: dict[str, Series], symbol: str, known: Series, feature_set: FeatureSet, intraday: bool = False
+) -> Floats:
+    """Features of the last bar of `known`, computed as in training: over whole histories, of all symbols."""
+    bars = histories if feature_set == "cross-section" else {symbol: known}
+    result: Floats = features_of(bars, feature_set, intraday)[symbol][len(known) - 1]
+    return result
+
+
+def predicted(model: StudentModel, x: Floats) -> float:
+    """A student's prediction for the features of one bar."""
     logistic = Logistic(np.asarray(model.coefficients), model.intercept, np.asarray(model.fill))
-    return float(sigmoid(logistic.margin(x))[0])
+    return float(sigmoid(logistic.margin(x[None, :]))[0])
 
 
 def make_release(
@@ -86,13 +101,14 @@ def make_release(
     seed: int = 0,
     approval_sha256: str = "0" * 64,
     columns: dict[str, str] | None = None,
+    feature_set: FeatureSet = "own",
 ) -> Release:
     """Build a complete release with one student per symbol, and link to it."""
     layout = ReleaseLayout(release_dir)
     folder = layout.release(release_id)
     served, golden = {}, {}
     for place, (symbol, series) in enumerate(histories.items()):
-        model = student(seed + place)
+        model = student(seed + place, names_of(feature_set))
         write_model(folder / "students" / symbol / "model.json", model)
         write_model(folder / "students" / symbol / "serving.json", serving(symbol, trade_above=0.5))
         digests = {name: sha256_of(folder / "students" / symbol / name) for name in ("model.json", "serving.json")}
@@ -105,15 +121,15 @@ def make_release(
             sha256=digests,
         )
         known = series.upto(min(len(series), 400))
-        x = model_features(frame_of(known, interval != "1day"))[-1]
+        x = inputs_of(histories, symbol, known, feature_set, interval != "1day")
         golden[symbol] = (
             GoldenRow(
                 time=instant(known.timestamp[-1]),
                 inputs=without_nan(x),
-                expected=prediction_of(model, known, interval != "1day"),
+                expected=predicted(model, x),
             ),
         )
-    write_model(folder / "golden.json", Golden(features=feature_names(), rows=golden))
+    write_model(folder / "golden.json", Golden(features=names_of(feature_set), rows=golden))
     run_id = release_id.rpartition(".")[0]
     approval = Entry(
         seq=1, time=datetime(2025, 1, 1, tzinfo=UTC), action=Action.APPROVED, who="asha", account="asha",
@@ -127,8 +143,9 @@ def make_release(
         basis="made for a test",
         file_options=FileOptions(columns=columns or {}),
         students=served,
-        features=feature_names(),
-        probe=without_nan(probe()),
+        features=names_of(feature_set),
+        panel=tuple(histories) if feature_set == "cross-section" else (),
+        probe=without_nan(probe(feature_set)),
         versions={},
         warmup_bars=WARMUP_BARS,
         interval=interval,

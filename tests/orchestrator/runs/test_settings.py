@@ -68,6 +68,7 @@ OTHER_VALUES = {
     "cross_session": ("true", "true"),
     "keep_jumps": ("true", "true"),
     "embargo": ("0", "0"),
+    "features": ("cross-section", '"cross-section"'),
     "scope": ("panel", '"panel"'),
     "privileged": ("path", '["path"]'),
     "student": ("booster", '"booster"'),

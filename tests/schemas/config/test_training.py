@@ -24,6 +24,14 @@ def toy() -> TrainingSettings:
         ({}, {"label": "triple-barrier"}, False),
         ({"label": "triple-barrier"}, {"stop_loss": 2.5}, False),
         ({"label": "fixed"}, {"stop_loss": 2.5}, True),
+        ({}, {"label": "rank"}, False),
+        (
+            {"label": "rank"},
+            {"threshold": 0.5, "threshold_unit": "sigma", "label_return": "net", "cost_bps": 9.0},
+            True,
+        ),
+        ({"label": "rank"}, {"features": "own"}, True),
+        ({"label": "rank"}, {"horizon_bars": 6}, False),
         ({}, {"interval": "5minute"}, False),
         ({"interval": "5minute", "threshold_unit": "sigma"}, {"cross_session": True}, False),
         ({}, {"seed": 43, "distill_weight": 0.25}, True),
@@ -61,6 +69,11 @@ def test_rewording_the_sentence_changes_no_identity(monkeypatch: pytest.MonkeyPa
             {"threshold_unit": "sigma", "threshold": 0.5, "entry": "close"},
             "a label is 1 where the gross return from the close to the close 5 bars after the decision exceeds 0.5"
             " times the volatility over 5 bars",
+        ),
+        (
+            {"label": "rank", "threshold": 0.5},
+            "a label is 1 where the return from the next open to the close 5 bars after the decision is above the"
+            " median of the symbols decided at the same instant, of which there are at least 5",
         ),
         (
             {"label": "triple-barrier", "stop_loss": 2.0, "label_return": "net"},

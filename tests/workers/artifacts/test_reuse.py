@@ -218,7 +218,9 @@ def test_another_setting_takes_nothing(data_dir: Path, changes: dict[str, Any]) 
 
 TEACHER = TeacherInputs(
     window=WINDOW.span,
-    settings=training_settings(keep_jumps=True),  # a setting that is left out of the key at its default
+    settings=training_settings(
+        keep_jumps=True, features="own"
+    ),  # settings that are left out of the key at their defaults
     bars_sha256={WINDOW.symbol: "ab"},
     label_counts={WINDOW.symbol: LabelCount(2.5, 7.0)},
     versions={"gurukul": "1+a", "numpy": "2"},
@@ -229,6 +231,7 @@ STUDENT = StudentInputs(**TEACHER.model_dump(exclude={"role", "window"}), window
 OTHER_WORDS = {
     "1day": "5minute", "fixed": "triple-barrier", "return": "sigma", "next-open": "close", "gross": "net",
     "symbol": "panel", "expanding": "window", "logistic": "booster",
+    "own": "cross-section",
 }  # fmt: skip
 
 

@@ -118,9 +118,8 @@ def test_a_feature_that_reads_ahead_is_seen(tmp_path: Path, monkeypatch: pytest.
     assert criterion(reports["leak"], "features that change without later bars").ruling is Ruling.FAIL
 
 
-def _ahead(series: Any, intraday: bool) -> Any:
-    value = np.repeat(series.close[:, None], 27, axis=1)
-    return np.concatenate([value[1:], value[-1:]])
+def _ahead(bars: Any, settings: Any) -> Any:
+    return {name: np.concatenate([each.close[1:], each.close[-1:]])[:, None] for name, each in bars.items()}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import LabelCount
 from schemas.contract.window import PANEL, Span, Window
-from workers.learning.history import History, times_of
+from workers.learning.history import History, times_of, times_of_panel
 from workers.learning.splits import BLOCKS
 from workers.learning.student import TeacherTargets
 from workers.learning.window import TrainedTeacher, teacher_inputs
@@ -60,4 +60,7 @@ def student_for(
 
 def counts_for(histories: Mapping[str, History], window: Span, settings: TrainingSettings) -> dict[str, LabelCount]:
     """The labels of each symbol that are known at the window's end."""
+    if settings.label == "rank":
+        ranked = times_of_panel({symbol: history.series for symbol, history in histories.items()}, settings)
+        return {symbol: times.count(window.end) for symbol, times in ranked.items()}
     return {symbol: times_of(history.series, settings).count(window.end) for symbol, history in histories.items()}

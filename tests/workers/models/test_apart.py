@@ -148,7 +148,7 @@ def test_a_released_booster_is_served(booster: bytes, tmp_path: Path) -> None:
     """Its inputs come from its own file; its predictions are those of the trained model beside the offset."""
     (tmp_path / "model.ubj").write_bytes(booster)
     write_model(tmp_path / "serving.json", serving("A", 0.3, 0.25))
-    stored = read_served(tmp_path, digests(tmp_path))
+    stored = read_served(tmp_path, digests(tmp_path), feature_names())
     assert (stored.features, stored.trade_above("A")) == (feature_names(), 0.25)
     found = probabilities([stored] * len(ROWS), ["A"] * len(ROWS), ROWS)
     assert found == pytest.approx(1.0 / (1.0 + np.exp(-0.3 - stored.model.margin(ROWS))))

@@ -147,6 +147,6 @@ def test_a_student_of_other_features_or_bytes_is_refused(tmp_path: Path) -> None
     with pytest.raises(DataError, match="is not what was recorded; resume the run"):
         read_student(tmp_path, {path.name: "0" * 64})
     with pytest.raises(DataError, match="was trained on other features"):
-        read_served(tmp_path, digests(tmp_path))
+        read_served(tmp_path, digests(tmp_path), feature_names())
     with pytest.raises(DataError, match=r"serving\.json is not what was recorded; resume the run"):
         read_student(tmp_path, {path.name: sha256_of(path)})

@@ -22,13 +22,16 @@ from tests.conftest import Completed, command, orchestrator, write_bars
 from tests.orchestrator.releases.making import (
     DAY_OF_LAST,
     LAST_DAY,
+    inputs_of,
     make_release,
+    predicted,
     prediction_of,
     store_bars,
     student,
     switch,
     walk,
 )
+from workers.features.cross_section import cross_section_names
 from workers.features.registry import feature_names
 from workers.models.booster import Booster
 from workers.serving import prediction
@@ -266,3 +269,43 @@ def test_a_release_that_the_log_does_not_explain_does_not_predict(cwd: Path) -> 
     asked = command("predict", "--env", "staging", "--as-of", AS_OF, cwd=cwd)
     assert (asked.returncode, asked.stderr.count("\n")) == (2, 1)
     assert "differs from the deployed one" in asked.stderr
+
+
+PANEL = {f"P{number}": walk(number, 420) for number in range(8)} | {"LATE": walk(9, 120)}
+
+
+def panel_release(folder: Path, panel: dict[str, Any] = PANEL) -> None:
+    """A release whose students compare the symbols of `PANEL`, with the bars of `panel` stored."""
+    for symbol, series in panel.items():
+        store_bars(folder / "data", symbol, series)
+    make_release(folder / "release", PANEL, feature_set="cross-section")
+
+
+def test_a_student_that_compares_symbols_reads_the_whole_panel(tmp_path: Path) -> None:
+    """One symbol is asked for, and its features are its ranks among all; a symbol of too few bars does not count."""
+    panel_release(tmp_path)
+    code, found = predict(tmp_path, "--symbols", "P3", "--as-of", AS_OF)
+    assert (code, found["refused"]) == (0, [])
+    model = student(3, cross_section_names())
+    expected = predicted(model, inputs_of(PANEL, "P3", PANEL["P3"], "cross-section"))
+    assert found["predictions"][0]["probability"] == pytest.approx(expected, abs=1e-12)
+    checked = check(GoldenCheck(release=str(ReleaseLayout(tmp_path / "release").release("run.0000"))))
+    assert checked.error is None and checked.largest_difference <= 1e-12
+
+
+def test_a_bar_that_few_of_the_panel_have_is_refused_by_name(tmp_path: Path) -> None:
+    """Five of nine are needed here: with four up to date the newest bar is refused, that of the day before is not."""
+    behind = {name: series.upto(419) if name in ("P4", "P5", "P6", "P7") else series for name, series in PANEL.items()}
+    panel_release(tmp_path, behind)
+    code, found = predict(tmp_path, "--symbols", "P0,P7,X", "--as-of", AS_OF)
+    assert code == 3
+    assert [each["symbol"] for each in found["predictions"]] == ["P7"]
+    reasons = {each["symbol"]: each["reason"] for each in found["refused"]}
+    assert "too few to compare it with: 4 of the 9 symbols of its panel have a bar of 2024-12-31" in reasons["P0"]
+    assert "5 are needed; missing: P4, P5, P6 and 2 more" in reasons["P0"]
+    assert "has no student for it" in reasons["X"]
+    for name in ("P5", "P6"):
+        (tmp_path / f"data/bars/1day/{name}.parquet").unlink()
+    _, day_before = predict(tmp_path, "--symbols", "P0,P5", "--as-of", "2024-12-30")
+    assert [each["symbol"] for each in day_before["predictions"]] == ["P0"]
+    assert [each["symbol"] for each in day_before["refused"]] == ["P5"]

@@ -87,5 +87,5 @@ def test_sigmoid_is_right_at_both_ends() -> None:
 
 def test_the_probe_has_every_feature() -> None:
     """No feature of its bars is undefined, so any change is seen; the session's position is 0, as for daily bars."""
-    assert np.isfinite(probe()).all()
-    assert np.count_nonzero(probe()) >= len(probe()) - 2
+    assert np.isfinite(probe("own")).all()
+    assert np.count_nonzero(probe("own")) >= len(probe("own")) - 2

@@ -6,8 +6,7 @@ from schemas.config.interval import is_intraday
 from schemas.contract.task import Metric
 from workers.bars.series import Floats
 from workers.devices.arrays import to_host
-from workers.features.frame import frame_of
-from workers.features.registry import feature_names, model_features
+from workers.features.cross_section import features_of, names_of
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_most, not_computable, too_few_days
@@ -56,10 +55,10 @@ def judge(evidence: Evidence) -> Findings:
 def _columns(evidence: Evidence) -> dict[str, Floats]:
     """Return each feature of every scored row, and the student's probability, each of shape (rows,)."""
     predictions = evidence.predictions
-    features = np.empty((len(predictions), len(feature_names())))
-    intraday = is_intraday(evidence.training.interval)
-    for symbol, series in evidence.bars.items():
+    chosen, intraday = evidence.training.feature_set, is_intraday(evidence.training.interval)
+    features = np.empty((len(predictions), len(names_of(chosen))))
+    for symbol, whole in features_of(evidence.bars, chosen, intraday).items():
         mine = np.flatnonzero(predictions.symbol == symbol)
-        whole = to_host(model_features(frame_of(series, intraday)))
-        features[mine] = whole[np.searchsorted(series.timestamp, predictions.timestamp[mine])]
-    return dict(zip(feature_names(), features.T, strict=True)) | {SCORE: predictions.student}
+        place = np.searchsorted(evidence.bars[symbol].timestamp, predictions.timestamp[mine])
+        features[mine] = to_host(whole)[place]
+    return dict(zip(names_of(chosen), features.T, strict=True)) | {SCORE: predictions.student}

@@ -1,11 +1,11 @@
 """Gate `leak`: whether a model could have used the future, by the windows' certificates and by the run's own bars."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
 
 from schemas.config.interval import is_intraday
+from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import Certificate
 from schemas.contract.judgement import Criterion, Part
 from schemas.contract.task import Role, Status
@@ -15,9 +15,8 @@ from schemas.files.layout import CERTIFICATE
 from schemas.files.run_files import read_model, read_rows
 from workers.bars.series import Floats, Series
 from workers.devices.arrays import to_host
-from workers.features.frame import frame_of
+from workers.features.cross_section import features_of
 from workers.features.prefix_invariance import reads_ahead
-from workers.features.registry import feature_names, model_features
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_least, at_most
@@ -30,45 +29,65 @@ CUTS = 8  # places at which histories are cut
 def judge(evidence: Evidence) -> Findings:
     """Require no certified violation, no feature that changes without later bars, and that a planted leak is found."""
     certificates, inputs = _certificates(evidence)
-    intraday = is_intraday(evidence.training.interval)
-    cuts = _cuts(evidence)
-    honest = sum(bool(changes(series, cut, partial(_features, intraday=intraday))) for series, cut in cuts)
-    planted = sum(bool(changes(series, cut, partial(_leaking, intraday=intraday))) for series, cut in cuts)
+    cases = _cases(evidence)
+    honest = sum(bool(changes(*case)) for case in cases)
+    planted = sum(bool(changes(*map(_one_bar_ahead, case))) for case in cases)
     criteria = (
         certificates,
         at_most(
             "features that change without later bars", honest, 0,
-            f"features changed in {honest} of {len(cuts)} cases when the bars after a random one were removed",
-            part=Part.HARD, n=len(cuts),
+            f"features changed in {honest} of {len(cases)} cases when the bars after a random one were removed",
+            part=Part.HARD, n=len(cases),
         ),
         at_least(
-            "planted leaks found", planted, len(cuts),
-            f"features made to read one bar ahead were found in {planted} of {len(cuts)} cases",
-            part=Part.HARD, n=len(cuts),
+            "planted leaks found", planted, len(cases),
+            f"features made to read one bar ahead were found in {planted} of {len(cases)} cases",
+            part=Part.HARD, n=len(cases),
         ),
     )  # fmt: skip
     return Findings(criteria, inputs)
 
 
-def changes(series: Series, cut: int, features: Callable[[Series], Floats]) -> list[str]:
-    """Return one sentence per feature of the first `cut` bars that changes when the later bars are removed."""
-    return reads_ahead(features(series)[:cut], features(series.upto(cut)), feature_names(), 0.0)
+def changes(whole: Floats, prefix: Floats) -> list[str]:
+    """Return one sentence per feature of the bars of `prefix` that differs in `whole`, where later bars follow."""
+    return reads_ahead(whole[: len(prefix)], prefix, [f"number {each}" for each in range(prefix.shape[1])], 0.0)
 
 
-def _features(series: Series, intraday: bool) -> Floats:
-    return to_host(model_features(frame_of(series, intraday)))
+def _one_bar_ahead(features: Floats) -> Floats:
+    return np.concatenate([features[1:], features[-1:]])
 
 
-def _leaking(series: Series, intraday: bool) -> Floats:
-    honest = _features(series, intraday)
-    return np.concatenate([honest[1:], honest[-1:]])
+def _cases(evidence: Evidence) -> list[tuple[Floats, Floats]]:
+    """Draw symbols and, for each, a number of bars to keep; return its features of all bars, and of those alone.
 
-
-def _cuts(evidence: Evidence) -> list[tuple[Series, int]]:
-    """Draw symbols and, for each, the number of bars to keep."""
+    Features that compare symbols are computed without the later bars of any of the scored ones.
+    """
     rng = np.random.default_rng(evidence.seed)
     names = rng.choice(sorted(evidence.bars), CUTS)
-    return [(series, int(rng.integers(WARMUP_BARS, len(series)))) for series in (evidence.bars[name] for name in names)]
+    compared = evidence.training.feature_set == "cross-section"
+    drawn = evidence.bars if compared else {name: evidence.bars[name] for name in names}
+    whole = _features(drawn, evidence.training)
+    cases = []
+    for name in names:
+        series, cuts = evidence.bars[name], np.arange(WARMUP_BARS, len(evidence.bars[name]))
+        if compared:
+            # Where too few symbols have bars, features are constants, and no leak could be seen.
+            before, after = whole[name][cuts - 1], whole[name][cuts]
+            cuts = cuts[((before != after) & np.isfinite(before) & np.isfinite(after)).any(axis=1)]
+        if not len(cuts):
+            continue
+        last = series.timestamp[cuts[int(rng.integers(len(cuts)))] - 1]
+        kept = evidence.bars if compared else {name: series}
+        known = {
+            each: bars.upto(int(np.searchsorted(bars.timestamp, last, side="right"))) for each, bars in kept.items()
+        }
+        cases.append((whole[name], _features(known, evidence.training)[name]))
+    return cases
+
+
+def _features(bars: Mapping[str, Series], settings: TrainingSettings) -> dict[str, Floats]:
+    found = features_of(bars, settings.feature_set, is_intraday(settings.interval))
+    return {name: to_host(values) for name, values in found.items()}
 
 
 def _certificates(evidence: Evidence) -> tuple[Criterion, dict[str, str]]:

@@ -1,0 +1,74 @@
+"""Compute a window's features and labels again without later bars of any symbol, and compare."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from schemas.config.interval import is_intraday
+from schemas.config.training import TrainingSettings
+from workers.bars.series import Ints, Series
+from workers.devices.arrays import Array, take, to_host
+from workers.features.cross_section import features_of, names_of
+from workers.features.indicators import namespace
+from workers.features.prefix_invariance import reads_ahead
+from workers.learning.history import History, rank_labels_of
+
+# Largest difference of a feature, relative and absolute, between two computations of it on a GPU.
+GPU_TOLERANCE = 1e-9
+
+
+def changed_without_later_bars(
+    histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings
+) -> list[str]:
+    """Return one sentence per feature and symbol that reads a later bar, and per symbol whose labels do.
+
+    `rows` are positions in the labels of each symbol, in order. Features are computed again from the bars up to the
+    last decision, rank labels from those up to the last end of a label: of all symbols that they were computed from.
+    """
+    found = []
+    again = _features(histories, rows, settings)
+    for symbol, mine in rows.items():
+        whole, t0 = histories[symbol].features, histories[symbol].labels.t0[mine]
+        tolerance = 0.0 if isinstance(whole, np.ndarray) else GPU_TOLERANCE
+        values = to_host(take(whole, t0)), to_host(take(again[symbol], t0))
+        found += [f"{symbol}: {each}" for each in reads_ahead(*values, names_of(settings.feature_set), tolerance)]
+    return found + (_labels(histories, rows, settings) if settings.label == "rank" else [])
+
+
+def _features(
+    histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings
+) -> dict[str, Array]:
+    first = histories[next(iter(rows))]
+    if settings.feature_set == "own":
+        known = {symbol: histories[symbol].series.upto(_decided(histories, rows, symbol) + 1) for symbol in rows}
+    else:
+        known = _until(first.panel, max(_instant(histories, rows, symbol) for symbol in rows))
+    return features_of(known, settings.feature_set, is_intraday(settings.interval), xp=namespace(first.features))
+
+
+def _instant(histories: Mapping[str, History], rows: Mapping[str, Ints], symbol: str) -> int:
+    """When a symbol's last decision was made."""
+    return int(histories[symbol].series.timestamp[_decided(histories, rows, symbol)])
+
+
+def _decided(histories: Mapping[str, History], rows: Mapping[str, Ints], symbol: str) -> int:
+    """The bar of a symbol's last decision."""
+    return int(histories[symbol].labels.t0[rows[symbol][-1]])
+
+
+def _labels(histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings) -> list[str]:
+    labels = {symbol: histories[symbol].labels for symbol in rows}
+    last = max(int(histories[name].series.timestamp[labels[name].t1[mine[-1]]]) for name, mine in rows.items())
+    again = rank_labels_of(_until(histories[next(iter(rows))].panel, last), settings)
+    found = []
+    for symbol, mine in rows.items():
+        known, _ = again[symbol]
+        place = np.searchsorted(known.t0, labels[symbol].t0[mine])
+        changed = int((known.rank[place] != labels[symbol].rank[mine]).sum())
+        if changed:
+            found.append(f"{symbol}: {changed} labels are others without the bars after their end")
+    return found
+
+
+def _until(panel: Mapping[str, Series], last: int) -> dict[str, Series]:
+    return {name: each.upto(int(np.searchsorted(each.timestamp, last, side="right"))) for name, each in panel.items()}
