@@ -71,9 +71,8 @@ def recipes() -> list[Recipe]:
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which all recipes have been followed."""
     project = tmp_path_factory.mktemp("recipes") / "gurukul"
-    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     for name in ("gurukul", "orchestrator", "schemas", "workers", "tests", "benchmarks", "docs"):
-        shutil.copytree(ROOT / name, project / name, ignore=ignored)
+        shutil.copytree(ROOT / name, project / name)  # with bytecode, as all times of change are kept
     for name in ("pyproject.toml", "requirements.lock", "README.md", "CONTRIBUTING.md"):
         shutil.copy(ROOT / name, project / name)
     for name in ("docker", "Procfile", "Makefile", "LICENSE", "CHANGELOG.md"):
@@ -85,7 +84,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(project: Path, *command: str) -> None:
     """Run a command in the copy, with its modules; fails the test with all that was printed unless it exits with 0."""
-    environment = os.environ | {"PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"PYTHONPATH": str(project)}
     environment.pop("PYTEST_XDIST_WORKER", None)
     result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]

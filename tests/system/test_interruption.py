@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,21 +20,27 @@ from tests.waiting import wait_for
 
 
 @contextmanager
-def begun(cwd: Path, bars: Path) -> Iterator[subprocess.Popen[str]]:
-    """The run of `two_device_run` on one device, once it has stored some windows; stopped at the end of the test."""
+def started(cwd: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`orchestrator ARGUMENTS`, once it has stored two students' windows; stopped at the end of the block."""
+    windows = cwd / "data" / "models" / "generated" / "windows"
+    before = len(list(windows.glob("*/student")))
     process = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", "run", "--source", f"csv:{bars}", *SPAN, "--devices", "cpu:1x1",
-         "--run-id", "generated"],
+        [sys.executable, "-m", "orchestrator", *arguments],
         cwd=cwd, env=clean_environment() | {"MARK": str(cwd)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        windows = cwd / "data" / "models" / "generated" / "windows"
-        wait_for(lambda: len(list(windows.glob("*/student"))) >= 2, "a second student", within_s=90)
+        wait_for(lambda: len(list(windows.glob("*/student"))) >= before + 2, "a second student", within_s=90)
         yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def begun(cwd: Path, bars: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    """The run of `two_device_run` on one device, once it has stored some windows; stopped at the end of the block."""
+    source = ("--source", f"csv:{bars}", *SPAN)
+    return started(cwd, "run", *source, "--devices", "cpu:1x1", "--run-id", "generated")
 
 
 def ended(cwd: Path, role: Role) -> dict[str, int]:
@@ -63,25 +69,14 @@ def resume_and_compare(cwd: Path, calm: Finished) -> None:
     assert (folder / "statistics.json").read_bytes() == (calm.folder / "statistics.json").read_bytes()
 
 
-def test_resume_after_kill_9_trains_only_what_is_missing(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
-    """SIGKILL of the orchestrator takes its workers and server along; `resume` finishes with the calm run's bytes."""
-    with begun(tmp_path, bars) as process:
-        process.kill()
-        process.wait()
-        wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
-        resume_and_compare(tmp_path, two_device_run)
-        events = (tmp_path / "data/analytics/training/training_run_generated.jsonl").read_text().splitlines()
-        numbers = [json.loads(line)["seq"] for line in events]
-        assert numbers == list(range(1, len(numbers) + 1))
+def test_a_run_survives_ctrl_c_and_then_kill_9(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
+    """SIGINT gives exit code 130, prints the resume command and logs `run_end`; SIGKILL then ends the resumed run.
 
-
-def test_ctrl_c_stops_cleanly_and_prints_the_resume_command(
-    bars: Path, two_device_run: Finished, tmp_path: Path
-) -> None:
-    """SIGINT gives exit code 130, prints the resume command, logs `run_end` and leaves no process; resume works.
-
-    Before that, while the run goes on, a second `resume` of it is refused and names the process that owns the run.
+    Each leaves no process, server or worker. The second `resume` finishes with the calm run's bytes, trains only what
+    is missing, and numbers the log's events in a row. While the run goes on, a `resume` of it is refused and names the
+    process that owns the run.
     """
+    log = tmp_path / "data/analytics/training/training_run_generated.jsonl"
     with begun(tmp_path, bars) as process:
         os.kill(process.pid, signal.SIGSTOP)
         refused = command("resume", "generated", cwd=tmp_path)
@@ -93,10 +88,15 @@ def test_ctrl_c_stops_cleanly_and_prints_the_resume_command(
         assert process.returncode == 130, err
         assert "orchestrator resume generated" in out
         assert "Traceback" not in out + err
-        last = (tmp_path / "data/analytics/training/training_run_generated.jsonl").read_text().splitlines()[-1]
-        assert json.loads(last)["event_type"] == "run_end"
+        assert json.loads(log.read_text().splitlines()[-1])["event_type"] == "run_end"
         wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the run")
-        resume_and_compare(tmp_path, two_device_run)
+    with started(tmp_path, "resume", "generated") as process:
+        process.kill()
+        process.wait()
+        wait_for(lambda: not processes_about(str(tmp_path)), "the end of every process of the resumed run")
+    resume_and_compare(tmp_path, two_device_run)
+    numbers = [json.loads(line)["seq"] for line in log.read_text().splitlines()]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_what_a_run_started_for_itself_is_started_again(bars: Path, two_device_run: Finished, tmp_path: Path) -> None:
