@@ -27,8 +27,8 @@ def missing_years(ratio: float | None, days: int, days_per_year: int) -> str:
     years, needed = days / days_per_year, years_needed(ratio)
     found = f"At the present information ratio of {ratio:.2g} per year beside always long 80 % power needs"
     if needed <= years:
-        return f"{found} {needed:.2g} years, and {years:.2g} were judged: more days alone may not change the verdict."
-    return f"{found} {needed:.2g} years: {needed - years:.2g} more."
+        return f"{found} {_shown(needed)} years, and {_shown(years)} were judged: more days alone may not be enough."
+    return f"{found} {_shown(needed)} years: {_shown(needed - years)} more."
 
 
 def power_sentences(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageTable) -> list[str]:
@@ -37,7 +37,7 @@ def power_sentences(config: RunConfig, windows: Sequence[PlannedWindow], known: 
     days = scored_sessions(config, usable, known)
     symbols = len({each.window.symbol for each in usable})
     per_year = periods_per_year(config.interval, {day for row in known.symbols.values() for day in row.weekdays})
-    table = ", ".join(f"{ratio:g} needs {years_needed(ratio):.2g}" for ratio in SHOWN_RATIOS)
+    table = ", ".join(f"{ratio:g} needs {_shown(years_needed(ratio))}" for ratio in SHOWN_RATIOS)
     sentences = [f"years for 80 % power at 5 %, by Sharpe ratio per year: {table}"]
     if not days:
         return [*sentences, "no window can be scored, so these settings show nothing"]
@@ -46,8 +46,14 @@ def power_sentences(config: RunConfig, windows: Sequence[PlannedWindow], known: 
     most_bars = max(row.most_bars_a_session for row in known.symbols.values())
     bets = symbols * per_year * most_bars / config.horizon
     return [
-        f"at most {days} days are scored, {years:.2g} years: they show a Sharpe ratio of {least:.2g} per year or more",
+        f"at most {days} days are scored, {_shown(years)} years: they show a Sharpe ratio of {least:.2g} per year or"
+        " more",
         f"{symbols} symbols at {config.horizon} bars are at most {bets:.3g} independent decisions per year: before"
         f" costs that ratio is an information coefficient of {least / sqrt(bets):.2g} or more",
         *sentences,
     ]
+
+
+def _shown(years: float) -> str:
+    """Two significant digits, without an exponent."""
+    return f"{years:,.0f}" if years >= 10 else f"{years:.2g}"
