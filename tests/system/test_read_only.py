@@ -1,5 +1,6 @@
 """A reader that may not write: another account, or a read-only mount of the data folder."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -12,13 +13,20 @@ from pathlib import Path
 import pytest
 
 from schemas.files.layout import RunLayout
-from tests.conftest import Completed, Finished, clean_environment, tree
+from tests.conftest import ROOT, Completed, Finished, clean_environment, tree
 
 RUN = "generated"
 COMMANDS = (
     ("runs",), ("status", RUN), ("verify", RUN), ("watch", RUN), ("watch", RUN, "--once"),
     ("telemetry", "tail", RUN, "--last", "3"), ("cancel", RUN),
 )  # fmt: skip
+READ = """
+import json, sys
+from dataclasses import asdict
+from pathlib import Path
+from tests.conftest import command
+print(json.dumps([asdict(command(*words, cwd=Path.cwd())) for words in json.loads(sys.argv[1])]))
+"""
 # In a process of root modes count only without this capability.
 AS_A_READER = (
     ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all") if os.getuid() == 0 else ()
@@ -51,20 +59,20 @@ def project(two_device_run: Finished, tmp_path: Path, request: pytest.FixtureReq
             path.chmod(0o755)
 
 
-def read_only(*arguments: str, cwd: Path) -> Completed:
-    """Run `orchestrator ...` without the right to write."""
+def read_only(cwd: Path) -> list[Completed]:
+    """Run `orchestrator ...` for each of COMMANDS, in one process without the right to write."""
     result = subprocess.run(
-        [*AS_A_READER, sys.executable, "-m", "orchestrator", *arguments],
-        cwd=cwd, env=clean_environment(), capture_output=True, text=True, timeout=60,
+        [*AS_A_READER, sys.executable, "-c", READ, json.dumps(COMMANDS)],
+        cwd=cwd, env=clean_environment() | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
-    return Completed(result.returncode, result.stdout, result.stderr)
+    assert result.returncode == 0, result.stderr
+    return [Completed(**each) for each in json.loads(result.stdout)]
 
 
 def test_a_reader_reads_everything_and_changes_nothing(project: Path) -> None:
     """runs, status, verify, watch and tail exit with 0; `cancel` is refused in one line; no byte changes."""
     before = tree(project)
-    for words in COMMANDS:
-        result = read_only(*words, cwd=project)
+    for words, result in zip(COMMANDS, read_only(project), strict=True):
         lines = result.stderr.splitlines()
         if words[0] == "cancel":
             assert result.returncode != 0 and len(lines) == 1 and "read" in lines[0], result.stderr
