@@ -1,5 +1,6 @@
 """Identity of a machine: two hosts, two clones or two containers may have one host name."""
 
+import hashlib
 import platform
 import uuid
 from functools import cache
@@ -17,3 +18,8 @@ def this_machine() -> str:
         return f"{boot}:{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
         return f"{platform.node()}:{uuid.getnode()}"
+
+
+def machine_part() -> str:
+    """Six hexadecimal digits of this machine's identity, for names."""
+    return hashlib.sha256(this_machine().encode()).hexdigest()[:6]

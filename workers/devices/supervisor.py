@@ -22,7 +22,7 @@ from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.folders import FOLDERS_ENV, Folders
-from schemas.contract.machine import this_machine
+from schemas.contract.machine import machine_part, this_machine
 from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
@@ -75,9 +75,9 @@ def supervise(
 
     Workers that end are started again for ever. Only those of one run (`tied`) are given up, with WorkersFailed, if
     none of them ever ends an attempt or lives for `STEADY_S`. RequestError if the broker does not answer, or if another
-    process serves one of the devices, also one of another machine that has this one's host name.
+    process serves one of the devices. Beside another machine of this host name, names get a part of this machine's own.
     """
-    _refuse_served_devices(devices, broker, stop)
+    devices = _unserved(devices, broker, stop)
     began, looked = datetime.now(UTC), time.monotonic()
     workers = [Worker(device) for device in devices]
     with _temporary_folder() as temporary:
@@ -198,13 +198,33 @@ def _end(workers: list[Worker], drain_s: float) -> None:
             process.wait()
 
 
-def _refuse_served_devices(devices: list[Device], broker: str, stop: threading.Event) -> None:
-    """RequestError if no broker answers, or another process serves one of the devices, for PRESENCE_EXPIRY_S."""
-    deadline = time.monotonic() + PRESENCE_EXPIRY_S
+def _unserved(devices: list[Device], broker: str, stop: threading.Event) -> list[Device]:
+    """The devices, under names that no other machine uses.
+
+    RequestError if no broker answers, or another process of this machine serves one of the devices, for
+    PRESENCE_EXPIRY_S: so long the last heartbeat of a container that was replaced is there.
+    """
+    deadline, names = time.monotonic() + PRESENCE_EXPIRY_S, {device.name for device in devices}
     with connect(broker, timeout_s=3.0) as redis:
         while (obstacle := _obstacle(devices, redis)) and not stop.wait(0.2):
-            if time.monotonic() > deadline:
+            if time.monotonic() <= deadline:
+                continue
+            if not _has_twin(names, redis):
                 raise RequestError(obstacle)
+            logger.warning("%s; the names here end in -%s", obstacle, machine_part())
+            devices, names = [_renamed(device) for device in devices], set()
+    return devices
+
+
+def _has_twin(names: set[str], redis: Redis) -> bool:
+    """Whether another machine serves a device of one of these names."""
+    with suppress(RedisError):
+        return any(_is_elsewhere(each) for name, each in read_presences(redis).items() if name in names)
+    return False
+
+
+def _renamed(device: Device) -> Device:
+    return device.model_copy(update={"name": f"{device.name}-{machine_part()}"})
 
 
 def _obstacle(devices: list[Device], redis: Redis) -> str:
@@ -243,7 +263,7 @@ def _is_elsewhere(presence: Presence) -> bool:
 def _twin(other: Presence) -> str:
     return (
         f"device {other.device.name} is served by process {other.pid} of another machine or container named"
-        f" {other.host}; give this one another host name, or stop that one"
+        f" {other.host}; start this one again, and it takes another name"
     )
 
 

@@ -16,6 +16,7 @@ from orchestrator.broker import embedded
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
 from schemas.contract.folders import Folders
+from schemas.contract.machine import machine_part, this_machine
 from schemas.contract.presence import Presence
 from schemas.redis.presences import beat, read_presences, sign_off
 from tests.doubles.playing import Breakable
@@ -88,12 +89,32 @@ def twin(since: datetime) -> Presence:
     return Presence(device=DEVICE, host="test", pid=os.getpid(), machine="another", since=since)
 
 
-def test_a_second_machine_of_one_name_is_refused(redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its process ids mean nothing here: the heartbeat alone shows that the other one lives."""
+def test_a_second_machine_of_one_name_takes_names_of_its_own(
+    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process ids mean nothing here: if the other one's heartbeat stays, the names here end in this machine's part.
+
+    Both serve a queue of their own. A process of this machine that has that name already is an error.
+    """
     monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.0)
     beat(redis, twin(datetime.now(UTC)).model_copy(update={"pid": 2**22 + 1}), expiry_s=60)
-    with pytest.raises(RequestError, match=r"another machine or container named test; give this one another host name"):
-        supervised(server, Stop(lambda: None))
+    started: list[str] = []
+    stop = threading.Event()
+
+    def start(device: Device, variables: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
+        started.append(device.name)
+        stop.set()
+        return subprocess.Popen(["sleep", "60"])
+
+    monkeypatch.setattr(supervisor, "_start", start)
+    monkeypatch.setattr(supervisor, "DRAIN_S", 1.0)
+    supervised(server, stop)
+    own = f"{DEVICE.name}-{machine_part()}"
+    assert started == [own] and list(read_presences(redis)) == [DEVICE.name]
+    served = DEVICE.model_copy(update={"name": own})
+    beat(redis, Presence(device=served, host="test", pid=os.getpid(), machine=this_machine(), since=datetime.now(UTC)))
+    with pytest.raises(RequestError, match=f"{own} is served by process {os.getpid()}; stop it"):
+        supervised(server, threading.Event())
 
 
 @pytest.mark.parametrize("is_earlier", [True, False])
