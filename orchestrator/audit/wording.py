@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.judgement import Criterion, Gate, Recommendation, Ruling, Statistics
+from schemas.contract.judgement import Criterion, Gate, Recommendation, Ruling, Statistics, Taught
 from schemas.contract.quality import JUMPS
 
 MEANING = {
@@ -83,6 +83,16 @@ def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
     return (
         f"bars: unexplained jumps of prices: {named}; label spans over them {then}, features after them are not"
         " corrected; check --corporate-actions"
+    )
+
+
+def taught_sentence(taught: Taught, windows: int) -> str:
+    """Return how many students a teacher changed, and what that was worth on unseen days."""
+    if taught.saved is None or taught.error is None:
+        return f"teachers changed none of {windows} students"
+    return (
+        f"teachers changed {taught.windows} of {windows} students; that saved {1e3 * taught.saved:+.2f} +-"
+        f" {1e3 * taught.error:.2f} thousandths of a nat per row"
     )
 
 

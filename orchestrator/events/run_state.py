@@ -49,10 +49,11 @@ class Piece:
 
 @dataclass(slots=True)
 class Cell:
-    """One symbol's window."""
+    """One window of a symbol or of all; without a student of its own it is trained once its teacher is."""
 
     symbol: str
     label: str
+    has_student: bool
     pieces: dict[Role, Piece] = field(default_factory=dict)
 
     @property
@@ -69,7 +70,7 @@ class Cell:
         if teacher is None:
             return Stage.WAITING
         if teacher.status is EventStatus.SUCCESS:
-            return Stage.TRAINED if self.symbol == PANEL else Stage.TAUGHT
+            return Stage.TAUGHT if self.has_student else Stage.TRAINED
         return _ENDS.get(teacher.status, Stage.TEACHING)
 
     @property
@@ -227,15 +228,15 @@ class RunState:
         return max((each for each in left if each is not None), default=None)
 
     def expect(self, windows: Iterable[Window]) -> None:
-        """Lay out the cells of planned windows, which may have no event yet."""
+        """Lay out the cells of planned students, which may have no event yet."""
         for window in windows:
-            self.cell(window.symbol, window.label)
+            self.cell(window.symbol, window.label, has_student=True)
 
-    def cell(self, symbol: str, label: str) -> Cell:
-        """Return a window's cell, laid out if it is new."""
+    def cell(self, symbol: str, label: str, has_student: bool | None = None) -> Cell:
+        """Return a window's cell, laid out if it is new; that of all symbols has no student unless one is expected."""
         cell = self.cells.get(label)
         if cell is None:
-            cell = self.cells[label] = Cell(symbol, label)
+            cell = self.cells[label] = Cell(symbol, label, symbol != PANEL if has_student is None else has_student)
             own = self.symbols.setdefault(symbol, SymbolState())
             own.cells[cell.start] = cell
             own.stages[cell.stage] += 1

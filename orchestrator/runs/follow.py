@@ -6,12 +6,13 @@ from orchestrator.events.event_follower import EventFollower
 from orchestrator.events.run_fold import break_off
 from orchestrator.events.run_state import NOT_BEGUN, RunState
 from orchestrator.ledger.connection import open_for_reading
+from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger_reader import read_snapshot
 from orchestrator.ledger.run_status import RunCondition, read_condition
 from schemas.contract.errors import RequestError
 from schemas.contract.event import WINDOW_PHASES
 from schemas.contract.identifiers import check_run_id
-from schemas.contract.task import Status
+from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout, telemetry_path
 from schemas.files.run_files import open_run, read_manifest
 from schemas.redis.client import connect
@@ -77,7 +78,7 @@ def _take_counts(state: RunState, layout: RunLayout) -> None:
 def expect_plan(state: RunState, layout: RunLayout | None) -> None:
     """Add the windows of the run's plan to the state, once the run has a plan."""
     if layout is not None:
-        state.expect(each.window for each in read_manifest(layout).plan)
+        state.expect(each.window for each in planned_of(read_manifest(layout), Role.STUDENT))
 
 
 def _has_events(broker: str, run_id: str) -> bool:

@@ -18,6 +18,7 @@ from orchestrator.broker.requirements import check_for_run
 from orchestrator.dispatch.broker_fleet import clear
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.events.emitter import Emitter
+from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_lock import hold_name, only_one
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
@@ -208,7 +209,7 @@ def _execute(
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
         hold_name(redis, layout)
         live_view = stack.enter_context(LiveView(console, manifest.run_id))
-        live_view.state.expect(each.window for each in manifest.plan)
+        live_view.state.expect(each.window for each in planned_of(manifest, Role.STUDENT))
         telemetry = stack.enter_context(
             Emitter(
                 redis, manifest.run_id, path, live_view.take, config.telemetry_buffer, config.telemetry_delay,
@@ -316,8 +317,8 @@ def _have_bars(context: RunContext) -> None:
         refuse_hopeless(windows)
         for doubt in doubts(config, windows, table):
             context.live_view.note(f"note: {doubt}")
-        context.live_view.state.expect(each.window for each in windows)
         context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})
+        context.live_view.state.expect(each.window for each in planned_of(context.manifest, Role.STUDENT))
         write_manifest(context.layout, context.manifest)
     for symbol, row in known.symbols.items() if known is not None else ():
         if symbol not in table.symbols or table.symbols[symbol].sha256 != row.sha256:

@@ -7,15 +7,18 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.audit.wording import jumps_of, some
+from orchestrator.audit.wording import jumps_of, some, taught_sentence
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.bars.sentences import calendar_doubts
 from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import FileError
+from schemas.contract.judgement import Validation
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_path
+from schemas.files.run_files import read_model
 
 STYLES = {"promote": "green", "hold": "yellow", "reject": "cyan"}
 
@@ -57,9 +60,19 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
             for role in records
         },
         "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.STUDENT] if r.reason).items())),
+        "teachers": _taught(layout),
         "paths": {name: str(path) for name, path in paths.items() if path.exists()},
         "duration_seconds": float(seconds) if (seconds := ledger.get("duration_seconds")) else None,
     }
+
+
+def _taught(layout: RunLayout) -> str | None:
+    """What teachers changed; None before the students are scored."""
+    try:
+        found = read_model(layout.validation, Validation) if layout.validation.is_file() else None
+    except FileError:
+        return None
+    return None if found is None else taught_sentence(found.taught, found.windows)
 
 
 def _tally(counts: Mapping[str, int]) -> str:
@@ -76,9 +89,12 @@ def untrained_symbols(manifest: RunManifest, ledger: Ledger) -> dict[str, Counte
     records = {record.name: record for record in ledger.records(Role.STUDENT)}
     reasons: dict[str, Counter[str]] = {}
     trained = set()
+    scope = manifest.config.training().scope_of_students
     for planned in manifest.plan:
-        record = records.get(planned.window.label)
-        if record is not None and record.status is Status.SKIPPED and record.reason:
+        record = records.get(planned.window.in_scope(scope).label)
+        if planned.skip is not None:
+            reasons.setdefault(planned.window.symbol, Counter())[planned.skip] += 1
+        elif record is not None and record.status is Status.SKIPPED and record.reason:
             reasons.setdefault(planned.window.symbol, Counter())[record.reason] += 1
         else:
             trained.add(planned.window.symbol)
@@ -129,6 +145,8 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         symbols.setdefault(_tally(reasons), []).append(symbol)
     for why, names in symbols.items():
         console.write(f"nothing trained for {some(names)}: {why}")
+    if summary["teachers"]:
+        console.write(summary["teachers"])
     if summary["recommendation"]:
         word = summary["recommendation"]
         console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (the user decides)"))

@@ -65,19 +65,32 @@ class Trading(Frozen):
     information_ratio: float | None
 
 
+class Taught(Frozen):
+    """What teachers changed: in how many windows, and the log loss saved on days, in nats per row.
+
+    The saving and its standard error (EWC) are None where no teacher changes a prediction.
+    """
+
+    windows: int
+    saved: float | None
+    error: float | None
+
+
 class Validation(Frozen):
     """`validation.json`: pooled out-of-sample scores, and what they were computed from.
 
     `scores` are of the base rate (`prior`), the share of positives of each window's own rows (`window_share`, a weaker
     baseline), the student, the student that had no teacher (`alone`), a logistic model of the same features, and the
     teacher, whose scores are not available live if it is privileged.
-    `constant_windows` are those whose student predicts the same for every row, `constant_trades` what they trade.
+    `taught` compares the students with those without a teacher; `constant_windows` are those whose student predicts
+    the base rates alone, `constant_trades` what they trade.
     `trading` has the same models, the base rate as a trader, and three rules without learning: always long, long after
     a rise (momentum), long after a fall (reversal).
     """
 
     run_id: str
     windows: int
+    taught: Taught
     constant_windows: int
     constant_trades: int
     rows: int

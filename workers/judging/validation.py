@@ -16,7 +16,7 @@ from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
-from schemas.contract.judgement import Scores, Validation
+from schemas.contract.judgement import Scores, Taught, Validation
 from schemas.contract.task import Metric
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
@@ -29,7 +29,9 @@ from workers.judging.costs import costs_on, schedule_of
 from workers.judging.performance import results
 from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, pool
 from workers.scoring import metrics
-from workers.scoring.log_loss import log_loss, skill
+from workers.scoring.ewc import mean_of
+from workers.scoring.log_loss import daily_means, log_loss, log_losses, skill
+from workers.scoring.newey_west import is_constant
 from workers.scoring.ranking import ranking
 
 ALWAYS_LONG, MOMENTUM, REVERSAL = "always long", "momentum", "reversal"
@@ -66,6 +68,7 @@ def validate(layout: RunLayout) -> Validation:
     return Validation(
         run_id=manifest.run_id,
         windows=len(digests),
+        taught=taught(predictions),
         constant_windows=len(constant),
         constant_trades=int(predictions.trade[np.isin(predictions.window.astype(str), constant)].sum()),
         rows=len(predictions),
@@ -177,9 +180,22 @@ def scores(predictions: Predictions, name: str) -> Scores:
     )
 
 
+def taught(predictions: Predictions) -> Taught:
+    """Compare the students with those that were fitted without a teacher."""
+    changed = predictions.student != predictions.alone
+    without, own = (log_losses(predictions.y, p) for p in (predictions.alone, predictions.student))
+    _, saved = daily_means(predictions.day, without - own)
+    estimate = None if is_constant(saved) else mean_of(saved)
+    return Taught(
+        windows=len(np.unique(predictions.window[changed].astype(str))),
+        saved=estimate and estimate.value,
+        error=estimate and estimate.error,
+    )
+
+
 def _is_constant(predictions: Predictions, window: str) -> bool:
-    p = predictions.student[predictions.window == window]
-    return len(p) > 1 and float(np.ptp(p)) == 0.0
+    mine = predictions.window == window
+    return bool((predictions.student[mine] == predictions.prior[mine]).all())
 
 
 def _round_trip(judged: ScoringInputs) -> Floats:

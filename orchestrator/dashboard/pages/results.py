@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from orchestrator.audit.wording import MODELS, changed_bounds, meaning_of
+from orchestrator.audit.wording import MODELS, changed_bounds, meaning_of, taught_sentence
 from orchestrator.dashboard.judged import (
     Judgement,
     audit_of,
@@ -131,7 +131,8 @@ def _predictions(found: Judgement, audit: Path) -> None:
     st.subheader("Predictions")
     st.caption(
         f"{validation.first} to {validation.last}, by {validation.windows} students,"
-        f" {validation.constant_windows} of which predict one probability for every row."
+        f" {validation.constant_windows} of which predict the base rate alone;"
+        f" {taught_sentence(validation.taught, validation.windows)}."
     )
     if not audit.is_dir():
         st.info(f"There is no audit at {plain(str(audit))}, so there are no charts: start with its `--release-dir`.")

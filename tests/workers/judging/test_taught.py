@@ -1,0 +1,43 @@
+"""What teachers changed: in how many windows predictions differ from those without, and what that saved."""
+
+import numpy as np
+import pytest
+
+from orchestrator.audit.wording import taught_sentence
+from schemas.contract.judgement import Taught
+from workers.judging.predictions import Predictions
+from workers.judging.validation import taught
+
+
+def predictions(student: list[float], alone: list[float]) -> Predictions:
+    """Rows of label 1, two on each day; windows of two days each."""
+    many = len(student)
+    day, nothing = np.repeat(np.arange(many // 2), 2), np.zeros(many)
+    window = np.array([f"w{each // 2}" for each in day], dtype=object)
+    ones, one = np.ones(many), np.full(many, 0.5)
+    return Predictions(
+        window, day, day, day, ones, nothing, np.array(student), np.array(alone), one, one, one, one, one, window
+    )
+
+
+def test_a_window_is_taught_if_any_prediction_differs() -> None:
+    """Two of three windows have another probability; the saving is the mean over days, of log losses of label 1."""
+    alone = [0.5] * 12
+    student = [0.5, 0.5, 0.5, 0.8, *[0.5] * 4, 0.4, 0.5, 0.5, 0.5]
+    found = taught(predictions(student, alone))
+    assert found.windows == 2
+    saved = (np.log(0.8 / 0.5) + np.log(0.4 / 0.5)) / 12
+    assert found.saved == pytest.approx(saved) and found.error is not None and found.error > 0
+
+
+def test_without_a_teacher_nothing_is_saved_and_nothing_measured() -> None:
+    """Equal predictions save nothing; a saving that is the same on each day has no error to estimate."""
+    assert taught(predictions([0.6] * 8, [0.6] * 8)) == Taught(windows=0, saved=None, error=None)
+
+
+def test_the_sentence_gives_share_and_worth() -> None:
+    """Screen, briefing and report have one sentence, in thousandths of a nat."""
+    assert taught_sentence(Taught(windows=2, saved=0.00123, error=0.0004), 9) == (
+        "teachers changed 2 of 9 students; that saved +1.23 +- 0.40 thousandths of a nat per row"
+    )
+    assert taught_sentence(Taught(windows=0, saved=None, error=None), 9) == "teachers changed none of 9 students"
