@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -109,7 +110,8 @@ def _ready(
     """Symbols that can be scored, those that cannot, and the bars that features compare them with."""
     wanted = request.symbols or tuple(release.students)
     day = request.as_of or datetime.now(ZoneInfo(release.timezone)).date()
-    read, age = _reader(request, release, scratch), oldest_age(release.interval, request.max_age_days)
+    # A symbol that is compared with others is read for them, and for itself.
+    read, age = cache(_reader(request, release, scratch)), oldest_age(release.interval, request.max_age_days)
 
     chosen = {symbol: release.students.get(symbol, release.unseen) for symbol in wanted}
 
