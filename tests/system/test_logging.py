@@ -12,7 +12,7 @@ from typing import Any
 from redis import Redis
 
 from schemas.redis.presences import read_presences
-from tests.conftest import Finished, clean_environment, finished_run, orchestrator, write_bars
+from tests.conftest import Finished, clean_environment, finished_run, write_bars
 from tests.json_log import read_lines
 
 QUARTER = ("--start-date", "2024-01-01", "--end-date", "2024-03-31", "--threshold", "0.005")
@@ -54,12 +54,6 @@ def test_each_line_of_a_json_log_is_an_object_with_its_attempt(tmp_path: Path) -
     received = [line for line in lines if line["logger"] == "celery.worker.strategy"]
     assert received and all(line["run_id"] == "logged" and line["role"] for line in received)
     assert "workers.printed" not in {line["logger"] for line in lines}, "somebody prints instead of logging"
-
-    next(run.folder.rglob("student/metadata.json")).unlink()
-    again = orchestrator("resume", "logged", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
-    longer = read_lines((tmp_path / "logs" / "logged.log").read_text(encoding="utf-8"))
-    assert "student" in {line["role"] for line in attempts_in(longer[len(lines) :])}, "resume keeps the run's format"
 
 
 def test_a_fleet_logs_into_a_folder_one_file_a_device(redis: Redis, server: str, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, read_model, read_rows
 from tests.conftest import SPAN, Finished, command, finished_run, orchestrator, tree, write_bars
+from tests.json_log import read_lines
 
 TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv", "certificate.json"}
 ROLES = (Role.TEACHER, Role.STUDENT)
@@ -235,9 +236,11 @@ def test_resume_trains_again_what_was_lost_or_damaged_and_on_its_own_bars(
 ) -> None:
     """`resume` of a finished run trains exactly the windows whose artifacts are gone or changed, and only those.
 
-    It stores its own bars again if another ingestion has replaced them.
+    It stores its own bars again if another ingestion has replaced them, and logs in the run's format, workers included.
     """
     cwd = shutil.copytree(two_device_run.cwd, tmp_path / "copy")
+    log = cwd / "logs" / "generated.log"
+    logged = len(log.read_bytes())
     (cwd / "data" / "bars" / "1day" / "M&M.parquet").write_bytes(b"of another run")
     layout = RunLayout.under(cwd / "data", "generated")
     students = sorted((layout.folder / "windows").glob("*/student"))
@@ -246,12 +249,17 @@ def test_resume_trains_again_what_was_lost_or_damaged_and_on_its_own_bars(
     shutil.rmtree(gone.with_name("teacher"))
     (broken / "metadata.json").unlink()
     (other.with_name("teacher") / "metadata.json").write_text("{}")
+    manifest = json.loads((layout.folder / "run.json").read_text())
+    manifest["config"] |= {"log_format": "json", "devices": "cpu:1x1"}
+    (layout.folder / "run.json").write_text(json.dumps(manifest))
     result = orchestrator("resume", "generated", cwd=cwd)
     assert result.returncode == 0, result.stderr + result.stdout
     assert tree(layout.folder / "windows") == tree(two_device_run.folder / "windows")
     with closing(Ledger(layout.ledger)) as ledger:
         again = {(role, r.name) for role in ROLES for r in ledger.records(role) if r.attempt > 1}
     assert (Role.TEACHER, gone.parent.name) in again
+    lines = read_lines(log.read_bytes()[logged:].decode())
+    assert {"teacher", "student"} <= {line["role"] for line in lines if line["logger"] == "workers.handlers.execute"}
     assert again - {(Role.STUDENT, gone.parent.name)} == {
         (Role.TEACHER, gone.parent.name),
         (Role.TEACHER, other.parent.name),
