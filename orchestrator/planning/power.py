@@ -21,9 +21,12 @@ def years_needed(ratio: float) -> float:
 
 def missing_years(ratio: float | None, days: int, days_per_year: int) -> str:
     """A sentence on the years that are missing at the information ratio of so many days."""
-    if ratio is None or ratio <= 0:
-        shown = "" if ratio is None else f" of {ratio:.2g} per year"
-        return f"At the present information ratio{shown} beside always long no number of years is enough."
+    if ratio is None:
+        return "There is no information ratio beside always long, so the years that are missing are not known."
+    if ratio <= 0:
+        return (
+            f"At the present information ratio of {ratio:.2g} per year beside always long no number of years is enough."
+        )
     years, needed = days / days_per_year, years_needed(ratio)
     found = f"At the present information ratio of {ratio:.2g} per year beside always long 80 % power needs"
     if needed <= years:

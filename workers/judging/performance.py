@@ -33,7 +33,7 @@ def results(
         net_bps_a_day=float(daily.mean() * 1e4),
         sharpe=_ratio(daily, float(daily.std(ddof=1)) if len(daily) > 1 else 0.0, periods_per_year),
         sortino=_ratio(daily, float(np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2))), periods_per_year),
-        max_drawdown_percent=float(-below.min() * 100),
+        max_drawdown_percent=float(abs(below.min()) * 100),
         under_water_days=_longest(below < 0),
         turnover_a_day=turnover,
         exposure=book.exposure,

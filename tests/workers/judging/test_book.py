@@ -360,6 +360,7 @@ def test_what_was_never_held_is_none() -> None:
     p = rows({"A": series}, [10])
     found = results(keep_book(p, {"A": series}, held(p, 0.0), terms()), p, held(p, 0.0), terms(), 252, CASH)
     assert (found.trades, found.net_bps_a_day, found.max_drawdown_percent, found.turnover_a_day) == (0, 0.0, 0.0, 0.0)
+    assert str(found.max_drawdown_percent) == "0.0"
     assert found.hit_rate is found.sharpe is found.break_even_bps is found.capacity is None
 
 
