@@ -41,9 +41,9 @@ def pbo(returns: Floats, blocks: int) -> Overfitting:
     size = np.array([len(part) for part in parts], dtype=np.float64)
     sums = np.array([returns[:, part].sum(axis=1) for part in parts])
     squares = np.array([(returns[:, part] ** 2).sum(axis=1) for part in parts])
-    chosen = np.array(
-        [np.isin(np.arange(blocks), half) for half in combinations(range(blocks), blocks // 2)], dtype=float
-    )
+    halves = np.array(list(combinations(range(blocks), blocks // 2)))
+    chosen = np.zeros((len(halves), blocks))
+    np.put_along_axis(chosen, halves, 1.0, axis=1)
     inside = _ratios(chosen @ sums, chosen @ squares, chosen @ size)
     outside = _ratios((1 - chosen) @ sums, (1 - chosen) @ squares, (1 - chosen) @ size)
     best = inside.argmax(axis=1)
