@@ -86,16 +86,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_certificate(tmp_path_factory.mktemp("tls"), "localhost")
 
 
-def answers(url: str) -> tuple[bool, bool, bool]:
-    """Whether redis-py, Celery and Flower's client reach a broker."""
+def answers(url: str) -> dict[str, bool]:
+    """Whether redis-py, Celery as the sender and as the worker, and Flower's client reach a broker."""
 
     def redis_py() -> None:
         with connect(url) as redis:
             redis.ping()
 
-    def celery() -> None:
+    def celery(**settings: str) -> None:
         with Celery(set_as_current=False) as app:
-            app.conf.update(address_of(url).celery_settings())
+            app.conf.update(address_of(url).celery_settings() | settings)
             with app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0)
                 connection.default_channel.client.ping()
@@ -114,7 +114,10 @@ def answers(url: str) -> tuple[bool, bool, bool]:
             return False
         return True
 
-    return reaches(redis_py), reaches(celery), reaches(flower)
+    def worker() -> None:
+        celery(broker_transport="workers.celery.transport:Transport")
+
+    return {call.__name__: reaches(call) for call in (redis_py, celery, worker, flower)}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ def answers(url: str) -> tuple[bool, bool, bool]:
 def test_every_client_verifies_the_same(
     server: str, tls_port: int, certificate: Path, tmp_path: Path, host: str, options: str, reached: bool
 ) -> None:
-    """Without options certificate and host name are verified; each option means the same to all three."""
+    """Without options certificate and host name are verified; each option means the same to all four."""
     query = options.format(ca=certificate, other=write_certificate(tmp_path, "localhost"))
     url = f"rediss://:{urlsplit(server).password}@{host}:{tls_port}/0{query}"
-    assert answers(url) == (reached, reached, reached)
+    assert answers(url) == dict.fromkeys(("redis_py", "celery", "worker", "flower"), reached)
