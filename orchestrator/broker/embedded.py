@@ -14,7 +14,7 @@ from pathlib import Path
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from schemas.contract.broker_address import public_url
+from schemas.contract.broker_address import ENCODE, public_url
 from schemas.contract.errors import RequestError
 from schemas.redis.client import connect
 
@@ -49,7 +49,7 @@ def check(url: str) -> None:
     except AuthenticationError as error:
         raise RequestError(
             f"broker {public_url(url)} refuses the login ({error}); give its user and password in --broker or in"
-            " --broker-file"
+            f" --broker-file{f': {ENCODE}' if '%' in url else ''}"
         ) from None
     except RedisError as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -12,7 +12,7 @@ from kombu.transport import redis as kombu_redis
 from redis import Redis
 from redis.exceptions import ConnectionError
 
-from orchestrator.broker.embedded import find_binary
+from orchestrator.broker.embedded import check, find_binary
 from orchestrator.broker.requirements import check_for_run
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
@@ -70,6 +70,18 @@ def test_what_the_user_may_not_do_is_named(redis: Redis, server: str, rules: tup
             check_for_run(f"redis://limited:pw@{server.rpartition('@')[2]}", DEVICES)
     finally:
         user.execute_command("ACL", "DELUSER", "limited")
+
+
+def test_a_refused_login_names_the_codes_of_a_url(redis: Redis, server: str) -> None:
+    """A bare `%41` in a password means `A`: the only character of URLs that is not refused at once."""
+    place = server.rpartition("@")[2]
+    redis.acl_setuser("percent", enabled=True, passwords=["+a%41b"], commands=["+ping"])
+    try:
+        with pytest.raises(RequestError, match=r"refuses the login .* --broker-file: .* % as %25"):
+            check(f"redis://percent:a%41b@{place}")
+        check(f"redis://percent:a%2541b@{place}")
+    finally:
+        redis.acl_deluser("percent")
 
 
 def test_the_documented_user_may_do_what_a_run_needs(redis: Redis, server: str) -> None:
