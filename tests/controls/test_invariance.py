@@ -18,13 +18,24 @@ from tests.controls.harness import windows_of
 from tests.strategies import daily_walk, training_settings
 from workers.bars import store
 from workers.bars.clean import to_table
-from workers.handlers.train import _label_count, _label_times, _prepared, train_student, train_teacher
+from workers.handlers.train import (
+    _label_count,
+    _label_times,
+    _panel_counts,
+    _panel_times,
+    _prepared,
+    _prepared_panel,
+    train_student,
+    train_teacher,
+)
 from workers.learning.sample import Sample
 from workers.learning.splits import blocks, split_tail
 from workers.learning.teacher import fit_teacher, out_of_fold_predictions
 from workers.models.xgboost import predict
 
 SERIES = {symbol: daily_walk(370, seed) for seed, symbol in enumerate(("A", "B"))}
+# Rank labels need five symbols.
+RANKED = {symbol: daily_walk(370, seed) for seed, symbol in enumerate("ABCDE")}
 WORK = {Role.TEACHER: train_teacher, Role.STUDENT: train_student}
 SYMBOL_SCOPE = training_settings()
 TAUGHT_BY_A_PANEL = training_settings(
@@ -32,6 +43,7 @@ TAUGHT_BY_A_PANEL = training_settings(
 )
 PANEL_SCOPE = training_settings(scope="panel")
 SETTINGS = {"symbol": SYMBOL_SCOPE, "panel": PANEL_SCOPE, "panel's teacher": TAUGHT_BY_A_PANEL}
+SETTINGS["rank"] = training_settings(label="rank", scope="panel")
 
 
 @pytest.fixture(autouse=True)
@@ -45,11 +57,12 @@ def tasks(data_dir: Path, run_id: str, settings: TrainingSettings) -> list[Windo
     layout = BarsLayout.under(data_dir, settings.interval)
     layout.folder.mkdir(parents=True, exist_ok=True)
     digests = {}
-    for symbol, series in SERIES.items():
+    stored = RANKED if settings.needs_panel else SERIES
+    for symbol, series in stored.items():
         content = store.encode(to_table(series, np.ones(len(series))))
         layout.bars(symbol).write_bytes(content)
         digests[symbol] = hashlib.sha256(content).hexdigest()
-    windows = [window for symbol, series in SERIES.items() for window in windows_of(symbol, series, 120, 90)]
+    windows = [window for symbol, series in stored.items() for window in windows_of(symbol, series, 120, 90)]
     students = list(
         {each.label: each for each in (window.in_scope(settings.scope_of_students) for window in windows)}.values()
     )
@@ -87,6 +100,8 @@ def forget() -> None:
     _prepared.cache_clear()
     _label_times.cache_clear()
     _label_count.cache_clear()
+    for cached in (_prepared_panel, _panel_times, _panel_counts):
+        cached.cache_clear()
     store.load.cache_clear()
 
 
