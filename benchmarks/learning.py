@@ -1,6 +1,6 @@
 """Measures what is learned as a share of what can be known: worlds whose best possible predictor is known.
 
-    python -m benchmarks.learning --worlds "reverting prices,regimes" --seeds 8 --write
+    python -m benchmarks.learning --worlds "reverting prices" regimes --seeds 8 --write
     python -m benchmarks.learning --small            # two worlds, one seed, under a minute
 
 Features, labels, windows, teachers and students are the project's own, in this process instead of a fleet. With
@@ -10,7 +10,7 @@ Features, labels, windows, teachers and students are the project's own, in this 
 import argparse
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -31,8 +31,9 @@ from benchmarks.learning_figures import (
 )
 from benchmarks.markets import WORLDS, Market, World
 from benchmarks.train_windows import SETUPS, settings_of, students_of, windows_of
+from schemas.config.training import TrainingSettings
 from workers.bars.series import Floats, Ints
-from workers.learning.history import History, prepare
+from workers.learning.history import History, prepare_panel
 from workers.learning.window_student import TrainedStudent
 from workers.scoring.ewc import mean_of
 from workers.scoring.log_loss import daily_means, log_loss, log_losses
@@ -58,10 +59,10 @@ def score_world(world: World, setup: str, seed: int) -> tuple[Scores, list[Train
     rng = np.random.default_rng(seed)
     market = world.market(rng, world.symbols, world.bars)
     settings = settings_of(market, setup, privileged=world.privileged)
-    histories = {symbol: prepare(series, settings) for symbol, series in market.bars.items()}
+    histories = prepare_panel(market.bars, settings)
     if world.relabel is not None:
         histories = {symbol: world.relabel(history, rng) for symbol, history in histories.items()}
-    oracle = _oracle(world, market)
+    oracle = _oracle(world, market, settings)
     students = [
         (window, student)
         for together in windows_of(market, STEP_DAYS)
@@ -71,9 +72,11 @@ def score_world(world: World, setup: str, seed: int) -> tuple[Scores, list[Train
     return _together(rows), [student for _, student in students]
 
 
-def _oracle(world: World, market: Market) -> dict[str, Floats]:
+def _oracle(world: World, market: Market, settings: TrainingSettings) -> dict[str, Floats]:
     """The probability of label 1 by symbol, one value per bar."""
-    chance = market.absolute
+    chance = market.rank if settings.label == "rank" else market.absolute
+    if chance is None:
+        raise ValueError("the probabilities of rank labels are not known in this world")
     if world.oracle is not None:
         closes = np.stack([np.log(series.close / 100.0) for series in market.bars.values()], axis=1)
         chance = world.oracle(chance, closes)
@@ -105,6 +108,11 @@ def _together(parts: list[Scores]) -> Scores:
     y, returned = (np.concatenate([getattr(each, name) for each in parts]) for name in ("y", "forward_return"))
     predicted = {name: np.concatenate([each.predicted[name] for each in parts]) for name in PREDICTORS}
     return Scores(day, symbol, y, returned, predicted)
+
+
+def fits(world: str, setup: str) -> bool:
+    """Whether a world is measured in a setup: rank labels only where their probabilities are known."""
+    return WORLDS[world].ranked or SETUPS[setup].get("label") != "rank"
 
 
 def figures_of(name: str, setup: str, seed: int) -> Figures:
@@ -151,8 +159,8 @@ def daily_ic(scores: Scores, p: Floats) -> Floats:
 def main() -> None:
     """Train the worlds, print each as it is done, and the headline table last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", type=_names(WORLDS), default=list(WORLDS), help=f"of {', '.join(WORLDS)}")
-    parser.add_argument("--setups", type=_names(SETUPS), default=list(SETUPS), help=f"of {', '.join(SETUPS)}")
+    parser.add_argument("--worlds", nargs="+", choices=list(WORLDS), default=list(WORLDS))
+    parser.add_argument("--setups", nargs="+", choices=list(SETUPS), default=list(SETUPS))
     parser.add_argument("--seeds", type=int, default=8, help="0 to this number, exclusive (8)")
     parser.add_argument("--small", action="store_true", help="one seed of two worlds")
     parser.add_argument("--write", action="store_true", help="store the figures, and make the tables of docs/ anew")
@@ -160,11 +168,12 @@ def main() -> None:
     if asked.small:
         asked.worlds, asked.seeds = list(SMALL), 1
     found: list[Figures] = []
-    many, began = len(asked.worlds) * len(asked.setups) * asked.seeds, time.monotonic()
-    for world, setup in product(asked.worlds, asked.setups):
+    groups = [(world, setup) for world, setup in product(asked.worlds, asked.setups) if fits(world, setup)]
+    began = time.monotonic()
+    for world, setup in groups:
         for seed in range(asked.seeds):
             found.append(figures_of(world, setup, seed))
-            _progress(found[-1], len(found), many, time.monotonic() - began)
+            _progress(found[-1], len(found), len(groups) * asked.seeds, time.monotonic() - began)
         if asked.write:
             _keep(found[-asked.seeds :])
     print(headline(found))
@@ -175,16 +184,6 @@ def _keep(found: list[Figures]) -> None:
     old = [each for each in stored() if (each.world, each.setup) != (found[0].world, found[0].setup)]
     store(sorted(old + found, key=_place))
     update_docs()
-
-
-def _names(known: Mapping[str, object]) -> Callable[[str], list[str]]:
-    def names(text: str) -> list[str]:
-        given = [part.strip() for part in text.split(",")]
-        if unknown := [name for name in given if name not in known]:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}; known are {', '.join(known)}")
-        return given
-
-    return names
 
 
 def _progress(done: Figures, number: int, many: int, seconds: float) -> None:

@@ -62,7 +62,7 @@ class World:
     """A kind of market.
 
     `relabel` changes labels, or what a privileged teacher sees, and `oracle` the probability accordingly. `privileged`
-    is the teacher's privilege.
+    is the teacher's privilege. `ranked`: the world has probabilities of rank labels, and symbols enough to rank.
     """
 
     rule: str
@@ -72,6 +72,7 @@ class World:
     relabel: Relabel | None = None
     oracle: Callable[[Floats, Floats], Floats] | None = None
     privileged: tuple[str, ...] = ()
+    ranked: bool = False
 
 
 def weekdays(bars: int) -> Ints:
@@ -306,9 +307,9 @@ def _blurred_oracle(_: Floats, log_close: Floats) -> Floats:
 
 
 WORLDS = {
-    "random walks": World("nothing predicts", 12, 1000, walks),
+    "random walks": World("nothing predicts", 12, 1000, walks, ranked=True),
     "reverting prices": World("prices revert to a fair price within weeks", 4, 1000, reverting_prices),
-    "planted rank": World("a reversal among symbols with an IC of 0.05", 36, 1114, cross_section),
+    "planted rank": World("a reversal among symbols with an IC of 0.05", 36, 1114, cross_section, ranked=True),
     "label noise": World(
         "reverting prices, 30 % of labels wrong", 8, 700, reverting_prices, flip_labels, _flipped_oracle
     ),
@@ -316,6 +317,6 @@ WORLDS = {
         "reverting prices, noisy labels, a teacher that sees the return with less noise", 8, 700, reverting_prices,
         blur_labels, _blurred_oracle, ("path",),
     ),
-    "short histories": World("reverting prices, 24 symbols of 450 bars", 24, 450, reverting_prices),
+    "short histories": World("reverting prices, 24 symbols of 450 bars", 24, 450, reverting_prices, ranked=True),
     "regimes": World("momentum in calm months, reversal in wild ones", 8, 700, regimes),
 }  # fmt: skip

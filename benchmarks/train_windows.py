@@ -29,6 +29,7 @@ SETUPS: dict[str, dict[str, Any]] = {
     "symbol": {"scope": "symbol"},
     "panel teacher, symbol students": {"scope": "panel", "student_scope": "symbol"},
     "panel": {"scope": "panel"},
+    "panel, rank label": {"scope": "panel", "label": "rank"},
 }
 
 

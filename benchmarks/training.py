@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.markets import walks
 from benchmarks.train_windows import SETUPS, settings_of, students_of, windows_of
-from workers.learning.history import prepare
+from workers.learning.history import prepare_panel
 
 STEP_DAYS = 180
 MIB = 1024  # resource reports kibibytes on Linux
@@ -44,7 +44,7 @@ def train(setup: str, symbols: int, bars: int, windows: int) -> None:
     market = walks(np.random.default_rng(0), symbols, bars)
     settings = settings_of(market, setup)
     meter.stage("bars")
-    histories = {symbol: prepare(series, settings) for symbol, series in market.bars.items()}
+    histories = prepare_panel(market.bars, settings)
     meter.stage("features and labels")
     spans = list(windows_of(market, STEP_DAYS))[-windows:]
     trained = sum(len(list(students_of(histories, each, settings))) for each in spans)

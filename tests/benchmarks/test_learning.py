@@ -30,6 +30,7 @@ from benchmarks.learning_figures import (
     store,
     stored,
     table,
+    taught_gain,
 )  # fmt: skip
 from benchmarks.markets import WORLDS
 from benchmarks.train_windows import SETUPS
@@ -50,6 +51,8 @@ def test_a_share_is_the_improvement_over_the_oracle_s() -> None:
     assert got.value == pytest.approx(0.375)
     assert got.error == pytest.approx(np.sqrt(0.5 * 2 * 0.125**2))
     assert skill(found, STUDENT).value == pytest.approx(100.0 * (0.05 + 0.025) / 2 / 0.7)
+    worth = taught_gain(found)
+    assert (worth.value, worth.error) == pytest.approx((37.5, 12.5))
     of_ic = share(found, ic_of, STUDENT)
     assert of_ic is not None and of_ic.value == pytest.approx(0.5)
     assert significant(found, STUDENT) == 2 and significant(found, BASE) == 0
@@ -75,10 +78,10 @@ def test_the_daily_ic_is_spearman_s() -> None:
 
 def test_a_world_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     """In each setup the oracle is the best of all predictors over every row that the students score."""
-    monkeypatch.setitem(WORLDS, "small", replace(WORLDS["reverting prices"], symbols=3, bars=460))
+    monkeypatch.setitem(WORLDS, "small", replace(WORLDS["reverting prices"], symbols=5, bars=460, ranked=True))
     for setup in SETUPS:
         found = figures_of("small", setup, 0)
-        assert found.windows == (2 if setup == "panel" else 6) and found.rows > 300
+        assert found.windows == 2 * (5 if "symbol" in setup else 1) and found.rows > 500
         assert found.gain(ORACLE) > max(found.gain(name) for name in PREDICTORS if name != ORACLE)
         assert found.scores[ORACLE].ic > 0.1
 
