@@ -129,7 +129,7 @@ def _labels_csv(histories: Mapping[str, History], trained: TrainedTeacher) -> by
     buffer = io.BytesIO()
     arrow_csv.write_csv(pa.table(columns), buffer, arrow_csv.WriteOptions(quoting_style="none"))
     # Arrow's own zlib, whose version is pyarrow's; Python's is whatever the host has.
-    compressed: bytes = pa.Codec("gzip", compression_level=6).compress(buffer.getvalue(), asbytes=True)
+    compressed: bytes = pa.Codec("gzip", compression_level=1).compress(buffer.getvalue(), asbytes=True)
     return compressed
 
 

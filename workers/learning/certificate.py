@@ -1,4 +1,4 @@
-"""An independent check that a window's rows leak nothing. It does no arithmetic on splits; it marks bars one by one.
+"""An independent check that a window's rows leak nothing. It does no arithmetic on splits; it marks bars.
 
 It shares no code with the splits. Every instant that a forbidden row's span covers is marked; a fitted row that
 touches a mark is a leak.
@@ -44,16 +44,17 @@ def certify(label: str, end: date, spans: Spans, held_out: Sequence[Sequence[int
     violations = list(features)
     if not len(spans.decided):
         violations.append("there is no row")
-    instants = {instant: i for i, instant in enumerate(sorted({*spans.decided.tolist(), *spans.ended.tolist()}))}
-    first = [instants[instant] for instant in spans.decided.tolist()]
-    last = [instants[instant] for instant in spans.ended.tolist()]
+    instants = np.unique(np.concatenate([spans.decided, spans.ended]))
+    first, last = np.searchsorted(instants, spans.decided), np.searchsorted(instants, spans.ended)
     part = np.asarray(spans.part, dtype=object)
 
     def leaks(fitted: NDArray[np.bool_], forbidden: NDArray[np.bool_], what: str) -> int:
-        marked = np.zeros(len(instants), dtype=bool)
-        for row in np.flatnonzero(forbidden):
-            marked[first[row] : last[row] + 1] = True
-        found = [row for row in np.flatnonzero(fitted) if marked[first[row] : last[row] + 1].any()]
+        steps = np.zeros(len(instants) + 1, dtype=np.int64)
+        np.add.at(steps, first[forbidden], 1)
+        np.add.at(steps, last[forbidden] + 1, -1)
+        # Marked instants before each one: a span that holds a mark has more of them at its end than before it.
+        marks = np.concatenate([[0], np.cumsum(np.cumsum(steps)[:-1] > 0)])
+        found = np.flatnonzero(fitted & (marks[last + 1] > marks[first]))
         violations.extend(f"the row decided {_shown(spans.decided[row])} {what}" for row in found[:SHOWN])
         if len(found) > SHOWN:
             violations.append(f"{len(found) - SHOWN} more rows {what}")
@@ -61,7 +62,7 @@ def certify(label: str, end: date, spans: Spans, held_out: Sequence[Sequence[int
 
     checked = leaks(part == "fit", part == "tail", "was fitted and its label reaches the tail")
     for number, blocks in enumerate(held_out):
-        seen = np.array([bool(bits >> number & 1) for bits in spans.fitted_by.tolist()], dtype=bool)
+        seen = spans.fitted_by >> number & 1 == 1
         names = " and ".join(map(str, blocks))
         checked += leaks(
             seen, np.isin(spans.block, list(blocks)), f"was fitted by a model that judges block {names}, and touches it"
