@@ -177,7 +177,7 @@ CHANGES = [
     ),
     ("workers/learning/labels.py", "SIGMA_SPAN = 20", "SIGMA_SPAN = 21"),
     ("workers/models/logistic.py", "RIDGE = 100.0", "RIDGE = 101.0"),
-    ("workers/artifacts/writer.py", "compression_level=6", "compression_level=5"),
+    ("workers/artifacts/writer.py", "compression_level=1", "compression_level=2"),
     ("schemas/config/training.py", "2.0 * self.slippage_bps", "1.0 * self.slippage_bps"),
     ("schemas/contract/window.py", "WARMUP_BARS = 150", "WARMUP_BARS = 151"),
     ("schemas/files/atomic.py", "json.dumps(value, indent=2", "json.dumps(value, indent=3"),
