@@ -103,7 +103,7 @@ def test_every_drawing_of_the_method_is_drawn_from_the_code(tmp_path: Path) -> N
     drawings["main"]()
     shown = re.findall(r"images/(method-[a-z]+\.svg)", (ROOT / "docs" / "method.md").read_text(encoding="utf-8"))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(shown)
-    assert len(shown) == 6
+    assert len(shown) == 10
     for name in shown:
         stored = ROOT / "docs" / "images" / name
         assert words_of(tmp_path / name) == words_of(stored), f"{name} is old: python docs/drawings.py"
