@@ -137,7 +137,7 @@ def _keep_symbol(
     delay_bars: int,
 ) -> dict[str, tuple[Ints, Floats]]:
     """Days and values of one symbol's gross returns, purchases, sales and holdings, in shares of a decision."""
-    mine = np.flatnonzero(predictions.symbol == symbol)
+    mine = predictions.rows_of[symbol]
     t0 = np.searchsorted(series.timestamp, predictions.timestamp[mine])
     first, last = int(t0.min()), min(int(t0.max()) + terms.horizon_bars + delay_bars + 1, len(series) - 1)
     span = slice(first, last + 1)
@@ -230,7 +230,7 @@ def _axis(predictions: Predictions, bars: Mapping[str, Series], reach: int) -> I
     """Return every session from the first decision to the last bar that a trade could reach, as days since 1970."""
     sessions = []
     for symbol, series in bars.items():
-        instants = predictions.timestamp[predictions.symbol == symbol]
+        instants = predictions.timestamp[predictions.rows_of[symbol]]
         last = int(np.searchsorted(series.timestamp, instants.max())) + reach
         sessions.append(series.session[int(np.searchsorted(series.timestamp, instants.min())) : last + 1])
     return np.unique(np.concatenate(sessions))

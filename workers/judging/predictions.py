@@ -1,6 +1,7 @@
 """Out-of-sample predictions of a run: read from its students' artifacts, pooled, and stored for the gates."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,13 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @cached_property
+    def rows_of(self) -> dict[str, Ints]:
+        """Positions of each symbol's rows, in order of time."""
+        names, place = np.unique(self.symbol.astype(str), return_inverse=True)
+        groups = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
+        return dict(zip(names.tolist(), groups, strict=True))
 
     @property
     def trade(self) -> NDArray[np.bool_]:

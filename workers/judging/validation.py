@@ -141,7 +141,7 @@ def strategies(judged: ScoringInputs) -> dict[str, Decisions]:
     rose, fell = np.zeros((2, len(predictions)))
     end = np.zeros(len(predictions), dtype=np.int64)
     for symbol, series in judged.bars.items():
-        mine = np.flatnonzero(predictions.symbol == symbol)
+        mine = predictions.rows_of[symbol]
         t0 = np.searchsorted(series.timestamp, predictions.timestamp[mine])
         rose[mine] = series.close[t0] > series.close[t0 - MOMENTUM_BARS]
         fell[mine] = series.close[t0] < series.close[t0 - REVERSAL_BARS]
