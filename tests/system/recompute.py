@@ -16,8 +16,8 @@ from workers.artifacts.reader import read_teacher
 from workers.bars.store import load
 from workers.learning.history import prepare
 from workers.learning.student import probability
+from workers.models.booster import Booster
 from workers.models.stored_student import read_student
-from workers.models.xgboost import predict
 
 data_dir, run_id = sys.argv[1:]
 layout = RunLayout.under(data_dir, run_id)
@@ -36,13 +36,12 @@ for row in read_rows(layout, Role.STUDENT):
     stored = pq.read_table(folder / "predictions.parquet")
     bar = np.searchsorted(bars.timestamp, np.asarray(stored["timestamp"].cast("int64")))
     teacher = read_teacher(layout.artifact(row.window_label, Role.TEACHER))
-    if not np.array_equal(
-        probability(read_student(folder, metadata.sha256).model.margin(features[bar])), np.asarray(stored["student"])
-    ):
+    student = read_student(folder, metadata.sha256)
+    found = probability(student.offset(row.symbol) + student.margin(features[bar]))
+    if not np.array_equal(found, np.asarray(stored["student"])):
         sys.exit(f"student of {row.window_label} differs")
-    if not np.array_equal(
-        predict(teacher.booster, features[bar], teacher.offsets[row.symbol]), np.asarray(stored["teacher"])
-    ):
+    found = probability(teacher.offsets[row.symbol] + Booster(teacher.booster).margin(features[bar]))
+    if not np.array_equal(found, np.asarray(stored["teacher"])):
         sys.exit(f"teacher of {row.window_label} differs")
     agreed += 1
 print(agreed)

@@ -33,7 +33,7 @@ from tests.json_log import read_lines
 
 TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv", "certificate.json"}
 ROLES = (Role.TEACHER, Role.STUDENT)
-STUDENT_FILES = {"model.json", "metadata.json", "predictions.parquet"}
+STUDENT_FILES = {"model.json", "serving.json", "metadata.json", "predictions.parquet"}
 
 
 def trained(run: Finished, role: Role) -> list[RunRow]:
@@ -49,7 +49,8 @@ def test_every_window_has_a_row_and_every_trained_one_its_files(two_device_run: 
         for row in rows:
             folder = layout.artifact(row.window_label, role)
             if row.status is Status.SUCCESS:
-                assert {path.name for path in folder.iterdir()} == files
+                taught = role is Role.STUDENT and bool(row.metrics["teacher_shrinkage"])
+                assert {path.name for path in folder.iterdir()} == files | ({"teacher.ubj"} if taught else set())
                 assert row.metadata_sha256 == sha256_of(folder / "metadata.json")
             else:
                 assert row.reason is not None
