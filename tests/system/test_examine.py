@@ -59,12 +59,12 @@ def test_explain_lists_every_row_on_demand(two_device_run: Finished, label: str)
 
 
 def test_replay_gives_every_bit_again_and_leaves_nothing(two_device_run: Finished, label: str) -> None:
-    """All eight files of a window are equal; the run's folder is unchanged."""
+    """All files of a window are equal, nine or ten with a teacher that is added; the run's folder is unchanged."""
     before = tree(two_device_run.folder)
     result = orchestrator("replay", "generated", label, "--json", cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stdout + result.stderr
     files = json.loads(result.stdout)["files"]
-    assert len(files) == 8 and all(file["stored"] == file["again"] for file in files)
+    assert len(files) in (9, 10) and all(file["stored"] == file["again"] for file in files)
     assert tree(two_device_run.folder) == before
 
 
@@ -95,7 +95,8 @@ def test_verify_proves_an_untouched_run(two_device_run: Finished) -> None:
     found = json.loads(result.stdout)
     trained = two_device_run.summary["windows"]["student"]["success"]
     assert found["windows"] == found["certificates"] == trained
-    assert found["files"] == 8 * trained + 10  # validation, statistics and eight gates
+    added = len(list((two_device_run.folder / "windows").glob("*/student/teacher.ubj")))
+    assert found["files"] == 9 * trained + added + 10  # validation, statistics and eight gates
     assert found["broken"] == found["notes"] == []
 
 
@@ -143,7 +144,7 @@ def test_a_panel_with_everything_on(bars: Path, fleet: tuple[str, ...], tmp_path
     run = finished_run(
         tmp_path, "--source", f"csv:{bars}", *SPAN, "--end-date", "2024-01-26", *fleet, "--run-id", "panel",
         "--scope", "panel", "--privileged", "path,cross-section", "--label", "triple-barrier", "--student", "booster",
-        "--reward-weights", "--threshold", "0",
+        "--reward-weights", "--threshold", "0", "--student-scope", "symbol",
     )  # fmt: skip
     layout = RunLayout(run.folder)
     teachers = read_rows(layout, Role.TEACHER)
@@ -151,7 +152,7 @@ def test_a_panel_with_everything_on(bars: Path, fleet: tuple[str, ...], tmp_path
     students = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
     assert len({row.symbol for row in students}) == 3
     files = {path.name for path in layout.artifact(students[0].window_label, Role.STUDENT).iterdir()}
-    assert files == {"model.ubj", "metadata.json", "predictions.parquet", "rewards.parquet"}
+    assert files == {"model.ubj", "serving.json", "metadata.json", "predictions.parquet", "rewards.parquet"}
     replayed = command("replay", "panel", students[0].window_label, "--json", cwd=tmp_path)
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     verified = json.loads(command("verify", "panel", "--json", cwd=tmp_path).stdout)

@@ -29,11 +29,6 @@ from workers.learning.student import (
 from workers.learning.teacher import Teacher, fit_teacher, out_of_fold_predictions
 from workers.scoring.log_loss import log_loss
 
-# Kind of student whose scores are stored beside those of the chosen kind.
-BASELINE = "logistic"
-# Horizons within which rows count as dependent where a model's slope is judged.
-CLUSTER_HORIZONS = 2
-
 
 @dataclass(frozen=True)
 class TrainedTeacher:
