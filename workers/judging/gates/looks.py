@@ -24,10 +24,11 @@ def looking_again(
 
     With `opened_from`, the first held-out day, the test of a final run: its days are scored for the first time. Empty
     for another first judgement: its own tests have their error rates. Judged again and again, they would lose them.
+    Empty as well without a new day: the same evidence has the same verdict.
     """
     if opened_from is not None:
         return (_on_holdout(evidence, opened_from),)
-    if judged_until is None:
+    if judged_until is None or evidence.predictions.day.max() <= day_number(judged_until):
         return ()
     book, market = evidence.book(), evidence.book(ALWAYS_LONG).daily
     bound = 1.0 / evidence.settings.significance
