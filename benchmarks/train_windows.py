@@ -5,8 +5,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
-
 from benchmarks.markets import Market
 from orchestrator.planning.windows import lay_windows
 from schemas.config.run import RunConfig
@@ -17,11 +15,8 @@ from workers.bars.calendar import day_of
 from workers.learning.base_rate import label_times
 from workers.learning.history import History
 from workers.learning.skip import Skip
-from workers.learning.splits import BLOCKS
-from workers.learning.student import TeacherTargets
-from workers.learning.window import TrainedTeacher, fit_window_teacher, teacher_inputs
-from workers.learning.window_student import TeacherScores, TrainedStudent, fit_window_student, scored_rows
-from workers.models.booster import Booster
+from workers.learning.window import TrainedTeacher, fit_window_teacher
+from workers.learning.window_student import TrainedStudent, fit_window_student, scored_rows, teacher_scores
 
 WINDOW_DAYS = 180
 # What a run is asked for, by name.
@@ -79,18 +74,6 @@ def _student(
     teacher: TrainedTeacher,
 ) -> TrainedStudent:
     learned = histories if window.symbol == PANEL else {window.symbol: histories[window.symbol]}
-    rows, sample = scored_rows(learned, window, settings), teacher.sample
-    names = np.array(sample.symbols, dtype=object)[sample.member]
-    mine = np.flatnonzero(np.isin(names, rows.symbols))
-    without = teacher.out_of_fold[mine] if len(teacher.held_out) > BLOCKS else None
-    targets = TeacherTargets(
-        names[mine], sample.row[mine], teacher.block[mine].astype(np.int64), teacher.fitted_by[mine],
-        teacher.own[mine], without,
-    )  # fmt: skip
-    offset, margin = np.empty((2, len(rows)))
-    for number, symbol in enumerate(rows.symbols):
-        own = rows.member == number
-        x = teacher_inputs(histories, {symbol: rows.row[own]}, settings)[symbol]
-        margin[own] = Booster(teacher.teacher.booster).margin(x)
-        offset[own] = teacher.teacher.offsets[sample.symbols.index(symbol)]
-    return fit_window_student(learned, window, settings, counts, targets, rows, TeacherScores(offset, margin))
+    rows = scored_rows(learned, window, settings)
+    scores = teacher_scores(teacher.teacher.booster, teacher.offsets, histories, rows, settings)
+    return fit_window_student(learned, window, settings, counts, teacher.targets(rows.symbols), rows, scores)

@@ -59,7 +59,7 @@ def write_teacher(
             effective_rows=float(trained.metrics["effective_rows"] or 0.0),
             prior=trained.prior,
             rounds=teacher.rounds,
-            offsets=dict(zip(trained.sample.symbols, teacher.offsets.tolist(), strict=True)),
+            offsets=trained.offsets,
             held_out=trained.held_out,
             parameters=teacher.parameters,
             metrics=trained.metrics,

@@ -24,15 +24,13 @@ from workers.artifacts import reader, writer
 from workers.artifacts.reuse import remove_foreign, take_equal
 from workers.bars import store
 from workers.bars.series import Floats, Series
-from workers.devices.arrays import to_host
 from workers.devices.pinning import xgboost_device
 from workers.handlers.task_result import Result
 from workers.learning.base_rate import LabelTimes
 from workers.learning.history import History, bars_before, prepare, prepare_panel, times_of, times_of_panel
 from workers.learning.student import probability
-from workers.learning.window import fit_window_teacher, teacher_inputs, training_rows
-from workers.learning.window_student import ScoredRows, TeacherScores, fit_window_student, scored_inputs, scored_rows
-from workers.models.booster import Booster
+from workers.learning.window import fit_window_teacher, training_rows
+from workers.learning.window_student import ScoredRows, fit_window_student, scored_inputs, scored_rows, teacher_scores
 from workers.models.stored_student import StoredStudent, read_student
 
 # The bars of all symbols of a run: name, file and digest of each.
@@ -93,7 +91,7 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
     donor = take_equal(task, data_dir, inputs) if task.reuse else None
     if donor is None:
         targets = stored.targets(None if panel else window.symbol)
-        predicted = _predicted_by_teacher(stored, histories, rows, settings)
+        predicted = teacher_scores(stored.booster, stored.offsets, histories, rows, settings)
         student = fit_window_student(learned, window, settings, counts, targets, rows, predicted)
         writer.write_student(folder, inputs, learned, student, stored.model)
     result = _stored(folder, inputs, donor)
@@ -109,18 +107,6 @@ def _last_read(histories: Mapping[str, History], rows: ScoredRows, settings: Tra
         history, row = histories[symbol], rows.row[rows.member == number][-1]
         last.append(int(history.series.timestamp[history.labels.t0[row] + settings.horizon_bars]))
     return max(last)
-
-
-def _predicted_by_teacher(
-    stored: reader.StoredTeacher, histories: Mapping[str, History], rows: ScoredRows, settings: TrainingSettings
-) -> TeacherScores:
-    booster, margin = Booster(stored.booster), np.empty(len(rows))
-    for number, symbol in enumerate(rows.symbols):
-        mine = rows.member == number
-        # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
-        margin[mine] = booster.margin(to_host(teacher_inputs(histories, {symbol: rows.row[mine]}, settings)[symbol]))
-    offsets = np.array([stored.offsets[symbol] for symbol in rows.symbols])
-    return TeacherScores(offsets[rows.member], margin)
 
 
 def _microseconds_a_row(model: StoredStudent, x: Floats) -> float:

@@ -22,10 +22,8 @@ from workers.learning.history import History, Rows, select_rows
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
 from workers.learning.sample import Sample, sample_of
 from workers.learning.skip import Skip
-from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
-from workers.learning.student import (
-    probability,
-)
+from workers.learning.splits import BLOCKS, TailSplit, blocks, held_out_sets, split_tail
+from workers.learning.student import TeacherTargets, probability
 from workers.learning.teacher import Teacher, fit_teacher, out_of_fold_predictions
 from workers.scoring.log_loss import log_loss
 
@@ -55,6 +53,19 @@ class TrainedTeacher:
         """Prediction of each row by the model without its own block."""
         result: Floats = self.out_of_fold[np.arange(len(self.block)), self.block]
         return result
+
+    @property
+    def offsets(self) -> dict[str, float]:
+        """The logit that predictions of each symbol start from."""
+        return dict(zip(self.sample.symbols, self.teacher.offsets.tolist(), strict=True))
+
+    def targets(self, symbols: tuple[str, ...]) -> TeacherTargets:
+        """Out-of-fold predictions for the student of these symbols."""
+        names = np.array(self.sample.symbols, dtype=object)[self.sample.member]
+        mine = np.flatnonzero(np.isin(names, symbols))
+        without = self.out_of_fold[mine] if len(self.held_out) > BLOCKS else None
+        block, fitted_by = self.block[mine].astype(np.int64), self.fitted_by[mine]
+        return TeacherTargets(names[mine], self.sample.row[mine], block, fitted_by, self.own[mine], without)
 
 
 def teacher_features(settings: TrainingSettings) -> tuple[str, ...]:

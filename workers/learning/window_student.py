@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import xgboost as xgb
 from numpy.typing import NDArray
 
 from schemas.config.training import TrainingSettings
@@ -27,7 +28,8 @@ from workers.learning.student import (
     student_data,
     trade_threshold,
 )
-from workers.learning.window import require_both_classes, training_rows
+from workers.learning.window import require_both_classes, teacher_inputs, training_rows
+from workers.models.booster import Booster
 from workers.models.xgboost import clip
 from workers.scoring.log_loss import log_loss
 
@@ -95,6 +97,22 @@ def scored_rows(histories: Mapping[str, History], window: Window, settings: Trai
     member = np.repeat(np.arange(len(rows)), [len(each) for each in row])
     order = np.lexsort((member, np.concatenate(decided)))
     return ScoredRows(tuple(rows), member[order], np.concatenate(row)[order])
+
+
+def teacher_scores(
+    booster: xgb.Booster,
+    offsets: Mapping[str, float],
+    histories: Mapping[str, History],
+    rows: ScoredRows,
+    settings: TrainingSettings,
+) -> TeacherScores:
+    """What a teacher predicts for scored rows; `offsets` has the logit that it starts from for each symbol."""
+    model, margin = Booster(booster), np.empty(len(rows))
+    for number, symbol in enumerate(rows.symbols):
+        mine = rows.member == number
+        # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
+        margin[mine] = model.margin(to_host(teacher_inputs(histories, {symbol: rows.row[mine]}, settings)[symbol]))
+    return TeacherScores(np.array([offsets[symbol] for symbol in rows.symbols])[rows.member], margin)
 
 
 def fit_window_student(

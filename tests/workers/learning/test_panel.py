@@ -7,7 +7,7 @@ import pytest
 
 from schemas.contract.window import SkipReason, Window
 from tests.strategies import daily_walk, part, training_settings
-from tests.workers.learning.targets import counts_for, student_for, targets_for
+from tests.workers.learning.targets import counts_for, student_for
 from workers.bars.series import Series
 from workers.learning.base_rate import symbol_offset
 from workers.learning.history import History, prepare, select_rows
@@ -75,7 +75,7 @@ def test_each_student_learns_from_its_own_rows() -> None:
         window = WINDOW.model_copy(update={"symbol": symbol})
         counts = counts_for(histories, window, SETTINGS)
         student = student_for(histories, window, SETTINGS, trained)
-        assert student.data.sample.row.tolist() == targets_for(trained, symbol).row.tolist()
+        assert student.data.sample.row.tolist() == trained.targets((symbol,)).row.tolist()
         assert student.scored.row.tolist() == select_rows(history, window, SETTINGS).scored.tolist()
         assert student.priors == {
             symbol: pytest.approx(float(probability(np.array([symbol_offset(counts, symbol)]))[0]))
