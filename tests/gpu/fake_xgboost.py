@@ -29,15 +29,15 @@ class GpuBooster(xgb.Booster):  # type: ignore[misc]  # XGBoost is not typed her
 
 def install(patch: pytest.MonkeyPatch) -> None:
     """Put the fake's edge into `xgboost` for one test."""
-    train, predict = xgb.train, xgb.Booster.inplace_predict
+    make, predict = xgb.Booster.__init__, xgb.Booster.inplace_predict
     for kind in (xgb.DMatrix, xgb.QuantileDMatrix):
         patch.setattr(kind, "__init__", _on_host(kind.__init__))
 
-    def fake_train(parameters: dict[str, Any], *args: Any, **kwargs: Any) -> xgb.Booster:
-        booster = train(parameters | {"device": "cpu"}, *args, **kwargs)
-        if parameters["device"] == "cuda":
-            booster.__class__ = GpuBooster
-        return booster
+    def fake_make(self: xgb.Booster, params: Any = None, *args: Any, **kwargs: Any) -> None:
+        on_gpu = isinstance(params, dict) and params.get("device") == "cuda"
+        make(self, params | {"device": "cpu"} if on_gpu else params, *args, **kwargs)
+        if on_gpu:
+            self.__class__ = GpuBooster
 
     def fake_predict(self: xgb.Booster, data: Any, **kwargs: Any) -> Any:
         if isinstance(data, Ndarray) is not isinstance(self, GpuBooster):
@@ -45,7 +45,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
         found = predict(self, _host(data), **kwargs)
         return wrap(found) if isinstance(data, Ndarray) else found
 
-    patch.setattr(xgb, "train", fake_train)
+    patch.setattr(xgb.Booster, "__init__", fake_make)
     patch.setattr(xgb.Booster, "inplace_predict", fake_predict)
 
 

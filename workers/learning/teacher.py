@@ -24,6 +24,9 @@ from workers.models.xgboost import (
 )
 from workers.scoring.log_loss import log_loss
 
+# With more rows a matrix of bins, an eighth of the size, is worth the fifth of the time that it adds.
+PLAIN_ROWS = 262_144
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -48,7 +51,7 @@ def fit_teacher(sample: Sample, split: TailSplit, seed: int, device: str) -> Tea
     """
     offsets = sample.offsets(_mask(sample, split.fit))
     train = _matrix(sample, split.fit, offsets)
-    tail = _matrix(sample, split.tail, offsets, ref=train, weighted=False)
+    tail = _matrix(sample, split.tail, offsets, train)
     history: dict[str, dict[str, list[float]]] = {}
     booster = xgb.train(
         parameters(seed, device),
@@ -79,14 +82,17 @@ def _mask(sample: Sample, rows: Ints) -> NDArray[np.bool_]:
     return mask
 
 
-def _matrix(
-    sample: Sample, rows: Ints, offsets: Floats, ref: xgb.QuantileDMatrix | None = None, weighted: bool = True
-) -> xgb.QuantileDMatrix:
+def _matrix(sample: Sample, rows: Ints, offsets: Floats, train: xgb.DMatrix | None = None) -> xgb.DMatrix:
+    """Rows to fit on, with weights; with `train`, the rows that its model is stopped on.
+
+    Models and predictions have the same bytes with either kind of matrix.
+    """
+    data = take(sample.x, rows), sample.y[rows]
     margin = offsets[sample.member[rows]]
-    weight = _scaled(sample.weight[rows]) if weighted else None
-    return xgb.QuantileDMatrix(
-        take(sample.x, rows), sample.y[rows], weight=weight, base_margin=margin, max_bin=MAX_BIN, ref=ref, nthread=1
-    )
+    weight = _scaled(sample.weight[rows]) if train is None else None
+    if isinstance(train, xgb.QuantileDMatrix) or (train is None and len(rows) > PLAIN_ROWS):
+        return xgb.QuantileDMatrix(*data, weight=weight, base_margin=margin, max_bin=MAX_BIN, ref=train, nthread=1)
+    return xgb.DMatrix(*data, weight=weight, base_margin=margin, nthread=1)
 
 
 def _scaled(weight: Floats) -> Floats:
@@ -122,10 +128,9 @@ def _predict_held_out(sample: Sample, fit: Ints, judged: Ints, seed: int, device
     if not len(fit):
         base_rate: Floats = expit(offsets[sample.member[judged]])
         return base_rate
-    # Four or ten of these are fitted per teacher; for a few rows a plain matrix is built faster than a quantile one.
-    rows = xgb.DMatrix(
-        take(sample.x, fit), sample.y[fit], weight=_scaled(sample.weight[fit]),
-        base_margin=offsets[sample.member[fit]], nthread=1,
-    )  # fmt: skip
-    booster = xgb.train(parameters(seed, device), rows, OUT_OF_FOLD_ROUNDS, verbose_eval=False)
+    rows = _matrix(sample, fit, offsets)
+    # `xgb.train` asks its callbacks and copies the booster: a quarter of the time of a few rows, for the same trees.
+    booster = xgb.Booster(parameters(seed, device), [rows])
+    for number in range(OUT_OF_FOLD_ROUNDS):
+        booster.update(rows, number)
     return predict(booster, take(sample.x, judged), offsets[sample.member[judged]])
