@@ -14,7 +14,7 @@ from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.redis.client import address_of, connect
 from schemas.redis.keys import check_key, telemetry_channel
-from schemas.redis.writes import refused_write
+from schemas.redis.writes import refused_write, trouble
 
 # Connections, measured: of a run's orchestrator, of each device's worker, of each of its slots.
 CLIENTS_OF_RUN, CLIENTS_PER_DEVICE, CLIENTS_PER_SLOT = 4, 7, 1
@@ -29,7 +29,7 @@ def check_for_run(url: str, devices: Iterable[Device]) -> None:
         with connect(url, timeout_s=CHECK_S) as redis:
             lacks = next(_lacks(redis, address_of(url).database, tuple(devices)), None)
     except RedisError as error:
-        lacks = f"does not answer ({error}); look at its log"
+        lacks = trouble(error)
     if lacks is not None:
         raise RequestError(f"broker {public_url(url)} {lacks}")
 

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import typer
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from rich.console import Console
 
 from schemas.contract.errors import ExitCode, GurukulError
+from schemas.redis.writes import trouble
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Errors of a disk, a ledger or a broker. Any other exception is a bug and keeps its traceback.
-MACHINE_ERRORS = (sqlite3.Error, OSError, RedisError)
+# Errors of a disk or a ledger. Any other exception is a bug and keeps its traceback.
+MACHINE_ERRORS = (sqlite3.Error, OSError)
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
@@ -27,6 +28,10 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except GurukulError as error:
             raise _exit(str(error), error.exit_code) from None
+        except NoPermissionError as error:
+            raise _exit(f"the broker {trouble(error)}", ExitCode.REFUSED) from None
+        except RedisError as error:
+            raise _exit(f"the broker {trouble(error)}; then run the command again", ExitCode.FAILED) from None
         except MACHINE_ERRORS as error:
             raise _exit(f"{error}; fix that, then run the command again", ExitCode.FAILED) from None
         except KeyboardInterrupt:

@@ -59,13 +59,18 @@ def _catch_up(follower: EventFollower, live_view: LiveView, *, quiet: bool) -> N
     while events := follower.poll():
         for event in events:
             live_view.take(event)
+    if follower.refused:
+        live_view.note(f"the broker {follower.refused}; only the event log is read")
 
 
 def _watch(follower: EventFollower, live_view: LiveView, layout: RunLayout | None) -> None:
     """Fold events until the run has ended, or its process is gone."""
     last_event, phases = time.monotonic(), len(live_view.state.phases)
     while not live_view.state.over:
-        events, before = follower.poll(POLL_S), live_view.state.status
+        before, refused = live_view.state.status, follower.refused
+        events = follower.poll(POLL_S)
+        if follower.refused and not refused:
+            live_view.note(f"the broker {follower.refused}; only the event log is read")
         for event in events:
             live_view.take(event)
         if events:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kombu.exceptions import KombuError
 from kombu.messaging import Producer
+from redis.exceptions import RedisError
 
 from orchestrator.dispatch.work import Work
 from schemas.contract.task import TASK_NAMES, IngestTask, WindowTask, work_name
@@ -19,6 +20,7 @@ class CeleryClient:
         self._app = OwnBroker("gurukul", loader=InstalledLoader, fixups=[])
         self._app.conf.update(
             **address_of(broker).celery_settings(),
+            broker_transport="schemas.redis.celery_transport:Transport",
             task_serializer="json",
             task_ignore_result=True,
             task_create_missing_queues=True,
@@ -30,15 +32,18 @@ class CeleryClient:
         )
 
     def send(self, work: Sequence[tuple[Work, str]]) -> None:
-        """Enqueue attempts, each on the queue of its device, in one round trip; ConnectionError if the broker is gone.
+        """Enqueue attempts, each on the queue of its device, in one round trip.
 
-        Delivery is uncertain then, for each of them. Flower shows them by symbol and window.
+        RedisError or ConnectionError without a broker; delivery is uncertain then, for each of them. Flower shows them
+        by symbol and window.
         """
         try:
             with self._app.producer_pool.acquire(block=True) as producer, producer.batch():
                 for task, device in work:
                     self._enqueue(task, device, producer)
         except KombuError as error:
+            if isinstance(error.__cause__, RedisError):
+                raise error.__cause__ from None
             raise ConnectionError(f"the broker does not take work: {error}") from error
 
     def _enqueue(self, task: Work, device: str, producer: Producer) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
 
 from orchestrator.dispatch.backlog import Backlog
@@ -42,7 +42,7 @@ from schemas.contract.task import RETRIED, FailureClass, Outcome, Status, Window
 from schemas.contract.versions import artifact_versions
 from schemas.files.log_lines import Fact, facts
 from schemas.redis.attempt_id import AttemptId, run_prefix
-from schemas.redis.writes import refused_write
+from schemas.redis.writes import refused_write, trouble
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,9 @@ class Dispatcher:
         self._claimants: Mapping[str, str] = {}
         self._look = Look({}, {}, 0.0)
         self._waiting, self._is_away = "", False
-        self._refused: str | None = None
+        # Why the broker takes no writes, and whether it refuses a command.
+        self._refusal: tuple[str | None, bool] = (None, False)
+        self._unsent = ""
 
     def take_missed_outcomes(self) -> None:
         """Take in outcomes that arrived while no orchestrator ran (resume), before anything is sent again."""
@@ -140,24 +142,22 @@ class Dispatcher:
         result = retrying(call)
         if self._is_away:
             self._is_away = False
-            does = "takes work" if self._refused else "answers"
+            does = "takes work" if any(self._refusal) else "answers"
             self._live_view.note(f"the broker {does} again after {time.monotonic() - began:.1f} s")
             self._wait_for("")
         return result
 
     def _note_outage(self, state: RetryCallState) -> None:
         """Log each failure, and show the second: a connection that was closed is opened again without notice."""
-        error = state.outcome.exception() if state.outcome is not None else None
-        logger.warning("the broker does not answer: %s", error)
+        error = (state.outcome.exception() if state.outcome is not None else None) or RedisError()
+        logger.warning("the broker %s", trouble(error))
         self._tend()
-        if state.attempt_number < 2 or error is None:
+        if state.attempt_number < 2:
             return
-        why = refused_write(error)
-        before, self._refused = self._refused, why
-        if not self._is_away or before != why:
+        reason = f"the broker {trouble(error)}"
+        before, self._refusal = self._refusal, (refused_write(error), isinstance(error, NoPermissionError))
+        if not self._is_away or before != self._refusal:
             self._is_away = True
-            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-            reason = f"the broker takes no work: {why}" if why else f"the broker does not answer ({first_line})"
             self._live_view.note(f"{reason}; waiting for it")
             self._wait_for(reason)
 
@@ -184,7 +184,7 @@ class Dispatcher:
         for name in self._look.present.keys() - look.present.keys():
             self._backlog.forget(name)
         self._look = look
-        self._wait_for(self._heartbeat_events.missing_workers(look.present))
+        self._wait_for(self._heartbeat_events.missing_workers(look.present) or self._unsent)
         while self._take_outcomes(on_end, wait=False):
             pass
         unseen = {sent.device for sent in self._sent.values() if not _is_held(sent, look.present.get(sent.device))}
@@ -252,7 +252,14 @@ class Dispatcher:
         for sent in ready:
             if sent.item.alone:
                 self._fleet.reserve(sent.device)
-        self._fleet.send(ready)
+        before, self._unsent = self._unsent, ""
+        try:
+            self._fleet.send(ready)
+        except NoPermissionError as error:
+            # They are soon found missing, and sent again.
+            self._unsent = f"the broker {trouble(error)}"
+            if self._unsent != before:
+                self._live_view.note(f"{self._unsent}; waiting for it")
 
     def _expect(self, item: Item, attempt: int, device: str) -> Sent:
         sent = Sent(item, device, attempt, str(AttemptId(self._run_id, *item.key, attempt)))

@@ -21,6 +21,7 @@ from schemas.contract.task import Outcome, Status
 from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.events import continue_numbering, emit
 from schemas.redis.keys import events_stream, sequence_key
+from schemas.redis.writes import trouble
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +72,7 @@ class Emitter:
             try:
                 self._continue_numbering()
             except RedisError as error:
-                raise RequestError(
-                    f"the broker is gone since before the run began: {error}; start it, then resume the run"
-                ) from None
+                raise RequestError(f"the broker {trouble(error)}; then resume the run") from None
             self._file = self._path.open("a", encoding="utf-8")
         return self
 
@@ -93,7 +92,7 @@ class Emitter:
         try:
             emit(self._redis, event)
         except RedisError as error:
-            logger.warning("event %s may be missing on the broker, it is kept for the log: %s", event_type, error)
+            logger.warning("event %s is kept for the log: the broker %s", event_type, trouble(error))
         self._unseen[event.timestamp] = event
 
     def progress(self, phase: Phase, ends: Collection[Outcome]) -> None:
@@ -152,7 +151,7 @@ class Emitter:
         try:
             self.write_new()
         except RedisError as error:
-            logger.warning("event log ends without the last events of workers: %s", error)
+            logger.warning("event log ends without the last events of workers: the broker %s", trouble(error))
             self._write_unseen()
         self._flush()
 

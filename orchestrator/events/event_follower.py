@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from orchestrator.events.event_log import number_of
 from orchestrator.events.stream_reader import began_anew, read_beyond
@@ -16,6 +16,7 @@ from schemas.contract.event import TrainingEvent
 from schemas.contract.received import UnreadableError, received
 from schemas.redis.client import connect
 from schemas.redis.keys import events_stream
+from schemas.redis.writes import trouble
 
 BATCH = 1000
 # The log lags behind the stream by about 1 s; a gap that it has not filled after this long stays a gap.
@@ -27,7 +28,8 @@ class EventFollower:
     """Reads a run's events from a broker, its log, or both; never writes.
 
     `missed` counts events that neither has any more, and those that this version cannot read.
-    `live` is whether the broker answered the last request.
+    `live` is whether the broker answered the last request. `refused` is what it does not allow to its user, and the
+    remedy; empty if it refused nothing.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class EventFollower:
         self.last = 0
         self.missed = 0
         self.live = False
+        self.refused = ""
 
     def close(self) -> None:
         """Close the connection."""
@@ -55,10 +58,11 @@ class EventFollower:
         if self._broker is not None and (self.live or self._clock() - self._asked >= RETRY_S):
             try:
                 self._from_stream(found, block_s if not found else 0.0)
-                self.live = True
-            except RedisError:
+                self.live, self.refused = True, ""
+            except RedisError as error:
                 self.close()
                 self.live = False
+                self.refused = trouble(error) if isinstance(error, NoPermissionError) else ""
             self._asked = self._clock()
         return found or self._from_log()
 

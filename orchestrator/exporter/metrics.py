@@ -33,6 +33,7 @@ from schemas.files.layout import RunLayout, telemetry_path
 from schemas.files.run_files import read_manifest
 from schemas.redis.dead_letters import Place, read_dead_letters
 from schemas.redis.presences import read_presences
+from schemas.redis.writes import trouble
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +157,7 @@ class GurukulCollector(Collector):
         try:
             (there, queues), dead_letters = devices.look(), devices.dead_letters()
         except RedisError as error:
-            logger.warning("the broker does not answer: %s", error)
+            logger.warning("the broker %s", trouble(error))
             yield up.of((), 0)
             return
         yield up.of((), 1)

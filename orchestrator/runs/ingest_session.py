@@ -30,6 +30,7 @@ from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.run import Phase
 from schemas.files.modes import private_files
 from schemas.redis.client import connect
+from schemas.redis.writes import trouble
 
 
 @private_files()
@@ -62,7 +63,7 @@ def _ingest(config: IngestConfig, console: Console, scratch: Path) -> CoverageTa
         try:
             return _store(stack, config, wanted, url, log, console, interrupted)
         except (RedisError, ConnectionError) as error:
-            raise PhaseError(f"the broker at {public_url(url)} is gone: {error}; ingest again") from None
+            raise PhaseError(f"the broker {public_url(url)} {trouble(error)}; then ingest again") from None
 
 
 def look(config: IngestConfig, console: Console) -> CoverageTable:

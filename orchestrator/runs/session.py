@@ -67,6 +67,7 @@ from schemas.files.trial_log import trial_logs
 from schemas.redis.broker_file import recorded_broker
 from schemas.redis.client import connect
 from schemas.redis.keys import run_id_owner_key
+from schemas.redis.writes import trouble
 
 logger = logging.getLogger(__name__)
 
@@ -273,7 +274,7 @@ def _end_of(error: Exception, url: str, log: Path) -> tuple[RunStatus, str]:
         case Cancelled():
             return RunStatus.CANCELLED, str(error)
         case RedisError() | ConnectionError():
-            return RunStatus.FAILED, f"the broker at {public_url(url)} is gone: {error}"
+            return RunStatus.FAILED, f"the broker {public_url(url)} {trouble(error)}"
         case GurukulError():
             return RunStatus.FAILED, str(error)
     logger.error("the orchestrator failed", exc_info=error)

@@ -77,10 +77,10 @@ class BrokerAddress:
         return self._url("") + (f"?{urlencode(self._stated())}" if self._stated() else "")
 
     def redis_options(self) -> dict[str, Any]:
-        """Keyword arguments of `redis.Redis`."""
+        """Keyword arguments of a connection of redis-py."""
         named = {"host": self.host, "port": self.port, "db": self.database}
         account = {"username": self.username, "password": self.password}
-        return named | account | ({"ssl": True, **dict(self.tls)} if self.tls else {})
+        return named | account | dict(self.tls)
 
     def celery_settings(self) -> dict[str, Any]:
         """Settings of a Celery application, which Flower's own client reads as well.

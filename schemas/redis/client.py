@@ -1,11 +1,12 @@
 """The only place where Redis clients are made."""
 
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.errors import RequestError
+from schemas.redis.connections import PlainConnection, TlsConnection
 
 BROKER_ENV = "GURUKUL_BROKER"
 
@@ -15,15 +16,19 @@ TIMEOUT_S, LONGEST_CONNECT_S = 10.0, 5.0
 def connect(url: str, timeout_s: float = TIMEOUT_S, retries: int = 0) -> Redis:
     """A client whose calls raise a RedisError after `timeout_s`; RequestError if `url` is not a URL of Redis.
 
-    Nothing is sent yet. A call is repeated `retries` times at once, by default never: only the caller knows which calls
-    may be repeated. A blocking read must block for less than `timeout_s`.
+    Nothing is sent yet. A server that refuses a write is left: the next call connects to what the address then names. A
+    call is repeated `retries` times at once, by default never: only the caller knows which calls may be repeated. A
+    blocking read must block for less than `timeout_s`.
     """
-    return Redis(
-        **address_of(url).redis_options(),
+    address = address_of(url)
+    pool = ConnectionPool(
+        connection_class=TlsConnection if address.tls else PlainConnection,
+        **address.redis_options(),
         socket_timeout=timeout_s,
         socket_connect_timeout=min(timeout_s, LONGEST_CONNECT_S),
         retry=Retry(NoBackoff(), retries),
     )
+    return Redis.from_pool(pool)
 
 
 def address_of(url: str) -> BrokerAddress:

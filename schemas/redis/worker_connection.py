@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from schemas.contract.errors import RequestError
 from schemas.redis import client
 from schemas.redis.client import BROKER_ENV
+from schemas.redis.writes import trouble
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,6 @@ def patiently(call: Callable[[], T]) -> T:
         try:
             return call()
         except RedisError as error:
-            logger.warning("the broker does not answer, trying again in %.2f s: %s", wait_s, error)
+            logger.warning("the broker %s; trying again in %.2f s", trouble(error), wait_s)
             time.sleep(wait_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)

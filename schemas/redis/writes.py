@@ -1,6 +1,7 @@
-"""What a server answers that takes no write, and a try of one."""
+"""What a broker that answers does not accept, in words, and a try of a write."""
 
 from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from schemas.redis.keys import check_key
 
@@ -24,6 +25,16 @@ def refused_write(error: BaseException) -> str | None:
     text = str(error)
     kind = type(error).__name__.removesuffix("Error").upper().replace("OUTOFMEMORY", "OOM")
     return next((why for code, why in REFUSED_WRITES.items() if text.startswith(code) or kind == code), None)
+
+
+def trouble(error: BaseException) -> str:
+    """What the broker that raised `error` does not do, and the remedy: it continues "the broker"."""
+    if (why := refused_write(error)) is not None:
+        return f"takes no work: {why}"
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, NoPermissionError):
+        return f"refuses a command to its user ({text}); extend the user's ACL, see docs/reliability.md"
+    return f"does not answer ({text})"
 
 
 def try_write(redis: Redis) -> None:

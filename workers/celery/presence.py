@@ -18,6 +18,7 @@ from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence
 from schemas.contract.versions import artifact_versions
 from schemas.redis.presences import beat, sign_off
 from schemas.redis.worker_connection import connect
+from schemas.redis.writes import trouble
 from workers.devices.failed_starts import own_report
 from workers.devices.folders import own_folders
 from workers.devices.pinning import current_device
@@ -71,7 +72,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             try:
                 sign_off(self.redis, self.device.name)
             except RedisError as error:
-                logger.warning("could not sign off: %s", error)
+                logger.warning("could not sign off, as the broker %s", trouble(error))
             self.redis = None
 
     def _beat(self) -> None:
@@ -99,7 +100,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         try:
             beat(self.redis, presence)
         except RedisError as error:
-            logger.warning("heartbeat not delivered: %s", error)
+            logger.warning("heartbeat not delivered, as the broker %s", trouble(error))
 
     def _rate(self, done: int) -> float:
         """Attempts ended per second, over the last minute."""

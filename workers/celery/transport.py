@@ -9,51 +9,26 @@ import logging
 from queue import Empty
 from typing import Any
 
-from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
-from redis import Connection, SSLConnection
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 
 from schemas.contract.received import UnreadableError
+from schemas.redis import celery_transport
 from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.keys import binding_keys
-from schemas.redis.writes import refused_write, try_write
+from schemas.redis.writes import trouble, try_write
 from workers.celery.message import checked
 
 logger = logging.getLogger(__name__)
 
 
-class _Waiting:
-    """A connection on which a refused write is a lost connection: another server may be the primary now."""
-
-    def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """The next reply; ConnectionError if it is that the server takes no writes."""
-        try:
-            return super().read_response(*arguments, **options)  # type: ignore[misc]
-        except ResponseError as error:
-            if refused_write(error):
-                raise Disconnected(str(error)) from error
-            raise
-
-
-class _Connection(_Waiting, Connection):
-    """Without TLS."""
-
-
-class _SSLConnection(_Waiting, SSLConnection):
-    """With TLS."""
-
-
-class Channel(kombu_redis.Channel):
+class Channel(celery_transport.Channel):
     """A channel that delivers checked messages of its queues, and orders that can be decoded. It is given nothing else.
 
     Kombu parses what it takes from a queue in the worker's event loop, and any error there ends the worker.
     """
-
-    connection_class = _Connection
-    connection_class_ssl = _SSLConnection
 
     def _brpop_read(self, **options: Any) -> bool:
         """Deliver the message that has arrived; Empty if none has, or what has is set aside."""
@@ -117,10 +92,10 @@ class Channel(kombu_redis.Channel):
             with self.conn_or_acquire() as client:
                 call(client, *arguments)
         except RedisError as error:
-            logger.warning("the broker does not take a dead letter: %s", error)
+            logger.warning("a dead letter is lost, as the broker %s", trouble(error))
 
 
-class Transport(kombu_redis.Transport):
+class Transport(celery_transport.Transport):
     """The transport of workers."""
 
     Channel = Channel

@@ -17,7 +17,7 @@ LONGEST_ERROR = 500
 # Parts of errors, and what removes their cause.
 REMEDIES = {
     "channel": "allow the broker's user all channels: ACL SETUSER NAME allchannels",
-    "permission": "extend the ACL of the broker's user",
+    "NoPermissionError": "extend the ACL of the broker's user, see docs/reliability.md",
     "max number of clients": "raise the broker's maxclients, or use fewer --devices",
     "OOM": "raise the broker's maxmemory",
     "READONLY": "give the URL of the primary",
@@ -47,6 +47,12 @@ class Report:
     def _error(self) -> Path:
         return Path(f"{self.path}.error")
 
+    def begin(self) -> None:
+        """Remove the report of an earlier start."""
+        for path in (self._worked, self._error):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
     def note_work(self) -> None:
         """Record that an attempt has ended here."""
         with suppress(OSError):
@@ -58,11 +64,11 @@ class Report:
             self._error.write_text(" ".join(text.split())[:LONGEST_ERROR], encoding="utf-8")
 
     def has_worked(self) -> bool:
-        """Whether any worker of the device has ended an attempt."""
+        """Whether the device's worker has ended an attempt since it was started."""
         return self._worked.exists()
 
     def error(self) -> str:
-        """The last error of the device's workers; empty if there is none."""
+        """The last error of the device's worker since it was started; empty if there is none."""
         return self._error.read_text(encoding="utf-8") if self._error.exists() else ""
 
 

@@ -18,6 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from schemas.config.bars import LogFormat
+from schemas.contract.broker_address import public_url
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
@@ -27,6 +28,7 @@ from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
 from schemas.redis.presences import read_presences, sign_off
+from schemas.redis.writes import trouble
 from workers.devices.failed_starts import REPORT_ENV, Report, WorkersFailed, remedy
 from workers.devices.pinning import PARENT_ENV, pinned_environment
 
@@ -74,8 +76,9 @@ def supervise(
     """Keep one worker per device, limited to `folders`, running until `stop` is set; then give them seconds to finish.
 
     Workers that end are started again for ever. Only those of one run (`tied`) are given up, with WorkersFailed, if
-    none of them ever ends an attempt or lives for `STEADY_S`. RequestError if the broker does not answer, or if another
-    process serves one of the devices. Beside another machine of this host name, names get a part of this machine's own.
+    several starts in a row of each ended no attempt within `STEADY_S`. RequestError if the broker does not answer,
+    or if another process serves one of the devices. Beside another machine of this host name, names get a part
+    of this machine's own.
     """
     devices = _unserved(devices, broker, stop)
     began, looked = datetime.now(UTC), time.monotonic()
@@ -117,6 +120,7 @@ def _start_or_restart(worker: Worker, variables: dict[str, str], logs: Logging) 
     now, about = time.monotonic(), {"device": worker.device.name}
     if worker.process is None:
         if now >= worker.due:
+            _report(worker, variables).begin()
             worker.process, worker.started = _start(worker.device, variables, logs), now
             logger.info("worker %s started, pid %d", worker.device.name, worker.process.pid, extra=about)
         return
@@ -130,9 +134,12 @@ def _start_or_restart(worker: Worker, variables: dict[str, str], logs: Logging) 
         worker.failed = 0
     elif code not in OUTSIDE_SIGNALS:
         worker.failed += 1
+    error = _report(worker, variables).error()
+    reason = f": {error}; {remedy(error)}" if error else ""
     logger.warning(
-        "worker %s ended with %d; starting again in %.0f s", worker.device.name, code, worker.backoff_s, extra=about
-    )
+        "worker %s ended with %d%s; starting again in %.0f s",
+        worker.device.name, code, reason, worker.backoff_s, extra=about,
+    )  # fmt: skip
     _sign_off(worker.device, variables[BROKER_ENV])
     worker.process, worker.due = None, now + worker.backoff_s
     worker.backoff_s = min(worker.backoff_s * 2, LONGEST_BACKOFF_S)
@@ -157,7 +164,7 @@ def _sign_off(device: Device, broker: str) -> None:
         with connect(broker, timeout_s=2.0) as redis:
             sign_off(redis, device.name)
     except RedisError as error:
-        logger.warning("could not sign %s off: %s", device.name, error)
+        logger.warning("could not sign %s off, as the broker %s", device.name, trouble(error))
 
 
 def _start(device: Device, variables: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
@@ -206,7 +213,7 @@ def _unserved(devices: list[Device], broker: str, stop: threading.Event) -> list
     """
     deadline, names = time.monotonic() + PRESENCE_EXPIRY_S, {device.name for device in devices}
     with connect(broker, timeout_s=3.0) as redis:
-        while (obstacle := _obstacle(devices, redis)) and not stop.wait(0.2):
+        while (obstacle := _obstacle(devices, broker, redis)) and not stop.wait(0.2):
             if time.monotonic() <= deadline:
                 continue
             if not _has_twin(names, redis):
@@ -227,12 +234,12 @@ def _renamed(device: Device) -> Device:
     return device.model_copy(update={"name": f"{device.name}-{machine_part()}"})
 
 
-def _obstacle(devices: list[Device], redis: Redis) -> str:
+def _obstacle(devices: list[Device], broker: str, redis: Redis) -> str:
     """Why the devices cannot be served now; empty if they can."""
     try:
         present = read_presences(redis)
     except RedisError as error:
-        return f"broker does not answer: {error}; check --broker"
+        return f"broker {public_url(broker)} {trouble(error)}; check --broker"
     for device in devices:
         if (other := present.get(device.name)) is None:
             continue

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from schemas.contract.task import FailureClass, IngestTask, Outcome, RunTask, Status, Task, WindowTask, work_name
 from schemas.redis.attempts import report
 from schemas.redis.worker_connection import connect
+from schemas.redis.writes import trouble
 from workers.devices.pinning import current_device
 
 logger = logging.getLogger(__name__)
@@ -41,4 +42,4 @@ def report_lost(message: dict[str, Any], reason: str) -> None:
         with connect(timeout_s=2.0) as redis:
             report(redis, outcome.run_id, outcome.model_dump_json())
     except RedisError as error:
-        logger.warning("%s %s: lost; the broker did not accept the report: %s", task.role, outcome.name, error)
+        logger.warning("%s %s: lost and not reported, as the broker %s", task.role, outcome.name, trouble(error))

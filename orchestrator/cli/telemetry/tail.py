@@ -42,6 +42,8 @@ def tail(
         events = [event for event in past if heartbeats or _is_worth_a_line(event)]
         events = events[max(len(events) - last, 0) :]
         ended = bool(past) and past[-1].event_type is EventType.RUN_END
+        if follower.refused:
+            Console(stderr=True).write(f"the broker {follower.refused}; only the event log is read")
         while True:
             for event in events:
                 _print(console, event, as_json)

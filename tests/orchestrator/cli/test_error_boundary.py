@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 import typer
 from redis.exceptions import ConnectionError as BrokerGone
+from redis.exceptions import NoPermissionError
 
 from orchestrator.cli.error_boundary import guarded
 from schemas.contract.errors import Cancelled, DataError, Interrupted, PhaseError, RequestError
@@ -22,6 +23,7 @@ from schemas.contract.errors import Cancelled, DataError, Interrupted, PhaseErro
         (sqlite3.OperationalError("disk I/O error"), 3),
         (OSError(28, "No space left on device"), 3),
         (BrokerGone("connection refused"), 3),
+        (NoPermissionError("EVAL devices: no"), 2),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
 )

@@ -17,6 +17,8 @@ from schemas.redis.events import emit
 from schemas.redis.keys import RUN_KEYS_LINGER_S, attempts_key, events_stream, outcomes_stream, sequence_key
 from tests.doubles.playing import RUN, Breakable, Ends, Played, Worker, forget, playing, teachers
 
+REFUSES = "refuses a command to its user"
+
 
 class Stopped(Exception):
     """The orchestrator stops here."""
@@ -173,14 +175,15 @@ def test_a_run_waits_for_a_broker_that_went_away(breakable: Breakable, ledger: L
 
 
 @pytest.mark.parametrize(
-    ("broken", "healed", "why"),
+    ("broken", "healed", "what", "why"),
     [
-        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), "its memory is full"),
-        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "read-only replica"),
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), "takes no work", "memory is full"),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "takes no work", "read-only replica"),
+        (("ACL", "SETUSER", "default", "-mget"), ("ACL", "SETUSER", "default", "+mget"), REFUSES, "MGET alone:d0"),
     ],
 )
 def test_a_run_says_why_it_waits_for_a_broker_that_takes_no_writes(
-    ledger: Ledger, played: Played, broken: tuple[str, ...], healed: tuple[str, ...], why: str
+    ledger: Ledger, played: Played, broken: tuple[str, ...], healed: tuple[str, ...], what: str, why: str
 ) -> None:
     """The terminal prints it once, the ledger has it for other screens; every piece ends once."""
     played.add("d0", slots=2)
@@ -204,8 +207,32 @@ def test_a_run_says_why_it_waits_for_a_broker_that_takes_no_writes(
     assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
     assert {end.status for end in ends.received} == {Status.SUCCESS}
     shown = played.screen.getvalue()
-    assert (shown.count("takes no work"), shown.count(why), shown.count("takes work again")) == (1, 1, 1)
+    assert (shown.count(what), shown.count(why), shown.count("takes work again")) == (1, 1, 1)
     assert (why in (waits[3] or ""), ledger.get("waiting")) == (True, "")
+
+
+def test_a_run_that_may_not_send_work_says_so_until_it_may(ledger: Ledger, played: Played) -> None:
+    """The queue is named once on the terminal, and as the reason at every look; what was refused is sent again."""
+    played.add("d0", slots=2)
+    waits: list[str | None] = []
+    server: Any = played.redis
+    server.execute_command("ACL", "SETUSER", "default", "-lpush")
+
+    def watch() -> None:
+        waits.append(ledger.get("waiting"))
+        if waits[-1]:
+            server.execute_command("ACL", "SETUSER", "default", "+lpush")
+
+    played.watch = watch
+    work, ends = teachers(ledger, 2), Ends()
+    try:
+        played.dispatcher(ledger).run(work, ends)
+    finally:
+        server.execute_command("ACL", "SETUSER", "default", "+lpush")
+    assert {end.status for end in ends.received} == {Status.SUCCESS}
+    shown = played.screen.getvalue()
+    assert (shown.count(REFUSES), shown.count("(LPUSH d0")) == (1, 1)
+    assert ([bool(each) for each in waits].index(True) > 0, ledger.get("waiting")) == (True, "")
 
 
 def test_connections_that_break_are_made_anew(ledger: Ledger, played: Played, server: str) -> None:

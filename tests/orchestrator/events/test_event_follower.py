@@ -140,6 +140,17 @@ def test_what_neither_has_is_counted_as_missed(redis: Redis, server: str) -> Non
     assert late.missed == 6
 
 
+def test_a_command_that_the_user_may_not_send_is_named(redis: Redis, server: str) -> None:
+    """A follower reads on from the log, and holds the command and the remedy until the broker answers it."""
+    redis.acl_setuser("viewer", enabled=True, nopass=True, keys=["*"], commands=["+ping"])
+    try:
+        refused = follower(None, server.replace("redis://:", "redis://viewer:"))
+        assert refused.poll() == [] and not refused.live
+        assert f"EVAL events:{RUN}" in refused.refused and "extend the user's ACL" in refused.refused
+    finally:
+        redis.acl_deluser("viewer")
+
+
 def later(number: int, **fields: object) -> bytes:
     """The body of an event with fields that only a later version has."""
     event = TrainingEvent(run_id=RUN, event_type=EventType.RUN_START, status=EventStatus.IN_PROGRESS, seq=number)

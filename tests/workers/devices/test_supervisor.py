@@ -61,7 +61,7 @@ def test_a_broker_that_restarts_is_waited_for() -> None:
 def test_a_broker_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """After PRESENCE_EXPIRY_S without an answer the error names the flag to check."""
     monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.0)
-    with pytest.raises(RequestError, match=r"broker does not answer: .*; check --broker"):
+    with pytest.raises(RequestError, match=r"broker redis://127.0.0.1:1/0 does not answer .*; check --broker"):
         supervised("redis://127.0.0.1:1/0", Stop(lambda: None))
 
 
@@ -175,7 +175,7 @@ def test_workers_that_never_work_are_given_up_with_their_own_error(
 def test_who_is_started_again_for_ever(
     server: str, monkeypatch: pytest.MonkeyPatch, code: int, works: bool, tied: bool, given_up: bool
 ) -> None:
-    """A worker that has worked, one that something outside kills, and any worker of a shared fleet."""
+    """A worker that works after each start, one that something outside kills, and any worker of a shared fleet."""
     quickly(monkeypatch, 2)
     stop, started = threading.Event(), []
     end = f"kill -{-code} $$" if code < 0 else f"exit {code}"
