@@ -61,7 +61,7 @@ def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None =
         results[outcome.name] = {"name": outcome.name, "metrics": dict(outcome.metrics)}
         return ()
 
-    items = [Item(_task(run_id, window)) for window in windows]
+    items = [Item(task_of(run_id, window)) for window in windows]
     live_view = LiveView(Console(file=io.StringIO()), run_id)
     with (
         closing(Ledger.create(folder / f"{run_id}.db")) as ledger,
@@ -85,7 +85,8 @@ def idle_body(task: WindowTask, data_dir: Path) -> Any:
     return Result(result["metrics"])
 
 
-def _task(run_id: str, window: Window) -> WindowTask:
+def task_of(run_id: str, window: Window) -> WindowTask:
+    """The task of one window."""
     seed = 2 * window["milliseconds"] + window["busy"]
     return WindowTask(
         run_id=run_id,

@@ -10,10 +10,6 @@ from orchestrator.events.run_state import RUNNING_STAGES, Cell, RunState, Span, 
 from schemas.contract.event import EventStatus
 from schemas.contract.task import Role
 
-# Lanes of a long run show its last part; charts of the whole night would be a solid block.
-SHOWN_SPANS = 600
-USE_POINTS = 600
-
 
 def grid(state: RunState) -> pd.DataFrame:
     """One row per symbol and window: stage, reason, skill in percent, device, seconds."""
@@ -80,8 +76,8 @@ def word_of(status: EventStatus) -> str:
 
 
 def lanes(state: RunState, now: datetime) -> pd.DataFrame:
-    """One row per attempt on a device, the newest; a running attempt reaches to now."""
-    spans = list(state.spans[-SHOWN_SPANS:])
+    """One row per attempt on a device, the last ones; a running attempt reaches to now."""
+    spans = list(state.spans)
     for device in state.devices.values():
         spans += [
             Span(device.name, role, label, began, now, EventStatus.IN_PROGRESS)
@@ -111,7 +107,7 @@ def use(state: RunState) -> pd.DataFrame:
     rows = [
         (device.name, at, 100.0 * share, memory)
         for device in state.devices.values()
-        for at, share, memory in device.uses[:: max(len(device.uses) // USE_POINTS, 1)]
+        for at, share, memory in device.uses
     ]
     return pd.DataFrame(rows, columns=["device", "at", "use, %", "memory, MiB"])
 

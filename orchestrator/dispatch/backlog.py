@@ -41,8 +41,8 @@ class Backlog:
 
     def remove(self, item: Item, device: str) -> None:
         """Remove what is sent to `device`, which from now on holds the symbol of a first attempt."""
-        if item in self.again:
-            self.again.remove(item)
+        if any(item is each for each in self.again):
+            self.again = [each for each in self.again if each is not item]
             return
         items = self.waiting[item.symbol]
         items.remove(item)

@@ -34,6 +34,7 @@ BATCH = 256
 MOST_JUNK_BATCHES = 100
 # A device's queue holds an attempt or two of each run, unless something floods it.
 MOST_QUEUED = 10_000
+MOST_HEALED = 50
 
 
 class BrokerFleet:
@@ -48,6 +49,7 @@ class BrokerFleet:
         self._block_ms = block_ms
         self._cursor = START
         self._devices: frozenset[str] = frozenset()
+        self._unhealed: list[str] = []
 
     def now_s(self) -> float:
         """Monotonic seconds of this host."""
@@ -63,9 +65,9 @@ class BrokerFleet:
             self._cursor = START
         return found
 
-    def queued(self, device: str) -> set[str]:
-        """Ids of the attempts in a device's queue."""
-        return {identity for identity, _ in _messages(self._redis, device)}
+    def queued(self, devices: Collection[str]) -> dict[str, set[str]]:
+        """Ids of the attempts in each of these devices' queues, in one round trip."""
+        return {device: {identity for identity, _ in each} for device, each in _messages(self._redis, devices).items()}
 
     def claimants(self, identities: Collection[str]) -> dict[str, str]:
         """The device that has claimed each attempt; left out are those of other programs, or that the broker lost."""
@@ -144,9 +146,14 @@ class BrokerFleet:
         clear(self._redis, self._run_id, devices)
 
     def _heal(self) -> None:
-        """Remove keys of a wrong type. What they held is lost, as if a broker had lost it, and is sent again."""
+        """Remove keys of a wrong type. What they held is lost, as if a broker had lost it, and is sent again.
+
+        Of many devices `MOST_HEALED` are looked at each time, in turn.
+        """
         keys = {attempts_key(self._run_id): "hash", outcomes_stream(self._run_id): "stream"}
-        for device in self._devices:
+        self._unhealed = self._unhealed or sorted(self._devices)
+        turn, self._unhealed = self._unhealed[:MOST_HEALED], self._unhealed[MOST_HEALED:]
+        for device in turn:
             keys |= {device: "list"} | binding_keys(device)
         heal(self._redis, keys)
 
@@ -161,10 +168,13 @@ def clear(redis: Redis, run_id: str, devices: Iterable[str], linger_s: int = RUN
 
 def withdraw(redis: Redis, devices: Iterable[str], prefix: str) -> None:
     """Remove every attempt whose id begins with `prefix` from the devices' queues."""
-    for device in devices:
-        for identity, body in _messages(redis, device):
-            if identity.startswith(prefix):
-                redis.lrem(device, 0, body)
+    found = _messages(redis, list(devices))
+    with redis.pipeline(transaction=False) as pipe:
+        for device, messages in found.items():
+            for identity, body in messages:
+                if identity.startswith(prefix):
+                    pipe.lrem(device, 0, body)
+        pipe.execute()
 
 
 class _Headers(BaseModel):
@@ -183,8 +193,14 @@ def task_id(body: bytes) -> str | None:
         return None
 
 
-def _messages(redis: Redis, device: str) -> list[tuple[str, Any]]:
-    """Id and body of each message in a queue."""
-    bodies: list[Any] = READ_QUEUE.run(redis, [device], [MOST_QUEUED, MOST_BYTES])
-    found = ((task_id(body), body) for body in bodies)
-    return [(identity, body) for identity, body in found if identity is not None]
+def _messages(redis: Redis, devices: Collection[str]) -> dict[str, list[tuple[str, Any]]]:
+    """Id and body of each message in these devices' queues."""
+    with redis.pipeline(transaction=False) as pipe:
+        for device in devices:
+            READ_QUEUE.run(pipe, [device], [MOST_QUEUED, MOST_BYTES])
+        replies = pipe.execute()
+    found = {}
+    for device, bodies in zip(devices, replies, strict=True):
+        messages = ((task_id(body), body) for body in bodies)
+        found[device] = [(identity, body) for identity, body in messages if identity is not None]
+    return found

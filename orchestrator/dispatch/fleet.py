@@ -29,8 +29,8 @@ class Fleet(Protocol):
     def look(self) -> Look | None:
         """Look at the devices; None if the last look was less than `REFRESH_S` ago."""
 
-    def queued(self, device: str) -> Collection[str]:
-        """Ids of the attempts in a device's queue."""
+    def queued(self, devices: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Ids of the attempts in each of these devices' queues."""
 
     def claimants(self, identities: Collection[str]) -> Mapping[str, str]:
         """The device that has claimed each attempt, of any run, empty if none has; what is not known is left out."""

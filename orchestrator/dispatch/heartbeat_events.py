@@ -12,6 +12,8 @@ from schemas.contract.task import WINDOW_ROLES, Metric
 from schemas.redis.attempt_id import AttemptId
 
 BEAT_EVERY_S = 5.0
+# All devices together: with 1,000 of them each has an event every 50 s.
+MOST_PER_S = 20.0
 EMPTY_FLEET_S = 5.0
 
 
@@ -22,6 +24,7 @@ class Known:
     pid: int | None = None
     leaving: bool = False
     refused: str = ""
+    running: tuple[str, ...] = ()
     doing: str = ""
     # Monotonic seconds.
     emitted_s: float = float("-inf")
@@ -29,15 +32,20 @@ class Known:
 
 
 class HeartbeatEvents:
-    """Emits a `device_heartbeat` when a device comes, goes or changes, and every five seconds while it is online."""
+    """Emits a `device_heartbeat` when a device comes, goes or changes, and every five seconds while it is online.
+
+    Of more than a hundred devices each has one less often, `MOST_PER_S` all together.
+    """
 
     def __init__(self, telemetry: Emitter, run_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._telemetry, self._run_id, self._clock = telemetry, run_id, clock
         self._known: dict[str, Known] = {}
         self._empty_since: float | None = None
+        self._every_s = BEAT_EVERY_S
 
     def see(self, present: Mapping[str, Presence], needs: Needs) -> None:
         """Take in the devices that are online now; those that do not meet the run's `needs` get no work."""
+        self._every_s = max(BEAT_EVERY_S, len(present) / MOST_PER_S)
         for name, presence in present.items():
             self._see_one(self._known.setdefault(name, Known()), presence, needs)
         for name, known in self._known.items():
@@ -72,13 +80,17 @@ class HeartbeatEvents:
         if unmet and unmet != known.refused:
             messages.append(f"gets no work: {unmet}")
         known.pid, known.leaving, known.refused = presence.pid, presence.draining, unmet
-        doing = ", ".join(self._work(identity) for identity in presence.running)
-        changed = doing != known.doing and not _only_windows(doing, known.doing)
-        known.doing = doing
-        if messages or changed or self._clock() - known.emitted_s >= BEAT_EVERY_S:
+        changed = presence.running != known.running and self._note_work(known, presence.running)
+        if messages or changed or self._clock() - known.emitted_s >= self._every_s:
             standing = "refused" if unmet else "leaving" if presence.draining else "here"
             for place, message in enumerate(messages or [""]):
                 self._emit(name, known, standing, message, presence, joined=before is None and place == 0)
+
+    def _note_work(self, known: Known, running: tuple[str, ...]) -> bool:
+        """Note what a device runs; whether that has no event of its own, as a window has."""
+        before, known.running = known.doing, running
+        known.doing = ", ".join(self._work(identity) for identity in running)
+        return known.doing != before and not _only_windows(known.doing, before)
 
     def _work(self, identity: str) -> str:
         """An attempt's id in words; of another run's work only the role."""

@@ -26,13 +26,14 @@ from orchestrator.dispatch.policy import (
     Reserve,
     Send,
     View,
+    fit_for,
     lapse,
     moved,
     next_try,
     policy,
 )
 from orchestrator.dispatch.time_limits import TimeLimits
-from orchestrator.dispatch.work import Item, Key, Sent, Stray
+from orchestrator.dispatch.work import Item, Key, Sent, Stray, find_strays
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
@@ -41,7 +42,7 @@ from schemas.contract.presence import Presence
 from schemas.contract.task import RETRIED, FailureClass, Outcome, Status, WindowTask
 from schemas.contract.versions import artifact_versions
 from schemas.files.log_lines import Fact, facts
-from schemas.redis.attempt_id import AttemptId, run_prefix
+from schemas.redis.attempt_id import AttemptId
 from schemas.redis.writes import refused_write, trouble
 
 logger = logging.getLogger(__name__)
@@ -83,11 +84,13 @@ class Dispatcher:
         self._strays: tuple[Stray, ...] = ()
         self._lapses: dict[str, Lapse] = {}
         self._claimants: Mapping[str, str] = {}
-        self._look = Look({}, {}, 0.0)
+        self._look, self._fit = Look({}, {}, 0.0), dict[str, Presence]()
         self._waiting, self._is_away = "", False
         # Why the broker takes no writes, and whether it refuses a command.
         self._refusal: tuple[str | None, bool] = (None, False)
         self._unsent = ""
+        # Whether work came or ended since the last decision; otherwise the next look brings the next one.
+        self._is_new = False
 
     def take_missed_outcomes(self) -> None:
         """Take in outcomes that arrived while no orchestrator ran (resume), before anything is sent again."""
@@ -101,6 +104,7 @@ class Dispatcher:
         `sources` are the paths, without links, that it reads outside the run's data folder.
         """
         self._needs = replace(self._needs, sources=sources)
+        self._fit = fit_for(self._needs, self._look.present)
         out = self._ledger.sent()
         for item in work:
             if item.key in out:
@@ -108,6 +112,7 @@ class Dispatcher:
                 self._expect(item, *out[item.key])
             else:
                 self._backlog.add(item)
+        self._is_new = True
         while self._backlog or self._sent:
             self._patiently(lambda: self._step(on_end))
         self._wait_for("")
@@ -172,7 +177,9 @@ class Dispatcher:
         look = self._fleet.look()
         if look is not None:
             self._observe(look, on_end)
-        self._carry_out(policy(self._view(looked=look is not None)), on_end)
+        if look is not None or self._is_new or self._backlog.again:
+            self._is_new = False
+            self._carry_out(policy(self._view(looked=look is not None)), on_end)
         self._take_outcomes(on_end, wait=True)
 
     # Observing.
@@ -183,41 +190,34 @@ class Dispatcher:
         self._tend()
         for name in self._look.present.keys() - look.present.keys():
             self._backlog.forget(name)
-        self._look = look
+        self._look, self._fit = look, fit_for(self._needs, look.present)
         self._wait_for(self._heartbeat_events.missing_workers(look.present) or self._unsent)
         while self._take_outcomes(on_end, wait=False):
             pass
-        unseen = {sent.device for sent in self._sent.values() if not _is_held(sent, look.present.get(sent.device))}
-        queues = {name: self._fleet.queued(name) for name in unseen & look.present.keys()}
-        self._claimants = self._fleet.claimants(self._to_look_up(look))
+        unseen = {sent.device for sent in self._sent.values() if not sent.is_held(look.present.get(sent.device))}
+        queues = self._fleet.queued(unseen & look.present.keys())
+        self._look_up_claims(look)
         for key, sent in self._sent.items():
             presence = look.present.get(sent.device)
-            if presence is not None and sent.runs(presence, self._claimants):
+            seen = sent.observed(presence, queues.get(sent.device, ()), look.seconds, self._claimants)
+            if seen.ran_s > sent.ran_s:
                 self._lapses.pop(sent.device, None)
-            self._sent[key] = sent.observed(presence, queues.get(sent.device, ()), look.seconds, self._claimants)
-        self._strays = self._find_strays(look)
+            self._sent[key] = seen
+        wanted = {sent.id for sent in self._sent.values()}
+        self._strays = find_strays(self._run_id, look.present, wanted, self._strays, look.seconds)
         self._telemetry.write_new()
 
-    def _to_look_up(self, look: Look) -> set[str]:
-        """Ids of all attempts that are out, and of what their devices name as running."""
+    def _look_up_claims(self, look: Look) -> None:
+        """Learn who has claimed the attempts that are out, and what their devices name as running. A claim is final."""
         devices = {sent.device for sent in self._sent.values()} & look.present.keys()
         named = (look.present[name].running[:MOST_NAMED] for name in devices)
-        return {sent.id for sent in self._sent.values()}.union(*named)
-
-    def _find_strays(self, look: Look) -> tuple[Stray, ...]:
-        """Find attempts that a device runs although their outcome is known or they were sent elsewhere since."""
-        wanted = {sent.id for sent in self._sent.values()}
-        before_s = {(stray.id, stray.device): stray.seconds for stray in self._strays}
-        return tuple(
-            Stray(identity, name, before_s.get((identity, name), 0.0) + look.seconds)
-            for name in sorted(look.present)
-            for identity in look.present[name].running
-            if identity.startswith(run_prefix(self._run_id)) and identity not in wanted
-        )
+        wanted = {sent.id for sent in self._sent.values()}.union(*named)
+        known = {each: device for each, device in self._claimants.items() if device and each in wanted}
+        self._claimants = known | dict(self._fleet.claimants(wanted - known.keys()))
 
     def _view(self, *, looked: bool) -> View:
         return View(
-            run_id=self._run_id, needs=self._needs, present=self._look.present, reserved=self._look.reserved,
+            run_id=self._run_id, present=self._look.present, fit=self._fit, reserved=self._look.reserved,
             waiting=self._backlog.waiting, again=self._backlog.again, holders=self._backlog.holders,
             sent=tuple(self._sent.values()), strays=self._strays, lapses=self._lapses, claimants=self._claimants,
             limits_s=self._limits.by_role(), now_s=self._fleet.now_s(), looked=looked,
@@ -309,6 +309,7 @@ class Dispatcher:
         return count
 
     def _end(self, outcome: Outcome, on_end: OnEnd) -> None:
+        self._is_new = True
         sent = self._sent.get((outcome.role, outcome.name))
         if sent is None or sent.attempt != outcome.attempt:
             self._note_late(outcome)
@@ -389,8 +390,3 @@ def _refused(outcome: Outcome, why: str) -> Outcome:
     nothing: dict[str, Any] = {"metrics": {}, "digests": {}, "key": None, "reused_from": None}
     failed = {"status": Status.FAILED, "failure": FailureClass.TRANSIENT, "message": why}
     return outcome.model_copy(update=nothing | failed)
-
-
-def _is_held(sent: Sent, presence: Presence | None) -> bool:
-    """Whether the device's heartbeat names the attempt; if not, it may be in the device's queue."""
-    return presence is not None and sent.id in {*presence.held, *presence.running}

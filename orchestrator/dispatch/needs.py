@@ -16,7 +16,7 @@ class Needs:
 
     def unmet(self, presence: Presence) -> str:
         """Why a device gets no work of the run, and the remedy; empty if it may get some."""
-        for name, wanted in self.versions.items():
+        for name, wanted in self.versions.items() if presence.versions != self.versions else ():
             has = presence.versions.get(name, "not")
             if has != wanted:
                 return f"it has {name} {has}, this run {wanted}; install the same there"

@@ -246,9 +246,9 @@ class PlayedFleet:
         seconds = self._attendance.update(there, REFRESH_S)
         return Look(self._attendance.present, dict(self.reserved), seconds)
 
-    def queued(self, device: str) -> set[str]:
-        """Ids of the attempts in a device's queue."""
-        return {sent.id for sent in self.queues[device]}
+    def queued(self, devices: Collection[str]) -> dict[str, set[str]]:
+        """Ids of the attempts in each of these devices' queues."""
+        return {device: {sent.id for sent in self.queues[device]} for device in devices}
 
     def claimants(self, identities: Collection[str]) -> dict[str, str]:
         """The device that has claimed each attempt, empty if none has."""

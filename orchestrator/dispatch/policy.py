@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import cached_property
 
-from orchestrator.dispatch.backlog import rank
 from orchestrator.dispatch.needs import Needs
+from orchestrator.dispatch.untried import Untried
 from orchestrator.dispatch.work import Item, Sent, Stray
 from schemas.contract.presence import Presence
 from schemas.contract.task import FailureClass, Role
@@ -52,7 +53,8 @@ def lapse(before: Lapse | None, now_s: float) -> Lapse:
 class View:
     """Input of a decision: one run's work and its fleet at one moment.
 
-    `present` has the devices that are online, `reserved` the run for which a device is kept free. `waiting`, `again`
+    `present` has the devices that are online, `fit` those of them that may work for the run, in order of names (see
+    `fit_for`), `reserved` the run for which a device is kept free. `waiting`, `again`
     and `holders` are the backlog's, `sent` has this run's attempts without an outcome. `lapses` has the devices that
     began nothing of what they were last sent; a heartbeat without a worker never begins any. `claimants` has the device
     that has claimed each attempt which is out, or which a heartbeat names as running, empty for none: what a heartbeat
@@ -60,8 +62,8 @@ class View:
     """
 
     run_id: str
-    needs: Needs
     present: Mapping[str, Presence]
+    fit: Mapping[str, Presence]
     reserved: Mapping[str, str]
     waiting: Mapping[str, Sequence[Item]]
     again: Sequence[Item]
@@ -158,20 +160,21 @@ def moved(recall: Recall) -> Item:
     return item if recall.why is RecallReason.STOLEN else replace(item, spoiled=item.spoiled | {recall.sent.device})
 
 
+def fit_for(needs: Needs, present: Mapping[str, Presence]) -> dict[str, Presence]:
+    """The devices that do not drain and meet the run's needs, in order of names."""
+    return {name: each for name, each in sorted(present.items()) if not each.draining and not needs.unmet(each)}
+
+
 def usable(view: View) -> dict[str, Presence]:
-    """The devices that may get work, by name: not draining, fit for the run, and reserved by no other work.
+    """The devices that may get work, by name: fit for the run, and reserved by no other work.
 
     Those that begin nothing are left out for a while, unless there are no others.
     """
     alone = {sent.device for sent in view.sent if sent.item.alone}
     alone |= {name for name, run_id in view.reserved.items() if run_id != view.run_id}
-    fit = {
-        name: view.present[name]
-        for name in sorted(view.present)
-        if not view.present[name].draining and name not in alone and not view.needs.unmet(view.present[name])
-    }
+    free = {name: presence for name, presence in view.fit.items() if name not in alone}
     paused = {name for name, each in view.lapses.items() if view.now_s < each.until_s}
-    return {name: presence for name, presence in fit.items() if name not in paused} or fit
+    return {name: presence for name, presence in free.items() if name not in paused} or free
 
 
 # Supervision.
@@ -232,16 +235,18 @@ def _steal(view: View, there: Mapping[str, Presence]) -> Iterator[Recall]:
         behind = sent.waited_s > STEAL_AFTER_S and out[sent.device] > slots.get(sent.device, 0)
         presence = view.present.get(sent.device)
         left = sent.waited_s > LEFT_S and presence is not None and not presence.running
-        takers = [name for name in idle if _may_run_on(sent.item, name, there)]
+        if not (behind or left) or sent.item.alone:
+            continue
+        takers = (name for name in idle if _may_run_on(sent.item, name, there))
         if left and not behind:
-            takers = [name for name in takers if name not in sent.item.spoiled and name not in view.lapses]
-        if takers and (behind or left) and not sent.item.alone:
-            idle.remove(takers[0])
+            takers = (name for name in takers if name not in sent.item.spoiled and name not in view.lapses)
+        if (taker := next(takers, None)) is not None:
+            idle.remove(taker)
             out[sent.device] -= 1
             if left:
                 yield Recall(sent, RecallReason.NOT_BEGUN, f"{sent.device} has begun nothing for {LEFT_S:.0f} s")
             else:
-                yield Recall(sent, RecallReason.STOLEN, f"{takers[0]} has a free slot")
+                yield Recall(sent, RecallReason.STOLEN, f"{taker} has a free slot")
 
 
 def _slots(view: View, name: str) -> int:
@@ -254,6 +259,8 @@ def _slots(view: View, name: str) -> int:
 
 def _fill(view: View) -> list[Send]:
     """Fill every free slot, the device with the smallest share in use first; then give each device one more attempt."""
+    if not view.waiting and not any(item.due_s <= view.now_s for item in view.again):
+        return []
     filling = _Filling(view)
     for extra in (0, 1):
         while filling.round(extra):
@@ -269,16 +276,17 @@ class _Filling:
         self._view, self._usable = view, usable(view)
         self._out = Counter(sent.device for sent in view.sent)
         self._again = [item for item in view.again if item.due_s <= view.now_s]
-        self._next = dict.fromkeys(view.waiting, 0)
-        self._holders = dict(view.holders)
+
+    @cached_property
+    def _untried(self) -> Untried:
+        """Made once a device has room for something."""
+        return Untried(self._view.waiting, self._view.holders)
 
     def round(self, extra: int) -> bool:
         """Plan at most one send for each device with fewer than its slots and `extra` out; False if there is none."""
         before = len(self.sends)
-        for name in sorted(self._usable, key=self._precedence):
-            most = self._slots(name) + (0 if name in self._view.lapses else extra)
-            if self._out[name] >= most or not (self._next or self._again):
-                continue
+        free = [name for name in self._usable if self._out[name] < self._most(name, extra)]
+        for name in sorted(free, key=self._precedence):
             item = self._choose(name)
             if item is None:
                 continue
@@ -296,6 +304,10 @@ class _Filling:
     def _slots(self, name: str) -> int:
         return _slots(self._view, name)
 
+    def _most(self, name: str, extra: int) -> int:
+        """How many attempts may be out at a device."""
+        return self._slots(name) + (0 if name in self._view.lapses else extra)
+
     def _choose(self, name: str) -> Item | None:
         """The next item for a device: retries first; None if what waits is not for it now."""
         empty = not self._out[name] and not self._usable[name].held
@@ -305,25 +317,7 @@ class _Filling:
         if item is not None:
             self._again.remove(item)
             return item
-        return self._next_untried(name, idle=self._out[name] < self._slots(name))
-
-    def _next_untried(self, name: str, *, idle: bool) -> Item | None:
-        """The first item of the device's own symbols, else of those that no device holds, else, if it idles, of any."""
-
-        def order(symbol: str) -> tuple[int, bool, int, int]:
-            holder = self._holders.get(symbol)
-            distance = 0 if holder == name else 1 if holder is None else 2
-            return (distance, *rank(self._view.waiting[symbol][self._next[symbol]]))
-
-        symbol = min(self._next, key=order, default=None)
-        if symbol is None or (order(symbol)[0] == 2 and not idle):
-            return None
-        item = self._view.waiting[symbol][self._next[symbol]]
-        self._next[symbol] += 1
-        if self._next[symbol] == len(self._view.waiting[symbol]):
-            del self._next[symbol]
-        self._holders.setdefault(symbol, name)
-        return item
+        return self._untried.take(name, idle=self._out[name] < self._slots(name))
 
 
 def _may_run_on(item: Item, device: str, there: Collection[str]) -> bool:

@@ -47,6 +47,7 @@ class PresenceReader:
         self._looked = float("-inf")
         self._attendance = Attendance()
         self._unreadable: set[str] = set()
+        self._parsed: dict[bytes, Presence] = {}
 
     def look(self) -> Look | None:
         """The devices that are online; None if it is too early to look again.
@@ -58,7 +59,7 @@ class PresenceReader:
         if passed_s < REFRESH_S:
             return None
         try_write(self._redis)
-        there = read_presences(self._redis, self._set_aside)
+        there = read_presences(self._redis, self._set_aside, self._parsed)
         reserved = read_reservations(self._redis, there.keys() | self._attendance.present.keys())
         self._looked = self._clock()
         seconds = self._attendance.update(there, passed_s)

@@ -1,30 +1,36 @@
 """Time limits of windows."""
 
 import statistics
-from bisect import insort
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
 
 from schemas.contract.task import WINDOW_ROLES, Role
 
 LIMIT_FACTOR, LEAST_LIMIT_S, FIRST_LIMIT_S = 10.0, 60.0, 3600.0
 ENOUGH_DURATIONS = 3
+# The median is that of the last so many windows, however many there were.
+KEPT_DURATIONS = 501
 
 
 class TimeLimits:
-    """A fixed limit, or ten times the median duration of the role, at least a minute; for windows alone."""
+    """A fixed limit, or ten times the median of the role's last durations, at least a minute; for windows alone."""
 
     def __init__(self, fixed_s: float | None) -> None:
         self._fixed_s = fixed_s
-        self._durations: defaultdict[Role, list[float]] = defaultdict(list)
+        self._durations: defaultdict[Role, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT_DURATIONS))
+        self._limits_s: dict[Role, float] = {}
 
     def add(self, role: Role, seconds: float) -> None:
         """Add the duration of a piece of work."""
-        insort(self._durations[role], seconds)
+        self._durations[role].append(seconds)
+        self._limits_s.pop(role, None)
 
     def by_role(self) -> Mapping[Role, float]:
         """Seconds for each role that has a limit; an hour while fewer than three durations are known."""
-        return {role: self._limit_s(role) for role in WINDOW_ROLES}
+        for role in WINDOW_ROLES:
+            if role not in self._limits_s:
+                self._limits_s[role] = self._limit_s(role)
+        return dict(self._limits_s)
 
     def _limit_s(self, role: Role) -> float:
         if self._fixed_s is not None:

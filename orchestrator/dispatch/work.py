@@ -1,10 +1,11 @@
 """A piece of work, and an attempt at it that was sent to a device."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from schemas.contract.presence import Presence
 from schemas.contract.task import IngestTask, Role, RunTask, WindowTask, work_name
+from schemas.redis.attempt_id import run_prefix
 
 Work = IngestTask | WindowTask | RunTask
 Key = tuple[Role, str]
@@ -65,6 +66,10 @@ class Sent:
             return claimants[self.id] == self.device and self.id in (*presence.running, *presence.held)
         return self.id in presence.running
 
+    def is_held(self, presence: Presence | None) -> bool:
+        """Whether the device's heartbeat names it; if not, it may be in the device's queue."""
+        return presence is not None and (self.id in presence.held or self.id in presence.running)
+
     def task(self) -> Work:
         """The message to the worker."""
         return self.item.work.model_copy(update={"attempt": self.attempt})
@@ -89,3 +94,16 @@ class Stray:
     id: str
     device: str
     seconds: float
+
+
+def find_strays(
+    run_id: str, present: Mapping[str, Presence], wanted: Collection[str], before: Iterable[Stray], seconds: float
+) -> tuple[Stray, ...]:
+    """The run's attempts that devices run although they are not `wanted`, `seconds` after those `before`."""
+    before_s = {(stray.id, stray.device): stray.seconds for stray in before}
+    return tuple(
+        Stray(identity, name, before_s.get((identity, name), 0.0) + seconds)
+        for name in sorted(present)
+        for identity in present[name].running
+        if identity.startswith(run_prefix(run_id)) and identity not in wanted
+    )

@@ -126,9 +126,8 @@ def _advance_window(state: RunState, event: TrainingEvent) -> None:
         if late or again or attempt < before.attempt:
             return
         _leave(state, before.device, role, label)
-    piece = Piece(
-        event.status, event.device, attempt, event.timestamp, event.duration_seconds, event.message, event.metrics
-    )
+    metrics = event.metrics if state.keeps_metrics else {}
+    piece = Piece(event.status, event.device, attempt, event.timestamp, event.duration_seconds, event.message, metrics)
     state.put(cell, role, piece)
     if attempt:
         state.symbols[cell.symbol].changed = event.timestamp
@@ -171,7 +170,7 @@ def _beat(state: RunState, event: TrainingEvent) -> None:
     device.use, device.memory_mib = _number(metrics.get("utilisation")), _number(metrics.get("memory_mib"))
     device.memory_total_mib = _number(metrics.get("memory_total_mib"))
     if device.use is not None:
-        device.uses.append((event.timestamp, device.use, device.memory_mib))
+        device.note_use(event.timestamp, device.use, device.memory_mib)
     device.doing = tuple(each for each in str(metrics.get("running") or "").split(", ") if each)
     if device.gone:
         device.running.clear()

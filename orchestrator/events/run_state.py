@@ -17,6 +17,8 @@ RELEASED = "released"
 RATE_OVER = 200
 RATE_SPAN = timedelta(seconds=60)
 KEPT_FAILURES, KEPT_LINES = 100, 500
+# Charts show the last part of a long run, and a device's whole use, the thinner the longer it is.
+KEPT_SPANS, KEPT_USES = 600, 300
 
 
 class Stage(StrEnum):
@@ -132,7 +134,10 @@ class Span:
 
 @dataclass(slots=True)
 class DeviceState:
-    """A device, from its heartbeats and its windows' events. `use` is 0 to 1; `uses` are time, use and memory."""
+    """A device, from its heartbeats and its windows' events. `use` is 0 to 1; `uses` are time, use and memory.
+
+    `uses` has every `use_every`-th of the `uses_seen` values, at most KEPT_USES.
+    """
 
     name: str
     seen: datetime
@@ -148,6 +153,8 @@ class DeviceState:
     last: Span | None = None
     done: int = 0
     uses: list[tuple[datetime, float, float | None]] = field(default_factory=list)
+    use_every: int = 1
+    uses_seen: int = 0
 
     @property
     def gone(self) -> bool:
@@ -157,6 +164,15 @@ class DeviceState:
     def rate(self, now: datetime) -> float:
         """Pieces of work per second over the last minute."""
         return _rate(self.ends, now)
+
+    def note_use(self, at: datetime, use: float, memory_mib: float | None) -> None:
+        """Keep one more value of the device's use; when there are too many, every second one is dropped."""
+        if self.uses_seen % self.use_every == 0:
+            self.uses.append((at, use, memory_mib))
+        self.uses_seen += 1
+        if len(self.uses) > KEPT_USES:
+            del self.uses[1::2]
+            self.use_every *= 2
 
 
 @dataclass(slots=True)
@@ -181,11 +197,13 @@ class SymbolState:
 class RunState:
     """Everything that a terminal or a page shows of one run.
 
+    Metrics of windows are most of it: a terminal shows none, so its state does not keep them (`keeps_metrics`).
     `message` is why it waits or ended. `began` and `ended` are the first start and
     the last end; `session` is when the process that runs it now began, and `earlier` the time that earlier ones took.
     """
 
     run_id: str
+    keeps_metrics: bool = True
     began: datetime | None = None
     ended: datetime | None = None
     last_event: datetime | None = None
@@ -199,7 +217,7 @@ class RunState:
         default_factory=lambda: {role: Counter() for role in WINDOW_PHASES}
     )
     devices: dict[str, DeviceState] = field(default_factory=dict)
-    spans: list[Span] = field(default_factory=list)
+    spans: deque[Span] = field(default_factory=lambda: deque(maxlen=KEPT_SPANS))
     failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=KEPT_FAILURES))
     lines: deque[TrainingEvent] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     session: datetime | None = None

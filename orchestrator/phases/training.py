@@ -43,6 +43,7 @@ class _Training:
             self.students_by_teacher[planned.window.in_scope(scope).label].append(label)
         assert context.manifest.bars is not None
         self.bars = {symbol: row.sha256 for symbol, row in context.manifest.bars.symbols.items()}
+        self.settings = context.manifest.config.training()
         self.teachers_open = 0
         self.students_ended: set[str] = set()
         self.errors: list[str] = []
@@ -124,7 +125,7 @@ class _Training:
             telemetry=self.context.manifest.config.telemetry,
             role=role,
             window=planned.window,
-            settings=self.context.manifest.config.training(),
+            settings=self.settings,
             bars=self.bars,
             reuse=self.context.manifest.config.reuse,
         )

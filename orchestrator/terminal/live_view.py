@@ -31,7 +31,7 @@ class LiveView:
     """
 
     def __init__(self, console: Console, run_id: str, now: Callable[[], datetime] = utc_now) -> None:
-        self.state = RunState(run_id)
+        self.state = RunState(run_id, keeps_metrics=False)
         self._console = console
         self._live: Live | None = None
         if console.is_terminal:

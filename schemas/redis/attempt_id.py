@@ -4,6 +4,8 @@ from typing import NamedTuple, Self
 
 from schemas.contract.task import Role
 
+ROLES = frozenset(Role)
+
 
 class AttemptId(NamedTuple):
     """Identity of one attempt; `str` gives the task id, which is unique on a broker and readable in every log."""
@@ -22,7 +24,7 @@ class AttemptId(NamedTuple):
         run_id, _, rest = text.partition("/")
         role, _, rest = rest.partition("/")
         name, _, attempt = rest.rpartition("/")
-        if role not in list(Role) or not run_id or not name or not attempt.isdecimal():
+        if role not in ROLES or not run_id or not name or not attempt.isdecimal():
             return None
         return cls(run_id, Role(role), name, int(attempt))
 

@@ -35,13 +35,20 @@ def sign_off(redis: Redis, device: str) -> None:
     SIGN_OFF.run(redis, [DEVICES, PRESENCES], [device])
 
 
-def read_presences(redis: Redis, on_unreadable: OnUnreadable = _ignore) -> dict[str, Presence]:
-    """Every live device by name, in order of names; one round trip, however many keys the broker holds."""
+def read_presences(
+    redis: Redis, on_unreadable: OnUnreadable = _ignore, parsed: dict[bytes, Presence] | None = None
+) -> dict[str, Presence]:
+    """Every live device by name, in order of names; one round trip, however many keys the broker holds.
+
+    `parsed` keeps the heartbeats of the last read, by body: those which are still the same are not parsed again.
+    """
     reply: list[bytes] = PRESENT_DEVICES.run(redis, [DEVICES, PRESENCES], [MOST_DEVICES, MOST_HEARTBEAT_BYTES + 1])
     found: dict[str, Presence] = {}
+    before, parsed = dict(parsed or {}), {} if parsed is None else parsed
+    parsed.clear()
     for device, body in zip(reply[::2], reply[1::2], strict=True):
         try:
-            presence = received(Presence, body, MOST_HEARTBEAT_BYTES)
+            presence = parsed[body] = before.get(body) or received(Presence, body, MOST_HEARTBEAT_BYTES)
             if presence.device.name.encode() != device:
                 raise UnreadableError(f"it is of device {presence.device.name}")
             if is_taken(presence.device.name):

@@ -141,10 +141,8 @@ def test_a_device_that_missed_a_heartbeat_stays_reserved(redis: Redis) -> None:
 def test_a_queue_holds_what_was_sent_there(redis: Redis, sender: CeleryClient) -> None:
     """The ids in a device's queue are those of the attempts that were sent there, and no other device's."""
     here, there = send(sender, "d0", "r", "s"), send(sender, "d1", "t")
-    fleet = BrokerFleet("r", redis, sender)
-    assert fleet.queued("d0") == set(here)
-    assert fleet.queued("d1") == set(there)
-    assert fleet.queued("d2") == set()
+    found = BrokerFleet("r", redis, sender).queued(["d0", "d1", "d2"])
+    assert found == {"d0": set(here), "d1": set(there), "d2": set()}
 
 
 def test_only_what_begins_with_the_prefix_is_withdrawn(redis: Redis, sender: CeleryClient) -> None:
@@ -152,7 +150,7 @@ def test_only_what_begins_with_the_prefix_is_withdrawn(redis: Redis, sender: Cel
     send(sender, "d0", "r", "r2", "r", "s", "r")
     send(sender, "d1", "r")
     withdraw(redis, ["d0", "d9"], "r/")
-    assert BrokerFleet("r", redis, sender).queued("d0") == {"r2/audit/r2/1", "s/audit/s/1"}
+    assert BrokerFleet("r", redis, sender).queued(["d0"])["d0"] == {"r2/audit/r2/1", "s/audit/s/1"}
     assert redis.llen("d0") == 2
     assert redis.llen("d1") == 1
 
@@ -162,4 +160,4 @@ def test_one_attempt_is_withdrawn_and_not_the_next(redis: Redis, sender: CeleryC
     (first,) = send(sender, "d0", "r", attempt=1)
     (second,) = send(sender, "d0", "r", attempt=2)
     withdraw(redis, ["d0"], first)
-    assert BrokerFleet("r", redis, sender).queued("d0") == {second}
+    assert BrokerFleet("r", redis, sender).queued(["d0"])["d0"] == {second}

@@ -151,12 +151,12 @@ def test_junk_in_a_queue_hides_no_message(redis: Redis, server: str, fleet: Brok
     sent = send(sender, "d0", "r", "s")
     for body in JUNK:
         redis.lpush("d0", body)
-    assert fleet.queued("d0") == set(sent)
+    assert fleet.queued(["d0"])["d0"] == set(sent)
     withdraw(redis, ["d0"], "r/")
-    assert fleet.queued("d0") == set(sent[1:])
+    assert fleet.queued(["d0"])["d0"] == set(sent[1:])
     for kind in WRONG:
         plant(redis, "d0", kind)
-        assert fleet.queued("d0") == set()
+        assert fleet.queued(["d0"])["d0"] == set()
         withdraw(redis, ["d0"], "r/")
     sender.close()
 

@@ -363,7 +363,7 @@ def test_the_double_claims_like_the_broker() -> None:
     assert [fleet.claim(first, "d0"), fleet.claim(first, "d0"), fleet.recall(first)] == [True, False, False]
     fleet.send([second])
     assert [fleet.claim(first, "d0"), fleet.recall(second), fleet.claim(second, "d0")] == [False, True, False]
-    assert fleet.queued("d0") == set()
+    assert fleet.queued(["d0"])["d0"] == set()
 
 
 def test_work_that_runs_too_long_ends_as_timeout(play: Play) -> None:

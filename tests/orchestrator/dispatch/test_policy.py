@@ -21,6 +21,7 @@ from orchestrator.dispatch.policy import (
     Reserve,
     Send,
     View,
+    fit_for,
     moved,
     next_try,
     policy,
@@ -35,6 +36,7 @@ from tests.orchestrator.dispatch.views import (
     DATA_DIR,
     ELSEWHERE,
     FOLDERS,
+    NEEDS,
     RUN,
     VERSIONS,
     device,
@@ -295,7 +297,7 @@ def test_a_device_that_may_not_read_the_source_gets_no_ingestion() -> None:
     reader = device("b", folders=FOLDERS.model_copy(update={"sources": ("/bars",)}))
     found = view([device("a"), reader], [piece(number=0), piece("B")])
     assert {name for _, name in sends(found)} == {"a", "b"}
-    reads = replace(found, needs=replace(found.needs, sources=("/bars/new",)))
+    reads = replace(found, fit=fit_for(replace(NEEDS, sources=("/bars/new",)), found.present))
     assert {name for _, name in sends(reads)} == {"b"}
 
 
@@ -337,7 +339,7 @@ def test_work_is_sent_once_and_only_to_devices_that_may_get_it(found: View) -> N
     assert not set(keys) & {each.item.key for each in found.sent}
     for item, name in sends(found):
         presence = found.present[name]
-        assert not presence.draining and presence.versions == found.needs.versions
+        assert not presence.draining and presence.versions == VERSIONS
         assert presence.folders == FOLDERS
         assert found.reserved.get(name, found.run_id) == found.run_id
         assert item.due_s <= found.now_s
@@ -366,7 +368,8 @@ def test_the_policy_is_a_function_of_its_view(found: View) -> None:
     """The same view gives the same actions, in whatever order the devices came, and is not changed."""
     before = (dict(found.waiting), list(found.again), dict(found.holders))
     actions = policy(found)
-    shuffled = replace(found, present=dict(reversed(list(found.present.items()))))
+    turned = dict(reversed(list(found.present.items())))
+    shuffled = replace(found, present=turned, fit=fit_for(NEEDS, turned))
     assert policy(found) == actions == policy(shuffled)
     assert (dict(found.waiting), list(found.again), dict(found.holders)) == before
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.dispatch.backlog import Backlog
 from orchestrator.dispatch.needs import Needs
-from orchestrator.dispatch.policy import Send, View, policy
+from orchestrator.dispatch.policy import Send, View, fit_for, policy
 from orchestrator.dispatch.work import Item, Sent
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.folders import Folders
@@ -22,6 +22,7 @@ RUN = "r"
 SETTINGS = training_settings()
 VERSIONS = {"gurukul": "1"}
 DATA_DIR = "/data"
+NEEDS = Needs(VERSIONS, DATA_DIR)
 FOLDERS, ELSEWHERE = Folders(data_dir=DATA_DIR), Folders(data_dir="/elsewhere")
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS_S = {Role.TEACHER: 10.0, Role.STUDENT: 10.0}
@@ -61,8 +62,9 @@ def view(
         backlog.add(item)
     for item in again:
         backlog.add_again(item)
+    present = {each.device.name: each for each in devices}
     found = View(
-        run_id=RUN, needs=Needs(VERSIONS, DATA_DIR), present={each.device.name: each for each in devices}, reserved={},
+        run_id=RUN, present=present, fit=fit_for(NEEDS, present), reserved={},
         waiting=backlog.waiting, again=backlog.again, holders={}, sent=out, strays=(), lapses={}, claimants={},
         limits_s=LIMITS_S, now_s=100.0, looked=True,
     )  # fmt: skip

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.events.run_fold import ENDED, FOLDS, fold
-from orchestrator.events.run_state import RunState, Stage
+from orchestrator.events.run_state import KEPT_SPANS, KEPT_USES, RunState, Stage
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType, TrainingEvent
 from schemas.contract.run import Phase
 from schemas.contract.task import Metric, Role
@@ -180,6 +181,21 @@ def test_the_time_left_follows_the_rate() -> None:
     assert (phase.done, phase.skipped) == (15, 5)
     assert phase.remaining_s(START + timedelta(seconds=5)) == 15.0
     assert state.throughput(START + timedelta(seconds=5)) == 2.0
+
+
+def test_a_state_does_not_grow_with_what_a_terminal_does_not_show() -> None:
+    """The last spans are kept, a device's use the thinner the longer it is, and no metrics where none are shown."""
+    state = RunState(RUN, keeps_metrics=False)
+    for number in range(2 * KEPT_SPANS):
+        done = window(f"W{number}", Role.TEACHER, EventStatus.SUCCESS, second=number)
+        fold(state, done.model_copy(update={"metrics": {"rows": 7}}))
+        fold(state, beat("d0", "here", second=number, utilisation=number / (2 * KEPT_SPANS)))
+    assert len(state.spans) == KEPT_SPANS and state.spans[-1].label == f"W{2 * KEPT_SPANS - 1}"
+    uses = state.devices["d0"].uses
+    steps = {later[0] - earlier[0] for earlier, later in pairwise(uses)}
+    assert KEPT_USES // 2 <= len(uses) <= KEPT_USES and len(steps) == 1
+    assert uses[0][0] == START and uses[-1][0] > START + timedelta(seconds=2 * KEPT_SPANS - 16)
+    assert all(not piece.metrics for cell in state.cells.values() for piece in cell.pieces.values())
 
 
 def test_every_event_type_is_folded_or_only_listed() -> None:
