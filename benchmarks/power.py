@@ -39,7 +39,7 @@ MARKET, OWN, DRIFT, MEMORY = 0.009, 0.015, 3e-4, 0.8
 THRESHOLD, ROUND_TRIP, SLIPPAGE = 0.02, 24e-4, 5e-4
 BELIEVED = 0.02  # R2 that students believe in where there is none
 TERMS = Terms(
-    horizon_bars=HORIZON, entry="next-open", by_session=False, skip_jumps=True, band=0.1,
+    horizon_bars=HORIZON, entry="next-open", by_session=False, skip_jumps=True, band=0.1, borrow=0.0,
     schedule=(CostRates(since=date.min, exchange_bps=ROUND_TRIP / 2 * 1e4),), slippage=SLIPPAGE, order_value=1e5,
     impact=0.0, capital=1e7,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
+from schemas.config.training import TrainingSettings
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.judgement import Criterion, Gate, Recommendation, Ruling, Statistics, Taught
 from schemas.contract.quality import JUMPS
@@ -100,6 +101,14 @@ def some(names: Sequence[str]) -> str:
     """The first `NAMED` names, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{', '.join(names[:NAMED])}{more}"
+
+
+def targets_of(settings: TrainingSettings) -> str:
+    """Return how the decisions of a bar share the capital."""
+    share = f"Each bar's decisions get 1/{settings.horizon_bars} of the capital"
+    if settings.label == "rank":
+        return f"{share}, half of it long and half short: the further a symbol ranks from the middle, the more"
+    return f"{share}, an equal share for each symbol"
 
 
 def costs_of(costs: Costs, round_trip_bps: float) -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from orchestrator.audit.recommendation import recommend_run
 from orchestrator.audit.signed_manifest import seal
 from orchestrator.audit.templates import page
-from orchestrator.audit.wording import MODELS, changed_bounds, costs_of, meaning_of, taught_sentence
+from orchestrator.audit.wording import MODELS, changed_bounds, costs_of, meaning_of, targets_of, taught_sentence
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.bars.sentences import calendar_doubts
 from orchestrator.phases.phase_context import RunContext
@@ -105,5 +105,6 @@ def _facts(
         "changed_bounds": changed_bounds(statistics.settings),
         "models": MODELS,
         "taught": taught_sentence(validation.taught, validation.windows),
+        "targets": targets_of(context.manifest.config.training()),
         "costs": costs_of(context.manifest.config.costs, validation.round_trip_bps),
     }

@@ -80,6 +80,7 @@ def settings_digest(config: RunConfig) -> str:
         "costs": config.costs,
         "order_value": config.order_value,
         "trade_band": config.trade_band,
+        "borrow_bps": config.borrow_bps,
         "impact": config.impact,
         "capital": config.capital,
         "cost_rates": [rates.model_dump(mode="json") for rates in config.cost_rates],

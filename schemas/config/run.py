@@ -39,6 +39,9 @@ class RunConfig(TrainingConfig, BarsConfig):
     trade_band: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="Share of its target by which a position may differ before it is traded, when a run is judged."
     )
+    borrow_bps: Annotated[float, Field(ge=0, le=10_000)] = Field(
+        50.0, description="Cost of holding a short position, in basis points of its value per year; nights are charged."
+    )
     impact: Annotated[float, Field(ge=0, le=10)] = Field(
         0.0,
         description="Extra slippage of a trade as large as the mean traded value of a day, in daily volatilities; it"

@@ -20,6 +20,7 @@ from workers.judging.liquidity import root_liquidity
 from workers.judging.predictions import Predictions
 
 WEIGHT_DIGITS = 12  # rounding that leaves a sum of weights at exactly 0 when all of them have ended
+DAYS_PER_YEAR = 365  # calendar days, which borrowed shares are charged for
 TOLERANCE = 1e-9  # of a comparison of weights
 
 
@@ -29,9 +30,9 @@ class Terms:
 
     `by_session`: positions are closed at the last close of a session. `skip_jumps`: a night with a jump of prices that
     no corporate action explains earns nothing. `band`: a position that drifts is left alone within this share of its
-    target. `schedule`: cost rates, the earliest first. `slippage`: fraction of the price per side. `order_value`: value
-    of one order in currency. `impact`: slippage of a trade as large as a day's traded value, in daily volatilities, at
-    a capital of `capital` in currency.
+    target. `borrow`: cost of a short position per year, as a fraction of its value. `schedule`: cost rates, the
+    earliest first. `slippage`: fraction of the price per side. `order_value`: value of one order in currency. `impact`:
+    slippage of a trade as large as a day's traded value, in daily volatilities, at a capital of `capital` in currency.
     """
 
     horizon_bars: int
@@ -39,6 +40,7 @@ class Terms:
     by_session: bool
     skip_jumps: bool
     band: float
+    borrow: float
     schedule: tuple[CostRates, ...]
     slippage: float
     order_value: float
@@ -50,7 +52,8 @@ class Terms:
 class Decisions:
     """What a strategy holds; one value per row of the predictions in each array.
 
-    `weight`: 1 long, -1 short, 0 nothing, times a decision's share of the capital, `1 / (horizon_bars * symbols)`.
+    `weight`: above 0 long, below 0 short, 0 nothing, in units of a decision's share of the capital,
+    `1 / (horizon_bars * symbols)`.
     `end`: timestamp of the bar at whose close the decision ends.
     """
 
@@ -108,9 +111,9 @@ def keep_book(
         for symbol in symbols
     ]
     share = 1.0 / (terms.horizon_bars * len(symbols))
-    gross, bought, sold = (
+    gross, bought, sold, short = (
         share * np.stack([_sum_by_day(axis, *part[name]) for part in columns], axis=1)
-        for name in ("gross", "bought", "sold")
+        for name in ("gross", "bought", "sold", "short")
     )
     traded = bought + sold
     root = np.stack(
@@ -120,6 +123,7 @@ def keep_book(
     impact = np.where(traded > 0, traded**1.5 * root, 0.0)
     buy, sell = costs_on(axis, terms.schedule, terms.order_value)
     paid = bought * (buy + terms.slippage)[:, None] + sold * (sell + terms.slippage)[:, None]
+    paid = paid + terms.borrow / DAYS_PER_YEAR * short
     if terms.impact:
         _refuse_unknown(impact, axis, symbols)
         paid = paid + terms.impact * np.sqrt(terms.capital) * impact
@@ -136,7 +140,10 @@ def _keep_symbol(
     terms: Terms,
     delay_bars: int,
 ) -> dict[str, tuple[Ints, Floats]]:
-    """Days and values of one symbol's gross returns, purchases, sales and holdings, in shares of a decision."""
+    """Days and values of one symbol's gross returns, purchases, sales and holdings, in shares of a decision.
+
+    `short`: value that is short over a night at the close before it, times the calendar days to the next session.
+    """
     mine = predictions.rows_of[symbol]
     t0 = np.searchsorted(series.timestamp, predictions.timestamp[mine])
     first, last = int(t0.min()), min(int(t0.max()) + terms.horizon_bars + delay_bars + 1, len(series) - 1)
@@ -152,11 +159,13 @@ def _keep_symbol(
     units = _held(target, price, terms.band)
     before = np.concatenate([[0.0], units[:-1]])
     change = units - before
+    overnight = np.where(day == session, units, before)
     gain = before[:-1] * (price[:-1] - close[:-1]) + units[:-1] * (close[1:] - price[:-1])
     return {
         "gross": (session[1:], gain),
         "bought": (day, np.maximum(change, 0.0) * price),
         "sold": (day, np.maximum(-change, 0.0) * price),
+        "short": (session[1:], np.maximum(-overnight[:-1], 0.0) * close[:-1] * np.diff(session)),
         "held": (session[1:], np.abs(units[:-1]) * close[1:]),
     }
 

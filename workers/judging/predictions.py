@@ -58,11 +58,6 @@ class Predictions:
         groups = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
         return dict(zip(names.tolist(), groups, strict=True))
 
-    @property
-    def trade(self) -> NDArray[np.bool_]:
-        """Whether the student trades each row."""
-        return self.student > self.trade_above
-
 
 def successful_students(layout: RunLayout) -> list[RunRow]:
     """Return the rows of `student_runs.json` that succeeded; PhaseError if there are none."""

@@ -26,6 +26,7 @@ from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, Decisions, Terms, keep_book
 from workers.judging.costs import costs_on, schedule_of
+from workers.judging.long_short import long_short
 from workers.judging.performance import results
 from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, pool
 from workers.scoring import metrics
@@ -60,7 +61,8 @@ def validate(layout: RunLayout) -> Validation:
     judged = ScoringInputs(predictions, bars, manifest.config.training(), terms_of(manifest.config))
     decided = strategies(judged)
     books = {name: keep_book(predictions, bars, each, judged.terms) for name, each in decided.items()}
-    market = books[ALWAYS_LONG].daily
+    market, weight = books[ALWAYS_LONG].daily, decided["student"].weight
+    held = weight != 0
     write_atomic(layout.scored_rows, store.encode(table))
     write_atomic(layout.daily_returns, store.encode(_daily_table(books)))
     constant = [str(name) for name in set(predictions.window.tolist()) if _is_constant(predictions, name)]
@@ -70,7 +72,7 @@ def validate(layout: RunLayout) -> Validation:
         windows=len(digests),
         taught=taught(predictions),
         constant_windows=len(constant),
-        constant_trades=int(predictions.trade[np.isin(predictions.window.astype(str), constant)].sum()),
+        constant_trades=int(held[np.isin(predictions.window.astype(str), constant)].sum()),
         rows=len(predictions),
         days=len(np.unique(predictions.day)),
         first=day_of(predictions.day.min()),
@@ -84,9 +86,9 @@ def validate(layout: RunLayout) -> Validation:
         costs=manifest.config.costs,
         round_trip_bps=float(_round_trip(judged).mean() * 1e4),
         slippage_bps=manifest.config.slippage_bps,
-        per_symbol=_each(predictions, predictions.symbol),
-        per_year=_each(predictions, predictions.day.astype("M8[D]").astype("M8[Y]").astype(str)),
-        per_window=_each(predictions, predictions.window),
+        per_symbol=_each(predictions, weight, predictions.symbol),
+        per_year=_each(predictions, weight, predictions.day.astype("M8[D]").astype("M8[Y]").astype(str)),
+        per_window=_each(predictions, weight, predictions.window),
         sha256={name: sha256_of(path) for name, path in files.items()},
         inputs=digests | bar_digests,
     )
@@ -100,6 +102,7 @@ def terms_of(config: RunConfig) -> Terms:
         by_session=is_intraday(config.interval) and not config.cross_session,
         skip_jumps=not config.keep_jumps,
         band=config.trade_band,
+        borrow=config.borrow_bps / 1e4,
         schedule=schedule_of(config),
         slippage=config.slippage_bps / 1e4,
         order_value=config.order_value,
@@ -129,25 +132,35 @@ def strategies(judged: ScoringInputs) -> dict[str, Decisions]:
 
     Models, and the base rate, hold a row above the student's threshold, until its label ends. Three rules without
     learning decide beside them and hold for the horizon: always long, long after a rise over 20 bars, and long after a
-    fall over 5.
+    fall over 5. With rank labels all but always long are long-short: models by their probabilities, the base rate by
+    its share, momentum by the rise and reversal by the fall. A model that adds nothing to the base rate holds nothing.
     """
-    predictions = judged.predictions
-    models = {
-        name: Decisions((getattr(predictions, name) > predictions.trade_above).astype(float), predictions.label_end)
-        for name in (*MODELS, "prior")
-    }
-    if judged.settings.privileged:
-        models.pop("teacher")  # it received features that are unknown at a decision
-    rose, fell = np.zeros((2, len(predictions)))
+    predictions, ranks = judged.predictions, judged.settings.label == "rank"
+    names = [name for name in (*MODELS, "prior") if name != "teacher" or not judged.settings.privileged]
+    by_model = _ranked if ranks else _above_threshold
+    models = {name: Decisions(by_model(predictions, name), predictions.label_end) for name in names}
+    rise, fall = np.zeros((2, len(predictions)))
     end = np.zeros(len(predictions), dtype=np.int64)
     for symbol, series in judged.bars.items():
         mine = predictions.rows_of[symbol]
         t0 = np.searchsorted(series.timestamp, predictions.timestamp[mine])
-        rose[mine] = series.close[t0] > series.close[t0 - MOMENTUM_BARS]
-        fell[mine] = series.close[t0] < series.close[t0 - REVERSAL_BARS]
+        rise[mine] = series.close[t0] / series.close[t0 - MOMENTUM_BARS] - 1.0
+        fall[mine] = 1.0 - series.close[t0] / series.close[t0 - REVERSAL_BARS]
         end[mine] = series.timestamp[t0 + judged.settings.horizon_bars]
-    rules = {ALWAYS_LONG: np.ones(len(predictions)), MOMENTUM: rose, REVERSAL: fell}
-    return models | {name: Decisions(weight, end) for name, weight in rules.items()}
+    rules = {MOMENTUM: rise, REVERSAL: fall}
+    weights = {name: long_short(predictions, x) if ranks else (x > 0).astype(float) for name, x in rules.items()}
+    weights[ALWAYS_LONG] = np.ones(len(predictions))
+    return models | {name: Decisions(weights[name], end) for name in (ALWAYS_LONG, MOMENTUM, REVERSAL)}
+
+
+def _above_threshold(predictions: Predictions, name: str) -> Floats:
+    p: Floats = getattr(predictions, name)
+    return (p > predictions.trade_above).astype(np.float64)
+
+
+def _ranked(predictions: Predictions, name: str) -> Floats:
+    p: Floats = getattr(predictions, name)
+    return long_short(predictions, p if name == "prior" else np.where(p == predictions.prior, np.nan, p))
 
 
 def overlap_days(predictions: Predictions, settings: TrainingSettings) -> int:
@@ -205,16 +218,17 @@ def _round_trip(judged: ScoringInputs) -> Floats:
     return result
 
 
-def _each(predictions: Predictions, group: NDArray[Any]) -> dict[str, dict[str, Metric]]:
-    """Score the rows of each value of `group`."""
-    return {str(name): _part(predictions, np.flatnonzero(group == name)) for name in sorted(set(group.tolist()))}
+def _each(predictions: Predictions, weight: Floats, group: NDArray[Any]) -> dict[str, dict[str, Metric]]:
+    """Score the rows of each value of `group`; `weight`: the student's, shape (rows,)."""
+    names = sorted(set(group.tolist()))
+    return {str(name): _part(predictions, weight, np.flatnonzero(group == name)) for name in names}
 
 
-def _part(predictions: Predictions, rows: Ints) -> dict[str, Metric]:
+def _part(predictions: Predictions, weight: Floats, rows: Ints) -> dict[str, Metric]:
     y = predictions.y[rows]
     prior, student = (log_loss(y, p[rows]) for p in (predictions.prior, predictions.student))
-    traded = rows[predictions.trade[rows]]
-    gross = predictions.forward_return[traded]
+    traded = rows[weight[rows] != 0]
+    gross = np.sign(weight[traded]) * predictions.forward_return[traded]
     return {
         "rows": len(rows),
         "positives": int(y.sum()),

@@ -100,6 +100,7 @@ OTHER_VALUES = {
     "costs": ("nse-delivery", '"nse-delivery"'),
     "order_value": ("1000000", "1000000"),
     "trade_band": ("0.2", "0.2"),
+    "borrow_bps": ("25.0", "25.0"),
     "impact": ("1", "1"),
     "capital": ("5e6", "5e6"),
     "signing_key": ("key.pem", '"key.pem"'),

@@ -118,7 +118,7 @@ def test_an_interval_goes_through_gate_labels_embargo_book_and_year(
         zeros, zeros, np.full(count, window.label, dtype=object),
     )  # fmt: skip
     terms = Terms(
-        horizon_bars=HORIZON, entry="next-open", by_session=intraday, skip_jumps=True, band=0.0,
+        horizon_bars=HORIZON, entry="next-open", by_session=intraday, skip_jumps=True, band=0.0, borrow=0.0,
         schedule=(CostRates(since=date.min),), slippage=0.0, order_value=1.0, impact=0.0, capital=1.0,
     )  # fmt: skip
     decisions = Decisions(np.ones(count), predictions.label_end)

@@ -19,6 +19,7 @@ from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, Decisions, Terms, keep_book
 from workers.judging.costs import NSE_DELIVERY, NSE_INTRADAY, costs_on, schedule_of, side_costs
 from workers.judging.liquidity import root_liquidity
+from workers.judging.long_short import long_short
 from workers.judging.performance import below_peak, results
 from workers.judging.predictions import Predictions
 
@@ -31,7 +32,7 @@ CASH = np.zeros(1)  # a benchmark without returns: no alpha
 def terms(**changes: Any) -> Terms:
     """Horizon of two bars, entry at the next open, no band, no costs."""
     values: dict[str, Any] = {
-        "horizon_bars": 2, "entry": "next-open", "by_session": False, "skip_jumps": True, "band": 0.0,
+        "horizon_bars": 2, "entry": "next-open", "by_session": False, "skip_jumps": True, "band": 0.0, "borrow": 0.0,
         "schedule": FREE, "slippage": 0.0, "order_value": LAKH, "impact": 0.0, "capital": 1e7,
     }  # fmt: skip
     return Terms(**values | changes)
@@ -128,6 +129,51 @@ def test_a_short_decision_earns_the_fall() -> None:
     assert short.gross == pytest.approx(-long.gross)
     paid = by_day(short, (short.gross - short.net)[:, 0])
     assert paid[series.session[11]] == pytest.approx(0.5 * 30e-4)
+
+
+def test_a_short_position_pays_for_its_nights() -> None:
+    """A year's rate over 365 of the value at the close before, per calendar day; a long one and one day pay nothing."""
+    series = daily_walk(30, seed=1)
+    p = rows({"A": series}, [10])
+    how = terms(borrow=0.365, band=0.9)
+    book = keep_book(p, {"A": series}, held(p, -1.0), how)
+    paid, units = by_day(book, (book.gross - book.net)[:, 0]), 0.5 / series.open[11]
+    nights = np.diff(series.session)
+    by_hand = [units * series.close[bar - 1] * nights[bar - 1] * 1e-3 for bar in (12, 13)]
+    assert [paid[series.session[bar]] for bar in (12, 13)] == pytest.approx(by_hand)
+    assert sum(paid.values()) == pytest.approx(sum(by_hand))
+    long = keep_book(p, {"A": series}, held(p, 1.0), how)
+    assert long.net == pytest.approx(long.gross)
+
+
+def test_the_long_short_weights_by_hand() -> None:
+    """Five symbols ranked: the highest has a third of the gross, the next a sixth, the middle one nothing."""
+    bars = {name: daily_walk(30, seed) for seed, name in enumerate("ABCDEF")}
+    p = rows(bars, [10, 11])
+    score = np.array([0.1, 0.5, 0.9, 0.5, 0.3, 0.5, 0.2, 0.5, 0.7, 0.5, np.nan, 0.5])
+    want = [-2.0, 0.0, 2.0, 0.0, 0.0, 0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    assert long_short(p, score) == pytest.approx(want)  # six symbols: their shares add up to 6
+    few = np.where(p.symbol == "A", np.nan, score)
+    assert not long_short(p, few).any()  # four are known at the first instant, all are equal at the second
+    first = [0.1, 0.9, 0.3, 0.2, 0.9, 0.7]
+    assert long_short(rows(bars, [10]), np.array(first)) == pytest.approx(
+        [6 * each / 9 for each in (-2.5, 2.0, -0.5, -1.5, 2.0, 0.5)]
+    )
+
+
+def test_a_long_short_book_by_hand() -> None:
+    """Half of the capital is long and half short: the gross return of a bar is half of the difference of returns."""
+    bars = {name: daily_walk(30, seed) for seed, name in enumerate("ABCDE")}
+    p = rows(bars, [10], horizon=1, entry="close")
+    weight = long_short(p, np.array([0.9, 0.8, 0.5, 0.2, 0.1]))
+    how = terms(horizon_bars=1, entry="close", schedule=DEAR, slippage=5e-4)
+    book = keep_book(p, bars, held(p, *weight), how)
+    gain = {name: series.close[11] / series.close[10] - 1.0 for name, series in bars.items()}
+    gross = (2 * gain["A"] + gain["B"] - gain["D"] - 2 * gain["E"]) / 6
+    assert book.gross.sum() == pytest.approx(gross)
+    sold = (2 * (1 + gain["A"]) + 1 + gain["B"] + 3) / 6  # what is long at its end, and what is short at once
+    bought = (2 * (1 + gain["E"]) + 1 + gain["D"] + 3) / 6
+    assert (book.gross - book.net).sum() == pytest.approx(bought * 15e-4 + sold * 35e-4)
 
 
 def test_costs_fall_due_on_the_days_of_buying_and_selling() -> None:
@@ -261,6 +307,8 @@ def simulated(
         for bar in range(len(series)):
             entry = found.setdefault((symbol, int(series.session[bar])), [0.0, 0.0, 0.0])
             if bar:
+                nights = int(series.session[bar] - series.session[bar - 1])
+                entry[1] -= max(-units, 0.0) * series.close[bar - 1] * nights * how.borrow / 365
                 if bar in split:
                     units *= series.close[bar - 1] / series.open[bar]
                 gain = units * (series.open[bar] - series.close[bar - 1]) * (bar not in split)
@@ -307,7 +355,8 @@ def test_the_book_is_that_of_a_slow_simulator(data: st.DataObject) -> None:
     decisions = Decisions(rng.choice([-1.0, 0.0, 0.3, 1.0], len(p)), end)
     how = terms(
         horizon_bars=horizon, entry=entry, by_session=by_session, skip_jumps=data.draw(st.booleans()),
-        band=data.draw(st.sampled_from([0.0, 0.1, 0.5])), schedule=DEAR, slippage=5e-4,
+        band=data.draw(st.sampled_from([0.0, 0.1, 0.5])), borrow=data.draw(st.sampled_from([0.0, 0.5])),
+        schedule=DEAR, slippage=5e-4,
     )  # fmt: skip
     book = keep_book(p, bars, decisions, how, delay_bars=delay)
     slow = simulated(p, bars, decisions, how, delay)

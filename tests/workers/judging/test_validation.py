@@ -1,5 +1,6 @@
 """Validation of a stored run: what it computes, from which files, and what it refuses."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,11 @@ def test_parts_add_up(layout: RunLayout) -> None:
     """Rows, positives and trades of symbols, years and windows each add up to the whole."""
     found = validate(layout)
     p = load_rows(layout, found.sha256["validation/rows.parquet"])
+    held = int((p.student > p.trade_above).sum())
     for parts in (found.per_symbol, found.per_year, found.per_window):
-        for key, whole in (("rows", len(p)), ("positives", int(p.y.sum())), ("trades", int(p.trade.sum()))):
+        for key, whole in (("rows", len(p)), ("positives", int(p.y.sum())), ("trades", held)):
             assert sum(int(row[key] or 0) for row in parts.values()) == whole
-    assert found.trading["student"].trades == int(p.trade.sum())
+    assert found.trading["student"].trades == held
     assert found.trading["always long"].trades == len(p)
 
 
@@ -86,6 +88,38 @@ def test_rules_decide_by_past_closes(layout: RunLayout) -> None:
         assert decided["momentum"].end[row] == series.timestamp[bar + manifest.config.horizon]
         assert decided["student"].end[row] == p.label_end[row]
     assert decided["prior"].weight.tolist() == (p.prior > p.trade_above).tolist()
+
+
+def test_with_rank_labels_every_strategy_is_long_short(tmp_path: Path) -> None:
+    """All but always long add up to 0 at each instant: students by probability, momentum by the rise of 20 bars."""
+    layout = stored_run(tmp_path, signal=0.3, days=200, symbols=6, label="rank", threshold_unit="sigma")
+    found = validate(layout)
+    p = load_rows(layout, found.sha256["validation/rows.parquet"])
+    manifest = read_manifest(layout)
+    bars = bars_of(layout, manifest, p)[0]
+    decided = strategies(ScoringInputs(p, bars, manifest.config.training(), terms_of(manifest.config)))
+    now = p.timestamp == p.timestamp[40]
+    for name in ("student", "alone", "teacher", "momentum", "reversal"):
+        weight = decided[name].weight[now]
+        assert (weight.sum(), np.abs(weight).sum()) == (pytest.approx(0.0, abs=1e-9), pytest.approx(6.0)), name
+    assert np.argsort(decided["student"].weight[now]).tolist() == np.argsort(p.student[now]).tolist()
+    rise = []
+    for symbol in p.symbol[now]:
+        bar = int(np.flatnonzero(bars[symbol].timestamp == p.timestamp[40])[0])
+        rise.append(bars[symbol].close[bar] / bars[symbol].close[bar - 20])
+    assert np.argsort(decided["momentum"].weight[now]).tolist() == np.argsort(rise).tolist()
+    assert not decided["prior"].weight.any()  # one base rate for all: nothing to rank
+    flat = replace(p, student=np.where(p.symbol == "S0", p.prior, p.student))
+    decided_flat = strategies(ScoringInputs(flat, bars, manifest.config.training(), terms_of(manifest.config)))
+    weight = decided_flat["student"].weight
+    assert not weight[p.symbol == "S0"].any() and np.abs(weight[now]).sum() == pytest.approx(6.0)
+    assert (decided["always long"].weight == 1.0).all()
+    student = found.trading["student"]
+    assert student.exposure == pytest.approx(1.0, abs=0.1)
+    assert student.beta is not None and abs(student.beta) < 0.2
+    assert student.net_bps_a_day > 0.0
+    assert found.per_symbol["S0"]["trades"] == int((decided["student"].weight != 0)[p.symbol == "S0"].sum())
+    assert float(found.per_symbol["S0"]["gross_bps_a_trade"] or 0.0) > 0.0
 
 
 def test_every_input_is_named(layout: RunLayout) -> None:

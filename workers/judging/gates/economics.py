@@ -47,7 +47,7 @@ def judge(evidence: Evidence) -> Findings:
 def why_not_traded(book: Book, min_days: int) -> str | None:
     """Return why a book's returns cannot be tested, and what they need; None if they can."""
     if not book.traded.any():
-        return "nothing was ever held: a prediction above its threshold is needed"
+        return "nothing was ever held: a prediction above its threshold is needed; with rank labels, unequal ones"
     return why_not_testable(book.daily, min_days)
 
 
