@@ -4,7 +4,7 @@ import gzip
 import zlib
 from collections.abc import Mapping
 from hashlib import sha256
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from pathlib import Path
 
 from schemas.contract.errors import DataError, FileError
@@ -45,12 +45,25 @@ def read_bounded(path: Path, largest_bytes: int) -> bytes:
     return content
 
 
-def unpack_bounded(packed: bytes, largest_bytes: int, path: Path) -> bytes:
-    """Decompressed content of a .gz file. FileError if it is damaged, or larger than `largest_bytes`."""
-    try:
-        content = gzip.GzipFile(fileobj=BytesIO(packed)).read(largest_bytes + 1)
-    except (EOFError, OSError, zlib.error) as error:
-        raise FileError(f"{path} is damaged: {error}; remove it and resume the run") from None
-    if len(content) > largest_bytes:
-        raise FileError(f"{path} unpacks to more than {largest_bytes // MIB} MiB, so it is not what a run writes")
-    return content
+class Unpacked(RawIOBase):
+    """Decompressed content of a .gz file, read in parts. FileError if it is damaged, or larger than `largest_bytes`."""
+
+    def __init__(self, packed: bytes, largest_bytes: int, path: Path) -> None:
+        self._file, self._left, self._path = gzip.GzipFile(fileobj=BytesIO(packed)), largest_bytes, path
+        self._largest_bytes = largest_bytes
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes, fewer at the end; all that are left without a size."""
+        try:
+            content = self._file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
+        except (EOFError, OSError, zlib.error) as error:
+            raise FileError(f"{self._path} is damaged: {error}; remove it and resume the run") from None
+        self._left -= len(content)
+        if self._left < 0:
+            largest = self._largest_bytes // MIB
+            raise FileError(f"{self._path} unpacks to more than {largest} MiB, so it is not what a run writes")
+        return content

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,13 +129,14 @@ def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missin
     y = (x[:, 0] + rng.normal(size=120) > 0).astype(np.int8)
     y[np.isnan(x[:, 0])] = 1
     t0 = np.arange(120)
-    narrow = Sample(x, y, t0, t0 + 5, rng.uniform(0.1, 0.3, 120), np.zeros(120, dtype=np.int64), t0, ("A",),
-        np.array([20.0]), np.array([40.0]),
+    known = Sample(
+        lambda _, places: x[places], y, t0, t0 + 5, rng.uniform(0.1, 0.3, 120), np.zeros(120, dtype=np.int64), t0,
+        ("A",), np.array([20.0]), np.array([40.0]),
     )  # fmt: skip
-    wide = replace(narrow, x=x.astype(np.float64))
+    both = x, x.astype(np.float64)
     split, block = split_tail(t0, t0 + 5, 1), blocks(t0)
-    one, other = (fit_teacher(each, split, seed, "cpu") for each in (narrow, wide))
+    one, other = (fit_teacher(known, each, split, seed, "cpu") for each in both)
     assert one.booster.save_raw("ubj") == other.booster.save_raw("ubj")
-    assert predict(one.booster, narrow.x, 0.0).tobytes() == predict(other.booster, wide.x, 0.0).tobytes()
-    predicted, again = (out_of_fold_predictions(each, block, 1, seed, "cpu", True) for each in (narrow, wide))
+    assert predict(one.booster, both[0], 0.0).tobytes() == predict(other.booster, both[1], 0.0).tobytes()
+    predicted, again = (out_of_fold_predictions(known, each, block, 1, seed, "cpu", True) for each in both)
     assert predicted[0].tobytes() == again[0].tobytes()

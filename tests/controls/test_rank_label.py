@@ -23,7 +23,7 @@ from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
 from schemas.files.run_files import read_model
 from tests.strategies import daily_walk, part, training_settings
 from tests.workers.learning.targets import counts_for
-from workers.artifacts.reader import read_teacher
+from workers.artifacts.reader import read_labels
 from workers.bars import store
 from workers.bars.clean import to_table
 from workers.bars.series import Series
@@ -95,7 +95,7 @@ def test_what_is_stored_names_every_symbol_and_has_the_ranks(
     positives, total = (sum(each[place] for each in metadata.label_counts.values()) for place in (0, 1))
     assert 0.4 < positives / total < 0.5  # one less than half of seven are above the median
     rows = pq.read_table(folder / PREDICTIONS)
-    labels = read_teacher(layout.artifact(window.label, Role.TEACHER)).labels
+    labels = read_labels(layout.artifact(window.label, Role.TEACHER), taught)
     for table in (rows, labels):
         rank, label = np.asarray(table["rank"]), np.asarray(table["label"])
         assert len(set(rank.tolist())) >= MIN_RANKED_SYMBOLS
@@ -144,7 +144,7 @@ def test_a_certificate_finds_what_reads_other_symbols_later_bars(known: dict[str
     one = known["C"]
     ahead = np.concatenate([one.features[1:], one.features[-1:]])
     with pytest.raises(DataError, match="leaks: C: feature rank_return_1 reads past its bar"):
-        fit_window_teacher({**known, "C": replace(one, features=ahead)}, WINDOW, SETTINGS, counts, "cpu")
+        fit_window_teacher({**known, "C": replace(one, compared=ahead)}, WINDOW, SETTINGS, counts, "cpu")
     last = select_rows(one, WINDOW, SETTINGS).train[-1]
     longer = one.labels.rank.copy()
     longer[last] = 1.0 - longer[last] / 2

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from schemas.contract.artifact import TeacherInputs, TeacherMetadata
@@ -16,9 +15,9 @@ from schemas.files.atomic import sha256_of
 from schemas.files.belonging import foreign_inputs
 from schemas.files.bounded import (
     LARGEST_MODEL_BYTES,
+    Unpacked,
     largest_labels_bytes,
     read_recorded,
-    unpack_bounded,
 )
 from schemas.files.layout import LABELS, METADATA, MODEL_UBJ
 from schemas.files.run_files import read_model
@@ -30,35 +29,24 @@ if TYPE_CHECKING:  # `verify`, `explain` and a deployment read labels alone, wit
 
     from workers.learning.student import TeacherTargets
 
+# Columns of the labels that students learn from: positions and bits of a row, and what its teacher predicts of it.
+NUMBERS, OWN = ("row", "block", "fitted_by"), "teacher_out_of_fold"
+OPINIONS = tuple(f"opinion_without_{number}" for number in range(BLOCKS))
+
 
 @dataclass(frozen=True)
 class StoredTeacher:
     """A stored teacher.
 
     `model` is the booster's file; `offsets` maps each symbol of a panel to the logit that its predictions start from;
-    `labels` has one row per training row; `sha256` is the digest of `metadata.json`.
+    `targets` are for the students of all its symbols; `sha256` is the digest of `metadata.json`.
     """
 
     booster: "xgb.Booster"
     model: bytes
     offsets: dict[str, float]
-    labels: pa.Table
+    targets: "TeacherTargets"
     sha256: str
-
-    def targets(self, symbol: str | None) -> "TeacherTargets":
-        """Out-of-fold predictions for the training rows of `symbol`, for its student; None: of all symbols."""
-        from workers.learning.student import TeacherTargets
-
-        mine = self.labels if symbol is None else self.labels.filter(pc.equal(self.labels["symbol"], symbol))
-        row, block, fitted_by = (np.asarray(mine[name], dtype=np.int64) for name in ("row", "block", "fitted_by"))
-        without = None
-        if "opinion_without_0" in mine.column_names:
-            without = np.stack(
-                [np.asarray(mine[f"opinion_without_{number}"], dtype=np.float64) for number in range(BLOCKS)], axis=1
-            )
-        symbols = np.asarray(mine["symbol"].to_pylist(), dtype=object)
-        own = np.asarray(mine["teacher_out_of_fold"], dtype=np.float64)
-        return TeacherTargets(symbols, row, block, fitted_by, own, without)
 
 
 def read_own_teacher(folder: Path, inputs: TeacherInputs) -> StoredTeacher:
@@ -79,32 +67,62 @@ def read_teacher(folder: Path) -> StoredTeacher:
     metadata = read_model(metadata_path, TeacherMetadata, remedy=remedy)
     path = folder / MODEL_UBJ
     model = read_recorded(path, metadata.sha256, LARGEST_MODEL_BYTES, remedy)
-    labels = read_labels(folder, metadata)
+    targets = _targets(folder, metadata)
     try:
         booster = decode(model)
     except ValueError as error:
         reason = str(error).strip().partition("\n")[0]
         raise DataError(f"{path} is not a model that XGBoost can read ({reason}); {remedy}") from None
-    return StoredTeacher(booster, model, metadata.offsets, labels, sha256_of(metadata_path))
+    return StoredTeacher(booster, model, metadata.offsets, targets, sha256_of(metadata_path))
 
 
 def read_labels(folder: Path, metadata: TeacherMetadata) -> pa.Table:
     """Read `labels.csv.gz`: one row per training row. DataError if it is damaged, changed or too large."""
+    text = _unpacked(folder, metadata).read()
+    try:
+        return arrow_csv.read_csv(io.BytesIO(text), convert_options=_conversion([]))
+    except pa.ArrowException as error:
+        raise _no_labels(folder, error) from None
+
+
+def _targets(folder: Path, metadata: TeacherMetadata) -> "TeacherTargets":
+    """The columns of `labels.csv.gz` that students learn from, without the text of all rows in memory at once."""
+    from workers.learning.student import TeacherTargets
+
+    without = OPINIONS if len(metadata.held_out) > BLOCKS else ()
+    text = pa.PythonFile(_unpacked(folder, metadata), mode="r")
+    try:
+        with arrow_csv.open_csv(
+            text,
+            arrow_csv.ReadOptions(use_threads=False),
+            convert_options=_conversion(["symbol", *NUMBERS, OWN, *without]),
+        ) as rows:
+            table = rows.read_all().combine_chunks()
+    except pa.ArrowException as error:
+        raise _no_labels(folder, error) from None
+    names = table["symbol"].combine_chunks().dictionary_encode()
+    row, block, fitted_by = (np.asarray(table[name]) for name in NUMBERS)
+    return TeacherTargets(
+        np.asarray(names.dictionary.to_pylist(), dtype=object)[np.asarray(names.indices)],
+        row,
+        block,
+        fitted_by,
+        np.asarray(table[OWN]),
+        np.stack([np.asarray(table[name]) for name in without], axis=1) if without else None,
+    )
+
+
+def _unpacked(folder: Path, metadata: TeacherMetadata) -> Unpacked:
     path, largest_bytes = folder / LABELS, largest_labels_bytes(metadata.rows.get("total", 0))
     packed = read_recorded(path, metadata.sha256, largest_bytes, f"remove {folder.parent} and resume the run")
-    try:
-        return _labels(unpack_bounded(packed, largest_bytes, path))
-    except pa.ArrowException as error:
-        raise FileError(f"{path} is no table of labels: {error}; remove {folder.parent} and resume the run") from None
+    return Unpacked(packed, largest_bytes, path)
 
 
-def _labels(content: bytes) -> pa.Table:
-    return arrow_csv.read_csv(
-        io.BytesIO(content),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types={"symbol": pa.string()}
-            | {f"opinion_without_{number}": pa.float64() for number in range(BLOCKS)}
-            | {"teacher_out_of_fold": pa.float64()},
-            strings_can_be_null=False,
-        ),
-    )
+def _conversion(columns: list[str]) -> arrow_csv.ConvertOptions:
+    """How columns are read: `columns`, or all that there are."""
+    types = {"symbol": pa.string()} | dict.fromkeys(NUMBERS, pa.int64()) | dict.fromkeys((OWN, *OPINIONS), pa.float64())
+    return arrow_csv.ConvertOptions(column_types=types, include_columns=columns, strings_can_be_null=False)
+
+
+def _no_labels(folder: Path, error: Exception) -> FileError:
+    return FileError(f"{folder / LABELS} is no table of labels: {error}; remove {folder.parent} and resume the run")

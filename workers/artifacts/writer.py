@@ -1,7 +1,6 @@
 """Write a window's artifacts: whole folders, renamed into place, with the digests of what they hold."""
 
-import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +32,9 @@ from workers.learning.window import TrainedTeacher
 from workers.learning.window_student import TrainedStudent
 from workers.models.xgboost import encode, importance
 
+# Rows whose text is in memory at once while labels are written.
+CHUNK_ROWS = 65_536
+
 
 def write_teacher(
     target: Path, inputs: TeacherInputs, histories: Mapping[str, History], trained: TrainedTeacher
@@ -41,7 +43,8 @@ def write_teacher(
     teacher = trained.teacher
     with artifact_folder(target) as folder:
         (folder / MODEL_UBJ).write_bytes(encode(teacher.booster))
-        (folder / LABELS).write_bytes(_labels_csv(histories, trained))
+        with (folder / LABELS).open("wb") as file:
+            file.writelines(_labels_csv(histories, trained))
         (folder / FEATURE_IMPORTANCE).write_text(
             feature_importance.encode(importance(teacher.booster, trained.features))
         )
@@ -116,7 +119,8 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
 
 
-def _labels_csv(histories: Mapping[str, History], trained: TrainedTeacher) -> bytes:
+def _labels_csv(histories: Mapping[str, History], trained: TrainedTeacher) -> Iterator[bytes]:
+    """The labels as a .gz file, in members of CHUNK_ROWS rows: all of a panel's text takes 700 bytes per row."""
     columns = {}
     instant = pa.timestamp("us", tz="UTC")
     types = {
@@ -126,11 +130,14 @@ def _labels_csv(histories: Mapping[str, History], trained: TrainedTeacher) -> by
     for name, values in label_columns(histories, trained).items():
         column = pa.array(values)
         columns[name] = column.cast(types[name]) if name in types else column
-    buffer = io.BytesIO()
-    arrow_csv.write_csv(pa.table(columns), buffer, arrow_csv.WriteOptions(quoting_style="none"))
+    table = pa.table(columns)
     # Arrow's own zlib, whose version is pyarrow's; Python's is whatever the host has.
-    compressed: bytes = pa.Codec("gzip", compression_level=1).compress(buffer.getvalue(), asbytes=True)
-    return compressed
+    codec = pa.Codec("gzip", compression_level=1)
+    for begin in range(0, len(table), CHUNK_ROWS):
+        text = pa.BufferOutputStream()
+        options = arrow_csv.WriteOptions(include_header=not begin, quoting_style="none")
+        arrow_csv.write_csv(table.slice(begin, CHUNK_ROWS), text, options)
+        yield codec.compress(text.getvalue(), asbytes=True)
 
 
 def _predictions(histories: Mapping[str, History], student: TrainedStudent) -> pa.Table:

@@ -90,21 +90,21 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
     remove_foreign(folder, inputs)
     donor = take_equal(task, data_dir, inputs) if task.reuse else None
     if donor is None:
-        targets = stored.targets(None if panel else window.symbol)
+        targets = stored.targets if panel else stored.targets.of(window.symbol)
         predicted = teacher_scores(stored.booster, stored.offsets, histories, rows, settings)
         student = fit_window_student(learned, window, settings, counts, targets, rows, predicted)
         writer.write_student(folder, inputs, learned, student, stored.model)
     result = _stored(folder, inputs, donor)
     model = read_student(folder, result.digests)
-    x, _ = scored_inputs(learned, rows)
+    x, _ = scored_inputs(learned, rows.first(TIMED_ROWS))
     return replace(result, metrics=result.metrics | {"microseconds_a_row": _microseconds_a_row(model, x)})
 
 
 def _last_read(histories: Mapping[str, History], rows: ScoredRows, settings: TrainingSettings) -> int:
     """Instant of the last bar that scoring reads: the end of a last scored row's horizon."""
     last = []
-    for number, symbol in enumerate(rows.symbols):
-        history, row = histories[symbol], rows.row[rows.member == number][-1]
+    for symbol, mine in zip(rows.symbols, rows.places, strict=True):
+        history, row = histories[symbol], rows.row[mine[-1]]
         last.append(int(history.series.timestamp[history.labels.t0[row] + settings.horizon_bars]))
     return max(last)
 

@@ -1,15 +1,13 @@
 """Compute a window's features and labels again without later bars of any symbol, and compare."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from schemas.config.interval import is_intraday
 from schemas.config.training import TrainingSettings
 from workers.bars.series import Ints, Series
-from workers.devices.arrays import Array, take, to_host
+from workers.devices.arrays import Array, array_module, take, to_host
 from workers.features.cross_section import features_of, names_of
-from workers.features.indicators import namespace
 from workers.features.prefix_invariance import reads_ahead
 from workers.learning.history import History, rank_labels_of
 
@@ -26,24 +24,28 @@ def changed_without_later_bars(
     last decision, rank labels from those up to the last end of a label: of all symbols that they were computed from.
     """
     found = []
-    again = _features(histories, rows, settings)
-    for symbol, mine in rows.items():
-        whole, t0 = histories[symbol].features, histories[symbol].labels.t0[mine]
+    for symbol, again in _features(histories, rows, settings):
+        whole, t0 = histories[symbol].features, histories[symbol].labels.t0[rows[symbol]]
         tolerance = 0.0 if isinstance(whole, np.ndarray) else GPU_TOLERANCE
-        values = to_host(take(whole, t0)), to_host(take(again[symbol], t0))
+        values = to_host(take(whole, t0)), to_host(take(again, t0))
         found += [f"{symbol}: {each}" for each in reads_ahead(*values, names_of(settings.feature_set), tolerance)]
     return found + (_labels(histories, rows, settings) if settings.label == "rank" else [])
 
 
 def _features(
     histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings
-) -> dict[str, Array]:
+) -> Iterator[tuple[str, Array]]:
+    """Features of each symbol in `rows`, from no bar after its last decision; own ones of one symbol at a time."""
     first = histories[next(iter(rows))]
-    if settings.feature_set == "own":
-        known = {symbol: histories[symbol].series.upto(_decided(histories, rows, symbol) + 1) for symbol in rows}
-    else:
-        known = _until(first.panel, max(_instant(histories, rows, symbol) for symbol in rows))
-    return features_of(known, settings.feature_set, is_intraday(settings.interval), xp=namespace(first.features))
+    kind, intraday, xp = settings.feature_set, first.intraday, array_module(first.device)
+    if kind == "own":
+        for symbol in rows:
+            known = {symbol: histories[symbol].series.upto(_decided(histories, rows, symbol) + 1)}
+            yield from features_of(known, kind, intraday, xp=xp).items()
+        return
+    known = _until(first.panel, max(_instant(histories, rows, symbol) for symbol in rows))
+    found = features_of(known, kind, intraday, xp=xp)
+    yield from ((symbol, found[symbol]) for symbol in rows)
 
 
 def _instant(histories: Mapping[str, History], rows: Mapping[str, Ints], symbol: str) -> int:

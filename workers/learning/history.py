@@ -1,7 +1,8 @@
-"""A symbol's bars, features and labels, computed once for all its windows, and the rows that a window may use."""
+"""A symbol's bars, labels and features for all its windows, and the rows that a window may use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,14 @@ from workers.learning.privileged import path
 from workers.learning.rank_label import rank_labels
 from workers.learning.skip import Skip
 
+# Symbols whose own features and indicators a process keeps. Those of a larger panel are computed when they are used, in
+# 2 ms per 2,500 bars: kept, they would take three times the memory of its bars.
+CACHED_FEATURES = 64
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class History:
-    """A symbol's bars, indicators, features and labels.
+    """A symbol's bars and labels, and the features that follow from its bars.
 
     `used` is false for labels that are left out: an unexplained jump of prices is in their span, or too few symbols
     have a label of the same span to rank it.
@@ -33,17 +38,28 @@ class History:
     `panel` has the bars of every symbol that labels or features were computed from; it is empty if they were computed
     from this symbol's alone.
 
-    `raw` and `features` have one value per bar, `features` on the teacher's device; `path` has one row per label, and
-    no columns unless the path is a privileged input.
+    `path` has one row per label, and no columns unless the path is a privileged input. `compared` has the
+    cross-sectional features; it is None where features are the symbol's own.
     """
 
     series: Series
-    raw: dict[str, Floats]
-    features: Array
     labels: Labels
     path: Floats
     used: NDArray[np.bool_]
+    intraday: bool
+    device: str
     panel: Mapping[str, Series] = field(default_factory=dict)
+    compared: Array | None = None
+
+    @property
+    def features(self) -> Array:
+        """Features, shape (bars, names), on the teacher's device."""
+        return _own(self)[0] if self.compared is None else self.compared
+
+    @property
+    def raw(self) -> dict[str, Floats]:
+        """Indicators in price units, one value per bar each."""
+        return _own(self)[1]
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,7 @@ class Rows:
 
 
 def prepare_panel(series: Mapping[str, Series], settings: TrainingSettings, device: str = "cpu") -> dict[str, History]:
-    """Compute the histories of symbols whose labels or features may depend on each other."""
+    """Histories of symbols whose labels or features may depend on each other."""
     histories = {symbol: replace(prepare(each, settings, device), panel=series) for symbol, each in series.items()}
     if settings.label == "rank":
         ranked = _ranked(
@@ -71,7 +87,7 @@ def prepare_panel(series: Mapping[str, Series], settings: TrainingSettings, devi
         instants = [each.series.timestamp for each in histories.values()]
         columns = cross_section(instants, [each.features for each in histories.values()])
         for symbol, features in zip(series, columns, strict=True):
-            histories[symbol] = replace(histories[symbol], features=features)
+            histories[symbol] = replace(histories[symbol], compared=features)
     return histories
 
 
@@ -89,15 +105,21 @@ def _ranked(
 
 
 def prepare(series: Series, settings: TrainingSettings, device: str = "cpu") -> History:
-    """Compute a symbol's indicators, own features and labels once, over its whole history.
+    """Label a symbol's bars once, over its whole history; `device` is the teacher's.
 
     Rank labels and cross-sectional features depend on other symbols: see `prepare_panel`.
     """
-    frame = frame_of(series, intraday=is_intraday(settings.interval), xp=array_module(device))
     labels = label(series, settings)
     seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
-    raw = {name: to_host(values) for name, values in frame.raw.items()}
-    return History(series, raw, model_features(frame), labels, seen, _used(series, labels, settings))
+    used, intraday = _used(series, labels, settings), is_intraday(settings.interval)
+    return History(series, labels, seen, used, intraday, device)
+
+
+@lru_cache(maxsize=CACHED_FEATURES)
+def _own(history: History) -> tuple[Array, dict[str, Floats]]:
+    """A symbol's own features on its device, and its indicators on the host."""
+    frame = frame_of(history.series, history.intraday, xp=array_module(history.device))
+    return model_features(frame), {name: to_host(values) for name, values in frame.raw.items()}
 
 
 def _used(series: Series, labels: Labels, settings: TrainingSettings) -> NDArray[np.bool_]:

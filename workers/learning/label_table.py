@@ -12,23 +12,21 @@ from workers.learning.splits import BLOCKS
 from workers.learning.window import TrainedTeacher
 
 
-def label_columns(
-    histories: Mapping[str, History], trained: TrainedTeacher
-) -> dict[str, NDArray[np.generic] | list[str]]:
+def label_columns(histories: Mapping[str, History], trained: TrainedTeacher) -> dict[str, NDArray[np.generic]]:
     """Columns of `labels.csv.gz`: one value per training row, raw indicators in price units, instants in UTC."""
-    part = np.full(len(trained.sample), "fit", dtype=object)
+    sample = trained.sample
+    part = np.full(len(sample), "fit", dtype=object)
     part[trained.split.purged] = "purged"
     part[trained.split.tail] = "tail"
     columns: dict[str, NDArray[np.generic]] = {}
-    for number, symbol in enumerate(trained.sample.symbols):
-        mine = np.flatnonzero(trained.sample.member == number)
-        for name, values in _member_columns(histories[symbol], trained.sample.row[mine]).items():
-            columns.setdefault(name, np.empty(len(trained.sample), dtype=values.dtype))[mine] = values
+    for symbol, mine in zip(sample.symbols, sample.places, strict=True):
+        for name, values in _member_columns(histories[symbol], sample.row[mine]).items():
+            columns.setdefault(name, np.empty(len(sample), dtype=values.dtype))[mine] = values
     return {
-        "symbol": [trained.sample.symbols[number] for number in trained.sample.member],
+        "symbol": np.array(sample.symbols, dtype=object)[sample.member],
         **columns,
-        "weight": trained.sample.weight,
-        "part": part.tolist(),
+        "weight": sample.weight,
+        "part": part,
         "block": trained.block,
         "fitted_by": trained.fitted_by,
         "teacher_out_of_fold": trained.own,
@@ -42,7 +40,7 @@ def label_columns(
 
 def _member_columns(history: History, row: Ints) -> dict[str, NDArray[np.generic]]:
     bars, labels = history.series, history.labels
-    t0 = labels.t0[row]
+    t0, raw = labels.t0[row], history.raw
     return {
         "session": bars.session[t0].astype(np.int32),
         "timestamp": bars.timestamp[t0],
@@ -50,7 +48,7 @@ def _member_columns(history: History, row: Ints) -> dict[str, NDArray[np.generic
         "label_end": bars.timestamp[labels.t1[row]],
         "label_end_session": bars.session[labels.t1[row]].astype(np.int32),
         **{name: getattr(bars, name)[t0] for name in ("open", "high", "low", "close", "volume")},
-        **{name: history.raw[name][t0] for name in RAW_INDICATORS},
+        **{name: raw[name][t0] for name in RAW_INDICATORS},
         "label": labels.y[row],
         "forward_return": labels.forward_return[row],
         "net_return": labels.net_return[row],

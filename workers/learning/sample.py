@@ -1,32 +1,36 @@
 """Labelled rows of one or more symbols on a common axis of time, with what is known of each symbol's labels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.contract.artifact import LabelCount
 from workers.bars.series import Floats, Ints
-from workers.devices.arrays import Array, take
+from workers.devices.arrays import Array
 from workers.features.indicators import namespace
 from workers.learning.base_rate import base_rates, logits
 from workers.learning.history import History, Rows
+
+# Inputs of a symbol's labels at given positions, shape (positions, features), NaN where missing.
+SymbolInputs = Callable[[str, Ints], Array]
 
 
 @dataclass(frozen=True)
 class Sample:
     """Labelled rows that one model learns from, in order of their decisions, then symbol; one value per row each.
 
-    `x` is (rows, features), NaN where missing, on the model's device; `member` is the symbol, as a number from 0;
-    `row` its position in the symbol's labels; `t0`, `t1` are the label's span on an axis that all members share;
-    `weight` is the label's uniqueness.
+    `inputs` computes the features of rows: those at given places of the sample, which are all of one member; `member`
+    is the symbol, as a number from 0; `row` its position in the symbol's labels; `t0`, `t1` are the label's span on an
+    axis that all members share; `weight` is the label's uniqueness.
 
     `known_positives` and `known_total` are the weights of all labels that are known by then, per symbol of the run:
     those of the members first. They contain the sample's own labels, and those before its lookback.
     """
 
-    x: Array
+    inputs: Callable[[int, Ints], Array]
     y: NDArray[np.int8]
     t0: Ints
     t1: Ints
@@ -40,6 +44,33 @@ class Sample:
     def __len__(self) -> int:
         return len(self.y)
 
+    @cached_property
+    def places(self) -> list[Ints]:
+        """The places of each member's rows."""
+        return places_of(self.member, len(self.symbols))
+
+    def parts(self) -> Iterator[tuple[Ints, Array]]:
+        """Places and features of each member's rows."""
+        return ((mine, self.inputs(number, mine)) for number, mine in enumerate(self.places))
+
+    @property
+    def x(self) -> Array:
+        """Features of all rows, shape (rows, features), NaN where missing."""
+        return self.gathered()
+
+    def gathered(self, ones: int = 0) -> Array:
+        """Features of all rows, shape (rows, features + ones), computed at each use; the last `ones` columns are 1."""
+        parts = self.parts()
+        mine, first = next(parts)
+        if len(first) == len(self) and not ones:
+            return first
+        xp, features = namespace(first), first.shape[1]
+        x = xp.full((len(self), features + ones), 1.0, dtype=first.dtype)
+        x[xp.asarray(mine), :features] = first
+        for mine, values in parts:
+            x[xp.asarray(mine), :features] = values
+        return x
+
     def offsets(self, known: NDArray[np.bool_]) -> Floats:
         """Logit of each member's base rate, from all known labels but those of the rows that are not `known`."""
         left = ~known
@@ -50,14 +81,20 @@ class Sample:
         return logits(shares[: len(self.symbols)])
 
 
+def places_of(member: Ints, members: int) -> list[Ints]:
+    """The places of each member's rows, in ascending order; `member` has the number of each row's."""
+    order = np.argsort(member, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(member, minlength=members))[:-1])
+
+
 def sample_of(
     histories: Mapping[str, History],
     rows: Mapping[str, Rows],
-    inputs: Mapping[str, Array],
+    inputs: SymbolInputs,
     counts: Mapping[str, LabelCount],
     horizon_bars: int,
 ) -> Sample:
-    """The training rows of the symbols in `rows`, on the time axis of all `histories`; `inputs` has the x of each.
+    """The training rows of the symbols in `rows`, on the time axis of all `histories`.
 
     `counts` are the known labels of every symbol of the run.
     """
@@ -71,14 +108,14 @@ def sample_of(
         t1.append(on_axis[labels.t0[row] + horizon_bars])
         y.append(labels.y[row])
         weight.append(each.weight)
-    train = [each.train for each in rows.values()]
-    member = np.repeat(np.arange(len(rows)), [len(row) for row in train])
+    symbols = tuple(rows)
+    member = np.repeat(np.arange(len(rows)), [len(each.train) for each in rows.values()])
     order = np.lexsort((member, np.concatenate(t0)))
-    x = [inputs[symbol] for symbol in rows]
-    joined = x[0] if len(x) == 1 else take(namespace(x[0]).concatenate(x), order)
+    row = np.concatenate([each.train for each in rows.values()])[order]
     known = [counts[symbol] for symbol in rows] + [each for symbol, each in counts.items() if symbol not in rows]
     return Sample(
-        joined, np.concatenate(y)[order], np.concatenate(t0)[order], np.concatenate(t1)[order],
-        np.concatenate(weight)[order], member[order], np.concatenate(train)[order], tuple(rows),
+        lambda number, places: inputs(symbols[number], row[places]),
+        np.concatenate(y)[order], np.concatenate(t0)[order], np.concatenate(t1)[order],
+        np.concatenate(weight)[order], member[order], row, symbols,
         np.array([each.positives for each in known]), np.array([each.total for each in known]),
     )  # fmt: skip

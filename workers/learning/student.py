@@ -5,7 +5,9 @@ factor may be 0. A teacher with inputs that no one has at a decision cannot be s
 the labels instead, if the student then predicts better.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from workers.bars.series import Floats, Ints
 from workers.learning.base_rate import base_rates, logits
 from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS
-from workers.models.base import Model
+from workers.models.base import Fit, Model
 from workers.models.logistic import newton
 from workers.models.registry import MODEL_TYPES
 from workers.scoring.log_loss import log_losses
@@ -54,6 +56,14 @@ class TeacherTargets:
     own: Floats
     without: Floats | None
 
+    def of(self, symbol: str) -> "TeacherTargets":
+        """The rows of one symbol, for its own student."""
+        mine = np.flatnonzero(self.symbol == symbol)
+        return TeacherTargets(
+            self.symbol[mine], self.row[mine], self.block[mine], self.fitted_by[mine], self.own[mine],
+            None if self.without is None else self.without[mine],
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class StudentData:
@@ -75,6 +85,11 @@ class StudentData:
     def block(self) -> Ints:
         """The block of each row."""
         return self.targets.block
+
+    def fitted(self, block: int) -> NDArray[np.bool_]:
+        """Rows that the student without a block is fitted on: its teacher's, which the certificate covers."""
+        known: NDArray[np.bool_] = self.targets.fitted_by >> block & 1 == 1
+        return known
 
 
 @dataclass(frozen=True)
@@ -174,34 +189,41 @@ class Judged:
 def judge(data: StudentData, weight: float, settings: TrainingSettings) -> Judged:
     """Fit one model per block without it, shrink by what they predict of it, and fit one on all rows."""
     sample, targets = data.sample, data.targets
-    soft, weights, offsets, judged = [], [], [], []
     fitted = sample.weight * data.reward * (RANKED_ROW if settings.label == "rank" else 1.0)
-    for block in range(BLOCKS):
-        # The rows of the teacher that judged this block: the certificate covers them.
-        fit = targets.fitted_by >> block & 1 == 1
-        ones = int(sample.y[fit].sum())
-        # A block is left out if no student can be fitted for it.
-        if (targets.block == block).any() and min(ones, int(fit.sum()) - ones) >= MIN_CLASS_ROWS:
-            judged.append(block)
-            weights.append(np.where(fit, fitted, 0.0))
-            soft.append(_soft(data, weight, block))
-            offsets.append(data.offset[block, sample.member])
-    weights.append(fitted)
-    soft.append(_soft(data, weight, None))
-    offsets.append(data.offset[BLOCKS, sample.member])
-    models = MODEL_TYPES[settings.student].fit_many(
-        sample.x, np.stack(soft), np.stack(weights), np.stack(offsets), settings.seed
+    judged = [block for block in range(BLOCKS) if _can_judge(data, block)]
+    fits = (
+        Fit(_soft(data, weight, block), np.where(data.fitted(block), fitted, 0.0), data.offset[block, sample.member])
+        for block in judged
     )
+    whole = Fit(_soft(data, weight, None), fitted, data.offset[BLOCKS, sample.member])
+    *models, model = MODEL_TYPES[settings.student].fit_many(sample, chain(fits, [whole]), settings.seed)
     parts = [np.flatnonzero(targets.block == block) for block in judged]
     rows = np.concatenate([np.empty(0, dtype=np.int64), *parts])
-    margins = [model.margin(sample.x[part]) for model, part in zip(models[:-1], parts, strict=True)]
-    margin = np.concatenate([np.empty(0), *margins])
+    margin = _margins(data, dict(zip(judged, models, strict=True)))[rows]
     offset = data.offset[targets.block[rows], sample.member[rows]]
     expected = EXPECTED_LOGIT if len(sample.symbols) == 1 else EXPECTED_LOGIT_OF_PANEL
     kept = _slope(data, rows, margin, offset, expected)
     loss = _log_loss(data, rows, offset + kept.factor * margin)
-    student = FittedStudent(models[-1].scaled(kept.factor), weight, kept, NOTHING, loss)
+    student = FittedStudent(model.scaled(kept.factor), weight, kept, NOTHING, loss)
     return Judged(student, rows, margin, offset)
+
+
+def _can_judge(data: StudentData, block: int) -> bool:
+    """Whether there are rows of a block, and enough of each class to fit the student without it."""
+    known = data.fitted(block)
+    ones = int(data.sample.y[known].sum())
+    return bool((data.block == block).any()) and min(ones, int(known.sum()) - ones) >= MIN_CLASS_ROWS
+
+
+def _margins(data: StudentData, models: Mapping[int, Model]) -> Floats:
+    """Margin of each row by the model without its block; NaN where there is none."""
+    margin = np.full(len(data.sample), np.nan)
+    for mine, x in data.sample.parts():
+        for block, model in models.items():
+            own = data.block[mine] == block
+            if own.any():
+                margin[mine[own]] = model.margin(x[own])
+    return margin
 
 
 def _soft(data: StudentData, weight: float, block: int | None) -> Floats:

@@ -10,7 +10,7 @@ from scipy.special import expit
 from schemas.contract.errors import RequestError
 from schemas.contract.task import Metric
 from workers.bars.series import Floats, Ints
-from workers.devices.arrays import take
+from workers.devices.arrays import Array, take
 from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, TailSplit, apart, held_out_sets
 from workers.models.xgboost import (
@@ -43,15 +43,15 @@ class Teacher:
     parameters: dict[str, Metric]
 
 
-def fit_teacher(sample: Sample, split: TailSplit, seed: int, device: str) -> Teacher:
-    """Fit on `split.fit`, stop on the log loss of `split.tail`, keep the best rounds.
+def fit_teacher(sample: Sample, x: Array, split: TailSplit, seed: int, device: str) -> Teacher:
+    """Fit on `split.fit`, stop on the log loss of `split.tail`, keep the best rounds. `x` are the sample's inputs.
 
     Both classes must be in the fit part. The teacher's `offsets` are of all known labels, the tail's
     too. RequestError if XGBoost trained elsewhere than on `device`.
     """
     offsets = sample.offsets(_mask(sample, split.fit))
-    train = _matrix(sample, split.fit, offsets)
-    tail = _matrix(sample, split.tail, offsets, train)
+    train = _matrix(sample, x, split.fit, offsets)
+    tail = _matrix(sample, x, split.tail, offsets, train)
     history: dict[str, dict[str, list[float]]] = {}
     booster = xgb.train(
         parameters(seed, device),
@@ -82,12 +82,12 @@ def _mask(sample: Sample, rows: Ints) -> NDArray[np.bool_]:
     return mask
 
 
-def _matrix(sample: Sample, rows: Ints, offsets: Floats, train: xgb.DMatrix | None = None) -> xgb.DMatrix:
+def _matrix(sample: Sample, x: Array, rows: Ints, offsets: Floats, train: xgb.DMatrix | None = None) -> xgb.DMatrix:
     """Rows to fit on, with weights; with `train`, the rows that its model is stopped on.
 
     Models and predictions have the same bytes with either kind of matrix.
     """
-    data = take(sample.x, rows), sample.y[rows]
+    data = take(x, rows), sample.y[rows]
     margin = offsets[sample.member[rows]]
     weight = _scaled(sample.weight[rows]) if train is None else None
     if isinstance(train, xgb.QuantileDMatrix) or (train is None and len(rows) > PLAIN_ROWS):
@@ -102,7 +102,7 @@ def _scaled(weight: Floats) -> Floats:
 
 
 def out_of_fold_predictions(
-    sample: Sample, block: NDArray[np.int8], embargo: int, seed: int, device: str, pairs: bool
+    sample: Sample, x: Array, block: NDArray[np.int8], embargo: int, seed: int, device: str, pairs: bool
 ) -> tuple[Floats, Ints]:
     """Predict each row with models that were not fitted on it; returns (predictions, fitted_by).
 
@@ -118,19 +118,19 @@ def out_of_fold_predictions(
         fitted_by[fit] |= 1 << number
         judged = np.flatnonzero(np.isin(block, held_out))
         column = np.where(block[judged] == held_out[0], held_out[-1], held_out[0])
-        predictions[judged, column] = _predict_held_out(sample, fit, judged, seed, device)
+        predictions[judged, column] = _predict_held_out(sample, x, fit, judged, seed, device)
     return predictions, fitted_by
 
 
-def _predict_held_out(sample: Sample, fit: Ints, judged: Ints, seed: int, device: str) -> Floats:
+def _predict_held_out(sample: Sample, x: Array, fit: Ints, judged: Ints, seed: int, device: str) -> Floats:
     """Probability for each of the rows `judged` from a model fitted on the rows `fit`."""
     offsets = sample.offsets(_mask(sample, fit))
     if not len(fit):
         base_rate: Floats = expit(offsets[sample.member[judged]])
         return base_rate
-    rows = _matrix(sample, fit, offsets)
+    rows = _matrix(sample, x, fit, offsets)
     # `xgb.train` asks its callbacks and copies the booster: a quarter of the time of a few rows, for the same trees.
     booster = xgb.Booster(parameters(seed, device), [rows])
     for number in range(OUT_OF_FOLD_ROUNDS):
         booster.update(rows, number)
-    return predict(booster, take(sample.x, judged), offsets[sample.member[judged]])
+    return predict(booster, take(x, judged), offsets[sample.member[judged]])

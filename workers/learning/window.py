@@ -20,7 +20,7 @@ from workers.learning.certificate import Spans, certify
 from workers.learning.computed_again import changed_without_later_bars
 from workers.learning.history import History, Rows, select_rows
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
-from workers.learning.sample import Sample, sample_of
+from workers.learning.sample import Sample, SymbolInputs, sample_of
 from workers.learning.skip import Skip
 from workers.learning.splits import BLOCKS, TailSplit, blocks, held_out_sets, split_tail
 from workers.learning.student import TeacherTargets, probability
@@ -76,27 +76,26 @@ def teacher_features(settings: TrainingSettings) -> tuple[str, ...]:
     )
 
 
-def teacher_inputs(
-    histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings
-) -> dict[str, Array]:
-    """Teacher's inputs, shape (rows, features), at each symbol's label positions `rows`, on the teacher's device."""
-    columns = {}
+def teacher_inputs(histories: Mapping[str, History], settings: TrainingSettings) -> SymbolInputs:
+    """Teacher's inputs at a symbol's label positions, on the teacher's device, in the precision that XGBoost keeps."""
+    columns: dict[str, Floats] = {}
     if "cross-section" in settings.privileged:
         instants = [history.series.timestamp for history in histories.values()]
         returns = [to_host(history.features[:, feature_names().index("return_1")]) for history in histories.values()]
         columns = dict(zip(histories, cross_section(instants, returns), strict=True))
-    result = {}
-    for symbol, mine in rows.items():
+
+    def at(symbol: str, row: Ints) -> Array:
         history = histories[symbol]
-        t0 = history.labels.t0[mine]
-        x = take(history.features, t0)
-        extra = [history.path[mine]] + ([columns[symbol][t0]] if columns else [])
+        t0 = history.labels.t0[row]
+        x = take(history.features, t0).astype(np.float32)
+        extra = [history.path[row]] + ([columns[symbol][t0]] if columns else [])
         seen = np.concatenate(extra, axis=1)
         if seen.shape[1]:
             xp = namespace(x)
-            x = xp.concatenate([x, xp.asarray(seen)], axis=1)
-        result[symbol] = x
-    return result
+            x = xp.concatenate([x, xp.asarray(seen.astype(np.float32))], axis=1)
+        return x
+
+    return at
 
 
 def fit_window_teacher(
@@ -113,17 +112,20 @@ def fit_window_teacher(
     """
     rows = training_rows(histories, window, settings)
     members = {symbol: histories[symbol] for symbol in rows}
-    inputs = teacher_inputs(histories, {symbol: each.train for symbol, each in rows.items()}, settings)
-    sample = sample_of(members, rows, inputs, counts, settings.horizon_bars)
+    sample = sample_of(members, rows, teacher_inputs(histories, settings), counts, settings.horizon_bars)
     split, block = split_tail(sample.t0, sample.t1, settings.embargo_bars), blocks(sample.t0)
     if not len(split.fit):
         detail = f"all {len(sample)} rows overlap the early-stopping tail at a horizon of {settings.horizon_bars} bars"
         raise Skip(SkipReason.INSUFFICIENT_SAMPLES, detail)
     require_both_classes(sample.y[split.fit])
-    teacher = fit_teacher(sample, split, settings.seed, device)
+    x = sample.x
+    teacher = fit_teacher(sample, x, split, settings.seed, device)
     # Only the labels of a student that learns from predictions need models without pairs of blocks.
     pairs = bool(settings.privileged)
-    out_of_fold, fitted_by = out_of_fold_predictions(sample, block, settings.embargo_bars, settings.seed, device, pairs)
+    out_of_fold, fitted_by = out_of_fold_predictions(
+        sample, x, block, settings.embargo_bars, settings.seed, device, pairs
+    )
+    del x  # before the features are computed again
     held_out = tuple(held_out_sets(pairs))
     certificate = _certify(histories, sample, split, block, fitted_by, held_out, window, settings)
     if certificate.violations:
@@ -165,14 +167,13 @@ def _certify(
     held_out: tuple[tuple[int, ...], ...], window: Window, settings: TrainingSettings,
 ) -> Certificate:  # fmt: skip
     decided, ended, ended_day = np.zeros((3, len(sample)), dtype=np.int64)
-    for number, symbol in enumerate(sample.symbols):
-        mine = np.flatnonzero(sample.member == number)
+    for symbol, mine in zip(sample.symbols, sample.places, strict=True):
         series, labels = histories[symbol].series, histories[symbol].labels
         t0, t1 = labels.t0[sample.row[mine]], labels.t1[sample.row[mine]]
         decided[mine], ended[mine], ended_day[mine] = series.timestamp[t0], series.timestamp[t1], series.session[t1]
     part = np.full(len(sample), "fit", dtype=object)
     part[split.purged], part[split.tail] = "purged", "tail"
-    rows = {symbol: sample.row[sample.member == number] for number, symbol in enumerate(sample.symbols)}
+    rows = {symbol: sample.row[mine] for symbol, mine in zip(sample.symbols, sample.places, strict=True)}
     found = changed_without_later_bars(histories, rows, settings)
     spans = Spans(decided, ended, ended_day, part.tolist(), block.astype(np.int64), fitted_by)
     return certify(window.span.label, window.end, spans, held_out, found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xgboost as xgb
@@ -16,7 +17,7 @@ from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import take, to_host
 from workers.learning.history import History
-from workers.learning.sample import Sample, sample_of
+from workers.learning.sample import Sample, places_of, sample_of
 from workers.learning.student import (
     FittedStudent,
     StudentData,
@@ -52,6 +53,15 @@ class ScoredRows:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @cached_property
+    def places(self) -> list[Ints]:
+        """The places of each symbol's rows."""
+        return places_of(self.member, len(self.symbols))
+
+    def first(self, rows: int) -> "ScoredRows":
+        """The first `rows` rows."""
+        return ScoredRows(self.symbols, self.member[:rows], self.row[:rows])
 
 
 @dataclass(frozen=True)
@@ -107,11 +117,10 @@ def teacher_scores(
     settings: TrainingSettings,
 ) -> TeacherScores:
     """What a teacher predicts for scored rows; `offsets` has the logit that it starts from for each symbol."""
-    model, margin = Booster(booster), np.empty(len(rows))
-    for number, symbol in enumerate(rows.symbols):
-        mine = rows.member == number
+    model, margin, inputs = Booster(booster), np.empty(len(rows)), teacher_inputs(histories, settings)
+    for symbol, mine in zip(rows.symbols, rows.places, strict=True):
         # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
-        margin[mine] = model.margin(to_host(teacher_inputs(histories, {symbol: rows.row[mine]}, settings)[symbol]))
+        margin[mine] = model.margin(to_host(inputs(symbol, rows.row[mine])))
     return TeacherScores(np.array([offsets[symbol] for symbol in rows.symbols])[rows.member], margin)
 
 
@@ -162,11 +171,16 @@ def scored_inputs(histories: Mapping[str, History], scored: ScoredRows) -> tuple
     """Features, shape (rows, features), and labels of the scored rows."""
     x = np.empty((len(scored), histories[scored.symbols[0]].features.shape[1]))
     y = np.empty(len(scored), dtype=np.int8)
-    for number, symbol in enumerate(scored.symbols):
-        mine, labels = scored.member == number, histories[symbol].labels
-        x[mine] = to_host(take(histories[symbol].features, labels.t0[scored.row[mine]]))
-        y[mine] = labels.y[scored.row[mine]]
+    for symbol, mine in zip(scored.symbols, scored.places, strict=True):
+        if len(mine):
+            x[mine] = features_at(histories[symbol], scored.row[mine])
+            y[mine] = histories[symbol].labels.y[scored.row[mine]]
     return x, y
+
+
+def features_at(history: History, row: Ints) -> Floats:
+    """Features at positions of a symbol's labels, shape (positions, features), on the host."""
+    return to_host(take(history.features, history.labels.t0[row]))
 
 
 def _metrics(data: StudentData, fitted: FittedStudent) -> dict[str, Metric]:
@@ -196,9 +210,8 @@ def _serving(
     cost = settings.round_trip_cost
     panel = None if flat else trade_threshold(sample.y, earned, cost)
     above: dict[str, float | None] = {}
-    for number, symbol in enumerate(sample.symbols):
-        mine = sample.member == number
-        one_class = not 0 < sample.y[mine].sum() < mine.sum()
+    for symbol, mine in zip(sample.symbols, sample.places, strict=True):
+        one_class = not 0 < sample.y[mine].sum() < len(mine)
         above[symbol] = None if flat else panel if one_class else trade_threshold(sample.y[mine], earned[mine], cost)
     return Serving(
         offsets=dict(zip(sample.symbols, data.offset[-1].tolist(), strict=True)),
@@ -218,15 +231,13 @@ def _student_data(
 ) -> StudentData:
     """What a window's student is fitted on. DataError if its teacher was fitted on other rows."""
     rows = training_rows(histories, window, settings)
-    x = {
-        symbol: to_host(take(histories[symbol].features, histories[symbol].labels.t0[each.train]))
-        for symbol, each in rows.items()
-    }
     members = {symbol: histories[symbol] for symbol in rows}
     # Weights sum to the effective number of rows: a label that overlaps four others counts a fifth against the penalty.
-    sample = sample_of(members, rows, x, counts, settings.horizon_bars)
-    same_rows = sample.row.tolist() == targets.row.tolist()
-    if not same_rows or [sample.symbols[member] for member in sample.member] != targets.symbol.tolist():
+    sample = sample_of(
+        members, rows, lambda symbol, row: features_at(histories[symbol], row), counts, settings.horizon_bars
+    )
+    names = np.array(sample.symbols, dtype=object)[sample.member]
+    if not (np.array_equal(sample.row, targets.row) and np.array_equal(names, targets.symbol)):
         raise DataError(f"{window.label}: its teacher was trained on other bars; remove the window and resume the run")
     reward = np.ones(len(sample))
     if settings.reward_weights:
@@ -238,8 +249,7 @@ def _student_data(
 def _of_labels(histories: Mapping[str, History], sample: Sample, name: str) -> Floats:
     """A column of the labels of each row of a sample."""
     result = np.empty(len(sample))
-    for number, symbol in enumerate(sample.symbols):
-        mine = sample.member == number
+    for symbol, mine in zip(sample.symbols, sample.places, strict=True):
         result[mine] = getattr(histories[symbol].labels, name)[sample.row[mine]]
     return result
 
@@ -247,7 +257,7 @@ def _of_labels(histories: Mapping[str, History], sample: Sample, name: str) -> F
 def _window_share(history: History, window: Window, data: StudentData, member: int) -> float:
     """Share of positives among the training rows of the window's own days; 0.5 if it has none."""
     sample = data.sample
-    mine = sample.member == member
+    mine = sample.places[member]
     decided = history.series.session[history.labels.t0[sample.row[mine]]]
     own = decided >= day_number(window.start)
     if not own.any():

@@ -1,12 +1,39 @@
 """Interface of a student's model type: fit, predict, scale, encode, decode."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, Self
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from workers.bars.series import Floats
+
+
+class Inputs(Protocol):
+    """Features of the rows of several fits, gathered at each use: a panel's are too large to be kept twice."""
+
+    def gathered(self, ones: int = 0) -> Floats:
+        """All rows, shape (rows, features + ones), NaN where missing; the last `ones` columns are 1."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Inputs in memory."""
+
+    x: Floats
+
+    def gathered(self, ones: int = 0) -> Floats:
+        """A copy, with `ones` columns of 1 at its end."""
+        return np.concatenate([self.x, np.ones((len(self.x), ones))], axis=1)
+
+
+class Fit(NamedTuple):
+    """Soft labels, weights and offsets of one of several fits on the same rows."""
+
+    soft: Floats
+    weight: Floats
+    offset: Floats
 
 
 class Model(ABC):
@@ -27,15 +54,15 @@ class Model(ABC):
         """
 
     @classmethod
-    def fit_many(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> list[Self]:
-        """Fit one model per row of `soft`, `weight` and `offset`, shape (models, rows); rows of weight 0 are left out.
+    def fit_many(cls, inputs: Inputs, fits: Iterable[Fit], seed: int) -> list[Self]:
+        """Fit one model per element of `fits`; rows of weight 0 are left out.
 
         A type that can share work between fits on the same rows replaces this.
         """
-        models = []
-        for own_soft, own_weight, own_offset in zip(soft, weight, offset, strict=True):
-            rows = np.flatnonzero(own_weight > 0)
-            models.append(cls.fit(x[rows], own_soft[rows], own_weight[rows], own_offset[rows], seed))
+        models, x = [], inputs.gathered()
+        for each in fits:
+            rows = np.flatnonzero(each.weight > 0)
+            models.append(cls.fit(x[rows], each.soft[rows], each.weight[rows], each.offset[rows], seed))
         return models
 
     @abstractmethod

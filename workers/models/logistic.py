@@ -1,6 +1,6 @@
 """Logistic student: its scaler is folded into one coefficient vector, served as a dot product."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -10,7 +10,7 @@ from schemas.contract.artifact import StudentModel
 from schemas.files.atomic import to_json
 from schemas.files.layout import MODEL_JSON
 from workers.bars.series import Floats
-from workers.models.base import Model
+from workers.models.base import Fit, Inputs, Model, Table
 from workers.models.registry import register
 
 # Ridge penalty of each standardised coefficient, in independent rows. Twice as much finds a quarter less in reverting
@@ -39,23 +39,17 @@ class Logistic(Model):
     @classmethod
     def fit(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> Self:
         """Fit by Newton's method; `weight` sums to the number of independent rows. Nothing in it is random."""
-        return cls.fit_many(x, soft[None, :], weight[None, :], offset[None, :], seed)[0]
+        return cls.fit_many(Table(x), [Fit(soft, weight, offset)], seed)[0]
 
     @classmethod
-    def fit_many(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> list[Self]:
-        """Fit each model on columns that are standardised once, on all rows of `x`; NaN becomes the column's mean."""
-        observed = np.isfinite(x)
-        fill = np.where(observed, x, 0.0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
-        columns = np.ones((len(x), x.shape[1] + 1))
-        columns[:, :-1] = np.where(observed, x, fill)
-        scale = columns[:, :-1].std(axis=0)
-        scale[scale < 1e-12] = np.inf
-        columns[:, :-1] -= fill
-        columns[:, :-1] /= scale
+    def fit_many(cls, inputs: Inputs, fits: Iterable[Fit], seed: int) -> list[Self]:
+        """Fit each model on columns that are standardised once, on all rows; NaN becomes the column's mean."""
+        columns = inputs.gathered(ones=1)
+        fill, scale = _standardise(columns[:, :-1])
         penalty = np.full(columns.shape[1], RIDGE)
         penalty[-1] = INTERCEPT_RIDGE
         models = []
-        for each in zip(soft, weight, offset, strict=True):
+        for each in fits:
             fitted = newton(columns, *each, penalty)
             coefficients = fitted[:-1] / scale
             models.append(cls(coefficients, float(fitted[-1] - (coefficients * fill).sum()), fill))
@@ -97,6 +91,31 @@ class Logistic(Model):
         if not len(stored.coefficients) == len(stored.fill) == len(stored.features):
             raise ValueError("it has not one coefficient and one fill value per feature")
         return cls(np.asarray(stored.coefficients), stored.intercept, np.asarray(stored.fill)), stored.features
+
+
+def _standardise(x: Floats) -> tuple[Floats, Floats]:
+    """Fill and scale the columns of `x` in place; returns each column's mean, which replaces NaN, and its deviation."""
+    missing = ~np.isfinite(x)
+    np.copyto(x, 0.0, where=missing)
+    fill: Floats = x.sum(axis=0) / np.maximum(len(x) - missing.sum(axis=0), 1)
+    np.copyto(x, fill, where=missing)
+    scale = _deviation(x)
+    scale[scale < 1e-12] = np.inf
+    x -= fill
+    x /= scale
+    return fill, scale
+
+
+def _deviation(x: Floats) -> Floats:
+    """Standard deviation of each column: the bits of `x.std(axis=0)`, without a copy of `x`."""
+    mean, total = x.sum(axis=0) / len(x), np.zeros((1, x.shape[1]))
+    for begin in range(0, len(x), CHUNK_ROWS):
+        part = x[begin : begin + CHUNK_ROWS] - mean
+        part *= part
+        # NumPy adds row after row; the sum so far is the first of them.
+        total = np.concatenate([total, part]).sum(axis=0, keepdims=True)
+    result: Floats = np.sqrt(total[0] / len(x))
+    return result
 
 
 def newton(columns: Floats, soft: Floats, weight: Floats, offset: Floats, penalty: Floats) -> Floats:

@@ -297,11 +297,18 @@ def test_a_damaged_artifact_is_trained_anew(
     assert f"{path.parent} is damaged and not reused: {path}" in caplog.text
 
 
+TARGETS = b"symbol,row,block,fitted_by,teacher_out_of_fold\n"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("model.ubj", b"{}", r"model.ubj is not a model that XGBoost can read \(.*\); remove .* and resume the run"),
-        ("labels.csv.gz", gzip.compress(b"a" * (2 << 20), mtime=0), r"labels.csv.gz unpacks to more than 1 MiB"),
+        (
+            "labels.csv.gz",
+            gzip.compress(TARGETS + b"A,1,0,0,0.5\n" * 200_000, mtime=0),
+            r"labels.csv.gz unpacks to more than 1 MiB",
+        ),
         ("labels.csv.gz", gzip.compress(b"a,b\n1\n", mtime=0), r"labels.csv.gz is no table of labels: .*; remove"),
         ("metadata.json", b"{}", r"metadata.json is damaged, or another version wrote it: .*; remove"),
     ],

@@ -69,11 +69,12 @@ def test_a_teacher_sees_more_only_if_it_may() -> None:
     both = training_settings(scope="panel", privileged=("cross-section", "path"))
     series = {"A": daily_walk(300), "B": daily_walk(300, seed=1)}
     rows = {"A": np.arange(160, 200), "B": np.arange(170, 190)}
-    bare = teacher_inputs({s: prepare(x, plain) for s, x in series.items()}, rows, plain)
-    full = teacher_inputs({s: prepare(x, both) for s, x in series.items()}, rows, both)
+    bare = teacher_inputs({s: prepare(x, plain) for s, x in series.items()}, plain)
+    full = teacher_inputs({s: prepare(x, both) for s, x in series.items()}, both)
     assert teacher_features(plain) == feature_names()
     assert teacher_features(both) == feature_names() + PATH_NAMES + CROSS_SECTION_NAMES
-    for symbol in rows:
-        assert bare[symbol].shape == (len(rows[symbol]), len(feature_names()))
-        assert full[symbol].shape == (len(rows[symbol]), len(teacher_features(both)))
-        assert full[symbol][:, : len(feature_names())].tobytes() == bare[symbol].tobytes()
+    for symbol, row in rows.items():
+        less, more = bare(symbol, row), full(symbol, row)
+        assert less.shape == (len(row), len(feature_names()))
+        assert more.shape == (len(row), len(teacher_features(both)))
+        assert more[:, : len(feature_names())].tobytes() == less.tobytes()

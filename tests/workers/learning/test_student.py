@@ -31,6 +31,7 @@ from workers.learning.student import (
 )
 from workers.learning.student import student_data as student_data_of
 from workers.models import booster, logistic
+from workers.models.base import Fit
 from workers.models.registry import MODEL_TYPES
 from workers.scoring.log_loss import log_loss
 
@@ -161,7 +162,8 @@ def student_data(seed: int = 0, rows: int = 1200, signal: float = 1.0, without: 
     y, t0, ones = (rng.random(rows) < p).astype(np.int8), np.arange(rows), np.ones(rows)
     # Half of 1e9 known labels are positive, so every base rate is a half.
     sample = Sample(
-        x, y, t0, t0, ones, np.zeros(rows, dtype=np.int64), t0, ("A",), np.array([5e8]), np.array([1e9])
+        lambda _, places: x[places], y, t0, t0, ones, np.zeros(rows, dtype=np.int64), t0, ("A",),
+        np.array([5e8]), np.array([1e9]),
     )  # fmt: skip
     names = np.full(rows, "A", dtype=object)
     targets = TeacherTargets(names, t0, block, bits, p, np.repeat(p[:, None], BLOCKS, axis=1) if without else None)
@@ -324,7 +326,7 @@ def test_models_that_are_fitted_together_do_not_see_rows_of_weight_0(kind: str) 
     soft, offset = np.tile(sample.y.astype(float), (2, 1)), np.zeros_like(weight)
     spoilt = soft.copy()
     spoilt[0, ~half] = 1.0 - soft[0, ~half]
-    together, again = (MODEL_TYPES[kind].fit_many(sample.x, each, weight, offset, 0) for each in (soft, spoilt))
+    together, again = (MODEL_TYPES[kind].fit_many(sample, map(Fit, each, weight, offset), 0) for each in (soft, spoilt))
     assert together[0].margin(sample.x).tobytes() == again[0].margin(sample.x).tobytes()
     own = MODEL_TYPES[kind].fit(sample.x[half], soft[0, half], weight[0, half], offset[0, half], 0)
     assert together[0].margin(sample.x) == pytest.approx(own.margin(sample.x), abs=0.05)

@@ -28,7 +28,8 @@ def sample(rows: int = 90, members: int = 1, seed: int = 0) -> Sample:
     member = np.tile(np.arange(members), rows)
     nothing = np.zeros(members)
     weight = rng.uniform(0.1, 0.3, len(t0))
-    return with_known(Sample(x, y, t0, t0 + HORIZON, weight, member, t0, tuple("ABC"[:members]), nothing, nothing))
+    symbols, t1 = tuple("ABC"[:members]), t0 + HORIZON
+    return with_known(Sample(lambda _, places: x[places], y, t0, t1, weight, member, t0, symbols, nothing, nothing))
 
 
 def with_known(sample: Sample, positives: float = 0.0, total: float = 0.0) -> Sample:
@@ -45,7 +46,7 @@ def with_known(sample: Sample, positives: float = 0.0, total: float = 0.0) -> Sa
 
 
 def predicted(known: Sample) -> tuple[Floats, np.ndarray]:
-    return out_of_fold_predictions(known, blocks(known.t0), EMBARGO, SEED, "cpu", True)
+    return out_of_fold_predictions(known, known.x, blocks(known.t0), EMBARGO, SEED, "cpu", True)
 
 
 def test_a_teacher_on_a_missing_gpu_is_an_error() -> None:
@@ -54,7 +55,7 @@ def test_a_teacher_on_a_missing_gpu_is_an_error() -> None:
     split = split_tail(known.t0, known.t1, EMBARGO)
     with warnings.catch_warnings(), pytest.raises(RequestError, match="was to train on cuda and trained on cpu"):
         warnings.simplefilter("ignore")
-        fit_teacher(known, split, 1, "cuda")
+        fit_teacher(known, known.x, split, 1, "cuda")
 
 
 @pytest.mark.parametrize("members", [1, 3])
@@ -129,7 +130,7 @@ def test_offsets_lie_between_the_members_share_and_the_panels(seed: int, members
 def test_probabilities_begin_from_the_offset() -> None:
     """One more on the offset is one more on the logit."""
     known = sample(members=3)
-    teacher = fit_teacher(known, split_tail(known.t0, known.t1, EMBARGO), SEED, "cpu")
+    teacher = fit_teacher(known, known.x, split_tail(known.t0, known.t1, EMBARGO), SEED, "cpu")
     low, high = (predict(teacher.booster, known.x[:20], offset) for offset in (-0.5, 0.5))
     assert np.log(high / (1 - high)) - np.log(low / (1 - low)) == pytest.approx(np.ones(20), abs=1e-5)
 
@@ -137,6 +138,6 @@ def test_probabilities_begin_from_the_offset() -> None:
 def test_what_is_planted_is_found() -> None:
     """The feature that carries the signal has most of the gain."""
     known = sample(400)
-    teacher = fit_teacher(known, split_tail(known.t0, known.t1, EMBARGO), SEED, "cpu")
+    teacher = fit_teacher(known, known.x, split_tail(known.t0, known.t1, EMBARGO), SEED, "cpu")
     name, share, rank = importance(teacher.booster, ("signal", "a", "b", "c"))[0]
     assert (name, rank) == ("signal", 1) and share > 0.5

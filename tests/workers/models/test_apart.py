@@ -12,7 +12,7 @@ import pytest
 
 from schemas.contract.errors import DataError, FileError
 from schemas.contract.task import FailureClass
-from schemas.files.bounded import MIB, read_bounded, unpack_bounded
+from schemas.files.bounded import MIB, Unpacked, read_bounded
 from schemas.files.run_files import write_model
 from tests.strategies import serving
 from workers.artifacts.writer import digests
@@ -126,9 +126,9 @@ def test_a_file_that_unpacks_to_more_than_its_cap_is_refused_at_the_cap(tmp_path
     packed = gzip.compress(bytes(8 * MIB))
     assert len(packed) < MIB
     with pytest.raises(FileError, match="unpacks to more than 1 MiB"):
-        unpack_bounded(packed, MIB, tmp_path)
+        Unpacked(packed, MIB, tmp_path).read()
     with pytest.raises(FileError, match="is damaged"):
-        unpack_bounded(packed[:-20], 9 * MIB, tmp_path)
+        Unpacked(packed[:-20], 9 * MIB, tmp_path).read()
     path = tmp_path / "model.ubj"
     with path.open("wb") as file:
         file.truncate(2 * MIB)
