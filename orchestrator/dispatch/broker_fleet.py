@@ -20,7 +20,6 @@ from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.keys import (
     RUN_KEYS_LINGER_S,
     attempts_key,
-    binding_keys,
     events_stream,
     outcomes_stream,
     sequence_key,
@@ -154,7 +153,7 @@ class BrokerFleet:
         self._unhealed = self._unhealed or sorted(self._devices)
         turn, self._unhealed = self._unhealed[:MOST_HEALED], self._unhealed[MOST_HEALED:]
         for device in turn:
-            keys |= {device: "list"} | binding_keys(device)
+            keys[device] = "list"
         heal(self._redis, keys)
 
 

@@ -41,12 +41,6 @@ def is_taken(name: str) -> bool:
     return ":" in name or name in (DEVICES, PRESENCES, DEAD_LETTERS, DEAD_LETTER_COUNTS) or name.startswith("_kombu")
 
 
-def binding_keys(exchange: str) -> dict[str, str]:
-    """Celery's keys about an exchange, which has a queue's name, and their types."""
-    names = {f"_kombu.binding.{exchange}": "set", f"_kombu.binding_permanent.{exchange}": "set"}
-    return names | {"_kombu.binding_deadlines": "zset"}
-
-
 def attempts_key(run_id: str) -> str:
     """Hash of the attempts that may begin, or have begun."""
     return f"attempts:{run_id}"

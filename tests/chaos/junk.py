@@ -13,7 +13,6 @@ from schemas.redis.keys import (
     PRESENCES,
     alone_key,
     attempts_key,
-    binding_keys,
     events_stream,
     outcomes_stream,
     sequence_key,
@@ -72,7 +71,7 @@ class Thrower:
 
     def _keys(self) -> list[str]:
         own = [attempts_key(self._run_id), outcomes_stream(self._run_id), events_stream(self._run_id)]
-        shared = [DEVICES, PRESENCES, self._device, *binding_keys(self._device), *binding_keys("celery.pidbox")]
+        shared = [DEVICES, PRESENCES, self._device]
         return [*own, sequence_key(self._run_id), *shared]
 
     def _channels(self) -> list[str]:

@@ -17,7 +17,6 @@ from redis.exceptions import RedisError, ResponseError
 from schemas.contract.received import UnreadableError
 from schemas.redis import celery_transport
 from schemas.redis.dead_letters import Place, heal, set_aside
-from schemas.redis.keys import binding_keys
 from schemas.redis.writes import trouble, try_write
 from workers.celery.message import checked
 
@@ -77,11 +76,6 @@ class Channel(celery_transport.Channel):
                 payload["data"] = None
         return payload
 
-    def _queue_bind(self, exchange: str, *arguments: Any) -> None:
-        """Bind a queue; keys of another type are removed first."""
-        self._quietly(heal, binding_keys(exchange))
-        super()._queue_bind(exchange, *arguments)
-
     def _set_aside(self, place: Place, key: str, reason: str, body: bytes) -> None:
         logger.warning("set aside from %s, as it cannot be read: %s", key, reason)
         self._quietly(set_aside, place, key, reason, body)
@@ -101,7 +95,7 @@ class Transport(celery_transport.Transport):
     Channel = Channel
 
     def establish_connection(self) -> Any:
-        """Connect to a server that takes writes: without them no queue can be bound."""
+        """Connect to a server that takes writes: without them no work can be taken."""
         connection = super().establish_connection()
         try:
             with self._avail_channels[-1].conn_or_acquire() as client:

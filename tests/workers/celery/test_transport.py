@@ -4,12 +4,15 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from kombu.connection import Connection
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from kombu.messaging import Consumer
+from kombu.pidbox import Mailbox
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
@@ -52,6 +55,32 @@ def test_a_worker_that_waits_for_work_waits_for_a_server_that_refuses_writes(
             change(redis, False)
     with connection.clone() as again:
         again.ensure_connection(max_retries=1)
+
+
+def test_neither_a_queue_nor_orders_need_keys_that_stay(redis: Redis, connection: Connection) -> None:
+    """A worker takes work by its queue's name, and orders from a channel; the server holds nothing else of it.
+
+    Celery itself keeps two keys for each queue that there ever was, and one of their expiry.
+    """
+    redis.flushall()
+    orders: list[Any] = []
+    channel = connection.channel()
+    mailbox = Mailbox("celery", type="fanout", accept=["json"], serializer="json")
+    node = mailbox.Node("cpu0@gone", handlers={"end": lambda state, **order: orders.append(order)}, channel=channel)
+    with (
+        Consumer(connection, [Queue("cpu0@gone")], callbacks=[lambda body, message: None]),
+        node.listen(callback=node.handle_message),
+        connection.clone() as sender,
+    ):
+        for look in range(50):
+            with suppress(TimeoutError):
+                connection.drain_events(timeout=0.1)
+            if not look:  # it has subscribed by now
+                mailbox(sender)._broadcast("end", {"id": "x"}, destination=["cpu0@gone"], reply=False)
+            if orders:
+                break
+        assert orders == [{"id": "x"}]
+        assert redis.keys("*") == []
 
 
 def test_a_user_that_may_not_write_is_not_waited_for(redis: Redis, server: str) -> None:
