@@ -77,7 +77,7 @@ def judge_world(world: str, seed: int) -> Verdicts:
         run_id="world", seed=seed, settings=evidence.settings, trials=1, gates=gates, symbols={}, passing=(), inputs={}
     )
     p = {each.name: each.p for gate in gates for each in gate.criteria if each.p is not None}
-    return Verdicts(recommend(statistics)[0], tuple(gate.name for gate in gates if gate.answer == "passed"), p)
+    return Verdicts(recommend(statistics), tuple(gate.name for gate in gates if gate.answer == "passed"), p)
 
 
 def _trained(data: Path, world: str, seed: int) -> RunLayout:

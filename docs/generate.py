@@ -1,4 +1,7 @@
-"""Write docs/settings.md, tables and JSON Schema of events, and the constraint files. Run: python docs/generate.py"""
+"""Write the pages of settings and terms, tables and JSON Schema of events, and the constraint files.
+
+Run: python docs/generate.py
+"""
 
 import json
 from pathlib import Path
@@ -7,6 +10,7 @@ from packaging.requirements import Requirement
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from orchestrator.audit.glossary import glossary
 from orchestrator.cli.config_flags import SWITCHES
 from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of
 from schemas.config.bars import BarsConfig, IngestConfig
@@ -22,6 +26,7 @@ SETTINGS = Path(__file__).with_name("settings.md")
 EVENT_SCHEMA = Path(__file__).with_name("training-event.schema.json")
 TELEMETRY = Path(__file__).with_name("telemetry.md")
 EVENTS_BEGIN, EVENTS_END = "<!-- Written by docs/generate.py. -->\n", "<!-- End of what docs/generate.py writes. -->\n"
+GLOSSARY = Path(__file__).with_name("glossary.md")
 CONSTRAINTS = ROOT / "schemas" / "constraints"
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -44,6 +49,12 @@ def telemetry_page() -> str:
     """docs/telemetry.md with its tables of events written anew."""
     before, _, rest = TELEMETRY.read_text(encoding="utf-8").partition(EVENTS_BEGIN)
     return before + EVENTS_BEGIN + event_tables() + EVENTS_END + rest.partition(EVENTS_END)[2]
+
+
+def glossary_page() -> str:
+    """docs/glossary.md: every term of the glossary that reports show."""
+    head = "# Glossary\n\nOne meaning per word, in the code as in the documentation.\n\n| term | meaning |\n|---|---|\n"
+    return head + "".join(f"| **{name}** | {meaning} |\n" for name, meaning in glossary().items())
 
 
 def constraints(python: str) -> str:
@@ -108,5 +119,6 @@ if __name__ == "__main__":
     SETTINGS.write_text(settings_page(), encoding="utf-8")
     EVENT_SCHEMA.write_text(event_schema(), encoding="utf-8")
     TELEMETRY.write_text(telemetry_page(), encoding="utf-8")
+    GLOSSARY.write_text(glossary_page(), encoding="utf-8")
     for python in PYTHONS:
         (CONSTRAINTS / f"python{python}.txt").write_text(constraints(python), encoding="utf-8")

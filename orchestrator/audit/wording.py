@@ -1,26 +1,23 @@
-"""Words of the audit: meaning and reasons of a recommendation, names of models, costs. `templates/` has the pages."""
+"""Words of the audit: names of models, costs, and sentences on bounds, jumps and teachers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
+from orchestrator.audit.numbers import percent, shown
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
+from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
+from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.judgement import Criterion, Gate, Recommendation, Ruling, Statistics, Taught
+from schemas.contract.judgement import Scores, Taught, Trading
 from schemas.contract.quality import JUMPS
-
-MEANING = {
-    Recommendation.PROMOTE: (
-        "The predictions are not chance, and they earn more than always long, after costs. It can be approved."
-    ),
-    Recommendation.HOLD: "The evidence does not decide yet. Judge again on more data.",
-    Recommendation.REJECT: "A hard test fails, or the students earn less than always long, whatever luck they had.",
-}
-TOO_LITTLE = "A test that decides cannot be computed yet."
 
 # Symbols or tests that a sentence names.
 NAMED = 5
 
+BARS = {"1day": "daily bars", "1week": "weekly bars"}
+M = TypeVar("M", Scores, Trading)
 # Names of models in tables.
 MODELS = {
     "prior": "base rate",
@@ -36,28 +33,6 @@ COSTS = {
     Costs.NSE_INTRADAY: "NSE's intraday rates of each day ({0:.1f} bps per round trip)",
     Costs.CONFIG: "the rates given ({0:.1f} bps per round trip)",
 }
-
-
-def meaning_of(recommendation: Recommendation, statistics: Statistics) -> str:
-    """Return what a recommendation means, or of a hold that a deciding test could not be computed."""
-    rulings = {each.ruling for gate in statistics.gates for each in gate.deciding}
-    is_unknown = recommendation is Recommendation.HOLD and Ruling.NOT_COMPUTABLE in rulings
-    return TOO_LITTLE if is_unknown else MEANING[recommendation]
-
-
-def success_reason(gate: Gate, passing: Criterion) -> str:
-    """Return what a deciding test found that passes."""
-    return f"{gate.name}: {passing.name}: {passing.reason}"
-
-
-def failure_reason(gate: Gate, failing: Criterion) -> str:
-    """Return why a deciding test does not pass."""
-    return f"{gate.name}: {failing.name}: {failing.reason}"
-
-
-def warnings_of(warnings: Sequence[Criterion]) -> str:
-    """Return the names of tests that do not pass and decide nothing."""
-    return f"{len(warnings)} warning{'s' * (len(warnings) > 1)}: {some([each.name for each in warnings])}"
 
 
 def changed_bounds(settings: GateSettings) -> list[str]:
@@ -90,11 +65,48 @@ def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
 def taught_sentence(taught: Taught, windows: int) -> str:
     """Return how many students a teacher changed, and what that was worth on unseen days."""
     if taught.saved is None or taught.error is None:
-        return f"teachers changed none of {windows} students"
+        return f"teachers changed none of {windows:,} students"
     return (
-        f"teachers changed {taught.windows} of {windows} students; that saved {1e3 * taught.saved:+.2f} +-"
-        f" {1e3 * taught.error:.2f} thousandths of a nat per row"
+        f"teachers changed {taught.windows:,} of {windows:,} students ({percent(taught.windows / windows)}); that saved"
+        f" {shown(1e3 * taught.saved, '+')} +- {shown(1e3 * taught.error)} thousandths of a nat per row"
     )
+
+
+def subject_of(config: RunConfig, symbols: int) -> str:
+    """Return what a run is about: its symbols, bars, horizon, and whether a panel learns together."""
+    bars = BARS.get(config.interval, f"{config.interval} bars")
+    panel = ", learned together" if config.scope == "panel" else ""
+    return f"{symbols} symbol{'s' * (symbols != 1)}{panel}, {bars}, horizon of {config.horizon} bars"
+
+
+def limits_of(manifest: RunManifest, verdicts: Mapping[str, int]) -> list[str]:
+    """Return what the numbers of a run do not show; `verdicts`: symbols by the verdict on their bars."""
+    rows = manifest.bars.symbols.values() if manifest.bars else ()
+    if all(row.adjusted for row in rows):
+        prices = "Prices are adjusted for splits and dividends."
+    elif manifest.config.keep_jumps:
+        prices = (
+            "Prices are used as they are, or adjusted by the corporate actions given. A split that is not on record"
+            " looks like a fall, in labels and in returns."
+        )
+    else:
+        prices = (
+            "Prices are used as they are, or adjusted by the corporate actions given. Jumps that no action explains, as"
+            " of a split that is not on record, are left out of labels and returns."
+        )
+    return [
+        prices,
+        f"Bars of {verdicts['ok']} symbols are ok, of {verdicts['warn']} need a look, of {verdicts['reject']} were"
+        " rejected and left out; configs/run.json has the reasons.",
+        "The universe is the list of symbols given; companies that left the market are not in it, which makes results"
+        " look better.",
+        "The tested days have now been looked at. The next judgement needs new days.",
+    ]
+
+
+def distinct(found: Mapping[str, M]) -> dict[str, M]:
+    """Return the models without the logistic one where it equals the student without a teacher, which it often is."""
+    return {name: each for name, each in found.items() if name != "logistic" or each != found.get("alone")}
 
 
 def some(names: Sequence[str]) -> str:

@@ -1,17 +1,19 @@
-"""Data for the page Results, read from the files of a run's judgement: recommendation, charts, importances."""
+"""Data for the page Results, read from the files of a run's judgement: conclusion, charts, importances."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.audit.recommendation import recommend_run
+from orchestrator.audit.conclusion import conclude
 from orchestrator.dashboard.markup import plain
 from orchestrator.dashboard.runs import Run
 from orchestrator.ledger.run_status import RunCondition
-from schemas.contract.judgement import Recommendation, Statistics, Validation
+from schemas.contract.conclusion import Conclusion
+from schemas.contract.judgement import Statistics, Validation
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
+from schemas.contract.trials import TrialCount
 from schemas.files import feature_importance
 from schemas.files.layout import RunLayout, audit_folder
 from schemas.files.run_files import read_manifest, read_model, read_rows
@@ -26,12 +28,11 @@ DIVERGING = {False: ["#d98200", "#f1f3f5", "#0072b2"], True: ["#e69f00", "#262b3
 
 @dataclass(frozen=True)
 class Judgement:
-    """A judged run: its numbers and its recommendation."""
+    """A judged run: its numbers and what they come to."""
 
     validation: Validation
     statistics: Statistics
-    recommendation: Recommendation
-    reasons: list[str]
+    conclusion: Conclusion
 
 
 def judgement(layout: RunLayout) -> Judgement | None:
@@ -39,8 +40,8 @@ def judgement(layout: RunLayout) -> Judgement | None:
     if not layout.statistics.is_file():
         return None
     statistics, validation = read_model(layout.statistics, Statistics), read_model(layout.validation, Validation)
-    recommendation, reasons = recommend_run(read_manifest(layout), statistics, validation)
-    return Judgement(validation, statistics, recommendation, reasons)
+    trials = read_model(layout.trials, TrialCount)
+    return Judgement(validation, statistics, conclude(read_manifest(layout), statistics, validation, trials))
 
 
 def status_sentence(run: Run) -> str | None:

@@ -28,7 +28,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its ledger describes it now; `trained` counts students, `reasons` are of the recommendation.
+    """A run as its ledger describes it now; `trained` counts students.
 
     `condition` is None for a run whose ledger this machine does not have.
     """
@@ -37,7 +37,6 @@ class Run:
     created: datetime
     condition: RunCondition | None
     recommendation: str | None
-    reasons: tuple[str, ...]
     trained: int
     skipped: int
     failed: int
@@ -81,7 +80,7 @@ def runs_on_broker(data_dir: str, broker: str | None) -> list[Run]:
         return []  # the page shows that the broker is away
     layouts = {run_id: RunLayout.under(data_dir, run_id) for run_id in sorted(found)}
     return [
-        Run(run_id, LONG_AGO, None, None, (), 0, 0, 0, layout)
+        Run(run_id, LONG_AGO, None, None, 0, 0, 0, layout)
         for run_id, layout in layouts.items()
         if not layout.manifest.is_file()
     ]
@@ -95,13 +94,12 @@ def read_run(layout: RunLayout) -> Run:
     if head.run_id != run_id:
         raise GurukulError(f"its run.json is of {head.run_id}")
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
-        counts, reasons = ledger.counts(Role.STUDENT), ledger.get("reasons")
+        counts = ledger.counts(Role.STUDENT)
         return Run(
             run_id=run_id,
             created=head.created,
             condition=ledger.condition(),
             recommendation=ledger.get("recommendation"),
-            reasons=tuple(reasons.split("\n")) if reasons else (),
             trained=counts.get(Status.SUCCESS, 0),
             skipped=counts.get(Status.SKIPPED, 0),
             failed=counts.get(Status.FAILED, 0),

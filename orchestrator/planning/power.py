@@ -19,19 +19,29 @@ def years_needed(ratio: float) -> float:
     return (LEAST_ERRORS / ratio) ** 2 if ratio > 0 else inf
 
 
+def years_missing(ratio: float | None, days: int, days_per_year: int) -> float | None:
+    """Years that are missing at the information ratio of so many days, 0 if none is; None if no number is enough."""
+    if ratio is None or ratio <= 0:
+        return None
+    return max(years_needed(ratio) - days / days_per_year, 0.0)
+
+
 def missing_years(ratio: float | None, days: int, days_per_year: int) -> str:
     """A sentence on the years that are missing at the information ratio of so many days."""
+    missing, years = years_missing(ratio, days, days_per_year), days / days_per_year
     if ratio is None:
-        return "There is no information ratio beside always long, so the years that are missing are not known."
-    if ratio <= 0:
         return (
-            f"At the present information ratio of {ratio:.2g} per year beside always long no number of years is enough."
+            "Nothing was earned beside the market that could be measured, so the years that are missing are not known."
         )
-    years, needed = days / days_per_year, years_needed(ratio)
-    found = f"At the present information ratio of {ratio:.2g} per year beside always long 80 % power needs"
-    if needed <= years:
-        return f"{found} {_shown(needed)} years, and {_shown(years)} were judged: more days alone may not be enough."
-    return f"{found} {_shown(needed)} years: {_shown(needed - years)} more."
+    if missing is None:
+        return f"More years will not help at the present rate: the information ratio is {ratio:.2g} per year."
+    found = f"At the present rate (information ratio {ratio:.2g} per year) a decision needs {_shown(missing + years)}"
+    if missing == 0:
+        return (
+            f"At the present rate (information ratio {ratio:.2g} per year) {_shown(years_needed(ratio))} years are"
+            f" enough (80 % power), and {_shown(years)} were judged: more days alone may not help."
+        )
+    return f"{found} years (80 % power), and {_shown(years)} were judged: {_shown(missing)} more."
 
 
 def power_sentences(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageTable) -> list[str]:

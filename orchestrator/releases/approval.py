@@ -93,7 +93,7 @@ def judged_run(config: ReleaseConfig, run_id: str) -> ApprovableRun:
     if unlike := unlike_audit(layout, audit):
         raise RequestError(f"{unlike[0]}; `orchestrator verify {run_id}`")
     statistics = read_model(layout.statistics, Statistics)
-    recommendation, _ = recommend(statistics)
+    recommendation = recommend(statistics)
     if recommendation != recorded:
         raise RequestError(f"the ledger has {recorded}, {layout.statistics} gives {recommendation}; one was changed")
     return ApprovableRun(manifest, layout, statistics, recommendation, sha256_of(audit / MANIFEST))

@@ -33,7 +33,7 @@ def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
             gate.name: [gate.answer, other.answer] for gate, other in zip(gates_a.gates, gates_b.gates, strict=True)
         },
         "passing": [list(gates_a.passing), list(gates_b.passing)],
-        "recommendation": [recommend(each)[0] for each in (gates_a, gates_b)],
+        "recommendation": [recommend(each) for each in (gates_a, gates_b)],
     }
 
 

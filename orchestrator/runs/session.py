@@ -299,8 +299,8 @@ def _walk(context: RunContext) -> None:
     validation.run(context)
     statistics.run(context)
     audit.run(context)
-    recommendation, reasons = briefing.run(context)
-    context.ledger.set(recommendation=recommendation, reasons="\n".join(reasons))
+    conclusion = briefing.run(context)
+    context.ledger.set(recommendation=conclusion.recommendation, conclusion=conclusion.model_dump_json())
 
 
 def _have_bars(context: RunContext) -> None:

@@ -1,5 +1,6 @@
 """Summarises how a run ended: an object for `--json`, a table for the terminal."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -7,27 +8,26 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.audit.wording import jumps_of, some, taught_sentence
+from orchestrator.audit.wording import jumps_of, some
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.bars.sentences import calendar_doubts
 from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
-from schemas.contract.errors import FileError
-from schemas.contract.judgement import Validation
+from schemas.contract.conclusion import Conclusion
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_path
-from schemas.files.run_files import read_model
 
-STYLES = {"promote": "green", "hold": "yellow", "reject": "cyan"}
+STYLES = {"promote": "green", "hold": "yellow", "reject": "red"}
+INDENT = "  "
 
 
 def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[str, Any]:
     """Return the object that `--json` prints. It is read from the ledger, so it is correct however the run ended."""
     config = manifest.config
     records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
-    reasons, condition = ledger.get("reasons"), ledger.condition()
+    conclusion, condition = ledger.get("conclusion"), ledger.condition()
     paths = {
         "run": layout.folder,
         "audit": audit_folder(config.release_dir, manifest.run_id),
@@ -41,7 +41,7 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         "reason": condition.reason,
         "can_resume": condition.can_resume,
         "recommendation": ledger.get("recommendation"),
-        "reasons": reasons.split("\n") if reasons else [],
+        "conclusion": json.loads(conclusion) if conclusion else None,
         "phases": {
             phase.name.value: {
                 # A killed process left its phase open.
@@ -60,19 +60,9 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
             for role in records
         },
         "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.STUDENT] if r.reason).items())),
-        "teachers": _taught(layout),
         "paths": {name: str(path) for name, path in paths.items() if path.exists()},
         "duration_seconds": float(seconds) if (seconds := ledger.get("duration_seconds")) else None,
     }
-
-
-def _taught(layout: RunLayout) -> str | None:
-    """What teachers changed; None before the students are scored."""
-    try:
-        found = read_model(layout.validation, Validation) if layout.validation.is_file() else None
-    except FileError:
-        return None
-    return None if found is None else taught_sentence(found.taught, found.windows)
 
 
 def _tally(counts: Mapping[str, int]) -> str:
@@ -130,9 +120,8 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
     console.print(windows)
     if summary["bars"]:
         console.write(f"bars of symbols: {', '.join(f'{count} {word}' for word, count in summary['bars'].items())}")
-    jumps = summary["unexplained_jumps"]
-    if jumps and jumps not in summary["reasons"]:
-        console.write(jumps)
+    if summary["unexplained_jumps"] and not summary["conclusion"]:
+        console.write(summary["unexplained_jumps"])
     for doubt in summary["calendar_doubts"]:
         console.write(doubt)
     reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
@@ -145,14 +134,36 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         symbols.setdefault(_tally(reasons), []).append(symbol)
     for why, names in symbols.items():
         console.write(f"nothing trained for {some(names)}: {why}")
-    if summary["teachers"]:
-        console.write(summary["teachers"])
-    if summary["recommendation"]:
-        word = summary["recommendation"]
-        console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (the user decides)"))
-    for reason in summary["reasons"]:
-        console.write(reason, indent="  ")
+    if summary["conclusion"]:
+        _show_conclusion(console, Conclusion.model_validate(summary["conclusion"]))
     for name, path in summary["paths"].items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True)
     if summary["duration_seconds"] is not None:  # a process that runs, or was killed, has not recorded it
         console.print(Text(f"{summary['duration_seconds']:.1f} s"))
+
+
+def _show_conclusion(console: Console, found: Conclusion) -> None:
+    """Print the verdict with what decides it, its figures, and what would change it."""
+    word = found.recommendation.value
+    console.print(Text.assemble("recommendation: ", (word, f"bold {STYLES[word]}"), " (the user decides)"))
+    console.write(found.sentence)
+    for alert in found.alerts:
+        console.write(alert)
+    console.write("after costs:")
+    for each in found.earned:
+        risk = f"worst fall {each.worst_fall}, Sharpe ratio {each.sharpe}"
+        console.write(f"{each.name}: {each.growth} in all, {each.a_year} per year, {risk}", INDENT)
+    console.write(f"on {found.span}", INDENT)
+    console.write("how sure:")
+    for figure in found.sureness:
+        console.write(f"{figure.name}: {figure.text}, {figure.interval}. {figure.meaning}", INDENT)
+    for fact in found.basis:
+        console.write(fact, INDENT)
+    console.write("what would change it:")
+    for change in found.changes:
+        console.write(change, INDENT)
+    if found.warnings:
+        console.write(f"{len(found.warnings)} warnings, which decide nothing: see the report")
+    console.write(f"next: {found.advice}")
+    for step in found.next_steps:
+        console.write(step, INDENT)

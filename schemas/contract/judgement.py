@@ -9,6 +9,15 @@ from schemas.config.judgement import GateSettings
 from schemas.contract.base import Frozen
 from schemas.contract.task import Metric
 
+# Tests that sentences about a run refer to, and the strategies that it is compared with.
+LOG_LOSS_IMPROVEMENT = "log-loss improvement over the base rate"
+LABEL_PERMUTATION = "label permutation"
+ALPHA = "alpha beside always long"
+NET_RETURN = "net return per day"
+STUDENT, ALWAYS_LONG = "student", "always long"
+# Tables and charts mark numbers of fewer rows.
+FEW_ROWS = 30
+
 
 class Scores(Frozen):
     """Scores of a model's probabilities on all scored rows; log losses in nats, None where not computable.
@@ -37,11 +46,12 @@ class Trading(Frozen):
     """Statistics of a strategy's netted book: daily returns on capital in bps, ratios per year.
 
     `trades`: rows that it decided to hold; `hit_rate`: share of them that gained before cost, with a 95 % interval that
-    allows for their overlap. `max_drawdown_percent`: largest fall of the compounded equity below its peak;
-    `under_water_days`: longest time below one. `turnover_a_day`: value bought and sold over the capital.
-    `break_even_bps`: cost of a round trip at which the mean would be 0. `capacity`: capital in currency at which costs
-    take half of the gross return. `alpha_bps_a_day`, with its 95 % interval, and `beta`: intercept and slope of the
-    daily net return on that of always long; `information_ratio`: alpha over the deviation of what the line leaves.
+    allows for their overlap. `growth_percent`: compounded net return over all days. `max_drawdown_percent`: largest
+    fall of the compounded equity below its peak; `under_water_days`: longest time below one. `turnover_a_day`: value
+    bought and sold over the capital. `break_even_bps`: cost of a round trip at which the mean would be 0. `capacity`:
+    capital in currency at which costs take half of the gross return. `alpha_bps_a_day`, with its 95 % interval, and
+    `beta`: intercept and slope of the daily net return on that of always long; `information_ratio`: alpha over the
+    deviation of what the line leaves.
     """
 
     trades: int
@@ -50,6 +60,7 @@ class Trading(Frozen):
     hit_high: float | None
     gross_bps_a_day: float
     net_bps_a_day: float
+    growth_percent: float
     sharpe: float | None
     sortino: float | None
     max_drawdown_percent: float
@@ -228,6 +239,10 @@ class Statistics(Frozen):
     symbols: dict[str, dict[str, Metric]]
     passing: tuple[str, ...]
     inputs: dict[str, str]
+
+    def test(self, name: str) -> Criterion | None:
+        """The first test of this name, None if there is none."""
+        return next((each for gate in self.gates for each in gate.criteria if each.name == name), None)
 
 
 class Recommendation(StrEnum):

@@ -42,6 +42,12 @@ def test_every_type_and_field_of_an_event_is_described() -> None:
     assert all(field.description for field in TrainingEvent.model_fields.values())
 
 
+def test_the_glossary_is_that_of_the_reports() -> None:
+    """`docs/glossary.md` is what `docs/generate.py` writes from `orchestrator/audit/glossary.toml`."""
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["glossary_page"]()
+    assert (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8") == page
+
+
 def test_every_link_and_picture_of_the_docs_is_there() -> None:
     """Each relative link in a Markdown file leads to a file of the project."""
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import date
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,11 +18,13 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
 
+from orchestrator.audit.conclusion import conclude
 from orchestrator.audit.templates import page
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.phases import briefing
 from schemas.contract.artifact import RunRow, StudentMetadata, TeacherMetadata
-from schemas.contract.judgement import Recommendation, Statistics, Validation
+from schemas.contract.conclusion import Conclusion
+from schemas.contract.judgement import Statistics, Validation
 from schemas.contract.quality import Check, Finding, Verdict
 from schemas.contract.task import Role, Status
 from schemas.contract.trials import TrialCount
@@ -292,17 +295,37 @@ def test_compare(two_device_run: Finished) -> None:
     assert "orchestrator runs" in gone.stderr
 
 
+def test_every_report_of_a_run_has_the_same_conclusion(two_device_run: Finished) -> None:
+    """Report, briefing, summary, metrics, `--json` and the last screen have one verdict, sentence and figures."""
+    audit, told = two_device_run.audit, two_device_run.summary["conclusion"]
+    found = Conclusion.model_validate(told)
+    assert json.loads((audit / "metrics.json").read_text())["conclusion"] == told
+    texts = {name: (audit / name).read_text() for name in ("report.html", "promotion_briefing.md", "summary.md")}
+    texts["report.html"] = unescape(re.sub(r"<[^>]+>", "", texts["report.html"].partition("<script>")[0]))
+    texts["status"] = command("status", "generated", cwd=two_device_run.cwd).stdout
+    words = [
+        found.recommendation.value, found.sentence, found.advice, found.span, *found.changes, *found.next_steps,
+        *found.alerts, *found.basis,
+        *(word for each in found.earned for word in each.model_dump().values()),
+        *(word for each in found.sureness for word in (each.name, each.text, each.interval, each.meaning)),
+    ]  # fmt: skip
+    for name, text in texts.items():
+        assert not [word for word in words if word not in text], name
+    for name in texts.keys() - {"status"}:
+        assert not [word for word in found.warnings if word not in texts[name]], name
+
+
 def test_the_report_stands_alone(two_device_run: Finished) -> None:
     """One file, nothing fetched from elsewhere; every link beside a number leads to a file of the bundle."""
     text = (two_device_run.audit / "report.html").read_text()
     page = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
     assert not re.search(r'(src|href)="(https?:)?//', page)
-    links = re.findall(r'href="([^"]+)"', page)
+    links = re.findall(r'href="([^#"]+)"', page)
     assert len(links) > 20
     for link in links:
         assert (two_device_run.audit / link).is_file(), link
     verdict = two_device_run.summary["recommendation"]
-    assert page.index(verdict) < page.index("<h2>")
+    assert page.index(f'<p class="word">{verdict}</p>') < page.index("<h2")
 
 
 def test_the_report_and_the_briefing_name_bars_whose_days_are_in_doubt(two_device_run: Finished) -> None:
@@ -315,16 +338,17 @@ def test_the_report_and_the_briefing_name_bars_whose_days_are_in_doubt(two_devic
     plain = manifest.model_copy(update={"bars": manifest.bars.model_copy(update={"symbols": sound})})
     phantom = Finding(check=Check.PHANTOM_BAR, verdict=Verdict.WARN, count=1, where="2024-01-09", detail="no trades")
     doubted = manifest.model_copy(update={"bars": manifest.bars.model_copy(update={"notes": (phantom,)})})
+    judged = briefing.Judged(
+        read_model(results / "validation.json", Validation), read_model(results / "statistics.json", Statistics),
+        read_model(results / "trials.json", TrialCount),
+    )  # fmt: skip
+    conclusion = conclude(manifest, judged.statistics, judged.validation, judged.trials)
     pages = {}
     for name, each in (("plain", plain), ("doubted", doubted)):
         with closing(Ledger(layout.ledger, read_only=True)) as ledger:
-            facts = briefing._facts(
-                SimpleNamespace(manifest=each, ledger=ledger),  # type: ignore[arg-type]
-                read_model(results / "validation.json", Validation),
-                read_model(results / "statistics.json", Statistics), Recommendation.REJECT, [], [],
-            )  # fmt: skip
-        counted = read_model(results / "trials.json", TrialCount)
-        facts |= {"vega": "", "specifications": "", "trials": counted}
+            context: Any = SimpleNamespace(manifest=each, ledger=ledger)
+            facts = briefing._facts(context, judged, conclusion, {"earned": {"title": "Net return"}})
+        facts |= {"vega": "", "specifications": ""}
         pages[name] = [page(template, facts) for template in ("report.html", "promotion_briefing.md")]
     assert all("bars: most symbols: phantom_bar: 2024-01-09: no trades" in text for text in pages["doubted"])
-    assert "<h2>Data</h2>" in pages["doubted"][0] and "<h2>Data</h2>" not in pages["plain"][0]
+    assert ">Data</h2>" in pages["doubted"][0] and ">Data</h2>" not in pages["plain"][0]

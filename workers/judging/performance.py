@@ -8,6 +8,7 @@ from workers.bars.series import Floats, Ints
 from workers.judging.book import Book, Decisions, Terms
 from workers.judging.predictions import Predictions
 from workers.scoring import ewc
+from workers.scoring.newey_west import is_constant
 
 
 def results(
@@ -19,18 +20,19 @@ def results(
     """
     daily = book.daily
     made = np.flatnonzero(decisions.weight)
-    hits = np.sign(decisions.weight[made]) * predictions.forward_return[made] > 0
-    low, high = _hit_interval(predictions.day[made], hits)
+    hits = np.asarray(np.sign(decisions.weight[made]) * predictions.forward_return[made] > 0, dtype=np.float64)
+    low, high = overlap_interval(predictions.day[made], hits)
     below = below_peak(daily)
     turnover = float(book.traded.sum() / len(daily))
     gross = float(book.gross.sum() / len(daily))
     return Trading(
         trades=len(made),
         hit_rate=float(hits.mean()) if len(made) else None,
-        hit_low=low,
-        hit_high=high,
+        hit_low=None if low is None else max(low, 0.0),
+        hit_high=None if high is None else min(high, 1.0),
         gross_bps_a_day=gross * 1e4,
         net_bps_a_day=float(daily.mean() * 1e4),
+        growth_percent=float(np.prod(1.0 + daily) - 1.0) * 100,
         sharpe=_ratio(daily, float(daily.std(ddof=1)) if len(daily) > 1 else 0.0, periods_per_year),
         sortino=_ratio(daily, float(np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2))), periods_per_year),
         max_drawdown_percent=float(abs(below.min()) * 100),
@@ -70,17 +72,19 @@ def _ratio(daily: Floats, deviation: float, periods_per_year: int) -> float | No
     return float(daily.mean() / deviation * np.sqrt(periods_per_year)) if deviation else None
 
 
-def _hit_interval(day: Ints, hits: NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    """95 % interval of the share of hits; rows of a day, and of neighbouring days, are dependent."""
-    if not len(hits) or hits.all() or not hits.any():
+def overlap_interval(day: Ints, values: Floats) -> tuple[float | None, float | None]:
+    """95 % interval of the mean of `values`, one per decision; those of a day, and of neighbours, are dependent.
+
+    None where the days show no error.
+    """
+    if not len(values) or np.ptp(values) == 0:
         return None, None
     _, index = np.unique(day, return_inverse=True)
-    excess = np.bincount(index, weights=hits - hits.mean()).astype(np.float64)
-    if len(excess) < 2 or np.ptp(excess) == 0:
+    excess = np.bincount(index, weights=values - values.mean()).astype(np.float64)
+    if len(excess) < 2 or is_constant(excess):
         return None, None
     error = ewc.mean_of(excess)
-    low, high = ewc.Estimate(float(hits.mean()), error.error * len(excess) / len(hits), error.degrees).interval()
-    return max(low, 0.0), min(high, 1.0)
+    return ewc.Estimate(float(values.mean()), error.error * len(excess) / len(values), error.degrees).interval()
 
 
 def _capacity(book: Book, terms: Terms, gross: float, net: float) -> float | None:

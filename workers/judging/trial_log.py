@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.contract.judgement import ALWAYS_LONG
 from schemas.contract.trials import ScoredTrial, TrialCount
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
@@ -14,7 +15,7 @@ from schemas.files.run_files import read_model
 from workers.bars.series import Floats, Ints
 from workers.judging.evidence import Evidence
 from workers.judging.statistics.sharpe import sharpe
-from workers.judging.validation import ALWAYS_LONG, MOMENTUM
+from workers.judging.validation import MOMENTUM
 from workers.scoring.newey_west import is_constant
 
 # Each configuration counts twice: its students with a teacher, and without.

@@ -16,7 +16,7 @@ from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
-from schemas.contract.judgement import Scores, Taught, Validation
+from schemas.contract.judgement import ALWAYS_LONG, Scores, Taught, Validation
 from schemas.contract.task import Metric
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
@@ -27,7 +27,7 @@ from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, Decisions, Terms, keep_book
 from workers.judging.costs import costs_on, schedule_of
 from workers.judging.long_short import long_short
-from workers.judging.performance import results
+from workers.judging.performance import overlap_interval, results
 from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, pool
 from workers.scoring import metrics
 from workers.scoring.ewc import mean_of
@@ -35,7 +35,7 @@ from workers.scoring.log_loss import daily_means, log_loss, log_losses, skill
 from workers.scoring.newey_west import is_constant
 from workers.scoring.ranking import ranking
 
-ALWAYS_LONG, MOMENTUM, REVERSAL = "always long", "momentum", "reversal"
+MOMENTUM, REVERSAL = "momentum", "reversal"
 MOMENTUM_BARS, REVERSAL_BARS = 20, 5
 
 
@@ -229,6 +229,7 @@ def _part(predictions: Predictions, weight: Floats, rows: Ints) -> dict[str, Met
     prior, student = (log_loss(y, p[rows]) for p in (predictions.prior, predictions.student))
     traded = rows[weight[rows] != 0]
     gross = np.sign(weight[traded]) * predictions.forward_return[traded]
+    low, high = overlap_interval(predictions.day[traded], gross)
     return {
         "rows": len(rows),
         "positives": int(y.sum()),
@@ -237,6 +238,8 @@ def _part(predictions: Predictions, weight: Floats, rows: Ints) -> dict[str, Met
         "log_loss_skill": skill(student, prior),
         "trades": len(traded),
         "gross_bps_a_trade": float(gross.mean() * 1e4) if len(traded) else None,
+        "gross_low": None if low is None else low * 1e4,
+        "gross_high": None if high is None else high * 1e4,
     }
 
 

@@ -10,36 +10,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import vl_convert
+from altair.utils.schemapi import debug_mode
 
 from schemas.config.judgement import GATES
 from schemas.contract.artifact import RunRow
-from schemas.contract.judgement import GateReport
+from schemas.contract.judgement import ALWAYS_LONG, LOG_LOSS_IMPROVEMENT, GateReport
 from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
 from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_model, read_rows
 from workers.judging.evidence import Evidence, load
-from workers.judging.gates.skill import LOG_LOSS_IMPROVEMENT
 from workers.reporting import charts
 from workers.reporting.chart_library import chart_library
 
 PICTURE_WIDTH = 760
 VEGA = "vega.js"
-PERMUTATION = "label_permutation"
+PERMUTATION = "label_permutation"  # its draws
 SIMPLER = ["alone", "logistic"]  # strategies of the tables that the charts of returns leave out
-# Gate, name of its draws, title, unit and scale of the axis.
-DRAWS = (
-    (
-        "skill",
-        "log_loss_improvement",
-        "Log-loss improvement over the base rate: bootstrap samples",
-        "nats per row",
-        1.0,
-    ),
-    ("skill", PERMUTATION, "Log-loss improvement with shifted labels, and with the true ones", "nats per row", 1.0),
-    ("economics", "net_return", "Net return: bootstrap samples", "bps of capital per day", 1e4),
-)
+MARKET = ("student", ALWAYS_LONG)
 
 
 def render(layout: RunLayout, audit: Path, release_dir: Path) -> dict[str, str]:
@@ -49,8 +38,9 @@ def render(layout: RunLayout, audit: Path, release_dir: Path) -> dict[str, str]:
     """
     evidence = load(layout, release_dir)
     folder = audit / "plots"
-    for name, chart in _charts(evidence, audit).items():
-        specification = chart.to_dict(validate=False)
+    with debug_mode(False):  # else each row of data is validated against a schema, which takes 2 s of CPU
+        drawn = {name: chart.to_dict(validate=False) for name, chart in _charts(evidence, audit).items()}
+    for name, specification in drawn.items():
         write_atomic(folder / f"{name}.json", to_json(specification))
         write_atomic(folder / f"{name}.png", _png(specification))
     write_atomic(folder / VEGA, chart_library())
@@ -64,27 +54,27 @@ def _charts(evidence: Evidence, audit: Path) -> dict[str, alt.Chart | alt.LayerC
     table = pq.read_table(layout.daily_returns).drop_columns(SIMPLER)
     day = np.asarray(table["day"].cast(pa.int32()), dtype=np.int64)
     daily = {name: np.asarray(table[name], dtype=np.float64) for name in table.column_names if name != "day"}
+    beside = {name: daily[name] for name in MARKET}
     models = {"student": predictions.student, "teacher": predictions.teacher}
     found: dict[str, alt.Chart | alt.LayerChart] = {
-        "equity": charts.equity(day, daily),
-        "drawdown": charts.drawdown(day, {"student": daily["student"], "always long": daily["always long"]}),
+        "earned": charts.equity(day, beside, "Net return after costs, compounded, beside the market"),
+        "rules": charts.equity(day, daily, "The same beside simple rules"),
+        "drawdown": charts.drawdown(day, beside),
         "reliability": charts.reliability(predictions.y, models),
-        "skill_by_window": charts.skill_by_window(students),
+        "skill_by_window": charts.skill_by_window(students, evidence.validation.per_window),
         "skill_by_symbol": charts.skill_by_symbol(evidence.validation, reports["symbols"].passing),
         "importance": charts.importance(_importance(layout, teachers)),
     }
-    for gate, name, title, unit, scale in DRAWS:
-        if name in reports[gate].draws:
-            mark = _statistic(reports["skill"], LOG_LOSS_IMPROVEMENT) if name == PERMUTATION else 0.0
-            found[f"{gate}_{name}"] = charts.draws(reports[gate], name, mark, title, unit, scale)
+    if null := reports["skill"].draws.get(PERMUTATION):
+        found["permutation"] = charts.permutation(null, _improvement(reports["skill"]))
     summary = json.loads((audit / "telemetry_summaries" / "summary.json").read_bytes())
     found["phases"] = charts.phases({name: each["duration_seconds"] for name, each in summary["phases"].items()})
     found["devices"] = charts.devices([*teachers, *students])
     return found
 
 
-def _statistic(report: GateReport, name: str) -> float:
-    (criterion,) = (each for each in report.gate.criteria if each.name == name)
+def _improvement(report: GateReport) -> float:
+    (criterion,) = (each for each in report.gate.criteria if each.name == LOG_LOSS_IMPROVEMENT)
     return float(criterion.statistic or 0.0)
 
 

@@ -8,8 +8,8 @@ import altair as alt
 import numpy as np
 
 from schemas.contract.artifact import RunRow
-from schemas.contract.judgement import GateReport, Validation
-from schemas.contract.task import Status
+from schemas.contract.judgement import FEW_ROWS, Validation
+from schemas.contract.task import Metric, Status
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints
 from workers.judging.performance import below_peak
@@ -18,12 +18,13 @@ HEIGHT, ROW_HEIGHT = 260, 16
 BINS = 10
 SHOWN_FEATURES = 12
 CLIPPED_SKILL = 0.2
+HATCHES = 5  # strokes per cell of few rows
 # Distinguishable with colour blindness, on white and on black: the palette of Okabe and Ito.
 BLUE, ORANGE, GREEN, GREY, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#8c8c8c", "#CC79A7", "#56B4E9"
 COLORS = {
     "student": BLUE, "base rate": SKY, "teacher": ORANGE, "reversal": PINK, "always long": GREY, "momentum": GREEN,
 }  # fmt: skip
-DIGITS = 6
+DIGITS = 3
 SHOWN_AS = {"prior": "base rate"}
 PASSES, DOES_NOT_PASS = "passes on its own", "does not pass"
 
@@ -31,20 +32,20 @@ Rows = list[dict[str, object]]
 C = TypeVar("C", alt.Chart, alt.LayerChart)
 
 
-def equity(day: Ints, daily: Mapping[str, Floats]) -> alt.Chart:
-    """Draw the compounded daily net return of each strategy, in percent.
+def equity(day: Ints, daily: Mapping[str, Floats], title: str) -> alt.LayerChart:
+    """Draw the compounded daily net return of each strategy, in percent, beside cash.
 
     `day`: days since 1970, shape (days,). `daily`: fractions of the capital, shape (days,).
     """
     grown = {name: np.asarray(100 * np.cumprod(1.0 + values) - 100, np.float64) for name, values in daily.items()}
-    rows = _series(day, grown)
-    return _lines(rows, "compounded net return, %", "Compounded net return after costs")
+    cash = alt.Chart(alt.Data(values=[{"value": 0}])).mark_rule(color=GREY, strokeDash=[4, 4]).encode(y="value:Q")
+    return _titled(alt.layer(cash, _lines(_series(day, grown), "net return, %")), title)
 
 
 def drawdown(day: Ints, daily: Mapping[str, Floats]) -> alt.Chart:
-    """Draw how far the compounded equity is below its previous maximum, in percent; arguments as for `equity`."""
+    """Draw how far the compounded equity is below its highest value so far, in percent; arguments as for `equity`."""
     below = {name: below_peak(values) * 100 for name, values in daily.items()}
-    return _lines(_series(day, below), "below the previous maximum, %", "Drawdown")
+    return _titled(_lines(_series(day, below), "below the highest value so far, %"), "Falls below the highest value")
 
 
 def reliability(y: Floats, models: Mapping[str, Floats]) -> alt.LayerChart:
@@ -58,37 +59,52 @@ def reliability(y: Floats, models: Mapping[str, Floats]) -> alt.LayerChart:
                     {"model": name, "predicted": _short(predicted), "actual": _short(actual), "rows": len(group)}
                 )
     top = max(float(row[key]) for row in rows for key in ("predicted", "actual"))  # type: ignore[arg-type]
-    base = alt.Chart(alt.Data(values=rows), title="Reliability: predicted probability and actual rate")
+    base = alt.Chart(alt.Data(values=rows))
     corners = [{"predicted": 0, "actual": 0}, {"predicted": top, "actual": top}]
     ideal = alt.Chart(alt.Data(values=corners)).mark_line(color=GREY, strokeDash=[4, 4])
     x, y_axis = alt.X("predicted:Q", title="predicted probability"), alt.Y("actual:Q", title="actual rate")
     dots = base.mark_line(point=True).encode(
         x=x, y=y_axis, color=_color(models), tooltip=_tips("model", "predicted", "actual", "rows")
     )
-    return _sized(alt.layer(ideal.encode(x=x, y=y_axis), dots))
+    return _titled(alt.layer(ideal.encode(x=x, y=y_axis), dots), "Predicted probability and actual rate")
 
 
-def skill_by_window(rows: Sequence[RunRow]) -> alt.LayerChart:
-    """Draw the log-loss skill of every symbol and window; those without scores are grey, with the reason."""
+def skill_by_window(rows: Sequence[RunRow], per_window: Mapping[str, Mapping[str, Metric]]) -> alt.LayerChart:
+    """Draw the log-loss skill of every symbol and window, of `per_window` by its label; few rows are hatched.
+
+    Windows without scores are grey, with the reason.
+    """
     scored: Rows = []
     others: Rows = []
     for row in rows:
         place: dict[str, object] = {"symbol": row.symbol, "window": str(row.start)}
         if row.status is Status.SUCCESS:
-            loss, prior = row.metrics["scored_log_loss"], row.metrics["scored_prior_log_loss"]
-            scored.append(place | {"skill": _short(1.0 - float(loss or 0.0) / float(prior or 1.0))})
+            found = per_window[row.window_label]
+            scored.append(place | {"skill": _short(float(found["log_loss_skill"] or 0.0)), "rows": found["rows"]})
         else:
             others.append(place | {"reason": row.reason or f"failed: {row.failure}"})
+    few = [row for row in scored if int(row["rows"]) < FEW_ROWS]  # type: ignore[call-overload]
     x, y = alt.X("window:O", title="first day of the window"), alt.Y("symbol:N", title=None)
     scale = alt.Scale(scheme="redblue", domain=[-CLIPPED_SKILL, CLIPPED_SKILL], clamp=True)
     cells = alt.Chart(alt.Data(values=scored)).mark_rect()
     empty = alt.Chart(alt.Data(values=others)).mark_rect(color=GREY, opacity=0.35)
+    tips = _tips("symbol", "window", "skill", "rows")
     layers = [
-        cells.encode(x=x, y=y, color=alt.Color("skill:Q", scale=scale), tooltip=_tips("symbol", "window", "skill")),
+        cells.encode(x=x, y=y, color=alt.Color("skill:Q", scale=scale), tooltip=tips),
         empty.encode(x=x, y=y, tooltip=_tips("symbol", "window", "reason")),
+        *(_hatch(few, at, tips) for at in range(HATCHES if few else 0)),
     ]
-    chart = alt.layer(*layers, title="Log-loss skill by symbol and window (grey: skipped or failed)")
-    return _sized(chart, len({row.symbol for row in rows}) * ROW_HEIGHT)
+    title = f"Log-loss skill by symbol and window (hatched: fewer than {FEW_ROWS} rows; grey: skipped or failed)"
+    return _titled(alt.layer(*layers), title, len({row.symbol for row in rows}) * ROW_HEIGHT)
+
+
+def _hatch(rows: Rows, at: int, tips: list[alt.Tooltip]) -> alt.Chart:
+    """One of the strokes across each cell of `rows`."""
+    lines = alt.Chart(alt.Data(values=rows)).mark_rule(color="#888", strokeWidth=1)
+    return lines.encode(
+        x=alt.X("window:O", bandPosition=at / HATCHES), x2=alt.X2("window:O", bandPosition=(at + 1) / HATCHES),
+        y=alt.Y("symbol:N", bandPosition=1), y2=alt.Y2("symbol:N", bandPosition=0), tooltip=tips,
+    )  # fmt: skip
 
 
 def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart:
@@ -105,12 +121,13 @@ def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart
         title=None,
         scale=alt.Scale(domain=[PASSES, DOES_NOT_PASS], range=[GREEN, GREY]),
     )
-    chart = alt.Chart(alt.Data(values=rows), title="Log-loss skill by symbol (above 0: better than the base rate)")
-    return _sized(
+    chart = alt.Chart(alt.Data(values=rows))
+    return _titled(
         chart.mark_bar().encode(
             x=alt.X("skill:Q", title="log-loss skill"), y=alt.Y("symbol:N", sort="-x", title=None), color=color,
             tooltip=_tips("symbol", "skill", "rows", "passes"),
         ),
+        "Log-loss skill by symbol (above 0: better than the base rate)",
         len(rows) * ROW_HEIGHT,
     )  # fmt: skip
 
@@ -127,33 +144,32 @@ def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
         for start, shares in sorted(by_start.items())
         for name in names
     ]
-    chart = alt.Chart(alt.Data(values=rows), title=f"The teachers' {len(names)} most important features, by window")
-    return _sized(
+    chart = alt.Chart(alt.Data(values=rows))
+    return _titled(
         chart.mark_rect().encode(
             x=alt.X("window:O", title="first day of the window"), y=alt.Y("feature:N", sort=names, title=None),
             color=alt.Color("share:Q", title="share of gain", scale=alt.Scale(scheme="blues")),
             tooltip=_tips("feature", "window", "share"),
         ),
+        f"The teachers' {len(names)} most important features, by window",
         len(names) * ROW_HEIGHT,
     )  # fmt: skip
 
 
-def draws(report: GateReport, name: str, observed: float, title: str, unit: str, scale: float = 1.0) -> alt.LayerChart:
-    """Draw a test's distribution as a histogram, with a line at `observed`.
-
-    `name`: key of the report's draws. Draws and line are multiplied by `scale`, into `unit`.
-    """
-    counts, edges = np.histogram(np.array(report.draws[name]) * scale, bins=40)
+def permutation(null: Sequence[float], observed: float) -> alt.LayerChart:
+    """Draw the log-loss improvement with shifted labels as a histogram, and the one with the true labels as a line."""
+    counts, edges = np.histogram(np.array(null), bins=40)
     rows: Rows = [
-        {"from": _short(low), "to": _short(high), "samples": int(count)}
+        {"from": _short(low), "to": _short(high), "shifts": int(count)}
         for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
     ]
-    bars = alt.Chart(alt.Data(values=rows), title=title).mark_bar(color=SKY).encode(
-        x=alt.X("from:Q", title=unit, bin="binned"), x2="to:Q", y=alt.Y("samples:Q", title="samples"),
-        tooltip=_tips("from", "to", "samples"),
+    bars = alt.Chart(alt.Data(values=rows)).mark_bar(color=SKY).encode(
+        x=alt.X("from:Q", title="nats per row", bin="binned"), x2="to:Q", y=alt.Y("shifts:Q", title="shifts"),
+        tooltip=_tips("from", "to", "shifts"),
     )  # fmt: skip
-    line = alt.Chart(alt.Data(values=[{"at": _short(observed * scale)}])).mark_rule(color=ORANGE, size=2)
-    return _sized(alt.layer(bars, line.encode(x="at:Q", tooltip=_tips("at"))))
+    line = alt.Chart(alt.Data(values=[{"at": _short(observed)}])).mark_rule(color=ORANGE, size=2)
+    title = "Log-loss improvement with shifted labels, and with the true ones (line)"
+    return _titled(alt.layer(bars, line.encode(x="at:Q", tooltip=_tips("at"))), title)
 
 
 def devices(rows: Sequence[RunRow]) -> alt.Chart:
@@ -167,14 +183,15 @@ def devices(rows: Sequence[RunRow]) -> alt.Chart:
         for row in rows
         if row.finished is not None and row.duration_seconds and row.device and row.reused_from is None
     ]  # fmt: skip
-    chart = alt.Chart(alt.Data(values=bars), title="Work per device over time")
+    chart = alt.Chart(alt.Data(values=bars))
     color = alt.Color("role:N", title=None, scale=alt.Scale(domain=["teacher", "student"], range=[ORANGE, BLUE]))
     count = len({bar["device"] for bar in bars})
-    return _sized(
+    return _titled(
         chart.mark_bar(opacity=0.7).encode(
             x=alt.X("from:T", title="time (UTC)", axis=alt.Axis(format="%H:%M:%S")), x2="to:T",
             y=alt.Y("device:N", title=None), color=color, tooltip=_tips("device", "role", "window", "seconds"),
         ),
+        "Work per device over time",
         count * 2 * ROW_HEIGHT,
     )  # fmt: skip
 
@@ -182,12 +199,13 @@ def devices(rows: Sequence[RunRow]) -> alt.Chart:
 def phases(durations: Mapping[str, float]) -> alt.Chart:
     """Draw the duration of each phase in seconds, in order."""
     rows: Rows = [{"phase": name, "seconds": round(seconds, 2)} for name, seconds in durations.items()]
-    chart = alt.Chart(alt.Data(values=rows), title="Duration of the phases (teacher and student training overlap)")
-    return _sized(
+    chart = alt.Chart(alt.Data(values=rows))
+    return _titled(
         chart.mark_bar(color=BLUE).encode(
             x=alt.X("seconds:Q"), y=alt.Y("phase:N", sort=list(durations), title=None),
             tooltip=_tips("phase", "seconds"),
         ),
+        "Duration of the phases (teacher and student training overlap)",
         len(rows) * ROW_HEIGHT,
     )  # fmt: skip
 
@@ -201,14 +219,12 @@ def _series(day: Ints, values: Mapping[str, Floats]) -> Rows:
     ]
 
 
-def _lines(rows: Rows, axis: str, title: str) -> alt.Chart:
+def _lines(rows: Rows, axis: str) -> alt.Chart:
     names = dict.fromkeys(str(row["strategy"]) for row in rows)
-    chart = alt.Chart(alt.Data(values=rows), title=title).mark_line(strokeWidth=1.5)
-    return _sized(
-        chart.encode(
-            x=alt.X("day:T", title=None), y=alt.Y("value:Q", title=axis), color=_color(names, "strategy"),
-            tooltip=_tips("day", "strategy", "value"),
-        )
+    chart = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=1.5)
+    return chart.encode(
+        x=alt.X("day:T", title=None), y=alt.Y("value:Q", title=axis), color=_color(names, "strategy"),
+        tooltip=_tips("day", "strategy", "value"),
     )  # fmt: skip
 
 
@@ -221,13 +237,14 @@ def _tips(*fields: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N") for field in fields]
 
 
-def _sized(chart: C, height: int = HEIGHT) -> C:
-    sized: C = chart.properties(width="container", height=max(height, 4 * ROW_HEIGHT))
+def _titled(chart: C, title: str, height: int = HEIGHT) -> C:
+    sized: C = chart.properties(width="container", height=max(height, 4 * ROW_HEIGHT), title=title)
     return sized
 
 
 def _short(value: float) -> float:
-    return round(float(value), DIGITS)
+    """Three significant digits, as everywhere in a report."""
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _iso(moment: datetime) -> str:

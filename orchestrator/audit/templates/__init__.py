@@ -7,6 +7,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from orchestrator.audit.glossary import place_of
+from orchestrator.audit.numbers import between, exact, p_of, percent, shown
+
 TEMPLATES = Path(__file__).parent
 
 
@@ -17,7 +20,7 @@ def page(name: str, facts: Mapping[str, Any]) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),
@@ -25,3 +28,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals |= {each.__name__: each for each in (shown, exact, percent, between, p_of, place_of)}
+    return environment

@@ -1,5 +1,6 @@
-"""Page Results: the recommendation and its reasons, the numbers, and a comparison with another run."""
+"""Page Results: the conclusion of a run, the numbers, and a comparison with another run."""
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from orchestrator.audit.wording import MODELS, changed_bounds, meaning_of, taught_sentence
+from orchestrator.audit.numbers import between, exact, p_of, percent, shown
+from orchestrator.audit.wording import MODELS, distinct
 from orchestrator.dashboard.judged import (
     Judgement,
     audit_of,
@@ -17,12 +19,13 @@ from orchestrator.dashboard.judged import (
     label_rule,
     status_sentence,
 )
-from orchestrator.dashboard.markup import NOTHING, Cell, mark, number, plain, table
+from orchestrator.dashboard.markup import Cell, mark, number, plain, table
 from orchestrator.dashboard.picker import PICKER_PX, described
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 from orchestrator.dashboard.theme import BLUE, STATUS_COLOURS
 from orchestrator.runs.compare import compare
+from schemas.contract.conclusion import Conclusion
 from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import Criterion, Gate
 from schemas.contract.run import RunStatus
@@ -48,15 +51,18 @@ def show(run: Run, here: Settings) -> None:
     if found is None:
         st.write(_so_far(run))
         return
-    if run.recommendation is not None and run.recommendation != found.recommendation:
+    given = found.conclusion.recommendation
+    if run.recommendation is not None and run.recommendation != given:
         st.error(
-            f"The ledger has {run.recommendation}, statistics.json gives {found.recommendation}: one was changed."
+            f"The ledger has {run.recommendation}, statistics.json gives {given}: one was changed."
             f" `orchestrator verify {run.run_id}` shows the details."
         )
-    _verdict(found)
-    _tiles(found)
-    _gates(found)
     audit = audit_of(run, here.release_dir)
+    _verdict(found.conclusion)
+    _earned(found.conclusion, audit)
+    _sureness(found.conclusion)
+    _changes(found.conclusion)
+    _gates(found)
     _predictions(found, audit)
     _trading(found, audit)
     _importances(run)
@@ -68,29 +74,49 @@ def _so_far(run: Run) -> str:
     return f"It was not judged yet, so there is no verdict to show: {models}."
 
 
-def _verdict(found: Judgement) -> None:
+def _verdict(found: Conclusion) -> None:
     word = found.recommendation.value
-    meaning = meaning_of(found.recommendation, found.statistics)
-    reasons = [escape(reason) for reason in found.reasons] + [
-        f"<b>{escape(sentence)}</b>" for sentence in changed_bounds(found.statistics.settings)
-    ]
     st.html(
         f'<div class="g-verdict" style="border-color:{STATUS_COLOURS[word]}"><div class="g-word">{word}</div>'
-        f"<p>{escape(meaning)} The user decides.</p><ul>{''.join(f'<li>{each}</li>' for each in reasons)}</ul></div>"
+        f"<p>{escape(found.sentence)}</p><p><b>Next:</b> {escape(found.advice)} The user decides.</p></div>"
     )
+    for alert in found.alerts:
+        st.warning(f"Check the data before you trust these numbers. {plain(alert)}.")
 
 
-def _tiles(found: Judgement) -> None:
-    validation = found.validation
-    student, trading = validation.scores["student"], validation.trading["student"]
-    passed = sum(gate.answer == "passed" for gate in found.statistics.gates)
-    with st.container(horizontal=True, gap="medium"):
-        st.metric("gates passed", f"{passed} of {len(found.statistics.gates)}", width="content")
-        st.metric("predictions", f"{validation.rows:,}", width="content")
-        st.metric("unseen days", f"{validation.days:,}", width="content")
-        st.metric("skill", f"{student.skill:+.4f}", width="content", help="Log-loss improvement over the base rate.")
-        st.metric("net, bps per day", f"{trading.net_bps_a_day:+.2f}", width="content", help="On capital, after cost.")
-        st.metric("Sharpe per year", number(trading.sharpe, "+.2f") or NOTHING, width="content")
+def _earned(found: Conclusion, audit: Path) -> None:
+    st.subheader("What it would have earned")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _chart(audit, "earned")
+    headings = ("after costs", "in all", "per year", "worst fall", "Sharpe")
+    rows = [(each.name, each.growth, each.a_year, each.worst_fall, each.sharpe) for each in found.earned]
+    with right:
+        st.html(table(headings, rows))
+        st.caption(f"{found.span}.")
+
+
+def _sureness(found: Conclusion) -> None:
+    st.subheader("How sure is that?")
+    for place, each in zip(st.columns(len(found.sureness), gap="large"), found.sureness, strict=True):
+        with place:
+            st.metric(each.name, each.text)
+            st.caption(plain(f"{each.interval}. {each.meaning}"))
+    st.html(_listed(found.basis))
+
+
+def _changes(found: Conclusion) -> None:
+    st.subheader("What would change the verdict")
+    st.html(_listed(found.changes))
+    for step in found.next_steps:
+        st.code(step, language=None, wrap_lines=True)
+    if found.warnings:
+        st.subheader("Warnings")
+        st.html(_listed(found.warnings))
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    return f'<ul class="g-list">{"".join(f"<li>{escape(each)}</li>" for each in sentences)}</ul>'
 
 
 def _gates(found: Judgement) -> None:
@@ -109,40 +135,26 @@ def _gate(gate: Gate) -> str:
 
 
 def _criterion(each: Criterion) -> tuple[Cell, ...]:
-    between = f"{each.low:.3g} to {each.high:.3g}" if each.low is not None and each.high is not None else None
-    ruling = mark(each.answer)
     count = None if each.n is None else f"{each.n:,}"
-    bound = number(each.threshold)
     return (
-        each.name,
-        each.part.value,
-        ruling,
-        number(each.statistic),
-        bound,
-        between,
-        count,
-        number(each.p, ".3g"),
-        each.reason,
-    )
+        each.name, each.part.value, mark(each.answer), shown(each.statistic), exact(each.threshold),
+        between(each.low, each.high), count, p_of(each.p), each.reason,
+    )  # fmt: skip
 
 
 def _predictions(found: Judgement, audit: Path) -> None:
     validation = found.validation
     st.subheader("Predictions")
-    st.caption(
-        f"{validation.first} to {validation.last}, by {validation.windows} students,"
-        f" {validation.constant_windows} of which predict the base rate alone;"
-        f" {taught_sentence(validation.taught, validation.windows)}."
-    )
+    st.caption(f"{validation.first} to {validation.last}, by {validation.windows:,} students.")
     if not audit.is_dir():
         st.info(f"There is no audit at {plain(str(audit))}, so there are no charts: start with its `--release-dir`.")
     rows = [
         (
-            MODELS.get(name, name), f"{each.log_loss:.4f}", f"{each.skill:+.4f}", f"{each.brier:.4f}",
-            number(each.auc, ".3f"), f"{each.ece:.4f}", number(each.rank_ic, "+.3f"), number(each.rank_ic_t, "+.1f"),
-            number(each.tail_spread_bps, "+.1f"), number(each.tail_spread_t, "+.1f"),
+            MODELS.get(name, name), shown(each.log_loss), percent(each.skill, "+"), shown(each.brier), shown(each.auc),
+            shown(each.ece), shown(each.rank_ic, "+"), shown(each.rank_ic_t, "+"), shown(each.tail_spread_bps, "+"),
+            shown(each.tail_spread_t, "+"),
         )
-        for name, each in validation.scores.items()
+        for name, each in distinct(validation.scores).items()
     ]  # fmt: skip
     st.html(
         table(
@@ -173,19 +185,18 @@ def _trading(found: Judgement, audit: Path) -> None:
     st.subheader("Trading")
     rows = [
         (
-            MODELS.get(name, name), f"{each.net_bps_a_day:+.2f}", number(each.alpha_bps_a_day, "+.2f"),
-            number(each.beta, ".2f"), number(each.sharpe, "+.2f"),
-            f"{each.max_drawdown_percent:.1f} %", f"{each.under_water_days:,}", f"{each.trades:,}",
-            number(each.hit_rate, ".3f"), number(each.break_even_bps, ".0f"),
+            MODELS.get(name, name), shown(each.net_bps_a_day, "+"), shown(each.alpha_bps_a_day, "+"),
+            shown(each.beta), shown(each.sharpe, "+"), f"{shown(each.max_drawdown_percent)} %",
+            f"{each.under_water_days:,}", f"{each.trades:,}", percent(each.hit_rate), shown(each.break_even_bps),
         )
-        for name, each in found.validation.trading.items()
+        for name, each in distinct(found.validation.trading).items()
     ]  # fmt: skip
     headings = (
         "strategy", "net, bps per day", "alpha, bps per day", "beta", "Sharpe", "max. drawdown", "days under water",
         "decisions", "won", "breaks even, bps",
     )  # fmt: skip
     st.html(table(headings, rows))
-    _chart(audit, "equity")
+    _chart(audit, "rules")
 
 
 def _chart(audit: Path, name: str) -> None:

@@ -1,19 +1,12 @@
 """The recommendation follows from rulings and fields, never from display texts."""
 
-from datetime import UTC, date, datetime
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.audit.recommendation import recommend, recommend_run
+from orchestrator.audit.recommendation import recommend
 from schemas.config.judgement import GATES, GateSettings
-from schemas.config.run import RunConfig
-from schemas.contract.artifact import RunManifest
-from schemas.contract.judgement import Criterion, Gate, Part, Recommendation, Ruling, Statistics, Trading, Validation
-from schemas.contract.quality import Check, Finding, Verdict
-from tests.known import coverage_of, table_of
+from schemas.contract.judgement import Criterion, Gate, Part, Recommendation, Ruling, Statistics
 
 NAMES = ("log loss saved", "net return", "Sharpe ratio", "overfitting", "slope")
 
@@ -55,9 +48,7 @@ def reworded(gate: Gate) -> Gate:
 @given(st.lists(gates, min_size=1, max_size=3))
 def test_other_words_leave_the_recommendation(found: list[Gate]) -> None:
     """A test's display name may be capitalised, translated or mistyped."""
-    recommendation, reasons = recommend(statistics_of(*found))
-    again, others = recommend(statistics_of(*map(reworded, found)))
-    assert (again, len(others)) == (recommendation, len(reasons))
+    assert recommend(statistics_of(*map(reworded, found))) is recommend(statistics_of(*found))
 
 
 def criterion(part: str, ruling: str = "fail", high: float | None = None) -> Criterion:
@@ -65,10 +56,9 @@ def criterion(part: str, ruling: str = "fail", high: float | None = None) -> Cri
     return Criterion(name="x", part=Part(part), ruling=Ruling(ruling), reason="so", threshold=0.5, high=high)
 
 
-def recommended(*criteria: Criterion) -> tuple[str, list[str]]:
-    """The recommendation of one gate with these tests, and the reasons."""
-    found, reasons = recommend(statistics_of(Gate(name="skill", question="?", criteria=criteria, inputs={})))
-    return found.value, reasons
+def recommended(*criteria: Criterion) -> str:
+    """The recommendation of one gate with these tests."""
+    return recommend(statistics_of(Gate(name="skill", question="?", criteria=criteria, inputs={}))).value
 
 
 @given(st.lists(gates, min_size=1, max_size=3))
@@ -89,7 +79,7 @@ def test_the_decision(found: list[Gate]) -> None:
         expected = Recommendation.REJECT
     else:
         expected = Recommendation.HOLD
-    assert recommend(statistics_of(*found))[0] is expected
+    assert recommend(statistics_of(*found)) is expected
 
 
 @pytest.mark.parametrize(
@@ -103,48 +93,5 @@ def test_the_decision(found: list[Gate]) -> None:
     ],
 )  # fmt: skip
 def test_the_part_of_one_test(part: str, ruling: str, high: float | None, expected: str) -> None:
-    """One test that does not pass, beside a hard one that does: what it leads to, and that it is named."""
-    found, reasons = recommended(criterion("hard", "pass"), criterion(part, ruling, high))
-    assert found == expected
-    if part == "warning":
-        assert reasons == ["skill: x: so", "1 warning: x"]
-    else:
-        assert reasons == ["skill: x: so"]
-
-
-def test_unexplained_jumps_are_the_last_reason() -> None:
-    """A run's reasons, which terminal, report and dashboard show, end with the symbols whose bars jump."""
-    jump = Finding(check=Check.OVERNIGHT_GAP, verdict=Verdict.WARN, count=2, where="2024-01-09", detail="jumps")
-    config = RunConfig(start_date=date(2024, 1, 1), end_date=date(2024, 6, 1))
-    manifest = RunManifest(
-        run_id="r", created=datetime.now(UTC), config=config, devices=(), plan=(), versions={},
-        bars=table_of(coverage_of("TCS", [date(2024, 1, 9)], findings=(jump,))),
-    )  # fmt: skip
-    passed = Criterion(name="days", part=Part.HARD, ruling=Ruling.PASS, reason="fine")
-    statistics = statistics_of(Gate(name="data", question="?", criteria=(passed,), inputs={}))
-    recommendation, reasons = recommend_run(manifest, statistics, earned(1.0))
-    assert (recommendation, reasons[:-1]) == recommend(statistics)
-    assert "unexplained jumps of prices: TCS (2)" in reasons[-1]
-
-
-def earned(ratio: float | None) -> Validation:
-    """The part of `validation.json` of two years that a recommendation reads."""
-    student: dict[str, Any] = {"information_ratio": ratio}
-    read: dict[str, Any] = {"days": 504, "trading": {"student": Trading.model_construct(**student)}}
-    return Validation.model_construct(**read)
-
-
-def test_a_hold_names_the_years_that_are_missing() -> None:
-    """At the present information ratio; a promotion and a rejection have no such reason."""
-    config = RunConfig(start_date=date(2024, 1, 1), end_date=date(2024, 6, 1))
-    manifest = RunManifest(
-        run_id="r", created=datetime.now(UTC), config=config, devices=(), plan=(), versions={}, bars=None
-    )
-    held, promoted = (
-        recommend_run(
-            manifest, statistics_of(Gate(name="economics", question="?", criteria=(each,), inputs={})), earned(1)
-        )
-        for each in (criterion("primary"), criterion("primary", "pass"))
-    )
-    assert held[0] is Recommendation.HOLD and "6.2 years: 4.2 more" in held[1][-1]
-    assert promoted[0] is Recommendation.PROMOTE and not any("years" in reason for reason in promoted[1])
+    """One test that does not pass, beside a hard one that does: what it leads to."""
+    assert recommended(criterion("hard", "pass"), criterion(part, ruling, high)) == expected

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from orchestrator.audit.numbers import shown
+from orchestrator.audit.wording import distinct
+from schemas.contract.conclusion import Conclusion
 from schemas.contract.judgement import Statistics, Validation
 from tests.conftest import Finished, orchestrator, tree
 from tests.orchestrator.dashboard.conftest import SCREENS, Seen
@@ -90,20 +93,26 @@ def test_a_page_fits_and_reports_no_error(url: str, look: Look, page: str) -> No
 
 
 def test_results_are_the_stored_numbers(url: str, place: Path, look: Look) -> None:
-    """Verdict, reasons, each criterion of each gate and the scores are those of the run's files."""
+    """Conclusion, each criterion of each gate and the scores are those of the run's files."""
     folder = place / "data" / "models" / "generated"
     statistics = Statistics.model_validate_json((folder / "statistics.json").read_bytes())
     validation = Validation.model_validate_json((folder / "validation.json").read_bytes())
     stored = json.loads((place / "release" / "audit_generated" / "metrics.json").read_text())
     page = look(f"{url}/results?run=generated").page
-    expect(page.locator(".g-word")).to_have_text(stored["recommendation"])
-    expect(page.locator(".g-verdict li")).to_have_text(stored["reasons"])
+    found = Conclusion.model_validate(stored["conclusion"])
+    expect(page.locator(".g-word")).to_have_text(found.recommendation.value)
+    verdict = page.locator(".g-verdict")
+    expect(verdict).to_contain_text(found.sentence)
+    expect(verdict).to_contain_text(found.advice)
+    expect(page.locator(".g-list li")).to_have_text([*found.basis, *found.changes, *found.warnings])
     tiles = page.get_by_test_id("stMetric")
-    passed = sum(gate.answer == "passed" for gate in statistics.gates)
-    expect(tiles.filter(has_text="gates passed")).to_contain_text(f"{passed} of {len(statistics.gates)}")
-    expect(tiles.filter(has_text="predictions")).to_contain_text(f"{validation.rows:,}")
-    net = validation.trading["student"].net_bps_a_day
-    expect(tiles.filter(has_text="net, bps per day")).to_contain_text(f"{net:+.2f}")
+    expect(tiles).to_have_count(len(found.sureness))
+    for tile, figure in zip(tiles.all(), found.sureness, strict=True):
+        expect(tile).to_contain_text(figure.text)
+    earned = [[each.name, each.growth, each.a_year, each.worst_fall, each.sharpe] for each in found.earned]
+    assert [
+        row.locator("td").all_inner_texts() for row in page.locator(".g-table").first.locator("tbody tr").all()
+    ] == earned
     gates = page.get_by_test_id("stExpander")
     assert gates.count() == len(statistics.gates)
     for place_, gate in enumerate(statistics.gates):
@@ -115,18 +124,16 @@ def test_results_are_the_stored_numbers(url: str, place: Path, look: Look) -> No
         for row, each in zip(rows.all(), gate.criteria, strict=True):
             expect(row.locator("td").first).to_have_text(each.name)
             expect(cell(row, "ruling")).to_have_text(each.answer)
-            expect(cell(row, "number")).to_have_text(
-                "\N{EN DASH}" if each.statistic is None else f"{each.statistic:.4g}"
-            )
+            expect(cell(row, "number")).to_have_text(shown(each.statistic))
             expect(cell(row, "in words")).to_have_text(each.reason)
     losses = page.locator('td[data-name="log loss"]').all_inner_texts()
-    assert losses == [f"{scores.log_loss:.4f}" for scores in validation.scores.values()]
+    assert losses == [shown(scores.log_loss) for scores in distinct(validation.scores).values()]
 
 
 def test_every_chart_of_the_audit_is_drawn(url: str, look: Look) -> None:
-    """Reliability, skill by symbol and window, equity and importances are charts, with texts for screen readers."""
+    """Equities, reliability, skill by symbol and window, importances: charts, with texts for screen readers."""
     page = look(f"{url}/results?run=generated").page
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(5)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(6)
     for canvas in page.get_by_test_id("stVegaLiteChart").locator("canvas").all():
         box = canvas.bounding_box()
         assert box is not None and box["width"] > 300

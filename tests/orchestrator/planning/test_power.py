@@ -19,10 +19,10 @@ def test_years_as_published(ratio: float, years: float) -> None:
 
 def test_what_is_missing_is_in_years() -> None:
     """The sentence names the years at the present ratio; below 0 no number is enough."""
-    assert "needs 6.2 years: 4.2 more" in missing_years(1.0, 504, 252)
-    assert "needs 129 years: 127 more" in missing_years(0.219, 504, 252)
-    assert "more days alone may not" in missing_years(2.0, 504, 252)
-    assert "of -0.5 per year beside always long no number of years" in missing_years(-0.5, 504, 252)
+    assert "needs 6.2 years (80 % power), and 2 were judged: 4.2 more" in missing_years(1.0, 504, 252)
+    assert "needs 129 years (80 % power), and 2 were judged: 127 more" in missing_years(0.219, 504, 252)
+    assert "more days alone may not help" in missing_years(2.0, 504, 252)
+    assert "will not help at the present rate: the information ratio is -0.5" in missing_years(-0.5, 504, 252)
     assert "the years that are missing are not known" in missing_years(None, 0, 252)
 
 

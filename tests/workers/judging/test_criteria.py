@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from schemas.contract.judgement import Part, Ruling
+from schemas.contract.judgement import LOG_LOSS_IMPROVEMENT, NET_RETURN, Part, Ruling, Validation
+from schemas.files.run_files import read_model
 from tests.workers.judging.runs import stored_run
 from tests.workers.judging.test_gates import QUICK, criterion, judged
 from workers.judging.gates.criteria import at_least, at_most, interval_above_zero
-from workers.judging.gates.economics import NET_RETURN
-from workers.judging.gates.skill import LOG_LOSS_IMPROVEMENT
 from workers.judging.statistics.bootstrap import Interval
 
 
@@ -54,7 +52,8 @@ def test_units_of_a_runs_numbers(tmp_path: Path) -> None:
     layout = stored_run(tmp_path, signal=0.6, gates=QUICK)
     reports = judged(layout, "skill", "economics")
     net = criterion(reports["economics"], NET_RETURN)
-    assert net.statistic == pytest.approx(1e4 * float(np.mean(reports["economics"].draws["net_return"])), rel=0.05)
+    validation = read_model(layout.validation, Validation)
+    assert net.statistic == pytest.approx(validation.trading["student"].net_bps_a_day)
     assert f"{net.statistic:+.3g} bps of capital per day" in net.reason
     improvement = criterion(reports["skill"], LOG_LOSS_IMPROVEMENT)
     assert f"{improvement.statistic:+.3g} nats per row" in improvement.reason

@@ -11,14 +11,13 @@ from scipy.stats import kstest
 from orchestrator.audit.recommendation import recommend
 from schemas.config.judgement import GATES, GateSettings
 from schemas.contract.errors import FileError, PhaseError
-from schemas.contract.judgement import Criterion, GateReport, Part, Recommendation, Ruling, Statistics
+from schemas.contract.judgement import ALPHA, Criterion, GateReport, Part, Recommendation, Ruling, Statistics
 from schemas.contract.window import SkipReason
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import write_model
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.judging.evidence import load
 from workers.judging.gates import JUDGES
-from workers.judging.gates.economics import ALPHA
 from workers.judging.statistics.permutation import permute
 from workers.judging.validation import validate
 
@@ -66,7 +65,7 @@ def test_a_planted_signal_is_promoted(planted: dict[str, GateReport]) -> None:
         if each.part is not Part.INFORMS and each.ruling is not Ruling.PASS
     ]
     assert failed == []
-    assert recommend(statistics(planted))[0] is Recommendation.PROMOTE
+    assert recommend(statistics(planted)) is Recommendation.PROMOTE
     assert planted["symbols"].passing == ("S0", "S1", "S2", "S3")
 
 
@@ -76,7 +75,7 @@ def test_a_null_world_is_not_promoted(null: dict[str, GateReport]) -> None:
     assert (answers["data"], answers["leak"], answers["drift"]) == ("passed", "passed", "passed")
     assert (answers["skill"], answers["economics"]) == ("not passed", "not passed")
     assert (answers["overfit"], answers["symbols"], answers["calibration"]) == ("warning", "warning", "warning")
-    assert recommend(statistics(null))[0] is not Recommendation.PROMOTE
+    assert recommend(statistics(null)) is not Recommendation.PROMOTE
     assert null["symbols"].passing == ()
 
 
@@ -106,7 +105,7 @@ def test_a_certificate_with_a_violation_fails(tmp_path: Path) -> None:
     """One violation anywhere fails the leak gate, and the run is rejected whatever the other gates find."""
     reports = judged(stored_run(tmp_path, signal=0.6, leak="row 3 leaks", gates=QUICK), "leak")
     assert criterion(reports["leak"], "certified violations").ruling is Ruling.FAIL
-    assert recommend(statistics(reports))[0] is Recommendation.REJECT
+    assert recommend(statistics(reports)) is Recommendation.REJECT
 
 
 def test_a_feature_that_reads_ahead_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,9 +143,9 @@ def test_too_few_days_hold_and_name_what_is_missing(tmp_path: Path) -> None:
     for name in ("data", "skill", "economics", "overfit", "drift"):
         assert reports[name].gate.answer != "passed"
         assert any(each.ruling is Ruling.NOT_COMPUTABLE for each in reports[name].gate.criteria)
-    recommendation, reasons = recommend(statistics(reports))
-    assert recommendation is Recommendation.HOLD
-    assert "data: scored days: not computable: 54 scored days, 60 are needed: 6 more" in reasons
+    assert recommend(statistics(reports)) is Recommendation.HOLD
+    days = criterion(reports["data"], "scored days")
+    assert days.reason == "not computable: 54 scored days, 60 are needed: 6 more"
 
 
 def test_a_permutation_that_cannot_reach_its_level_is_not_computable(tmp_path: Path) -> None:
@@ -168,7 +167,7 @@ def test_alpha_is_adjusted_for_the_configurations_tried(tmp_path: Path) -> None:
     assert "as the best of 41 configurations and selections" in many.reason
     high = QUICK.model_copy(update={"alpha_hurdle_bps": 99.0})
     worse = judged(stored_run(tmp_path / "hurdle", signal=0.2, gates=high))
-    assert recommend(statistics(worse))[0] is Recommendation.REJECT
+    assert recommend(statistics(worse)) is Recommendation.REJECT
     assert criterion(worse["economics"], ALPHA).rules_out
 
 
@@ -190,7 +189,7 @@ def test_poor_worlds_get_answers_and_no_crash(tmp_path: Path, world: dict[str, A
     """Students that predict the base rate, one symbol, a few days: every gate has a result, and none is promoted."""
     reports = judged(stored_run(tmp_path, gates=QUICK, **world))
     assert set(reports) == set(GATES)
-    assert recommend(statistics(reports))[0] is not Recommendation.PROMOTE
+    assert recommend(statistics(reports)) is not Recommendation.PROMOTE
     for report in reports.values():
         assert "nan" not in report.model_dump_json().lower()
 

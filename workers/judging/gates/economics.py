@@ -3,7 +3,7 @@
 import numpy as np
 
 from schemas.config.judgement import GateSettings
-from schemas.contract.judgement import Criterion, Part, Ruling
+from schemas.contract.judgement import ALPHA, ALWAYS_LONG, NET_RETURN, Criterion, Part, Ruling
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats
 from workers.judging.book import Book
@@ -13,13 +13,10 @@ from workers.judging.gates.criteria import at_least, interval_above_zero, not_co
 from workers.judging.gates.registry import gate
 from workers.judging.statistics.bootstrap import mean_interval
 from workers.judging.trial_log import trials_of
-from workers.judging.validation import ALWAYS_LONG
 from workers.scoring.ewc import line_of
 from workers.scoring.newey_west import ROUNDING
 
 UNIT = "bps of capital per day after cost"
-ALPHA = "alpha beside always long"
-NET_RETURN = "net return per day"
 NO_TRADES = "no trade was made"
 
 
@@ -28,7 +25,6 @@ def judge(evidence: Evidence) -> Findings:
     """Require alpha beside always long and a mean net return above 0; warn where it is lost under stress."""
     book, trials = evidence.book(), trials_of(evidence)
     daily, settings = book.daily, evidence.settings
-    draws: dict[str, tuple[float, ...]] = {}
     why = why_not_traded(book, settings.min_days)
     if why:
         net = not_computable(NET_RETURN, why, part=Part.DIRECTION, n=len(daily))
@@ -37,11 +33,10 @@ def judge(evidence: Evidence) -> Findings:
             daily, min_block=evidence.min_block_days, repetitions=settings.repetitions, seed=evidence.seed,
             confidence=0.95,
         )  # fmt: skip
-        draws["net_return"] = mean.draws
         direction = {"part": Part.DIRECTION, "ruling": Ruling.PASS if mean.mean > 0 else Ruling.FAIL}
         net = interval_above_zero(NET_RETURN, mean, UNIT, scale=1e4).model_copy(update=direction)
     alpha = alpha_beside(daily, evidence.book(ALWAYS_LONG).daily, why, trials.tried, settings)
-    return Findings((alpha, net, *_stresses(evidence, book)), trials.digests, draws=draws)
+    return Findings((alpha, net, *_stresses(evidence, book)), trials.digests)
 
 
 def why_not_traded(book: Book, min_days: int) -> str | None:

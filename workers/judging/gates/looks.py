@@ -4,13 +4,12 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Part, Ruling
+from schemas.contract.judgement import ALWAYS_LONG, Criterion, Part, Ruling
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import at_most, not_computable, why_not_testable
 from workers.judging.statistics.e_process import e_process
-from workers.judging.validation import ALWAYS_LONG
 from workers.scoring.ewc import mean_of
 from workers.scoring.newey_west import is_constant
 

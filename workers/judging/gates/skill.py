@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Part, Ruling
+from schemas.contract.judgement import LABEL_PERMUTATION, LOG_LOSS_IMPROVEMENT, Criterion, Part, Ruling
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
@@ -17,8 +17,6 @@ from workers.judging.statistics.permutation import permute
 from workers.scoring.log_loss import CLIP
 from workers.scoring.newey_west import ROUNDING
 
-LOG_LOSS_IMPROVEMENT = "log-loss improvement over the base rate"
-LABEL_PERMUTATION = "label permutation"
 NOT_WORSE_ALONE = "not worse than the student without a teacher"
 
 
@@ -28,9 +26,8 @@ def judge(evidence: Evidence) -> Findings:
     prior, student, alone = (evidence.daily_loss(model)[1] for model in ("prior", "student", "alone"))
     incumbent = incumbent_of(evidence)
     permutation, draws = _permutation(evidence)
-    improvement, samples = _improvement(evidence, prior - student)
     criteria = [
-        improvement,
+        _improvement(evidence, prior - student),
         permutation,
         _not_worse(NOT_WORSE_ALONE, student, alone, evidence),
     ]
@@ -38,18 +35,17 @@ def judge(evidence: Evidence) -> Findings:
     if incumbent is not None:
         criteria.append(beside_live(incumbent, evidence.min_block_days - 1, evidence.settings.significance))
         inputs = incumbent.digests
-    return Findings(tuple(criteria), inputs, draws={"log_loss_improvement": samples, "label_permutation": draws})
+    return Findings(tuple(criteria), inputs, draws={"label_permutation": draws})
 
 
-def _improvement(evidence: Evidence, daily: Floats) -> tuple[Criterion, tuple[float, ...]]:
+def _improvement(evidence: Evidence, daily: Floats) -> Criterion:
     settings = evidence.settings
     if why := why_not_testable(daily, settings.min_days):
-        return not_computable(LOG_LOSS_IMPROVEMENT, why, n=len(daily)), ()
+        return not_computable(LOG_LOSS_IMPROVEMENT, why, n=len(daily))
     interval = mean_interval(
         daily, min_block=evidence.min_block_days, repetitions=settings.repetitions, seed=evidence.seed, confidence=0.95
     )
-    unit = "nats per row"
-    return interval_above_zero(LOG_LOSS_IMPROVEMENT, interval, unit), interval.draws
+    return interval_above_zero(LOG_LOSS_IMPROVEMENT, interval, "nats per row")
 
 
 def _better(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Criterion:

@@ -12,8 +12,7 @@ from workers.bars.series import Floats
 class Interval:
     """A mean with its two-sided interval.
 
-    `mean`: that of the series itself. `block`: mean block length, in values. `n`: number of values. `draws`:
-    the mean of each bootstrap sample.
+    `mean`: that of the series itself. `block`: mean block length, in values. `n`: number of values.
     """
 
     mean: float
@@ -21,7 +20,6 @@ class Interval:
     high: float
     block: float
     n: int
-    draws: tuple[float, ...] = ()
 
     @property
     def effective_n(self) -> float:
@@ -39,7 +37,7 @@ def mean_interval(x: Floats, *, min_block: int, repetitions: int, seed: int, con
     bootstrap = StationaryBootstrap(block, x, seed=np.random.default_rng(seed))
     draws = bootstrap.apply(np.mean, repetitions)[:, 0]
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(x.mean()), float(low), float(high), block, len(x), tuple(draws.tolist()))
+    return Interval(float(x.mean()), float(low), float(high), block, len(x))
 
 
 def block_length(x: Floats, min_block: int) -> float:

@@ -1,0 +1,276 @@
+"""Turns a judgement into the words and figures that report, briefing, summary, terminal, dashboard and metrics show."""
+
+from datetime import date
+
+from orchestrator.audit import next_step
+from orchestrator.audit.numbers import between, exact, p_of, shown
+from orchestrator.audit.recommendation import failing, recommend
+from orchestrator.audit.wording import changed_bounds, jumps_of, taught_sentence
+from orchestrator.planning.power import missing_years, years_missing
+from schemas.contract.artifact import RunManifest
+from schemas.contract.conclusion import Conclusion, Earned, Figure
+from schemas.contract.judgement import (
+    ALPHA,
+    ALWAYS_LONG,
+    LABEL_PERMUTATION,
+    LOG_LOSS_IMPROVEMENT,
+    NET_RETURN,
+    STUDENT,
+    Criterion,
+    Gate,
+    Part,
+    Recommendation,
+    Ruling,
+    Statistics,
+    Trading,
+    Validation,
+)
+from schemas.contract.trials import TrialCount
+
+# Beyond as many more years, the advice is not to wait.
+LONGEST_WAIT_YEARS = 10.0
+CASH = Earned(name="cash", growth="0 %", a_year="0 %", worst_fall="0 %", sharpe=shown(None))
+# What failed, by gate, for hard tests: their own reasons follow.
+HARD_FAULTS = {
+    "data": "Too little of the run was scored to judge it",
+    "leak": "A model may have used information from the future",
+    "skill": "The release that is live predicts better",
+}
+
+
+def conclude(manifest: RunManifest, statistics: Statistics, validation: Validation, trials: TrialCount) -> Conclusion:
+    """Return the recommendation with the sentence that decides it, its figures, and what would change it."""
+    recommendation = recommend(statistics)
+    per_year = manifest.periods_per_year
+    jumps = manifest.bars and jumps_of(manifest.bars, manifest.config.keep_jumps)
+    return Conclusion(
+        recommendation=recommendation,
+        sentence=_sentence(recommendation, statistics, per_year),
+        span=_span(manifest, validation),
+        earned=(
+            *(_earned(name, validation.trading[name], per_year) for name in (STUDENT, ALWAYS_LONG)),
+            CASH,
+        ),
+        sureness=(_alpha(statistics, per_year, trials), _skill(statistics, validation)),
+        advice=_advice(recommendation, manifest, statistics, validation),
+        changes=_changes(recommendation, manifest, statistics, validation),
+        next_steps=_next_steps(recommendation, manifest, validation, has_jumps=jumps is not None),
+        alerts=(jumps,) if jumps else (),
+        warnings=_warnings(statistics, trials),
+        basis=_basis(manifest, validation, trials),
+    )
+
+
+def _sentence(recommendation: Recommendation, statistics: Statistics, per_year: int) -> str:
+    """What decides: the first of hard faults, a ruled out alpha, missing numbers, the tests that fail."""
+    alpha, permutation = statistics.test(ALPHA), statistics.test(LABEL_PERMUTATION)
+    faults = failing(statistics)
+    for gate, each in faults:
+        if each.part is Part.HARD and each.ruling is Ruling.FAIL:
+            return f"{HARD_FAULTS.get(gate.name, gate.question)}: {each.reason}."
+    if recommendation is Recommendation.PROMOTE:
+        return (
+            f"The predictions are better than luck, and trading them earned {_a_year(alpha, per_year)} beside the"
+            " market after costs, more than luck explains."
+        )
+    if alpha is not None and alpha.rules_out:
+        return (
+            f"Trading the predictions earned {_a_year(alpha, per_year)} beside the market after costs, and bad luck"
+            " does not explain that."
+        )
+    for _, each in faults:
+        if each.ruling is Ruling.NOT_COMPUTABLE:
+            return f"There is too little to decide on: {each.name} is {each.reason}."
+    predicts, earns = (each is None or each.ruling is Ruling.PASS for each in (permutation, alpha))
+    rate = f"{_a_year(alpha, per_year)} after costs"
+    if not predicts and not earns:
+        return (
+            f"Neither the predictions nor what they earned beside the market ({rate}) can be distinguished from luck."
+        )
+    if not earns and alpha is not None and (alpha.statistic or 0.0) <= (alpha.threshold or 0.0):
+        return f"The predictions are better than luck, but trading them earned nothing beside the market ({rate})."
+    if not earns:
+        return f"The predictions are better than luck, but what they earned beside the market ({rate}) can be luck."
+    if not predicts:
+        return (
+            f"Trading earned more than its share of the market ({rate}), but the predictions do not differ from luck:"
+            " the gain may come from a few days."
+        )
+    gate, last = faults[0]
+    if last.name == NET_RETURN:
+        return f"The predictions are better than luck, but trading them did not earn more than it cost: {last.reason}."
+    return f"The whole span passes, but {last.name} does not: {last.reason}."
+
+
+def _a_year(alpha: Criterion | None, per_year: int) -> str:
+    """Alpha in percent of capital per year."""
+    return (
+        shown(None)
+        if alpha is None or alpha.statistic is None
+        else f"{shown(_yearly(alpha.statistic, per_year), '+')} % per year"
+    )
+
+
+def _yearly(bps_a_day: float, per_year: int) -> float:
+    """Percent of capital per year."""
+    return bps_a_day * per_year / 100.0
+
+
+def _span(manifest: RunManifest, validation: Validation) -> str:
+    years = validation.days / manifest.periods_per_year
+    unit = "weeks" if manifest.config.interval == "1week" else "days"
+    return f"{validation.days:,} {unit} ({shown(years)} years), {validation.first} to {validation.last}"
+
+
+def _earned(name: str, found: Trading, per_year: int) -> Earned:
+    return Earned(
+        name=f"the {name}s" if name == STUDENT else name,
+        growth=f"{shown(found.growth_percent, '+')} %",
+        a_year=f"{shown(_yearly(found.net_bps_a_day, per_year), '+')} %",
+        worst_fall=f"{shown(found.max_drawdown_percent)} %",
+        sharpe=shown(found.sharpe, "+"),
+    )
+
+
+def _alpha(statistics: Statistics, per_year: int, trials: TrialCount) -> Figure:
+    name, found = "Earned beside the market (alpha)", statistics.test(ALPHA)
+    if found is None or found.statistic is None or found.low is None or found.high is None:
+        return _unknown(name, found)
+    value, low, high, bound = (
+        _yearly(each, per_year) for each in (found.statistic, found.low, found.high, found.threshold or 0.0)
+    )
+    tried = f" as the best of {trials.trials:,} configurations tried" if trials.trials > 1 else ""
+    needed = f"p {p_of(found.p)}{tried}, at most {exact(statistics.settings.significance)} is needed"
+    if found.ruling is Ruling.PASS:
+        meaning = f"Luck alone would rarely earn that ({needed})."
+    elif found.rules_out:
+        meaning = f"The whole interval is below {_level(bound)}: more days will not help ({needed})."
+    else:
+        meaning = f"The interval holds {_level(bound)}: it may have gained or lost beside the market ({needed})."
+    return _figure(name, value, low, high, bound, " % per year", meaning)
+
+
+def _level(bound: float) -> str:
+    return f"the hurdle of {exact(bound)} %" if bound else "0"
+
+
+def _skill(statistics: Statistics, validation: Validation) -> Figure:
+    name = "Better predicted than by the base rate (skill)"
+    found, permutation = statistics.test(LOG_LOSS_IMPROVEMENT), statistics.test(LABEL_PERMUTATION)
+    if found is None or found.statistic is None or found.low is None or found.high is None:
+        return _unknown(name, found)
+    loss = validation.scores["prior"].log_loss
+    value, low, high = (100.0 * each / loss for each in (found.statistic, found.low, found.high))
+    bound = f"at most {exact(statistics.settings.permutation_p)} is needed"
+    if permutation is None or permutation.p is None:
+        tested = "" if permutation is None else f" The test of luck is {permutation.reason}."
+    else:
+        tested = f" A random assignment of labels does as well with probability {p_of(permutation.p)}; {bound}."
+    if low > 0:
+        meaning = "Predictions are better than the base rate."
+    elif high < 0:
+        meaning = "Predictions are worse than the base rate."
+    else:
+        meaning = "The interval holds 0: predictions may be better or worse than the base rate."
+    return _figure(name, value, low, high, 0.0, " %", meaning + tested)
+
+
+def _figure(name: str, value: float, low: float, high: float, bound: float, unit: str, meaning: str) -> Figure:
+    return Figure(
+        name=name, text=f"{shown(value, '+')}{unit}", interval=f"{between(low, high, '+')} (95 %)", meaning=meaning,
+        number=value, low=low, high=high, bound=bound,
+    )  # fmt: skip
+
+
+def _unknown(name: str, found: Criterion | None) -> Figure:
+    reason = found.reason if found is not None else "it was not tested"
+    return Figure(name=name, text="not known", interval=shown(None), meaning=f"{reason[:1].upper()}{reason[1:]}.")
+
+
+def _advice(
+    recommendation: Recommendation, manifest: RunManifest, statistics: Statistics, validation: Validation
+) -> str:
+    faults = failing(statistics)
+    if recommendation is Recommendation.PROMOTE:
+        return "Approve it, and deploy it to staging."
+    if any(each.part is Part.HARD and each.ruling is Ruling.FAIL for _, each in faults):
+        return "Correct that, and run again."
+    if recommendation is Recommendation.REJECT:
+        return "Reject it. More days will not help; other features, labels or symbols may."
+    if any(each.ruling is Ruling.NOT_COMPUTABLE for _, each in faults):
+        return "Add what is missing, and judge it again."
+    if (later := _later(manifest, validation)) is not None:
+        return f"Judge it again when there are bars up to {later}."
+    return "Try other features, labels or symbols: more days are not likely to decide it."
+
+
+def _later(manifest: RunManifest, validation: Validation) -> date | None:
+    """The end date at which the present rate would decide; None if that is not known, or too far away."""
+    ratio = validation.trading[STUDENT].information_ratio
+    years = years_missing(ratio, validation.days, manifest.periods_per_year)
+    is_near = years is not None and 0 < years <= LONGEST_WAIT_YEARS
+    return next_step.after_years(manifest.config, years) if is_near and years is not None else None
+
+
+def _changes(
+    recommendation: Recommendation, manifest: RunManifest, statistics: Statistics, validation: Validation
+) -> tuple[str, ...]:
+    if recommendation is Recommendation.PROMOTE:
+        return (
+            "Every test that decides passes. Each further configuration that is tried raises what alpha must reach.",
+        )
+    needed = tuple(_needed(gate, each, statistics) for gate, each in failing(statistics))
+    if recommendation is Recommendation.REJECT:
+        return needed
+    ratio = validation.trading[STUDENT].information_ratio
+    return (*needed, missing_years(ratio, validation.days, manifest.periods_per_year))
+
+
+def _needed(gate: Gate, test: Criterion, statistics: Statistics) -> str:
+    """What a test that decides would have to find."""
+    if test.p is not None and test.name == ALPHA:
+        bound = exact(statistics.settings.significance)
+        return f"What it earned beside the market must be more than luck: p at most {bound}, it is {p_of(test.p)}."
+    if test.p is not None and test.name == LABEL_PERMUTATION:
+        bound = exact(statistics.settings.permutation_p)
+        return f"The predictions must be better than luck: p at most {bound}, it is {p_of(test.p)}."
+    return f"{gate.name}: {test.name} must pass: {test.reason}."
+
+
+def _next_steps(
+    recommendation: Recommendation, manifest: RunManifest, validation: Validation, *, has_jumps: bool
+) -> tuple[str, ...]:
+    steps = (next_step.suggest_actions(manifest.config),) if has_jumps else ()
+    if recommendation is Recommendation.PROMOTE:
+        return (*steps, next_step.approve(manifest.run_id))
+    if recommendation is Recommendation.REJECT:
+        return (*steps, next_step.reject(manifest.run_id))
+    later = _later(manifest, validation)
+    config = manifest.config
+    return (*steps, next_step.power(config) if later is None else next_step.run_again(config, later))
+
+
+def _warnings(statistics: Statistics, trials: TrialCount) -> tuple[str, ...]:
+    looks = (
+        f"This configuration was judged {trials.looks} time{'s' * (trials.looks != 1)} before, first on days up to"
+        f" {trials.judged_until}, and was not promoted: evidence since then decides too."
+        if trials.judged_until
+        else ""
+    )
+    found = [f"{gate.name}: {each.name}: {each.reason}." for gate in statistics.gates for each in gate.warnings]
+    return tuple(each for each in (*trials.notes, *changed_bounds(statistics.settings), looks, *found) if each)
+
+
+def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) -> tuple[str, ...]:
+    many, student = len(manifest.bars.symbols) if manifest.bars else 0, validation.trading[STUDENT]
+    elsewhere = f", {trials.elsewhere:,} of them under other data folders" if trials.elsewhere else ""
+    selections = f"; {trials.selections:,} selections of symbols count too" if trials.selections > 1 else ""
+    return (
+        f"{validation.rows:,} predictions of {many} symbol{'s' * (many != 1)}, on days that no student had seen, by"
+        f" {validation.windows:,} students.",
+        f"{validation.constant_windows:,} students predict the base rate alone and make"
+        f" {validation.constant_trades:,} of {student.trades:,} decisions to trade.",
+        f"{taught_sentence(validation.taught, validation.windows)}.".capitalize(),
+        f"{trials.configurations:,} configuration{'s' * (trials.configurations != 1)} tried on these symbols and days"
+        f"{elsewhere}{selections}.",
+    )

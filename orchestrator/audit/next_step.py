@@ -1,0 +1,74 @@
+"""The commands that follow a recommendation, with the run's own settings."""
+
+import shlex
+from datetime import date, timedelta
+
+from schemas.config.file_options import FileOptions
+from schemas.config.run import RunConfig
+
+# Settings of where and how one run is made, and those that the command sets itself or that have no flag.
+OF_ONE_RUN = {
+    "end_date", "devices", "broker", "broker_file", "local_workers", "log_dir", "log_format", "max_failure_rate",
+    "json_summary", "symbols_file", "second_options", "secrets_file", "requests_per_minute", "window_limit",
+    "release_dir", "trials_dir", "signing_key", "run_id", "skip_fetch", "reuse", "telemetry", "telemetry_dir",
+    "telemetry_buffer", "telemetry_delay", "cost_rates", "gates", "holdout_from", "final",
+}  # fmt: skip
+DAYS_PER_YEAR = 365.25
+
+
+def flags_of(config: RunConfig) -> list[str]:
+    """Return the flags of all settings of a trial that differ from their defaults.
+
+    `--config FILE` stands for tables of a config file, which have no flags.
+    """
+    usual = RunConfig(start_date=config.start_date, end_date=config.end_date)
+    left_out = OF_ONE_RUN | (set(FileOptions.model_fields) if config.format_file else set())
+    words = ["--start-date", str(config.start_date)]
+    for name in RunConfig.model_fields:
+        value = getattr(config, name)
+        if name not in left_out and value != getattr(usual, name):
+            words.append("--" + name.replace("_", "-"))
+            words += [] if value is True else [_text(value)]
+    is_tabled = config.gates != usual.gates or config.cost_rates
+    return words + (["--config", "FILE"] if is_tabled else [])
+
+
+def run_again(config: RunConfig, end: date) -> str:
+    """Return the command that judges the same settings on days up to `end`."""
+    return _command("run", "--reuse", *flags_of(config), "--end-date", str(end))
+
+
+def after_years(config: RunConfig, years: float) -> date:
+    """Return the end date with so many more years."""
+    return config.end_date + timedelta(days=round(years * DAYS_PER_YEAR))
+
+
+def suggest_actions(config: RunConfig) -> str:
+    """Return the command that writes the corporate actions that jumps of prices suggest."""
+    symbols = ("--symbols", ",".join(config.symbols)) if config.symbols else ()
+    return _command("ingest", "--validate-only", "--source", config.source, *symbols, "--write-actions", "actions.csv")
+
+
+def approve(run_id: str) -> str:
+    """Return the command that approves a run."""
+    return _command("approve", run_id, "--by", "NAME")
+
+
+def reject(run_id: str) -> str:
+    """Return the command that rejects a run."""
+    return _command("reject", run_id, "--by", "NAME")
+
+
+def power(config: RunConfig) -> str:
+    """Return the command that shows what the days and symbols of these settings could find."""
+    return _command("plan", "--power", *flags_of(config), "--end-date", str(config.end_date))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={each}" for name, each in value.items())
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _command(*words: str) -> str:
+    return shlex.join(("orchestrator", *words))

@@ -1,0 +1,138 @@
+"""What a judgement comes to: the sentence that decides, figures, and what would change the verdict."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from orchestrator.audit.conclusion import conclude
+from schemas.config.judgement import GateSettings
+from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest
+from schemas.contract.conclusion import Conclusion
+from schemas.contract.judgement import (
+    ALPHA,
+    LABEL_PERMUTATION,
+    LOG_LOSS_IMPROVEMENT,
+    NET_RETURN,
+    Criterion,
+    Gate,
+    Part,
+    Ruling,
+    Scores,
+    Statistics,
+    Taught,
+    Trading,
+    Validation,
+)
+from schemas.contract.quality import Check, Finding, Verdict
+from schemas.contract.trials import TrialCount
+from tests.known import coverage_of, table_of
+
+JUMP = Finding(check=Check.OVERNIGHT_GAP, verdict=Verdict.WARN, count=2, where="2024-01-09", detail="jumps")
+
+
+def criterion(name: str, part: str, ruling: str, **numbers: Any) -> Criterion:
+    """A test with its numbers."""
+    return Criterion(name=name, part=Part(part), ruling=Ruling(ruling), reason=f"{name} is so", **numbers)
+
+
+def concluded(
+    *, permutation: str = "pass", alpha: str = "pass", net: str = "pass", at: float = 2.0, high: float = 5.0,
+    ratio: float | None = 1.0, hard: str = "pass", jumps: bool = False, again: str | None = None, tried: int = 1,
+    notes: tuple[str, ...] = (), **settings: Any,
+) -> Conclusion:  # fmt: skip
+    """The conclusion of two years with these rulings; alpha is `at` bps per day, its interval ends at `high`."""
+    known = () if alpha == "not computable" else ({"statistic": at, "low": at - 3, "high": high, "threshold": 0.0},)
+    gates = {
+        "leak": (criterion("certified violations", "hard", hard),),
+        "skill": (
+            criterion(LOG_LOSS_IMPROVEMENT, "warning", "pass", statistic=0.006, low=0.003, high=0.009),
+            criterion(LABEL_PERMUTATION, "primary", permutation, p=0.21),
+        ),
+        "economics": (
+            criterion(ALPHA, "primary", alpha, p=0.3, **(known[0] if known else {})),
+            criterion(NET_RETURN, "direction", net),
+            criterion("net return in the worst year", "warning", "fail"),
+        ),
+        "overfit": (criterion("new evidence", "primary", again),) if again else (),
+    }
+    statistics = Statistics(
+        run_id="r", seed=1, settings=GateSettings(**settings), trials=tried, symbols={}, passing=(), inputs={},
+        gates=tuple(Gate(name=name, question="?", criteria=each, inputs={}) for name, each in gates.items() if each),
+    )  # fmt: skip
+    traded: dict[str, Any] = {
+        "information_ratio": ratio, "growth_percent": 10.0, "net_bps_a_day": 2.0, "max_drawdown_percent": 5.04,
+        "sharpe": 0.8, "trades": 100,
+    }  # fmt: skip
+    loss: dict[str, Any] = {"log_loss": 0.6}
+    read: dict[str, Any] = {
+        "days": 504, "rows": 5000, "windows": 9, "constant_windows": 2, "constant_trades": 3,
+        "first": date(2022, 1, 3), "last": date(2023, 12, 29), "taught": Taught(windows=0, saved=None, error=None),
+        "trading": {name: Trading.model_construct(**traded) for name in ("student", "always long")},
+        "scores": {"prior": Scores.model_construct(**loss)},
+    }  # fmt: skip
+    config = RunConfig(start_date=date(2021, 1, 1), end_date=date(2024, 1, 1))
+    bars = table_of(coverage_of("TCS", [date(2024, 1, 9)], findings=(JUMP,) if jumps else ()))
+    manifest = RunManifest(
+        run_id="r", created=datetime.now(UTC), config=config, devices=(), plan=(), versions={}, bars=bars
+    )
+    trials = TrialCount(
+        configurations=tried, elsewhere=0, selections=1, looks=0, judged_until=None, opened_from=None, others=(),
+        notes=notes,
+    )  # fmt: skip
+    return conclude(manifest, statistics, Validation.model_construct(**read), trials)
+
+
+@pytest.mark.parametrize(
+    ("rulings", "verdict", "sentence", "advice"),
+    [
+        ({}, "promote", "earned +5.04 % per year beside the market after costs, more than luck", "Approve it"),
+        ({"alpha": "fail"}, "hold", "what they earned beside the market (+5.04 % per year after costs) can be luck",
+         "Judge it again when there are bars up to 2028-"),
+        ({"alpha": "fail", "at": -1.0, "ratio": -0.5}, "hold", "trading them earned nothing beside the market (-2.52 %",
+         "Try other features"),
+        ({"permutation": "fail"}, "hold", "the predictions do not differ from luck: the gain may come from", "Judge"),
+        ({"permutation": "fail", "alpha": "fail", "ratio": 0.2}, "hold", "Neither the predictions nor what they earned",
+         "Try other features"),
+        ({"net": "fail"}, "hold", "trading them did not earn more than it cost", "Judge"),
+        ({"again": "fail"}, "hold", "The whole span passes, but new evidence does not", "Judge"),
+        ({"alpha": "not computable", "ratio": None}, "hold", "There is too little to decide on: alpha", "Add what is"),
+        ({"alpha": "fail", "at": -5.0, "high": -1.0}, "reject", "and bad luck does not explain that", "Reject it"),
+        ({"hard": "fail", "alpha": "fail"}, "reject", "information from the future: certified violations is so",
+         "Correct that"),
+    ],
+)  # fmt: skip
+def test_what_decides(rulings: dict[str, Any], verdict: str, sentence: str, advice: str) -> None:
+    """Each way to a verdict has its sentence and its advice; the command is the last of the next steps."""
+    found = concluded(**rulings)
+    assert found.recommendation.value == verdict
+    assert sentence in found.sentence and advice in found.advice
+    command = {"promote": " approve r ", "reject": " reject r "}.get(verdict)
+    waits = " run --reuse " if "again when" in found.advice else " plan --power "
+    if command or "Add what" not in advice:
+        assert (command or waits) in found.next_steps[-1]
+
+
+def test_two_figures_with_intervals_and_meanings() -> None:
+    """Alpha in percent of capital per year, skill in percent of the base rate's log loss, each with what it means."""
+    alpha, skill = concluded(alpha="fail", tried=3).sureness
+    assert (alpha.text, alpha.interval) == ("+5.04 % per year", "-2.52 to +12.6 (95 %)")
+    assert "interval holds 0" in alpha.meaning
+    assert "p 0.300 as the best of 3 configurations tried, at most 0.05 is needed" in alpha.meaning
+    assert (skill.text, skill.interval) == ("+1 %", "+0.500 to +1.50 (95 %)")
+    assert "does as well with probability 0.210; at most 0.01" in skill.meaning
+    unknown, _ = concluded(alpha="not computable").sureness
+    assert (unknown.text, unknown.number) == ("not known", None)
+
+
+def test_what_is_missing_and_what_was_found() -> None:
+    """A hold names the years that are missing, jumps are an alert, notes and changed bounds are the first warnings."""
+    found = concluded(alpha="fail", jumps=True, notes=("The ledger was cut.",), min_days=100)
+    assert any("6.2 years (80 % power), and 2 were judged: 4.2 more" in each for each in found.changes)
+    assert "unexplained jumps of prices: TCS (2)" in found.alerts[0]
+    assert " ingest --validate-only " in found.next_steps[0]
+    assert found.warnings[0] == "The ledger was cut." and "min_days was set to 100" in found.warnings[1]
+    assert found.warnings[-1] == "economics: net return in the worst year: net return in the worst year is so."
+    promoted = concluded()
+    assert not promoted.alerts and not any("years" in each for each in promoted.changes)

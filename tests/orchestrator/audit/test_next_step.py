@@ -1,0 +1,44 @@
+"""Commands that a report advises."""
+
+import shlex
+from datetime import date
+from typing import Any
+
+import pytest
+import typer
+
+from orchestrator.audit.next_step import OF_ONE_RUN, after_years, power, run_again, suggest_actions
+from orchestrator.cli.app import cli
+from orchestrator.runs.settings import resolve
+from schemas.config.run import RunConfig
+
+SPAN: dict[str, Any] = {"start_date": date(2021, 7, 1), "end_date": date(2024, 12, 31)}
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"source": "csv:/bars of mine", "symbols": ("M&M", "^GSPC"), "scope": "panel", "label": "rank", "threshold": -0.01},
+    {"source": "csv:x", "columns": {"close": "Adj Close"}, "keep_jumps": True, "privileged": ("path",)},
+    {"interval": "30minute", "source": "parquet:y", "cross_session": True, "horizon": 20, "lookback": "400"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("make", [lambda config: run_again(config, config.end_date), power])
+def test_the_command_has_the_settings_of_the_run(make: Any, settings: dict[str, Any]) -> None:
+    """As the shell and the command line read it, every setting of the trial is the run's own."""
+    config = RunConfig(**SPAN, **settings)
+    program, name, *words = shlex.split(make(config))
+    assert program == "orchestrator"
+    group: Any = typer.main.get_command(cli)
+    command = group.get_command(group.make_context(program, [name]), name)
+    given = command.make_context(name, words).params
+    found = resolve(RunConfig, {key: given.get(key) for key in RunConfig.model_fields if key in given}, None, {})
+    for key in RunConfig.model_fields.keys() - OF_ONE_RUN | {"end_date"}:
+        assert getattr(found, key) == getattr(config, key), key
+
+
+def test_settings_of_a_file_and_a_later_day() -> None:
+    """Tables of a config file are named as a file; years are added to the end date."""
+    config = RunConfig(**SPAN, gates={"min_days": 100})
+    assert "--config FILE" in power(config)
+    assert after_years(config, 0.5) == date(2025, 7, 2)
+    assert suggest_actions(config).endswith("--write-actions actions.csv")
