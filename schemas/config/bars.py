@@ -90,7 +90,8 @@ class BarsConfig(BarSource):
         (), description="Symbols, comma separated; if omitted: every symbol of the source."
     )
     format_file: str | None = Field(
-        None, description="TOML file of columns, date_format, delimiter, symbol_from and where, for such files."
+        None,
+        description="TOML file of columns, date_format, delimiter, encoding, symbol_from and where, for such files.",
     )
     second_format_file: str | None = Field(None, description="TOML file of the same options, for --second-source.")
     symbols_file: str | None = Field(None, description="File with one symbol per line; '#' starts a comment.")

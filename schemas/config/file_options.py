@@ -1,5 +1,6 @@
 """How files of bars are written, as far as their header does not show it: flags, or a profile file that is kept."""
 
+import codecs
 import re
 from datetime import datetime
 from typing import Any, Literal
@@ -26,6 +27,9 @@ class FileOptions(Frozen):
         None, description="Form of timestamps, such as %d/%m/%Y %H:%M (the directives of Python's strptime)."
     )
     delimiter: str | None = Field(None, description="What separates cells: one character, or tab.")
+    encoding: str | None = Field(
+        None, description="Encoding of text that is not UTF-8, such as cp1252, gb18030 or shift_jis."
+    )
     symbol_from: SymbolPlace | None = Field(
         None, description="Where symbols are: in the names of files, in a column, or in the names of folders."
     )
@@ -66,6 +70,14 @@ class FileOptions(Frozen):
         if not same:
             raise ValueError(f"{value!r} does not hold a whole date; write it as in %d-%b-%Y or %m/%d/%Y %H:%M")
         return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else codecs.lookup(value).name
+        except LookupError:
+            raise ValueError(f"{value!r} is no encoding; write one such as cp1252, gb18030 or shift_jis") from None
 
     @field_validator("delimiter")
     @classmethod

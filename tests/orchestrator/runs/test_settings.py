@@ -110,6 +110,7 @@ FILE_OPTIONS = {
     "columns": ("close=Adj Close, volume=Vol.", '{close = "Adj Close", volume = "Vol."}'),
     "date_format": ("%d/%m/%Y", '"%d/%m/%Y"'),
     "delimiter": ("tab", '"\\t"'),
+    "encoding": ("shift-jis", '"shift_jis"'),
     "symbol_from": ("folder", '"folder"'),
     "where": ("SERIES=EQ|BE", '{SERIES = "EQ|BE"}'),
 }
@@ -186,6 +187,7 @@ def test_a_second_source_has_a_format_file_of_its_own(file: Path) -> None:
         ({"columns": "price=Close"}, "'price' is not one of"),
         ({"date_format": "%H:%M"}, "does not hold a whole date"),
         ({"delimiter": "ab"}, "does not separate cells"),
+        ({"encoding": "utf-nine"}, "is no encoding; write one such as cp1252"),
         ({"symbol_from": "name"}, "'file', 'column' or 'folder'"),
         ({"where": "SERIES"}, "is not NAME=VALUE"),
     ],

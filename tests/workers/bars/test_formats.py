@@ -154,6 +154,10 @@ SAMPLES = {
         "ABC Historical Data.csv", '\ufeff"Date","Price","Open","High","Low","Vol.","Change %"',
         '"{d}","{c}","{o}","{h}","{l}","{k}","0.10%"', "%m/%d/%Y",
     ),
+    "Barchart": Sample(
+        "ABC_daily_historical-data-01-16-2023.csv", "Time,Open,High,Low,Last,Change,%Chg,Volume",
+        "{d},{o},{h},{l},{c},1.5,0.1%,{v}", "%m/%d/%Y",
+    ),
     "Investing.com in India": Sample(
         "ABC Historical Data (1).csv", '"Date","Price","Open","High","Low","Vol.","Change %"',
         '"{d}","{c}","{o}","{h}","{l}","{k}","0.10%"', "%d-%m-%Y",

@@ -7,9 +7,10 @@ from typing import BinaryIO
 import numpy as np
 
 from schemas.config.file_options import FileOptions
+from schemas.contract.errors import DataError
 from workers.bars.files.bar_file import BarFile
 from workers.bars.files.columns import Columns
-from workers.bars.files.head import read_line, take_head
+from workers.bars.files.head import FOOTER, cells_of, is_footer, read_line, take_head
 
 BLOCK_BYTES = 16 << 20
 # A cell that contains line breaks stays in one block if it ends within so many lines.
@@ -43,13 +44,15 @@ class Block:
 
 def file_blocks(file: BarFile, options: FileOptions) -> Iterator[Block]:
     """All blocks of a file; OSError if it cannot be read, DataError if it is empty or has no bars."""
-    with file.open() as stream:
+    with file.open(options.encoding) as stream:
         head = take_head(stream, file, options)
         columns, line, taken = head.columns, head.line, head.taken
         while text := _lines(stream, taken):
             taken = b""
             lines = count_lines(text)
             body, blank = _without_blank_ends(text)
+            if len(text) < BLOCK_BYTES:
+                body = _without_footer(body, columns)
             inside = lines if body is text else count_lines(body)
             yield Block(str(file), columns, line + blank, body, inside)
             line += lines
@@ -91,6 +94,21 @@ def _rest_of_cell(file: BinaryIO) -> bytes:
         if rest[-1].count(b'"') % 2:
             break
     return b"".join(rest)
+
+
+def _without_footer(body: bytes, columns: Columns) -> bytes:
+    """The text without its last lines that are no bars, such as a source or a sum."""
+    for _ in range(FOOTER):
+        whole = body.rstrip(b"\r\n")
+        begin = whole.rfind(b"\n") + 1
+        try:
+            row = cells_of(whole[begin:], columns.delimiter)
+        except DataError:
+            return body
+        if not begin or not row or not is_footer(row, columns):
+            return body
+        body = body[:begin]
+    return body
 
 
 def _without_blank_ends(text: bytes) -> tuple[bytes, int]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from schemas.contract.quality import Check
 from workers.bars.files.blocks import Block
-from workers.bars.files.columns import NO_VALUES, Columns, grouped_number, number, rough_number
+from workers.bars.files.columns import NO_VALUES, Columns, bare_number, grouped_number, number, rough_number
 from workers.bars.files.formats import plain_name
 from workers.bars.files.local_time import Zone
 from workers.bars.files.rows import Rows
@@ -48,7 +48,8 @@ def read_cells(block: Block, zone: Zone, report: Report) -> Rows:
     owners: list[str] = []
     # Python accepts 1_000 and digits of other scripts as numbers, pyarrow does not.
     plain = block.body.isascii() and b"_" not in block.body and columns.decimal == "."
-    for line, cells in _lines(block, found):
+    for line, written in _lines(block, found):
+        cells = written if any(written[columns.width :]) else written[: columns.width]
         owner = _owner(cells, columns)
         if not _is_wanted(cells, columns, owner, line, found):
             continue
@@ -111,9 +112,15 @@ def _cell_by_cell(cells: list[str], columns: Columns, owner: str, line: int, fou
 
 def _number(cell: str, columns: Columns, *, grouped: bool) -> float | None:
     """The number in a cell. `grouped`: a comma between digits separates thousands, as in `1,234`."""
+    value = _bare_number(cell, columns, grouped=grouped)
+    bare = bare_number(cell) if value is None and columns.signed else cell
+    return value if bare == cell else _bare_number(bare, columns, grouped=grouped)
+
+
+def _bare_number(cell: str, columns: Columns, *, grouped: bool) -> float | None:
     if columns.decimal == ",":
         swapped = cell.translate(SWAPPED)
-        value = grouped_number(swapped) if grouped else None
+        value = (rough_number(swapped) if columns.rough else grouped_number(swapped)) if grouped else None
         value = number(swapped) if value is None else value
         return number(cell) if value is None else value
     value = rough_number(cell) if columns.rough else number(cell)

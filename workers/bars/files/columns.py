@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from schemas.config.file_options import FileOptions
 from schemas.contract.errors import DataError
 from workers.bars.files.formats import PLAIN, FileFormat, plain_name
+from workers.bars.files.names import TIME_NAMES, other_name
 from workers.bars.series import COLUMNS
 
-TIME_NAMES = (
-    "timestamp", "datetime", "date", "time", "date/time", "date time", "date_time", "local time", "open time", "unix",
-    "ts", "trade date", "trade_date",
-)  # fmt: skip
 # What the first column is called where pandas wrote an index without a name.
 UNNAMED = ("", "unnamed: 0", "index")
 SYMBOL_NAMES = ("symbol", "ticker", "tradingsymbol")
@@ -24,6 +21,9 @@ LONGEST_NAMES = 200
 NO_VALUES = ("", "null", "NaN", "nan")
 
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+# A currency before or after a number, and what separates its thousands beside points and commas.
+_CURRENCY = re.compile(r"([-+]?) ?(?:Rs\.?|[A-Z]{3}|[$€£₹¥])? ?([-+]?[\d.,]+) ?(?:[A-Z]{3}|[$€£₹¥])?")
+_GAPS = re.compile(r"(?<=\d)['\u2019 ](?=\d{3}(?!\d))")
 _ROUGH = re.compile(r"[-+]?[$€£₹]?(\d{1,3}(,\d{2,3})*,\d{3}|\d+)(\.\d*)?([KMBTkmbt])?")
 # Thousands as they are written in most countries and in India: 1,234,567.5 and 12,34,567.5.
 _GROUPED = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d{1,2}(,\d{2})+,\d{3})(\.\d*)?")
@@ -39,8 +39,9 @@ class Columns:
 
     A column of `values` without a position is 0 in every row. `clock` is a column with the time of day. Only rows whose
     cell at a position of `where` is one of its values are read. `date_format` is "" for timestamps that show their
-    form. `sparse`: a row without any price is no row. `owner`: the symbol of all rows. `groups`: the values of each
-    symbol, in a file that has a group of columns per symbol. The other fields are those of FileFormat.
+    form. `signed`: prices have a currency, or blanks or apostrophes between thousands. `sparse`: a row without any
+    price is no row. `owner`: the symbol of all rows. `groups`: the values of each symbol, in a file that has a group of
+    columns per symbol. The other fields are those of FileFormat.
     """
 
     width: int
@@ -53,6 +54,7 @@ class Columns:
     delimiter: str = ","
     decimal: str = "."
     rough: bool = False
+    signed: bool = False
     sparse: bool = False
     zone: str = ""
     owner: str = ""
@@ -116,7 +118,10 @@ class _Header:
         self._options = options
 
     def value(self, name: str) -> int | None:
-        return self._named(name) if self._is_named(name) else self._find(name)
+        if self._is_named(name):
+            return self._named(name)
+        other = other_name(name, self._plain)
+        return None if other is None else self._find(other)
 
     def time(self) -> int | None:
         if self._is_named("timestamp"):
@@ -191,6 +196,18 @@ def number(text: str) -> float | None:
 def grouped_number(text: str) -> float | None:
     """The number in a cell with thousands, also if they are its only sign, as in `1,234`; None for any other text."""
     return float(text.replace(",", "")) if text.isascii() and _GROUPED.fullmatch(text.strip()) else None
+
+
+def bare_number(text: str) -> str:
+    """A cell without a currency and without blanks or apostrophes between thousands; any other text as it is."""
+    plain = _GAPS.sub("", text.replace("\xa0", " ").replace("\u202f", " ").strip())
+    found = _CURRENCY.fullmatch(plain)
+    return f"{found[1]}{found[2]}" if found else text
+
+
+def has_gaps(text: str) -> bool:
+    """Whether blanks or apostrophes separate the thousands of a number."""
+    return bool(_GAPS.search(text.replace("\xa0", " ").replace("\u202f", " ")))
 
 
 def rough_number(text: str) -> float | None:

@@ -42,7 +42,9 @@ class CsvFolder(Folder):
 
     def _about(self, file: BarFile) -> About:
         head = read_head(file, self.options)
-        reading = reading_of(head.form, head.columns, self.options, newest_first=head.newest_first)
+        notes = [f"{head.skipped} line{'s' * (head.skipped != 1)} before the header"] if head.skipped else []
+        notes += ["newest first"] if head.newest_first else []
+        reading = reading_of(head.form, head.columns, self.options, [*notes, *head.others])
         return About(head.form, head.columns.symbol is not None, head.symbols, reading)
 
     def _read_files(self, files: list[BarFile], report: Report) -> Iterator[Rows]:

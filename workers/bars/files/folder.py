@@ -20,7 +20,7 @@ from schemas.contract.quality import Check
 from schemas.files.atomic import write_atomic
 from schemas.files.locks import lock
 from workers.bars.files import split
-from workers.bars.files.bar_file import BarFile
+from workers.bars.files.bar_file import BarFile, other_kind
 from workers.bars.files.cells import Report
 from workers.bars.files.faults import Faults
 from workers.bars.files.listing import About, Listing, from_json, list_files, renamed, to_json
@@ -69,7 +69,7 @@ class Folder(Source):
             raise RequestError(f"{self.folder} contains no bars: {listing.others[0]}")
         if not names:
             layouts = f"SYMBOL/{self.interval}/*{self.suffix}, no SYMBOL{self.suffix}"
-            fix = "add bars"
+            fix = other_kind(self.folder, self.suffix) or "add bars"
             if self._has_folders():
                 fix = "give the folder that holds the files, or --symbol-from file or folder, which looks in all below"
             raise RequestError(

@@ -73,6 +73,8 @@ _UDIFF = {
     "close": "clspric",
     "volume": "ttltradgvol",
 }
+# How Investing.com calls its files in German, Spanish, French, Italian and Portuguese.
+_HISTORY = "(Historische Daten|Datos históricos|Données Historiques|Dati Storici|Dados Históricos)"
 _DAYS = r"\d\d-\d\d-\d{4}-(to|TO)-\d\d-\d\d-\d{4}.*"
 
 FORMATS = (
@@ -222,6 +224,18 @@ FORMATS = (
         ("open", "high", "low"),
         file_name=r"(?P<symbol>.+?)[ _](Historical[ _]Data|Stock[ _]Price[ _]History|ETF[ _].*)( ?\(\d+\))?",
         rough=True,
+    ),
+    FileFormat(
+        "Investing.com",
+        file_name=rf"({_HISTORY} )?(d[eoa] )?(?P<symbol>.+?)( - )?( ?{_HISTORY})?( ?\(\d+\))?",
+        needs=("vol.",),
+    ),
+    FileFormat(
+        "Barchart",
+        {"timestamp": "time", "close": "last"},
+        ("open", "high", "low", "volume", "%chg"),
+        file_name=r"(?P<symbol>.+?)_.*historical-data.*",
+        is_named=True,
     ),
     FileFormat(
         "Nasdaq.com",

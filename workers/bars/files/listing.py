@@ -84,10 +84,10 @@ def list_files(files: Iterable[BarFile], options: FileOptions, look: Callable[[B
     return listing
 
 
-def reading_of(form: FileFormat, columns: Columns, options: FileOptions, *, newest_first: bool = False) -> str:
-    """How files of a format are read, for the report: the rows, the dates, the column of the volume."""
+def reading_of(form: FileFormat, columns: Columns, options: FileOptions, notes: Iterable[str] = ()) -> str:
+    """How files of a format are read, for the report: these notes, the rows, the dates, the column of the volume."""
     wanted = options.where or form.where
-    parts = ["newest first"] if newest_first else []
+    parts = [*notes]
     parts += [f"only {name.upper()}={value}" for name, value in wanted.items()]
     parts += [f"dates {columns.date_format}"] if columns.date_format else []
     volume = form.columns.get("volume", "") if form.name in ("MetaTrader 5", PLAIN.name) else ""

@@ -17,7 +17,6 @@ from workers.bars.files.bar_file import BarFile
 from workers.bars.files.cells import Report
 from workers.bars.files.columns import (
     SYMBOL_NAMES,
-    TIME_NAMES,
     Columns,
     find_columns,
     group_columns,
@@ -30,6 +29,7 @@ from workers.bars.files.formats import YFINANCE, FileFormat, format_of, plain_na
 from workers.bars.files.groups import groups_of_names
 from workers.bars.files.listing import About, reading_of
 from workers.bars.files.local_time import Zone
+from workers.bars.files.names import TIME_NAMES
 from workers.bars.files.rows import Rows
 from workers.bars.files.timestamps import from_column, instants
 from workers.bars.series import COLUMNS, Floats, Ints
@@ -56,6 +56,9 @@ class ParquetFolder(Folder):
 
     def _columns(self, file: BarFile) -> tuple[FileFormat, Columns, list[str], tuple[str, ...]]:
         """The format, the columns, their names (of the file, then of its path), and symbols with a group of columns."""
+        with file.path.open("rb") as stream:
+            if stream.read(6) == b"ARROW1":
+                raise DataError("is a Feather file; write it as Parquet")
         schema = pq.read_schema(file.path)
         names = [*schema.names, *(key for key, _ in file.keys if key.lower() not in SYMBOL_NAMES)]
         plain = [plain_name(name) for name in names]
