@@ -17,6 +17,7 @@ from schemas.redis.dead_letters import DeadLetter, Place, read_dead_letters
 from schemas.redis.presences import read_presences
 
 SHOWN_LETTERS, SHOWN_CHARACTERS = 5, 60
+FAR_S = 0.02
 NAMES = {
     Place.QUEUE: "device queues",
     Place.ORDERS: "orders to workers",
@@ -75,7 +76,7 @@ def _show(found: list[Presence]) -> None:
         doing += ["leaving"] if presence.draining else []
         model = [presence.device.model] if presence.device.model else []
         table.add_row(
-            "\n".join([presence.device.name, *model, *_use(presence), *_version(presence)]),
+            "\n".join([presence.device.name, *model, *_use(presence), *_distance(presence), *_version(presence)]),
             str(presence.device.slots),
             _ago(presence.since),
             str(presence.done),
@@ -96,6 +97,12 @@ def _use(presence: Presence) -> list[str]:
     use = [] if presence.utilisation is None else [f"{presence.utilisation:.0%} used"]
     memory = [] if presence.memory_mib is None else [f"{presence.memory_mib:.0f} MiB"]
     return [", ".join(use + memory)] if use or memory else []
+
+
+def _distance(presence: Presence) -> list[str]:
+    """How far away the device is from the broker, if that costs windows time."""
+    trip_s = presence.round_trip_s or 0.0
+    return [f"{1000 * trip_s:.0f} ms from the broker"] if trip_s >= FAR_S else []
 
 
 def _work(identity: str) -> str:

@@ -13,11 +13,15 @@ REFRESH_S = 0.5
 
 @dataclass(frozen=True)
 class Look:
-    """The devices that are online, which run keeps which of them free, and the seconds that this look proves."""
+    """The devices that are online, which run keeps which of them free, and the seconds that this look proves.
+
+    `covered_s`: the seconds since its heartbeat before, for each device that has sent one since the last look.
+    """
 
     present: Mapping[str, Presence]
     reserved: Mapping[str, str]
     seconds: float
+    covered_s: Mapping[str, float]
 
 
 class Fleet(Protocol):

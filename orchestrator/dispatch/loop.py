@@ -84,7 +84,7 @@ class Dispatcher:
         self._strays: tuple[Stray, ...] = ()
         self._lapses: dict[str, Lapse] = {}
         self._claimants: Mapping[str, str] = {}
-        self._look, self._fit = Look({}, {}, 0.0), dict[str, Presence]()
+        self._look, self._fit = Look({}, {}, 0.0, {}), dict[str, Presence]()
         self._waiting, self._is_away = "", False
         # Why the broker takes no writes, and whether it refuses a command.
         self._refusal: tuple[str | None, bool] = (None, False)
@@ -199,7 +199,8 @@ class Dispatcher:
         self._look_up_claims(look)
         for key, sent in self._sent.items():
             presence = look.present.get(sent.device)
-            seen = sent.observed(presence, queues.get(sent.device, ()), look.seconds, self._claimants)
+            queue, covered_s = queues.get(sent.device, ()), look.covered_s.get(sent.device, 0.0)
+            seen = sent.observed(presence, queue, look.seconds, covered_s, self._claimants)
             if seen.ran_s > sent.ran_s:
                 self._lapses.pop(sent.device, None)
             self._sent[key] = seen

@@ -57,7 +57,8 @@ class PlayedWorker:
     """A device: `take` from the queue, `begin`, `end`. Its heartbeat names what it holds and runs.
 
     It takes as many attempts as it has slots, and those `ahead`. A `silent` worker sends no heartbeat; that of an
-    `outdated` one is older than what it began, and names that as held. `forge` changes each heartbeat.
+    `outdated` one is older than what it began, and names that as held. While the link of a worker is `cut`, its last
+    heartbeat stays. `forge` changes each heartbeat.
     """
 
     def __init__(
@@ -67,7 +68,8 @@ class PlayedWorker:
         self.fleet, self.name, self.slots, self.habit, self.versions = fleet, name, slots, habit, versions
         self.held: list[Sent] = []
         self.running: list[Sent] = []
-        self.draining = self.silent = self.outdated = False
+        self.draining = self.silent = self.outdated = self.cut = False
+        self._last: Presence | None = None
         self.ahead = 1
         self.forge: Callable[[Presence], Presence] = lambda presence: presence
 
@@ -81,6 +83,12 @@ class PlayedWorker:
             draining=self.draining, folders=self.folders,
         )  # fmt: skip
         return self.forge(presence)
+
+    def heard(self) -> Presence:
+        """Its last heartbeat: of this look, or the one before its link was cut."""
+        if not self.cut or self._last is None:
+            self._last = self.presence()
+        return self._last
 
     def take(self) -> None:
         """Take from the queue while there is room."""
@@ -242,9 +250,9 @@ class PlayedFleet:
             worker.habit(worker)
         self._planned.get(self.looks, lambda: None)()
         self.watch()
-        there = {name: worker.presence() for name, worker in self.workers.items() if not worker.silent}
+        there = {name: worker.heard() for name, worker in self.workers.items() if not worker.silent}
         seconds = self._attendance.update(there, REFRESH_S)
-        return Look(self._attendance.present, dict(self.reserved), seconds)
+        return Look(self._attendance.present, dict(self.reserved), seconds, self._attendance.covered_s)
 
     def queued(self, devices: Collection[str]) -> dict[str, set[str]]:
         """Ids of the attempts in each of these devices' queues."""

@@ -22,15 +22,29 @@ OUTAGE_S = 3.0
 
 
 class Attendance:
-    """Devices that are online or were missed for `GONE_S` at most. Pure: heartbeats and passed seconds go in."""
+    """Devices that are online or were missed for `GONE_S` at most. Pure: heartbeats and passed seconds go in.
+
+    `covered_s` has the seconds since the heartbeat before, for each device that has sent another since the last update:
+    what a device does not name is missing for so long. One that cannot be heard proves nothing about its work.
+    """
 
     def __init__(self) -> None:
         self._absent_s: dict[str, float] = {}
+        self._unheard_s: dict[str, float] = {}
         self.present: dict[str, Presence] = {}
+        self.covered_s: dict[str, float] = {}
 
     def update(self, there: Mapping[str, Presence], passed_s: float) -> float:
-        """Take in who sent a heartbeat, `passed_s` after the last update; returns the seconds of silence it proves."""
+        """Take in the heartbeats, the same object if it is the same one, `passed_s` after the last update.
+
+        Returns the seconds of silence that the update proves.
+        """
         step_s = min(passed_s, LONGEST_STEP_S)
+        unheard_s = {name: self._unheard_s.get(name, 0.0) + step_s for name in {*there, *self.present}}
+        self.covered_s = {
+            name: unheard_s.pop(name) for name, each in there.items() if each is not self.present.get(name)
+        }
+        self._unheard_s = unheard_s
         missing = self.present.keys() - there.keys()
         before_s = -AFTER_OUTAGE_S if passed_s > OUTAGE_S else 0.0
         self._absent_s = {name: self._absent_s.get(name, before_s) + step_s for name in missing}
@@ -63,7 +77,7 @@ class PresenceReader:
         reserved = read_reservations(self._redis, there.keys() | self._attendance.present.keys())
         self._looked = self._clock()
         seconds = self._attendance.update(there, passed_s)
-        return Look(self._attendance.present, reserved, seconds)
+        return Look(self._attendance.present, reserved, seconds, self._attendance.covered_s)
 
     def _set_aside(self, device: str, reason: str, body: bytes) -> None:
         """Set aside the first heartbeat of a device that cannot be read. Its worker may be of a later version."""

@@ -75,16 +75,20 @@ class Sent:
         return self.item.work.model_copy(update={"attempt": self.attempt})
 
     def observed(
-        self, presence: Presence | None, queued: Collection[str], seconds: float, claimants: Mapping[str, str]
+        self, presence: Presence | None, queued: Collection[str], seconds: float, covered_s: float,
+        claimants: Mapping[str, str],
     ) -> "Sent":  # fmt: skip
-        """The attempt after one more look at its device, whose queue holds the ids `queued`."""
+        """The attempt after one more look at its device, whose queue holds the ids `queued`.
+
+        If neither names it, it was missed for the `covered_s` that the device's heartbeat covers, if that is new.
+        """
         if presence is None:
             return self
         if self.runs(presence, claimants):
             return replace(self, missed_s=0.0, waited_s=0.0, ran_s=self.ran_s + seconds)
         if self.id in (*presence.held, *presence.running, *queued):
             return replace(self, missed_s=0.0, waited_s=self.waited_s + seconds)
-        return replace(self, missed_s=self.missed_s + seconds)
+        return replace(self, missed_s=self.missed_s + covered_s) if covered_s else self
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,21 @@ from schemas.contract.folders import Folders
 
 PRESENCE_INTERVAL_S = 1.5
 PRESENCE_EXPIRY_S = 5.0
+# A slow link delays heartbeats by some round trips, when packets are lost; no link makes a device silent for long.
+ROUND_TRIPS, MOST_MORE_S = 4, 5.0
+
+
+def expiry_s(round_trip_s: float) -> float:
+    """Seconds for which a heartbeat is valid that took so long to deliver."""
+    return PRESENCE_EXPIRY_S + min(ROUND_TRIPS * round_trip_s, MOST_MORE_S)
 
 
 class Presence(Frozen):
     """What a worker reports about itself: device, process, versions that decide its results, and attempts.
 
     `machine` identifies the operating system and process namespace of `pid`; empty in an earlier version's heartbeat.
+    `beats` counts the heartbeats of this process, so that no two are the same; `round_trip_s` is what the last one
+    took, None for the first.
     `held` has the ids of all attempts that the worker has received, `running` those that a pool child works on. `done`
     counts attempts that ended since the worker started, `rate` those per second over the last minute. A draining worker
     finishes what runs and accepts nothing more. `folders` are those that it was started for; None: an earlier version's
@@ -25,6 +34,8 @@ class Presence(Frozen):
     device: Device
     host: str
     pid: int
+    beats: int = 0
+    round_trip_s: float | None = None
     machine: str = ""
     since: AwareDatetime
     versions: dict[str, str] = Field(default_factory=dict)

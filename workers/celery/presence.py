@@ -6,6 +6,7 @@ import socket
 import time
 from collections import deque
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from celery import bootsteps, signals
@@ -14,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from schemas.contract.machine import this_machine
-from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence
+from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, expiry_s
 from schemas.contract.versions import artifact_versions
 from schemas.redis.presences import beat, sign_off
 from schemas.redis.worker_connection import connect
@@ -42,6 +43,8 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.device = current_device()
         self.usage = usage(self.device)
         self.report = own_report()
+        self.beats = count(1)
+        self.round_trip_s: float | None = None
         self.counts: deque[tuple[float, int]] = deque()
         signals.worker_shutting_down.connect(self._drain)
         signals.worker_shutdown.connect(self._sign_off)
@@ -86,6 +89,8 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             device=self.device,
             host=socket.gethostname(),
             pid=os.getpid(),
+            beats=next(self.beats),
+            round_trip_s=self.round_trip_s,
             machine=this_machine(),
             since=self.since,
             versions=artifact_versions(),
@@ -98,7 +103,9 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             folders=own_folders(),
         )
         try:
-            beat(self.redis, presence)
+            began = time.monotonic()
+            beat(self.redis, presence, expiry_s(self.round_trip_s or 0.0))
+            self.round_trip_s = round(time.monotonic() - began, 4)
         except RedisError as error:
             logger.warning("heartbeat not delivered, as the broker %s", trouble(error))
 

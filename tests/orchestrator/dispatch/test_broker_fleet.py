@@ -112,6 +112,23 @@ def test_time_without_looks_proves_nothing(redis: Redis) -> None:
     assert look(reader, clock) == ["d0", "d1"]
 
 
+def test_only_a_new_heartbeat_covers_time(redis: Redis) -> None:
+    """The heartbeat that a device sends next covers the time since its last one; until then nothing is covered."""
+    clock = Clock()
+    reader = PresenceReader(redis, clock)
+    beat(redis, "d0")
+    look(reader, clock)
+    covered = []
+    for number in range(4):
+        if number == 2:
+            beat(redis, "d0")
+        clock.now += REFRESH_S
+        found = reader.look()
+        assert found is not None
+        covered.append(dict(found.covered_s))
+    assert covered == [{}, {}, {"d0": 3 * REFRESH_S}, {}]
+
+
 def test_a_look_has_the_reservations(redis: Redis) -> None:
     """`reserved` names, for each device that is reserved, the run that reserved it."""
     clock = Clock()

@@ -44,6 +44,17 @@ from schemas.redis.attempt_id import AttemptId
 from tests.orchestrator.dispatch.views import RUN, piece, sent
 from tests.strategies import examples
 
+
+def cut_off(worker: PlayedWorker) -> None:
+    """Go on running; no heartbeat arrives."""
+    worker.cut = True
+
+
+def reconnects(worker: PlayedWorker) -> None:
+    """Send heartbeats again."""
+    worker.cut = False
+
+
 GONE_LOOKS = int(GONE_S / REFRESH_S) + 1
 
 
@@ -252,6 +263,15 @@ def test_a_silent_devices_work_goes_to_another(play: Play, habit: Habit[PlayedWo
     assert {end.device for end in play.ends} == {"d1"}
     assert not play.fleet.queues["d0"]
     assert play.fleet.looks < 12 + GONE_LOOKS + 2 * len(names)
+
+
+def test_what_was_begun_since_the_last_heartbeat_is_not_missed_while_the_link_is_cut(play: Play) -> None:
+    """A heartbeat that is older than an attempt proves nothing about it, for however many looks it is the last one."""
+    worker = play.fleet.add("d0", habit=in_turn((idles, 1), (keeps, 1), (cut_off, 15), (reconnects, 1), (works, 1)))
+    play.fleet.at(2, lambda: cut_off(worker))
+    assert play.run(1) == [end.name for end in play.ends]
+    assert [(end.attempt, end.status, end.device) for end in play.ends] == [(1, Status.SUCCESS, "d0")]
+    assert [sent.attempt for sent in play.fleet.sent] == [1]
 
 
 def test_a_short_silence_costs_nothing(play: Play) -> None:

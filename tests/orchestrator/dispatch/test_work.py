@@ -15,24 +15,26 @@ STATES = {
     "missed": device("d0"),
     "offline": None,
 }
-looks = st.lists(st.tuples(st.sampled_from(sorted(STATES)), st.floats(0, 2)), max_size=30)
+looks = st.lists(st.tuples(st.sampled_from(sorted(STATES)), st.floats(0, 2), st.sampled_from([0.0, 1.5])), max_size=30)
 
 
 @examples(100)
 @given(looks=looks)
-def test_seconds_are_observed_seconds(looks: list[tuple[str, float]]) -> None:
-    """`ran_s` counts all looks that saw it run, `missed_s` those since it was last seen, `waited_s` those since it ran.
+def test_seconds_are_observed_seconds(looks: list[tuple[str, float, float]]) -> None:
+    """`ran_s` counts all looks that saw it run, `waited_s` those since it ran.
 
-    A look at which its device is offline counts for nothing. What a device names and has not claimed waits there.
+    `missed_s` counts what new heartbeats cover that do not name it. A look at which its device is offline counts for
+    nothing. What a device names and has not claimed waits there.
     """
     attempt, ran_s, missed_s, waited_s = ATTEMPT, 0.0, 0.0, 0.0
-    for state, seconds in looks:
+    for state, seconds, covered_s in looks:
         queued = {ATTEMPT.id} if state == "queued" else set()
-        attempt = attempt.observed(STATES[state], queued, seconds, {ATTEMPT.id: ""} if state == "named" else {})
+        claimants = {ATTEMPT.id: ""} if state == "named" else {}
+        attempt = attempt.observed(STATES[state], queued, seconds, covered_s, claimants)
         if state == "running":
             ran_s, missed_s, waited_s = ran_s + seconds, 0.0, 0.0
         elif state in ("queued", "held", "named"):
             missed_s, waited_s = 0.0, waited_s + seconds
         elif state == "missed":
-            missed_s += seconds
+            missed_s += covered_s
         assert (attempt.ran_s, attempt.missed_s, attempt.waited_s) == (ran_s, missed_s, waited_s)

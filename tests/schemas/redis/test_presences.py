@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from redis import Redis
 
 from schemas.contract.device import Device, DeviceKind
-from schemas.contract.presence import Presence
+from schemas.contract.presence import Presence, expiry_s
 from schemas.redis.keys import DEVICES, PRESENCES
 from schemas.redis.presences import beat, read_presences, read_reservations, release, reserve, sign_off
 from tests.waiting import wait_for
@@ -22,6 +22,11 @@ def test_the_last_heartbeat_of_each_device_is_read(redis: Redis) -> None:
         beat(redis, each)
     found = read_presences(redis)
     assert [(name, each.pid) for name, each in found.items()] == [("d0", 1), ("d1", 2)]
+
+
+def test_a_slow_link_makes_a_heartbeat_valid_for_longer() -> None:
+    """Four round trips longer, five seconds at most."""
+    assert [expiry_s(each) for each in (0.0, 0.25, 60.0)] == [5.0, 6.0, 10.0]
 
 
 def test_a_silent_device_disappears_while_others_stay(redis: Redis) -> None:
