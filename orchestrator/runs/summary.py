@@ -59,10 +59,17 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
             | {"reused": sum(r.status is Status.SUCCESS and r.reused_from is not None for r in records[role])}
             for role in records
         },
+        "judgement_from": _donor(ledger),
         "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.STUDENT] if r.reason).items())),
         "paths": {name: str(path) for name, path in paths.items() if path.exists()},
         "duration_seconds": float(seconds) if (seconds := ledger.get("duration_seconds")) else None,
     }
+
+
+def _donor(ledger: Ledger) -> str | None:
+    """The run whose judgement was adopted; None if a gate was judged anew."""
+    donors = {record.reused_from for record in ledger.records(Role.STATISTICS)}
+    return donors.pop() if len(donors) == 1 else None
 
 
 def _tally(counts: Mapping[str, int]) -> str:
@@ -127,6 +134,9 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
     reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
     if any(reused.values()):
         console.write("reused: " + ", ".join(f"{count} {role}s" for role, count in reused.items()))
+    if summary["judgement_from"]:
+        same = "predictions, bars, settings, trials and code"
+        console.write(f"judgement: adopted from {summary['judgement_from']}, which has the same {same}")
     if summary["skip_reasons"]:
         console.write(f"skipped: {_tally(summary['skip_reasons'])}")
     symbols: dict[str, list[str]] = {}

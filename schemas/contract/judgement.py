@@ -96,10 +96,12 @@ class Validation(Frozen):
     `taught` compares the students with those without a teacher; `constant_windows` are those whose student predicts
     the base rates alone, `constant_trades` what they trade.
     `trading` has the same models, the base rate as a trader, and three rules without learning: always long, long after
-    a rise (momentum), long after a fall (reversal).
+    a rise (momentum), long after a fall (reversal). `key`: SHA-256 of all that decides the scores;
+    empty until they are stored.
     """
 
     run_id: str
+    key: str = ""
     windows: int
     taught: Taught
     constant_windows: int
@@ -217,9 +219,13 @@ class Gate(Frozen):
 
 
 class GateReport(Frozen):
-    """`statistics/<gate>.json`: one gate, its findings per symbol, and its random draws."""
+    """`statistics/<gate>.json`: one gate, its findings per symbol, and its random draws.
+
+    `key`: SHA-256 of all that decides them, the scores' included; empty until it is stored.
+    """
 
     gate: Gate
+    key: str = ""
     symbols: dict[str, dict[str, Metric]] = Field(default_factory=dict)
     passing: tuple[str, ...] = ()
     draws: dict[str, tuple[float, ...]] = Field(default_factory=dict)

@@ -42,7 +42,7 @@ def without_hashes(text: str) -> str:
 
 
 def test_a_second_run_trains_nothing(bars: Path, two_device_run: Finished, fleet: tuple[str, ...], cwd: Path) -> None:
-    """The same request again with `--reuse` takes every window from the first run, and leaves the same bytes."""
+    """The same request again with `--reuse` takes every window and the judgement, and leaves the same bytes."""
     again = finished_run(cwd, "--source", f"csv:{bars}", *SPAN, *fleet, "--run-id", "again", "--reuse")
     assert tree(again.folder / "windows") == tree(two_device_run.folder / "windows")
     for name in ("validation.json", "statistics.json"):
@@ -50,7 +50,14 @@ def test_a_second_run_trains_nothing(bars: Path, two_device_run: Finished, fleet
         assert without_hashes((again.folder / name).read_text()) == without_hashes(first)
     for name in ("validation/rows.parquet", "validation/daily.parquet"):
         assert (again.folder / name).read_bytes() == (two_device_run.folder / name).read_bytes()
+    assert again.summary["judgement_from"] == "generated"
+    plots = cwd / "release" / "audit_generated" / "plots", cwd / "release" / "audit_again" / "plots"
+    names = {path.name for path in plots[0].iterdir()}
+    assert {path.name for path in plots[1].iterdir()} == names - {
+        f"{name}.{kind}" for name in ("phases", "devices") for kind in ("json", "png")
+    }
     shown = command("status", "again", cwd=cwd).stdout
+    assert "judgement: adopted from generated" in shown
     counts = again.summary["windows"]
     assert f"reused: {counts['teacher']['success']} teachers, {counts['student']['success']} students" in shown
     for role in ROLES:

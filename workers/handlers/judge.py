@@ -1,43 +1,61 @@
-"""The tasks that judge a whole run: the scores of all its students, and one gate."""
+"""The tasks that judge a whole run: the scores of all its students, and one gate; with `--reuse` an equal run's."""
 
 from pathlib import Path
 
 from schemas.contract.errors import RequestError
+from schemas.contract.judgement import GateReport, Validation
 from schemas.contract.task import Metric, RunTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
-from schemas.files.run_files import read_manifest, write_model
+from schemas.files.run_files import read_manifest, read_model, write_model
+from workers.handlers.adoption import adopt_gate, adopt_scores, gate_key, scores_key
 from workers.handlers.quick_import import quick_import
 from workers.handlers.task_result import Result
 
 
 def judge_students(task: RunTask, data_dir: Path) -> Result:
     """Score all students of a run together and write `validation.json`."""
-    with quick_import():
-        from workers.judging.validation import validate
-
     layout = RunLayout.under(data_dir, task.run_id)
-    validation = validate(layout)
+    manifest = read_manifest(layout)
+    key = scores_key(layout, manifest)
+    adopted = adopt_scores(layout, key) if manifest.config.reuse else None
+    validation, donor = adopted or (_scored(layout, key), None)
     write_model(layout.validation, validation)
     metrics: dict[str, Metric] = {"windows": validation.windows, "rows": validation.rows}
     for name, scores in validation.scores.items():
         metrics |= {f"{name}_log_loss": scores.log_loss, f"{name}_skill": scores.skill, f"{name}_auc": scores.auc}
     for name, trading in validation.trading.items():
         metrics |= {f"{name}_sharpe": trading.sharpe, f"{name}_net_bps_a_day": trading.net_bps_a_day}
-    return Result(metrics, {layout.validation.name: sha256_of(layout.validation)})
+    digests = {layout.validation.name: sha256_of(layout.validation)}
+    return Result(metrics, digests, key, donor)
 
 
 def judge_gate(task: RunTask, data_dir: Path) -> Result:
     """Judge one gate of a run and write `statistics/<gate>.json`. RequestError for an unknown gate."""
+    gate = task.gate or ""
+    layout = RunLayout.under(data_dir, task.run_id)
+    manifest = read_manifest(layout)
+    key = gate_key(layout, manifest, gate, read_model(layout.validation, Validation))
+    adopted = adopt_gate(layout, gate, key) if manifest.config.reuse else None
+    report, donor = adopted or (_judged(layout, gate, Path(manifest.config.release_dir), key), None)
+    path = layout.gate(gate)
+    write_model(path, report)
+    metrics: dict[str, Metric] = {criterion.name: criterion.statistic for criterion in report.gate.criteria}
+    return Result(metrics | {"passed": report.gate.passed}, {path.name: sha256_of(path)}, key, donor)
+
+
+def _scored(layout: RunLayout, key: str) -> Validation:
+    with quick_import():
+        from workers.judging.validation import validate
+
+    return validate(layout).model_copy(update={"key": key})
+
+
+def _judged(layout: RunLayout, gate: str, release_dir: Path, key: str) -> GateReport:
     with quick_import("matplotlib"):  # arch plots with it
         from workers.judging.evidence import load
         from workers.judging.gates import JUDGES
 
-    if task.gate not in JUDGES:
-        raise RequestError(f"gate {task.gate!r} is not one of {', '.join(JUDGES)}")
-    layout = RunLayout.under(data_dir, task.run_id)
-    path = layout.gate(task.gate)
-    report = JUDGES[task.gate](load(layout, Path(read_manifest(layout).config.release_dir)))
-    write_model(path, report)
-    metrics: dict[str, Metric] = {criterion.name: criterion.statistic for criterion in report.gate.criteria}
-    return Result(metrics | {"passed": report.gate.passed}, {path.name: sha256_of(path)})
+    if gate not in JUDGES:
+        raise RequestError(f"gate {gate!r} is not one of {', '.join(JUDGES)}")
+    return JUDGES[gate](load(layout, release_dir)).model_copy(update={"key": key})
