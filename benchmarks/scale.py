@@ -66,8 +66,9 @@ class Played:
         """Its heartbeat."""
         running = tuple(self.running.values())
         return Presence(
-            device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots), host="played", pid=1, since=since, beats=time.monotonic_ns(),
-            versions=artifact_versions(), held=running, running=running, folders=Folders(data_dir=DATA_DIR),
+            device=Device(name=self.name, kind=DeviceKind.CPU, slots=self.slots), host="played", pid=1, since=since,
+            beats=time.monotonic_ns(), versions=artifact_versions(), held=running, running=running,
+            folders=Folders(data_dir=DATA_DIR),
         )  # fmt: skip
 
 
