@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.stats import rankdata
 
 from benchmarks.learning_figures import (
     BASE,
@@ -38,6 +37,7 @@ from workers.learning.window_student import TrainedStudent
 from workers.scoring.ewc import mean_of
 from workers.scoring.log_loss import daily_means, log_loss, log_losses
 from workers.scoring.newey_west import is_constant
+from workers.scoring.ranking import by_instant
 
 STEP_DAYS = 90
 SMALL = ("reverting prices", "regimes")
@@ -48,7 +48,6 @@ class Scores:
     """Scored rows of one world, one value per row in each array; `predicted` has the probabilities by predictor."""
 
     day: Ints
-    symbol: Ints
     y: Floats
     forward_return: Floats
     predicted: Mapping[str, Floats]
@@ -85,12 +84,12 @@ def _oracle(world: World, market: Market, settings: TrainingSettings) -> dict[st
 
 def _scored(histories: Mapping[str, History], oracle: Mapping[str, Floats], student: TrainedStudent) -> Scores:
     rows, many = student.scored, len(student.y)
-    day, number = np.empty((2, many), dtype=np.int64)
+    day = np.empty(many, dtype=np.int64)
     returned, chance = np.empty((2, many))
     for place, symbol in enumerate(rows.symbols):
         mine, history = rows.member == place, histories[symbol]
         t0 = history.labels.t0[rows.row[mine]]
-        day[mine], number[mine] = history.series.session[t0], list(histories).index(symbol)
+        day[mine] = history.series.session[t0]
         returned[mine], chance[mine] = history.labels.forward_return[rows.row[mine]], oracle[symbol][t0]
     predicted = {
         "oracle": chance,
@@ -100,14 +99,14 @@ def _scored(histories: Mapping[str, History], oracle: Mapping[str, Floats], stud
         "student": student.scored_student,
         "teacher": student.scored_teacher,
     }
-    return Scores(day, number, student.y.astype(np.float64), returned, predicted)
+    return Scores(day, student.y.astype(np.float64), returned, predicted)
 
 
 def _together(parts: list[Scores]) -> Scores:
-    day, symbol = (np.concatenate([getattr(each, name) for each in parts]) for name in ("day", "symbol"))
+    day = np.concatenate([each.day for each in parts])
     y, returned = (np.concatenate([getattr(each, name) for each in parts]) for name in ("y", "forward_return"))
     predicted = {name: np.concatenate([each.predicted[name] for each in parts]) for name in PREDICTORS}
-    return Scores(day, symbol, y, returned, predicted)
+    return Scores(day, y, returned, predicted)
 
 
 def fits(world: str, setup: str) -> bool:
@@ -130,7 +129,8 @@ def _score(scores: Scores, name: str) -> Score:
     p = scores.predicted[name]
     _, saved = daily_means(scores.day, log_losses(scores.y, scores.predicted[BASE]) - log_losses(scores.y, p))
     _, gain_error = _mean(saved)
-    return Score(log_loss(scores.y, p), gain_error, *_mean(daily_ic(scores, p)))
+    _, correlation, _ = by_instant(scores.day, scores.day, p, scores.forward_return)
+    return Score(log_loss(scores.y, p), gain_error, *_mean(correlation))
 
 
 def _mean(daily: Floats) -> tuple[float, float]:
@@ -139,21 +139,6 @@ def _mean(daily: Floats) -> tuple[float, float]:
         return float(daily.mean()), 0.0
     found = mean_of(daily)
     return found.value, found.error
-
-
-def daily_ic(scores: Scores, p: Floats) -> Floats:
-    """Rank correlation of predictions and forward returns on each day; 0 where all predictions are equal."""
-    days, row = np.unique(scores.day, return_inverse=True)
-    ranks = []
-    for values in (p, scores.forward_return):
-        of_day = np.full((len(days), int(scores.symbol.max()) + 1), np.nan)
-        of_day[row, scores.symbol] = values
-        rank = rankdata(of_day, axis=1, nan_policy="omit")
-        ranks.append(rank - np.nanmean(rank, axis=1, keepdims=True))
-    one, other = ranks
-    spread = np.sqrt(np.nansum(one**2, axis=1) * np.nansum(other**2, axis=1))
-    result: Floats = np.divide(np.nansum(one * other, axis=1), spread, out=np.zeros(len(days)), where=spread > 0)
-    return result
 
 
 def main() -> None:

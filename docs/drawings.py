@@ -219,7 +219,7 @@ def shrunk(axes: Axes) -> None:
     note(axes, 0.2, -0.065, "slope that was measured, in logits per standard deviation of the margins", ha="center")
     note(axes, -0.02, 0.45, "slope that is kept")
     expected = f"expected to add {EXPECTED_LOGIT:g} logits"
-    note(axes, -0.06, -0.115, f"a student of one symbol, {expected}; within one error of 0 it is flat")
+    note(axes, -0.06, -0.115, f"a student of one symbol, {expected}; a slope below 0 is not kept")
 
 
 def judged(many: int, slope: float) -> tuple[float, float]:

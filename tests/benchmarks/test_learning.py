@@ -2,13 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
 
-from benchmarks.learning import Scores, daily_ic, figures_of
+from benchmarks.learning import figures_of
 from benchmarks.learning_figures import (
     BASE,
     DOCS,
@@ -64,16 +62,6 @@ def test_without_a_signal_there_is_no_share() -> None:
 
 def test_a_single_seed_has_the_error_of_its_days() -> None:
     assert skill([figures(0, 0.65)], STUDENT).error == pytest.approx(100.0 * 0.01 / 0.7)
-
-
-def test_the_daily_ic_is_spearman_s() -> None:
-    """Missing symbols are left out of their day; equal predictions have an IC of 0."""
-    day, symbol = np.array([1, 1, 1, 1, 2, 2, 2, 3, 3, 3]), np.array([0, 1, 2, 3, 0, 2, 3, 0, 1, 2])
-    p = np.array([0.1, 0.2, 0.2, 0.4, 0.3, 0.1, 0.2, 0.5, 0.5, 0.5])
-    returned = np.array([0.0, 0.3, 0.1, 0.2, 0.1, 0.3, 0.0, 0.1, 0.2, 0.3])
-    scores = Scores(day, symbol, np.zeros(10), returned, MappingProxyType({}))
-    expected = [spearmanr(p[:4], returned[:4]).statistic, spearmanr(p[4:7], returned[4:7]).statistic, 0.0]
-    assert daily_ic(scores, p) == pytest.approx(expected)
 
 
 def test_a_world_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:

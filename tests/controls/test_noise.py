@@ -57,10 +57,10 @@ def test_the_choice_of_a_teacher_costs_little_on_a_random_walk(pooled: Pooled) -
 def test_noise_is_shrunk_to_nothing(trained: list[Trained]) -> None:
     """Little of a slope is kept on average, and most students are flat: they never trade.
 
-    0.055 over these 108 windows, 0.023 over 144 windows of other walks: 0.037 over all.
+    0.047 over these 108 windows; 0.035 to 0.061 over four other sets, 0.043 over all 540.
     """
     kept = np.array([each.student.fitted.shrinkage.kept for each in trained])
-    assert kept.mean() < 0.06
+    assert kept.mean() < 0.05
     assert (kept == 0).mean() > 0.5
     flat = [
         each.student for each in trained if not each.student.fitted.shrinkage.kept and not each.student.fitted.taught

@@ -28,7 +28,7 @@ MAX_REWARD = 3.0
 # Standard deviation, in logits, of what a model is expected to add before the evidence: a student of one symbol or a
 # teacher beside its student, and a student of a panel. Larger values find more in reverting prices and cost more on
 # random walks; docs/method.md has the figures.
-EXPECTED_LOGIT, EXPECTED_LOGIT_OF_PANEL = 0.1, 0.2
+EXPECTED_LOGIT, EXPECTED_LOGIT_OF_PANEL = 0.1, 0.3
 # Nats per row; a smaller gain is rounding.
 LEAST_GAIN = 1e-6
 # What a rank label counts for in a fit: symbols of one instant depend on each other, as half of them are 1. Measured in
@@ -262,11 +262,12 @@ def _log_loss(data: StudentData, rows: Ints, margin: Floats) -> float | None:
 def shrinkage(
     margin: Floats, offset: Floats, y: NDArray[np.int8], weight: Floats, cluster: Ints, expected: float
 ) -> Shrinkage:
-    """How much to keep of the slope of labels on `margin` beside the offset: nothing of one within an error of 0.
+    """How much to keep of the slope of labels on `margin` beside the offset: nothing of one below 0.
 
-    The product of two factors. `1 - error^2 / slope^2` is empirical Bayes' (James and Stein's, positive part);
-    `d^2 / (d^2 + error^2)` the posterior mean's where the margins are expected to add d = `expected` logits, so that a
-    large slope measured on few rows is not believed. The error allows for dependence within a cluster. The scale of
+    The product of two factors. `t^4 / (t^4 + 4)`, t = slope / error, is a smooth form of James and Stein's positive
+    part, `1 - 1 / t^2`, and like it half at t = sqrt(2); but an unsure opinion still orders symbols.
+    `d^2 / (d^2 + error^2)` is the posterior mean's where the margins are expected to add d = `expected` logits, so that
+    a large slope measured on few rows is not believed. The error allows for dependence within a cluster. The scale of
     the margins changes nothing.
     """
     ones, spread = int(y.sum()), _deviation(margin, weight)
@@ -276,8 +277,9 @@ def shrinkage(
     added = newton(columns, y.astype(np.float64), weight, offset, np.full(2, SLOPE_RIDGE))
     error = _clustered_error(columns, y, weight, probability(offset + columns @ added), cluster)
     kept = 0.0
-    if added[0] > error:
-        kept = (1.0 - (error / added[0]) ** 2) * expected**2 / (expected**2 + error**2)
+    if added[0] > 0:
+        sure = added[0] ** 4 / (added[0] ** 4 + 4.0 * error**4)
+        kept = sure * expected**2 / (expected**2 + error**2)
     return Shrinkage(float(kept), float(added[0]) / spread, error / spread)
 
 

@@ -20,8 +20,9 @@ TAIL_SHARE = 0.1
 class Ranking:
     """Means over days; None where fewer than MIN_DAYS days count, or where they are all equal.
 
-    `ic` is the rank correlation of predictions and forward returns over the symbols of an instant. `spread` is the
-    mean forward return of the tenth that is predicted highest less that of the tenth predicted lowest, a fraction.
+    `ic` is the rank correlation of predictions and forward returns over the symbols of an instant, 0 where all
+    predictions are equal. `spread` is the mean forward return of the tenth that is predicted highest less that of the
+    tenth predicted lowest, a fraction.
     """
 
     ic: Estimate | None
@@ -29,20 +30,27 @@ class Ranking:
 
 
 def ranking(instant: Ints, day: Ints, p: Floats, forward_return: Floats) -> Ranking:
-    """Rank predictions within each instant; all arguments have shape (rows,). Errors are those of EWC.
+    """Rank predictions within each instant; all arguments have shape (rows,). Errors are those of EWC."""
+    days, correlations, spreads = by_instant(instant, day, p, forward_return)
+    return Ranking(_mean(days, correlations), _mean(days, spreads))
 
-    Instants with fewer than MIN_SYMBOLS symbols, or with equal predictions or equal returns, do not count.
+
+def by_instant(instant: Ints, day: Ints, p: Floats, forward_return: Floats) -> tuple[Ints, Floats, Floats]:
+    """Day, rank correlation and spread of each instant; those of fewer than MIN_SYMBOLS or equal returns are left out.
+
+    All arguments have shape (rows,).
     """
     order = np.argsort(instant, kind="stable")
     days, correlations, spreads = [], [], []
     for rows in np.split(order, np.flatnonzero(np.diff(instant[order])) + 1):
         predicted, earned = p[rows], forward_return[rows]
-        if len(rows) < MIN_SYMBOLS or np.ptp(predicted) == 0 or np.ptp(earned) == 0:
+        if len(rows) < MIN_SYMBOLS or np.ptp(earned) == 0:
             continue
         days.append(day[rows[0]])
-        correlations.append(float(np.corrcoef(rankdata(predicted), rankdata(earned))[0, 1]))
+        differ = np.ptp(predicted) > 0
+        correlations.append(np.corrcoef(rankdata(predicted), rankdata(earned))[0, 1] if differ else 0.0)
         spreads.append(_highest(predicted, earned) - _highest(-predicted, earned))
-    return Ranking(*(_mean(np.array(days), np.array(values)) for values in (correlations, spreads)))
+    return np.array(days, dtype=np.int64), np.array(correlations), np.array(spreads)
 
 
 def _highest(predicted: Floats, earned: Floats) -> float:

@@ -269,7 +269,7 @@ def test_a_slope_below_nothing_is_flat() -> None:
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
 def test_an_unsure_slope_keeps_little_whatever_its_scale(scale: float) -> None:
-    """Kept is (1 - error^2 / slope^2) d^2 / (d^2 + error^2), 0 within an error of 0, at any scale of margins."""
+    """Kept is t^4 / (t^4 + 4) d^2 / (d^2 + error^2), 0 below 0, at any scale of margins."""
     for seed in range(10):
         rng = np.random.default_rng(seed)
         margin, y = rng.normal(size=60), (rng.random(60) < 0.4).astype(np.int8)
@@ -279,7 +279,8 @@ def test_an_unsure_slope_keeps_little_whatever_its_scale(scale: float) -> None:
         )
         assert found.slope is not None and found.error is not None
         slope, error = found.slope * margin.std(), found.error * margin.std()
-        sure = 1.0 - (error / slope) ** 2 if slope > error else 0.0
+        t = max(slope / error, 0.0)
+        sure = t**4 / (t**4 + 4.0)
         assert found.kept == pytest.approx(sure * EXPECTED_LOGIT**2 / (EXPECTED_LOGIT**2 + error**2), rel=1e-9)
         assert found.kept < 0.25
         assert scale * scaled.factor == pytest.approx(found.factor, rel=1e-6)

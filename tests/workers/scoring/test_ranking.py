@@ -57,16 +57,28 @@ def test_the_tails_by_hand() -> None:
 
 
 def test_instants_that_cannot_be_ranked_do_not_count() -> None:
-    """Two symbols, or equal predictions, rank nothing; with fewer than 20 days left there is no mean."""
+    """Two symbols, or equal returns, rank nothing; with fewer than 20 days left there is no mean."""
     rng = np.random.default_rng(5)
     day = np.concatenate(
         [np.repeat(np.arange(20), 4), np.repeat(np.arange(20, 40), 2), np.repeat(np.arange(40, 60), 4)]
     )
     p, gain = rng.uniform(size=len(day)), rng.normal(size=len(day))
-    p[day >= 40] = 0.5
+    gain[day >= 40] = 0.5
     found, ranked = ranking(day, day, p, gain), ranking(day[:80], day[:80], p[:80], gain[:80])
     assert found.ic == ranked.ic is not None
     assert found.spread == ranked.spread
     for rest in (day >= 1, day >= 20):
         nothing = ranking(day[rest], day[rest], p[rest], gain[rest])
         assert (nothing.ic, nothing.spread) == (None, None)
+
+
+def test_equal_predictions_have_an_ic_of_0() -> None:
+    """A day without an opinion counts: the mean over twice the days is half, the spread too."""
+    rng = np.random.default_rng(5)
+    day = np.repeat(np.arange(40), 4)
+    p, gain = rng.uniform(size=len(day)), rng.normal(size=len(day))
+    flat = ranking(day, day, np.where(day < 20, p, 0.5), gain)
+    half = ranking(day[:80], day[:80], p[:80], gain[:80])
+    for found, ranked in ((flat.ic, half.ic), (flat.spread, half.spread)):
+        assert found is not None and ranked is not None
+        assert found.value == pytest.approx(ranked.value / 2)
