@@ -5,7 +5,7 @@ from datetime import date
 from orchestrator.audit import next_step
 from orchestrator.audit.numbers import between, exact, p_of, shown
 from orchestrator.audit.recommendation import failing, recommend
-from orchestrator.audit.wording import changed_bounds, jumps_of, taught_sentence
+from orchestrator.audit.wording import changed_bounds, jumping, jumps_of, taught_sentence
 from orchestrator.planning.power import missing_years, years_missing
 from schemas.contract.artifact import RunManifest
 from schemas.contract.conclusion import Conclusion, Earned, Figure
@@ -48,13 +48,13 @@ def conclude(manifest: RunManifest, statistics: Statistics, validation: Validati
         sentence=_sentence(recommendation, statistics, per_year),
         span=_span(manifest, validation),
         earned=(
-            *(_earned(name, validation.trading[name], per_year) for name in (STUDENT, ALWAYS_LONG)),
+            *(_earned(name, validation.trading[name], validation.days / per_year) for name in (STUDENT, ALWAYS_LONG)),
             CASH,
         ),
         sureness=(_alpha(statistics, per_year, trials), _skill(statistics, validation)),
         advice=_advice(recommendation, manifest, statistics, validation),
         changes=_changes(recommendation, manifest, statistics, validation),
-        next_steps=_next_steps(recommendation, manifest, validation, has_jumps=jumps is not None),
+        next_steps=_next_steps(recommendation, manifest, validation),
         alerts=(jumps,) if jumps else (),
         warnings=_warnings(statistics, trials),
         basis=_basis(manifest, validation, trials),
@@ -84,9 +84,7 @@ def _sentence(recommendation: Recommendation, statistics: Statistics, per_year: 
     predicts, earns = (each is None or each.ruling is Ruling.PASS for each in (permutation, alpha))
     rate = f"{_a_year(alpha, per_year)} after costs"
     if not predicts and not earns:
-        return (
-            f"Neither the predictions nor what they earned beside the market ({rate}) can be distinguished from luck."
-        )
+        return f"Neither the predictions nor what they earned beside the market ({rate}) differs from luck."
     if not earns and alpha is not None and (alpha.statistic or 0.0) <= (alpha.threshold or 0.0):
         return f"The predictions are better than luck, but trading them earned nothing beside the market ({rate})."
     if not earns:
@@ -122,11 +120,12 @@ def _span(manifest: RunManifest, validation: Validation) -> str:
     return f"{validation.days:,} {unit} ({shown(years)} years), {validation.first} to {validation.last}"
 
 
-def _earned(name: str, found: Trading, per_year: int) -> Earned:
+def _earned(name: str, found: Trading, years: float) -> Earned:
+    a_year = 100.0 * ((1.0 + found.growth_percent / 100.0) ** (1.0 / years) - 1.0)
     return Earned(
         name=f"the {name}s" if name == STUDENT else name,
         growth=f"{shown(found.growth_percent, '+')} %",
-        a_year=f"{shown(_yearly(found.net_bps_a_day, per_year), '+')} %",
+        a_year=f"{shown(a_year, '+')} %",
         worst_fall=f"{shown(found.max_drawdown_percent)} %",
         sharpe=shown(found.sharpe, "+"),
     )
@@ -237,10 +236,9 @@ def _needed(gate: Gate, test: Criterion, statistics: Statistics) -> str:
     return f"{gate.name}: {test.name} must pass: {test.reason}."
 
 
-def _next_steps(
-    recommendation: Recommendation, manifest: RunManifest, validation: Validation, *, has_jumps: bool
-) -> tuple[str, ...]:
-    steps = (next_step.suggest_actions(manifest.config),) if has_jumps else ()
+def _next_steps(recommendation: Recommendation, manifest: RunManifest, validation: Validation) -> tuple[str, ...]:
+    symbols = jumping(manifest.bars) if manifest.bars is not None else {}
+    steps = (next_step.suggest_actions(manifest.config, symbols),) if symbols else ()
     if recommendation is Recommendation.PROMOTE:
         return (*steps, next_step.approve(manifest.run_id))
     if recommendation is Recommendation.REJECT:
@@ -266,11 +264,14 @@ def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) ->
     elsewhere = f", {trials.elsewhere:,} of them under other data folders" if trials.elsewhere else ""
     selections = f"; {trials.selections:,} selections of symbols count too" if trials.selections > 1 else ""
     return (
-        f"{validation.rows:,} predictions of {many} symbol{'s' * (many != 1)}, on days that no student had seen, by"
-        f" {validation.windows:,} students.",
-        f"{validation.constant_windows:,} students predict the base rate alone and make"
-        f" {validation.constant_trades:,} of {student.trades:,} decisions to trade.",
+        f"{validation.rows:,} predictions of {_count(many, 'symbol')}, on days that no student had seen, by"
+        f" {_count(validation.windows, 'student')}.",
+        f"Students that predict the base rate alone: {validation.constant_windows:,}, with"
+        f" {validation.constant_trades:,} of {_count(student.trades, 'decision')} to trade.",
         f"{taught_sentence(validation.taught, validation.windows)}.".capitalize(),
-        f"{trials.configurations:,} configuration{'s' * (trials.configurations != 1)} tried on these symbols and days"
-        f"{elsewhere}{selections}.",
+        f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{selections}.",
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -1,8 +1,10 @@
 """The commands that follow a recommendation, with the run's own settings."""
 
 import shlex
+from collections.abc import Iterable
 from datetime import date, timedelta
 
+from schemas.config.bars import BarSource
 from schemas.config.file_options import FileOptions
 from schemas.config.run import RunConfig
 
@@ -14,6 +16,7 @@ OF_ONE_RUN = {
     "telemetry_buffer", "telemetry_delay", "cost_rates", "gates", "holdout_from", "final",
 }  # fmt: skip
 DAYS_PER_YEAR = 365.25
+ACTIONS = "actions.csv"
 
 
 def flags_of(config: RunConfig) -> list[str]:
@@ -21,14 +24,8 @@ def flags_of(config: RunConfig) -> list[str]:
 
     `--config FILE` stands for tables of a config file, which have no flags.
     """
-    usual = RunConfig(start_date=config.start_date, end_date=config.end_date)
-    left_out = OF_ONE_RUN | (set(FileOptions.model_fields) if config.format_file else set())
-    words = ["--start-date", str(config.start_date)]
-    for name in RunConfig.model_fields:
-        value = getattr(config, name)
-        if name not in left_out and value != getattr(usual, name):
-            words.append("--" + name.replace("_", "-"))
-            words += [] if value is True else [_text(value)]
+    words = ["--start-date", str(config.start_date), *_flags(config, RunConfig.model_fields)]
+    usual = _usual(config)
     is_tabled = config.gates != usual.gates or config.cost_rates
     return words + (["--config", "FILE"] if is_tabled else [])
 
@@ -43,10 +40,10 @@ def after_years(config: RunConfig, years: float) -> date:
     return config.end_date + timedelta(days=round(years * DAYS_PER_YEAR))
 
 
-def suggest_actions(config: RunConfig) -> str:
-    """Return the command that writes the corporate actions that jumps of prices suggest."""
-    symbols = ("--symbols", ",".join(config.symbols)) if config.symbols else ()
-    return _command("ingest", "--validate-only", "--source", config.source, *symbols, "--write-actions", "actions.csv")
+def suggest_actions(config: RunConfig, symbols: Iterable[str]) -> str:
+    """Return the command that writes the corporate actions that jumps of these symbols' prices suggest."""
+    source = _flags(config, (*BarSource.model_fields, "format_file"))
+    return _command("ingest", "--validate-only", *source, "--symbols", ",".join(symbols), "--write-actions", ACTIONS)
 
 
 def approve(run_id: str) -> str:
@@ -62,6 +59,21 @@ def reject(run_id: str) -> str:
 def power(config: RunConfig) -> str:
     """Return the command that shows what the days and symbols of these settings could find."""
     return _command("plan", "--power", *flags_of(config), "--end-date", str(config.end_date))
+
+
+def _usual(config: RunConfig) -> RunConfig:
+    return RunConfig(start_date=config.start_date, end_date=config.end_date)
+
+
+def _flags(config: RunConfig, names: Iterable[str]) -> list[str]:
+    left_out = OF_ONE_RUN | (set(FileOptions.model_fields) if config.format_file else set())
+    usual, words = _usual(config), []
+    for name in names:
+        value = getattr(config, name)
+        if name not in left_out and value != getattr(usual, name):
+            words.append("--" + name.replace("_", "-"))
+            words += [] if value is True else [_text(value)]
+    return words
 
 
 def _text(value: object) -> str:

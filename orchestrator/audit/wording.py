@@ -45,13 +45,18 @@ def changed_bounds(settings: GateSettings) -> list[str]:
     ]
 
 
-def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
-    """Return the symbols whose bars have unexplained jumps, and what that means for the run; None if there are none."""
-    counts = {
+def jumping(bars: CoverageTable) -> dict[str, int]:
+    """Return the symbols whose prices jump without an explanation, and how often."""
+    return {
         symbol: count
         for symbol, row in bars.symbols.items()
         if (count := sum(finding.count for finding in row.findings if finding.check in JUMPS))
     }
+
+
+def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
+    """Return the symbols whose bars have unexplained jumps, and what that means for the run; None if there are none."""
+    counts = jumping(bars)
     if not counts:
         return None
     named = some([f"{symbol} ({count})" for symbol, count in counts.items()])

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestrator.audit.glossary import place_of
 from orchestrator.audit.numbers import between, exact, p_of, percent, shown
+from orchestrator.audit.wording import some
 
 TEMPLATES = Path(__file__).parent
 
@@ -28,5 +29,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {each.__name__: each for each in (shown, exact, percent, between, p_of, place_of)}
+    environment.globals |= {each.__name__: each for each in (shown, exact, percent, between, p_of, place_of, some)}
     return environment

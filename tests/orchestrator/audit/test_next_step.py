@@ -41,4 +41,6 @@ def test_settings_of_a_file_and_a_later_day() -> None:
     config = RunConfig(**SPAN, gates={"min_days": 100})
     assert "--config FILE" in power(config)
     assert after_years(config, 0.5) == date(2025, 7, 2)
-    assert suggest_actions(config).endswith("--write-actions actions.csv")
+    weekly = RunConfig(**SPAN, source="csv:x", interval="1week")
+    command = suggest_actions(weekly, {"M&M": 2, "TCS": 1})
+    assert " --interval 1week --source csv:x --symbols 'M&M,TCS' --write-actions actions.csv" in command
