@@ -1,23 +1,29 @@
 """`orchestrator fleet`."""
 
 import json
+import time
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
 
 import typer
+from redis import Redis
 from rich.table import Table
 
 from orchestrator.cli import checks
 from orchestrator.cli.options import FleetBroker, Json
 from orchestrator.terminal.console import Console
+from schemas.contract.errors import RequestError
 from schemas.contract.presence import Presence
 from schemas.contract.versions import artifact_versions
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.client import connect
 from schemas.redis.dead_letters import DeadLetter, Place, read_dead_letters
-from schemas.redis.presences import read_presences
+from schemas.redis.presences import cordon, read_presences, read_standing, uncordon
 
 SHOWN_LETTERS, SHOWN_CHARACTERS = 5, 60
 FAR_S = 0.02
+DRAIN_LOOK_S = 0.25
 NAMES = {
     Place.QUEUE: "device queues",
     Place.ORDERS: "orders to workers",
@@ -28,26 +34,89 @@ NAMES = {
 }
 
 
-def fleet(broker: FleetBroker = None, as_json: Json = False) -> None:
-    """List the devices of a fleet and what they run.
+class FleetAction(StrEnum):
+    """What may be done with devices."""
+
+    DRAIN = "drain"
+    CORDON = "cordon"
+    UNCORDON = "uncordon"
+
+
+def fleet(
+    action: Annotated[FleetAction | None, typer.Argument(help="If omitted: list the devices.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Devices, such as gpu0@beta.")] = None,
+    broker: FleetBroker = None,
+    as_json: Json = False,
+) -> None:
+    """List the devices of a fleet and what they run, or cordon and drain them.
+
+    `cordon`: they get no work of any run, finish what they run, and what waits there goes elsewhere. `drain` also waits
+    until they run nothing. `uncordon` ends both. The broker keeps it until then, also while they are offline.
 
     \b
     Example:
       orchestrator fleet --broker redis://127.0.0.1:6379/0
+      orchestrator fleet drain gpu0@beta --broker redis://127.0.0.1:6379/0
     """
+    url = checks.broker(broker)
+    if action is None:
+        _list(url, as_json)
+    elif not names:
+        raise RequestError(f"{action} needs the name of a device; list them: orchestrator fleet")
+    else:
+        with connect(url) as redis:
+            _act(redis, action, names)
+
+
+def _act(redis: Redis, action: FleetAction, names: list[str]) -> None:
+    """Carry out an action on devices that are online or cordoned; RequestError names the others."""
+    online, (_, cordoned) = read_presences(redis), read_standing(redis, ())
+    known = cordoned if action is FleetAction.UNCORDON else online.keys() | cordoned
+    if unknown := sorted(set(names) - known):
+        what = "not cordoned" if action is FleetAction.UNCORDON else "not online"
+        others = f"; these are: {', '.join(sorted(known))}" if known else "; none is"
+        raise RequestError(f"{', '.join(unknown)}: {what}{others}")
+    if action is FleetAction.UNCORDON:
+        uncordon(redis, names)
+    else:
+        cordon(redis, names)
+    while action is FleetAction.DRAIN and (left := _running(redis, names)):
+        typer.echo(f"waiting for {', '.join(left)}", err=True)
+        while _running(redis, names) == left:
+            time.sleep(DRAIN_LOOK_S)
+    did = {"drain": "drained: nothing runs there", "cordon": "cordoned", "uncordon": "uncordoned"}[action]
+    typer.echo(f"{', '.join(names)}: {did}")
+
+
+def _running(redis: Redis, names: list[str]) -> list[str]:
+    """What these devices run by their last heartbeats, in words; also what they have taken and not begun."""
+    found = read_presences(redis)
+    return [
+        f"{_work(identity)} on {name}"
+        for name in names
+        if name in found
+        for identity in sorted({*found[name].running, *found[name].held})
+    ]
+
+
+def _list(url: str, as_json: bool) -> None:
     unreadable: dict[str, str] = {}
-    with connect(checks.broker(broker)) as redis:
+    with connect(url) as redis:
+        _, cordoned = read_standing(redis, ())
         found = list(read_presences(redis, lambda name, reason, _: unreadable.update({name: reason})).values())
         counts, last = read_dead_letters(redis, SHOWN_LETTERS)
     if as_json:
         devices = [presence.model_dump(mode="json") for presence in found]
         letters = {"counts": counts, "last": [letter.model_dump(mode="json") for letter in last]}
-        typer.echo(json.dumps({"devices": devices, "unreadable": unreadable, "dead_letters": letters}))
+        answer = {"devices": devices, "cordoned": sorted(cordoned), "unreadable": unreadable, "dead_letters": letters}
+        typer.echo(json.dumps(answer))
         return
     if not found:
         typer.echo("no worker is online; start one: workers start --broker URL")
     else:
-        _show(found)
+        _show(found, cordoned)
+    if away := sorted(cordoned - {each.device.name for each in found}):
+        typer.echo(f"cordoned and not online: {', '.join(away)}; to forget: orchestrator fleet uncordon NAME")
     for name, reason in list(unreadable.items())[:SHOWN_LETTERS]:
         typer.echo(f"{name.encode('unicode_escape').decode()} sends a heartbeat that cannot be read: {reason}")
     if len(unreadable) > SHOWN_LETTERS:
@@ -64,7 +133,7 @@ def _show_dead_letters(counts: dict[Place, int], last: list[DeadLetter]) -> None
         typer.echo(f"  {at:%Y-%m-%d %H:%M:%S} {letter.key}: {letter.reason}: {letter.body[:SHOWN_CHARACTERS]}")
 
 
-def _show(found: list[Presence]) -> None:
+def _show(found: list[Presence], cordoned: set[str]) -> None:
     table = Table()
     for heading in ("device", "slots", "since", "done", "per second"):
         table.add_column(heading, justify="left" if heading == "device" else "right", no_wrap=heading != "device")
@@ -74,6 +143,7 @@ def _show(found: list[Presence]) -> None:
         doing = [_work(identity) for identity in presence.running] or ["nothing"]
         doing += [f"{waiting} waiting"] if waiting else []
         doing += ["leaving"] if presence.draining else []
+        doing += ["cordoned"] if presence.device.name in cordoned else []
         model = [presence.device.model] if presence.device.model else []
         table.add_row(
             "\n".join([presence.device.name, *model, *_use(presence), *_distance(presence), *_version(presence)]),

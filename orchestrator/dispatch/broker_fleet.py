@@ -18,6 +18,7 @@ from schemas.redis.attempt_id import AttemptId, run_prefix
 from schemas.redis.attempts import allow, claimants, recall, unclaimed
 from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.keys import (
+    CORDONED,
     RUN_KEYS_LINGER_S,
     attempts_key,
     events_stream,
@@ -149,7 +150,7 @@ class BrokerFleet:
 
         Of many devices `MOST_HEALED` are looked at each time, in turn.
         """
-        keys = {attempts_key(self._run_id): "hash", outcomes_stream(self._run_id): "stream"}
+        keys = {attempts_key(self._run_id): "hash", outcomes_stream(self._run_id): "stream", CORDONED: "set"}
         self._unhealed = self._unhealed or sorted(self._devices)
         turn, self._unhealed = self._unhealed[:MOST_HEALED], self._unhealed[MOST_HEALED:]
         for device in turn:

@@ -59,6 +59,8 @@ class HeartbeatEvents:
         """Why no device of the last look can work for the run; empty if one can."""
         if not present:
             return "no worker is online"
+        if all(each.draining for each in present.values()):
+            return "every device that is online is draining or cordoned"
         first = min(present)
         if not all(self._known[name].refused for name in present):
             return ""

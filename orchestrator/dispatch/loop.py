@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from redis.exceptions import NoPermissionError, RedisError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
@@ -33,7 +33,7 @@ from orchestrator.dispatch.policy import (
     policy,
 )
 from orchestrator.dispatch.time_limits import TimeLimits
-from orchestrator.dispatch.work import Item, Key, Sent, Stray, find_strays
+from orchestrator.dispatch.work import Item, Key, Sent, Stray, find_strays, refused
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
@@ -65,17 +65,19 @@ class Dispatcher:
 
     `foreign` says why what an outcome stands for is not the run's own; then the work is tried again.
 
+    Nothing is sent before `least_devices` can work for the run; later it goes on with fewer.
+
     `tend` is called at each look at the fleet, and while the broker is away; it raises what must end the run.
     """
 
     def __init__(
         self, run_id: str, data_dir: str, fleet: Fleet, ledger: Ledger, telemetry: Emitter, live_view: LiveView,
         tend: Callable[[], None], window_limit_s: float | None = None,
-        foreign: Callable[[Outcome], str] = lambda outcome: "",
+        foreign: Callable[[Outcome], str] = lambda outcome: "", least_devices: int = 0,
     ) -> None:  # fmt: skip
         self._run_id, self._fleet, self._ledger = run_id, fleet, ledger
         self._telemetry, self._live_view, self._tend = telemetry, live_view, tend
-        self._foreign = foreign
+        self._foreign, self._least_devices = foreign, least_devices
         self._heartbeat_events = HeartbeatEvents(telemetry, run_id)
         self._backlog = Backlog()
         self._limits = TimeLimits(window_limit_s)
@@ -104,7 +106,7 @@ class Dispatcher:
         `sources` are the paths, without links, that it reads outside the run's data folder.
         """
         self._needs = replace(self._needs, sources=sources)
-        self._fit = fit_for(self._needs, self._look.present)
+        self._find_fit()
         out = self._ledger.sent()
         for item in work:
             if item.key in out:
@@ -190,8 +192,8 @@ class Dispatcher:
         self._tend()
         for name in self._look.present.keys() - look.present.keys():
             self._backlog.forget(name)
-        self._look, self._fit = look, fit_for(self._needs, look.present)
-        self._wait_for(self._heartbeat_events.missing_workers(look.present) or self._unsent)
+        self._look = look
+        self._wait_for(self._heartbeat_events.missing_workers(look.present) or self._find_fit() or self._unsent)
         while self._take_outcomes(on_end, wait=False):
             pass
         unseen = {sent.device for sent in self._sent.values() if not sent.is_held(look.present.get(sent.device))}
@@ -207,6 +209,16 @@ class Dispatcher:
         wanted = {sent.id for sent in self._sent.values()}
         self._strays = find_strays(self._run_id, look.present, wanted, self._strays, look.seconds)
         self._telemetry.write_new()
+
+    def _find_fit(self) -> str:
+        """Find the devices that may get work: none before there are enough of them. Returns why there are none yet."""
+        self._fit = fit_for(self._needs, self._look.present)
+        found, least = len(self._fit), self._least_devices
+        if found < least:
+            self._fit = {}
+            return f"{found} of the {least} devices that --min-devices asks for are online and can work for this run"
+        self._least_devices = 0
+        return ""
 
     def _look_up_claims(self, look: Look) -> None:
         """Learn who has claimed the attempts that are out, and what their devices name as running. A claim is final."""
@@ -304,7 +316,7 @@ class Dispatcher:
         count = 0
         for outcome in self._fleet.outcomes(wait=wait):
             if why := self._foreign(outcome):
-                outcome = _refused(outcome, why)
+                outcome = refused(outcome, why)
             self._end(outcome, on_end)
             count += 1
         return count
@@ -384,10 +396,3 @@ class Dispatcher:
 
     def _facts(self, sent: Sent) -> dict[str, Fact]:
         return {**facts(self._run_id, *sent.item.key, sent.attempt), "device": sent.device}
-
-
-def _refused(outcome: Outcome, why: str) -> Outcome:
-    """The outcome as a failure after which the next attempt replaces what is stored."""
-    nothing: dict[str, Any] = {"metrics": {}, "digests": {}, "key": None, "reused_from": None}
-    failed = {"status": Status.FAILED, "failure": FailureClass.TRANSIENT, "message": why}
-    return outcome.model_copy(update=nothing | failed)

@@ -9,7 +9,7 @@ from orchestrator.dispatch.fleet import REFRESH_S, Look
 from schemas.contract.presence import Presence
 from schemas.redis.dead_letters import Place, set_aside
 from schemas.redis.keys import PRESENCES
-from schemas.redis.presences import MOST_DEVICES, read_presences, read_reservations
+from schemas.redis.presences import MOST_DEVICES, read_presences, read_standing
 from schemas.redis.writes import try_write
 
 # Longer than a heartbeat's interval: a broker that forgot everything has each live device's heartbeat within that.
@@ -64,7 +64,7 @@ class PresenceReader:
         self._parsed: dict[bytes, Presence] = {}
 
     def look(self) -> Look | None:
-        """The devices that are online; None if it is too early to look again.
+        """The devices that are online, those that are cordoned as draining; None if it is too early to look again.
 
         RedisError without a broker, and from one that takes no writes: no heartbeat and no outcome can arrive then, so
         their absence proves nothing.
@@ -74,10 +74,14 @@ class PresenceReader:
             return None
         try_write(self._redis)
         there = read_presences(self._redis, self._set_aside, self._parsed)
-        reserved = read_reservations(self._redis, there.keys() | self._attendance.present.keys())
+        reserved, cordoned = read_standing(self._redis, there.keys() | self._attendance.present.keys())
         self._looked = self._clock()
         seconds = self._attendance.update(there, passed_s)
-        return Look(self._attendance.present, reserved, seconds, self._attendance.covered_s)
+        present = {
+            name: each.model_copy(update={"draining": True}) if name in cordoned else each
+            for name, each in self._attendance.present.items()
+        }
+        return Look(present, reserved, seconds, self._attendance.covered_s)
 
     def _set_aside(self, device: str, reason: str, body: bytes) -> None:
         """Set aside the first heartbeat of a device that cannot be read. Its worker may be of a later version."""

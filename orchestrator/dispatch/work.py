@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from schemas.contract.presence import Presence
-from schemas.contract.task import IngestTask, Role, RunTask, WindowTask, work_name
+from schemas.contract.task import FailureClass, IngestTask, Outcome, Role, RunTask, Status, WindowTask, work_name
 from schemas.redis.attempt_id import run_prefix
 
 Work = IngestTask | WindowTask | RunTask
@@ -111,3 +112,10 @@ def find_strays(
         for identity in present[name].running
         if identity.startswith(run_prefix(run_id)) and identity not in wanted
     )
+
+
+def refused(outcome: Outcome, why: str) -> Outcome:
+    """The outcome as a failure after which the next attempt replaces what is stored."""
+    nothing: dict[str, Any] = {"metrics": {}, "digests": {}, "key": None, "reused_from": None}
+    failed = {"status": Status.FAILED, "failure": FailureClass.TRANSIENT, "message": why}
+    return outcome.model_copy(update=nothing | failed)

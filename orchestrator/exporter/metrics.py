@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from orchestrator.ledger.ledger_reader import (
     DURATION_BUCKETS_S,
     OUTCOMES,
+    PENDING,
     EventLog,
     Snapshot,
     read_snapshot,
@@ -162,6 +163,8 @@ class GurukulCollector(Collector):
             return
         yield up.of((), 1)
         yield _gauge("fleet_devices", "Devices that are online.").of((), len(there))
+        slots = sum(each.device.slots for each in there.values() if not each.draining)
+        yield _gauge("fleet_slots_present", "Slots of all devices that are online and do not drain.").of((), slots)
         dead = _counter("dead_letters", "What could not be read on the broker and was set aside.", "place")
         for place in Place:
             dead.of((place,), dead_letters.get(place, 0))
@@ -196,6 +199,7 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
         "run_reason", "1; its label is why the run waits, was stopped or failed.", "run_id", "status", "reason"
     )
     windows = _gauge("windows", "Windows of a role by how they ended.", "run_id", "role", "outcome")
+    wanted = _gauge("run_slots_wanted", "Windows that could be trained at the same time, until the run ends.", "run_id")
     took = HistogramMetricFamily(
         "gurukul_work_duration_seconds", "Time that a piece of work took on its device.", labels=("run_id", "role")
     )
@@ -211,6 +215,9 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
         reason.of((run_id, run.condition.status, run.condition.reason), 1)
         for trained, outcome in itertools.product(WINDOW_ROLES, OUTCOMES):
             windows.of((run_id, trained, outcome), run.work.get((trained, outcome), 0))
+        if run.condition.status.is_active:
+            # A window's student waits for its teacher, so the two want one slot.
+            wanted.of((run_id,), max(run.work.get((trained, PENDING), 0) for trained in WINDOW_ROLES))
         for role, durations in run.durations.items():
             bounds = [*map(str, DURATION_BUCKETS_S), "+Inf"]
             buckets = list(zip(bounds, [*durations.buckets, durations.count], strict=True))
@@ -222,7 +229,7 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
                 phases.of((run_id, name), (phase.ended or time.time()) - phase.started)
         if run.progress is not None:
             progress.of((run_id,), run.progress)
-    yield from (status, died, reason, windows, took, failures, phases, progress)
+    yield from (status, died, reason, windows, wanted, took, failures, phases, progress)
 
 
 def _device_families(there: dict[str, Presence], queues: dict[str, int]) -> Iterator[Metric]:

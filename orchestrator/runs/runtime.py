@@ -55,6 +55,7 @@ def open_fleet(
         tend_all,
         window_limit_s,
         foreign,
+        config.min_devices,
     )
     dispatcher.take_missed_outcomes()
     return dispatcher

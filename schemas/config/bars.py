@@ -105,6 +105,9 @@ class BarsConfig(BarSource):
     local_workers: bool = Field(
         True, description="Start workers for this run; with --no-local-workers, use only those that the broker has."
     )
+    min_devices: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0, description="With --no-local-workers: send nothing before so many devices that can do it are online."
+    )
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
     log_dir: str = Field(
         default_factory=beside_data("logs"), description="Folder of log files; if omitted: logs, beside DATA_DIR."
@@ -141,6 +144,8 @@ class BarsConfig(BarSource):
     def _fleet(self) -> Self:
         if self.broker is None and not self.local_workers:
             raise ValueError("--no-local-workers needs --broker: without one there is no fleet to use")
+        if self.min_devices and self.local_workers:
+            raise ValueError("--min-devices needs --no-local-workers: it waits for the devices of a shared fleet")
         intervals = split_source(self.source)[0].intervals
         if intervals and self.interval not in intervals:
             raise ValueError(f"{self.source} has no {self.interval} bars; use --interval {' or '.join(intervals)}")

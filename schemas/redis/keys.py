@@ -15,6 +15,7 @@ write. All other keys in a broker are Celery's.
 | `name:<run>`        | string  | `HOST:FOLDER`: owner of a run id                  | orch.  | orch.       | 15 s      |
 | `devices`           | zset    | device → server time (ms) its heartbeat expires   | worker | both        | 5 s       |
 | `presences`         | hash    | device → its last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
+| `cordoned`          | set     | devices that get no work until they are uncordoned | fleet | orch., fleet |          |
 | `alone:<device>`    | string  | run whose work needs the device for itself        | orch.  | orch.       | 5 s       |
 | `dead-letters`      | list    | what could not be read: JSON with place and reason | both  | fleet       | 7 days    |
 | `dead-letter-counts`| hash    | kind of place → how many there were                | both  | fleet, metrics | 7 days |
@@ -27,6 +28,7 @@ their number stay for 60 s, as does an outcome that arrives later.
 
 DEVICES = "devices"
 PRESENCES = "presences"
+CORDONED = "cordoned"
 DEAD_LETTERS = "dead-letters"
 DEAD_LETTER_COUNTS = "dead-letter-counts"
 EVENTS_PREFIX = "events:"
@@ -38,7 +40,8 @@ EVENT_STREAM_CAP = 100_000
 
 def is_taken(name: str) -> bool:
     """Whether `name`, as the name of a queue, would be another key of the project or of Celery."""
-    return ":" in name or name in (DEVICES, PRESENCES, DEAD_LETTERS, DEAD_LETTER_COUNTS) or name.startswith("_kombu")
+    own = (DEVICES, PRESENCES, CORDONED, DEAD_LETTERS, DEAD_LETTER_COUNTS)
+    return ":" in name or name in own or name.startswith("_kombu")
 
 
 def attempts_key(run_id: str) -> str:

@@ -1,13 +1,13 @@
-"""Heartbeats of devices, and reservations of devices by runs, in Redis."""
+"""Heartbeats of devices, reservations of devices by runs, and cordons, in Redis."""
 
 from collections.abc import Callable, Collection
-from typing import Any
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.contract.received import UnreadableError, received
-from schemas.redis.keys import DEAD_LETTER_COUNTS, DEAD_LETTERS, DEVICES, PRESENCES, alone_key, is_taken
+from schemas.redis.keys import CORDONED, DEAD_LETTER_COUNTS, DEAD_LETTERS, DEVICES, PRESENCES, alone_key, is_taken
 from schemas.redis.script import BEAT, PRESENT_DEVICES, SIGN_OFF
 
 MOST_DEVICES, MOST_HEARTBEAT_BYTES = 10_000, 2**20
@@ -69,12 +69,32 @@ def release(redis: Redis, device: str) -> None:
     redis.delete(alone_key(device))
 
 
-def read_reservations(redis: Redis, devices: Collection[str]) -> dict[str, str]:
-    """The run that has reserved each of these devices; devices without a reservation are left out."""
+def read_standing(redis: Redis, devices: Collection[str]) -> tuple[dict[str, str], set[str]]:
+    """The run that has reserved each of these devices, if one has, and those that are cordoned; one round trip."""
     names = sorted(devices)
-    values: list[Any] = redis.mget([alone_key(name) for name in names]) if names else []
-    return {
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.mget([alone_key(name) for name in names] or [alone_key("")])
+        pipe.smembers(CORDONED)
+        values, cordoned = pipe.execute(raise_on_error=False)
+    if isinstance(values, Exception):
+        raise values
+    if isinstance(cordoned, ResponseError) and "WRONGTYPE" in str(cordoned):
+        cordoned = ()  # the run that looks next removes it
+    if isinstance(cordoned, Exception):
+        raise cordoned
+    reserved = {
         name: value.decode(errors="backslashreplace")
-        for name, value in zip(names, values, strict=True)
+        for name, value in zip(names, values, strict=False)
         if value is not None
     }
+    return reserved, {each.decode(errors="backslashreplace") for each in cordoned}
+
+
+def cordon(redis: Redis, devices: Collection[str]) -> None:
+    """Keep devices from getting work of any run: they finish what they run, and what waits there goes elsewhere."""
+    redis.sadd(CORDONED, *devices)
+
+
+def uncordon(redis: Redis, devices: Collection[str]) -> None:
+    """Let devices get work again."""
+    redis.srem(CORDONED, *devices)

@@ -169,14 +169,19 @@ class Played(CeleryClient):
         """Call an action in the look of that number."""
         self.planned[look] = action
 
-    def dispatcher(self, ledger: Ledger, run_id: str = RUN, window_limit_s: float | None = None) -> Dispatcher:
+    def dispatcher(
+        self, ledger: Ledger, run_id: str = RUN, window_limit_s: float | None = None, least_devices: int = 0
+    ) -> Dispatcher:
         live_view = LiveView(Console(file=self.screen, width=200), run_id)
         live_view.show()
         telemetry = Emitter(self.redis, run_id, None, live_view.take)
         fleet = BrokerFleet(
             run_id, self.redis, self, presence_reader=PresenceReader(self.redis, Steps()), block_ms=None
         )
-        return Dispatcher(run_id, DATA_DIR, fleet, ledger, telemetry, live_view, self.tend, window_limit_s)
+        return Dispatcher(
+            run_id, DATA_DIR, fleet, ledger, telemetry, live_view, self.tend, window_limit_s,
+            least_devices=least_devices,
+        )  # fmt: skip
 
     def devices_of(self, name: str) -> list[str]:
         """Devices to which a piece of work was sent, in order."""

@@ -145,7 +145,7 @@ def test_a_device_that_left_is_down_and_runs_are_served_without_a_broker(data: P
         (name,) = opened.present()
         opened.redis.lpush(name, "waiting")
         assert endpoint.value("gurukul_broker_up") == 1
-        assert endpoint.value("gurukul_fleet_devices") == 1
+        assert endpoint.value("gurukul_fleet_devices") == endpoint.value("gurukul_fleet_slots_present") == 1
         assert endpoint.value("gurukul_device_slots", device=name) == 1
         wait_for(lambda: endpoint.value("gurukul_device_utilisation_ratio", device=name) is not None, "its use")
         taken = endpoint.value("gurukul_device_memory_bytes", device=name)
@@ -239,7 +239,7 @@ def test_board_and_alerts_read_only_what_there_is(data: Path, fleet: Lab) -> Non
     shown = {metric for expression in expressions().values() for metric, _ in selectors(expression)}
     assert exported - shown <= {
         "gurukul_runs_unreadable", "gurukul_device_slots", "gurukul_device_attempts_done_total",
-        "gurukul_device_memory_total_bytes",
+        "gurukul_device_memory_total_bytes", "gurukul_fleet_slots_present",
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from schemas.redis.keys import (
     outcomes_stream,
     sequence_key,
 )
+from schemas.redis.presences import cordon, uncordon
 from tests.doubles.playing import RUN, Ends, Played, Worker, forget, teachers
 
 
@@ -162,3 +163,35 @@ def test_a_run_leaves_no_key_behind(ledger: Ledger, played: Played) -> None:
     assert left == {DEVICES, PRESENCES} | lingering
     assert all(0 < played.redis.ttl(key) <= RUN_KEYS_LINGER_S for key in lingering)
     assert all(played.redis.ttl(key) > 0 for key in (DEVICES, PRESENCES))
+
+
+def test_a_cordoned_device_finishes_what_it_runs_and_gets_nothing_more(ledger: Ledger, played: Played) -> None:
+    """What waits there goes to another device; once it is uncordoned it gets work again."""
+    worker = played.add("d0", habit=in_turn((keeps, 6), (works, 1)))
+    played.add("d1", habit=in_turn((keeps, 6), (works, 1)))
+    played.at(3, lambda: cordon(played.redis, ["d0"]))
+    alone: list[int] = []
+    played.watch = lambda: alone.append(len(worker.running) + len(worker.held))
+    played.at(30, lambda: uncordon(played.redis, ["d0"]))
+    ends = Ends()
+    played.dispatcher(ledger).run(teachers(ledger, 60), ends)
+    assert len(ends.received) == 60 and all(end.status is Status.SUCCESS for end in ends.received)
+    assert alone[2] == 2 and alone[10:28] == [0] * 18
+    devices = [end.device for end in ends.received]
+    assert set(devices[1:15]) == {"d1"} and "d0" in devices[30:]
+    assert devices[0] == "d0" or devices[1] == "d0"  # it finished what it ran
+
+
+def test_a_run_waits_for_as_many_devices_as_it_asks_for(ledger: Ledger, played: Played) -> None:
+    """Nothing is sent before, the reason is shown; when one leaves again the run goes on with the others."""
+    played.add("d0")
+    dispatcher = played.dispatcher(ledger, least_devices=2)
+    sent_before: list[int] = []
+    played.watch = lambda: sent_before.append(len(played.sent))
+    played.at(5, lambda: played.add("d1", habit=in_turn((works, 3), (is_silent, 1))))
+    played.at(4, lambda: reasons.append(ledger.get("waiting")))
+    reasons: list[str | None] = []
+    dispatcher.run(teachers(ledger, 12), Ends())
+    assert sent_before[:6] == [0] * 6 and len(played.sent) >= 12
+    assert reasons == ["1 of the 2 devices that --min-devices asks for are online and can work for this run"]
+    assert ledger.get("waiting") == ""

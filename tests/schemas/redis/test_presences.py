@@ -6,8 +6,8 @@ from redis import Redis
 
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.presence import Presence, expiry_s
-from schemas.redis.keys import DEVICES, PRESENCES
-from schemas.redis.presences import beat, read_presences, read_reservations, release, reserve, sign_off
+from schemas.redis.keys import CORDONED, DEVICES, PRESENCES
+from schemas.redis.presences import beat, cordon, read_presences, read_standing, release, reserve, sign_off, uncordon
 from tests.waiting import wait_for
 
 
@@ -57,26 +57,36 @@ def test_a_device_that_signs_off_is_gone_at_once(redis: Redis) -> None:
 
 
 def test_reading_asks_for_nothing_else(redis: Redis) -> None:
-    """A look at the fleet costs two commands, however many keys of others the broker holds."""
+    """A look at the fleet costs three commands in two round trips, however many keys of others the broker holds."""
     redis.mset({f"foreign:{number}": "x" for number in range(5000)})
     beat(redis, presence("d0"))
     before = redis.info("commandstats")
     there = read_presences(redis)
-    read_reservations(redis, there)
+    read_standing(redis, there)
     after = redis.info("commandstats")
     calls = {
         name: after[name]["calls"] - before.get(name, {"calls": 0})["calls"] for name in after if "info" not in name
     }
     assert calls.get("cmdstat_scan", 0) == calls.get("cmdstat_keys", 0) == 0
-    assert (calls["cmdstat_eval"], calls["cmdstat_mget"]) == (1, 1)
+    assert (calls["cmdstat_eval"], calls["cmdstat_mget"], calls["cmdstat_smembers"]) == (1, 1, 1)
 
 
 def test_reservations_are_read_for_the_devices_asked_for(redis: Redis) -> None:
     """A reservation names its run, expires with a heartbeat's expiry, and ends when it is released."""
     reserve(redis, "d0", "r")
     reserve(redis, "d2", "s")
-    assert read_reservations(redis, ["d1", "d0"]) == {"d0": "r"}
-    assert read_reservations(redis, []) == {}
+    assert read_standing(redis, ["d1", "d0"])[0] == {"d0": "r"}
+    assert read_standing(redis, [])[0] == {}
     assert 0 < redis.pttl("alone:d0") <= 5000
     release(redis, "d0")
-    assert read_reservations(redis, ["d0", "d2"]) == {"d2": "s"}
+    assert read_standing(redis, ["d0", "d2"])[0] == {"d2": "s"}
+
+
+def test_a_device_is_cordoned_until_it_is_uncordoned(redis: Redis) -> None:
+    """Cordons are read with the reservations; a key of another type holds none."""
+    cordon(redis, ["d0", "d1"])
+    assert read_standing(redis, ["d9"]) == ({}, {"d0", "d1"})
+    uncordon(redis, ["d0", "d1"])
+    assert redis.keys("*") == []
+    redis.set(CORDONED, "x")
+    assert read_standing(redis, ["d9"]) == ({}, set())
