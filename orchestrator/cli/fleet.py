@@ -48,7 +48,7 @@ def fleet(
     broker: FleetBroker = None,
     as_json: Json = False,
 ) -> None:
-    """List the devices of a fleet and what they run, or cordon and drain them.
+    """List the devices of a fleet and what they run, or drain some.
 
     `cordon`: they get no work of any run, finish what they run, and what waits there goes elsewhere. `drain` also waits
     until they run nothing. `uncordon` ends both. The broker keeps it until then, also while they are offline.
