@@ -154,7 +154,7 @@ def bits(trained: Trained) -> dict[str, bytes]:
         "inputs": teacher.sample.x.tobytes(),
         "labels": teacher.sample.y.tobytes(),
         "weights": teacher.sample.weight.tobytes(),
-        "out-of-fold predictions": teacher.out_of_fold.tobytes(),
+        "out-of-fold predictions": teacher.own.tobytes(),
         "fitted by": teacher.fitted_by.tobytes(),
         "certificate": teacher.certificate.model_dump_json().encode(),
         "teacher's metrics": repr(teacher.metrics).encode(),

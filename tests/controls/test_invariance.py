@@ -140,3 +140,5 @@ def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missin
     assert predict(one.booster, both[0], 0.0).tobytes() == predict(other.booster, both[1], 0.0).tobytes()
     predicted, again = (out_of_fold_predictions(known, each, block, 1, seed, "cpu", True) for each in both)
     assert predicted[0].tobytes() == again[0].tobytes()
+    assert predicted[1] is not None and again[1] is not None
+    assert predicted[1].tobytes() == again[1].tobytes()

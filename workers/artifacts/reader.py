@@ -100,6 +100,7 @@ def _targets(folder: Path, metadata: TeacherMetadata) -> "TeacherTargets":
             table = rows.read_all().combine_chunks()
     except pa.ArrowException as error:
         raise _no_labels(folder, error) from None
+    pa.default_memory_pool().release_unused()
     names = table["symbol"].combine_chunks().dictionary_encode()
     row, block, fitted_by = (np.asarray(table[name]) for name in NUMBERS)
     return TeacherTargets(

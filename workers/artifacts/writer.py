@@ -129,6 +129,8 @@ def _labels_csv(histories: Mapping[str, History], trained: TrainedTeacher) -> It
     }  # fmt: skip
     for name, values in label_columns(histories, trained).items():
         column = pa.array(values)
+        if values.dtype == object:
+            column = column.dictionary_encode()  # one number per row instead of a text
         columns[name] = column.cast(types[name]) if name in types else column
     table = pa.table(columns)
     # Arrow's own zlib, whose version is pyarrow's; Python's is whatever the host has.
@@ -138,6 +140,8 @@ def _labels_csv(histories: Mapping[str, History], trained: TrainedTeacher) -> It
         options = arrow_csv.WriteOptions(include_header=not begin, quoting_style="none")
         arrow_csv.write_csv(table.slice(begin, CHUNK_ROWS), text, options)
         yield codec.compress(text.getvalue(), asbytes=True)
+    del table, text
+    pa.default_memory_pool().release_unused()
 
 
 def _predictions(histories: Mapping[str, History], student: TrainedStudent) -> pa.Table:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from workers.bars.series import Ints
 from workers.features.frame import RAW_INDICATORS
 from workers.learning.history import History
-from workers.learning.splits import BLOCKS
 from workers.learning.window import TrainedTeacher
 
 
@@ -31,9 +30,9 @@ def label_columns(histories: Mapping[str, History], trained: TrainedTeacher) -> 
         "fitted_by": trained.fitted_by,
         "teacher_out_of_fold": trained.own,
         **(
-            {f"opinion_without_{block}": column for block, column in enumerate(trained.out_of_fold.T)}
-            if len(trained.held_out) > BLOCKS
-            else {}
+            {}
+            if trained.without is None
+            else {f"opinion_without_{block}": column for block, column in enumerate(trained.without.T)}
         ),
     }
 

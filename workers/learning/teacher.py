@@ -103,23 +103,27 @@ def _scaled(weight: Floats) -> Floats:
 
 def out_of_fold_predictions(
     sample: Sample, x: Array, block: NDArray[np.int8], embargo: int, seed: int, device: str, pairs: bool
-) -> tuple[Floats, Ints]:
-    """Predict each row with models that were not fitted on it; returns (predictions, fitted_by).
+) -> tuple[Floats, Floats | None, Ints]:
+    """Predict each row with models that were not fitted on it; returns (own, without, fitted_by).
 
-    Predictions have shape (rows, BLOCKS). Column b is for a student that must not know block b: it comes from a model
-    fitted apart from block b and from the row's own block; without `pairs` only that of the row's own block is known.
-    `fitted_by` has bit m set where model m of `held_out_sets(pairs)` was fitted on the row. A model without rows
-    predicts the base rate.
+    `own` is predicted by the model without the row's own block. `without`, shape (rows, BLOCKS), is None unless there
+    are `pairs`: column b is for a student that must not know block b, from a model fitted apart from block b and from
+    the row's own block. `fitted_by` has bit m set where model m of `held_out_sets(pairs)` was fitted on the row. A
+    model without rows predicts the base rate.
     """
-    predictions = np.full((len(sample), BLOCKS), np.nan)
+    own, without = np.empty(len(sample)), np.empty((len(sample), BLOCKS)) if pairs else None
     fitted_by = np.zeros(len(sample), dtype=np.int64)
     for number, held_out in enumerate(held_out_sets(pairs)):
         fit = apart(sample.t0, sample.t1, block, held_out, embargo)
         fitted_by[fit] |= 1 << number
         judged = np.flatnonzero(np.isin(block, held_out))
-        column = np.where(block[judged] == held_out[0], held_out[-1], held_out[0])
-        predictions[judged, column] = _predict_held_out(sample, x, fit, judged, seed, device)
-    return predictions, fitted_by
+        predicted = _predict_held_out(sample, x, fit, judged, seed, device)
+        if len(held_out) == 1:
+            own[judged] = predicted
+        if without is not None:
+            column = np.where(block[judged] == held_out[0], held_out[-1], held_out[0])
+            without[judged, column] = predicted
+    return own, without, fitted_by
 
 
 def _predict_held_out(sample: Sample, x: Array, fit: Ints, judged: Ints, seed: int, device: str) -> Floats:

@@ -22,7 +22,7 @@ from workers.learning.history import History, Rows, select_rows
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
 from workers.learning.sample import Sample, SymbolInputs, sample_of
 from workers.learning.skip import Skip
-from workers.learning.splits import BLOCKS, TailSplit, blocks, held_out_sets, split_tail
+from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
 from workers.learning.student import TeacherTargets, probability
 from workers.learning.teacher import Teacher, fit_teacher, out_of_fold_predictions
 from workers.scoring.log_loss import log_loss
@@ -32,7 +32,7 @@ from workers.scoring.log_loss import log_loss
 class TrainedTeacher:
     """Result of training a teacher. Arrays have one value per training row, in order of decision, then symbol.
 
-    `out_of_fold` and `fitted_by` come from `teacher.out_of_fold_predictions`; `held_out` are the blocks that each of
+    `own`, `without` and `fitted_by` come from `teacher.out_of_fold_predictions`; `held_out` are the blocks that each of
     its models does not know.
     """
 
@@ -41,18 +41,13 @@ class TrainedTeacher:
     sample: Sample
     split: TailSplit
     block: NDArray[np.int8]
-    out_of_fold: Floats
+    own: Floats
+    without: Floats | None
     fitted_by: Ints
     held_out: tuple[tuple[int, ...], ...]
     certificate: Certificate
     prior: float
     metrics: dict[str, Metric]
-
-    @property
-    def own(self) -> Floats:
-        """Prediction of each row by the model without its own block."""
-        result: Floats = self.out_of_fold[np.arange(len(self.block)), self.block]
-        return result
 
     @property
     def offsets(self) -> dict[str, float]:
@@ -61,11 +56,12 @@ class TrainedTeacher:
 
     def targets(self, symbols: tuple[str, ...]) -> TeacherTargets:
         """Out-of-fold predictions for the student of these symbols."""
-        names = np.array(self.sample.symbols, dtype=object)[self.sample.member]
-        mine = np.flatnonzero(np.isin(names, symbols))
-        without = self.out_of_fold[mine] if len(self.held_out) > BLOCKS else None
+        members = [self.sample.symbols.index(symbol) for symbol in symbols]
+        mine = np.flatnonzero(np.isin(self.sample.member, members))
+        names = np.array(self.sample.symbols, dtype=object)[self.sample.member[mine]]
+        without = None if self.without is None else self.without[mine]
         block, fitted_by = self.block[mine].astype(np.int64), self.fitted_by[mine]
-        return TeacherTargets(names[mine], self.sample.row[mine], block, fitted_by, self.own[mine], without)
+        return TeacherTargets(names, self.sample.row[mine], block, fitted_by, self.own[mine], without)
 
 
 def teacher_features(settings: TrainingSettings) -> tuple[str, ...]:
@@ -122,7 +118,7 @@ def fit_window_teacher(
     teacher = fit_teacher(sample, x, split, settings.seed, device)
     # Only the labels of a student that learns from predictions need models without pairs of blocks.
     pairs = bool(settings.privileged)
-    out_of_fold, fitted_by = out_of_fold_predictions(
+    own, without, fitted_by = out_of_fold_predictions(
         sample, x, block, settings.embargo_bars, settings.seed, device, pairs
     )
     del x  # before the features are computed again
@@ -132,7 +128,6 @@ def fit_window_teacher(
         raise DataError(f"{window.label} leaks: {'; '.join(certificate.violations)}; report this, nothing was stored")
     base_rate = probability(teacher.offsets[sample.member])
     prior = float(np.average(base_rate, weights=sample.weight))
-    own = out_of_fold[np.arange(len(sample)), block]
     metrics: dict[str, Metric] = {
         "tail_log_loss": teacher.tail_log_loss,
         "tail_prior_log_loss": teacher.tail_prior_log_loss,
@@ -144,8 +139,8 @@ def fit_window_teacher(
         "effective_rows": float(sample.weight.sum()),
     }
     return TrainedTeacher(
-        teacher, teacher_features(settings), sample, split, block, out_of_fold, fitted_by, held_out, certificate,
-        prior, metrics,
+        teacher, teacher_features(settings), sample, split, block, own, without, fitted_by, held_out,
+        certificate, prior, metrics,
     )  # fmt: skip
 
 

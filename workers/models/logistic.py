@@ -22,6 +22,8 @@ MAX_ITERATIONS = 50
 TOLERANCE = 1e-10
 # Rows that are weighted at once: bounds the memory of a panel of many symbols.
 CHUNK_ROWS = 65_536
+# Rows that are copied at once while columns are standardised.
+COPIED_ROWS = 16_384
 
 
 @register
@@ -94,28 +96,30 @@ class Logistic(Model):
 
 
 def _standardise(x: Floats) -> tuple[Floats, Floats]:
-    """Fill and scale the columns of `x` in place; returns each column's mean, which replaces NaN, and its deviation."""
-    missing = ~np.isfinite(x)
-    np.copyto(x, 0.0, where=missing)
-    fill: Floats = x.sum(axis=0) / np.maximum(len(x) - missing.sum(axis=0), 1)
-    np.copyto(x, fill, where=missing)
-    scale = _deviation(x)
+    """Fill and scale the columns of `x` in place; returns each column's mean, which replaces NaN, and its deviation.
+
+    The bits of `x.sum(axis=0)` and `x.std(axis=0)`, which would make copies of `x`.
+    """
+    parts = [x[begin : begin + COPIED_ROWS] for begin in range(0, len(x), COPIED_ROWS)]
+    observed = sum(np.isfinite(part).sum(axis=0) for part in parts)
+    fill = _total(np.where(np.isfinite(part), part, 0.0) for part in parts) / np.maximum(observed, 1)
+    for part in parts:
+        np.copyto(part, fill, where=~np.isfinite(part))
+    mean = x.sum(axis=0) / len(x)
+    scale: Floats = np.sqrt(_total(np.square(part - mean) for part in parts) / len(x))
     scale[scale < 1e-12] = np.inf
     x -= fill
     x /= scale
     return fill, scale
 
 
-def _deviation(x: Floats) -> Floats:
-    """Standard deviation of each column: the bits of `x.std(axis=0)`, without a copy of `x`."""
-    mean, total = x.sum(axis=0) / len(x), np.zeros((1, x.shape[1]))
-    for begin in range(0, len(x), CHUNK_ROWS):
-        part = x[begin : begin + CHUNK_ROWS] - mean
-        part *= part
-        # NumPy adds row after row; the sum so far is the first of them.
-        total = np.concatenate([total, part]).sum(axis=0, keepdims=True)
-    result: Floats = np.sqrt(total[0] / len(x))
-    return result
+def _total(parts: Iterable[Floats]) -> Floats:
+    """Sum over the rows of all parts. NumPy adds row after row, so the sum of the parts before is put first."""
+    total: Floats | None = None
+    for part in parts:
+        total = (part if total is None else np.concatenate([total[None, :], part])).sum(axis=0)
+    assert total is not None
+    return total
 
 
 def newton(columns: Floats, soft: Floats, weight: Floats, offset: Floats, penalty: Floats) -> Floats:
@@ -147,8 +151,10 @@ def newton(columns: Floats, soft: Floats, weight: Floats, offset: Floats, penalt
 
 
 def _loss(margin: Floats, soft: Floats, weight: Floats, penalty: Floats, coefficients: Floats) -> float:
-    cross_entropy = np.logaddexp(0.0, margin) - soft * margin
-    return float((weight * cross_entropy).sum() + 0.5 * (penalty * coefficients**2).sum())
+    cross_entropy = np.logaddexp(0.0, margin)
+    cross_entropy -= soft * margin
+    cross_entropy *= weight
+    return float(cross_entropy.sum() + 0.5 * (penalty * coefficients**2).sum())
 
 
 def _dot(coefficients: Floats, intercept: float | Floats, fill: Floats, x: Floats) -> Floats:

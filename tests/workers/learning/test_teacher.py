@@ -46,7 +46,12 @@ def with_known(sample: Sample, positives: float = 0.0, total: float = 0.0) -> Sa
 
 
 def predicted(known: Sample) -> tuple[Floats, np.ndarray]:
-    return out_of_fold_predictions(known, known.x, blocks(known.t0), EMBARGO, SEED, "cpu", True)
+    """Predictions per block, and the models of each row; that of its own block is among them."""
+    block = blocks(known.t0)
+    own, without, fitted_by = out_of_fold_predictions(known, known.x, block, EMBARGO, SEED, "cpu", True)
+    assert without is not None
+    assert without[np.arange(len(known)), block].tobytes() == own.tobytes()
+    return without, fitted_by
 
 
 def test_a_teacher_on_a_missing_gpu_is_an_error() -> None:

@@ -240,7 +240,7 @@ def test_training_twice_gives_the_same_bytes() -> None:
     fresh = prepare(daily_walk(BARS), SETTINGS)
     again = fit_teacher(fresh)
     assert again.teacher.booster.save_raw("ubj") == trained_teacher().teacher.booster.save_raw("ubj")
-    assert again.out_of_fold.tobytes() == trained_teacher().out_of_fold.tobytes()
+    assert again.own.tobytes() == trained_teacher().own.tobytes()
     assert (again.metrics, again.certificate) == (trained_teacher().metrics, trained_teacher().certificate)
     student = fit_student(fresh, again)
     assert coefficients(student) == coefficients(trained())
@@ -362,7 +362,7 @@ def test_a_student_without_a_teacher_does_not_depend_on_it() -> None:
     teacher = fit_teacher(known)
     student, other = (
         fit_student(known, teacher),
-        fit_student(known, replace(teacher, out_of_fold=1.0 - teacher.out_of_fold)),
+        fit_student(known, replace(teacher, own=1.0 - teacher.own)),
     )
     assert student.scored_alone.tobytes() == other.scored_alone.tobytes()
     assert student.fitted.teacher != other.fitted.teacher

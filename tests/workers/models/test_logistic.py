@@ -25,7 +25,7 @@ def test_columns_are_standardised_as_on_copies(rows: int, columns: int, seed: in
     scale = filled.std(axis=0)
     scale[scale < 1e-12] = np.inf
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logistic, "CHUNK_ROWS", chunk)
+        patch.setattr(logistic, "COPIED_ROWS", chunk)
         found = Table(x).gathered(ones=1)
         mean, deviation = logistic._standardise(found[:, :-1])
     assert mean.tobytes() == fill.tobytes()
