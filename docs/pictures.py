@@ -50,8 +50,8 @@ def main(source: str) -> None:
         os.chdir(Path(folder, "own"))
         orchestrator("run", "--source", source, "--run-id", "panel", "--scope", "panel", *DATES)
         report = Path("release/audit_panel/report.html").absolute().as_uri()
-        page(browser, "report-light", report, "light", 1100, 1500)
-        page(browser, "report-dark", report, "dark", 1100, 1530, top="h2:has-text('Predictions')")
+        page(browser, "report-light", report, "light", 1100, 1340)
+        page(browser, "report-dark", report, "dark", 1100, 1700, unfolded="Trading")
         server = subprocess.Popen([*COMMAND, "dashboard", "--port", str(PORT)])
         nightly = ["run", "--skip-fetch", "--run-id", "nightly", "--step-days", "90", *DATES]
         running = subprocess.Popen([*COMMAND, *nightly], stdout=subprocess.DEVNULL)
@@ -103,11 +103,16 @@ def terminal(browser: Browser, name: str, title: str, width: int, *parts: Render
     tab.close()
 
 
-def page(browser: Browser, name: str, url: str, scheme: str, width: int, height: int, top: str = "h1") -> None:
-    """Save the picture of a page from the element `top` down, once its charts are drawn."""
+def page(
+    browser: Browser, name: str, url: str, scheme: str, width: int, height: int, unfolded: str | None = None
+) -> None:
+    """Save the picture of a page once its charts are drawn, or from the part down that is `unfolded`."""
     tab = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
     tab.goto(url)
+    top = "h1" if unfolded is None else f"summary:has-text('{unfolded}')"
     tab.locator(top).first.wait_for()
+    if unfolded is not None:
+        tab.locator(top).first.click()
     tab.wait_for_load_state("networkidle")
     tab.wait_for_timeout(3000)
     y = tab.locator(top).first.bounding_box()["y"] - 20 if url.startswith("file:") else 0

@@ -159,11 +159,13 @@ def _show_conclusion(console: Console, found: Conclusion) -> None:
     console.write(found.sentence)
     for alert in found.alerts:
         console.write(alert)
-    console.write("after costs:")
+    earned = Table()
+    for heading in ("after costs", "in all", "per year", "worst fall", "Sharpe"):
+        earned.add_column(heading, justify="left" if heading == "after costs" else "right")
     for each in found.earned:
-        risk = f"worst fall {each.worst_fall}, Sharpe ratio {each.sharpe}"
-        console.write(f"{each.name}: {each.growth} in all, {each.a_year} per year, {risk}", INDENT)
-    console.write(f"on {found.span}", INDENT)
+        earned.add_row(each.name, each.growth, each.a_year, each.worst_fall, each.sharpe)
+    console.print(earned)
+    console.write(f"{found.span}.", INDENT)
     console.write("how sure:")
     for figure in found.sureness:
         console.write(f"{figure.name}: {figure.text}, {figure.interval}. {figure.meaning}", INDENT)
@@ -176,4 +178,4 @@ def _show_conclusion(console: Console, found: Conclusion) -> None:
         console.write(f"{len(found.warnings)} warnings, which decide nothing: see the report")
     console.write(f"next: {found.advice}")
     for step in found.next_steps:
-        console.write(step, INDENT)
+        console.print(Text(f"{INDENT}{step}"), soft_wrap=True)  # in one line, to be copied

@@ -14,7 +14,7 @@ from altair.utils.schemapi import debug_mode
 
 from schemas.config.judgement import GATES
 from schemas.contract.artifact import RunRow
-from schemas.contract.judgement import ALWAYS_LONG, LOG_LOSS_IMPROVEMENT, GateReport
+from schemas.contract.judgement import ALWAYS_LONG, LOG_LOSS_IMPROVEMENT, STUDENT, GateReport
 from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
 from schemas.files.atomic import sha256_of, to_json, write_atomic
@@ -28,7 +28,7 @@ PICTURE_WIDTH = 760
 VEGA = "vega.js"
 PERMUTATION = "label_permutation"  # its draws
 SIMPLER = ["alone", "logistic"]  # strategies of the tables that the charts of returns leave out
-MARKET = ("student", ALWAYS_LONG)
+MARKET = (ALWAYS_LONG, STUDENT)  # the last one is on top
 
 
 def render(layout: RunLayout, audit: Path, release_dir: Path) -> dict[str, str]:

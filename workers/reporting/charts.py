@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 
 from schemas.contract.artifact import RunRow
-from schemas.contract.judgement import FEW_ROWS, Validation
+from schemas.contract.judgement import FEW_ROWS, STUDENT, Validation
 from schemas.contract.task import Metric, Status
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints
@@ -221,8 +221,9 @@ def _series(day: Ints, values: Mapping[str, Floats]) -> Rows:
 
 def _lines(rows: Rows, axis: str) -> alt.Chart:
     names = dict.fromkeys(str(row["strategy"]) for row in rows)
-    chart = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=1.5)
+    chart = alt.Chart(alt.Data(values=rows)).mark_line()
     return chart.encode(
+        strokeWidth=alt.condition(alt.datum.strategy == STUDENT, alt.value(2.2), alt.value(1.2)),
         x=alt.X("day:T", title=None), y=alt.Y("value:Q", title=axis), color=_color(names, "strategy"),
         tooltip=_tips("day", "strategy", "value"),
     )  # fmt: skip
