@@ -74,9 +74,10 @@ def _sentence(recommendation: Recommendation, statistics: Statistics, per_year: 
             " market after costs, more than luck explains."
         )
     if alpha is not None and alpha.rules_out:
+        hurdle = f", below the hurdle of {exact(_yearly(alpha.threshold, per_year))} %" if alpha.threshold else ""
         return (
-            f"Trading the predictions earned {_a_year(alpha, per_year)} beside the market after costs, and bad luck"
-            " does not explain that."
+            f"Trading the predictions earned {_a_year(alpha, per_year)} beside the market after costs{hurdle}, and bad"
+            " luck does not explain that."
         )
     for _, each in faults:
         if each.ruling is Ruling.NOT_COMPUTABLE:
@@ -102,11 +103,9 @@ def _sentence(recommendation: Recommendation, statistics: Statistics, per_year: 
 
 def _a_year(alpha: Criterion | None, per_year: int) -> str:
     """Alpha in percent of capital per year."""
-    return (
-        shown(None)
-        if alpha is None or alpha.statistic is None
-        else f"{shown(_yearly(alpha.statistic, per_year), '+')} % per year"
-    )
+    if alpha is None or alpha.statistic is None:
+        return shown(None)
+    return f"{shown(_yearly(alpha.statistic, per_year), '+')} % per year"
 
 
 def _yearly(bps_a_day: float, per_year: int) -> float:
@@ -121,11 +120,13 @@ def _span(manifest: RunManifest, validation: Validation) -> str:
 
 
 def _earned(name: str, found: Trading, years: float) -> Earned:
-    a_year = 100.0 * ((1.0 + found.growth_percent / 100.0) ** (1.0 / years) - 1.0)
+    """Growth of less than a year is not extrapolated to one."""
+    kept = max(1.0 + found.growth_percent / 100.0, 0.0)
+    a_year = f"{shown(100.0 * (kept ** (1.0 / years) - 1.0), '+')} %" if years >= 1.0 else shown(None)
     return Earned(
         name=f"the {name}s" if name == STUDENT else name,
         growth=f"{shown(found.growth_percent, '+')} %",
-        a_year=f"{shown(a_year, '+')} %",
+        a_year=a_year,
         worst_fall=f"{shown(found.max_drawdown_percent)} %",
         sharpe=shown(found.sharpe, "+"),
     )
@@ -138,7 +139,8 @@ def _alpha(statistics: Statistics, per_year: int, trials: TrialCount) -> Figure:
     value, low, high, bound = (
         _yearly(each, per_year) for each in (found.statistic, found.low, found.high, found.threshold or 0.0)
     )
-    tried = f" as the best of {trials.trials:,} configurations tried" if trials.trials > 1 else ""
+    is_corrected = trials.trials > 1 and trials.opened_from is None
+    tried = f" as the best of {trials.trials:,} configurations tried" if is_corrected else ""
     needed = f"p {p_of(found.p)}{tried}, at most {exact(statistics.settings.significance)} is needed"
     if found.ruling is Ruling.PASS:
         meaning = f"Luck alone would rarely earn that ({needed})."
@@ -249,12 +251,8 @@ def _next_steps(recommendation: Recommendation, manifest: RunManifest, validatio
 
 
 def _warnings(statistics: Statistics, trials: TrialCount) -> tuple[str, ...]:
-    looks = (
-        f"This configuration was judged {trials.looks} time{'s' * (trials.looks != 1)} before, first on days up to"
-        f" {trials.judged_until}, and was not promoted: evidence since then decides too."
-        if trials.judged_until
-        else ""
-    )
+    again = f", first on days up to {trials.judged_until}: evidence since then decides too" * bool(trials.judged_until)
+    looks = f"This configuration was judged {_count(trials.looks, 'time')} before{again}." * bool(trials.looks)
     found = [f"{gate.name}: {each.name}: {each.reason}." for gate in statistics.gates for each in gate.warnings]
     return tuple(each for each in (*trials.notes, *changed_bounds(statistics.settings), looks, *found) if each)
 

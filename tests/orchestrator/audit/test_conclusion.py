@@ -40,10 +40,11 @@ def criterion(name: str, part: str, ruling: str, **numbers: Any) -> Criterion:
 def concluded(
     *, permutation: str = "pass", alpha: str = "pass", net: str = "pass", at: float = 2.0, high: float = 5.0,
     ratio: float | None = 1.0, hard: str = "pass", jumps: bool = False, again: str | None = None, tried: int = 1,
-    notes: tuple[str, ...] = (), **settings: Any,
+    notes: tuple[str, ...] = (), days: int = 504, growth: float = 10.0, hurdle: float = 0.0,
+    counted: dict[str, Any] | None = None, **settings: Any,
 ) -> Conclusion:  # fmt: skip
     """The conclusion of two years with these rulings; alpha is `at` bps per day, its interval ends at `high`."""
-    known = () if alpha == "not computable" else ({"statistic": at, "low": at - 3, "high": high, "threshold": 0.0},)
+    known = () if alpha == "not computable" else ({"statistic": at, "low": at - 3, "high": high, "threshold": hurdle},)
     gates = {
         "leak": (criterion("certified violations", "hard", hard),),
         "skill": (
@@ -62,12 +63,12 @@ def concluded(
         gates=tuple(Gate(name=name, question="?", criteria=each, inputs={}) for name, each in gates.items() if each),
     )  # fmt: skip
     traded: dict[str, Any] = {
-        "information_ratio": ratio, "growth_percent": 10.0, "net_bps_a_day": 2.0, "max_drawdown_percent": 5.04,
+        "information_ratio": ratio, "growth_percent": growth, "net_bps_a_day": 2.0, "max_drawdown_percent": 5.04,
         "sharpe": 0.8, "trades": 100,
     }  # fmt: skip
     loss: dict[str, Any] = {"log_loss": 0.6}
     read: dict[str, Any] = {
-        "days": 504, "rows": 5000, "windows": 9, "constant_windows": 2, "constant_trades": 3,
+        "days": days, "rows": 5000, "windows": 9, "constant_windows": 2, "constant_trades": 3,
         "first": date(2022, 1, 3), "last": date(2023, 12, 29), "taught": Taught(windows=0, saved=None, error=None),
         "trading": {name: Trading.model_construct(**traded) for name in ("student", "always long")},
         "scores": {"prior": Scores.model_construct(**loss)},
@@ -77,10 +78,8 @@ def concluded(
     manifest = RunManifest(
         run_id="r", created=datetime.now(UTC), config=config, devices=(), plan=(), versions={}, bars=bars
     )
-    trials = TrialCount(
-        configurations=tried, elsewhere=0, selections=1, looks=0, judged_until=None, opened_from=None, others=(),
-        notes=notes,
-    )  # fmt: skip
+    count: dict[str, Any] = {"elsewhere": 0, "selections": 1, "looks": 0, "judged_until": None, "opened_from": None}
+    trials = TrialCount(configurations=tried, others=(), notes=notes, **(count | (counted or {})))
     return conclude(manifest, statistics, Validation.model_construct(**read), trials)
 
 
@@ -99,6 +98,8 @@ def concluded(
         ({"again": "fail"}, "hold", "The whole span passes, but new evidence does not", "Judge"),
         ({"alpha": "not computable", "ratio": None}, "hold", "There is too little to decide on: alpha", "Add what is"),
         ({"alpha": "fail", "at": -5.0, "high": -1.0}, "reject", "and bad luck does not explain that", "Reject it"),
+        ({"alpha": "fail", "at": 1.0, "high": 2.0, "hurdle": 4.0}, "reject",
+         "+2.52 % per year beside the market after costs, below the hurdle of 10.08 %, and bad luck", "Reject it"),
         ({"hard": "fail", "alpha": "fail"}, "reject", "information from the future: certified violations is so",
          "Correct that"),
     ],
@@ -136,3 +137,21 @@ def test_what_is_missing_and_what_was_found() -> None:
     assert found.warnings[-1] == "economics: net return in the worst year: net return in the worst year is so."
     promoted = concluded()
     assert not promoted.alerts and not any("years" in each for each in promoted.changes)
+
+
+def test_growth_is_per_year_where_there_is_one() -> None:
+    """Two years of 15 % are 7.24 % per year; less than a year is not extrapolated, and all that was lost is -100 %."""
+    assert [concluded(growth=each).earned[0].a_year for each in (15.0, -100.0, -130.0)] == [
+        "+7.24 %",
+        "-100 %",
+        "-100 %",
+    ]
+    assert concluded(days=200).earned[0].a_year == "\N{EN DASH}"
+
+
+def test_trials_are_counted_as_the_test_counts_them() -> None:
+    """Days opened for the first time need no correction; earlier judgements are a warning."""
+    final = concluded(alpha="fail", tried=3, counted={"opened_from": date(2023, 6, 1)})
+    assert "best of" not in final.sureness[0].meaning
+    again = concluded(counted={"looks": 2, "judged_until": date(2023, 1, 2)})
+    assert again.warnings[0].startswith("This configuration was judged 2 times before, first on days up to 2023-01-02")

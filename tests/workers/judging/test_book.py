@@ -20,7 +20,7 @@ from workers.judging.book import Book, Decisions, Terms, keep_book
 from workers.judging.costs import NSE_DELIVERY, NSE_INTRADAY, costs_on, schedule_of, side_costs
 from workers.judging.liquidity import root_liquidity
 from workers.judging.long_short import long_short
-from workers.judging.performance import below_peak, results
+from workers.judging.performance import below_peak, overlap_interval, results
 from workers.judging.predictions import Predictions
 
 FREE = (CostRates(since=date.min),)
@@ -381,6 +381,7 @@ def test_results_by_hand() -> None:
     even = CostRates(since=date.min, exchange_bps=found.break_even_bps / 2)
     assert keep_book(p, {"A": series}, held(p), terms(schedule=(even,))).daily.sum() == pytest.approx(0.0)
     assert found.turnover_a_day == pytest.approx(book.traded.sum() / len(book.day))
+    assert found.growth_percent == pytest.approx(100 * np.cumprod(1 + book.daily)[-1] - 100)
 
 
 def test_drawdown_is_of_the_compounded_equity() -> None:
@@ -401,6 +402,15 @@ def test_the_interval_of_the_hit_rate_allows_for_overlap() -> None:
         assert found.hit_low < found.hit_rate < found.hit_high
         widths.append(found.hit_high - found.hit_low)
     assert widths[0] == pytest.approx(widths[1])
+
+
+def test_the_interval_of_a_mean_is_none_without_an_error() -> None:
+    """Equal values, and values of one day, have no interval; those of two days have one."""
+    two = np.array([1, 1, 2])
+    assert overlap_interval(two, np.array([0.1, 0.1, 0.1])) == (None, None)
+    assert overlap_interval(np.array([1, 1]), np.array([0.1, 0.2])) == (None, None)
+    low, high = overlap_interval(two, np.array([0.1, 0.2, 0.4]))
+    assert low is not None and high is not None and low < 0.7 / 3 < high
 
 
 def test_what_was_never_held_is_none() -> None:

@@ -44,6 +44,9 @@ def test_parts_add_up(layout: RunLayout) -> None:
     for parts in (found.per_symbol, found.per_year, found.per_window):
         for key, whole in (("rows", len(p)), ("positives", int(p.y.sum())), ("trades", held)):
             assert sum(int(row[key] or 0) for row in parts.values()) == whole
+        for row in parts.values():
+            low, mean, high = (row[key] for key in ("gross_low", "gross_bps_a_trade", "gross_high"))
+            assert low is None or float(low) < float(mean or 0.0) < float(high or 0.0)
     assert found.trading["student"].trades == held
     assert found.trading["always long"].trades == len(p)
 
