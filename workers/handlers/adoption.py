@@ -16,7 +16,7 @@ from schemas.contract.errors import FileError
 from schemas.contract.judgement import GateReport, Statistics, Validation
 from schemas.contract.task import Role
 from schemas.contract.trials import TrialCount
-from schemas.contract.versions import artifact_versions, installed_versions
+from schemas.contract.versions import installed_versions
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import MANIFEST, RunLayout, audit_folder
 from schemas.files.live_release import live_release
@@ -51,6 +51,7 @@ def scores_key(layout: RunLayout, manifest: RunManifest) -> str:
         {symbol: row.sha256 for symbol, row in sorted(bars.items())},
         manifest.config.model_dump(mode="json", exclude=set(WHERE)),
         manifest.periods_per_year,
+        manifest.versions,
         _code(),
     )
 
@@ -163,7 +164,7 @@ def _code() -> dict[str, str]:
     digest = hashlib.sha256()
     for path in sorted(path for folder in CODE for path in (root / folder).rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + b"\n" + path.read_bytes())
-    return artifact_versions() | installed_versions(*LIBRARIES) | {"judging": digest.hexdigest()}
+    return installed_versions(*LIBRARIES) | {"judging": digest.hexdigest()}
 
 
 def _digest(*parts: object) -> str:

@@ -17,7 +17,7 @@ from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import ALWAYS_LONG, LOG_LOSS_IMPROVEMENT, STUDENT, GateReport
 from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
-from schemas.files.atomic import sha256_of, to_json, write_atomic
+from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_model, read_rows
 from workers.judging.evidence import Evidence, load
@@ -41,7 +41,8 @@ def render(layout: RunLayout, audit: Path, release_dir: Path) -> dict[str, str]:
     with debug_mode(False):  # else each row of data is validated against a schema, which takes 2 s of CPU
         drawn = {name: chart.to_dict(validate=False) for name, chart in _charts(evidence, audit).items()}
     for name, specification in drawn.items():
-        write_atomic(folder / f"{name}.json", to_json(specification))
+        text = json.dumps(specification, allow_nan=False, ensure_ascii=False)  # indented it takes three times as long
+        write_atomic(folder / f"{name}.json", f"{text}\n")
         write_atomic(folder / f"{name}.png", _png(specification))
     write_atomic(folder / VEGA, chart_library())
     return {f"plots/{path.name}": sha256_of(path) for path in sorted(folder.iterdir())}

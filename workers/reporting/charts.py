@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import altair as alt
 import numpy as np
@@ -32,13 +32,26 @@ Rows = list[dict[str, object]]
 C = TypeVar("C", alt.Chart, alt.LayerChart)
 
 
+class _Rows:
+    """Rows of a chart, which Altair takes as they are; a list it copies and converts value by value."""
+
+    _schema: ClassVar[dict[str, object]] = {}  # by which Altair recognises what has a `to_dict`
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def to_dict(self, **_: object) -> Rows:
+        """The rows."""
+        return self.rows
+
+
 def equity(day: Ints, daily: Mapping[str, Floats], title: str) -> alt.LayerChart:
     """Draw the compounded daily net return of each strategy, in percent, beside cash.
 
     `day`: days since 1970, shape (days,). `daily`: fractions of the capital, shape (days,).
     """
     grown = {name: np.asarray(100 * np.cumprod(1.0 + values) - 100, np.float64) for name, values in daily.items()}
-    cash = alt.Chart(alt.Data(values=[{"value": 0}])).mark_rule(color=GREY, strokeDash=[4, 4]).encode(y="value:Q")
+    cash = alt.Chart(_data([{"value": 0}])).mark_rule(color=GREY, strokeDash=[4, 4]).encode(y="value:Q")
     return _titled(alt.layer(cash, _lines(_series(day, grown), "net return, %")), title)
 
 
@@ -59,9 +72,9 @@ def reliability(y: Floats, models: Mapping[str, Floats]) -> alt.LayerChart:
                     {"model": name, "predicted": _short(predicted), "actual": _short(actual), "rows": len(group)}
                 )
     top = max(float(row[key]) for row in rows for key in ("predicted", "actual"))  # type: ignore[arg-type]
-    base = alt.Chart(alt.Data(values=rows))
-    corners = [{"predicted": 0, "actual": 0}, {"predicted": top, "actual": top}]
-    ideal = alt.Chart(alt.Data(values=corners)).mark_line(color=GREY, strokeDash=[4, 4])
+    base = alt.Chart(_data(rows))
+    corners: Rows = [{"predicted": 0, "actual": 0}, {"predicted": top, "actual": top}]
+    ideal = alt.Chart(_data(corners)).mark_line(color=GREY, strokeDash=[4, 4])
     x, y_axis = alt.X("predicted:Q", title="predicted probability"), alt.Y("actual:Q", title="actual rate")
     dots = base.mark_line(point=True).encode(
         x=x, y=y_axis, color=_color(models), tooltip=_tips("model", "predicted", "actual", "rows")
@@ -86,8 +99,8 @@ def skill_by_window(rows: Sequence[RunRow], per_window: Mapping[str, Mapping[str
     few = [row for row in scored if int(row["rows"]) < FEW_ROWS]  # type: ignore[call-overload]
     x, y = alt.X("window:O", title="first day of the window"), alt.Y("symbol:N", title=None)
     scale = alt.Scale(scheme="redblue", domain=[-CLIPPED_SKILL, CLIPPED_SKILL], clamp=True)
-    cells = alt.Chart(alt.Data(values=scored)).mark_rect()
-    empty = alt.Chart(alt.Data(values=others)).mark_rect(color=GREY, opacity=0.35)
+    cells = alt.Chart(_data(scored)).mark_rect()
+    empty = alt.Chart(_data(others)).mark_rect(color=GREY, opacity=0.35)
     tips = _tips("symbol", "window", "skill", "rows")
     layers = [
         cells.encode(x=x, y=y, color=alt.Color("skill:Q", scale=scale), tooltip=tips),
@@ -100,7 +113,7 @@ def skill_by_window(rows: Sequence[RunRow], per_window: Mapping[str, Mapping[str
 
 def _hatch(rows: Rows, at: int, tips: list[alt.Tooltip]) -> alt.Chart:
     """One of the strokes across each cell of `rows`."""
-    lines = alt.Chart(alt.Data(values=rows)).mark_rule(color="#888", strokeWidth=1)
+    lines = alt.Chart(_data(rows)).mark_rule(color="#888", strokeWidth=1)
     return lines.encode(
         x=alt.X("window:O", bandPosition=at / HATCHES), x2=alt.X2("window:O", bandPosition=(at + 1) / HATCHES),
         y=alt.Y("symbol:N", bandPosition=1), y2=alt.Y2("symbol:N", bandPosition=0), tooltip=tips,
@@ -121,7 +134,7 @@ def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart
         title=None,
         scale=alt.Scale(domain=[PASSES, DOES_NOT_PASS], range=[GREEN, GREY]),
     )
-    chart = alt.Chart(alt.Data(values=rows))
+    chart = alt.Chart(_data(rows))
     return _titled(
         chart.mark_bar().encode(
             x=alt.X("skill:Q", title="log-loss skill"), y=alt.Y("symbol:N", sort="-x", title=None), color=color,
@@ -144,7 +157,7 @@ def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
         for start, shares in sorted(by_start.items())
         for name in names
     ]
-    chart = alt.Chart(alt.Data(values=rows))
+    chart = alt.Chart(_data(rows))
     return _titled(
         chart.mark_rect().encode(
             x=alt.X("window:O", title="first day of the window"), y=alt.Y("feature:N", sort=names, title=None),
@@ -163,11 +176,11 @@ def permutation(null: Sequence[float], observed: float) -> alt.LayerChart:
         {"from": _short(low), "to": _short(high), "shifts": int(count)}
         for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
     ]
-    bars = alt.Chart(alt.Data(values=rows)).mark_bar(color=SKY).encode(
+    bars = alt.Chart(_data(rows)).mark_bar(color=SKY).encode(
         x=alt.X("from:Q", title="nats per row", bin="binned"), x2="to:Q", y=alt.Y("shifts:Q", title="shifts"),
         tooltip=_tips("from", "to", "shifts"),
     )  # fmt: skip
-    line = alt.Chart(alt.Data(values=[{"at": _short(observed)}])).mark_rule(color=ORANGE, size=2)
+    line = alt.Chart(_data([{"at": _short(observed)}])).mark_rule(color=ORANGE, size=2)
     title = "Log-loss improvement with shifted labels, and with the true ones (line)"
     return _titled(alt.layer(bars, line.encode(x="at:Q", tooltip=_tips("at"))), title)
 
@@ -183,7 +196,7 @@ def devices(rows: Sequence[RunRow]) -> alt.Chart:
         for row in rows
         if row.finished is not None and row.duration_seconds and row.device and row.reused_from is None
     ]  # fmt: skip
-    chart = alt.Chart(alt.Data(values=bars))
+    chart = alt.Chart(_data(bars))
     color = alt.Color("role:N", title=None, scale=alt.Scale(domain=["teacher", "student"], range=[ORANGE, BLUE]))
     count = len({bar["device"] for bar in bars})
     return _titled(
@@ -199,7 +212,7 @@ def devices(rows: Sequence[RunRow]) -> alt.Chart:
 def phases(durations: Mapping[str, float]) -> alt.Chart:
     """Draw the duration of each phase in seconds, in order."""
     rows: Rows = [{"phase": name, "seconds": round(seconds, 2)} for name, seconds in durations.items()]
-    chart = alt.Chart(alt.Data(values=rows))
+    chart = alt.Chart(_data(rows))
     return _titled(
         chart.mark_bar(color=BLUE).encode(
             x=alt.X("seconds:Q"), y=alt.Y("phase:N", sort=list(durations), title=None),
@@ -221,7 +234,7 @@ def _series(day: Ints, values: Mapping[str, Floats]) -> Rows:
 
 def _lines(rows: Rows, axis: str) -> alt.Chart:
     names = dict.fromkeys(str(row["strategy"]) for row in rows)
-    chart = alt.Chart(alt.Data(values=rows)).mark_line()
+    chart = alt.Chart(_data(rows)).mark_line()
     return chart.encode(
         strokeWidth=alt.condition(alt.datum.strategy == STUDENT, alt.value(2.2), alt.value(1.2)),
         x=alt.X("day:T", title=None), y=alt.Y("value:Q", title=axis), color=_color(names, "strategy"),
@@ -236,6 +249,10 @@ def _color(names: Mapping[str, object], field: str = "model") -> alt.Color:
 
 def _tips(*fields: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N") for field in fields]
+
+
+def _data(rows: Rows) -> alt.Data:
+    return alt.Data(values=_Rows(rows))
 
 
 def _titled(chart: C, title: str, height: int = HEIGHT) -> C:

@@ -40,26 +40,36 @@ def by_instant(instant: Ints, day: Ints, p: Floats, forward_return: Floats) -> t
 
     All arguments have shape (rows,).
     """
-    order = np.argsort(instant, kind="stable")
-    days, correlations, spreads = [], [], []
-    for rows in np.split(order, np.flatnonzero(np.diff(instant[order])) + 1):
-        predicted, earned = p[rows], forward_return[rows]
-        if len(rows) < MIN_SYMBOLS or np.ptp(earned) == 0:
-            continue
-        days.append(day[rows[0]])
-        differ = np.ptp(predicted) > 0
-        correlations.append(np.corrcoef(rankdata(predicted), rankdata(earned))[0, 1] if differ else 0.0)
-        spreads.append(_highest(predicted, earned) - _highest(-predicted, earned))
-    return np.array(days, dtype=np.int64), np.array(correlations), np.array(spreads)
+    at, first, line, many = np.unique(instant, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(line, kind="stable")
+    place = np.empty(len(line), dtype=np.int64)
+    place[order] = np.arange(len(line)) - np.repeat(np.cumsum(many) - many, many)
+    predicted, earned = np.full((2, len(at), int(many.max(initial=1))), np.nan)
+    predicted[line, place], earned[line, place] = p, forward_return
+    kept = (many >= MIN_SYMBOLS) & (np.fmax.reduce(earned, axis=1) > np.fmin.reduce(earned, axis=1))
+    predicted, earned, many = predicted[kept], earned[kept], many[kept]
+    spreads = _highest(predicted, earned, many) - _highest(-predicted, earned, many)
+    return day[first[kept]], _rank_correlations(predicted, earned), spreads
 
 
-def _highest(predicted: Floats, earned: Floats) -> float:
-    """Mean return of the tenth that is predicted highest; equal predictions at its border count in part."""
-    many = max(int(TAIL_SHARE * len(predicted)), 1)
-    border = np.sort(predicted)[-many]
-    above = predicted > border
-    missing = many - int(above.sum())
-    return float(earned[above].sum() + missing * earned[predicted == border].mean()) / many
+def _rank_correlations(x: Floats, y: Floats) -> Floats:
+    """Spearman's correlation of each row of two matrices that lack the same values; 0 where `x` is constant."""
+    first, second = (rankdata(each, axis=1, nan_policy="omit") for each in (x, y))
+    first, second = (each - np.nanmean(each, axis=1, keepdims=True) for each in (first, second))
+    size = np.sqrt(np.nansum(first**2, axis=1) * np.nansum(second**2, axis=1))
+    result: Floats = np.nansum(first * second, axis=1) / np.where(size > 0, size, 1.0)
+    return result
+
+
+def _highest(predicted: Floats, earned: Floats, many: Ints) -> Floats:
+    """Mean return of the tenth of each row that is predicted highest; equal ones at its border count in part."""
+    size = np.maximum((TAIL_SHARE * many).astype(np.int64), 1)
+    border = np.sort(predicted, axis=1)[np.arange(len(many)), many - size, None]  # NaN last
+    above, at = predicted > border, predicted == border
+    inside = np.nansum(np.where(above, earned, 0.0), axis=1)
+    at_border = np.nansum(np.where(at, earned, 0.0), axis=1) / at.sum(axis=1)
+    result: Floats = (inside + (size - above.sum(axis=1)) * at_border) / size
+    return result
 
 
 def _mean(day: Ints, values: Floats) -> Estimate | None:

@@ -10,7 +10,7 @@ from workers.judging.gates.criteria import at_least, at_most, not_computable, to
 from workers.judging.gates.looks import looking_again
 from workers.judging.gates.registry import gate
 from workers.judging.statistics import sharpe
-from workers.judging.statistics.model_comparison import mcs, spa, stepm
+from workers.judging.statistics.model_comparison import mcs, spa
 from workers.judging.statistics.overfit import pbo
 from workers.judging.trial_log import Trials, trials_of
 from workers.scoring.newey_west import is_constant
@@ -20,9 +20,7 @@ PROBABILISTIC, TRACK_RECORD, DEFLATED = (
 )  # fmt: skip
 SHARPE_TESTS = {PROBABILISTIC: Part.WARNING, TRACK_RECORD: Part.INFORMS, DEFLATED: Part.WARNING}
 OVERFITTING = "probability of backtest overfitting"
-SUPERIOR, CONFIDENCE_SET, BETTER_MODELS = (
-    "superior predictive ability", "model confidence set", "models better than the base rate",
-)  # fmt: skip
+SUPERIOR, CONFIDENCE_SET = "superior predictive ability", "model confidence set"
 
 
 @gate("overfit", "Could the result be the best of many trials by luck?")
@@ -92,14 +90,10 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
         kept = np.sort(kept[first])
     if len(prior) < settings.min_days or 0 not in kept:
         why = too_few_days(len(prior), settings.min_days) or "the student always predicts the base rate"
-        return [
-            not_computable(name, why, part=Part.INFORMS if name == BETTER_MODELS else Part.WARNING, n=len(prior))
-            for name in (SUPERIOR, CONFIDENCE_SET, BETTER_MODELS)
-        ]
+        return [not_computable(name, why, n=len(prior)) for name in (SUPERIOR, CONFIDENCE_SET)]
     block = max(float(evidence.min_block_days), np.sqrt(len(prior)))
     sizes = {"block": block, "repetitions": settings.repetitions, "seed": evidence.seed}
     test = spa(prior, losses[:, kept], **sizes)
-    better = stepm(prior, losses[:, kept], **sizes)
     everything = np.column_stack([prior, losses[:, kept]])
     confident = mcs(everything, size=settings.significance, **sizes)
     place = 1 + int(np.flatnonzero(kept == 0)[0])
@@ -116,9 +110,5 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
             CONFIDENCE_SET, confident.p[place], settings.significance,
             f"{100 * (1 - settings.significance):g} % confidence set of the best models: {', '.join(included)}",
             n=len(prior), p=confident.p[place],
-        ),
-        Criterion(
-            name=BETTER_MODELS, part=Part.INFORMS, ruling=Ruling.PASS, statistic=float(len(better)), n=len(prior),
-            reason=f"{', '.join(among[1 + index] for index in better) or 'none'} (StepM, familywise error rate 5 %)",
         ),
     ]  # fmt: skip

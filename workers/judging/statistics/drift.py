@@ -63,14 +63,17 @@ def drift(rows: Floats, n: int, *, block: float, quantile: float, repetitions: i
 
 
 def _codes(rows: Floats) -> Ints:
-    """Return the sub-bin of each value in its column; equal values share a bin, and NaN is in the last one."""
+    """Number the sub-bins of all columns one after another; return that of each value.
+
+    Equal values share a bin, and NaN is in the last one of its column.
+    """
     edges = np.linspace(0, 1, BINS * FINE + 1)[1:-1]
     columns = []
     for column in rows.T:
         known = column[np.isfinite(column)]
         cuts = np.quantile(known, edges, method="higher") if len(known) else edges
         columns.append(np.searchsorted(cuts, column, side="right"))
-    return np.stack(columns, axis=1)
+    return np.stack(columns, axis=1) + np.arange(len(columns)) * BINS * FINE
 
 
 def _distances(codes: Ints, n: int) -> Floats:
@@ -81,12 +84,11 @@ def _distances(codes: Ints, n: int) -> Floats:
 def _counts(codes: Ints, n: int) -> tuple[Floats, Floats]:
     """Return the share of each sub-bin per column, shape (columns, bins), of the first `n` rows and of the rest."""
     columns, bins = codes.shape[1], BINS * FINE
-    flat = codes + np.arange(columns) * bins
 
     def shares(part: NDArray[np.int64]) -> Floats:
         return np.bincount(part.ravel(), minlength=columns * bins).reshape(columns, bins) / len(part)
 
-    return shares(flat[:n]), shares(flat[n:])
+    return shares(codes[:n]), shares(codes[n:])
 
 
 def _psi(reference: Floats, sample: Floats) -> Floats:

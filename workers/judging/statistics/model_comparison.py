@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from arch.bootstrap import MCS, SPA, StepM
+from arch.bootstrap import MCS, SPA
 
 from workers.bars.series import Floats
 
@@ -33,24 +33,6 @@ def spa(baseline: Floats, models: Floats, *, block: float, repetitions: int, see
     test = SPA(baseline, models, block_size=round(block), reps=repetitions, seed=np.random.default_rng(seed))
     test.compute()
     return Superior(*(float(test.pvalues[name]) for name in ("lower", "consistent", "upper")))
-
-
-def stepm(
-    baseline: Floats, models: Floats, *, block: float, repetitions: int, seed: int, size: float = 0.05
-) -> tuple[int, ...]:
-    """Return the indices of the models that are better than the baseline, at a familywise error rate of `size`.
-
-    Arguments as for `spa`. Source: Romano and Wolf (2005).
-    """
-    test = StepM(baseline, models, size, block_size=round(block), reps=repetitions, seed=np.random.default_rng(seed))
-    try:
-        test.compute()
-    except ValueError as error:
-        # arch 8.0 removes model after model and fails when none is left: all of them are better.
-        if "zero-size array" not in str(error):
-            raise
-        return tuple(range(models.shape[1]))
-    return tuple(int(place) for place in test.superior_models)
 
 
 def mcs(losses: Floats, *, size: float, block: float, repetitions: int, seed: int) -> Confident:
