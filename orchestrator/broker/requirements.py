@@ -9,7 +9,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from orchestrator.broker.embedded import CHECK_S, check
-from schemas.contract.broker_address import public_url
+from schemas.contract.broker_address import BrokerAddress, public_url
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.redis.client import address_of, connect
@@ -22,16 +22,34 @@ EXPIRY_S = 10
 ONE_SERVER = "standalone"
 
 
-def check_for_run(url: str, devices: Iterable[Device]) -> None:
-    """RequestError names the first thing that a run on `url`, with local workers on `devices`, would lack there."""
+def check_for_run(url: str, devices: Iterable[Device]) -> tuple[str, ...]:
+    """Sentences on what may go wrong on a broker that has all that a run needs.
+
+    RequestError names the first thing that a run on `url`, with local workers on `devices`, would lack there.
+    """
     check(url)
+    risks: tuple[str, ...] = ()
     try:
         with connect(url, timeout_s=CHECK_S) as redis:
             lacks = next(_lacks(redis, address_of(url).database, tuple(devices)), None)
+            risks = tuple(f"broker {public_url(url)} {each}" for each in _risks(redis, address_of(url)))
     except RedisError as error:
         lacks = trouble(error)
     if lacks is not None:
         raise RequestError(f"broker {public_url(url)} {lacks}")
+    return risks
+
+
+def _risks(redis: Redis, address: BrokerAddress) -> Iterator[str]:
+    memory = _info(redis, "memory")
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    if memory.get("maxmemory") and policy.startswith("volatile"):
+        yield (
+            f"removes keys that expire, a run's claims and outcomes too, when its memory is full (maxmemory-policy"
+            f" {policy}); set it to noeviction"
+        )
+    if dict(address.tls).get("ssl_cert_reqs") == "none":
+        yield "is connected without verification of its certificate (ssl_cert_reqs=none): a server between can read all"
 
 
 def _lacks(redis: Redis, database: int, devices: tuple[Device, ...]) -> Iterator[str]:

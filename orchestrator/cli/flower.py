@@ -53,6 +53,10 @@ def flower(
     login = _login()
     url = checks.broker(broker)
     place = BrokerAddress.parse(url)
+    if place.place_options():
+        raise RequestError(
+            "Flower needs the host and port of a server; give the URL of the primary, redis://HOST:PORT/0"
+        )
     checks.free_port(address, port)
     if LOGIN_ENV not in os.environ:
         typer.echo(f"{LOGIN_ENV} is not set; the login until Flower ends is {login}")

@@ -10,6 +10,7 @@ from orchestrator.dispatch.work import Work
 from schemas.contract.task import TASK_NAMES, IngestTask, WindowTask, work_name
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.celery_loader import InstalledLoader, OwnBroker
+from schemas.redis.celery_transport import transport_options
 from schemas.redis.client import address_of
 
 
@@ -17,14 +18,16 @@ class CeleryClient:
     """Enqueues attempts and orders their processes to be ended; consumes nothing."""
 
     def __init__(self, broker: str) -> None:
+        address = address_of(broker)
         self._app = OwnBroker("gurukul", loader=InstalledLoader, fixups=[])
         self._app.conf.update(
-            **address_of(broker).celery_settings(),
+            **address.celery_settings(),
             broker_transport="schemas.redis.celery_transport:Transport",
             task_serializer="json",
             task_ignore_result=True,
             task_create_missing_queues=True,
-            broker_transport_options={
+            broker_transport_options=transport_options(address)
+            | {
                 "socket_timeout": 30,
                 "socket_connect_timeout": 5,
                 "priority_steps": [0],

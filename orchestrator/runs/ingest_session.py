@@ -45,7 +45,8 @@ def _ingest(config: IngestConfig, console: Console, scratch: Path) -> CoverageTa
     bars, report = _look(config, read=False, scratch=scratch)
     report_files(console, report.understood, report.passed_over)
     if config.broker is not None:
-        check_for_run(config.broker, report.devices)
+        for risk in check_for_run(config.broker, report.devices):
+            console.write(f"note: {risk}")
     refuse_taken_devices(config, report.devices)
     run_id = f"ingest_{datetime.now():%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
     log = Path(config.log_dir) / f"{run_id}.log"

@@ -42,7 +42,7 @@ FIXES: dict[SkipReason | None, str] = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked request: the config with its symbols, and the devices.
+    """A checked request: the config with its symbols, and the devices; `risks` are of the broker.
 
     `passed_over` names files of the source that are ignored, `understood` has sentences on the others. `known` is the
     coverage of stored bars; None before an ingestion.
@@ -53,6 +53,7 @@ class Prepared:
     passed_over: tuple[str, ...]
     understood: tuple[str, ...]
     known: CoverageTable | None
+    risks: tuple[str, ...] = ()
 
 
 def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = None) -> Prepared:
@@ -78,15 +79,14 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
         ),
         PreflightReport,
     )
-    if config.broker is not None and not read:
-        check_for_run(config.broker, report.devices)
+    risks = check_for_run(config.broker, report.devices) if config.broker is not None and not read else ()
     refuse_taken_devices(config, report.devices)
     if known is None and read:
         known = table_of(config.bars(*days), report.ingested)
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
     config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
     refuse_few_symbols(config)
-    return Prepared(config, report.devices, report.passed_over, report.understood, known)
+    return Prepared(config, report.devices, report.passed_over, report.understood, known, risks)
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
     refuse_held_out(config, windows)
     if prepared.known is not None:
         refuse_hopeless(windows)
-    for doubt in doubts(config, windows, prepared.known):
+    for doubt in (*prepared.risks, *doubts(config, windows, prepared.known)):
         console.write(f"note: {doubt}")
     report_files(console, prepared.understood, prepared.passed_over)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
@@ -169,7 +169,8 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
         embedded.check(shared)
     refuse_missing_extras(manifest)
     if shared is not None:
-        check_for_run(shared, manifest.devices)
+        for risk in check_for_run(shared, manifest.devices):
+            console.write(f"note: {risk}")
     with ExitStack() as stack:
         url = shared or stack.enter_context(embedded.server())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))

@@ -6,7 +6,23 @@ from typing import Any
 
 from kombu.transport import redis as kombu_redis
 
-from schemas.redis.connections import PlainConnection, TlsConnection
+from schemas.contract.broker_address import BrokerAddress
+from schemas.redis.connections import (
+    PlainConnection,
+    PrimaryConnection,
+    SocketConnection,
+    TlsConnection,
+    TlsPrimaryConnection,
+)
+
+# Options of a TCP connection, which a socket file has not; a primary's host and port are not known before.
+_TCP = ("host", "port", "socket_keepalive", "socket_keepalive_options")
+PLACE = "place"
+
+
+def transport_options(address: BrokerAddress) -> dict[str, Any]:
+    """Options of this transport for an address, beside its `celery_settings`."""
+    return {PLACE: address.place_options()}
 
 
 class Channel(kombu_redis.Channel):
@@ -16,8 +32,22 @@ class Channel(kombu_redis.Channel):
     is sent to a queue by its name, and orders are published to a channel.
     """
 
-    connection_class = PlainConnection
-    connection_class_ssl = TlsConnection
+    connection_class: type[Any] = PlainConnection
+    connection_class_ssl: type[Any] = TlsConnection
+
+    def __init__(self, connection: Any, *arguments: Any, **options: Any) -> None:
+        self._place: dict[str, Any] = connection.client.transport_options.get(PLACE) or {}
+        if "path" in self._place:
+            self.connection_class = SocketConnection
+        elif self._place:
+            self.connection_class, self.connection_class_ssl = PrimaryConnection, TlsPrimaryConnection
+        super().__init__(connection, *arguments, **options)
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """Arguments of a connection, of kombu's settings and of the address."""
+        found: dict[str, Any] = super()._connparams(asynchronous)
+        unused = _TCP if "path" in self._place else _TCP[:2] if self._place else ()
+        return {name: value for name, value in found.items() if name not in unused} | self._place
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: Any, queue: str) -> None:
         """Note which channel brings orders; any other queue is found by its name."""

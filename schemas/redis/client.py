@@ -6,7 +6,7 @@ from redis.retry import Retry
 
 from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.errors import RequestError
-from schemas.redis.connections import PlainConnection, TlsConnection
+from schemas.redis.connections import connection_class
 
 BROKER_ENV = "GURUKUL_BROKER"
 
@@ -22,7 +22,7 @@ def connect(url: str, timeout_s: float = TIMEOUT_S, retries: int = 0) -> Redis:
     """
     address = address_of(url)
     pool = ConnectionPool(
-        connection_class=TlsConnection if address.tls else PlainConnection,
+        connection_class=connection_class(address),
         **address.redis_options(),
         socket_timeout=timeout_s,
         socket_connect_timeout=min(timeout_s, LONGEST_CONNECT_S),

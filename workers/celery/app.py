@@ -14,6 +14,7 @@ from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, tas
 
 from schemas.contract.errors import RequestError
 from schemas.redis.celery_loader import InstalledLoader, OwnBroker
+from schemas.redis.celery_transport import transport_options
 from schemas.redis.client import BROKER_ENV, address_of
 from workers.celery.logs import set_up_logs
 from workers.celery.parent_watch import watch_parent
@@ -22,6 +23,7 @@ from workers.devices.pinning import current_device, refuse_wrong_cuda, refuse_wr
 from workers.handlers.quick_import import quick_import
 from workers.handlers.report import report_lost
 
+address = address_of(os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"))
 app = OwnBroker(
     "gurukul",
     include=["workers.celery.tasks"],
@@ -29,7 +31,7 @@ app = OwnBroker(
     fixups=[],
 )
 app.conf.update(
-    **address_of(os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0")).celery_settings(),
+    **address.celery_settings(),
     broker_transport="workers.celery.transport:Transport",
     accept_content=["json"],
     task_serializer="json",
@@ -45,7 +47,8 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_send_task_events=False,
     worker_redirect_stdouts=False,
-    broker_transport_options={
+    broker_transport_options=transport_options(address)
+    | {
         "ack_emulation": False,
         "health_check_interval": 10,
         "socket_timeout": 30,

@@ -132,6 +132,13 @@ def test_what_the_server_lacks_is_named(tmp_path: Path, settings: tuple[str, ...
         check_for_run(url.replace("/0", "/7") if "--databases" in settings else url, DEVICES)
 
 
+def test_what_may_go_wrong_is_a_note(tmp_path: Path) -> None:
+    """A policy that evicts keys with an expiry, which all of a run's have but its queues."""
+    with own_server(tmp_path, "--maxmemory", "1gb", "--maxmemory-policy", "volatile-lru") as url:
+        (risk,) = check_for_run(url, DEVICES)
+    assert "maxmemory-policy volatile-lru" in risk and "set it to noeviction" in risk
+
+
 def test_a_node_of_a_cluster_is_refused(tmp_path: Path) -> None:
     """Its answers to single keys would be MOVED, and none of them names the reason."""
     with (

@@ -36,6 +36,27 @@ def test_a_password_with_a_bare_character_of_urls_is_refused_with_its_code(chara
     assert not {part for part in ("s3cr", "et77", "7101") if part in str(caught.value) or part in public_url(url)}
 
 
+@given(SECRETS, SECRETS, st.sampled_from(["redis+sentinel", "rediss+sentinel"]))
+def test_sentinels_are_hosts_that_know_a_service(user: str, password: str, scheme: str) -> None:
+    """Each has the port of Sentinels unless it has another; the stored URL holds all but user and password."""
+    account = f"{quote(user, safe='')}:{quote(password, safe='')}@"
+    address = BrokerAddress.parse(f"{scheme}://{account}one,[::2]:7000/3?service=main")
+    assert address.place_options() == {"sentinels": (("one", 26379), ("::2", 7000)), "service": "main"}
+    options = address.redis_options()
+    assert (options["db"], options["username"], options["password"]) == (3, user, password)
+    assert address.without_secrets() == f"{scheme}://one:26379,[::2]:7000/3?service=main"
+    assert BrokerAddress.parse(address.url()) == address
+
+
+@given(SECRETS, SECRETS)
+def test_a_socket_file_has_a_path_and_a_database(user: str, password: str) -> None:
+    """Its account stands before the path."""
+    url = f"unix://{quote(user, safe='')}:{quote(password, safe='')}@/run/a%20b.sock?db=3"
+    address = BrokerAddress.parse(url)
+    assert address.redis_options() == {"path": "/run/a b.sock", "db": 3, "username": user, "password": password}
+    assert (address.url(), address.without_secrets()) == (url, "unix:///run/a%20b.sock?db=3")
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [
@@ -52,12 +73,16 @@ def test_a_password_with_a_bare_character_of_urls_is_refused_with_its_code(chara
         ("s3cret@h:7101", "must start with redis://"),
         ("http://:s3cret@h:7101", "must start with redis://"),
         ("valkeys://:s3cret@h:7101/0", "must start with rediss://"),
-        ("sentinel://:s3cret@h:26379/0", "names a Sentinel, which is not supported: give the URL of the primary"),
-        ("redis+sentinel://:s3cret@h:26379/mymaster/0", "names a Sentinel"),
+        ("sentinel://:s3cret@h:26379/0", "names a Sentinel: write redis+sentinel://"),
+        ("redis+sentinel://:s3cret@h:26379/s3cret/0", "names no database"),
+        ("redis+sentinel://:s3cret@h:26379/0", "names no service of its Sentinels: add ?service=NAME"),
+        ("redis+sentinel://:s3cret@h:26379/0?service=m&s3cret=1", "only rediss:// takes"),
+        ("redis://h:1,i:2/0", "names several servers"),
+        ("unix://h/run/s3cret.sock", "names a socket file: write unix://"),
         ("redis://:s3cret@h:1/0;redis://:s3cret@i:2/0", "names several servers"),
         ("redis://:s3cret@h:1/0,redis://:s3cret@i:2/0", "names several servers"),
-        ("unix:///run/s3cret.sock?db=0", "set `port` in the server's configuration"),
-        ("redis+socket:///run/s3cret.sock", "names a socket file"),
+        ("unix:///run/s3cret.sock?db=s3cret", "names no database"),
+        ("redis+socket:///run/s3cret.sock", "names a socket file: write unix://"),
         ("redis+cluster://:s3cret@h:7101", "names a cluster"),
     ],
 )

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from kombu.connection import Connection
@@ -14,6 +15,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from orchestrator.broker.embedded import find_binary
+from schemas.redis.celery_transport import transport_options
 from schemas.redis.client import address_of, connect
 from schemas.redis.script import PRESENT_DEVICES
 from tests.ports import free_port
@@ -31,6 +33,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Redis, Redis]]:
     for place in places:
         (tmp_path / place).mkdir()
         words = [find_binary(), "--bind", place, "--port", str(port), "--save", "", "--dir", str(tmp_path / place)]
+        words += ["--replica-announce-ip", place]  # else a Sentinel takes both for one
         started.append(subprocess.Popen(words, stdout=subprocess.DEVNULL))
     try:
         first, second = (Redis(host=place, port=port) for place in places)
@@ -90,6 +93,70 @@ def test_a_name_that_moves_to_another_primary_is_followed(
     send()
     assert second.get("key") == b"1"
     redis.close()
+
+
+def sends(url: str) -> dict[str, Send]:
+    """A call that writes through each client of a broker."""
+    redis, address = connect(url), address_of(url)
+    found: dict[str, Send] = {"redis-py": lambda: redis.set("key", "1")}
+    for name in ("schemas.redis.celery_transport", "workers.celery.transport"):
+        opened: Any = Connection(
+            **_kombu(address.celery_settings()),
+            transport=f"{name}:Transport",
+            transport_options=transport_options(address),
+        )
+        found[name] = lambda opened=opened: opened.default_channel.client.set("key", "1")  # type: ignore[misc]
+    return found
+
+
+def _kombu(settings: dict[str, Any]) -> dict[str, Any]:
+    return {"hostname": settings["broker_url"], "ssl": settings["broker_use_ssl"] or False}
+
+
+def test_sentinels_name_the_primary_of_each_connection(pair: tuple[Redis, Redis], tmp_path: Path) -> None:
+    """Every client asks them again once its server refuses a write; a Sentinel that does not answer is passed over."""
+    first, second = pair
+    port: Any = first.connection_pool.connection_kwargs["port"]
+    place, silent = free_port(), free_port()
+    settings = tmp_path / "sentinel.conf"
+    settings.write_text(f"port {place}\nbind 127.0.0.1\ndir {tmp_path}\nsentinel monitor main 127.0.0.1 {port} 1\n")
+    with subprocess.Popen([find_binary(), str(settings), "--sentinel"], stdout=subprocess.DEVNULL) as process:
+        try:
+            with Redis(port=place) as sentinel:
+                wait_for(lambda: answers(sentinel), "the Sentinel")
+                clients = sends(f"redis+sentinel://127.0.0.1:{silent},127.0.0.1:{place}/0?service=main")
+                for send in clients.values():
+                    send()
+                second.replicaof("NO", "ONE")
+                first.replicaof("127.0.0.2", str(port))
+                other: Any = sentinel
+                other.execute_command("SENTINEL", "REMOVE", "main")
+                other.execute_command("SENTINEL", "MONITOR", "main", "127.0.0.2", str(port), "1")
+                for name, send in clients.items():
+                    with pytest.raises(RedisError, match="read only replica"):
+                        send()
+                    second.delete("key")
+                    send()
+                    assert second.get("key") == b"1", name
+        finally:
+            process.terminate()
+
+
+def test_a_socket_file_is_connected_by_every_client(tmp_path: Path) -> None:
+    """With a password of special characters and a database that is not the first."""
+    path = tmp_path / "a b.sock"
+    words = [find_binary(), "--port", "0", "--unixsocket", str(path), "--save", "", "--requirepass", "p@:w/#%"]
+    url = f"unix://:p%40%3Aw%2F%23%25@{quote(str(path))}?db=3"
+    with subprocess.Popen([*words, "--dir", str(tmp_path)], stdout=subprocess.DEVNULL) as process:
+        try:
+            with connect(url) as redis:
+                wait_for(lambda: answers(redis), "the server")
+                for name, send in sends(url).items():
+                    redis.delete("key")
+                    send()
+                    assert redis.get("key") == b"1", name
+        finally:
+            process.terminate()
 
 
 @pytest.mark.parametrize(
