@@ -55,18 +55,17 @@ def test_the_choice_of_a_teacher_costs_little_on_a_random_walk(pooled: Pooled) -
 
 
 def test_noise_is_shrunk_to_nothing(trained: list[Trained]) -> None:
-    """Little of a slope is kept on average; a student that keeps none, of its teacher's neither, never trades.
+    """Little of a slope is kept on average, and most students, unsure like their teachers, never trade.
 
     0.047 over these 108 windows; 0.035 to 0.061 over four other sets, 0.043 over all 540.
     """
     kept = np.array([each.student.fitted.shrinkage.kept for each in trained])
     assert kept.mean() < 0.05
     assert (kept == 0).mean() > 0.5
-    flat = [
-        each.student for each in trained if not each.student.fitted.shrinkage.kept and not each.student.fitted.taught
-    ]
-    assert len(flat) > len(trained) / 4
-    assert all(each.serving.trade_above == {each.data.sample.symbols[0]: None} for each in flat)
+    students = [each.student for each in trained]
+    unsure = [each for each in students if not (each.fitted.shrinkage.sure or each.fitted.teacher.sure)]
+    assert len(unsure) > len(trained) / 2
+    assert all(each.serving.trade_above == {each.data.sample.symbols[0]: None} for each in unsure)
 
 
 def test_no_out_of_fold_prediction_is_of_a_fitted_row(trained: list[Trained]) -> None:

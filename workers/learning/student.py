@@ -108,6 +108,11 @@ class Shrinkage:
         """What the model's margin is multiplied by; 0 makes it add nothing."""
         return self.kept * (self.slope or 0.0)
 
+    @property
+    def sure(self) -> bool:
+        """Whether the slope is more than its standard error above 0: enough to trade on."""
+        return self.slope is not None and self.error is not None and self.slope > self.error
+
 
 NOTHING = Shrinkage(0.0, None, None)
 

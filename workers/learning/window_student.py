@@ -203,16 +203,16 @@ def _metrics(data: StudentData, fitted: FittedStudent) -> dict[str, Metric]:
 def _serving(
     histories: Mapping[str, History], data: StudentData, fitted: FittedStudent, settings: TrainingSettings
 ) -> Serving:
-    """What turns margins into probabilities and trades. A student that is flat everywhere makes no trade."""
+    """What turns margins into probabilities and trades. An unsure student with an unsure teacher makes no trade."""
     sample = data.sample
-    flat = not fitted.shrinkage.factor and not fitted.teacher.factor
+    unsure = not (fitted.shrinkage.sure or fitted.teacher.sure)
     earned = _of_labels(histories, sample, "forward_return")
     cost = settings.round_trip_cost
-    panel = None if flat else trade_threshold(sample.y, earned, cost)
+    panel = None if unsure else trade_threshold(sample.y, earned, cost)
     above: dict[str, float | None] = {}
     for symbol, mine in zip(sample.symbols, sample.places, strict=True):
         one_class = not 0 < sample.y[mine].sum() < len(mine)
-        above[symbol] = None if flat else panel if one_class else trade_threshold(sample.y[mine], earned[mine], cost)
+        above[symbol] = None if unsure else panel if one_class else trade_threshold(sample.y[mine], earned[mine], cost)
     return Serving(
         offsets=dict(zip(sample.symbols, data.offset[-1].tolist(), strict=True)),
         panel_offset=data.panel_offset,
