@@ -20,10 +20,12 @@ from schemas.contract.extras import explain_missing, missing_modules, training_e
 from schemas.contract.folders import Folders
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.contract.requests import Answer, PreflightRequest, RunQuestion, WindowQuestion
+from schemas.contract.store_address import STORE_ENV
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
 from schemas.files.modes import be_private
 from schemas.redis.broker_file import BROKER_FILE_ENV, read_broker_file
 from schemas.redis.client import BROKER_ENV
+from schemas.store.probe import checked_store
 from workers.devices.discovery import find_devices
 
 if TYPE_CHECKING:
@@ -44,7 +46,15 @@ class LogLines(StrEnum):
 DataDir = Annotated[
     str,
     typer.Option(
-        help="Folder of bars and models. Workers serve the runs of this folder alone.", envvar="GURUKUL_DATA_DIR"
+        help="Folder of bars and models. Workers without --store serve the runs of this folder alone.",
+        envvar="GURUKUL_DATA_DIR",
+    ),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        help="URL of the store of a fleet without a shared disk: s3://BUCKET/PREFIX. DATA_DIR then holds copies.",
+        envvar=STORE_ENV,
     ),
 ]
 SourceDirs = Annotated[list[str], typer.Option(help="Folder or file that bars may be read from; repeatable.")]
@@ -71,6 +81,7 @@ def start(
     ] = None,
     data_dir: DataDir = "data",
     source_dir: SourceDirs = HERE,
+    store: StoreOption = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     log_format: Annotated[
         LogLines, typer.Option(help="text, or json: one object per line.", envvar=LOG_FORMAT_ENV)
@@ -108,7 +119,7 @@ def start(
         _require_extras(["worker"] if until_stdin_closes else training_extras(is_gpu))
         if not until_stdin_closes:
             refuse_untrainable(found)
-        folders = Folders(data_dir=data_dir, sources=tuple(source_dir))
+        folders = Folders(data_dir=data_dir, sources=tuple(source_dir), store=store and checked_store(store))
         supervise(found, folders, url, stop, logs, tied=until_stdin_closes)
     except (GurukulError, ValueError) as error:
         # Where stdout is a JSON log, stderr usually goes to the same file, so plain text must stay out of it.

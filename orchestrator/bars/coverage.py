@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,10 +17,11 @@ from schemas.contract.errors import FinalError, PhaseError
 from schemas.contract.quality import Finding, Verdict
 from schemas.contract.task import Ingested
 from schemas.contract.window import SkipReason
-from schemas.files.atomic import write_atomic
+from schemas.files.atomic import to_json, write_atomic
 from schemas.files.layout import SCRATCH, STAGED_PREFIX, BarsLayout
 from schemas.files.locks import lock
 from schemas.files.run_files import read_model, write_model
+from schemas.store.mirror import Mirror
 
 # Named instead of symbols by findings about the exchange's days.
 MOST = "most symbols"
@@ -109,27 +110,59 @@ def _locked(folder: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def commit(bars: BarsLayout, new: CoverageTable, run_id: str) -> None:
-    """Move judged bars into the store and write `coverage.json` and its page, under a lock: one ingestion at a time."""
+def commit(bars: BarsLayout, new: CoverageTable, run_id: str, mirror: Mirror | None = None) -> None:
+    """Move judged bars into the store and write `coverage.json` and its page, under a lock: one ingestion at a time.
+
+    With a mirror, hosts take turns by a conditional write of `coverage.json`, and the bars are published by digest.
+    """
     with (bars.folder / ".lock").open("w") as file:
         lock(file)
-        old = stored_table(bars)
         for symbol in new.symbols:
             (bars.staged(run_id) / f"{symbol}.parquet").replace(bars.bars(symbol))
-        # Symbols that could not be read have not changed: their stored bars are kept.
-        unread = {name for name, row in new.rejected.items() if row.reason in UNREAD and name in old.symbols}
-        rejected = {name: row for name, row in new.rejected.items() if name not in unread}
-        known = new.symbols.keys() | rejected.keys()
-        rows = {name: row for name, row in old.symbols.items() if name not in known} | new.symbols
-        rejected |= {name: row for name, row in old.rejected.items() if name not in known}
-        symbols, rejected = dict(sorted(rows.items())), dict(sorted(rejected.items()))
-        table = CoverageTable(symbols=symbols, rejected=rejected, notes=new.notes)
+        table = merged(stored_table(bars), new) if mirror is None else publish_table(mirror, bars, new)
         write_model(bars.coverage, table)
         write_atomic(bars.report, page("coverage.html", _facts(bars.folder.name, table)))
     failed = {name for name, row in new.rejected.items() if row.reason is SkipReason.INGEST_FAILED}
     for symbol in (new.symbols.keys() | new.rejected.keys()) - failed:
         # The fetched replies were judged; the next ingestion asks the vendor again.
         shutil.rmtree(bars.fetched(symbol), ignore_errors=True)
+
+
+def merged(old: CoverageTable, new: CoverageTable) -> CoverageTable:
+    """The rows of `new`, and of `old` those of other symbols, and of symbols that could not be read this time."""
+    # Symbols that could not be read have not changed: their stored bars are kept.
+    unread = {name for name, row in new.rejected.items() if row.reason in UNREAD and name in old.symbols}
+    rejected = {name: row for name, row in new.rejected.items() if name not in unread}
+    known = new.symbols.keys() | rejected.keys()
+    rows = {name: row for name, row in old.symbols.items() if name not in known} | new.symbols
+    rejected |= {name: row for name, row in old.rejected.items() if name not in known}
+    symbols, rejected = dict(sorted(rows.items())), dict(sorted(rejected.items()))
+    return CoverageTable(symbols=symbols, rejected=rejected, notes=new.notes)
+
+
+def publish_table(mirror: Mirror, bars: BarsLayout, new: CoverageTable) -> CoverageTable:
+    """Merge `new` into the table that the store has now, and publish it; again if another host was faster."""
+    while True:
+        before = mirror.store.get(mirror.key(bars.coverage))
+        # A folder that had bars before it had a store brings them along.
+        old = stored_table(bars) if before is None else CoverageTable.model_validate_json(before)
+        table = merged(old, new)
+        for symbol, row in table.symbols.items() if before is None else new.symbols.items():
+            mirror.push_bars(bars, bars.bars(symbol), row.sha256)
+        content = to_json(table.model_dump(mode="json")).encode()
+        if mirror.store.replace(mirror.key(bars.coverage), content, before):
+            return table
+
+
+def fetch_table(mirror: Mirror, bars: BarsLayout, symbols: Iterable[str]) -> None:
+    """Bring the store's `coverage.json` here, and the bars of `symbols`, or of all if there are none of these."""
+    content = mirror.store.get(mirror.key(bars.coverage))
+    if content is None:
+        return
+    write_atomic(bars.coverage, content)
+    rows = stored_table(bars).symbols
+    for symbol in set(symbols) & rows.keys() or rows.keys():
+        mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256)
 
 
 def findings_of(table: CoverageTable) -> list[tuple[Finding, list[str]]]:

@@ -12,6 +12,7 @@ from schemas.config.bars import LogFormat
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import PhaseError
 from schemas.contract.folders import Folders
+from schemas.contract.store_address import STORE_ENV
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV
 from schemas.redis.broker_file import BROKER_FILE_ENV
 from schemas.redis.client import BROKER_ENV
@@ -66,7 +67,7 @@ class LocalWorkers:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Settings of those names are this program's: local workers write to the run's log, in no folder of their own.
-        own = (LOG_DIR_ENV, BROKER_FILE_ENV)
+        own = (LOG_DIR_ENV, BROKER_FILE_ENV, STORE_ENV)
         paths = self._folders.sources or (self._folders.data_dir,)
         sources = [word for path in paths for word in ("--source-dir", path)]
         inherited = {name: value for name, value in safe_environment().items() if name not in own}
@@ -80,6 +81,7 @@ class LocalWorkers:
                     "--data-dir",
                     self._folders.data_dir,
                     *sources,
+                    *(("--store", self._folders.store) if self._folders.store else ()),
                     "--until-stdin-closes",
                 ),
                 env=inherited | {BROKER_ENV: self._broker, LOG_FORMAT_ENV: self._log_format},

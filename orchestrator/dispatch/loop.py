@@ -73,7 +73,7 @@ class Dispatcher:
     def __init__(
         self, run_id: str, data_dir: str, fleet: Fleet, ledger: Ledger, telemetry: Emitter, live_view: LiveView,
         tend: Callable[[], None], window_limit_s: float | None = None,
-        foreign: Callable[[Outcome], str] = lambda outcome: "", least_devices: int = 0,
+        foreign: Callable[[Outcome], str] = lambda outcome: "", least_devices: int = 0, store: str | None = None,
     ) -> None:  # fmt: skip
         self._run_id, self._fleet, self._ledger = run_id, fleet, ledger
         self._telemetry, self._live_view, self._tend = telemetry, live_view, tend
@@ -81,7 +81,7 @@ class Dispatcher:
         self._heartbeat_events = HeartbeatEvents(telemetry, run_id)
         self._backlog = Backlog()
         self._limits = TimeLimits(window_limit_s)
-        self._needs = Needs(artifact_versions(), os.path.realpath(data_dir))
+        self._needs = Needs(artifact_versions(), os.path.realpath(data_dir), store=store)
         self._sent: dict[Key, Sent] = {}
         self._strays: tuple[Stray, ...] = ()
         self._lapses: dict[str, Lapse] = {}

@@ -8,11 +8,15 @@ from schemas.contract.presence import Presence
 
 @dataclass(frozen=True)
 class Needs:
-    """Versions of code and libraries, the run's data folder, and what its work reads besides; paths without links."""
+    """Versions of code and libraries, the run's data folder, and what its work reads besides; paths without links.
+
+    With the URL of a store, any data folder will do: it holds copies of what the store has.
+    """
 
     versions: Mapping[str, str]
     data_dir: str
     sources: tuple[str, ...] = ()
+    store: str | None = None
 
     def unmet(self, presence: Presence) -> str:
         """Why a device gets no work of the run, and the remedy; empty if it may get some."""
@@ -23,7 +27,13 @@ class Needs:
         folders = presence.folders
         if folders is None:
             return "it names no data folder, as an earlier version does; install this version there"
-        if folders.data_dir != self.data_dir:
+        if folders.store != self.store:
+            start = (
+                f"with `workers start --store {self.store}`" if self.store else "with `workers start` without --store"
+            )
+            has, wanted = folders.store or "none", self.store or "none"
+            return f"its store is {has}, this run's {wanted}; start its workers {start}"
+        if self.store is None and folders.data_dir != self.data_dir:
             start = f"start its workers with `workers start --data-dir {self.data_dir}`"
             return f"it works under {folders.data_dir}, this run under {self.data_dir}; {start}"
         if path := folders.refused(self.sources):

@@ -19,16 +19,21 @@ from schemas.contract.run import Phase
 from schemas.contract.task import Ingested, IngestTask, Outcome, Role
 from schemas.contract.window import SkipReason
 from schemas.files.layout import BarsLayout
+from schemas.store.mirror import Mirror
 
 
 class Ingestion(Frozen):
-    """What an ingestion is to store, for which run, and where; `scratch` is what its preflight has read."""
+    """What an ingestion is to store, for which run, and where; `scratch` is what its preflight has read.
+
+    `store`: URL of the store that bars are published in, too; None without one.
+    """
 
     run_id: str
     data_dir: str
     telemetry: bool
     bars: BarsSettings
     symbols: tuple[str, ...]
+    store: str | None = None
     scratch: Path | None = None
 
 
@@ -41,6 +46,7 @@ def run(context: RunContext) -> CoverageTable:
         telemetry=config.telemetry,
         bars=config.bars(*days_asked_for(config)),
         symbols=config.symbols,
+        store=config.store,
         scratch=context.scratch,
     )
     with context.phase(Phase.DATA_INGESTION, total=len(wanted.symbols)):
@@ -68,7 +74,7 @@ def store(wanted: Ingestion, dispatcher: Dispatcher, ledger: Ledger, telemetry: 
         work = [Item(_task(wanted, symbol)) for symbol in wanted.symbols]
         dispatcher.run(work, on_end, paths_read(wanted.bars))
         table = table_of(wanted.bars, {symbol: _ingested(wanted.bars, ends[symbol]) for symbol in wanted.symbols})
-        commit(bars, table, wanted.run_id)
+        commit(bars, table, wanted.run_id, Mirror.of(wanted.data_dir, wanted.store))
     return table
 
 

@@ -10,6 +10,7 @@ from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.dispatch.work import Item
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
+from orchestrator.store.run_store import RunStore
 from orchestrator.terminal.live_view import LiveView
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import DataError, FinalError, PhaseError
@@ -25,7 +26,8 @@ logger = logging.getLogger(__name__)
 class RunContext:
     """A run in progress; its manifest gets bars and plan from the first phase.
 
-    `scratch` is the folder of what preflight has read of the source; None if the run was resumed.
+    `scratch` is the folder of what preflight has read of the source; None if the run was resumed. `store` is
+    None if the workers share the data folder.
     """
 
     manifest: RunManifest
@@ -35,6 +37,7 @@ class RunContext:
     telemetry: Emitter
     live_view: LiveView
     scratch: Path | None = None
+    store: RunStore | None = None
 
     @property
     def run_id(self) -> str:
@@ -99,6 +102,8 @@ class RunContext:
                 self.telemetry.progress(phase, ends)
             return ()
 
+        if self.store is not None:
+            self.store.offer_inputs()
         self.ledger.add(role, names)
         self.ledger.reopen(role, names)
         self.dispatcher.run([Item(task) for task in tasks], on_end)

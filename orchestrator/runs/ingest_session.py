@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from redis.exceptions import RedisError
@@ -19,18 +20,22 @@ from orchestrator.planning.days import days_asked_for
 from orchestrator.runs.preflight import refuse_taken_devices, refuse_unwritable, scratch_folder
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.worker_process import ask
+from orchestrator.store.run_store import take_bars
 from orchestrator.terminal.console import Console, report_files
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.bars import BarsSettings, IngestConfig
 from schemas.contract.broker_address import public_url
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.errors import PhaseError
+from schemas.contract.errors import FileError, PhaseError
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.run import Phase
+from schemas.contract.task import Outcome
+from schemas.files.layout import BarsLayout
 from schemas.files.modes import private_files
 from schemas.redis.client import connect
 from schemas.redis.writes import trouble
+from schemas.store.mirror import Mirror
 
 
 @private_files()
@@ -56,6 +61,7 @@ def _ingest(config: IngestConfig, console: Console, scratch: Path) -> CoverageTa
         telemetry=False,
         bars=bars,
         symbols=report.symbols,
+        store=config.store,
         scratch=scratch,
     )
     with logging_to(log, config.log_format, run_id), signals_raise() as interrupted, ExitStack() as stack:
@@ -96,9 +102,10 @@ def _store(
     live_view = stack.enter_context(LiveView(console, wanted.run_id))
     telemetry = stack.enter_context(Emitter(redis, wanted.run_id, None, live_view.take))
     live_view.show()
+    mirror, bars = Mirror.of(config.data_dir, config.store), BarsLayout.under(config.data_dir, config.interval)
     dispatcher = open_fleet(
         stack, config, url, log, run_id=wanted.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
-        live_view=live_view, tend=interrupted,
+        live_view=live_view, tend=interrupted, foreign=partial(_not_there, mirror=mirror, bars=bars),
     )  # fmt: skip
     began, status, phase = time.monotonic(), EventStatus.FAILED, Phase.DATA_INGESTION
     telemetry.emit(EventType.PHASE_START, EventStatus.IN_PROGRESS, phase, metrics={"planned": len(wanted.symbols)})
@@ -110,3 +117,13 @@ def _store(
         dispatcher.stop_attempts(kill=True)
         telemetry.emit(EventType.PHASE_END, status, phase, duration_seconds=time.monotonic() - began)
         dispatcher.clear_broker()
+
+
+def _not_there(outcome: Outcome, mirror: Mirror | None, bars: BarsLayout) -> str:
+    """Why the bars of an outcome are not in the store; empty if they are, and are here now."""
+    try:
+        if mirror is not None:
+            take_bars(mirror, bars, outcome)
+    except FileError as error:
+        return str(error)
+    return ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.audit.wording import some
-from orchestrator.bars.coverage import stored_table, table_of
+from orchestrator.bars.coverage import fetch_table, stored_table, table_of
 from orchestrator.broker import embedded
 from orchestrator.broker.requirements import check_for_run
 from orchestrator.phases.trial_count import holdout_of
@@ -30,6 +30,8 @@ from schemas.files.layout import BarsLayout
 from schemas.files.trial_log import known_trials, trial_logs
 from schemas.redis.client import connect
 from schemas.redis.presences import read_presences
+from schemas.store.mirror import Mirror
+from schemas.store.probe import checked_store
 
 # What to change if the plan skips all windows for one reason; the details of the others name it.
 FIXES: dict[SkipReason | None, str] = {
@@ -64,6 +66,8 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
     refuse_infeasible(config)
     if config.broker is not None:
         embedded.check(config.broker)
+    if config.store is not None:
+        checked_store(config.store)
     known = stored_bars(config) if config.skip_fetch else None
     days = days_asked_for(config)
     report = ask(
@@ -120,6 +124,8 @@ def refuse_missing_extras(manifest: RunManifest) -> None:
 def stored_bars(config: RunConfig) -> CoverageTable:
     """Coverage of the symbols that the config names, or of all; RequestError names a missing symbol."""
     bars = BarsLayout.under(config.data_dir, config.interval)
+    if (mirror := Mirror.of(config.data_dir, config.store)) is not None:
+        fetch_table(mirror, bars, config.symbols)
     if not bars.coverage.is_file():
         raise RequestError(f"{bars.coverage} does not exist: no bars are stored; run once without --skip-fetch")
     table = stored_table(bars)

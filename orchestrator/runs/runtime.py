@@ -35,7 +35,8 @@ def open_fleet(
     """
     local = None
     if config.local_workers:
-        folders = Folders(data_dir=config.data_dir, sources=paths_read(config.bars(None, None))).resolved()
+        folders = Folders(data_dir=config.data_dir, sources=paths_read(config.bars(None, None)), store=config.store)
+        folders = folders.resolved()
         local = stack.enter_context(local_workers(config.devices, folders, url, log, config.log_format))
     client = CeleryClient(url)
     stack.callback(client.close)
@@ -56,6 +57,7 @@ def open_fleet(
         window_limit_s,
         foreign,
         config.min_devices,
+        config.store,
     )
     dispatcher.take_missed_outcomes()
     return dispatcher

@@ -37,6 +37,7 @@ from orchestrator.runs.preflight import (
     stale_bars,
 )
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
+from orchestrator.store.run_store import RunStore
 from orchestrator.terminal.console import Console, report_files
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.run import RunConfig
@@ -55,7 +56,7 @@ from schemas.contract.errors import (
 )
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.run import RunStatus
-from schemas.contract.task import Metric, Role, Status
+from schemas.contract.task import Metric, Outcome, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files.atomic import remove_temporary, sha256_of
 from schemas.files.belonging import foreign_end
@@ -133,6 +134,12 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
         write_manifest(layout, manifest)
+        if (store := RunStore.of(config, layout)) is not None:
+            try:
+                store.claim_name()
+            except GurukulError:
+                shutil.rmtree(layout.folder)
+                raise
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
         clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
@@ -175,13 +182,13 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
         url = shared or stack.enter_context(embedded.server())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
-        reopened = reopen_broken(ledger, layout)
+        reopened = reopen_broken(ledger, layout, RunStore.of(manifest.config, layout))
         if ledger.condition().status is RunStatus.READY and not reopened:
             return EXIT_CODES[RunStatus.READY]
         return _execute(manifest, layout, ledger, url, console)
 
 
-def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
+def reopen_broken(ledger: Ledger, layout: RunLayout, store: RunStore | None) -> list[str]:
     """Reopen windows that failed, or whose artifacts are not those of ledger and manifest; returns their names."""
     reopened = []
     for role in (Role.TEACHER, Role.STUDENT):
@@ -192,6 +199,8 @@ def reopen_broken(ledger: Ledger, layout: RunLayout) -> list[str]:
             if record.status is Status.FAILED or (
                 record.status is Status.SUCCESS and (not intact or foreign_end(record, layout))
             ):
+                if store is not None:
+                    store.drop(folder)
                 shutil.rmtree(folder, ignore_errors=True)
                 ledger.reopen(role, [record.name])
                 reopened.append(f"{role} {record.name}")
@@ -223,12 +232,13 @@ def _execute(
         context: RunContext | None = None
         dispatcher: Dispatcher | None = None
         try:
+            store = RunStore.of(config, layout)
             dispatcher = open_fleet(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
                 live_view=live_view, tend=partial(_tend, interrupted, ledger, redis, layout),
-                window_limit_s=config.window_limit, foreign=partial(foreign_end, layout=layout),
+                window_limit_s=config.window_limit, foreign=partial(_foreign, layout=layout, store=store),
             )  # fmt: skip
-            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view, scratch)
+            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view, scratch, store)
             _walk(context)
             status = RunStatus.READY
         except Exception as error:
@@ -255,6 +265,11 @@ def _execute(
     if status is RunStatus.CANCELLED or (status is not RunStatus.READY and config.local_workers):
         remove_temporary(layout.folder)  # of the workers that were killed
     return EXIT_CODES[status]
+
+
+def _foreign(outcome: Outcome, layout: RunLayout, store: RunStore | None) -> str:
+    """Why what an outcome reports is not the run's own; empty if it is, and its files are here."""
+    return (store.take(outcome) if store is not None else "") or foreign_end(outcome, layout)
 
 
 def _tend(interrupted: Callable[[], None], ledger: Ledger, redis: Redis, layout: RunLayout) -> None:
@@ -296,6 +311,8 @@ def _walk(context: RunContext) -> None:
         where = f"{context.layout.folder} is on a network file system ({kind})"
         context.live_view.note(f"note: {where}: its ledger is kept without a write-ahead log, which needs one host")
     _have_bars(context)
+    if context.store is not None:
+        context.store.offer_plan(context.manifest.bars)
     training.run(context)
     validation.run(context)
     statistics.run(context)

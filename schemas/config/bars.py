@@ -16,6 +16,7 @@ from schemas.contract.base import Complete
 from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.device import parse_devices
 from schemas.contract.identifiers import Symbol
+from schemas.contract.store_address import store_url
 
 LogFormat = Literal["text", "json"]
 StepDays = Annotated[int, Field(ge=1, le=3660)]
@@ -109,6 +110,11 @@ class BarsConfig(BarSource):
         0, description="With --no-local-workers: send nothing before so many devices that can do it are online."
     )
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
+    store: str | None = Field(
+        None,
+        description="URL of the store of a fleet without a shared disk: s3://BUCKET/PREFIX, gs:// or az://; if omitted:"
+        " workers share DATA_DIR.",
+    )
     log_dir: str = Field(
         default_factory=beside_data("logs"), description="Folder of log files; if omitted: logs, beside DATA_DIR."
     )
@@ -139,6 +145,11 @@ class BarsConfig(BarSource):
         if value is not None:
             BrokerAddress.parse(value)
         return value
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str | None) -> str | None:
+        return None if value is None else store_url(value)
 
     @model_validator(mode="after")
     def _fleet(self) -> Self:

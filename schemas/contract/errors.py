@@ -45,6 +45,12 @@ class FileError(DataError):
     """A stored file is missing, damaged, or was written by another version."""
 
 
+class StoreError(GurukulError):
+    """The store refuses a request or does not answer; it may do so later."""
+
+    exit_code = ExitCode.FAILED
+
+
 class PhaseError(GurukulError):
     """A phase could not do its work; the run ends as failed."""
 

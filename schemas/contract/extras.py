@@ -14,6 +14,7 @@ MODULES = {
     "cuda12": ("xgboost", "cupy", "pynvml"),
     "sample": ("bokeh_sampledata",),
     "breeze": ("httpx",),
+    "store": ("obstore",),
 }  # fmt: skip
 
 

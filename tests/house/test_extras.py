@@ -44,7 +44,7 @@ def imports(folder: Path) -> set[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("package", "extras"),
     [
-        ("schemas", ()),
+        ("schemas", ("store",)),
         ("orchestrator", ("orchestrator", "local", "dashboard")),
         ("workers", ("worker", "cpu", "sample", "breeze")),
     ],

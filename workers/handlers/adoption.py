@@ -21,6 +21,7 @@ from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import MANIFEST, RunLayout, audit_folder
 from schemas.files.live_release import live_release
 from schemas.files.run_files import read_model, read_rows
+from schemas.store.judged_inputs import judging_release_dir
 from workers.artifacts.reuse import newest_first
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ WHERE = frozenset({
     "run_id", "reuse", "skip_fetch", "data_dir", "release_dir", "trials_dir", "log_dir", "log_format", "json_summary",
     "broker", "broker_file", "devices", "local_workers", "telemetry", "telemetry_dir", "telemetry_buffer",
     "telemetry_delay", "signing_key", "secrets_file", "requests_per_minute", "window_limit", "source",
+    "store",
 })  # fmt: skip
 PLOTS, OF_TIME = "plots", ("phases", "devices")  # charts; those of what a run's work took
 
@@ -62,7 +64,7 @@ def gate_key(layout: RunLayout, manifest: RunManifest, gate: str, validation: Va
     # An earlier judgement counts only if there are days that it did not see.
     until = counted.judged_until if counted.judged_until and counted.judged_until < validation.last else None
     returns = [RunLayout(layout.folder.parent / each.run_id).daily_returns.is_file() for each in counted.others]
-    release = live_release(Path(manifest.config.release_dir), "production")
+    release = live_release(judging_release_dir(layout, manifest.config), "production")
     live = RunLayout(layout.folder.parent / release.run_id).validation if release else None
     return _digest(
         gate, validation.key, counted.trials, [each.model_dump(mode="json") for each in counted.others], returns,
@@ -94,7 +96,7 @@ def adopt_gate(layout: RunLayout, gate: str, key: str) -> tuple[GateReport, str]
     return None
 
 
-def adopt_plots(layout: RunLayout, release_dir: str) -> tuple[dict[str, str], str] | None:
+def adopt_plots(layout: RunLayout, release_dir: Path) -> tuple[dict[str, str], str] | None:
     """Copy the charts of a run whose gates this one adopted, but those of its own time.
 
     Returns the digests of the files by their name in the bundle, and that run's id; None if a gate was judged

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.contract.device import DeviceKind
-from schemas.contract.errors import DataError, FileError, PhaseError, RequestError
+from schemas.contract.errors import DataError, FileError, PhaseError, RequestError, StoreError
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.folders import Folders
 from schemas.contract.run import Phase
@@ -39,6 +39,7 @@ from workers.handlers.audit import render_audit
 from workers.handlers.ingest import ingest
 from workers.handlers.judge import judge_gate, judge_students
 from workers.handlers.quick_import import quick_import
+from workers.handlers.remote import carry_out, fetch_manifest
 from workers.handlers.report import parse
 from workers.handlers.task_result import Result
 from workers.learning.skip import Skip
@@ -92,7 +93,7 @@ def execute(role: Role, message: dict[str, Any]) -> None:
 def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> None:
     redis, name = shared(), work_name(task)
     device, folders = current_device().name, own_folders()
-    if why := foreign(task, folders):
+    if why := _foreign_here_or_there(task, folders):
         # Not claimed: the run's own message of this attempt may still come.
         logger.warning("%s %s attempt %d is set aside: %s", role, name, task.attempt, why)
         body = task.model_dump_json().encode()
@@ -122,6 +123,12 @@ def foreign(task: IngestTask | WindowTask | RunTask, folders: Folders) -> str:
     return foreign_task(task, run)
 
 
+def _foreign_here_or_there(task: IngestTask | WindowTask | RunTask, folders: Folders) -> str:
+    """As `foreign`, after another look at the run's newest `run.json` if there is a store."""
+    why = foreign(task, folders)
+    return foreign(task, folders) if why and fetch_manifest(task.run_id, folders) else why
+
+
 def attempt(task: IngestTask | WindowTask | RunTask, device: str, folders: Folders) -> Outcome:
     """Run a task's handler under `folders` and classify how it ended. Never raises an exception of the handler."""
     began = time.perf_counter()
@@ -143,7 +150,7 @@ def attempt(task: IngestTask | WindowTask | RunTask, device: str, folders: Folde
             refuse_full_memory(current_device())
         if isinstance(task, IngestTask):
             refuse_outside(task.settings, folders, device)
-        result = HANDLERS[task.role](task, Path(folders.data_dir))
+        result = carry_out(task, folders, HANDLERS[task.role])
     except Skip as skip:
         return outcome(Status.SKIPPED, reason=skip.reason, message=str(skip))
     except Exception as error:
@@ -160,7 +167,7 @@ def classify(error: Exception) -> FailureClass:
         return FailureClass.DATA
     if isinstance(error, MemoryError) or "std::bad_alloc" in str(error):
         return FailureClass.OOM
-    return FailureClass.TRANSIENT if isinstance(error, OSError) else FailureClass.BUG
+    return FailureClass.TRANSIENT if isinstance(error, OSError | StoreError) else FailureClass.BUG
 
 
 def start_event(task: WindowTask, device: str) -> TrainingEvent:

@@ -8,6 +8,7 @@ from schemas.contract.task import Metric, RunTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, read_model, write_model
+from schemas.store.judged_inputs import judging_release_dir
 from workers.handlers.adoption import adopt_gate, adopt_scores, gate_key, scores_key
 from workers.handlers.quick_import import quick_import
 from workers.handlers.task_result import Result
@@ -37,7 +38,7 @@ def judge_gate(task: RunTask, data_dir: Path) -> Result:
     manifest = read_manifest(layout)
     key = gate_key(layout, manifest, gate, read_model(layout.validation, Validation))
     adopted = adopt_gate(layout, gate, key) if manifest.config.reuse else None
-    report, donor = adopted or (_judged(layout, gate, Path(manifest.config.release_dir), key), None)
+    report, donor = adopted or (_judged(layout, gate, judging_release_dir(layout, manifest.config), key), None)
     path = layout.gate(gate)
     write_model(path, report)
     metrics: dict[str, Metric] = {criterion.name: criterion.statistic for criterion in report.gate.criteria}

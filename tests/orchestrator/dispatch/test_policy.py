@@ -320,6 +320,23 @@ def test_an_unfit_device_is_told_from_a_fit_one_in_one_line(
     assert all(word in unmet for word in words)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "has", "words"),
+    [
+        ("s3://a/b", "s3://a/b", []),
+        ("s3://a/b", None, ["its store is none, this run's s3://a/b", "`workers start --store s3://a/b`"]),
+        (None, "s3://a/b", ["its store is s3://a/b, this run's none", "`workers start` without --store"]),
+    ],
+)
+def test_with_a_store_any_data_folder_will_do(wanted: str | None, has: str | None, words: list[str]) -> None:
+    """Workers of the run's store may have any data folder; those of another or of none get no work, and the remedy."""
+    unmet = Needs(VERSIONS, DATA_DIR, store=wanted).unmet(
+        device("a", folders=Folders(data_dir="/elsewhere" if wanted else DATA_DIR, store=has))
+    )
+    assert bool(unmet) == bool(words)
+    assert all(word in unmet for word in words)
+
+
 @examples(150)
 @given(found=views())
 def test_no_device_gets_more_than_slots_and_one(found: View) -> None:

@@ -35,7 +35,7 @@ def test_a_window_is_reopened_if_any_of_its_files_differs(
                 digests=digests,
             )
         )  # fmt: skip
-        assert reopen_broken(ledger, layout) == []
+        assert reopen_broken(ledger, layout, None) == []
         (folder / name).write_text("changed")
-        assert reopen_broken(ledger, layout) == ["student w"]
+        assert reopen_broken(ledger, layout, None) == ["student w"]
         assert not folder.exists()

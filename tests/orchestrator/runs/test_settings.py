@@ -83,6 +83,7 @@ OTHER_VALUES = {
     "devices": ("cpu:2x4", '"cpu:2x4"'),
     "broker": ("redis://localhost:6379/1", '"redis://localhost:6379/1"'),
     "data_dir": ("elsewhere", '"elsewhere"'),
+    "store": ("s3://bucket/prefix", '"s3://bucket/prefix"'),
     "release_dir": ("elsewhere", '"elsewhere"'),
     "log_dir": ("elsewhere", '"elsewhere"'),
     "log_format": ("json", '"json"'),

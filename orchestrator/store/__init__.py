@@ -1,0 +1,1 @@
+"""The orchestrator's side of the store: what a run offers its workers there, and what it takes from them."""

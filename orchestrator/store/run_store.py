@@ -1,0 +1,125 @@
+"""A run's files in the store. The orchestrator's data folder stays complete: it takes each result as it arrives.
+
+So whatever reads a run on the orchestrator's host (status, report, release, replay, explain, verify) needs no store.
+"""
+
+from pathlib import Path
+
+from schemas.config.judgement import GATES
+from schemas.config.run import RunConfig
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.errors import FileError, RequestError
+from schemas.contract.judgement import Validation
+from schemas.contract.release import PRODUCTION
+from schemas.contract.task import WINDOW_ROLES, Outcome, Role, Status
+from schemas.contract.trials import TrialCount
+from schemas.files.atomic import sha256_of, to_json
+from schemas.files.layout import METADATA, BarsLayout, ReleaseLayout, RunLayout, audit_folder
+from schemas.files.live_release import live_release
+from schemas.files.run_files import read_model
+from schemas.store.judged_inputs import JudgedInputs, audit_key, judging_key, list_key
+from schemas.store.mirror import Mirror
+
+SUMMARY = "telemetry_summaries/summary.json"
+
+
+class RunStore:
+    """The store of one run beside its folder."""
+
+    def __init__(self, mirror: Mirror, layout: RunLayout, audit: Path, interval: str) -> None:
+        self._mirror, self._layout, self._audit = mirror, layout, audit
+        self._offered: dict[str, str] = {}
+        self._bars = BarsLayout.under(layout.data_dir, interval)
+
+    @classmethod
+    def of(cls, config: RunConfig, layout: RunLayout) -> "RunStore | None":
+        """The store of a run; None if its workers share its data folder."""
+        mirror = Mirror.of(layout.data_dir, config.store)
+        if mirror is None:
+            return None
+        return cls(mirror, layout, audit_folder(config.release_dir, layout.folder.name), config.interval)
+
+    def claim_name(self) -> None:
+        """Publish `run.json` of a new run. RequestError if the store has a run of that name."""
+        own = self._layout.manifest.read_bytes()
+        if self._mirror.store.put_first(self._mirror.key(self._layout.manifest), own) != own:
+            name = self._layout.folder.name
+            raise RequestError(f"{self._mirror.store.url} has a run {name} already; give another --run-id")
+
+    def offer_plan(self, known: CoverageTable | None) -> None:
+        """Publish `run.json`, and the bars of its plan that the store lacks: those of an earlier ingestion."""
+        for symbol, row in known.symbols.items() if known is not None else ():
+            self._mirror.push_bars(self._bars, self._bars.bars(symbol), row.sha256)
+        self._mirror.push(self._layout.manifest)
+
+    def offer_inputs(self) -> None:
+        """Publish the files that judging reads, and their list; workers fetch those that they do not have."""
+        found = {key: (path, sha256_of(path)) for key, path in self._judged().items() if path.is_file()}
+        for key, (path, digest) in found.items():
+            if self._offered.get(key) != digest:
+                self._mirror.push(path, key)
+                self._offered[key] = digest
+        offered = JudgedInputs(files={key: digest for key, (_, digest) in found.items()})
+        self._mirror.store.put(list_key(self._layout), to_json(offered.model_dump(mode="json")).encode())
+
+    def _judged(self) -> dict[str, Path]:
+        """Every file that judging may read, by its key: of the run, of the live release, and of earlier trials."""
+        layout, run_id = self._layout, self._layout.folder.name
+        paths = [layout.rows(role) for role in WINDOW_ROLES]
+        paths += [layout.validation, layout.scored_rows, layout.daily_returns, layout.trials, layout.statistics]
+        paths += [layout.gate(name) for name in GATES]
+        found = {}
+        if (live := live_release(self._audit.parent, PRODUCTION)) is not None:
+            run = RunLayout.under(layout.data_dir, live.run_id)
+            paths += [run.manifest, run.validation, run.scored_rows]
+            folder = ReleaseLayout(self._audit.parent).current(PRODUCTION)
+            for path in folder.rglob("*"):
+                name = path.relative_to(folder).as_posix()
+                found[judging_key(run_id, f"{PRODUCTION}/current/{name}")] = path
+        if layout.trials.is_file():
+            others = read_model(layout.trials, TrialCount).others
+            paths += [RunLayout.under(layout.data_dir, each.run_id).daily_returns for each in others]
+        found[audit_key(run_id, SUMMARY)] = self._audit / SUMMARY
+        return {self._mirror.key(path): path for path in paths} | found
+
+    def take(self, outcome: Outcome) -> str:
+        """Bring the files of a success here; returns why they are not what was reported, empty if they are.
+
+        StoreError if the store does not answer.
+        """
+        if outcome.status is not Status.SUCCESS:
+            return ""
+        try:
+            self._take(outcome)
+        except FileError as error:
+            return str(error)
+        return ""
+
+    def _take(self, outcome: Outcome) -> None:
+        mirror, layout = self._mirror, self._layout
+        match outcome.role:
+            case Role.TEACHER | Role.STUDENT:
+                mirror.pull_artifact(layout.artifact(outcome.name, outcome.role), outcome.digests.get(METADATA))
+            case Role.INGEST:
+                take_bars(mirror, self._bars, outcome)
+            case Role.VALIDATION:
+                mirror.pull(layout.validation, outcome.digests.get(layout.validation.name))
+                for name, digest in read_model(layout.validation, Validation).sha256.items():
+                    mirror.pull(layout.folder / name, digest)
+            case Role.STATISTICS:
+                path = layout.gate(outcome.name)
+                mirror.pull(path, outcome.digests.get(path.name))
+            case Role.AUDIT:
+                for name, digest in outcome.digests.items():
+                    mirror.pull(self._audit / name, digest, audit_key(layout.folder.name, name))
+
+    def drop(self, folder: Path) -> None:
+        """Remove an artifact here and in the store, so that another attempt's is stored."""
+        self._mirror.drop_artifact(folder)
+
+
+def take_bars(mirror: Mirror, bars: BarsLayout, outcome: Outcome) -> None:
+    """Bring the bars that a worker has read to the folder in which they are staged until all are judged."""
+    stored = outcome.ingested.stored if outcome.ingested is not None else None
+    if stored is not None:
+        mirror.pull_bars(bars, bars.staged(outcome.run_id) / f"{stored.symbol}.parquet", stored.sha256)

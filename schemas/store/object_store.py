@@ -1,0 +1,157 @@
+"""An object store by its URL: whole objects are put and read, and of two that are put first, the first stays."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from schemas.contract.errors import RequestError, StoreError
+from schemas.contract.extras import explain_missing, missing_modules
+from schemas.contract.store_address import store_url
+from schemas.files.bounded import LARGEST_FILE_BYTES, MIB
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as Connection
+
+# A request that is refused for load, or not answered, is sent again with backoff for so long.
+PATIENCE_S = 60.0
+RETRY: dict[str, Any] = {"max_retries": 10, "retry_timeout": timedelta(seconds=PATIENCE_S)}
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+CLIENT: dict[str, Any] = {"timeout": "30s", "connect_timeout": "5s"}
+
+
+class ObjectStore:
+    """Objects below a URL. Keys are relative paths with `/`.
+
+    StoreError from every method if the store refuses or does not answer for `PATIENCE_S`.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open the store without a request. RequestError if this host lacks the extra [store], or for a bad setting."""
+        if missing := missing_modules(["store"]):
+            raise RequestError(explain_missing(missing))
+        import obstore.store
+        from obstore.exceptions import BaseError
+
+        self.url = store_url(url)
+        own: dict[str, Any] = {"mkdir": True} if url.startswith("file:") else {}
+        remote: dict[str, Any] = {} if own else {"client_options": _client_options(), "retry_config": RETRY}
+        try:
+            self._connection: Connection = obstore.store.from_url(self.url, **own, **remote)
+        except BaseError as error:
+            raise RequestError(f"the store {url} cannot be opened: {_first_line(error)}; check --store") from None
+
+    def get(self, key: str, largest_bytes: int = LARGEST_FILE_BYTES) -> bytes | None:
+        """The content of an object; None if there is none. StoreError if it is larger than `largest_bytes`."""
+        import obstore
+
+        with self._named(f"read {key}"):
+            try:
+                found = obstore.get(self._connection, key)
+            except FileNotFoundError:
+                return None
+            if found.meta["size"] > largest_bytes:
+                raise StoreError(f"{self.url}/{key} is larger than {largest_bytes // MIB} MiB; remove it")
+            return bytes(found.bytes())
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store an object; it replaces one of that key."""
+        import obstore
+
+        with self._named(f"write {key}"):
+            obstore.put(self._connection, key, content, use_multipart=False)
+
+    def put_first(self, key: str, content: bytes) -> bytes:
+        """Store an object unless one of that key is stored; return the stored content, own or first.
+
+        A request that was sent again after its answer was lost finds its own object.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        with self._named(f"write {key}"):
+            try:
+                obstore.put(self._connection, key, content, mode="create", use_multipart=False)
+                return content
+            except AlreadyExistsError:
+                pass
+        stored = self.get(key)
+        return self.put_first(key, content) if stored is None else stored
+
+    def replace(self, key: str, content: bytes, before: bytes | None) -> bool:
+        """Store an object if the one of that key still is `before` (None: there is none); whether it was stored."""
+        import obstore
+        from obstore.exceptions import PreconditionError
+
+        if before is None:
+            return self.put_first(key, content) == content
+        with self._named(f"write {key}"):
+            found = obstore.get(self._connection, key)
+            if bytes(found.bytes()) != before:
+                return False
+            try:
+                tag = str(found.meta["e_tag"])
+                obstore.put(self._connection, key, content, mode={"e_tag": tag}, use_multipart=False)
+            except PreconditionError:
+                return self.get(key) == content
+        return True
+
+    def has(self, key: str) -> bool:
+        """Whether an object is stored."""
+        import obstore
+
+        with self._named(f"look up {key}"):
+            try:
+                obstore.head(self._connection, key)
+            except FileNotFoundError:
+                return False
+            return True
+
+    def delete(self, key: str) -> None:
+        """Remove an object, if it is stored."""
+        import obstore
+
+        with self._named(f"remove {key}"):
+            try:
+                obstore.delete(self._connection, key)
+            except FileNotFoundError:
+                return
+
+    @contextmanager
+    def _named(self, what: str) -> Iterator[None]:
+        from obstore.exceptions import AlreadyExistsError, BaseError
+
+        try:
+            yield
+        except AlreadyExistsError:
+            raise
+        except FileNotFoundError:
+            raise StoreError(
+                f"there is no {self.url.split('/')[2]} for {self.url}; make it, or check --store"
+            ) from None
+        except (BaseError, OSError) as error:
+            raise StoreError(
+                f"the store {self.url} does not {what}: {_first_line(error)}; check its address, credentials and rights"
+            ) from None
+
+
+def _client_options() -> dict[str, Any]:
+    """How requests are sent. RequestError for an endpoint without TLS, unless that was asked for."""
+    endpoint = next((value for name in ENDPOINTS if (value := os.environ.get(name))), "")
+    allows = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true")
+    if endpoint.startswith("http://") and not allows:
+        raise RequestError(f"{endpoint} is not encrypted; use https, or on a trusted network AWS_ALLOW_HTTP=true")
+    return CLIENT | {"allow_http": allows}
+
+
+@lru_cache(maxsize=4)
+def open_store(url: str) -> ObjectStore:
+    """The store of a URL, opened once per process."""
+    return ObjectStore(url)
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, in one line that is not longer than a screen."""
+    return " ".join((str(error).strip().splitlines() or [type(error).__name__])[0].split())[:400]

@@ -1,0 +1,88 @@
+"""Artifacts that go through the store: whole, the first stays, and nothing that no artifact has comes out."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from schemas.contract.errors import FileError
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import METADATA
+from schemas.store.mirror import Mirror
+from schemas.store.object_store import ObjectStore
+from schemas.store.packing import pack, unpack
+
+
+def host(tmp_path: Path, name: str) -> Mirror:
+    """A host with a data folder of its own, and the store that all hosts share."""
+    return Mirror(tmp_path / name / "data", ObjectStore(f"file://{tmp_path}/store"))
+
+
+def artifact(mirror: Mirror, **files: str) -> Path:
+    """An artifact's folder on a host."""
+    folder = mirror.data_dir / "models/run/windows/A_1/teacher"
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    (folder / METADATA).write_text(f"metadata of {sorted(files)} {sorted(files.values())}")
+    return folder
+
+
+def archive(*names: str, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A tar archive with empty members of these names, and a metadata file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            file.addfile(member)
+        file.addfile(tarfile.TarInfo(METADATA))
+    return buffer.getvalue()
+
+
+def test_an_artifact_arrives_with_the_same_bytes(tmp_path: Path) -> None:
+    """Another host has the same files; equal folders make equal objects, whatever their times and modes."""
+    one, two = host(tmp_path, "one"), host(tmp_path, "two")
+    folder = artifact(one, model="trees", labels="rows")
+    assert one.push_artifact(folder)
+    there = two.data_dir / folder.relative_to(one.data_dir)
+    two.pull_artifact(there, sha256_of(folder / METADATA))
+    there.chmod(0o700)
+    assert pack(there) == pack(folder)
+
+
+def test_of_two_attempts_the_first_stays_on_every_host(tmp_path: Path) -> None:
+    """The second finds other bytes, and its own folder then holds the first's."""
+    one, two = host(tmp_path, "one"), host(tmp_path, "two")
+    assert one.push_artifact(artifact(one, model="first"))
+    folder = artifact(two, model="second", extra="file")
+    assert not two.push_artifact(folder)
+    assert (folder / "model").read_text() == "first" and not (folder / "extra").exists()
+
+
+def test_what_was_not_reported_is_not_taken(tmp_path: Path) -> None:
+    """A missing artifact, and one with other metadata than its attempt reported, are named and leave no folder."""
+    one, two = host(tmp_path, "one"), host(tmp_path, "two")
+    there = two.data_dir / "models/run/windows/A_1/teacher"
+    with pytest.raises(FileError, match=r"has no models/run/windows/A_1/teacher\.tar; resume the run"):
+        two.pull_artifact(there)
+    one.push_artifact(artifact(one, model="trees"))
+    with pytest.raises(FileError, match="is not what its attempt reported"):
+        two.pull_artifact(there, "0" * 64)
+    assert not there.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        archive("../escape"), archive("/absolute"), archive("a/b"), archive(".hidden"), archive("x", "x"),
+        archive("link", kind=tarfile.SYMTYPE), archive("hard", kind=tarfile.LNKTYPE),
+        archive("device", kind=tarfile.CHRTYPE), archive("folder", kind=tarfile.DIRTYPE),
+        archive(*(f"f{number}" for number in range(40))), b"no archive", archive("cut")[:700], b"",
+    ],
+)  # fmt: skip
+def test_an_archive_that_no_artifact_makes_is_refused(content: bytes) -> None:
+    """Paths, links, devices, doubles, too many files, no archive and half an archive are errors, and write nothing."""
+    with pytest.raises(FileError, match="store/x"):
+        unpack(content, "store/x")

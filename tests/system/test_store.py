@@ -1,0 +1,131 @@
+"""A fleet without a shared disk: orchestrator on host A, workers on hosts B and C, an S3 server between them.
+
+The hosts are folders; C has a host name of its own where namespaces are permitted, and else there is one worker more
+on B.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from orchestrator.broker import embedded
+from schemas.contract.task import Role, Status
+from schemas.files.layout import METADATA, RunLayout
+from schemas.files.run_files import read_rows
+from schemas.redis.client import BROKER_ENV
+from schemas.redis.presences import read_presences
+from schemas.store.object_store import open_store
+from tests.conftest import SPAN, Finished, clean_environment, command, finished_run, tree
+from tests.doubles.s3_server import BUCKET, s3_server
+from tests.waiting import wait_for
+
+STORE = f"s3://{BUCKET}/fleet"
+OWN_NAME = ["unshare", "-ru", "sh", "-c", 'hostname gamma && exec "$@"', "sh"]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Folders of three hosts, what leads A to its fleet, and the run that A has made with it."""
+
+    folder: Path
+    flags: tuple[str, ...]
+    run: Finished
+
+
+@contextmanager
+def workers(cwd: Path, url: str, bars: Path, devices: str, prefix: list[str]) -> Iterator[None]:
+    """Workers of a host, which work under a data folder of their own."""
+    cwd.mkdir()
+    start = [
+        sys.executable,
+        "-m",
+        "workers",
+        "start",
+        "--devices",
+        devices,
+        "--source-dir",
+        str(bars),
+        "--store",
+        STORE,
+    ]
+    with (cwd / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*prefix, *start], cwd=cwd, env=clean_environment() | {BROKER_ENV: url}, stdout=log, stderr=log
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def fleet(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """The run of `two_device_run`, made by workers that share nothing with it but broker and store."""
+    folder = tmp_path_factory.mktemp("hosts")
+    named = subprocess.run([*OWN_NAME, "true"], capture_output=True).returncode == 0
+    with ExitStack() as stack:
+        _, environment = stack.enter_context(s3_server())
+        patched = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in environment.items():
+            patched.setenv(name, value)
+        open_store.cache_clear()
+        url = stack.enter_context(embedded.server())
+        stack.enter_context(workers(folder / "B", url, bars, "cpu:1x1" if named else "cpu:2x1", []))
+        if named:
+            stack.enter_context(workers(folder / "C", url, bars, "cpu:1x1", OWN_NAME))
+        with Redis.from_url(url) as redis:
+            wait_for(lambda: len(read_presences(redis)) == 2, "two workers")
+        (folder / "A").mkdir()
+        flags = ("--broker", url, "--no-local-workers", "--store", STORE)
+        run = finished_run(folder / "A", "--source", f"csv:{bars}", *SPAN, "--run-id", "generated", *flags)
+        yield Fleet(folder, flags, run)
+        open_store.cache_clear()
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """What a run's result is: artifacts, scores and verdicts; without the rows, which name devices and times."""
+    found = tree(folder)
+    return {
+        name: found[name]
+        for name in found
+        if name.startswith(("windows/", "validation", "statistics", "trials")) and "judging/" not in name
+    }
+
+
+def test_a_run_through_a_store_has_the_bytes_of_one_on_a_shared_disk(fleet: Fleet, two_device_run: Finished) -> None:
+    """Every artifact, score and verdict on A is that of the shared disk, and both devices have trained."""
+    mine, shared = results(fleet.run.folder), results(two_device_run.folder)
+    assert sorted(mine) == sorted(shared)
+    assert [name for name in mine if mine[name] != shared[name]] == []
+    rows = [row for role in (Role.TEACHER, Role.STUDENT) for row in read_rows(RunLayout(fleet.run.folder), role)]
+    assert len({row.device for row in rows if row.status is Status.SUCCESS}) == 2
+    assert command("verify", "generated", cwd=fleet.folder / "A").returncode == 0
+
+
+def test_an_artifact_that_was_damaged_on_a_is_trained_again_elsewhere(fleet: Fleet) -> None:
+    """`resume` replaces it in the store as well, and the new one has the same bytes."""
+    cwd = fleet.folder / "A"
+    before = results(fleet.run.folder)
+    layout = RunLayout(fleet.run.folder)
+    row = next(row for row in read_rows(layout, Role.TEACHER) if row.status is Status.SUCCESS)
+    folder = layout.artifact(row.window_label, Role.TEACHER)
+    (folder / METADATA).write_bytes(b"{}")
+    result = command("resume", "generated", *fleet.flags[:2], cwd=cwd)
+    assert result.returncode == 0, result.stderr
+    assert results(fleet.run.folder) == before
+
+
+def test_a_name_that_the_store_has_is_refused(fleet: Fleet, bars: Path) -> None:
+    """A run of the same name from another host writes nothing: artifacts of two runs would meet under one key."""
+    cwd = fleet.folder / "D"
+    cwd.mkdir()
+    result = command("run", "--source", f"csv:{bars}", *SPAN, "--run-id", "generated", *fleet.flags, cwd=cwd)
+    assert (result.returncode, f"{STORE} has a run generated already" in result.stderr) == (2, True), result.stderr
+    assert not list(cwd.glob("data/models/*"))

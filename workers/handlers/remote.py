@@ -1,0 +1,148 @@
+"""A task of a run with a store: fetch what it reads, do it, publish what it wrote.
+
+Without a store the data folder is shared, and nothing is fetched or published.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from schemas.contract.artifact import METADATA_KINDS
+from schemas.contract.coverage import CoverageTable
+from schemas.contract.errors import DataError, FileError
+from schemas.contract.folders import Folders
+from schemas.contract.task import IngestTask, Role, RunTask, Status, WindowTask
+from schemas.files.atomic import sha256_of
+from schemas.files.layout import METADATA, BarsLayout, RunLayout
+from schemas.files.run_files import read_model, read_rows
+from schemas.store.judged_inputs import JudgedInputs, artifacts_read, audit_key, list_key
+from schemas.store.mirror import Mirror
+from workers.handlers.task_result import Result
+
+logger = logging.getLogger(__name__)
+
+Task = IngestTask | WindowTask | RunTask
+
+
+def fetch_manifest(run_id: str, folders: Folders) -> bool:
+    """Bring a run's newest `run.json` here; False without a store, or if that has none."""
+    mirror = Mirror.of(folders.data_dir, folders.store)
+    if mirror is None:
+        return False
+    try:
+        mirror.pull(RunLayout.under(folders.data_dir, run_id).manifest)
+    except FileError:
+        return False
+    return True
+
+
+def carry_out(task: Task, folders: Folders, handle: Callable[[Any, Path], Result]) -> Result:
+    """Do a task with its handler, through the store if there is one.
+
+    If copies of its inputs were damaged, or left by another run of that name, they are fetched anew, once.
+    """
+    data_dir = Path(folders.data_dir)
+    mirror = Mirror.of(data_dir, folders.store)
+    if mirror is None:
+        return handle(task, data_dir)
+    layout = RunLayout.under(data_dir, task.run_id)
+    _fetch(task, mirror, layout)
+    try:
+        result = handle(task, data_dir)
+    except DataError as error:
+        if not isinstance(task, WindowTask):
+            raise
+        logger.warning("the inputs of %s are fetched anew: %s", task.window.label, error)
+        shutil.rmtree(layout.artifact(_teacher_label(task), Role.TEACHER), ignore_errors=True)
+        _fetch(task, mirror, layout)
+        result = handle(task, data_dir)
+    return _publish(task, mirror, layout, result)
+
+
+def _teacher_label(task: WindowTask) -> str:
+    return task.window.in_scope(task.settings.scope).label
+
+
+def _fetch(task: Task, mirror: Mirror, layout: RunLayout) -> None:
+    if isinstance(task, WindowTask):
+        bars = BarsLayout.under(mirror.data_dir, task.settings.interval)
+        for symbol, digest in task.bars.items():
+            mirror.pull_bars(bars, bars.bars(symbol), digest)
+        if task.role is Role.STUDENT:
+            mirror.pull_artifact(layout.artifact(_teacher_label(task), Role.TEACHER))
+    elif isinstance(task, IngestTask):
+        if task.settings.incremental:
+            _fetch_stored_bars(task, mirror)
+    else:
+        mirror.pull(layout.manifest)
+        _fetch_judged(task, mirror, layout)
+
+
+def _fetch_stored_bars(task: IngestTask, mirror: Mirror) -> None:
+    """Bring the bars here that a symbol's new ones are added to."""
+    bars = BarsLayout.under(mirror.data_dir, task.settings.interval)
+    content = mirror.store.get(mirror.key(bars.coverage))
+    known = CoverageTable() if content is None else CoverageTable.model_validate_json(content)
+    if (row := known.symbols.get(task.symbol)) is not None:
+        mirror.pull_bars(bars, bars.bars(task.symbol), row.sha256)
+
+
+def _fetch_judged(task: RunTask, mirror: Mirror, layout: RunLayout) -> None:
+    """Bring the files of the run that a judging task reads."""
+    content = mirror.store.get(list_key(layout))
+    if content is None:
+        raise FileError(f"{mirror.store.url} has no {list_key(layout)}; resume the run")
+    for key, digest in JudgedInputs.model_validate_json(content).files.items():
+        mirror.pull(mirror.data_dir / key, digest, key)
+    role = artifacts_read(task.role, task.gate)
+    for row in read_rows(layout, role) if role is not None else ():
+        if row.status is Status.SUCCESS:
+            mirror.pull_artifact(layout.artifact(row.window_label, row.role), row.metadata_sha256)
+
+
+def _publish(task: Task, mirror: Mirror, layout: RunLayout, result: Result) -> Result:
+    match task:
+        case WindowTask():
+            return _publish_artifact(mirror, layout.artifact(task.window.label, task.role), task.role, result)
+        case RunTask():
+            for path in _written(task, layout):
+                mirror.push(path)
+        case _:
+            _publish_bars(task, mirror, result)
+    return result
+
+
+def _publish_artifact(mirror: Mirror, folder: Path, role: Role, result: Result) -> Result:
+    """Publish an artifact. If another attempt was first, the result is that of the stored one."""
+    if mirror.push_artifact(folder):
+        return result
+    metadata = read_model(folder / METADATA, METADATA_KINDS[role])
+    if metadata.key != result.key:
+        raise FileError(f"{mirror.key(folder)} in {mirror.store.url} was not made from these inputs; resume the run")
+    digests = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    return replace(result, metrics=result.metrics | metadata.metrics, digests=digests)
+
+
+def _publish_bars(task: IngestTask, mirror: Mirror, result: Result) -> None:
+    """Publish a symbol's bars under their digest, and leave none behind: the orchestrator takes them from the store."""
+    if result.ingested is None or result.ingested.stored is None:
+        return
+    bars = BarsLayout.under(mirror.data_dir, task.settings.interval)
+    path = bars.staged(task.run_id) / f"{task.symbol}.parquet"
+    mirror.push_bars(bars, path, result.ingested.stored.sha256)
+    path.unlink()
+
+
+def _written(task: RunTask, layout: RunLayout) -> list[Path]:
+    """The files that a judging task has written."""
+    match task.role:
+        case Role.VALIDATION:
+            return [layout.validation, layout.scored_rows, layout.daily_returns]
+        case Role.STATISTICS:
+            assert task.gate is not None
+            return [layout.gate(task.gate)]
+    plots = layout.data_dir / audit_key(task.run_id, "plots")
+    return sorted(path for path in plots.iterdir() if path.is_file())
