@@ -43,7 +43,8 @@ class _Training:
             self.students_by_teacher[planned.window.in_scope(scope).label].append(label)
         assert context.manifest.bars is not None
         self.bars = {symbol: row.sha256 for symbol, row in context.manifest.bars.symbols.items()}
-        self.settings = context.manifest.config.training()
+        # The first task that was made; the others are copies of it, which share its settings and bars.
+        self.task: WindowTask | None = None
         self.teachers_open = 0
         self.students_ended: set[str] = set()
         self.errors: list[str] = []
@@ -51,6 +52,17 @@ class _Training:
     def run(self) -> None:
         context = self.context
         enter_plan(context)
+        # Nothing but the backlog keeps what is to be done: a run has up to a million windows.
+        context.dispatcher.run(iter(self._begin()), self._on_end)
+        remove_temporary(context.layout.folder)
+        self._end_students()
+        record_trial(context, "trained")
+        if self.errors:
+            raise (FinalError if self._only_bugs() else PhaseError)("; ".join(self.errors))
+
+    def _begin(self) -> list[Item]:
+        """Begin both phases, and return what can be trained now."""
+        context = self.context
         teachers = {record.name: record for record in context.ledger.records(Role.TEACHER)}
         students = {record.name: record for record in context.ledger.records(Role.STUDENT)}
         pending = [label for label in self.plan[Role.TEACHER] if teachers[label].status is None]
@@ -70,12 +82,7 @@ class _Training:
             if teachers[label].status is not None
             for task in self._students_of(teachers[label])
         ]
-        context.dispatcher.run(work, self._on_end)
-        remove_temporary(context.layout.folder)
-        self._end_students()
-        record_trial(context, "trained")
-        if self.errors:
-            raise (FinalError if self._only_bugs() else PhaseError)("; ".join(self.errors))
+        return work
 
     def _only_bugs(self) -> bool:
         """Whether every failed window met a bug, which it would meet again, or the data let none be trained."""
@@ -120,16 +127,13 @@ class _Training:
 
     def _item(self, role: Role, label: str) -> Item:
         planned = self.plan[role][label]
-        task = WindowTask(
-            run_id=self.context.run_id,
-            telemetry=self.context.manifest.config.telemetry,
-            role=role,
-            window=planned.window,
-            settings=self.settings,
-            bars=self.bars,
-            reuse=self.context.manifest.config.reuse,
-        )
-        return Item(task, size=planned.expected_rows)
+        if self.task is None:
+            config = self.context.manifest.config
+            self.task = WindowTask(
+                run_id=self.context.run_id, telemetry=config.telemetry, role=role, window=planned.window,
+                settings=config.training(), bars=self.bars, reuse=config.reuse,
+            )  # fmt: skip
+        return Item(self.task.model_copy(update={"role": role, "window": planned.window}), size=planned.expected_rows)
 
     def _emit(self, outcome: Outcome | WorkRecord, status: Status) -> None:
         window = self.plan[outcome.role][outcome.name].window
