@@ -193,7 +193,8 @@ class Dispatcher:
         for name in self._look.present.keys() - look.present.keys():
             self._backlog.forget(name)
         self._look = look
-        self._wait_for(self._heartbeat_events.missing_workers(look.present) or self._find_fit() or self._unsent)
+        too_few = self._find_fit()
+        self._wait_for(self._heartbeat_events.missing_workers(look.present) or too_few or self._unsent)
         while self._take_outcomes(on_end, wait=False):
             pass
         unseen = {sent.device for sent in self._sent.values() if not sent.is_held(look.present.get(sent.device))}

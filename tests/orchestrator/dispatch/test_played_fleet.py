@@ -265,6 +265,12 @@ def test_a_silent_devices_work_goes_to_another(play: Play, habit: Habit[PlayedWo
     assert play.fleet.looks < 12 + GONE_LOOKS + 2 * len(names)
 
 
+def test_the_only_device_may_leave_while_work_waits_and_come_back(play: Play) -> None:
+    """While no device is online nothing is sent; all of it is done afterwards."""
+    play.fleet.add("d0", habit=in_turn((works, 3), (is_silent, 3 * GONE_LOOKS), (works, 1)))
+    assert sorted(play.run(30)) == sorted(end.name for end in play.ends)
+
+
 def test_what_was_begun_since_the_last_heartbeat_is_not_missed_while_the_link_is_cut(play: Play) -> None:
     """A heartbeat that is older than an attempt proves nothing about it, for however many looks it is the last one."""
     worker = play.fleet.add("d0", habit=in_turn((idles, 1), (keeps, 1), (cut_off, 15), (reconnects, 1), (works, 1)))
