@@ -54,7 +54,7 @@ def main(source: str) -> None:
         orchestrator("run", "--source", f"{kind}:bars", "--run-id", "panel", "--scope", "panel", *DATES)
         report = Path("release/audit_panel/report.html").absolute().as_uri()
         page(browser, "report-light", report, "light", 1100, 1340)
-        page(browser, "report-dark", report, "dark", 1100, 1700, unfolded="Trading")
+        page(browser, "report-dark", report, "dark", 1100, 1440, unfolded="Trading")
         server = subprocess.Popen([*COMMAND, "dashboard", "--port", str(PORT)])
         nightly = ["run", "--skip-fetch", "--run-id", "nightly", "--step-days", "90", *DATES]
         running = subprocess.Popen([*COMMAND, *nightly], stdout=subprocess.DEVNULL)
@@ -109,16 +109,15 @@ def terminal(browser: Browser, name: str, title: str, width: int, *parts: Render
 def page(
     browser: Browser, name: str, url: str, scheme: str, width: int, height: int, unfolded: str | None = None
 ) -> None:
-    """Save the picture of a page once its charts are drawn, or from the part down that is `unfolded`."""
+    """Save the picture of a page once its charts are drawn, or of its folded parts, one of which is `unfolded`."""
     tab = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
     tab.goto(url)
-    top = "h1" if unfolded is None else f"summary:has-text('{unfolded}')"
-    tab.locator(top).first.wait_for()
+    tab.locator("h1").first.wait_for()
     if unfolded is not None:
-        tab.locator(top).first.click()
+        tab.locator(f"summary:has-text('{unfolded}')").first.click()
     tab.wait_for_load_state("networkidle")
     tab.wait_for_timeout(3000)
-    y = tab.locator(top).first.bounding_box()["y"] - 20 if url.startswith("file:") else 0
+    y = 0 if unfolded is None else tab.evaluate("document.querySelector('details').getBoundingClientRect().y + scrollY")
     save(name, tab.screenshot(full_page=True, clip={"x": 0, "y": y, "width": width, "height": height}))
     tab.close()
 

@@ -12,7 +12,8 @@ TERMS = Path(__file__).with_name("glossary.toml")
 WRITTEN = {
     "95 % interval": "confidence interval", "95 %": "confidence interval", "Sharpe": "Sharpe ratio",
     "ECE": "calibration error", "Brier": "Brier score", "p": "p value", "max. drawdown": "drawdown",
-    "breaks even": "break-even cost", "traded per day": "turnover", "label permutation": "permutation",
+    "breaks even, bps": "break-even cost", "capacity, M": "capacity", "spread of tails, bps": "spread of tails",
+    "traded per day": "turnover", "label permutation": "permutation",
     "worst fall": "drawdown", "configurations": "trial", "configuration": "trial", "luck": "p value",
     "probability of backtest overfitting": "probability of overfitting", "the market": "always long",
 }  # fmt: skip
