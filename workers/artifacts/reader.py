@@ -49,14 +49,13 @@ class StoredTeacher:
     sha256: str
 
 
-def read_own_teacher(folder: Path, inputs: TeacherInputs) -> StoredTeacher:
-    """Read the stored teacher of `inputs`, which may lack symbols of a panel. DataError also if it is another."""
+def refuse_foreign_teacher(folder: Path, inputs: TeacherInputs) -> None:
+    """DataError if the stored teacher is not that of `inputs`, which may lack symbols of a panel."""
     path, remedy = folder / METADATA, f"remove {folder.parent} and resume the run"
     if path.is_file() and (
         why := foreign_inputs(read_model(path, TeacherMetadata, remedy=remedy), inputs, some_bars=True)
     ):
         raise DataError(f"{folder} was not made by this run: {why}; {remedy}")
-    return read_teacher(folder)
 
 
 def read_teacher(folder: Path) -> StoredTeacher:

@@ -17,10 +17,12 @@ from schemas.contract.errors import DataError
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import Window
+from schemas.files.atomic import sha256_of
 from schemas.files.belonging import foreign_inputs
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_files import read_model
 from workers.artifacts import reader, writer
+from workers.artifacts.reader import StoredTeacher
 from workers.artifacts.reuse import remove_foreign, take_equal
 from workers.bars import store
 from workers.bars.series import Floats, Series
@@ -36,7 +38,7 @@ from workers.models.stored_student import StoredStudent, read_student
 # The bars of all symbols of a run: name, file and digest of each.
 Panel = tuple[tuple[str, Path, str], ...]
 
-TIMED_ROWS = 32
+TIMED_ROWS = 8
 # Symbols whose labels, and symbols by window ends whose label counts, a process keeps.
 CACHED_LABELS, CACHED_COUNTS = 4096, 65536
 # Panels, and window ends of panels, that a process keeps where labels or features depend on all symbols.
@@ -71,7 +73,7 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
     panel = settings.scope_of_students == "panel"
     learned = histories if panel else {window.symbol: histories[window.symbol]}
     rows = scored_rows(learned, window, settings)
-    stored = reader.read_own_teacher(
+    stored = _stored_teacher(
         _folder(task, data_dir, window.in_scope(settings.scope), Role.TEACHER), _teacher_of(task, histories, counts)
     )
     last_read = _last_read(learned, rows, settings)
@@ -98,6 +100,19 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
     model = read_student(folder, result.digests)
     x, _ = scored_inputs(learned, rows.first(TIMED_ROWS))
     return replace(result, metrics=result.metrics | {"microseconds_a_row": _microseconds_a_row(model, x)})
+
+
+def _stored_teacher(folder: Path, inputs: TeacherInputs) -> StoredTeacher:
+    """The teacher of a student. That of a panel is read once for the students of all its symbols."""
+    reader.refuse_foreign_teacher(folder, inputs)
+    shared = inputs.settings.scope != inputs.settings.scope_of_students and (folder / METADATA).is_file()
+    return _shared_teacher(folder, sha256_of(folder / METADATA)) if shared else reader.read_teacher(folder)
+
+
+@lru_cache(maxsize=1)
+def _shared_teacher(folder: Path, metadata_sha256: str) -> StoredTeacher:
+    """The teacher whose metadata, which names the digests of its files, has this digest."""
+    return reader.read_teacher(folder)
 
 
 def _last_read(histories: Mapping[str, History], rows: ScoredRows, settings: TrainingSettings) -> int:
