@@ -61,6 +61,23 @@ def test_a_resumed_run_sends_again_what_no_worker_has(ledger: Ledger, played: Pl
     assert [(end.status, end.attempt) for end in ends.received] == [(Status.SUCCESS, 2)] * 2
 
 
+def test_a_run_whose_last_worker_has_gone_waits_for_another(ledger: Ledger, played: Played) -> None:
+    """While no device is there nothing is planned, whatever waits; a device that comes later does it all."""
+    gone = played.add("d9", slots=2, habit=keeps)
+
+    def leave() -> None:
+        del played.workers["d9"]
+        gone.silent = True
+        gone.beat()
+
+    played.at(4, leave)
+    played.at(20, lambda: played.add("d0"))
+    work, ends = teachers(ledger, 5), Ends()
+    played.dispatcher(ledger).run(work, ends)
+    assert {(end.status, end.device) for end in ends.received} == {(Status.SUCCESS, "d0")}
+    assert len(ends.received) == 5
+
+
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_a_resumed_run_does_not_wait_for_devices_that_are_gone(ledger: Ledger, played: Played, forgotten: bool) -> None:
     """Work of devices that no longer exist goes to present ones, on the same broker or a new one."""
