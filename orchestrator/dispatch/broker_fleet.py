@@ -1,7 +1,7 @@
 """The fleet behind a broker: queues are Celery's, everything else is Redis."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,11 +42,12 @@ class BrokerFleet:
 
     def __init__(
         self, run_id: str, redis: Redis, client: CeleryClient, *, presence_reader: PresenceReader | None = None,
-        block_ms: int | None = BLOCK_MS,
+        block_ms: int | None = BLOCK_MS, prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
     ) -> None:  # fmt: skip
+        """`prefetch` is called with outcomes that come together, before the first of them is yielded."""
         self._run_id, self._redis, self._client = run_id, redis, client
         self._presence_reader = presence_reader or PresenceReader(redis)
-        self._block_ms = block_ms
+        self._block_ms, self._prefetch = block_ms, prefetch
         self._cursor = START
         self._devices: frozenset[str] = frozenset()
         self._unhealed: list[str] = []
@@ -99,7 +100,9 @@ class BrokerFleet:
             entries = read_beyond(self._redis, stream, self._cursor, "outcome", BATCH, block_ms)
             read = [self._read(body) for _, body in entries]
             own = [each for each in read if isinstance(each, Outcome)]
-            reasons = iter(unclaimed(self._redis, self._run_id, own))
+            faults = list(unclaimed(self._redis, self._run_id, own))
+            self._prefetch([each for each, why in zip(own, faults, strict=True) if not why])
+            reasons = iter(faults)
             for (cursor, body), each in zip(entries, read, strict=True):
                 self._cursor = cursor
                 fault = next(reasons) if isinstance(each, Outcome) else each

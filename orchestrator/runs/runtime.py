@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -28,10 +28,12 @@ def open_fleet(
     stack: ExitStack, config: BarsConfig, url: str, log: Path, *, run_id: str, redis: Redis, ledger: Ledger,
     telemetry: Emitter, live_view: LiveView, tend: Callable[[], None], window_limit_s: float | None = None,
     foreign: Callable[[Outcome], str] = lambda outcome: "",
+    prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
 ) -> Dispatcher:  # fmt: skip
     """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
 
-    `tend` is called each time the fleet is read, and while the broker does not answer. `foreign`: see Dispatcher.
+    `tend` is called each time the fleet is read, and while the broker does not answer. `foreign`: see
+    Dispatcher; `prefetch`: see BrokerFleet.
     """
     local = None
     if config.local_workers:
@@ -49,7 +51,7 @@ def open_fleet(
     dispatcher = Dispatcher(
         run_id,
         config.data_dir,
-        BrokerFleet(run_id, redis, client),
+        BrokerFleet(run_id, redis, client, prefetch=prefetch),
         ledger,
         telemetry,
         live_view,

@@ -3,7 +3,7 @@
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -237,6 +237,7 @@ def _execute(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
                 live_view=live_view, tend=partial(_tend, interrupted, ledger, redis, layout),
                 window_limit_s=config.window_limit, foreign=partial(_foreign, layout=layout, store=store),
+                prefetch=partial(_prefetch, store=store),
             )  # fmt: skip
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view, scratch, store)
             _walk(context)
@@ -270,6 +271,12 @@ def _execute(
 def _foreign(outcome: Outcome, layout: RunLayout, store: RunStore | None) -> str:
     """Why what an outcome reports is not the run's own; empty if it is, and its files are here."""
     return (store.take(outcome) if store is not None else "") or foreign_end(outcome, layout)
+
+
+def _prefetch(outcomes: Sequence[Outcome], store: RunStore | None) -> None:
+    """Bring the files of outcomes that came together here at once."""
+    if store is not None:
+        store.take_all(outcomes)
 
 
 def _tend(interrupted: Callable[[], None], ledger: Ledger, redis: Redis, layout: RunLayout) -> None:

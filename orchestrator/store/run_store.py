@@ -3,6 +3,8 @@
 So whatever reads a run on the orchestrator's host (status, report, release, replay, explain, verify) needs no store.
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.config.judgement import GATES
@@ -14,12 +16,14 @@ from schemas.contract.release import PRODUCTION
 from schemas.contract.task import WINDOW_ROLES, Outcome, Role, Status
 from schemas.contract.trials import TrialCount
 from schemas.files.atomic import sha256_of, to_json
+from schemas.files.belonging import own_run
 from schemas.files.layout import METADATA, BarsLayout, ReleaseLayout, RunLayout, audit_folder
 from schemas.files.live_release import live_release
 from schemas.files.run_files import read_model
 from schemas.store.judged_inputs import JudgedInputs, audit_key, judging_key, list_key
-from schemas.store.mirror import Mirror
+from schemas.store.mirror import Mirror, together
 
+PLOT = re.compile(r"plots/\w[\w.-]{0,99}", re.ASCII)
 SUMMARY = "telemetry_summaries/summary.json"
 
 
@@ -82,6 +86,11 @@ class RunStore:
         found[audit_key(run_id, SUMMARY)] = self._audit / SUMMARY
         return {self._mirror.key(path): path for path in paths} | found
 
+    def take_all(self, outcomes: Sequence[Outcome]) -> None:
+        """Bring the files of several successes here, many at once; `take` then says what is wrong with one."""
+        if len(outcomes) > 1:
+            together(self.take, outcomes)
+
     def take(self, outcome: Outcome) -> str:
         """Bring the files of a success here; returns why they are not what was reported, empty if they are.
 
@@ -89,11 +98,26 @@ class RunStore:
         """
         if outcome.status is not Status.SUCCESS:
             return ""
+        if why := self._strange(outcome):
+            return why
         try:
             self._take(outcome)
         except FileError as error:
             return str(error)
         return ""
+
+    def _strange(self, outcome: Outcome) -> str:
+        """Why an outcome names what its run has not asked for; empty if it does not. Its names become paths."""
+        match outcome.role:
+            case Role.TEACHER | Role.STUDENT:
+                known = own_run(self._layout).window(outcome.role, outcome.name) is not None
+            case Role.STATISTICS:
+                known = outcome.name in GATES
+            case Role.AUDIT:
+                known = all(PLOT.fullmatch(name) for name in outcome.digests)
+            case _:
+                known = True
+        return "" if known else f"the run has no {outcome.role} {outcome.name[:60]!r} with these files"
 
     def _take(self, outcome: Outcome) -> None:
         mirror, layout = self._mirror, self._layout
@@ -104,8 +128,9 @@ class RunStore:
                 take_bars(mirror, self._bars, outcome)
             case Role.VALIDATION:
                 mirror.pull(layout.validation, outcome.digests.get(layout.validation.name))
-                for name, digest in read_model(layout.validation, Validation).sha256.items():
-                    mirror.pull(layout.folder / name, digest)
+                digests = read_model(layout.validation, Validation).sha256
+                for path in (layout.scored_rows, layout.daily_returns):
+                    mirror.pull(path, digests.get(path.relative_to(layout.folder).as_posix()))
             case Role.STATISTICS:
                 path = layout.gate(outcome.name)
                 mirror.pull(path, outcome.digests.get(path.name))

@@ -122,6 +122,17 @@ def test_an_artifact_that_was_damaged_on_a_is_trained_again_elsewhere(fleet: Fle
     assert results(fleet.run.folder) == before
 
 
+def test_a_run_of_another_host_reuses_every_window(fleet: Fleet, bars: Path) -> None:
+    """Whichever worker has trained a window and whichever gets it, the store has it; no host has all of them."""
+    cwd = fleet.folder / "E"
+    cwd.mkdir()
+    run = finished_run(cwd, "--source", f"csv:{bars}", *SPAN, "--run-id", "again", "--reuse", *fleet.flags)
+    rows = [row for role in (Role.TEACHER, Role.STUDENT) for row in read_rows(RunLayout(run.folder), role)]
+    assert {row.reused_from for row in rows if row.status is Status.SUCCESS} == {"generated"}
+    mine, first = tree(run.folder / "windows"), tree(fleet.run.folder / "windows")
+    assert mine == first
+
+
 def test_a_name_that_the_store_has_is_refused(fleet: Fleet, bars: Path) -> None:
     """A run of the same name from another host writes nothing: artifacts of two runs would meet under one key."""
     cwd = fleet.folder / "D"

@@ -11,6 +11,8 @@ from schemas.files.atomic import artifact_folder, to_json
 from schemas.files.belonging import foreign_inputs
 from schemas.files.bounded import LARGEST_FILE_BYTES, largest_labels_bytes, read_bounded, read_recorded
 from schemas.files.layout import LABELS, METADATA, RunLayout
+from schemas.files.run_files import read_manifest
+from schemas.store.mirror import Mirror
 
 logger = logging.getLogger(__name__)
 
@@ -18,24 +20,33 @@ logger = logging.getLogger(__name__)
 def take_equal(task: WindowTask, data_dir: Path, inputs: TeacherInputs | StudentInputs) -> str | None:
     """Copy the artifact of `inputs` from the newest run under `data_dir` that has it; returns that run's id, or None.
 
-    A damaged artifact is skipped with a warning.
+    A damaged artifact is skipped with a warning. If no run here has it, the run's store is asked.
     """
     own = RunLayout.under(data_dir, task.run_id)
     for run in newest_first(own.folder.parent):
         source = RunLayout(run).artifact(task.window.label, task.role)
-        if run == own.folder:
-            continue
-        try:
-            files = read_equal(source, inputs)
-        except (DataError, OSError, ValueError) as error:
-            logger.warning("%s is damaged and not reused: %s", source, " ".join(str(error).split()))
-            continue
-        if files:
-            with artifact_folder(own.artifact(task.window.label, task.role)) as folder:
-                for name, content in files.items():
-                    (folder / name).write_bytes(content)
+        if run != own.folder and _copy_equal(source, own, task, inputs):
             return run.name
-    return None
+    store = read_manifest(own).config.store if own.manifest.is_file() else None
+    mirror = Mirror.of(data_dir, store)
+    fetched = mirror.pull_equal(key_of(inputs)) if mirror is not None else None
+    if fetched is None or (donor := fetched.parents[2].name) == task.run_id:
+        return None
+    return donor if _copy_equal(fetched, own, task, inputs) else None
+
+
+def _copy_equal(source: Path, own: RunLayout, task: WindowTask, inputs: TeacherInputs | StudentInputs) -> bool:
+    """Copy an artifact into its place in the run; False if it is not the one of `inputs`, or is damaged."""
+    try:
+        files = read_equal(source, inputs)
+    except (DataError, OSError, ValueError) as error:
+        logger.warning("%s is damaged and not reused: %s", source, " ".join(str(error).split()))
+        return False
+    if files:
+        with artifact_folder(own.artifact(task.window.label, task.role)) as folder:
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
+    return bool(files)
 
 
 def remove_foreign(folder: Path, inputs: TeacherInputs | StudentInputs) -> None:

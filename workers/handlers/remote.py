@@ -17,9 +17,10 @@ from schemas.contract.folders import Folders
 from schemas.contract.task import IngestTask, Role, RunTask, Status, WindowTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
+from schemas.files.locks import lock
 from schemas.files.run_files import read_model, read_rows
 from schemas.store.judged_inputs import JudgedInputs, artifacts_read, audit_key, list_key
-from schemas.store.mirror import Mirror
+from schemas.store.mirror import Mirror, has_digest, together
 from workers.handlers.task_result import Result
 
 logger = logging.getLogger(__name__)
@@ -69,8 +70,8 @@ def _teacher_label(task: WindowTask) -> str:
 def _fetch(task: Task, mirror: Mirror, layout: RunLayout) -> None:
     if isinstance(task, WindowTask):
         bars = BarsLayout.under(mirror.data_dir, task.settings.interval)
-        for symbol, digest in task.bars.items():
-            mirror.pull_bars(bars, bars.bars(symbol), digest)
+        missing = [symbol for symbol, digest in task.bars.items() if not has_digest(bars.bars(symbol), digest)]
+        together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), task.bars[symbol]), missing)
         if task.role is Role.STUDENT:
             mirror.pull_artifact(layout.artifact(_teacher_label(task), Role.TEACHER))
     elif isinstance(task, IngestTask):
@@ -95,12 +96,15 @@ def _fetch_judged(task: RunTask, mirror: Mirror, layout: RunLayout) -> None:
     content = mirror.store.get(list_key(layout))
     if content is None:
         raise FileError(f"{mirror.store.url} has no {list_key(layout)}; resume the run")
-    for key, digest in JudgedInputs.model_validate_json(content).files.items():
-        mirror.pull(mirror.data_dir / key, digest, key)
-    role = artifacts_read(task.role, task.gate)
-    for row in read_rows(layout, role) if role is not None else ():
-        if row.status is Status.SUCCESS:
-            mirror.pull_artifact(layout.artifact(row.window_label, row.role), row.metadata_sha256)
+    files = JudgedInputs.model_validate_json(content).files
+    # One process of a host fetches, the others wait and find what it has brought.
+    with (layout.folder / ".fetching").open("w") as file:
+        lock(file)
+        together(lambda key: mirror.pull(mirror.data_dir / key, files[key], key), files)
+        role = artifacts_read(task.role, task.gate)
+        rows = [row for row in read_rows(layout, role) if row.status is Status.SUCCESS] if role is not None else []
+        wanted = [(layout.artifact(row.window_label, row.role), row.metadata_sha256) for row in rows]
+        together(lambda each: mirror.pull_artifact(*each), wanted)
 
 
 def _publish(task: Task, mirror: Mirror, layout: RunLayout, result: Result) -> Result:
@@ -117,7 +121,8 @@ def _publish(task: Task, mirror: Mirror, layout: RunLayout, result: Result) -> R
 
 def _publish_artifact(mirror: Mirror, folder: Path, role: Role, result: Result) -> Result:
     """Publish an artifact. If another attempt was first, the result is that of the stored one."""
-    if mirror.push_artifact(folder):
+    assert result.key is not None
+    if mirror.push_artifact(folder, result.key):
         return result
     metadata = read_model(folder / METADATA, METADATA_KINDS[role])
     if metadata.key != result.key:

@@ -13,6 +13,8 @@ from schemas.store.mirror import Mirror
 from schemas.store.object_store import ObjectStore
 from schemas.store.packing import pack, unpack
 
+KEY = "f" * 64
+
 
 def host(tmp_path: Path, name: str) -> Mirror:
     """A host with a data folder of its own, and the store that all hosts share."""
@@ -45,7 +47,7 @@ def test_an_artifact_arrives_with_the_same_bytes(tmp_path: Path) -> None:
     """Another host has the same files; equal folders make equal objects, whatever their times and modes."""
     one, two = host(tmp_path, "one"), host(tmp_path, "two")
     folder = artifact(one, model="trees", labels="rows")
-    assert one.push_artifact(folder)
+    assert one.push_artifact(folder, KEY)
     there = two.data_dir / folder.relative_to(one.data_dir)
     two.pull_artifact(there, sha256_of(folder / METADATA))
     there.chmod(0o700)
@@ -55,9 +57,9 @@ def test_an_artifact_arrives_with_the_same_bytes(tmp_path: Path) -> None:
 def test_of_two_attempts_the_first_stays_on_every_host(tmp_path: Path) -> None:
     """The second finds other bytes, and its own folder then holds the first's."""
     one, two = host(tmp_path, "one"), host(tmp_path, "two")
-    assert one.push_artifact(artifact(one, model="first"))
+    assert one.push_artifact(artifact(one, model="first"), KEY)
     folder = artifact(two, model="second", extra="file")
-    assert not two.push_artifact(folder)
+    assert not two.push_artifact(folder, KEY)
     assert (folder / "model").read_text() == "first" and not (folder / "extra").exists()
 
 
@@ -67,10 +69,23 @@ def test_what_was_not_reported_is_not_taken(tmp_path: Path) -> None:
     there = two.data_dir / "models/run/windows/A_1/teacher"
     with pytest.raises(FileError, match=r"has no models/run/windows/A_1/teacher\.tar; resume the run"):
         two.pull_artifact(there)
-    one.push_artifact(artifact(one, model="trees"))
+    one.push_artifact(artifact(one, model="trees"), KEY)
     with pytest.raises(FileError, match="is not what its attempt reported"):
         two.pull_artifact(there, "0" * 64)
     assert not there.exists()
+
+
+def test_an_artifact_is_found_by_the_key_of_its_inputs(tmp_path: Path) -> None:
+    """Another run's artifact comes here under that run's name; a key that leads nowhere or elsewhere finds none."""
+    one, two = host(tmp_path, "one"), host(tmp_path, "two")
+    folder = artifact(one, model="trees")
+    one.push_artifact(folder, KEY)
+    found = two.pull_equal(KEY)
+    assert found == two.data_dir / folder.relative_to(one.data_dir) and pack(found) == pack(folder)
+    assert two.pull_equal("0" * 64) is None
+    for place in (b"models/gone/windows/A_1/teacher", b"../../etc", b"models/../windows/x/teacher", b"\xff"):
+        one.store.put(f"keys/{KEY}", place)
+        assert two.pull_equal(KEY) is None
 
 
 @pytest.mark.parametrize(
