@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator.audit.signed_manifest import check, is_signed_by, seal
 from orchestrator.releases.approval import judged_run
 from orchestrator.releases.history import Line
+from orchestrator.releases.model_card import model_card
 from orchestrator.runs.worker_process import ask
 from schemas.config.file_options import FileOptions
 from schemas.config.release import ReleaseConfig
@@ -36,6 +37,7 @@ from schemas.files.jsonl_log import flush_folder
 from schemas.files.layout import (
     GOLDEN,
     METADATA,
+    MODEL_CARD,
     MODEL_JSON,
     MODEL_UBJ,
     RELEASE,
@@ -146,6 +148,7 @@ def _build(
         write_atomic(temporary / GOLDEN, json.dumps(made.golden.model_dump(mode="json"), allow_nan=False) + "\n")
         release = _release(approval, release_id, served, unseen, basis, manifest, made, sha256_of(temporary / GOLDEN))
         write_model(temporary / RELEASE, release)
+        write_atomic(temporary / MODEL_CARD, model_card(release, manifest, layout))
         seal(temporary, {"release_id": release_id}, config.signing_key)
         for each in (temporary, *(path for path in temporary.rglob("*") if path.is_dir())):
             flush_folder(each)

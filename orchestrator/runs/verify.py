@@ -1,4 +1,4 @@
-"""Verifies a run: its own files, which a worker hashes, and its audit bundle."""
+"""Verifies a run: its own files, which a worker hashes, its audit bundle, and the releases that were built from it."""
 
 from contextlib import closing
 from pathlib import Path
@@ -9,27 +9,31 @@ from orchestrator.runs.worker_process import ask
 from schemas.contract.requests import RunQuestion, Verification
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import MANIFEST, RunLayout, audit_folder
+from schemas.files.layout import MANIFEST, ReleaseLayout, RunLayout, audit_folder
 from schemas.files.run_files import read_manifest
 
 
 def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: str | None = None) -> Verification:
-    """Check a run and its bundle; without `release_dir` where its config put it. RequestError if there is no such run.
+    """Check a run, its bundle and its releases; without `release_dir` where its config put them.
 
-    A run that has not been briefed has no bundle, which is a note. A briefed run without a bundle is broken.
+    RequestError if there is no such run. A run that has not been briefed has no bundle, which is a note. A briefed run
+    without a bundle is broken.
     """
     found = ask("verify", RunQuestion(data_dir=str(Path(data_dir).absolute()), run_id=run_id), Verification)
     layout = RunLayout.under(data_dir, run_id)
-    folder = audit_folder(release_dir or read_manifest(layout).config.release_dir, run_id)
+    release_dir = release_dir or read_manifest(layout).config.release_dir
+    folder = audit_folder(release_dir, run_id)
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
         briefed = ledger.get("recommendation") is not None
     if not briefed and not (folder / MANIFEST).is_file():
         note = f"{folder} does not exist: the run has not been briefed"
         return found.model_copy(update={"notes": (*found.notes, note), "bundle": "none yet"})
     bundle = check(folder, {"run_id": run_id}, public_key)
+    releases = ReleaseLayout(Path(release_dir)).releases.glob(f"{run_id}.*")
+    of_releases = [fault for each in sorted(releases) for fault in check(each, {"release_id": each.name}).faults]
     return found.model_copy(
         update={
-            "broken": (*found.broken, *bundle.faults, *unlike_audit(layout, folder)),
+            "broken": (*found.broken, *bundle.faults, *unlike_audit(layout, folder), *of_releases),
             "bundle": f"{bundle.files} files, {bundle.signature}",
         }
     )
@@ -38,7 +42,8 @@ def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: st
 def unlike_audit(layout: RunLayout, audit: Path) -> list[str]:
     """A sentence for each of the run's own files that differs from its copy in the audit bundle."""
     results, configs = audit / "validation_results", audit / "configs"
-    verdicts = (layout.validation, layout.statistics, *(layout.rows(role) for role in (Role.TEACHER, Role.STUDENT)))
+    rows = (layout.rows(role) for role in (Role.TEACHER, Role.STUDENT))
+    verdicts = (layout.validation, layout.statistics, layout.trials, *rows)
     copies = {path: results / path.name for path in verdicts} | {layout.manifest: configs / layout.manifest.name}
     return [
         f"{path} differs from its copy {copy}"

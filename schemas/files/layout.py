@@ -20,6 +20,7 @@ FEATURE_IMPORTANCE = "feature_importance.csv"
 # A release.
 RELEASE = "release.json"
 GOLDEN = "golden.json"
+MODEL_CARD = "model_card.md"
 STUDENTS = "students"  # one folder per student
 
 # A signed folder: an audit bundle or a release.

@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from orchestrator.audit.signed_manifest import seal
 from orchestrator.releases.deployment import linked
 from orchestrator.releases.history import read
 from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import GateReport, Ruling
 from schemas.contract.task import Role, Status
 from schemas.contract.trials import TrialCount
+from schemas.files.atomic import sha256_of
 from schemas.files.layout import ReleaseLayout, RunLayout
 from schemas.files.run_files import read_model, read_rows
 from tests.conftest import SPAN, Finished, command, finished_run, tree
@@ -64,7 +66,8 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
     """All commands on two runs, and the log that they write; a prediction equals the run's for the same bar."""
     layout = ReleaseLayout(cwd / "release")
     assert "is not approved" in run_command(2, "deploy", "generated", "--to", "staging", cwd=cwd)
-    assert "--override" in run_command(2, "approve", "generated", "--by", "asha", cwd=cwd)
+    refused = run_command(2, "approve", "generated", "--by", "asha", cwd=cwd)
+    assert "the recommendation for generated is hold, not promote" in refused and "--override" in refused
     assert "empty" in run_command(2, "approve", "generated", "--by", "asha", "--override", " ", cwd=cwd)
     run_command(0, "approve", "generated", "--by", "asha", *OVERRIDE, cwd=cwd)
     run_command(0, "deploy", "generated", "--to", "staging", "--by", "ben", cwd=cwd)
@@ -75,6 +78,7 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
         symbol: row.window_label for symbol, row in rows.items()
     }
     assert OVERRIDE[1] in release["basis"]
+    card_says_what_the_audit_says(cwd, layout.current("staging"))
 
     for symbol, row in rows.items():
         path = RunLayout.under(cwd / "data", "generated").artifact(row.window_label, Role.STUDENT)
@@ -113,6 +117,18 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
         "approved", "deploying", "deployed", "deploying", "deployed", "approved", "deploying", "deployed",
         "rolling back", "rolled back", "rejected",
     ]  # fmt: skip
+
+
+def card_says_what_the_audit_says(cwd: Path, release: Path) -> None:
+    """`model_card.md` has the verdict, the figures and the warnings of `metrics.json`, and the manifest lists it."""
+    card = (release / "model_card.md").read_text()
+    found = json.loads((cwd / "release" / "audit_generated" / "metrics.json").read_text())["conclusion"]
+    figures = [text for each in found["sureness"] for text in (each["text"], each["interval"], each["meaning"])]
+    earned = [each["a_year"] for each in found["earned"]]
+    for text in (found["recommendation"], found["sentence"], OVERRIDE[1], *figures, *earned, *found["warnings"]):
+        assert text in card
+    manifest = json.loads((release / "manifest.json").read_text())
+    assert manifest["sha256"]["model_card.md"] == sha256_of(release / "model_card.md")
 
 
 def refreshed(bars: Path, fleet: tuple[str, ...], cwd: Path) -> None:
@@ -255,7 +271,12 @@ def test_no_secret_enters_audit_or_release(
 
 
 def test_a_bundle_with_a_file_more_is_not_verified(cwd: Path) -> None:
-    """`verify` covers the audit bundle: a changed file and an added one are both named."""
+    """`verify` covers the audit bundle and the run's releases: changed files and an added one are named."""
+    release = ReleaseLayout(cwd / "release").release("generated.00000000")
+    release.mkdir(parents=True)
+    (release / "model_card.md").write_text("as built\n")
+    seal(release, {"release_id": release.name}, None)
+    (release / "model_card.md").write_text("edited\n")
     audit = cwd / "release" / "audit_generated"
     (audit / "metrics.json").write_text("{}\n")
     (audit / "extra.txt").write_text("more\n")
@@ -263,7 +284,7 @@ def test_a_bundle_with_a_file_more_is_not_verified(cwd: Path) -> None:
     assert (
         "metrics.json differs from what manifest.json recorded" in text and "extra.txt is not in manifest.json" in text
     )
-    assert "unsigned" in text
+    assert "unsigned" in text and "model_card.md differs from what manifest.json recorded" in text
 
 
 def test_a_key_that_cannot_sign_stops_a_run_before_it_begins(bars: Path, tmp_path: Path) -> None:
