@@ -168,9 +168,9 @@ def _skill(statistics: Statistics, validation: Validation) -> Figure:
     else:
         tested = f" A random assignment of labels does as well with probability {p_of(permutation.p)}; {bound}."
     if low > 0:
-        meaning = "Predictions are better than the base rate."
+        meaning = "Over days, predictions are better than the base rate."
     elif high < 0:
-        meaning = "Predictions are worse than the base rate."
+        meaning = "Over days, predictions are worse than the base rate."
     else:
         meaning = "The interval holds 0: predictions may be better or worse than the base rate."
     return _figure(name, value, low, high, 0.0, " %", meaning + tested)
