@@ -92,6 +92,9 @@ def start(
             help="Folder for workers.log and one log per device. Without it, logs go to stdout.", envvar=LOG_DIR_ENV
         ),
     ] = None,
+    drain: Annotated[
+        float, typer.Option(min=0.0, help="Seconds for which running windows may go on after Ctrl-C or SIGTERM.")
+    ] = 30.0,
     until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
     """Start one worker process per device and keep it running. Stop with Ctrl-C or SIGTERM.
@@ -106,11 +109,7 @@ def start(
     logs = Logging(log_level, log_format.value, log_dir)
     be_private()
     _log(logs)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    if until_stdin_closes:
-        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    stop = _stop_event(until_stdin_closes)
     try:
         url = _broker(broker, broker_file)
         found = find_devices(devices)
@@ -120,7 +119,7 @@ def start(
         if not until_stdin_closes:
             refuse_untrainable(found)
         folders = Folders(data_dir=data_dir, sources=tuple(source_dir), store=store and checked_store(store))
-        supervise(found, folders, url, stop, logs, tied=until_stdin_closes)
+        supervise(found, folders, url, stop, logs, tied=until_stdin_closes, drain_s=drain)
     except (GurukulError, ValueError) as error:
         # Where stdout is a JSON log, stderr usually goes to the same file, so plain text must stay out of it.
         if log_format is LogLines.JSON:
@@ -240,6 +239,16 @@ def _log(logs: "Logging") -> None:
         typer.echo(f"workers: {error}; --log-level is DEBUG, INFO, WARNING or ERROR", err=True)
         raise typer.Exit(2) from None
     sys.excepthook = lambda kind, error, trace: logger.critical("%s", error, exc_info=(kind, error, trace))
+
+
+def _stop_event(until_stdin_closes: bool) -> threading.Event:
+    """An event that a signal sets, and the end of standard input if it ends with it."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if until_stdin_closes:
+        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    return stop
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:

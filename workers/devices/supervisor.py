@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 30.0
 STEADY_S = 60.0
-# Seconds that windows may continue after a stop. Workers that belong to one run have nothing to finish after it.
-TIED_DRAIN_S, DRAIN_S = 5.0, 30.0
+# Seconds that windows may continue after a stop of workers that belong to one run: it needs them no more.
+TIED_DRAIN_S = 5.0
 MOST_FAILED_STARTS = 4
 
 # Exit codes of a process that something outside has ended.
@@ -71,9 +71,16 @@ class Logging:
 
 
 def supervise(
-    devices: list[Device], folders: Folders, broker: str, stop: threading.Event, logs: Logging, *, tied: bool
+    devices: list[Device],
+    folders: Folders,
+    broker: str,
+    stop: threading.Event,
+    logs: Logging,
+    *,
+    tied: bool,
+    drain_s: float,
 ) -> None:
-    """Keep one worker per device, limited to `folders`, running until `stop` is set; then give them seconds to finish.
+    """Keep one worker per device, limited to `folders`, running until `stop` is set; then end it in `drain_s`.
 
     Workers that end are started again for ever. Only those of one run (`tied`) are given up, with WorkersFailed, if
     several starts in a row of each ended no attempt within `STEADY_S`. RequestError if the broker does not answer,
@@ -100,7 +107,7 @@ def supervise(
                 if tied and all(worker.failed >= MOST_FAILED_STARTS for worker in workers):
                     raise _failure(workers[0], _report(workers[0], variables).error())
         finally:
-            _end(workers, TIED_DRAIN_S if tied else DRAIN_S)
+            _end(workers, TIED_DRAIN_S if tied else drain_s)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ class Stop(threading.Event):
 
 def supervised(broker: str, stop: threading.Event) -> None:
     """Supervise until the stop, which comes before a worker is started."""
-    supervise([DEVICE], FOLDERS, broker, stop, Logging("INFO", "text", None), tied=True)
+    supervise([DEVICE], FOLDERS, broker, stop, Logging("INFO", "text", None), tied=True, drain_s=1.0)
 
 
 def test_a_broker_that_restarts_is_waited_for() -> None:
@@ -107,7 +107,6 @@ def test_a_second_machine_of_one_name_takes_names_of_its_own(
         return subprocess.Popen(["sleep", "60"])
 
     monkeypatch.setattr(supervisor, "_start", start)
-    monkeypatch.setattr(supervisor, "DRAIN_S", 1.0)
     supervised(server, stop)
     own = f"{DEVICE.name}-{machine_part()}"
     assert started == [own] and list(read_presences(redis)) == [DEVICE.name]
@@ -133,7 +132,7 @@ def test_of_two_machines_of_one_name_that_both_run_the_later_ends(
 
     monkeypatch.setattr(supervisor, "_start", start)
     with pytest.raises(RequestError, match="named test") if is_earlier else nullcontext():
-        supervise([DEVICE], FOLDERS, server, stop, Logging("INFO", "text", None), tied=False)
+        supervise([DEVICE], FOLDERS, server, stop, Logging("INFO", "text", None), tied=False, drain_s=1.0)
     assert read_presences(redis) == {DEVICE.name: other[0]}
 
 
@@ -154,7 +153,7 @@ def test_workers_that_never_work_are_given_up_with_their_own_error(
     url = f"redis://mute:pw@{server.rpartition('@')[2]}"
     try:
         with pytest.raises(WorkersFailed) as failed:
-            supervise([DEVICE], FOLDERS, url, threading.Event(), Logging("INFO", "text", None), tied=True)
+            supervise([DEVICE], FOLDERS, url, threading.Event(), Logging("INFO", "text", None), tied=True, drain_s=1.0)
     finally:
         user.execute_command("ACL", "DELUSER", "mute")
     assert failed.value.exit_code == 3
@@ -190,5 +189,5 @@ def test_who_is_started_again_for_ever(
 
     monkeypatch.setattr(supervisor, "_start", start)
     with pytest.raises(WorkersFailed) if given_up else nullcontext():
-        supervise([DEVICE], FOLDERS, server, stop, Logging("INFO", "text", None), tied=tied)
+        supervise([DEVICE], FOLDERS, server, stop, Logging("INFO", "text", None), tied=tied, drain_s=1.0)
     assert len(started) == (2 if given_up else 5)
