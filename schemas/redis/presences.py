@@ -1,6 +1,7 @@
 """Heartbeats of devices, reservations of devices by runs, and cordons, in Redis."""
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -70,23 +71,20 @@ def release(redis: Redis, device: str) -> None:
 
 
 def read_standing(redis: Redis, devices: Collection[str]) -> tuple[dict[str, str], set[str]]:
-    """The run that has reserved each of these devices, if one has, and those that are cordoned; one round trip."""
+    """The run that has reserved each of these devices, if one has, and all devices that are cordoned."""
     names = sorted(devices)
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.mget([alone_key(name) for name in names] or [alone_key("")])
-        pipe.smembers(CORDONED)
-        values, cordoned = pipe.execute(raise_on_error=False)
-    if isinstance(values, Exception):
-        raise values
-    if isinstance(cordoned, ResponseError) and "WRONGTYPE" in str(cordoned):
-        cordoned = ()  # the run that looks next removes it
-    if isinstance(cordoned, Exception):
-        raise cordoned
+    values: list[Any] = redis.mget([alone_key(name) for name in names]) if names else []
     reserved = {
         name: value.decode(errors="backslashreplace")
-        for name, value in zip(names, values, strict=False)
+        for name, value in zip(names, values, strict=True)
         if value is not None
     }
+    try:
+        cordoned: Any = redis.smembers(CORDONED)
+    except ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        cordoned = ()  # the run that looks next removes it
     return reserved, {each.decode(errors="backslashreplace") for each in cordoned}
 
 

@@ -57,7 +57,7 @@ def test_a_device_that_signs_off_is_gone_at_once(redis: Redis) -> None:
 
 
 def test_reading_asks_for_nothing_else(redis: Redis) -> None:
-    """A look at the fleet costs three commands in two round trips, however many keys of others the broker holds."""
+    """A look at the fleet costs three commands, however many keys of others the broker holds."""
     redis.mset({f"foreign:{number}": "x" for number in range(5000)})
     beat(redis, presence("d0"))
     before = redis.info("commandstats")
