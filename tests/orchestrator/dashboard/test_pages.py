@@ -133,9 +133,11 @@ def test_results_are_the_stored_numbers(url: str, place: Path, look: Look) -> No
 def test_every_chart_of_the_audit_is_drawn(url: str, look: Look) -> None:
     """Equities, reliability, skill by symbol and window, importances: charts, with texts for screen readers."""
     page = look(f"{url}/results?run=generated").page
-    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(6)
-    for canvas in page.get_by_test_id("stVegaLiteChart").locator("canvas").all():
-        box = canvas.bounding_box()
+    charts = page.get_by_test_id("stVegaLiteChart")
+    expect(charts).to_have_count(6)
+    for chart in charts.all():
+        expect(drawing := chart.locator("canvas, svg").first).to_be_visible()
+        box = drawing.bounding_box()
         assert box is not None and box["width"] > 300
 
 
