@@ -32,14 +32,15 @@ fmt: setup  ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: setup  ## lint, types, docs and the tests that start no fleet, all at once (about a minute)
+check: setup  ## lint, types, docs and quick forms of the tests that start no fleet, all at once (under 90 s)
 	@$(TOGETHER) lint types docs units
 
 test: setup  ## lint, types, docs and every test, all at once (under ten minutes on two cores)
 	@$(TOGETHER) lint types docs tests
 
+# Without tests marked slow; of generated inputs a quarter, of random walks a third.
 units: setup
-	$(PYTEST) -m "not fleet" -n auto
+	QUICK_TESTS=1 $(PYTEST) -m "not fleet and not slow" -n auto
 
 tests: setup
 	$(PYTEST) -n $(WORKERS)

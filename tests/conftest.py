@@ -246,6 +246,12 @@ def _answer_here(arguments: list[str], *, input: str, **_: Any) -> Completed:
     return _completed(CliRunner().invoke(workers_cli, arguments[-1:], input=input, prog_name="workers"))
 
 
+@pytest.fixture
+def workers_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process asks of the workers' plane is answered in this process, as by `command`."""
+    monkeypatch.setattr(worker_process, "subprocess", SimpleNamespace(run=_answer_here))
+
+
 def _completed(result: Result) -> Completed:
     """What a program in this process printed; raises what it did not catch, which users would see as a traceback."""
     if result.exception is not None and not isinstance(result.exception, SystemExit):

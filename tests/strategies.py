@@ -1,6 +1,7 @@
 """Generated inputs that several tests share: bars, settings, label spans, and a quiet Hypothesis."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date, timedelta
@@ -19,9 +20,13 @@ MICROSECONDS_PER_DAY = 24 * 3600 * 10**6
 FIRST_DAY = date(2020, 10, 1)
 
 
+# Set by `make check`: fewer examples and smaller worlds, for the same promises.
+QUICK = "QUICK_TESTS" in os.environ
+
+
 def examples(count: int) -> settings:
-    """`count` examples, the same ones on every run and machine, however long each takes."""
-    return settings(max_examples=count, deadline=None, derandomize=True)
+    """`count` examples, a quarter of them in `make check`; the same ones on every machine, however long each takes."""
+    return settings(max_examples=max(count // 4, min(count, 5)) if QUICK else count, deadline=None, derandomize=True)
 
 
 def weekdays(first: date, count: int) -> list[date]:

@@ -66,6 +66,7 @@ def test_its_table_needs_none_of_the_other_libraries() -> None:
     assert not [line for line in rows if line.endswith("no time left")]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not why_no_gpu(), reason="there is a GPU")
 def test_without_a_gpu_it_refuses_in_one_line() -> None:
     """Without a GPU and without --cpu-only it prints one line with the reason, no table, and exits with 1."""

@@ -100,10 +100,10 @@ def test_there_is_a_recipe_for_every_seam() -> None:
         assert recipe.commands(), recipe.title
 
 
+@pytest.mark.slow
 def test_the_recipes_work_together_and_their_tests_pass(followed: Path) -> None:
-    """All commands that generate something, then all test files that the recipes create, in one process."""
-    lines = [line for recipe in recipes() for line in recipe.commands()]
-    for line in lines:
+    """All commands that generate something, each once, then all test files that the recipes create, in one process."""
+    for line in dict.fromkeys(line for recipe in recipes() for line in recipe.commands()):
         if "-m pytest" not in line:
             run(followed, *line.replace(".venv/bin/python", sys.executable).split())
     created = [step["new"] for recipe in recipes() for step in recipe.steps() if step["new"]]
@@ -113,7 +113,7 @@ def test_the_recipes_work_together_and_their_tests_pass(followed: Path) -> None:
 
 
 def test_the_code_of_the_recipes_is_as_clean_as_the_project(followed: Path) -> None:
-    """Lint and format, with the project's settings."""
+    """Each can be followed to the letter; lint, which finds names that are not there, and format have no remark."""
     ruff = str(Path(sys.executable).with_name("ruff"))
     changed = [step["new"] or step["old"] for recipe in recipes() for step in recipe.steps() if not step["commands"]]
     files = sorted({name for name in changed if name.endswith(".py")})

@@ -58,8 +58,8 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> ReleaseLayout:
-    """Three releases that were built and approved, none live."""
+def layout(tmp_path: Path, workers_here: None) -> ReleaseLayout:
+    """Three releases that were built and approved, none live; their golden vectors are checked in this process."""
     layout = ReleaseLayout(tmp_path / "release")
     with locked(layout.history) as history:
         for release_id in (ONE, TWO, THREE):
@@ -132,7 +132,7 @@ def test_a_changed_release_is_not_switched_to(layout: ReleaseLayout, name: str) 
 
 
 def test_golden_vectors_that_do_not_come_out_are_not_switched_to(tmp_path: Path) -> None:
-    """A release with correct digests whose student predicts other values than recorded is refused."""
+    """A release with correct digests whose student predicts other values than recorded is refused, by a new process."""
     from orchestrator.audit.signed_manifest import seal
     from orchestrator.releases.building import refuse_changed
     from schemas.files.atomic import sha256_of
