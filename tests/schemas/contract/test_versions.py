@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,11 +27,10 @@ CODE = (
 )
 
 
-def versions_of(root: Path) -> dict[str, str]:
-    """Versions that a fresh process computes which imports the packages from `root`."""
-    result = subprocess.run([sys.executable, "-c", CODE], cwd=root, capture_output=True, text=True, check=True)
-    versions: dict[str, str] = json.loads(result.stdout)
-    return versions
+@cache
+def project_digest() -> str:
+    """The digest of this project's code, which an unchanged copy has, too."""
+    return code_digest(ROOT)
 
 
 def test_versions_are_those_of_what_computes() -> None:
@@ -150,18 +150,16 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_comments_docstrings_and_layout_do_not_move_the_version(copies: Path) -> None:
-    """Every deciding module without its comments, printed again and with another docstring, has the same version."""
-    before = versions_of(copies)
+    """Every deciding module without its comments, printed again and with another docstring, has the same digest."""
     for relative in deciding_files(copies):
         tree = ast.parse((copies / relative).read_bytes())
         tree.body.insert(0, ast.parse("'Another docstring.'").body[0])
         (copies / relative).write_text("# A comment.\n" + ast.unparse(tree))
-    assert versions_of(copies) == before
+    assert code_digest(copies) == project_digest()
 
 
 def test_code_that_decides_no_byte_does_not_move_the_version(copies: Path) -> None:
-    """Texts of the command line, of the supervisor and of the judges, and a field's help, do not change the version."""
-    before = versions_of(copies)
+    """Texts of the command line, of the supervisor and of the judges, and a field's help, do not change the digest."""
     edit(copies / "workers" / "cli.py", "Start one worker process", "Run one worker process")
     edit(
         copies / "schemas" / "config" / "bars.py",
@@ -171,7 +169,7 @@ def test_code_that_decides_no_byte_does_not_move_the_version(copies: Path) -> No
     for module in ("workers/devices/supervisor.py", "workers/handlers/execute.py", "workers/judging/validation.py"):
         (copies / module).write_text((copies / module).read_text() + "\nFRESH = 1\n")
     (copies / "workers" / "reporting" / "fresh.py").write_text("FRESH = 1\n")
-    assert versions_of(copies) == before
+    assert code_digest(copies) == project_digest()
 
 
 CHANGES = [
@@ -191,19 +189,24 @@ CHANGES = [
 
 @pytest.mark.parametrize(("module", "old", "new"), CHANGES, ids=[module for module, _, _ in CHANGES])
 def test_a_changed_constant_moves_the_version(copies: Path, module: str, old: str, new: str) -> None:
-    """Another constant in a deciding module is another version of `gurukul`, and of nothing else."""
-    before = versions_of(copies)
+    """Another constant in a deciding module is another digest."""
     edit(copies / module, old, new)
-    after = versions_of(copies)
-    assert after["gurukul"] != before["gurukul"]
-    assert after | {"gurukul": ""} == before | {"gurukul": ""}
+    assert code_digest(copies) != project_digest()
+
+
+def test_the_version_is_of_the_code_that_runs(copies: Path) -> None:
+    """A process that imports changed packages has their digest in the version of `gurukul`; nothing else differs."""
+    edit(copies / "workers/learning/labels.py", "SIGMA_SPAN = 20", "SIGMA_SPAN = 21")
+    result = subprocess.run([sys.executable, "-c", CODE], cwd=copies, capture_output=True, text=True, check=True)
+    found, own = json.loads(result.stdout), artifact_versions()
+    assert own["gurukul"].endswith(f"+{project_digest()[:8]}")
+    assert found == own | {"gurukul": f"{version('gurukul')}+{code_digest(copies)[:8]}"} != own
 
 
 def test_a_new_module_moves_the_version(copies: Path) -> None:
     """A module that is added to a deciding folder counts at once."""
-    before = code_digest(copies)
     (copies / "workers" / "features" / "fresh.py").write_text("FRESH = 1\n")
-    assert code_digest(copies) != before
+    assert code_digest(copies) != project_digest()
 
 
 @pytest.mark.parametrize("listed", ["workers/features", "workers/scoring/log_loss.py"])
@@ -225,9 +228,8 @@ def test_a_missing_definition_is_an_error(copies: Path) -> None:
 
 def test_a_fields_help_text_does_not_count(copies: Path) -> None:
     """Another help text of a setting leaves the digest; another default moves it."""
-    before = code_digest(copies)
     settings = copies / "schemas" / "config" / "training.py"
     edit(settings, 'description="Bars from a decision', 'description="The number of bars from a decision')
-    assert code_digest(copies) == before
+    assert code_digest(copies) == project_digest()
     edit(settings, "= Field(42, description=", "= Field(43, description=")
-    assert code_digest(copies) != before
+    assert code_digest(copies) != project_digest()
