@@ -13,7 +13,7 @@ from orchestrator.cli.error_boundary import guarded
 # Each name is a module of orchestrator.cli with a function, or a Typer group, of the same name.
 SECTIONS = {
     "Train": ("run", "resume", "cancel", "plan", "ingest"),
-    "Follow": ("watch", "status", "runs", "dashboard", "telemetry"),
+    "Follow": ("watch", "status", "runs", "fetch", "dashboard", "telemetry"),
     "Examine": ("explain", "replay", "verify", "compare"),
     "Release": ("approve", "reject", "deploy", "rollback", "releases", "predict"),
     "Operate": ("fleet", "flower", "metrics"),

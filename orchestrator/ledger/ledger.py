@@ -119,6 +119,10 @@ class Ledger:
             with self._db:
                 self._db.execute("UPDATE owner SET heartbeat = ?", (now,))
 
+    def content(self) -> bytes:
+        """The whole database as it is now, as the bytes of a file."""
+        return self._db.serialize()
+
     def owner(self) -> Owner | None:
         """The process that runs the run, or ran it last."""
         return read_facts(self._db).owner

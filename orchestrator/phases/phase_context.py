@@ -63,6 +63,8 @@ class RunContext:
             EventType.PHASE_END, status, phase, message=error, duration_seconds=seconds, metrics=metrics or {}
         )
         logger.info("phase %s ends: %s %s", phase, status, error)
+        if self.store is not None:
+            self.store.publish_copy(self.manifest.config, self.ledger)
 
     def end_open(self, status: RunStatus, message: str) -> None:
         """End every phase that is still open: the run stops here."""

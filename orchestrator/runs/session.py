@@ -137,13 +137,16 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
         if (store := RunStore.of(config, layout)) is not None:
             try:
                 store.claim_name()
+                store.lease.take()
             except GurukulError:
                 shutil.rmtree(layout.folder)
                 raise
         ledger = stack.enter_context(closing(Ledger.create(layout.ledger)))
+        if store is not None:
+            stack.callback(store.leave, config, ledger)
         stack.enter_context(only_one(layout, ledger))
         clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
-        return layout, _execute(manifest, layout, ledger, url, console, scratch)
+        return layout, _execute(manifest, layout, ledger, url, console, store, scratch)
 
 
 def _choice(layout: RunLayout, data_dir: str) -> str:
@@ -182,10 +185,14 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
         url = shared or stack.enter_context(embedded.server())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
         stack.enter_context(only_one(layout, ledger))
-        reopened = reopen_broken(ledger, layout, RunStore.of(manifest.config, layout))
+        store = RunStore.of(manifest.config, layout)
+        if store is not None:
+            store.lease.take()
+            stack.callback(store.leave, manifest.config, ledger)
+        reopened = reopen_broken(ledger, layout, store)
         if ledger.condition().status is RunStatus.READY and not reopened:
             return EXIT_CODES[RunStatus.READY]
-        return _execute(manifest, layout, ledger, url, console)
+        return _execute(manifest, layout, ledger, url, console, store)
 
 
 def reopen_broken(ledger: Ledger, layout: RunLayout, store: RunStore | None) -> list[str]:
@@ -208,7 +215,8 @@ def reopen_broken(ledger: Ledger, layout: RunLayout, store: RunStore | None) -> 
 
 
 def _execute(
-    manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console, scratch: Path | None = None
+    manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console, store: RunStore | None,
+    scratch: Path | None = None,
 ) -> int:  # fmt: skip
     """Open fleet and telemetry, run the phases, and record how the run ended, whatever the reason."""
     config, began = manifest.config, time.monotonic()
@@ -232,10 +240,9 @@ def _execute(
         context: RunContext | None = None
         dispatcher: Dispatcher | None = None
         try:
-            store = RunStore.of(config, layout)
             dispatcher = open_fleet(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
-                live_view=live_view, tend=partial(_tend, interrupted, ledger, redis, layout),
+                live_view=live_view, tend=partial(_tend, interrupted, ledger, redis, layout, store),
                 window_limit_s=config.window_limit, foreign=partial(_foreign, layout=layout, store=store),
                 prefetch=partial(_prefetch, store=store),
             )  # fmt: skip
@@ -279,10 +286,14 @@ def _prefetch(outcomes: Sequence[Outcome], store: RunStore | None) -> None:
         store.take_all(outcomes)
 
 
-def _tend(interrupted: Callable[[], None], ledger: Ledger, redis: Redis, layout: RunLayout) -> None:
+def _tend(
+    interrupted: Callable[[], None], ledger: Ledger, redis: Redis, layout: RunLayout, store: RunStore | None
+) -> None:
     """Between two steps: raise if the run is to stop, and keep its heartbeat and its name on the broker."""
     interrupted()
     ledger.beat()
+    if store is not None:
+        store.lease.keep()
     if ledger.get("cancelled"):
         raise Cancelled("stopped by `orchestrator cancel`")
     with suppress(RedisError):

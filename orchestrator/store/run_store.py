@@ -3,14 +3,18 @@
 So whatever reads a run on the orchestrator's host (status, report, release, replay, explain, verify) needs no store.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.store.lease import Lease
+from orchestrator.store.run_copy import publish_copy
 from schemas.config.judgement import GATES
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.errors import FileError, RequestError
+from schemas.contract.errors import FileError, RequestError, StoreError
 from schemas.contract.judgement import Validation
 from schemas.contract.release import PRODUCTION
 from schemas.contract.task import WINDOW_ROLES, Outcome, Role, Status
@@ -23,6 +27,8 @@ from schemas.files.run_files import read_model
 from schemas.store.judged_inputs import JudgedInputs, audit_key, judging_key, list_key
 from schemas.store.mirror import Mirror, together
 
+logger = logging.getLogger(__name__)
+
 PLOT = re.compile(r"plots/\w[\w.-]{0,99}", re.ASCII)
 SUMMARY = "telemetry_summaries/summary.json"
 
@@ -33,6 +39,7 @@ class RunStore:
     def __init__(self, mirror: Mirror, layout: RunLayout, audit: Path, interval: str) -> None:
         self._mirror, self._layout, self._audit = mirror, layout, audit
         self._offered: dict[str, str] = {}
+        self.lease = Lease(mirror.store, f"{mirror.key(layout.folder)}/lease.json")
         self._bars = BarsLayout.under(layout.data_dir, interval)
 
     @classmethod
@@ -85,6 +92,20 @@ class RunStore:
             paths += [RunLayout.under(layout.data_dir, each.run_id).daily_returns for each in others]
         found[audit_key(run_id, SUMMARY)] = self._audit / SUMMARY
         return {self._mirror.key(path): path for path in paths} | found
+
+    def publish_copy(self, config: RunConfig, ledger: Ledger) -> None:
+        """Publish what another host needs to show the run or to go on with it; a store that is away gets it later."""
+        if not self.lease.is_held:
+            return
+        try:
+            publish_copy(self._mirror, self._layout, config, ledger.content(), self._offered)
+        except StoreError as error:
+            logger.warning("the copy of the run is not published: %s", error)
+
+    def leave(self, config: RunConfig, ledger: Ledger) -> None:
+        """At the end of this process's work: publish the copy, and let any host go on with the run."""
+        self.publish_copy(config, ledger)
+        self.lease.give_back()
 
     def take_all(self, outcomes: Sequence[Outcome]) -> None:
         """Bring the files of several successes here, many at once; `take` then says what is wrong with one."""

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from schemas.contract.errors import RequestError, StoreError
 from schemas.contract.extras import explain_missing, missing_modules
 from schemas.contract.store_address import store_url
 from schemas.files.bounded import LARGEST_FILE_BYTES, MIB
+from schemas.files.locks import lock
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Connection
@@ -87,6 +90,8 @@ class ObjectStore:
 
         if before is None:
             return self.put_first(key, content) == content
+        if self.url.startswith("file:"):
+            return self._replace_in_folder(key, content, before)
         with self._named(f"write {key}"):
             found = obstore.get(self._connection, key)
             if bytes(found.bytes()) != before:
@@ -96,6 +101,15 @@ class ObjectStore:
                 obstore.put(self._connection, key, content, mode={"e_tag": tag}, use_multipart=False)
             except PreconditionError:
                 return self.get(key) == content
+        return True
+
+    def _replace_in_folder(self, key: str, content: bytes, before: bytes) -> bool:
+        """As `replace`: a folder has locks, and no conditions."""
+        with (Path(urlsplit(self.url).path) / ".lock").open("w") as file:
+            lock(file)
+            if self.get(key) != before:
+                return False
+            self.put(key, content)
         return True
 
     def has(self, key: str) -> bool:

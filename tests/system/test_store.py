@@ -133,6 +133,25 @@ def test_a_run_of_another_host_reuses_every_window(fleet: Fleet, bars: Path) -> 
     assert mine == first
 
 
+def test_a_run_is_fetched_shown_and_finished_on_another_host(fleet: Fleet) -> None:
+    """`fetch` brings all that A has; there `verify` finds it whole, and `resume` trains what is damaged."""
+    cwd = fleet.folder / "F"
+    cwd.mkdir()
+    result = command("fetch", "generated", "--store", STORE, cwd=cwd)
+    assert result.returncode == 0, result.stderr
+    layout = RunLayout.under(cwd / "data", "generated")
+    assert results(layout.folder) == results(fleet.run.folder)
+    assert tree(cwd / "release") == tree(fleet.folder / "A" / "release")
+    for words in (("status", "generated"), ("verify", "generated"), ("watch", "generated", "--once")):
+        shown = command(*words, cwd=cwd)
+        assert shown.returncode == 0, shown.stderr
+    row = next(row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS)
+    (layout.artifact(row.window_label, Role.STUDENT) / METADATA).unlink()
+    result = command("resume", "generated", *fleet.flags[:2], cwd=cwd)
+    assert result.returncode == 0, result.stderr
+    assert results(layout.folder) == results(fleet.run.folder)
+
+
 def test_a_name_that_the_store_has_is_refused(fleet: Fleet, bars: Path) -> None:
     """A run of the same name from another host writes nothing: artifacts of two runs would meet under one key."""
     cwd = fleet.folder / "D"

@@ -54,9 +54,8 @@ def test_the_first_of_two_objects_stays(store: ObjectStore) -> None:
     assert store.get(key) is None and not store.has(key)
 
 
-def test_an_object_is_replaced_only_by_who_has_seen_it(s3: S3Server, tmp_path: Path) -> None:
+def test_an_object_is_replaced_only_by_who_has_seen_it(store: ObjectStore) -> None:
     """Of two hosts that read the same table, one writes the next, and the other must read again."""
-    store = ObjectStore(f"{URL}/{tmp_path.name}")
     assert store.replace("table", b"one", None) and not store.replace("table", b"other", None)
     assert store.replace("table", b"two", b"one") and not store.replace("table", b"other", b"one")
     assert store.get("table") == b"two"

@@ -1,0 +1,78 @@
+"""The lease of a run: one host at a time, whoever of them sleeps, is killed or cannot reach the store."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.store import lease as module
+from orchestrator.store.lease import EXPIRY_S, RENEWED_EVERY_S, Lease
+from schemas.contract.errors import RequestError
+from schemas.store.object_store import ObjectStore
+
+
+class Clock:
+    """Times of the module under test, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that the test moves."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    """A store that both hosts reach."""
+    return ObjectStore(f"file://{tmp_path}/store")
+
+
+def host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on this process is on another machine."""
+    monkeypatch.setattr(module, "this_machine", lambda: name)
+
+
+def test_only_one_host_holds_a_run(store: ObjectStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another host is refused while the lease is renewed, and gets it at once when it was given back."""
+    one, two = Lease(store, "lease"), Lease(store, "lease")
+    host("one", monkeypatch)
+    one.take()
+    for _ in range(6):
+        clock.now += RENEWED_EVERY_S
+        one.keep()
+    host("two", monkeypatch)
+    with pytest.raises(RequestError, match=r"is being run by process \d+ on .*try again in 60 s"):
+        two.take()
+    host("one", monkeypatch)
+    one.give_back()
+    host("two", monkeypatch)
+    two.take()
+    assert two.is_held and not one.is_held
+
+
+def test_a_holder_that_slept_stops_when_another_has_taken_over(
+    store: ObjectStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the expiry the lease is free; its old holder finds that at its next renewal and changes nothing."""
+    one, two = Lease(store, "lease"), Lease(store, "lease")
+    host("one", monkeypatch)
+    one.take()
+    clock.now += EXPIRY_S + 1
+    host("two", monkeypatch)
+    two.take()
+    taken = store.get("lease")
+    host("one", monkeypatch)
+    with pytest.raises(RequestError, match="another host has taken over the run"):
+        one.keep()
+    one.give_back()
+    assert not one.is_held and store.get("lease") == taken
