@@ -29,7 +29,15 @@ from workers.bars.series import Floats, Series
 from workers.devices.pinning import xgboost_device
 from workers.handlers.task_result import Result
 from workers.learning.base_rate import LabelTimes
-from workers.learning.history import History, bars_before, prepare, prepare_panel, times_of, times_of_panel
+from workers.learning.history import (
+    CACHED_FEATURES,
+    History,
+    bars_before,
+    prepare,
+    prepare_panel,
+    times_of,
+    times_of_panel,
+)
 from workers.learning.student import probability
 from workers.learning.window import fit_window_teacher, training_rows
 from workers.learning.window_student import ScoredRows, fit_window_student, scored_inputs, scored_rows, teacher_scores
@@ -184,7 +192,8 @@ def _histories(task: WindowTask, data_dir: Path) -> dict[str, History]:
     if settings.needs_panel:
         whole = _prepared_panel(_panel_of(task, layout), settings)
         return {symbol: whole[symbol] for symbol in read}
-    return {symbol: _prepared(layout.bars(symbol), sha256, settings) for symbol, sha256 in read.items()}
+    kept = len(read) <= CACHED_FEATURES
+    return {symbol: _prepared(layout.bars(symbol), sha256, settings, kept) for symbol, sha256 in read.items()}
 
 
 def _panel_of(task: WindowTask, layout: BarsLayout) -> Panel:
@@ -203,8 +212,8 @@ def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, LabelCount]:
 
 
 @lru_cache(maxsize=store.CACHED_SYMBOLS)
-def _prepared(path: Path, sha256: str, settings: TrainingSettings) -> History:
-    return prepare(store.load(path, sha256), settings, xgboost_device())
+def _prepared(path: Path, sha256: str, settings: TrainingSettings, kept: bool) -> History:
+    return prepare(store.load(path, sha256), settings, xgboost_device(), kept)
 
 
 @lru_cache(maxsize=CACHED_PANELS)

@@ -23,8 +23,8 @@ from workers.learning.privileged import path
 from workers.learning.rank_label import rank_labels
 from workers.learning.skip import Skip
 
-# Symbols whose own features and indicators a process keeps. Those of a larger panel are computed when they are used, in
-# 2 ms per 2,500 bars: kept, they would take three times the memory of its bars.
+# Symbols whose own features and indicators a process keeps. Those of a larger panel are computed at each use, in 2 ms
+# per 2,500 bars: kept, they would take five times the memory of its bars.
 CACHED_FEATURES = 64
 
 
@@ -39,7 +39,7 @@ class History:
     from this symbol's alone.
 
     `path` has one row per label, and no columns unless the path is a privileged input. `compared` has the
-    cross-sectional features; it is None where features are the symbol's own.
+    cross-sectional features; it is None where features are the symbol's own. `kept` features stay in memory.
     """
 
     series: Series
@@ -48,18 +48,22 @@ class History:
     used: NDArray[np.bool_]
     intraday: bool
     device: str
+    kept: bool = True
     panel: Mapping[str, Series] = field(default_factory=dict)
     compared: Array | None = None
 
     @property
     def features(self) -> Array:
         """Features, shape (bars, names), on the teacher's device."""
-        return _own(self)[0] if self.compared is None else self.compared
+        return self._own()[0] if self.compared is None else self.compared
 
     @property
     def raw(self) -> dict[str, Floats]:
         """Indicators in price units, one value per bar each."""
-        return _own(self)[1]
+        return self._own()[1]
+
+    def _own(self) -> tuple[Array, dict[str, Floats]]:
+        return (_kept if self.kept else _computed)(self)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,10 @@ class Rows:
 
 def prepare_panel(series: Mapping[str, Series], settings: TrainingSettings, device: str = "cpu") -> dict[str, History]:
     """Histories of symbols whose labels or features may depend on each other."""
-    histories = {symbol: replace(prepare(each, settings, device), panel=series) for symbol, each in series.items()}
+    kept = len(series) <= CACHED_FEATURES
+    histories = {
+        symbol: replace(prepare(each, settings, device, kept), panel=series) for symbol, each in series.items()
+    }
     if settings.label == "rank":
         ranked = _ranked(
             {symbol: (each.series, each.labels, each.used) for symbol, each in histories.items()}, settings
@@ -104,22 +111,24 @@ def _ranked(
     }
 
 
-def prepare(series: Series, settings: TrainingSettings, device: str = "cpu") -> History:
-    """Label a symbol's bars once, over its whole history; `device` is the teacher's.
+def prepare(series: Series, settings: TrainingSettings, device: str = "cpu", kept: bool = True) -> History:
+    """Label a symbol's bars once, over its whole history; `device` is the teacher's, `kept` as of a History.
 
     Rank labels and cross-sectional features depend on other symbols: see `prepare_panel`.
     """
     labels = label(series, settings)
     seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
     used, intraday = _used(series, labels, settings), is_intraday(settings.interval)
-    return History(series, labels, seen, used, intraday, device)
+    return History(series, labels, seen, used, intraday, device, kept)
 
 
-@lru_cache(maxsize=CACHED_FEATURES)
-def _own(history: History) -> tuple[Array, dict[str, Floats]]:
+def _computed(history: History) -> tuple[Array, dict[str, Floats]]:
     """A symbol's own features on its device, and its indicators on the host."""
     frame = frame_of(history.series, history.intraday, xp=array_module(history.device))
     return model_features(frame), {name: to_host(values) for name, values in frame.raw.items()}
+
+
+_kept = lru_cache(maxsize=CACHED_FEATURES)(_computed)
 
 
 def _used(series: Series, labels: Labels, settings: TrainingSettings) -> NDArray[np.bool_]:

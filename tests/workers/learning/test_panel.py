@@ -90,3 +90,11 @@ def test_one_symbols_panel_is_that_symbols_teacher() -> None:
     own = fit_window_teacher(histories, WINDOW, settings, counts_for(histories, WINDOW, settings), "cpu")
     assert alone.teacher.booster.save_raw("ubj") == own.teacher.booster.save_raw("ubj")
     assert alone.own.tobytes() == own.own.tobytes()
+
+
+def test_features_that_are_not_kept_are_the_same() -> None:
+    """Those of a large panel are computed at each use; its process keeps none of them."""
+    kept, fresh = (prepare(daily_walk(200), SETTINGS, kept=each) for each in (True, False))
+    assert kept.features is kept.features and fresh.features is not fresh.features
+    assert kept.features.tobytes() == fresh.features.tobytes()
+    assert kept.raw["obv"].tobytes() == fresh.raw["obv"].tobytes()
