@@ -261,7 +261,9 @@ def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) ->
     many, student = len(manifest.bars.symbols) if manifest.bars else 0, validation.trading[STUDENT]
     elsewhere = f", {trials.elsewhere:,} of them under other data folders" if trials.elsewhere else ""
     selections = f"; {trials.selections:,} selections of symbols count too" if trials.selections > 1 else ""
+    weekly = ("Bars are weekly: a day of these numbers is a week with a bar.",) * (manifest.config.interval == "1week")
     return (
+        *weekly,
         f"{validation.rows:,} predictions of {_count(many, 'symbol')}, on days that no student had seen, by"
         f" {_count(validation.windows, 'student')}.",
         f"Students that predict the base rate alone: {validation.constant_windows:,}, with"

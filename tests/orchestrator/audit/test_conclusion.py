@@ -41,7 +41,7 @@ def concluded(
     *, permutation: str = "pass", alpha: str = "pass", net: str = "pass", at: float = 2.0, high: float = 5.0,
     ratio: float | None = 1.0, hard: str = "pass", jumps: bool = False, again: str | None = None, tried: int = 1,
     notes: tuple[str, ...] = (), days: int = 504, growth: float = 10.0, hurdle: float = 0.0,
-    counted: dict[str, Any] | None = None, **settings: Any,
+    counted: dict[str, Any] | None = None, interval: str = "1day", **settings: Any,
 ) -> Conclusion:  # fmt: skip
     """The conclusion of two years with these rulings; alpha is `at` bps per day, its interval ends at `high`."""
     known = () if alpha == "not computable" else ({"statistic": at, "low": at - 3, "high": high, "threshold": hurdle},)
@@ -73,7 +73,8 @@ def concluded(
         "trading": {name: Trading.model_construct(**traded) for name in ("student", "always long")},
         "scores": {"prior": Scores.model_construct(**loss)},
     }  # fmt: skip
-    config = RunConfig(start_date=date(2021, 1, 1), end_date=date(2024, 1, 1))
+    span: dict[str, Any] = {"start_date": date(2021, 1, 1), "end_date": date(2024, 1, 1), "interval": interval}
+    config = RunConfig(source="csv:bars", **span)
     bars = table_of(coverage_of("TCS", [date(2024, 1, 9)], findings=(JUMP,) if jumps else ()))
     manifest = RunManifest(
         run_id="r", created=datetime.now(UTC), config=config, devices=(), plan=(), versions={}, bars=bars
@@ -155,3 +156,10 @@ def test_trials_are_counted_as_the_test_counts_them() -> None:
     assert "best of" not in final.sureness[0].meaning
     again = concluded(counted={"looks": 2, "judged_until": date(2023, 1, 2)})
     assert again.warnings[0].startswith("This configuration was judged 2 times before, first on days up to 2023-01-02")
+
+
+def test_weekly_bars_are_named() -> None:
+    """Numbers per day are per week then, and so is the span."""
+    found = concluded(interval="1week")
+    assert found.basis[0] == "Bars are weekly: a day of these numbers is a week with a bar."
+    assert found.span.startswith("504 weeks (9.69 years)")
