@@ -146,6 +146,8 @@ def _alpha(statistics: Statistics, per_year: int, trials: TrialCount) -> Figure:
         meaning = f"Luck alone would rarely earn that ({needed})."
     elif found.rules_out:
         meaning = f"The whole interval is below {_level(bound)}: more days will not help ({needed})."
+    elif low > bound:
+        meaning = f"The whole interval is above {_level(bound)}, but luck reaches that too often ({needed})."
     else:
         meaning = f"The interval holds {_level(bound)}: it may have gained or lost beside the market ({needed})."
     return _figure(name, value, low, high, bound, " % per year", meaning)

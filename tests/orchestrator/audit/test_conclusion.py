@@ -124,6 +124,8 @@ def test_two_figures_with_intervals_and_meanings() -> None:
     assert "p 0.300 as the best of 3 configurations tried, at most 0.05 is needed" in alpha.meaning
     assert (skill.text, skill.interval) == ("+1 %", "+0.500 to +1.50 (95 %)")
     assert "does as well with probability 0.210; at most 0.01" in skill.meaning
+    lucky = concluded(alpha="fail", at=4.0, tried=40).sureness[0]
+    assert "whole interval is above 0, but luck reaches that too often (p 0.300 as the best of 40" in lucky.meaning
     unknown, _ = concluded(alpha="not computable").sureness
     assert (unknown.text, unknown.number) == ("not known", None)
 
