@@ -57,6 +57,14 @@ StoreOption = Annotated[
         envvar=STORE_ENV,
     ),
 ]
+CacheGib = Annotated[
+    float | None,
+    typer.Option(
+        help="With --store: GiB of DATA_DIR for copies of runs; the longest unused are removed. If omitted: no limit.",
+        envvar="GURUKUL_CACHE_GIB",
+        min=0.1,
+    ),
+]
 SourceDirs = Annotated[list[str], typer.Option(help="Folder or file that bars may be read from; repeatable.")]
 HERE = ["."]
 
@@ -82,6 +90,7 @@ def start(
     data_dir: DataDir = "data",
     source_dir: SourceDirs = HERE,
     store: StoreOption = None,
+    cache_gib: CacheGib = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     log_format: Annotated[
         LogLines, typer.Option(help="text, or json: one object per line.", envvar=LOG_FORMAT_ENV)
@@ -118,7 +127,7 @@ def start(
         _require_extras(["worker"] if until_stdin_closes else training_extras(is_gpu))
         if not until_stdin_closes:
             refuse_untrainable(found)
-        folders = Folders(data_dir=data_dir, sources=tuple(source_dir), store=store and checked_store(store))
+        folders = _folders(data_dir, source_dir, store, cache_gib)
         supervise(found, folders, url, stop, logs, tied=until_stdin_closes, drain_s=drain)
     except (GurukulError, ValueError) as error:
         # Where stdout is a JSON log, stderr usually goes to the same file, so plain text must stay out of it.
@@ -186,6 +195,14 @@ def predict() -> None:
     from workers.serving.prediction import predict
 
     _answer(PredictRequest, predict)
+
+
+def _folders(data_dir: str, source_dir: list[str], store: str | None, cache_gib: float | None) -> Folders:
+    """The folders of these workers; RequestError if the store cannot be used as a run needs it."""
+    if cache_gib is not None and store is None:
+        raise RequestError("--cache-gib limits copies of a store, and --store is not given; leave it out")
+    url = None if store is None else checked_store(store)
+    return Folders(data_dir=data_dir, sources=tuple(source_dir), store=url, cache_gib=cache_gib)
 
 
 def _broker(url: str | None, file: Path | None) -> str:

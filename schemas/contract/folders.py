@@ -17,11 +17,13 @@ class Folders(Frozen):
     """A worker's data folder, and the folders or files that it may read bars from; as given, or without links.
 
     `store`: URL of the store that its data folder holds copies of; None: the data folder is all that there is.
+    `cache_gib`: GiB that copies of runs may take there, None: any number.
     """
 
     data_dir: str
     sources: tuple[str, ...] = ()
     store: str | None = None
+    cache_gib: float | None = None
 
     def resolved(self) -> Self:
         """The folders behind these paths now; relative ones start at the working folder."""

@@ -1,0 +1,42 @@
+"""The limit of the copies in a worker's data folder."""
+
+import os
+import time
+from pathlib import Path
+
+from schemas.contract.folders import Folders
+from schemas.files.layout import RunLayout
+from workers.handlers.copies import GIB, IN_USE_S, note_use
+
+
+def a_run(data_dir: Path, name: str, unused_s: float, *, own: bool = False) -> Path:
+    """A run's folder of 1 MiB, last used so long ago; with a ledger if it is the orchestrator's own."""
+    layout = RunLayout.under(data_dir, name)
+    layout.artifact("A_1", "teacher").mkdir(parents=True)
+    (layout.artifact("A_1", "teacher") / "model.ubj").write_bytes(bytes(1 << 20))
+    if own:
+        layout.ledger.write_bytes(b"")
+    then = time.time() - unused_s
+    os.utime(layout.folder, (then, then))
+    return layout.folder
+
+
+def test_the_longest_unused_copies_go_first(tmp_path: Path) -> None:
+    """Down to the limit, but never a run with a ledger, one in use, or the one that is worked for."""
+    day = 24 * IN_USE_S
+    oldest, older = a_run(tmp_path, "oldest", 9 * day), a_run(tmp_path, "older", 8 * day)
+    kept = [
+        a_run(tmp_path, "own", 10 * day, own=True), a_run(tmp_path, "used", 10.0), a_run(tmp_path, "now", 11 * day),
+        a_run(tmp_path, "newer", 2 * day),
+    ]  # fmt: skip
+    note_use("now", Folders(data_dir=str(tmp_path), cache_gib=2.5 * (1 << 20) / GIB))
+    assert not oldest.exists() and not older.exists()
+    assert all(folder.exists() for folder in kept)
+    assert time.time() - kept[2].stat().st_mtime < IN_USE_S
+
+
+def test_without_a_limit_all_copies_stay(tmp_path: Path) -> None:
+    """No limit is no limit."""
+    folder = a_run(tmp_path, "oldest", 1e7)
+    note_use("now", Folders(data_dir=str(tmp_path)))
+    assert folder.exists()
