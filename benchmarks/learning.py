@@ -34,9 +34,9 @@ from schemas.config.training import TrainingSettings
 from workers.bars.series import Floats, Ints
 from workers.learning.history import History, prepare_panel
 from workers.learning.window_student import TrainedStudent
+from workers.scoring.constancy import is_constant
 from workers.scoring.ewc import mean_of
 from workers.scoring.log_loss import daily_means, log_loss, log_losses
-from workers.scoring.newey_west import is_constant
 from workers.scoring.ranking import by_instant
 
 STEP_DAYS = 90

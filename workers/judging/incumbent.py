@@ -22,8 +22,8 @@ from workers.features.cross_section import features_of, names_of
 from workers.judging.evidence import Evidence
 from workers.judging.predictions import Predictions, decode
 from workers.models.stored_student import read_student
+from workers.scoring.constancy import ROUNDING
 from workers.scoring.log_loss import daily_means, log_losses
-from workers.scoring.newey_west import ROUNDING
 
 REMEDY = "roll back, or deploy again"
 

@@ -8,7 +8,7 @@ from workers.bars.series import Floats, Ints
 from workers.judging.book import Book, Decisions, Terms
 from workers.judging.predictions import Predictions
 from workers.scoring import ewc
-from workers.scoring.newey_west import is_constant
+from workers.scoring.constancy import is_constant
 
 
 def results(

@@ -16,7 +16,7 @@ from workers.bars.series import Floats, Ints
 from workers.judging.evidence import Evidence
 from workers.judging.statistics.sharpe import sharpe
 from workers.judging.validation import MOMENTUM
-from workers.scoring.newey_west import is_constant
+from workers.scoring.constancy import is_constant
 
 # Each configuration counts twice: its students with a teacher, and without.
 VARIANTS = ("student", "alone")

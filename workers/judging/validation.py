@@ -30,9 +30,9 @@ from workers.judging.long_short import long_short
 from workers.judging.performance import overlap_interval, results
 from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, pool
 from workers.scoring import metrics
+from workers.scoring.constancy import is_constant
 from workers.scoring.ewc import mean_of
 from workers.scoring.log_loss import daily_means, log_loss, log_losses, skill
-from workers.scoring.newey_west import is_constant
 from workers.scoring.ranking import ranking
 
 MOMENTUM, REVERSAL = "momentum", "reversal"

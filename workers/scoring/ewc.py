@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from workers.bars.series import Floats
-from workers.scoring.newey_west import ROUNDING, is_constant
+from workers.scoring.constancy import ROUNDING, is_constant
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from workers.bars.series import Floats, Ints
+from workers.scoring.constancy import is_constant
 from workers.scoring.ewc import Estimate, mean_of
 from workers.scoring.log_loss import daily_means
-from workers.scoring.newey_west import is_constant
 
 MIN_SYMBOLS = 3
 MIN_DAYS = 20

@@ -13,21 +13,20 @@ from workers.scoring.metrics import ece
 
 @gate("calibration", "Are the predicted probabilities calibrated?")
 def judge(evidence: Evidence) -> Findings:
-    """Test Spiegelhalter's z and the calibration slope; calibration error and Hosmer-Lemeshow only inform."""
+    """Test Spiegelhalter's z and the calibration slope; the calibration error only informs."""
     predictions, settings = evidence.predictions, evidence.settings
     y, p, day = predictions.y, predictions.student, predictions.day
-    names = ("Spiegelhalter's z", "calibration slope", "expected calibration error", "Hosmer-Lemeshow")
+    names = ("Spiegelhalter's z", "calibration slope", "expected calibration error")
     days = evidence.validation.days
     if days < settings.min_days or p.std() == 0 or y.std() == 0:
         why = too_few_days(days, settings.min_days) or "all predictions or all labels are equal"
-        parts = (Part.WARNING, Part.WARNING, Part.INFORMS, Part.INFORMS)
+        parts = (Part.WARNING, Part.WARNING, Part.INFORMS)
         return Findings(tuple(not_computable(name, why, part=part) for name, part in zip(names, parts, strict=True)))
     sizes = {"min_block": evidence.min_block_days, "repetitions": settings.repetitions, "seed": evidence.seed}
     lags = max(evidence.min_block_days - 1, int(np.ceil(days ** (1 / 3))))
-    z = calibration.spiegelhalter_by_day(y, p, day, lags)
+    z = calibration.spiegelhalter_by_day(y, p, day)
     line = calibration.slope_by_day(y, p, day, lags)
     error = calibration.ece_by_day(y, p, day, **sizes)
-    hosmer = calibration.hosmer_lemeshow(y, p)
     inside = line.high >= settings.slope_low and line.low <= settings.slope_high
     criteria = (
         at_most(
@@ -45,10 +44,6 @@ def judge(evidence: Evidence) -> Findings:
             n=len(y),
             reason=f"{ece(y, p):.3g}, 95 % of bootstrap samples {error.low:.3g} to {error.high:.3g};"
             " above 0 even if calibrated",
-        ),
-        Criterion(
-            name=names[3], part=Part.INFORMS, ruling=Ruling.PASS, statistic=hosmer.statistic, p=hosmer.p, n=len(y),
-            reason=f"{hosmer.statistic:.3g}, p {hosmer.p:.3g} under independent rows, which these are not",
         ),
     )  # fmt: skip
     return Findings(criteria)

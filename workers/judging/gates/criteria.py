@@ -3,7 +3,7 @@
 from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.bars.series import Floats
 from workers.judging.statistics.bootstrap import Interval
-from workers.scoring.newey_west import is_constant
+from workers.scoring.constancy import is_constant
 
 
 def at_least(

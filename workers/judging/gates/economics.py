@@ -13,8 +13,8 @@ from workers.judging.gates.criteria import at_least, interval_above_zero, not_co
 from workers.judging.gates.registry import gate
 from workers.judging.statistics.bootstrap import mean_interval
 from workers.judging.trial_log import trials_of
+from workers.scoring.constancy import ROUNDING
 from workers.scoring.ewc import line_of
-from workers.scoring.newey_west import ROUNDING
 
 UNIT = "bps of capital per day after cost"
 NO_TRADES = "no trade was made"

@@ -7,14 +7,14 @@ from workers.bars.series import Floats
 from workers.judging.gates.criteria import not_computable
 from workers.judging.incumbent import Incumbent
 from workers.judging.statistics.diebold_mariano import diebold_mariano
-from workers.scoring.newey_west import ROUNDING
+from workers.scoring.constancy import ROUNDING
 
 NOT_WORSE_THAN_LIVE = "not worse than the live release"
 # Fewest days on which two forecasts are compared.
 MIN_DAYS = 20
 
 
-def beside_live(incumbent: Incumbent, lags: int, significance: float) -> Criterion:
+def beside_live(incumbent: Incumbent, significance: float) -> Criterion:
     """Fail if the live students predict significantly better on days after the bars that their run was judged on.
 
     With too few such days both are compared on the days that both runs scored; equal predictions pass. `lags`:
@@ -31,7 +31,7 @@ def beside_live(incumbent: Incumbent, lags: int, significance: float) -> Criteri
     else:
         ours, theirs = incumbent.common_ours, incumbent.common_theirs
         where, more = f"on {common} days that both scored, with {new} days after its bars", ""
-    ruling, p, found = _not_worse(ours, theirs, lags, significance)
+    ruling, p, found = _not_worse(ours, theirs, significance)
     reason = f"compared with release {incumbent.release_id} {where}: {found}{more}"
     if ruling is Ruling.NOT_COMPUTABLE:
         return not_computable(name, f"{reason}; {MIN_DAYS} are needed", part=Part.HARD, n=len(ours))
@@ -41,7 +41,7 @@ def beside_live(incumbent: Incumbent, lags: int, significance: float) -> Criteri
     )
 
 
-def _not_worse(ours: Floats, theirs: Floats, lags: int, significance: float) -> tuple[Ruling, float | None, str]:
+def _not_worse(ours: Floats, theirs: Floats, significance: float) -> tuple[Ruling, float | None, str]:
     """The ruling, the p of a candidate that is not worse, and both in words; daily mean losses of shape (days,)."""
     if len(ours) and np.allclose(ours, theirs, rtol=0.0, atol=ROUNDING):
         return Ruling.PASS, None, "equal"
@@ -50,7 +50,7 @@ def _not_worse(ours: Floats, theirs: Floats, lags: int, significance: float) -> 
     gain = float((theirs - ours).mean())
     words = f"log-loss improvement {gain:+.3g} nats per row"
     try:
-        p = diebold_mariano(theirs, ours, lags).p
+        p = diebold_mariano(theirs, ours).p
     except ValueError:
         return (Ruling.PASS if gain > 0 else Ruling.FAIL), None, f"{words} on every day"
     words += f", p {p:.3g} under the hypothesis that it is not worse (Diebold-Mariano)"

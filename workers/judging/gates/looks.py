@@ -10,8 +10,8 @@ from workers.bars.series import Floats, Ints
 from workers.judging.evidence import Evidence
 from workers.judging.gates.criteria import at_most, not_computable, why_not_testable
 from workers.judging.statistics.e_process import e_process
+from workers.scoring.constancy import is_constant
 from workers.scoring.ewc import mean_of
-from workers.scoring.newey_west import is_constant
 
 NEW_EVIDENCE, HELD_OUT = "evidence since the first judgement", "alpha on the held-out days"
 

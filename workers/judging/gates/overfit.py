@@ -13,7 +13,7 @@ from workers.judging.statistics import sharpe
 from workers.judging.statistics.model_comparison import mcs, spa
 from workers.judging.statistics.overfit import pbo
 from workers.judging.trial_log import Trials, trials_of
-from workers.scoring.newey_west import is_constant
+from workers.scoring.constancy import is_constant
 
 PROBABILISTIC, TRACK_RECORD, DEFLATED = (
     "probabilistic Sharpe ratio", "minimum track record length", "deflated Sharpe ratio",

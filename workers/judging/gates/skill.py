@@ -14,8 +14,8 @@ from workers.judging.predictions import Predictions
 from workers.judging.statistics.bootstrap import mean_interval
 from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.judging.statistics.permutation import permute
+from workers.scoring.constancy import ROUNDING
 from workers.scoring.log_loss import CLIP
-from workers.scoring.newey_west import ROUNDING
 
 NOT_WORSE_ALONE = "not worse than the student without a teacher"
 
@@ -33,7 +33,7 @@ def judge(evidence: Evidence) -> Findings:
     ]
     inputs = {}
     if incumbent is not None:
-        criteria.append(beside_live(incumbent, evidence.min_block_days - 1, evidence.settings.significance))
+        criteria.append(beside_live(incumbent, evidence.settings.significance))
         inputs = incumbent.digests
     return Findings(tuple(criteria), inputs, draws={"label_permutation": draws})
 
@@ -53,7 +53,7 @@ def _better(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Crit
     if why := too_few_days(len(ours), evidence.settings.min_days):
         return not_computable(name, why, n=len(ours))
     try:
-        found = diebold_mariano(ours, theirs, lags=evidence.min_block_days - 1)
+        found = diebold_mariano(ours, theirs)
     except ValueError as error:
         return not_computable(name, str(error), n=len(ours))
     bound = evidence.settings.significance

@@ -27,7 +27,7 @@ def judge(evidence: Evidence) -> Findings:
         # Rows of one symbol are in order of time, one label per bar. A ValueError: it always predicts the base rate.
         with suppress(ValueError):
             if mine.sum() >= settings.min_days:
-                test = diebold_mariano(student[mine], prior[mine], lags=evidence.training.horizon_bars - 1)
+                test = diebold_mariano(student[mine], prior[mine])
         found[name] = {
             "rows": int(mine.sum()), "saved": float((prior - student)[mine].mean()), "p": test.p if test else None,
         }  # fmt: skip

@@ -8,23 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from arch.bootstrap import StationaryBootstrap
-from numpy.typing import NDArray
 from scipy.special import logit
 from scipy.stats import norm
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
-from statsmodels.stats.diagnostic_gen import test_chisquare_binning as chisquare_binning
 
 from workers.bars.series import Floats, Ints
 from workers.judging.statistics.bootstrap import block_length
+from workers.scoring.ewc import mean_of
 from workers.scoring.log_loss import CLIP
 from workers.scoring.metrics import equal_bins
-from workers.scoring.newey_west import newey_west
 
 
 @dataclass(frozen=True)
 class Spiegelhalter:
-    """z of the mean of `(y - p)(1 - 2p)`, and its two-sided p."""
+    """Mean of `(y - p)(1 - 2p)` as the z of a normal distribution that has its p, and its two-sided p."""
 
     z: float
     p: float
@@ -52,24 +50,16 @@ class Bounds:
     high: float
 
 
-@dataclass(frozen=True)
-class HosmerLemeshow:
-    """Chi-square statistic over bins of predictions, and its p under the assumption of independent rows."""
-
-    statistic: float
-    p: float
-
-
-def spiegelhalter_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Spiegelhalter:
+def spiegelhalter_by_day(y: Floats, p: Floats, day: Ints) -> Spiegelhalter:
     """Test the calibration of probabilities by Spiegelhalter's statistic, summed per day.
 
-    The standard error is Newey and West's over the daily sums with `lags` lags, instead of the binomial one, which
-    assumes independent rows. Source: Spiegelhalter (1986), Probabilistic prediction in patient management.
+    The standard error is EWC's over the daily sums, instead of the binomial one, which assumes independent rows.
+    Source: Spiegelhalter (1986), Probabilistic prediction in patient management.
     """
     _, index = np.unique(day, return_inverse=True)
-    daily: Floats = np.bincount(index, weights=_excess(y, p)).astype(np.float64)
-    found = newey_west(daily, lags)
-    return Spiegelhalter(found.t, float(2 * norm.sf(abs(found.t))))
+    found = mean_of(np.bincount(index, weights=(y - p) * (1 - 2 * p)).astype(np.float64))
+    above = found.p_above(0.0)
+    return Spiegelhalter(float(norm.isf(above)), 2 * min(above, 1 - above))
 
 
 def slope_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Slope:
@@ -103,18 +93,3 @@ def ece_by_day(y: Floats, p: Floats, day: Ints, *, min_block: int, repetitions: 
     ]
     low, high = np.quantile(errors, [0.025, 0.975])
     return Bounds(float(low), float(high))
-
-
-def hosmer_lemeshow(y: Floats, p: Floats, bins: int = 10) -> HosmerLemeshow:
-    """Test goodness of fit over bins of predictions, with `bins - 2` degrees of freedom.
-
-    Source: Hosmer and Lemeshow (1980). It assumes independent rows.
-    """
-    counts, expected = np.column_stack([1 - y, y]), np.column_stack([1 - p, p])
-    found = chisquare_binning(counts, expected, sort_var=p, bins=bins, df=bins - 2)
-    return HosmerLemeshow(float(found.statistic), float(found.pvalue))
-
-
-def _excess(y: Floats, p: Floats) -> NDArray[np.float64]:
-    result: Floats = (y - p) * (1 - 2 * p)
-    return result

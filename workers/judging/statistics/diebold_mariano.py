@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student_t
-from statsmodels.tsa.api import diebold_mariano_test
 
 from workers.bars.series import Floats
-from workers.scoring.newey_west import is_constant
+from workers.scoring.constancy import is_constant
+from workers.scoring.ewc import mean_of
 
 
 @dataclass(frozen=True)
@@ -20,21 +19,14 @@ class Comparison:
     n: int
 
 
-def diebold_mariano(loss_a: Floats, loss_b: Floats, lags: int) -> Comparison:
-    """Compare two forecasts by their losses, arrays of shape (days,).
+def diebold_mariano(loss_a: Floats, loss_b: Floats) -> Comparison:
+    """Compare two forecasts by their losses, arrays of shape (days,), with EWC errors.
 
-    `lags`: autocorrelations that the variance includes, with Bartlett weights; horizon - 1 for overlapping labels.
     ValueError if the losses differ by a constant or not at all: the difference then has no standard error.
-    Source: Diebold and Mariano (1995), with the small-sample correction of Harvey, Leybourne and Newbold (1997).
+    Source: Diebold and Mariano (1995); Lazarus, Lewis, Stock and Watson (2018) for the errors.
     """
     difference = loss_a - loss_b
     if is_constant(difference, size=max(np.abs(loss_a).max(), np.abs(loss_b).max())):
         raise ValueError("the losses differ by a constant; there is nothing to compare")
-    found = diebold_mariano_test(
-        np.zeros(len(loss_a)), loss_a, loss_b, criterion=lambda _, loss: loss, lags=lags, harvey_adj=True,
-        horizon=lags + 1,
-    )  # fmt: skip
-    statistic = float(np.squeeze(found.statistic))
-    return Comparison(
-        float(difference.mean()), statistic, float(student_t.cdf(statistic, len(loss_a) - 1)), len(loss_a)
-    )
+    mean = mean_of(difference)
+    return Comparison(mean.value, mean.t, 1.0 - mean.p_above(0.0), len(loss_a))

@@ -23,12 +23,12 @@ def test_calibration_counts_the_longer_dependence(
     """Standard errors use the lags of overlapping labels, at least the cube root of the days."""
     used: list[int] = []
 
-    def spiegelhalter(y: Any, p: Any, day: Any, lags: int) -> Any:
+    def slope(y: Any, p: Any, day: Any, lags: int) -> Any:
         used.append(lags)
         return right(y, p, day, lags)
 
-    right = calibration.spiegelhalter_by_day
-    monkeypatch.setattr(calibration, "spiegelhalter_by_day", spiegelhalter)
+    right = calibration.slope_by_day
+    monkeypatch.setattr(calibration, "slope_by_day", slope)
     rng = np.random.default_rng(0)
     p = rng.uniform(0.2, 0.8, DAYS)
     predictions = SimpleNamespace(y=(rng.random(DAYS) < p).astype(np.int8), student=p, day=np.arange(DAYS))
