@@ -80,5 +80,7 @@ def test_it_fits_every_screen_and_follows_its_colours(report: Page) -> None:
         report.emulate_media(color_scheme=scheme)
         report.set_viewport_size({"width": width, "height": HEIGHT_PX})
         assert report.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (scheme, width)
+        around = report.locator(".scroll").filter(has=report.locator(".earned"))
+        assert around.evaluate("each => each.scrollWidth - each.clientWidth") <= 0, (scheme, width)
         red = int(re.findall(r"\d+", report.evaluate("getComputedStyle(document.body).backgroundColor"))[0])
         assert (red < 50) == (scheme == "dark")
