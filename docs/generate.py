@@ -1,4 +1,4 @@
-"""Write the pages of settings and terms, tables and JSON Schema of events, and the constraint files.
+"""Write the pages of settings, terms and features, tables and JSON Schema of events, and the constraint files.
 
 Run: python docs/generate.py
 """
@@ -20,6 +20,9 @@ from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.versions import LIBRARIES, XGBOOST_NAMES
+from schemas.contract.window import WARMUP_BARS
+from workers.features.cross_section import BETA_BARS, PANEL_NAMES, cross_section_names
+from workers.features.registry import FEATURES
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = Path(__file__).with_name("settings.md")
@@ -27,6 +30,7 @@ EVENT_SCHEMA = Path(__file__).with_name("training-event.schema.json")
 TELEMETRY = Path(__file__).with_name("telemetry.md")
 EVENTS_BEGIN, EVENTS_END = "<!-- Written by docs/generate.py. -->\n", "<!-- End of what docs/generate.py writes. -->\n"
 GLOSSARY = Path(__file__).with_name("glossary.md")
+FEATURES_PAGE = Path(__file__).with_name("features.md")
 CONSTRAINTS = ROOT / "schemas" / "constraints"
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -55,6 +59,33 @@ def glossary_page() -> str:
     """docs/glossary.md: every term of the glossary that reports show."""
     head = "# Glossary\n\nOne meaning per word, in the code as in the documentation.\n\n| term | meaning |\n|---|---|\n"
     return head + "".join(f"| **{name}** | {meaning} |\n" for name, meaning in glossary().items())
+
+
+def features_page() -> str:
+    """docs/features.md: every registered feature, and the columns of a panel."""
+    own = [f"| `{each.name}` | {each.formula} | {each.warmup_bars} | {each.source} |" for each in FEATURES.values()]
+    ranked = [f"`{name.removeprefix('rank_')}`" for name in cross_section_names() if name not in PANEL_NAMES]
+    return f"""# Features
+
+Written by `python docs/generate.py` from the registry (`workers/features`). What a teacher and a student see of a bar:
+{len(own)} numbers without unit, computed from bars up to it. Warm-up is the number of bars after which a value no
+longer depends on where the history begins. Rows of the first {WARMUP_BARS} bars are never used. A value that does not
+exist (nothing was traded, the price stands still) is missing: a logistic student takes the column's mean, trees have a
+branch for it. CONTRIBUTING.md shows how to add one.
+
+| feature | formula | warm-up, bars | source |
+|---|---|--:|---|
+{chr(10).join(own)}
+
+## Cross-section
+
+With `--features cross-section`, and with `--label rank`, models see these instead, computed over the symbols that have
+a bar at the same instant ([method.md](method.md#rank-label)):
+
+- `rank_` and the name of a feature: its rank among the symbols, from -0.5 to 0.5. Ranked are {", ".join(ranked)};
+- `market_return`: the mean log return of the symbols over one bar; `market_dispersion`: its deviation; `beta`: the
+  slope of the symbol's returns on the mean's over {BETA_BARS} bars.
+"""
 
 
 def constraints(python: str) -> str:
@@ -120,5 +151,6 @@ if __name__ == "__main__":
     EVENT_SCHEMA.write_text(event_schema(), encoding="utf-8")
     TELEMETRY.write_text(telemetry_page(), encoding="utf-8")
     GLOSSARY.write_text(glossary_page(), encoding="utf-8")
+    FEATURES_PAGE.write_text(features_page(), encoding="utf-8")
     for python in PYTHONS:
         (CONSTRAINTS / f"python{python}.txt").write_text(constraints(python), encoding="utf-8")

@@ -43,7 +43,12 @@ def _session_position(frame: Frame) -> Array:
 
 
 register(
-    Feature("weekday", "calendar", 0, _weekday),
-    Feature("month_position", "calendar", 0, lambda f: (month_day(f.session) - 1) / 30.0),
-    Feature("session_position", "calendar", 0, _session_position),
-)
+    Feature("weekday", "day of the week / 6, Monday 0", "calendar", 0, _weekday),
+    Feature(
+        "month_position", "(day of the month - 1) / 30", "calendar", 0, lambda f: (month_day(f.session) - 1) / 30.0
+    ),
+    Feature(
+        "session_position", "time since the session's first bar / 24 hours; 0 for daily bars", "calendar", 0,
+        _session_position,
+    ),
+)  # fmt: skip

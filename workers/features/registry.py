@@ -18,9 +18,13 @@ from workers.features.indicators import Array, namespace
 
 @dataclass(frozen=True)
 class Feature:
-    """A model input: `compute` maps a frame to one value per bar, without unit; `source` names the formula's origin."""
+    """A model input: `compute` maps a frame to one value per bar, without unit.
+
+    `formula` is what it computes, in words of bars; `source` names its origin. Both stand in docs/features.md.
+    """
 
     name: str
+    formula: str
     source: str
     warmup_bars: int
     compute: Callable[[Frame], Array]

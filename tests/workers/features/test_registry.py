@@ -61,7 +61,9 @@ def test_names_are_unique() -> None:
 @pytest.fixture
 def range_share() -> Iterator[Feature]:
     """A feature that is registered for one test."""
-    feature = Feature("range_share", "close within the bar", 0, lambda f: (f.close - f.low) / (f.high - f.low))
+    feature = Feature(
+        "range_share", "(close - low) / (high - low)", "range", 0, lambda f: (f.close - f.low) / (f.high - f.low)
+    )
     register(feature)
     yield feature
     del FEATURES[feature.name]
