@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from schemas.contract.base import Frozen
-from schemas.contract.device import DeviceKind
+from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import ExitCode, GurukulError, RequestError
 from schemas.contract.extras import explain_missing, missing_modules, training_extras
 from schemas.contract.folders import Folders
@@ -113,7 +113,6 @@ def start(
       workers start --devices cpu:2x1 --broker redis://127.0.0.1:6379/0
     """
     from workers.devices.supervisor import Logging, supervise
-    from workers.devices.trial import refuse_untrainable
 
     logs = Logging(log_level, log_format.value, log_dir)
     be_private()
@@ -125,9 +124,9 @@ def start(
         # The run that owns tied workers has checked what it needs; an ingestion needs less.
         is_gpu = any(device.kind is DeviceKind.GPU for device in found)
         _require_extras(["worker"] if until_stdin_closes else training_extras(is_gpu))
-        if not until_stdin_closes:
-            refuse_untrainable(found)
         folders = _folders(data_dir, source_dir, store, cache_gib)
+        if not until_stdin_closes:
+            _join(found, folders, url)
         supervise(found, folders, url, stop, logs, tied=until_stdin_closes, drain_s=drain)
     except (GurukulError, ValueError) as error:
         # Where stdout is a JSON log, stderr usually goes to the same file, so plain text must stay out of it.
@@ -203,6 +202,15 @@ def _folders(data_dir: str, source_dir: list[str], store: str | None, cache_gib:
         raise RequestError("--cache-gib limits copies of a store, and --store is not given; leave it out")
     url = None if store is None else checked_store(store)
     return Folders(data_dir=data_dir, sources=tuple(source_dir), store=url, cache_gib=cache_gib)
+
+
+def _join(devices: list[Device], folders: Folders, broker: str) -> None:
+    """Check and name what this host offers a fleet; RequestError for what it lacks."""
+    from workers.devices.joining import join
+    from workers.devices.trial import refuse_untrainable
+
+    refuse_untrainable(devices)
+    join(devices, folders, broker)
 
 
 def _broker(url: str | None, file: Path | None) -> str:

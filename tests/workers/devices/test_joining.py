@@ -1,0 +1,49 @@
+"""What `workers start` says and refuses before it joins a fleet."""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from schemas.contract.device import Device, DeviceKind
+from schemas.contract.errors import RequestError
+from schemas.contract.folders import Folders
+from workers.devices import joining
+from workers.devices.joining import GIB, join
+
+DEVICES = [Device(name="cpu0@beta", kind=DeviceKind.CPU, slots=2)]
+
+
+def test_a_host_names_what_it_offers(server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One line with broker, devices, store, free disk and version; a clock that is right is not mentioned."""
+    with caplog.at_level(logging.INFO):
+        join(DEVICES, Folders(data_dir=str(tmp_path / "not" / "yet"), store="s3://bucket/prefix"), server)
+    (line,) = caplog.messages
+    words = ("cpu0@beta (2 slots)", "store s3://bucket/prefix", "GiB free", "gurukul")
+    assert line.startswith("joins redis://127.0.0.1:") and all(word in line for word in words)
+
+
+@pytest.mark.parametrize(("by_s", "words"), [(-60.0, "60 s behind"), (60.0, "60 s ahead of")])
+def test_a_wrong_clock_is_named(
+    server: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    by_s: float,
+    words: str,
+) -> None:
+    """With its direction and the remedy."""
+    wrong = SimpleNamespace(time=lambda: time.time() + by_s)
+    monkeypatch.setattr(joining, "time", wrong)
+    join(DEVICES, Folders(data_dir=str(tmp_path)), server)
+    assert f"the clock of this host is {words} that of the broker; set both by a time server" in caplog.text
+
+
+def test_a_full_disk_is_refused(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line names the folder, what is free and what is needed."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=GIB // 4))
+    with pytest.raises(RequestError, match=r"data has 0\.25 GiB free, and workers need 1; free some"):
+        join(DEVICES, Folders(data_dir=str(tmp_path / "data")), server)
