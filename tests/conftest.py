@@ -30,6 +30,7 @@ from typer.testing import CliRunner, Result
 from orchestrator.broker import embedded
 from orchestrator.cli import cli
 from orchestrator.runs import worker_process
+from schemas.redis.acl import ROLES
 from schemas.redis.client import BROKER_ENV
 from schemas.redis.presences import read_presences
 from tests.waiting import wait_for
@@ -154,9 +155,13 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class SharedFleet(tuple[str, str, str]):
-    """Flags that send a run's work to the fleet of all tests, and its link to the data folder that it serves."""
+    """Flags that send a run's work to the fleet of all tests, and its link to the data folder that it serves.
+
+    `orchestrator` is the broker's URL of a user with an orchestrator's rights. The workers have those of workers.
+    """
 
     link: Path
+    orchestrator: str
 
     def serve(self, data_dir: Path) -> None:
         """Make it work under `data_dir`, which need not exist yet."""
@@ -171,23 +176,34 @@ class SharedFleet(tuple[str, str, str]):
             wait_for(serves, "the shared fleet under another data folder")
 
 
+def with_role(redis: Redis, name: str) -> str:
+    """URL of a new user with the rights of a role, on a client's server and database."""
+    made: Any = redis
+    options = made.connection_pool.connection_kwargs
+    database = options.get("db", 0)
+    made.execute_command("ACL", "SETUSER", name, "reset", "on", ">pw", *ROLES[name].rules(database))
+    return f"redis://{name}:pw@{options['host']}:{options['port']}/{database}"
+
+
 @pytest.fixture(scope="session")
 def running_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedFleet]:
     """A fleet of one device and two slots, on a server of its own, that may read what any test stores."""
     folder = tmp_path_factory.mktemp("fleet")
     sources = str(folder.parent.parent)
     with embedded.server() as url, (folder / "fleet.log").open("wb") as log, Redis.from_url(url) as redis:
+        users = {name: with_role(redis, name) for name in ("gurukul-worker", "gurukul-orchestrator")}
         process = subprocess.Popen(
             [sys.executable, "-m", "workers", "start", "--devices", "cpu:1x2", "--source-dir", sources],
             cwd=folder,
-            env=clean_environment() | {BROKER_ENV: url, "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"},
+            env=clean_environment()
+            | {BROKER_ENV: users["gurukul-worker"], "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"},
             stdout=log,
             stderr=log,
         )
         try:
             wait_for(lambda: read_presences(redis), "the shared fleet")
             fleet = SharedFleet(("--broker", url, "--no-local-workers"))
-            fleet.link = folder / "data"
+            fleet.link, fleet.orchestrator = folder / "data", users["gurukul-orchestrator"]
             yield fleet
         finally:
             process.terminate()

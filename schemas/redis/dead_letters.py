@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from schemas.contract.received import UnreadableError, received
 from schemas.redis.keys import DEAD_LETTER_COUNTS, DEAD_LETTERS
@@ -56,6 +57,9 @@ def read_dead_letters(redis: Redis, last: int) -> tuple[dict[Place, int], list[D
         pipe.hmget(DEAD_LETTER_COUNTS, list(Place))
         pipe.lrange(DEAD_LETTERS, 0, last - 1)
         counts, letters = pipe.execute(raise_on_error=False)
+    for reply in (counts, letters):
+        if isinstance(reply, NoPermissionError):
+            raise reply
     found = []
     for body in letters if isinstance(letters, list) else ():
         try:

@@ -33,7 +33,7 @@ def trouble(error: BaseException) -> str:
         return f"takes no work: {why}"
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, NoPermissionError):
-        return f"refuses a command to its user ({text}); extend the user's ACL, see docs/reliability.md"
+        return f"refuses a command to its user ({text}); give the user the rules that `orchestrator acl` prints"
     return f"does not answer ({text})"
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
+from redis import Redis
 
 from orchestrator.audit.conclusion import conclude
 from orchestrator.audit.templates import page
@@ -31,7 +32,7 @@ from schemas.contract.trials import TrialCount
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, read_model, read_rows
-from tests.conftest import SPAN, Finished, command, finished_run, orchestrator, tree, write_bars
+from tests.conftest import SPAN, Finished, SharedFleet, command, finished_run, orchestrator, tree, write_bars
 from tests.json_log import read_lines
 
 TEACHER_FILES = {"model.ubj", "labels.csv.gz", "metadata.json", "feature_importance.csv", "certificate.json"}
@@ -173,13 +174,18 @@ def verdict(path: Path) -> Any:
 
 
 def test_two_slots_and_two_devices_give_the_same_bytes(
-    two_device_run: Finished, bars: Path, fleet: tuple[str, ...], tmp_path: Path
+    two_device_run: Finished, bars: Path, fleet: SharedFleet, tmp_path: Path
 ) -> None:
     """Artifacts and verdicts are a function of bars, config and code: not of the number of devices and slots.
 
+    Orchestrator and workers have the rights of their roles alone, and need no others.
+
     One slot: the interrupted runs of test_interruption.py.
     """
-    one = finished_run(tmp_path, "--source", f"csv:{bars}", *SPAN, *fleet, "--run-id", "two-slots")
+    flags = ("--broker", fleet.orchestrator, "--no-local-workers")
+    one = finished_run(tmp_path, "--source", f"csv:{bars}", *SPAN, *flags, "--run-id", "two-slots")
+    with Redis.from_url(fleet[1]) as redis:
+        assert redis.execute_command("ACL", "LOG") == []
     assert tree(one.folder / "windows") == tree(two_device_run.folder / "windows")
     assert drawn(one.audit) == drawn(two_device_run.audit)
     for name in ("validation.json", "statistics.json"):

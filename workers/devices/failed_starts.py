@@ -17,7 +17,7 @@ LONGEST_ERROR = 500
 # Parts of errors, and what removes their cause.
 REMEDIES = {
     "channel": "allow the broker's user all channels: ACL SETUSER NAME allchannels",
-    "NoPermissionError": "extend the ACL of the broker's user, see docs/reliability.md",
+    "NoPermissionError": "give the broker's user the rules that `orchestrator acl` prints",
     "max number of clients": "raise the broker's maxclients, or use fewer --devices",
     "OOM": "raise the broker's maxmemory",
     "READONLY": "give the URL of the primary",

@@ -1,6 +1,5 @@
 """What preflight asks a broker: one look names the first thing that a run would lack, and the remedy."""
 
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kombu.transport import redis as kombu_redis
 from redis import Redis
 from redis.exceptions import ConnectionError
 
@@ -16,7 +14,7 @@ from orchestrator.broker.embedded import check, find_binary
 from orchestrator.broker.requirements import check_for_run
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
-from schemas.redis.script import SCRIPTS
+from tests.conftest import with_role
 from tests.ports import free_port
 from tests.waiting import wait_for
 
@@ -54,8 +52,8 @@ def test_a_broker_that_has_everything_is_left_as_it_was(redis: Redis, server: st
     ("rules", "expected"),
     [
         (("+@all", "resetchannels"), "ACL SETUSER NAME allchannels"),
-        (("+@all", "-subscribe", "allchannels"), r"add \+subscribe"),
-        (("+@all", "-brpop", "-@scripting", "allchannels"), r"add \+brpop \+eval \+script \+evalsha"),
+        (("+@all", "-psubscribe", "allchannels"), r"add \+subscribe"),
+        (("+@all", "-brpop", "-@scripting", "allchannels"), r"add \+brpop \+eval to its ACL"),
         (("+@all", "-multi", "allchannels"), r"add \+multi \+exec to its ACL"),
         (("nopass", "off"), "refuses the login"),
         (("-@all", "&*"), "does not allow PING to this user; add"),
@@ -84,24 +82,17 @@ def test_a_refused_login_names_the_codes_of_a_url(redis: Redis, server: str) -> 
         redis.acl_deluser("percent")
 
 
-def test_the_documented_user_may_do_what_a_run_needs(redis: Redis, server: str) -> None:
-    """The rules of docs/reliability.md pass the check, and cover each command in a script of ours or of kombu's."""
-    user: Any = redis
-    rules = documented_rules()
-    user.execute_command("ACL", "SETUSER", "documented", "reset", "on", ">pw", *rules)
+@pytest.mark.parametrize(("name", "devices"), [("gurukul", DEVICES), ("gurukul-orchestrator", ())])
+def test_a_role_has_what_its_runs_need(redis: Redis, server: str, name: str, devices: tuple[Device, ...]) -> None:
+    """Of a run with its own workers, and of one on a fleet; the latter needs none of a worker's rights."""
+    url = with_role(redis, name)
     try:
-        check_for_run(f"redis://documented:pw@{server.rpartition('@')[2]}", DEVICES)
+        check_for_run(url, devices)
+        if not devices:
+            with pytest.raises(RequestError, match=r"does not allow .*BRPOP.*; add .*\+brpop.* `orchestrator acl`"):
+                check_for_run(url, DEVICES)
     finally:
-        user.execute_command("ACL", "DELUSER", "documented")
-    sources = [script.source for script in SCRIPTS] + [Path(kombu_redis.__file__).read_text()]
-    called = {name.lower() for each in sources for name in re.findall(r"redis\.p?call\(\s*'([A-Z]+)'", each)}
-    assert {"xadd", "sadd"} < called and called <= {rule.removeprefix("+") for rule in rules}
-
-
-def documented_rules() -> list[str]:
-    """The rules of the user in docs/reliability.md."""
-    text = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text(encoding="utf-8")
-    return text.split("ACL SETUSER gurukul on >PASSWORD ")[1].split("```")[0].split()
+        redis.acl_deluser(name)
 
 
 def test_questions_that_the_user_may_not_ask_are_passed_over(redis: Redis, server: str) -> None:

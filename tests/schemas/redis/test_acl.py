@@ -1,0 +1,105 @@
+"""Roles on a server with an access control list: each is refused what is not its own."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.exceptions import NoPermissionError
+from typer.testing import CliRunner
+
+from orchestrator.cli import cli
+from schemas.redis.acl import ROLES
+from schemas.redis.client import connect
+from schemas.redis.presences import cordon, read_presences, read_standing
+from schemas.redis.script import EMIT, SCRIPTS
+from tests.conftest import ROOT, with_role
+
+Call = Callable[[Any], object]
+
+
+@pytest.fixture
+def users(redis: Redis, server: str) -> Iterator[dict[str, Redis]]:
+    """A client of each role."""
+    clients = {name: connect(with_role(redis, name)) for name in ROLES}
+    yield clients
+    for name, client in clients.items():
+        client.close()
+        redis.acl_deluser(name)
+
+
+EVERYONE = tuple(ROLES)
+FLEET = tuple(name for name in ROLES if name != "gurukul-viewer")
+NOT_WORKER = ("gurukul-orchestrator", "gurukul-viewer")
+
+
+@pytest.mark.parametrize(
+    ("names", "call"),
+    [
+        (EVERYONE, lambda redis: redis.flushall()),
+        (EVERYONE, lambda redis: redis.config_get("*")),
+        (EVERYONE, lambda redis: redis.acl_list()),
+        (EVERYONE, lambda redis: redis.keys("*")),
+        (EVERYONE, lambda redis: redis.shutdown()),
+        (EVERYONE, lambda redis: redis.replicaof("127.0.0.1", "1")),
+        (EVERYONE, lambda redis: redis.get("another program's key")),
+        (EVERYONE, lambda redis: redis.eval("return redis.call('GET', 'another')", 0)),
+        (EVERYONE, lambda redis: redis.eval("return redis.call('FLUSHALL')", 0)),
+        (EVERYONE, lambda redis: redis.publish("another program's channel", "1")),
+        (NOT_WORKER, lambda redis: redis.brpop(["cpu0@host"], 1)),
+        (NOT_WORKER, lambda redis: redis.zadd("devices", {"cpu0@host": 1})),
+        (("gurukul-worker", "gurukul-viewer"), lambda redis: redis.set("name:run", "elsewhere")),
+        (("gurukul-worker", "gurukul-viewer"), lambda redis: cordon(redis, {"cpu0@host"})),
+        (("gurukul-viewer",), lambda redis: redis.lpush("cpu0@host", "work")),
+        (("gurukul-viewer",), lambda redis: redis.hset("attempts:run", "teacher/x", "1")),
+        (("gurukul-viewer",), lambda redis: redis.xadd("outcomes:run", {"outcome": "forged"})),
+        (("gurukul-viewer",), lambda redis: redis.hset("presences", "cpu0@host", "forged")),
+        (("gurukul-viewer",), lambda redis: redis.delete("events:run")),
+        (("gurukul-viewer",), lambda redis: redis.publish("/0.celery.pidbox", "an order")),
+        (("gurukul-viewer",), lambda redis: EMIT.run(redis, ["seq:run", "events:run"], ["telemetry:run", "{}", 1, 1])),
+    ],
+)
+def test_a_role_is_refused_the_rest(users: dict[str, Redis], names: tuple[str, ...], call: Call) -> None:
+    """Other programs' keys, the server's settings, another role's work; scripts give no right more."""
+    for name in names:
+        with pytest.raises(NoPermissionError):
+            call(users[name])
+
+
+def test_a_viewer_sees_devices_events_and_dead_letters(users: dict[str, Redis]) -> None:
+    """What `fleet`, `watch` and `metrics` read; runs with the other roles are in tests/system/test_run.py."""
+    viewer: Any = users["gurukul-viewer"]
+    assert (read_presences(viewer), read_standing(viewer, {"cpu0@host"})) == ({}, ({}, set()))
+    assert viewer.exists("events:run") == 0 and not viewer.xread({"events:run": "0"})
+    assert viewer.llen("cpu0@host") == 0 and viewer.hmget("dead-letter-counts", ["queue"]) == [None]
+
+
+def test_every_command_of_a_script_is_allowed_to_those_who_run_it() -> None:
+    """A script that gains a command needs it in the roles."""
+    called = {name.lower() for each in SCRIPTS for name in re.findall(r"redis\.p?call\(\s*'([A-Z]+)'", each.source)}
+    assert called - set(ROLES["gurukul"].commands) == set()
+
+
+def test_each_promise_names_tests_that_exist() -> None:
+    """docs/security.md names the test that holds each promise."""
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    promises = [row for row in text.split("## Promises")[1].split("## ")[0].splitlines() if row.startswith("| ")][1:]
+    assert len(promises) > 10
+    for row in promises:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for path, name in named:
+            assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"
+
+
+def test_the_command_prints_a_line_of_an_aclfile_per_role(redis: Redis) -> None:
+    """A server accepts each as it is; channels are those of the database."""
+    lines = CliRunner().invoke(cli, ["acl", "--database", "3"]).stdout.splitlines()
+    assert [line.split()[:3] for line in lines] == [["user", name, "on"] for name in ROLES]
+    user: Any = redis
+    for line in lines:
+        _, name, *rules = line.split()
+        assert user.execute_command("ACL", "SETUSER", name, "reset", *rules)
+        user.execute_command("ACL", "DELUSER", name)
+    assert "&/3.celery.pidbox" in lines[0] and "&/0." not in "".join(lines)
