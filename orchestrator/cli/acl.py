@@ -13,7 +13,8 @@ def acl(
     """Print the rights of each role on the broker, as lines of the server's aclfile.
 
     gurukul is for runs that start their own workers, gurukul-orchestrator for runs on a fleet, gurukul-worker for
-    `workers start`, gurukul-viewer for watch, fleet, metrics and the dashboard. Replace each PASSWORD.
+    `workers start`, gurukul-viewer for watch, fleet, metrics and the dashboard, gurukul-flower for Flower. Replace each
+    PASSWORD.
 
     \b
     Example:

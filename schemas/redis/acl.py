@@ -13,7 +13,10 @@ QUEUES = ("cpu*@*", "gpu*@*")
 # only by a user who has the very same pattern.
 ORDERS, CELERY_EVENTS = "/{database}.celery.pidbox", "/{database}.celeryev/*"
 # Where Celery looks up a mailbox, and the queue of answers to a question of Flower.
-MAILBOXES = ("_kombu.binding*", "*.reply.celery.pidbox")
+MAILBOXES = ("_kombu.binding*", "*.reply.celery.pidbox*")
+# Queues of Flower's own, and Celery's default one, which it counts; their names end in a priority. It restores what
+# other Celery programs have not acknowledged; here nothing is there.
+FLOWER_QUEUES = ("celeryev.*", "celery*", "unacked*")
 CONNECT = ("ping", "select", "client|setinfo")
 SCRIPTS = ("eval", "type", "time")
 TRANSACTIONS = ("multi", "exec")
@@ -95,9 +98,22 @@ VIEWER = Role(
     (_TELEMETRY,),
 )  # fmt: skip
 
+FLOWER = Role(
+    "shows Celery's workers and tasks, and asks workers for reports",
+    _union(
+        CONNECT, TRANSACTIONS, SUBSCRIBE,
+        ("evalsha", "script|load", "script|exists", "time", "get", "set", "llen", "brpop", "lpush", "del", "exists",
+         "expire", "smembers", "sadd", "srem", "zadd", "zrange", "zrangebyscore", "zrem", "publish", "info",
+         "client|list"),
+    ),
+    _union(QUEUES, MAILBOXES, FLOWER_QUEUES),
+    (ORDERS, CELERY_EVENTS),
+)  # fmt: skip
+
 ROLES: Mapping[str, Role] = {
     "gurukul": ORCHESTRATOR | WORKER,
     "gurukul-orchestrator": ORCHESTRATOR,
     "gurukul-worker": WORKER,
     "gurukul-viewer": VIEWER,
+    "gurukul-flower": FLOWER,
 }

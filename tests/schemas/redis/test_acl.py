@@ -30,8 +30,8 @@ def users(redis: Redis, server: str) -> Iterator[dict[str, Redis]]:
 
 
 EVERYONE = tuple(ROLES)
-FLEET = tuple(name for name in ROLES if name != "gurukul-viewer")
 NOT_WORKER = ("gurukul-orchestrator", "gurukul-viewer")
+SEE = ("gurukul-viewer", "gurukul-flower")
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ NOT_WORKER = ("gurukul-orchestrator", "gurukul-viewer")
         (EVERYONE, lambda redis: redis.publish("another program's channel", "1")),
         (NOT_WORKER, lambda redis: redis.brpop(["cpu0@host"], 1)),
         (NOT_WORKER, lambda redis: redis.zadd("devices", {"cpu0@host": 1})),
-        (("gurukul-worker", "gurukul-viewer"), lambda redis: redis.set("name:run", "elsewhere")),
+        (("gurukul-worker", *SEE), lambda redis: redis.set("name:run", "elsewhere")),
         (("gurukul-worker", "gurukul-viewer"), lambda redis: cordon(redis, {"cpu0@host"})),
         (("gurukul-viewer",), lambda redis: redis.lpush("cpu0@host", "work")),
-        (("gurukul-viewer",), lambda redis: redis.hset("attempts:run", "teacher/x", "1")),
-        (("gurukul-viewer",), lambda redis: redis.xadd("outcomes:run", {"outcome": "forged"})),
-        (("gurukul-viewer",), lambda redis: redis.hset("presences", "cpu0@host", "forged")),
-        (("gurukul-viewer",), lambda redis: redis.delete("events:run")),
+        (SEE, lambda redis: redis.hset("attempts:run", "teacher/x", "1")),
+        (SEE, lambda redis: redis.xadd("outcomes:run", {"outcome": "forged"})),
+        (SEE, lambda redis: redis.hset("presences", "cpu0@host", "forged")),
+        (SEE, lambda redis: redis.delete("events:run")),
         (("gurukul-viewer",), lambda redis: redis.publish("/0.celery.pidbox", "an order")),
         (("gurukul-viewer",), lambda redis: EMIT.run(redis, ["seq:run", "events:run"], ["telemetry:run", "{}", 1, 1])),
     ],
