@@ -29,10 +29,15 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
     from orchestrator.dispatch.broker_fleet import clear
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.ledger.run_lock import is_held
+    from orchestrator.store.run_store import RunStore
 
     if broker is not None:
         embedded.check(broker)
     manifest, layout = open_run(data_dir, run_id)
+    store = RunStore.of(manifest.config, layout)
+    if store is not None and store.lease.cancel_elsewhere(CANCEL_S):
+        typer.echo(f"run {run_id} is cancelled on its host")
+        return
     if not os.access(layout.ledger, os.W_OK) or not os.access(layout.folder, os.W_OK):
         raise RequestError(f"{layout.folder} is read-only here; cancel the run under the account and host that run it")
     ledger = Ledger(layout.ledger)

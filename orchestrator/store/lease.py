@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 from schemas.contract.base import Frozen
-from schemas.contract.errors import RequestError, StoreError
+from schemas.contract.errors import Cancelled, GurukulError, RequestError, StoreError
 from schemas.contract.machine import this_machine
 from schemas.store.object_store import ObjectStore
 
@@ -15,15 +15,20 @@ logger = logging.getLogger(__name__)
 
 # A holder that has not renewed for so long has lost it. Clocks of hosts may differ by a part of this.
 EXPIRY_S, RENEWED_EVERY_S = 60.0, 15.0
+POLL_S = 0.5
 
 
 class Holder(Frozen):
-    """The content of a lease. `renewed` is in seconds since 1970, 0 once it was given back."""
+    """The content of a lease. `renewed` is in seconds since 1970, 0 once it was given back.
+
+    `asked_to_cancel`: another host has asked the holder to cancel the run.
+    """
 
     machine: str
     host: str
     pid: int
     renewed: float
+    asked_to_cancel: bool = False
 
 
 class Lease:
@@ -48,7 +53,10 @@ class Lease:
         self._write(before, time.time())
 
     def keep(self) -> None:
-        """Renew it if that is due; RequestError if another host has taken it. A store that is away is asked again."""
+        """Renew it if that is due. A store that is away is asked again.
+
+        RequestError if another host has taken it, Cancelled if one has asked for that.
+        """
         if self._own is None or time.monotonic() - self._renewed < RENEWED_EVERY_S:
             return
         try:
@@ -56,6 +64,29 @@ class Lease:
         except StoreError as error:
             self._renewed = time.monotonic()
             logger.warning("the lease is not renewed: %s", error)
+
+    def cancel_elsewhere(self, within_s: float) -> bool:
+        """Ask a holder on another host to cancel the run, and wait for its answer; False if no other host holds it.
+
+        GurukulError if it has not given the lease back within so many seconds.
+        """
+        deadline, asked = time.monotonic() + within_s, False
+        while True:
+            before = self._store.get(self._key)
+            holder = Holder.model_validate_json(before) if before is not None else None
+            if holder is None or before is None or holder.machine == this_machine() or not holder.renewed:
+                return asked
+            if not asked and holder.renewed + EXPIRY_S < time.time():
+                return False
+            if time.monotonic() > deadline:
+                raise GurukulError(
+                    f"process {holder.pid} on {holder.host} has not stopped the run in {within_s:.0f} s; it may hang,"
+                    " or not reach the store; cancel it on that host"
+                )
+            if not holder.asked_to_cancel:
+                wanted = holder.model_copy(update={"asked_to_cancel": True}).model_dump_json().encode()
+                asked = self._store.replace(self._key, wanted, before) or asked
+            time.sleep(POLL_S)
 
     @property
     def is_held(self) -> bool:
@@ -65,7 +96,7 @@ class Lease:
     def give_back(self) -> None:
         """Let any host take it now."""
         if self._own is not None:
-            with suppress(RequestError, StoreError):
+            with suppress(GurukulError):
                 self._write(self._own, 0.0)
             self._own = None
 
@@ -73,6 +104,15 @@ class Lease:
         holder = Holder(machine=this_machine(), host=platform.node(), pid=os.getpid(), renewed=renewed)
         own = holder.model_dump_json().encode()
         if not self._store.replace(self._key, own, before):
+            now = self._store.get(self._key)
+            found = Holder.model_validate_json(now) if now is not None else None
             self._own = None
+            if (
+                found is not None
+                and found.asked_to_cancel
+                and (found.machine, found.pid) == (holder.machine, holder.pid)
+            ):
+                self._own = now
+                raise Cancelled("stopped by `orchestrator cancel` on another host")
             raise RequestError(f"another host has taken over the run: see {self._store.url}/{self._key}")
         self._own, self._renewed = own, time.monotonic()

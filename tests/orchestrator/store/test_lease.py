@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.store import lease as module
 from orchestrator.store.lease import EXPIRY_S, RENEWED_EVERY_S, Lease
-from schemas.contract.errors import RequestError
+from schemas.contract.errors import Cancelled, GurukulError, RequestError
 from schemas.store.object_store import ObjectStore
 
 
@@ -21,6 +21,14 @@ class Clock:
 
     def monotonic(self) -> float:
         return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Time that passes; the other process does what it does then."""
+        self.now += seconds
+        self.meanwhile()
+
+    def meanwhile(self) -> None:
+        """Nothing, unless a test says what."""
 
 
 @pytest.fixture
@@ -76,3 +84,40 @@ def test_a_holder_that_slept_stops_when_another_has_taken_over(
         one.keep()
     one.give_back()
     assert not one.is_held and store.get("lease") == taken
+
+
+def test_a_run_is_cancelled_from_another_host_and_that_is_confirmed(
+    store: ObjectStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder finds the wish at its next renewal; the other host waits until the lease is given back."""
+    holder, other = Lease(store, "lease"), Lease(store, "lease")
+    host("one", monkeypatch)
+    holder.take()
+
+    def work() -> None:
+        host("one", monkeypatch)
+        if holder.is_held:
+            try:
+                holder.keep()
+            except Cancelled:
+                holder.give_back()
+        host("two", monkeypatch)
+
+    monkeypatch.setattr(clock, "meanwhile", work)
+    host("two", monkeypatch)
+    assert other.cancel_elsewhere(within_s=60.0)
+    assert clock.now <= 1000.0 + RENEWED_EVERY_S + 1.0 and not holder.is_held
+    assert not other.cancel_elsewhere(within_s=60.0)  # no host holds it now
+
+
+def test_a_cancellation_that_no_holder_confirms_is_an_error(
+    store: ObjectStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A holder that hangs is named; one that has not renewed for long holds nothing."""
+    host("one", monkeypatch)
+    Lease(store, "lease").take()
+    host("two", monkeypatch)
+    with pytest.raises(GurukulError, match="has not stopped the run in 20 s"):
+        Lease(store, "lease").cancel_elsewhere(within_s=20.0)
+    clock.now += EXPIRY_S
+    assert not Lease(store, "lease").cancel_elsewhere(within_s=20.0)
