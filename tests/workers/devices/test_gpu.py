@@ -17,7 +17,7 @@ from tests.doubles.gpus import FIRST_BUS, TOTAL_MIB, fake_cuda, fake_nvml, unsup
 from workers.devices.discovery import find_devices
 from workers.devices.gpu_failures import failure_of
 from workers.devices.nvml import NEEDED_MIB, refuse_full_memory
-from workers.devices.pinning import pinned_environment, refuse_wrong_cuda
+from workers.devices.pinning import current_device, pinned_environment, refuse_wrong_cuda, refuse_wrong_device
 
 ROOT = Path(__file__).parents[3]
 REFUSE = """
@@ -72,12 +72,22 @@ def test_a_pinned_process_is_accepted(tmp_path: Path) -> None:
         ("cpu:1x1", "CUDA_VISIBLE_DEVICES", "GPU-0001"),
     ],
 )
-def test_another_environment_than_the_pin_is_refused(tmp_path: Path, pinned: str, name: str, value: str | None) -> None:
+def test_another_environment_than_the_pin_is_refused(
+    monkeypatch: pytest.MonkeyPatch, pinned: str, name: str, value: str | None
+) -> None:
     """A GPU process sees its own UUID alone, in PCI order; a CPU process sees none; the error names the variable."""
-    result = process(REFUSE, device(pinned), driver(tmp_path, "fake_nvml(2)"), **{name: value})
-    assert result.stderr.startswith(f"refused: {device(pinned).name} needs {name}=")
-    assert ("not set" if value is None else repr(value)) in result.stderr
-    assert result.stderr.count("\n") == 1
+    for variable, pin in pinned_environment(device(pinned)).items():
+        monkeypatch.setenv(variable, pin)
+    refuse_wrong_device(current_device(), fake_nvml(2))
+    if value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+    found = "not set" if value is None else repr(value)
+    with pytest.raises(RequestError) as caught:
+        refuse_wrong_device(current_device(), fake_nvml(2))
+    assert str(caught.value).startswith(f"{device(pinned).name} needs {name}=")
+    assert f"here it is {found}; start" in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
