@@ -45,14 +45,12 @@ def test_a_share_is_the_improvement_over_the_oracle_s() -> None:
     """Sums over seeds are compared; the error is that of leaving out one seed after the other."""
     found = [figures(0, 0.65), figures(1, 0.675)]
     got = share(found, gain_of, STUDENT)
-    assert got is not None
-    assert got.value == pytest.approx(0.375)
-    assert got.error == pytest.approx(np.sqrt(0.5 * 2 * 0.125**2))
+    assert got and (got.value, got.error) == pytest.approx((0.375, np.sqrt(0.5 * 2 * 0.125**2)))
     assert skill(found, STUDENT).value == pytest.approx(100.0 * (0.05 + 0.025) / 2 / 0.7)
     worth = taught_gain(found)
     assert (worth.value, worth.error) == pytest.approx((37.5, 12.5))
     of_ic = share(found, ic_of, STUDENT)
-    assert of_ic is not None and of_ic.value == pytest.approx(0.5)
+    assert of_ic and of_ic.value == pytest.approx(0.5)
     assert significant(found, STUDENT) == 2 and significant(found, BASE) == 0
 
 

@@ -68,21 +68,34 @@ def test_the_oracle_of_absolute_labels_is_the_best_predictor(name: str, bars: in
     assert_best(market.absolute[WARM:-HORIZON_BARS], y[WARM:], precise_to)
 
 
+def planted_rank() -> tuple[Floats, Floats, Floats]:
+    """Returns ahead, their expectation and draws of the rest, in the world of a planted rank."""
+    market = long_market("planted rank", 5_000)
+    mean, noise = market.mean, market.noise
+    assert mean is not None and noise is not None, "this world is of the form mean plus noise"
+    return returns_ahead(market)[WARM:], mean[WARM:-HORIZON_BARS], noise
+
+
+def test_a_return_is_its_expectation_and_a_draw_of_the_rest() -> None:
+    """What the expectation leaves of the returns beside the market has no mean, and the deviation of the draws."""
+    ahead, mean, noise = planted_rank()
+    assert ahead.shape == mean.shape and noise.shape[1] == mean.shape[1]
+    rest = ahead - mean
+    assert rest.mean() == pytest.approx(0.0, abs=0.1 * rest.std())
+    beside = [values - values.mean(axis=1, keepdims=True) for values in (rest, noise)]
+    assert beside[0].std() == pytest.approx(beside[1].std(), rel=0.03)
+
+
 def test_the_oracle_of_ranks_is_the_best_predictor() -> None:
     """Of labels above the median of all symbols; every tenth bar and every fourth draw, which is enough."""
-    market = long_market("planted rank", 5_000)
-    assert market.mean is not None and market.noise is not None
-    ahead = returns_ahead(market)[WARM::10]
-    y = ahead > np.median(ahead, axis=1, keepdims=True)
-    p = above_median(market.mean[WARM:-HORIZON_BARS:10], market.noise[::4])
-    assert_best(p, y, 0.2)
+    ahead, mean, noise = planted_rank()
+    y = ahead[::10] > np.median(ahead[::10], axis=1, keepdims=True)
+    assert_best(above_median(mean[::10], noise[::4]), y, 0.2)
 
 
 def test_the_planted_information_coefficient_is_there() -> None:
     """The expected return ranks the symbols with an IC near 0.05, and half of them are above the median."""
-    market = long_market("planted rank", 5_000)
-    assert market.mean is not None
-    ahead, mean = returns_ahead(market)[WARM:], market.mean[WARM:-HORIZON_BARS]
+    ahead, mean, _ = planted_rank()
     ranks = [values.argsort(axis=1).argsort(axis=1) - (values.shape[1] - 1) / 2.0 for values in (mean, ahead)]
     daily = (ranks[0] * ranks[1]).sum(axis=1) / np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
     assert daily.mean() == pytest.approx(markets.PLANTED_IC, abs=0.01)
@@ -97,12 +110,17 @@ def test_symbols_without_a_signal_are_above_the_median_half_of_the_time() -> Non
 
 @pytest.mark.parametrize("name", ["label noise", "privileged path"])
 def test_an_oracle_of_changed_labels_is_the_best_predictor(name: str) -> None:
-    """A world that changes labels changes its oracle accordingly."""
+    """A world that changes labels changes its oracle accordingly, which is then less sure."""
     world, rng = WORLDS[name], np.random.default_rng(3)
-    assert world.relabel is not None and world.oracle is not None
+    assert world.relabel and world.oracle, "this world changes labels"
     market = reverting_prices(rng, 8, 8_000)
     settings = training_settings(privileged=world.privileged)
-    histories = [world.relabel(prepare(series, settings), rng) for series in market.bars.values()]
+    before = [prepare(series, settings) for series in market.bars.values()]
+    histories = [world.relabel(history, rng) for history in before]
+    changed = [(new.labels.y != old.labels.y).mean() for new, old in zip(histories, before, strict=True)]
+    assert min(changed) > 0.25 and max(changed) < 0.5
     close = np.log(np.stack([series.close for series in market.bars.values()], axis=1) / 100.0)
     y = np.stack([history.labels.y for history in histories], axis=1) == 1
-    assert_best(world.oracle(market.absolute, close)[WARM:-HORIZON_BARS], y[WARM:], 0.05)
+    oracle = world.oracle(market.absolute, close)
+    assert np.abs(oracle - 0.5)[WARM:].mean() < np.abs(market.absolute - 0.5)[WARM:].mean()
+    assert_best(oracle[WARM:-HORIZON_BARS], y[WARM:], 0.05)
