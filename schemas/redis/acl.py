@@ -17,7 +17,7 @@ MAILBOXES = ("_kombu.binding*", "*.reply.celery.pidbox*")
 # Queues of Flower's own, and Celery's default one, which it counts; their names end in a priority. It restores what
 # other Celery programs have not acknowledged; here nothing is there.
 FLOWER_QUEUES = ("celeryev.*", "celery*", "unacked*")
-CONNECT = ("ping", "select", "client|setinfo")
+CONNECT = ("ping", "select")
 SCRIPTS = ("eval", "type", "time")
 TRANSACTIONS = ("multi", "exec")
 SUBSCRIBE = ("subscribe", "unsubscribe", "psubscribe", "punsubscribe")

@@ -29,6 +29,10 @@ class Following:
 
     _sent: tuple[Any, ...] = ()
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        # Without it no CLIENT SETINFO is sent, a right that servers before Redis 7.2 cannot even grant.
+        super().__init__(*arguments, **{"driver_info": None, **options})
+
     def send_command(self, *arguments: Any, **options: Any) -> None:
         """Send one command, and remember it until its reply."""
         super().send_command(*arguments, **options)  # type: ignore[misc]
