@@ -122,6 +122,7 @@ NEEDS_MORE = (
         "broker_file",
         "symbols_file",
         "local_workers",
+        "min_devices",
         "corporate_actions",
         "format_file",
         "second_format_file",
@@ -232,6 +233,8 @@ def test_workers_elsewhere_need_a_broker() -> None:
     assert resolve(RunConfig, {"local_workers": False} | broker, None, {}).local_workers is False
     assert resolve(RunConfig, broker, None, {"GURUKUL_LOCAL_WORKERS": "false"}).local_workers is False
     assert "--broker" in refusal({"local_workers": False})
+    assert resolve(RunConfig, {"local_workers": False, "min_devices": "3"} | broker, None, {}).min_devices == 3
+    assert "--no-local-workers" in refusal({"min_devices": "3"} | broker)
 
 
 def test_a_flag_that_was_not_given_overrides_nothing() -> None:
