@@ -11,7 +11,7 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.judgement import STUDENT, Statistics, Validation
 from schemas.contract.release import Release
 from schemas.contract.trials import TrialCount
-from schemas.files.layout import RunLayout
+from schemas.files.layout import MODEL_CARD, RunLayout
 from schemas.files.run_files import read_model
 
 
@@ -39,4 +39,4 @@ def model_card(release: Release, manifest: RunManifest, layout: RunLayout) -> st
         "costs": costs_of(config.costs, validation.round_trip_bps),
         "limits": tuple(limits_of(manifest, verdicts_of(bars))),
     }
-    return page("model_card.md", facts)
+    return page(MODEL_CARD, facts)

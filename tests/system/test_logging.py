@@ -84,7 +84,8 @@ def test_a_fleet_logs_into_a_folder_one_file_a_device(redis: Redis, server: str,
     logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "logs").iterdir()}
     host = os.uname().nodename
     assert set(logs) == {"shared.log", "workers.log", f"cpu0@{host}.log", f"cpu1@{host}.log"}
-    assert {line["logger"] for line in read_lines(logs["workers.log"])} == {"workers.devices.supervisor"}
+    by_host = {line["logger"] for line in read_lines(logs["workers.log"])}
+    assert by_host == {"workers.devices.joining", "workers.devices.supervisor"}
     devices = [read_lines(logs[f"cpu{i}@{host}.log"]) for i in range(2)]
     for i, lines in enumerate(devices):
         assert {line["device"] for line in lines} == {f"cpu{i}@{host}"}

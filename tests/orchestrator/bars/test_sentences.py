@@ -138,7 +138,7 @@ def test_a_phantom_bar_and_the_wrong_calendar_are_in_the_summary_of_the_run() ->
     console.file = stream
     summary: dict[str, Any] = {
         "run_id": "r", "status": "ready", "phases": {}, "windows": {}, "bars": None, "unexplained_jumps": None,
-        "calendar_doubts": [phantom, wrong], "conclusion": None, "skip_reasons": {},
+        "calendar_doubts": [phantom, wrong], "conclusion": None, "skip_reasons": {}, "judgement_from": None,
         "recommendation": None, "paths": {},
         "duration_seconds": None,
     }  # fmt: skip
