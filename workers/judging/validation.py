@@ -133,7 +133,8 @@ def strategies(judged: ScoringInputs) -> dict[str, Decisions]:
     Models, and the base rate, hold a row above the student's threshold, until its label ends. Three rules without
     learning decide beside them and hold for the horizon: always long, long after a rise over 20 bars, and long after a
     fall over 5. With rank labels all but always long are long-short: models by their probabilities, the base rate by
-    its share, momentum by the rise and reversal by the fall. A model that adds nothing to the base rate holds nothing.
+    its share, momentum by the rise and reversal by the fall. A model that adds nothing to the base rate, or whose
+    student makes no trade, holds nothing.
     """
     predictions, ranks = judged.predictions, judged.settings.label == "rank"
     names = [name for name in (*MODELS, "prior") if name != "teacher" or not judged.settings.privileged]
@@ -160,7 +161,8 @@ def _above_threshold(predictions: Predictions, name: str) -> Floats:
 
 def _ranked(predictions: Predictions, name: str) -> Floats:
     p: Floats = getattr(predictions, name)
-    return long_short(predictions, p if name == "prior" else np.where(p == predictions.prior, np.nan, p))
+    idle = (p == predictions.prior) | np.isinf(predictions.trade_above)
+    return long_short(predictions, p if name == "prior" else np.where(idle, np.nan, p))
 
 
 def overlap_days(predictions: Predictions, settings: TrainingSettings) -> int:

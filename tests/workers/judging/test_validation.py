@@ -116,6 +116,9 @@ def test_with_rank_labels_every_strategy_is_long_short(tmp_path: Path) -> None:
     decided_flat = strategies(ScoringInputs(flat, bars, manifest.config.training(), terms_of(manifest.config)))
     weight = decided_flat["student"].weight
     assert not weight[p.symbol == "S0"].any() and np.abs(weight[now]).sum() == pytest.approx(6.0)
+    idle = replace(p, trade_above=np.full(len(p), np.inf))  # students that make no trade
+    decided_idle = strategies(ScoringInputs(idle, bars, manifest.config.training(), terms_of(manifest.config)))
+    assert not decided_idle["student"].weight.any() and decided_idle["momentum"].weight.any()
     assert (decided["always long"].weight == 1.0).all()
     student = found.trading["student"]
     assert student.exposure == pytest.approx(1.0, abs=0.1)
