@@ -180,8 +180,8 @@ def _kept(metrics: Mapping[str, Metric], model: str) -> str:
     kept, slope, error = (metrics[f"{model}{name}"] for name in ("shrinkage", "slope", "slope_error"))
     if slope is None or error is None:
         return "shrinkage 0, because too few labels of a class could judge it out of fold: it adds nothing"
-    nothing = "" if kept else ": it adds nothing"
-    return f"shrinkage {kept:.3f} of its slope, out of fold {slope:.2f} +- {error:.2f}{nothing}"
+    effect = ": it adds nothing" if not kept else "" if float(slope) > float(error) else ": too unsure to trade on"
+    return f"shrinkage {kept:.3f} of its slope, out of fold {slope:.2f} +- {error:.2f}{effect}"
 
 
 def _timeline(found: Explanation, width: int) -> str:
