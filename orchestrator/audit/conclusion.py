@@ -268,8 +268,8 @@ def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) ->
         *weekly,
         f"{validation.rows:,} predictions of {_count(many, 'symbol')}, on days that no student had seen, by"
         f" {_count(validation.windows, 'student')}.",
-        f"Students that predict the base rate alone: {validation.constant_windows:,}, with"
-        f" {validation.constant_trades:,} of {_count(student.trades, 'decision')} to trade.",
+        f"{_count(student.trades, 'decision')} to trade; {validation.constant_trades:,} of them are of the"
+        f" {_count(validation.constant_windows, 'student')} that predict the base rate alone.",
         f"{taught_sentence(validation.taught, validation.windows)}.".capitalize(),
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{selections}.",
     )
