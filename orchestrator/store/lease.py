@@ -95,10 +95,14 @@ class Lease:
 
     def give_back(self) -> None:
         """Let any host take it now."""
-        if self._own is not None:
-            with suppress(GurukulError):
+        if self._own is None:
+            return
+        with suppress(GurukulError):
+            try:
                 self._write(self._own, 0.0)
-            self._own = None
+            except Cancelled:  # asked for since the last renewal: the other host waits for this
+                self._write(self._own, 0.0)
+        self._own = None
 
     def _write(self, before: bytes | None, renewed: float) -> None:
         holder = Holder(machine=this_machine(), host=platform.node(), pid=os.getpid(), renewed=renewed)

@@ -1,4 +1,4 @@
-"""The lease of a run: one host at a time, whoever of them sleeps, is killed or cannot reach the store."""
+"""The lease of a run: one host at a time, also when one of them sleeps, is killed or cannot reach the store."""
 
 from pathlib import Path
 
@@ -121,3 +121,23 @@ def test_a_cancellation_that_no_holder_confirms_is_an_error(
         Lease(store, "lease").cancel_elsewhere(within_s=20.0)
     clock.now += EXPIRY_S
     assert not Lease(store, "lease").cancel_elsewhere(within_s=20.0)
+
+
+def test_a_run_that_ends_while_it_is_asked_to_cancel_gives_its_lease_back(
+    store: ObjectStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wish came after the last renewal: the run ends as it did, and the other host does not wait for it."""
+    holder, other = Lease(store, "lease"), Lease(store, "lease")
+    host("one", monkeypatch)
+    holder.take()
+
+    def end() -> None:
+        host("one", monkeypatch)
+        holder.give_back()
+        host("two", monkeypatch)
+
+    monkeypatch.setattr(clock, "meanwhile", end)
+    host("two", monkeypatch)
+    assert other.cancel_elsewhere(within_s=10.0)
+    assert not holder.is_held
+    other.take()
