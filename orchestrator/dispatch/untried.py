@@ -15,7 +15,7 @@ class Untried:
     """First attempts that wait, as if some were taken: one heap of symbols per holder, ranked by their first items.
 
     A heap's entry counts only while it is the symbol's present one: a symbol that gives an item, or gets a holder, has
-    a new one. `_all` has every symbol, whoever holds it.
+    a new one. `_all` has every symbol, held or not.
     """
 
     def __init__(self, waiting: Mapping[str, Sequence[Item]], holders: Mapping[str, str]) -> None:

@@ -28,7 +28,7 @@ MOST_SKEW_S = 5.0
 def join(devices: Iterable[Device], folders: Folders, broker: str) -> None:
     """Log what this host offers the fleet of a broker. RequestError if its disk is full; a warning for a wrong clock.
 
-    A broker that does not answer is not reported here: whoever serves the devices does.
+    A broker that does not answer is not reported here, but by what serves the devices.
     """
     free_gib = _free_gib(Path(folders.data_dir))
     if free_gib < LEAST_FREE_GIB:
