@@ -139,6 +139,7 @@ def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missin
     assert one.booster.save_raw("ubj") == other.booster.save_raw("ubj")
     assert predict(one.booster, both[0], 0.0).tobytes() == predict(other.booster, both[1], 0.0).tobytes()
     predicted, again = (out_of_fold_predictions(known, each, block, 1, seed, "cpu", True) for each in both)
-    for mine, its, shape in zip(predicted, again, ((120,), (120, BLOCKS), (120,)), strict=True):
-        assert np.shape(mine) == shape
-        assert np.asarray(mine).tobytes() == np.asarray(its).tobytes()
+    for found, same, shape in zip(predicted, again, ((120,), (120, BLOCKS), (120,)), strict=True):
+        mine, its = np.asarray(found), np.asarray(same)
+        assert mine.shape == shape
+        assert mine.tobytes() == its.tobytes()
