@@ -15,12 +15,11 @@ def long_short(predictions: Predictions, score: Floats) -> Floats:
     long and half is short. Nothing is held where fewer than MIN_RANKED_SYMBOLS scores are known, or all are equal.
     Source: Asness, Moskowitz and Pedersen (2013), Value and momentum everywhere.
     """
-    names, column = np.unique(predictions.symbol.astype(str), return_inverse=True)
-    instants, line = np.unique(predictions.timestamp, return_inverse=True)
-    matrix = np.full((len(instants), len(names)), np.nan)
+    line, column, shape = predictions.cells
+    matrix = np.full(shape, np.nan)
     matrix[line, column] = score
     rank: Floats = centred_ranks(matrix)
     size = np.abs(rank).sum(axis=1, keepdims=True)
-    weight = np.divide(len(names) * rank, size, out=np.zeros_like(rank), where=size > 0)
+    weight = np.divide(shape[1] * rank, size, out=np.zeros_like(rank), where=size > 0)
     result: Floats = weight[line, column]
     return result

@@ -52,6 +52,13 @@ class Predictions:
         return len(self.y)
 
     @cached_property
+    def cells(self) -> tuple[Ints, Ints, tuple[int, int]]:
+        """Where rows stand in a matrix of all instants and symbols: line and column of each row, and its shape."""
+        symbols, column = np.unique(self.symbol.astype(str), return_inverse=True)
+        instants, line = np.unique(self.timestamp, return_inverse=True)
+        return line, column, (len(instants), len(symbols))
+
+    @cached_property
     def rows_of(self) -> dict[str, Ints]:
         """Positions of each symbol's rows, in order of time."""
         names, place = np.unique(self.symbol.astype(str), return_inverse=True)

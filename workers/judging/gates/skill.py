@@ -102,11 +102,10 @@ def panel(predictions: Predictions) -> tuple[Floats, Floats, Floats]:
 
     They hold the log-loss improvement over the base rate in nats if the label is 1, the same if it is 0, and the label.
     """
-    symbols, column = np.unique(predictions.symbol.astype(str), return_inverse=True)
-    instants, line = np.unique(predictions.timestamp, return_inverse=True)
+    line, column, shape = predictions.cells
     student, prior = (np.clip(p, CLIP, 1 - CLIP) for p in (predictions.student, predictions.prior))
     values = (np.log(student / prior), np.log((1 - student) / (1 - prior)), predictions.y)
-    result = np.full((3, len(instants), len(symbols)), np.nan)
+    result = np.full((3, *shape), np.nan)
     for number, value in enumerate(values):
         result[number, line, column] = value
     return result[0], result[1], result[2]
