@@ -56,6 +56,11 @@ class TeacherTargets:
     own: Floats
     without: Floats | None
 
+    def fitted(self, block: int) -> NDArray[np.bool_]:
+        """Rows that the teacher without a block was fitted on, which the certificate covers."""
+        known: NDArray[np.bool_] = self.fitted_by >> block & 1 == 1
+        return known
+
     def of(self, symbol: str) -> "TeacherTargets":
         """The rows of one symbol, for its own student."""
         mine = np.flatnonzero(self.symbol == symbol)
@@ -85,11 +90,6 @@ class StudentData:
     def block(self) -> Ints:
         """The block of each row."""
         return self.targets.block
-
-    def fitted(self, block: int) -> NDArray[np.bool_]:
-        """Rows that the student without a block is fitted on: its teacher's, which the certificate covers."""
-        known: NDArray[np.bool_] = self.targets.fitted_by >> block & 1 == 1
-        return known
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def student_data(
 ) -> StudentData:
     """Add the offsets of each block, and the clusters, to a student's rows."""
     everything = np.ones(len(sample), dtype=bool)
-    known = [targets.fitted_by >> block & 1 == 1 for block in range(BLOCKS)]
+    known = [targets.fitted(block) for block in range(BLOCKS)]
     offsets = np.stack([sample.offsets(rows) for rows in (*known, everything)])
     _, panel = base_rates(sample.known_positives, sample.known_total)
     cluster = sample.t0 // (cluster_horizons * horizon_bars)
@@ -197,7 +197,7 @@ def judge(data: StudentData, weight: float, settings: TrainingSettings) -> Judge
     fitted = sample.weight * data.reward * (RANKED_ROW if settings.label == "rank" else 1.0)
     judged = [block for block in range(BLOCKS) if _can_judge(data, block)]
     fits = (
-        Fit(_soft(data, weight, block), np.where(data.fitted(block), fitted, 0.0), data.offset[block, sample.member])
+        Fit(_soft(data, weight, block), np.where(targets.fitted(block), fitted, 0.0), data.offset[block, sample.member])
         for block in judged
     )
     whole = Fit(_soft(data, weight, None), fitted, data.offset[BLOCKS, sample.member])
@@ -215,7 +215,7 @@ def judge(data: StudentData, weight: float, settings: TrainingSettings) -> Judge
 
 def _can_judge(data: StudentData, block: int) -> bool:
     """Whether there are rows of a block, and enough of each class to fit the student without it."""
-    known = data.fitted(block)
+    known = data.targets.fitted(block)  # its student is fitted on the same rows
     ones = int(data.sample.y[known].sum())
     return bool((data.block == block).any()) and min(ones, int(known.sum()) - ones) >= MIN_CLASS_ROWS
 
