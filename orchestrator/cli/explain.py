@@ -116,7 +116,7 @@ def _show_rows(console: Console, found: Explanation, student: StudentMetadata) -
 def _show_teacher(console: Console, found: Explanation, teacher: TeacherMetadata, student: StudentMetadata) -> None:
     console.write(
         f"teacher: {plural(teacher.rounds, 'round')} over {teacher.rows['total']} rows worth"
-        f" {teacher.effective_rows:.1f} independent ones, of {plural(len(teacher.bars_sha256), 'symbol')}"
+        f" {teacher.effective_rows:.1f} independent ones, of {plural(len(teacher.offsets), 'symbol')}"
     )
     console.write(", ".join(f"{name} {value}" for name, value in teacher.parameters.items()), indent="  ")
     console.write("most used: " + ", ".join(f"{name} {share:.0%}" for name, share in found.importance), indent="  ")
@@ -127,11 +127,12 @@ def _show_teacher(console: Console, found: Explanation, teacher: TeacherMetadata
 
 def _show_student(console: Console, student: StudentMetadata, symbol: str) -> None:
     metrics, fidelity = student.metrics, student.fidelity
+    known = [count for count in student.label_counts.values() if count.total > 0]
     learned = f", of {plural(len(student.priors), 'symbol')} together" if student.window.symbol == PANEL else ""
     console.write(f"student: {student.settings.student}{learned}")
     console.write(
         f"offset: base rate {_of(student.priors, symbol)}, over all labels known by {student.window.end}, drawn to that"
-        f" of {plural(len(student.label_counts), 'symbol')}; share of the window's own rows"
+        f" of {plural(len(known), 'symbol')}; share of the window's own rows"
         f" {_of(student.window_shares, symbol)}",
         indent="  ",
     )
@@ -154,7 +155,8 @@ def _show_student(console: Console, student: StudentMetadata, symbol: str) -> No
             f"student and teacher agree on {fidelity.agreement:.0%}, rank correlation {fidelity.rank_correlation:.2f}"
         )
     console.write(
-        f"{agreement}; the student's mean probability is the teacher's {fidelity.mean_difference:+.3f};"
+        f"{_changed(fidelity.log_loss_without_teacher - fidelity.log_loss)}; {agreement};"
+        f" the student's mean probability is the teacher's {fidelity.mean_difference:+.3f};"
         f" the model has {fidelity.model_bytes} bytes"
     )
 
@@ -163,7 +165,15 @@ def _of(values: Mapping[str, float], symbol: str) -> str:
     """The value of a symbol, or the range of all symbols."""
     if symbol in values:
         return f"{values[symbol]:.4f}"
-    return f"{min(values.values()):.4f} to {max(values.values()):.4f}"
+    low, high = f"{min(values.values()):.4f}", f"{max(values.values()):.4f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _changed(saved: float) -> str:
+    """What the teacher changed of the scored rows' log loss, in nats per row."""
+    if saved == 0:
+        return "the teacher changed nothing"
+    return f"the teacher {'saved' if saved > 0 else 'cost'} {1e3 * abs(saved):.2f} thousandths of a nat per scored row"
 
 
 def _taught(student: StudentMetadata) -> str:
@@ -181,7 +191,8 @@ def _kept(metrics: Mapping[str, Metric], model: str) -> str:
     if slope is None or error is None:
         return "shrinkage 0, because too few labels of a class could judge it out of fold: it adds nothing"
     effect = ": it adds nothing" if not kept else "" if float(slope) > float(error) else ": too unsure to trade on"
-    return f"shrinkage {kept:.3f} of its slope, out of fold {slope:.2f} +- {error:.2f}{effect}"
+    factor = float(kept) * float(slope) if kept else 0.0
+    return f"factor {factor:.3f}, shrinkage {kept:.3f} of its slope, out of fold {slope:.2f} +- {error:.2f}{effect}"
 
 
 def _timeline(found: Explanation, width: int) -> str:

@@ -39,6 +39,11 @@ def test_explain_shows_rows_split_fit_and_scores(two_device_run: Finished, label
     metadata = json.loads((student(two_device_run.cwd, label) / "metadata.json").read_text())
     for loss in ("prior_log_loss", "log_loss_without_teacher", "log_loss", "teacher_log_loss"):
         assert f"{metadata['fidelity'][loss]:.4f}" in result.stdout
+    saved = 1e3 * (metadata["fidelity"]["log_loss_without_teacher"] - metadata["fidelity"]["log_loss"])
+    changed = (
+        f"the teacher {'saved' if saved > 0 else 'cost'} {abs(saved):.2f} thousandths" if saved else "changed nothing"
+    )
+    assert changed in " ".join(result.stdout.split())
     for part in ("= fit", "x purged", "~ tail", "# scored"):
         assert part in result.stdout
     assert "certificate" in result.stdout and "no leaks" in result.stdout

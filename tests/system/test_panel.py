@@ -70,7 +70,8 @@ def test_a_panels_student_from_its_run_to_a_symbol_that_it_has_not_seen(
     replayed = printed(cwd, "replay", "panel", last.window_label)
     assert "differs" not in replayed and "files are equal to the bit" in " ".join(replayed.split())
     of_one = " ".join(printed(cwd, "explain", "panel", last.window_label.replace("PANEL", "B")).split())
-    assert "of 3 symbols together" in of_one and "its own part: shrinkage" in of_one
+    assert "of 3 symbols together" in of_one and "its own part: factor" in of_one
+    assert "teacher: " in of_one and of_one.count("of 3 symbols") == 3  # learned, known, together
 
     printed(cwd, "approve", "panel", "--by", "asha", "--override", "a demonstration")
     printed(cwd, "deploy", "panel", "--to", "staging")
