@@ -21,6 +21,7 @@ from schemas.contract.judgement import (
     Part,
     Recommendation,
     Ruling,
+    Scores,
     Statistics,
     Trading,
     Validation,
@@ -260,19 +261,31 @@ def _warnings(statistics: Statistics, trials: TrialCount) -> tuple[str, ...]:
 
 
 def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) -> tuple[str, ...]:
-    many, student = len(manifest.bars.symbols) if manifest.bars else 0, validation.trading[STUDENT]
+    student = validation.trading[STUDENT]
     elsewhere = f", {trials.elsewhere:,} of them under other data folders" if trials.elsewhere else ""
     selections = f"; {trials.selections:,} selections of symbols count too" if trials.selections > 1 else ""
     weekly = ("Bars are weekly: a day of these numbers is a week with a bar.",) * (manifest.config.interval == "1week")
     return (
         *weekly,
-        f"{validation.rows:,} predictions of {_count(many, 'symbol')}, on days that no student had seen, by"
-        f" {_count(validation.windows, 'student')}.",
+        f"{validation.rows:,} predictions of {_count(len(validation.per_symbol), 'symbol')}, on days that no student"
+        f" had seen, by {_count(validation.windows, 'student')}.",
+        *_order(manifest, validation.scores[STUDENT]),
         f"{_count(student.trades, 'decision')} to trade; {validation.constant_trades:,} of them are of the"
         f" {_count(validation.constant_windows, 'student')} that predict the base rate alone.",
         f"{taught_sentence(validation.taught, validation.windows)}.".capitalize(),
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{selections}.",
     )
+
+
+def _order(manifest: RunManifest, scores: Scores) -> tuple[str, ...]:
+    """With rank labels, how well predictions order the symbols; nothing with others."""
+    if manifest.config.label != "rank" or scores.rank_ic is None or scores.tail_spread_bps is None:
+        return ()
+    ic, spread = (
+        f"{shown(value, '+')} (t {shown(t, '+')})"
+        for value, t in ((scores.rank_ic, scores.rank_ic_t), (scores.tail_spread_bps, scores.tail_spread_t))
+    )
+    return (f"Rank IC {ic}; the tenth predicted highest earned {spread} bps more than the lowest, over a horizon.",)
 
 
 def _count(number: int, noun: str) -> str:

@@ -41,7 +41,7 @@ def concluded(
     *, permutation: str = "pass", alpha: str = "pass", net: str = "pass", at: float = 2.0, high: float = 5.0,
     ratio: float | None = 1.0, hard: str = "pass", jumps: bool = False, again: str | None = None, tried: int = 1,
     notes: tuple[str, ...] = (), days: int = 504, growth: float = 10.0, hurdle: float = 0.0,
-    counted: dict[str, Any] | None = None, interval: str = "1day", **settings: Any,
+    counted: dict[str, Any] | None = None, interval: str = "1day", label: str = "fixed", **settings: Any,
 ) -> Conclusion:  # fmt: skip
     """The conclusion of two years with these rulings; alpha is `at` bps per day, its interval ends at `high`."""
     known = () if alpha == "not computable" else ({"statistic": at, "low": at - 3, "high": high, "threshold": hurdle},)
@@ -67,13 +67,21 @@ def concluded(
         "sharpe": 0.8, "trades": 100,
     }  # fmt: skip
     loss: dict[str, Any] = {"log_loss": 0.6}
+    order: dict[str, Any] = {"rank_ic": 0.0312, "rank_ic_t": 2.51, "tail_spread_bps": 14.2, "tail_spread_t": 1.1}
     read: dict[str, Any] = {
         "days": days, "rows": 5000, "windows": 9, "constant_windows": 2, "constant_trades": 3,
         "first": date(2022, 1, 3), "last": date(2023, 12, 29), "taught": Taught(windows=0, saved=None, error=None),
         "trading": {name: Trading.model_construct(**traded) for name in ("student", "always long")},
-        "scores": {"prior": Scores.model_construct(**loss)},
+        "scores": {"prior": Scores.model_construct(**loss), "student": Scores.model_construct(**order)},
+        "per_symbol": {"A": {}, "B": {}},
     }  # fmt: skip
-    span: dict[str, Any] = {"start_date": date(2021, 1, 1), "end_date": date(2024, 1, 1), "interval": interval}
+    span: dict[str, Any] = {
+        "start_date": date(2021, 1, 1),
+        "end_date": date(2024, 1, 1),
+        "interval": interval,
+        "label": label,
+    }
+    span |= {"symbols": tuple("ABCDE")} if label == "rank" else {}
     config = RunConfig(source="csv:bars", **span)
     bars = table_of(coverage_of("TCS", [date(2024, 1, 9)], findings=(JUMP,) if jumps else ()))
     manifest = RunManifest(
@@ -165,3 +173,14 @@ def test_weekly_bars_are_named() -> None:
     found = concluded(interval="1week")
     assert found.basis[0] == "Bars are weekly: a day of these numbers is a week with a bar."
     assert found.span.startswith("504 weeks (9.69 years)")
+
+
+def test_with_rank_labels_the_order_of_the_symbols_is_stated() -> None:
+    """Rank IC and the spread of tails, each with its t; other labels have neither. Symbols have predictions."""
+    ranked, other = concluded(label="rank").basis, concluded().basis
+    assert ranked[0].startswith("5,000 predictions of 2 symbols") and other[0] == ranked[0]
+    assert ranked[1] == (
+        "Rank IC +0.0312 (t +2.51); the tenth predicted highest earned +14.2 (t +1.10) bps more than the lowest,"
+        " over a horizon."
+    )
+    assert not [each for each in other if "Rank IC" in each]
