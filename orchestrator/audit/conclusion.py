@@ -270,8 +270,8 @@ def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) ->
         f"{validation.rows:,} predictions of {_count(len(validation.per_symbol), 'symbol')}, on days that no student"
         f" had seen, by {_count(validation.windows, 'student')}.",
         *_order(manifest, validation.scores[STUDENT]),
-        f"{_count(student.trades, 'decision')} to trade, {validation.constant_trades:,} of them by students that predict"
-        f" the base rate alone ({validation.constant_windows:,}).",
+        f"{_count(student.trades, 'decision')} to trade, {validation.constant_trades:,} of them by students that"
+        f" predict the base rate alone ({validation.constant_windows:,}).",
         f"{taught_sentence(validation.taught, validation.windows)}.".capitalize(),
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{selections}.",
     )
