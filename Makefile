@@ -32,10 +32,10 @@ fmt: setup  ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: setup  ## lint, types, docs and quick forms of the tests that start no fleet, all at once (under 90 s)
+check: setup  ## lint, types, docs and quick forms of the tests that start no fleet, all at once (under three minutes)
 	@$(TOGETHER) lint types docs units
 
-test: setup  ## lint, types, docs and every test, all at once (under ten minutes on two cores)
+test: setup  ## lint, types, docs and every test, all at once (about eleven minutes on two cores)
 	@$(TOGETHER) lint types docs tests
 
 # Without tests marked slow; of generated inputs a quarter, of random walks a third.
