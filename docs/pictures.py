@@ -5,6 +5,7 @@ temporary folder; only docs/images is written to.
 """
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
+import vl_convert
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console, RenderableType
@@ -29,6 +31,7 @@ IMAGES = Path(__file__).parent.absolute() / "images"
 COMMAND = [sys.executable, "-P", "-m", "orchestrator"]
 DATES = ["--start-date", "2021-07-01", "--end-date", "2024-12-31", "--devices", "cpu:2x1"]
 PORT = 8599
+PICTURE = {"width": 760, "background": "white"}
 STUDENT = EventType.STUDENT_WINDOW_SUCCESS
 
 
@@ -46,7 +49,8 @@ def main(source: str) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         orchestrator("run", "--source", "sample")
         (sample,) = (path.name for path in Path("data/models").iterdir())
-        shutil.copy(f"release/audit_{sample}/plots/skill_by_window.png", IMAGES)
+        heat_map = json.loads(Path(f"release/audit_{sample}/plots/skill_by_window.json").read_bytes())
+        (IMAGES / "skill_by_window.png").write_bytes(vl_convert.vegalite_to_png(heat_map | PICTURE))
         end = Text.from_ansi(orchestrator("status", sample))
         terminal(browser, "terminal", "make run", 80, half_way(sample, 80), end)
         os.chdir(Path(folder, "own"))

@@ -72,30 +72,28 @@ def audit_of(run: Run, release_dir: str) -> Path:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart of the audit: a Vega-Lite specification, or a picture if there is no valid specification."""
+    """A chart of the audit: its title and its Vega-Lite specification."""
 
     title: str
-    specification: dict[str, Any] | None
-    picture: Path
+    specification: dict[str, Any]
 
 
 def chart(audit: Path, name: str, *, dark: bool) -> Chart | None:
-    """Read a chart of an audit bundle, without its title; None if the bundle has no chart of that name."""
-    path, picture = audit / "plots" / f"{name}.json", audit / "plots" / f"{name}.png"
+    """Read a chart of an audit bundle, without its title; None if the bundle has no valid chart of that name."""
     title = name.replace("_", " ")
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads((audit / "plots" / f"{name}.json").read_bytes())
     except (OSError, ValueError):
-        return Chart(title, None, picture) if picture.is_file() else None
+        return None
     if "vega-lite" not in found.get("$schema", ""):
-        return Chart(title, None, picture) if picture.is_file() else None
+        return None
     for layer in (found, *found.get("layer", ())):
         title = layer.pop("title", title)
         _recolour(layer.get("encoding", {}).get("color", {}), dark)
     found.pop("config", None)
     found.pop("width", None)
     found["height"] = _height(found)
-    return Chart(title, found, picture)
+    return Chart(title, found)
 
 
 def _recolour(color: dict[str, Any], dark: bool) -> None:

@@ -53,9 +53,7 @@ def test_a_second_run_trains_nothing(bars: Path, two_device_run: Finished, fleet
     assert again.summary["judgement_from"] == "generated"
     plots = cwd / "release" / "audit_generated" / "plots", cwd / "release" / "audit_again" / "plots"
     names = {path.name for path in plots[0].iterdir()}
-    assert {path.name for path in plots[1].iterdir()} == names - {
-        f"{name}.{kind}" for name in ("phases", "devices") for kind in ("json", "png")
-    }
+    assert {path.name for path in plots[1].iterdir()} == names - {"phases.json", "devices.json"}
     shown = command("status", "again", cwd=cwd).stdout
     assert "judgement: adopted from generated" in shown
     counts = again.summary["windows"]

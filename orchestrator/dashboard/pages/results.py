@@ -204,10 +204,7 @@ def _chart(audit: Path, name: str) -> None:
     if found is None:
         return
     st.markdown(f"**{found.title}**")
-    if found.specification is None:
-        st.image(str(found.picture))
-    else:
-        st.vega_lite_chart(spec=found.specification, key=f"chart_{name}", alt=found.title)
+    st.vega_lite_chart(spec=found.specification, key=f"chart_{name}", alt=found.title)
 
 
 def _importances(run: Run) -> None:

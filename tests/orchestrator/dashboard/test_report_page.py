@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
+from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.conftest import Finished
 from tests.orchestrator.dashboard.conftest import DESKTOP_PX, HEIGHT_PX, SCREENS
 
 MOST_PAGES = 6
+CHART_PX = 300
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,16 @@ def test_the_keyboard_reaches_everything(report: Page) -> None:
     part.locator("summary").focus()
     report.keyboard.press("Enter")
     expect(part.locator(".chart svg").first).to_be_visible()
+
+
+def test_a_chart_is_saved_as_a_picture(report: Page) -> None:
+    """The button below a chart downloads a PNG of its name, on white, and the page's chart stays transparent."""
+    with report.expect_download() as download:
+        report.locator("#earned + .save").click()
+    assert download.value.suggested_filename == "earned.png"
+    picture = Image.open(download.value.path()).convert("RGB")
+    assert picture.width >= 2 * CHART_PX and picture.getpixel((0, 0)) == (255, 255, 255)
+    assert report.locator("#earned svg").evaluate("each => each.style.backgroundColor") in ("", "transparent")
 
 
 def test_its_outline_has_no_gap(report: Page) -> None:
