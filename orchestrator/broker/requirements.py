@@ -9,17 +9,18 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from orchestrator.broker.embedded import CHECK_S, check
 from schemas.contract.broker_address import BrokerAddress, public_url
+from schemas.contract.check import Check, CheckState
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.redis.acl import ORCHESTRATOR, WORKER
 from schemas.redis.client import address_of, connect
 from schemas.redis.keys import check_key, telemetry_channel
+from schemas.redis.server_checks import info, server_checks
 from schemas.redis.writes import refused_write, trouble
 
 # Connections, measured: of a run's orchestrator, of each device's worker, of each of its slots.
 CLIENTS_OF_RUN, CLIENTS_PER_DEVICE, CLIENTS_PER_SLOT = 4, 7, 1
 EXPIRY_S = 10
-ONE_SERVER = "standalone"
 
 
 def check_for_run(url: str, devices: Iterable[Device]) -> tuple[str, ...]:
@@ -28,49 +29,46 @@ def check_for_run(url: str, devices: Iterable[Device]) -> tuple[str, ...]:
     RequestError names the first thing that a run on `url`, with local workers on `devices`, would lack there.
     """
     check(url)
-    risks: tuple[str, ...] = ()
+    found: list[str] = []
     try:
         with connect(url, timeout_s=CHECK_S) as redis:
-            lacks = next(_lacks(redis, address_of(url).database, tuple(devices)), None)
-            risks = tuple(f"broker {public_url(url)} {each}" for each in _risks(redis, address_of(url)))
+            for each in run_checks(redis, address_of(url), tuple(devices)):
+                if each.state is CheckState.FAULT:
+                    raise RequestError(f"broker {public_url(url)} {each.text}")
+                if each.state is CheckState.NOTE:
+                    found.append(f"broker {public_url(url)} {each.text}")
     except RedisError as error:
-        lacks = trouble(error)
-    if lacks is not None:
-        raise RequestError(f"broker {public_url(url)} {lacks}")
-    return risks
+        raise RequestError(f"broker {public_url(url)} {trouble(error)}") from None
+    return tuple(found)
 
 
-def _risks(redis: Redis, address: BrokerAddress) -> Iterator[str]:
-    memory = _info(redis, "memory")
-    policy = str(memory.get("maxmemory_policy", "noeviction"))
-    if memory.get("maxmemory") and policy.startswith("volatile"):
-        yield (
-            f"removes keys that expire, a run's claims and outcomes too, when its memory is full (maxmemory-policy"
-            f" {policy}); set it to noeviction"
-        )
-    if dict(address.tls).get("ssl_cert_reqs") == "none":
-        yield "is connected without verification of its certificate (ssl_cert_reqs=none): a server between can read all"
+def run_checks(redis: Redis, address: BrokerAddress, devices: tuple[Device, ...]) -> Iterator[Check]:
+    """All that a run with local workers on `devices` needs of its broker.
 
-
-def _lacks(redis: Redis, database: int, devices: tuple[Device, ...]) -> Iterator[str]:
-    """What a run would lack; the questions about settings are passed over where the user may not ask them."""
-    server = _info(redis, "server")
-    if (mode := str(server.get("server_mode") or server.get("redis_mode", ONE_SERVER))) != ONE_SERVER:
-        yield f"is a {mode}, but a run keeps its keys on one server; give the URL of a primary without cluster mode"
-    yield from _refused_commands(redis, (ORCHESTRATOR | WORKER if devices else ORCHESTRATOR).commands)
+    The questions about settings are passed over where the user may not ask them. RedisError without an answer.
+    """
+    yield from server_checks(redis, address)
+    commands = (ORCHESTRATOR | WORKER if devices else ORCHESTRATOR).commands
+    lacks = list(_refused_commands(redis, commands))
     if devices:
-        yield from _refused_channels(redis, database)
-    memory, clients = _info(redis, "memory"), _info(redis, "clients")
-    policy = str(memory.get("maxmemory_policy", "noeviction"))
-    if memory.get("maxmemory") and policy.startswith("allkeys"):
-        yield f"removes keys when its memory is full (maxmemory-policy {policy}), queues too; set it to noeviction"
+        lacks += _refused_channels(redis, address.database)
+    yield from (Check(name="rights", state=CheckState.FAULT, text=each) for each in lacks)
+    if not lacks:
+        text = f"allows the {len(commands)} commands that a run uses"
+        yield Check(name="rights", state=CheckState.OK, text=text)
+    clients = info(redis, "clients")
     needed = CLIENTS_OF_RUN + sum(CLIENTS_PER_DEVICE + CLIENTS_PER_SLOT * device.slots for device in devices)
     limit, used = clients.get("maxclients"), int(clients.get("connected_clients", 0))
-    if limit is not None and used + needed > int(limit):
-        yield (
+    if limit is None:
+        return
+    if used + needed > int(limit):
+        text = (
             f"allows {limit} clients (maxclients), of which {used} are connected; this run needs {needed}: raise"
             " maxclients, or use fewer --devices"
         )
+        yield Check(name="clients", state=CheckState.FAULT, text=text)
+    else:
+        yield Check(name="clients", state=CheckState.OK, text=f"has {used} of {limit} clients")
 
 
 def _refused_commands(redis: Any, commands: Container[str]) -> Iterator[str]:
@@ -150,10 +148,3 @@ def _channels(error: RedisError) -> str:
             "does not allow PSUBSCRIBE to this user; add +subscribe +unsubscribe +psubscribe +punsubscribe to its ACL"
         )
     return f"does not allow this user its channels ({error}); run: ACL SETUSER NAME allchannels"
-
-
-def _info(redis: Redis, section: str) -> dict[str, Any]:
-    try:
-        return dict(redis.info(section))
-    except ResponseError:
-        return {}

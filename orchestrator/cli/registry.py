@@ -16,7 +16,7 @@ SECTIONS = {
     "Follow": ("watch", "status", "runs", "fetch", "dashboard", "telemetry"),
     "Examine": ("explain", "replay", "verify", "compare"),
     "Release": ("approve", "reject", "deploy", "rollback", "releases", "predict"),
-    "Operate": ("fleet", "flower", "metrics", "acl"),
+    "Operate": ("fleet", "doctor", "flower", "metrics", "acl"),
 }
 
 

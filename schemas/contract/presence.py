@@ -22,7 +22,8 @@ class Presence(Frozen):
 
     `machine` identifies the operating system and process namespace of `pid`; empty in an earlier version's heartbeat.
     `beats` counts the heartbeats of this process, so that no two are the same; `round_trip_s` is what the last one
-    took, None for the first.
+    took, None for the first. `clock_ahead_s` is how far the host's clock was ahead of the broker's then. `free_gib` is
+    what is free on the disk of its data folder.
     `held` has the ids of all attempts that the worker has received, `running` those that a pool child works on. `done`
     counts attempts that ended since the worker started, `rate` those per second over the last minute. A draining worker
     finishes what runs and accepts nothing more. `folders` are those that it was started for; None: an earlier version's
@@ -36,6 +37,8 @@ class Presence(Frozen):
     pid: int
     beats: int = 0
     round_trip_s: float | None = None
+    clock_ahead_s: float | None = None
+    free_gib: float | None = None
     machine: str = ""
     since: AwareDatetime
     versions: dict[str, str] = Field(default_factory=dict)

@@ -78,7 +78,7 @@ WORKER = Role(
     _union(
         CONNECT, SCRIPTS, TRANSACTIONS, _DEAD_LETTERS, _EMIT, _TRY, SUBSCRIBE,
         ("get", "exists", "llen", "brpop", "hget", "hdel", "zadd", "zrem", "zrangebyscore", "pttl", "pexpire",
-         "smembers", "srem"),
+         "smembers", "srem", "info"),
     ),
     _union(QUEUES, _RUN_KEYS, _SHARED_KEYS, (keys.CORDONED, keys.pace_key("*"), *MAILBOXES)),
     (_TELEMETRY, ORDERS, CELERY_EVENTS),

@@ -21,14 +21,15 @@ def _ignore(device: str, reason: str, body: bytes) -> None:
     """Default: passes over heartbeats that cannot be read."""
 
 
-def beat(redis: Redis, presence: Presence, expiry_s: float = PRESENCE_EXPIRY_S) -> None:
-    """Store a device's heartbeat for `expiry_s`; RedisError without a broker."""
+def beat(redis: Redis, presence: Presence, expiry_s: float = PRESENCE_EXPIRY_S) -> float:
+    """Store a device's heartbeat for `expiry_s`; returns the server's Unix time. RedisError without a broker."""
     body = presence.model_dump_json()
-    BEAT.run(
+    now_ms = BEAT.run(
         redis,
         [DEVICES, PRESENCES, DEAD_LETTERS, DEAD_LETTER_COUNTS],
         [presence.device.name, body, int(expiry_s * 1000)],
     )
+    return int(now_ms) / 1000
 
 
 def sign_off(redis: Redis, device: str) -> None:

@@ -43,7 +43,7 @@ class ObjectStore:
         remote: dict[str, Any] = {} if own else {"client_options": _client_options(), "retry_config": RETRY}
         try:
             self._connection: Connection = obstore.store.from_url(self.url, **own, **remote)
-        except BaseError as error:
+        except (BaseError, OSError) as error:
             raise RequestError(f"the store {url} cannot be opened: {_first_line(error)}; check --store") from None
 
     def get(self, key: str, largest_bytes: int = LARGEST_FILE_BYTES) -> bytes | None:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from schemas.contract.machine import this_machine
 from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, expiry_s
 from schemas.contract.versions import artifact_versions
+from schemas.files.free_space import free_gib
 from schemas.redis.presences import beat, sign_off
 from schemas.redis.worker_connection import connect
 from schemas.redis.writes import trouble
@@ -45,6 +46,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.report = own_report()
         self.beats = count(1)
         self.round_trip_s: float | None = None
+        self.clock_ahead_s: float | None = None
         self.counts: deque[tuple[float, int]] = deque()
         signals.worker_shutting_down.connect(self._drain)
         signals.worker_shutdown.connect(self._sign_off)
@@ -85,12 +87,15 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         if done and self.report is not None:
             self.report.note_work()
             self.report = None
+        folders = own_folders()
         presence = Presence(
             device=self.device,
             host=socket.gethostname(),
             pid=os.getpid(),
             beats=next(self.beats),
             round_trip_s=self.round_trip_s,
+            clock_ahead_s=self.clock_ahead_s,
+            free_gib=round(free_gib(folders.data_dir), 2),
             machine=this_machine(),
             since=self.since,
             versions=artifact_versions(),
@@ -100,12 +105,13 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             rate=self._rate(done),
             **self.usage()._asdict(),
             draining=self.draining,
-            folders=own_folders(),
+            folders=folders,
         )
         try:
-            began = time.monotonic()
-            beat(self.redis, presence, expiry_s(self.round_trip_s or 0.0))
+            began, wall = time.monotonic(), time.time()
+            server = beat(self.redis, presence, expiry_s(self.round_trip_s or 0.0))
             self.round_trip_s = round(time.monotonic() - began, 4)
+            self.clock_ahead_s = round(wall + self.round_trip_s / 2 - server, 3)
         except RedisError as error:
             logger.warning("heartbeat not delivered, as the broker %s", trouble(error))
 

@@ -1,4 +1,5 @@
--- Store a device's heartbeat, and remove those that have expired by the server's clock. Needs the library dead_letter.
+-- Store a device's heartbeat, and remove those that have expired by the server's clock, whose milliseconds are the reply.
+-- Needs the library dead_letter.
 --
 -- KEYS[1]  zset          devices
 -- KEYS[2]  hash          presences
@@ -23,3 +24,4 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then
     redis.call('PEXPIRE', KEYS[1], ARGV[3])
     redis.call('PEXPIRE', KEYS[2], ARGV[3])
 end
+return now

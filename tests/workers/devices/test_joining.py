@@ -1,4 +1,4 @@
-"""What `workers start` says and refuses before it joins a fleet."""
+"""What `workers start` logs and refuses before it joins a fleet."""
 
 import logging
 import shutil
@@ -11,8 +11,10 @@ import pytest
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import RequestError
 from schemas.contract.folders import Folders
-from workers.devices import joining
-from workers.devices.joining import GIB, join
+from schemas.files.free_space import GIB
+from schemas.redis import server_checks
+from tests.orchestrator.broker.test_requirements import own_server
+from workers.devices.joining import join
 
 DEVICES = [Device(name="cpu0@beta", kind=DeviceKind.CPU, slots=2)]
 
@@ -37,7 +39,7 @@ def test_a_wrong_clock_is_named(
 ) -> None:
     """With its direction and the remedy."""
     wrong = SimpleNamespace(time=lambda: time.time() + by_s)
-    monkeypatch.setattr(joining, "time", wrong)
+    monkeypatch.setattr(server_checks, "time", wrong)
     join(DEVICES, Folders(data_dir=str(tmp_path)), server)
     assert f"the clock of this host is {words} that of the broker; set both by a time server" in caplog.text
 
@@ -47,3 +49,19 @@ def test_a_full_disk_is_refused(server: str, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=GIB // 4))
     with pytest.raises(RequestError, match=r"data has 0\.25 GiB free, and workers need 1; free some"):
         join(DEVICES, Folders(data_dir=str(tmp_path / "data")), server)
+
+
+def test_a_broker_that_no_run_can_use_is_refused(tmp_path: Path) -> None:
+    """As a run refuses it: its workers would lose their queues."""
+    with (
+        own_server(tmp_path, "--maxmemory", "1gb", "--maxmemory-policy", "allkeys-lru") as url,
+        pytest.raises(RequestError, match=r"maxmemory-policy allkeys-lru\), queues too; set it to noeviction"),
+    ):
+        join(DEVICES, Folders(data_dir=str(tmp_path)), url)
+
+
+def test_what_may_go_wrong_with_a_broker_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A risk is a warning, and the workers join."""
+    with own_server(tmp_path, "--maxmemory", "1gb", "--maxmemory-policy", "volatile-lru") as url:
+        join(DEVICES, Folders(data_dir=str(tmp_path)), url)
+    assert "maxmemory-policy volatile-lru); set it to noeviction" in caplog.text

@@ -1,0 +1,143 @@
+"""Looks at everything that a run's fleet needs, from the orchestrator's side: broker, store, disk, devices."""
+
+import os
+import time
+from collections.abc import Iterator
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from orchestrator.broker import embedded
+from orchestrator.broker.requirements import run_checks
+from orchestrator.dispatch.needs import Needs
+from schemas.contract.broker_address import public_url
+from schemas.contract.check import Check, CheckState
+from schemas.contract.errors import GurukulError
+from schemas.contract.presence import Presence
+from schemas.contract.versions import artifact_versions
+from schemas.files.free_space import free_gib, free_space_check
+from schemas.redis.client import address_of, connect
+from schemas.redis.dead_letters import read_dead_letters
+from schemas.redis.presences import read_presences, read_standing
+from schemas.redis.server_checks import clock_check, skew_check
+from schemas.redis.writes import trouble
+from schemas.store.probe import checked_store
+
+CHECK_S = 3.0
+FAR_S = 0.02
+
+
+def examine(broker: str, store: str | None, data_dir: str) -> Iterator[Check]:
+    """Every check of a run that would be started here for a fleet; each is made when it is asked for."""
+    own = artifact_versions()
+    yield _ok("versions", ", ".join(f"{name} {version}" for name, version in own.items()))
+    where = os.path.realpath(data_dir)
+    yield free_space_check(where, free_gib(where))
+    yield from _store(store, where)
+    yield from _broker(broker, Needs(own, where, store=store))
+
+
+def _store(url: str | None, data_dir: str) -> Iterator[Check]:
+    if url is None:
+        yield _ok("store", f"none (--store): devices work under {data_dir}, which their hosts must share")
+        return
+    began = time.monotonic()
+    try:
+        checked_store(url)
+    except GurukulError as error:
+        yield _fault("store", str(error))
+        return
+    spent_ms = 1000 * (time.monotonic() - began)
+    yield _ok("store", f"{url} takes, keeps, returns and removes an object ({spent_ms:.0f} ms for all)")
+
+
+def _broker(url: str, needs: Needs) -> Iterator[Check]:
+    try:
+        embedded.check(url)
+        address = address_of(url)
+        with connect(url, timeout_s=CHECK_S) as redis:
+            began = time.monotonic()
+            redis.ping()
+            user = address.username or ("default" if address.password else "default, without a password")
+            spent_ms = 1000 * (time.monotonic() - began)
+            yield _ok("broker", f"{public_url(url)} answers user {user} in {spent_ms:.1f} ms")
+            for check in run_checks(redis, address, ()):
+                yield check.model_copy(update={"name": f"broker {check.name}", "text": f"it {check.text}"})
+            clock = clock_check(redis)
+            yield clock.model_copy(update={"text": f"that of this host {clock.text}"})
+            yield from _fleet(redis, needs)
+    except GurukulError as error:
+        yield _fault("broker", str(error))
+    except RedisError as error:
+        yield _fault("broker", f"{public_url(url)} {trouble(error)}")
+
+
+def _fleet(redis: Redis, needs: Needs) -> Iterator[Check]:
+    unreadable: dict[str, str] = {}
+    found = read_presences(redis, lambda name, reason, _: unreadable.update({name: reason}))
+    _, cordoned = read_standing(redis, ())
+    fit = [each for each in found.values() if not needs.unmet(each) and each.device.name not in cordoned]
+    slots = sum(each.device.slots for each in fit)
+    if fit:
+        yield _ok("devices", f"{len(fit)} of {len(found)} can work for a run from here, {slots} slots in all")
+    elif found:
+        yield _fault("devices", f"none of {len(found)} can work for a run from here; the lines below name the remedies")
+    else:
+        yield _fault("devices", "no worker is online; start one: workers start --broker URL")
+    for name, each in found.items():
+        yield from device_checks(each, needs, cordoned=name in cordoned)
+    for name in sorted(cordoned - found.keys()):
+        yield _note(name, "it is cordoned and not online; to forget it: orchestrator fleet uncordon NAME")
+    for name, reason in unreadable.items():
+        yield _fault(name.encode("unicode_escape").decode(), f"its heartbeat cannot be read: {reason}; stop its worker")
+    counts, _ = read_dead_letters(redis, 0)
+    if number := sum(counts.values()):
+        yield _note("dead letters", f"{number} could not be read and were set aside; see: orchestrator fleet")
+
+
+def device_checks(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterator[Check]:
+    """What keeps a device from work or endangers it; one line with what it offers if there is nothing."""
+    name, folders = presence.device.name, presence.folders
+    troubled = False
+    for check in _troubles(presence, needs, cordoned=cordoned):
+        troubled = True
+        yield check
+    if not troubled and folders is not None:
+        free = "" if presence.free_gib is None else f", {presence.free_gib:.0f} GiB free"
+        model = f"{presence.device.model}, " if presence.device.model else ""
+        yield _ok(name, f"{model}{presence.device.slots} slots, {len(presence.running)} running{free}")
+
+
+def _troubles(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterator[Check]:
+    name, folders = presence.device.name, presence.folders
+    if why := needs.unmet(presence):
+        yield _fault(name, f"it gets no work from here: {why}")
+    if folders is not None and presence.free_gib is not None:
+        disk = free_space_check(folders.data_dir, presence.free_gib)
+        if disk.state is not CheckState.OK:
+            yield _fault(name, f"on its host {disk.text}")
+    if presence.clock_ahead_s is not None:
+        clock = skew_check(presence.clock_ahead_s)
+        if clock.state is not CheckState.OK:
+            yield _note(name, f"the clock of its host {clock.text}")
+    if cordoned:
+        yield _note(name, f"it is cordoned and gets no work; to end that: orchestrator fleet uncordon {name}")
+    if presence.draining:
+        yield _note(name, "it is leaving: it finishes what it runs")
+    if (presence.round_trip_s or 0.0) >= FAR_S:
+        yield _note(
+            name,
+            f"it is {1000 * (presence.round_trip_s or 0.0):.0f} ms from the broker: each window costs two such trips",
+        )
+
+
+def _ok(name: str, text: str) -> Check:
+    return Check(name=name, state=CheckState.OK, text=text)
+
+
+def _note(name: str, text: str) -> Check:
+    return Check(name=name, state=CheckState.NOTE, text=text)
+
+
+def _fault(name: str, text: str) -> Check:
+    return Check(name=name, state=CheckState.FAULT, text=text)
