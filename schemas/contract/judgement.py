@@ -45,13 +45,13 @@ class Scores(Frozen):
 class Trading(Frozen):
     """Statistics of a strategy's netted book: daily returns on capital in bps, ratios per year.
 
-    `trades`: rows that it decided to hold; `hit_rate`: share of them that gained before cost, with a 95 % interval that
-    allows for their overlap. `growth_percent`: compounded net return over all days. `max_drawdown_percent`: largest
-    fall of the compounded equity below its peak; `under_water_days`: longest time below one. `turnover_a_day`: value
-    bought and sold over the capital. `break_even_bps`: cost of a round trip at which the mean would be 0. `capacity`:
-    capital in currency at which costs take half of the gross return. `alpha_bps_a_day`, with its 95 % interval, and
-    `beta`: intercept and slope of the daily net return on that of always long; `information_ratio`: alpha over the
-    deviation of what the line leaves.
+    `trades`: rows that it decided to hold; `hit_rate`: share of them that gained before cost. `growth_percent`:
+    compounded net return over all days. `max_drawdown_percent`: largest fall of the compounded equity below its peak;
+    `under_water_days`: longest time below one. `turnover_a_day`: value bought and sold over the capital.
+    `break_even_bps`: cost of a round trip at which the mean would be 0. `capacity`: capital in currency at which costs
+    take half of the gross return. `alpha_bps_a_day` and `beta`: intercept and slope of the daily net return on that of
+    always long; `information_ratio`: alpha over the deviation of what the line leaves. `_low` to `_high`: 95 %
+    intervals, with EWC errors.
     """
 
     trades: int
@@ -62,6 +62,8 @@ class Trading(Frozen):
     net_bps_a_day: float
     growth_percent: float
     sharpe: float | None
+    sharpe_low: float | None
+    sharpe_high: float | None
     sortino: float | None
     max_drawdown_percent: float
     under_water_days: int
@@ -163,7 +165,6 @@ class Criterion(Frozen):
     low: float | None = None
     high: float | None = None
     n: int | None = None
-    effective_n: float | None = None
     p: float | None = None
 
     @property

@@ -7,6 +7,7 @@ from schemas.contract.judgement import Trading
 from workers.bars.series import Floats, Ints
 from workers.judging.book import Book, Decisions, Terms
 from workers.judging.predictions import Predictions
+from workers.judging.statistics import sharpe
 from workers.scoring import ewc
 from workers.scoring.constancy import is_constant
 
@@ -34,6 +35,7 @@ def results(
         net_bps_a_day=float(daily.mean() * 1e4),
         growth_percent=float(np.prod(1.0 + daily) - 1.0) * 100,
         sharpe=_ratio(daily, float(daily.std(ddof=1)) if len(daily) > 1 else 0.0, periods_per_year),
+        **_sharpe_interval(daily, periods_per_year),
         sortino=_ratio(daily, float(np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2))), periods_per_year),
         max_drawdown_percent=float(abs(below.min()) * 100),
         under_water_days=_longest(below < 0),
@@ -66,6 +68,16 @@ def _beside(daily: Floats, market: Floats, periods_per_year: int) -> dict[str, f
         "beta": beta.value,
         "information_ratio": float(alpha.value / residual.std(ddof=2) * np.sqrt(periods_per_year)),
     }
+
+
+def _sharpe_interval(daily: Floats, periods_per_year: int) -> dict[str, float | None]:
+    """95 % interval of the Sharpe ratio per year; None where returns are constant."""
+    try:
+        low, high = sharpe.estimate_of(daily).interval()
+    except ValueError:
+        return dict.fromkeys(("sharpe_low", "sharpe_high"))
+    yearly = float(np.sqrt(periods_per_year))
+    return {"sharpe_low": low * yearly, "sharpe_high": high * yearly}
 
 
 def _ratio(daily: Floats, deviation: float, periods_per_year: int) -> float | None:

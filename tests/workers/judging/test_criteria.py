@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from schemas.contract.judgement import LOG_LOSS_IMPROVEMENT, NET_RETURN, Part, Ruling, Validation
@@ -9,7 +10,11 @@ from schemas.files.run_files import read_model
 from tests.workers.judging.runs import stored_run
 from tests.workers.judging.test_gates import QUICK, criterion, judged
 from workers.judging.gates.criteria import at_least, at_most, interval_above_zero
-from workers.judging.statistics.bootstrap import Interval
+from workers.scoring.ewc import mean_of
+
+# A hundred days of mean 0.
+DAILY = np.random.default_rng(1).normal(size=100)
+DAILY -= DAILY.mean()
 
 
 @pytest.mark.parametrize(
@@ -23,28 +28,27 @@ def test_a_number_equal_to_its_bound_passes(statistic: float, from_below: Ruling
 
 
 @pytest.mark.parametrize(
-    ("mean", "low", "high", "ruling", "finding"),
+    ("mean", "ruling", "finding"),
     [
-        (2.0, 1.0, 3.0, Ruling.PASS, "above 0"),
-        (2.0, -1.0, 5.0, Ruling.FAIL, "not significantly different from 0"),
-        (-2.0, -3.0, -1.0, Ruling.FAIL, "below 0"),
-        (1.0, 0.0, 2.0, Ruling.FAIL, "not significantly different from 0"),
+        (0.5, Ruling.PASS, "above 0"),
+        (0.05, Ruling.FAIL, "not significantly different from 0"),
+        (-0.5, Ruling.FAIL, "below 0"),
     ],
 )
-def test_the_whole_interval_must_be_above_zero(
-    mean: float, low: float, high: float, ruling: Ruling, finding: str
-) -> None:
+def test_the_whole_interval_must_be_above_zero(mean: float, ruling: Ruling, finding: str) -> None:
     """The whole interval must be above 0 to pass; the sign of the mean decides nothing here."""
-    found = interval_above_zero("x", Interval(mean, low, high, block=5.0, n=100), "units")
-    assert (found.ruling, found.part) == (ruling, Part.WARNING)
+    found = interval_above_zero("x", DAILY + mean, "units")
+    assert (found.ruling, found.part, found.n) == (ruling, Part.WARNING, 100)
     assert found.reason.endswith(f": {finding}")
 
 
 def test_scale_applies_to_every_number() -> None:
     """Statistic, interval and reason are all in the scaled unit; the threshold stays 0."""
-    found = interval_above_zero("x", Interval(2e-4, 1e-4, 3e-4, block=5.0, n=100), "bps", scale=1e4)
-    assert (found.statistic, found.low, found.high, found.threshold) == pytest.approx((2.0, 1.0, 3.0, 0.0))
-    assert found.reason.startswith("+2 bps, 95 % interval +1 to +3")
+    daily = 1e-4 * (DAILY + 1.0)
+    found = interval_above_zero("x", daily, "bps", scale=1e4)
+    low, high = mean_of(DAILY + 1.0).interval()
+    assert (found.statistic, found.low, found.high, found.threshold) == pytest.approx((1.0, low, high, 0.0))
+    assert found.reason.startswith(f"+1 bps, 95 % interval {low:+.3g} to {high:+.3g}")
 
 
 def test_units_of_a_runs_numbers(tmp_path: Path) -> None:

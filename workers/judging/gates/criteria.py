@@ -2,8 +2,8 @@
 
 from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.bars.series import Floats
-from workers.judging.statistics.bootstrap import Interval
 from workers.scoring.constancy import is_constant
+from workers.scoring.ewc import mean_of
 
 
 def at_least(
@@ -47,9 +47,13 @@ def why_not_testable(daily: Floats, min_days: int) -> str | None:
     )
 
 
-def interval_above_zero(name: str, interval: Interval, unit: str, *, scale: float = 1.0) -> Criterion:
-    """Return a warning unless the whole interval, times `scale` in `unit`, is above 0."""
-    mean, low, high = (scale * value for value in (interval.mean, interval.low, interval.high))
+def interval_above_zero(name: str, daily: Floats, unit: str, *, scale: float = 1.0) -> Criterion:
+    """Return a warning unless the whole interval of the mean of `daily`, times `scale` in `unit`, is above 0.
+
+    `daily`: shape (days,), not constant; its errors are EWC's.
+    """
+    found = mean_of(daily)
+    mean, low, high = (scale * value for value in (found.value, *found.interval()))
     finding = "above 0" if low > 0 else "below 0" if high < 0 else "not significantly different from 0"
     return Criterion(
         name=name,
@@ -60,6 +64,5 @@ def interval_above_zero(name: str, interval: Interval, unit: str, *, scale: floa
         threshold=0.0,
         low=low,
         high=high,
-        n=interval.n,
-        effective_n=interval.effective_n,
+        n=len(daily),
     )

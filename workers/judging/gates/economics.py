@@ -11,7 +11,6 @@ from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_least, interval_above_zero, not_computable, why_not_testable
 from workers.judging.gates.registry import gate
-from workers.judging.statistics.bootstrap import mean_interval
 from workers.judging.trial_log import trials_of
 from workers.scoring.constancy import ROUNDING
 from workers.scoring.ewc import line_of
@@ -29,12 +28,8 @@ def judge(evidence: Evidence) -> Findings:
     if why:
         net = not_computable(NET_RETURN, why, part=Part.DIRECTION, n=len(daily))
     else:
-        mean = mean_interval(
-            daily, min_block=evidence.min_block_days, repetitions=settings.repetitions, seed=evidence.seed,
-            confidence=0.95,
-        )  # fmt: skip
-        direction = {"part": Part.DIRECTION, "ruling": Ruling.PASS if mean.mean > 0 else Ruling.FAIL}
-        net = interval_above_zero(NET_RETURN, mean, UNIT, scale=1e4).model_copy(update=direction)
+        direction = {"part": Part.DIRECTION, "ruling": Ruling.PASS if daily.mean() > 0 else Ruling.FAIL}
+        net = interval_above_zero(NET_RETURN, daily, UNIT, scale=1e4).model_copy(update=direction)
     alpha = alpha_beside(daily, evidence.book(ALWAYS_LONG).daily, why, trials.tried, settings)
     return Findings((alpha, net, *_stresses(evidence, book)), trials.digests)
 

@@ -11,7 +11,6 @@ from workers.judging.gates.live import beside_live
 from workers.judging.gates.registry import gate
 from workers.judging.incumbent import incumbent_of
 from workers.judging.predictions import Predictions
-from workers.judging.statistics.bootstrap import mean_interval
 from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.judging.statistics.permutation import permute
 from workers.scoring.constancy import ROUNDING
@@ -39,13 +38,9 @@ def judge(evidence: Evidence) -> Findings:
 
 
 def _improvement(evidence: Evidence, daily: Floats) -> Criterion:
-    settings = evidence.settings
-    if why := why_not_testable(daily, settings.min_days):
+    if why := why_not_testable(daily, evidence.settings.min_days):
         return not_computable(LOG_LOSS_IMPROVEMENT, why, n=len(daily))
-    interval = mean_interval(
-        daily, min_block=evidence.min_block_days, repetitions=settings.repetitions, seed=evidence.seed, confidence=0.95
-    )
-    return interval_above_zero(LOG_LOSS_IMPROVEMENT, interval, "nats per row")
+    return interval_above_zero(LOG_LOSS_IMPROVEMENT, daily, "nats per row")
 
 
 def _better(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Criterion:

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.stats import kurtosis, norm, skew
 
 from workers.bars.series import Floats
+from workers.scoring.constancy import is_constant
+from workers.scoring.ewc import Estimate, mean_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,19 @@ class Moments:
 def sharpe(returns: Floats) -> float:
     """Compute the mean over the standard deviation, whose denominator is `n - 1`."""
     return float(returns.mean() / returns.std(ddof=1))
+
+
+def estimate_of(returns: Floats) -> Estimate:
+    """Estimate the ratio with EWC errors: those of the mean of its influence on each period's return.
+
+    ValueError if the returns are constant. Source: Lo (2002), The statistics of Sharpe ratios, for the expansion.
+    """
+    if is_constant(returns):
+        raise ValueError("constant returns have no Sharpe ratio")
+    ratio = sharpe(returns)
+    scaled = (returns - returns.mean()) / returns.std(ddof=1)
+    influence = mean_of(scaled - ratio / 2.0 * (scaled**2 - 1.0))
+    return Estimate(ratio, influence.error, influence.degrees)
 
 
 def moments_of(returns: Floats) -> Moments:

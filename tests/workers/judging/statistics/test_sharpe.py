@@ -6,6 +6,7 @@ from scipy.stats import norm
 
 from workers.judging.statistics.sharpe import (
     Moments,
+    estimate_of,
     expected_max_sharpe,
     min_track_record_length,
     moments_of,
@@ -120,3 +121,28 @@ def test_arrays_are_their_moments() -> None:
     assert known.kurtosis == pytest.approx((centred**4).mean() / (centred**2).mean() ** 2)
     assert probabilistic_sharpe_ratio(returns, 0.01) == probabilistic_sharpe_ratio(known, 0.01)
     assert min_track_record_length(returns, 0.0, 0.9) == min_track_record_length(known, 0.0, 0.9)
+
+
+def test_errors_of_a_ratio_are_those_of_its_moments() -> None:
+    """Of independent skewed returns the error is that of the asymptotic variance, skewness and kurtosis included.
+
+    For normal returns of this ratio it would be half as large again.
+    """
+    returns = np.random.default_rng(1).exponential(size=8_000) - 0.6
+    known, found = moments_of(returns), estimate_of(returns)
+    assert found.value == known.ratio and found.degrees == 160
+    assert found.error == pytest.approx(np.sqrt(known.spread / known.n), rel=0.15)
+
+
+def test_dependence_widens_the_error_of_a_ratio() -> None:
+    """Returns that keep half of themselves have an error of about the root of three times that of independent ones."""
+    shocks = np.random.default_rng(2).normal(size=4_001)
+    returns = np.zeros(4_001)
+    for t in range(1, len(returns)):
+        returns[t] = 0.5 * returns[t - 1] + shocks[t]
+    assert estimate_of(returns[1:]).error * np.sqrt(4_000) == pytest.approx(np.sqrt(3), rel=0.2)
+
+
+def test_constant_returns_have_no_ratio() -> None:
+    with pytest.raises(ValueError, match="no Sharpe ratio"):
+        estimate_of(np.full(100, 0.01))
