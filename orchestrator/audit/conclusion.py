@@ -56,7 +56,7 @@ def conclude(manifest: RunManifest, statistics: Statistics, validation: Validati
         advice=_advice(recommendation, manifest, statistics, validation),
         changes=_changes(recommendation, manifest, statistics, validation),
         next_steps=_next_steps(recommendation, manifest, validation),
-        alerts=(jumps,) if jumps else (),
+        alerts=(f"{jumps[0].upper()}{jumps[1:]}",) if jumps else (),
         warnings=_warnings(statistics, trials),
         basis=_basis(manifest, validation, trials),
     )
@@ -202,10 +202,10 @@ def _advice(
     if recommendation is Recommendation.REJECT:
         return "Reject it. More days will not help; other features, labels or symbols may."
     if any(each.ruling is Ruling.NOT_COMPUTABLE for _, each in faults):
-        return "Add what is missing, and judge it again."
+        return "Do not deploy it. Add what is missing, and judge it again."
     if (later := _later(manifest, validation)) is not None:
-        return f"Judge it again when there are bars up to {later}."
-    return "Try other features, labels or symbols: more days are not likely to decide it."
+        return f"Do not deploy it. Judge it again when there are bars up to {later}."
+    return "Do not deploy it. Try other features, labels or symbols: more days are not likely to decide it."
 
 
 def _later(manifest: RunManifest, validation: Validation) -> date | None:
@@ -238,18 +238,20 @@ def _needed(gate: Gate, test: Criterion, statistics: Statistics) -> str:
     if test.p is not None and test.name == LABEL_PERMUTATION:
         bound = exact(statistics.settings.permutation_p)
         return f"The predictions must be better than luck: p at most {bound}, it is {p_of(test.p)}."
+    if test.name == NET_RETURN and test.statistic is not None:
+        return f"The students must earn more than they cost: {test.reason}."
     return f"{gate.name}: {test.name} must pass: {test.reason}."
 
 
 def _next_steps(recommendation: Recommendation, manifest: RunManifest, validation: Validation) -> tuple[str, ...]:
     symbols = jumping(manifest.bars) if manifest.bars is not None else {}
-    steps = (next_step.suggest_actions(manifest.config, symbols),) if symbols else ()
-    if recommendation is Recommendation.PROMOTE:
-        return (*steps, next_step.approve(manifest.run_id))
-    if recommendation is Recommendation.REJECT:
-        return (*steps, next_step.reject(manifest.run_id))
-    later = _later(manifest, validation)
     config = manifest.config
+    steps = (next_step.suggest_actions(config, symbols),) if symbols else ()
+    if recommendation is Recommendation.PROMOTE:
+        return (*steps, next_step.approve(manifest.run_id, config), next_step.deploy(manifest.run_id, config))
+    if recommendation is Recommendation.REJECT:
+        return (*steps, next_step.reject(manifest.run_id, config))
+    later = _later(manifest, validation)
     return (*steps, next_step.power(config) if later is None else next_step.run_again(config, later))
 
 
@@ -270,8 +272,8 @@ def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) ->
         f"{validation.rows:,} predictions of {_count(len(validation.per_symbol), 'symbol')}, on days that no student"
         f" had seen, by {_count(validation.windows, 'student')}.",
         *_order(manifest, validation.scores[STUDENT]),
-        f"{_count(student.trades, 'decision')} to trade, {validation.constant_trades:,} of them by students that"
-        f" predict the base rate alone ({validation.constant_windows:,}).",
+        f"{_count(student.trades, 'decision')} to trade; {_count(validation.constant_windows, 'student')} that"
+        f" predicted the base rate alone made {validation.constant_trades:,} of them.",
         f"{taught_sentence(validation.taught, validation.windows)}.".capitalize(),
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{selections}.",
     )
@@ -282,10 +284,13 @@ def _order(manifest: RunManifest, scores: Scores) -> tuple[str, ...]:
     if manifest.config.label != "rank" or scores.rank_ic is None or scores.tail_spread_bps is None:
         return ()
     ic, spread = (
-        f"{shown(value, '+')} (t {shown(t, '+')})"
-        for value, t in ((scores.rank_ic, scores.rank_ic_t), (scores.tail_spread_bps, scores.tail_spread_t))
+        f"{shown(value, '+')}{unit} (t {shown(t, '+')})"
+        for value, unit, t in (
+            (scores.rank_ic, "", scores.rank_ic_t),
+            (scores.tail_spread_bps, " bps", scores.tail_spread_t),
+        )
     )
-    return (f"Rank IC {ic}; the tenth predicted highest earned {spread} bps more than the lowest, over a horizon.",)
+    return (f"Rank IC {ic}; spread of tails, highest less lowest tenth over a horizon, {spread}.",)
 
 
 def _count(number: int, noun: str) -> str:

@@ -62,19 +62,33 @@ def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
     named = some([f"{symbol} ({count})" for symbol, count in counts.items()])
     then = "were used (--keep-jumps)" if keep_jumps else "are left out, those nights earn nothing in a book"
     return (
-        f"bars: unexplained jumps of prices: {named}; label spans over them {then}, features after them are not"
-        " corrected; check --corporate-actions"
+        f"unexplained jumps of prices: {named}; label spans over them {then}, features after them are not corrected;"
+        " give those that are splits or bonuses with --corporate-actions"
     )
 
 
 def taught_sentence(taught: Taught, windows: int) -> str:
-    """Return how many students a teacher changed, and what that was worth on unseen days."""
+    """Return how many students a teacher changed, and what that saved or cost on unseen days."""
     if taught.saved is None or taught.error is None:
         return f"teachers changed none of {windows:,} students"
     return (
-        f"teachers changed {taught.windows:,} of {windows:,} students ({percent(taught.windows / windows)}); that saved"
-        f" {shown(1e3 * taught.saved, '+')} +- {shown(1e3 * taught.error)} thousandths of a nat per row"
+        f"teachers changed {taught.windows:,} of {windows:,} students ({percent(taught.windows / windows)}); that"
+        f" {'saved' if taught.saved >= 0 else 'cost'} {shown(1e3 * abs(taught.saved))} +-"
+        f" {shown(1e3 * taught.error)} thousandths of a nat of log loss per row"
     )
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """Return counts in one line, such as `15 no_data, 2 insufficient_history`."""
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
+
+
+def untrained_sentences(untrained: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return sentences on the symbols of which no window was trained: one per combination of reasons."""
+    symbols: dict[str, list[str]] = {}
+    for symbol, reasons in sorted(untrained.items()):
+        symbols.setdefault(tally(reasons), []).append(symbol)
+    return [f"nothing trained for {some(names)}: {why}" for why, names in symbols.items()]
 
 
 def subject_of(config: RunConfig, symbols: int) -> str:

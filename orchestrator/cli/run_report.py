@@ -14,8 +14,9 @@ SHOWN_FAILURES = 5
 
 def print_report(layout: RunLayout, console: Console, code: int, *, as_json: bool) -> None:
     """Print a run's summary and failed windows; after a failure also why, and the command that goes on."""
+    from orchestrator.ledger.export import untrained_symbols
     from orchestrator.ledger.ledger import Ledger
-    from orchestrator.runs.summary import failed_windows, show, summarise, untrained_symbols
+    from orchestrator.runs.summary import failed_windows, show, summarise
 
     manifest = read_manifest(layout)
     ledger = Ledger(layout.ledger, read_only=True)

@@ -17,8 +17,9 @@ def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = Fals
     Example:
       orchestrator status live_candidate_20260102_030405
     """
+    from orchestrator.ledger.export import untrained_symbols
     from orchestrator.ledger.ledger import Ledger
-    from orchestrator.runs.summary import show, summarise, untrained_symbols
+    from orchestrator.runs.summary import show, summarise
 
     manifest, layout = open_run(data_dir, run_id)
     ledger = Ledger(layout.ledger, read_only=True)

@@ -1,5 +1,6 @@
-"""Write `teacher_runs.json` and `student_runs.json` from the ledger: one row per planned window."""
+"""Write `teacher_runs.json` and `student_runs.json`, one row per planned window; count what was not trained."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 from orchestrator.ledger.ledger import Ledger, WorkRecord
@@ -25,6 +26,23 @@ def planned_of(manifest: RunManifest, role: Role) -> list[PlannedWindow]:
     """What the plan holds for a role, in its order: a window per symbol, or one of all symbols."""
     settings = manifest.config.training()
     return in_scope(manifest.plan, settings.scope if role is Role.TEACHER else settings.scope_of_students)
+
+
+def untrained_symbols(manifest: RunManifest, ledger: Ledger) -> dict[str, Counter[str]]:
+    """Symbols of which every window was skipped, and how often for which reason."""
+    records = {record.name: record for record in ledger.records(Role.STUDENT)}
+    reasons: dict[str, Counter[str]] = {}
+    trained = set()
+    scope = manifest.config.training().scope_of_students
+    for planned in manifest.plan:
+        record = records.get(planned.window.in_scope(scope).label)
+        if planned.skip is not None:
+            reasons.setdefault(planned.window.symbol, Counter())[planned.skip] += 1
+        elif record is not None and record.status is Status.SKIPPED and record.reason:
+            reasons.setdefault(planned.window.symbol, Counter())[record.reason] += 1
+        else:
+            trained.add(planned.window.symbol)
+    return {symbol: count for symbol, count in reasons.items() if symbol not in trained}
 
 
 def _row(run_id: str, window: Window, record: WorkRecord | None, role: Role) -> RunRow:

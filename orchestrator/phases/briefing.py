@@ -11,10 +11,19 @@ from orchestrator.audit.conclusion import conclude
 from orchestrator.audit.glossary import Marks
 from orchestrator.audit.signed_manifest import seal
 from orchestrator.audit.templates import page
-from orchestrator.audit.wording import MODELS, costs_of, distinct, limits_of, subject_of, targets_of
+from orchestrator.audit.wording import (
+    MODELS,
+    costs_of,
+    distinct,
+    limits_of,
+    subject_of,
+    targets_of,
+    untrained_sentences,
+)
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.bars.sentences import calendar_doubts
 from orchestrator.bars.suggested_actions import suggested_actions
+from orchestrator.ledger.export import untrained_symbols
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.phases.trial_record import record_trial
 from schemas.contract.conclusion import Conclusion
@@ -114,6 +123,7 @@ def _facts(context: RunContext, judged: Judged, conclusion: Conclusion, charts: 
         "sources": sorted({row.source for row in bars.symbols.values()}),
         "counts": {role.value: context.ledger.counts(role) for role in (Role.TEACHER, Role.STUDENT)},
         "skips": dict(sorted(skips.items())),
+        "untrained": untrained_sentences(untrained_symbols(manifest, context.ledger)),
         "charts": {name: chart.pop("title") for name, chart in charts.items()},
         "models": MODELS,
         "targets": targets_of(manifest.config.training()),

@@ -2,13 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.audit.wording import jumps_of, some
+from orchestrator.audit.wording import jumps_of, tally, untrained_sentences
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.bars.sentences import calendar_doubts
 from orchestrator.ledger.export import planned_of
@@ -28,9 +27,11 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
     config = manifest.config
     records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
     conclusion, condition = ledger.get("conclusion"), ledger.condition()
+    audit = audit_folder(config.release_dir, manifest.run_id)
     paths = {
         "run": layout.folder,
-        "audit": audit_folder(config.release_dir, manifest.run_id),
+        "audit": audit,
+        "report": audit / "report.html",
         "log": log_path(config, manifest.run_id),
     }
     if config.telemetry:
@@ -72,30 +73,9 @@ def _donor(ledger: Ledger) -> str | None:
     return donors.pop() if len(donors) == 1 else None
 
 
-def _tally(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
-
-
 def round_seconds(seconds: float | None) -> float | None:
     """Seconds rounded to milliseconds; None stays None."""
     return None if seconds is None else round(seconds, 3)
-
-
-def untrained_symbols(manifest: RunManifest, ledger: Ledger) -> dict[str, Counter[str]]:
-    """Symbols of which every window was skipped, and how often for which reason."""
-    records = {record.name: record for record in ledger.records(Role.STUDENT)}
-    reasons: dict[str, Counter[str]] = {}
-    trained = set()
-    scope = manifest.config.training().scope_of_students
-    for planned in manifest.plan:
-        record = records.get(planned.window.in_scope(scope).label)
-        if planned.skip is not None:
-            reasons.setdefault(planned.window.symbol, Counter())[planned.skip] += 1
-        elif record is not None and record.status is Status.SKIPPED and record.reason:
-            reasons.setdefault(planned.window.symbol, Counter())[record.reason] += 1
-        else:
-            trained.add(planned.window.symbol)
-    return {symbol: count for symbol, count in reasons.items() if symbol not in trained}
 
 
 def failed_windows(ledger: Ledger) -> list[str]:
@@ -128,7 +108,7 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
     if summary["bars"]:
         console.write(f"bars of symbols: {', '.join(f'{count} {word}' for word, count in summary['bars'].items())}")
     if summary["unexplained_jumps"] and not summary["conclusion"]:
-        console.write(summary["unexplained_jumps"])
+        console.write(f"bars: {summary['unexplained_jumps']}")
     for doubt in summary["calendar_doubts"]:
         console.write(doubt)
     reused = {role: counts["reused"] for role, counts in summary["windows"].items()}
@@ -138,12 +118,9 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
         same = "predictions, bars, settings, trials and code"
         console.write(f"judgement: adopted from {summary['judgement_from']}, which has the same {same}")
     if summary["skip_reasons"]:
-        console.write(f"skipped: {_tally(summary['skip_reasons'])}")
-    symbols: dict[str, list[str]] = {}
-    for symbol, reasons in sorted(untrained.items()):
-        symbols.setdefault(_tally(reasons), []).append(symbol)
-    for why, names in symbols.items():
-        console.write(f"nothing trained for {some(names)}: {why}")
+        console.write(f"skipped: {tally(summary['skip_reasons'])}")
+    for sentence in untrained_sentences(untrained):
+        console.write(sentence)
     if summary["conclusion"]:
         _show_conclusion(console, Conclusion.model_validate(summary["conclusion"]))
     for name, path in summary["paths"].items():

@@ -87,7 +87,7 @@ def test_status_names_files_that_exist(two_device_run: Finished, elsewhere: Path
     """Folder, audit, log and telemetry of `status --json` exist, seen from the command's own folder."""
     result = command("status", "generated", "--data-dir", str(two_device_run.cwd / "data"), "--json", cwd=elsewhere)
     paths = json.loads(result.stdout)["paths"]
-    assert set(paths) == {"run", "audit", "log", "telemetry"}
+    assert set(paths) == {"run", "audit", "report", "log", "telemetry"}
     assert all((elsewhere / path).exists() for path in paths.values())
 
 

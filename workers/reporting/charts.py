@@ -201,7 +201,7 @@ def devices(rows: Sequence[RunRow]) -> alt.Chart:
     count = len({bar["device"] for bar in bars})
     return _titled(
         chart.mark_bar(opacity=0.7).encode(
-            x=alt.X("from:T", title="time (UTC)", axis=alt.Axis(format="%H:%M:%S")), x2="to:T",
+            x=alt.X("from:T", title="time (UTC)", axis=_times("%H:%M:%S")), x2="to:T",
             y=alt.Y("device:N", title=None), color=color, tooltip=_tips("device", "role", "window", "seconds"),
         ),
         "Work per device over time",
@@ -237,9 +237,14 @@ def _lines(rows: Rows, axis: str) -> alt.Chart:
     chart = alt.Chart(_data(rows)).mark_line()
     return chart.encode(
         strokeWidth=alt.condition(alt.datum.strategy == STUDENT, alt.value(2.2), alt.value(1.2)),
-        x=alt.X("day:T", title=None), y=alt.Y("value:Q", title=axis), color=_color(names, "strategy"),
-        tooltip=_tips("day", "strategy", "value"),
+        x=alt.X("day:T", title=None, axis=_times("%b %Y")), y=alt.Y("value:Q", title=axis),
+        color=_color(names, "strategy"), tooltip=_tips("day", "strategy", "value"),
     )  # fmt: skip
+
+
+def _times(form: str) -> alt.Axis:
+    """An axis of times, of which each label is whole: `October` beside `2006` reads as one date."""
+    return alt.Axis(format=form, labelOverlap=True, labelSeparation=12)
 
 
 def _color(names: Mapping[str, object], field: str = "model") -> alt.Color:

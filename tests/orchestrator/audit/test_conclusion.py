@@ -41,7 +41,8 @@ def concluded(
     *, permutation: str = "pass", alpha: str = "pass", net: str = "pass", at: float = 2.0, high: float = 5.0,
     ratio: float | None = 1.0, hard: str = "pass", jumps: bool = False, again: str | None = None, tried: int = 1,
     notes: tuple[str, ...] = (), days: int = 504, growth: float = 10.0, hurdle: float = 0.0,
-    counted: dict[str, Any] | None = None, interval: str = "1day", label: str = "fixed", **settings: Any,
+    net_at: float | None = None, counted: dict[str, Any] | None = None, interval: str = "1day", label: str = "fixed",
+    **settings: Any,
 ) -> Conclusion:  # fmt: skip
     """The conclusion of two years with these rulings; alpha is `at` bps per day, its interval ends at `high`."""
     known = () if alpha == "not computable" else ({"statistic": at, "low": at - 3, "high": high, "threshold": hurdle},)
@@ -53,7 +54,7 @@ def concluded(
         ),
         "economics": (
             criterion(ALPHA, "primary", alpha, p=0.3, **(known[0] if known else {})),
-            criterion(NET_RETURN, "direction", net),
+            criterion(NET_RETURN, "direction", net, statistic=net_at),
             criterion("net return in the worst year", "warning", "fail"),
         ),
         "overfit": (criterion("new evidence", "primary", again),) if again else (),
@@ -118,7 +119,8 @@ def test_what_decides(rulings: dict[str, Any], verdict: str, sentence: str, advi
     found = concluded(**rulings)
     assert found.recommendation.value == verdict
     assert sentence in found.sentence and advice in found.advice
-    command = {"promote": " approve r ", "reject": " reject r "}.get(verdict)
+    assert ("Do not deploy it. " in found.advice) == (verdict == "hold")
+    command = {"promote": " deploy r ", "reject": " reject r "}.get(verdict)
     waits = " run --reuse " if "again when" in found.advice else " plan --power "
     if command or "Add what" not in advice:
         assert (command or waits) in found.next_steps[-1]
@@ -142,12 +144,19 @@ def test_what_is_missing_and_what_was_found() -> None:
     """A hold names the years that are missing, jumps are an alert, notes and changed bounds are the first warnings."""
     found = concluded(alpha="fail", jumps=True, notes=("The ledger was cut.",), min_days=100)
     assert any("6.2 years (80 % power), and 2 were judged: 4.2 more" in each for each in found.changes)
-    assert "unexplained jumps of prices: TCS (2)" in found.alerts[0]
+    assert found.alerts[0].startswith("Unexplained jumps of prices: TCS (2)")
     assert " ingest --validate-only " in found.next_steps[0]
     assert found.warnings[0] == "The ledger was cut." and "min_days was set to 100" in found.warnings[1]
     assert found.warnings[-1] == "economics: net return in the worst year: net return in the worst year is so."
     promoted = concluded()
     assert not promoted.alerts and not any("years" in each for each in promoted.changes)
+
+
+def test_what_students_must_earn_and_which_of_them_trade() -> None:
+    """The net return has a bound in words; students that predict the base rate alone are counted with their trades."""
+    found = concluded(net="fail", net_at=-1.85)
+    assert "The students must earn more than they cost: net return per day is so." in found.changes
+    assert "100 decisions to trade; 2 students that predicted the base rate alone made 3 of them." in found.basis
 
 
 def test_growth_is_per_year_where_there_is_one() -> None:
@@ -180,7 +189,6 @@ def test_with_rank_labels_the_order_of_the_symbols_is_stated() -> None:
     ranked, other = concluded(label="rank").basis, concluded().basis
     assert ranked[0].startswith("5,000 predictions of 2 symbols") and other[0] == ranked[0]
     assert ranked[1] == (
-        "Rank IC +0.0312 (t +2.51); the tenth predicted highest earned +14.2 (t +1.10) bps more than the lowest,"
-        " over a horizon."
+        "Rank IC +0.0312 (t +2.51); spread of tails, highest less lowest tenth over a horizon, +14.2 bps (t +1.10)."
     )
     assert not [each for each in other if "Rank IC" in each]

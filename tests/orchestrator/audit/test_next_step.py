@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 import typer
 
-from orchestrator.audit.next_step import OF_ONE_RUN, after_years, power, run_again, suggest_actions
+from orchestrator.audit.next_step import (
+    OF_ONE_RUN,
+    after_years,
+    approve,
+    deploy,
+    power,
+    reject,
+    run_again,
+    suggest_actions,
+)
 from orchestrator.cli.app import cli
 from orchestrator.runs.settings import resolve
 from schemas.config.run import RunConfig
@@ -44,3 +53,13 @@ def test_settings_of_a_file_and_a_later_day() -> None:
     weekly = RunConfig(**SPAN, source="csv:x", interval="1week")
     command = suggest_actions(weekly, {"M&M": 2, "TCS": 1})
     assert " --interval 1week --source csv:x --symbols 'M&M,TCS' --write-actions actions.csv" in command
+
+
+def test_decisions_are_made_in_the_folders_of_the_run() -> None:
+    """A command that is pasted finds the run and its releases, wherever they are."""
+    usual = RunConfig(**SPAN)
+    assert approve("r", usual) == "orchestrator approve r --by NAME"
+    beside = RunConfig(**SPAN, data_dir="/srv/x y/data")
+    assert reject("r", beside) == "orchestrator reject r --by NAME --data-dir '/srv/x y/data'"
+    apart = RunConfig(**SPAN, data_dir="d", release_dir="/out")
+    assert deploy("r", apart) == "orchestrator deploy r --to staging --data-dir d --release-dir /out"

@@ -51,4 +51,5 @@ def test_a_run_names_the_symbols_with_jumps_and_what_became_of_their_labels() ->
     assert jumps_of(table_of(coverage_of("SBIN", DAYS)), False) is None
     sentence = jumps_of(TABLE, False) or ""
     assert "TCS (2), INFY (2)" in sentence and "label spans over them are left out" in sentence
+    assert sentence.endswith("give those that are splits or bonuses with --corporate-actions")
     assert "were used (--keep-jumps)" in (jumps_of(TABLE, True) or "")

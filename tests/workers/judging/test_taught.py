@@ -38,6 +38,7 @@ def test_without_a_teacher_nothing_is_saved_and_nothing_measured() -> None:
 def test_the_sentence_gives_share_and_worth() -> None:
     """Screen, briefing and report have one sentence, in thousandths of a nat."""
     assert taught_sentence(Taught(windows=2, saved=0.00123, error=0.0004), 9) == (
-        "teachers changed 2 of 9 students (22.2 %); that saved +1.23 +- 0.400 thousandths of a nat per row"
+        "teachers changed 2 of 9 students (22.2 %); that saved 1.23 +- 0.400 thousandths of a nat of log loss per row"
     )
+    assert " that cost 0.610 +- 0.537 " in taught_sentence(Taught(windows=1, saved=-0.00061, error=0.000537), 9)
     assert taught_sentence(Taught(windows=0, saved=None, error=None), 9) == "teachers changed none of 9 students"

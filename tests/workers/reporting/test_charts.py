@@ -1,5 +1,6 @@
 """Charts: numbers of few rows are marked, and every chart has a title."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -55,3 +56,11 @@ def test_equity_is_compounded_and_cash_is_beside_it() -> None:
     cash, line = chart["layer"]
     assert chart["title"] == "Net return" and cash["data"]["values"] == [{"value": 0}]
     assert [each["value"] for each in line["data"]["values"]] == [10.0, 21.0]
+
+
+def test_a_date_of_an_axis_has_its_year() -> None:
+    """The picture of two years has labels such as `Jan 1971`; `October` beside `1971` would read as one date."""
+    chart: Any = equity(np.arange(730), {"student": np.full(730, 1e-4)}, "Net return")
+    picture = vl_convert.vegalite_to_svg(chart.to_dict() | {"width": 400})
+    labels = re.findall(r">([A-Z][a-z]+)?( ?\d{4})?</text>", picture)
+    assert ("Jan", " 1971") in labels and not [year for month, year in labels if bool(month) != bool(year)]
