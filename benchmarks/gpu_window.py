@@ -13,14 +13,17 @@ import scipy.signal
 import xgboost as xgb
 
 from benchmarks.gpu_device import Side
+from schemas.config.model_kinds import XGBoostTeacher
 from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import Series
 from workers.features.frame import Frame, frame_of
 from workers.features.indicators import Array
 from workers.features.registry import model_features
-from workers.models.xgboost import MAX_BIN, MAX_ROUNDS, parameters
+from workers.models.base import Recipe
+from workers.models.xgboost import parameters
 
-ROUNDS = MAX_ROUNDS
+PARAMETERS = XGBoostTeacher()
+ROUNDS = PARAMETERS.max_rounds
 WINDOW_ROWS = 1_000
 WINDOWS_PER_PROCESS = 5
 HORIZON = 5
@@ -29,7 +32,7 @@ SEED = 42
 
 def matrix(x: Array, y: Array) -> xgb.QuantileDMatrix:
     """Build XGBoost's matrix as the teacher does, on the device that holds `x` and `y`."""
-    return xgb.QuantileDMatrix(x, y, max_bin=MAX_BIN, nthread=1)
+    return xgb.QuantileDMatrix(x, y, max_bin=PARAMETERS.max_bin, nthread=1)
 
 
 def train(rows: xgb.QuantileDMatrix, device: str, rounds: int, changes: dict[str, object] | None = None) -> xgb.Booster:
@@ -37,7 +40,9 @@ def train(rows: xgb.QuantileDMatrix, device: str, rounds: int, changes: dict[str
 
     `changes`: parameters to replace. RuntimeError if XGBoost trained on another device.
     """
-    booster = xgb.train(parameters(SEED, device) | (changes or {}), rows, rounds, verbose_eval=False)
+    booster = xgb.train(
+        parameters(Recipe(PARAMETERS, SEED, device)) | (changes or {}), rows, rounds, verbose_eval=False
+    )
     found = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
     if not str(found).startswith(device):
         raise RuntimeError(f"XGBoost trained on {found}, not on {device}")

@@ -75,5 +75,5 @@ def _student(
 ) -> TrainedStudent:
     learned = histories if window.symbol == PANEL else {window.symbol: histories[window.symbol]}
     rows = scored_rows(learned, window, settings)
-    scores = teacher_scores(teacher.teacher.booster, teacher.offsets, histories, rows, settings)
+    scores = teacher_scores(teacher.teacher.model, teacher.offsets, histories, rows, settings)
     return fit_window_student(learned, window, settings, counts, teacher.targets(rows.symbols), rows, scores)

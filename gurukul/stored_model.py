@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from schemas.contract.artifact import METADATA_KINDS, StudentMetadata, TeacherMetadata
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.bounded import LARGEST_MODEL_BYTES, read_bounded
-from schemas.files.layout import METADATA, MODEL_UBJ
+from schemas.files.layout import METADATA
 from schemas.files.run_files import read_model
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class StoredModel:
         """Read a model. RequestError if `folder` holds none, DataError if a file was changed after training."""
         from workers.artifacts.reader import read_teacher
         from workers.models.apart import shared_trial
+        from workers.models.registry import MODEL_TYPES, stored_type
         from workers.models.stored_student import read_student
 
         path = folder / METADATA
@@ -45,10 +46,12 @@ class StoredModel:
         for name, digest in metadata.sha256.items():
             if not (folder / name).is_file() or sha256_of(folder / name) != digest:
                 raise DataError(f"{folder / name} was changed after training; remove {folder} and resume the run")
-        if (folder / MODEL_UBJ).is_file():
+        teaches = role is Role.TEACHER
+        model_type = MODEL_TYPES[metadata.settings.teacher] if teaches else stored_type(folder)
+        if model_type.is_fragile:
             # The digests are of the same folder, so they do not vouch for its origin.
-            content = read_bounded(folder / MODEL_UBJ, LARGEST_MODEL_BYTES)
-            shared_trial().refuse_unreadable(content, str(folder / MODEL_UBJ))
+            file = folder / model_type.file_name
+            shared_trial().refuse_unreadable(read_bounded(file, LARGEST_MODEL_BYTES), str(file), model_type.kind)
         if role is Role.TEACHER:
             return cls(role, metadata, read_teacher(folder))
         return cls(role, metadata, read_student(folder, metadata.sha256))
@@ -70,10 +73,11 @@ class StoredModel:
         if x.ndim != 2 or x.shape[1] != len(self.features):
             raise RequestError(f"x has shape {x.shape}; this {self.role} takes (rows, {len(self.features)})")
         if isinstance(self.metadata, TeacherMetadata):
-            from workers.models.xgboost import predict
+            from workers.models.stored_student import as_teacher_sees
 
-            return predict(self._model.booster, x, self._offset(self.metadata.offsets, symbol))
-        from workers.serving.students import sigmoid
+            offset = self._offset(self.metadata.offsets, symbol)
+            return cast("NDArray[np.float64]", self._model.model.predict(as_teacher_sees(x), offset))
+        from workers.models.base import sigmoid
 
         return sigmoid(self._offset(self._model.serving.offsets, symbol) + self._model.margin(x))
 

@@ -11,10 +11,12 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from schemas.config.model_kinds import KINDS, ModelRole
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import Serving
 from workers.bars.calendar import day_number
 from workers.bars.series import Ints, Series
+from workers.models.base import Recipe
 
 MICROSECONDS_PER_DAY = 24 * 3600 * 10**6
 FIRST_DAY = date(2020, 10, 1)
@@ -73,6 +75,13 @@ def serving(symbol: str = "A", offset: float = 0.0, trade_above: float | None = 
         panel_trade_above=trade_above,
         teacher_factor=0.0,
     )
+
+
+def recipe(kind: str, role: ModelRole = "student", seed: int = 0, **changes: Any) -> Recipe:
+    """How a kind of model is fitted, with `changes` of its parameters."""
+    parameters = KINDS[kind].parameters(role)
+    assert parameters is not None
+    return Recipe(parameters(**changes), seed)
 
 
 def training_settings(**changes: Any) -> TrainingSettings:

@@ -38,19 +38,15 @@ from schemas.files.layout import (
     GOLDEN,
     METADATA,
     MODEL_CARD,
-    MODEL_JSON,
-    MODEL_UBJ,
     RELEASE,
-    SERVING,
     STUDENTS,
-    TEACHER_UBJ,
     ReleaseLayout,
     RunLayout,
+    is_served,
 )
 from schemas.files.modes import FOLDER_MODE
 from schemas.files.run_files import read_model, read_rows, write_model
 
-FILES = (MODEL_JSON, MODEL_UBJ, SERVING, TEACHER_UBJ)
 ID_DIGITS = 8
 
 
@@ -176,7 +172,7 @@ def _copied(layout: RunLayout, row: RunRow, students: Path) -> Served:
     target = students / (row.window_label if row.symbol == PANEL else row.symbol)
     content = {METADATA: _bytes(source / METADATA)}
     metadata = StudentMetadata.model_validate_json(content[METADATA])
-    content |= {name: _bytes(source / name) for name in FILES if name in metadata.sha256}
+    content |= {name: _bytes(source / name) for name in metadata.sha256 if is_served(name)}
     for name, data in content.items():
         write_atomic(target / name, data)
         recorded = row.metadata_sha256 if name == METADATA else metadata.sha256[name]

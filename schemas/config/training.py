@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import ConfigDict, Field, field_validator
 
 from schemas.config.interval import BarInterval, is_intraday
+from schemas.config.model_kinds import KINDS, ModelRole, Parameters, check_kind
 from schemas.contract.base import Complete
 from schemas.contract.window import MIN_RANKED_SYMBOLS, Scope
 
@@ -16,11 +17,12 @@ Entry = Literal["next-open", "close"]
 LabelReturn = Literal["gross", "net"]
 FeatureSet = Literal["own", "cross-section"]
 Privilege = Literal["path", "cross-section"]
-StudentKind = Literal["logistic", "booster"]
 
 Horizon = Annotated[int, Field(ge=1, le=500)]
 HORIZON_BARS = 5
 Lookback = Annotated[str, Field(pattern=r"^(expanding|window|[1-9][0-9]{0,4})$")]
+
+DEFAULT_TEACHER = "xgboost"
 
 # New names of two fields of artifacts: a unit was added.
 STORED_NAMES = {"horizon": "horizon_bars", "embargo": "embargo_bars"}
@@ -89,7 +91,12 @@ class TrainingConfig(BarInterval):
         description="Extra features of the teacher, never of the student: path (inside the label's horizon),"
         " cross-section (of the same bar, needs --scope panel); comma separated.",
     )
-    student: StudentKind = Field("logistic", description="Kind of student: logistic, or booster (a small XGBoost).")
+    teacher: str = Field(
+        DEFAULT_TEACHER,
+        description="Kind of teacher: xgboost.",
+        exclude_if=lambda kind: kind == DEFAULT_TEACHER,
+    )
+    student: str = Field("logistic", description="Kind of student: logistic, or booster (a small XGBoost).")
     distill_weight: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5,
         description="With --privileged: weight of the teacher's out-of-fold probability in the student's labels, where"
@@ -119,6 +126,22 @@ class TrainingConfig(BarInterval):
         if self.lookback == "expanding":
             return date.min
         return start if self.lookback == "window" else end - timedelta(days=int(self.lookback))
+
+    @field_validator("teacher")
+    @classmethod
+    def _known_teacher(cls, value: str) -> str:
+        return check_kind("teacher", value)
+
+    @field_validator("student")
+    @classmethod
+    def _known_student(cls, value: str) -> str:
+        return check_kind("student", value)
+
+    def parameters(self, role: ModelRole) -> Parameters:
+        """The parameters of the teacher or of the student."""
+        kind = KINDS[self.teacher if role == "teacher" else self.student].parameters(role)
+        assert kind is not None  # the name was checked
+        return kind()
 
     @field_validator("privileged", mode="before")
     @classmethod

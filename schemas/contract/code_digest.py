@@ -20,6 +20,7 @@ DECIDING_CODE = (
     "schemas/config/bars.py:BarsSettings",
     "schemas/config/file_options.py",
     "schemas/config/interval.py",
+    "schemas/config/model_kinds.py",
     "schemas/config/training.py",
     "schemas/contract/artifact.py",
     "schemas/contract/base.py",

@@ -1,5 +1,6 @@
 """The name and place of every file that the project stores."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,6 @@ METADATA = "metadata.json"  # written last: a folder that has it is whole
 MODEL_JSON = "model.json"
 MODEL_UBJ = "model.ubj"
 SERVING = "serving.json"
-TEACHER_UBJ = "teacher.ubj"  # of a student whose predictions add its teacher's
 PREDICTIONS = "predictions.parquet"
 LABELS = "labels.csv.gz"
 CERTIFICATE = "certificate.json"
@@ -34,6 +34,15 @@ TRIALS = "trials.jsonl"
 STAGED_PREFIX = ".staged-"
 # In a staged folder: what all symbols of the ingestion read from files that they share.
 SCRATCH = ".shared"
+
+
+# Beside `serving.json`, what a student serves with: its model, and its teacher's where that is added.
+SERVED_MODEL = re.compile(r"(model|teacher)(\.[a-z0-9-]+)+")
+
+
+def is_served(name: str) -> bool:
+    """Whether a file of a student's folder is needed to serve it."""
+    return name == SERVING or SERVED_MODEL.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 from orchestrator.planning.windows import lay_windows
 from schemas.config.training import TrainingSettings
 from schemas.contract.window import WARMUP_BARS, Window
+from tests.strategies import recipe
 from tests.workers.learning.targets import counts_for, student_for
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats, Ints, Series
@@ -23,7 +24,7 @@ from workers.learning.window_student import (
     TrainedStudent,
 )
 from workers.models.logistic import Logistic
-from workers.models.xgboost import MAX_BIN, MAX_ROUNDS, parameters, predict
+from workers.models.xgboost import XGBoost, parameters
 from workers.scoring.log_loss import log_losses
 
 
@@ -138,10 +139,10 @@ def shuffled_auc(trained: Iterable[Trained], seed: int) -> float:
         sample = each.teacher.sample
         fit, held = np.split(rng.permutation(len(sample)), [len(sample) * 4 // 5])
         weight = sample.weight[fit] / sample.weight[fit].mean()
-        rows = xgb.QuantileDMatrix(sample.x[fit], sample.y[fit], weight=weight, max_bin=MAX_BIN, nthread=1)
-        booster = xgb.train(parameters(seed, "cpu"), rows, MAX_ROUNDS, verbose_eval=False)
+        rows = xgb.QuantileDMatrix(sample.x[fit], sample.y[fit], weight=weight, max_bin=64, nthread=1)
+        booster = xgb.train(parameters(recipe("xgboost", "teacher", seed)), rows, 200, verbose_eval=False)
         y.append(sample.y[held])
-        predicted.append(predict(booster, sample.x[held], 0.0))
+        predicted.append(XGBoost(booster).predict(sample.x[held], 0.0))
     return auc(np.concatenate(y), np.concatenate(predicted))
 
 
@@ -149,7 +150,7 @@ def bits(trained: Trained) -> dict[str, bytes]:
     """Everything that a window's two tasks computed, by name, so that a test can report any different bit."""
     teacher, student = trained.teacher, trained.student
     return {
-        "booster": bytes(teacher.teacher.booster.save_raw("ubj")),
+        "booster": teacher.teacher.model.encode(teacher.features),
         "offsets": teacher.teacher.offsets.tobytes(),
         "inputs": teacher.sample.x.tobytes(),
         "labels": teacher.sample.y.tobytes(),

@@ -14,7 +14,7 @@ from schemas.contract.window import Window
 from schemas.files.layout import BarsLayout, RunLayout
 from tests.conftest import tree
 from tests.controls.harness import windows_of
-from tests.strategies import daily_walk, training_settings
+from tests.strategies import daily_walk, recipe, training_settings
 from workers.bars import store
 from workers.bars.clean import to_table
 from workers.handlers.train import (
@@ -30,7 +30,7 @@ from workers.handlers.train import (
 from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, blocks, split_tail
 from workers.learning.teacher import fit_teacher, out_of_fold_predictions
-from workers.models.xgboost import predict
+from workers.models.xgboost import XGBoost
 
 SERIES = {symbol: daily_walk(370, seed) for seed, symbol in enumerate(("A", "B"))}
 # Rank labels need five symbols.
@@ -135,10 +135,11 @@ def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missin
     )  # fmt: skip
     both = x, x.astype(np.float64)
     split, block = split_tail(t0, t0 + 5, 1), blocks(t0)
-    one, other = (fit_teacher(known, each, split, seed, "cpu") for each in both)
-    assert one.booster.save_raw("ubj") == other.booster.save_raw("ubj")
-    assert predict(one.booster, both[0], 0.0).tobytes() == predict(other.booster, both[1], 0.0).tobytes()
-    predicted, again = (out_of_fold_predictions(known, each, block, 1, seed, "cpu", True) for each in both)
+    how = recipe("xgboost", "teacher", seed)
+    one, other = (fit_teacher(known, each, split, XGBoost, how) for each in both)
+    assert one.model.encode(()) == other.model.encode(())
+    assert one.model.predict(both[0], 0.0).tobytes() == other.model.predict(both[1], 0.0).tobytes()
+    predicted, again = (out_of_fold_predictions(known, each, block, 1, XGBoost, how, True) for each in both)
     for found, same, shape in zip(predicted, again, ((120,), (120, BLOCKS), (120,)), strict=True):
         mine, its = np.asarray(found), np.asarray(same)
         assert mine.shape == shape

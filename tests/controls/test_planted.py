@@ -9,7 +9,6 @@ from tests.controls.harness import Pooled, Trained, pool, train_together, walk_f
 from tests.controls.worlds import mean_reverting, noisy_closes
 from tests.strategies import training_settings
 from workers.learning.history import prepare
-from workers.models.xgboost import importance
 
 WINDOW_DAYS = 180
 # One of eight sets tried, 0, 8, ... 56: they gained 0.024 on average, of standard error 0.004, and this one 0.024.
@@ -36,7 +35,7 @@ def test_a_teacher_names_what_truly_predicts(reverting: list[Trained]) -> None:
     shares: Counter[str] = Counter()
     first: Counter[str] = Counter()
     for each in reverting:
-        ranked = importance(each.teacher.teacher.booster, each.teacher.features)
+        ranked = each.teacher.teacher.model.importance(each.teacher.features)
         first[ranked[0][0]] += 1
         shares.update({name: share for name, share, _ in ranked})
     assert first["return_5"] > len(reverting) / 2

@@ -16,7 +16,6 @@ from workers.artifacts.reader import read_teacher
 from workers.bars.store import load
 from workers.learning.history import prepare
 from workers.learning.student import probability
-from workers.models.booster import Booster
 from workers.models.stored_student import read_student
 
 data_dir, run_id = sys.argv[1:]
@@ -40,7 +39,7 @@ for row in read_rows(layout, Role.STUDENT):
     found = probability(student.offset(row.symbol) + student.margin(features[bar]))
     if not np.array_equal(found, np.asarray(stored["student"])):
         sys.exit(f"student of {row.window_label} differs")
-    found = probability(teacher.offsets[row.symbol] + Booster(teacher.booster).margin(features[bar]))
+    found = probability(teacher.offsets[row.symbol] + teacher.model.margin(features[bar]))
     if not np.array_equal(found, np.asarray(stored["teacher"])):
         sys.exit(f"teacher of {row.window_label} differs")
     agreed += 1

@@ -19,14 +19,13 @@ from schemas.files.bounded import (
     largest_labels_bytes,
     read_recorded,
 )
-from schemas.files.layout import LABELS, METADATA, MODEL_UBJ
+from schemas.files.layout import LABELS, METADATA
 from schemas.files.run_files import read_model
 from workers.learning.splits import BLOCKS
-from workers.models.xgboost import decode
+from workers.models.base import Model
+from workers.models.registry import MODEL_TYPES
 
 if TYPE_CHECKING:  # `verify`, `explain` and a deployment read labels alone, without the learning stack
-    import xgboost as xgb
-
     from workers.learning.student import TeacherTargets
 
 # Columns of the labels that students learn from: positions and bits of a row, and what its teacher predicts of it.
@@ -38,12 +37,12 @@ OPINIONS = tuple(f"opinion_without_{number}" for number in range(BLOCKS))
 class StoredTeacher:
     """A stored teacher.
 
-    `model` is the booster's file; `offsets` maps each symbol of a panel to the logit that its predictions start from;
+    `content` is the model's file; `offsets` maps each symbol of a panel to the logit that its predictions start from;
     `targets` are for the students of all its symbols; `sha256` is the digest of `metadata.json`.
     """
 
-    booster: "xgb.Booster"
-    model: bytes
+    model: Model
+    content: bytes
     offsets: dict[str, float]
     targets: "TeacherTargets"
     sha256: str
@@ -64,15 +63,16 @@ def read_teacher(folder: Path) -> StoredTeacher:
     if not metadata_path.is_file():
         raise DataError(f"{folder} holds no finished teacher; resume the run to train it")
     metadata = read_model(metadata_path, TeacherMetadata, remedy=remedy)
-    path = folder / MODEL_UBJ
-    model = read_recorded(path, metadata.sha256, LARGEST_MODEL_BYTES, remedy)
+    model_type = MODEL_TYPES[metadata.settings.teacher]
+    path = folder / model_type.file_name
+    content = read_recorded(path, metadata.sha256, LARGEST_MODEL_BYTES, remedy)
     targets = _targets(folder, metadata)
     try:
-        booster = decode(model)
+        model, _ = model_type.decode(content)
     except ValueError as error:
         reason = str(error).strip().partition("\n")[0]
-        raise DataError(f"{path} is not a model that XGBoost can read ({reason}); {remedy}") from None
-    return StoredTeacher(booster, model, metadata.offsets, targets, sha256_of(metadata_path))
+        raise DataError(f"{path} is not a model of kind {model_type.kind} ({reason}); {remedy}") from None
+    return StoredTeacher(model, content, metadata.offsets, targets, sha256_of(metadata_path))
 
 
 def read_labels(folder: Path, metadata: TeacherMetadata) -> pa.Table:

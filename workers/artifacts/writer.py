@@ -16,11 +16,9 @@ from schemas.files.layout import (
     FEATURE_IMPORTANCE,
     LABELS,
     METADATA,
-    MODEL_UBJ,
     PREDICTIONS,
     REWARDS,
     SERVING,
-    TEACHER_UBJ,
 )
 from schemas.files.run_files import write_model
 from workers.bars.series import Floats, Ints
@@ -30,7 +28,7 @@ from workers.learning.history import History
 from workers.learning.label_table import label_columns
 from workers.learning.window import TrainedTeacher
 from workers.learning.window_student import TrainedStudent
-from workers.models.xgboost import encode, importance
+from workers.models.registry import MODEL_TYPES
 
 # Rows whose text is in memory at once while labels are written.
 CHUNK_ROWS = 65_536
@@ -42,12 +40,11 @@ def write_teacher(
     """Store model, labels, importances, certificate and metadata."""
     teacher = trained.teacher
     with artifact_folder(target) as folder:
-        (folder / MODEL_UBJ).write_bytes(encode(teacher.booster))
+        (folder / teacher.model.file_name).write_bytes(teacher.model.encode(trained.features))
         with (folder / LABELS).open("wb") as file:
             file.writelines(_labels_csv(histories, trained))
-        (folder / FEATURE_IMPORTANCE).write_text(
-            feature_importance.encode(importance(teacher.booster, trained.features))
-        )
+        importance = teacher.model.importance(trained.features)
+        (folder / FEATURE_IMPORTANCE).write_text(feature_importance.encode(importance))
         write_model(folder / CERTIFICATE, trained.certificate)
         metadata = TeacherMetadata(
             **dict(inputs),
@@ -84,11 +81,12 @@ def write_student(
     """
     with artifact_folder(target) as folder:
         fitted, features = student.fitted.model, names_of(inputs.settings.feature_set)
-        names = [fitted.file_name, SERVING] + ([TEACHER_UBJ] if student.serving.teacher_factor else [])
+        teacher_file = MODEL_TYPES[inputs.settings.teacher].teacher_file()
+        names = [fitted.file_name, SERVING] + ([teacher_file] if student.serving.teacher_factor else [])
         (folder / fitted.file_name).write_bytes(fitted.encode(features))
         write_model(folder / SERVING, student.serving)
         if student.serving.teacher_factor:
-            (folder / TEACHER_UBJ).write_bytes(teacher_model)
+            (folder / teacher_file).write_bytes(teacher_model)
         pq.write_table(_predictions(histories, student), folder / PREDICTIONS, compression="zstd")
         if inputs.settings.reward_weights:
             pq.write_table(_rewards(histories, student), folder / REWARDS, compression="zstd")

@@ -101,9 +101,9 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
     donor = take_equal(task, data_dir, inputs) if task.reuse else None
     if donor is None:
         targets = stored.targets if panel else stored.targets.of(window.symbol)
-        predicted = teacher_scores(stored.booster, stored.offsets, histories, rows, settings)
+        predicted = teacher_scores(stored.model, stored.offsets, histories, rows, settings)
         student = fit_window_student(learned, window, settings, counts, targets, rows, predicted)
-        writer.write_student(folder, inputs, learned, student, stored.model)
+        writer.write_student(folder, inputs, learned, student, stored.content)
     result = _stored(folder, inputs, donor)
     model = read_student(folder, result.digests)
     x, _ = scored_inputs(learned, rows.first(TIMED_ROWS))

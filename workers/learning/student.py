@@ -19,7 +19,7 @@ from workers.bars.series import Floats, Ints
 from workers.learning.base_rate import base_rates, logits
 from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS
-from workers.models.base import Fit, Model
+from workers.models.base import Fit, Model, Recipe
 from workers.models.logistic import newton
 from workers.models.registry import MODEL_TYPES
 from workers.scoring.log_loss import log_losses
@@ -201,7 +201,8 @@ def judge(data: StudentData, weight: float, settings: TrainingSettings) -> Judge
         for block in judged
     )
     whole = Fit(_soft(data, weight, None), fitted, data.offset[BLOCKS, sample.member])
-    *models, model = MODEL_TYPES[settings.student].fit_many(sample, chain(fits, [whole]), settings.seed)
+    recipe = Recipe(settings.parameters("student"), settings.seed)
+    *models, model = MODEL_TYPES[settings.student].fit_many(sample, chain(fits, [whole]), recipe)
     parts = [np.flatnonzero(targets.block == block) for block in judged]
     rows = np.concatenate([np.empty(0, dtype=np.int64), *parts])
     margin = _margins(data, dict(zip(judged, models, strict=True)))[rows]

@@ -25,6 +25,8 @@ from workers.learning.skip import Skip
 from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
 from workers.learning.student import TeacherTargets, probability
 from workers.learning.teacher import Teacher, fit_teacher, out_of_fold_predictions
+from workers.models.base import Recipe
+from workers.models.registry import MODEL_TYPES
 from workers.scoring.log_loss import log_loss
 
 
@@ -73,7 +75,7 @@ def teacher_features(settings: TrainingSettings) -> tuple[str, ...]:
 
 
 def teacher_inputs(histories: Mapping[str, History], settings: TrainingSettings) -> SymbolInputs:
-    """Teacher's inputs at a symbol's label positions, on the teacher's device, in the precision that XGBoost keeps."""
+    """Teacher's inputs at a symbol's label positions, on the device, in the precision that teachers learn from."""
     columns: dict[str, Floats] = {}
     if "cross-section" in settings.privileged:
         instants = [history.series.timestamp for history in histories.values()]
@@ -114,12 +116,14 @@ def fit_window_teacher(
         detail = f"all {len(sample)} rows overlap the early-stopping tail at a horizon of {settings.horizon_bars} bars"
         raise Skip(SkipReason.INSUFFICIENT_SAMPLES, detail)
     require_both_classes(sample.y[split.fit])
-    x = sample.x
-    teacher = fit_teacher(sample, x, split, settings.seed, device)
+    model_type = MODEL_TYPES[settings.teacher]
+    recipe = Recipe(settings.parameters("teacher"), settings.seed, device if model_type.on_gpu else "cpu")
+    x = sample.x if model_type.on_gpu else to_host(sample.x)
+    teacher = fit_teacher(sample, x, split, model_type, recipe)
     # Only the labels of a student that learns from predictions need models without pairs of blocks.
     pairs = bool(settings.privileged)
     own, without, fitted_by = out_of_fold_predictions(
-        sample, x, block, settings.embargo_bars, settings.seed, device, pairs
+        sample, x, block, settings.embargo_bars, model_type, recipe, pairs
     )
     del x  # before the features are computed again
     held_out = tuple(held_out_sets(pairs))

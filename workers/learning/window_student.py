@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import xgboost as xgb
 from numpy.typing import NDArray
 
 from schemas.config.training import TrainingSettings
@@ -30,7 +29,7 @@ from workers.learning.student import (
     trade_threshold,
 )
 from workers.learning.window import require_both_classes, teacher_inputs, training_rows
-from workers.models.booster import Booster
+from workers.models.base import Model
 from workers.models.xgboost import clip
 from workers.scoring.log_loss import log_loss
 
@@ -110,17 +109,17 @@ def scored_rows(histories: Mapping[str, History], window: Window, settings: Trai
 
 
 def teacher_scores(
-    booster: xgb.Booster,
+    teacher: Model,
     offsets: Mapping[str, float],
     histories: Mapping[str, History],
     rows: ScoredRows,
     settings: TrainingSettings,
 ) -> TeacherScores:
     """What a teacher predicts for scored rows; `offsets` has the logit that it starts from for each symbol."""
-    model, margin, inputs = Booster(booster), np.empty(len(rows)), teacher_inputs(histories, settings)
+    margin, inputs = np.empty(len(rows)), teacher_inputs(histories, settings)
     for symbol, mine in zip(rows.symbols, rows.places, strict=True):
-        # A stored booster predicts on the CPU; rows on a GPU would be copied back with a warning.
-        margin[mine] = model.margin(to_host(inputs(symbol, rows.row[mine])))
+        # A stored model predicts on the CPU; XGBoost would copy rows back from a GPU with a warning.
+        margin[mine] = teacher.margin(to_host(inputs(symbol, rows.row[mine])))
     return TeacherScores(np.array([offsets[symbol] for symbol in rows.symbols])[rows.member], margin)
 
 

@@ -1,7 +1,6 @@
-"""Parse models of unknown origin in a child process first: XGBoost can crash or hang on a damaged file."""
+"""Parse models of unknown origin in a child process first: a library can crash or hang on a damaged file."""
 
 import atexit
-import json
 import os
 import struct
 import subprocess
@@ -10,15 +9,9 @@ import time
 from contextlib import suppress
 from functools import cache
 from threading import Lock, Timer
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from schemas.contract.child_process import safe_environment
 from schemas.contract.errors import DataError
-
-if TYPE_CHECKING:  # only the child loads XGBoost
-    import xgboost as xgb
 
 START_S, DEADLINE_S = 60.0, 20.0
 # Time that a command spends on damaged models of one release.
@@ -26,8 +19,6 @@ PATIENCE_S = 60.0
 # Address space of the child: XGBoost for the CPU and NumPy map 0.6 GiB (measured), a model takes a few MiB; an XGBoost
 # with CUDA maps more (not measured).
 LARGEST_CHILD_BYTES = 4 << 30
-MOST_FEATURES = 10_000
-ROWS = 256
 
 CHILD = "from workers.models.apart import _serve; _serve()"
 LENGTH = struct.Struct("<Q")
@@ -48,8 +39,8 @@ class ModelTrial:
         self._parent = os.getpid()
         self._lock = Lock()
 
-    def refuse_unreadable(self, content: bytes, name: str) -> None:
-        """DataError unless the child can read `content` as XGBoost's trees and predict with them.
+    def refuse_unreadable(self, content: bytes, name: str, kind: str) -> None:
+        """DataError unless the child can read `content` as a model of a kind and predict with it.
 
         A crash, a hang and unlimited memory end the child, not this process. `name` is the file's, for the message.
         """
@@ -57,7 +48,7 @@ class ModelTrial:
             if self._spent_s >= self._patience_s:
                 raise DataError(f"{name} was not read: damaged models before it took {self._spent_s:.0f} s")
             child, began = self._running(), time.monotonic()
-            answer = _asked(child, LENGTH.pack(len(content)) + content, DEADLINE_S)
+            answer = _asked(child, LENGTH.pack(len(content)) + f"{kind}\n".encode() + content, DEADLINE_S)
             if answer == GOOD:
                 return
             reason = answer.decode(errors="replace").strip()
@@ -126,46 +117,18 @@ def _serve() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with suppress(ValueError, OSError):  # macOS refuses this one
             resource.setrlimit(resource.RLIMIT_AS, (LARGEST_CHILD_BYTES, LARGEST_CHILD_BYTES))
-    from workers.models.xgboost import decode
+    from workers.models.registry import MODEL_TYPES
 
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what XGBoost prints is no answer
+    os.dup2(2, 1)  # what a library prints is no answer
     answers.write(GOOD)
     while head := sys.stdin.buffer.read(LENGTH.size):
+        kind = sys.stdin.buffer.readline().decode().strip()
         content = sys.stdin.buffer.read(LENGTH.unpack(head)[0])
         try:
-            booster = decode(content)
-            refuse_other_structure(json.loads(booster.save_raw("json"))["learner"])
-            _refuse_other_predictions(booster)
-        except (ValueError, LookupError, TypeError) as error:  # of XGBoost, or of what is missing in its JSON
+            MODEL_TYPES[kind].refuse_harmful(content)
+        except (ValueError, LookupError, TypeError) as error:  # of a library, or of what is missing in its file
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             answers.write(reason[:LONGEST_REASON].encode() + GOOD)
         else:
             answers.write(GOOD)
-
-
-def refuse_other_structure(learner: dict[str, Any]) -> None:
-    """ValueError unless each tree is one: a row that no trial has seen could leave it, or never come to its end."""
-    features, booster = int(learner["learner_model_param"]["num_feature"]), learner["gradient_booster"]
-    if booster["name"] != "gbtree" or not 0 < features <= MOST_FEATURES:
-        raise ValueError(f"a {booster['name']} of {features} features")
-    for tree in booster["model"]["trees"]:
-        left, right, split = (np.array(tree[name]) for name in ("left_children", "right_children", "split_indices"))
-        inner = left != -1
-        children = np.concatenate([left[inner], right[inner]])
-        if tree["categories_nodes"] or len(set(children.tolist())) != len(children):
-            raise ValueError("a node with two parents, or a split by category")
-        if np.any((children <= 0) | (children >= len(left))) or np.any((split < 0) | (split >= features)):
-            raise ValueError("a node or a feature that does not exist")
-        if not np.all(np.isfinite(np.array(tree["split_conditions"], dtype=np.float64))):
-            raise ValueError("a leaf or a threshold that is not finite")
-
-
-def _refuse_other_predictions(booster: "xgb.Booster") -> None:
-    """ValueError unless it predicts one finite number per row."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(ROWS, booster.num_features()))
-    x[rng.random(x.shape) < 0.1] = np.nan
-    found = booster.inplace_predict(x, predict_type="margin", validate_features=False)
-    if found.shape != (ROWS,) or not np.all(np.isfinite(found)):
-        raise ValueError("predictions that are not one finite number per row")

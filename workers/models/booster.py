@@ -2,63 +2,47 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 
-from schemas.files.layout import MODEL_UBJ
+from schemas.config.model_kinds import BoosterStudent
 from workers.bars.series import Floats
-from workers.models.base import Model
+from workers.devices.arrays import Array
+from workers.models.base import Recipe
 from workers.models.registry import register
-
-if TYPE_CHECKING:  # a process that serves logistic students only does not load XGBoost
-    import xgboost as xgb
-
-ROUNDS = 40
-MAX_BIN = 64
+from workers.models.xgboost import XGBoost, read_trees
 
 
 @register
 @dataclass(frozen=True)
-class Booster(Model):
-    """margin = factor * (margin of the trees); the trees begin from 0."""
+class Booster(XGBoost):
+    """XGBoost's trees with their names of features and the factor in the file."""
 
     kind: ClassVar[str] = "booster"
-    file_name: ClassVar[str] = MODEL_UBJ
-
-    trees: "xgb.Booster"
-    factor: float = 1.0
+    on_gpu: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> Self:
+    def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
         """Fit on soft labels in [0, 1], which XGBoost's logistic objective accepts; `weight` is positive."""
         import xgboost as xgb
 
+        own = cast(BoosterStudent, recipe.parameters)
         parameters = {
             "objective": "binary:logistic",
             "tree_method": "hist",
             "device": "cpu",
             "nthread": 1,
-            "seed": seed,
-            "max_bin": MAX_BIN,
-            "max_depth": 2,
-            "eta": 0.1,
-            "min_child_weight": 3.0,
-            "reg_lambda": 5.0,
+            "seed": recipe.seed,
+            "max_bin": own.max_bin,
+            "max_depth": own.max_depth,
+            "eta": own.eta,
+            "min_child_weight": own.min_child_weight,
+            "reg_lambda": own.reg_lambda,
             "base_score": 0.5,
         }
-        train = xgb.QuantileDMatrix(x, soft, weight=weight / weight.mean(), base_margin=offset, max_bin=MAX_BIN)
-        return cls(xgb.train(parameters, train, ROUNDS, verbose_eval=False))
-
-    def margin(self, x: Floats) -> Floats:
-        """Logit per row of `x`, shape (rows, features)."""
-        raw = np.asarray(self.trees.inplace_predict(x, predict_type="margin"), dtype=np.float64)
-        result: Floats = self.factor * raw + 0.0
-        return result
-
-    def scaled(self, factor: float) -> Self:
-        """Model whose margin is `factor` times this one's."""
-        return type(self)(self.trees, factor * self.factor)
+        train = xgb.QuantileDMatrix(x, soft, weight=weight / weight.mean(), base_margin=offset, max_bin=own.max_bin)
+        return cls(xgb.train(parameters, train, own.rounds, verbose_eval=False))
 
     def encode(self, features: Sequence[str]) -> bytes:
         """The model as UBJSON, with the factor as its attribute and the inputs as its features."""
@@ -70,10 +54,7 @@ class Booster(Model):
     @classmethod
     def decode(cls, content: bytes) -> tuple[Self, tuple[str, ...]]:
         """Read a stored model. ValueError if its factor is missing or wrong, or XGBoost cannot read it."""
-        import xgboost as xgb
-
-        trees = xgb.Booster(params={"nthread": 1})
-        trees.load_model(bytearray(content))
+        trees = read_trees(content)
         features = tuple(trees.feature_names or ())
         trees.feature_names = None
         model = cls(trees, float(trees.attr("factor") or ""))

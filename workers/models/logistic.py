@@ -2,20 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 
+from schemas.config import model_kinds
 from schemas.contract.artifact import StudentModel
 from schemas.files.atomic import to_json
 from schemas.files.layout import MODEL_JSON
 from workers.bars.series import Floats
-from workers.models.base import Fit, Inputs, Model, Table
+from workers.devices.arrays import Array
+from workers.models.base import Fit, Inputs, Model, Recipe, Table
 from workers.models.registry import register
 
-# Ridge penalty of each standardised coefficient, in independent rows. Twice as much finds a quarter less in reverting
-# prices and costs 0.04 % less on random walks and real symbols; docs/method.md has the figures.
-RIDGE = 100.0
 # Keeps the intercept finite where all labels are of one class.
 INTERCEPT_RIDGE = 1e-6
 MAX_ITERATIONS = 50
@@ -33,22 +32,23 @@ class Logistic(Model):
 
     kind: ClassVar[str] = "logistic"
     file_name: ClassVar[str] = MODEL_JSON
+    is_fragile: ClassVar[bool] = False
 
     coefficients: Floats
     intercept: float
     fill: Floats
 
     @classmethod
-    def fit(cls, x: Floats, soft: Floats, weight: Floats, offset: Floats, seed: int) -> Self:
+    def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
         """Fit by Newton's method; `weight` sums to the number of independent rows. Nothing in it is random."""
-        return cls.fit_many(Table(x), [Fit(soft, weight, offset)], seed)[0]
+        return cls.fit_many(Table(x), [Fit(soft, weight, offset)], recipe)[0]
 
     @classmethod
-    def fit_many(cls, inputs: Inputs, fits: Iterable[Fit], seed: int) -> list[Self]:
+    def fit_many(cls, inputs: Inputs, fits: Iterable[Fit], recipe: Recipe) -> list[Self]:
         """Fit each model on columns that are standardised once, on all rows; NaN becomes the column's mean."""
         columns = inputs.gathered(ones=1)
         fill, scale = _standardise(columns[:, :-1])
-        penalty = np.full(columns.shape[1], RIDGE)
+        penalty = np.full(columns.shape[1], cast(model_kinds.Logistic, recipe.parameters).ridge)
         penalty[-1] = INTERCEPT_RIDGE
         models = []
         for each in fits:

@@ -1,8 +1,9 @@
-"""The registry of model types: every kind of student registers its class here."""
+"""The registry of model types: every kind of teacher and student registers its class here."""
 
 from pathlib import Path
 from typing import TypeVar
 
+from schemas.config.model_kinds import KINDS, ModelRole
 from schemas.contract.errors import DataError
 from workers.models.base import Model
 
@@ -12,18 +13,35 @@ M = TypeVar("M", bound=Model)
 
 
 def register(model_type: type[M]) -> type[M]:
-    """Register a model type under its `kind`; a class decorator. ValueError for a taken kind or file name."""
-    for other in MODEL_TYPES.values():
-        if other.kind == model_type.kind or other.file_name == model_type.file_name:
-            raise ValueError(f"model type {model_type.kind!r} has the kind or file name of {other.__name__}")
+    """Register a model type under its `kind`; a class decorator.
+
+    ValueError for a taken kind, or a file name that another type with the same role has.
+    """
+    if model_type.kind in MODEL_TYPES:
+        raise ValueError(f"a model type of kind {model_type.kind!r} is registered already")
+    for role in _roles(model_type):
+        for other in types_of(role):
+            if other.file_name == model_type.file_name:
+                raise ValueError(f"model type {model_type.kind!r} has the file name of {other.__name__}")
     MODEL_TYPES[model_type.kind] = model_type
     return model_type
 
 
-def stored_type(folder: Path) -> type[Model]:
-    """Model type whose file is in a student's folder. DataError if there is none."""
-    for model_type in MODEL_TYPES.values():
-        if (folder / model_type.file_name).is_file():
+def types_of(role: ModelRole) -> list[type[Model]]:
+    """The types that can have a role."""
+    return [each for each in MODEL_TYPES.values() if role in _roles(each)]
+
+
+def stored_type(folder: Path, role: ModelRole = "student") -> type[Model]:
+    """Model type of the student in a student's folder, or of the teacher beside it. DataError if there is none."""
+    names = {each.file_name if role == "student" else each.teacher_file(): each for each in types_of(role)}
+    for name, model_type in names.items():
+        if (folder / name).is_file():
             return model_type
-    names = " or ".join(model_type.file_name for model_type in MODEL_TYPES.values())
-    raise DataError(f"{folder} holds no {names}")
+    raise DataError(f"{folder} holds no {' or '.join(names)}")
+
+
+def _roles(model_type: type[Model]) -> list[ModelRole]:
+    kind = KINDS[model_type.kind]
+    roles: tuple[ModelRole, ...] = ("teacher", "student")
+    return [role for role in roles if kind.parameters(role) is not None]

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from schemas.contract.artifact import Serving
 from schemas.contract.errors import DataError
 from schemas.contract.received import first_fault
 from schemas.files.bounded import LARGEST_FILE_BYTES, LARGEST_MODEL_BYTES, read_recorded
-from schemas.files.layout import MODEL_UBJ, SERVING, TEACHER_UBJ
+from schemas.files.layout import SERVING
 from workers.bars.series import Floats
+from workers.devices.arrays import Array
 from workers.models.apart import ModelTrial
 from workers.models.base import Model
 from workers.models.registry import stored_type
@@ -20,7 +22,7 @@ from workers.models.registry import stored_type
 
 @dataclass(frozen=True)
 class StoredStudent:
-    """A stored student: its model, the names of its inputs, what each symbol adds, and its teacher's trees if used."""
+    """A stored student: its model, the names of its inputs, what each symbol adds, and its teacher if used."""
 
     model: Model
     features: tuple[str, ...]
@@ -43,7 +45,12 @@ class StoredStudent:
     def margin(self, x: Floats) -> Floats:
         """What each row of `x`, shape (rows, features), adds to its symbol's offset, as a logit."""
         result = self.model.margin(x)
-        return result if self.teacher is None else result + self.teacher.margin(x)
+        return result if self.teacher is None else result + self.teacher.margin(as_teacher_sees(x))
+
+
+def as_teacher_sees(x: Floats) -> Array:
+    """Inputs in the precision that teachers are fitted on."""
+    return x.astype(np.float32)
 
 
 def read_student(
@@ -51,7 +58,7 @@ def read_student(
 ) -> StoredStudent:
     """Read the student in `folder`. DataError if a file of it is missing or is not the one in `digests`.
 
-    `fix` is what the error asks the user to do. `trial` reads XGBoost's files first where the digests may be of the
+    `fix` is what the error asks the user to do. `trial` reads fragile files first where the digests may be of the
     same origin as the model.
     """
     try:
@@ -59,7 +66,7 @@ def read_student(
         path = folder / model_type.file_name
     except DataError as error:
         raise DataError(f"{error}; {fix}") from None
-    content = _read(path, digests, fix, trial)
+    content = _read(path, model_type, digests, fix, trial)
     try:
         model, features = model_type.decode(content)
     except ValueError as error:
@@ -69,28 +76,31 @@ def read_student(
         serving = Serving.model_validate_json(read_recorded(served, digests, LARGEST_FILE_BYTES, fix))
     except ValidationError as error:
         raise DataError(f"{served}: {first_fault(error)}; {fix}") from None
-    return StoredStudent(model, features, serving, _teacher(folder / TEACHER_UBJ, serving, digests, fix, trial))
+    return StoredStudent(model, features, serving, _teacher(folder, serving, digests, fix, trial))
 
 
 def _teacher(
-    path: Path, serving: Serving, digests: Mapping[str, str], fix: str, trial: ModelTrial | None
+    folder: Path, serving: Serving, digests: Mapping[str, str], fix: str, trial: ModelTrial | None
 ) -> Model | None:
     if not serving.teacher_factor:
         return None
-    from workers.models.booster import Booster
-    from workers.models.xgboost import decode
-
-    content = _read(path, digests, fix, trial)
     try:
-        return Booster(decode(content), serving.teacher_factor)
+        model_type = stored_type(folder, "teacher")
+    except DataError as error:
+        raise DataError(f"{error}; {fix}") from None
+    path = folder / model_type.teacher_file()
+    content = _read(path, model_type, digests, fix, trial)
+    try:
+        model, _ = model_type.decode(content)
     except ValueError as error:
         raise _unreadable(path, "a teacher", error, fix) from None
+    return model.scaled(serving.teacher_factor)
 
 
-def _read(path: Path, digests: Mapping[str, str], fix: str, trial: ModelTrial | None) -> bytes:
+def _read(path: Path, model_type: type[Model], digests: Mapping[str, str], fix: str, trial: ModelTrial | None) -> bytes:
     content = read_recorded(path, digests, LARGEST_MODEL_BYTES, fix)
-    if trial is not None and path.name in (MODEL_UBJ, TEACHER_UBJ):
-        trial.refuse_unreadable(content, str(path))
+    if trial is not None and model_type.is_fragile:
+        trial.refuse_unreadable(content, str(path), model_type.kind)
     return content
 
 

@@ -9,8 +9,8 @@ from schemas.contract.errors import DataError
 from schemas.contract.release import OTHER_RELEASE
 from workers.bars.series import Floats
 from workers.models.apart import ModelTrial
-from workers.models.base import Model
-from workers.models.stored_student import StoredStudent, read_student
+from workers.models.base import Model, sigmoid
+from workers.models.stored_student import StoredStudent, as_teacher_sees, read_student
 
 
 def read_served(
@@ -35,7 +35,7 @@ def probabilities(students: Sequence[StoredStudent], symbols: Sequence[str], x: 
     taught = [row for row, student in enumerate(students) if student.teacher is not None]
     if taught:
         teachers = [each for student in students if (each := student.teacher) is not None]
-        margin[taught] += _margins(teachers, x[taught])
+        margin[taught] += _margins(teachers, as_teacher_sees(x[taught]))
     return sigmoid(offset + margin)
 
 
@@ -54,10 +54,3 @@ def _margins(models: Sequence[Model], x: Floats) -> Floats:
     for model_type, own in single.items():
         margin[own] = model_type.margins([models[row] for row in own], x[own])
     return margin
-
-
-def sigmoid(margin: Floats) -> Floats:
-    """The logistic function, without overflow on either side."""
-    small = np.exp(-np.abs(margin))
-    result: Floats = np.where(margin >= 0, 1.0, small) / (1.0 + small)
-    return result

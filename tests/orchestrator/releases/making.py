@@ -26,11 +26,11 @@ from workers.bars.series import Floats, Series
 from workers.features.cross_section import features_of, names_of
 from workers.features.frame import frame_of
 from workers.features.registry import feature_names, model_features
+from workers.models.base import sigmoid
 from workers.models.logistic import Logistic
 from workers.serving.features import probe
 from workers.serving.golden import without_nan
 from workers.serving.instants import instant
-from workers.serving.students import sigmoid
 
 MICROSECONDS_PER_DAY = 24 * 3600 * 10**6
 LAST_DAY = date(2024, 12, 31)

@@ -303,7 +303,7 @@ TARGETS = b"symbol,row,block,fitted_by,teacher_out_of_fold\n"
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("model.ubj", b"{}", r"model.ubj is not a model that XGBoost can read \(.*\); remove .* and resume the run"),
+        ("model.ubj", b"{}", r"model.ubj is not a model of kind xgboost \(.*\); remove .* and resume the run"),
         (
             "labels.csv.gz",
             gzip.compress(TARGETS + b"A,1,0,0,0.5\n" * 200_000, mtime=0),

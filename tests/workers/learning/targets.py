@@ -23,7 +23,7 @@ def student_for(
     rows = scored_rows(learned, window, settings)
     return fit_window_student(
         learned, window, settings, counts_for(histories, window, settings), trained.targets(rows.symbols), rows,
-        teacher_scores(trained.teacher.booster, trained.offsets, histories, rows, settings),
+        teacher_scores(trained.teacher.model, trained.offsets, histories, rows, settings),
     )  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from schemas.config import model_kinds
 from schemas.contract.artifact import StudentModel
-from tests.strategies import examples, training_settings
+from tests.strategies import examples, recipe, training_settings
 from workers.bars.series import Floats
 from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, blocks
@@ -53,7 +54,7 @@ def student_inputs(draw: st.DrawFn) -> tuple[Floats, Floats, Floats]:
 def test_the_folded_student_is_sklearns_model(inputs: tuple[Floats, Floats, Floats]) -> None:
     """Beside an offset of 0 the student read back from JSON, one dot product, is scikit-learn's pipeline."""
     x, soft, weight = inputs
-    fitted = logistic.Logistic.fit(x, soft, weight, np.zeros(len(x)), 0)
+    fitted = logistic.Logistic.fit(x, soft, weight, np.zeros(len(x)), recipe("logistic"))
     model = StudentModel(
         features=tuple(f"x{i}" for i in range(x.shape[1])),
         coefficients=tuple(fitted.coefficients.tolist()),
@@ -63,7 +64,7 @@ def test_the_folded_student_is_sklearns_model(inputs: tuple[Floats, Floats, Floa
     stored = StudentModel.model_validate_json(model.model_dump_json())
     imputer, scaler = SimpleImputer(), StandardScaler()
     standard = scaler.fit_transform(imputer.fit_transform(x))
-    reference = LogisticRegression(C=1.0 / logistic.RIDGE, max_iter=10_000, tol=1e-12).fit(
+    reference = LogisticRegression(C=1.0 / model_kinds.Logistic().ridge, max_iter=10_000, tol=1e-12).fit(
         np.concatenate([standard, standard]),
         np.repeat([1, 0], len(soft)),
         sample_weight=np.concatenate([weight * soft, weight * (1.0 - soft)]),
@@ -79,7 +80,7 @@ def test_a_soft_label_is_fitted_as_a_soft_label() -> None:
     """With one constant feature the student predicts the weighted mean of its soft labels."""
     soft, weight = np.linspace(0.1, 0.7, 50), np.linspace(1.0, 3.0, 50)
     x = np.full((50, 1), 3.0)
-    fitted = logistic.Logistic.fit(x, soft, weight, np.zeros(50), 0)
+    fitted = logistic.Logistic.fit(x, soft, weight, np.zeros(50), recipe("logistic"))
     assert fitted.coefficients.tolist() == [0.0]
     p = 1.0 / (1.0 + np.exp(-fitted.intercept))
     assert p == pytest.approx(np.average(soft, weights=weight), abs=1e-4)
@@ -90,9 +91,9 @@ def test_a_column_that_is_always_missing_counts_for_nothing() -> None:
     """A feature without any value has coefficient 0 and fill 0, and does not affect the other one."""
     rng = np.random.default_rng(0)
     x, soft = rng.normal(size=(60, 1)), rng.uniform(size=60)
-    alone = logistic.Logistic.fit(x, soft, np.ones(60), np.zeros(60), 0)
+    alone = logistic.Logistic.fit(x, soft, np.ones(60), np.zeros(60), recipe("logistic"))
     wider = np.concatenate([x, np.full((60, 1), np.nan)], axis=1)
-    both = logistic.Logistic.fit(wider, soft, np.ones(60), np.zeros(60), 0)
+    both = logistic.Logistic.fit(wider, soft, np.ones(60), np.zeros(60), recipe("logistic"))
     assert both.coefficients[1] == 0.0 and both.fill[1] == 0.0
     assert both.coefficients[0] == pytest.approx(alone.coefficients[0], rel=1e-9)
 
@@ -144,7 +145,9 @@ def test_what_the_offset_knows_is_not_fitted_again() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4000, 2))
     p = 1.0 / (1.0 + np.exp(-x[:, 0]))
-    beside, alone = (logistic.Logistic.fit(x, p, np.ones(4000), offset, 0) for offset in (x[:, 0], np.zeros(4000)))
+    beside, alone = (
+        logistic.Logistic.fit(x, p, np.ones(4000), offset, recipe("logistic")) for offset in (x[:, 0], np.zeros(4000))
+    )
     assert beside.coefficients == pytest.approx([0.0, 0.0], abs=1e-9)
     assert alone.coefficients[0] > 0.8
 
@@ -310,15 +313,15 @@ def test_two_rows_of_a_class_and_a_constant_margin_keep_nothing() -> None:
     assert shrinkage(np.ones(52), np.zeros(52), y, np.ones(52), np.arange(52), 0.1) == Shrinkage(0.0, None, None)
 
 
-@pytest.mark.parametrize("kind", MODEL_TYPES)
+@pytest.mark.parametrize("kind", model_kinds.kinds_of("student"))
 def test_a_scaled_model_gives_so_much_of_its_margin(kind: str) -> None:
     """Folding a factor in is the same as applying it to the margin."""
     sample = student_data().sample
-    model = MODEL_TYPES[kind].fit(sample.x, sample.y.astype(float), sample.weight, np.zeros(len(sample)), 0)
+    model = MODEL_TYPES[kind].fit(sample.x, sample.y.astype(float), sample.weight, np.zeros(len(sample)), recipe(kind))
     assert model.scaled(0.5).scaled(3.0).margin(sample.x) == pytest.approx(1.5 * model.margin(sample.x), abs=1e-12)
 
 
-@pytest.mark.parametrize("kind", MODEL_TYPES)
+@pytest.mark.parametrize("kind", model_kinds.kinds_of("student"))
 def test_models_that_are_fitted_together_do_not_see_rows_of_weight_0(kind: str) -> None:
     """Of several fits at once each is the fit of its own rows; a logistic model's columns are scaled on all rows."""
     sample = student_data().sample
@@ -327,9 +330,11 @@ def test_models_that_are_fitted_together_do_not_see_rows_of_weight_0(kind: str) 
     soft, offset = np.tile(sample.y.astype(float), (2, 1)), np.zeros_like(weight)
     spoilt = soft.copy()
     spoilt[0, ~half] = 1.0 - soft[0, ~half]
-    together, again = (MODEL_TYPES[kind].fit_many(sample, map(Fit, each, weight, offset), 0) for each in (soft, spoilt))
+    together, again = (
+        MODEL_TYPES[kind].fit_many(sample, map(Fit, each, weight, offset), recipe(kind)) for each in (soft, spoilt)
+    )
     assert together[0].margin(sample.x).tobytes() == again[0].margin(sample.x).tobytes()
-    own = MODEL_TYPES[kind].fit(sample.x[half], soft[0, half], weight[0, half], offset[0, half], 0)
+    own = MODEL_TYPES[kind].fit(sample.x[half], soft[0, half], weight[0, half], offset[0, half], recipe(kind))
     assert together[0].margin(sample.x) == pytest.approx(own.margin(sample.x), abs=0.05)
 
 
@@ -337,7 +342,8 @@ def test_a_booster_student_survives_its_file() -> None:
     """Read back from its bytes it gives the same margins, bit for bit; a second fit gives the same bytes."""
     sample, soft = student_data().sample, soft_labels()
     model, again = (
-        booster.Booster.fit(sample.x, soft, sample.weight, np.zeros(len(soft)), 7).scaled(0.7) for _ in range(2)
+        booster.Booster.fit(sample.x, soft, sample.weight, np.zeros(len(soft)), recipe("booster", seed=7)).scaled(0.7)
+        for _ in range(2)
     )
     content = model.encode(["a", "b", "c"])
     read, features = booster.Booster.decode(content)
@@ -354,18 +360,18 @@ def soft_labels() -> Floats:
 def test_a_soft_label_is_two_weighted_hard_ones() -> None:
     """XGBoost on soft labels equals XGBoost on each row twice, with weights q and 1 - q."""
     x, soft = student_data().sample.x, soft_labels()
-    once = booster.Booster.fit(x, soft, np.ones(len(soft)), np.zeros(len(soft)), 0)
+    once = booster.Booster.fit(x, soft, np.ones(len(soft)), np.zeros(len(soft)), recipe("booster"))
     import xgboost as xgb
 
     parameters = {
-        "objective": "binary:logistic", "tree_method": "hist", "max_bin": booster.MAX_BIN, "max_depth": 2, "eta": 0.1,
+        "objective": "binary:logistic", "tree_method": "hist", "max_bin": 64, "max_depth": 2, "eta": 0.1,
         "min_child_weight": 3.0, "reg_lambda": 5.0, "base_score": 0.5, "nthread": 1, "seed": 0,
     }  # fmt: skip
     twice = xgb.QuantileDMatrix(
         np.repeat(x, 2, axis=0), np.tile([1.0, 0.0], len(soft)),
-        weight=np.stack([soft, 1.0 - soft], axis=1).ravel(), max_bin=booster.MAX_BIN,
+        weight=np.stack([soft, 1.0 - soft], axis=1).ravel(), max_bin=64,
     )  # fmt: skip
-    expected = xgb.train(parameters, twice, booster.ROUNDS).inplace_predict(x, predict_type="margin")
+    expected = xgb.train(parameters, twice, 40).inplace_predict(x, predict_type="margin")
     assert once.margin(x) == pytest.approx(expected, abs=1e-5)
 
 

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contract.errors import RequestError
-from tests.strategies import examples
+from tests.strategies import examples, recipe
 from workers.bars.series import Floats
 from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, apart, blocks, held_out_sets, split_tail
 from workers.learning.teacher import fit_teacher, out_of_fold_predictions
-from workers.models.xgboost import importance, predict
+from workers.models.xgboost import XGBoost
 
-HORIZON, EMBARGO, SEED = 4, 1, 5
+HORIZON, EMBARGO = 4, 1
+RECIPE = recipe("xgboost", "teacher", seed=5)
 
 
 def sample(rows: int = 90, members: int = 1, seed: int = 0) -> Sample:
@@ -48,7 +49,7 @@ def with_known(sample: Sample, positives: float = 0.0, total: float = 0.0) -> Sa
 def predicted(known: Sample) -> tuple[Floats, np.ndarray]:
     """Predictions per block, and the models of each row; that of its own block is among them."""
     block = blocks(known.t0)
-    own, without, fitted_by = out_of_fold_predictions(known, known.x, block, EMBARGO, SEED, "cpu", True)
+    own, without, fitted_by = out_of_fold_predictions(known, known.x, block, EMBARGO, XGBoost, RECIPE, True)
     assert without is not None
     assert without[np.arange(len(known)), block].tobytes() == own.tobytes()
     return without, fitted_by
@@ -60,7 +61,7 @@ def test_a_teacher_on_a_missing_gpu_is_an_error() -> None:
     split = split_tail(known.t0, known.t1, EMBARGO)
     with warnings.catch_warnings(), pytest.raises(RequestError, match="was to train on cuda and trained on cpu"):
         warnings.simplefilter("ignore")
-        fit_teacher(known, known.x, split, 1, "cuda")
+        fit_teacher(known, known.x, split, XGBoost, replace(RECIPE, device="cuda"))
 
 
 @pytest.mark.parametrize("members", [1, 3])
@@ -135,14 +136,14 @@ def test_offsets_lie_between_the_members_share_and_the_panels(seed: int, members
 def test_probabilities_begin_from_the_offset() -> None:
     """One more on the offset is one more on the logit."""
     known = sample(members=3)
-    teacher = fit_teacher(known, known.x, split_tail(known.t0, known.t1, EMBARGO), SEED, "cpu")
-    low, high = (predict(teacher.booster, known.x[:20], offset) for offset in (-0.5, 0.5))
+    teacher = fit_teacher(known, known.x, split_tail(known.t0, known.t1, EMBARGO), XGBoost, RECIPE)
+    low, high = (teacher.model.predict(known.x[:20], offset) for offset in (-0.5, 0.5))
     assert np.log(high / (1 - high)) - np.log(low / (1 - low)) == pytest.approx(np.ones(20), abs=1e-5)
 
 
 def test_what_is_planted_is_found() -> None:
     """The feature that carries the signal has most of the gain."""
     known = sample(400)
-    teacher = fit_teacher(known, known.x, split_tail(known.t0, known.t1, EMBARGO), SEED, "cpu")
-    name, share, rank = importance(teacher.booster, ("signal", "a", "b", "c"))[0]
+    teacher = fit_teacher(known, known.x, split_tail(known.t0, known.t1, EMBARGO), XGBoost, RECIPE)
+    name, share, rank = teacher.model.importance(("signal", "a", "b", "c"))[0]
     assert (name, rank) == ("signal", 1) and share > 0.5

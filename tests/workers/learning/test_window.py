@@ -7,7 +7,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-import xgboost as xgb
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,9 +27,8 @@ from workers.learning.skip import Skip
 from workers.learning.student import probability
 from workers.learning.window import TrainedTeacher, fit_window_teacher
 from workers.learning.window_student import TrainedStudent
-from workers.models.booster import Booster
 from workers.models.logistic import Logistic
-from workers.models.xgboost import MAX_BIN, MAX_ROUNDS, importance, predict
+from workers.models.xgboost import XGBoost
 from workers.scoring.log_loss import log_loss
 
 SETTINGS = training_settings()
@@ -239,7 +237,7 @@ def test_training_twice_gives_the_same_bytes() -> None:
     """The same bars and settings give the same booster bytes, out-of-fold predictions and coefficients."""
     fresh = prepare(daily_walk(BARS), SETTINGS)
     again = fit_teacher(fresh)
-    assert again.teacher.booster.save_raw("ubj") == trained_teacher().teacher.booster.save_raw("ubj")
+    assert again.teacher.model.encode(()) == trained_teacher().teacher.model.encode(())
     assert again.own.tobytes() == trained_teacher().own.tobytes()
     assert (again.metrics, again.certificate) == (trained_teacher().metrics, trained_teacher().certificate)
     student = fit_student(fresh, again)
@@ -253,7 +251,7 @@ def test_bars_after_the_scored_block_change_nothing() -> None:
     assert needed < BARS
     shorter = prepare(part(history().series, slice(0, needed)), SETTINGS)
     teacher = fit_teacher(shorter)
-    assert teacher.teacher.booster.save_raw("ubj") == trained_teacher().teacher.booster.save_raw("ubj")
+    assert teacher.teacher.model.encode(()) == trained_teacher().teacher.model.encode(())
     assert coefficients(fit_student(shorter, teacher)) == coefficients(trained())
 
 
@@ -266,7 +264,7 @@ def test_the_scored_block_does_not_affect_training() -> None:
         training_settings(keep_jumps=True),
     )
     teacher = fit_teacher(moved)
-    assert teacher.teacher.booster.save_raw("ubj") == trained_teacher().teacher.booster.save_raw("ubj")
+    assert teacher.teacher.model.encode(()) == trained_teacher().teacher.model.encode(())
     assert coefficients(fit_student(moved, teacher)) == coefficients(trained())
 
 
@@ -274,19 +272,20 @@ def test_another_seed_gives_another_teacher() -> None:
     """The seed reaches the booster: another one gives another model."""
     teacher = fit_teacher(history(), training_settings(seed=7))
     assert teacher.teacher.parameters["seed"] == "7"
-    assert teacher.teacher.booster.save_raw("ubj") != trained_teacher().teacher.booster.save_raw("ubj")
+    assert teacher.teacher.model.encode(()) != trained_teacher().teacher.model.encode(())
 
 
 def test_parameters_are_the_boosters_own() -> None:
     """Recorded parameters equal the booster's own config; its margins begin from the offset alone."""
     teacher = trained_teacher().teacher
-    learner = json.loads(teacher.booster.save_config())["learner"]
+    assert isinstance(teacher.model, XGBoost)
+    learner = json.loads(teacher.model.trees.save_config())["learner"]
     tree = learner["gradient_booster"]["tree_train_param"]
     for key in ("max_depth", "eta", "min_child_weight", "subsample", "colsample_bytree", "lambda", "max_bin"):
         assert teacher.parameters[key] == tree[key], key
     assert float(str(teacher.parameters["eta"])) == pytest.approx(0.05)
     assert teacher.parameters["max_depth"] == "3"
-    assert teacher.parameters["max_bin"] == str(MAX_BIN)
+    assert teacher.parameters["max_bin"] == "64"
     assert teacher.parameters["objective"] == "binary:logistic"
     assert teacher.parameters["nthread"] == "1"
     assert teacher.parameters["seed"] == str(SETTINGS.seed)
@@ -296,11 +295,10 @@ def test_parameters_are_the_boosters_own() -> None:
 def test_the_stored_booster_keeps_the_best_rounds_only() -> None:
     """The booster has as many trees as early stopping kept, and its tail log loss is the one recorded."""
     teacher = trained_teacher().teacher
-    assert teacher.booster.num_boosted_rounds() == teacher.rounds <= MAX_ROUNDS
+    assert teacher.model.rounds == teacher.rounds <= 200
     split = trained_teacher().split
     tail = split.tail
-    p = predict(
-        teacher.booster,
+    p = teacher.model.predict(
         trained_teacher().sample.x[tail],
         float(trained_teacher().sample.offsets(np.isin(np.arange(len(trained_teacher().sample)), split.fit))[0]),
     )
@@ -309,14 +307,14 @@ def test_the_stored_booster_keeps_the_best_rounds_only() -> None:
 
 def test_a_stored_booster_predicts_the_same() -> None:
     """A booster read back from its bytes gives every row the same probability, bit for bit."""
-    stored = xgb.Booster(model_file=trained_teacher().teacher.booster.save_raw("ubj"))
+    stored, _ = XGBoost.decode(trained_teacher().teacher.model.encode(()))
     x = history().features
-    assert predict(stored, x, 0.3).tobytes() == predict(trained_teacher().teacher.booster, x, 0.3).tobytes()
+    assert stored.predict(x, 0.3).tobytes() == trained_teacher().teacher.model.predict(x, 0.3).tobytes()
 
 
 def test_importance_names_every_feature_once() -> None:
     """Importance lists each feature with its share of the gain, best first; shares add up to 1."""
-    rows = importance(trained_teacher().teacher.booster, feature_names())
+    rows = trained_teacher().teacher.model.importance(feature_names())
     assert sorted(name for name, _, _ in rows) == sorted(feature_names())
     shares = [share for _, share, _ in rows]
     assert shares == sorted(shares, reverse=True)
@@ -349,7 +347,7 @@ def test_student_is_scored_on_the_bars_after_its_window() -> None:
     scored, labels = select_rows(history(), WINDOW, SETTINGS).scored, history().labels
     x = history().features[labels.t0[scored]]
     serving = trained().serving
-    teacher = Booster(trained_teacher().teacher.booster, serving.teacher_factor).margin(x)
+    teacher = trained_teacher().teacher.model.scaled(serving.teacher_factor).margin(x)
     margin = serving.offsets["M&M"] + (trained().fitted.model.margin(x) + teacher)
     assert probability(margin).tobytes() == trained().scored_student.tobytes()
     assert trained().scored.row.tolist() == scored.tolist()

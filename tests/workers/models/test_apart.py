@@ -14,7 +14,7 @@ from schemas.contract.errors import DataError, FileError
 from schemas.contract.task import FailureClass
 from schemas.files.bounded import MIB, Unpacked, read_bounded
 from schemas.files.run_files import write_model
-from tests.strategies import serving
+from tests.strategies import recipe, serving
 from workers.artifacts.writer import digests
 from workers.features.registry import feature_names
 from workers.handlers.execute import classify
@@ -31,7 +31,9 @@ ROWS = np.random.default_rng(0).normal(size=(80, len(feature_names())))
 def booster() -> bytes:
     """The file of a booster student."""
     labels = np.random.default_rng(1).uniform(size=80)
-    return MODEL_TYPES["booster"].fit(ROWS, labels, np.ones(80), np.zeros(80), 0).encode(feature_names())
+    return (
+        MODEL_TYPES["booster"].fit(ROWS, labels, np.ones(80), np.zeros(80), recipe("booster")).encode(feature_names())
+    )
 
 
 def test_two_hundred_mutated_models_are_refused_by_their_digest(booster: bytes, tmp_path: Path) -> None:
@@ -60,15 +62,15 @@ def test_one_child_reads_many_models_of_unknown_origin(booster: bytes, trial: Mo
         mutated = bytearray(booster)
         mutated[rng.integers(len(mutated))] ^= int(rng.integers(1, 256))
         try:
-            trial.refuse_unreadable(bytes(mutated), f"{place}/model.ubj")
+            trial.refuse_unreadable(bytes(mutated), f"{place}/model.ubj", "booster")
         except DataError as error:
             assert classify(error) is FailureClass.DATA
             refused.append(str(error))
-        trial.refuse_unreadable(booster, "model.ubj")
+        trial.refuse_unreadable(booster, "model.ubj", "booster")
     assert len(refused) > 5
     for damaged in (booster[: len(booster) // 2], b"{L", b""):
         with pytest.raises(DataError, match=r"model.ubj is damaged: .*; take another copy"):
-            trial.refuse_unreadable(damaged, "model.ubj")
+            trial.refuse_unreadable(damaged, "model.ubj", "booster")
 
 
 CHILD = "import sys; sys.stdout.write('\\n'); sys.stdout.flush(); sys.stdin.buffer.read(8); "
@@ -91,10 +93,10 @@ def test_a_crash_a_hang_and_full_memory_end_the_child_alone(
     monkeypatch.setattr(apart, "DEADLINE_S", 0.5)
     trial = ModelTrial(patience_s=0.0001)
     with pytest.raises(DataError, match=message):
-        trial.refuse_unreadable(b"", "model.ubj")
+        trial.refuse_unreadable(b"", "model.ubj", "booster")
     if "before" not in message:
         with pytest.raises(DataError, match=r"other/model.ubj was not read: damaged models before it took"):
-            trial.refuse_unreadable(b"", "other/model.ubj")
+            trial.refuse_unreadable(b"", "other/model.ubj", "booster")
 
 
 @pytest.mark.parametrize(
@@ -111,14 +113,14 @@ def test_a_crash_a_hang_and_full_memory_end_the_child_alone(
 )
 def test_a_tree_that_rows_could_leave_is_none(booster: bytes, name: str, values: dict[int, float], reason: str) -> None:
     """A reference out of the tree or back into it is found without a row that follows it."""
-    learner = json.loads(xgboost.decode(booster).save_raw("json"))["learner"]
-    apart.refuse_other_structure(learner)
+    learner = json.loads(xgboost.read_trees(booster).save_raw("json"))["learner"]
+    xgboost.refuse_other_structure(learner)
     column = learner["gradient_booster"]["model"]["trees"][3][name]
     for place, value in values.items():
         column[place:place] = [] if column else [0]
         column[place] = value
     with pytest.raises(ValueError, match=reason):
-        apart.refuse_other_structure(learner)
+        xgboost.refuse_other_structure(learner)
 
 
 def test_a_file_that_unpacks_to_more_than_its_cap_is_refused_at_the_cap(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import examples
+from tests.strategies import examples, recipe
 from workers.models import logistic
 from workers.models.base import Fit, Table
 
@@ -39,10 +39,12 @@ def test_a_fit_needs_its_columns_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     x, rows = rng.normal(size=(200_000, 12)), 200_000
     fits = [Fit(rng.uniform(size=rows), np.ones(rows), np.zeros(rows)) for _ in range(2)]
-    logistic.Logistic.fit(x[:9], np.full(9, 0.5), np.ones(9), np.zeros(9), 0)  # imports what fits import
+    logistic.Logistic.fit(
+        x[:9], np.full(9, 0.5), np.ones(9), np.zeros(9), recipe("logistic")
+    )  # imports what fits import
     tracemalloc.start()
     try:
-        logistic.Logistic.fit_many(Table(x), fits, 0)
+        logistic.Logistic.fit_many(Table(x), fits, recipe("logistic"))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -31,6 +31,7 @@ from tests.orchestrator.releases.making import (
     switch,
     walk,
 )
+from tests.strategies import recipe
 from workers.features.cross_section import cross_section_names
 from workers.features.registry import feature_names
 from workers.models.booster import Booster
@@ -201,7 +202,7 @@ def test_models_of_a_release_from_elsewhere_refuse_their_symbol_alone(cwd: Path)
     layout = ReleaseLayout(cwd / "release")
     folder = layout.release("run.0000")
     rows = np.random.default_rng(0).normal(size=(80, len(feature_names())))
-    booster = Booster.fit(rows, np.full(80, 0.4), np.ones(80), np.zeros(80), 0).encode(feature_names())
+    booster = Booster.fit(rows, np.full(80, 0.4), np.ones(80), np.zeros(80), recipe("booster")).encode(feature_names())
     short = student(1).model_copy(update={"coefficients": (0.5,)}).model_dump_json().encode()
     replaced = {"TCS": ("model.ubj", booster), "M&M": ("model.ubj", booster[:-400]), "^GSPC": ("model.json", short)}
     release = json.loads((folder / "release.json").read_text())

@@ -13,11 +13,12 @@ from tests.strategies import serving
 from workers.features.frame import frame_of
 from workers.features.indicators import recursion
 from workers.features.registry import model_features
+from workers.models.base import sigmoid
 from workers.models.logistic import Logistic
 from workers.models.stored_student import StoredStudent
 from workers.serving import features
 from workers.serving.features import newest_features, probe
-from workers.serving.students import probabilities, sigmoid
+from workers.serving.students import probabilities
 
 LENGTHS = (151, 152, 200, 377, 900, 901, 1114)
 SCRIPT = """
