@@ -1,25 +1,17 @@
-"""One process per run: a lock on its folder, released however the process ends, and its name on the broker."""
+"""One process per run: a lock on its folder, released however the process ends."""
 
 import os
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
-
-from redis import Redis
 
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import HEARTBEAT_EXPIRY_S, current_owner, is_alive
 from schemas.contract.errors import RequestError
-from schemas.contract.machine import this_machine
 from schemas.files.layout import RunLayout
 from schemas.files.locks import lock
-from schemas.redis.keys import run_id_owner_key
 
-# Renewed twice per second; the name of a killed orchestrator is free again after this.
-NAME_EXPIRY_S = 15.0
 LOOKS, LOOK_S = 25, 0.02
 
 
@@ -60,23 +52,6 @@ def _refuse_lease(layout: RunLayout, ledger: Ledger, is_locked: bool) -> None:
 
 def _time(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S} UTC"
-
-
-def hold_name(redis: Redis, layout: RunLayout) -> None:
-    """Take the run's id on the broker, or keep it; RequestError if a run in another folder has taken it."""
-    run_id = layout.folder.name
-    # Two hosts or containers may have one name, and the same path for different folders.
-    owner = f"{platform.node()}:{layout.folder.absolute()} ({this_machine()})"
-    key, expiry_ms = run_id_owner_key(run_id), int(NAME_EXPIRY_S * 1000)
-    if redis.set(key, owner, px=expiry_ms, nx=True):
-        return
-    other: Any = redis.get(key)
-    if other is not None and other.decode() != owner:
-        raise RequestError(
-            f"run id {run_id} is in use on this broker by {other.decode()}; give another --run-id, or wait"
-            f" {NAME_EXPIRY_S:.0f} s if that run's process has ended"
-        )
-    redis.set(key, owner, px=expiry_ms)
 
 
 def is_held(layout: RunLayout) -> bool:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.audit.signing import read_private_key
@@ -20,7 +19,8 @@ from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.ledger.run_lock import hold_name, only_one
+from orchestrator.ledger.run_lock import only_one
+from orchestrator.ledger.run_name import RunName
 from orchestrator.phases import audit, briefing, ingestion, statistics, training, validation
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.planning.reach import doubts
@@ -67,7 +67,6 @@ from schemas.files.run_files import write_manifest
 from schemas.files.trial_log import trial_logs
 from schemas.redis.broker_file import recorded_broker
 from schemas.redis.client import connect
-from schemas.redis.keys import run_id_owner_key
 from schemas.redis.writes import trouble
 
 logger = logging.getLogger(__name__)
@@ -126,7 +125,7 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
         url = config.broker or stack.enter_context(embedded.server())
         embedded.wait(url)
         redis = stack.enter_context(connect(url))
-        hold_name(redis, layout)
+        RunName(redis, layout, manifest.created).hold()
         try:
             layout.folder.mkdir(parents=True)
         except FileExistsError:
@@ -226,7 +225,8 @@ def _execute(
     with logging_to(log, config.log_format, manifest.run_id), signals_raise() as interrupted, ExitStack() as stack:
         redis = stack.enter_context(connect(url))
         path = telemetry_path(config, manifest.run_id) if config.telemetry else None
-        hold_name(redis, layout)
+        name = RunName(redis, layout, manifest.created)
+        name.hold()
         live_view = stack.enter_context(LiveView(console, manifest.run_id))
         live_view.state.expect(each.window for each in planned_of(manifest, Role.STUDENT))
         telemetry = stack.enter_context(
@@ -242,7 +242,7 @@ def _execute(
         try:
             dispatcher = open_fleet(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
-                live_view=live_view, tend=partial(_tend, interrupted, ledger, redis, layout, store),
+                live_view=live_view, tend=partial(_tend, interrupted, ledger, name, store),
                 window_limit_s=config.window_limit, foreign=partial(_foreign, layout=layout, store=store),
                 prefetch=partial(_prefetch, store=store),
             )  # fmt: skip
@@ -268,7 +268,7 @@ def _execute(
             if dispatcher is not None and status in (RunStatus.READY, RunStatus.CANCELLED):
                 dispatcher.clear_broker()
             with suppress(RedisError):
-                redis.delete(run_id_owner_key(manifest.run_id))
+                name.release(status)
             logger.info("run %s: %s %s", manifest.run_id, status, message)
     if status is RunStatus.CANCELLED or (status is not RunStatus.READY and config.local_workers):
         remove_temporary(layout.folder)  # of the workers that were killed
@@ -286,18 +286,17 @@ def _prefetch(outcomes: Sequence[Outcome], store: RunStore | None) -> None:
         store.take_all(outcomes)
 
 
-def _tend(
-    interrupted: Callable[[], None], ledger: Ledger, redis: Redis, layout: RunLayout, store: RunStore | None
-) -> None:
+def _tend(interrupted: Callable[[], None], ledger: Ledger, name: RunName, store: RunStore | None) -> None:
     """Between two steps: raise if the run is to stop, and keep its heartbeat and its name on the broker."""
     interrupted()
     ledger.beat()
     if store is not None:
         store.lease.keep()
-    if ledger.get("cancelled"):
-        raise Cancelled("stopped by `orchestrator cancel`")
+    asked = bool(ledger.get("cancelled"))
     with suppress(RedisError):
-        hold_name(redis, layout)
+        asked = name.hold() or asked
+    if asked:
+        raise Cancelled("stopped by `orchestrator cancel`")
 
 
 def _end_of(error: Exception, url: str, log: Path) -> tuple[RunStatus, str]:

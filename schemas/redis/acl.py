@@ -70,7 +70,10 @@ ORCHESTRATOR = Role(
         ("get", "mget", "exists", "hget", "hmget", "hdel", "zrangebyscore", "lrange", "llen", "lrem", "xread",
          "xrevrange", "smembers", "sadd", "srem", "info"),
     ),
-    _union(QUEUES, _RUN_KEYS, _SHARED_KEYS, (keys.CORDONED, keys.alone_key("*"), keys.run_id_owner_key("*"))),
+    _union(
+        QUEUES, _RUN_KEYS, _SHARED_KEYS,
+        (keys.CORDONED, keys.alone_key("*"), keys.run_id_owner_key("*"), keys.cancel_key("*")),
+    ),
     (_TELEMETRY, ORDERS),
 )  # fmt: skip
 WORKER = Role(

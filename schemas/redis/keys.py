@@ -12,7 +12,8 @@ write. All other keys in a broker are Celery's.
 | `events:<run>`      | stream  | `event`: a TrainingEvent as JSON                  | both   | followers   | 7 days    |
 | `seq:<run>`         | string  | number of the run's last event                    | both   | both        | 7 days    |
 | `telemetry:<run>`   | channel | the same events                                   | both   | subscribers |           |
-| `name:<run>`        | string  | `HOST:FOLDER`: owner of a run id                  | orch.  | orch.       | 15 s      |
+| `name:<run>`        | string  | who runs the run: host, folder, begin as JSON     | orch.  | orch.       | 15 s      |
+| `cancel:<run>`      | string  | `asked`, then how the run ended                   | cancel, orch. | both | 5 s, 60 s |
 | `devices`           | zset    | device → server time (ms) its heartbeat expires   | worker | both        | 5 s       |
 | `presences`         | hash    | device → its last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
 | `cordoned`          | set     | devices that get no work until they are uncordoned | fleet | orch., fleet |          |
@@ -77,6 +78,11 @@ def telemetry_channel(run_id: str) -> str:
 def run_id_owner_key(run_id: str) -> str:
     """Owner of a run id: the host and folder of the run that uses it."""
     return f"name:{run_id}"
+
+
+def cancel_key(run_id: str) -> str:
+    """A wish to cancel a run, and the run's answer."""
+    return f"cancel:{run_id}"
 
 
 def alone_key(device: str) -> str:

@@ -14,7 +14,7 @@ from schemas.files.atomic import TEMPORARY_PREFIX, sha256_of
 from schemas.files.layout import telemetry_path
 from schemas.files.run_files import read_manifest
 from schemas.redis.dead_letters import Place, read_dead_letters
-from schemas.redis.keys import RUN_KEYS_LINGER_S, events_stream, outcomes_stream, sequence_key
+from schemas.redis.keys import RUN_KEYS_LINGER_S, cancel_key, events_stream, outcomes_stream, sequence_key
 from tests.chaos.lab import Lab, Run
 from tests.waiting import wait_for
 
@@ -89,7 +89,7 @@ def count(run: Run) -> Account:
 def check_server(lab: Lab, run_id: str) -> None:
     """Assert that only events are left of the run, for a minute at most."""
     # A zombie may report after the end; such an outcome expires as events do.
-    lingering = {events_stream(run_id), sequence_key(run_id), outcomes_stream(run_id)}
+    lingering = {events_stream(run_id), sequence_key(run_id), outcomes_stream(run_id), cancel_key(run_id)}
     keys = {key.decode() for key in lab.redis.scan_iter(match="*", count=1000)}
     assert not {key for key in keys if run_id in key} - lingering
     assert all(0 < lab.redis.ttl(key) <= RUN_KEYS_LINGER_S for key in keys & lingering)

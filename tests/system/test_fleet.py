@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -60,9 +61,11 @@ def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab)
     # At one moment the two devices may hold work of one run alone.
     wait_for(both_are_listed, "work of both runs on the devices")
 
-    result = command("cancel", "second", cwd=second.cwd)
+    began = time.monotonic()
+    result = command("cancel", "second", "--broker", empty.url, cwd=empty.folder)  # its folder is not below this one
     assert result.returncode == 0, result.stderr
-    assert "orchestrator resume second" in result.stdout
+    assert f"orchestrator resume second --data-dir {second.cwd / 'data'}" in result.stdout
+    assert time.monotonic() - began < 15, "the run confirms within seconds"
     assert second.finish() == 130
     assert "cancelled" in second.printed
     check_server(empty, "second")

@@ -1,4 +1,4 @@
-"""A run's id belongs to one run at a time, on its disk and on its broker."""
+"""A run belongs to one process at a time, by a lock on its folder and a heartbeat in its ledger."""
 
 import errno
 import fcntl
@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
-from orchestrator.ledger import run_lock
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.ledger.run_lock import hold_name, is_held, only_one
+from orchestrator.ledger.run_lock import is_held, only_one
 from orchestrator.ledger.run_status import HEARTBEAT_EXPIRY_S, Owner, current_owner
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
@@ -23,20 +21,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import write_manifest
-from schemas.redis.keys import run_id_owner_key
 from tests.conftest import command
-
-
-def test_two_folders_cannot_use_one_id_at_once(redis: Redis, tmp_path: Path) -> None:
-    """The second is refused with the holder's name; the first may take the id again, and releases it."""
-    first, second = (RunLayout.under(tmp_path / name, "r") for name in ("a", "b"))
-    hold_name(redis, first)
-    hold_name(redis, first)
-    assert 0 < redis.pttl(run_id_owner_key("r")) <= 15_000
-    with pytest.raises(RequestError, match=f"in use on this broker by .*{first.folder}"):
-        hold_name(redis, second)
-    redis.delete(run_id_owner_key("r"))
-    hold_name(redis, second)
 
 
 def test_a_check_stops_neither_a_run_nor_another_check(tmp_path: Path) -> None:
@@ -72,16 +57,6 @@ def test_a_lease_of_another_machine_counts_where_a_lock_does_not(tmp_path: Path)
         ledger.take(elsewhere(time.time() - 2 * HEARTBEAT_EXPIRY_S))
         with only_one(layout, ledger):
             assert ledger.owner() != elsewhere(0.0)
-
-
-def test_two_machines_of_one_name_and_path_cannot_use_one_id(
-    redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second container is refused, although its host name and its folder's path are the same."""
-    hold_name(redis, RunLayout.under(tmp_path, "r"))
-    monkeypatch.setattr(run_lock, "this_machine", lambda: "another")
-    with pytest.raises(RequestError, match="in use on this broker"):
-        hold_name(redis, RunLayout.under(tmp_path, "r"))
 
 
 def test_a_file_system_without_locks_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
