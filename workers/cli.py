@@ -208,8 +208,11 @@ def _join(devices: list[Device], folders: Folders, broker: str) -> None:
     """Check and name what this host offers a fleet; RequestError for what it lacks."""
     from workers.devices.joining import join
     from workers.devices.trial import refuse_untrainable
+    from workers.handlers.copies import remove_staged
 
     refuse_untrainable(devices)
+    if folders.store is not None:
+        remove_staged(folders.data_dir)
     join(devices, folders, broker)
 
 

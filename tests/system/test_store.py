@@ -107,6 +107,8 @@ def test_a_run_through_a_store_has_the_bytes_of_one_on_a_shared_disk(fleet: Flee
     rows = [row for role in (Role.TEACHER, Role.STUDENT) for row in read_rows(RunLayout(fleet.run.folder), role)]
     assert len({row.device for row in rows if row.status is Status.SUCCESS}) == 2
     assert command("verify", "generated", cwd=fleet.folder / "A").returncode == 0
+    left = [path for host in "BC" for path in (fleet.folder / host / "data" / "bars").glob("*/.staged-*")]
+    assert left == [], "a worker keeps what it has staged and published"
 
 
 def test_a_run_of_another_host_reuses_every_window(fleet: Fleet, bars: Path) -> None:

@@ -1,14 +1,19 @@
-"""Keeps the copies of runs in a worker's data folder below a limit: those that were not used for long go first."""
+"""Keeps the copies in a worker's data folder below a limit: those of runs that were not used for long go first.
+
+What an ingestion has staged there goes with its end: the first other work of its run, or an hour without use.
+"""
 
 import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from schemas.contract.folders import Folders
-from schemas.files.layout import RunLayout
+from schemas.files.layout import STAGED_PREFIX, RunLayout
+from schemas.files.locks import lock
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +24,7 @@ IN_USE_S = 3600.0
 
 def note_use(run_id: str, folders: Folders) -> None:
     """Record that a run's copies are used now; for a run that is new to this process, make room first."""
+    remove_staged(folders.data_dir)
     if folders.cache_gib is not None:
         _make_room(folders.data_dir, folders.cache_gib, run_id)
     folder = RunLayout.under(folders.data_dir, run_id).folder
@@ -42,3 +48,33 @@ def _make_room(data_dir: str, limit_gib: float, run_id: str) -> None:
         logger.info("%s was not used for long and is removed: copies take %.1f GiB", folder, left / GIB)
         shutil.rmtree(folder, ignore_errors=True)
         left -= sizes[folder]
+
+
+@lru_cache(maxsize=64)
+def end_ingestion(data_dir: str, run_id: str) -> None:
+    """Remove what an ingestion has staged here and published: it has ended, since its run has other work."""
+    for folder in _staged(data_dir, run_id):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_staged(data_dir: str) -> None:
+    """Remove what ingestions have staged here that were not used for an hour, unless a process of theirs still runs."""
+    for folder in _staged(data_dir, "*"):
+        with suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > IN_USE_S and not _is_locked(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _staged(data_dir: str, run_id: str) -> list[Path]:
+    return list((Path(data_dir) / "bars").glob(f"*/{STAGED_PREFIX}{run_id}"))
+
+
+def _is_locked(folder: Path) -> bool:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        lock(handle, wait=False)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -21,7 +21,7 @@ from schemas.files.locks import lock
 from schemas.files.run_files import read_model, read_rows
 from schemas.store.judged_inputs import JudgedInputs, artifacts_read, audit_key, list_key
 from schemas.store.mirror import Mirror, has_digest, together
-from workers.handlers.copies import note_use
+from workers.handlers.copies import end_ingestion, note_use
 from workers.handlers.task_result import Result
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,8 @@ def carry_out(task: Task, folders: Folders, handle: Callable[[Any, Path], Result
         return handle(task, data_dir)
     layout = RunLayout.under(data_dir, task.run_id)
     note_use(task.run_id, folders)
+    if not isinstance(task, IngestTask):
+        end_ingestion(folders.data_dir, task.run_id)
     _fetch(task, mirror, layout)
     try:
         result = handle(task, data_dir)

@@ -1,12 +1,13 @@
 """The limit of the copies in a worker's data folder."""
 
+import fcntl
 import os
 import time
 from pathlib import Path
 
 from schemas.contract.folders import Folders
-from schemas.files.layout import RunLayout
-from workers.handlers.copies import GIB, IN_USE_S, note_use
+from schemas.files.layout import BarsLayout, RunLayout
+from workers.handlers.copies import GIB, IN_USE_S, end_ingestion, note_use
 
 
 def a_run(data_dir: Path, name: str, unused_s: float, *, own: bool = False) -> Path:
@@ -40,3 +41,19 @@ def test_without_a_limit_all_copies_stay(tmp_path: Path) -> None:
     folder = a_run(tmp_path, "oldest", 1e7)
     note_use("now", Folders(data_dir=str(tmp_path)))
     assert folder.exists()
+
+
+def test_what_ended_ingestions_have_staged_is_removed(tmp_path: Path) -> None:
+    """One that is in use or locked stays; that of a run goes with its first other work, others after an hour."""
+    staged = {name: BarsLayout.under(tmp_path, "1day").staged(name) for name in ("dead", "locked", "used", "own")}
+    for name, folder in staged.items():
+        (folder / ".shared").mkdir(parents=True)
+        then = time.time() - (10.0 if name == "used" else 2 * IN_USE_S)
+        os.utime(folder, (then, then))
+    handle = os.open(staged["locked"], os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    end_ingestion(str(tmp_path), "own")
+    assert [name for name, folder in staged.items() if folder.exists()] == ["dead", "locked", "used"]
+    note_use("now", Folders(data_dir=str(tmp_path), store="s3://bucket"))
+    assert [name for name, folder in staged.items() if folder.exists()] == ["locked", "used"]
+    os.close(handle)
