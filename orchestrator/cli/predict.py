@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from orchestrator.audit.numbers import shown
 from orchestrator.cli import checks
 from orchestrator.cli.options import Json, ReleaseConfigFile, ReleaseDataDir, ReleaseDir, Symbols
 from orchestrator.cli.output import table_of
@@ -77,12 +78,16 @@ def predict(
 
 
 def _show(console: Console, found: Predictions) -> None:
-    table = table_of("symbol", "bar", "probability", "trade above", "trade", left=("symbol", "bar"))
+    columns = ("side", "weight, %") if found.ranked else ("trade above", "trade")
+    table = table_of("symbol", "bar", "probability", *columns, left=("symbol", "bar"))
     for each in found.predictions:
-        above = "never" if each.trade_above is None else f"{each.trade_above:.4f}"
-        table.add_row(each.symbol, _bar(each), f"{each.probability:.4f}", above, "yes" if each.trade else "no")
+        table.add_row(each.symbol, _bar(each), f"{each.probability:.4f}", *(_held if found.ranked else _traded)(each))
     if found.predictions:
         console.print(table)
+    if found.ranked:
+        console.write(found.ranked)
+        if behind := [each.symbol for each in found.predictions if each.weight is None and not each.unseen]:
+            console.write(f"not ranked, because their newest bar is older: {', '.join(behind)}")
     if unseen := [each.symbol for each in found.predictions if each.unseen]:
         console.write(f"not learned from, so scored from the panel's base rate instead of its own: {', '.join(unseen)}")
     for refusal in found.refused:
@@ -91,6 +96,20 @@ def _show(console: Console, found: Predictions) -> None:
         f"{len(found.predictions)} scored, {len(found.refused)} refused by release {found.release_id},"
         f" in {found.seconds:.2f} s"
     )
+
+
+def _traded(prediction: Prediction) -> tuple[str, str]:
+    """The probability above which a trade pays, and whether it does."""
+    above = "never" if prediction.trade_above is None else f"{prediction.trade_above:.4f}"
+    return above, "yes" if prediction.trade else "no"
+
+
+def _held(prediction: Prediction) -> tuple[str, str]:
+    """The side of a long-short book, and the share of the capital."""
+    if prediction.weight is None:
+        return "not ranked", shown(None)
+    side = "long" if prediction.weight > 0 else "short" if prediction.weight < 0 else "none"
+    return side, shown(100 * prediction.weight, "+")
 
 
 def _bar(prediction: Prediction) -> str:

@@ -222,6 +222,7 @@ def _release(
         corporate_actions=config.corporate_actions and str(Path(config.corporate_actions).absolute()),
         file_options=FileOptions(**{name: getattr(config, name) for name in FileOptions.model_fields}),
         horizon_bars=config.horizon,
+        label=config.label,
         label_rule=config.training().label_rule,
         costs=config.costs,
         cost_bps=config.cost_bps,

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 from schemas.config.costs import CostRates, Costs
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
-from schemas.config.training import FeatureSet
+from schemas.config.training import FeatureSet, Label
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.judgement import Recommendation
@@ -104,6 +104,7 @@ class Release(Frozen):
     corporate_actions: str | None
     file_options: FileOptions = FileOptions()
     horizon_bars: int
+    label: Label
     label_rule: str
     costs: Costs
     cost_bps: float
@@ -179,7 +180,11 @@ class PredictRequest(Frozen):
 
 
 class Prediction(Frozen):
-    """A student's prediction for a symbol's newest bar: the probability of label 1, and whether a trade pays.
+    """A student's prediction for a symbol's newest bar: the probability of label 1, and what the judged book holds.
+
+    `weight` is the share of the capital that this bar's decision holds until its label ends, below 0 for short and 0
+    for nothing; None where the book does not have the symbol, or not this bar. `trade`: whether it holds anything:
+    in a long book where the probability is above `trade_above`, with rank labels by rank among the release's symbols.
 
     `in_sample` marks a bar of the student's own window, which it may have learned from; `unseen` a symbol that the
     student has not learned from, whose probability starts from the panel's base rate.
@@ -191,6 +196,7 @@ class Prediction(Frozen):
     probability: float
     trade_above: float | None
     trade: bool
+    weight: float | None
     window: str
     in_sample: bool
     unseen: bool
@@ -205,10 +211,14 @@ class Refusal(Frozen):
 
 
 class Predictions(Answer):
-    """Predictions and refusals; `seconds` is the time from request to answer without starting the process."""
+    """Predictions and refusals; `seconds` is the time from request to answer without starting the process.
+
+    `ranked` explains the weights of a long-short book; it is empty for a long one.
+    """
 
     release_id: str = ""
     run_id: str = ""
     predictions: tuple[Prediction, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    ranked: str = ""
     seconds: float = 0.0

@@ -36,7 +36,8 @@ from workers.serving.features import newest_features
 from workers.serving.golden import refuse_other_features
 from workers.serving.instants import instant
 from workers.serving.panel import NO_BARS, panel_inputs, refuse_few
-from workers.serving.students import probabilities, read_served
+from workers.serving.students import probabilities, read_served, sigmoid
+from workers.serving.weights import Scored, long_short_weights, long_weights
 
 # Largest accepted age of the newest bar in calendar days: a long weekend of daily bars, a night of shorter ones.
 DAILY_AGE_DAYS, INTRADAY_AGE_DAYS = 5, 1
@@ -62,7 +63,10 @@ def predict(request: PredictRequest) -> Predictions:
         folder, release = _deployed(request)
         with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
             ready, refused, panel = _ready(request, folder, release, Path(scratch))
-        scored = _scored(release, ready, panel)
+        scored, ranked = _scored(release, ready, panel)
+        if request.symbols:
+            scored = [each for each in scored if each.symbol in request.symbols]
+            refused = [each for each in refused if each.symbol in request.symbols]
         if request.out is not None:
             _write(Path(request.out), scored)
     except (GurukulError, OSError) as error:
@@ -72,6 +76,7 @@ def predict(request: PredictRequest) -> Predictions:
         run_id=release.run_id,
         predictions=tuple(scored),
         refused=tuple(refused),
+        ranked=ranked,
         seconds=time.perf_counter() - began,
     )
 
@@ -108,7 +113,9 @@ def _ready(
     request: PredictRequest, folder: Path, release: Release, scratch: Path
 ) -> tuple[list[Ready], list[Refusal], dict[str, Series]]:
     """Symbols that can be scored, those that cannot, and the bars that features compare them with."""
-    wanted = request.symbols or tuple(release.students)
+    # A symbol's rank depends on all the others.
+    ranked = tuple(release.students) if release.label == "rank" else ()
+    wanted = tuple(dict.fromkeys((*(request.symbols or release.students), *ranked)))
     day = request.as_of or datetime.now(ZoneInfo(release.timezone)).date()
     # A symbol that is compared with others is read for them, and for itself.
     read, age = cache(_reader(request, release, scratch)), oldest_age(release.interval, request.max_age_days)
@@ -219,33 +226,45 @@ def _source_reader(source: str, data_dir: str, release: Release, scratch: Path) 
     return read
 
 
-def _scored(release: Release, ready: list[Ready], panel: dict[str, Series]) -> list[Prediction]:
+def _scored(release: Release, ready: list[Ready], panel: dict[str, Series]) -> tuple[list[Prediction], str]:
+    """The predictions, and the sentence that explains their weights where they are ranks."""
     if not ready:
-        return []
+        return [], ""
     intraday = is_intraday(release.interval)
     if release.panel:
         x = panel_inputs([(each.symbol, int(each.series.timestamp[-1])) for each in ready], panel, intraday)
     else:
         x = newest_features([each.series for each in ready], intraday)
-    found = []
     students, symbols = [each.student for each in ready], [each.symbol for each in ready]
-    for each, predicted in zip(ready, probabilities(students, symbols, x).tolist(), strict=True):
-        session, above = day_of(each.series.session[-1]), each.student.trade_above(each.symbol)
-        found.append(
-            Prediction(
-                symbol=each.symbol,
-                bar=instant(each.series.timestamp[-1]),
-                session=session,
-                probability=predicted,
-                trade_above=above,
-                trade=above is not None and predicted > above,
-                window=each.served.window,
-                in_sample=session < each.served.end,
-                unseen=each.symbol not in each.student.serving.offsets,
-                release_id=release.release_id,
-            )
+    above = [each.student.trade_above(each.symbol) for each in ready]
+    scored = Scored(
+        symbols=symbols,
+        probability=probabilities(students, symbols, x),
+        prior=sigmoid(np.array([each.student.offset(each.symbol) for each in ready])),
+        above=np.array([np.inf if each is None else each for each in above]),
+        bar=np.array([each.series.timestamp[-1] for each in ready], dtype=np.int64),
+        is_served=[symbol in release.students for symbol in symbols],
+    )
+    if release.label == "rank":
+        weights, ranked = long_short_weights(scored, release.horizon_bars)
+    else:
+        weights, ranked = long_weights(scored, release.horizon_bars, len(release.students)), ""
+    return [
+        Prediction(
+            symbol=each.symbol,
+            bar=instant(each.series.timestamp[-1]),
+            session=(session := day_of(each.series.session[-1])),
+            probability=float(scored.probability[row]),
+            trade_above=above[row],
+            trade=bool(weights[row]) if ranked else bool(scored.probability[row] > scored.above[row]),
+            weight=weights[row],
+            window=each.served.window,
+            in_sample=session < each.served.end,
+            unseen=each.symbol not in each.student.serving.offsets,
+            release_id=release.release_id,
         )
-    return found
+        for row, each in enumerate(ready)
+    ], ranked
 
 
 def _write(path: Path, scored: list[Prediction]) -> None:
@@ -274,8 +293,8 @@ def _parquet(text: str) -> bytes:
 
     types = {
         "symbol": pa.string(), "bar": pa.timestamp("us", tz="UTC"), "session": pa.date32(),
-        "probability": pa.float64(), "trade_above": pa.float64(), "trade": pa.bool_(), "window": pa.string(),
-        "in_sample": pa.bool_(), "unseen": pa.bool_(), "release_id": pa.string(),
+        "probability": pa.float64(), "trade_above": pa.float64(), "trade": pa.bool_(), "weight": pa.float64(),
+        "window": pa.string(), "in_sample": pa.bool_(), "unseen": pa.bool_(), "release_id": pa.string(),
     }  # fmt: skip
     options = arrow_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=False)
     table = arrow_csv.read_csv(pa.BufferReader(text.encode()), convert_options=options)

@@ -12,7 +12,7 @@ from orchestrator.releases.history import locked
 from schemas.config.costs import Costs
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
-from schemas.config.training import FeatureSet
+from schemas.config.training import FeatureSet, Label
 from schemas.contract.artifact import StudentModel
 from schemas.contract.release import Action, Entry, Environment, Golden, GoldenRow, Release, Served
 from schemas.contract.window import WARMUP_BARS
@@ -102,6 +102,7 @@ def make_release(
     approval_sha256: str = "0" * 64,
     columns: dict[str, str] | None = None,
     feature_set: FeatureSet = "own",
+    label: Label = "fixed",
 ) -> Release:
     """Build a complete release with one student per symbol, and link to it."""
     layout = ReleaseLayout(release_dir)
@@ -152,6 +153,7 @@ def make_release(
         timezone="Asia/Kolkata",
         corporate_actions=None,
         horizon_bars=5,
+        label=label,
         label_rule="",
         costs=Costs.FLAT,
         cost_bps=24.0,

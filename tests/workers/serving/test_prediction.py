@@ -32,11 +32,15 @@ from tests.orchestrator.releases.making import (
     walk,
 )
 from tests.strategies import recipe
+from workers.bars.series import Floats
 from workers.features.cross_section import cross_section_names
 from workers.features.registry import feature_names
+from workers.judging.long_short import long_short
+from workers.judging.predictions import Predictions
 from workers.models.booster import Booster
 from workers.serving import prediction
 from workers.serving.golden import check
+from workers.serving.weights import Scored, long_short_weights
 
 SYMBOLS = ("M&M", "^GSPC", "TCS", "OLD", "NEW")
 HISTORIES = {
@@ -310,3 +314,76 @@ def test_a_bar_that_few_of_the_panel_have_is_refused_by_name(tmp_path: Path) -> 
     _, day_before = predict(tmp_path, "--symbols", "P0,P5", "--as-of", "2024-12-30")
     assert [each["symbol"] for each in day_before["predictions"]] == ["P0"]
     assert [each["symbol"] for each in day_before["refused"]] == ["P5"]
+
+
+RANKED = {f"R{number}": walk(20 + number, 400) for number in range(7)}
+
+
+def ranked_release(folder: Path, bars: dict[str, Any] = RANKED) -> None:
+    """A release with rank labels of the symbols of `RANKED`, with `bars` stored."""
+    for symbol, series in bars.items():
+        store_bars(folder / "data", symbol, series)
+    make_release(folder / "release", RANKED, label="rank")
+
+
+def test_rank_labels_show_the_book_that_was_judged(tmp_path: Path) -> None:
+    """Weights are those of the judged long-short book, over the horizon, also where one symbol alone is asked for."""
+    ranked_release(tmp_path)
+    code, found = predict(tmp_path, "--as-of", AS_OF)
+    assert code == 0
+    p = np.array([each["probability"] for each in found["predictions"]])
+    weight = [each["weight"] for each in found["predictions"]]
+    assert weight == pytest.approx(long_short(judged_rows(p), p) / (len(p) * 5), abs=1e-15)
+    assert sum(weight) == pytest.approx(0.0) and np.abs(weight).sum() == pytest.approx(1 / 5)
+    assert [each["trade"] for each in found["predictions"]] == [bool(each) for each in weight]
+    _, alone = predict(tmp_path, "--symbols", "R3", "--as-of", AS_OF)
+    assert alone["predictions"] == [found["predictions"][3]]
+    shown = command("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "R3", cwd=tmp_path).stdout
+    side = "long" if weight[3] > 0 else "short" if weight[3] < 0 else "none"
+    assert f" {side} " in shown and "among the 7 symbols" in " ".join(shown.split())
+
+
+def test_an_older_bar_is_not_ranked_and_too_few_hold_nothing(tmp_path: Path) -> None:
+    """Two symbols a day behind are named and have no weight; of four up to date none holds anything."""
+    behind = {name: series.upto(399) if name in ("R0", "R1") else series for name, series in RANKED.items()}
+    ranked_release(tmp_path, behind)
+    _, found = predict(tmp_path, "--as-of", AS_OF)
+    weight = {each["symbol"]: each["weight"] for each in found["predictions"]}
+    assert weight["R0"] is None and weight["R1"] is None and not found["predictions"][0]["trade"]
+    assert sum(abs(weight[name]) for name in ("R2", "R3", "R4", "R5", "R6")) == pytest.approx(1 / 5)
+    shown = command("predict", "--env", "staging", "--as-of", AS_OF, cwd=tmp_path).stdout
+    assert "because their newest bar is older: R0, R1" in " ".join(shown.split())
+    (tmp_path / "data/bars/1day/R2.parquet").unlink()
+    code, fewer = predict(tmp_path, "--symbols", "R3,R4", "--as-of", AS_OF)
+    assert (code, [each["weight"] for each in fewer["predictions"]]) == (0, [0.0, 0.0])
+    assert fewer["ranked"] == "nothing is held: ranks need 5 symbols with an opinion on the newest bar, there are 4"
+
+
+def test_a_long_book_holds_equal_shares(cwd: Path) -> None:
+    """A trade holds 1 / (horizon x symbols of the release) of the capital."""
+    _, found = predict(cwd, "--as-of", AS_OF, "--symbols", "M&M,^GSPC,TCS")
+    assert [each["weight"] for each in found["predictions"]] == [
+        1 / 25 if each["trade"] else 0.0 for each in found["predictions"]
+    ]
+    assert found["ranked"] == ""
+
+
+def test_students_without_an_opinion_are_not_ranked_among_the_others() -> None:
+    """One that predicts its base rate, and one that never trades, hold 0; the six others share the capital."""
+    p = np.array([0.5, 0.9, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7])
+    prior, above = np.full(8, 0.45), np.full(8, 0.5)
+    prior[0], above[1] = 0.5, np.inf
+    scored = Scored([*"abcdefgh"], p, prior, above, np.full(8, 1, dtype=np.int64), [True] * 8)
+    weights, sentence = long_short_weights(scored, 2)
+    assert weights[:2] == [0.0, 0.0] and "6 symbols" in sentence
+    assert weights[2:] == pytest.approx(np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]) / 1.8 / 2)
+
+
+def judged_rows(p: Floats) -> Predictions:
+    """One instant's rows of a judged run."""
+    names = np.array([f"R{number}" for number in range(len(p))], dtype=object)
+    whole = np.zeros(len(p), dtype=np.int64)
+    scores = ("y", "forward_return", "student", "alone", "logistic", "teacher", "prior", "window_share", "trade_above")
+    return Predictions(
+        symbol=names, timestamp=whole, label_end=whole, day=whole, window=names, **dict.fromkeys(scores, p)
+    )
