@@ -31,12 +31,13 @@ from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Series
 from workers.models.apart import PATIENCE_S, ModelTrial
+from workers.models.base import sigmoid
 from workers.models.stored_student import StoredStudent
 from workers.serving.features import newest_features
 from workers.serving.golden import refuse_other_features
 from workers.serving.instants import instant
 from workers.serving.panel import NO_BARS, panel_inputs, refuse_few
-from workers.serving.students import probabilities, read_served, sigmoid
+from workers.serving.students import probabilities, read_served
 from workers.serving.weights import Scored, long_short_weights, long_weights
 
 # Largest accepted age of the newest bar in calendar days: a long weekend of daily bars, a night of shorter ones.
