@@ -34,22 +34,28 @@ IDLE = Path(__file__).parent / "idle"
 @contextmanager
 def fleet(devices: int, slots: int = 1) -> Iterator[str]:
     """Start a broker and a fleet whose pool children run `idle_body`; yield the broker's URL once all are up."""
+    with embedded.server() as url, workers(url, devices, slots):
+        yield url
+
+
+@contextmanager
+def workers(url: str, devices: int, slots: int) -> Iterator[None]:
+    """Start a fleet of a broker, whose pool children run `idle_body`; begin once all its devices are up."""
     path = os.pathsep.join(filter(None, [str(IDLE), str(IDLE.parents[1]), os.environ.get("PYTHONPATH")]))
-    with embedded.server() as url:
-        workers = subprocess.Popen(
-            [sys.executable, "-m", "workers", "start", "--devices", f"cpu:{devices}x{slots}", "--broker", url,
-             "--data-dir", "data", "--log-level", "WARNING", "--until-stdin-closes"],
-            env=os.environ | {"PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert workers.stdin is not None
-        try:
-            with connect(url) as redis:
-                while len(read_presences(redis)) < devices:
-                    time.sleep(0.1)
-            yield url
-        finally:
-            workers.stdin.close()
-            workers.wait()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workers", "start", "--devices", f"cpu:{devices}x{slots}", "--broker", url,
+         "--data-dir", "data", "--log-level", "WARNING", "--until-stdin-closes"],
+        env=os.environ | {"PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdin is not None
+    try:
+        with connect(url) as redis:
+            while len(read_presences(redis)) < devices:
+                time.sleep(0.1)
+        yield
+    finally:
+        process.stdin.close()
+        process.wait()
 
 
 def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None = None) -> list[dict[str, Any]]:

@@ -91,6 +91,7 @@ def _refused_commands(redis: Any, commands: Container[str]) -> Iterator[str]:
         ("LTRIM", keys["list"], 0, 9),
         ("LREM", keys["list"], 0, "1"),
         ("BRPOP", keys["list"], 1),
+        ("RPOP", keys["list"], 1),
         ("HSET", keys["hash"], "1", "1"),
         ("HGET", keys["hash"], "1"),
         ("HDEL", keys["hash"], "1"),

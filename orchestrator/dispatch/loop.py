@@ -234,7 +234,7 @@ class Dispatcher:
             run_id=self._run_id, present=self._look.present, fit=self._fit, reserved=self._look.reserved,
             waiting=self._backlog.waiting, again=self._backlog.again, holders=self._backlog.holders,
             sent=tuple(self._sent.values()), strays=self._strays, lapses=self._lapses, claimants=self._claimants,
-            limits_s=self._limits.by_role(), now_s=self._fleet.now_s(), looked=looked,
+            limits_s=self._limits.by_role(), usual_s=self._limits.usual_s(), now_s=self._fleet.now_s(), looked=looked,
         )  # fmt: skip
 
     # Acting.

@@ -5,6 +5,7 @@ broker or logs; `loop.py` builds the view and carries the actions out. Seconds a
 broker did not answer is not counted.
 """
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,9 @@ STEAL_AFTER_S = 1.0
 # An attempt that is not wanted any more is killed once it was seen running for so long.
 STRAY_S = 3.0
 MAX_STRIKES = 3
+# Attempts beyond its slots are on their way to a far device for so many round trips: its report, and what follows.
+ROUND_TRIPS = 2.0
+MOST_AHEAD = 64
 # Pause before the second attempt; it doubles for the third.
 RETRY_BACKOFF_S = 1.0
 
@@ -58,7 +62,8 @@ class View:
     and `holders` are the backlog's, `sent` has this run's attempts without an outcome. `lapses` has the devices that
     began nothing of what they were last sent; a heartbeat without a worker never begins any. `claimants` has the device
     that has claimed each attempt which is out, or which a heartbeat names as running, empty for none: what a heartbeat
-    names may be wrong. `looked` is true once per look at the fleet: only then is an attempt recalled, failed or killed.
+    names may be wrong. `usual_s` is how long the last windows took, None before the first. `looked` is true once per
+    look at the fleet: only then is an attempt recalled, failed or killed.
     """
 
     run_id: str
@@ -73,6 +78,7 @@ class View:
     lapses: Mapping[str, Lapse]
     claimants: Mapping[str, str]
     limits_s: Mapping[Role, float]
+    usual_s: float | None
     now_s: float
     looked: bool
 
@@ -258,14 +264,25 @@ def _slots(view: View, name: str) -> int:
 
 
 def _fill(view: View) -> list[Send]:
-    """Fill every free slot, the device with the smallest share in use first; then give each device one more attempt."""
+    """Fill every free slot, the device with the smallest share in use first; then give each device one more attempt.
+
+    A far device gets as many more as its slots end while a report and the next message are on their way.
+    """
     if not view.waiting and not any(item.due_s <= view.now_s for item in view.again):
         return []
     filling = _Filling(view)
-    for extra in (0, 1):
+    for extra in range(1 + max((ahead(each, view.usual_s) for each in view.fit.values()), default=0)):
         while filling.round(extra):
             pass
     return filling.sends
+
+
+def ahead(presence: Presence, usual_s: float | None) -> int:
+    """How many attempts beyond its slots may be out at a device, if windows take `usual_s`."""
+    if usual_s is None or presence.round_trip_s is None:
+        return 1
+    ends = presence.device.slots * ROUND_TRIPS * presence.round_trip_s / max(usual_s, 1e-3)
+    return max(1, math.ceil(min(ends, MOST_AHEAD)))
 
 
 class _Filling:
@@ -306,7 +323,8 @@ class _Filling:
 
     def _most(self, name: str, extra: int) -> int:
         """How many attempts may be out at a device."""
-        return self._slots(name) + (0 if name in self._view.lapses else extra)
+        more = 0 if name in self._view.lapses else min(extra, ahead(self._usable[name], self._view.usual_s))
+        return self._slots(name) + more
 
     def _choose(self, name: str) -> Item | None:
         """The next item for a device: retries first; None if what waits is not for it now."""

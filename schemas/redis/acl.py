@@ -80,7 +80,7 @@ WORKER = Role(
     "serves devices",
     _union(
         CONNECT, SCRIPTS, TRANSACTIONS, _DEAD_LETTERS, _EMIT, _TRY, SUBSCRIBE,
-        ("get", "exists", "llen", "brpop", "hget", "hdel", "zadd", "zrem", "zrangebyscore", "pttl", "pexpire",
+        ("get", "exists", "llen", "brpop", "rpop", "hget", "hdel", "zadd", "zrem", "zrangebyscore", "pttl", "pexpire",
          "smembers", "srem", "info"),
     ),
     _union(QUEUES, _RUN_KEYS, _SHARED_KEYS, (keys.CORDONED, keys.pace_key("*"), *MAILBOXES)),

@@ -19,7 +19,7 @@ from schemas.redis.keys import (
     outcomes_stream,
     work_field,
 )
-from schemas.redis.script import CLAIM, RECALL, REPORT
+from schemas.redis.script import CLAIM, GIVE_BACK, RECALL, REPORT, Command, send
 
 
 def allow(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> None:
@@ -32,9 +32,18 @@ def claim(
     redis: Redis, run_id: str, role: str, name: str, attempt: int, claimant: str, event: TrainingEvent | None = None
 ) -> bool:
     """Begin an attempt and emit `event`; False if it was superseded, recalled, cancelled, or claimed by another."""
+    return bool(send(redis, claiming(run_id, role, name, attempt, claimant, event)))
+
+
+def claiming(run_id: str, role: str, name: str, attempt: int, claimant: str, event: TrainingEvent | None) -> Command:
+    """The command of `claim`, whose reply is 1 or 0."""
     keys, arguments = emission(run_id, event)
-    reply = CLAIM.run(redis, [attempts_key(run_id), *keys], [work_field(role, name), attempt, claimant, *arguments])
-    return bool(reply)
+    return CLAIM.command([attempts_key(run_id), *keys], [work_field(role, name), attempt, claimant, *arguments])
+
+
+def giving_back(run_id: str, role: str, name: str, attempt: int, claimant: str) -> Command:
+    """The command that ends a claim of an attempt that was not begun, so that it can be recalled or claimed again."""
+    return GIVE_BACK.command([attempts_key(run_id)], [work_field(role, name), attempt, claimant])
 
 
 def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> bool:
@@ -100,5 +109,10 @@ def _unclaimed(outcome: Outcome, claim: bytes) -> str:
 
 def report(redis: Redis, run_id: str, outcome: str) -> None:
     """Append an outcome, as JSON, to its run's stream; RedisError without a broker."""
+    send(redis, reporting(run_id, outcome))
+
+
+def reporting(run_id: str, outcome: str) -> Command:
+    """The command of `report`."""
     keys = [outcomes_stream(run_id), attempts_key(run_id), DEAD_LETTERS, DEAD_LETTER_COUNTS]
-    REPORT.run(redis, keys, [outcome, RUN_KEYS_EXPIRY_S, RUN_KEYS_LINGER_S])
+    return REPORT.command(keys, [outcome, RUN_KEYS_EXPIRY_S, RUN_KEYS_LINGER_S])

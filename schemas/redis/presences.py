@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.contract.received import UnreadableError, received
 from schemas.redis.keys import CORDONED, DEAD_LETTER_COUNTS, DEAD_LETTERS, DEVICES, PRESENCES, alone_key, is_taken
-from schemas.redis.script import BEAT, PRESENT_DEVICES, SIGN_OFF
+from schemas.redis.script import BEAT, PRESENT_DEVICES, SIGN_OFF, Command, send
 
 MOST_DEVICES, MOST_HEARTBEAT_BYTES = 10_000, 2**20
 
@@ -23,13 +23,13 @@ def _ignore(device: str, reason: str, body: bytes) -> None:
 
 def beat(redis: Redis, presence: Presence, expiry_s: float = PRESENCE_EXPIRY_S) -> float:
     """Store a device's heartbeat for `expiry_s`; returns the server's Unix time. RedisError without a broker."""
-    body = presence.model_dump_json()
-    now_ms = BEAT.run(
-        redis,
-        [DEVICES, PRESENCES, DEAD_LETTERS, DEAD_LETTER_COUNTS],
-        [presence.device.name, body, int(expiry_s * 1000)],
-    )
-    return int(now_ms) / 1000
+    return int(send(redis, beating(presence, expiry_s))) / 1000
+
+
+def beating(presence: Presence, expiry_s: float) -> Command:
+    """The command of `beat`, whose reply is the server's time in milliseconds."""
+    keys = [DEVICES, PRESENCES, DEAD_LETTERS, DEAD_LETTER_COUNTS]
+    return BEAT.command(keys, [presence.device.name, presence.model_dump_json(), int(expiry_s * 1000)])
 
 
 def sign_off(redis: Redis, device: str) -> None:

@@ -1,5 +1,7 @@
 """Loads and runs the Lua scripts of `schemas/redis/scripts`."""
 
+# mypy: disallow-untyped-calls=False
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +11,9 @@ from typing import Any
 from redis import Redis
 
 FOLDER = "schemas.redis.scripts"
+
+Argument = str | bytes | int
+Command = tuple[Argument, ...]
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,20 @@ class Script:
         """The Lua text that the server runs."""
         return "".join(_read(name) for name in (self.library, self.name) if name is not None)
 
-    def run(self, redis: Redis, keys: Sequence[str], arguments: Sequence[str | bytes | int] = ()) -> Any:
-        """The script's reply; ValueError if the number of keys or arguments is wrong, RedisError without a broker."""
+    def command(self, keys: Sequence[str], arguments: Sequence[Argument] = ()) -> Command:
+        """The command that runs the script; ValueError if the number of keys or arguments is wrong."""
         if (len(keys), len(arguments)) != (self.keys, self.arguments):
             raise ValueError(f"script {self.name} takes {self.keys} keys and {self.arguments} arguments")
-        return redis.eval(self.source, len(keys), *keys, *arguments)
+        return ("EVAL", self.source, len(keys), *keys, *arguments)
+
+    def run(self, redis: Redis, keys: Sequence[str], arguments: Sequence[Argument] = ()) -> Any:
+        """The script's reply; ValueError as in `command`, RedisError without a broker."""
+        return send(redis, self.command(keys, arguments))
+
+
+def send(redis: Redis, command: Command) -> Any:
+    """The reply to a command; RedisError without a broker."""
+    return redis.execute_command(*command)
 
 
 def _read(name: str) -> str:
@@ -42,6 +56,7 @@ def _read(name: str) -> str:
 EMIT = Script("emit", keys=2, arguments=4, library="emit_event")
 CONTINUE_NUMBERING = Script("continue_numbering", keys=1, arguments=1)
 CLAIM = Script("claim", keys=3, arguments=7, library="emit_event")
+GIVE_BACK = Script("give_back", keys=1, arguments=3)
 RECALL = Script("recall", keys=1, arguments=2)
 REPORT = Script("report", keys=4, arguments=3, library="dead_letter")
 BEAT = Script("beat", keys=4, arguments=3, library="dead_letter")
@@ -55,6 +70,6 @@ SET_ASIDE = Script("set_aside", keys=2, arguments=4, library="dead_letter")
 HEAL = Script("heal", keys=2, arguments=1, library="dead_letter")
 
 SCRIPTS = (
-    EMIT, CONTINUE_NUMBERING, CLAIM, RECALL, REPORT, BEAT, PRESENT_DEVICES, SIGN_OFF, TAKE_SLOT, READ_STREAM,
-    READ_QUEUE, LAST_ENTRY, SET_ASIDE, HEAL,
+    EMIT, CONTINUE_NUMBERING, CLAIM, GIVE_BACK, RECALL, REPORT, BEAT, PRESENT_DEVICES, SIGN_OFF, TAKE_SLOT,
+    READ_STREAM, READ_QUEUE, LAST_ENTRY, SET_ASIDE, HEAL,
 )  # fmt: skip

@@ -7,21 +7,19 @@ copy to redeliver by its own clock, and each message costs two round trips less.
 import logging
 import os
 import signal
-from typing import Any
 
-from celery.exceptions import WorkerLostError
-from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, task_failure, worker_process_init
+from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, worker_process_init
 
 from schemas.contract.errors import RequestError
 from schemas.redis.celery_loader import InstalledLoader, OwnBroker
 from schemas.redis.celery_transport import transport_options
 from schemas.redis.client import BROKER_ENV, address_of
+from workers.celery.desk import RECEIVED_PER_SLOT
 from workers.celery.logs import set_up_logs
 from workers.celery.parent_watch import watch_parent
 from workers.celery.presence import PresenceStep
 from workers.devices.pinning import current_device, refuse_wrong_cuda, refuse_wrong_device
 from workers.handlers.quick_import import quick_import
-from workers.handlers.report import report_lost
 
 address = address_of(os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"))
 app = OwnBroker(
@@ -38,12 +36,12 @@ app.conf.update(
     task_ignore_result=True,
     task_create_missing_queues=True,
     worker_consumer="workers.celery.consumer:Consumer",
-    worker_pool="prefork",
+    worker_pool="workers.celery.pool:Pool",
     worker_pool_start_method="spawn",
     worker_proc_alive_timeout=120.0,
     # Celery waits ten seconds for the result of a process that died; outcomes do not come from Celery here.
     worker_lost_wait=0.5,
-    worker_prefetch_multiplier=1,
+    worker_prefetch_multiplier=RECEIVED_PER_SLOT,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_send_task_events=False,
     worker_redirect_stdouts=False,
@@ -82,13 +80,6 @@ def _prepare_worker(**_: object) -> None:
     except RequestError as error:
         # Celery logs and forgets an Exception that a signal's receiver raises.
         raise SystemExit(str(error)) from None
-
-
-@task_failure.connect
-def _report_lost_child(task_id: str, exception: BaseException, kwargs: dict[str, Any], **_: object) -> None:
-    """In the worker: report the attempt of a pool child that died, as the child cannot."""
-    if isinstance(exception, WorkerLostError):
-        report_lost(kwargs["message"], f"its process ended: {exception}")
 
 
 @worker_process_init.connect

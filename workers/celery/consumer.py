@@ -1,13 +1,25 @@
-"""Celery's consumer with another pause between attempts to connect."""
+"""Celery's consumer, which passes what arrives to the worker's desk, with another pause between attempts to connect."""
 
+from collections.abc import Callable
 from typing import Any
 
 from celery.worker import consumer, state
 from celery.worker.consumer.consumer import logger
 
+from workers.celery.courier import Courier
+from workers.celery.desk import Desk
+from workers.devices.pinning import current_device
+
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]
     """Connects again every two seconds until the broker answers; Celery's own waits longer each time, up to 30 s."""
+
+    def __init__(self, on_task_request: Callable[[Any], None], *, pool: Any, hub: Any, **options: Any) -> None:
+        device = current_device()
+        self.courier = Courier(hub)
+        self.desk = Desk(self.courier, device.name, device.slots, begin=on_task_request)
+        pool.on_end = self.desk.ended
+        super().__init__(self.desk.take, pool=pool, hub=hub, **options)
 
     def ensure_connected(self, conn: Any) -> Any:
         """Return `conn` once it is connected, or when the worker must stop."""

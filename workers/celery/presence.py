@@ -10,17 +10,19 @@ from itertools import count
 from typing import Any
 
 from celery import bootsteps, signals
+from celery.exceptions import WorkerLostError
 from celery.worker import state
-from redis import Redis
 from redis.exceptions import RedisError
 
 from schemas.contract.machine import this_machine
 from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, expiry_s
 from schemas.contract.versions import artifact_versions
 from schemas.files.free_space import free_gib
-from schemas.redis.presences import beat, sign_off
+from schemas.redis.presences import beating, sign_off
 from schemas.redis.worker_connection import connect
 from schemas.redis.writes import trouble
+from workers.celery.courier import Call, Courier
+from workers.celery.desk import Desk
 from workers.devices.failed_starts import own_report
 from workers.devices.folders import own_folders
 from workers.devices.pinning import current_device
@@ -29,6 +31,8 @@ from workers.devices.usage import usage
 logger = logging.getLogger(__name__)
 
 RATE_SPAN_S = 60.0
+# A worker that ends waits so long until its outcomes are accepted.
+FINISH_S = 60.0
 
 
 class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -38,24 +42,26 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         self.timer: Any = None
-        self.redis: Redis | None = None
+        self.courier: Courier = parent.courier
+        self.desk: Desk = parent.desk
         self.since = datetime.now(UTC)
-        self.draining = False
+        self.is_draining = False
+        self.last: Call | None = None
         self.device = current_device()
         self.usage = usage(self.device)
         self.report = own_report()
         self.beats = count(1)
-        self.round_trip_s: float | None = None
         self.clock_ahead_s: float | None = None
         self.counts: deque[tuple[float, int]] = deque()
         signals.worker_shutting_down.connect(self._drain)
         signals.worker_shutdown.connect(self._sign_off)
+        signals.task_failure.connect(self._lose)
         super().__init__(parent, **kwargs)
 
     def start(self, parent: Any) -> None:
-        """Start the heartbeat when the worker starts."""
-        if self.redis is None:
-            self.redis = connect(timeout_s=2.0)
+        """Start the heartbeat when the worker starts, and after each reconnection."""
+        self.courier.attach()
+        self.desk.restart()
         self._beat()
         self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
 
@@ -64,24 +70,33 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        if self.draining and self.redis is not None:
+        if self.is_draining:
             self._beat()
-            # Celery's loop runs its timers while it waits for its pool.
+            # Celery runs its timers while it waits for its pool.
             self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
 
     def _drain(self, **_: object) -> None:
-        self.draining = True
+        self.is_draining = True
+        self.desk.stop()
+
+    def _lose(self, task_id: str, exception: BaseException, **_: object) -> None:
+        """Report the attempt of a pool child that died, as the child cannot."""
+        if isinstance(exception, WorkerLostError):
+            self.desk.lost(task_id, f"its process ended: {exception}")
 
     def _sign_off(self, **_: object) -> None:
-        if self.redis is not None:
-            try:
-                sign_off(self.redis, self.device.name)
-            except RedisError as error:
-                logger.warning("could not sign off, as the broker %s", trouble(error))
-            self.redis = None
+        self.courier.finish(FINISH_S)
+        try:
+            with connect(timeout_s=2.0) as redis:
+                sign_off(redis, self.device.name)
+        except RedisError as error:
+            logger.warning("could not sign off, as the broker %s", trouble(error))
 
     def _beat(self) -> None:
-        if self.redis is None:
+        """Send a heartbeat, unless the last one has no reply yet; look after what waits for one."""
+        self.courier.tend()
+        self.desk.advance()
+        if self.last is not None and self.last.pending:
             return
         done = state.all_total_count[0] - len(state.active_requests)
         if done and self.report is not None:
@@ -93,27 +108,28 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             host=socket.gethostname(),
             pid=os.getpid(),
             beats=next(self.beats),
-            round_trip_s=self.round_trip_s,
+            round_trip_s=self.desk.round_trip_s,
             clock_ahead_s=self.clock_ahead_s,
             free_gib=round(free_gib(folders.data_dir), 2),
             machine=this_machine(),
             since=self.since,
             versions=artifact_versions(),
-            held=tuple(sorted(request.id for request in state.reserved_requests)),
+            held=tuple(sorted({request.id for request in state.reserved_requests} | self.desk.unreported)),
             running=tuple(sorted(request.id for request in state.active_requests)),
             done=done,
             rate=self._rate(done),
             **self.usage()._asdict(),
-            draining=self.draining,
+            draining=self.is_draining,
             folders=folders,
         )
-        try:
-            began, wall = time.monotonic(), time.time()
-            server = beat(self.redis, presence, expiry_s(self.round_trip_s or 0.0))
-            self.round_trip_s = round(time.monotonic() - began, 4)
-            self.clock_ahead_s = round(wall + self.round_trip_s / 2 - server, 3)
-        except RedisError as error:
-            logger.warning("heartbeat not delivered, as the broker %s", trouble(error))
+        command = beating(presence, expiry_s(self.desk.round_trip_s or 0.0))
+        began, wall = time.monotonic(), time.time()
+        self.last = self.courier.send(command, lambda now_ms: self._beaten(began, wall, int(now_ms) / 1000), once=True)
+
+    def _beaten(self, began_s: float, wall_s: float, server_s: float) -> None:
+        """Learn from the reply to a heartbeat how far the broker is, and how far ahead of its clock this host's."""
+        self.desk.round_trip_s = round(time.monotonic() - began_s, 4)
+        self.clock_ahead_s = round(wall_s + self.desk.round_trip_s / 2 - server_s, 3)
 
     def _rate(self, done: int) -> float:
         """Attempts ended per second, over the last minute."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from schemas.contract.task import TASK_NAMES, Role
 from workers.celery.app import app
+from workers.celery.pool import give_to_worker
 
 
 def _register(role: Role) -> None:
@@ -11,7 +12,7 @@ def _register(role: Role) -> None:
     def run(message: dict[str, Any]) -> None:
         from workers.handlers.execute import execute  # only in the pool child
 
-        execute(role, message)
+        give_to_worker(execute(role, message))
 
 
 for _role in Role:

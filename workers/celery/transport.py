@@ -29,34 +29,56 @@ class Channel(celery_transport.Channel):
     Kombu parses what it takes from a queue in the worker's event loop, and any error there ends the worker.
     """
 
+    _asked: tuple[str, ...] | list[str] = ()
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Wait for a message, and ask at once for as many more as there is room for: a far broker answers once."""
+        super()._brpop_start(timeout)
+        more = (self.qos.can_consume_max_estimate() or 1) - 1
+        self._asked = list(self.active_queues) if more > 0 else []
+        for queue in self._asked:
+            self.client.connection.send_command("RPOP", queue, more)
+
     def _brpop_read(self, **options: Any) -> bool:
-        """Deliver the message that has arrived; Empty if none has, or what has is set aside."""
+        """Deliver the messages that have arrived; Empty if none has, or all are set aside."""
         connection = self.client.connection
+        arrived: list[tuple[str, bytes]] = []
         try:
             try:
-                reply = self.client.parse_response(connection, "BRPOP", **options)
+                if first := self._reply(connection, "BRPOP", options):
+                    arrived.append((first[0].decode(), first[1]))
+                for queue in self._asked:
+                    arrived += [(queue, item) for item in self._reply(connection, "RPOP", options) or ()]
             except self.connection_errors:
                 connection.disconnect()
                 raise
-            except ResponseError as error:
-                if "WRONGTYPE" not in str(error):
-                    raise
-                self._quietly(heal, dict.fromkeys(self.active_queues, "list"))
-                reply = None
-            if not reply:
-                raise Empty
-            queue, item = reply[0].decode(), reply[1]
-            self._queue_cycle.rotate(queue)
-            try:
-                message = checked(item, queue)
-            except UnreadableError as error:
-                self._set_aside(Place.QUEUE, queue, str(error), item)
-                raise Empty from None
-            self.connection._deliver(message, queue)
-            return True
         finally:
             self._in_poll = False
             self._flush_brpop_reauth()
+            delivered = [self._deliver(queue, item) for queue, item in arrived]
+        if not any(delivered):
+            raise Empty
+        return True
+
+    def _reply(self, connection: Any, command: str, options: dict[str, Any]) -> Any:
+        """The reply to a command; None if its key is no list."""
+        try:
+            return self.client.parse_response(connection, command, **options)
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            self._quietly(heal, dict.fromkeys(self.active_queues, "list"))
+            return None
+
+    def _deliver(self, queue: str, item: bytes) -> bool:
+        self._queue_cycle.rotate(queue)
+        try:
+            message = checked(item, queue)
+        except UnreadableError as error:
+            self._set_aside(Place.QUEUE, queue, str(error), item)
+            return False
+        self.connection._deliver(message, queue)
+        return True
 
     def _handle_message(self, client: Any, r: Any) -> dict[str, Any]:
         """What arrived on a channel for orders; without its data if that is no order."""

@@ -1,7 +1,6 @@
-"""Execute one attempt of a task and report exactly one outcome, however it ends."""
+"""Execute one attempt of a task, which has exactly one outcome, however it ends."""
 
 import logging
-import os
 import time
 import traceback
 from collections.abc import Callable
@@ -11,9 +10,7 @@ from typing import Any
 
 from schemas.contract.device import DeviceKind
 from schemas.contract.errors import DataError, FileError, PhaseError, RequestError, StoreError
-from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.folders import Folders
-from schemas.contract.run import Phase
 from schemas.contract.task import (
     RETRIED,
     FailureClass,
@@ -28,7 +25,7 @@ from schemas.contract.task import (
 from schemas.files.belonging import foreign_task, own_run
 from schemas.files.layout import RunLayout
 from schemas.files.log_lines import about, facts
-from schemas.redis.attempts import claim, report
+from schemas.redis.attempts import report
 from schemas.redis.dead_letters import Place, set_aside
 from schemas.redis.worker_connection import patiently, shared
 from workers.devices.folders import own_folders, refuse_outside
@@ -75,41 +72,33 @@ HANDLERS: dict[Role, Callable[[Any, Path], Result]] = {
 
 EXIT_AFTER_FAILURE = 70
 
-WINDOW_STARTS = {
-    Role.TEACHER: (EventType.TEACHER_WINDOW_START, Phase.TEACHER_TRAINING),
-    Role.STUDENT: (EventType.STUDENT_WINDOW_START, Phase.STUDENT_TRAINING),
-}
 
+def execute(role: Role, message: dict[str, Any]) -> str:
+    """Validate a message, whose attempt the worker has claimed, run its handler, and return the outcome as JSON.
 
-def execute(role: Role, message: dict[str, Any]) -> None:
-    """Validate a message, claim its attempt, run its handler, and append the outcome to the run's stream."""
+    What is not a message of its run is set aside, and has no outcome.
+    """
     task = parse(message)
     if task.role is not role:
         raise ValueError(f"message of role {task.role} came to task {role}")
     with about(facts(task.run_id, role, work_name(task), task.attempt)):
-        _carry_out(role, task)
+        return _carry_out(role, task)
 
 
-def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> None:
-    redis, name = shared(), work_name(task)
-    device, folders = current_device().name, own_folders()
+def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> str:
+    name, device, folders = work_name(task), current_device().name, own_folders()
     if why := _foreign_here_or_there(task, folders):
-        # Not claimed: the run's own message of this attempt may still come.
         logger.warning("%s %s attempt %d is set aside: %s", role, name, task.attempt, why)
         body = task.model_dump_json().encode()
-        patiently(lambda: set_aside(redis, Place.QUEUE, device, why, body))
-        return
-    claimant = f"{device} {os.getpid()}"
-    event = start_event(task, device) if isinstance(task, WindowTask) and task.telemetry else None
-    if not patiently(lambda: claim(redis, task.run_id, role, name, task.attempt, claimant, event)):
-        logger.info("%s %s attempt %d was revoked before it started", role, name, task.attempt)
-        return
+        patiently(lambda: set_aside(shared(), Place.QUEUE, device, why, body))
+        return ""
     outcome = attempt(task, device, folders)
     logger.info("%s %s attempt %d: %s %s", role, name, task.attempt, outcome.status, outcome.message)
-    patiently(lambda: report(redis, task.run_id, outcome.model_dump_json()))
     if current_device().kind is DeviceKind.GPU and outcome.failure in RETRIED:
         # A failed kernel leaves the CUDA context unusable, and only the end of the process releases its memory pools.
+        patiently(lambda: report(shared(), task.run_id, outcome.model_dump_json()))
         raise SystemExit(EXIT_AFTER_FAILURE)
+    return outcome.model_dump_json()
 
 
 def foreign(task: IngestTask | WindowTask | RunTask, folders: Folders) -> str:
@@ -168,18 +157,3 @@ def classify(error: Exception) -> FailureClass:
     if isinstance(error, MemoryError) or "std::bad_alloc" in str(error):
         return FailureClass.OOM
     return FailureClass.TRANSIENT if isinstance(error, OSError | StoreError) else FailureClass.BUG
-
-
-def start_event(task: WindowTask, device: str) -> TrainingEvent:
-    """Event that reports the start of a window's attempt."""
-    event_type, phase = WINDOW_STARTS[task.role]
-    return TrainingEvent(
-        run_id=task.run_id,
-        event_type=event_type,
-        phase=phase,
-        symbol=task.window.symbol,
-        window_label=task.window.label,
-        status=EventStatus.IN_PROGRESS,
-        device=device,
-        attempt=task.attempt,
-    )

@@ -1,20 +1,19 @@
-"""Parse messages from the orchestrator, and report attempts that died with their process."""
+"""Parse messages from the orchestrator, and make what a worker itself reports about attempts."""
 
-import logging
 from typing import Any
 
 from pydantic import TypeAdapter
-from redis.exceptions import RedisError
 
-from schemas.contract.task import FailureClass, IngestTask, Outcome, RunTask, Status, Task, WindowTask, work_name
-from schemas.redis.attempts import report
-from schemas.redis.worker_connection import connect
-from schemas.redis.writes import trouble
-from workers.devices.pinning import current_device
-
-logger = logging.getLogger(__name__)
+from schemas.contract.event import EventStatus, EventType, TrainingEvent
+from schemas.contract.run import Phase
+from schemas.contract.task import FailureClass, IngestTask, Outcome, Role, RunTask, Status, Task, WindowTask, work_name
 
 _TASK: TypeAdapter[IngestTask | WindowTask | RunTask] = TypeAdapter(Task)
+
+WINDOW_STARTS = {
+    Role.TEACHER: (EventType.TEACHER_WINDOW_START, Phase.TEACHER_TRAINING),
+    Role.STUDENT: (EventType.STUDENT_WINDOW_START, Phase.STUDENT_TRAINING),
+}
 
 
 def parse(message: dict[str, Any]) -> IngestTask | WindowTask | RunTask:
@@ -22,24 +21,30 @@ def parse(message: dict[str, Any]) -> IngestTask | WindowTask | RunTask:
     return _TASK.validate_python(message, strict=False)
 
 
-def report_lost(message: dict[str, Any], reason: str) -> None:
-    """Report, from the worker's own loop, that an attempt died with its pool child.
-
-    If the broker does not accept it, the orchestrator finds the loss itself, as no worker holds the attempt.
-    """
-    task = parse(message)
-    outcome = Outcome(
+def lost(task: IngestTask | WindowTask | RunTask, device: str, reason: str) -> Outcome:
+    """Outcome of an attempt that died with its pool child."""
+    return Outcome(
         run_id=task.run_id,
         role=task.role,
         name=work_name(task),
         attempt=task.attempt,
-        device=current_device().name,
+        device=device,
         status=Status.FAILED,
         failure=FailureClass.LOST,
         message=reason,
     )
-    try:
-        with connect(timeout_s=2.0) as redis:
-            report(redis, outcome.run_id, outcome.model_dump_json())
-    except RedisError as error:
-        logger.warning("%s %s: lost and not reported, as the broker %s", task.role, outcome.name, trouble(error))
+
+
+def start_event(task: WindowTask, device: str) -> TrainingEvent:
+    """Event that reports the start of a window's attempt."""
+    event_type, phase = WINDOW_STARTS[task.role]
+    return TrainingEvent(
+        run_id=task.run_id,
+        event_type=event_type,
+        phase=phase,
+        symbol=task.window.symbol,
+        window_label=task.window.label,
+        status=EventStatus.IN_PROGRESS,
+        device=device,
+        attempt=task.attempt,
+    )

@@ -21,6 +21,7 @@ from orchestrator.dispatch.policy import (
     Reserve,
     Send,
     View,
+    ahead,
     fit_for,
     moved,
     next_try,
@@ -283,12 +284,14 @@ def views(draw: st.DrawFn, *, retries: bool = True) -> View:
         devices.append(
             device(name, draw(st.integers(1, 3)), held=held, running=held[: draw(st.integers(0, 2))],
                    draining=draw(st.integers(0, 5)) == 0, versions={"gurukul": draw(st.sampled_from("1112"))},
-                   folders=draw(st.sampled_from([FOLDERS] * 4 + [ELSEWHERE, None])))
+                   folders=draw(st.sampled_from([FOLDERS] * 4 + [ELSEWHERE, None])),
+                   round_trip_s=draw(st.sampled_from([None, 0.0003, 0.2])))
         )  # fmt: skip
     return view(
         devices, [item for where, item in placed if where == "waiting"], again, out, looked=draw(st.booleans()),
         holders=draw(st.dictionaries(st.sampled_from("ABC"), names)),
         reserved=draw(st.dictionaries(names, st.sampled_from(["r", "another"]), max_size=2)),
+        usual_s=draw(st.sampled_from([None, 0.1, 60.0])),
     )  # fmt: skip
 
 
@@ -339,12 +342,38 @@ def test_with_a_store_any_data_folder_will_do(wanted: str | None, has: str | Non
 
 @examples(150)
 @given(found=views())
-def test_no_device_gets_more_than_slots_and_one(found: View) -> None:
-    """Whatever is out, a device that is sent something has at most one attempt more than it has slots afterwards."""
+def test_no_device_gets_more_than_slots_and_one_unless_it_is_far(found: View) -> None:
+    """Whatever is out, a device that is sent something has at most one attempt more than it has slots afterwards.
+
+    A far device has as many more as its slots end within two round trips.
+    """
     out = Counter(each.device for each in found.sent)
     for _, name in sends(found):
         out[name] += 1
-        assert out[name] <= found.present[name].device.slots + 1
+        presence = found.present[name]
+        slots, far = presence.device.slots, found.usual_s == 0.1 and presence.round_trip_s == 0.2
+        assert out[name] <= (5 * slots if far else slots + 1)
+
+
+@pytest.mark.parametrize(
+    ("slots", "round_trip_s", "usual_s", "expected"),
+    [
+        (2, None, 0.1, 1),
+        (2, 0.2, None, 1),
+        (2, 0.0004, 0.26, 1),
+        (2, 0.2, 60.0, 1),
+        (2, 0.2, 0.1, 8),
+        (8, 9.0, 0.0, 64),
+    ],
+)
+def test_how_much_a_far_device_gets_ahead(
+    slots: int, round_trip_s: float | None, usual_s: float | None, expected: int
+) -> None:
+    """One attempt, or as many as the slots end within two round trips, 64 at most; one while either is unknown."""
+    far = device("d0", slots, round_trip_s=round_trip_s)
+    assert ahead(far, usual_s) == expected
+    waiting = [piece("A", number) for number in range(100)]
+    assert len(sends(view([far], waiting, usual_s=usual_s))) == slots + expected
 
 
 @examples(150)

@@ -13,7 +13,7 @@ from schemas.contract.artifact import METADATA_KINDS, StudentInputs, TeacherInpu
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.folders import FOLDERS_ENV, Folders
 from schemas.contract.requests import RunQuestion
-from schemas.contract.task import Role, Status, WindowTask, work_name
+from schemas.contract.task import Outcome, Role, Status, WindowTask, work_name
 from schemas.contract.window import Window
 from schemas.files.atomic import sha256_of
 from schemas.files.belonging import OwnRun, foreign_task
@@ -155,7 +155,7 @@ def test_a_message_must_be_the_one_that_run_json_gives(layout: RunLayout, field:
 def test_a_planted_message_is_set_aside_and_the_run_s_own_may_still_come(
     layout: RunLayout, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A worker claims, trains and reports nothing of it; one line and a dead letter remain."""
+    """A pool child trains nothing of it and returns no outcome; one line and a dead letter remain."""
     monkeypatch.setenv(DEVICE_ENV, Device(name="cpu0@here", kind=DeviceKind.CPU, slots=1).model_dump_json())
     monkeypatch.setenv(FOLDERS_ENV, Folders(data_dir=str(layout.data_dir)).model_dump_json())
     monkeypatch.setattr(execute, "shared", lambda: redis)
@@ -165,8 +165,8 @@ def test_a_planted_message_is_set_aside_and_the_run_s_own_may_still_come(
     allow(redis, own.run_id, own.role, name, own.attempt)
     planted = own.model_copy(update=OTHERS["settings.threshold"](own))
     with caplog.at_level(logging.WARNING):
-        execute.execute(own.role, planted.model_dump(mode="json"))
-        execute.execute(own.role, own.model_copy(update={"run_id": "other"}).model_dump(mode="json"))
+        assert execute.execute(own.role, planted.model_dump(mode="json")) == ""
+        assert execute.execute(own.role, own.model_copy(update={"run_id": "other"}).model_dump(mode="json")) == ""
     assert [f"teacher {name} attempt 1 is set aside" in line for line in caplog.messages] == [True, True]
     assert "settings.threshold is 0.5" in caplog.messages[0]
     counts, letters = read_dead_letters(redis, 5)
@@ -174,6 +174,6 @@ def test_a_planted_message_is_set_aside_and_the_run_s_own_may_still_come(
     assert redis.hget(attempts_key(own.run_id), work_field(own.role, name)) == b"1"
     assert not redis.exists(outcomes_stream(own.run_id))
     assert not layout.artifact(name, Role.TEACHER).exists()
-    execute.execute(own.role, own.model_dump(mode="json"))
-    assert redis.xlen(outcomes_stream(own.run_id)) == 1
+    outcome = Outcome.model_validate_json(execute.execute(own.role, own.model_dump(mode="json")))
+    assert (outcome.name, outcome.status) == (name, Status.SUCCESS)
     assert layout.artifact(name, Role.TEACHER).is_dir()

@@ -4,7 +4,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -16,7 +16,10 @@ from kombu.pidbox import Mailbox
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
+from orchestrator.dispatch.celery_client import CeleryClient
+from schemas.contract.task import Role, RunTask
 from schemas.redis.client import address_of
+from schemas.redis.dead_letters import Place, read_dead_letters
 
 TRANSPORT = "workers.celery.transport:Transport"
 
@@ -55,6 +58,24 @@ def test_a_worker_that_waits_for_work_waits_for_a_server_that_refuses_writes(
             change(redis, False)
     with connection.clone() as again:
         again.ensure_connection(max_retries=1)
+
+
+def test_one_reply_brings_all_that_there_is_room_for(redis: Redis, server: str, connection: Connection) -> None:
+    """Messages come in the order of the queue, those that cannot be read are set aside; what exceeds the room stays."""
+    redis.flushall()
+    with closing(CeleryClient(server)) as client:
+        client.send([(RunTask(run_id="r", attempt=number, role=Role.AUDIT), "cpu0@far") for number in range(1, 7)])
+    redis.rpush("cpu0@far", "junk")
+    arrived: list[str] = []
+    with Consumer(connection, [Queue("cpu0@far")], on_message=lambda each: arrived.append(each.headers["id"])) as taken:
+        taken.qos(prefetch_count=4)
+        connection.drain_events(timeout=5)
+        assert arrived == ["r/audit/r/1", "r/audit/r/2", "r/audit/r/3"]
+        with suppress(TimeoutError):
+            connection.drain_events(timeout=0.1)
+        assert len(arrived) == 4
+    assert redis.llen("cpu0@far") == 2
+    assert [letter.place for letter in read_dead_letters(redis, 5)[1]] == [Place.QUEUE]
 
 
 def test_neither_a_queue_nor_orders_need_keys_that_stay(redis: Redis, connection: Connection) -> None:

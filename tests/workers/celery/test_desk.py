@@ -1,0 +1,186 @@
+"""A worker's desk claims, begins and reports attempts; the courier here is a double that keeps what it is to send."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery.worker import state
+
+from schemas.contract.task import Role, Status, WindowTask
+from schemas.redis.script import CLAIM, GIVE_BACK, REPORT, Command
+from tests.orchestrator.dispatch.views import window_task
+from workers.celery.desk import Desk
+
+NAMES = {script.source: script.name for script in (CLAIM, GIVE_BACK, REPORT)}
+
+
+class Post:
+    """A courier without a server: `answer` gives the first command without a reply one."""
+
+    def __init__(self) -> None:
+        self.sent: list[Command] = []
+        self._then: deque[Callable[[Any], None]] = deque()
+
+    def send(self, command: Command, then: Callable[[Any], None] = lambda reply: None) -> None:
+        self.sent.append(command)
+        self._then.append(then)
+
+    def answer(self, *replies: Any) -> None:
+        for reply in replies:
+            self._then.popleft()(reply)
+
+    def names(self) -> list[str]:
+        return [NAMES[str(command[1])] for command in self.sent]
+
+
+class Request:
+    """A Celery request, as far as the desk uses it."""
+
+    def __init__(self, number: int) -> None:
+        task: WindowTask = window_task("A", number, Role.TEACHER)
+        self.id, self.kwargs = f"run/{number}", {"message": task.model_copy(update={"attempt": 1}).model_dump()}
+        self.acknowledged = self.is_revoked = False
+
+    def acknowledge(self) -> None:
+        self.acknowledged = True
+
+    def revoked(self) -> bool:
+        return self.is_revoked
+
+
+class Worker:
+    """A desk of two slots with what it has begun."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, round_trip_s: float | None = None) -> None:
+        self.post, self.begun, self.now = Post(), list[str](), 100.0
+        monkeypatch.setattr("workers.celery.desk.time.monotonic", lambda: self.now)
+        monkeypatch.setattr(state, "task_ready", lambda request: None)
+        courier: Any = self.post
+        self.desk = Desk(courier, "d0", 2, begin=lambda request: self.begun.append(request.id))
+        self.desk.round_trip_s = round_trip_s
+
+    def take(self, *numbers: int) -> list[Request]:
+        requests = [Request(number) for number in numbers]
+        for request in requests:
+            self.desk.take(request)
+        return requests
+
+    def end(self, number: int, outcome: str | None = "{}", after_s: float = 0.1) -> None:
+        self.now += after_s
+        self.desk.ended(f"run/{number}", outcome)
+
+
+def test_near_a_broker_an_attempt_is_claimed_when_a_slot_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two slots claim two of four; the third is claimed when one has ended, so that until then it can go elsewhere."""
+    worker = Worker(monkeypatch, round_trip_s=0.0003)
+    worker.take(0, 1, 2, 3)
+    assert worker.post.names() == ["claim", "claim"] and worker.begun == []
+    worker.post.answer(1, 1)
+    assert worker.begun == ["run/0", "run/1"]
+    worker.end(0)
+    assert worker.post.names()[2:] == ["report", "claim"]
+    assert worker.desk.unreported == {"run/0"}
+    worker.post.answer(None, 1)
+    assert worker.begun[2:] == ["run/2"] and not worker.desk.unreported
+
+
+def test_far_from_a_broker_attempts_are_claimed_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim takes as long as two windows: the slots begin the next ones at once."""
+    worker = Worker(monkeypatch, round_trip_s=0.2)
+    worker.take(*range(12))
+    worker.post.answer(1, 1)
+    worker.end(0)
+    assert worker.post.names()[2:] == ["report", *["claim"] * 7]  # one free slot, and 2 x 1.5 x 0.2 s / 0.1 s ahead
+    worker.post.answer(None, *[1] * 7)
+    worker.end(1, after_s=0.0)
+    worker.end(2)
+    assert worker.begun == ["run/0", "run/1", "run/2", "run/3", "run/4"]
+
+
+def test_what_was_claimed_too_early_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If what runs takes longer than before, no attempt waits behind it where no other device could take it."""
+    worker = Worker(monkeypatch, round_trip_s=0.2)
+    worker.take(*range(6))
+    worker.post.answer(1, 1)
+    worker.end(0)
+    worker.post.answer(None, *[1] * 4)
+    worker.post.sent.clear()
+    worker.now += 1.0
+    worker.desk.advance()
+    assert worker.post.names() == []
+    worker.now += 1.0
+    worker.desk.advance()
+    worker.desk.advance()
+    assert worker.post.names() == ["give_back"] * 3
+    assert {command[-1] for command in worker.post.sent}.isdisjoint({""})
+
+
+def test_an_attempt_that_was_revoked_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused claim begins nothing, and the next message has its turn."""
+    worker = Worker(monkeypatch)
+    requests = worker.take(0, 1, 2)
+    worker.post.answer(0)
+    assert requests[0].acknowledged and worker.post.names() == ["claim"] * 3
+    worker.post.answer(1, 1)
+    assert worker.begun == ["run/1", "run/2"]
+
+
+def test_two_messages_of_one_attempt_are_two_claimants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server gives the attempt to one of them."""
+    worker = Worker(monkeypatch)
+    worker.take(0)
+    worker.post.answer(1)
+    worker.take(0)
+    first, second = (command[-5] for command in worker.post.sent)
+    assert first != second and all(str(each).startswith("d0 ") for each in (first, second))
+
+
+def test_a_message_that_is_not_its_run_s_gives_its_claim_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run's own message of that attempt may still come; the empty outcome of the other is not reported."""
+    worker = Worker(monkeypatch)
+    worker.take(0)
+    worker.post.answer(1)
+    worker.end(0, "")
+    assert worker.post.names() == ["claim", "give_back"]
+
+
+def test_a_child_that_died_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its attempt is lost; an attempt that did not run here is none of the worker's business."""
+    worker = Worker(monkeypatch)
+    worker.take(0)
+    worker.post.answer(1)
+    worker.desk.lost("run/0", "its process ended")
+    worker.end(0, None)
+    worker.desk.lost("run/0", "its process ended")
+    assert worker.post.names() == ["claim", "report"]
+    assert Status.FAILED in str(worker.post.sent[1]) and "its process ended" in str(worker.post.sent[1])
+
+
+def test_a_worker_that_drains_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has claimed ahead goes back, what waits stays unclaimed, and what runs is reported."""
+    worker = Worker(monkeypatch, round_trip_s=0.2)
+    worker.take(*range(4))
+    worker.post.answer(1, 1)
+    worker.end(0)
+    worker.post.answer(None, 1, 1)
+    worker.desk.stop()
+    worker.post.sent.clear()
+    worker.end(1)
+    worker.end(2)
+    assert worker.post.names() == ["report", "report"]
+    assert worker.begun == ["run/0", "run/1", "run/2"]
+
+
+def test_after_a_lost_connection_what_had_not_begun_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery forgets it, too; claims go back, also those whose reply comes later, and what runs is kept."""
+    worker = Worker(monkeypatch, round_trip_s=0.2)
+    worker.take(0, 1)
+    worker.post.answer(1)
+    running = Request(0)
+    monkeypatch.setattr(state, "active_requests", {running})
+    worker.desk.restart()
+    worker.post.answer(1)
+    assert worker.post.names() == ["claim", "claim", "give_back"]
+    worker.end(0)
+    assert worker.post.names()[3:] == ["report"]

@@ -1,0 +1,180 @@
+"""A worker's desk: attempts that it has received wait here until they are claimed and a slot is free.
+
+The worker claims and reports for its pool children on one connection, without waiting for replies. On a far broker it
+claims attempts ahead, as many as its slots begin in the time that a claim takes; near one, none.
+"""
+
+import logging
+import os
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from celery.worker import state
+
+from schemas.contract.task import IngestTask, RunTask, WindowTask, work_name
+from schemas.redis.attempts import claiming, giving_back, reporting
+from workers.celery.courier import Courier
+from workers.handlers.report import lost, parse, start_event
+
+logger = logging.getLogger(__name__)
+
+# Messages that a worker takes from its queue, per slot; it claims fewer ahead than that.
+RECEIVED_PER_SLOT = 8
+# Claims must arrive in time although a round trip is sometimes longer than the last.
+AHEAD_ROUND_TRIPS = 1.5
+KEPT_DURATIONS = 15
+# An attempt that was claimed ahead and could not begin for so long, and four round trips, is given back.
+GIVEN_BACK_S = 1.0
+
+
+@dataclass
+class Attempt:
+    """An attempt that the worker has received; `since_s` is when it was claimed, and then when it began."""
+
+    request: Any
+    task: IngestTask | WindowTask | RunTask
+    claimant: str
+    since_s: float = 0.0
+
+    @property
+    def claim(self) -> tuple[str, str, str, int, str]:
+        """Run, role, name, number and claimant."""
+        return self.task.run_id, self.task.role, work_name(self.task), self.task.attempt, self.claimant
+
+
+class Desk:
+    """Passes attempts on to the pool, with `begin`, once they are claimed and one of `slots` is free."""
+
+    def __init__(self, courier: Courier, device: str, slots: int, begin: Callable[[Any], None]) -> None:
+        self._courier, self._device, self._slots, self._begin = courier, device, slots, begin
+        self._waiting: deque[Attempt] = deque()
+        self._claiming: dict[str, Attempt] = {}
+        self._ready: dict[str, Attempt] = {}
+        self._begun: dict[str, Attempt] = {}
+        self._unreported: set[str] = set()
+        self._durations_s: deque[float] = deque(maxlen=KEPT_DURATIONS)
+        self._numbers = count(1)
+        self._stopped = False
+        self.round_trip_s: float | None = None
+
+    @property
+    def unreported(self) -> set[str]:
+        """Ids of attempts that have ended, whose outcome the broker has not confirmed."""
+        return set(self._unreported)
+
+    def take(self, request: Any) -> None:
+        """Take an attempt in that has arrived."""
+        # The number makes two messages of one attempt two claimants, of which one begins it.
+        claimant = f"{self._device} {os.getpid()}-{next(self._numbers)}"
+        self._waiting.append(Attempt(request, parse(request.kwargs["message"]), claimant))
+        self.advance()
+
+    def advance(self) -> None:
+        """Begin and claim as much as there is room for; give back what was claimed too early."""
+        late_s = time.monotonic() - GIVEN_BACK_S - 4 * (self.round_trip_s or 0.0)
+        for identity, each in list(self._ready.items()):
+            if len(self._begun) < self._slots and not self._stopped:
+                del self._ready[identity]
+                self._start(identity, each)
+            elif each.since_s < late_s or self._stopped:
+                del self._ready[identity]
+                self._courier.send(giving_back(*each.claim))
+                self._waiting.appendleft(each)
+                # What runs takes longer than those before: nothing is claimed ahead until one of them has ended.
+                self._durations_s.clear()
+        while self._waiting and not self._stopped and self._room() > 0:
+            self._claim(self._waiting.popleft())
+
+    def ended(self, identity: str, outcome: str | None) -> None:
+        """Report the outcome of an attempt that its pool child returned; None if the child died.
+
+        An empty outcome is that of a message which is not its run's: the run's own may still come.
+        """
+        attempt = self._begun.pop(identity, None)
+        if attempt is not None:
+            self._durations_s.append(time.monotonic() - attempt.since_s)
+            if outcome:
+                self._report(identity, attempt.task.run_id, outcome)
+            elif outcome is not None:
+                self._courier.send(giving_back(*attempt.claim))
+        self.advance()
+
+    def lost(self, identity: str, reason: str) -> None:
+        """Report an attempt whose pool child died."""
+        if (attempt := self._begun.get(identity)) is not None:
+            outcome = lost(attempt.task, self._device, reason)
+            self._report(identity, attempt.task.run_id, outcome.model_dump_json())
+
+    def restart(self) -> None:
+        """Forget what has not begun: Celery does, when it has lost its own connection."""
+        running = {request.id for request in state.active_requests}
+        begun = {identity: each for identity, each in self._begun.items() if identity in running}
+        for each in (*self._ready.values(), *(self._begun[name] for name in self._begun.keys() - begun.keys())):
+            self._courier.send(giving_back(*each.claim))
+        self._begun = begun
+        self._waiting.clear()
+        self._claiming.clear()
+        self._ready.clear()
+
+    def stop(self) -> None:
+        """Begin nothing more; what runs may end."""
+        self._stopped = True
+        self.advance()
+
+    def _room(self) -> int:
+        """How many more attempts may be claimed."""
+        return self._slots + self._ahead() - len(self._begun) - len(self._claiming) - len(self._ready)
+
+    def _ahead(self) -> int:
+        """How many attempts the slots begin while a claim is on its way."""
+        if not self._durations_s or self.round_trip_s is None:
+            return 0
+        ends = self._slots * AHEAD_ROUND_TRIPS * self.round_trip_s / max(statistics.median(self._durations_s), 1e-3)
+        return int(min(ends, (RECEIVED_PER_SLOT - 1) * self._slots))
+
+    def _claim(self, attempt: Attempt) -> None:
+        task, identity = attempt.task, attempt.request.id
+        event = start_event(task, self._device) if isinstance(task, WindowTask) and task.telemetry else None
+        if identity in self._claiming:
+            self._drop(attempt)  # the same message once more
+            return
+        self._claiming[identity] = attempt
+        self._courier.send(claiming(*attempt.claim, event), lambda reply: self._claimed(identity, attempt, reply))
+
+    def _claimed(self, identity: str, attempt: Attempt, reply: Any) -> None:
+        is_wanted = self._claiming.get(identity) is attempt
+        if is_wanted:
+            del self._claiming[identity]
+        if not reply:
+            role, name = attempt.task.role, work_name(attempt.task)
+            logger.info("%s %s attempt %d was revoked before it started", role, name, attempt.task.attempt)
+            self._drop(attempt)
+        elif is_wanted:
+            attempt.since_s = time.monotonic()
+            self._ready[identity] = attempt
+        else:
+            self._courier.send(giving_back(*attempt.claim))
+        self.advance()
+
+    def _drop(self, attempt: Attempt) -> None:
+        attempt.request.acknowledge()
+        state.task_ready(attempt.request)
+
+    def _start(self, identity: str, attempt: Attempt) -> None:
+        if attempt.request.revoked():
+            return
+        attempt.since_s = time.monotonic()
+        self._begun[identity] = attempt
+        self._begin(attempt.request)
+
+    def _report(self, identity: str, run_id: str, outcome: str) -> None:
+        self._unreported.add(identity)
+        self._courier.send(reporting(run_id, outcome), lambda reply: self._reported(identity))
+
+    def _reported(self, identity: str) -> None:
+        self._unreported.discard(identity)
