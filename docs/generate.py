@@ -1,4 +1,4 @@
-"""Write the pages of settings, terms, features and models, tables and JSON Schema of events, and the constraint files.
+"""Write the pages of settings, terms and features, tables and JSON Schema of events, and the constraint files.
 
 Run: python docs/generate.py
 """
@@ -12,17 +12,17 @@ from pydantic_core import PydanticUndefined
 
 from orchestrator.audit.glossary import glossary
 from orchestrator.cli.config_flags import SWITCHES
-from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of
+from orchestrator.runs.settings import ENV_PREFIX, FILLED_IN, TABLES, flag_of
 from schemas.config.bars import BarsConfig, IngestConfig
 from schemas.config.costs import CostRates
+from schemas.config.features import PANEL_NAMES
 from schemas.config.judgement import GateSettings
-from schemas.config.model_kinds import KINDS, OPTIONAL_LIBRARIES, ModelRole
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.versions import LIBRARIES, XGBOOST_NAMES
 from schemas.contract.window import WARMUP_BARS
-from workers.features.cross_section import BETA_BARS, PANEL_NAMES, cross_section_names
+from workers.features.cross_section import BETA_BARS, cross_section_names
 from workers.features.registry import FEATURES
 
 ROOT = Path(__file__).parents[1]
@@ -32,10 +32,8 @@ TELEMETRY = Path(__file__).with_name("telemetry.md")
 EVENTS_BEGIN, EVENTS_END = "<!-- Written by docs/generate.py. -->\n", "<!-- End of what docs/generate.py writes. -->\n"
 GLOSSARY = Path(__file__).with_name("glossary.md")
 FEATURES_PAGE = Path(__file__).with_name("features.md")
-MODELS_PAGE = Path(__file__).with_name("models.md")
 CONSTRAINTS = ROOT / "schemas" / "constraints"
 PYTHONS = ("3.11", "3.12", "3.13")
-ROLES: tuple[ModelRole, ...] = ("teacher", "student")
 
 
 def event_schema() -> str:
@@ -91,39 +89,12 @@ a bar at the same instant ([method.md](method.md#rank-label)):
 """
 
 
-def models_page() -> str:
-    """docs/models.md: every kind of model, its roles, its extra and its parameters."""
-    lines = [
-        "# Models",
-        "",
-        "Written by `python docs/generate.py` from the table of kinds (`schemas/config/model_kinds.py`). `--teacher`",
-        "and `--student` choose one. Every kind learns what the features add to the logit of a base rate, and a factor",
-        "shrinks what a student or its teacher adds ([method.md](method.md#shrinkage)). On one thread, with one seed,",
-        "every kind gives the same file at each fit; versions of the libraries that it needs are in the key of its",
-        "artifacts. A missing extra is named before a run opens, with the command that installs it; a device of a",
-        "fleet that lacks it gets no work of the run. CONTRIBUTING.md shows how to add a kind.",
-        "",
-        "| kind | what it is | teacher | student | extra |",
-        "|---|---|:-:|:-:|---|",
-    ]
-    for kind in KINDS.values():
-        roles = " | ".join("yes" if kind.parameters(role) else "" for role in ROLES)
-        lines.append(f"| `{kind.name}` | {kind.meaning} | {roles} | {f'`[{kind.extra}]`' if kind.extra else ''} |")
-    for kind in KINDS.values():
-        for role in ROLES:
-            if (parameters := kind.parameters(role)) is not None and parameters.model_fields:
-                lines += ["", f"## `{kind.name}` as a {role}", "", "| parameter | default | meaning |", "|---|--:|---|"]
-                fields = parameters.model_fields.items()
-                lines += [f"| `{role}.{name}` | {each.default:g} | {each.description} |" for name, each in fields]
-    return "\n".join(lines) + "\n"
-
-
 def constraints(python: str) -> str:
     """Pins, for one Python version such as 3.12, of the libraries that decide an artifact's bytes."""
     lock = [Requirement(line) for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()]
     # Pins differ by Python version; markers on a platform stay in the file, for pip to evaluate.
     here = {"python_version": python, "python_full_version": f"{python}.99", "sys_platform": "linux"}
-    decides = (*LIBRARIES, *XGBOOST_NAMES, *OPTIONAL_LIBRARIES)
+    decides = (*LIBRARIES, *XGBOOST_NAMES)
     pins = [each for each in lock if each.name in decides and (each.marker is None or each.marker.evaluate(here))]
     return "".join(f"{each.name}{each.specifier}\n" for each in pins)
 
@@ -168,7 +139,7 @@ def _gates() -> list[str]:
 def _table(title: str, fields: dict[str, FieldInfo]) -> list[str]:
     lines = [f"## {title}", "", "| flag | TOML key | default | meaning |", "|---|---|---|---|"]
     for name, field in fields.items():
-        if name in TABLES:
+        if name in TABLES + FILLED_IN:
             continue
         default = "" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
         flag = SWITCHES.get(name, flag_of(name)).replace("/", "` `")
@@ -182,6 +153,5 @@ if __name__ == "__main__":
     TELEMETRY.write_text(telemetry_page(), encoding="utf-8")
     GLOSSARY.write_text(glossary_page(), encoding="utf-8")
     FEATURES_PAGE.write_text(features_page(), encoding="utf-8")
-    MODELS_PAGE.write_text(models_page(), encoding="utf-8")
     for python in PYTHONS:
         (CONSTRAINTS / f"python{python}.txt").write_text(constraints(python), encoding="utf-8")

@@ -18,8 +18,9 @@ from schemas.contract.device import Device, DeviceKind
 from schemas.contract.errors import ExitCode, GurukulError, RequestError
 from schemas.contract.extras import explain_missing, missing_modules, training_extras
 from schemas.contract.folders import Folders
+from schemas.contract.plugin_source import PLUGINS_ENV, plugin_digests, plugins_environment, split_paths
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
-from schemas.contract.requests import Answer, PreflightRequest, RunQuestion, WindowQuestion
+from schemas.contract.requests import Answer, PluginQuestion, PreflightRequest, RunQuestion, WindowQuestion
 from schemas.contract.store_address import STORE_ENV
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
 from schemas.files.modes import be_private
@@ -66,6 +67,9 @@ CacheGib = Annotated[
     ),
 ]
 SourceDirs = Annotated[list[str], typer.Option(help="Folder or file that bars may be read from; repeatable.")]
+Plugins = Annotated[
+    str, typer.Option(help="Python files whose features runs may use, comma separated.", envvar=PLUGINS_ENV)
+]
 HERE = ["."]
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -91,6 +95,7 @@ def start(
     source_dir: SourceDirs = HERE,
     store: StoreOption = None,
     cache_gib: CacheGib = None,
+    plugins: Plugins = "",
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     log_format: Annotated[
         LogLines, typer.Option(help="text, or json: one object per line.", envvar=LOG_FORMAT_ENV)
@@ -125,6 +130,7 @@ def start(
         is_gpu = any(device.kind is DeviceKind.GPU for device in found)
         _require_extras(["worker"] if until_stdin_closes else training_extras(is_gpu))
         folders = _folders(data_dir, source_dir, store, cache_gib)
+        _use_plugins(plugins)
         if not until_stdin_closes:
             _join(found, folders, url)
         supervise(found, folders, url, stop, logs, tied=until_stdin_closes, drain_s=drain)
@@ -143,6 +149,15 @@ def preflight() -> None:
     from workers.inspection.preflight import inspect
 
     _answer(PreflightRequest, inspect)
+
+
+@cli.command(hidden=True)
+def plugins() -> None:
+    """Answer one PluginQuestion on stdin with one PluginReport on stdout."""
+    _need_worker()
+    from workers.inspection.plugins import inspect
+
+    _answer(PluginQuestion, inspect)
 
 
 @cli.command(hidden=True)
@@ -202,6 +217,13 @@ def _folders(data_dir: str, source_dir: list[str], store: str | None, cache_gib:
         raise RequestError("--cache-gib limits copies of a store, and --store is not given; leave it out")
     url = None if store is None else checked_store(store)
     return Folders(data_dir=data_dir, sources=tuple(source_dir), store=url, cache_gib=cache_gib)
+
+
+def _use_plugins(plugins: str) -> None:
+    """Give these files to the workers; RequestError for one that cannot be read."""
+    paths = split_paths(plugins)
+    plugin_digests(paths)
+    os.environ.update(plugins_environment(paths))
 
 
 def _join(devices: list[Device], folders: Folders, broker: str) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic.fields import FieldInfo
 
-from orchestrator.runs.settings import ENV_PREFIX, TABLES, flag_of, resolve
+from orchestrator.runs.settings import ENV_PREFIX, FILLED_IN, TABLES, flag_of, resolve
 from schemas.config.bars import BarsConfig
 from schemas.config.sources import default_dates
 
@@ -50,7 +50,7 @@ def _with_config(kind: type[C], switches: dict[str, str], command: Callable[...,
 
     parameters = [_parameter("config", Path | None, "--config", "TOML file with any of these settings.", None)]
     for name, field in kind.model_fields.items():
-        if name in TABLES:
+        if name in TABLES + FILLED_IN:
             continue
         switch = name in SWITCHES
         declared = SWITCHES.get(name, flag_of(name))

@@ -12,9 +12,17 @@ from orchestrator.cli.options import Json, ReleaseConfigFile, ReleaseDataDir, Re
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import ExitCode, RequestError
+from schemas.contract.plugin_source import PLUGINS_ENV, split_paths
 from schemas.contract.release import Prediction, Predictions, PredictRequest
 from schemas.files.layout import ReleaseLayout
 
+Plugins = Annotated[
+    str,
+    typer.Option(
+        help="Plug-in files of the release's features, comma separated; if omitted: those of its run.",
+        envvar=PLUGINS_ENV, show_default=False,
+    ),
+]  # fmt: skip
 SUFFIXES = (".csv", ".json", ".parquet")
 # Times of daily bars in UTC (midnight in India and at UTC), which carry no information.
 DAILY_TIMES = ("00:00", "18:30")
@@ -34,6 +42,7 @@ def predict(
         typer.Option(min=0, help="Maximum age of the newest bar, in days; if omitted: 5, for intraday bars 1."),
     ] = None,
     out: Annotated[str | None, typer.Option(help="File to write to: .csv, .json or .parquet.")] = None,
+    plugins: Plugins = "",
     data_dir: ReleaseDataDir = None,
     release_dir: ReleaseDir = None,
     config: ReleaseConfigFile = None,
@@ -67,7 +76,7 @@ def predict(
         max_age_days=max_age_days,
         out=out and str(Path(out).absolute()),
     )
-    found = ask("predict", request, Predictions)
+    found = ask("predict", request, Predictions, split_paths(plugins))
     if warning:
         typer.echo(f"orchestrator: {warning}", err=True)
     if as_json:

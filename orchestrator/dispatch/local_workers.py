@@ -4,7 +4,7 @@ import logging
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from schemas.config.bars import LogFormat
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import PhaseError
 from schemas.contract.folders import Folders
+from schemas.contract.plugin_source import plugins_environment
 from schemas.contract.store_address import STORE_ENV
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV
 from schemas.redis.broker_file import BROKER_FILE_ENV
@@ -26,8 +27,10 @@ RESTART_S = 1.0
 class LocalWorkers:
     """A `workers start` process on `devices` for the run's folders, whose output is appended to `log`."""
 
-    def __init__(self, devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat) -> None:
-        self._folders = folders
+    def __init__(
+        self, devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat, plugins: Sequence[str] = ()
+    ) -> None:
+        self._folders, self._plugins = folders, plugins
         self._devices, self._broker, self._log, self._log_format = devices, broker, log, log_format
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
         self._process = self._start()
@@ -84,7 +87,9 @@ class LocalWorkers:
                     *(("--store", self._folders.store) if self._folders.store else ()),
                     "--until-stdin-closes",
                 ),
-                env=inherited | {BROKER_ENV: self._broker, LOG_FORMAT_ENV: self._log_format},
+                env=inherited
+                | plugins_environment(self._plugins)
+                | {BROKER_ENV: self._broker, LOG_FORMAT_ENV: self._log_format},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=self._errors,
@@ -94,10 +99,10 @@ class LocalWorkers:
 
 @contextmanager
 def local_workers(
-    devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat
+    devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat, plugins: Sequence[str] = ()
 ) -> Iterator[LocalWorkers]:
     """Start workers; stop them on the way out."""
-    workers = LocalWorkers(devices, folders, broker, log, log_format)
+    workers = LocalWorkers(devices, folders, broker, log, log_format, plugins)
     try:
         yield workers
     finally:

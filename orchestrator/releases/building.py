@@ -69,7 +69,7 @@ def built(config: ReleaseConfig, approval: Line) -> str:
     students, basis = students_of(judged.manifest, judged.layout, approval.entry)
     if not folder.is_dir():
         _build(config, approval, release_id, students, basis, judged.manifest, judged.layout, folder)
-    refuse_changed(folder)
+    refuse_changed(folder, config.data_dir)
     if config.signing_key is not None and not is_signed_by(folder, config.signing_key):
         raise RequestError(f"{release_id} was built before without this signing key; approve {run_id} again to sign it")
     return release_id
@@ -107,15 +107,22 @@ def _learned_from(layout: RunLayout, row: RunRow) -> Iterable[str]:
     return read_model(layout.artifact(row.window_label, Role.STUDENT) / METADATA, StudentMetadata).priors
 
 
-def refuse_changed(folder: Path) -> None:
-    """Raise RequestError unless a release matches its manifest and its students reproduce its golden vectors."""
+def refuse_changed(folder: Path, data_dir: str) -> None:
+    """Raise RequestError unless a release matches its manifest and its students reproduce its golden vectors.
+
+    `data_dir` holds the record of its run, if it is stored here.
+    """
     release_id = folder.name
     if faults := check(folder, {"release_id": release_id}).faults:
         raise RequestError(f"release {release_id} is not what was built: {faults[0]}; nothing was switched")
     release = read_model(folder / RELEASE, Release, remedy="approve its run again, which makes another")
     if release.release_id != release_id or release.golden_sha256 != sha256_of(folder / GOLDEN):
         raise RequestError(f"{folder / RELEASE} is another release's; nothing was switched")
-    found = ask("golden-check", GoldenCheck(release=str(folder.absolute())), GoldenChecked)
+    found = ask(
+        "golden-check",
+        GoldenCheck(release=str(folder.absolute()), data_dir=str(Path(data_dir).absolute())),
+        GoldenChecked,
+    )
     if not found.vectors or found.largest_difference > GOLDEN_TOLERANCE:
         raise RequestError(
             f"release {release_id}: {found.vectors} golden vectors differ by up to {found.largest_difference:g},"
@@ -163,7 +170,7 @@ def _golden(config: ReleaseConfig, manifest: RunManifest, layout: RunLayout, stu
             symbol: str(layout.artifact(row.window_label, Role.STUDENT).absolute()) for symbol, row in students.items()
         },
     )
-    return ask("golden-make", request, GoldenMade)
+    return ask("golden-make", request, GoldenMade, manifest.config.plugins)
 
 
 def _copied(layout: RunLayout, row: RunRow, students: Path) -> Served:
@@ -213,6 +220,7 @@ def _release(
         students=served,
         unseen=unseen,
         features=made.golden.features,
+        chosen=made.chosen,
         panel=made.panel,
         probe=made.probe,
         versions=manifest.versions,

@@ -57,7 +57,7 @@ def rollback(config: ReleaseConfig, environment: Environment, by: str, note: str
             now = f"{stack[0]} was the first release there" if stack else "nothing is live there"
             raise RequestError(f"{environment} cannot be rolled back: {now}")
         folder = releases.release(stack[-2])
-        refuse_changed(folder)
+        refuse_changed(folder, config.data_dir)
         decided = release_stack.decision(
             history.lines, read_model(folder / RELEASE, Release, remedy=OTHER_RELEASE).run_id
         )

@@ -15,6 +15,7 @@ from orchestrator.broker.requirements import check_for_run
 from orchestrator.phases.trial_count import holdout_of
 from orchestrator.planning.days import days_asked_for
 from orchestrator.planning.feasible import refuse_few_symbols, refuse_infeasible
+from orchestrator.runs.plugins import with_plugins
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import BarsConfig
 from schemas.config.run import RunConfig
@@ -63,6 +64,7 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
 
     `read`: judge the source's bars as well, as an ingestion would. `scratch`: see PreflightRequest.
     """
+    config = with_plugins(config)
     refuse_infeasible(config)
     if config.broker is not None:
         embedded.check(config.broker)
@@ -79,7 +81,6 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
             read=read,
             data_dir=config.data_dir,
             trains=config.local_workers and not read,
-            model_extras=config.training().model_extras,
             scratch=None if scratch is None else str(scratch),
         ),
         PreflightReport,
@@ -117,7 +118,6 @@ def refuse_missing_extras(manifest: RunManifest) -> None:
         read=False,
         data_dir=config.data_dir,
         trains=True,
-        model_extras=config.training().model_extras,
         opens_source=False,
     )
     ask("preflight", request, PreflightReport)
@@ -175,7 +175,7 @@ def refuse_unwritable(folders: Mapping[str, str | None]) -> None:
 
 def refuse_other_versions(manifest: RunManifest) -> None:
     """Raise RequestError if a version that decides artifact bytes has changed since the run began."""
-    for name, now in artifact_versions(*manifest.config.training().model_libraries).items():
+    for name, now in artifact_versions().items():
         began = manifest.versions.get(name, now)
         if began != now:
             raise RequestError(

@@ -14,11 +14,11 @@ from orchestrator.dispatch.broker_fleet import BrokerFleet
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.local_workers import local_workers
 from orchestrator.dispatch.loop import Dispatcher
-from orchestrator.dispatch.needs import Needs
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.bars import BarsConfig, LogFormat
+from schemas.config.features import Plugged
 from schemas.contract.errors import Interrupted
 from schemas.contract.folders import Folders, paths_read
 from schemas.contract.task import Outcome
@@ -29,18 +29,19 @@ def open_fleet(
     stack: ExitStack, config: BarsConfig, url: str, log: Path, *, run_id: str, redis: Redis, ledger: Ledger,
     telemetry: Emitter, live_view: LiveView, tend: Callable[[], None], window_limit_s: float | None = None,
     foreign: Callable[[Outcome], str] = lambda outcome: "",
-    prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None, libraries: tuple[str, ...] = (),
+    prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None, plugins: Sequence[str] = (),
+    plugged: Plugged | None = None,
 ) -> Dispatcher:  # fmt: skip
     """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
 
     `tend` is called each time the fleet is read, and while the broker does not answer. `foreign`: see
-    Dispatcher; `prefetch`: see BrokerFleet; `libraries`: see Needs.
+    Dispatcher; `prefetch`: see BrokerFleet. `plugins` are files for the local workers, `plugged` what the run needs.
     """
     local = None
     if config.local_workers:
         folders = Folders(data_dir=config.data_dir, sources=paths_read(config.bars(None, None)), store=config.store)
         folders = folders.resolved()
-        local = stack.enter_context(local_workers(config.devices, folders, url, log, config.log_format))
+        local = stack.enter_context(local_workers(config.devices, folders, url, log, config.log_format, plugins))
     client = CeleryClient(url)
     stack.callback(client.close)
 
@@ -51,7 +52,7 @@ def open_fleet(
 
     dispatcher = Dispatcher(
         run_id,
-        Needs.of(config.data_dir, config.store, libraries),
+        config.data_dir,
         BrokerFleet(run_id, redis, client, prefetch=prefetch),
         ledger,
         telemetry,
@@ -60,6 +61,8 @@ def open_fleet(
         window_limit_s,
         foreign,
         config.min_devices,
+        config.store,
+        plugged.digests if plugged else None,
     )
     dispatcher.take_missed_outcomes()
     return dispatcher

@@ -26,6 +26,7 @@ from orchestrator.phases.phase_context import RunContext
 from orchestrator.planning.reach import doubts
 from orchestrator.planning.windows import plan
 from orchestrator.runs.identity import account
+from orchestrator.runs.plugins import refuse_other_plugins
 from orchestrator.runs.preflight import (
     prepare,
     refuse_held_out,
@@ -118,7 +119,7 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
         devices=prepared.devices,
         bars=prepared.known,
         plan=windows if prepared.known is not None else (),
-        versions=artifact_versions(*config.training().model_libraries) | installed_versions(*OTHER_LIBRARIES),
+        versions=artifact_versions() | installed_versions(*OTHER_LIBRARIES),
         trained_by=account(),
     )
     with ExitStack() as stack:
@@ -176,6 +177,7 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
     shared = broker or recorded_broker(manifest.config)
     if shared is not None:
         embedded.check(shared)
+    refuse_other_plugins(manifest)
     refuse_missing_extras(manifest)
     if shared is not None:
         for risk in check_for_run(shared, manifest.devices):
@@ -244,7 +246,7 @@ def _execute(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
                 live_view=live_view, tend=partial(_tend, interrupted, ledger, name, store),
                 window_limit_s=config.window_limit, foreign=partial(_foreign, layout=layout, store=store),
-                prefetch=partial(_prefetch, store=store), libraries=config.training().model_libraries,
+                prefetch=partial(_prefetch, store=store), plugins=config.plugins, plugged=config.plugged,
             )  # fmt: skip
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view, scratch, store)
             _walk(context)

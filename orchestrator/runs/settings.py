@@ -30,6 +30,8 @@ FLAGS = {"telemetry": "--enable-telemetry", "local_workers": "--no-local-workers
 
 # Settings that are tables of a config file, and neither flags nor variables.
 TABLES = ("cost_rates", "gates", "second_options")
+# What a preflight fills in: no setting of a user.
+FILLED_IN = ("plugged",)
 
 
 def flag_of(field: str) -> str:
@@ -51,7 +53,9 @@ def resolve(
     One file may serve all commands: settings of other commands are ignored.
     """
     settings = _from_file(config_file).items()
-    variables = {name: environment.get(ENV_PREFIX + name.upper()) for name in kind.model_fields if name not in TABLES}
+    variables = {
+        name: environment.get(ENV_PREFIX + name.upper()) for name in kind.model_fields if name not in TABLES + FILLED_IN
+    }
     layers: dict[str, tuple[str, Any]] = {}
     for layer in (
         {name: (f"{config_file}: {name}", value) for name, value in settings if name in kind.model_fields},
@@ -125,7 +129,8 @@ def _file_options(path: Path, flag: str) -> dict[str, Any]:
 def _from_file(path: Path | None) -> dict[str, Any]:
     values = {} if path is None else _toml(path, "--config")
     for name in values:
-        if not any(name in kind.model_fields for kind in (RunConfig, IngestConfig, ReleaseConfig)):
+        kinds = (RunConfig, IngestConfig, ReleaseConfig)
+        if name in FILLED_IN or not any(name in kind.model_fields for kind in kinds):
             raise RequestError(
                 f"config file {path}: {name} is not a setting; `orchestrator run --help` and `ingest --help` list them"
             )

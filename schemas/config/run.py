@@ -3,15 +3,17 @@
 from datetime import date
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.config.bars import NSE, STEP_DAYS, BarsConfig, StepDays
 from schemas.config.costs import CostRates, Costs
+from schemas.config.features import CROSS_SECTION
 from schemas.config.folders import beside_data
 from schemas.config.interval import DAY_MINUTES, INTERVAL_MINUTES, is_intraday, most_bars_per_session
 from schemas.config.judgement import GateSettings
 from schemas.config.training import TrainingConfig, TrainingSettings
 from schemas.contract.identifiers import RunId
+from schemas.contract.plugin_source import split_paths
 
 
 class RunConfig(TrainingConfig, BarsConfig):
@@ -64,6 +66,9 @@ class RunConfig(TrainingConfig, BarsConfig):
     signing_key: str | None = Field(
         None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the audit bundle with."
     )
+    plugins: tuple[str, ...] = Field(
+        (), description="Python files that define features of your own, comma separated (docs/plugins.md)."
+    )
     run_id: RunId | None = Field(None, description="Name of the run; if omitted: live_candidate_YYYYMMDD_HHMMSS.")
     skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
     reuse: bool = Field(
@@ -84,6 +89,12 @@ class RunConfig(TrainingConfig, BarsConfig):
         description="Time limit per window, in seconds (within 2 s); if omitted: 10 times its role's median, at least"
         " 60.",
     )
+
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _split_plugins(cls, value: object) -> object:
+        """Absolute paths, so that `resume` finds them from another working folder."""
+        return split_paths(",".join(value) if isinstance(value, list | tuple) else str(value))
 
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:
@@ -127,7 +138,7 @@ class RunConfig(TrainingConfig, BarsConfig):
 
     @model_validator(mode="after")
     def _no_feature_twice(self) -> Self:
-        if "cross-section" in self.privileged and self.feature_set == "cross-section":
+        if "cross-section" in self.privileged and CROSS_SECTION in self.feature_set.names:
             raise ValueError(
                 "--privileged cross-section adds nothing to --features cross-section, which the student receives too;"
                 " leave it out"

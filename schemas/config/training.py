@@ -6,8 +6,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, field_validator
 
+from schemas.config.features import CROSS_SECTION, OWN, FeatureChoice, FeatureName, Plugged, split_names
 from schemas.config.interval import BarInterval, is_intraday
-from schemas.config.model_kinds import KINDS, ModelKind, ModelRole, Parameters, check_kind
+from schemas.config.model_kinds import KINDS, ModelRole, Parameters, check_kind
 from schemas.contract.base import Complete
 from schemas.contract.window import MIN_RANKED_SYMBOLS, Scope
 
@@ -15,7 +16,6 @@ Label = Literal["fixed", "triple-barrier", "rank"]
 ThresholdUnit = Literal["return", "sigma"]
 Entry = Literal["next-open", "close"]
 LabelReturn = Literal["gross", "net"]
-FeatureSet = Literal["own", "cross-section"]
 Privilege = Literal["path", "cross-section"]
 
 Horizon = Annotated[int, Field(ge=1, le=500)]
@@ -79,12 +79,18 @@ class TrainingConfig(BarInterval):
     student_scope: Scope | None = Field(
         None, description="The same for students; panel needs --scope panel. If omitted: as --scope."
     )
-    features: FeatureSet | None = Field(
+    features: Annotated[tuple[FeatureName, ...], Field(min_length=1)] | None = Field(
         None,
-        description="Features of teacher and student: own (of the symbol's bars), or cross-section (their ranks among"
-        " the symbols of the same bar, the panel's return and dispersion, beta to it); if omitted: cross-section with"
-        " --label rank, else own.",
+        description="Features of teacher and student, comma separated: the sets own (all built-in ones, of the symbol's"
+        " bars), minimal (6 of them) and cross-section (their ranks among the symbols of the same bar, the panel's"
+        " return and dispersion, beta to it), and names of single features, also of --plugins; if omitted:"
+        " cross-section with --label rank, else own.",
         exclude_if=lambda chosen: chosen is None,
+    )
+    plugged: Plugged | None = Field(
+        None,
+        description="The plug-ins of a run and their digests, filled in by its preflight.",
+        exclude_if=lambda plugged: plugged is None,
     )
     privileged: tuple[Privilege, ...] = Field(
         (),
@@ -93,12 +99,10 @@ class TrainingConfig(BarInterval):
     )
     teacher: str = Field(
         DEFAULT_TEACHER,
-        description="Kind of teacher: xgboost, or lightgbm (extra [lightgbm]).",
+        description="Kind of teacher: xgboost.",
         exclude_if=lambda kind: kind == DEFAULT_TEACHER,
     )
-    student: str = Field(
-        "logistic", description="Kind of student: logistic, booster (a small XGBoost), or lightgbm (extra [lightgbm])."
-    )
+    student: str = Field("logistic", description="Kind of student: logistic, or booster (a small XGBoost).")
     distill_weight: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5,
         description="With --privileged: weight of the teacher's out-of-fold probability in the student's labels, where"
@@ -114,20 +118,26 @@ class TrainingConfig(BarInterval):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(42, description="Seed of all random numbers.")
 
     @property
-    def feature_set(self) -> FeatureSet:
+    def feature_set(self) -> FeatureChoice:
         """The features of teacher and student, chosen or implied by the label."""
-        return self.features or ("cross-section" if self.label == "rank" else "own")
+        names = self.features or ((CROSS_SECTION,) if self.label == "rank" else (OWN,))
+        return FeatureChoice(names=names, plugged=self.plugged)
 
     @property
     def needs_panel(self) -> bool:
         """Whether a symbol's labels or features depend on the other symbols of the run."""
-        return self.label == "rank" or self.feature_set == "cross-section"
+        return self.label == "rank" or self.feature_set.compares
 
     def first_day_learned(self, start: date, end: date) -> date:
         """The first day whose rows the models of a window `[start, end)` may learn from."""
         if self.lookback == "expanding":
             return date.min
         return start if self.lookback == "window" else end - timedelta(days=int(self.lookback))
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _split_features(cls, value: object) -> object:
+        return split_names(value)
 
     @field_validator("teacher")
     @classmethod
@@ -179,21 +189,6 @@ class TrainingSettings(TrainingConfig, Complete):
     def round_trip_cost(self) -> float:
         """Fees, taxes and two sides of slippage, as a fraction."""
         return (self.cost_bps + 2.0 * self.slippage_bps) / 1e4
-
-    @property
-    def kinds(self) -> tuple[ModelKind, ModelKind]:
-        """The kinds of its teacher and its student."""
-        return KINDS[self.teacher], KINDS[self.student]
-
-    @property
-    def model_extras(self) -> tuple[str, ...]:
-        """The extras of this package that its kinds of model need."""
-        return tuple(dict.fromkeys(kind.extra for kind in self.kinds if kind.extra is not None))
-
-    @property
-    def model_libraries(self) -> tuple[str, ...]:
-        """The packages of those extras whose versions decide an artifact's bytes."""
-        return tuple(dict.fromkeys(name for kind in self.kinds for name in kind.libraries))
 
     @property
     def label_rule(self) -> str:

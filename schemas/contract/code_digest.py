@@ -18,6 +18,7 @@ from typing import Any
 DECIDING_CODE = (
     "schemas/config/bars.py:BarSource",
     "schemas/config/bars.py:BarsSettings",
+    "schemas/config/features.py",
     "schemas/config/file_options.py",
     "schemas/config/interval.py",
     "schemas/config/model_kinds.py",
@@ -36,6 +37,7 @@ DECIDING_CODE = (
     "workers/handlers/train.py",
     "workers/learning",
     "workers/models",
+    "workers/plugins",
     "workers/scoring/log_loss.py",
 )
 
@@ -57,7 +59,7 @@ def code_digest(root: Path) -> str:
     for part in DECIDING_CODE:
         for name, tree in _trees(root, part):
             text = [name]
-            _write_normal(tree, text)
+            write_normal(tree, text)
             digest.update("".join(text).encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()
 
@@ -90,7 +92,7 @@ def _trees(root: Path, part: str) -> Iterator[tuple[str, ast.AST]]:
         yield part, found[0]
 
 
-def _write_normal(node: Any, out: list[str]) -> None:
+def write_normal(node: Any, out: list[str]) -> None:
     """Append a syntax tree to `out` as text that does not depend on the interpreter: empty fields are left out.
 
     `ast.dump` and `ast.unparse` write the same tree differently from one Python to the next.
@@ -98,7 +100,7 @@ def _write_normal(node: Any, out: list[str]) -> None:
     if isinstance(node, list):
         out.append("[")
         for each in node:
-            _write_normal(each, out)
+            write_normal(each, out)
         out.append("]")
     elif isinstance(node, ast.AST):
         out.append(f"({type(node).__name__}")
@@ -109,7 +111,7 @@ def _write_normal(node: Any, out: list[str]) -> None:
             if isinstance(value, list) and not (value := [each for each in value if not _is_text_only(each)]):
                 continue
             out.append(f" {field}=")
-            _write_normal(value, out)
+            write_normal(value, out)
         out.append(")")
     else:
         out.append(repr(node))

@@ -15,7 +15,6 @@ MODULES = {
     "sample": ("bokeh_sampledata",),
     "breeze": ("httpx",),
     "store": ("obstore",),
-    "lightgbm": ("lightgbm",),
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ class Presence(Frozen):
     finishes what runs and accepts nothing more. `folders` are those that it was started for; None: an earlier version's
     worker, which names none. `utilisation` is the share of the device in use since the last
     heartbeat, 0 to 1. Memory is the device's for a GPU; on CPU slots it is what the worker and its children use of the
-    host's.
+    host's. `plugins` has the digest of each plug-in file that it was started with, by name.
     """
 
     device: Device
@@ -51,3 +51,4 @@ class Presence(Frozen):
     memory_total_mib: float | None = None
     draining: bool = False
     folders: Folders | None = None
+    plugins: dict[str, str] = Field(default_factory=dict)

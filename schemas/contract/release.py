@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from schemas.config.costs import CostRates, Costs
+from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES, FeatureChoice
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
-from schemas.config.training import FeatureSet, Label
+from schemas.config.training import Label
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.judgement import Recommendation
@@ -83,8 +84,9 @@ class Release(Frozen):
     `basis` is the reason for the choice of students. `unseen` is the student for a symbol that none of them has seen,
     if one has learned from all symbols and the approval names none. Of the approval, `approval` is its line and
     `approval_sha256` that line's digest. `probe` are features of bars made by a formula, which show whether code still
-    computes the same features. `panel` has the symbols that cross-sectional features compare; it is empty for features
-    of a symbol's own bars. A function of the run and its approval alone: built again it has the same bytes.
+    computes the same features. `chosen` are its students' features where they are neither all built-in ones nor the
+    cross-section of these. `panel` has the symbols that features compare; it is empty for features of a symbol's own
+    bars. A function of the run and its approval alone: built again it has the same bytes.
     """
 
     release_id: str
@@ -95,6 +97,7 @@ class Release(Frozen):
     students: dict[Symbol, Served] = Field(min_length=1)
     unseen: Served | None = None
     features: tuple[str, ...]
+    chosen: FeatureChoice | None = Field(None, exclude_if=lambda chosen: chosen is None)
     panel: tuple[Symbol, ...] = ()
     probe: tuple[float | None, ...]
     versions: dict[str, str]
@@ -114,9 +117,9 @@ class Release(Frozen):
     golden_sha256: str
 
     @property
-    def feature_set(self) -> FeatureSet:
+    def feature_set(self) -> FeatureChoice:
         """The features of its students."""
-        return "cross-section" if self.panel else "own"
+        return self.chosen or (CROSS_SECTION_FEATURES if self.panel else OWN_FEATURES)
 
 
 class GoldenRow(Frozen):
@@ -145,18 +148,20 @@ class GoldenRequest(Frozen):
 class GoldenMade(Answer):
     """Golden vectors that the serving code reproduces from the stored bars, and the probe of that code.
 
-    `panel` as in `Release`.
+    `panel` and `chosen` as in `Release`.
     """
 
     golden: Golden | None = None
     probe: tuple[float | None, ...] = ()
     panel: tuple[Symbol, ...] = ()
+    chosen: FeatureChoice | None = None
 
 
 class GoldenCheck(Frozen):
-    """Score a release's golden vectors with its own students."""
+    """Score a release's golden vectors with its own students; `data_dir` holds the record of its run."""
 
     release: str
+    data_dir: str
 
 
 class GoldenChecked(Answer):

@@ -5,6 +5,7 @@ from datetime import date
 from pydantic import AwareDatetime, Field
 
 from schemas.config.bars import BarsSettings
+from schemas.config.features import FeatureName, Plugin
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
 from schemas.contract.base import Frozen
 from schemas.contract.device import Device
@@ -22,8 +23,7 @@ class Answer(Frozen):
 class PreflightRequest(Frozen):
     """Asks for the devices of this host (None: none) and for symbols of a source (none named: all).
 
-    `trains`: workers of this host will train, so the libraries for that must be installed here, those of `model_extras`
-    too.
+    `trains`: workers of this host will train, so the libraries for that must be installed here.
     `read`: judge every symbol's bars as well, without storing them.
     `opens_source`: list the source's symbols. False checks only that what reads this source is installed.
     `scratch`: where what all symbols share of the source is kept for the ingestion; None keeps nothing.
@@ -35,7 +35,6 @@ class PreflightRequest(Frozen):
     read: bool
     data_dir: str
     trains: bool = False
-    model_extras: tuple[str, ...] = ()
     opens_source: bool = True
     scratch: str | None = None
 
@@ -51,6 +50,34 @@ class PreflightReport(Answer):
     ingested: dict[str, Ingested] = Field(default_factory=dict)
     passed_over: tuple[str, ...] = ()
     understood: tuple[str, ...] = ()
+
+
+class PluginQuestion(Frozen):
+    """Asks what the plug-ins of the process define, and whether `features` are names of sets or single features."""
+
+    features: tuple[FeatureName, ...]
+
+
+class FeatureFacts(Frozen):
+    """A feature of the registry or of a plug-in; `source` is its origin, or the plug-in's file."""
+
+    name: str
+    formula: str
+    warmup_bars: int
+    panel: bool
+    source: str
+
+
+class PluginReport(Answer):
+    """Plug-ins, all features in order, and the columns that the request stands for.
+
+    `idle` maps each plug-in whose features are not asked for, and which defines nothing else, to one of its features.
+    """
+
+    plugins: tuple[Plugin, ...] = ()
+    features: tuple[FeatureFacts, ...] = ()
+    columns: tuple[str, ...] = ()
+    idle: dict[str, str] = Field(default_factory=dict)
 
 
 class RunQuestion(Frozen):

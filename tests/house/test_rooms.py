@@ -28,7 +28,7 @@ LAYERS = {
         ("cli",),
     ),
     "workers": (
-        ("bars", "devices"),
+        ("bars", "devices", "plugins"),
         ("features", "models", "scoring"),
         ("judging", "learning", "serving"),
         ("artifacts", "reporting"),

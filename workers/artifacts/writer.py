@@ -22,7 +22,7 @@ from schemas.files.layout import (
 )
 from schemas.files.run_files import write_model
 from workers.bars.series import Floats, Ints
-from workers.features.cross_section import names_of
+from workers.features.chosen import names_of
 from workers.learning.fidelity import fidelity
 from workers.learning.history import History
 from workers.learning.label_table import label_columns

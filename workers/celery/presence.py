@@ -14,8 +14,8 @@ from celery.exceptions import WorkerLostError
 from celery.worker import state
 from redis.exceptions import RedisError
 
-from schemas.config.model_kinds import OPTIONAL_LIBRARIES
 from schemas.contract.machine import this_machine
+from schemas.contract.plugin_source import plugin_digests, plugins_of_environment
 from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, expiry_s
 from schemas.contract.versions import artifact_versions
 from schemas.files.free_space import free_gib
@@ -50,6 +50,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.last: Call | None = None
         self.device = current_device()
         self.usage = usage(self.device)
+        self.plugins = plugin_digests(plugins_of_environment())
         self.report = own_report()
         self.beats = count(1)
         self.clock_ahead_s: float | None = None
@@ -114,7 +115,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             free_gib=round(free_gib(folders.data_dir), 2),
             machine=this_machine(),
             since=self.since,
-            versions=artifact_versions(*OPTIONAL_LIBRARIES),
+            versions=artifact_versions(),
             held=tuple(sorted({request.id for request in state.reserved_requests} | self.desk.unreported)),
             running=tuple(sorted(request.id for request in state.active_requests)),
             done=done,
@@ -122,6 +123,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             **self.usage()._asdict(),
             draining=self.is_draining,
             folders=folders,
+            plugins=self.plugins,
         )
         command = beating(presence, expiry_s(self.desk.round_trip_s or 0.0))
         began, wall = time.monotonic(), time.time()

@@ -4,7 +4,7 @@ A bar is an instant: symbols are compared where their bars have one timestamp. A
 to that instant, of every symbol. Symbols may begin late, end early and miss bars.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -12,15 +12,13 @@ from types import ModuleType
 
 import numpy as np
 
-from schemas.config.training import FeatureSet
+from schemas.config.features import PANEL_NAMES, RANK
 from schemas.contract.window import MIN_RANKED_SYMBOLS, WARMUP_BARS
-from workers.bars.series import Ints, Series
-from workers.features.frame import frame_of
+from workers.bars.series import Ints
 from workers.features.indicators import Array, namespace, rolling_std, rolling_sum
-from workers.features.registry import FEATURES, feature_names, model_features
+from workers.features.registry import FEATURES, feature_names
 
 BETA_BARS = 60
-PANEL_NAMES = ("market_return", "market_dispersion", "beta")
 
 
 @dataclass(frozen=True)
@@ -61,57 +59,64 @@ class Grid:
         return [values[begin:end] for begin, end in pairwise(ends.tolist())]
 
 
-def names_of(feature_set: FeatureSet) -> tuple[str, ...]:
-    """Names of the features of a set, in the order of the models' columns."""
-    return feature_names() if feature_set == "own" else cross_section_names()
-
-
-def features_of(
-    series: Mapping[str, Series], feature_set: FeatureSet, intraday: bool, *, xp: ModuleType = np
-) -> dict[str, Array]:
-    """Features of each symbol of a panel, shape (bars, names), on arrays of `xp`."""
-    own = {symbol: model_features(frame_of(each, intraday, xp=xp)) for symbol, each in series.items()}
-    if feature_set == "own":
-        return own
-    return dict(
-        zip(series, cross_section([each.timestamp for each in series.values()], list(own.values())), strict=True)
-    )
-
-
 def cross_section_names() -> tuple[str, ...]:
     """Names of the cross-sectional features, in the order of their columns."""
-    return tuple(f"rank_{name}" for name in (*_ranked(), "beta")) + PANEL_NAMES
+    return tuple(f"{RANK}{name}" for name in (*ranked_features(), "beta")) + PANEL_NAMES
+
+
+def inputs_of(columns: Iterable[str]) -> tuple[str, ...]:
+    """The features of a symbol's own bars that cross-sectional columns are computed from, each once."""
+    found: list[str] = []
+    for name in columns:
+        own = name.removeprefix(RANK)
+        found.append("return_1" if own in PANEL_NAMES else own)
+    return tuple(dict.fromkeys(found))
 
 
 def cross_section(
-    instants: Sequence[Ints], features: Sequence[Array], earlier: Sequence[int] | None = None
+    instants: Sequence[Ints],
+    features: Sequence[Array],
+    earlier: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
 ) -> list[Array]:
-    """Cross-sectional features of each symbol, shape (bars, names), from its own of shape (bars, features).
+    """Cross-sectional features of each symbol, shape (bars, columns), from its own of shape (bars, names).
 
-    `earlier` is the number of bars of each symbol before the given ones; 0 if omitted.
+    `earlier` is the number of bars of each symbol before the given ones; 0 if omitted. `names` are those of the
+    features, `columns` those of the result; if omitted: all built-in ones.
 
     Ranks are between -0.5 (lowest) and 0.5 (highest), 0 in the middle; equal values share the mean of their ranks.
     A missing value has rank 0, and does not count for the others; nor do the bars of a symbol's own warm-up. Where
     fewer than MIN_RANKED_SYMBOLS have a value, every rank is 0, and the panel's columns are NaN.
     """
-    grid, names = Grid(instants), feature_names()
+    given = list(feature_names() if names is None else names)
+    wanted = cross_section_names() if columns is None else columns
+    grid, xp = Grid(instants), namespace(features[0])
+    begins = earlier or [0] * len(instants)
+    warm = xp.asarray(
+        np.concatenate([np.arange(n, n + len(mine)) >= WARMUP_BARS for mine, n in zip(instants, begins, strict=True)])
+    )
+    result = xp.empty((len(warm), len(wanted)))
+    panel = _panel_columns(grid, features, given) if "return_1" in inputs_of(wanted) else {}
+    for column, name in enumerate(wanted):
+        own = name.removeprefix(RANK)
+        if own == name:
+            result[:, column] = panel[name]
+            continue
+        values = panel[own] if own in panel else xp.concatenate([mine[:, given.index(own)] for mine in features])
+        settled = xp.where(warm, values, xp.nan)
+        result[:, column] = grid.gather(centred_ranks(grid.spread([settled])))
+    return grid.split(result)
+
+
+def _panel_columns(grid: Grid, features: Sequence[Array], names: list[str]) -> dict[str, Array]:
+    """The columns PANEL_NAMES at every bar, symbol after symbol."""
     xp = namespace(features[0])
     returns = [mine[:, names.index("return_1")] for mine in features]
     mean, dispersion = market(grid.spread(returns), MIN_RANKED_SYMBOLS)
     beside = grid.split(grid.gather(mean))
-    betas = [beta(mine, its) for mine, its in zip(returns, beside, strict=True)]
-    begins = earlier or [0] * len(instants)
-    warm = np.concatenate(
-        [np.arange(n, n + len(mine)) >= WARMUP_BARS for mine, n in zip(instants, begins, strict=True)]
-    )
-    result = xp.empty((len(warm), len(cross_section_names())))
-    ranked = [[mine[:, names.index(name)] for mine in features] for name in _ranked()]
-    for column, values in enumerate([*ranked, betas]):
-        settled = xp.where(xp.asarray(warm), xp.concatenate(values), xp.nan)
-        result[:, column] = grid.gather(centred_ranks(grid.spread([settled])))
-    panel = (grid.gather(mean), grid.gather(dispersion), xp.concatenate(betas))
-    result[:, -len(panel) :] = xp.stack(panel, axis=1)
-    return grid.split(result)
+    betas = xp.concatenate([beta(mine, its) for mine, its in zip(returns, beside, strict=True)])
+    return dict(zip(PANEL_NAMES, (grid.gather(mean), grid.gather(dispersion), betas), strict=True))
 
 
 def market(returns: Array, least: int = 1) -> tuple[Array, Array]:
@@ -168,6 +173,6 @@ def _mean_places(xp: ModuleType, ordered: Array) -> Array:
     return mean[equal].reshape(ordered.shape)
 
 
-def _ranked() -> list[str]:
+def ranked_features() -> list[str]:
     """Features that differ between the symbols of a bar: all but those of the calendar."""
     return [feature.name for feature in FEATURES.values() if feature.source != "calendar"]

@@ -7,12 +7,12 @@ import numpy as np
 from workers.bars.series import Floats
 
 
-def reads_ahead(whole: Floats, prefix: Floats, names: Sequence[str], tolerance: float) -> list[str]:
+def reads_ahead(whole: Floats, prefix: Floats, names: Sequence[str], tolerance: float | Floats) -> list[str]:
     """Return one sentence per feature whose values change when the bars after the last row are removed.
 
     `whole` and `prefix` have shape (rows, features); `prefix` was computed from the bars up to its last row. With
-    `tolerance` 0 any changed bit counts. A GPU needs more than 0: the order in which its filters add depends on the
-    number of bars.
+    `tolerance` 0, for all features or one value each, any changed bit counts. A GPU needs more than 0: the order in
+    which its filters add depends on the number of bars.
     """
     same = np.isclose(whole, prefix, rtol=tolerance, atol=tolerance, equal_nan=True)
     return [

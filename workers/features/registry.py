@@ -6,7 +6,7 @@ as the settling from other seeds (relative difference under 1e-4: RSI 109, ATR 8
 begins with the first bar of a session.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,17 +47,18 @@ def register(*features: Feature) -> None:
 
 
 def feature_names() -> tuple[str, ...]:
-    """Names of the registered features, in the order of the models' columns."""
+    """Names of the built-in features, in the order of the models' columns."""
     return tuple(FEATURES)
 
 
-def model_features(frame: Frame) -> Array:
-    """Values of all registered features, shape (..., bars, features), in the frame's array module.
+def model_features(frame: Frame, names: Iterable[str] | None = None) -> Array:
+    """Values of built-in features, shape (..., bars, features), in the frame's array module; of all if None.
 
     NaN where a feature is undefined: during its warm-up, where nothing was traded, where the price is flat.
     """
     xp = namespace(frame.close)
+    chosen = FEATURES if names is None else names
     with np.errstate(invalid="ignore", divide="ignore"):
-        matrix = xp.stack([feature.compute(frame) for feature in FEATURES.values()], axis=-1)
+        matrix = xp.stack([FEATURES[name].compute(frame) for name in chosen], axis=-1)
     matrix[~xp.isfinite(matrix)] = xp.nan
     return matrix

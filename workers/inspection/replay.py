@@ -21,6 +21,7 @@ from workers.devices.pinning import current_device, pinned_environment
 from workers.inspection.run_lookup import manifest_of, window_of
 from workers.judging.predictions import read_scored
 from workers.learning.skip import Skip
+from workers.plugins.loading import use_plugins
 
 # Largest difference of a probability between a GPU and another device, whose histograms add up in another order.
 GPU_TOLERANCE = 1e-3
@@ -40,6 +41,7 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
     os.environ.update(pinned_environment(find_devices("auto" if on_gpu else "cpu:1x1")[0]))
     from workers.handlers.train import train_student, train_teacher  # after the environment is pinned
 
+    use_plugins(manifest.config.plugins)
     settings = manifest.config.training()
     windows = {Role.TEACHER: window.in_scope(settings.scope), Role.STUDENT: window.in_scope(settings.scope_of_students)}
     then = {role: _stored(layout.artifact(each.label, role), role) for role, each in windows.items()}
@@ -98,7 +100,7 @@ def _then_now(
     then: dict[Role, TeacherMetadata | StudentMetadata], now: dict[Role, TeacherMetadata | StudentMetadata]
 ) -> dict[str, tuple[str, str]]:
     """Inputs of the artifacts that have changed: versions, and bars up to the last one read; name -> (then, now)."""
-    versions = artifact_versions(*then[Role.TEACHER].settings.model_libraries)
+    versions = artifact_versions()
     recorded = then[Role.TEACHER].versions
     found = {
         name: (recorded.get(name, "none"), versions.get(name, "none"))

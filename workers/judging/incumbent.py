@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from schemas.config.interval import is_intraday
 from schemas.config.training import label_identity
 from schemas.contract.artifact import RunManifest
-from schemas.contract.errors import DataError, FileError
+from schemas.contract.errors import DataError, FileError, RequestError
 from schemas.contract.judgement import Validation
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import STUDENTS, ReleaseLayout, RunLayout
@@ -18,7 +18,7 @@ from schemas.files.run_files import read_manifest, read_model
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import to_host
-from workers.features.cross_section import features_of, names_of
+from workers.features.chosen import features_of, names_of
 from workers.judging.evidence import Evidence
 from workers.judging.predictions import Predictions, decode
 from workers.models.stored_student import read_student
@@ -71,11 +71,11 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
     settings = manifest.config.training()
     if settings.needs_panel and set(evidence.bars) != set(manifest.bars.symbols if manifest.bars else ()):
         return cannot("it compares other symbols with each other than this run scores")
-    if release.features != names_of(settings.feature_set):
-        return cannot("its students were trained on other features than this program computes")
     try:
+        if release.features != names_of(settings.feature_set):
+            return cannot("its students were trained on other features than this program computes")
         ours, theirs = _on_new_days(evidence, release, manifest)
-    except DataError as error:
+    except (DataError, RequestError) as error:
         return cannot(str(error))
     digests = {f"data/models/{release.run_id}/validation/{path.name}": sha256_of(path)}
     found = Incumbent(release.release_id, None, ours, theirs, digests=digests)

@@ -7,7 +7,7 @@ import numpy as np
 from schemas.config.training import TrainingSettings
 from workers.bars.series import Ints, Series
 from workers.devices.arrays import Array, array_module, take, to_host
-from workers.features.cross_section import features_of, names_of
+from workers.features.chosen import features_of, names_of, tolerance_of
 from workers.features.prefix_invariance import reads_ahead
 from workers.learning.history import History, rank_labels_of
 
@@ -26,9 +26,10 @@ def changed_without_later_bars(
     found = []
     for symbol, again in _features(histories, rows, settings):
         whole, t0 = histories[symbol].features, histories[symbol].labels.t0[rows[symbol]]
-        tolerance = 0.0 if isinstance(whole, np.ndarray) else GPU_TOLERANCE
+        names = names_of(settings.feature_set)
+        tolerance = tolerance_of(names, 0.0 if isinstance(whole, np.ndarray) else GPU_TOLERANCE)
         values = to_host(take(whole, t0)), to_host(take(again, t0))
-        found += [f"{symbol}: {each}" for each in reads_ahead(*values, names_of(settings.feature_set), tolerance)]
+        found += [f"{symbol}: {each}" for each in reads_ahead(*values, names, tolerance)]
     return found + (_labels(histories, rows, settings) if settings.label == "rank" else [])
 
 
@@ -38,7 +39,7 @@ def _features(
     """Features of each symbol in `rows`, from no bar after its last decision; own ones of one symbol at a time."""
     first = histories[next(iter(rows))]
     kind, intraday, xp = settings.feature_set, first.intraday, array_module(first.device)
-    if kind == "own":
+    if not kind.compares:
         for symbol in rows:
             known = {symbol: histories[symbol].series.upto(_decided(histories, rows, symbol) + 1)}
             yield from features_of(known, kind, intraday, xp=xp).items()

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.features import FeatureChoice
 from schemas.config.interval import is_intraday
 from schemas.config.training import TrainingSettings
 from schemas.contract.window import MIN_RANKED_SYMBOLS, WARMUP_BARS, SkipReason, Span, Window
@@ -14,9 +15,9 @@ from workers.bars.calendar import day_number
 from workers.bars.jumps import jumps
 from workers.bars.series import Floats, Ints, Series
 from workers.devices.arrays import Array, array_module, to_host
-from workers.features.cross_section import cross_section
+from workers.features.chosen import features_of
 from workers.features.frame import frame_of
-from workers.features.registry import model_features
+from workers.features.indicators import difference
 from workers.learning.base_rate import LabelTimes, label_times
 from workers.learning.labels import Labels, label, uniqueness
 from workers.learning.privileged import path
@@ -38,8 +39,8 @@ class History:
     `panel` has the bars of every symbol that labels or features were computed from; it is empty if they were computed
     from this symbol's alone.
 
-    `path` has one row per label, and no columns unless the path is a privileged input. `compared` has the
-    cross-sectional features; it is None where features are the symbol's own. `kept` features stay in memory.
+    `path` has one row per label, and no columns unless the path is a privileged input. `chosen` names the features.
+    `compared` has them where they depend on the panel, else it is None. `kept` features stay in memory.
     """
 
     series: Series
@@ -48,6 +49,7 @@ class History:
     used: NDArray[np.bool_]
     intraday: bool
     device: str
+    chosen: FeatureChoice
     kept: bool = True
     panel: Mapping[str, Series] = field(default_factory=dict)
     compared: Array | None = None
@@ -55,15 +57,20 @@ class History:
     @property
     def features(self) -> Array:
         """Features, shape (bars, names), on the teacher's device."""
-        return self._own()[0] if self.compared is None else self.compared
+        if self.compared is not None:
+            return self.compared
+        return (_kept if self.kept else _computed)(self)
+
+    @property
+    def returns(self) -> Floats:
+        """Log return of each bar, NaN at the first."""
+        values: Floats = difference(np.log(self.series.close))
+        return values
 
     @property
     def raw(self) -> dict[str, Floats]:
         """Indicators in price units, one value per bar each."""
-        return self._own()[1]
-
-    def _own(self) -> tuple[Array, dict[str, Floats]]:
-        return (_kept if self.kept else _computed)(self)
+        return (_kept_raw if self.kept else _raw)(self)
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,10 @@ def prepare_panel(series: Mapping[str, Series], settings: TrainingSettings, devi
         )
         for symbol, (labels, used) in ranked.items():
             histories[symbol] = replace(histories[symbol], labels=labels, used=used)
-    if settings.feature_set == "cross-section":
-        instants = [each.series.timestamp for each in histories.values()]
-        columns = cross_section(instants, [each.features for each in histories.values()])
-        for symbol, features in zip(series, columns, strict=True):
-            histories[symbol] = replace(histories[symbol], compared=features)
+    if settings.feature_set.compares:
+        intraday = is_intraday(settings.interval)
+        found = features_of(series, settings.feature_set, intraday, xp=array_module(device))
+        histories = {symbol: replace(each, compared=found[symbol]) for symbol, each in histories.items()}
     return histories
 
 
@@ -119,16 +125,23 @@ def prepare(series: Series, settings: TrainingSettings, device: str = "cpu", kep
     labels = label(series, settings)
     seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
     used, intraday = _used(series, labels, settings), is_intraday(settings.interval)
-    return History(series, labels, seen, used, intraday, device, kept)
+    return History(series, labels, seen, used, intraday, device, settings.feature_set, kept)
 
 
-def _computed(history: History) -> tuple[Array, dict[str, Floats]]:
-    """A symbol's own features on its device, and its indicators on the host."""
+def _computed(history: History) -> Array:
+    """A symbol's features of its own bars, on its device."""
+    xp = array_module(history.device)
+    return features_of({"": history.series}, history.chosen, history.intraday, xp=xp)[""]
+
+
+def _raw(history: History) -> dict[str, Floats]:
+    """A symbol's indicators, on the host."""
     frame = frame_of(history.series, history.intraday, xp=array_module(history.device))
-    return model_features(frame), {name: to_host(values) for name, values in frame.raw.items()}
+    return {name: to_host(values) for name, values in frame.raw.items()}
 
 
 _kept = lru_cache(maxsize=CACHED_FEATURES)(_computed)
+_kept_raw = lru_cache(maxsize=CACHED_FEATURES)(_raw)
 
 
 def _used(series: Series, labels: Labels, settings: TrainingSettings) -> NDArray[np.bool_]:

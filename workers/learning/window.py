@@ -13,9 +13,8 @@ from schemas.contract.task import Metric
 from schemas.contract.window import MIN_CLASS_ROWS, SkipReason, Window
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import Array, take, to_host
-from workers.features.cross_section import names_of
+from workers.features.chosen import names_of
 from workers.features.indicators import namespace
-from workers.features.registry import feature_names
 from workers.learning.certificate import Spans, certify
 from workers.learning.computed_again import changed_without_later_bars
 from workers.learning.history import History, Rows, select_rows
@@ -79,7 +78,7 @@ def teacher_inputs(histories: Mapping[str, History], settings: TrainingSettings)
     columns: dict[str, Floats] = {}
     if "cross-section" in settings.privileged:
         instants = [history.series.timestamp for history in histories.values()]
-        returns = [to_host(history.features[:, feature_names().index("return_1")]) for history in histories.values()]
+        returns = [history.returns for history in histories.values()]
         columns = dict(zip(histories, cross_section(instants, returns), strict=True))
 
     def at(symbol: str, row: Ints) -> Array:

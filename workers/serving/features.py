@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from schemas.config.training import FeatureSet
+from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES, FeatureChoice, is_compared
 from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import Floats, Ints, Series
 from workers.features.calendar import MICROSECONDS_PER_DAY
-from workers.features.cross_section import BETA_BARS, cross_section, cross_section_names
+from workers.features.chosen import names_of
+from workers.features.cross_section import BETA_BARS, cross_section, inputs_of
 from workers.features.frame import BARS, Frame, recursive_indicators, seed_indicators
 from workers.features.indicators import difference
-from workers.features.registry import feature_names, model_features
+from workers.features.plugged import features_here, plugged_features
+from workers.features.registry import FEATURES, model_features
 
 # A larger batch leaves the cache; in a smaller one the overhead per bar dominates.
 BATCH = 250
@@ -24,52 +26,97 @@ PROBE_BARS = 240
 PROBE_SYMBOLS = 7
 
 
-def newest_features(series: Sequence[Series], intraday: bool) -> Floats:
+def newest_features(series: Sequence[Series], intraday: bool, chosen: FeatureChoice = OWN_FEATURES) -> Floats:
     """Features of the last bar of each history, shape (histories, features); NaN where undefined.
 
     Each needs more than WARMUP_BARS bars: below that a feature still depends on where its history began.
     """
-    result = np.empty((len(series), len(feature_names())))
-    for batch in _batches(series):
-        result[batch] = _newest([series[place] for place in batch], intraday)
+    return _own(series, names_of(chosen), intraday, chosen)
+
+
+def _own(series: Sequence[Series], names: Sequence[str], intraday: bool, chosen: FeatureChoice) -> Floats:
+    """Features of the last bar of each history that read no other history, shape (histories, names)."""
+    result = np.empty((len(series), len(names)))
+    built_in = [name for name in names if name in FEATURES]
+    others = [name for name in names if name not in FEATURES]
+    if built_in:
+        places = [names.index(name) for name in built_in]
+        for batch in _batches(series):
+            result[np.ix_(batch, np.array(places))] = _newest([series[place] for place in batch], intraday, built_in)
+    if others and chosen.plugged is not None:
+        # A function of a plug-in may look back any number of bars, so it sees all of them.
+        places = [names.index(name) for name in others]
+        for row, each in enumerate(series):
+            result[row, places] = plugged_features({"": each}, others, chosen.plugged.timezone)[""][-1]
     return result
 
 
-def newest_cross_section(panel: Sequence[Series], intraday: bool) -> Floats:
-    """Cross-sectional features of the panel's newest bar, shape (symbols, names).
+def newest_cross_section(
+    panel: Sequence[Series], intraday: bool, chosen: FeatureChoice = CROSS_SECTION_FEATURES
+) -> Floats:
+    """Features of the panel's newest bar that compare its symbols, shape (symbols, names).
 
     `panel` has a history per symbol, in the order of training. A row is NaN where a history does not reach the newest
     bar, is empty, or has no more than WARMUP_BARS bars.
     """
+    columns = names_of(chosen)
     newest = max(int(each.timestamp[-1]) for each in panel if len(each))
     there = [place for place, each in enumerate(panel) if len(each) > WARMUP_BARS and int(each.timestamp[-1]) == newest]
-    result = np.full((len(panel), len(cross_section_names())), np.nan)
+    result = np.full((len(panel), len(columns)), np.nan)
     if not there:
         return result
-    own = newest_features([panel[place] for place in there], intraday)
-    # Beta alone looks back: over returns of the last BETA_BARS bars of a symbol, and the panel's on the same bars.
-    first = min(int(panel[place].timestamp[-BETA_BARS]) for place in there)
-    earlier = [int(np.searchsorted(each.timestamp, first)) for each in panel]
-    columns = [
-        np.full((len(each) - skip, len(feature_names())), np.nan) for each, skip in zip(panel, earlier, strict=True)
-    ]
-    for each, skip, column in zip(panel, earlier, columns, strict=True):
-        column[:, feature_names().index("return_1")] = difference(np.log(each.close))[skip:]
-    for place, values in zip(there, own, strict=True):
-        columns[place][-1] = values
-    instants = [each.timestamp[skip:] for each, skip in zip(panel, earlier, strict=True)]
-    found = cross_section(instants, columns, earlier)
-    for place in there:
-        result[place] = found[place][-1]
+    ranked = tuple(name for name in columns if is_compared(name))
+    plain = tuple(name for name in columns if not is_compared(name))
+    inputs = tuple(dict.fromkeys((*plain, *inputs_of(ranked))))
+    own = _newest_own(panel, there, inputs, intraday, chosen)
+    for name in plain:
+        result[there, columns.index(name)] = own[:, inputs.index(name)]
+    if ranked:
+        places = [columns.index(name) for name in ranked]
+        result[np.ix_(np.array(there), np.array(places))] = _newest_compared(panel, there, own, inputs, ranked)
     return result
 
 
-def probe(feature_set: FeatureSet) -> Floats:
+def _newest_own(
+    panel: Sequence[Series], there: Sequence[int], names: Sequence[str], intraday: bool, chosen: FeatureChoice
+) -> Floats:
+    """Features of the newest bar of those symbols that are `there`, before they are compared, shape (there, names)."""
+    on_panel = [name for name in names if name not in FEATURES and features_here()[name].panel]
+    alone = [name for name in names if name not in on_panel]
+    result = np.empty((len(there), len(names)))
+    if alone:
+        places = [names.index(name) for name in alone]
+        result[:, places] = _own([panel[place] for place in there], alone, intraday, chosen)
+    if on_panel and chosen.plugged is not None:
+        found = plugged_features({str(n): each for n, each in enumerate(panel)}, on_panel, chosen.plugged.timezone)
+        result[:, [names.index(name) for name in on_panel]] = [found[str(place)][-1] for place in there]
+    return result
+
+
+def _newest_compared(
+    panel: Sequence[Series], there: Sequence[int], own: Floats, inputs: Sequence[str], ranked: Sequence[str]
+) -> Floats:
+    """Cross-sectional features of the newest bar from those of each symbol, shape (there, ranked)."""
+    # Beta alone looks back: over returns of the last BETA_BARS bars of a symbol, and the panel's on the same bars.
+    first = min(int(panel[place].timestamp[-BETA_BARS]) for place in there)
+    earlier = [int(np.searchsorted(each.timestamp, first)) for each in panel]
+    columns = [np.full((len(each) - skip, len(inputs)), np.nan) for each, skip in zip(panel, earlier, strict=True)]
+    if "return_1" in inputs:
+        for each, skip, column in zip(panel, earlier, columns, strict=True):
+            column[:, inputs.index("return_1")] = difference(np.log(each.close))[skip:]
+    for place, values in zip(there, own, strict=True):
+        columns[place][-1] = values
+    instants = [each.timestamp[skip:] for each, skip in zip(panel, earlier, strict=True)]
+    found = cross_section(instants, columns, earlier, inputs, ranked)
+    return np.stack([found[place][-1] for place in there])
+
+
+def probe(chosen: FeatureChoice) -> Floats:
     """Features of the last of some bars made by a formula, to compare the features of two programs."""
-    if feature_set == "own":
-        found = newest_features([_made(0)], intraday=False)
+    if chosen.compares:
+        found = newest_cross_section([_made(number) for number in range(PROBE_SYMBOLS)], False, chosen)
     else:
-        found = newest_cross_section([_made(number) for number in range(PROBE_SYMBOLS)], intraday=False)
+        found = newest_features([_made(0)], False, chosen)
     result: Floats = found[0]
     return result
 
@@ -96,7 +143,7 @@ def _batches(series: Sequence[Series]) -> Iterator[Ints]:
     yield from (order[start : start + BATCH] for start in range(0, len(order), BATCH))
 
 
-def _newest(series: list[Series], intraday: bool) -> Floats:
+def _newest(series: list[Series], intraday: bool, names: Sequence[str]) -> Floats:
     lengths = np.array([len(each) for each in series])
     filled = [_filled(each, int(lengths.max())) for each in series]
     bars = {name: np.stack([getattr(each, name) for each in filled]) for name in BARS}
@@ -112,7 +159,7 @@ def _newest(series: list[Series], intraday: bool) -> Floats:
     newest = tails(bars)
     with np.errstate(invalid="ignore", divide="ignore"):
         raw = seed_indicators(**_inputs(newest, intraday)) | tails(recursive_indicators(**_inputs(bars, intraday)))
-    result: Floats = model_features(Frame(**newest, intraday=intraday, raw=raw))[:, -1]
+    result: Floats = model_features(Frame(**newest, intraday=intraday, raw=raw), names)[:, -1]
     return result
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES
 from schemas.config.interval import is_intraday
 from schemas.contract.artifact import StudentMetadata
 from schemas.contract.errors import DataError, GurukulError
@@ -28,12 +29,13 @@ from schemas.files.layout import GOLDEN, METADATA, PREDICTIONS, RELEASE, STUDENT
 from schemas.files.run_files import read_model
 from workers.bars import store
 from workers.bars.series import Floats, Ints, Series
-from workers.features.cross_section import names_of
+from workers.features.chosen import names_of
 from workers.models.apart import PATIENCE_S, ModelTrial
 from workers.models.stored_student import StoredStudent
 from workers.serving.features import newest_features, probe
 from workers.serving.instants import instant
 from workers.serving.panel import panel_inputs
+from workers.serving.plugins import use_plugins_of
 from workers.serving.students import probabilities, read_served
 
 ROWS_PER_SYMBOL = 4
@@ -45,12 +47,13 @@ def make(request: GoldenRequest) -> GoldenMade:
         metadata = [read_model(Path(folder) / METADATA, StudentMetadata) for folder in request.students.values()]
         # Students of one run have the settings and the panel of the run.
         chosen, symbols = metadata[0].settings.feature_set, sorted(metadata[0].label_counts)
-        panel = {name: _bars(request, name)[0] for name in symbols} if chosen == "cross-section" else {}
+        panel = {name: _bars(request, name)[0] for name in symbols} if chosen.compares else {}
         rows = {symbol: _made(request, symbol, Path(folder), panel) for symbol, folder in request.students.items()}
+        golden, probed = Golden(features=names_of(chosen), rows=rows), probe(chosen)
     except GurukulError as error:
         return GoldenMade(error=str(error))
-    golden = Golden(features=names_of(chosen), rows=rows)
-    return GoldenMade(golden=golden, probe=without_nan(probe(chosen)), panel=tuple(panel))
+    other = None if chosen in (OWN_FEATURES, CROSS_SECTION_FEATURES) else chosen
+    return GoldenMade(golden=golden, probe=without_nan(probed), panel=tuple(panel), chosen=other)
 
 
 def check(request: GoldenCheck) -> GoldenChecked:
@@ -59,6 +62,7 @@ def check(request: GoldenCheck) -> GoldenChecked:
     try:
         release = read_model(folder / RELEASE, Release, remedy=OTHER_RELEASE)
         golden = read_model(folder / GOLDEN, Golden, remedy=OTHER_RELEASE)
+        use_plugins_of(release, request.data_dir)
         refuse_other_features(release)
         students, symbols, inputs, expected = [], [], [], []
         read: dict[str, StoredStudent] = {}
@@ -108,21 +112,22 @@ def without_nan(values: Floats) -> tuple[float | None, ...]:
 def _made(request: GoldenRequest, symbol: str, folder: Path, panel: Mapping[str, Series]) -> tuple[GoldenRow, ...]:
     """Vectors of a symbol; `panel` has the bars that its features compare, and is empty if they compare none."""
     metadata = read_model(folder / METADATA, StudentMetadata)
-    names = names_of(metadata.settings.feature_set)
+    chosen = metadata.settings.feature_set
+    names = names_of(chosen)
     student, path = read_served(folder, metadata.sha256, names), folder / PREDICTIONS
     if not path.is_file() or sha256_of(path) != metadata.sha256[PREDICTIONS]:
         raise DataError(f"{path} is not what {METADATA} recorded; `orchestrator verify` names all that changed")
     table = pq.ParquetFile(path).read(["symbol", "timestamp", "student"])
     table = table.filter(pc.equal(table["symbol"], symbol))
-    chosen = np.unique(np.linspace(0, len(table) - 1, ROWS_PER_SYMBOL).astype(np.int64))
-    times = store.values(table["timestamp"], pa.int64())[chosen]
-    expected = store.values(table["student"])[chosen]
+    places = np.unique(np.linspace(0, len(table) - 1, ROWS_PER_SYMBOL).astype(np.int64))
+    times = store.values(table["timestamp"], pa.int64())[places]
+    expected = store.values(table["student"])[places]
     series, bars = _bars(request, symbol)
     histories, intraday = list(_histories(series, times, bars)), is_intraday(request.interval)
     if not panel:
-        x = newest_features(histories, intraday)
+        x = newest_features(histories, intraday, chosen)
     else:
-        x = panel_inputs([(symbol, int(time)) for time in times], panel, intraday)
+        x = panel_inputs([(symbol, int(time)) for time in times], panel, intraday, chosen)
     return tuple(_compared(symbol, bars, student, times, x, expected))
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from schemas.config.features import FeatureChoice
 from schemas.contract.errors import DataError
 from schemas.contract.window import MIN_RANKED_SYMBOLS, WARMUP_BARS
 from workers.bars.series import Floats, Series
-from workers.features.cross_section import cross_section_names
+from workers.features.chosen import names_of
 from workers.serving.features import newest_cross_section
 from workers.serving.instants import instant
 
@@ -15,15 +16,17 @@ SHOWN = 3
 NO_BARS = Series(*(np.empty(0, dtype=np.int64),) * 2, *(np.empty(0),) * 5)
 
 
-def panel_inputs(bars: Sequence[tuple[str, int]], panel: Mapping[str, Series], intraday: bool) -> Floats:
+def panel_inputs(
+    bars: Sequence[tuple[str, int]], panel: Mapping[str, Series], intraday: bool, chosen: FeatureChoice
+) -> Floats:
     """Features of each of `bars`, a symbol of the panel and the instant of one of its bars, shape (bars, names).
 
     `panel` has the bars of every symbol of the run; of a symbol that has none here, no bars.
     """
     names = sorted(panel)
-    result = np.empty((len(bars), len(cross_section_names())))
+    result = np.empty((len(bars), len(names_of(chosen))))
     for at in {each for _, each in bars}:
-        found = newest_cross_section([_until(panel[name], at) for name in names], intraday)
+        found = newest_cross_section([_until(panel[name], at) for name in names], intraday, chosen)
         for row, (symbol, instant_of_row) in enumerate(bars):
             if instant_of_row == at:
                 result[row] = found[names.index(symbol)]

@@ -37,6 +37,7 @@ from workers.serving.features import newest_features
 from workers.serving.golden import refuse_other_features
 from workers.serving.instants import instant
 from workers.serving.panel import NO_BARS, panel_inputs, refuse_few
+from workers.serving.plugins import use_plugins_of
 from workers.serving.students import probabilities, read_served
 from workers.serving.weights import Scored, long_short_weights, long_weights
 
@@ -106,6 +107,7 @@ def _deployed(request: PredictRequest) -> tuple[Path, Release]:
     release = read_model(folder / RELEASE, Release, remedy=OTHER_RELEASE)
     if release.release_id != folder.name:
         raise DataError(f"{folder / RELEASE} is of release {release.release_id}; roll back, or deploy again")
+    use_plugins_of(release, request.data_dir)
     refuse_other_features(release)
     return folder, release
 
@@ -233,9 +235,11 @@ def _scored(release: Release, ready: list[Ready], panel: dict[str, Series]) -> t
         return [], ""
     intraday = is_intraday(release.interval)
     if release.panel:
-        x = panel_inputs([(each.symbol, int(each.series.timestamp[-1])) for each in ready], panel, intraday)
+        x = panel_inputs(
+            [(each.symbol, int(each.series.timestamp[-1])) for each in ready], panel, intraday, release.feature_set
+        )
     else:
-        x = newest_features([each.series for each in ready], intraday)
+        x = newest_features([each.series for each in ready], intraday, release.feature_set)
     students, symbols = [each.student for each in ready], [each.symbol for each in ready]
     above = [each.student.trade_above(each.symbol) for each in ready]
     scored = Scored(

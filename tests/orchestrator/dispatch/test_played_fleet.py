@@ -14,7 +14,6 @@ from rich.console import Console
 
 from orchestrator.dispatch.fleet import REFRESH_S
 from orchestrator.dispatch.loop import Dispatcher
-from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.played_fleet import (
     DATA_DIR,
     Habit,
@@ -86,7 +85,7 @@ class Play:
         live_view = LiveView(Console(file=io.StringIO()), RUN)
         self.dispatcher = Dispatcher(
             RUN,
-            Needs.of(DATA_DIR),
+            DATA_DIR,
             self.fleet,
             self.ledger,
             emitter,

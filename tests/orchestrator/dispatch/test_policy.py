@@ -323,17 +323,6 @@ def test_an_unfit_device_is_told_from_a_fit_one_in_one_line(
     assert all(word in unmet for word in words)
 
 
-def test_a_device_without_the_library_of_a_kind_of_model_is_told_in_one_line() -> None:
-    """The line names the library and what installs it; the orchestrator's host need not have it, or knows a version."""
-    fit, unfit = device("a", versions=VERSIONS | {"lightgbm": "4.7.0"}), device("a")
-    needs = Needs(VERSIONS, DATA_DIR, libraries=("lightgbm",))
-    assert needs.unmet(fit) == ""
-    assert "lightgbm" in needs.unmet(unfit) and "pip install 'gurukul[lightgbm]'" in needs.unmet(unfit)
-    other = Needs(VERSIONS | {"lightgbm": "4.6.0"}, DATA_DIR, libraries=("lightgbm",)).unmet(fit)
-    assert "lightgbm 4.7.0, this run 4.6.0" in other
-    assert Needs(VERSIONS, DATA_DIR).unmet(fit) == ""
-
-
 @pytest.mark.parametrize(
     ("wanted", "has", "words"),
     [
@@ -349,6 +338,23 @@ def test_with_a_store_any_data_folder_will_do(wanted: str | None, has: str | Non
     )
     assert bool(unmet) == bool(words)
     assert all(word in unmet for word in words)
+
+
+@pytest.mark.parametrize(
+    ("has", "words"),
+    [
+        ({"ideas": "ab", "more": "ef"}, ""),
+        ({}, "it lacks the plug-in ideas.py; start its workers with `workers start --plugins ideas.py`"),
+        ({"ideas": "cd"}, "it has another version of the plug-in ideas.py"),
+    ],
+)
+def test_a_device_without_the_run_s_plug_in_gets_no_work(has: dict[str, str], words: str) -> None:
+    """Plug-ins that the run does not use do not matter; a run without any works everywhere."""
+    present = {"a": device("a", plugins=has)}
+    needs = Needs(VERSIONS, DATA_DIR, plugins={"ideas": "ab"})
+    assert needs.unmet(present["a"]).startswith(words) and bool(words) == bool(needs.unmet(present["a"]))
+    assert bool(fit_for(needs, present)) == (not words)
+    assert fit_for(Needs(VERSIONS, DATA_DIR), present)
 
 
 @examples(150)

@@ -10,9 +10,10 @@ from orchestrator.audit.signed_manifest import seal
 from orchestrator.releases.deployment import _switch
 from orchestrator.releases.history import locked
 from schemas.config.costs import Costs
+from schemas.config.features import OWN_FEATURES, FeatureChoice
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
-from schemas.config.training import FeatureSet, Label
+from schemas.config.training import Label
 from schemas.contract.artifact import StudentModel
 from schemas.contract.release import Action, Entry, Environment, Golden, GoldenRow, Release, Served
 from schemas.contract.window import WARMUP_BARS
@@ -23,7 +24,7 @@ from tests.strategies import serving
 from workers.bars import store
 from workers.bars.clean import to_table
 from workers.bars.series import Floats, Series
-from workers.features.cross_section import features_of, names_of
+from workers.features.chosen import features_of, names_of
 from workers.features.frame import frame_of
 from workers.features.registry import feature_names, model_features
 from workers.models.base import sigmoid
@@ -78,10 +79,10 @@ def prediction_of(model: StudentModel, series: Series, intraday: bool = False) -
 
 
 def inputs_of(
-    histories: dict[str, Series], symbol: str, known: Series, feature_set: FeatureSet, intraday: bool = False
+    histories: dict[str, Series], symbol: str, known: Series, feature_set: FeatureChoice, intraday: bool = False
 ) -> Floats:
     """Features of the last bar of `known`, computed as in training: over whole histories, of all symbols."""
-    bars = histories if feature_set == "cross-section" else {symbol: known}
+    bars = histories if feature_set.compares else {symbol: known}
     result: Floats = features_of(bars, feature_set, intraday)[symbol][len(known) - 1]
     return result
 
@@ -101,7 +102,7 @@ def make_release(
     seed: int = 0,
     approval_sha256: str = "0" * 64,
     columns: dict[str, str] | None = None,
-    feature_set: FeatureSet = "own",
+    feature_set: FeatureChoice = OWN_FEATURES,
     label: Label = "fixed",
 ) -> Release:
     """Build a complete release with one student per symbol, and link to it."""
@@ -145,7 +146,7 @@ def make_release(
         file_options=FileOptions(columns=columns or {}),
         students=served,
         features=names_of(feature_set),
-        panel=tuple(histories) if feature_set == "cross-section" else (),
+        panel=tuple(histories) if feature_set.compares else (),
         probe=without_nan(probe(feature_set)),
         versions={},
         warmup_bars=WARMUP_BARS,

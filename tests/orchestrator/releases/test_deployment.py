@@ -147,7 +147,7 @@ def test_golden_vectors_that_do_not_come_out_are_not_switched_to(tmp_path: Path)
     (folder / "release.json").write_text(json.dumps(release | {"golden_sha256": sha256_of(folder / "golden.json")}))
     seal(folder, {"release_id": ONE}, None)
     with pytest.raises(RequestError, match="golden vectors differ by up to 1e-09"):
-        refuse_changed(folder)
+        refuse_changed(folder, str(folder.parent))
 
 
 def test_what_is_rejected_since_is_not_rolled_back_to(layout: ReleaseLayout) -> None:

@@ -68,7 +68,8 @@ OTHER_VALUES = {
     "cross_session": ("true", "true"),
     "keep_jumps": ("true", "true"),
     "embargo": ("0", "0"),
-    "features": ("cross-section", '"cross-section"'),
+    "plugins": ("/ideas.py", '["/ideas.py"]'),
+    "features": ("cross-section", '["cross-section"]'),
     "scope": ("panel", '"panel"'),
     "privileged": ("path", '["path"]'),
     "student": ("booster", '"booster"'),
@@ -118,6 +119,7 @@ FILE_OPTIONS = {
 NEEDS_MORE = (
     TABLES_TOO
     | {
+        "plugged",
         "final",
         "broker_file",
         "symbols_file",

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.config.features import Plugged, Plugin
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import LabelCount, StudentInputs, TeacherInputs, TeacherMetadata, key_of
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
@@ -219,7 +220,9 @@ def test_another_setting_takes_nothing(data_dir: Path, changes: dict[str, Any]) 
 TEACHER = TeacherInputs(
     window=WINDOW.span,
     settings=training_settings(
-        keep_jumps=True, features="own"
+        keep_jumps=True,
+        features="own",
+        plugged=Plugged(timezone="UTC", plugins=(Plugin(name="ideas", sha256="ab", panel_features=("x",)),)),
     ),  # settings that are left out of the key at their defaults
     bars_sha256={WINDOW.symbol: "ab"},
     label_counts={WINDOW.symbol: LabelCount(2.5, 7.0)},
@@ -246,7 +249,10 @@ def test_every_input_is_in_the_key(inputs: TeacherInputs | StudentInputs) -> Non
         elif isinstance(value, str) and value[:2] == "20":
             yield "2019-01-01"
         elif isinstance(value, list):
-            yield [value[0] / 2, *value[1:]] if value else ["path"]
+            if value and isinstance(value[0], dict | str):
+                yield from ([other, *value[1:]] for other in variants(value[0]))
+            else:
+                yield [value[0] / 2, *value[1:]] if value else ["path"]
         elif value is None:
             yield "symbol"
         elif value in OTHER_WORDS:

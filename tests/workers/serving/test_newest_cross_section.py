@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from schemas.config.features import CROSS_SECTION_FEATURES
 from schemas.contract.window import WARMUP_BARS
 from tests.strategies import daily_walk, part
 from workers.bars.series import Series
@@ -49,7 +50,7 @@ def test_a_panel_without_a_warm_symbol_has_no_features(panel: list[Series]) -> N
 
 def test_the_probe_sees_ranks() -> None:
     """The made-up panel's symbols differ, so a changed rank would be noticed."""
-    found = probe("cross-section")
+    found = probe(CROSS_SECTION_FEATURES)
     assert found.shape == (len(cross_section_names()),)
     assert np.isfinite(found).all()
     assert len(np.unique(found)) > 4

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.audit.signed_manifest import seal
+from schemas.config.features import CROSS_SECTION_FEATURES
 from schemas.contract.release import GoldenCheck, PredictRequest
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import ReleaseLayout
@@ -223,7 +224,7 @@ def test_models_of_a_release_from_elsewhere_refuse_their_symbol_alone(cwd: Path)
     assert [each["symbol"] for each in found["predictions"]] == ["TCS"]
     reasons = {each["symbol"]: each["reason"] for each in found["refused"]}
     assert "M&M/model.ubj is damaged" in reasons["M&M"] and "one coefficient" in reasons["^GSPC"]
-    checked = check(GoldenCheck(release=str(folder)))
+    checked = check(GoldenCheck(release=str(folder), data_dir=str(cwd / "data")))
     assert checked.error is not None and "model" in checked.error and "\n" not in checked.error
 
 
@@ -283,7 +284,7 @@ def panel_release(folder: Path, panel: dict[str, Any] = PANEL) -> None:
     """A release whose students compare the symbols of `PANEL`, with the bars of `panel` stored."""
     for symbol, series in panel.items():
         store_bars(folder / "data", symbol, series)
-    make_release(folder / "release", PANEL, feature_set="cross-section")
+    make_release(folder / "release", PANEL, feature_set=CROSS_SECTION_FEATURES)
 
 
 def test_a_student_that_compares_symbols_reads_the_whole_panel(tmp_path: Path) -> None:
@@ -292,9 +293,11 @@ def test_a_student_that_compares_symbols_reads_the_whole_panel(tmp_path: Path) -
     code, found = predict(tmp_path, "--symbols", "P3", "--as-of", AS_OF)
     assert (code, found["refused"]) == (0, [])
     model = student(3, cross_section_names())
-    expected = predicted(model, inputs_of(PANEL, "P3", PANEL["P3"], "cross-section"))
+    expected = predicted(model, inputs_of(PANEL, "P3", PANEL["P3"], CROSS_SECTION_FEATURES))
     assert found["predictions"][0]["probability"] == pytest.approx(expected, abs=1e-12)
-    checked = check(GoldenCheck(release=str(ReleaseLayout(tmp_path / "release").release("run.0000"))))
+    checked = check(
+        GoldenCheck(release=str(ReleaseLayout(tmp_path / "release").release("run.0000")), data_dir=str(tmp_path))
+    )
     assert checked.error is None and checked.largest_difference <= 1e-12
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
+from schemas.config.features import OWN_FEATURES
 from tests.orchestrator.releases.making import student, walk
 from tests.strategies import serving
 from workers.features.frame import frame_of
@@ -88,5 +89,5 @@ def test_sigmoid_is_right_at_both_ends() -> None:
 
 def test_the_probe_has_every_feature() -> None:
     """No feature of its bars is undefined, so any change is seen; the session's position is 0, as for daily bars."""
-    assert np.isfinite(probe("own")).all()
-    assert np.count_nonzero(probe("own")) >= len(probe("own")) - 2
+    assert np.isfinite(probe(OWN_FEATURES)).all()
+    assert np.count_nonzero(probe(OWN_FEATURES)) >= len(probe(OWN_FEATURES)) - 2

@@ -6,7 +6,7 @@ from schemas.config.interval import is_intraday
 from schemas.contract.task import Metric
 from workers.bars.series import Floats
 from workers.devices.arrays import to_host
-from workers.features.cross_section import features_of, names_of
+from workers.features.chosen import features_of, names_of
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_most, not_computable, too_few_days

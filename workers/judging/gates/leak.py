@@ -15,7 +15,8 @@ from schemas.files.layout import CERTIFICATE
 from schemas.files.run_files import read_model, read_rows
 from workers.bars.series import Floats, Series
 from workers.devices.arrays import to_host
-from workers.features.cross_section import features_of
+from workers.features.chosen import features_of
+from workers.features.plugged import TOLERANCE
 from workers.features.prefix_invariance import reads_ahead
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
@@ -30,8 +31,10 @@ def judge(evidence: Evidence) -> Findings:
     """Require no certified violation, no feature that changes without later bars, and that a planted leak is found."""
     certificates, inputs = _certificates(evidence)
     cases = _cases(evidence)
-    honest = sum(bool(changes(*case)) for case in cases)
-    planted = sum(bool(changes(*map(_one_bar_ahead, case))) for case in cases)
+    tolerance = 0.0 if evidence.training.plugged is None else TOLERANCE
+    honest = sum(bool(changes(*case, tolerance)) for case in cases)
+    leaking = [(_one_bar_ahead(whole), _one_bar_ahead(prefix)) for whole, prefix in cases]
+    planted = sum(bool(changes(*case, tolerance)) for case in leaking)
     criteria = (
         certificates,
         at_most(
@@ -48,9 +51,9 @@ def judge(evidence: Evidence) -> Findings:
     return Findings(criteria, inputs)
 
 
-def changes(whole: Floats, prefix: Floats) -> list[str]:
+def changes(whole: Floats, prefix: Floats, tolerance: float = 0.0) -> list[str]:
     """Return one sentence per feature of the bars of `prefix` that differs in `whole`, where later bars follow."""
-    return reads_ahead(whole[: len(prefix)], prefix, [f"number {each}" for each in range(prefix.shape[1])], 0.0)
+    return reads_ahead(whole[: len(prefix)], prefix, [f"number {each}" for each in range(prefix.shape[1])], tolerance)
 
 
 def _one_bar_ahead(features: Floats) -> Floats:
@@ -64,7 +67,7 @@ def _cases(evidence: Evidence) -> list[tuple[Floats, Floats]]:
     """
     rng = np.random.default_rng(evidence.seed)
     names = rng.choice(sorted(evidence.bars), CUTS)
-    compared = evidence.training.feature_set == "cross-section"
+    compared = evidence.training.feature_set.compares
     drawn = evidence.bars if compared else {name: evidence.bars[name] for name in names}
     whole = _features(drawn, evidence.training)
     cases = []

@@ -1,0 +1,74 @@
+"""Which features the models of a run see: sets, single features, and those of plug-ins."""
+
+import re
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.contract.base import Frozen
+
+OWN, MINIMAL, CROSS_SECTION = "own", "minimal", "cross-section"
+# Other names of a set, and the names of features that exist only beside those of other symbols.
+ALIASES = {"default": OWN}
+SETS = (OWN, MINIMAL, CROSS_SECTION)
+RANK = "rank_"
+PANEL_NAMES = ("market_return", "market_dispersion", "beta")
+
+FeatureName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,79}$")]
+
+
+class Plugin(Frozen):
+    """A plug-in file of a run: its name without `.py`, the digest of its source, and those features that read a panel.
+
+    A feature reads a panel if its function takes the bars of all symbols.
+    """
+
+    name: str
+    sha256: str
+    panel_features: tuple[str, ...] = ()
+
+
+class Plugged(Frozen):
+    """The plug-ins of a run, and the time zone of the bars' instants that their functions see."""
+
+    timezone: str
+    plugins: tuple[Plugin, ...] = Field(min_length=1)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Map each plug-in's name to the digest of its source."""
+        return {each.name: each.sha256 for each in self.plugins}
+
+
+class FeatureChoice(Frozen):
+    """The features of a model: names of sets and of single features, in the order of the columns.
+
+    `rank_` and the name of a feature is its rank among the symbols of the same bar.
+    """
+
+    names: tuple[str, ...]
+    plugged: Plugged | None = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether a symbol's features depend on the bars of other symbols."""
+        panel = {name for each in (self.plugged.plugins if self.plugged else ()) for name in each.panel_features}
+        return any(is_compared(name) or name in panel for name in self.names)
+
+
+OWN_FEATURES = FeatureChoice(names=(OWN,))
+CROSS_SECTION_FEATURES = FeatureChoice(names=(CROSS_SECTION,))
+
+
+def is_compared(name: str) -> bool:
+    """Whether a set, or a feature of this program, compares a symbol with others."""
+    return name == CROSS_SECTION or name in PANEL_NAMES or name.startswith(RANK)
+
+
+def split_names(value: object) -> object:
+    """A list of names that commas separate, without empty ones and without aliases; anything else as it is."""
+    if isinstance(value, str):
+        value = [part for part in re.split(r"\s*,\s*", value.strip()) if part]
+    if isinstance(value, list | tuple):
+        return tuple(dict.fromkeys(ALIASES.get(each, each) for each in value))
+    return value

@@ -1,0 +1,158 @@
+"""Features that plug-in files define, computed on the host over the whole history of a symbol or panel."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from schemas.config.features import PANEL_NAMES, RANK, SETS, Plugged
+from schemas.contract.errors import DataError, RequestError
+from schemas.contract.plugin_declarations import FeatureDeclaration
+from schemas.contract.window import WARMUP_BARS
+from workers.bars.series import COLUMNS, Floats, Series
+from workers.features.registry import FEATURES
+from workers.plugins.blame import blamed
+from workers.plugins.loading import LoadedPlugin, plugins_here, refuse_other_plugins
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Largest difference of a plug-in's feature, relative and absolute, between two computations of it: libraries may add
+# in another order where an array is longer.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class PluggedFeature:
+    """A feature of a plug-in file; see `gurukul.feature`. `path` is the file's."""
+
+    name: str
+    formula: str
+    warmup_bars: int
+    panel: bool
+    path: str
+    function: Callable[..., Any]
+
+
+def features_here() -> dict[str, PluggedFeature]:
+    """The features of all plug-ins of this process by name, in order. RequestError for one that cannot be used."""
+    return _features(tuple(plugins_here().values()))
+
+
+@cache
+def _features(plugins: tuple[LoadedPlugin, ...]) -> dict[str, PluggedFeature]:
+    found: dict[str, PluggedFeature] = {}
+    for plugin in plugins:
+        for each in plugin.declared_of(FeatureDeclaration):
+            refused = f"{plugin.path}: feature {each.name!r}"
+            if not each.name.isidentifier():
+                raise RequestError(f"{refused}: use letters, digits and _ only")
+            if each.name in (*FEATURES, *SETS, *PANEL_NAMES) or each.name.startswith(RANK):
+                raise RequestError(f"{refused} has the name of a built-in one; give name=")
+            if each.name in found:
+                raise RequestError(f"{refused} is defined twice, also in {found[each.name].path}; give name=")
+            if each.warmup_bars > WARMUP_BARS:
+                raise RequestError(
+                    f"{refused} needs {each.warmup_bars} bars of warm-up, and windows leave {WARMUP_BARS}; look back"
+                    " less far"
+                )
+            found[each.name] = PluggedFeature(
+                each.name, each.formula, each.warmup_bars, each.panel, plugin.path, each.function
+            )
+    return found
+
+
+def refuse_absent(plugged: Plugged, who: str) -> None:
+    """RequestError unless this process has the plug-ins of a run; `who` needs them."""
+    refuse_other_plugins(plugged.digests.items(), who)
+
+
+def plugged_features(series: Mapping[str, Series], names: Sequence[str], timezone: str) -> dict[str, Floats]:
+    """Values of plug-ins' features of each symbol, shape (bars, names); NaN where one is missing or infinite.
+
+    DataError, with the user's line, where a function fails or returns something else than one value per bar.
+    """
+    chosen = [features_here()[name] for name in names]
+    result = {symbol: np.full((len(each), len(chosen)), np.nan) for symbol, each in series.items()}
+    alone = [(column, each) for column, each in enumerate(chosen) if not each.panel]
+    if alone:
+        for symbol, each in series.items():
+            bars = frame_of_bars(each, timezone)
+            for column, feature in alone:
+                result[symbol][:, column] = one_value_per_bar(feature, bars, symbol)
+    for column, feature in enumerate(chosen):
+        if feature.panel:
+            for symbol, values in _of_panel(feature, series, timezone).items():
+                result[symbol][:, column] = values
+    for matrix in result.values():
+        matrix[~np.isfinite(matrix)] = np.nan
+    return result
+
+
+def frame_of_bars(series: Series, timezone: str) -> "pd.DataFrame":
+    """A symbol's bars as users see them: COLUMNS, indexed by the bar's instant in `timezone`."""
+    import pandas as pd
+
+    index = pd.DatetimeIndex(series.timestamp.view("datetime64[us]"), tz="UTC", name="time").tz_convert(timezone)
+    return pd.DataFrame({name: getattr(series, name) for name in COLUMNS}, index=index)
+
+
+def one_value_per_bar(feature: PluggedFeature, bars: "pd.DataFrame", symbol: str) -> Floats:
+    """What a function returns for the bars of a symbol, shape (bars,)."""
+    import pandas as pd
+
+    found = _called(feature, bars, symbol)
+    with blamed(feature.path, f"values of feature {feature.name} for {symbol}", DataError):
+        if isinstance(found, pd.Series):
+            if not found.index.equals(bars.index):
+                raise DataError(f"{_of(feature, symbol)} is a Series with another index than the bars; use bars.index")
+            found = found.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = np.asarray(found, dtype=np.float64)
+    if values.shape != (len(bars),):
+        raise DataError(
+            f"{_of(feature, symbol)} has shape {values.shape}; return one value per bar, shape ({len(bars)},)"
+        )
+    return values
+
+
+def _of_panel(feature: PluggedFeature, series: Mapping[str, Series], timezone: str) -> dict[str, Floats]:
+    import pandas as pd
+
+    wide = pd.concat({symbol: frame_of_bars(each, timezone) for symbol, each in series.items()}, axis=1).sort_index()
+    bars = wide.swaplevel(axis=1)[list(COLUMNS)]
+    found = _called(feature, bars, "the panel")
+    close = bars["close"]
+    if not isinstance(found, pd.DataFrame) or not found.index.equals(close.index) or set(found) != set(close):
+        raise DataError(
+            f"{_of(feature, 'the panel')} is not a DataFrame with the index and the columns of bars['close']: one row"
+            " per bar, one column per symbol"
+        )
+    with blamed(feature.path, f"values of feature {feature.name}", DataError):
+        matrix = found[list(close)].to_numpy(dtype=np.float64, na_value=np.nan)
+    instants = close.index.tz_convert("UTC").as_unit("us").asi8
+    return {
+        symbol: matrix[np.searchsorted(instants, each.timestamp), column]
+        for column, (symbol, each) in enumerate(series.items())
+    }
+
+
+def _called(feature: PluggedFeature, bars: "pd.DataFrame", symbol: str) -> Any:
+    """Call a function on bars of its own, which it may change. DataError names the line that failed."""
+    import warnings
+
+    with (
+        redirect_stdout(sys.stderr),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        blamed(feature.path, f"in feature {feature.name} of {symbol}", DataError),
+    ):
+        warnings.simplefilter("ignore")
+        return feature.function(bars.copy())
+
+
+def _of(feature: PluggedFeature, symbol: str) -> str:
+    return f"{feature.path}: feature {feature.name} of {symbol}"

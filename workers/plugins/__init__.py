@@ -1,0 +1,1 @@
+"""Users' plug-in files: loading them, and errors that name their lines."""

@@ -1,0 +1,102 @@
+"""Loads the plug-in files of this process, each once, and gives what they declare."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from schemas.contract.errors import RequestError
+from schemas.contract.plugin_declarations import take_declarations
+from schemas.contract.plugin_source import (
+    helpers,
+    plugin_digest,
+    plugin_digests,
+    plugin_name,
+    plugins_environment,
+    plugins_of_environment,
+)
+from workers.plugins.blame import blamed
+
+PACKAGE = "gurukul_plugins"
+
+
+@dataclass(frozen=True)
+class LoadedPlugin:
+    """A plug-in file that this process has run: its name, path and digest, and what it declared, in order."""
+
+    name: str
+    path: str
+    sha256: str
+    declared: tuple[Any, ...]
+
+    def declared_of(self, kind: type[Any]) -> tuple[Any, ...]:
+        """Its declarations of one kind."""
+        return tuple(each for each in self.declared if isinstance(each, kind))
+
+
+def plugins_here() -> dict[str, LoadedPlugin]:
+    """The plug-ins of this process by name, loaded at the first call. RequestError for one that cannot be loaded."""
+    return _loaded(plugins_of_environment())
+
+
+def use_plugins(paths: Iterable[str]) -> None:
+    """Without plug-ins of its own, this process takes those of a run that is recorded on this host."""
+    if not plugins_of_environment():
+        os.environ.update(plugins_environment(paths))
+
+
+@cache
+def _loaded(paths: tuple[str, ...]) -> dict[str, LoadedPlugin]:
+    plugin_digests(paths)  # refuses a name that is used twice
+    return {plugin_name(path): load(path) for path in paths}
+
+
+def refuse_other_plugins(digests: Iterable[tuple[str, str]], who: str) -> None:
+    """RequestError unless the plug-ins of this process include these names and digests; `who` needs them."""
+    for name, sha256 in digests:
+        here = plugins_here().get(name)
+        if here is None:
+            raise RequestError(f"{who} needs the plug-in {name}.py, which this process was not given; give --plugins")
+        if here.sha256 != sha256:
+            raise RequestError(
+                f"{who} was made with another {name}.py than {here.path}; give --plugins the file that it began with,"
+                " or train again"
+            )
+
+
+def load(path: str) -> LoadedPlugin:
+    """Run a plug-in file in this process. RequestError, with its line, for whatever it raises, and if it exits.
+
+    What it prints goes to standard error. Modules beside it can be imported; those that are installed come first.
+    """
+    name, sha256 = plugin_name(path), plugin_digest(path)
+    folder = str(Path(path).parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    spec = importlib.util.spec_from_file_location(f"{PACKAGE}.{name}", path)
+    if spec is None or spec.loader is None:
+        raise RequestError(f"plug-in {path} is not a Python file; give a file whose name ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    take_declarations()
+    with redirect_stdout(sys.stderr), blamed(path, "while it was imported", RequestError):
+        spec.loader.exec_module(module)
+    _refuse_other_helpers(path)
+    declared = take_declarations()
+    if not declared:
+        raise RequestError(f"{path} defines nothing; mark a function with @gurukul.feature(warmup=...)")
+    return LoadedPlugin(name, path, sha256, declared)
+
+
+def _refuse_other_helpers(path: str) -> None:
+    """RequestError if a module beside the plug-in was meant, and another module of that name was imported."""
+    for name, file in helpers(path).items():
+        module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        loaded = getattr(sys.modules.get(module), "__file__", None)
+        if loaded is not None and os.path.realpath(loaded) != os.path.realpath(file):
+            raise RequestError(f"{path} imports {module}, which is {loaded} here and not {file}; rename that file")
