@@ -19,7 +19,8 @@ from schemas.redis.server_checks import info, server_checks
 from schemas.redis.writes import refused_write, trouble
 
 # Connections, measured: of a run's orchestrator, of each device's worker, of each of its slots.
-CLIENTS_OF_RUN, CLIENTS_PER_DEVICE, CLIENTS_PER_SLOT = 4, 7, 1
+# A worker keeps 4, and opens one more at times; a slot opens one if its source has a limit of requests.
+CLIENTS_OF_RUN, CLIENTS_PER_DEVICE, CLIENTS_PER_SLOT = 4, 5, 1
 EXPIRY_S = 10
 
 

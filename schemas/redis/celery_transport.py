@@ -42,6 +42,13 @@ class Channel(kombu_redis.Channel):
         elif self._place:
             self.connection_class, self.connection_class_ssl = PrimaryConnection, TlsPrimaryConnection
         super().__init__(connection, *arguments, **options)
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close connections that were used once, such as for the first ping; they open again when they are needed."""
+        for pool in (self._pool, self._async_pool):
+            if pool is not None:
+                pool.disconnect(inuse_connections=False)
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         """Arguments of a connection, of kombu's settings and of the address."""

@@ -31,6 +31,13 @@ class Channel(celery_transport.Channel):
 
     _asked: tuple[str, ...] | list[str] = ()
 
+    def _size(self, queue: str) -> int:
+        """Length of a queue, which Celery asks for when it declares it."""
+        try:
+            return int(super()._size(queue))
+        finally:
+            self.close_idle()
+
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Wait for a message, and ask at once for as many more as there is room for: a far broker answers once."""
         super()._brpop_start(timeout)
@@ -120,8 +127,10 @@ class Transport(celery_transport.Transport):
         """Connect to a server that takes writes: without them no work can be taken."""
         connection = super().establish_connection()
         try:
-            with self._avail_channels[-1].conn_or_acquire() as client:
+            channel = self._avail_channels[-1]
+            with channel.conn_or_acquire() as client:
                 try_write(client)
+            channel.close_idle()
         except Disconnected:
             self.close_connection(connection)
             raise
