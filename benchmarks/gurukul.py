@@ -18,6 +18,7 @@ from orchestrator.broker import embedded
 from orchestrator.dispatch.broker_fleet import BrokerFleet, clear
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.work import Item
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
@@ -77,7 +78,7 @@ def dispatch(url: str, windows: list[Window], folder: Path, run_id: str | None =
     ):
         ledger.add(Role.TEACHER, [item.key[1] for item in items])
         fleet = BrokerFleet(run_id, redis, client)
-        Dispatcher(run_id, "data", fleet, ledger, telemetry, live_view, lambda: None).run(items, on_end)
+        Dispatcher(run_id, Needs.of("data"), fleet, ledger, telemetry, live_view, lambda: None).run(items, on_end)
         clear(redis, run_id, ledger.devices(), linger_s=0)
     return [results[item.key[1]] for item in items]
 

@@ -33,6 +33,7 @@ from orchestrator.broker import embedded
 from orchestrator.dispatch.broker_fleet import BrokerFleet, clear
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.work import Item
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
@@ -151,7 +152,9 @@ def run(url: str, windows: int, folder: Path, tend: Callable[[], None]) -> dict[
             return ()
 
         ledger.add(Role.TEACHER, [item.key[1] for item in items])
-        dispatcher = Dispatcher(RUN, DATA_DIR, BrokerFleet(RUN, redis, client), ledger, telemetry, live_view, tend)
+        dispatcher = Dispatcher(
+            RUN, Needs.of(DATA_DIR), BrokerFleet(RUN, redis, client), ledger, telemetry, live_view, tend
+        )
         began, cpu = time.perf_counter(), time.process_time()
         with suppress(Over):
             dispatcher.run(items, on_end)

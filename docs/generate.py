@@ -1,4 +1,4 @@
-"""Write the pages of settings, terms and features, tables and JSON Schema of events, and the constraint files.
+"""Write the pages of settings, terms, features and models, tables and JSON Schema of events, and the constraint files.
 
 Run: python docs/generate.py
 """
@@ -17,6 +17,7 @@ from schemas.config.bars import BarsConfig, IngestConfig
 from schemas.config.costs import CostRates
 from schemas.config.features import PANEL_NAMES
 from schemas.config.judgement import GateSettings
+from schemas.config.model_kinds import KINDS, OPTIONAL_LIBRARIES, ModelRole
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 from schemas.contract.event import EventType, TrainingEvent
@@ -32,8 +33,10 @@ TELEMETRY = Path(__file__).with_name("telemetry.md")
 EVENTS_BEGIN, EVENTS_END = "<!-- Written by docs/generate.py. -->\n", "<!-- End of what docs/generate.py writes. -->\n"
 GLOSSARY = Path(__file__).with_name("glossary.md")
 FEATURES_PAGE = Path(__file__).with_name("features.md")
+MODELS_PAGE = Path(__file__).with_name("models.md")
 CONSTRAINTS = ROOT / "schemas" / "constraints"
 PYTHONS = ("3.11", "3.12", "3.13")
+ROLES: tuple[ModelRole, ...] = ("teacher", "student")
 
 
 def event_schema() -> str:
@@ -89,12 +92,39 @@ a bar at the same instant ([method.md](method.md#rank-label)):
 """
 
 
+def models_page() -> str:
+    """docs/models.md: every kind of model, its roles, its extra and its parameters."""
+    lines = [
+        "# Models",
+        "",
+        "Written by `python docs/generate.py` from the table of kinds (`schemas/config/model_kinds.py`). `--teacher`",
+        "and `--student` choose one. Every kind learns what the features add to the logit of a base rate, and a factor",
+        "shrinks what a student or its teacher adds ([method.md](method.md#shrinkage)). On one thread, with one seed,",
+        "every kind gives the same file at each fit; versions of the libraries that it needs are in the key of its",
+        "artifacts. A missing extra is named before a run opens, with the command that installs it; a device of a",
+        "fleet that lacks it gets no work of the run. CONTRIBUTING.md shows how to add a kind.",
+        "",
+        "| kind | what it is | teacher | student | extra |",
+        "|---|---|:-:|:-:|---|",
+    ]
+    for kind in KINDS.values():
+        roles = " | ".join("yes" if kind.parameters(role) else "" for role in ROLES)
+        lines.append(f"| `{kind.name}` | {kind.meaning} | {roles} | {f'`[{kind.extra}]`' if kind.extra else ''} |")
+    for kind in KINDS.values():
+        for role in ROLES:
+            if (parameters := kind.parameters(role)) is not None and parameters.model_fields:
+                lines += ["", f"## `{kind.name}` as a {role}", "", "| parameter | default | meaning |", "|---|--:|---|"]
+                fields = parameters.model_fields.items()
+                lines += [f"| `{role}.{name}` | {each.default:g} | {each.description} |" for name, each in fields]
+    return "\n".join(lines) + "\n"
+
+
 def constraints(python: str) -> str:
     """Pins, for one Python version such as 3.12, of the libraries that decide an artifact's bytes."""
     lock = [Requirement(line) for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()]
     # Pins differ by Python version; markers on a platform stay in the file, for pip to evaluate.
     here = {"python_version": python, "python_full_version": f"{python}.99", "sys_platform": "linux"}
-    decides = (*LIBRARIES, *XGBOOST_NAMES)
+    decides = (*LIBRARIES, *XGBOOST_NAMES, *OPTIONAL_LIBRARIES)
     pins = [each for each in lock if each.name in decides and (each.marker is None or each.marker.evaluate(here))]
     return "".join(f"{each.name}{each.specifier}\n" for each in pins)
 
@@ -153,5 +183,6 @@ if __name__ == "__main__":
     TELEMETRY.write_text(telemetry_page(), encoding="utf-8")
     GLOSSARY.write_text(glossary_page(), encoding="utf-8")
     FEATURES_PAGE.write_text(features_page(), encoding="utf-8")
+    MODELS_PAGE.write_text(models_page(), encoding="utf-8")
     for python in PYTHONS:
         (CONSTRAINTS / f"python{python}.txt").write_text(constraints(python), encoding="utf-8")

@@ -1,7 +1,6 @@
 """Carries out the dispatch policy: looks at the fleet, sends and recalls attempts, takes outcomes in."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -40,7 +39,6 @@ from orchestrator.terminal.live_view import LiveView
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
 from schemas.contract.presence import Presence
 from schemas.contract.task import RETRIED, FailureClass, Outcome, Status, WindowTask
-from schemas.contract.versions import artifact_versions
 from schemas.files.log_lines import Fact, facts
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.writes import refused_write, trouble
@@ -71,10 +69,9 @@ class Dispatcher:
     """
 
     def __init__(
-        self, run_id: str, data_dir: str, fleet: Fleet, ledger: Ledger, telemetry: Emitter, live_view: LiveView,
+        self, run_id: str, needs: Needs, fleet: Fleet, ledger: Ledger, telemetry: Emitter, live_view: LiveView,
         tend: Callable[[], None], window_limit_s: float | None = None,
-        foreign: Callable[[Outcome], str] = lambda outcome: "", least_devices: int = 0, store: str | None = None,
-        plugins: Mapping[str, str] | None = None,
+        foreign: Callable[[Outcome], str] = lambda outcome: "", least_devices: int = 0,
     ) -> None:  # fmt: skip
         self._run_id, self._fleet, self._ledger = run_id, fleet, ledger
         self._telemetry, self._live_view, self._tend = telemetry, live_view, tend
@@ -82,7 +79,7 @@ class Dispatcher:
         self._heartbeat_events = HeartbeatEvents(telemetry, run_id)
         self._backlog = Backlog()
         self._limits = TimeLimits(window_limit_s)
-        self._needs = Needs(artifact_versions(), os.path.realpath(data_dir), store=store, plugins=plugins or {})
+        self._needs = needs
         self._sent: dict[Key, Sent] = {}
         self._strays: tuple[Stray, ...] = ()
         self._lapses: dict[str, Lapse] = {}

@@ -1,24 +1,41 @@
 """What a run needs of a device that works for it, compared with the device's heartbeat."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
+from schemas.config.model_kinds import KINDS
 from schemas.contract.presence import Presence
+from schemas.contract.versions import artifact_versions
 
 
 @dataclass(frozen=True)
 class Needs:
     """Versions of code and libraries, the run's data folder, and what its work reads besides; paths without links.
 
-    With the URL of a store, any data folder will do: it holds copies of what the store has. `plugins` has the digest of
-    each plug-in of the run by name.
+    With the URL of a store, any data folder will do: it holds copies of what the store has. `libraries` are packages
+    that only some kinds of model need; the orchestrator's host may lack them, so that it knows no version. `plugins`
+    has the digest of each plug-in of the run by name.
     """
 
     versions: Mapping[str, str]
     data_dir: str
     sources: tuple[str, ...] = ()
     store: str | None = None
+    libraries: tuple[str, ...] = ()
     plugins: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, data_dir: str, store: str | None = None, libraries: tuple[str, ...] = (),
+        plugins: Mapping[str, str] | None = None,
+    ) -> Self:  # fmt: skip
+        """What a run needs that is opened here, with the versions of this host."""
+        return cls(
+            artifact_versions(*libraries), os.path.realpath(data_dir), store=store, libraries=libraries,
+            plugins=plugins or {},
+        )  # fmt: skip
 
     def unmet(self, presence: Presence) -> str:
         """Why a device gets no work of the run, and the remedy; empty if it may get some."""
@@ -26,6 +43,10 @@ class Needs:
             has = presence.versions.get(name, "not")
             if has != wanted:
                 return f"it has {name} {has}, this run {wanted}; install the same there"
+        for name in self.libraries:
+            if name not in presence.versions:
+                (extra, *_) = (kind.extra for kind in KINDS.values() if name in kind.libraries)
+                return f"it has not {name}, which this run's models need; type there: pip install 'gurukul[{extra}]'"
         folders = presence.folders
         if folders is None:
             return "it names no data folder, as an earlier version does; install this version there"

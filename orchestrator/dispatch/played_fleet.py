@@ -3,7 +3,7 @@
     fleet = PlayedFleet()
     fleet.add("d0", slots=2)                                     # works: begins and ends attempts
     fleet.add("d1", habit=in_turn((keeps, 3), (is_silent, 1)))   # begins, then sends no heartbeat again
-    Dispatcher("r", DATA_DIR, fleet, Ledger.in_memory(), ...).run(items, on_end)
+    Dispatcher("r", Needs.of(DATA_DIR), fleet, Ledger.in_memory(), ...).run(items, on_end)
 
 Time is counted in looks: each look proves `REFRESH_S` seconds, and before it every worker follows its habit once.
 """

@@ -81,6 +81,7 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
             read=read,
             data_dir=config.data_dir,
             trains=config.local_workers and not read,
+            model_extras=config.training().model_extras,
             scratch=None if scratch is None else str(scratch),
         ),
         PreflightReport,
@@ -118,6 +119,7 @@ def refuse_missing_extras(manifest: RunManifest) -> None:
         read=False,
         data_dir=config.data_dir,
         trains=True,
+        model_extras=config.training().model_extras,
         opens_source=False,
     )
     ask("preflight", request, PreflightReport)
@@ -175,7 +177,7 @@ def refuse_unwritable(folders: Mapping[str, str | None]) -> None:
 
 def refuse_other_versions(manifest: RunManifest) -> None:
     """Raise RequestError if a version that decides artifact bytes has changed since the run began."""
-    for name, now in artifact_versions().items():
+    for name, now in artifact_versions(*manifest.config.training().model_libraries).items():
         began = manifest.versions.get(name, now)
         if began != now:
             raise RequestError(

@@ -14,6 +14,7 @@ from orchestrator.dispatch.broker_fleet import BrokerFleet
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.local_workers import local_workers
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.needs import Needs
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
@@ -29,13 +30,14 @@ def open_fleet(
     stack: ExitStack, config: BarsConfig, url: str, log: Path, *, run_id: str, redis: Redis, ledger: Ledger,
     telemetry: Emitter, live_view: LiveView, tend: Callable[[], None], window_limit_s: float | None = None,
     foreign: Callable[[Outcome], str] = lambda outcome: "",
-    prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None, plugins: Sequence[str] = (),
-    plugged: Plugged | None = None,
+    prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None, libraries: tuple[str, ...] = (),
+    plugins: Sequence[str] = (), plugged: Plugged | None = None,
 ) -> Dispatcher:  # fmt: skip
     """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
 
     `tend` is called each time the fleet is read, and while the broker does not answer. `foreign`: see
-    Dispatcher; `prefetch`: see BrokerFleet. `plugins` are files for the local workers, `plugged` what the run needs.
+    Dispatcher; `prefetch`: see BrokerFleet; `libraries`: see Needs. `plugins` are files for the local workers,
+    `plugged` what the run needs.
     """
     local = None
     if config.local_workers:
@@ -52,7 +54,7 @@ def open_fleet(
 
     dispatcher = Dispatcher(
         run_id,
-        config.data_dir,
+        Needs.of(config.data_dir, config.store, libraries, plugged.digests if plugged else None),
         BrokerFleet(run_id, redis, client, prefetch=prefetch),
         ledger,
         telemetry,
@@ -61,8 +63,6 @@ def open_fleet(
         window_limit_s,
         foreign,
         config.min_devices,
-        config.store,
-        plugged.digests if plugged else None,
     )
     dispatcher.take_missed_outcomes()
     return dispatcher

@@ -119,7 +119,7 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
         devices=prepared.devices,
         bars=prepared.known,
         plan=windows if prepared.known is not None else (),
-        versions=artifact_versions() | installed_versions(*OTHER_LIBRARIES),
+        versions=artifact_versions(*config.training().model_libraries) | installed_versions(*OTHER_LIBRARIES),
         trained_by=account(),
     )
     with ExitStack() as stack:
@@ -246,7 +246,8 @@ def _execute(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
                 live_view=live_view, tend=partial(_tend, interrupted, ledger, name, store),
                 window_limit_s=config.window_limit, foreign=partial(_foreign, layout=layout, store=store),
-                prefetch=partial(_prefetch, store=store), plugins=config.plugins, plugged=config.plugged,
+                prefetch=partial(_prefetch, store=store), libraries=config.training().model_libraries,
+                plugins=config.plugins, plugged=config.plugged,
             )  # fmt: skip
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view, scratch, store)
             _walk(context)

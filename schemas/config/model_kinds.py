@@ -54,6 +54,52 @@ class BoosterStudent(Parameters):
     max_bin: Bins = Field(64, description="Most values of a feature that are distinguished.")
 
 
+class LightGBMParameters(Parameters):
+    """What LightGBM's teachers and students have in common."""
+
+    num_leaves: Annotated[int, Field(ge=2, le=256)] = Field(8, description="Most leaves of a tree.")
+    min_data_in_leaf: Annotated[int, Field(ge=1, le=100_000)] = Field(10, description="Least rows in a leaf.")
+    min_child_weight: Penalty = Field(3.0, description="Least sum of second derivatives in a leaf.")
+    reg_lambda: Penalty = Field(5.0, description="Penalty on the squares of leaves.")
+    max_bin: Bins = Field(64, description="Most values of a feature that are distinguished.")
+
+
+class LightGBMTeacher(LightGBMParameters):
+    """As XGBoost's teacher."""
+
+    max_rounds: Rounds = Field(200, description="Most trees; the log loss of the last rows chooses how many are kept.")
+    early_stopping_rounds: Rounds = Field(
+        20, description="Trees without a lower log loss after which no more are added."
+    )
+    out_of_fold_rounds: Rounds = Field(
+        40, description="Trees of the models that predict held-out rows; fixed, so that those rows do not choose it."
+    )
+    max_depth: Depth = Field(3, description="Largest depth of a tree.")
+    eta: Rate = Field(0.05, description="Share of each tree that is added.")
+    subsample: Share = Field(0.8, description="Share of the rows that each tree is fitted on.")
+    colsample_bytree: Share = Field(0.8, description="Share of the features that each tree is fitted on.")
+
+    @property
+    def fixed_rounds(self) -> int:
+        """Trees where no rows choose the number."""
+        return self.out_of_fold_rounds
+
+
+class LightGBMStudent(LightGBMParameters):
+    """A few shallow trees."""
+
+    rounds: Rounds = Field(40, description="Trees.")
+    max_depth: Depth = Field(2, description="Largest depth of a tree.")
+    eta: Rate = Field(0.1, description="Share of each tree that is added.")
+    subsample: Share = Field(1.0, description="Share of the rows that each tree is fitted on.")
+    colsample_bytree: Share = Field(1.0, description="Share of the features that each tree is fitted on.")
+
+    @property
+    def fixed_rounds(self) -> int:
+        """Trees where no rows choose the number."""
+        return self.rounds
+
+
 class Logistic(Parameters):
     """Logistic regression."""
 
@@ -68,7 +114,8 @@ class Logistic(Parameters):
 class ModelKind:
     """One kind of model. `teacher` and `student` are its parameters in that role, None where it cannot have it.
 
-    `extra` is the extra of this package that its code needs beside [worker] and one with XGBoost.
+    `extra` is the extra of this package that its code needs beside [worker] and one with XGBoost; `libraries` are the
+    packages of it whose versions decide what is fitted.
     """
 
     name: str
@@ -76,6 +123,7 @@ class ModelKind:
     teacher: type[Parameters] | None = None
     student: type[Parameters] | None = None
     extra: str | None = None
+    libraries: tuple[str, ...] = ()
 
     def parameters(self, role: ModelRole) -> type[Parameters] | None:
         """The parameters of the kind in a role; None if it cannot have the role."""
@@ -95,6 +143,20 @@ def register_kind(kind: ModelKind) -> None:
 register_kind(ModelKind("xgboost", "gradient-boosted trees of XGBoost", teacher=XGBoostTeacher))
 register_kind(ModelKind("logistic", "logistic regression", student=Logistic))
 register_kind(ModelKind("booster", "a small XGBoost", student=BoosterStudent))
+
+register_kind(
+    ModelKind(
+        "lightgbm",
+        "gradient-boosted trees of LightGBM",
+        teacher=LightGBMTeacher,
+        student=LightGBMStudent,
+        extra="lightgbm",
+        libraries=("lightgbm",),
+    )
+)
+
+# Packages of all kinds whose versions decide what is fitted, beside those that every model needs.
+OPTIONAL_LIBRARIES = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.libraries))
 
 
 def kinds_of(role: ModelRole) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from schemas.config.features import CROSS_SECTION, OWN, FeatureChoice, FeatureName, Plugged, split_names
 from schemas.config.interval import BarInterval, is_intraday
-from schemas.config.model_kinds import KINDS, ModelRole, Parameters, check_kind
+from schemas.config.model_kinds import KINDS, ModelKind, ModelRole, Parameters, check_kind
 from schemas.contract.base import Complete
 from schemas.contract.window import MIN_RANKED_SYMBOLS, Scope
 
@@ -99,10 +99,12 @@ class TrainingConfig(BarInterval):
     )
     teacher: str = Field(
         DEFAULT_TEACHER,
-        description="Kind of teacher: xgboost.",
+        description="Kind of teacher: xgboost, or lightgbm (extra [lightgbm]).",
         exclude_if=lambda kind: kind == DEFAULT_TEACHER,
     )
-    student: str = Field("logistic", description="Kind of student: logistic, or booster (a small XGBoost).")
+    student: str = Field(
+        "logistic", description="Kind of student: logistic, booster (a small XGBoost), or lightgbm (extra [lightgbm])."
+    )
     distill_weight: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5,
         description="With --privileged: weight of the teacher's out-of-fold probability in the student's labels, where"
@@ -189,6 +191,21 @@ class TrainingSettings(TrainingConfig, Complete):
     def round_trip_cost(self) -> float:
         """Fees, taxes and two sides of slippage, as a fraction."""
         return (self.cost_bps + 2.0 * self.slippage_bps) / 1e4
+
+    @property
+    def kinds(self) -> tuple[ModelKind, ModelKind]:
+        """The kinds of its teacher and its student."""
+        return KINDS[self.teacher], KINDS[self.student]
+
+    @property
+    def model_extras(self) -> tuple[str, ...]:
+        """The extras of this package that its kinds of model need."""
+        return tuple(dict.fromkeys(kind.extra for kind in self.kinds if kind.extra is not None))
+
+    @property
+    def model_libraries(self) -> tuple[str, ...]:
+        """The packages of those extras whose versions decide an artifact's bytes."""
+        return tuple(dict.fromkeys(name for kind in self.kinds for name in kind.libraries))
 
     @property
     def label_rule(self) -> str:

@@ -15,6 +15,7 @@ MODULES = {
     "sample": ("bokeh_sampledata",),
     "breeze": ("httpx",),
     "store": ("obstore",),
+    "lightgbm": ("lightgbm",),
 }  # fmt: skip
 
 

@@ -23,7 +23,8 @@ class Answer(Frozen):
 class PreflightRequest(Frozen):
     """Asks for the devices of this host (None: none) and for symbols of a source (none named: all).
 
-    `trains`: workers of this host will train, so the libraries for that must be installed here.
+    `trains`: workers of this host will train, so the libraries for that must be installed here, those of `model_extras`
+    too.
     `read`: judge every symbol's bars as well, without storing them.
     `opens_source`: list the source's symbols. False checks only that what reads this source is installed.
     `scratch`: where what all symbols share of the source is kept for the ingestion; None keeps nothing.
@@ -35,6 +36,7 @@ class PreflightRequest(Frozen):
     read: bool
     data_dir: str
     trains: bool = False
+    model_extras: tuple[str, ...] = ()
     opens_source: bool = True
     scratch: str | None = None
 

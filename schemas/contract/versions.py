@@ -14,8 +14,10 @@ DIGEST_CHARACTERS = 8
 
 
 @cache
-def artifact_versions() -> dict[str, str]:
+def artifact_versions(*optional: str) -> dict[str, str]:
     """Map each name to version, for all code and libraries that decide an artifact's bytes; computed once per process.
+
+    `optional` are packages that only some kinds of model need.
 
     `gurukul` is the package's version and the digest of its deciding code. Library versions are read from what is
     installed, so no library is imported. A host without the workers' libraries has no entry for them.
@@ -26,6 +28,7 @@ def artifact_versions() -> dict[str, str]:
         "python": platform.python_version(),
         **installed_versions(*LIBRARIES),
         **_xgboost(),
+        **installed_versions(*optional),
     }
 
 

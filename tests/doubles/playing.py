@@ -24,6 +24,7 @@ from orchestrator.dispatch.broker_fleet import BrokerFleet, task_id
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.fleet import REFRESH_S
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.played_fleet import DATA_DIR, Habit, works
 from orchestrator.dispatch.presence_reader import PresenceReader
 from orchestrator.dispatch.work import Item, Work
@@ -179,7 +180,7 @@ class Played(CeleryClient):
             run_id, self.redis, self, presence_reader=PresenceReader(self.redis, Steps()), block_ms=None
         )
         return Dispatcher(
-            run_id, DATA_DIR, fleet, ledger, telemetry, live_view, self.tend, window_limit_s,
+            run_id, Needs.of(DATA_DIR), fleet, ledger, telemetry, live_view, self.tend, window_limit_s,
             least_devices=least_devices,
         )  # fmt: skip
 

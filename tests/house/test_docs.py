@@ -54,6 +54,12 @@ def test_the_page_of_features_is_that_of_the_registry() -> None:
     assert (ROOT / "docs" / "features.md").read_text(encoding="utf-8") == page
 
 
+def test_the_page_of_models_is_that_of_the_table() -> None:
+    """`docs/models.md` is what `docs/generate.py` writes."""
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["models_page"]()
+    assert (ROOT / "docs" / "models.md").read_text(encoding="utf-8") == page
+
+
 def test_every_link_and_picture_of_the_docs_is_there() -> None:
     """Each relative link in a Markdown file leads to a file of the project."""
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:

@@ -46,7 +46,7 @@ def imports(folder: Path) -> set[tuple[str, str]]:
     [
         ("schemas", ("store",)),
         ("orchestrator", ("orchestrator", "local", "dashboard")),
-        ("workers", ("worker", "cpu", "sample", "breeze")),
+        ("workers", ("worker", "cpu", "sample", "breeze", "lightgbm")),
     ],
 )
 def test_a_plane_imports_what_its_extras_install(package: str, extras: tuple[str, ...]) -> None:

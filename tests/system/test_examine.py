@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.contract.extras import missing_modules
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_rows
@@ -145,10 +146,12 @@ def test_unknown_windows_and_runs_are_one_line(two_device_run: Finished, name: s
 
 
 def test_a_panel_with_everything_on(bars: Path, fleet: tuple[str, ...], tmp_path: Path) -> None:
-    """A privileged panel teacher with barriers, booster students and reward weights replays."""
+    """A privileged panel teacher with barriers, of LightGBM if installed, booster students and reward weights."""
+    teacher = "xgboost" if missing_modules(["lightgbm"]) else "lightgbm"
     run = finished_run(
         tmp_path, "--source", f"csv:{bars}", *SPAN, "--end-date", "2024-01-26", *fleet, "--run-id", "panel",
         "--scope", "panel", "--privileged", "path,cross-section", "--label", "triple-barrier", "--student", "booster",
+        "--teacher", teacher,
         "--reward-weights", "--threshold", "0", "--student-scope", "symbol",
     )  # fmt: skip
     layout = RunLayout(run.folder)

@@ -37,6 +37,7 @@ def run_without(absent: str, cwd: Path, program: str, *arguments: str) -> subpro
         ("bokeh_sampledata", "sample", "pip install 'gurukul[sample]'"),
         ("arch numpy", "csv", "pip install 'gurukul[worker]'"),
         ("arch xgboost bokeh_sampledata", "sample", "pip install 'gurukul[worker,sample,cpu]'"),
+        ("lightgbm", "csv", "pip install 'gurukul[lightgbm]'"),
     ],
 )
 def test_a_run_names_the_missing_extra_and_opens_nothing(
@@ -44,7 +45,8 @@ def test_a_run_names_the_missing_extra_and_opens_nothing(
 ) -> None:
     """Exit code 2, every missing module, one command to type, and no folder of a run."""
     flags = ("--source", f"csv:{bars}", *SPAN) if source == "csv" else ("--source", "sample")
-    result = run_without(absent, tmp_path, "orchestrator", "run", *flags, "--devices", "cpu:1x1")
+    teacher = "lightgbm" if absent == "lightgbm" else "xgboost"
+    result = run_without(absent, tmp_path, "orchestrator", "run", *flags, "--devices", "cpu:1x1", "--teacher", teacher)
     assert result.returncode == 2, result.stdout + result.stderr
     # Rich may break the line anywhere.
     printed = " ".join((result.stdout + result.stderr).split())

@@ -63,7 +63,7 @@ def train_teacher(task: WindowTask, data_dir: Path) -> Result:
         settings=task.settings,
         bars_sha256=_bars_before(histories, task.window),
         label_counts=counts,
-        versions=artifact_versions(),
+        versions=artifact_versions(*task.settings.model_libraries),
     )
     folder = _folder(task, data_dir, task.window, Role.TEACHER)
     remove_foreign(folder, inputs)
@@ -94,7 +94,7 @@ def train_student(task: WindowTask, data_dir: Path) -> Result:
         },
         label_counts=counts,
         teacher_sha256=stored.sha256,
-        versions=artifact_versions(),
+        versions=artifact_versions(*task.settings.model_libraries),
     )
     folder = _folder(task, data_dir, window, Role.STUDENT)
     remove_foreign(folder, inputs)
@@ -150,7 +150,7 @@ def _teacher_of(task: WindowTask, histories: dict[str, History], counts: dict[st
         settings=task.settings,
         bars_sha256=_bars_before(histories, window),
         label_counts=counts,
-        versions=artifact_versions(),
+        versions=artifact_versions(*task.settings.model_libraries),
     )
 
 

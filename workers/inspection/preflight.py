@@ -46,6 +46,7 @@ def _refuse_missing_extras(request: PreflightRequest, devices: Sequence[Device])
         extras.append(extra)
     if request.trains:
         extras += training_extras(any(device.kind is DeviceKind.GPU for device in devices))
+        extras += request.model_extras
     if missing := missing_modules(dict.fromkeys(extras)):
         raise RequestError(explain_missing(missing))
 

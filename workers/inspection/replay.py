@@ -100,7 +100,7 @@ def _then_now(
     then: dict[Role, TeacherMetadata | StudentMetadata], now: dict[Role, TeacherMetadata | StudentMetadata]
 ) -> dict[str, tuple[str, str]]:
     """Inputs of the artifacts that have changed: versions, and bars up to the last one read; name -> (then, now)."""
-    versions = artifact_versions()
+    versions = artifact_versions(*then[Role.TEACHER].settings.model_libraries)
     recorded = then[Role.TEACHER].versions
     found = {
         name: (recorded.get(name, "none"), versions.get(name, "none"))

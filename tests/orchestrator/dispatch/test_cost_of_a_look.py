@@ -13,6 +13,7 @@ from rich.console import Console
 from orchestrator.dispatch.backlog import Backlog, rank
 from orchestrator.dispatch.heartbeat_events import BEAT_EVERY_S, MOST_PER_S, HeartbeatEvents
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.played_fleet import DATA_DIR as PLAYED
 from orchestrator.dispatch.played_fleet import PlayedFleet, in_turn, keeps, works
 from orchestrator.dispatch.time_limits import KEPT_DURATIONS, TimeLimits
@@ -89,7 +90,7 @@ def test_a_claim_is_asked_for_until_it_is_known() -> None:
         ledger.add(Role.TEACHER, [item.key[1] for item in items])
         emitter = Emitter(cast(Redis, None), RUN, None)
         view = LiveView(Console(file=io.StringIO()), RUN)
-        Dispatcher(RUN, PLAYED, fleet, ledger, emitter, view, lambda: None).run(items, lambda outcome: ())
+        Dispatcher(RUN, Needs.of(PLAYED), fleet, ledger, emitter, view, lambda: None).run(items, lambda outcome: ())
     assert fleet.asked[1] == 4
     assert set(fleet.asked[2:10]) == {0}
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from orchestrator.dispatch.fleet import REFRESH_S
 from orchestrator.dispatch.loop import Dispatcher
+from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.played_fleet import (
     DATA_DIR,
     Habit,
@@ -85,7 +86,7 @@ class Play:
         live_view = LiveView(Console(file=io.StringIO()), RUN)
         self.dispatcher = Dispatcher(
             RUN,
-            DATA_DIR,
+            Needs.of(DATA_DIR),
             self.fleet,
             self.ledger,
             emitter,

@@ -323,6 +323,17 @@ def test_an_unfit_device_is_told_from_a_fit_one_in_one_line(
     assert all(word in unmet for word in words)
 
 
+def test_a_device_without_the_library_of_a_kind_of_model_is_told_in_one_line() -> None:
+    """The line names the library and what installs it; the orchestrator's host need not have it, or knows a version."""
+    fit, unfit = device("a", versions=VERSIONS | {"lightgbm": "4.7.0"}), device("a")
+    needs = Needs(VERSIONS, DATA_DIR, libraries=("lightgbm",))
+    assert needs.unmet(fit) == ""
+    assert "lightgbm" in needs.unmet(unfit) and "pip install 'gurukul[lightgbm]'" in needs.unmet(unfit)
+    other = Needs(VERSIONS | {"lightgbm": "4.6.0"}, DATA_DIR, libraries=("lightgbm",)).unmet(fit)
+    assert "lightgbm 4.7.0, this run 4.6.0" in other
+    assert Needs(VERSIONS, DATA_DIR).unmet(fit) == ""
+
+
 @pytest.mark.parametrize(
     ("wanted", "has", "words"),
     [

@@ -182,7 +182,7 @@ CHANGES = [
     ),
     ("workers/learning/labels.py", "SIGMA_SPAN = 20", "SIGMA_SPAN = 21"),
     ("workers/models/logistic.py", "INTERCEPT_RIDGE = 1e-6", "INTERCEPT_RIDGE = 1e-7"),
-    ("schemas/config/model_kinds.py", "eta: Rate = Field(0.05", "eta: Rate = Field(0.06"),
+    ("schemas/config/model_kinds.py", "100.0, description", "101.0, description"),
     ("workers/artifacts/writer.py", "compression_level=1", "compression_level=2"),
     ("schemas/config/training.py", "2.0 * self.slippage_bps", "1.0 * self.slippage_bps"),
     ("schemas/contract/window.py", "WARMUP_BARS = 150", "WARMUP_BARS = 151"),

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from schemas.config import model_kinds
 from schemas.contract.artifact import StudentModel
 from tests.strategies import examples, recipe, training_settings
+from tests.workers.models.kinds import kinds
 from workers.bars.series import Floats
 from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, blocks
@@ -313,7 +314,7 @@ def test_two_rows_of_a_class_and_a_constant_margin_keep_nothing() -> None:
     assert shrinkage(np.ones(52), np.zeros(52), y, np.ones(52), np.arange(52), 0.1) == Shrinkage(0.0, None, None)
 
 
-@pytest.mark.parametrize("kind", model_kinds.kinds_of("student"))
+@pytest.mark.parametrize("kind", kinds("student"))
 def test_a_scaled_model_gives_so_much_of_its_margin(kind: str) -> None:
     """Folding a factor in is the same as applying it to the margin."""
     sample = student_data().sample
@@ -321,7 +322,7 @@ def test_a_scaled_model_gives_so_much_of_its_margin(kind: str) -> None:
     assert model.scaled(0.5).scaled(3.0).margin(sample.x) == pytest.approx(1.5 * model.margin(sample.x), abs=1e-12)
 
 
-@pytest.mark.parametrize("kind", model_kinds.kinds_of("student"))
+@pytest.mark.parametrize("kind", kinds("student"))
 def test_models_that_are_fitted_together_do_not_see_rows_of_weight_0(kind: str) -> None:
     """Of several fits at once each is the fit of its own rows; a logistic model's columns are scaled on all rows."""
     sample = student_data().sample

@@ -1,0 +1,95 @@
+"""What every kind of model holds, as a teacher and as a student: equal bits again, its file, its offset, its reader."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from functools import cache
+
+import numpy as np
+import pytest
+
+from schemas.config.model_kinds import ModelRole
+from schemas.contract.errors import DataError
+from tests.strategies import recipe
+from tests.workers.models.kinds import kinds
+from workers.models.apart import ModelTrial
+from workers.models.base import Model, Rows
+from workers.models.registry import MODEL_TYPES
+
+NAMES = tuple(f"feature_{number}" for number in range(6))
+EVERY = pytest.mark.parametrize(("kind", "role"), kinds("teacher", "student"))
+
+
+def rows(count: int = 400, seed: int = 0) -> Rows:
+    """Rows whose first input carries a signal beside an offset; a tenth of the inputs is missing."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(count, len(NAMES))).astype(np.float32)
+    offset = np.where(np.arange(count) % 2, -1.0, 0.5)
+    y = rng.random(count) < 1.0 / (1.0 + np.exp(-offset - 1.5 * x[:, 0]))
+    x[rng.random(x.shape) < 0.1] = np.nan
+    return Rows(x, y.astype(np.float64), rng.uniform(0.1, 0.3, count), offset)
+
+
+@cache
+def fitted(kind: str, role: ModelRole) -> Model:
+    """A model of the kind, fitted on those rows."""
+    return MODEL_TYPES[kind].fit(*rows(), recipe(kind, role, seed=3))
+
+
+@EVERY
+def test_a_second_fit_has_the_same_bytes(kind: str, role: ModelRole) -> None:
+    """Equal rows, parameters and seed give equal files, so that an artifact has the same digest on every host."""
+    again = MODEL_TYPES[kind].fit(*rows(), recipe(kind, role, seed=3))
+    assert again.encode(NAMES) == fitted(kind, role).encode(NAMES)
+
+
+@EVERY
+def test_a_model_survives_its_file(kind: str, role: ModelRole) -> None:
+    """Read back and scaled, it gives the same bits; only XGBoost's teacher leaves its names to the metadata."""
+    model, names = MODEL_TYPES[kind].decode(fitted(kind, role).encode(NAMES))
+    x = rows(50, seed=1).x
+    assert model.scaled(0.7).margin(x).tobytes() == fitted(kind, role).scaled(0.7).margin(x).tobytes()
+    assert names == (() if kind == "xgboost" else NAMES)
+
+
+@EVERY
+def test_a_signal_is_found_beside_the_offset(kind: str, role: ModelRole) -> None:
+    """Margins follow the planted input and not the offset: both groups of rows have the same mean margin."""
+    other = rows(2_000, seed=2)
+    margin = fitted(kind, role).margin(other.x)
+    known = np.isfinite(other.x[:, 0])
+    assert np.corrcoef(margin[known], other.x[known, 0])[0, 1] > 0.7
+    low, high = (margin[other.offset == offset].mean() for offset in (-1.0, 0.5))
+    assert abs(low - high) < 0.2
+    assert abs(margin.mean()) < 0.4
+
+
+@pytest.mark.parametrize("kind", kinds("teacher"))
+def test_a_teacher_is_stopped_on_its_tail_and_names_its_features(kind: str) -> None:
+    """Its margins are the same again, its parameters are recorded, and the planted input leads where gains exist."""
+    fit, tail = rows(), rows(80, seed=4)
+    one, other = (MODEL_TYPES[kind].fit_stopped(fit, tail, recipe(kind, "teacher", seed=3)) for _ in range(2))
+    assert one.model.encode(NAMES) == other.model.encode(NAMES)
+    assert one.rounds == one.model.rounds >= 1
+    assert one.parameters and one.parameters == other.parameters
+    ranked = one.model.importance(NAMES)
+    assert not ranked or (ranked[0][0] == NAMES[0] and len(ranked) == len(NAMES))
+
+
+@pytest.fixture(scope="module")
+def trial() -> Iterator[ModelTrial]:
+    """One child for all kinds."""
+    with closing(ModelTrial()) as trial:
+        yield trial
+
+
+@EVERY
+def test_a_damaged_file_is_refused_apart(kind: str, role: ModelRole, trial: ModelTrial) -> None:
+    """A whole file passes its trial; one that lacks its end, is empty or of another kind is a DataError."""
+    model_type = MODEL_TYPES[kind]
+    if not model_type.is_fragile:
+        return
+    content = fitted(kind, role).encode(NAMES)
+    trial.refuse_unreadable(content, "model", kind)
+    for damaged in (content[: len(content) // 2], b"", b"{}"):
+        with pytest.raises(DataError, match="is damaged"):
+            trial.refuse_unreadable(damaged, "model", kind)
