@@ -3,7 +3,6 @@
 from datetime import date
 
 from orchestrator.audit import next_step
-from orchestrator.audit.numbers import between, exact, p_of, shown
 from orchestrator.audit.recommendation import failing, recommend
 from orchestrator.audit.wording import changed_bounds, jumping, jumps_of, taught_sentence
 from orchestrator.planning.power import missing_years, years_missing
@@ -26,6 +25,7 @@ from schemas.contract.judgement import (
     Trading,
     Validation,
 )
+from schemas.contract.numbers import between, exact, p_of, shown
 from schemas.contract.trials import TrialCount
 
 # Beyond as many more years, the advice is not to wait.
@@ -263,7 +263,9 @@ def _warnings(statistics: Statistics, trials: TrialCount) -> tuple[str, ...]:
 
 
 def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) -> tuple[str, ...]:
-    student = validation.trading[STUDENT]
+    student, constant = validation.trading[STUDENT], validation.constant_windows
+    made = f"made {validation.constant_trades:,} of them"
+    flat = f"; {_count(constant, 'student')} that predicted the base rate alone {made}" * bool(constant)
     elsewhere = f", {trials.elsewhere:,} of them under other data folders" if trials.elsewhere else ""
     selections = f"; {trials.selections:,} selections of symbols count too" if trials.selections > 1 else ""
     weekly = ("Bars are weekly: a day of these numbers is a week with a bar.",) * (manifest.config.interval == "1week")
@@ -272,8 +274,7 @@ def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) ->
         f"{validation.rows:,} predictions of {_count(len(validation.per_symbol), 'symbol')}, on days that no student"
         f" had seen, by {_count(validation.windows, 'student')}.",
         *_order(manifest, validation.scores[STUDENT]),
-        f"{_count(student.trades, 'decision')} to trade; {_count(validation.constant_windows, 'student')} that"
-        f" predicted the base rate alone made {validation.constant_trades:,} of them.",
+        f"{_count(student.trades, 'decision')} to trade{flat}.",
         f"{taught_sentence(validation.taught, validation.windows)}.".capitalize(),
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{selections}.",
     )

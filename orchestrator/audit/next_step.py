@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from schemas.config.bars import BarSource
 from schemas.config.file_options import FileOptions
 from schemas.config.folders import beside_data
+from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 
 # Settings of where and how one run is made, and those that the command sets itself or that have no flag.
@@ -19,6 +20,7 @@ OF_ONE_RUN = {
 }  # fmt: skip
 DAYS_PER_YEAR = 365.25
 ACTIONS = "actions.csv"
+Folders = RunConfig | ReleaseConfig
 
 
 def flags_of(config: RunConfig) -> list[str]:
@@ -48,17 +50,17 @@ def suggest_actions(config: RunConfig, symbols: Iterable[str]) -> str:
     return _command("ingest", "--validate-only", *source, "--symbols", ",".join(symbols), "--write-actions", ACTIONS)
 
 
-def approve(run_id: str, config: RunConfig) -> str:
+def approve(run_id: str, config: Folders) -> str:
     """Return the command that approves a run."""
     return _command("approve", run_id, "--by", "NAME", *_folders(config))
 
 
-def deploy(run_id: str, config: RunConfig) -> str:
+def deploy(run_id: str, config: Folders) -> str:
     """Return the command that deploys an approved run to staging."""
     return _command("deploy", run_id, "--to", "staging", *_folders(config))
 
 
-def reject(run_id: str, config: RunConfig) -> str:
+def reject(run_id: str, config: Folders) -> str:
     """Return the command that rejects a run."""
     return _command("reject", run_id, "--by", "NAME", *_folders(config))
 
@@ -68,9 +70,9 @@ def power(config: RunConfig) -> str:
     return _command("plan", "--power", *flags_of(config), "--end-date", str(config.end_date))
 
 
-def _folders(config: RunConfig) -> list[str]:
+def _folders(config: Folders) -> list[str]:
     """The flags of the folders that hold a run and its releases, where they are not the usual ones."""
-    words = _flags(config, ("data_dir",))
+    words = [] if config.data_dir == "data" else ["--data-dir", config.data_dir]
     is_usual = config.release_dir == beside_data("release")({"data_dir": config.data_dir})
     return words if is_usual else [*words, "--release-dir", config.release_dir]
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from orchestrator.audit.numbers import percent, shown
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
 from schemas.config.run import RunConfig
@@ -11,6 +10,7 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.judgement import Scores, Taught, Trading
+from schemas.contract.numbers import percent, shown
 from schemas.contract.quality import JUMPS
 
 # Symbols or tests that a sentence names.

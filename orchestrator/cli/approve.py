@@ -47,6 +47,7 @@ def approve(
       orchestrator approve live_candidate_20260102_030405 \\
         --by asha --note "gates and plots read"
     """
+    from orchestrator.audit.next_step import deploy
     from orchestrator.releases.approval import approve as record
 
     settings = checks.release_config(
@@ -56,4 +57,4 @@ def approve(
     if override is not None:
         checks.not_blank("--override", override, "give the reason")
     line = record(settings, run_id, approver, note=note, override=override, symbols=checks.symbols(symbols))
-    print_entry(line, f"{run_id} is approved by {by}; next: orchestrator deploy {run_id} --to staging", as_json)
+    print_entry(line, f"{run_id} is approved by {by}; next: {deploy(run_id, settings)}", as_json)

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from orchestrator.audit.numbers import shown
 from orchestrator.cli import checks
 from orchestrator.cli.options import Json, ReleaseConfigFile, ReleaseDataDir, ReleaseDir, Symbols
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import ExitCode, RequestError
+from schemas.contract.numbers import shown
 from schemas.contract.plugin_source import PLUGINS_ENV, split_paths
 from schemas.contract.release import Prediction, Predictions, PredictRequest
 from schemas.files.layout import ReleaseLayout

@@ -7,6 +7,7 @@ from orchestrator.planning.reach import scored_sessions
 from schemas.config.interval import periods_per_year
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
+from schemas.contract.numbers import shown
 from schemas.contract.window import PlannedWindow
 
 # Quantiles of the normal distribution at 95 % and 80 %: a mean of so many standard errors is found 8 times out of 10.
@@ -34,14 +35,14 @@ def missing_years(ratio: float | None, days: int, days_per_year: int) -> str:
             "Nothing was earned beside the market that could be measured, so the years that are missing are not known."
         )
     if missing is None:
-        return f"More years will not help at the present rate: the information ratio is {ratio:.2g} per year."
-    found = f"At the present rate (information ratio {ratio:.2g} per year) a decision needs {_shown(missing + years)}"
+        return f"More years will not help at the present rate: the information ratio is {shown(ratio)} per year."
+    found = f"At the present rate (information ratio {shown(ratio)} per year) a decision needs {shown(missing + years)}"
     if missing == 0:
         return (
-            f"At the present rate (information ratio {ratio:.2g} per year) {_shown(years_needed(ratio))} years are"
-            f" enough (80 % power), and {_shown(years)} were judged: more days alone may not help."
+            f"At the present rate (information ratio {shown(ratio)} per year) {shown(years_needed(ratio))} years are"
+            f" enough (80 % power), and {shown(years)} were judged: more days alone may not help."
         )
-    return f"{found} years (80 % power), and {_shown(years)} were judged: {_shown(missing)} more."
+    return f"{found} years (80 % power), and {shown(years)} were judged: {shown(missing)} more."
 
 
 def power_sentences(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageTable) -> list[str]:
@@ -50,7 +51,7 @@ def power_sentences(config: RunConfig, windows: Sequence[PlannedWindow], known: 
     days = scored_sessions(config, usable, known)
     symbols = len({each.window.symbol for each in usable})
     per_year = periods_per_year(config.interval, {day for row in known.symbols.values() for day in row.weekdays})
-    table = ", ".join(f"{ratio:g} needs {_shown(years_needed(ratio))}" for ratio in SHOWN_RATIOS)
+    table = ", ".join(f"{ratio:g} needs {shown(years_needed(ratio))}" for ratio in SHOWN_RATIOS)
     sentences = [f"years for 80 % power at 5 %, by Sharpe ratio per year: {table}"]
     if not days:
         return [*sentences, "no window can be scored, so these settings show nothing"]
@@ -59,14 +60,9 @@ def power_sentences(config: RunConfig, windows: Sequence[PlannedWindow], known: 
     most_bars = max(row.most_bars_a_session for row in known.symbols.values())
     bets = symbols * per_year * most_bars / config.horizon
     return [
-        f"at most {days} days are scored, {_shown(years)} years: they show a Sharpe ratio of {least:.2g} per year or"
-        " more",
-        f"{symbols} symbols at {config.horizon} bars are at most {bets:.3g} independent decisions per year: before"
-        f" costs that ratio is an information coefficient of {least / sqrt(bets):.2g} or more",
+        f"at most {days:,} days are scored, {shown(years)} years: they show a Sharpe ratio of {shown(least)} per year"
+        " or more",
+        f"{symbols} symbols at {config.horizon} bars are at most {shown(bets)} independent decisions per year: before"
+        f" costs that ratio is an information coefficient of {shown(least / sqrt(bets))} or more",
         *sentences,
     ]
-
-
-def _shown(years: float) -> str:
-    """Two significant digits, without an exponent."""
-    return f"{years:,.0f}" if years >= 10 else f"{years:.2g}"

@@ -52,7 +52,7 @@ def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageT
     if scored < least and (known is None or any(each.skip is None for each in windows)):
         sentences.append(
             f"the gates need {least} scored days and these windows score at most {scored}, so the recommendation will"
-            " be reject; choose a later --end-date, an earlier --start-date or shorter --window-days"
+            " be hold; choose a later --end-date, an earlier --start-date or shorter --window-days"
         )
     return sentences
 

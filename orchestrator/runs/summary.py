@@ -145,7 +145,7 @@ def _show_conclusion(console: Console, found: Conclusion) -> None:
     console.write(f"{found.span}.", INDENT)
     console.write("how sure:")
     for figure in found.sureness:
-        console.write(f"{figure.name}: {figure.text}, {figure.interval}. {figure.meaning}", INDENT)
+        console.write(f"{figure.name}: {figure.headline}. {figure.meaning}", INDENT)
     for fact in found.basis:
         console.write(fact, INDENT)
     console.write("what would change it:")

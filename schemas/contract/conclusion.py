@@ -19,6 +19,11 @@ class Figure(Frozen):
     high: float | None = None
     bound: float = 0.0
 
+    @property
+    def headline(self) -> str:
+        """The text with its interval, where there is one."""
+        return self.text if self.number is None else f"{self.text}, {self.interval}"
+
 
 class Earned(Frozen):
     """What a strategy would have earned after costs, as texts."""

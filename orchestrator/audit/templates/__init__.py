@@ -8,8 +8,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from orchestrator.audit.glossary import place_of
-from orchestrator.audit.numbers import between, exact, p_of, percent, shown
 from orchestrator.audit.wording import some
+from schemas.contract.numbers import between, exact, p_of, percent, shown
 
 TEMPLATES = Path(__file__).parent
 

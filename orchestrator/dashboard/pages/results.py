@@ -8,7 +8,6 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from orchestrator.audit.numbers import between, exact, p_of, percent, shown
 from orchestrator.audit.wording import MODELS, distinct
 from orchestrator.dashboard.judged import (
     Judgement,
@@ -28,6 +27,7 @@ from orchestrator.runs.compare import compare
 from schemas.contract.conclusion import Conclusion
 from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import Criterion, Gate
+from schemas.contract.numbers import between, exact, p_of, percent, shown
 from schemas.contract.run import RunStatus
 
 ICONS = {"passed": ":material/check:", "warning": ":material/warning:", "not passed": ":material/close:"}
@@ -101,7 +101,7 @@ def _sureness(found: Conclusion) -> None:
     for place, each in zip(st.columns(len(found.sureness), gap="large"), found.sureness, strict=True):
         with place:
             st.metric(each.name, each.text)
-            st.caption(plain(f"{each.interval}. {each.meaning}"))
+            st.caption(plain(each.meaning if each.number is None else f"{each.interval}. {each.meaning}"))
     st.html(_listed(found.basis))
 
 

@@ -42,7 +42,7 @@ def concluded(
     ratio: float | None = 1.0, hard: str = "pass", jumps: bool = False, again: str | None = None, tried: int = 1,
     notes: tuple[str, ...] = (), days: int = 504, growth: float = 10.0, hurdle: float = 0.0,
     net_at: float | None = None, counted: dict[str, Any] | None = None, interval: str = "1day", label: str = "fixed",
-    **settings: Any,
+    constant: int = 2, **settings: Any,
 ) -> Conclusion:  # fmt: skip
     """The conclusion of two years with these rulings; alpha is `at` bps per day, its interval ends at `high`."""
     known = () if alpha == "not computable" else ({"statistic": at, "low": at - 3, "high": high, "threshold": hurdle},)
@@ -70,7 +70,7 @@ def concluded(
     loss: dict[str, Any] = {"log_loss": 0.6}
     order: dict[str, Any] = {"rank_ic": 0.0312, "rank_ic_t": 2.51, "tail_spread_bps": 14.2, "tail_spread_t": 1.1}
     read: dict[str, Any] = {
-        "days": days, "rows": 5000, "windows": 9, "constant_windows": 2, "constant_trades": 3,
+        "days": days, "rows": 5000, "windows": 9, "constant_windows": constant, "constant_trades": 3,
         "first": date(2022, 1, 3), "last": date(2023, 12, 29), "taught": Taught(windows=0, saved=None, error=None),
         "trading": {name: Trading.model_construct(**traded) for name in ("student", "always long")},
         "scores": {"prior": Scores.model_construct(**loss), "student": Scores.model_construct(**order)},
@@ -137,13 +137,13 @@ def test_two_figures_with_intervals_and_meanings() -> None:
     lucky = concluded(alpha="fail", at=4.0, tried=40).sureness[0]
     assert "whole interval is above 0, but luck reaches that too often (p 0.300 as the best of 40" in lucky.meaning
     unknown, _ = concluded(alpha="not computable").sureness
-    assert (unknown.text, unknown.number) == ("not known", None)
+    assert (unknown.text, unknown.number, unknown.headline) == ("not known", None, "not known")
 
 
 def test_what_is_missing_and_what_was_found() -> None:
     """A hold names the years that are missing, jumps are an alert, notes and changed bounds are the first warnings."""
     found = concluded(alpha="fail", jumps=True, notes=("The ledger was cut.",), min_days=100)
-    assert any("6.2 years (80 % power), and 2 were judged: 4.2 more" in each for each in found.changes)
+    assert any("6.19 years (80 % power), and 2 were judged: 4.19 more" in each for each in found.changes)
     assert found.alerts[0].startswith("Unexplained jumps of prices: TCS (2)")
     assert " ingest --validate-only " in found.next_steps[0]
     assert found.warnings[0] == "The ledger was cut." and "min_days was set to 100" in found.warnings[1]
@@ -156,6 +156,7 @@ def test_what_students_must_earn_and_which_of_them_trade() -> None:
     """The net return has a bound in words; students that predict the base rate alone are counted with their trades."""
     found = concluded(net="fail", net_at=-1.85)
     assert "The students must earn more than they cost: net return per day is so." in found.changes
+    assert "100 decisions to trade." in concluded(constant=0).basis
     assert "100 decisions to trade; 2 students that predicted the base rate alone made 3 of them." in found.basis
 
 

@@ -19,6 +19,7 @@ from orchestrator.audit.next_step import (
 )
 from orchestrator.cli.app import cli
 from orchestrator.runs.settings import resolve
+from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 
 SPAN: dict[str, Any] = {"start_date": date(2021, 7, 1), "end_date": date(2024, 12, 31)}
@@ -62,4 +63,8 @@ def test_decisions_are_made_in_the_folders_of_the_run() -> None:
     beside = RunConfig(**SPAN, data_dir="/srv/x y/data")
     assert reject("r", beside) == "orchestrator reject r --by NAME --data-dir '/srv/x y/data'"
     apart = RunConfig(**SPAN, data_dir="d", release_dir="/out")
-    assert deploy("r", apart) == "orchestrator deploy r --to staging --data-dir d --release-dir /out"
+    assert (
+        deploy("r", ReleaseConfig(data_dir="d", release_dir="/out"))
+        == deploy("r", apart)
+        == "orchestrator deploy r --to staging --data-dir d --release-dir /out"
+    )

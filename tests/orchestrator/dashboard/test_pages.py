@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from orchestrator.audit.numbers import shown
 from orchestrator.audit.wording import distinct
 from schemas.contract.conclusion import Conclusion
 from schemas.contract.judgement import Statistics, Validation
+from schemas.contract.numbers import shown
 from tests.conftest import Finished, orchestrator, tree
 from tests.orchestrator.dashboard.conftest import SCREENS, Seen
 

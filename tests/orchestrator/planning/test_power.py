@@ -19,7 +19,7 @@ def test_years_as_published(ratio: float, years: float) -> None:
 
 def test_what_is_missing_is_in_years() -> None:
     """The sentence names the years at the present ratio; below 0 no number is enough."""
-    assert "needs 6.2 years (80 % power), and 2 were judged: 4.2 more" in missing_years(1.0, 504, 252)
+    assert "needs 6.19 years (80 % power), and 2 were judged: 4.19 more" in missing_years(1.0, 504, 252)
     assert "needs 129 years (80 % power), and 2 were judged: 127 more" in missing_years(0.219, 504, 252)
     assert "more days alone may not help" in missing_years(2.0, 504, 252)
     assert "will not help at the present rate: the information ratio is -0.5" in missing_years(-0.5, 504, 252)
@@ -33,8 +33,8 @@ def test_a_plan_shows_what_it_could_find() -> None:
         {"source": "csv:x", "symbols": ("A", "B"), "start_date": "2021-01-01", "end_date": "2024-06-30"}
     )
     days, symbols, table = power_sentences(config, plan(config, known), known)
-    assert "at most 900 days are scored, 3.6 years: they show a Sharpe ratio of 1.3" in days
-    assert "2 symbols at 5 bars are at most 101 independent decisions" in symbols and "coefficient of 0.13" in symbols
-    assert "1 needs 6.2, 1.5 needs 2.7, 2 needs 1.5" in table
+    assert "at most 900 days are scored, 3.57 years: they show a Sharpe ratio of 1.32 per year" in days
+    assert "2 symbols at 5 bars are at most 101 independent decisions" in symbols and "coefficient of 0.131" in symbols
+    assert "1 needs 6.19, 1.5 needs 2.75, 2 needs 1.55" in table
     _, nothing = power_sentences(config, plan(config, table_of()), table_of())
     assert "show nothing" in nothing

@@ -3,6 +3,7 @@
 import numpy as np
 
 from schemas.contract.judgement import Criterion, Part, Ruling
+from schemas.contract.numbers import between, p_of, shown
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
 from workers.judging.gates.criteria import at_most, not_computable, too_few_days
@@ -31,18 +32,18 @@ def judge(evidence: Evidence) -> Findings:
     criteria = (
         at_most(
             names[0], abs(z.z), settings.calibration_z,
-            f"z {z.z:+.3g}, p {z.p:.3g}; standard error from daily sums", n=len(y), p=z.p,
+            f"z {shown(z.z, '+')}, p {p_of(z.p)}; standard error from daily sums", n=len(y), p=z.p,
         ),
         Criterion(
             name=names[1], part=Part.WARNING, ruling=Ruling.PASS if inside else Ruling.FAIL, statistic=line.slope,
             low=line.low, high=line.high, threshold=settings.slope_low, n=len(y),
-            reason=f"{line.slope:.3g}, 95 % interval {line.low:.3g} to {line.high:.3g}; some of it must be in"
+            reason=f"{shown(line.slope)}, 95 % interval {between(line.low, line.high)}; some of it must be in"
             f" {settings.slope_low:g} to {settings.slope_high:g} (1: calibrated, below 1: too confident)",
         ),
         Criterion(
             name=names[2], part=Part.INFORMS, ruling=Ruling.PASS, statistic=ece(y, p), low=error.low, high=error.high,
             n=len(y),
-            reason=f"{ece(y, p):.3g}, 95 % of bootstrap samples {error.low:.3g} to {error.high:.3g};"
+            reason=f"{shown(ece(y, p))}, 95 % of bootstrap samples {between(error.low, error.high)};"
             " above 0 even if calibrated",
         ),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Criteria of gates: from a number and its bound to a ruling with a reason."""
 
 from schemas.contract.judgement import Criterion, Part, Ruling
+from schemas.contract.numbers import between, shown
 from workers.bars.series import Floats
 from workers.scoring.constancy import is_constant
 from workers.scoring.ewc import mean_of
@@ -59,7 +60,7 @@ def interval_above_zero(name: str, daily: Floats, unit: str, *, scale: float = 1
         name=name,
         part=Part.WARNING,
         ruling=Ruling.PASS if low > 0 else Ruling.FAIL,
-        reason=f"{mean:+.3g} {unit}, 95 % interval {low:+.3g} to {high:+.3g}: {finding}",
+        reason=f"{shown(mean, '+')} {unit}, 95 % interval {between(low, high, '+')}: {finding}",
         statistic=mean,
         threshold=0.0,
         low=low,

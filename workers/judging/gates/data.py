@@ -35,7 +35,7 @@ def judge(evidence: Evidence) -> Findings:
     else:
         days = at_least(
             "scored days", validation.days, settings.min_days,
-            f"{validation.rows} rows on {validation.days} days, {validation.first} to {validation.last}",
+            f"{validation.rows:,} rows on {validation.days:,} days, {validation.first} to {validation.last}",
             part=Part.HARD, n=validation.days,
         )  # fmt: skip
     return Findings((share, days))

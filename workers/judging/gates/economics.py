@@ -4,6 +4,7 @@ import numpy as np
 
 from schemas.config.judgement import GateSettings
 from schemas.contract.judgement import ALPHA, ALWAYS_LONG, NET_RETURN, Criterion, Part, Ruling
+from schemas.contract.numbers import between, p_of, shown
 from workers.bars.calendar import day_of
 from workers.bars.series import Floats
 from workers.judging.book import Book
@@ -59,9 +60,9 @@ def alpha_beside(daily: Floats, market: Floats, why_not: str | None, tried: int,
     return Criterion(
         name=ALPHA, part=Part.PRIMARY, ruling=Ruling.PASS if adjusted <= settings.significance else Ruling.FAIL,
         statistic=1e4 * alpha.value, threshold=hurdle, low=low, high=high, n=len(daily), p=adjusted,
-        reason=f"{1e4 * alpha.value:+.3g} bps of capital per day, 95 % interval {low:+.3g} to {high:+.3g}, at a beta of"
-        f" {beta.value:.2g}; p {p:.3g} of an alpha of at most {hurdle:g}"
-        + (f", {adjusted:.3g} as the best of {tried} configurations and selections" if tried > 1 else ""),
+        reason=f"{shown(1e4 * alpha.value, '+')} bps of capital per day, 95 % interval {between(low, high, '+')}, at a"
+        f" beta of {shown(beta.value)}; p {p_of(p)} of an alpha of at most {hurdle:g}"
+        + (f", {p_of(adjusted)} as the best of {tried} configurations and selections" if tried > 1 else ""),
     )  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def _mean_above_zero(name: str, book: Book) -> Criterion:
     if not book.traded.any():
         return not_computable(name, NO_TRADES)
     mean = float(book.daily.mean() * 1e4)
-    return at_least(name, mean, 0.0, f"{mean:+.3g} {UNIT}", n=len(book.day))
+    return at_least(name, mean, 0.0, f"{shown(mean, '+')} {UNIT}", n=len(book.day))
 
 
 def _worst_year(book: Book, min_days: int) -> Criterion:
@@ -93,7 +94,7 @@ def _worst_year(book: Book, min_days: int) -> Criterion:
     if not means or not book.traded.any():
         return not_computable(name, NO_TRADES if means else f"no year has {min_days} days")
     worst = min(means, key=lambda year: means[year])
-    return at_least(name, means[worst], 0.0, f"{worst}: {means[worst]:+.3g} {UNIT}", n=len(means))
+    return at_least(name, means[worst], 0.0, f"{worst}: {shown(means[worst], '+')} {UNIT}", n=len(means))
 
 
 def _without_best_symbol(book: Book) -> Criterion:
@@ -102,4 +103,4 @@ def _without_best_symbol(book: Book) -> Criterion:
         return not_computable(name, NO_TRADES if len(sums) > 1 else "the run has only one symbol")
     best = int(sums.argmax())
     rest = float((sums.sum() - sums[best]) / len(book.day) * 1e4 * len(sums) / (len(sums) - 1))
-    return at_least(name, rest, 0.0, f"without {book.symbols[best]}: {rest:+.3g} {UNIT}", n=len(sums))
+    return at_least(name, rest, 0.0, f"without {book.symbols[best]}: {shown(rest, '+')} {UNIT}", n=len(sums))

@@ -102,5 +102,5 @@ def _certificates(evidence: Evidence) -> tuple[Criterion, dict[str, str]]:
         violations += len(certificate.violations)
         spans += certificate.spans_checked
         inputs[path.relative_to(evidence.layout.folder).as_posix()] = sha256_of(path)
-    reason = f"{violations} violations in {len(rows)} certificates over {spans} label spans"
+    reason = f"{violations:,} violations in {len(rows):,} certificates over {spans:,} label spans"
     return at_most("certified violations", violations, 0, reason, part=Part.HARD, n=spans), inputs

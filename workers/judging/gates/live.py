@@ -3,6 +3,7 @@
 import numpy as np
 
 from schemas.contract.judgement import Criterion, Part, Ruling
+from schemas.contract.numbers import p_of, shown
 from workers.bars.series import Floats
 from workers.judging.gates.criteria import not_computable
 from workers.judging.incumbent import Incumbent
@@ -48,10 +49,10 @@ def _not_worse(ours: Floats, theirs: Floats, significance: float) -> tuple[Rulin
     if len(ours) < MIN_DAYS:
         return Ruling.NOT_COMPUTABLE, None, "too few days"
     gain = float((theirs - ours).mean())
-    words = f"log-loss improvement {gain:+.3g} nats per row"
+    words = f"log-loss improvement {shown(gain, '+')} nats per row"
     try:
         p = diebold_mariano(theirs, ours).p
     except ValueError:
         return (Ruling.PASS if gain > 0 else Ruling.FAIL), None, f"{words} on every day"
-    words += f", p {p:.3g} under the hypothesis that it is not worse (Diebold-Mariano)"
+    words += f", p {p_of(p)} under the hypothesis that it is not worse (Diebold-Mariano)"
     return (Ruling.PASS if p > significance else Ruling.FAIL), p, words

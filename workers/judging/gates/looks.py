@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from schemas.contract.judgement import ALWAYS_LONG, Criterion, Part, Ruling
+from schemas.contract.numbers import p_of, shown
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Ints
 from workers.judging.evidence import Evidence
@@ -37,7 +38,7 @@ def looking_again(
         return (not_computable(NEW_EVIDENCE, why, part=Part.PRIMARY),)
     best = float(e_process(found).max(initial=1.0))
     reason = (
-        f"e {best:.3g} on {len(found)} days after {judged_until}, the last day of the first judgement of this"
+        f"e {shown(best)} on {len(found)} days after {judged_until}, the last day of the first judgement of this"
         f" configuration; {bound:g} are needed, however often it is judged again"
     )
     ruling = Ruling.PASS if best >= bound else Ruling.FAIL
@@ -79,7 +80,7 @@ def _on_holdout(evidence: Evidence, opened_from: date) -> Criterion:
     mean = mean_of(found)
     p = mean.p_above(0.0)
     reason = (
-        f"{mean.value:+.3g} deviations per day beside always long, on {len(found)} days from {opened_from} on that no"
-        f" run had scored; p {p:.3g} of at most 0"
+        f"{shown(mean.value, '+')} deviations per day beside always long, on {len(found)} days from {opened_from} on"
+        f" that no run had scored; p {p_of(p)} of at most 0"
     )
     return at_most(HELD_OUT, p, evidence.settings.significance, reason, part=Part.PRIMARY, n=len(found), p=p)

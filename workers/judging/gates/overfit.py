@@ -3,6 +3,7 @@
 import numpy as np
 
 from schemas.contract.judgement import Criterion, Part, Ruling
+from schemas.contract.numbers import between, p_of, shown
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
@@ -49,16 +50,17 @@ def _ratios(evidence: Evidence, daily: Floats, trials: Trials) -> list[Criterion
     deflated = sharpe.probabilistic_sharpe_ratio(daily, luck)
     probable = at_least(
         PROBABILISTIC, probability, bound,
-        f"probability {probability:.3g} that the true ratio is above 0; estimated {ratio:+.3g} per day", n=n,
+        f"probability {shown(probability)} that the true ratio is above 0; estimated {shown(ratio, '+')} per day", n=n,
     )  # fmt: skip
-    needed = f"{sharpe.min_track_record_length(daily, 0.0, bound):.0f} days" if ratio > 0 else "none is long enough"
+    needed = f"{sharpe.min_track_record_length(daily, 0.0, bound):,.0f} days" if ratio > 0 else "none is long enough"
     record = Criterion(
         name=TRACK_RECORD, part=Part.INFORMS, ruling=Ruling.PASS, n=n, statistic=float(n),
-        reason=f"{needed} for a Sharpe ratio of {ratio:+.3g} per day at a probability of {bound:g}; there are {n}",
+        reason=f"{needed} for a Sharpe ratio of {shown(ratio, '+')} per day at a probability of {bound:g}; there are"
+        f" {n:,}",
     )  # fmt: skip
     reason = (
-        f"probability {deflated:.3g} that the true ratio is above {luck:+.3g} per day, the expected best of"
-        f" {trials.count} trials without skill (standard deviation of their ratios {deviation:.3g})"
+        f"probability {shown(deflated)} that the true ratio is above {shown(luck, '+')} per day, the expected best of"
+        f" {trials.count} trials without skill (standard deviation of their ratios {shown(deviation)})"
     )
     return [probable, record, at_least(DEFLATED, deflated, bound, reason, n=n)]
 
@@ -73,10 +75,13 @@ def _overfitting(evidence: Evidence, trials: Trials) -> Criterion:
         )
     found = pbo(moving, blocks)
     reason = (
-        f"probability {found.pbo:.3g} that the best of {len(moving)} strategies in one half of the days is below the"
-        f" median in the other half; slope {found.slope:+.3g}, probability of a loss {found.loss:.3g}"
+        f"probability {shown(found.pbo)} that the best of {len(moving)} strategies in one half of the days is below the"
+        f" median in the other half; slope {shown(found.slope, '+')}, probability of a loss {shown(found.loss)}"
     )
     return at_most(name, found.pbo, settings.overfit_probability, reason, n=moving.shape[1])
+
+
+NAMES = {"alone": "student without a teacher", "logistic": "logistic model"}
 
 
 def _superiority(evidence: Evidence) -> list[Criterion]:
@@ -97,13 +102,13 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
     everything = np.column_stack([prior, losses[:, kept]])
     confident = mcs(everything, size=settings.significance, **sizes)
     place = 1 + int(np.flatnonzero(kept == 0)[0])
-    among = ["prior", *(models[index] for index in kept)]
+    among = ["base rate", *(NAMES.get(models[index], models[index]) for index in kept)]
     included = [among[index] for index in confident.included]
     return [
         at_most(
             SUPERIOR, test.consistent, settings.significance,
-            f"p {test.consistent:.3g}: no model ({', '.join(among[1:])}) is better than the base rate (Hansen's SPA;"
-            f" bounds {test.lower:.3g} to {test.upper:.3g})",
+            f"p {p_of(test.consistent)} of the hypothesis that none is better than the base rate:"
+            f" {', '.join(among[1:])} (Hansen's SPA; bounds of p {between(test.lower, test.upper)})",
             n=len(prior), p=test.consistent,
         ),
         at_least(

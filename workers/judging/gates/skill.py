@@ -3,6 +3,7 @@
 import numpy as np
 
 from schemas.contract.judgement import LABEL_PERMUTATION, LOG_LOSS_IMPROVEMENT, Criterion, Part, Ruling
+from schemas.contract.numbers import p_of, shown
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
@@ -53,7 +54,8 @@ def _better(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Crit
         return not_computable(name, str(error), n=len(ours))
     bound = evidence.settings.significance
     reason = (
-        f"log-loss improvement {-found.mean_difference:+.3g} nats per row, p {found.p:.3g} (Diebold-Mariano, one-sided)"
+        f"log-loss improvement {shown(-found.mean_difference, '+')} nats per row, p {p_of(found.p)} (Diebold-Mariano,"
+        " one-sided)"
     )
     return at_most(name, found.p, bound, reason, n=found.n, p=found.p)
 
@@ -68,7 +70,8 @@ def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> C
         return better
     gain = float((theirs - ours).mean())
     reason = (
-        f"log-loss improvement {gain:+.3g} nats per row, p {better.p:.3g} under the hypothesis that it is not worse"
+        f"log-loss improvement {shown(gain, '+')} nats per row, p {p_of(better.p)} under the hypothesis that it is not"
+        " worse"
     )
     ruling = Ruling.PASS if better.p > bound else Ruling.FAIL
     return better.model_copy(update={"ruling": ruling, "reason": reason})
@@ -87,7 +90,7 @@ def _permutation(evidence: Evidence) -> tuple[Criterion, tuple[float, ...]]:
     found = permute(
         if_one, if_zero, y, min_shift=evidence.min_block_days, repetitions=settings.permutations, seed=evidence.seed
     )
-    reason = f"p {found.p:.3g}: share of {found.shifts} circular shifts of the labels with as much skill or more"
+    reason = f"p {p_of(found.p)}: share of {found.shifts} circular shifts of the labels with as much skill or more"
     criterion = at_most(name, found.p, settings.permutation_p, reason, part=Part.PRIMARY, n=len(y), p=found.p)
     return criterion, tuple(found.null.tolist())
 

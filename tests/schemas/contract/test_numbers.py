@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.audit.numbers import between, exact, p_of, percent, shown
+from schemas.contract.numbers import between, exact, p_of, percent, shown
 
 
 @pytest.mark.parametrize(
