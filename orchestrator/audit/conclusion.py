@@ -14,6 +14,7 @@ from schemas.contract.judgement import (
     LABEL_PERMUTATION,
     LOG_LOSS_IMPROVEMENT,
     NET_RETURN,
+    NOT_WORSE_THAN_LIVE,
     STUDENT,
     Criterion,
     Gate,
@@ -58,7 +59,7 @@ def conclude(manifest: RunManifest, statistics: Statistics, validation: Validati
         next_steps=_next_steps(recommendation, manifest, validation),
         alerts=(f"{jumps[0].upper()}{jumps[1:]}",) if jumps else (),
         warnings=_warnings(statistics, trials),
-        basis=_basis(manifest, validation, trials),
+        basis=_basis(manifest, statistics, validation, trials),
     )
 
 
@@ -262,7 +263,9 @@ def _warnings(statistics: Statistics, trials: TrialCount) -> tuple[str, ...]:
     return tuple(each for each in (*trials.notes, *changed_bounds(statistics.settings), looks, *found) if each)
 
 
-def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) -> tuple[str, ...]:
+def _basis(
+    manifest: RunManifest, statistics: Statistics, validation: Validation, trials: TrialCount
+) -> tuple[str, ...]:
     student, constant = validation.trading[STUDENT], validation.constant_windows
     made = f"made {validation.constant_trades:,} of them"
     flat = f"; {_count(constant, 'student')} that predicted the base rate alone {made}" * bool(constant)
@@ -275,9 +278,16 @@ def _basis(manifest: RunManifest, validation: Validation, trials: TrialCount) ->
         f" had seen, by {_count(validation.windows, 'student')}.",
         *_order(manifest, validation.scores[STUDENT]),
         f"{_count(student.trades, 'decision')} to trade{flat}.",
+        *_beside_live(statistics),
         f"{taught_sentence(validation.taught, validation.windows)}.".capitalize(),
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{selections}.",
     )
+
+
+def _beside_live(statistics: Statistics) -> tuple[str, ...]:
+    """How the candidate compares with the release that is live; nothing where none is."""
+    found = statistics.test(NOT_WORSE_THAN_LIVE)
+    return () if found is None else (f"{found.reason[:1].upper()}{found.reason[1:]}.",)
 
 
 def _order(manifest: RunManifest, scores: Scores) -> tuple[str, ...]:

@@ -152,7 +152,9 @@ def _show_conclusion(console: Console, found: Conclusion) -> None:
     for change in found.changes:
         console.write(change, INDENT)
     if found.warnings:
-        console.write(f"{len(found.warnings)} warnings, which decide nothing: see the report")
+        one = len(found.warnings) == 1
+        words = "1 warning, which decides" if one else f"{len(found.warnings)} warnings, which decide"
+        console.write(f"{words} nothing: see the report")
     console.write(f"next: {found.advice}")
     for step in found.next_steps:
         console.print(Text(f"{INDENT}{step}"), soft_wrap=True)  # in one line, to be copied

@@ -14,6 +14,7 @@ LOG_LOSS_IMPROVEMENT = "log-loss improvement over the base rate"
 LABEL_PERMUTATION = "label permutation"
 ALPHA = "alpha beside always long"
 NET_RETURN = "net return per day"
+NOT_WORSE_THAN_LIVE = "not worse than the live release"
 STUDENT, ALWAYS_LONG = "student", "always long"
 # Tables and charts mark numbers of fewer rows.
 FEW_ROWS = 30

@@ -16,7 +16,7 @@ from orchestrator.audit.signed_manifest import seal
 from orchestrator.releases.deployment import linked
 from orchestrator.releases.history import read
 from schemas.contract.artifact import RunRow
-from schemas.contract.judgement import GateReport, Ruling
+from schemas.contract.judgement import NOT_WORSE_THAN_LIVE, GateReport, Ruling
 from schemas.contract.task import Role, Status
 from schemas.contract.trials import TrialCount
 from schemas.files.atomic import sha256_of
@@ -27,7 +27,6 @@ from tests.doubles.deadly import DEADLY
 from tests.orchestrator.audit.test_signed_manifest import write_key
 from workers.judging.evidence import load
 from workers.judging.gates import JUDGES
-from workers.judging.gates.live import NOT_WORSE_THAN_LIVE
 
 SECRET = "planted0SECRET0value"
 OVERRIDE = ("--override", "a demonstration on random walks")

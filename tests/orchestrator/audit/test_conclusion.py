@@ -15,6 +15,7 @@ from schemas.contract.judgement import (
     LABEL_PERMUTATION,
     LOG_LOSS_IMPROVEMENT,
     NET_RETURN,
+    NOT_WORSE_THAN_LIVE,
     Criterion,
     Gate,
     Part,
@@ -42,7 +43,7 @@ def concluded(
     ratio: float | None = 1.0, hard: str = "pass", jumps: bool = False, again: str | None = None, tried: int = 1,
     notes: tuple[str, ...] = (), days: int = 504, growth: float = 10.0, hurdle: float = 0.0,
     net_at: float | None = None, counted: dict[str, Any] | None = None, interval: str = "1day", label: str = "fixed",
-    constant: int = 2, **settings: Any,
+    constant: int = 2, live: str | None = None, **settings: Any,
 ) -> Conclusion:  # fmt: skip
     """The conclusion of two years with these rulings; alpha is `at` bps per day, its interval ends at `high`."""
     known = () if alpha == "not computable" else ({"statistic": at, "low": at - 3, "high": high, "threshold": hurdle},)
@@ -51,6 +52,7 @@ def concluded(
         "skill": (
             criterion(LOG_LOSS_IMPROVEMENT, "warning", "pass", statistic=0.006, low=0.003, high=0.009),
             criterion(LABEL_PERMUTATION, "primary", permutation, p=0.21),
+            *([criterion(NOT_WORSE_THAN_LIVE, "hard", live)] if live else []),
         ),
         "economics": (
             criterion(ALPHA, "primary", alpha, p=0.3, **(known[0] if known else {})),
@@ -158,6 +160,12 @@ def test_what_students_must_earn_and_which_of_them_trade() -> None:
     assert "The students must earn more than they cost: net return per day is so." in found.changes
     assert "100 decisions to trade." in concluded(constant=0).basis
     assert "100 decisions to trade; 2 students that predicted the base rate alone made 3 of them." in found.basis
+
+
+def test_a_candidate_is_beside_the_live_release() -> None:
+    """The comparison is among what the numbers rest on, and absent where no release is live."""
+    assert "Not worse than the live release is so." in concluded(live="pass").basis
+    assert not [each for each in concluded().basis if "live release" in each]
 
 
 def test_growth_is_per_year_where_there_is_one() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.contract.judgement import Criterion, Ruling
+from schemas.contract.judgement import NOT_WORSE_THAN_LIVE, Criterion, Ruling
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import write_model
@@ -19,7 +19,6 @@ from workers.bars.calendar import day_number
 from workers.features.registry import feature_names
 from workers.judging.evidence import load
 from workers.judging.gates import skill
-from workers.judging.gates.live import NOT_WORSE_THAN_LIVE
 from workers.judging.gates.live import beside_live as judged_live
 from workers.judging.incumbent import Incumbent, incumbent_of
 from workers.judging.validation import validate

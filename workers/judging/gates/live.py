@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.contract.judgement import Criterion, Part, Ruling
+from schemas.contract.judgement import NOT_WORSE_THAN_LIVE, Criterion, Part, Ruling
 from schemas.contract.numbers import p_of, shown
 from workers.bars.series import Floats
 from workers.judging.gates.criteria import not_computable
@@ -10,7 +10,6 @@ from workers.judging.incumbent import Incumbent
 from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.scoring.constancy import ROUNDING
 
-NOT_WORSE_THAN_LIVE = "not worse than the live release"
 # Fewest days on which two forecasts are compared.
 MIN_DAYS = 20
 
@@ -18,8 +17,7 @@ MIN_DAYS = 20
 def beside_live(incumbent: Incumbent, significance: float) -> Criterion:
     """Fail if the live students predict significantly better on days after the bars that their run was judged on.
 
-    With too few such days both are compared on the days that both runs scored; equal predictions pass. `lags`:
-    autocorrelations of daily losses, one less than the days over which labels overlap.
+    With too few such days both are compared on the days that both runs scored; equal predictions pass.
     """
     name = NOT_WORSE_THAN_LIVE
     if incumbent.why_not is not None:
