@@ -17,7 +17,7 @@ from schemas.config.bars import BarsConfig, IngestConfig
 from schemas.config.costs import CostRates
 from schemas.config.features import PANEL_NAMES
 from schemas.config.judgement import GateSettings
-from schemas.config.model_kinds import KINDS, OPTIONAL_LIBRARIES, ModelRole
+from schemas.config.model_kinds import KINDS, OPTIONAL_LIBRARIES, ROLES
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 from schemas.contract.event import EventType, TrainingEvent
@@ -36,7 +36,6 @@ FEATURES_PAGE = Path(__file__).with_name("features.md")
 MODELS_PAGE = Path(__file__).with_name("models.md")
 CONSTRAINTS = ROOT / "schemas" / "constraints"
 PYTHONS = ("3.11", "3.12", "3.13")
-ROLES: tuple[ModelRole, ...] = ("teacher", "student")
 
 
 def event_schema() -> str:
@@ -103,6 +102,11 @@ def models_page() -> str:
         "every kind gives the same file at each fit; versions of the libraries that it needs are in the key of its",
         "artifacts. A missing extra is named before a run opens, with the command that installs it; a device of a",
         "fleet that lacks it gets no work of the run. CONTRIBUTING.md shows how to add a kind.",
+        "",
+        "Parameters are set by `--set teacher.max_depth=4 --set student.ridge=50`, in a file by",
+        '`set = ["teacher.max_depth=4"]` or a table `[set.teacher]` with `max_depth = 4`. An unknown name, a wrong',
+        "type and a value out of range are errors before a run opens. What differs from the defaults is in `run.json`,",
+        "in every artifact and its key, and in `orchestrator explain`.",
         "",
         "| kind | what it is | teacher | student | extra |",
         "|---|---|:-:|:-:|---|",

@@ -30,6 +30,9 @@ SWITCHES = {
     "require_other_approver": "--require-other-approver",
 }
 
+# Fields whose flag may be given several times.
+REPEATED = ("set",)
+
 Command = Callable[..., Any]
 C = TypeVar("C", bound=BarsConfig)
 
@@ -52,13 +55,9 @@ def _with_config(kind: type[C], switches: dict[str, str], command: Callable[...,
     for name, field in kind.model_fields.items():
         if name in TABLES + FILLED_IN:
             continue
-        switch = name in SWITCHES
-        declared = SWITCHES.get(name, flag_of(name))
-        parameters.append(
-            _parameter(
-                name, bool | None if switch else str | None, declared, field.description or "", _shown(name, field)
-            )
-        )
+        form = bool if name in SWITCHES else list[str] if name in REPEATED else str
+        declared, text = SWITCHES.get(name, flag_of(name)), field.description or ""
+        parameters.append(_parameter(name, typing.cast(Any, form) | None, declared, text, _shown(name, field)))
     parameters += [_parameter(name, bool | None, flag_of(name), text, None) for name, text in switches.items()]
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -115,8 +115,8 @@ def _show_rows(console: Console, found: Explanation, student: StudentMetadata) -
 
 def _show_teacher(console: Console, found: Explanation, teacher: TeacherMetadata, student: StudentMetadata) -> None:
     console.write(
-        f"teacher: {plural(teacher.rounds, 'round')} over {teacher.rows['total']} rows worth"
-        f" {teacher.effective_rows:.1f} independent ones, of {plural(len(teacher.offsets), 'symbol')}"
+        f"teacher: {teacher.settings.teacher}, {plural(teacher.rounds, 'round')} over {teacher.rows['total']} rows"
+        f" worth {teacher.effective_rows:.1f} independent ones, of {plural(len(teacher.offsets), 'symbol')}"
     )
     console.write(", ".join(f"{name} {value}" for name, value in teacher.parameters.items()), indent="  ")
     console.write("most used: " + ", ".join(f"{name} {share:.0%}" for name, share in found.importance), indent="  ")
@@ -129,7 +129,8 @@ def _show_student(console: Console, student: StudentMetadata, symbol: str) -> No
     metrics, fidelity = student.metrics, student.fidelity
     known = [count for count in student.label_counts.values() if count.total > 0]
     learned = f", of {plural(len(student.priors), 'symbol')} together" if student.window.symbol == PANEL else ""
-    console.write(f"student: {student.settings.student}{learned}")
+    own = [each.removeprefix("student.") for each in student.settings.set if each.startswith("student.")]
+    console.write(", ".join([f"student: {student.settings.student}{learned}", *own]))
     console.write(
         f"offset: base rate {_of(student.priors, symbol)}, over all labels known by {student.window.end}, drawn to that"
         f" of {plural(len(known), 'symbol')}; share of the window's own rows"

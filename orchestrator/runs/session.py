@@ -231,11 +231,8 @@ def _execute(
         name.hold()
         live_view = stack.enter_context(LiveView(console, manifest.run_id))
         live_view.state.expect(each.window for each in planned_of(manifest, Role.STUDENT))
-        telemetry = stack.enter_context(
-            Emitter(
-                redis, manifest.run_id, path, live_view.take, config.telemetry_buffer, config.telemetry_delay,
-            )
-        )  # fmt: skip
+        delays = config.telemetry_buffer, config.telemetry_delay
+        telemetry = stack.enter_context(Emitter(redis, manifest.run_id, path, live_view.take, *delays))
         live_view.show()
         ledger.set(status=RunStatus.RUNNING, cancelled="", message="", waiting="", is_final="")
         telemetry.emit(EventType.RUN_START, EventStatus.IN_PROGRESS)

@@ -162,5 +162,8 @@ def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> 
     if name in TABLES:
         where = ".".join([where, *map(str, first["loc"][1:])])
     shown = first["input"] if isinstance(first["input"], str) else value
+    if isinstance(shown, list):  # of a flag that is given several times
+        shown = ",".join(map(str, shown))
     hint = " (dates are YYYY-MM-DD)" if name.endswith("_date") else ""
-    return f"{where}: {message}{hint}" if repr(shown) in message else f"{where} {str(shown)!r}: {message}{hint}"
+    is_shown = repr(shown) in message or message.startswith(str(shown))
+    return f"{where}: {message}{hint}" if is_shown else f"{where} {str(shown)!r}: {message}{hint}"

@@ -3,14 +3,17 @@
 To add one: one entry here, and a module of `workers/models` with its type.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from schemas.contract.base import Frozen
 
 ModelRole = Literal["teacher", "student"]
+ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 
 Rounds = Annotated[int, Field(ge=1, le=5_000)]
 Depth = Annotated[int, Field(ge=1, le=12)]
@@ -169,3 +172,57 @@ def check_kind(role: ModelRole, name: str) -> str:
     if name not in (names := kinds_of(role)):
         raise ValueError(f"{name!r} is not a kind of {role}; they are {', '.join(names)}")
     return name
+
+
+def changes(values: Any) -> tuple[str, ...]:
+    """Split what sets parameters into `ROLE.NAME=VALUE`, each once; ValueError for another form.
+
+    `values` is such text, separated by commas; several of them; or a table of names, whole or one table per role.
+    """
+    if isinstance(values, Mapping):
+        pairs = {key: each if isinstance(each, Mapping) else {"": each} for key, each in values.items()}
+        values = [
+            f"{role}.{name}={value}".replace(".=", "=") for role, own in pairs.items() for name, value in own.items()
+        ]
+    texts = [values] if isinstance(values, str) else values
+    if not isinstance(texts, list | tuple):
+        raise ValueError("is not ROLE.NAME=VALUE, such as teacher.max_depth=4")
+    return tuple(dict.fromkeys(part.strip() for text in texts for part in str(text).split(",") if part.strip()))
+
+
+def chosen_parameters(role: ModelRole, kind: ModelKind, given: Iterable[str]) -> Parameters:
+    """The parameters of a kind in a role with the changes of `given` that are the role's.
+
+    ValueError for a change of no role, an unknown name, a value of a wrong type or out of range, and a name that is
+    given twice.
+    """
+    parameters = kind.parameters(role)
+    if parameters is None:
+        raise ValueError(f"{kind.name} is not a kind of {role}")
+    values: dict[str, str] = {}
+    for change in given:
+        left, sign, value = change.partition("=")
+        owner, dot, name = left.strip().partition(".")
+        if not (sign and dot and owner in ROLES and value.strip()):
+            raise ValueError(f"{change!r} is not ROLE.NAME=VALUE, such as teacher.max_depth=4 or student.ridge=50")
+        if owner != role:
+            continue
+        known = [f"{role}.{field}" for field in parameters.model_fields]
+        if left.strip() not in known:
+            near = get_close_matches(left.strip(), known, n=2)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none'}"
+            raise ValueError(f"{left.strip()} is no parameter of a {role} of kind {kind.name}; {hint}")
+        if name in values:
+            raise ValueError(f"{left.strip()} is given twice; give it once")
+        values[name] = value.strip()
+    try:
+        return parameters.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ValueError(f"{role}.{name}={values.get(name, '')}: {first['msg']}") from None
+
+
+def as_changes(role: ModelRole, parameters: Parameters) -> tuple[str, ...]:
+    """What differs from the defaults, as `ROLE.NAME=VALUE`."""
+    return tuple(f"{role}.{name}={value}" for name, value in parameters.model_dump(exclude_defaults=True).items())

@@ -4,11 +4,21 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from schemas.config.features import CROSS_SECTION, OWN, FeatureChoice, FeatureName, Plugged, split_names
 from schemas.config.interval import BarInterval, is_intraday
-from schemas.config.model_kinds import KINDS, ModelKind, ModelRole, Parameters, check_kind
+from schemas.config.model_kinds import (
+    KINDS,
+    ROLES,
+    ModelKind,
+    ModelRole,
+    Parameters,
+    as_changes,
+    changes,
+    check_kind,
+    chosen_parameters,
+)
 from schemas.contract.base import Complete
 from schemas.contract.window import MIN_RANKED_SYMBOLS, Scope
 
@@ -105,6 +115,12 @@ class TrainingConfig(BarInterval):
     student: str = Field(
         "logistic", description="Kind of student: logistic, booster (a small XGBoost), or lightgbm (extra [lightgbm])."
     )
+    set: tuple[str, ...] = Field(
+        (),
+        description="Parameters of teacher and student, such as teacher.max_depth=4,student.ridge=50; may be given"
+        " several times. docs/models.md lists those of each kind.",
+        exclude_if=lambda given: not given,
+    )
     distill_weight: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5,
         description="With --privileged: weight of the teacher's out-of-fold probability in the student's labels, where"
@@ -151,11 +167,19 @@ class TrainingConfig(BarInterval):
     def _known_student(cls, value: str) -> str:
         return check_kind("student", value)
 
+    @field_validator("set", mode="before")
+    @classmethod
+    def _known_changes(cls, value: object, info: ValidationInfo) -> object:
+        """The changes in one form, without those that change nothing."""
+        given, found = changes(value), list[str]()
+        for role in ROLES:
+            if role in info.data:  # else its kind is reported
+                found += as_changes(role, chosen_parameters(role, KINDS[info.data[role]], given))
+        return tuple(found)
+
     def parameters(self, role: ModelRole) -> Parameters:
         """The parameters of the teacher or of the student."""
-        kind = KINDS[self.teacher if role == "teacher" else self.student].parameters(role)
-        assert kind is not None  # the name was checked
-        return kind()
+        return chosen_parameters(role, KINDS[self.teacher if role == "teacher" else self.student], self.set)
 
     @field_validator("privileged", mode="before")
     @classmethod
@@ -191,6 +215,12 @@ class TrainingSettings(TrainingConfig, Complete):
     def round_trip_cost(self) -> float:
         """Fees, taxes and two sides of slippage, as a fraction."""
         return (self.cost_bps + 2.0 * self.slippage_bps) / 1e4
+
+    def with_student(self, kind: str) -> "TrainingSettings":
+        """These settings with another kind of student, whose parameters are the defaults."""
+        return self.model_copy(
+            update={"student": kind, "set": tuple(each for each in self.set if not each.startswith("student."))}
+        )
 
     @property
     def kinds(self) -> tuple[ModelKind, ModelKind]:

@@ -141,7 +141,7 @@ def fit_window_student(
     fitted, alone = fit_student(data, settings)
     plain = alone
     if settings.student != BASELINE:
-        plain = judge(data, 0.0, settings.model_copy(update={"student": BASELINE})).student
+        plain = judge(data, 0.0, settings.with_student(BASELINE)).student
     x, y = scored_inputs(histories, scored)
     offset = data.offset[-1, scored.member]
     margins = [each.model.margin(x) for each in (fitted, alone, plain)]

@@ -43,6 +43,32 @@ def test_a_second_fit_has_the_same_bytes(kind: str, role: ModelRole) -> None:
 
 
 @EVERY
+def test_every_parameter_changes_the_model(kind: str, role: ModelRole) -> None:
+    """None is read and forgotten: another value of each gives another model, of a fixed size or stopped on a tail."""
+    tail = rows(80, seed=4)
+
+    def margins(**changes: float) -> tuple[bytes, ...]:
+        how, model_type = recipe(kind, role, seed=3, **changes), MODEL_TYPES[kind]
+        models = [model_type.fit(*rows(), how)]
+        if role == "teacher":
+            models.append(model_type.fit_stopped(rows(), tail, how).model)
+        return tuple(model.margin(tail.x).tobytes() for model in models)
+
+    defaults = margins()
+    for name, value in recipe(kind, role).parameters.model_dump().items():
+        assert margins(**{name: other_value(name, value)}) != defaults, name
+
+
+def other_value(name: str, value: float) -> float:
+    """A value that changes what is fitted: a larger least size, else a smaller number."""
+    if name.startswith("min_"):
+        return value * 10
+    if name in ("early_stopping_rounds", "max_depth"):
+        return 1
+    return max(2, value // 8) if isinstance(value, int) else value / 2
+
+
+@EVERY
 def test_a_model_survives_its_file(kind: str, role: ModelRole) -> None:
     """Read back and scaled, it gives the same bits; only XGBoost's teacher leaves its names to the metadata."""
     model, names = MODEL_TYPES[kind].decode(fitted(kind, role).encode(NAMES))
