@@ -269,7 +269,8 @@ def _basis(
     student, constant = validation.trading[STUDENT], validation.constant_windows
     made = f"made {validation.constant_trades:,} of them"
     flat = f"; {_count(constant, 'student')} that predicted the base rate alone {made}" * bool(constant)
-    elsewhere = f", {trials.elsewhere:,} of them under other data folders" if trials.elsewhere else ""
+    apart = f", {trials.elsewhere:,} of them under other data folders with the same --trials-dir"
+    elsewhere = apart if trials.elsewhere else ""
     selections = f"; {trials.selections:,} selections of symbols count too" if trials.selections > 1 else ""
     weekly = ("Bars are weekly: a day of these numbers is a week with a bar.",) * (manifest.config.interval == "1week")
     return (

@@ -9,6 +9,8 @@ from schemas.config.file_options import FileOptions
 from schemas.config.folders import beside_data
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
+from schemas.contract.judgement import Recommendation
+from schemas.contract.release import STAGING, Environment
 
 # Settings of where and how one run is made, and those that the command sets itself or that have no flag.
 OF_ONE_RUN = {
@@ -50,14 +52,15 @@ def suggest_actions(config: RunConfig, symbols: Iterable[str]) -> str:
     return _command("ingest", "--validate-only", *source, "--symbols", ",".join(symbols), "--write-actions", ACTIONS)
 
 
-def approve(run_id: str, config: Folders) -> str:
-    """Return the command that approves a run."""
-    return _command("approve", run_id, "--by", "NAME", *_folders(config))
+def approve(run_id: str, config: Folders, recommendation: str | None = Recommendation.PROMOTE) -> str:
+    """Return the command that approves a run; with another recommendation than promote it needs a reason."""
+    reason = () if recommendation == Recommendation.PROMOTE else ("--override", "REASON")
+    return _command("approve", run_id, "--by", "NAME", *reason, *_folders(config))
 
 
-def deploy(run_id: str, config: Folders) -> str:
-    """Return the command that deploys an approved run to staging."""
-    return _command("deploy", run_id, "--to", "staging", *_folders(config))
+def deploy(run_id: str, config: Folders, environment: Environment = STAGING) -> str:
+    """Return the command that deploys an approved run."""
+    return _command("deploy", run_id, "--to", environment, *_folders(config))
 
 
 def reject(run_id: str, config: Folders) -> str:

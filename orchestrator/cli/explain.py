@@ -106,7 +106,7 @@ def _show_rows(console: Console, found: Explanation, student: StudentMetadata) -
             str(row.label),
             f"{row.forward_return:+.4f}",
             weight,
-            f"{row.said:.3f}",
+            f"{row.probability:.3f}",
         )
     console.print(table)
     model = "a teacher that was not trained on the row" + (", for scored rows by the student" if found.rows else "")
@@ -155,9 +155,11 @@ def _show_student(console: Console, student: StudentMetadata, symbol: str) -> No
         agreement = (
             f"student and teacher agree on {fidelity.agreement:.0%}, rank correlation {fidelity.rank_correlation:.2f}"
         )
+    difference = fidelity.mean_difference
+    beside = "below" if difference < 0 else "above"
     console.write(
         f"{_changed(fidelity.log_loss_without_teacher - fidelity.log_loss)}; {agreement};"
-        f" the student's mean probability is the teacher's {fidelity.mean_difference:+.3f};"
+        f" the student's mean probability is {abs(difference):.3f} {beside} the teacher's;"
         f" the model has {fidelity.model_bytes} bytes"
     )
 

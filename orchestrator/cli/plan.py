@@ -28,6 +28,7 @@ def plan(config: RunConfig, power: bool) -> None:
     """
     from orchestrator.planning.power import power_sentences
     from orchestrator.planning.reach import doubts
+    from orchestrator.planning.windows import in_scope
     from orchestrator.planning.windows import plan as lay_plan
     from orchestrator.runs.preflight import prepare
 
@@ -39,11 +40,14 @@ def plan(config: RunConfig, power: bool) -> None:
     windows = tuple(lay_plan(prepared.config, known))
     _print_symbols(console, prepared.config.symbols, known, windows)
     _print_skips(console, windows, known)
-    trainable = [each for each in windows if each.skip is None]
-    console.write(
-        f"{len(windows)} windows of {len(prepared.config.symbols)} symbols: {len(trainable)} to train,"
-        f" {len(windows) - len(trainable)} skipped; about {sum(each.expected_rows for each in trainable)} labelled rows"
-    )
+    for scope in dict.fromkeys((config.scope, config.training().scope_of_students)):
+        models = in_scope(windows, scope)
+        trainable = [each for each in models if each.skip is None]
+        symbols = f"{len(prepared.config.symbols)} symbols" + (" together" if scope == "panel" else "")
+        console.write(
+            f"{len(models)} windows of {symbols}: {len(trainable)} to train, {len(models) - len(trainable)} skipped;"
+            f" about {sum(each.expected_rows for each in trainable)} labelled rows"
+        )
     for sentence in power_sentences(prepared.config, windows, known) if power else ():
         console.write(f"power: {sentence}")
     for doubt in doubts(prepared.config, windows, known):

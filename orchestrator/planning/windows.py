@@ -115,7 +115,8 @@ def _judge(window: Window, table: CoverageTable, config: RunConfig) -> PlannedWi
     if future < config.horizon + 1:
         return skip(
             SkipReason.INSUFFICIENT_FUTURE_DATA,
-            f"at most {future} bars from {window.end} to {known.last}; scoring one row needs {config.horizon + 1}",
+            f"scoring one row needs {config.horizon + 1} bars from {window.end} on; there are at most {future}, the"
+            f" last of {known.last}",
         )
     inside = trading.most_bars(max(window.start, known.first), min(window.end, known.last + timedelta(days=1)))
     warm = min(inside, history - WARMUP_BARS)

@@ -8,8 +8,9 @@ link whether it was done, and writes the missing line.
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestrator.audit import next_step
 from orchestrator.releases import release_stack
-from orchestrator.releases.approval import refuse_own
+from orchestrator.releases.approval import judged_run, refuse_own
 from orchestrator.releases.building import built, refuse_changed
 from orchestrator.releases.history import History, Line, locked, read
 from orchestrator.runs.verify import verified
@@ -160,7 +161,8 @@ def _switch(
 def _approval(config: ReleaseConfig, history: History, run_id: str) -> Line:
     decided = release_stack.decision(history.lines, run_id)
     if decided is None:
-        raise RequestError(f"{run_id} is not approved; `orchestrator approve {run_id} --by NAME`")
+        recommendation = judged_run(config, run_id).recommendation
+        raise RequestError(f"{run_id} is not approved; `{next_step.approve(run_id, config, recommendation)}`")
     if decided.entry.action is Action.REJECTED:
         why = f": {decided.entry.note}" if decided.entry.note else ""
         raise RequestError(f"{run_id} was rejected by {decided.entry.who} on {decided.entry.time:%Y-%m-%d}{why}")

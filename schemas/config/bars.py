@@ -88,7 +88,9 @@ class BarsConfig(BarSource):
     """Settings that `ingest` and `run` share. Each field is also a flag, an environment variable and a TOML key."""
 
     symbols: tuple[Symbol, ...] = Field(
-        (), description="Symbols, comma separated; if omitted: every symbol of the source."
+        (),
+        description="Symbols, comma separated; if omitted: every symbol of the source, with --skip-fetch every stored"
+        " one.",
     )
     format_file: str | None = Field(
         None,

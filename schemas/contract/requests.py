@@ -110,7 +110,7 @@ class Part(Frozen):
 class LabelledRow(Frozen):
     """One row of a window, its instants and their days at the exchange.
 
-    `said` is a probability: for a training row the teacher's out-of-fold prediction, for a scored row the student's
+    `probability` of label 1: for a training row the teacher's out-of-fold prediction, for a scored row the student's
     prediction. Scored rows have no block and no weight.
     """
 
@@ -124,7 +124,7 @@ class LabelledRow(Frozen):
     label: int
     forward_return: float
     weight: float | None
-    said: float
+    probability: float
 
 
 class Explanation(Answer):

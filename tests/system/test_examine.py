@@ -136,10 +136,10 @@ def test_bars_that_were_ingested_anew_are_a_note(cwd: Path) -> None:
 
 @pytest.mark.parametrize("name", ["explain", "replay"])
 def test_unknown_windows_and_runs_are_one_line(two_device_run: Finished, name: str) -> None:
-    """An unknown label or run is named, with a label that exists."""
+    """An unknown label or run is named, with the nearest label that was trained."""
     result = command(name, "generated", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
     assert result.returncode == 2
-    assert "has no window TCS_2020-01-01_to_2020-06-30; a window has a label such as" in result.stderr
+    assert "has no window TCS_2020-01-01_to_2020-06-30; the nearest label is " in result.stderr
     result = command(name, "nothing", "TCS_2020-01-01_to_2020-06-30", cwd=two_device_run.cwd)
     assert result.returncode == 2 and "there is no run nothing" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -64,7 +64,8 @@ def latest(cwd: Path, run_id: str) -> dict[str, RunRow]:
 def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path) -> None:
     """All commands on two runs, and the log that they write; a prediction equals the run's for the same bar."""
     layout = ReleaseLayout(cwd / "release")
-    assert "is not approved" in run_command(2, "deploy", "generated", "--to", "staging", cwd=cwd)
+    advised = run_command(2, "deploy", "generated", "--to", "staging", cwd=cwd)
+    assert "is not approved; `orchestrator approve generated --by NAME --override REASON`" in advised
     refused = run_command(2, "approve", "generated", "--by", "asha", cwd=cwd)
     assert "the recommendation for generated is hold, not promote" in refused and "--override" in refused
     assert "empty" in run_command(2, "approve", "generated", "--by", "asha", "--override", " ", cwd=cwd)
@@ -124,6 +125,7 @@ def card_says_what_the_audit_says(cwd: Path, release: Path) -> None:
     found = json.loads((cwd / "release" / "audit_generated" / "metrics.json").read_text())["conclusion"]
     figures = [text for each in found["sureness"] for text in (each["text"], each["interval"], each["meaning"])]
     earned = [each["a_year"] for each in found["earned"]]
+    assert "| all before 20" in card  # expanding lookback: not the window's own days alone
     for text in (found["recommendation"], found["sentence"], OVERRIDE[1], *figures, *earned, *found["warnings"]):
         assert text in card
     manifest = json.loads((release / "manifest.json").read_text())

@@ -76,11 +76,11 @@ def _part(name: str, rows: list[LabelledRow]) -> Part:
 
 
 def _trained(row: dict[str, Any]) -> LabelledRow:
-    return _row(row, part=row["part"], block=row["block"], weight=row["weight"], said=row["teacher_out_of_fold"])
+    return _row(row, part=row["part"], block=row["block"], weight=row["weight"], probability=row["teacher_out_of_fold"])
 
 
 def _scored(row: dict[str, Any]) -> LabelledRow:
-    return _row(row, part="scored", block=None, weight=None, said=row["student"])
+    return _row(row, part="scored", block=None, weight=None, probability=row["student"])
 
 
 def _row(row: dict[str, Any], **used: Any) -> LabelledRow:

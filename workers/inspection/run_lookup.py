@@ -1,5 +1,6 @@
 """Look up a stored run's manifest and a window of its plan."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from schemas.contract.artifact import RunManifest
@@ -16,17 +17,22 @@ def manifest_of(question: RunQuestion) -> tuple[RunManifest, RunLayout]:
 
 
 def window_of(question: WindowQuestion, manifest: RunManifest) -> Window:
-    """The window of that label, of a symbol or of all; RequestError names one, or why the plan skips this one."""
+    """The window of that label, of a symbol or of all; RequestError names the nearest, or why the plan skips this one.
+
+    Where each symbol has its own student, the windows of all symbols have a teacher alone, and are not looked up.
+    """
     plan = {planned.window.label: planned for planned in manifest.plan}
-    if manifest.config.scope == "panel":
+    if manifest.config.training().scope_of_students == "panel":
         plan |= {
             window.label: planned.model_copy(update={"window": window})
             for planned in manifest.plan
             if planned.skip is None and (window := planned.window.in_scope("panel"))
         }
     if question.label not in plan:
-        first = next(iter(plan), None)
-        hint = f"a window has a label such as {first}" if first else "it has planned none yet"
+        trained = [label for label, planned in plan.items() if planned.skip is None] or list(plan)
+        of_symbol = [label for label in trained if question.label.startswith(f"{plan[label].window.symbol}_")]
+        nearest = get_close_matches(question.label, of_symbol or trained, 1, cutoff=0.0)
+        hint = f"the nearest label is {nearest[0]}" if nearest else "it has planned none yet"
         raise RequestError(f"run {question.run_id} has no window {question.label}; {hint}")
     planned = plan[question.label]
     if planned.skip is not None:

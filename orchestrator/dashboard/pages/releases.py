@@ -7,12 +7,14 @@ from typing import Any
 
 import streamlit as st
 
+from orchestrator.audit import next_step
 from orchestrator.dashboard.markup import Cell, Markup, code, mark, plain, table
 from orchestrator.dashboard.runs import Run, listed
 from orchestrator.dashboard.settings import Settings
 from orchestrator.releases import release_stack
 from orchestrator.releases.history import Line, read
 from orchestrator.releases.overview import overview
+from schemas.config.release import ReleaseConfig
 from schemas.contract.errors import GurukulError
 from schemas.contract.release import ENVIRONMENTS, Action, Entry
 from schemas.contract.run import RunStatus
@@ -67,7 +69,7 @@ def _candidates(here: Settings, live: dict[str, Any]) -> None:
         word = mark(run.recommendation or "none")
         where = _where(lines, live, run.run_id)
         entry = decided.entry if decided else None
-        rows.append((run.run_id, word, _decided(entry), ", ".join(where), _next(run, entry, where)))
+        rows.append((run.run_id, word, _decided(entry), ", ".join(where), _next(here, run, entry, where)))
     headings = ("run", "recommendation", "decision", "live in", "next")
     st.html(table(headings, rows, words=headings))
 
@@ -84,15 +86,15 @@ def _decided(entry: Entry | None) -> Cell:
     return Markup(f"<span>{mark(entry.action.value)} by {escape(entry.who)}, {_when(entry.time.isoformat())}</span>")
 
 
-def _next(run: Run, decided: Entry | None, where: list[str]) -> Cell:
+def _next(here: Settings, run: Run, decided: Entry | None, where: list[str]) -> Cell:
     """The next command; the user types it in a terminal."""
+    config = ReleaseConfig(data_dir=here.data_dir, release_dir=here.release_dir)
     if decided is not None and decided.action is Action.REJECTED:
         return None
     if decided is not None:
         missing = [environment for environment in ENVIRONMENTS if environment not in where]
-        return code(f"orchestrator deploy {run.run_id} --to {missing[0]}") if missing else None
-    override = "" if run.recommendation == "promote" else ' --override "why"'
-    return code(f"orchestrator approve {run.run_id} --by NAME{override}")
+        return code(next_step.deploy(run.run_id, config, missing[0])) if missing else None
+    return code(next_step.approve(run.run_id, config, run.recommendation))
 
 
 def _decisions(entries: list[dict[str, Any]]) -> None:

@@ -201,3 +201,11 @@ def test_with_rank_labels_the_order_of_the_symbols_is_stated() -> None:
         "Rank IC +0.0312 (t +2.51); spread of tails, highest less lowest tenth over a horizon, +14.2 bps (t +1.10)."
     )
     assert not [each for each in other if "Rank IC" in each]
+
+
+def test_trials_under_other_data_folders_are_named_with_the_flag_that_separates_them() -> None:
+    """One ledger of trials serves all data folders of a user; `--trials-dir` chooses another."""
+    assert "5 configurations tried on these symbols and days, 3 of them under other data folders with the same" in (
+        found := concluded(tried=5, counted={"elsewhere": 3}).basis[-1]
+    )
+    assert found.endswith(" --trials-dir.")

@@ -60,6 +60,7 @@ def test_decisions_are_made_in_the_folders_of_the_run() -> None:
     """A command that is pasted finds the run and its releases, wherever they are."""
     usual = RunConfig(**SPAN)
     assert approve("r", usual) == "orchestrator approve r --by NAME"
+    assert approve("r", ReleaseConfig(), "hold") == "orchestrator approve r --by NAME --override REASON"
     beside = RunConfig(**SPAN, data_dir="/srv/x y/data")
     assert reject("r", beside) == "orchestrator reject r --by NAME --data-dir '/srv/x y/data'"
     apart = RunConfig(**SPAN, data_dir="d", release_dir="/out")

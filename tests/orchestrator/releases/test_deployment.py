@@ -242,10 +242,10 @@ def _restore(layout: ReleaseLayout, files: dict[str, bytes]) -> None:
 
 
 def test_deploy_needs_an_approval(layout: ReleaseLayout) -> None:
-    """A run without an approval, or with a later rejection, is not deployed."""
+    """A run with a later rejection is not deployed, nor is one that does not exist."""
     with locked(layout.history) as history:
         history.append(Action.REJECTED, "ben", run_id="two", note="two symbols carry it")
-    with pytest.raises(RequestError, match="four is not approved"):
+    with pytest.raises(RequestError, match="there is no run four"):
         deploy(config(layout), "four", "staging", "asha", "")
     with pytest.raises(RequestError, match=r"rejected by ben on .*: two symbols carry it"):
         deploy(config(layout), "two", "staging", "asha", "")

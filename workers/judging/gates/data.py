@@ -24,10 +24,12 @@ def judge(evidence: Evidence) -> Findings:
     possible = [row for row in rows if not _has_no_bars(row, evidence.manifest.config.window_days)]
     lost = Counter(row.reason or "failed" for row in possible if row.status is not Status.SUCCESS)
     reasons = f": {', '.join(f'{reason} {count}' for reason, count in sorted(lost.items()))}" if lost else ""
+    others = len(rows) - len(possible)
     share = at_least(
         "scored windows", validation.windows / len(possible), settings.min_scored_share,
         f"{validation.windows} of {len(possible)} windows that have bars were trained and scored{reasons};"
-        f" {len(rows) - len(possible)} others lie before a symbol's bars or are cut at the end date",
+        f" {'1 other lies' if others == 1 else f'{others} others lie'} before a symbol's bars or"
+        f" {'is' if others == 1 else 'are'} cut at the end date",
         part=Part.HARD, n=len(possible),
     )  # fmt: skip
     if why := too_few_days(validation.days, settings.min_days):
