@@ -17,7 +17,7 @@ BY ?= $(shell id -un)
 TOGETHER = $(MAKE) --no-print-directory --keep-going --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt check test units tests deploy-staging deploy-production rollback chaos bench lint types docs lock clean
+.PHONY: help setup run fmt check test units units-workers units-others tests deploy-staging deploy-production rollback chaos bench lint types docs lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -38,9 +38,18 @@ check: setup  ## lint, types, docs and quick forms of the tests that start no fl
 test: setup  ## lint, types, docs and every test, all at once (about eleven minutes on two cores)
 	@$(TOGETHER) lint types docs tests
 
-# Without tests marked slow; of generated inputs a quarter, of random walks a third.
-units: setup
-	QUICK_TESTS=1 $(PYTEST) -m "not fleet and not slow" -n auto
+# Quick forms: without tests marked slow; of generated inputs a quarter, of random walks a third. One process per core,
+# each with the folders of its own, so that neither imports what only the other one needs.
+QUICKLY = QUICK_TESTS=1 $(PYTEST) -m "not fleet and not slow"
+WORKERS_TESTS := tests/workers tests/controls tests/benchmarks tests/gpu
+
+units: units-workers units-others
+
+units-workers: setup
+	$(QUICKLY) $(WORKERS_TESTS)
+
+units-others: setup
+	$(QUICKLY) tests $(addprefix --ignore=,$(WORKERS_TESTS) tests/system tests/orchestrator/dashboard)
 
 tests: setup
 	$(PYTEST) -n $(WORKERS)

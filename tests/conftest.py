@@ -24,6 +24,7 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 import pytest
+from hypothesis import settings
 from redis import Redis
 from typer.testing import CliRunner, Result
 
@@ -33,6 +34,7 @@ from orchestrator.runs import worker_process
 from schemas.redis.acl import ROLES
 from schemas.redis.client import BROKER_ENV
 from schemas.redis.presences import read_presences
+from tests.strategies import examples
 from tests.waiting import wait_for
 from workers.cli import cli as workers_cli
 
@@ -41,6 +43,10 @@ FIRST_BAR, LAST_BAR = date(2022, 6, 1), date(2024, 12, 31)
 SPAN = ("--start-date", "2023-06-01", "--end-date", "2024-09-30", "--window-days", "120", "--step-days", "120")
 
 ROOT = Path(__file__).parents[1]
+
+# Of generated inputs whose test states no count of its own.
+settings.register_profile("tests", parent=examples(100))
+settings.load_profile("tests")
 
 # Tests below these folders start workers, browsers or servers of their own; `make check` leaves them out.
 BROWSER_FOLDER = ROOT / "tests/orchestrator/dashboard"

@@ -14,7 +14,7 @@ from schemas.contract.window import Window
 from schemas.files.layout import BarsLayout, RunLayout
 from tests.conftest import tree
 from tests.controls.harness import windows_of
-from tests.strategies import daily_walk, recipe, training_settings
+from tests.strategies import QUICK, daily_walk, recipe, training_settings
 from workers.bars import store
 from workers.bars.clean import to_table
 from workers.handlers.train import (
@@ -106,16 +106,19 @@ def forget() -> None:
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_files_are_the_same_in_any_order_and_on_a_second_run(tmp_path: Path, settings: TrainingSettings) -> None:
-    """Windows forwards, backwards and mixed, in one process and in a fresh one: every file has the same digest."""
+    """Windows forwards, backwards and mixed, in one process and in a fresh one: every file has the same digest.
+
+    `make check` leaves out the fresh one.
+    """
     forget()
     first = files(tmp_path, "first", settings)
     count = len(tasks(tmp_path, "count", settings))
     assert len(first) > 3 * count
     assert files(tmp_path, "backwards", settings, range(count)[::-1]) == first
-    mixed = np.random.default_rng(0).permutation(count).tolist()
-    assert files(tmp_path, "mixed", settings, mixed) == first
-    forget()
-    assert files(tmp_path, "again", settings) == first
+    if not QUICK:
+        forget()
+        mixed = np.random.default_rng(0).permutation(count).tolist()
+        assert files(tmp_path, "mixed", settings, mixed) == first
 
 
 @pytest.mark.parametrize("missing", [False, True])

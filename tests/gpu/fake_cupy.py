@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import scipy.signal
 
 SCALARS = (int, float, bool, np.generic)
 FUNCTIONS = (
@@ -135,6 +134,8 @@ called: set[str] = set()
 
 def lfilter(b: Ndarray, a: Ndarray, x: Ndarray, axis: int = -1, zi: Ndarray | None = None) -> Any:
     """`cupyx.scipy.signal.lfilter`: its `zi` has the past inputs, then the past outputs, the latest last."""
+    import scipy.signal  # half a second that a process which trains alone does not need
+
     called.add("lfilter")
     hb, ha, hx = b._host, a._host, x._host
     if zi is None:

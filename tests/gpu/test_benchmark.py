@@ -44,6 +44,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_its_table_needs_none_of_the_other_libraries() -> None:
     """With only its own libraries installed it prints the table, and every GPU cell is "not measured"."""
     result = run("-c", ALONE, "--cpu-only", "--minutes", "0.02")

@@ -3,17 +3,21 @@
 import ast
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
+from tests.house.sources import ROOT, below, nodes
+
 OURS = {"gurukul", "orchestrator", "schemas", "workers"}
 # Modules of packages that a named package always installs.
 BROUGHT_ALONG = {"celery": {"kombu", "billiard"}, "jinja2": {"markupsafe"}, "statsmodels": {"pandas"}}
+
+
+installed = cache(packages_distributions)
 
 
 def modules_of(*extras: str) -> set[str]:
@@ -23,21 +27,21 @@ def modules_of(*extras: str) -> set[str]:
     names = {canonicalize_name(Requirement(line).name) for line in lines}
     found = {
         module
-        for module, packages in packages_distributions().items()
+        for module, packages in installed().items()
         if names & {canonicalize_name(package) for package in packages}
     }
     return found.union(*(BROUGHT_ALONG.get(name, set()) for name in names))
 
 
-def imports(folder: Path) -> set[tuple[str, str]]:
+def imports(folder: str) -> set[tuple[str, str]]:
     """(file, top-level module) of every import under a folder, of other packages than ours and Python's own."""
     found = set()
-    for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in below(folder):
+        for node in nodes(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
-            found |= {(path.relative_to(ROOT).as_posix(), name.partition(".")[0]) for name in names}
+            found |= {(path, name.partition(".")[0]) for name in names}
     return {(path, name) for path, name in found if name not in sys.stdlib_module_names | OURS}
 
 
@@ -53,14 +57,14 @@ def test_a_plane_imports_what_its_extras_install(package: str, extras: tuple[str
     """Altair, pandas and Streamlit are the dashboard's; CUDA's modules are imported by name only on a GPU host."""
     allowed = modules_of(*extras) | ({"cupy", "cupyx"} if package == "workers" else set())
     allowed |= {"altair", "pandas"} if package == "orchestrator" else set()
-    foreign = {(path, name) for path, name in imports(ROOT / package) if name not in allowed}
+    foreign = {(path, name) for path, name in imports(package) if name not in allowed}
     assert not foreign
 
 
 def test_only_the_dashboard_imports_what_the_dashboard_brings() -> None:
     """A host with the extra [orchestrator] alone can run every other command."""
     allowed = modules_of("orchestrator", "local")
-    found = imports(ROOT / "orchestrator")
+    found = imports("orchestrator")
     outside = {(path, name) for path, name in found if not path.startswith("orchestrator/dashboard/")}
     assert not {(path, name) for path, name in outside if name not in allowed}
 

@@ -3,9 +3,9 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.house.sources import ROOT, below, nodes
+
 # A process of its own, which is made of libraries that only draw.
 DASHBOARD = ROOT / "orchestrator" / "dashboard"
 HEAVY = (
@@ -17,8 +17,8 @@ HEAVY = (
 def imports_of(package: str) -> set[str]:
     """Top-level names that any module of a package imports, at whatever depth."""
     names: set[str] = set()
-    for path in (ROOT / package).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in below(package):
+        for node in nodes(path):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:

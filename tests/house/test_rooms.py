@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("orchestrator", "workers", "schemas", "gurukul", "benchmarks")
+from tests.house.sources import PACKAGES, ROOT, modules, nodes
+
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
 
 # Rooms of each package from the lowest layer to the highest. A room imports rooms of lower layers, never of its own
@@ -57,22 +57,15 @@ KNOWN_UNDOCUMENTED: set[str] = set()
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-@cache
-def modules() -> tuple[tuple[str, ast.Module], ...]:
-    """Path from the root and syntax tree of every module of the product, each parsed once."""
-    paths = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
-    return tuple((path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
-
-
 def room_of(parts: tuple[str, ...]) -> str:
     """`package.room` of a module's parts; the package alone for what is directly below it."""
     is_room = len(parts) > 1 and (ROOT / parts[0] / parts[1]).is_dir()
     return ".".join(parts[:2]) if is_room else parts[0]
 
 
-def imported(tree: ast.Module) -> Iterator[tuple[str, ...]]:
+def imported(path: str) -> Iterator[tuple[str, ...]]:
     """Parts of each module that a module imports, at whatever depth."""
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (tuple(alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -85,9 +78,9 @@ def imported(tree: ast.Module) -> Iterator[tuple[str, ...]]:
 def arrows() -> set[tuple[str, str]]:
     """(importing room, imported room) of all imports between rooms of the product."""
     found = set()
-    for path, tree in modules():
+    for path in modules():
         source = room_of(Path(path).with_suffix("").parts)
-        found |= {(source, room_of(parts)) for parts in imported(tree) if parts[0] in PACKAGES}
+        found |= {(source, room_of(parts)) for parts in imported(path) if parts[0] in PACKAGES}
     return {(source, target) for source, target in found if source != target}
 
 
@@ -132,7 +125,7 @@ def test_rooms_import_only_lower_rooms() -> None:
 
 def test_no_module_is_long() -> None:
     """A module over 400 lines has more than one subject."""
-    sizes = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path, _ in modules()}
+    sizes = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in modules()}
     assert {path for path, size in sizes.items() if size > LONGEST_MODULE} == KNOWN_LONG_MODULES
 
 
@@ -140,8 +133,8 @@ def test_no_function_is_long() -> None:
     """A function has at most 60 lines, docstring and comments included."""
     long = {
         f"{path} {node.name}"
-        for path, tree in modules()
-        for node in ast.walk(tree)
+        for path in modules()
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - node.lineno + 1 > LONGEST_FUNCTION
     }
@@ -160,7 +153,7 @@ def public(node: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[tuple[
 def test_every_public_name_is_documented() -> None:
     """Each module, and each public function, class and method, has a docstring."""
     missing = set()
-    for path, tree in modules():
+    for path, tree in modules().items():
         if tree.body and ast.get_docstring(tree) is None:
             missing.add(path)
         missing |= {f"{path} {name}" for name, node in public(tree) if ast.get_docstring(node) is None}

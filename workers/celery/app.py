@@ -19,7 +19,7 @@ from workers.celery.logs import set_up_logs
 from workers.celery.parent_watch import watch_parent
 from workers.celery.presence import PresenceStep
 from workers.devices.pinning import current_device, refuse_wrong_cuda, refuse_wrong_device
-from workers.handlers.quick_import import quick_import
+from workers.devices.quick_import import quick_import
 
 address = address_of(os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"))
 app = OwnBroker(

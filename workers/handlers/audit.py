@@ -6,8 +6,8 @@ from schemas.contract.task import RunTask
 from schemas.files.layout import RunLayout, audit_folder
 from schemas.files.run_files import read_manifest
 from schemas.store.judged_inputs import judging_release_dir
+from workers.devices.quick_import import quick_import
 from workers.handlers.adoption import adopt_plots
-from workers.handlers.quick_import import quick_import
 from workers.handlers.task_result import Result
 
 

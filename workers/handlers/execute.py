@@ -32,10 +32,10 @@ from workers.devices.folders import own_folders, refuse_outside
 from workers.devices.gpu_failures import failure_of
 from workers.devices.nvml import refuse_full_memory
 from workers.devices.pinning import current_device
+from workers.devices.quick_import import quick_import
 from workers.handlers.audit import render_audit
 from workers.handlers.ingest import ingest
 from workers.handlers.judge import judge_gate, judge_students
-from workers.handlers.quick_import import quick_import
 from workers.handlers.remote import carry_out, fetch_manifest
 from workers.handlers.report import parse
 from workers.handlers.task_result import Result

@@ -9,8 +9,8 @@ from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, read_model, write_model
 from schemas.store.judged_inputs import judging_release_dir
+from workers.devices.quick_import import quick_import
 from workers.handlers.adoption import adopt_gate, adopt_scores, gate_key, scores_key
-from workers.handlers.quick_import import quick_import
 from workers.handlers.task_result import Result
 
 

@@ -13,6 +13,7 @@ from schemas.contract.task import Metric
 from schemas.files.layout import MODEL_UBJ
 from workers.bars.series import Floats
 from workers.devices.arrays import Array, to_host
+from workers.devices.quick_import import quick_import
 from workers.models.base import Model, Recipe, Rows, Stopped, random_rows, ranked, refuse_other_margins
 from workers.models.registry import register
 from workers.models.trees import refuse_other_tree
@@ -164,7 +165,8 @@ def fitted_parameters(booster: "xgb.Booster") -> dict[str, Metric]:
 
 def read_trees(content: bytes) -> "xgb.Booster":
     """Read a stored booster, to predict on one thread."""
-    import xgboost as xgb
+    with quick_import("sklearn", "pandas"):  # its estimators and data frames: 1.5 s of CPU, unused here
+        import xgboost as xgb
 
     booster = xgb.Booster(params={"nthread": 1})
     booster.load_model(bytearray(content))

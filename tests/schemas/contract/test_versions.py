@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,9 @@ CODE = (
 def project_digest() -> str:
     """The digest of this project's code, which an unchanged copy has, too."""
     return code_digest(ROOT)
+
+
+parsed = cache(ast.parse)
 
 
 def test_versions_are_those_of_what_computes() -> None:
@@ -84,6 +88,7 @@ EXCLUDED = {
     "workers.bars.breeze.failures": "transport to a vendor",
     "workers.devices.nvml": "reads the state of GPUs",
     "workers.devices.pinning": "pins processes to devices",
+    "workers.devices.quick_import": "leaves unused packages out of an import",
     "workers.handlers.task_result": "hands results to the orchestrator",
 }
 READERS = [kind.reader.partition(":")[0] for kind in SOURCES.values()]
@@ -102,7 +107,7 @@ def imports_of(module: str) -> set[str]:
     path = module_path(module)
     assert path is not None
     names: set[str] = set()
-    for node in ast.walk(ast.parse((ROOT / path).read_bytes())):
+    for node in ast.walk(parsed((ROOT / path).read_bytes())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -123,7 +128,7 @@ def import_closure(modules: Iterable[str]) -> set[str]:
 
 def is_empty(path: Path) -> bool:
     """Whether a module holds nothing but a docstring."""
-    return all(isinstance(node, ast.Expr) for node in ast.parse((ROOT / path).read_bytes()).body)
+    return all(isinstance(node, ast.Expr) for node in parsed((ROOT / path).read_bytes()).body)
 
 
 def test_all_code_that_training_imports_counts_or_is_excluded_with_a_reason() -> None:
@@ -137,10 +142,11 @@ def test_all_code_that_training_imports_counts_or_is_excluded_with_a_reason() ->
 
 
 @pytest.fixture
-def copies(tmp_path: Path) -> Path:
-    """A folder with a copy of both packages, which a test may edit."""
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a copy of both packages, which a test may edit; text that was parsed before is not parsed again."""
     for package in ("schemas", "workers"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr("schemas.contract.code_digest.ast", SimpleNamespace(**vars(ast) | {"parse": parsed}))
     return tmp_path
 
 

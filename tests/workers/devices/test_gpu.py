@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,29 +91,38 @@ def test_another_environment_than_the_pin_is_refused(
     assert f"here it is {found}; start" in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("expression", "message"),
-    [("fake_nvml(1)", "NVML shows no GPU GPU-0001"), ("no_driver()", "driver not loaded")],
-)
-def test_a_gpu_that_the_driver_does_not_show_is_refused(tmp_path: Path, expression: str, message: str) -> None:
+@pytest.fixture
+def pin(monkeypatch: pytest.MonkeyPatch) -> Callable[[Device], None]:
+    """Pins this process to a device."""
+
+    def pin(pinned: Device) -> None:
+        for variable, value in pinned_environment(pinned).items():
+            monkeypatch.setenv(variable, value)
+
+    return pin
+
+
+def test_a_gpu_that_the_driver_does_not_show_is_refused(pin: Callable[[Device], None], tmp_path: Path) -> None:
     """A GPU that fell off the bus, or a driver that does not answer, is reported in one line."""
-    result = process(REFUSE, device(), driver(tmp_path, expression))
-    assert result.stderr.startswith("refused: ")
-    assert message in result.stderr
+    pin(device())
+    with pytest.raises(RequestError, match="NVML shows no GPU GPU-0001"):
+        refuse_wrong_device(current_device(), fake_nvml(1))
+    result = process(REFUSE, device(), driver(tmp_path, "no_driver()"))
+    assert result.stderr.startswith("refused: ") and "driver not loaded" in result.stderr
 
 
-def test_a_gpu_without_its_binding_is_refused(tmp_path: Path) -> None:
+def test_a_gpu_without_its_binding_is_refused(pin: Callable[[Device], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU worker does not start if pynvml cannot be imported."""
-    (tmp_path / "pynvml.py").write_text("raise ImportError('not here')\n")
-    result = process(REFUSE, device(), tmp_path)
-    assert result.stderr.startswith("refused: a GPU needs nvidia-ml-py")
+    pin(device())
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    with pytest.raises(RequestError, match="a GPU needs nvidia-ml-py"):
+        refuse_wrong_device(current_device())
 
 
-def test_a_gpu_may_change_its_index(tmp_path: Path) -> None:
+def test_a_gpu_may_change_its_index(pin: Callable[[Device], None]) -> None:
     """The UUID is the pin: after a reboot it may be another index's, and the name stays."""
-    moved = device("gpu:1").model_copy(update={"name": "gpu7@here"})
-    result = process(REFUSE, moved, driver(tmp_path, "fake_nvml(2)"))
-    assert result.returncode == 0, result.stderr
+    pin(device("gpu:1").model_copy(update={"name": "gpu7@here"}))
+    refuse_wrong_device(current_device(), fake_nvml(2))
 
 
 def test_cuda_must_show_the_pinned_gpu_alone() -> None:

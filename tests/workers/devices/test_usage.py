@@ -66,8 +66,8 @@ def test_a_child_that_computes_is_use_of_its_slot(busy_child: subprocess.Popen[b
     one, four = CpuUsage(1, clock), CpuUsage(4, clock)
     assert one().utilisation is None
     four()
-    compute(busy_child, 0.5)
-    clock.now_s += 1.0
+    compute(busy_child, 0.2)
+    clock.now_s += 0.4
     assert 0.5 <= share(one) <= 1.0
     assert 0.125 <= share(four) <= 0.5
     use = one()
@@ -82,8 +82,8 @@ def test_a_child_counts_after_the_clock_was_set_back(busy_child: subprocess.Pope
     look = CpuUsage(1, clock)
     with mock.patch.object(psutil.Process, "create_time", lambda process: -float(process.pid)):
         look()
-        compute(busy_child, 0.5)
-        clock.now_s += 1.0
+        compute(busy_child, 0.2)
+        clock.now_s += 0.4
         assert share(look) >= 0.5
 
 
@@ -108,8 +108,8 @@ def test_use_falls_when_the_work_ends_and_never_leaves_its_range(busy_child: sub
     clock = Clock()
     look = CpuUsage(1, clock)
     look()
-    compute(busy_child, 0.5)
-    clock.now_s += 1.0
+    compute(busy_child, 0.2)
+    clock.now_s += 0.4
     assert share(look) >= 0.5
     busy_child.kill()
     busy_child.wait()
@@ -122,18 +122,18 @@ def test_use_falls_when_the_work_ends_and_never_leaves_its_range(busy_child: sub
     with busy() as second:
         clock.now_s += RELIST_S + 1.0  # this process may have other children, which are listed again only then
         look()
-        compute(second, 0.5)
-        clock.now_s += 1.0
+        compute(second, 0.2)
+        clock.now_s += 0.4
         assert share(look) >= 0.5
 
 
 def test_a_child_that_came_and_went_between_two_looks_counts() -> None:
-    """A pool child that ended has passed its CPU time on to the worker: half a second of a span of one is half."""
+    """A pool child that ended has passed its CPU time on to the worker: 0.2 s of a span of 0.4 s is half."""
     clock = Clock()
     look = CpuUsage(1, clock)
     look()
-    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.55: pass"], check=True)
-    clock.now_s += 1.0
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.22: pass"], check=True)
+    clock.now_s += 0.4
     assert share(look) >= 0.5
 
 

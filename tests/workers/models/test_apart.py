@@ -14,7 +14,7 @@ from schemas.contract.errors import DataError, FileError
 from schemas.contract.task import FailureClass
 from schemas.files.bounded import MIB, Unpacked, read_bounded
 from schemas.files.run_files import write_model
-from tests.strategies import recipe, serving
+from tests.strategies import QUICK, recipe, serving
 from workers.artifacts.writer import digests
 from workers.features.registry import feature_names
 from workers.handlers.execute import classify
@@ -55,10 +55,13 @@ def trial() -> Iterator[ModelTrial]:
         yield trial
 
 
-def test_one_child_reads_many_models_of_unknown_origin(booster: bytes, trial: ModelTrial) -> None:
+def test_one_child_reads_many_models_of_unknown_origin(
+    booster: bytes, trial: ModelTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whole models pass; damaged ones are DataErrors of class data; only one that crashed the child costs a new one."""
+    monkeypatch.setattr(apart, "DEADLINE_S", 3.0)  # one of them makes XGBoost compute for ever
     rng, refused = np.random.default_rng(2), []
-    for place in range(10):
+    for place in range(4 if QUICK else 10):
         mutated = bytearray(booster)
         mutated[rng.integers(len(mutated))] ^= int(rng.integers(1, 256))
         try:
@@ -67,7 +70,7 @@ def test_one_child_reads_many_models_of_unknown_origin(booster: bytes, trial: Mo
             assert classify(error) is FailureClass.DATA
             refused.append(str(error))
         trial.refuse_unreadable(booster, "model.ubj", "booster")
-    assert len(refused) > 5
+    assert len(refused) > (1 if QUICK else 5)
     for damaged in (booster[: len(booster) // 2], b"{L", b""):
         with pytest.raises(DataError, match=r"model.ubj is damaged: .*; take another copy"):
             trial.refuse_unreadable(damaged, "model.ubj", "booster")

@@ -22,27 +22,26 @@ from workers.serving.features import newest_features, probe
 from workers.serving.students import probabilities
 
 LENGTHS = (151, 152, 200, 377, 900, 901, 1114)
-SCRIPT = """
+KINDS = ((False, 1), (True, 75), (True, 375))
+SCRIPT = f"""
 import sys
-import numpy as np
 from tests.orchestrator.releases.making import walk
 from workers.serving.features import newest_features
-series = [walk(seed, bars, per_session={per_session}) for seed, bars in enumerate({lengths})]
-x = newest_features(series, {intraday})
+for intraday, per_session in {KINDS}:
+    series = [walk(seed, bars, per_session=per_session) for seed, bars in enumerate({LENGTHS})]
+    sys.stdout.buffer.write(newest_features(series, intraday).tobytes())
 assert not {{"scipy", "pandas", "sklearn", "xgboost"}} & set(sys.modules), sorted(sys.modules)
-sys.stdout.buffer.write(x.tobytes())
 """
 
 
-@pytest.mark.parametrize(("intraday", "per_session"), [(False, 1), (True, 75), (True, 375)])
-def test_served_features_are_those_of_training_to_the_bit(intraday: bool, per_session: int) -> None:
+def test_served_features_are_those_of_training_to_the_bit() -> None:
     """Many symbols of any lengths at once, in a process without SciPy: the last row of each symbol's own matrix."""
-    script = SCRIPT.format(lengths=LENGTHS, intraday=intraday, per_session=per_session)
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-    found = np.frombuffer(result.stdout).reshape(len(LENGTHS), -1)
-    for row, (seed, bars) in zip(found, enumerate(LENGTHS), strict=True):
-        alone = model_features(frame_of(walk(seed, bars, per_session=per_session), intraday))[-1]
-        np.testing.assert_array_equal(row, alone)
+    result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True)
+    rows = iter(np.frombuffer(result.stdout).reshape(len(KINDS) * len(LENGTHS), -1))
+    for intraday, per_session in KINDS:
+        for seed, bars in enumerate(LENGTHS):
+            alone = model_features(frame_of(walk(seed, bars, per_session=per_session), intraday))[-1]
+            np.testing.assert_array_equal(next(rows), alone)
 
 
 def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

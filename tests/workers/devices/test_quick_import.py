@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from workers.handlers.quick_import import quick_import
+from workers.devices.quick_import import quick_import
 
 
 def test_an_unused_package_is_absent_inside_and_available_after() -> None:
