@@ -47,7 +47,8 @@ class Item:
 class Sent:
     """An attempt that a device should be working on, with the seconds for which it was observed in each state.
 
-    `missed_s` and `waited_s` count the latest unbroken stretch, `ran_s` all the time that it was seen running.
+    `missed_s` and `waited_s` count the latest unbroken stretch, `ran_s` all the time that it was seen running, `out_s`
+    all the time since it was sent.
     """
 
     item: Item
@@ -57,6 +58,7 @@ class Sent:
     missed_s: float = 0.0
     waited_s: float = 0.0
     ran_s: float = 0.0
+    out_s: float = 0.0
 
     def runs(self, presence: Presence, claimants: Mapping[str, str]) -> bool:
         """Whether its device runs it: the device has claimed it, and its heartbeat names it, as running or as held.
@@ -81,15 +83,17 @@ class Sent:
     ) -> "Sent":  # fmt: skip
         """The attempt after one more look at its device, whose queue holds the ids `queued`.
 
-        If neither names it, it was missed for the `covered_s` that the device's heartbeat covers, if that is new.
+        If neither names it, it was missed for the `covered_s` that the device's heartbeat covers, if that is new. The
+        first heartbeat after a link was cut covers more than the time since the attempt was sent.
         """
+        out_s = self.out_s + seconds
         if presence is None:
-            return self
+            return replace(self, out_s=out_s)
         if self.runs(presence, claimants):
-            return replace(self, missed_s=0.0, waited_s=0.0, ran_s=self.ran_s + seconds)
+            return replace(self, missed_s=0.0, waited_s=0.0, ran_s=self.ran_s + seconds, out_s=out_s)
         if self.id in (*presence.held, *presence.running, *queued):
-            return replace(self, missed_s=0.0, waited_s=self.waited_s + seconds)
-        return replace(self, missed_s=self.missed_s + covered_s) if covered_s else self
+            return replace(self, missed_s=0.0, waited_s=self.waited_s + seconds, out_s=out_s)
+        return replace(self, missed_s=min(self.missed_s + covered_s, out_s), out_s=out_s)
 
 
 @dataclass(frozen=True)
