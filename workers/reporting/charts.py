@@ -249,7 +249,7 @@ def _times(form: str) -> alt.Axis:
 
 def _color(names: Mapping[str, object], field: str = "model") -> alt.Color:
     scale = alt.Scale(domain=list(names), range=[COLORS.get(name, GREY) for name in names])
-    return alt.Color(f"{field}:N", title=None, scale=scale, legend=alt.Legend(orient="bottom"))
+    return alt.Color(f"{field}:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", columns=3))
 
 
 def _tips(*fields: str) -> list[alt.Tooltip]:
