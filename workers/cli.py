@@ -27,6 +27,7 @@ from schemas.files.modes import be_private
 from schemas.redis.broker_file import BROKER_FILE_ENV, read_broker_file
 from schemas.redis.client import BROKER_ENV
 from schemas.store.probe import checked_store
+from schemas.terminal.command_help import HELP_FLAGS, PanelledCommand
 from workers.devices.discovery import find_devices
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ Plugins = Annotated[
 ]
 HERE = ["."]
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+cli = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    context_settings=HELP_FLAGS,
+)  # fmt: skip
 
 
 @cli.callback()
@@ -80,7 +84,7 @@ def main() -> None:
     """Train windows on this machine's devices."""
 
 
-@cli.command()
+@cli.command(cls=PanelledCommand, context_settings=HELP_FLAGS)
 def start(
     devices: Annotated[
         str, typer.Option(help="auto, gpu:0,1 or cpu:DEVICESxSLOTS.", envvar="GURUKUL_DEVICES")

@@ -7,7 +7,7 @@ import typer
 
 from orchestrator.cli.registry import SECTIONS, group_of
 
-cli = group_of("orchestrator.cli", SECTIONS)
+cli = group_of("orchestrator.cli", SECTIONS, completion=True)
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,18 +8,19 @@ from orchestrator.cli import checks
 from orchestrator.cli.options import (
     ApproverName,
     Json,
+    NamedRun,
     Note,
     ReleaseConfigFile,
     ReleaseDataDir,
     ReleaseDir,
-    RunArgument,
     Symbols,
 )
 from orchestrator.cli.release_log import print_entry
+from orchestrator.cli.run_choice import whole_id
 
 
 def approve(
-    run_id: RunArgument,
+    run_id: NamedRun,
     by: ApproverName,
     note: Note = "",
     override: Annotated[
@@ -53,6 +54,7 @@ def approve(
     settings = checks.release_config(
         config, data_dir=data_dir, release_dir=release_dir, require_other_approver=require_other_approver
     )
+    run_id = whole_id(settings.data_dir, run_id)
     approver = checks.not_blank("--by", by, "an approval needs a name")
     if override is not None:
         checks.not_blank("--override", override, "give the reason")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 from redis.exceptions import RedisError
 
-from orchestrator.cli.options import DataDir, FleetBroker, RunArgument
+from orchestrator.cli.options import DataDir, FleetBroker, NamedRun
+from orchestrator.cli.run_choice import whole_id
 from schemas.contract.artifact import RunManifest
 from schemas.contract.broker_address import public_url
 from schemas.contract.errors import GurukulError, RequestError, RunNotFoundError
@@ -27,7 +28,7 @@ CANCEL_S = 60.0
 POLL_S = 0.2
 
 
-def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker = None) -> None:
+def cancel(run_id: NamedRun, data_dir: DataDir = "data", broker: FleetBroker = None) -> None:
     """Stop a run, also one of another host.
 
     Attempts that still run are ended. Other runs are not affected. The run itself confirms that it has stopped; without
@@ -42,6 +43,7 @@ def cancel(run_id: RunArgument, data_dir: DataDir = "data", broker: FleetBroker 
 
     if broker is not None:
         embedded.check(broker)
+    run_id = whole_id(data_dir, run_id)
     try:
         manifest, layout = open_run(data_dir, run_id)
     except RunNotFoundError:

@@ -9,12 +9,13 @@ from rich.text import Text
 
 from orchestrator.cli.options import DataDir, Json
 from orchestrator.cli.output import table_of
+from orchestrator.cli.run_choice import whole_id
 from orchestrator.terminal.console import Console
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help="Id of a judged run.")],
-    second: Annotated[str, typer.Argument(help="Id of another judged run.")],
+    first: Annotated[str, typer.Argument(help="Id of a judged run, or a part that no other has.")],
+    second: Annotated[str, typer.Argument(help="Id of another judged run, or a part of it.")],
     data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:
@@ -28,7 +29,7 @@ def compare(
     """
     from orchestrator.runs.compare import compare as side_by_side
 
-    found = side_by_side(data_dir, first, second)
+    found = side_by_side(data_dir, *(whole_id(data_dir, each) for each in (first, second)))
     if as_json:
         typer.echo(json.dumps(found, allow_nan=False))
     else:
@@ -37,7 +38,7 @@ def compare(
 
 def _show(console: Console, found: dict[str, Any]) -> None:
     if found["settings"]:
-        console.print(_table("setting", found["runs"], {k: map(_plain, v) for k, v in found["settings"].items()}))
+        console.table(_table("setting", found["runs"], {k: map(_plain, v) for k, v in found["settings"].items()}))
     else:
         console.write("the settings are the same (run id, folders, broker and devices are not compared)")
     if not found["same_rows"]:
@@ -45,11 +46,11 @@ def _show(console: Console, found: dict[str, Any]) -> None:
             f"{rows} from {first} to {last}" for rows, (first, last) in zip(found["rows"], found["span"], strict=True)
         )
         console.write(f"the runs scored different rows ({spans}): days, symbols or labels differ")
-    console.print(_table("number", found["runs"], {k: map(_number, v) for k, v in found["numbers"].items()}))
+    console.table(_table("number", found["runs"], {k: map(_number, v) for k, v in found["numbers"].items()}))
     gates = {name: iter(answers) for name, answers in found["gates"].items()}
     gates["symbols that pass"] = (", ".join(names) or "none" for names in found["passing"])
     gates["recommendation"] = iter(found["recommendation"])
-    console.print(_table("gate", found["runs"], gates))
+    console.table(_table("gate", found["runs"], gates))
 
 
 def _table(heading: str, runs: list[str], rows: dict[str, Any]) -> Table:

@@ -3,16 +3,18 @@
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic.fields import FieldInfo
 
+from orchestrator.cli.panels import PANEL_OF, PLACE_OF
 from orchestrator.runs.settings import ENV_PREFIX, FILLED_IN, TABLES, flag_of, resolve
 from schemas.config.bars import BarsConfig
 from schemas.config.sources import default_dates
+from schemas.terminal.value_types import choices_of, shown_type
 
 # Fields that are switches, and how the switch is written.
 SWITCHES = {
@@ -37,28 +39,33 @@ Command = Callable[..., Any]
 C = TypeVar("C", bound=BarsConfig)
 
 
-def with_config(kind: type[C], **switches: str) -> Callable[[Callable[..., None]], Command]:
+def with_config(
+    kind: type[C], unused: Collection[str] = (), **switches: str
+) -> Callable[[Callable[..., None]], Command]:
     """Give a command one flag per field of `kind` and `--config`; it is called with the resolved config.
 
     `switches`: names and help texts of switches that are no settings; the command is called with their values as well.
+    `unused`: settings that do not change what the command does. They are accepted, so that the line of another command
+    can be used, and the help leaves them out.
     """
-    return functools.partial(_with_config, kind, switches)
+    return functools.partial(_with_config, kind, frozenset(unused), switches)
 
 
-def _with_config(kind: type[C], switches: dict[str, str], command: Callable[..., None]) -> Command:
+def _with_config(
+    kind: type[C], unused: frozenset[str], switches: dict[str, str], command: Callable[..., None]
+) -> Command:
     @functools.wraps(command)
     def wrapper(config: Path | None, **flags: Any) -> None:
         own = {name: bool(flags.pop(name)) for name in switches}
         command(resolve(kind, flags, config), **own)
 
-    parameters = [_parameter("config", Path | None, "--config", "TOML file with any of these settings.", None)]
-    for name, field in kind.model_fields.items():
-        if name in TABLES + FILLED_IN:
-            continue
-        form = bool if name in SWITCHES else list[str] if name in REPEATED else str
-        declared, text = SWITCHES.get(name, flag_of(name)), field.description or ""
-        parameters.append(_parameter(name, typing.cast(Any, form) | None, declared, text, _shown(name, field)))
-    parameters += [_parameter(name, bool | None, flag_of(name), text, None) for name, text in switches.items()]
+    parameters = [
+        _setting(name, field, hidden=name in unused)
+        for name, field in sorted(kind.model_fields.items(), key=lambda each: PLACE_OF.get(each[0], len(PLACE_OF)))
+        if name not in TABLES + FILLED_IN
+    ]
+    parameters.append(_parameter("config", Path | None, "--config", "TOML file with any of these settings.", "Output"))
+    parameters += [_parameter(name, bool | None, flag_of(name), text, "Output") for name, text in switches.items()]
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     text = inspect.cleandoc(command.__doc__ or "")
@@ -66,17 +73,29 @@ def _with_config(kind: type[C], switches: dict[str, str], command: Callable[...,
     return wrapper
 
 
+def _setting(name: str, field: FieldInfo, hidden: bool) -> inspect.Parameter:
+    """The option of a setting."""
+    text, panel = field.description or "", PANEL_OF.get(name, "Options")
+    if name in SWITCHES:
+        return _parameter(name, bool | None, SWITCHES[name], text, panel, hidden=hidden)
+    if default := _shown(name, field):
+        text = f"{text}  [default: {default}]"
+    choices = choices_of(field.annotation)
+    more: dict[str, Any] = {"autocompletion": lambda: list(choices)} if choices else {}
+    more["metavar"] = shown_type(name, field.annotation)
+    form = list[str] if name in REPEATED else str
+    return _parameter(name, typing.cast(Any, form) | None, flag_of(name), text, panel, hidden=hidden, **more)
+
+
 def _shown(name: str, field: FieldInfo) -> str | None:
     """The default that the help shows; None if it shows none."""
-    if name in SWITCHES:
-        return None
     if field.is_required():
         return f"sample: {default_dates('sample')[name]}"
     # The description gives a default that depends on another setting.
-    return None if field.default_factory is not None or field.default in (None, (), "") else str(field.default)
+    return None if field.default_factory is not None or field.default in (None, (), "") else f"{field.default}"
 
 
-def _parameter(name: str, kind: Any, flag: str, help_text: str, default: str | None) -> inspect.Parameter:
-    option = typer.Option(flag, help=help_text, show_default=default if default is not None else False)
+def _parameter(name: str, kind: Any, flag: str, help_text: str, panel: str, **more: Any) -> inspect.Parameter:
+    option = typer.Option(flag, help=help_text, show_default=False, rich_help_panel=panel, **more)
     annotation = typing.cast(Any, Annotated)[kind, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

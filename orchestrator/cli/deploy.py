@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import checks
-from orchestrator.cli.options import Json, Note, OwnName, ReleaseConfigFile, ReleaseDataDir, ReleaseDir, RunArgument
+from orchestrator.cli.options import Json, NamedRun, Note, OwnName, ReleaseConfigFile, ReleaseDataDir, ReleaseDir
 from orchestrator.cli.release_log import print_entry
+from orchestrator.cli.run_choice import whole_id
 from orchestrator.terminal.console import Console
 
 
 def deploy(
-    run_id: RunArgument,
+    run_id: NamedRun,
     to: Annotated[str, typer.Option(help="staging or production.")],
     by: OwnName = None,
     note: Note = "",
@@ -41,6 +42,7 @@ def deploy(
         config, data_dir=data_dir, release_dir=release_dir, min_staging_hours=min_staging_hours,
         signing_key=signing_key,
     )  # fmt: skip
+    run_id = whole_id(settings.data_dir, run_id)
     with Console(stderr=as_json).status("checking"):
         line = switch(settings, run_id, checks.environment("--to", to), by or account(), note)
     print_entry(line, f"{line.entry.release_id} is live in {to}", as_json)

@@ -77,7 +77,7 @@ def _show_parts(console: Console, found: Explanation, student: StudentMetadata) 
     for part in found.parts:
         mark = f"{TIMELINE[part.name]} {part.name}"
         table.add_row(mark, str(part.rows), str(part.positives), str(part.first), str(part.last), str(part.label_end))
-    console.print(table)
+    console.table(table)
     if student.settings.label == "triple-barrier":
         ends = ", ".join(f"{count} {name}" for name, count in sorted(found.barriers.items()))
         console.write(
@@ -108,7 +108,7 @@ def _show_rows(console: Console, found: Explanation, student: StudentMetadata) -
             weight,
             f"{row.probability:.3f}",
         )
-    console.print(table)
+    console.table(table)
     model = "a teacher that was not trained on the row" + (", for scored rows by the student" if found.rows else "")
     console.write(f"p: probability of label 1, by {model}" + ("" if daily else "; instants are in UTC"))
 
@@ -148,7 +148,7 @@ def _show_student(console: Console, student: StudentMetadata, symbol: str) -> No
     }
     scores = table_of("log loss of scored rows", *losses, left=("log loss of scored rows",))
     scores.add_row(str(fidelity.rows), *(f"{loss:.4f}" for loss in losses.values()))
-    console.print(scores)
+    console.table(scores)
     if fidelity.agreement is None or fidelity.rank_correlation is None:
         agreement = "student or teacher predicts the same for every row"
     else:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DataDir, RunArgument
+from orchestrator.cli.options import DataDir, NamedRun
 from schemas.contract.store_address import STORE_ENV
 
 
 def fetch(
-    run_id: RunArgument,
+    run_id: NamedRun,
     store: Annotated[str, typer.Option(help="URL of the run's store: s3://BUCKET/PREFIX.", envvar=STORE_ENV)],
     data_dir: DataDir = "data",
 ) -> None:

@@ -153,7 +153,7 @@ def _show(found: list[Presence], cordoned: set[str]) -> None:
             f"{presence.rate:.1f}",
             "\n".join(doing),
         )
-    Console().print(table)
+    Console().table(table)
 
 
 def _version(presence: Presence) -> list[str]:

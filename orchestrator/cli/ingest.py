@@ -101,7 +101,7 @@ def _show_bars(console: Console, table: CoverageTable, least_bars: int) -> None:
         rows.add_row(row.symbol, _styled(row.verdict), *cells, "yes" if row.bars >= least_bars else "too short")
     for symbol in table.rejected:
         rows.add_row(symbol, _styled(Verdict.REJECT), "", "", "", "", "no")
-    console.print(rows)
+    console.table(rows)
     for finding, symbols in findings_of(table):
         word = Text("note") if finding.verdict is Verdict.OK else _styled(finding.verdict)
         console.write(Text.assemble(word, f" {some(symbols)}: {finding.sentence}"))

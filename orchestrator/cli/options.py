@@ -7,8 +7,15 @@ import typer
 
 from schemas.redis.client import BROKER_ENV
 
-RunArgument = Annotated[str, typer.Argument(help="The run's id.")]
-WindowArgument = Annotated[str, typer.Argument(help="The window's label, such as TCS_2022-01-01_to_2022-06-30.")]
+# A command that declares these gets the optional ones below: `run_choice.with_run_choice`.
+RunArgument = Annotated[str, typer.Argument()]
+WindowArgument = Annotated[str, typer.Argument()]
+NewestRun = Annotated[
+    str | None, typer.Argument(help="The run's id, or a part that no other has; if omitted: the newest run.")
+]
+NewestWindow = Annotated[str | None, typer.Argument(help="The window's label, such as TCS_2022-01-01_to_2022-06-30.")]
+# Of a command that changes what others see: the newest run is no default there.
+NamedRun = Annotated[str, typer.Argument(help="The run's id, or a part that no other has.")]
 LogFileArgument = Annotated[Path, typer.Argument(help="An event log: training_run_RUN_ID.jsonl.")]
 
 DataDir = Annotated[str, typer.Option(help="Folder of bars, models and telemetry.", envvar="GURUKUL_DATA_DIR")]

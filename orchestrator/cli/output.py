@@ -10,9 +10,12 @@ from orchestrator.terminal.console import Console
 from schemas.contract.run import RunStatus
 
 
-def table_of(*headings: str, left: Collection[str] = (), no_wrap: bool = False) -> Table:
-    """An empty table; columns named in `left` are aligned left, the others right; long cells are folded."""
-    table = Table()
+def table_of(*headings: str, left: Collection[str] = (), no_wrap: bool = False, light: bool = False) -> Table:
+    """An empty table; columns named in `left` are aligned left, the others right; long cells are folded.
+
+    A `light` table has no lines, and so more room.
+    """
+    table = Table(box=None, padding=(0, 1, 0, 0)) if light else Table()
     for heading in headings:
         justify: Literal["left", "right"] = "left" if heading in left else "right"
         table.add_column(heading, justify=justify, overflow="fold", no_wrap=no_wrap)

@@ -8,14 +8,26 @@ from rich.text import Text
 
 from orchestrator.cli.config_flags import with_config
 from orchestrator.cli.output import table_of
+from orchestrator.cli.panels import SETTINGS
 from orchestrator.terminal.console import Console, report_files
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.quality import Verdict
 from schemas.contract.window import PlannedWindow, SkipReason
 
+# Settings of `run` on which no window and no row depends.
+UNUSED = (
+    "student", "distill_weight", "reward_weights", "seed", *SETTINGS["Costs"], "reuse", "max_failure_rate",
+    "window_limit", "release_dir", "signing_key", "log_dir", "log_format", "telemetry", "telemetry_dir",
+    "telemetry_buffer", "telemetry_delay",
+)  # fmt: skip
 
-@with_config(RunConfig, power="Show what the scored days and symbols could find: ratios per year, and years per ratio.")
+
+@with_config(
+    RunConfig,
+    unused=UNUSED,
+    power="Show what the scored days and symbols could find: ratios per year, and years per ratio.",
+)
 def plan(config: RunConfig, power: bool) -> None:
     """Show the windows that `run` would train, and all skip reasons.
 
@@ -73,7 +85,7 @@ def _print_symbols(
         row = known.symbols.get(symbol)
         cells = (str(row.bars), str(row.first), str(row.last), row.verdict) if row else ("", "", "", Verdict.REJECT)
         table.add_row(symbol, *cells, str(len(own)), str(sum(each.skip is None for each in own)))
-    console.print(table)
+    console.table(table)
     for sentence in left_out(known):
         console.write(sentence)
 

@@ -92,7 +92,7 @@ def _show(console: Console, found: Predictions) -> None:
     for each in found.predictions:
         table.add_row(each.symbol, _bar(each), f"{each.probability:.4f}", *(_held if found.ranked else _traded)(each))
     if found.predictions:
-        console.print(table)
+        console.table(table)
     if found.ranked:
         console.write(found.ranked)
         if behind := [each.symbol for each in found.predictions if each.weight is None and not each.unseen]:

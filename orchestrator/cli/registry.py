@@ -9,12 +9,14 @@ from typer.core import TyperGroup
 
 from orchestrator.cli.broker_file import with_broker_file
 from orchestrator.cli.error_boundary import guarded
+from orchestrator.cli.run_choice import with_run_choice
+from schemas.terminal.command_help import HELP_FLAGS, PanelledCommand
 
 # Each name is a module of orchestrator.cli with a function, or a Typer group, of the same name.
 SECTIONS = {
-    "Train": ("run", "resume", "cancel", "plan", "ingest"),
+    "Start": ("run", "plan", "ingest", "resume", "cancel"),
     "Follow": ("watch", "status", "runs", "fetch", "dashboard", "telemetry"),
-    "Examine": ("explain", "replay", "verify", "compare"),
+    "Inspect": ("explain", "replay", "verify", "compare"),
     "Release": ("approve", "reject", "deploy", "rollback", "releases", "predict"),
     "Operate": ("fleet", "doctor", "flower", "metrics", "acl"),
 }
@@ -35,11 +37,14 @@ class SectionedGroup(TyperGroup):
                 formatter.write_dl([(name.ljust(width), summary) for name, summary in rows])
 
 
-def group_of(package: str, sections: Mapping[str, Iterable[str]]) -> typer.Typer:
-    """A command group of `package`'s modules, each command inside the error boundary."""
+def group_of(package: str, sections: Mapping[str, Iterable[str]], *, completion: bool = False) -> typer.Typer:
+    """A command group of `package`'s modules, each command inside the error boundary.
+
+    `completion` adds the options that install the completion of a shell.
+    """
     group = typer.Typer(
-        cls=SectionedGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-        rich_markup_mode=None,
+        cls=SectionedGroup, no_args_is_help=True, add_completion=completion, pretty_exceptions_enable=False,
+        rich_markup_mode=None, context_settings=HELP_FLAGS,
     )  # fmt: skip
     for section, names in sections.items():
         for name in names:
@@ -47,5 +52,6 @@ def group_of(package: str, sections: Mapping[str, Iterable[str]]) -> typer.Typer
             if isinstance(command, typer.Typer):
                 group.add_typer(command, name=name, rich_help_panel=section)
             else:
-                group.command(name, rich_help_panel=section)(guarded(with_broker_file(command)))
+                own = guarded(with_broker_file(with_run_choice(command)))
+                group.command(name, cls=PanelledCommand, context_settings=HELP_FLAGS, rich_help_panel=section)(own)
     return group

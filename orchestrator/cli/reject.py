@@ -4,17 +4,18 @@ from orchestrator.cli import checks
 from orchestrator.cli.options import (
     ApproverName,
     Json,
+    NamedRun,
     Note,
     ReleaseConfigFile,
     ReleaseDataDir,
     ReleaseDir,
-    RunArgument,
 )
 from orchestrator.cli.release_log import print_entry
+from orchestrator.cli.run_choice import whole_id
 
 
 def reject(
-    run_id: RunArgument,
+    run_id: NamedRun,
     by: ApproverName,
     note: Note = "",
     data_dir: ReleaseDataDir = None,
@@ -34,5 +35,6 @@ def reject(
     from orchestrator.releases.approval import reject as record
 
     settings = checks.release_config(config, data_dir=data_dir, release_dir=release_dir)
+    run_id = whole_id(settings.data_dir, run_id)
     line = record(settings, run_id, checks.not_blank("--by", by, "a rejection needs a name"), note=note)
     print_entry(line, f"{run_id} is rejected by {by}", as_json)

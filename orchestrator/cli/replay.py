@@ -55,7 +55,7 @@ def _show(console: Console, found: Replay, agreed: bool) -> None:
     for file in found.files:
         stored, again = (digest[:SHOWN_DIGITS] if digest else "none" for digest in (file.stored, file.again))
         table.add_row("/".join(file.path.split("/")[-2:]), stored, again, "equal" if file.equal else "differs")
-    console.print(table)
+    console.table(table)
     for name, (then, now) in found.then_now.items():
         console.write(f"{name} was {then}, is {now}")
     equal = sum(file.equal for file in found.files)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,12 +45,21 @@ def runs(
         count = f"no run of {unreadable} can be read" if unreadable else "no runs"
         typer.echo(f"{count} under {data_dir}/models")
         return
-    left = ("run", "status", "recommendation or reason")
-    table = table_of("run", "status", "trained", "skipped", "failed", "recommendation or reason", left=left)
-    for _, summary in found:
+    show_runs(Console(), [summary for _, summary in found])
+
+
+def show_runs(console: Console, found: list[dict[str, Any]]) -> None:
+    """One row per run. Why a run ended or waits is a column in a pipe, and a line below the table in a terminal."""
+    headings = ["run", "status", "trained", "skipped", "failed", "verdict"]
+    table = table_of(*headings, left=("run", "status", "verdict"), no_wrap=True, light=True)
+    if not console.is_terminal:
+        table.add_column("reason")
+    for summary in found:
         counts = summary["windows"]["student"]
-        cells = (counts["success"], counts["skipped"], counts["failed"])
-        table.add_row(
-            summary["run_id"], summary["status"], *map(str, cells), summary["reason"] or summary["recommendation"] or ""
-        )
-    Console().print(table)
+        cells = (str(counts[each]) for each in ("success", "skipped", "failed"))
+        reason = [] if console.is_terminal else [summary["reason"] or ""]
+        table.add_row(summary["run_id"], summary["status"], *cells, summary["recommendation"] or "", *reason)
+    console.table(table)
+    for summary in found if console.is_terminal else ():
+        if summary["reason"]:
+            console.write(f"{summary['run_id']}: {summary['reason']}")

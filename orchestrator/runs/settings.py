@@ -7,11 +7,13 @@ the environment as JSON, and one file for all commands, with unknown keys refuse
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from orchestrator.runs.wrong_value import fault
 from schemas.config.bars import IngestConfig
 from schemas.config.file_options import FileOptions
 from schemas.config.release import ReleaseConfig
@@ -131,9 +133,9 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     for name in values:
         kinds = (RunConfig, IngestConfig, ReleaseConfig)
         if name in FILLED_IN or not any(name in kind.model_fields for kind in kinds):
-            raise RequestError(
-                f"config file {path}: {name} is not a setting; `orchestrator run --help` and `ingest --help` list them"
-            )
+            near = get_close_matches(name, RunConfig.model_fields, n=1)
+            hint = f"did you mean {near[0]}?" if near else "`orchestrator run --help` and `ingest --help` list them"
+            raise RequestError(f"config file {path}: {name} is not a setting; {hint}")
     return values
 
 
@@ -153,7 +155,7 @@ def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> 
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "missing":
         return f"{flag_of(name)} is missing; give it as a flag, as {ENV_PREFIX}{name.upper()} or in the config file"
-    message = first["msg"].removeprefix("Value error, ")
+    message = fault(first)
     if not name:
         return message
     where, value = layers.get(name, (flag_of(name), first["input"]))
@@ -161,9 +163,10 @@ def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> 
         return f"{where}: the URL {message}; write redis://USER:PASSWORD@HOST:PORT/0"
     if name in TABLES:
         where = ".".join([where, *map(str, first["loc"][1:])])
-    shown = first["input"] if isinstance(first["input"], str) else value
+    if first["type"] == "extra_forbidden":
+        return f"{where} {message}"
+    shown = first["input"] if isinstance(first["input"], str) or name in TABLES else value
     if isinstance(shown, list):  # of a flag that is given several times
         shown = ",".join(map(str, shown))
-    hint = " (dates are YYYY-MM-DD)" if name.endswith("_date") else ""
     is_shown = repr(shown) in message or message.startswith(str(shown))
-    return f"{where}: {message}{hint}" if is_shown else f"{where} {str(shown)!r}: {message}{hint}"
+    return f"{where}: {message}" if is_shown else f"{where} {str(shown)!r} {message}"

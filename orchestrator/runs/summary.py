@@ -98,13 +98,13 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
     for name, phase in summary["phases"].items():
         seconds = phase["duration_seconds"]
         table.add_row(name, phase["status"], "" if seconds is None else f"{seconds:.1f}")
-    console.print(table)
+    console.table(table)
     windows = Table()
     for heading in ("windows", "planned", "success", "skipped", "failed"):
         windows.add_column(heading, justify="left" if heading == "windows" else "right")
     for role, counts in summary["windows"].items():
         windows.add_row(role, *(str(counts[key]) for key in ("planned", "success", "skipped", "failed")))
-    console.print(windows)
+    console.table(windows)
     if summary["bars"]:
         console.write(f"bars of symbols: {', '.join(f'{count} {word}' for word, count in summary['bars'].items())}")
     if summary["unexplained_jumps"] and not summary["conclusion"]:
@@ -141,7 +141,7 @@ def _show_conclusion(console: Console, found: Conclusion) -> None:
         earned.add_column(heading, justify="left" if heading == "after costs" else "right")
     for each in found.earned:
         earned.add_row(each.name, each.growth, each.a_year, each.worst_fall, each.sharpe)
-    console.print(earned)
+    console.table(earned)
     console.write(f"{found.span}.", INDENT)
     console.write("how sure:")
     for figure in found.sureness:

@@ -4,8 +4,10 @@ import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console as RichConsole
+from rich.table import Table
 from rich.text import Text
 
 
@@ -21,6 +23,19 @@ class Console(RichConsole):
         stream = sys.stderr if self.stderr else sys.stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
+    def table(self, table: Table) -> None:
+        """Print a table: drawn in a terminal, as lines of cells with tabs between them elsewhere."""
+        if self.is_terminal:
+            self.print(table)
+            return
+        columns = [[str(column.header), *map(_cell, column.cells)] for column in table.columns]
+        if not self.quiet:
+            try:  # rich would print spaces instead of tabs
+                self.file.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))
+                self.file.flush()
+            except BrokenPipeError:
+                self.on_broken_pipe()
+
     def write(self, text: Text | str, indent: str = "") -> None:
         """Print one sentence."""
         line = Text(text) if isinstance(text, str) else text
@@ -29,6 +44,11 @@ class Console(RichConsole):
         elif indent:
             line = Text(indent) + line
         self.print(line, soft_wrap=not self.is_terminal)
+
+
+def _cell(cell: Any) -> str:
+    """A cell in one line."""
+    return " ".join((cell.plain if isinstance(cell, Text) else str(cell)).split())
 
 
 def report_files(console: Console, understood: Sequence[str], ignored: Sequence[str]) -> None:

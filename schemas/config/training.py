@@ -1,10 +1,11 @@
 """Settings of training: labels, splits, models and the costs inside a label."""
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from schemas.config.features import CROSS_SECTION, OWN, FeatureChoice, FeatureName, Plugged, split_names
 from schemas.config.interval import BarInterval, is_intraday
@@ -30,7 +31,15 @@ Privilege = Literal["path", "cross-section"]
 
 Horizon = Annotated[int, Field(ge=1, le=500)]
 HORIZON_BARS = 5
-Lookback = Annotated[str, Field(pattern=r"^(expanding|window|[1-9][0-9]{0,4})$")]
+
+
+def _known_lookback(value: str) -> str:
+    if not re.fullmatch(r"expanding|window|[1-9][0-9]{0,4}", value):
+        raise ValueError("must be expanding, window, or a number of days from 1 to 99999")
+    return value
+
+
+Lookback = Annotated[str, AfterValidator(_known_lookback)]
 
 DEFAULT_TEACHER = "xgboost"
 

@@ -3,6 +3,8 @@
 Every message is one line: what happened, where, what to do next.
 """
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from enum import IntEnum
 from pathlib import Path
 from typing import ClassVar
@@ -30,10 +32,12 @@ class RequestError(GurukulError):
 class RunNotFoundError(RequestError):
     """No run of that name is stored under the data folder."""
 
-    def __init__(self, run_id: str, data_dir: str | Path) -> None:
+    def __init__(self, run_id: str, data_dir: str | Path, names: Sequence[str] = ()) -> None:
         where = "" if str(data_dir) == "data" else f" --data-dir {data_dir}"
+        near = f" (near: {', '.join(found)})" if (found := get_close_matches(run_id, names)) else ""
         super().__init__(
-            f"there is no run {run_id} under {Path(data_dir) / 'models'}; `orchestrator runs{where}` lists the runs"
+            f"there is no run {run_id} under {Path(data_dir) / 'models'}{near};"
+            f" `orchestrator runs{where}` lists the runs"
         )
 
 

@@ -81,7 +81,7 @@ def open_run(data_dir: str | Path, run_id: str) -> tuple[RunManifest, RunLayout]
     except ValueError as error:
         raise RequestError(str(error)) from None
     if not layout.manifest.is_file():
-        raise RunNotFoundError(run_id, data_dir)
+        raise RunNotFoundError(run_id, data_dir, [path.parent.name for path in layout.folder.parent.glob("*/run.json")])
     return read_manifest(layout), layout
 
 

@@ -110,8 +110,6 @@ def test_from_approval_to_rollback(bars: Path, fleet: tuple[str, ...], cwd: Path
 
     shown = command("releases", cwd=cwd)
     assert shown.returncode == 0 and "the log is whole" in shown.stdout
-    tables = [line for line in shown.stdout.splitlines() if line[:1] in "┃│┏┡└"]
-    assert tables and max(map(len, tables)) <= 80
     actions = [line.entry.action for line in read(layout.history)[0]]
     assert actions == [
         "approved", "deploying", "deployed", "deploying", "deployed", "approved", "deploying", "deployed",

@@ -149,7 +149,7 @@ def test_a_log_plays_again_for_any_viewer(redis: Redis, server: str, cwd: Path, 
     log, elsewhere = log_of(cwd), tmp_path / "elsewhere"
     elsewhere.mkdir()
     played = command(
-        "telemetry", "replay", str(log), "--speed", "0", "--broker", server, "--run-id", "again", cwd=elsewhere
+        "telemetry", "play", str(log), "--speed", "0", "--broker", server, "--run-id", "again", cwd=elsewhere
     )
     assert played.returncode == 0, played.stderr
     there = command("watch", "again", "--once", "--broker", server, cwd=elsewhere).stdout
@@ -159,12 +159,12 @@ def test_a_log_plays_again_for_any_viewer(redis: Redis, server: str, cwd: Path, 
         return [line for line in text.splitlines() if line.startswith(("M&M", "BAJAJ-AUTO", "^GSPC"))]
 
     assert cells(there) == cells(here) != []
-    again = command("telemetry", "replay", str(log), "--broker", server, "--run-id", "again", cwd=elsewhere)
+    again = command("telemetry", "play", str(log), "--broker", server, "--run-id", "again", cwd=elsewhere)
     assert "run again is on that broker already; give another --run-id" in again.stderr
 
 
 def test_a_log_plays_again_in_a_terminal(cwd: Path) -> None:
     """`replay` alone shows the run as `run` did, phase by phase."""
-    shown = command("telemetry", "replay", str(log_of(cwd)), "--speed", "0", cwd=cwd).stdout
+    shown = command("telemetry", "play", str(log_of(cwd)), "--speed", "0", cwd=cwd).stdout
     assert "teacher_training: success" in shown
     assert "run generated  ready-for-review" in shown

@@ -2,12 +2,12 @@
 
 from orchestrator.cli.registry import group_of
 
-telemetry = group_of("orchestrator.cli.telemetry", {"Commands": ("tail", "validate", "replay")})
+telemetry = group_of("orchestrator.cli.telemetry", {"Commands": ("tail", "validate", "play")})
 
 
 @telemetry.callback()
 def main() -> None:
-    """Print, check or replay the events of a run.
+    """Print, check or play the events of a run.
 
     docs/telemetry.md describes the events.
     """

@@ -36,7 +36,7 @@ def validate(file: LogFileArgument) -> None:
         for kind in EventType:
             if kinds[kind]:
                 table.add_row(kind, str(kinds[kind]))
-        console.print(table)
+        console.table(table)
     for fault in faults[:SHOWN_FAULTS]:
         console.write(fault)
     if len(faults) > SHOWN_FAULTS:

@@ -7,13 +7,18 @@ from typer.testing import CliRunner
 
 from orchestrator import cli as package
 from orchestrator.cli.app import cli
+from orchestrator.cli.panels import SETTINGS
 from orchestrator.cli.registry import SECTIONS
+from orchestrator.runs.settings import TABLES, flag_of
+from schemas.config.bars import IngestConfig
+from schemas.config.run import RunConfig
+from schemas.terminal.command_help import PANELS
 
 COMMANDS = [name for names in SECTIONS.values() for name in names if name != "telemetry"]
-TELEMETRY = ["tail", "validate", "replay"]
+TELEMETRY = ["tail", "validate", "play"]
 SHARED = {
     "app", "broker_file", "checks", "config_flags", "error_boundary", "options", "output", "registry", "release_log",
-    "run_report",
+    "panels", "run_choice", "run_report",
 }  # fmt: skip
 EIGHTY = {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
 
@@ -47,3 +52,46 @@ def test_every_command_has_an_example_within_80_columns(command: tuple[str, ...]
     text = help_of(*command)
     assert f"  orchestrator {' '.join(command)}" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_every_setting_stands_in_one_panel() -> None:
+    """The help of `run` groups its options; a setting in no panel would stand under another heading by chance."""
+    fields = {name for kind in (RunConfig, IngestConfig) for name in kind.model_fields} - set(TABLES)
+    placed = [name for names in SETTINGS.values() for name in names]
+    assert sorted(placed) == sorted(fields)
+    assert tuple(SETTINGS) == PANELS
+
+
+def test_the_help_of_run_has_panels_and_types() -> None:
+    """Headings in order, the type of each value, one style of defaults."""
+    lines = help_of("run").splitlines()
+    headings = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == list(PANELS)
+    text = "\n".join(lines)
+    for words in (
+        "--horizon INT", "--start-date DATE", "--threshold NUMBER", "--data-dir DIR", "--symbols A,B,...",
+        "--entry [next-open|close]", "--config FILE", "[default: 5]",
+    ):  # fmt: skip
+        assert words in text
+    assert "<" not in text and "[default: (" not in text
+
+
+def test_plan_shows_only_what_it_uses() -> None:
+    """`plan` accepts the line of `run`, and lists the options on which its windows depend."""
+    text = help_of("plan")
+    assert "--window-days" in text and "Costs:" not in text
+    for name in ("seed", "cost_bps", "telemetry_dir", "window_limit"):
+        assert f"  {flag_of(name)} " not in text
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_both_flags_of_help(flag: str) -> None:
+    """`-h` is `--help`, of the program and of each command."""
+    for command in ([], ["status"], ["telemetry"], ["telemetry", "tail"]):
+        assert CliRunner().invoke(cli, [*command, flag]).exit_code == 0
+
+
+def test_a_misspelt_command_or_flag_has_its_neighbour() -> None:
+    """The error names the nearest one."""
+    assert "'status'" in CliRunner().invoke(cli, ["staus"]).output
+    assert "--horizon" in CliRunner().invoke(cli, ["run", "--horizn", "3"]).output

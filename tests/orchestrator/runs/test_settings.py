@@ -194,7 +194,7 @@ def test_a_second_source_has_a_format_file_of_its_own(file: Path) -> None:
         ({"date_format": "%H:%M"}, "does not hold a whole date"),
         ({"delimiter": "ab"}, "does not separate cells"),
         ({"encoding": "utf-nine"}, "is no encoding; write one such as cp1252"),
-        ({"symbol_from": "name"}, "'file', 'column' or 'folder'"),
+        ({"symbol_from": "name"}, "must be file, column or folder"),
         ({"where": "SERIES"}, "is not NAME=VALUE"),
     ],
 )
@@ -224,7 +224,7 @@ def test_tables_come_from_a_file(file: Path) -> None:
     config = resolve(RunConfig, REQUIRED, file, {})
     assert (config.gates.min_days, config.cost_rates[0].exchange_bps) == (30, 1.0)
     file.write_text("[gates]\nmin_days = 3\n")
-    with pytest.raises(RequestError, match=r"gates\.min_days.*greater than or equal to 20"):
+    with pytest.raises(RequestError, match=r"gates\.min_days.*at least 20"):
         resolve(RunConfig, REQUIRED, file, {})
     file.write_text('costs = "config"\n')
     with pytest.raises(RequestError, match="go together"):

@@ -1,4 +1,4 @@
-"""`orchestrator telemetry replay`."""
+"""`orchestrator telemetry play`."""
 
 import time
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from schemas.redis.events import emit
 from schemas.redis.keys import RUN_KEYS_LINGER_S, events_stream, sequence_key
 
 
-def replay(
+def play(
     file: LogFileArgument,
     speed: Annotated[float, typer.Option(min=0.0, help="Times as fast as the run was; 0: as fast as possible.")] = 10.0,
     broker: Annotated[
@@ -35,7 +35,7 @@ def replay(
 
     \b
     Example:
-      orchestrator telemetry replay training_run_R.jsonl --speed 20
+      orchestrator telemetry play training_run_R.jsonl --speed 20
     """
     events = _events_of(file)
     missing = (events[-1].seq or 0) - len(events)
