@@ -75,7 +75,7 @@ def _with_config(
 
 def _setting(name: str, field: FieldInfo, hidden: bool) -> inspect.Parameter:
     """The option of a setting."""
-    text, panel = field.description or "", PANEL_OF.get(name, "Options")
+    text, panel = field.description or "", PANEL_OF.get(name)
     if name in SWITCHES:
         return _parameter(name, bool | None, SWITCHES[name], text, panel, hidden=hidden)
     if default := _shown(name, field):
@@ -95,7 +95,7 @@ def _shown(name: str, field: FieldInfo) -> str | None:
     return None if field.default_factory is not None or field.default in (None, (), "") else f"{field.default}"
 
 
-def _parameter(name: str, kind: Any, flag: str, help_text: str, panel: str, **more: Any) -> inspect.Parameter:
+def _parameter(name: str, kind: Any, flag: str, help_text: str, panel: str | None, **more: Any) -> inspect.Parameter:
     option = typer.Option(flag, help=help_text, show_default=False, rich_help_panel=panel, **more)
     annotation = typing.cast(Any, Annotated)[kind, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
