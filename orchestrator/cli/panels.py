@@ -12,7 +12,8 @@ SETTINGS = {
         "cross_session", "embargo", "keep_jumps",
     ),
     "Models": (
-        "scope", "student_scope", "features", "plugins", "teacher", "student", "privileged", "distill_weight", "reward_weights", "seed",
+        "scope", "student_scope", "features", "plugins", "teacher", "student", "set", "privileged", "distill_weight",
+        "reward_weights", "seed",
     ),
     "Costs": (
         "cost_bps", "slippage_bps", "costs", "order_value", "impact", "capital", "trade_band", "borrow_bps",

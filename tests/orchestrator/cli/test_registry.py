@@ -9,7 +9,7 @@ from orchestrator import cli as package
 from orchestrator.cli.app import cli
 from orchestrator.cli.panels import SETTINGS
 from orchestrator.cli.registry import SECTIONS
-from orchestrator.runs.settings import TABLES, flag_of
+from orchestrator.runs.settings import FILLED_IN, TABLES, flag_of
 from schemas.config.bars import IngestConfig
 from schemas.config.run import RunConfig
 from schemas.terminal.command_help import PANELS
@@ -56,7 +56,7 @@ def test_every_command_has_an_example_within_80_columns(command: tuple[str, ...]
 
 def test_every_setting_stands_in_one_panel() -> None:
     """The help of `run` groups its options; a setting in no panel would stand under another heading by chance."""
-    fields = {name for kind in (RunConfig, IngestConfig) for name in kind.model_fields} - set(TABLES)
+    fields = {name for kind in (RunConfig, IngestConfig) for name in kind.model_fields} - {*TABLES, *FILLED_IN}
     placed = [name for names in SETTINGS.values() for name in names]
     assert sorted(placed) == sorted(fields)
     assert tuple(SETTINGS) == PANELS
