@@ -16,7 +16,7 @@ from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
 
 from workers.bars.series import Floats, Ints
-from workers.judging.statistics.calibration import spiegelhalter_by_day
+from workers.judging.statistics.calibration import beside_by_day, spiegelhalter_by_day
 from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.judging.statistics.model_comparison import mcs, spa
 from workers.judging.statistics.permutation import permute
@@ -74,6 +74,28 @@ def _spiegelhalter(rng: np.random.Generator, seed: int) -> float:
     return spiegelhalter_by_day(y.ravel(), p.ravel(), day).p
 
 
+def _estimated(rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Ints]:
+    """Labels, probabilities, base rates and days: what students add is right, base rates are of 250 earlier days."""
+    rate = ndtr(-0.5 / np.sqrt(1 + BELIEVED**2))
+    earlier = _overlapping(rng)[:250] < ndtri(rate)
+    estimated = np.broadcast_to(earlier.mean(axis=0), (DAYS, SYMBOLS))
+    adds = BELIEVED * _persistent(rng, SYMBOLS)
+    y = (_overlapping(rng) < adds - 0.5).astype(np.float64)
+    p = ndtr(adds + np.sqrt(1 + BELIEVED**2) * ndtri(estimated))
+    day: Ints = np.repeat(np.arange(DAYS), SYMBOLS)
+    return y.ravel(), p.ravel(), estimated.ravel(), day
+
+
+def _beside(rng: np.random.Generator, seed: int) -> float:
+    return beside_by_day(*_estimated(rng)).p
+
+
+def _spiegelhalter_estimated(rng: np.random.Generator, seed: int) -> float:
+    """Its hypothesis is not true here: it has the base rate right."""
+    y, p, _, day = _estimated(rng)
+    return spiegelhalter_by_day(y, p, day).p
+
+
 def _spa(rng: np.random.Generator, seed: int) -> float:
     losses = _losses(rng, 4)
     block = float(np.sqrt(DAYS))
@@ -91,6 +113,8 @@ TESTS: dict[str, tuple[Callable[[np.random.Generator, int], float], float]] = {
     "alpha beside always long": (_alpha, 0.05),
     "Diebold-Mariano": (_diebold_mariano, 0.05),
     "Spiegelhalter's z": (_spiegelhalter, 0.05),
+    "Spiegelhalter's z, base rates estimated": (_spiegelhalter_estimated, 0.05),
+    "calibration beside the base rate": (_beside, 0.05),
     "superior predictive ability": (_spa, 0.05),
     "model confidence set": (_mcs, 0.05),
 }

@@ -41,7 +41,9 @@ class GateSettings(Frozen):
     false_discoveries: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.10, description="Maximum expected share of symbols that pass by chance."
     )
-    calibration_z: Annotated[float, Field(gt=0, le=5)] = Field(1.96, description="Maximum of Spiegelhalter's |z|.")
+    calibration_z: Annotated[float, Field(gt=0, le=5)] = Field(
+        1.96, description="Maximum |z| of the calibration beside the base rate, where the students' is the worse one."
+    )
     slope_low: Annotated[float, Field(ge=0, le=1)] = Field(
         0.8, description="Minimum calibration slope: labels on the student's logit."
     )

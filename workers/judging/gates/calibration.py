@@ -3,48 +3,86 @@
 import numpy as np
 
 from schemas.contract.judgement import Criterion, Part, Ruling
-from schemas.contract.numbers import between, p_of, shown
+from schemas.contract.numbers import between, shown
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import at_most, not_computable, too_few_days
+from workers.judging.gates.criteria import not_computable, too_few_days
 from workers.judging.gates.registry import gate
 from workers.judging.statistics import calibration
 from workers.scoring.metrics import ece
 
+BESIDE, Z, SLOPE, ERROR = (
+    "calibration beside the base rate", "Spiegelhalter's z", "calibration slope", "expected calibration error",
+)  # fmt: skip
+PARTS = {BESIDE: Part.WARNING, SLOPE: Part.WARNING, Z: Part.INFORMS, ERROR: Part.INFORMS}
+
 
 @gate("calibration", "Are the predicted probabilities calibrated?")
 def judge(evidence: Evidence) -> Findings:
-    """Test Spiegelhalter's z and the calibration slope; the calibration error only informs."""
-    predictions, settings = evidence.predictions, evidence.settings
-    y, p, day = predictions.y, predictions.student, predictions.day
-    names = ("Spiegelhalter's z", "calibration slope", "expected calibration error")
-    days = evidence.validation.days
-    if days < settings.min_days or p.std() == 0 or y.std() == 0:
-        why = too_few_days(days, settings.min_days) or "all predictions or all labels are equal"
-        parts = (Part.WARNING, Part.WARNING, Part.INFORMS)
-        return Findings(tuple(not_computable(name, why, part=part) for name, part in zip(names, parts, strict=True)))
-    sizes = {"min_block": evidence.min_block_days, "repetitions": settings.repetitions, "seed": evidence.seed}
-    lags = max(evidence.min_block_days - 1, int(np.ceil(days ** (1 / 3))))
-    z = calibration.spiegelhalter_by_day(y, p, day)
-    line = calibration.slope_by_day(y, p, day, lags)
-    error = calibration.ece_by_day(y, p, day, **sizes)
-    inside = line.high >= settings.slope_low and line.low <= settings.slope_high
-    criteria = (
-        at_most(
-            names[0], abs(z.z), settings.calibration_z,
-            f"z {shown(z.z, '+')}, p {p_of(z.p)}; standard error from daily sums", n=len(y), p=z.p,
-        ),
-        Criterion(
-            name=names[1], part=Part.WARNING, ruling=Ruling.PASS if inside else Ruling.FAIL, statistic=line.slope,
-            low=line.low, high=line.high, threshold=settings.slope_low, n=len(y),
-            reason=f"{shown(line.slope)}, 95 % interval {between(line.low, line.high)}; some of it must be in"
-            f" {settings.slope_low:g} to {settings.slope_high:g} (1: calibrated, below 1: too confident)",
-        ),
-        Criterion(
-            name=names[2], part=Part.INFORMS, ruling=Ruling.PASS, statistic=ece(y, p), low=error.low, high=error.high,
-            n=len(y),
-            reason=f"{shown(ece(y, p))}, 95 % of bootstrap samples {between(error.low, error.high)};"
-            " above 0 even if calibrated",
-        ),
+    """Test what students add to the calibration of the base rate, and the slope; z and calibration error inform."""
+    predictions, days = evidence.predictions, evidence.validation.days
+    y, p = predictions.y, predictions.student
+    if days < evidence.settings.min_days or p.std() == 0 or y.std() == 0:
+        why = too_few_days(days, evidence.settings.min_days) or "all predictions or all labels are equal"
+        return Findings(tuple(not_computable(name, why, part=part) for name, part in PARTS.items()))
+    return Findings((_beside(evidence), _slope(evidence), _z(evidence), _error(evidence)))
+
+
+def _beside(evidence: Evidence) -> Criterion:
+    """Fails if students are further from calibrated than the base rate, by more than the error of the difference."""
+    predictions, bound = evidence.predictions, evidence.settings.calibration_z
+    try:
+        found = calibration.beside_by_day(predictions.y, predictions.student, predictions.prior, predictions.day)
+    except ValueError:
+        return Criterion(
+            name=BESIDE, part=Part.WARNING, ruling=Ruling.PASS, n=len(predictions.y),
+            reason="equal: the students predict the base rate alone",
+        )  # fmt: skip
+    is_worse = abs(found.z) > bound and abs(found.excess) > abs(found.other)
+    finding = (
+        f"too {'confident' if found.z > 0 else 'cautious'}, by more than chance"
+        if is_worse
+        else "not worse calibrated than the base rate, up to chance"
+    )
+    return Criterion(
+        name=BESIDE, part=Part.WARNING, ruling=Ruling.FAIL if is_worse else Ruling.PASS, statistic=found.z,
+        threshold=bound, n=len(predictions.y), p=found.p,
+        reason=f"{finding}: the Brier score differs from what the probabilities expect by {shown(found.excess, '+')},"
+        f" that of the base rate by {shown(found.other, '+')}; z {shown(found.z, '+')} of the difference",
     )  # fmt: skip
-    return Findings(criteria)
+
+
+def _z(evidence: Evidence) -> Criterion:
+    predictions = evidence.predictions
+    found = calibration.spiegelhalter_by_day(predictions.y, predictions.student, predictions.day)
+    return Criterion(
+        name=Z, part=Part.INFORMS, ruling=Ruling.PASS, statistic=found.z, n=len(predictions.y), p=found.p,
+        reason=f"z {shown(found.z, '+')}; p is that of labels drawn with exactly these probabilities. Base rates are estimated"
+        " on earlier days, so their own error makes p small also where students add nothing",
+    )  # fmt: skip
+
+
+def _slope(evidence: Evidence) -> Criterion:
+    predictions, settings, days = evidence.predictions, evidence.settings, evidence.validation.days
+    lags = max(evidence.min_block_days - 1, int(np.ceil(days ** (1 / 3))))
+    line = calibration.slope_by_day(predictions.y, predictions.student, predictions.day, lags)
+    inside = line.high >= settings.slope_low and line.low <= settings.slope_high
+    return Criterion(
+        name=SLOPE, part=Part.WARNING, ruling=Ruling.PASS if inside else Ruling.FAIL, statistic=line.slope,
+        low=line.low, high=line.high, threshold=settings.slope_low, n=len(predictions.y),
+        reason=f"{shown(line.slope)}, 95 % interval {between(line.low, line.high)}; some of it must be in"
+        f" {settings.slope_low:g} to {settings.slope_high:g} (1: calibrated, below 1: too confident)",
+    )  # fmt: skip
+
+
+def _error(evidence: Evidence) -> Criterion:
+    y, p, day = evidence.predictions.y, evidence.predictions.student, evidence.predictions.day
+    found = calibration.ece_by_day(
+        y, p, day, min_block=evidence.min_block_days, repetitions=evidence.settings.repetitions, seed=evidence.seed
+    )
+    return Criterion(
+        name=ERROR, part=Part.INFORMS, ruling=Ruling.PASS, statistic=ece(y, p), low=found.low, high=found.high,
+        n=len(y),
+        reason=f"{shown(ece(y, p))}, 95 % of bootstrap samples {between(found.low, found.high)};"
+        " above 0 even if calibrated",
+    )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from arch.bootstrap import StationaryBootstrap
 from scipy.special import logit
 from scipy.stats import norm
+from scipy.stats import t as student_t
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
@@ -19,11 +20,27 @@ from workers.scoring.ewc import mean_of
 from workers.scoring.log_loss import CLIP
 from workers.scoring.metrics import equal_bins
 
+SMALLEST_TAIL = 1e-300  # its z is finite
+
 
 @dataclass(frozen=True)
 class Spiegelhalter:
     """Mean of `(y - p)(1 - 2p)` as the z of a normal distribution that has its p, and its two-sided p."""
 
+    z: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Excess of two models' Brier scores over what their probabilities expect, and the test that both are equal.
+
+    `excess`, `other`: means per row; 0 for calibrated predictions, above 0 for too confident ones. `z`, `p`: as of
+    `Spiegelhalter`, of their difference.
+    """
+
+    excess: float
+    other: float
     z: float
     p: float
 
@@ -56,10 +73,31 @@ def spiegelhalter_by_day(y: Floats, p: Floats, day: Ints) -> Spiegelhalter:
     The standard error is EWC's over the daily sums, instead of the binomial one, which assumes independent rows.
     Source: Spiegelhalter (1986), Probabilistic prediction in patient management.
     """
+    return _by_day(_excess(y, p), day)
+
+
+def beside_by_day(y: Floats, p: Floats, q: Floats, day: Ints) -> Beside:
+    """Test whether the probabilities `p` are calibrated as `q` is, by the difference of Spiegelhalter's statistics.
+
+    An error that both have, as that of an estimated base rate, cancels. ValueError if they are equal.
+    """
+    ours, theirs = _excess(y, p), _excess(y, q)
+    found = _by_day(ours - theirs, day)
+    return Beside(float(ours.mean()), float(theirs.mean()), found.z, found.p)
+
+
+def _excess(y: Floats, p: Floats) -> Floats:
+    """Squared error of each row less what `p` expects of it."""
+    result: Floats = (y - p) * (1 - 2 * p)
+    return result
+
+
+def _by_day(values: Floats, day: Ints) -> Spiegelhalter:
+    """Test that the sums per day of `values`, one per row, have the mean 0. ValueError if they are constant."""
     _, index = np.unique(day, return_inverse=True)
-    found = mean_of(np.bincount(index, weights=(y - p) * (1 - 2 * p)).astype(np.float64))
-    above = found.p_above(0.0)
-    return Spiegelhalter(float(norm.isf(above)), 2 * min(above, 1 - above))
+    found = mean_of(np.bincount(index, weights=values).astype(np.float64))
+    tail = max(float(student_t.sf(abs(found.t), found.degrees)), SMALLEST_TAIL)
+    return Spiegelhalter(float(np.copysign(norm.isf(tail), found.t)), 2 * tail)
 
 
 def slope_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Slope:

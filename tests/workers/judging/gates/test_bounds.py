@@ -5,11 +5,14 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
 from schemas.config.judgement import GateSettings
-from schemas.contract.judgement import Ruling
+from schemas.contract.judgement import Criterion, Part, Ruling
+from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
 from workers.judging.gates import JUDGES, economics
+from workers.judging.gates.calibration import BESIDE, Z
 from workers.judging.statistics import calibration
 
 DAYS = 300
@@ -30,13 +33,46 @@ def test_calibration_counts_the_longer_dependence(
     monkeypatch.setattr(calibration, "slope_by_day", slope)
     rng = np.random.default_rng(0)
     p = rng.uniform(0.2, 0.8, DAYS)
-    predictions = SimpleNamespace(y=(rng.random(DAYS) < p).astype(np.int8), student=p, day=np.arange(DAYS))
-    evidence = SimpleNamespace(
-        predictions=predictions, settings=GateSettings(repetitions=200), min_block_days=min_block_days, seed=0,
-        validation=SimpleNamespace(days=DAYS), inputs={},
-    )  # fmt: skip
-    JUDGES["calibration"](cast(Evidence, evidence))
+    judge_calibration((rng.random(DAYS) < p).astype(np.float64), p, np.full(DAYS, 0.5), min_block_days)
     assert used == [lags]
+
+
+def judge_calibration(y: Floats, student: Floats, prior: Floats, min_block_days: int = 2) -> dict[str, Criterion]:
+    """The criteria of the gate on one symbol's days."""
+    evidence = SimpleNamespace(
+        predictions=SimpleNamespace(y=y, student=student, prior=prior, day=np.arange(len(y))),
+        settings=GateSettings(repetitions=200), min_block_days=min_block_days, seed=0,
+        validation=SimpleNamespace(days=len(y)), inputs={},
+    )  # fmt: skip
+    return {each.name: each for each in JUDGES["calibration"](cast(Evidence, evidence)).gate.criteria}
+
+
+@pytest.mark.parametrize(
+    ("factor", "base", "ruling", "words"),
+    [
+        (1.0, 0.4, Ruling.PASS, "not worse"),
+        (3.0, 0.4, Ruling.FAIL, "too confident"),
+        (1 / 3, 0.4, Ruling.FAIL, "too cautious"),
+        (1.0, 0.8, Ruling.PASS, "not worse"),
+    ],
+)
+def test_students_warn_only_if_worse_calibrated_than_the_base_rate(
+    factor: float, base: float, ruling: Ruling, words: str
+) -> None:
+    """Odds that are right pass, also where the base rate is wrong; odds three times or a third as far do not."""
+    rng, days = np.random.default_rng(1), 4_000
+    adds = rng.normal(0, 0.5, days)
+    y = (rng.random(days) < expit(logit(0.4) + adds)).astype(np.float64)
+    found = judge_calibration(y, expit(logit(0.4) + factor * adds), np.full(days, base))
+    assert found[BESIDE].ruling is ruling and words in found[BESIDE].reason
+    assert found[Z].part is Part.INFORMS and "their own error" in found[Z].reason
+
+
+def test_students_that_predict_the_base_rate_are_calibrated_as_it_is() -> None:
+    """Windows with different base rates, and no opinion."""
+    prior = np.repeat([0.4, 0.6], DAYS // 2)
+    found = judge_calibration((np.random.default_rng(0).random(DAYS) < prior).astype(np.float64), prior, prior)
+    assert found[BESIDE].ruling is Ruling.PASS and found[BESIDE].reason.startswith("equal")
 
 
 @pytest.mark.parametrize(("bps", "ruling"), [(0.5, Ruling.PASS), (-0.5, Ruling.FAIL)])

@@ -9,6 +9,7 @@ from statsmodels.genmod.generalized_linear_model import GLM
 
 from workers.bars.series import Floats, Ints
 from workers.judging.statistics.calibration import (
+    beside_by_day,
     ece_by_day,
     slope_by_day,
     spiegelhalter_by_day,
@@ -71,6 +72,29 @@ def test_by_day_sees_what_is_too_sure() -> None:
         y, p, day = days_together(seed)
         found.append(spiegelhalter_by_day(y, expit(2 * logit(p)), day).p < 0.01)
     assert all(found)
+
+
+def test_an_error_that_the_base_rate_has_too_is_not_the_students() -> None:
+    """Odds of the base rate that are wrong by a quarter make z large; beside the base rate students are not worse."""
+    alone, worse = [], []
+    for seed in range(40):
+        y, p, day = days_together(seed)
+        off, base = expit(logit(p) + 0.25), np.full(len(p), expit(logit(0.3) + 0.25))
+        alone.append(spiegelhalter_by_day(y, off, day).p < 0.05)
+        found = beside_by_day(y, off, base, day)
+        worse.append(found.p < 0.05 and abs(found.excess) > abs(found.other))
+    assert np.mean(alone) > 0.5 and np.mean(worse) < 0.15
+
+
+def test_what_students_add_too_confidently_is_seen_beside_the_base_rate() -> None:
+    """Twice as far from the base rate as right is too confident, half as far too cautious; the base rate is right."""
+    y, p, day = days_together(0, days=900)
+    base = np.full(len(p), y.mean())
+    for factor, sign in ((2.0, 1), (0.5, -1)):
+        found = beside_by_day(y, expit(logit(base) + factor * (logit(p) - logit(base))), base, day)
+        assert found.p < 0.01 and np.sign(found.z) == sign and abs(found.excess) > abs(found.other)
+    with pytest.raises(ValueError, match="constant"):
+        beside_by_day(y, base, base, day)
 
 
 def test_by_day_does_not_ask_for_order_of_rows() -> None:
