@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from schemas.contract.judgement import LOG_LOSS_IMPROVEMENT, NET_RETURN, Part, Ruling, Validation
+from schemas.contract.numbers import between
 from schemas.files.run_files import read_model
 from tests.workers.judging.runs import stored_run
 from tests.workers.judging.test_gates import QUICK, criterion, judged
@@ -48,7 +49,7 @@ def test_scale_applies_to_every_number() -> None:
     found = interval_above_zero("x", daily, "bps", scale=1e4)
     low, high = mean_of(DAILY + 1.0).interval()
     assert (found.statistic, found.low, found.high, found.threshold) == pytest.approx((1.0, low, high, 0.0))
-    assert found.reason.startswith(f"+1 bps, 95 % interval {low:+.3g} to {high:+.3g}")
+    assert found.reason.startswith(f"+1.00 bps, 95 % interval {between(low, high, '+')}")
 
 
 def test_units_of_a_runs_numbers(tmp_path: Path) -> None:

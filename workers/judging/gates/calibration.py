@@ -57,8 +57,8 @@ def _z(evidence: Evidence) -> Criterion:
     found = calibration.spiegelhalter_by_day(predictions.y, predictions.student, predictions.day)
     return Criterion(
         name=Z, part=Part.INFORMS, ruling=Ruling.PASS, statistic=found.z, n=len(predictions.y), p=found.p,
-        reason=f"z {shown(found.z, '+')}; p is that of labels drawn with exactly these probabilities. Base rates are estimated"
-        " on earlier days, so their own error makes p small also where students add nothing",
+        reason=f"z {shown(found.z, '+')}; p is that of labels drawn with exactly these probabilities. Base rates are"
+        " estimated on earlier days, so their own error makes p small also where students add nothing",
     )  # fmt: skip
 
 
