@@ -83,7 +83,7 @@ def _sentence(recommendation: Recommendation, statistics: Statistics, per_year: 
         )
     for _, each in faults:
         if each.ruling is Ruling.NOT_COMPUTABLE:
-            return f"There is too little to decide on: {each.name} is {each.reason}."
+            return f"There is too little to decide on ({each.name}): {each.reason}."
     predicts, earns = (each is None or each.ruling is Ruling.PASS for each in (permutation, alpha))
     rate = f"{_a_year(alpha, per_year)} after costs"
     if not predicts and not earns:

@@ -13,7 +13,7 @@ WRITTEN = {
     "95 % interval": "confidence interval", "95 %": "confidence interval", "Sharpe": "Sharpe ratio",
     "ECE": "calibration error", "Brier": "Brier score", "p": "p value", "max. drawdown": "drawdown",
     "breaks even, bps": "break-even cost", "capacity, M": "capacity", "spread of tails, bps": "spread of tails",
-    "traded per day": "turnover", "label permutation": "permutation",
+    "traded per day": "turnover", "in the market": "exposure", "label permutation": "permutation",
     "worst fall": "drawdown", "configurations": "trial", "configuration": "trial", "luck": "p value",
     "probability of backtest overfitting": "probability of overfitting", "the market": "always long",
 }  # fmt: skip

@@ -108,7 +108,7 @@ def concluded(
          "Try other features"),
         ({"net": "fail"}, "hold", "trading them did not earn more than it cost", "Judge"),
         ({"again": "fail"}, "hold", "The whole span passes, but new evidence does not", "Judge"),
-        ({"alpha": "not computable", "ratio": None}, "hold", "There is too little to decide on: alpha", "Add what is"),
+        ({"alpha": "not computable", "ratio": None}, "hold", "too little to decide on (alpha beside always long)", "Add what"),
         ({"alpha": "fail", "at": -5.0, "high": -1.0}, "reject", "and bad luck does not explain that", "Reject it"),
         ({"alpha": "fail", "at": 1.0, "high": 2.0, "hurdle": 4.0}, "reject",
          "+2.52 % per year beside the market after costs, below the hurdle of 10.08 %, and bad luck", "Reject it"),
