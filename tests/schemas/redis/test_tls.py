@@ -7,6 +7,8 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,8 +25,8 @@ from redis.exceptions import RedisError
 from schemas.redis.client import address_of, connect
 
 
-def write_certificate(folder: Path, host: str) -> Path:
-    """A self-signed certificate of `host`, with its key, in one PEM file."""
+def write_certificate(folder: Path, host: str, *addresses: str) -> Path:
+    """A self-signed certificate of `host` and of addresses, with its key, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority of this test")])
     now = datetime.datetime.now(datetime.UTC)
@@ -32,7 +34,12 @@ def write_certificate(folder: Path, host: str) -> Path:
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName(
+                [x509.DNSName(host), *(x509.IPAddress(ip_address(each)) for each in addresses)]
+            ),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -46,17 +53,24 @@ def write_certificate(folder: Path, host: str) -> Path:
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Copy bytes until the sender closes."""
-    while data := await reader.read(65536):
-        writer.write(data)
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
     writer.close()
 
 
-@pytest.fixture(scope="module")
-def tls_port(server: str, certificate: Path) -> Iterator[int]:
-    """Port on which the real server answers behind TLS: the server of the tests is built without it."""
+@contextmanager
+def behind_tls(server: str, certificate: Path, clients: Path | None = None) -> Iterator[int]:
+    """Port on which the real server answers behind TLS: the server of the tests is built without it.
+
+    With `clients`, the certificate of an authority, clients need a certificate of it.
+    """
     target = urlsplit(server).port
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
+    if clients is not None:
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_REQUIRED
     ports: queue.Queue[int] = queue.Queue()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
@@ -75,9 +89,18 @@ def tls_port(server: str, certificate: Path) -> Iterator[int]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    yield ports.get(timeout=10)
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
+    try:
+        yield ports.get(timeout=10)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def tls_port(server: str, certificate: Path) -> Iterator[int]:
+    """Port of a server that asks for no certificate."""
+    with behind_tls(server, certificate) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +161,13 @@ def test_every_client_verifies_the_same(
     query = options.format(ca=certificate, other=write_certificate(tmp_path, "localhost"))
     url = f"rediss://:{urlsplit(server).password}@{host}:{tls_port}/0{query}"
     assert answers(url) == dict.fromkeys(("redis_py", "celery", "worker", "flower"), reached)
+
+
+def test_a_broker_that_asks_for_a_certificate_gets_the_clients(server: str, certificate: Path, tmp_path: Path) -> None:
+    """`ssl_certfile` and `ssl_keyfile` name it for every client; without it, or with another's, none is let in."""
+    own, other = write_certificate(tmp_path, "client"), write_certificate(tmp_path, "other")
+    with behind_tls(server, certificate, own) as port:
+        url = f"rediss://:{urlsplit(server).password}@localhost:{port}/0?ssl_ca_certs={certificate}"
+        for shown, reached in ((own, True), (other, False), (None, False)):
+            query = "" if shown is None else f"&ssl_certfile={shown}&ssl_keyfile={shown}"
+            assert answers(url + query) == dict.fromkeys(("redis_py", "celery", "worker", "flower"), reached)
