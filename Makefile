@@ -63,7 +63,7 @@ deploy-production: setup  ## make a release that was in staging live in producti
 rollback: setup  ## make the previous release live again: make rollback ENV=staging
 	$(BIN)/orchestrator rollback $(ENV) --by "$(BY)"
 
-chaos: setup  ## inject every fault into a real fleet; prints the table of docs/reliability.md (about ten minutes)
+chaos: setup  ## inject every fault into a real fleet; prints the table of docs/reliability.md (about twenty minutes)
 	$(BIN)/python -m tests.chaos
 
 bench: setup  ## measure dispatch, then compare it with joblib, Dask, Ray and plain Celery (about twenty minutes, on an idle machine)

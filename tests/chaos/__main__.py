@@ -1,7 +1,9 @@
 """Inject every fault into a real fleet and print the table of docs/reliability.md. Run: make chaos"""
 
 import argparse
+import json
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -9,7 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.chaos.faults import FAULTS, MIX, SEED, mix
+from tests.chaos.hosts import HOST_FAULTS
 from tests.chaos.lab import lab
+from tests.chaos.network import UNSHARE, is_permitted
 from tests.chaos.trial import Row, calm_digests, row_of, try_fault
 
 HEADINGS = ("fault", "injected", "windows re-run", "s to recover", "lost", "doubled")
@@ -22,7 +26,8 @@ def main() -> None:
     options = parser.parse_args()
     wanted = options.only or [""]
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        calm = calm_digests(Path(folder) / "calm")
+        is_wanted = any(part in name for part in wanted for name in [*FAULTS, MIX])
+        calm = calm_digests(Path(folder) / "calm") if is_wanted else {}
         rows = []
         for number, fault in enumerate(FAULTS.values()):
             if any(part in fault.name for part in wanted):
@@ -30,7 +35,25 @@ def main() -> None:
                 print(rows[-1], file=sys.stderr, flush=True)
         if any(part in MIX for part in wanted):
             rows.append(_mixed(Path(folder) / "mix", calm, options.mix_seconds))
+        rows += _of_hosts(Path(folder) / "hosts", wanted)
     print(_table(rows))
+
+
+def _of_hosts(folder: Path, wanted: Iterable[str]) -> Iterable[Row]:
+    """The faults of three hosts, tried in a process that may make their networks; none where that is not permitted."""
+    if not any(part in fault.name for part in wanted for fault in HOST_FAULTS):
+        return
+    if not is_permitted():
+        print("hosts: namespaces are not permitted here, so these rows are left out", file=sys.stderr)
+        return
+    words = [*UNSHARE, sys.executable, "-m", "tests.chaos.hosts", str(folder)]
+    words += [word for part in wanted for word in ("--only", part)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield (row := Row(**json.loads(line)))
+            print(row, file=sys.stderr, flush=True)
+    assert process.returncode == 0, "a fault of hosts broke the invariant"
 
 
 def _mixed(folder: Path, calm: dict[str, str], seconds: float) -> Row:

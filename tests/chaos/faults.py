@@ -17,6 +17,7 @@ from schemas.redis.dead_letters import Place, read_dead_letters
 from tests.chaos.forgeries import ELSEWHERE, announce, forge_heartbeats, forge_outcomes, of_a_later_version
 from tests.chaos.junk import ITEMS, throwing
 from tests.chaos.lab import Lab, Run
+from tests.chaos.sentinel_lab import SentinelLab, fail_over
 from tests.waiting import wait_for
 
 SPOILED = "BBB_2023-09-21_to_2023-12-20"
@@ -28,13 +29,14 @@ Inject = Callable[[Lab, Run], None]
 
 @dataclass(frozen=True)
 class Fault:
-    """`spoil` names the window that fails by design, and how; see `spoiled/sitecustomize.py`."""
+    """`spoil` names the window that fails by design, and how; see `spoiled/sitecustomize.py`. `kind` makes the lab."""
 
     name: str
     inject: Inject
     spoil: str | None = None
     arguments: tuple[str, ...] = ()
     within_s: float = 120.0
+    kind: Callable[[Path], Lab] = Lab
 
 
 def _thrice(inject: Callable[[Lab], None]) -> Inject:
@@ -292,6 +294,7 @@ FAULTS = {
         Fault("server frozen for 8 s", _for_a_while(_signal(signal.SIGSTOP), _signal(signal.SIGCONT))),
         Fault("server read-only for 8 s", _for_a_while(_follow("127.0.0.1", "1"), _follow("NO", "ONE"))),
         Fault("server without its replica for 8 s", _set("min-replicas-to-write", 1, 0)),
+        Fault("primary killed, Sentinel fails over", fail_over, within_s=180.0, kind=SentinelLab),
         Fault("server's memory full for 8 s", _set("maxmemory", 1, 0)),
         Fault("window that exits its process", _let_it_run, spoil=f"exit:{SPOILED}"),
         Fault(

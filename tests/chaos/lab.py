@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -268,9 +268,11 @@ class Lab:
 
 
 @contextmanager
-def lab(folder: Path, fault: str | None = None, devices: int = DEVICES) -> Iterator[Lab]:
+def lab(
+    folder: Path, fault: str | None = None, devices: int = DEVICES, kind: Callable[[Path], Lab] = Lab
+) -> Iterator[Lab]:
     """A lab with server and, unless `devices` is 0, a fleet; everything it started is gone afterwards."""
-    opened = Lab(folder)
+    opened = kind(folder)
     opened.start_server()
     try:
         if fault:

@@ -35,7 +35,7 @@ def calm_digests(folder: Path) -> dict[str, str]:
 
 def try_fault(folder: Path, fault: Fault, calm: dict[str, str]) -> Row:
     """A fresh fleet and run, the fault, the invariant, and nothing left once the fleet has stopped."""
-    with lab(folder, fault.spoil) as opened:
+    with lab(folder, fault.spoil, kind=fault.kind) as opened:
         cwd = opened.folder / "run"
         disk = cwd / "data" if "disk" in fault.name and may_mount() else None
         if disk:

@@ -1,10 +1,15 @@
-"""A real S3 server on the loopback interface (moto's), that can fail as S3 does: 503, a lost answer, no conditions."""
+"""A real S3 server (moto's), that can fail as S3 does: 503, a lost answer, no conditions.
 
+Run on an address of a host: python -m tests.doubles.s3_server HOST PORT. There `GET /!/FAULT/COUNT` arranges faults.
+"""
+
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from http.client import HTTPConnection
+from typing import Any, Literal, get_args
 
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -28,6 +33,11 @@ class S3Server:
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environment: Environment, respond: Respond) -> Iterable[bytes]:
+        _, is_order, *order = environment["PATH_INFO"].split("/")
+        if is_order == "!":
+            self.faults.extend(fault for fault in get_args(Fault) if fault == order[0] for _ in range(int(order[1])))
+            respond("204 No Content", [])
+            return []
         self.requests.append(f"{environment['REQUEST_METHOD']} {environment['PATH_INFO']}")
         fault = self.faults.popleft() if environment["REQUEST_METHOD"] == "PUT" and self.faults else None
         if fault == "late":
@@ -58,26 +68,33 @@ def s3_server() -> Iterator[tuple[S3Server, dict[str, str]]]:
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }
     try:
-        _make_bucket(server.port)
-        yield application, environment
+        make_bucket("127.0.0.1", server.port)
+        yield application, leads_to("127.0.0.1", server.port)
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-def _make_bucket(port: int) -> None:
-    from http.client import HTTPConnection
+def leads_to(host: str, port: int) -> dict[str, str]:
+    """The environment variables that lead a client to the server of an address."""
+    return {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }
 
-    connection = HTTPConnection("127.0.0.1", port)
-    connection.request("PUT", f"/{BUCKET}", headers={"Host": f"127.0.0.1:{port}"})
+
+def make_bucket(host: str, port: int) -> None:
+    """Make the bucket of a server."""
+    connection = HTTPConnection(host, port)
+    connection.request("PUT", f"/{BUCKET}", headers={"Host": f"{host}:{port}"})
     assert connection.getresponse().status == 200
     connection.close()
+
+
+if __name__ == "__main__":
+    make_server(sys.argv[1], int(sys.argv[2]), S3Server(), threaded=True, request_handler=_Quiet).serve_forever()

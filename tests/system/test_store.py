@@ -141,6 +141,31 @@ def test_a_run_is_fetched_shown_and_finished_on_another_host(fleet: Fleet) -> No
     assert results(layout.folder) == results(fleet.run.folder)
 
 
+def test_a_fetched_run_is_examined_and_released_in_another_folder(fleet: Fleet) -> None:
+    """Every command that reads a run works on what `fetch` brings, with the figures of the run's own host."""
+    cwd = fleet.folder / "G"
+    cwd.mkdir()
+    data = ("--data-dir", "elsewhere/data")
+    assert command("fetch", "generated", "--store", STORE, *data, cwd=cwd).returncode == 0
+    rows = read_rows(RunLayout.under(cwd / "elsewhere/data", "generated"), Role.STUDENT)
+    window = next(row.window_label for row in rows if row.status is Status.SUCCESS)
+    here: dict[str, str] = {}
+    for words in (
+        ("status", "generated"), ("explain", "generated", window), ("replay", "generated", window),
+        ("verify", "generated"), ("runs",), ("compare", "generated", "generated"),
+        ("approve", "generated", "--by", "asha", "--override", "a demonstration"),
+        ("deploy", "generated", "--to", "staging", "--by", "ben"), ("releases",),
+        ("predict", "--env", "staging", "--as-of", "2024-12-31"),
+    ):  # fmt: skip
+        result = command(*words, *data, cwd=cwd)
+        assert result.returncode == 0, f"{words}: {result.stderr}{result.stdout}"
+        here[words[0]] = result.stdout
+    own = command("explain", "generated", window, cwd=fleet.folder / "A").stdout
+    assert here["explain"] == own and "elsewhere/release/audit_generated/report.html" in here["status"]
+    refused = command("cancel", "generated", *data, cwd=cwd)
+    assert (refused.returncode, "ended already" in refused.stderr) == (2, True), refused.stderr
+
+
 def test_a_name_that_the_store_has_is_refused(fleet: Fleet, bars: Path) -> None:
     """A run of the same name from another host writes nothing: artifacts of two runs would meet under one key."""
     cwd = fleet.folder / "D"
