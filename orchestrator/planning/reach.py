@@ -33,7 +33,7 @@ def impossible_labels(known: Coverage, config: RunConfig) -> tuple[SkipReason, s
 
 def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageTable | None) -> list[str]:
     """Sentences about settings that probably cannot work; windows and gates decide. `known`: None before bars are."""
-    sentences = []
+    sentences = _without_effect(config)
     rare = {
         symbol: rise
         for symbol, row in (known.symbols.items() if known else ())
@@ -55,6 +55,24 @@ def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageT
             " be hold; choose a later --end-date, an earlier --start-date or shorter --window-days"
         )
     return sentences
+
+
+def _without_effect(config: RunConfig) -> list[str]:
+    """One sentence on the settings that were changed and decide nothing beside the others."""
+    idle = {
+        f"with --label {config.label}": (
+            *(("take_profit", "stop_loss") if config.label != "triple-barrier" else ()),
+            *(("threshold", "threshold_unit", "label_return") if config.label == "rank" else ()),
+        ),
+        "without --privileged": () if config.privileged else ("distill_weight",),
+    }
+    found = [
+        (f"--{name.replace('_', '-')}", where)
+        for where, names in idle.items()
+        for name in names
+        if getattr(config, name) != type(config).model_fields[name].default
+    ]
+    return [f"{name} has no effect {where}, and makes another configuration of the run" for name, where in found]
 
 
 def _least_rise(config: RunConfig) -> float:

@@ -351,8 +351,10 @@ def _have_bars(context: RunContext) -> None:
     if known is None:
         windows = tuple(plan(config, table))
         refuse_hopeless(windows)
+        noted = doubts(config, windows, None)
         for doubt in doubts(config, windows, table):
-            context.live_view.note(f"note: {doubt}")
+            if doubt not in noted:
+                context.live_view.note(f"note: {doubt}")
         context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})
         context.live_view.state.expect(each.window for each in planned_of(context.manifest, Role.STUDENT))
         write_manifest(context.layout, context.manifest)

@@ -63,7 +63,8 @@ def test_a_whole_run_imports_nothing_from_its_folder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "arguments"), [("workers", ["--help"]), ("workers", ["start", "--help"]), ("orchestrator", ["--help"])]
+    ("program", "arguments"),
+    [("workers", ["start", "--help"]), ("orchestrator", ["--help"]), ("gurukul", ["workers", "start", "--help"])],
 )
 def test_help_imports_nothing_from_its_folder(folder: Path, program: str, arguments: list[str]) -> None:
     run(folder, program, *arguments)

@@ -35,6 +35,8 @@ LEAST_GAIN = 1e-6
 # planted ranks, docs/method.md has the figures.
 RANKED_ROW = 0.1
 SLOPE_RIDGE = 1e-6
+# A smaller share of a teacher's slope is not worth its trees: they would be stored and read to change nothing.
+LEAST_TEACHER = 0.01
 # Teacher's predictions are kept this far from 0 and 1 before their logit is taken.
 EPSILON = 1e-6
 
@@ -250,6 +252,8 @@ def _beside_teacher(data: StudentData, alone: Judged) -> FittedStudent:
     before = alone.offset + student.shrinkage.factor * alone.margin
     margin = logit(own) - alone.offset
     kept = _slope(data, rows, margin, before, EXPECTED_LOGIT)
+    if kept.kept < LEAST_TEACHER:
+        kept = replace(kept, kept=0.0)
     return replace(student, teacher=kept, out_of_fold_log_loss=_log_loss(data, rows, before + kept.factor * margin))
 
 

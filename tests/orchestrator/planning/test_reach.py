@@ -96,3 +96,16 @@ def test_weekly_bars_have_a_note_that_days_are_weeks() -> None:
     """Gates and report count returns, which they call days."""
     weekly = config(interval="1week", end_date=date(2022, 9, 1), step_days=80)
     assert any("each is a week" in sentence for sentence in doubts(weekly, plan(weekly, table_of()), None))
+
+
+def test_a_setting_without_effect_is_named() -> None:
+    """A changed setting that decides nothing beside the others has a note; it makes another configuration."""
+
+    def idle(**changes: Any) -> list[str]:
+        return [each.split()[0] for each in doubts(config(**changes), (), None) if "has no effect" in each]
+
+    assert idle() == idle(label="triple-barrier", take_profit=2.0, threshold=0.01) == []
+    assert idle(take_profit=2.0, stop_loss=0.5) == ["--take-profit", "--stop-loss"]
+    assert idle(label="rank", threshold=0.0, threshold_unit="sigma") == ["--threshold", "--threshold-unit"]
+    assert idle(distill_weight=0.3) == ["--distill-weight"]
+    assert idle(distill_weight=0.3, privileged=("path",)) == []

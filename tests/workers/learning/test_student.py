@@ -20,6 +20,7 @@ from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, blocks
 from workers.learning.student import (
     EXPECTED_LOGIT,
+    LEAST_TEACHER,
     Shrinkage,
     StudentData,
     TeacherTargets,
@@ -228,6 +229,14 @@ def test_a_teacher_of_noise_adds_nothing() -> None:
     fitted = [fit_student(each, SETTINGS) for each in drawn]
     assert sum(student.taught for student, _ in fitted) <= 3
     assert all(student == alone for student, alone in fitted if not student.taught and student.teacher == alone.teacher)
+
+
+def test_a_teacher_that_adds_next_to_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its share of 0.0009 would change no probability that is shown, and would be stored, deployed and read."""
+    drawn = other_teacher(student_data(15, without=False), np.random.default_rng(15).random(1200))
+    assert fit_student(drawn, SETTINGS)[0].teacher.factor == 0.0
+    monkeypatch.setattr("workers.learning.student.LEAST_TEACHER", 0.0)
+    assert 0.0 < fit_student(drawn, SETTINGS)[0].teacher.kept < LEAST_TEACHER
 
 
 @pytest.mark.parametrize("held", range(BLOCKS))
