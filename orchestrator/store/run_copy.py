@@ -11,7 +11,7 @@ from schemas.contract.task import WINDOW_ROLES, Status
 from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.layout import METADATA, BarsLayout, RunLayout, audit_folder, telemetry_path
 from schemas.files.run_files import read_manifest
-from schemas.store.judged_inputs import JudgedInputs
+from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, together
 
 LIST = "copy.json"
@@ -27,7 +27,7 @@ def publish_copy(mirror: Mirror, layout: RunLayout, config: RunConfig, ledger: b
     digests = {key: sha256_of(path) for key, path in found.items()}
     together(lambda key: mirror.push(found[key], key), [key for key in found if done.get(key) != digests[key]])
     done.update(digests)
-    listed = JudgedInputs(files=digests)
+    listed = ListedFiles(files=digests)
     mirror.store.put(mirror.key(layout.folder / LIST), to_json(listed.model_dump(mode="json")).encode())
 
 
@@ -40,7 +40,7 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     mirror.pull(layout.manifest)
     manifest = read_manifest(layout)
     places = _places(mirror, layout, manifest.config)
-    files = JudgedInputs.model_validate_json(content).files
+    files = ListedFiles.model_validate_json(content).files
     together(lambda key: mirror.pull(_path_of(key, places), files[key], key), files)
     ledger = mirror.store.get(mirror.key(layout.ledger))
     assert ledger is not None

@@ -24,7 +24,8 @@ from schemas.files.belonging import own_run
 from schemas.files.layout import METADATA, BarsLayout, ReleaseLayout, RunLayout, audit_folder
 from schemas.files.live_release import live_release
 from schemas.files.run_files import read_model
-from schemas.store.judged_inputs import JudgedInputs, audit_key, judging_key, list_key
+from schemas.store.judged_inputs import audit_key, judging_key, list_key
+from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, together
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class RunStore:
             if self._offered.get(key) != digest:
                 self._mirror.push(path, key)
                 self._offered[key] = digest
-        offered = JudgedInputs(files={key: digest for key, (_, digest) in found.items()})
+        offered = ListedFiles(files={key: digest for key, (_, digest) in found.items()})
         self._mirror.store.put(list_key(self._layout), to_json(offered.model_dump(mode="json")).encode())
 
     def _judged(self) -> dict[str, Path]:

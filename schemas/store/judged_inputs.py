@@ -1,10 +1,9 @@
-"""The list of the files that the judging of a run reads, by which a worker fetches them."""
+"""Where the store has what the judging of a run reads and writes, and which artifacts its tasks read."""
 
 from pathlib import Path
 from typing import Literal
 
 from schemas.config.run import RunConfig
-from schemas.contract.base import Frozen
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout
 
@@ -13,14 +12,8 @@ ARTIFACTS: dict[Role, Role] = {Role.VALIDATION: Role.STUDENT, Role.AUDIT: Role.T
 LEAK_GATE: Literal["leak"] = "leak"
 
 
-class JudgedInputs(Frozen):
-    """SHA-256 of each file by its key in the store."""
-
-    files: dict[str, str]
-
-
 def list_key(layout: RunLayout) -> str:
-    """Key of the list of a run."""
+    """Key of the list of the files that the judging of a run reads, by which a worker fetches them."""
     return f"models/{layout.folder.name}/judged_inputs.json"
 
 

@@ -19,7 +19,8 @@ from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.locks import lock
 from schemas.files.run_files import read_model, read_rows
-from schemas.store.judged_inputs import JudgedInputs, artifacts_read, audit_key, list_key
+from schemas.store.judged_inputs import artifacts_read, audit_key, list_key
+from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, has_digest, together
 from workers.handlers.copies import end_ingestion, note_use
 from workers.handlers.task_result import Result
@@ -100,7 +101,7 @@ def _fetch_judged(task: RunTask, mirror: Mirror, layout: RunLayout) -> None:
     content = mirror.store.get(list_key(layout))
     if content is None:
         raise FileError(f"{mirror.store.url} has no {list_key(layout)}; resume the run")
-    files = JudgedInputs.model_validate_json(content).files
+    files = ListedFiles.model_validate_json(content).files
     # One process of a host fetches, the others wait and find what it has brought.
     with (layout.folder / ".fetching").open("w") as file:
         lock(file)
