@@ -31,6 +31,7 @@ from typer.testing import CliRunner, Result
 from orchestrator.broker import embedded
 from orchestrator.cli import cli
 from orchestrator.runs import worker_process
+from schemas.contract.plugin_source import PLUGINS_ENV
 from schemas.redis.acl import ROLES
 from schemas.redis.client import BROKER_ENV
 from schemas.redis.presences import read_presences
@@ -264,8 +265,9 @@ def command(*arguments: str, cwd: Path) -> Completed:
     return _completed(result)
 
 
-def _answer_here(arguments: list[str], *, input: str, **_: Any) -> Completed:
-    return _completed(CliRunner().invoke(workers_cli, arguments[-1:], input=input, prog_name="workers"))
+def _answer_here(arguments: list[str], *, input: str, env: dict[str, str], **_: Any) -> Completed:
+    plugins = {PLUGINS_ENV: env.get(PLUGINS_ENV)}
+    return _completed(CliRunner().invoke(workers_cli, arguments[-1:], input=input, env=plugins, prog_name="workers"))
 
 
 @pytest.fixture

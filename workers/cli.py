@@ -20,7 +20,14 @@ from schemas.contract.extras import explain_missing, missing_modules, training_e
 from schemas.contract.folders import Folders
 from schemas.contract.plugin_source import PLUGINS_ENV, plugin_digests, plugins_environment, split_paths
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
-from schemas.contract.requests import Answer, PluginQuestion, PreflightRequest, RunQuestion, WindowQuestion
+from schemas.contract.requests import (
+    Answer,
+    CheckRequest,
+    PluginQuestion,
+    PreflightRequest,
+    RunQuestion,
+    WindowQuestion,
+)
 from schemas.contract.store_address import STORE_ENV
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
 from schemas.files.modes import be_private
@@ -162,6 +169,15 @@ def plugins() -> None:
     from workers.inspection.plugins import inspect
 
     _answer(PluginQuestion, inspect)
+
+
+@cli.command(hidden=True)
+def check() -> None:
+    """Answer one CheckRequest on stdin with one CheckReport on stdout."""
+    _need_worker()
+    from workers.inspection.feature_check import check
+
+    _answer(CheckRequest, check)
 
 
 @cli.command(hidden=True)

@@ -19,7 +19,7 @@ from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
 from schemas.config.bars import BarsConfig, LogFormat
-from schemas.config.features import Plugged
+from schemas.config.run import RunConfig
 from schemas.contract.errors import Interrupted
 from schemas.contract.folders import Folders, paths_read
 from schemas.contract.task import Outcome
@@ -30,15 +30,16 @@ def open_fleet(
     stack: ExitStack, config: BarsConfig, url: str, log: Path, *, run_id: str, redis: Redis, ledger: Ledger,
     telemetry: Emitter, live_view: LiveView, tend: Callable[[], None], window_limit_s: float | None = None,
     foreign: Callable[[Outcome], str] = lambda outcome: "",
-    prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None, libraries: tuple[str, ...] = (),
-    plugins: Sequence[str] = (), plugged: Plugged | None = None,
+    prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None, trained: RunConfig | None = None,
 ) -> Dispatcher:  # fmt: skip
     """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
 
     `tend` is called each time the fleet is read, and while the broker does not answer. `foreign`: see
-    Dispatcher; `prefetch`: see BrokerFleet; `libraries`: see Needs. `plugins` are files for the local workers,
-    `plugged` what the run needs.
+    Dispatcher; `prefetch`: see BrokerFleet; `trained` are the settings of a run that trains.
     """
+    plugins = trained.plugins if trained else ()
+    plugged = trained.plugged if trained else None
+    libraries = trained.training().model_libraries if trained else ()
     local = None
     if config.local_workers:
         folders = Folders(data_dir=config.data_dir, sources=paths_read(config.bars(None, None)), store=config.store)

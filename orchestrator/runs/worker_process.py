@@ -13,7 +13,9 @@ from schemas.contract.errors import RequestError
 from schemas.contract.plugin_source import plugins_environment
 from schemas.contract.requests import Answer
 
-Command = Literal["preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict", "plugins"]
+Command = Literal[
+    "preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict", "plugins", "check"
+]
 A = TypeVar("A", bound=Answer)
 
 

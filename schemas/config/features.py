@@ -1,6 +1,6 @@
 """Which features the models of a run see: sets, single features, and those of plug-ins."""
 
-import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
@@ -65,10 +65,8 @@ def is_compared(name: str) -> bool:
     return name == CROSS_SECTION or name in PANEL_NAMES or name.startswith(RANK)
 
 
-def split_names(value: object) -> object:
-    """A list of names that commas separate, without empty ones and without aliases; anything else as it is."""
-    if isinstance(value, str):
-        value = [part for part in re.split(r"\s*,\s*", value.strip()) if part]
-    if isinstance(value, list | tuple):
-        return tuple(dict.fromkeys(ALIASES.get(each, each) for each in value))
-    return value
+def split_names(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of a list, or of a text that commas separate: without empty ones, aliases and repetitions."""
+    parts = value.split(",") if isinstance(value, str) else value
+    names = (part.strip() for part in parts)
+    return tuple(dict.fromkeys(ALIASES.get(name, name) for name in names if name))

@@ -164,7 +164,11 @@ class TrainingConfig(BarInterval):
     @field_validator("features", mode="before")
     @classmethod
     def _split_features(cls, value: object) -> object:
-        return split_names(value)
+        if isinstance(value, str):
+            return split_names(value)
+        if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+            return split_names([str(each) for each in value])
+        return value
 
     @field_validator("teacher")
     @classmethod

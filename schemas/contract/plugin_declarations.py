@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -13,7 +13,7 @@ class FeatureDeclaration:
 
     name: str
     function: Callable[..., Any]
-    warmup_bars: int
+    warmup_bars: int | None
     panel: bool
     formula: str
 
@@ -34,7 +34,9 @@ def take_declarations() -> tuple[Any, ...]:
     return found
 
 
-def feature(*, warmup: int, panel: bool = False, name: str | None = None, formula: str = "") -> Callable[[F], F]:
+def feature(
+    *, warmup: int | Literal["all"], panel: bool = False, name: str | None = None, formula: str = ""
+) -> Callable[[F], F]:
     """Offer a function as a feature, a model input. It stays an ordinary function, which can be called and tested.
 
     The function takes the bars of one symbol: a pandas DataFrame with the columns open, high, low, close and volume,
@@ -42,18 +44,20 @@ def feature(*, warmup: int, panel: bool = False, name: str | None = None, formul
     an array. With `panel` it takes the bars of all symbols: each column, such as `bars["close"]`, is a DataFrame with
     one column per symbol, NaN where a symbol has no bar; it returns such a DataFrame.
 
-    `warmup`: number of bars before a bar that its value depends on. `name`: the function's own if omitted; `formula`:
+    `warmup`: number of bars before a bar that its value depends on, or "all" where it depends on all earlier bars, as
+    an expanding mean does. `name`: the function's own if omitted; `formula`:
     one line for `orchestrator features`, the first line of the docstring if omitted. TypeError or ValueError for a
     wrong argument.
     """
-    if isinstance(warmup, bool) or not isinstance(warmup, int):
-        raise TypeError(f"warmup is a number of bars, such as 60, not {warmup!r}")
-    if warmup < 0:
+    if warmup != "all" and (isinstance(warmup, bool) or not isinstance(warmup, int)):
+        raise TypeError(f"warmup is a number of bars, such as 60, or 'all', not {warmup!r}")
+    if warmup != "all" and warmup < 0:
         raise ValueError(f"warmup is a number of bars, 0 or more, not {warmup}")
 
     def mark(function: F) -> F:
         text = formula or (function.__doc__ or "").strip().partition("\n")[0]
-        declare(FeatureDeclaration(name or function.__name__, function, warmup, panel, text))
+        bars = None if warmup == "all" else warmup
+        declare(FeatureDeclaration(name or function.__name__, function, bars, panel, text))
         return function
 
     return mark

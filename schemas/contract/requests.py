@@ -6,9 +6,11 @@ from pydantic import AwareDatetime, Field
 
 from schemas.config.bars import BarsSettings
 from schemas.config.features import FeatureName, Plugin
+from schemas.config.interval import Interval
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
 from schemas.contract.base import Frozen
 from schemas.contract.device import Device
+from schemas.contract.feature_check import FeatureCheck
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.task import Ingested
 from schemas.contract.window import Window
@@ -61,11 +63,14 @@ class PluginQuestion(Frozen):
 
 
 class FeatureFacts(Frozen):
-    """A feature of the registry or of a plug-in; `source` is its origin, or the plug-in's file."""
+    """A feature of the registry or of a plug-in; `source` is its origin, or the plug-in's file.
+
+    `warmup_bars` is None where a value depends on all earlier bars.
+    """
 
     name: str
     formula: str
-    warmup_bars: int
+    warmup_bars: int | None
     panel: bool
     source: str
 
@@ -80,6 +85,24 @@ class PluginReport(Answer):
     features: tuple[FeatureFacts, ...] = ()
     columns: tuple[str, ...] = ()
     idle: dict[str, str] = Field(default_factory=dict)
+
+
+class CheckRequest(Frozen):
+    """Asks whether plug-ins' features are what they should be, on bars of a source, or on stored ones without it."""
+
+    data_dir: str
+    interval: Interval
+    timezone: str
+    bars: BarsSettings | None
+    symbols: tuple[Symbol, ...]
+
+
+class CheckReport(Answer):
+    """The analysis of each feature, and the symbols and bars that it used."""
+
+    checks: tuple[FeatureCheck, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
+    bars: int = 0
 
 
 class RunQuestion(Frozen):

@@ -32,7 +32,7 @@ class PluggedFeature:
 
     name: str
     formula: str
-    warmup_bars: int
+    warmup_bars: int | None
     panel: bool
     path: str
     function: Callable[..., Any]
@@ -55,10 +55,10 @@ def _features(plugins: tuple[LoadedPlugin, ...]) -> dict[str, PluggedFeature]:
                 raise RequestError(f"{refused} has the name of a built-in one; give name=")
             if each.name in found:
                 raise RequestError(f"{refused} is defined twice, also in {found[each.name].path}; give name=")
-            if each.warmup_bars > WARMUP_BARS:
+            if each.warmup_bars is not None and each.warmup_bars > WARMUP_BARS:
                 raise RequestError(
                     f"{refused} needs {each.warmup_bars} bars of warm-up, and windows leave {WARMUP_BARS}; look back"
-                    " less far"
+                    " less far, or declare warmup='all', and rows of fewer bars lack it"
                 )
             found[each.name] = PluggedFeature(
                 each.name, each.formula, each.warmup_bars, each.panel, plugin.path, each.function

@@ -18,6 +18,7 @@ from workers.features.plugged import frame_of_bars
 from workers.inspection.plugins import inspect
 from workers.learning.computed_again import changed_without_later_bars
 from workers.learning.history import prepare
+from workers.learning.refused_features import refuse_faulty_features
 from workers.serving.features import newest_cross_section, newest_features
 
 HEAD = "import gurukul as gk\nimport numpy as np\n"
@@ -178,6 +179,23 @@ def test_the_certificate_covers_plug_ins(write: Write) -> None:
     rows = np.flatnonzero(history.labels.t0 >= 150)[:40]
     (sentence,) = changed_without_later_bars({"A": history}, {"A": rows}, settings)
     assert sentence.startswith("A: feature ahead reads past its bar: 1 values")
+
+
+def test_nothing_is_trained_with_a_feature_that_reads_ahead(write: Write) -> None:
+    """The analysis on a window's own bars names the file, the feature, a bar and two values; honest ones pass."""
+    path = write(
+        GAP + "\n@gk.feature(warmup=1)\ndef ahead(bars):\n    return bars['close'].shift(-1) / bars['close']\n"
+    )
+    for name, faulty in (("gap", False), ("rank_ahead", True)):
+        settings = training_settings(features=name, plugged=chosen(path, name).plugged)
+        histories = {"A": prepare(PANEL["A"], settings)}
+        if not faulty:
+            refuse_faulty_features(histories, settings)
+            continue
+        with pytest.raises(
+            DataError, match=r"feature ahead of .*ideas\.py: it reads later bars: .* nothing was trained"
+        ):
+            refuse_faulty_features(histories, settings)
 
 
 def test_errors_are_of_the_tree() -> None:

@@ -1,0 +1,62 @@
+"""`orchestrator new`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.contract.errors import RequestError
+
+EXAMPLE = '''"""Features of my own; docs/plugins.md explains them.
+
+orchestrator check {name} --source sample
+orchestrator run --plugins {name} --features own,gap_to_high,week_before
+"""
+
+import gurukul as gk
+
+
+# `bars` is a pandas DataFrame of one symbol: open, high, low, close, volume, indexed by each bar's time.
+# Return one value per bar that depends on this bar and earlier ones alone. `warmup` is how many earlier ones.
+@gk.feature(warmup=60)
+def gap_to_high(bars):
+    """close / highest high of 60 bars - 1"""
+    return bars["close"] / bars["high"].rolling(60).max() - 1
+
+
+# A value of a whole week is known when the week has ended, so it is shifted by one week before it is spread over days.
+# It depends on how the first week of the history begins, so its warm-up is "all".
+@gk.feature(warmup="all")
+def week_before(bars):
+    """close / last close of the week before - 1"""
+    weekly = bars["close"].resample("W-FRI").last().shift(1)
+    return bars["close"] / weekly.reindex(bars.index, method="ffill") - 1
+
+
+# With panel=True the function sees all symbols: bars["close"] has one column per symbol, NaN where it has no bar.
+# To use it: --features own,beside_market, with at least 5 symbols and --scope panel.
+@gk.feature(warmup=1, panel=True)
+def beside_market(bars):
+    """return less the mean return of all symbols"""
+    moved = bars["close"].pct_change(fill_method=None)
+    return moved.sub(moved.mean(axis=1), axis=0)
+'''
+
+
+def new(file: Annotated[Path, typer.Argument(help="File to write, such as ideas.py.")]) -> None:
+    """Write a file with examples of features of your own, ready to run.
+
+    \b
+    Example:
+      orchestrator new ideas.py
+    """
+    if file.suffix != ".py" or not file.stem.isidentifier():
+        raise RequestError(f"{file} is no name of a Python module; write letters, digits and _, such as ideas.py")
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(EXAMPLE.replace("{name}", str(file)))
+    except FileExistsError:
+        raise RequestError(f"{file} exists already; give another name") from None
+    except OSError as error:
+        raise RequestError(f"{file} cannot be written: {error.strerror}") from None
+    typer.echo(f"{file} is written; try: orchestrator check {file} --source sample")

@@ -1,0 +1,54 @@
+"""`orchestrator new`, `check` and `features`."""
+
+import json
+from pathlib import Path
+
+from tests.conftest import command
+
+AHEAD = """
+import gurukul as gk
+
+
+@gk.feature(warmup=1)
+def ahead(bars):
+    return bars["close"].shift(-1) / bars["close"]
+"""
+
+
+def test_the_example_is_accepted_on_the_sample(tmp_path: Path) -> None:
+    """What `new` writes passes `check`, and `features` lists it; a second `new` overwrites nothing."""
+    assert command("new", "ideas.py", cwd=tmp_path).returncode == 0
+    words = ("check", "ideas.py", "--source", "sample", "--symbols", "IBM", "--json")
+    result = command(*words, cwd=tmp_path)
+    found = json.loads(result.stdout)
+    assert result.returncode == 0 and found["symbols"] == ["IBM"] and found["bars"] > 3_000
+    assert [each["name"] for each in found["checks"]] == ["gap_to_high", "week_before", "beside_market"]
+    listed = command("features", "--plugins", "ideas.py", "--json", cwd=tmp_path)
+    assert {"rsi_14", "gap_to_high"} <= {each["name"] for each in json.loads(listed.stdout)["features"]}
+    columns = command("features", "minimal,rank_gap_to_high", "--plugins", "ideas.py", cwd=tmp_path)
+    assert columns.stdout.split()[-2:] == ["volume_z_20", "rank_gap_to_high"]
+    again = command("new", "ideas.py", cwd=tmp_path)
+    assert again.returncode == 2 and "exists already" in again.stderr
+
+
+def test_a_feature_that_reads_ahead_is_refused(tmp_path: Path) -> None:
+    """Exit code 3, and one line with the bar and both values."""
+    (tmp_path / "ideas.py").write_text(AHEAD)
+    result = command("check", "ideas.py", "--source", "sample", "--symbols", "IBM", cwd=tmp_path)
+    assert result.returncode == 3
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("refused: ")]
+    assert "ahead: it reads later bars: IBM at 20" in line and "0 accepted, 1 refused" in result.stdout
+
+
+def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
+    """A missing file, no stored bars, an unknown feature, a bad name: exit code 2 and what to do."""
+    (tmp_path / "ideas.py").write_text(AHEAD)
+    for words, message in (
+        (("check", "absent.py", "--source", "sample"), "absent.py cannot be read"),
+        (("check", "ideas.py"), "--source"),
+        (("features", "rsi"), "did you mean rsi_14"),
+        (("new", "my-ideas.py"), "no name of a Python module"),
+        (("new", "absent/ideas.py"), "cannot be written"),
+    ):
+        result = command(*words, cwd=tmp_path)
+        assert result.returncode == 2 and message in result.stderr, (words, result.stderr)

@@ -1,0 +1,88 @@
+"""Look-ahead and warm-up analysis: a zoo of features as people write them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from schemas.contract.feature_check import FeatureCheck
+from schemas.contract.plugin_source import PLUGINS_ENV
+from tests.strategies import daily_walk, intraday_walk
+from workers.features.analysis import Analysis, check_features
+from workers.features.plugged import features_here
+
+ZOO = Path(__file__).parent / "zoo.py"
+PANEL = {name: daily_walk(420, seed) for seed, name in enumerate("ABCDEF")}
+
+
+def checked(path: Path, monkeypatch: pytest.MonkeyPatch, intraday: bool = False) -> dict[str, FeatureCheck]:
+    """The checks of all features of a file, on one symbol, or on the panel for those that take it."""
+    monkeypatch.setenv(PLUGINS_ENV, str(path))
+    found = {}
+    for name, feature in features_here().items():
+        alone = {"A": intraday_walk(100, 4, 1) if intraday else PANEL["A"]}
+        (found[name],) = check_features(
+            PANEL if feature.panel else alone, [feature], "UTC", intraday, seed=1, plan=Analysis()
+        )
+    return found
+
+
+def test_the_zoo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 20 features that read later bars is refused for that, with a bar and two values; 20 honest ones pass."""
+    found = checked(ZOO, monkeypatch)
+    leaking = {name: each.faults for name, each in found.items() if name.startswith("leaking_")}
+    honest = {name: each.faults for name, each in found.items() if name.startswith("honest_")}
+    assert len(leaking) == len(honest) == 20
+    assert not {name: faults for name, faults in leaking.items() if not faults or "reads later bars" not in faults[0]}
+    assert not {name: faults for name, faults in honest.items() if faults}
+    assert "at 20" in leaking["leaking_tomorrow"][0] and "with all bars, and" in leaking["leaking_tomorrow"][0]
+
+
+@pytest.mark.parametrize(
+    ("warmup", "body", "words"),
+    [
+        (20, "bars['close'].rolling(60).mean() / bars['close']", "warm-up of 20 bars is too short: .* at most 60"),
+        (
+            10,
+            "bars['close'].ewm(span=20, adjust=False).mean() / bars['close']",
+            "too short: .* at most (80|100|120|150)",
+        ),
+        (50, "bars['close'] / bars['close'].cummax()", "depends on where the history begins.* declare warmup='all'"),
+        (1, "bars['close'] * float('nan')", "no value on any bar after the first 150"),
+        (1, "bars['close'].iloc[200:]", "another index than the bars"),
+    ],
+)
+def test_a_warm_up_that_is_not_true_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warmup: int, body: str, words: str
+) -> None:
+    """Too short: the sentence has the measured number; without an end: what to declare instead."""
+    path = tmp_path / "ideas.py"
+    path.write_text(f"import gurukul as gk\n@gk.feature(warmup={warmup})\ndef f(bars): return {body}\n")
+    (fault,) = checked(path, monkeypatch)["f"].faults
+    assert re.search(words, fault), fault
+
+
+def test_notes_refuse_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing values, a constant, and a copy of a built-in feature are named."""
+    path = tmp_path / "ideas.py"
+    path.write_text(
+        "import gurukul as gk\n"
+        "@gk.feature(warmup=5)\ndef copy(bars): return 3 * bars['close'] / bars['close'].shift(5)\n"
+        "@gk.feature(warmup=0)\ndef one(bars): return bars['close'] * 0 + 1\n"
+        "@gk.feature(warmup=0)\ndef some(bars): return bars['close'].where(bars.index.dayofweek > 0)\n"
+    )
+    found = checked(path, monkeypatch)
+    assert not [each for each in found.values() if each.faults]
+    assert found["copy"].notes == ("it orders the bars of A as return_5 does",)
+    assert found["one"].notes == ("it is 1 on every bar of A",)
+    assert found["some"].notes[0].startswith("20") and "missing after the first 150 bars" in found["some"].notes[0]
+
+
+def test_a_history_begins_with_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean since the session's first bar needs no earlier session."""
+    path = tmp_path / "ideas.py"
+    path.write_text(
+        "import gurukul as gk\n@gk.feature(warmup=0)\ndef f(bars):\n"
+        "    return bars['close'] / bars['close'].groupby(bars.index.date).transform(lambda x: x.expanding().mean())\n"
+    )
+    assert not checked(path, monkeypatch, intraday=True)["f"].faults

@@ -1,0 +1,60 @@
+"""Analyses plug-ins' features on bars of a source, or on stored ones."""
+
+import tempfile
+from pathlib import Path
+
+from schemas.config.bars import BarsSettings
+from schemas.config.interval import is_intraday
+from schemas.config.sources import split_source
+from schemas.contract.errors import DataError, GurukulError, RequestError
+from schemas.contract.requests import CheckReport, CheckRequest
+from schemas.files.layout import BarsLayout
+from workers.bars import store
+from workers.bars.series import Series
+from workers.features.analysis import Analysis, check_features
+from workers.features.plugged import features_here
+
+SEED = 0
+
+
+def check(request: CheckRequest) -> CheckReport:
+    """Check every feature of this process's plug-ins; a fault of the request is returned in `error`."""
+    try:
+        features = list(features_here().values())
+        bars = _read(request.bars, request) if request.bars else _stored(request)
+        checks = check_features(bars, features, request.timezone, is_intraday(request.interval), SEED, Analysis())
+    except GurukulError as error:
+        return CheckReport(error=str(error))
+    return CheckReport(checks=tuple(checks), symbols=tuple(bars), bars=sum(len(each) for each in bars.values()))
+
+
+def _stored(request: CheckRequest) -> dict[str, Series]:
+    layout, found = BarsLayout.under(request.data_dir, request.interval), {}
+    for symbol in request.symbols:
+        stored = store.read(layout.bars(symbol))
+        if stored is None:
+            raise DataError(f"{layout.bars(symbol)} is not there; `orchestrator ingest` stores bars, or give --source")
+        found[symbol] = stored[0]
+    return found
+
+
+def _read(settings: BarsSettings, request: CheckRequest) -> dict[str, Series]:
+    """Bars of a source on this host as an ingestion would store them, without symbols that it would reject."""
+    from workers.bars.ingestion import assess
+    from workers.bars.sources.registry import known_symbols, open_folder
+
+    if split_source(settings.source)[0].is_remote:
+        raise RequestError(f"bars of {settings.source} are not on this host; `orchestrator ingest` them first")
+    found, reasons = {}, []
+    with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as folder:
+        scratch = Path(folder)
+        names = open_folder(settings.source, settings.interval, settings.timezone, None, scratch).symbols()
+        for symbol in known_symbols(names, settings.source, settings.interval, request.symbols):
+            assessed = assess(settings, symbol, request.data_dir, lambda: None, scratch)
+            if assessed.ingested.rejected is not None:
+                reasons.append(f"{symbol}: {assessed.ingested.rejected.sentence}")
+            else:
+                found[symbol] = store.decode(assessed.content)[0]
+    if not found:
+        raise RequestError(f"{settings.source} has no symbol that can be used: {'; '.join(reasons[:3])}")
+    return found
