@@ -32,7 +32,7 @@ fmt: setup  ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: setup  ## lint, types, docs and quick forms of the tests that start no fleet, all at once (under three minutes)
+check: setup  ## lint, types, docs and quick forms of the tests that start no fleet, all at once (about two minutes)
 	@$(TOGETHER) lint types docs units
 
 test: setup  ## lint, types, docs and every test, all at once (about eleven minutes on two cores)

@@ -44,6 +44,12 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_it_starts_with_its_own_libraries_alone() -> None:
+    """Every import of the script is of one of its eight libraries or of what they require."""
+    result = run("-c", ALONE, "--help")
+    assert result.returncode == 0 and "--cpu-only" in result.stdout, result.stderr
+
+
 @pytest.mark.slow
 def test_its_table_needs_none_of_the_other_libraries() -> None:
     """With only its own libraries installed it prints the table, and every GPU cell is "not measured"."""
