@@ -103,6 +103,56 @@ class LightGBMStudent(LightGBMParameters):
         return self.rounds
 
 
+class ForestParameters(Parameters):
+    """Scikit-learn's forests, the same for teachers and students."""
+
+    trees: Annotated[int, Field(ge=1, le=2_000)] = Field(100, description="Trees.")
+    max_depth: Depth = Field(4, description="Largest depth of a tree.")
+    min_samples_leaf: Annotated[int, Field(ge=1, le=100_000)] = Field(20, description="Least rows in a leaf.")
+    max_features: Share = Field(0.3, description="Share of the features that each split may use.")
+    max_samples: Share = Field(0.8, description="Rows that each tree draws, as a share of all.")
+
+
+class HistBoosting(Parameters):
+    """What teachers and students of scikit-learn's gradient boosting have in common."""
+
+    min_samples_leaf: Annotated[int, Field(ge=1, le=100_000)] = Field(20, description="Least rows in a leaf.")
+    reg_lambda: Penalty = Field(5.0, description="Penalty on the squares of leaves.")
+    max_features: Share = Field(0.8, description="Share of the features that each split may use.")
+    max_bin: Annotated[int, Field(ge=2, le=255)] = Field(
+        64, description="Most values of a feature that are distinguished."
+    )
+
+
+class HistBoostingTeacher(HistBoosting):
+    """As XGBoost's teacher."""
+
+    max_rounds: Rounds = Field(200, description="Most trees; the log loss of the last rows chooses how many are kept.")
+    out_of_fold_rounds: Rounds = Field(
+        40, description="Trees of the models that predict held-out rows; fixed, so that those rows do not choose it."
+    )
+    max_depth: Depth = Field(3, description="Largest depth of a tree.")
+    eta: Rate = Field(0.05, description="Share of each tree that is added.")
+
+    @property
+    def fixed_rounds(self) -> int:
+        """Trees where no rows choose the number."""
+        return self.out_of_fold_rounds
+
+
+class HistBoostingStudent(HistBoosting):
+    """A few shallow trees."""
+
+    rounds: Rounds = Field(40, description="Trees.")
+    max_depth: Depth = Field(2, description="Largest depth of a tree.")
+    eta: Rate = Field(0.1, description="Share of each tree that is added.")
+
+    @property
+    def fixed_rounds(self) -> int:
+        """Trees where no rows choose the number."""
+        return self.rounds
+
+
 class Logistic(Parameters):
     """Logistic regression."""
 
@@ -155,6 +205,21 @@ register_kind(
         student=LightGBMStudent,
         extra="lightgbm",
         libraries=("lightgbm",),
+    )
+)
+
+register_kind(
+    ModelKind("random-forest", "scikit-learn's random forest", teacher=ForestParameters, student=ForestParameters)
+)
+register_kind(
+    ModelKind("extra-trees", "scikit-learn's extra trees", teacher=ForestParameters, student=ForestParameters)
+)
+register_kind(
+    ModelKind(
+        "hist-boosting",
+        "scikit-learn's gradient boosting on histograms",
+        teacher=HistBoostingTeacher,
+        student=HistBoostingStudent,
     )
 )
 

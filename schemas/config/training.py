@@ -118,11 +118,13 @@ class TrainingConfig(BarInterval):
     )
     teacher: str = Field(
         DEFAULT_TEACHER,
-        description="Kind of teacher: xgboost, or lightgbm (extra [lightgbm]).",
+        description="Kind of teacher: xgboost, lightgbm (extra [lightgbm]), random-forest, extra-trees, hist-boosting.",
         exclude_if=lambda kind: kind == DEFAULT_TEACHER,
     )
     student: str = Field(
-        "logistic", description="Kind of student: logistic, booster (a small XGBoost), or lightgbm (extra [lightgbm])."
+        "logistic",
+        description="Kind of student: logistic, booster (a small XGBoost), lightgbm (extra [lightgbm]), random-forest,"
+        " extra-trees, hist-boosting.",
     )
     set: tuple[str, ...] = Field(
         (),

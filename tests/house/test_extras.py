@@ -14,7 +14,12 @@ from tests.house.sources import ROOT, below, nodes
 
 OURS = {"gurukul", "orchestrator", "schemas", "workers"}
 # Modules of packages that a named package always installs.
-BROUGHT_ALONG = {"celery": {"kombu", "billiard"}, "jinja2": {"markupsafe"}, "statsmodels": {"pandas"}}
+BROUGHT_ALONG = {
+    "celery": {"kombu", "billiard"},
+    "jinja2": {"markupsafe"},
+    "scikit-learn": {"threadpoolctl"},
+    "statsmodels": {"pandas"},
+}
 
 
 installed = cache(packages_distributions)

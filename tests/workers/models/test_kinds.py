@@ -63,7 +63,7 @@ def other_value(name: str, value: float) -> float:
     """A value that changes what is fitted: a larger least size, else a smaller number."""
     if name.startswith("min_"):
         return value * 10
-    if name in ("early_stopping_rounds", "max_depth"):
+    if name in ("early_stopping_rounds", "max_depth", "max_rounds", "max_features"):
         return 1
     return max(2, value // 8) if isinstance(value, int) else value / 2
 
