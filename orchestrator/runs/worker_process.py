@@ -35,6 +35,11 @@ def ask(
     try:
         answer = kind.model_validate_json(process.stdout)
     except ValidationError:
+        if plugins and not process.stdout and not process.stderr.strip():
+            raise RequestError(
+                f"a process that loads {', '.join(plugins)} ended with exit code {process.returncode} and without an"
+                " error: a plug-in must not end its process"
+            ) from None
         last = (process.stderr.strip().splitlines() or ["no output"])[-1]
         raise RequestError(f"`workers {command}` ended with {process.returncode}: {last}{_of(plugins)}") from None
     if answer.error is not None:

@@ -35,11 +35,15 @@ Panel = Mapping[str, Series]
 
 @dataclass(frozen=True)
 class Analysis:
-    """Where bars are cut and how many: `early` positions, and counts of random cuts and of later beginnings."""
+    """Where bars are cut and how many: `early` positions, and counts of random cuts and of later beginnings.
+
+    `notes`: compare with built-in features, too.
+    """
 
     early: Sequence[int] = EARLY_CUTS
     cuts: int = RANDOM_CUTS
     beginnings: int = BEGINNINGS
+    notes: bool = True
 
 
 def check_features(
@@ -60,7 +64,7 @@ def check_features(
         missing = float(np.mean(~np.isfinite(settled))) if len(settled) else 1.0
         if missing == 1.0 and not faults:
             faults.append(f"it has no value on any bar after the first {WARMUP_BARS}")
-        notes = tuple(_notes(panel, whole, missing, intraday))
+        notes = tuple(_notes(panel, whole, missing, intraday)) if plan.notes else ()
         found.append(
             FeatureCheck(name=feature.name, faults=tuple(faults), notes=notes, missing=missing, seconds=seconds)
         )
