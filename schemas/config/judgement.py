@@ -42,7 +42,7 @@ class GateSettings(Frozen):
         0.10, description="Maximum expected share of symbols that pass by chance."
     )
     calibration_z: Annotated[float, Field(gt=0, le=5)] = Field(
-        1.96, description="Maximum |z| of the calibration beside the base rate, where the students' is the worse one."
+        1.96, description="Maximum z of the students' calibration beside the base rate's; above 0 for worse."
     )
     slope_low: Annotated[float, Field(ge=0, le=1)] = Field(
         0.8, description="Minimum calibration slope: labels on the student's logit."

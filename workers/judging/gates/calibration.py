@@ -6,7 +6,7 @@ from schemas.contract.judgement import Criterion, Part, Ruling
 from schemas.contract.numbers import between, shown
 from workers.judging.evidence import Evidence
 from workers.judging.gates.base import Findings
-from workers.judging.gates.criteria import not_computable, too_few_days
+from workers.judging.gates.criteria import at_most, not_computable, too_few_days
 from workers.judging.gates.registry import gate
 from workers.judging.statistics import calibration
 from workers.scoring.metrics import ece
@@ -29,7 +29,10 @@ def judge(evidence: Evidence) -> Findings:
 
 
 def _beside(evidence: Evidence) -> Criterion:
-    """Fails if students are further from calibrated than the base rate, by more than the error of the difference."""
+    """Fails if students are further from calibrated than the base rate, by more than the error of the difference.
+
+    Its z is above 0 where they are further.
+    """
     predictions, bound = evidence.predictions, evidence.settings.calibration_z
     try:
         found = calibration.beside_by_day(predictions.y, predictions.student, predictions.prior, predictions.day)
@@ -38,17 +41,16 @@ def _beside(evidence: Evidence) -> Criterion:
             name=BESIDE, part=Part.WARNING, ruling=Ruling.PASS, n=len(predictions.y),
             reason="equal: the students predict the base rate alone",
         )  # fmt: skip
-    is_worse = abs(found.z) > bound and abs(found.excess) > abs(found.other)
-    finding = (
-        f"too {'confident' if found.z > 0 else 'cautious'}, by more than chance"
-        if is_worse
-        else "not worse calibrated than the base rate, up to chance"
-    )
-    return Criterion(
-        name=BESIDE, part=Part.WARNING, ruling=Ruling.FAIL if is_worse else Ruling.PASS, statistic=found.z,
-        threshold=bound, n=len(predictions.y), p=found.p,
-        reason=f"{finding}: the Brier score differs from what the probabilities expect by {shown(found.excess, '+')},"
-        f" that of the base rate by {shown(found.other, '+')}; z {shown(found.z, '+')} of the difference",
+    z = float(np.copysign(found.z, abs(found.excess) - abs(found.other)))
+    if z > bound:
+        finding = f"too {'confident' if found.z > 0 else 'cautious'}, worse calibrated than the base rate"
+    else:
+        finding = "better calibrated than the base rate" if z < -bound else "calibrated as the base rate, up to chance"
+    return at_most(
+        BESIDE, z, bound,
+        f"{finding}: the Brier score differs from what the probabilities expect by {shown(found.excess, '+')}, that of"
+        f" the base rate by {shown(found.other, '+')}; z {shown(z, '+')}, above 0 for worse",
+        n=len(predictions.y),
     )  # fmt: skip
 
 

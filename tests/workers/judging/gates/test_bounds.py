@@ -50,10 +50,10 @@ def judge_calibration(y: Floats, student: Floats, prior: Floats, min_block_days:
 @pytest.mark.parametrize(
     ("factor", "base", "ruling", "words"),
     [
-        (1.0, 0.4, Ruling.PASS, "not worse"),
+        (1.0, 0.4, Ruling.PASS, "calibrated as the base rate"),
         (3.0, 0.4, Ruling.FAIL, "too confident"),
         (1 / 3, 0.4, Ruling.FAIL, "too cautious"),
-        (1.0, 0.8, Ruling.PASS, "not worse"),
+        (1.0, 0.8, Ruling.PASS, "better calibrated"),
     ],
 )
 def test_students_warn_only_if_worse_calibrated_than_the_base_rate(
@@ -65,6 +65,7 @@ def test_students_warn_only_if_worse_calibrated_than_the_base_rate(
     y = (rng.random(days) < expit(logit(0.4) + adds)).astype(np.float64)
     found = judge_calibration(y, expit(logit(0.4) + factor * adds), np.full(days, base))
     assert found[BESIDE].ruling is ruling and words in found[BESIDE].reason
+    assert (found[BESIDE].statistic or 0.0) * (1 if ruling is Ruling.FAIL else -1) > -1.96
     assert found[Z].part is Part.INFORMS and "their own error" in found[Z].reason
 
 
