@@ -43,7 +43,7 @@ def cancel(run_id: NamedRun, data_dir: DataDir = "data", broker: FleetBroker = N
 
     if broker is not None:
         embedded.check(broker)
-    run_id = whole_id(data_dir, run_id)
+    run_id = _whole_id(data_dir, run_id, broker)
     try:
         manifest, layout = open_run(data_dir, run_id)
     except RunNotFoundError:
@@ -68,6 +68,17 @@ def cancel(run_id: NamedRun, data_dir: DataDir = "data", broker: FleetBroker = N
         typer.echo(f"run {run_id} is cancelled on its host")
         return
     _cancel_by_ledger(manifest, layout, data_dir, broker)
+
+
+def _whole_id(data_dir: str, given: str | None, broker: str | None) -> str:
+    """The id of a run that is on the broker, else one that is stored here and contains `given`."""
+    from orchestrator.ledger.run_name import holder_of
+
+    if given is not None and broker is not None:
+        with connect(broker) as redis:
+            if holder_of(redis, given) is not None:
+                return given
+    return whole_id(data_dir, given)
 
 
 def _cancelled_by_broker(url: str, run_id: str, manifest: RunManifest | None) -> bool:

@@ -14,7 +14,7 @@ from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
 from schemas.redis.keys import cancel_key, run_id_owner_key
-from tests.conftest import command
+from tests.conftest import Completed, command
 from tests.waiting import wait_for
 
 BEGUN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -109,3 +109,22 @@ def test_without_its_folder_a_run_that_nothing_runs_is_refused(redis: Redis, ser
     assert (result.returncode, "no process runs a run r on redis://127.0.0.1" in result.stderr) == (2, True)
     result = command("cancel", "r", cwd=tmp_path)
     assert (result.returncode, "there is no run r" in result.stderr) == (2, True)
+
+
+def test_a_run_on_the_broker_comes_before_one_here_whose_id_contains_its_own(
+    redis: Redis, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cancel r` cancels the run r elsewhere, not the run r_old that is stored here."""
+    (tmp_path / "data/models/r_old").mkdir(parents=True)
+    (tmp_path / "data/models/r_old/run.json").touch()
+    name = name_of(redis, tmp_path)
+    monkeypatch.setattr(name, "_own", name._own.model_copy(update={"machine": "another", "host": "alpha"}))
+    name.hold()
+    did: list[Completed] = []
+    thread = Thread(target=lambda: did.append(command("cancel", "r", "--broker", server, cwd=tmp_path)))
+    thread.start()
+    wait_for(name.hold, "the wish")
+    name.release(RunStatus.CANCELLED)
+    thread.join()
+    resume = f"orchestrator resume r --data-dir {tmp_path}"
+    assert did[0].stdout == f"run r is cancelled; to continue on alpha: {resume}\n", did[0].stderr
