@@ -121,6 +121,11 @@ class Release(Frozen):
         """The features of its students."""
         return self.chosen or (CROSS_SECTION_FEATURES if self.panel else OWN_FEATURES)
 
+    @property
+    def serves_unseen(self) -> bool:
+        """Whether it predicts symbols that no student has seen; never where features compare its own symbols."""
+        return self.unseen is not None and not self.panel
+
 
 class GoldenRow(Frozen):
     """One scored bar of the run: its features (None where undefined) and its predicted probability."""
