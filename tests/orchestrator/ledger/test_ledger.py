@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.ledger.ledger import Ledger, WorkRecord
+from orchestrator.ledger.ledger import HEARTBEAT_S, Ledger, WorkRecord
 from orchestrator.ledger.migrations import NAMES_STORED
+from orchestrator.ledger.run_status import current_owner
 from schemas.contract.errors import FileError
 from schemas.contract.run import Phase
 from schemas.contract.task import FailureClass, Outcome, Role, Status
@@ -220,6 +221,19 @@ def test_phases_come_in_their_order(ledger: Ledger) -> None:
     assert (ingestion.name, ingestion.status, ingestion.duration_seconds) == ("data_ingestion", "in_progress", None)
     assert (training.name, training.status, training.message) == ("student_training", "failed", "too many")
     assert training.duration_seconds == pytest.approx(seconds)
+
+
+def test_a_heartbeat_is_written_at_most_once_in_its_interval(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is written at once, the next after `HEARTBEAT_S`, and one after the clock was set back as well."""
+    ledger.take(current_owner())
+    start_s, found = 1_800_000_000.0, []
+    for later_s in (0.0, HEARTBEAT_S / 2, HEARTBEAT_S, -60.0):
+        monkeypatch.setattr("orchestrator.ledger.ledger.time.time", lambda now=start_s + later_s: now)
+        ledger.beat()
+        owner = ledger.owner()
+        assert owner is not None and owner.heartbeat is not None
+        found.append(owner.heartbeat - start_s)
+    assert found == [0.0, 0.0, HEARTBEAT_S, -60.0]
 
 
 def test_a_ledger_is_created_once(ledger: Ledger, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from schemas.files.layout import RunLayout
 from schemas.files.run_files import write_model
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.judging.evidence import load
-from workers.judging.gates import JUDGES
+from workers.judging.gates import JUDGES, criteria
 from workers.judging.statistics.permutation import permute
 from workers.judging.validation import validate
 
@@ -77,6 +78,14 @@ def test_a_null_world_is_not_promoted(null: dict[str, GateReport]) -> None:
     assert (answers["overfit"], answers["symbols"], answers["calibration"]) == ("warning", "warning", "warning")
     assert recommend(statistics(null)) is not Recommendation.PROMOTE
     assert null["symbols"].passing == ()
+
+
+def test_an_interval_that_begins_at_zero_is_not_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lower bound must exceed 0."""
+    for low, ruling in ((0.0, Ruling.FAIL), (1e-9, Ruling.PASS)):
+        mean = SimpleNamespace(value=0.5, interval=lambda low=low: (low, 1.0))
+        monkeypatch.setattr(criteria, "mean_of", lambda daily, mean=mean: mean)
+        assert criteria.interval_above_zero("net", np.arange(30.0), "bps").ruling is ruling
 
 
 def test_which_tests_decide(planted: dict[str, GateReport]) -> None:
