@@ -343,7 +343,7 @@ def test_rank_labels_show_the_book_that_was_judged(tmp_path: Path) -> None:
     assert alone["predictions"] == [found["predictions"][3]]
     shown = command("predict", "--env", "staging", "--as-of", AS_OF, "--symbols", "R3", cwd=tmp_path).stdout
     side = "long" if weight[3] > 0 else "short" if weight[3] < 0 else "none"
-    assert f" {side} " in shown and "among the 7 symbols" in " ".join(shown.split())
+    assert f"\t{side}\t" in shown and "among the 7 symbols" in " ".join(shown.split())
 
 
 def test_an_older_bar_is_not_ranked_and_too_few_hold_nothing(tmp_path: Path) -> None:
