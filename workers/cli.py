@@ -23,6 +23,7 @@ from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.contract.requests import (
     Answer,
     CheckRequest,
+    MatrixRequest,
     PluginQuestion,
     PreflightRequest,
     RunQuestion,
@@ -178,6 +179,15 @@ def check() -> None:
     from workers.inspection.feature_check import check
 
     _answer(CheckRequest, check)
+
+
+@cli.command(hidden=True)
+def matrix() -> None:
+    """Answer one MatrixRequest on stdin with one MatrixWritten on stdout."""
+    _need_worker()
+    from workers.inspection.feature_matrix import write_matrix
+
+    _answer(MatrixRequest, write_matrix)
 
 
 @cli.command(hidden=True)

@@ -1,13 +1,15 @@
 """`orchestrator features`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import Json
+from orchestrator.cli.options import DataDir, Json
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
 from schemas.config.features import OWN
+from schemas.contract.errors import RequestError
 from schemas.contract.plugin_source import PLUGINS_ENV, split_paths
 
 
@@ -18,15 +20,28 @@ def features(
     plugins: Annotated[
         str, typer.Option(help="Python files with features of your own, comma separated.", envvar=PLUGINS_ENV)
     ] = "",
+    run: Annotated[
+        str | None, typer.Option(help="A run's id: write the features of its bars to --out.", show_default=False)
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(help="With --run: the file to write, .parquet.", show_default=False)
+    ] = None,
+    data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:
-    """List the features that models can see, or the columns that a choice of them gives.
+    """List the features that models can see, or the columns that a choice of them gives, or write a run's values.
 
     \b
     Examples:
       orchestrator features --plugins ideas.py
       orchestrator features minimal,rank_rsi_14,beta
+      orchestrator features --run nightly --out features.parquet
     """
+    if (run is None) != (out is None):
+        raise RequestError("--run and --out go together: the run whose bars are used, and the file to write")
+    if run is not None and out is not None:
+        _write(run, out, data_dir, plugins)
+        return
     from orchestrator.runs.plugins import ask_about
     from schemas.config.features import split_names
 
@@ -45,3 +60,18 @@ def features(
         source = f"{each.source} (panel)" if each.panel else each.source
         table.add_row(each.name, each.formula, warmup, source)
     console.print(table)
+
+
+def _write(run_id: str, out: str, data_dir: str, plugins: str) -> None:
+    """Write the features of a run's bars to a Parquet file."""
+    from orchestrator.runs.worker_process import ask
+    from schemas.contract.requests import MatrixRequest, MatrixWritten
+    from schemas.files.run_files import open_run
+
+    if not out.endswith(".parquet"):
+        raise RequestError(f"--out {out}: the file name must end in .parquet")
+    manifest, _ = open_run(data_dir, run_id)
+    folder = str(Path(data_dir).absolute())
+    request = MatrixRequest(data_dir=folder, run_id=manifest.run_id, out=str(Path(out).absolute()))
+    found = ask("matrix", request, MatrixWritten, split_paths(plugins))
+    typer.echo(f"{out}: {found.rows} bars, {len(found.columns)} features")

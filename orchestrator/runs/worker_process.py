@@ -14,7 +14,7 @@ from schemas.contract.plugin_source import plugins_environment
 from schemas.contract.requests import Answer
 
 Command = Literal[
-    "preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict", "plugins", "check"
+    "preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict", "plugins", "check", "matrix"
 ]
 A = TypeVar("A", bound=Answer)
 

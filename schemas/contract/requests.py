@@ -112,6 +112,19 @@ class RunQuestion(Frozen):
     run_id: RunId
 
 
+class MatrixRequest(RunQuestion):
+    """Asks for the features of every bar of a run's symbols in a Parquet file."""
+
+    out: str
+
+
+class MatrixWritten(Answer):
+    """Rows and columns of the file that was written."""
+
+    rows: int = 0
+    columns: tuple[str, ...] = ()
+
+
 class WindowQuestion(RunQuestion):
     """Asks about one window of a run, by its label; `rows` asks for each of its rows."""
 

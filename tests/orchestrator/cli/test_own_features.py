@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from tests.conftest import command
+import pyarrow.parquet as pq
+
+from tests.conftest import Finished, command
 
 AHEAD = """
 import gurukul as gk
@@ -52,3 +54,17 @@ def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
     ):
         result = command(*words, cwd=tmp_path)
         assert result.returncode == 2 and message in result.stderr, (words, result.stderr)
+
+
+def test_the_values_that_a_run_s_models_see(two_device_run: Finished, tmp_path: Path) -> None:
+    """One row per bar, in the order of the run's columns; None where a feature is undefined."""
+    path = tmp_path / "features.parquet"
+    result = command("features", "--run", "generated", "--out", str(path), cwd=two_device_run.cwd)
+    assert result.returncode == 0, result.stderr
+    table = pq.read_table(path)
+    metadata = next(two_device_run.folder.glob("windows/*/student/metadata.json"))
+    assert table.column_names == ["symbol", "timestamp", *json.loads(metadata.read_text())["features"]]
+    assert set(table["symbol"].to_pylist()) == {"BAJAJ-AUTO", "M&M", "^GSPC"}
+    assert table["return_1"][0].as_py() is None and table["return_1"][1].as_py() is not None
+    alone = command("features", "--out", str(path), cwd=two_device_run.cwd)
+    assert alone.returncode == 2 and "--run and --out go together" in alone.stderr
