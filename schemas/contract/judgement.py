@@ -49,10 +49,10 @@ class Trading(Frozen):
     `trades`: rows that it decided to hold; `hit_rate`: share of them that gained before cost. `growth_percent`:
     compounded net return over all days. `max_drawdown_percent`: largest fall of the compounded equity below its peak;
     `under_water_days`: longest time below one. `turnover_a_day`: value bought and sold over the capital.
-    `break_even_bps`: cost of a round trip at which the mean would be 0. `capacity`: capital in currency at which costs
-    take half of the gross return. `alpha_bps_a_day` and `beta`: intercept and slope of the daily net return on that of
-    always long; `information_ratio`: alpha over the deviation of what the line leaves. `_low` to `_high`: 95 %
-    intervals, with EWC errors.
+    `break_even_bps`: cost of a round trip at which the mean would be 0, None if it is not above 0 without costs.
+    `capacity`: capital in currency at which costs take half of the gross return. `alpha_bps_a_day` and `beta`:
+    intercept and slope of the daily net return on that of always long; `information_ratio`: alpha over the deviation of
+    what the line leaves. `_low` to `_high`: 95 % intervals, with EWC errors.
     """
 
     trades: int

@@ -41,7 +41,7 @@ def results(
         under_water_days=_longest(below < 0),
         turnover_a_day=turnover,
         exposure=book.exposure,
-        break_even_bps=2.0 * gross / turnover * 1e4 if turnover else None,
+        break_even_bps=2.0 * gross / turnover * 1e4 if turnover and gross > 0 else None,
         capacity=_capacity(book, terms, gross, float(daily.mean())),
         **_beside(daily, market, periods_per_year),
     )

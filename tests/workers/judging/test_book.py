@@ -368,6 +368,14 @@ def test_the_book_is_that_of_a_slow_simulator(data: st.DataObject) -> None:
         assert fast.sum(axis=0) == pytest.approx(total, abs=1e-12)
 
 
+def test_what_loses_before_costs_breaks_even_at_none() -> None:
+    """A negative cost at which it would break even is no number to show."""
+    series = daily_walk(40, seed=5, drift=-0.03)
+    p = rows({"A": series}, [5, 10, 15])
+    found = results(keep_book(p, {"A": series}, held(p), terms()), p, held(p), terms(), 252, CASH)
+    assert found.gross_bps_a_day < 0 and found.break_even_bps is None
+
+
 def test_results_by_hand() -> None:
     """Break-even, hit rate and turnover of three decisions that do not overlap."""
     series = daily_walk(40, seed=5, drift=0.03)

@@ -28,6 +28,7 @@ def judge(evidence: Evidence) -> Findings:
     share = at_least(
         "scored windows", validation.windows / len(possible), settings.min_scored_share,
         f"{validation.windows} of {len(possible)} windows that have bars were trained and scored{reasons};"
+        f" {100 * settings.min_scored_share:g} % are needed;"
         f" {'1 other lies' if others == 1 else f'{others} others lie'} before a symbol's bars or"
         f" {'is' if others == 1 else 'are'} cut at the end date",
         part=Part.HARD, n=len(possible),
