@@ -18,7 +18,7 @@ from schemas.contract.task import IngestTask, Role, RunTask, Status, WindowTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.locks import lock
-from schemas.files.run_files import read_model, read_rows
+from schemas.files.run_files import read_manifest, read_model, read_rows
 from schemas.store.judged_inputs import artifacts_read, audit_key, list_key
 from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, has_digest, together
@@ -110,6 +110,15 @@ def _fetch_judged(task: RunTask, mirror: Mirror, layout: RunLayout) -> None:
         rows = [row for row in read_rows(layout, role) if row.status is Status.SUCCESS] if role is not None else []
         wanted = [(layout.artifact(row.window_label, row.role), row.metadata_sha256) for row in rows]
         together(lambda each: mirror.pull_artifact(*each), wanted)
+        _fetch_bars_of_run(mirror, layout)
+
+
+def _fetch_bars_of_run(mirror: Mirror, layout: RunLayout) -> None:
+    """Bring a run's bars here: a gate reads them, and this host may have trained no window of a symbol."""
+    manifest = read_manifest(layout)
+    if manifest.bars is not None:
+        bars, rows = BarsLayout.under(mirror.data_dir, manifest.config.interval), manifest.bars.symbols
+        together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
 
 
 def _publish(task: Task, mirror: Mirror, layout: RunLayout, result: Result) -> Result:
