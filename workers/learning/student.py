@@ -108,7 +108,7 @@ class Shrinkage:
     @property
     def factor(self) -> float:
         """What the model's margin is multiplied by; 0 makes it add nothing."""
-        return self.kept * (self.slope or 0.0)
+        return self.kept * (self.slope or 0.0) if self.kept else 0.0  # not -0
 
     @property
     def sure(self) -> bool:

@@ -411,3 +411,8 @@ def test_a_student_of_a_true_signal_beats_the_base_rate() -> None:
     model = fit_student(known, SETTINGS)[0].model
     prior = np.full(len(new.sample), known.sample.y.mean())
     assert log_loss(new.sample.y, probability(model.margin(new.sample.x))) < log_loss(new.sample.y, prior) - 0.05
+
+
+def test_a_slope_below_0_is_stored_as_a_plain_0() -> None:
+    """`serving.json` holds the factor: -0.0 there would look like a teacher that is used backwards."""
+    assert str(Shrinkage(0.0, -1.5, 0.5).factor) == "0.0"
