@@ -14,8 +14,8 @@ from schemas.contract.release import STAGING, Environment
 
 # Settings of where and how one run is made, and those that the command sets itself or that have no flag.
 OF_ONE_RUN = {
-    "end_date", "devices", "broker", "broker_file", "local_workers", "min_devices", "log_dir", "log_format",
-    "max_failure_rate",
+    "end_date", "devices", "broker", "broker_file", "local_workers", "min_devices", "max_devices", "priority",
+    "log_dir", "log_format", "max_failure_rate",
     "json_summary", "symbols_file", "second_options", "secrets_file", "requests_per_minute", "window_limit",
     "release_dir", "trials_dir", "signing_key", "run_id", "skip_fetch", "reuse", "telemetry", "telemetry_dir",
     "telemetry_buffer", "telemetry_delay", "cost_rates", "gates", "holdout_from", "final", "plugged",

@@ -95,6 +95,7 @@ def _refused_commands(redis: Any, commands: Container[str]) -> Iterator[str]:
         ("RPOP", keys["list"], 1),
         ("HSET", keys["hash"], "1", "1"),
         ("HGET", keys["hash"], "1"),
+        ("HGETALL", keys["hash"]),
         ("HDEL", keys["hash"], "1"),
         ("HINCRBY", keys["hash"], "1", 1),
         ("HMGET", keys["hash"], "1"),
@@ -123,8 +124,7 @@ def _refused_commands(redis: Any, commands: Container[str]) -> Iterator[str]:
     yield from (_channels(error) for _, error in errors if "channel" in str(error))
     if names := [name for name, error in errors if isinstance(error, NoPermissionError)]:
         allowed = " ".join(f"+{name.lower()}" for name in names)
-        refused = f"does not allow {', '.join(names)} to this user"
-        yield f"{refused}; add {allowed} to its ACL: `orchestrator acl` prints all rules"
+        yield f"does not allow {', '.join(names)} to this user; add {allowed} to its ACL: see `orchestrator acl`"
     yield from (f"lacks {name} ({error}); Redis 6.2 or newer, or Valkey, has it" for name, error in errors)
     with redis.pipeline(transaction=True) as pipe:
         try:

@@ -31,6 +31,9 @@ class Backlog:
     def __bool__(self) -> bool:
         return bool(self.waiting or self.again)
 
+    def __len__(self) -> int:
+        return sum(map(len, self.waiting.values())) + len(self.again)
+
     def add(self, item: Item) -> None:
         """Add work that was not tried yet."""
         insort(self.waiting.setdefault(item.symbol, []), replace(item, order=next(self._order)), key=rank)

@@ -13,6 +13,7 @@ from orchestrator.dispatch.presence_reader import PresenceReader
 from orchestrator.dispatch.work import Sent
 from orchestrator.events.stream_reader import began_anew, read_beyond
 from schemas.contract.received import MOST_BYTES, UnreadableError, received
+from schemas.contract.share import Share
 from schemas.contract.task import Outcome
 from schemas.redis.attempt_id import AttemptId, run_prefix
 from schemas.redis.attempts import allow, claimants, recall, unclaimed
@@ -20,6 +21,7 @@ from schemas.redis.dead_letters import Place, heal, set_aside
 from schemas.redis.keys import (
     CORDONED,
     RUN_KEYS_LINGER_S,
+    SHARES,
     attempts_key,
     events_stream,
     outcomes_stream,
@@ -27,6 +29,7 @@ from schemas.redis.keys import (
 )
 from schemas.redis.presences import read_presences, release, reserve
 from schemas.redis.script import READ_QUEUE
+from schemas.redis.shares import publish_share
 
 START = "0-0"
 BLOCK_MS = 50
@@ -74,6 +77,10 @@ class BrokerFleet:
         """The device that has claimed each attempt; left out are those of other programs, or that the broker lost."""
         attempts = [attempt for each in identities if (attempt := AttemptId.parse(each)) is not None]
         return {str(attempt): device for attempt, device in claimants(self._redis, attempts).items()}
+
+    def share(self, own: Share) -> dict[str, Share]:
+        """Publish the run's share of the fleet; returns those of the other runs."""
+        return publish_share(self._redis, self._run_id, own)
 
     def send(self, ready: Sequence[Sent]) -> None:
         """Allow attempts in one round trip, and enqueue them in another."""
@@ -165,6 +172,7 @@ def clear(redis: Redis, run_id: str, devices: Iterable[str], linger_s: int = RUN
     """Remove a run from the broker, so that none of its attempts can begin. Its events stay for `linger_s`."""
     withdraw(redis, devices, run_prefix(run_id))
     redis.delete(outcomes_stream(run_id), attempts_key(run_id))
+    redis.hdel(SHARES, run_id)
     for key in (events_stream(run_id), sequence_key(run_id)):
         redis.expire(key, linger_s)
 

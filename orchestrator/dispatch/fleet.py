@@ -6,6 +6,7 @@ from typing import Protocol
 
 from orchestrator.dispatch.work import Sent
 from schemas.contract.presence import Presence
+from schemas.contract.share import Share
 from schemas.contract.task import Outcome
 
 REFRESH_S = 0.5
@@ -38,6 +39,9 @@ class Fleet(Protocol):
 
     def claimants(self, identities: Collection[str]) -> Mapping[str, str]:
         """The device that has claimed each attempt, of any run, empty if none has; what is not known is left out."""
+
+    def share(self, own: Share) -> Mapping[str, Share]:
+        """Publish the run's share of the fleet; returns those of the other runs."""
 
     def send(self, ready: Sequence[Sent]) -> None:
         """Allow attempts and put each in its device's queue. After an error any of them may have been sent."""

@@ -31,14 +31,16 @@ from orchestrator.dispatch.policy import (
     next_try,
     policy,
 )
+from orchestrator.dispatch.retry_events import emit_retry
+from orchestrator.dispatch.sharing import Sharing, at_most
 from orchestrator.dispatch.time_limits import TimeLimits
 from orchestrator.dispatch.work import Item, Key, Sent, Stray, find_strays, refused
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
-from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
+from schemas.contract.event import EventStatus
 from schemas.contract.presence import Presence
-from schemas.contract.task import RETRIED, FailureClass, Outcome, Status, WindowTask
+from schemas.contract.task import RETRIED, FailureClass, Outcome, Status
 from schemas.files.log_lines import Fact, facts
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.writes import refused_write, trouble
@@ -72,10 +74,13 @@ class Dispatcher:
         self, run_id: str, needs: Needs, fleet: Fleet, ledger: Ledger, telemetry: Emitter, live_view: LiveView,
         tend: Callable[[], None], window_limit_s: float | None = None,
         foreign: Callable[[Outcome], str] = lambda outcome: "", least_devices: int = 0,
+        sharing: Sharing | None = None,
     ) -> None:  # fmt: skip
         self._run_id, self._fleet, self._ledger = run_id, fleet, ledger
         self._telemetry, self._live_view, self._tend = telemetry, live_view, tend
         self._foreign, self._least_devices = foreign, least_devices
+        self._sharing = sharing or Sharing(run_id)
+        self._allotted: Mapping[str, int] | None = None
         self._heartbeat_events = HeartbeatEvents(telemetry, run_id)
         self._backlog = Backlog()
         self._limits = TimeLimits(window_limit_s)
@@ -198,20 +203,25 @@ class Dispatcher:
         unseen = {sent.device for sent in self._sent.values() if not sent.is_held(look.present.get(sent.device))}
         queues = self._fleet.queued(unseen & look.present.keys())
         self._look_up_claims(look)
+        running = 0
         for key, sent in self._sent.items():
             presence = look.present.get(sent.device)
             queue, covered_s = queues.get(sent.device, ()), look.covered_s.get(sent.device, 0.0)
             seen = sent.observed(presence, queue, look.seconds, covered_s, self._claimants)
             if seen.ran_s > sent.ran_s:
+                running += 1
                 self._lapses.pop(sent.device, None)
             self._sent[key] = seen
+        wants = len(self._backlog) + len(self._sent)
+        self._allotted = self._sharing.slots(self._fit, wants, running, look.seconds, self._fleet.share)
         wanted = {sent.id for sent in self._sent.values()}
         self._strays = find_strays(self._run_id, look.present, wanted, self._strays, look.seconds)
         self._telemetry.write_new()
 
     def _find_fit(self) -> str:
         """Find the devices that may get work: none before there are enough of them. Returns why there are none yet."""
-        self._fit = fit_for(self._needs, self._look.present)
+        used = {sent.device for sent in self._sent.values()}
+        self._fit = at_most(self._sharing.most_devices, fit_for(self._needs, self._look.present), used, self._lapses)
         found, least = len(self._fit), self._least_devices
         if found < least:
             self._fit = {}
@@ -232,7 +242,8 @@ class Dispatcher:
             run_id=self._run_id, present=self._look.present, fit=self._fit, reserved=self._look.reserved,
             waiting=self._backlog.waiting, again=self._backlog.again, holders=self._backlog.holders,
             sent=tuple(self._sent.values()), strays=self._strays, lapses=self._lapses, claimants=self._claimants,
-            limits_s=self._limits.by_role(), usual_s=self._limits.usual_s(), now_s=self._fleet.now_s(), looked=looked,
+            limits_s=self._limits.by_role(), usual_s=self._limits.usual_s(),
+            allotted=self._allotted, now_s=self._fleet.now_s(), looked=looked,
         )  # fmt: skip
 
     # Acting.
@@ -260,7 +271,7 @@ class Dispatcher:
             sent = self._expect(send.item, self._ledger.send(*send.item.key, send.device), send.device)
             ready.append(sent)
             if sent.item.strikes or sent.item.lost:
-                self._emit_retry(sent, EventStatus.IN_PROGRESS, "")
+                emit_retry(self._telemetry, sent, EventStatus.IN_PROGRESS, "")
         for sent in ready:
             if sent.item.alone:
                 self._fleet.reserve(sent.device)
@@ -330,6 +341,7 @@ class Dispatcher:
             self._set_aside(outcome, sent.device)
             return
         self._lapses.pop(sent.device, None)
+        self._sharing.note_end(outcome.duration_seconds - sent.ran_s)
         if outcome.failure in RETRIED:
             if self._try_again(sent, outcome.failure, outcome.message, begun=True):
                 return
@@ -369,18 +381,8 @@ class Dispatcher:
         self._close(sent, failure, message)
         self._backlog.add_again(item)
         logger.warning("attempt ended, %s: %s; trying again", failure, message, extra=self._facts(sent))
-        self._emit_retry(sent, EventStatus.FAILED, f"{failure}: {message}")
+        emit_retry(self._telemetry, sent, EventStatus.FAILED, f"{failure}: {message}")
         return True
-
-    def _emit_retry(self, sent: Sent, status: EventStatus, message: str) -> None:
-        """Emit that work is tried again: FAILED with the reason, then IN_PROGRESS with the device that takes over."""
-        work, (role, name) = sent.item.work, sent.item.key
-        window = work.window if isinstance(work, WindowTask) else None
-        self._telemetry.emit(
-            EventType.WINDOW_RETRY, status, WINDOW_PHASES.get(role), symbol=window and window.symbol,
-            window_label=window and window.label, message=message, device=sent.device, attempt=sent.attempt,
-            metrics={"role": role, "name": name},
-        )  # fmt: skip
 
     def _close(self, sent: Sent, failure: FailureClass | None, message: str) -> None:
         """End an attempt whose work goes on."""

@@ -19,6 +19,7 @@ from orchestrator.dispatch.work import Key, Sent
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.folders import Folders
 from schemas.contract.presence import Presence
+from schemas.contract.share import Share
 from schemas.contract.task import FailureClass, Outcome, Status
 from schemas.contract.versions import artifact_versions
 
@@ -185,6 +186,7 @@ class PlayedFleet:
         self.workers: dict[str, PlayedWorker] = {}
         self.queues: dict[str, deque[Sent]] = {}
         self.reserved: dict[str, str] = {}
+        self.shares: dict[str, Share] = {}
         self.sent: list[Sent] = []
         self.killed: list[tuple[str, str]] = []
         self.dead_letters: list[str] = []
@@ -278,6 +280,10 @@ class PlayedFleet:
         if attempt == sent.attempt and device is None:
             self._allowed.pop(sent.item.key, None)
         return attempt != sent.attempt or device is None
+
+    def share(self, own: Share) -> dict[str, Share]:
+        """The shares of other runs, as a test sets them."""
+        return self.shares
 
     def kill(self, identity: str, device: str) -> None:
         """End the attempt without an outcome."""

@@ -62,8 +62,9 @@ class View:
     and `holders` are the backlog's, `sent` has this run's attempts without an outcome. `lapses` has the devices that
     began nothing of what they were last sent; a heartbeat without a worker never begins any. `claimants` has the device
     that has claimed each attempt which is out, or which a heartbeat names as running, empty for none: what a heartbeat
-    names may be wrong. `usual_s` is how long the last windows took, None before the first. `looked` is true once per
-    look at the fleet: only then is an attempt recalled, failed or killed.
+    names may be wrong. `usual_s` is how long the last windows took, None before the first. `allotted` is how many slots
+    of each device the run may use, None for all. `looked` is true once per look at the fleet: only then is an attempt
+    recalled, failed or killed.
     """
 
     run_id: str
@@ -79,6 +80,7 @@ class View:
     claimants: Mapping[str, str]
     limits_s: Mapping[Role, float]
     usual_s: float | None
+    allotted: Mapping[str, int] | None
     now_s: float
     looked: bool
 
@@ -172,13 +174,14 @@ def fit_for(needs: Needs, present: Mapping[str, Presence]) -> dict[str, Presence
 
 
 def usable(view: View) -> dict[str, Presence]:
-    """The devices that may get work, by name: fit for the run, and reserved by no other work.
+    """The devices that may get work, by name: fit for the run, with slots for it, and reserved by no other work.
 
     Those that begin nothing are left out for a while, unless there are no others.
     """
     alone = {sent.device for sent in view.sent if sent.item.alone}
     alone |= {name for name, run_id in view.reserved.items() if run_id != view.run_id}
-    free = {name: presence for name, presence in view.fit.items() if name not in alone}
+    mine = view.fit if view.allotted is None else {name: view.fit[name] for name in view.allotted if name in view.fit}
+    free = {name: presence for name, presence in mine.items() if name not in alone}
     paused = {name for name, each in view.lapses.items() if view.now_s < each.until_s}
     return {name: presence for name, presence in free.items() if name not in paused} or free
 
@@ -323,8 +326,11 @@ class _Filling:
 
     def _most(self, name: str, extra: int) -> int:
         """How many attempts may be out at a device."""
-        more = 0 if name in self._view.lapses else min(extra, ahead(self._usable[name], self._view.usual_s))
-        return self._slots(name) + more
+        more = 0 if name in self._view.lapses else ahead(self._usable[name], self._view.usual_s)
+        if self._view.allotted is None:
+            return self._slots(name) + min(extra, more)
+        own = min(self._view.allotted.get(name, 0), self._slots(name))
+        return own + min(extra, max(more - 1, 0) * own // self._slots(name))
 
     def _choose(self, name: str) -> Item | None:
         """The next item for a device: retries first; None if what waits is not for it now."""

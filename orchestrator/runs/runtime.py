@@ -15,6 +15,7 @@ from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.local_workers import local_workers
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.dispatch.needs import Needs
+from orchestrator.dispatch.sharing import Sharing
 from orchestrator.events.emitter import Emitter
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.live_view import LiveView
@@ -64,6 +65,7 @@ def open_fleet(
         window_limit_s,
         foreign,
         config.min_devices,
+        Sharing(run_id, config.priority, config.max_devices),
     )
     dispatcher.take_missed_outcomes()
     return dispatcher

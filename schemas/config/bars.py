@@ -111,6 +111,13 @@ class BarsConfig(BarSource):
     min_devices: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0, description="With --no-local-workers: send nothing before so many devices that can do it are online."
     )
+    max_devices: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0, description="Use at most so many devices of a shared fleet at a time; 0: all."
+    )
+    priority: Annotated[float, Field(ge=0.01, le=100)] = Field(
+        1.0,
+        description="Part of the slots that several runs want: priority 2 has twice the slots of 1.",
+    )
     data_dir: str = Field("data", description="Folder of bars, models and telemetry.")
     store: str | None = Field(
         None,
@@ -157,6 +164,8 @@ class BarsConfig(BarSource):
     def _fleet(self) -> Self:
         if self.broker is None and not self.local_workers:
             raise ValueError("--no-local-workers needs --broker: without one there is no fleet to use")
+        if self.max_devices and self.min_devices > self.max_devices:
+            raise ValueError(f"--min-devices {self.min_devices} exceeds --max-devices {self.max_devices}")
         if self.min_devices and self.local_workers:
             raise ValueError("--min-devices needs --no-local-workers: it waits for the devices of a shared fleet")
         intervals = split_source(self.source)[0].intervals

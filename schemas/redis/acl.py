@@ -68,11 +68,11 @@ ORCHESTRATOR = Role(
     _union(
         CONNECT, SCRIPTS, TRANSACTIONS, _DEAD_LETTERS, _EMIT, _TRY,
         ("get", "mget", "exists", "hget", "hmget", "hdel", "zrangebyscore", "lrange", "llen", "lrem", "xread",
-         "xrevrange", "smembers", "sadd", "srem", "info"),
+         "xrevrange", "smembers", "sadd", "srem", "info", "hgetall", "pexpire"),
     ),
     _union(
         QUEUES, _RUN_KEYS, _SHARED_KEYS,
-        (keys.CORDONED, keys.alone_key("*"), keys.run_id_owner_key("*"), keys.cancel_key("*")),
+        (keys.CORDONED, keys.SHARES, keys.alone_key("*"), keys.run_id_owner_key("*"), keys.cancel_key("*")),
     ),
     (_TELEMETRY, ORDERS),
 )  # fmt: skip

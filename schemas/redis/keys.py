@@ -17,6 +17,7 @@ write. All other keys in a broker are Celery's.
 | `devices`           | zset    | device → server time (ms) its heartbeat expires   | worker | both        | 5 s       |
 | `presences`         | hash    | device → its last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
 | `cordoned`          | set     | devices that get no work until they are uncordoned | fleet | orch., fleet |          |
+| `shares`            | hash    | run → server time (ms), and its Share as JSON     | orch.  | orch.       | 5 s       |
 | `alone:<device>`    | string  | run whose work needs the device for itself        | orch.  | orch.       | 5 s       |
 | `dead-letters`      | list    | what could not be read: JSON with place and reason | both  | fleet       | 7 days    |
 | `dead-letter-counts`| hash    | kind of place → how many there were                | both  | fleet, metrics | 7 days |
@@ -30,6 +31,7 @@ their number stay for 60 s, as does an outcome that arrives later.
 DEVICES = "devices"
 PRESENCES = "presences"
 CORDONED = "cordoned"
+SHARES = "shares"
 DEAD_LETTERS = "dead-letters"
 DEAD_LETTER_COUNTS = "dead-letter-counts"
 EVENTS_PREFIX = "events:"
@@ -41,7 +43,7 @@ EVENT_STREAM_CAP = 100_000
 
 def is_taken(name: str) -> bool:
     """Whether `name`, as the name of a queue, would be another key of the project or of Celery."""
-    own = (DEVICES, PRESENCES, CORDONED, DEAD_LETTERS, DEAD_LETTER_COUNTS)
+    own = (DEVICES, PRESENCES, CORDONED, SHARES, DEAD_LETTERS, DEAD_LETTER_COUNTS)
     return ":" in name or name in own or name.startswith("_kombu")
 
 

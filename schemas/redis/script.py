@@ -67,9 +67,10 @@ READ_STREAM = Script("read_stream", keys=1, arguments=4)
 READ_QUEUE = Script("read_queue", keys=1, arguments=2)
 LAST_ENTRY = Script("last_entry", keys=1, arguments=0)
 SET_ASIDE = Script("set_aside", keys=2, arguments=4, library="dead_letter")
+SHARE = Script("share", keys=3, arguments=4, library="dead_letter")
 HEAL = Script("heal", keys=2, arguments=1, library="dead_letter")
 
 SCRIPTS = (
     EMIT, CONTINUE_NUMBERING, CLAIM, GIVE_BACK, RECALL, REPORT, BEAT, PRESENT_DEVICES, SIGN_OFF, TAKE_SLOT,
-    READ_STREAM, READ_QUEUE, LAST_ENTRY, SET_ASIDE, HEAL,
+    READ_STREAM, READ_QUEUE, LAST_ENTRY, SET_ASIDE, SHARE, HEAL,
 )  # fmt: skip

@@ -66,7 +66,7 @@ def view(
     found = View(
         run_id=RUN, present=present, fit=fit_for(NEEDS, present), reserved={},
         waiting=backlog.waiting, again=backlog.again, holders={}, sent=out, strays=(), lapses={}, claimants={},
-        limits_s=LIMITS_S, usual_s=None, now_s=100.0, looked=True,
+        limits_s=LIMITS_S, usual_s=None, allotted=None, now_s=100.0, looked=True,
     )  # fmt: skip
     return replace(found, **changes)
 
