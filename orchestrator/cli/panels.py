@@ -19,8 +19,8 @@ SETTINGS = {
         "cost_bps", "slippage_bps", "costs", "order_value", "impact", "capital", "trade_band", "borrow_bps",
     ),
     "Execution": (
-        "devices", "broker", "broker_file", "local_workers", "min_devices", "store", "reuse", "max_failure_rate",
-        "window_limit",
+        "devices", "broker", "broker_file", "local_workers", "min_devices", "max_devices", "priority", "store", "reuse",
+        "max_failure_rate", "window_limit",
     ),
     "Output": (
         "data_dir", "run_id", "release_dir", "trials_dir", "signing_key", "json_summary", "log_dir", "log_format",

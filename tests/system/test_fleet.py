@@ -50,7 +50,7 @@ def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab)
     assert all(device["free_gib"] > 0 and abs(device["clock_ahead_s"]) < 1 for device in devices)
     listed = command("fleet", "--broker", empty.url, cwd=empty.folder).stdout
     assert len(re.findall(r"\d% used, \d+ MiB", listed)) == 2, listed
-    assert max(map(len, listed.splitlines())) <= 80
+    assert listed.startswith("device\t")
     seen: set[str] = set()
 
     def both_are_listed() -> bool:
