@@ -19,7 +19,7 @@ def check(
     files: Annotated[str, typer.Argument(help="Python files with features, comma separated.")],
     source: Source = None,
     symbols: Annotated[str | None, typer.Option(help="Symbols, comma separated; if omitted: all.")] = None,
-    interval: Annotated[str | None, typer.Option(help="Interval of the bars.", show_default="1day")] = None,
+    interval: Annotated[str | None, typer.Option(help="Interval of the bars; if omitted: 1day.")] = None,
     timezone: Annotated[
         str | None, typer.Option(help="Time zone of the bars; if omitted: as for `orchestrator ingest`.")
     ] = None,
