@@ -191,7 +191,7 @@ def test_a_log_that_is_played_again_is_seen(
     log = two_device_run.cwd / two_device_run.summary["paths"]["telemetry"]
     url = dashboard(tmp_path, "--broker", server)
     played = orchestrator(
-        "telemetry", "replay", str(log), "--speed", "0", "--broker", server, "--run-id", "again", cwd=tmp_path
+        "telemetry", "play", str(log), "--speed", "0", "--broker", server, "--run-id", "again", cwd=tmp_path
     )
     assert played.returncode == 0, played.stderr
     seen = look(f"{url}/?run=again")

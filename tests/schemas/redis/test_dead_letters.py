@@ -25,21 +25,23 @@ WRONG = ("string", "list", "hash", "set", "zset", "stream")
 
 
 def plant(redis: Redis, key: str, kind: str) -> None:
-    """Write a key of that type over whatever is there."""
-    redis.delete(key)
-    match kind:
-        case "string":
-            redis.set(key, b"\xff junk")
-        case "list":
-            redis.lpush(key, "x")
-        case "hash":
-            redis.hset(key, "x", "y")
-        case "set":
-            redis.sadd(key, "x")
-        case "zset":
-            redis.zadd(key, {"x": 1.0})
-        case "stream":
-            redis.xadd(key, {"x": "y"})
+    """Write a key of that type over whatever is there, in one step: others may write it at the same time."""
+    with redis.pipeline(transaction=True) as step:
+        step.delete(key)
+        match kind:
+            case "string":
+                step.set(key, b"\xff junk")
+            case "list":
+                step.lpush(key, "x")
+            case "hash":
+                step.hset(key, "x", "y")
+            case "set":
+                step.sadd(key, "x")
+            case "zset":
+                step.zadd(key, {"x": 1.0})
+            case "stream":
+                step.xadd(key, {"x": "y"})
+        step.execute()
 
 
 def test_what_is_set_aside_is_counted_and_shown(redis: Redis) -> None:
