@@ -17,7 +17,7 @@ BY ?= $(shell id -un)
 TOGETHER = $(MAKE) --no-print-directory --keep-going --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt check test units units-workers units-others tests deploy-staging deploy-production rollback chaos bench lint types docs lock clean
+.PHONY: help setup run fmt check test units units-learning units-devices units-others tests deploy-staging deploy-production rollback chaos bench lint types docs lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -38,18 +38,22 @@ check: setup  ## lint, types, docs and quick forms of the tests that start no fl
 test: setup  ## lint, types, docs and every test, all at once (about eleven minutes on two cores)
 	@$(TOGETHER) lint types docs tests
 
-# Quick forms: without tests marked slow; of generated inputs a quarter, of random walks a third. One process per core,
-# each with the folders of its own, so that neither imports what only the other one needs.
+# Quick forms: without tests marked slow; of generated inputs a quarter, of random walks a third. Three processes, each
+# with the folders of its own, so that none imports what only another one needs: one more than cores, as some tests wait.
 QUICKLY = QUICK_TESTS=1 $(PYTEST) -m "not fleet and not slow"
-WORKERS_TESTS := tests/workers tests/controls tests/benchmarks tests/gpu
+DEVICES_TESTS := $(addprefix tests/workers/,bars celery devices handlers)
+LEARNING_TESTS := $(filter-out $(DEVICES_TESTS),$(patsubst %/,%,$(wildcard tests/workers/*/))) tests/controls tests/benchmarks tests/gpu
 
-units: units-workers units-others
+units: units-learning units-devices units-others
 
-units-workers: setup
-	$(QUICKLY) $(WORKERS_TESTS)
+units-learning: setup
+	$(QUICKLY) $(LEARNING_TESTS)
+
+units-devices: setup
+	$(QUICKLY) $(DEVICES_TESTS)
 
 units-others: setup
-	$(QUICKLY) tests $(addprefix --ignore=,$(WORKERS_TESTS) tests/system tests/orchestrator/dashboard)
+	$(QUICKLY) tests $(addprefix --ignore=,tests/workers tests/controls tests/benchmarks tests/gpu tests/system tests/orchestrator/dashboard)
 
 tests: setup
 	$(PYTEST) -n $(WORKERS)

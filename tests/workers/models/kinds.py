@@ -1,5 +1,6 @@
 """The kinds of model as parameters of tests; one whose extra is not installed here is skipped."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -8,13 +9,14 @@ from schemas.config.model_kinds import KINDS, ModelRole, kinds_of
 from schemas.contract.extras import missing_modules
 
 
-def kinds(*roles: ModelRole) -> list[Any]:
-    """One parameter per kind and role: (kind, role), or the kind alone for one role."""
-    return [_parameter(name, role, len(roles) == 1) for role in roles for name in kinds_of(role)]
+def kinds(*roles: ModelRole, slow: Collection[str] = ()) -> list[Any]:
+    """One parameter per kind and role: (kind, role), or the kind alone for one role. `slow` kinds are marked so."""
+    return [_parameter(name, role, len(roles) == 1, name in slow) for role in roles for name in kinds_of(role)]
 
 
-def _parameter(name: str, role: ModelRole, alone: bool) -> Any:
+def _parameter(name: str, role: ModelRole, alone: bool, slow: bool) -> Any:
     extra = KINDS[name].extra
     lacking = bool(extra and missing_modules([extra]))
     skip = pytest.mark.skipif(lacking, reason=f"the extra [{extra}] is not installed")
-    return pytest.param(*((name,) if alone else (name, role)), marks=skip, id=name if alone else f"{role}-{name}")
+    marks = [skip, *[pytest.mark.slow] * slow]
+    return pytest.param(*((name,) if alone else (name, role)), marks=marks, id=name if alone else f"{role}-{name}")

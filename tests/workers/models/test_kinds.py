@@ -42,7 +42,10 @@ def test_a_second_fit_has_the_same_bytes(kind: str, role: ModelRole) -> None:
     assert again.encode(NAMES) == fitted(kind, role).encode(NAMES)
 
 
-@EVERY
+# Forests and boosting of scikit-learn fit ten models each here; the others show the rule in `make check`.
+@pytest.mark.parametrize(
+    ("kind", "role"), kinds("teacher", "student", slow=("random-forest", "extra-trees", "hist-boosting"))
+)
 def test_every_parameter_changes_the_model(kind: str, role: ModelRole) -> None:
     """None is read and forgotten: another value of each gives another model, of a fixed size or stopped on a tail."""
     tail = rows(80, seed=4)
