@@ -1,6 +1,8 @@
 """Checks a request against source, store, devices and broker before anything is written."""
 
 import os
+import secrets
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,9 +100,15 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder, not made yet, for what a preflight reads of a source; an ingestion moves it away."""
-    with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as folder:
-        yield Path(folder) / "read"
+    """A folder, not made yet, for what a preflight reads of a source; an ingestion moves it away.
+
+    So a run that is killed after its ingestion leaves nothing of it.
+    """
+    folder = Path(tempfile.gettempdir()) / f"gurukul-bars-{secrets.token_hex(8)}"
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def refuse_missing_extras(manifest: RunManifest) -> None:

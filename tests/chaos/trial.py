@@ -48,7 +48,7 @@ def try_fault(folder: Path, fault: Fault, calm: dict[str, str]) -> Row:
             if disk:
                 subprocess.run(["umount", "-l", str(disk)], check=True)
         opened.stop_fleet()
-        assert not leftovers(opened.temporary)
+        assert not leftovers(opened.temporary), leftovers(opened.temporary)
     return row
 
 

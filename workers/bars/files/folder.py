@@ -204,7 +204,7 @@ class Folder(Source):
             folder = tempfile.mkdtemp(prefix="gurukul-bars-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             return Path(folder)
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._scratch
 
 
