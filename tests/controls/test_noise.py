@@ -33,7 +33,7 @@ def test_there_are_windows_enough_to_tell(pooled: Pooled) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_nobody_ranks_the_days_of_a_random_walk(pooled: Pooled, model: str) -> None:
+def test_no_model_ranks_the_days_of_a_random_walk(pooled: Pooled, model: str) -> None:
     """Pooled out-of-sample AUC is 0.5 within 0.03, of students and of teachers.
 
     Over three sets of walks it was 0.506 to 0.510 of students, 0.500 to 0.513 of teachers.
@@ -42,7 +42,7 @@ def test_nobody_ranks_the_days_of_a_random_walk(pooled: Pooled, model: str) -> N
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_nobody_has_skill_on_a_random_walk(pooled: Pooled, model: str) -> None:
+def test_no_model_has_skill_on_a_random_walk(pooled: Pooled, model: str) -> None:
     """Log loss is not below that of the base rates, but for 0.1 % by luck: a model of noise can only be worse.
 
     Students that add next to nothing differ from the base rate by chance in either direction, here by 0.01 %.
