@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from orchestrator.runs.wrong_value import fault
 from schemas.config.bars import IngestConfig
 from schemas.config.file_options import FileOptions
 from schemas.config.release import ReleaseConfig
@@ -22,6 +21,7 @@ from schemas.config.sources import default_dates
 from schemas.contract.base import Frozen
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_symbol
+from schemas.contract.wrong_value import fault
 from schemas.files.text import read_text
 from schemas.redis.broker_file import read_broker_file
 

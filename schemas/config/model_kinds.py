@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationError
 
 from schemas.contract.base import Frozen
+from schemas.contract.wrong_value import fault
 
 ModelRole = Literal["teacher", "student"]
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
@@ -27,60 +28,15 @@ class Parameters(Frozen):
     """Parameters of a kind of model in one role; a kind without any uses this class."""
 
 
-class XGBoostTeacher(Parameters):
-    """Sized for a hundred rows."""
+class BoostedTeacher(Parameters):
+    """Trees that are added one after the other, sized for a hundred rows."""
 
     max_rounds: Rounds = Field(200, description="Most trees; the log loss of the last rows chooses how many are kept.")
-    early_stopping_rounds: Rounds = Field(
-        20, description="Trees without a lower log loss after which no more are added."
-    )
     out_of_fold_rounds: Rounds = Field(
         40, description="Trees of the models that predict held-out rows; fixed, so that those rows do not choose it."
     )
     max_depth: Depth = Field(3, description="Largest depth of a tree.")
     eta: Rate = Field(0.05, description="Share of each tree that is added.")
-    min_child_weight: Penalty = Field(3.0, description="Least sum of second derivatives in a leaf.")
-    subsample: Share = Field(0.8, description="Share of the rows that each tree is fitted on.")
-    colsample_bytree: Share = Field(0.8, description="Share of the features that each tree is fitted on.")
-    reg_lambda: Penalty = Field(5.0, description="Penalty on the squares of leaves.")
-    max_bin: Bins = Field(64, description="Most values of a feature that are distinguished.")
-
-
-class BoosterStudent(Parameters):
-    """A few shallow trees of XGBoost."""
-
-    rounds: Rounds = Field(40, description="Trees.")
-    max_depth: Depth = Field(2, description="Largest depth of a tree.")
-    eta: Rate = Field(0.1, description="Share of each tree that is added.")
-    min_child_weight: Penalty = Field(3.0, description="Least sum of second derivatives in a leaf.")
-    reg_lambda: Penalty = Field(5.0, description="Penalty on the squares of leaves.")
-    max_bin: Bins = Field(64, description="Most values of a feature that are distinguished.")
-
-
-class LightGBMParameters(Parameters):
-    """What LightGBM's teachers and students have in common."""
-
-    num_leaves: Annotated[int, Field(ge=2, le=256)] = Field(8, description="Most leaves of a tree.")
-    min_data_in_leaf: Annotated[int, Field(ge=1, le=100_000)] = Field(10, description="Least rows in a leaf.")
-    min_child_weight: Penalty = Field(3.0, description="Least sum of second derivatives in a leaf.")
-    reg_lambda: Penalty = Field(5.0, description="Penalty on the squares of leaves.")
-    max_bin: Bins = Field(64, description="Most values of a feature that are distinguished.")
-
-
-class LightGBMTeacher(LightGBMParameters):
-    """As XGBoost's teacher."""
-
-    max_rounds: Rounds = Field(200, description="Most trees; the log loss of the last rows chooses how many are kept.")
-    early_stopping_rounds: Rounds = Field(
-        20, description="Trees without a lower log loss after which no more are added."
-    )
-    out_of_fold_rounds: Rounds = Field(
-        40, description="Trees of the models that predict held-out rows; fixed, so that those rows do not choose it."
-    )
-    max_depth: Depth = Field(3, description="Largest depth of a tree.")
-    eta: Rate = Field(0.05, description="Share of each tree that is added.")
-    subsample: Share = Field(0.8, description="Share of the rows that each tree is fitted on.")
-    colsample_bytree: Share = Field(0.8, description="Share of the features that each tree is fitted on.")
 
     @property
     def fixed_rounds(self) -> int:
@@ -88,19 +44,61 @@ class LightGBMTeacher(LightGBMParameters):
         return self.out_of_fold_rounds
 
 
-class LightGBMStudent(LightGBMParameters):
+class BoostedStudent(Parameters):
     """A few shallow trees."""
 
     rounds: Rounds = Field(40, description="Trees.")
     max_depth: Depth = Field(2, description="Largest depth of a tree.")
     eta: Rate = Field(0.1, description="Share of each tree that is added.")
-    subsample: Share = Field(1.0, description="Share of the rows that each tree is fitted on.")
-    colsample_bytree: Share = Field(1.0, description="Share of the features that each tree is fitted on.")
 
     @property
     def fixed_rounds(self) -> int:
         """Trees where no rows choose the number."""
         return self.rounds
+
+
+class GradientTrees(Parameters):
+    """What XGBoost and LightGBM have in common, in both roles."""
+
+    min_child_weight: Penalty = Field(3.0, description="Least sum of second derivatives in a leaf.")
+    reg_lambda: Penalty = Field(5.0, description="Penalty on the squares of leaves.")
+    max_bin: Bins = Field(64, description="Most values of a feature that are distinguished.")
+
+
+class StoppedTeacher(BoostedTeacher, GradientTrees):
+    """A teacher of XGBoost or LightGBM, whose trees are drawn from parts of rows and features."""
+
+    early_stopping_rounds: Rounds = Field(
+        20, description="Trees without a lower log loss after which no more are added."
+    )
+    subsample: Share = Field(0.8, description="Share of the rows that each tree is fitted on.")
+    colsample_bytree: Share = Field(0.8, description="Share of the features that each tree is fitted on.")
+
+
+class XGBoostTeacher(StoppedTeacher):
+    """XGBoost's teacher."""
+
+
+class BoosterStudent(BoostedStudent, GradientTrees):
+    """XGBoost's student."""
+
+
+class LightGBMLeaves(Parameters):
+    """What LightGBM has beside XGBoost."""
+
+    num_leaves: Annotated[int, Field(ge=2, le=256)] = Field(8, description="Most leaves of a tree.")
+    min_data_in_leaf: Annotated[int, Field(ge=1, le=100_000)] = Field(10, description="Least rows in a leaf.")
+
+
+class LightGBMTeacher(StoppedTeacher, LightGBMLeaves):
+    """LightGBM's teacher."""
+
+
+class LightGBMStudent(BoostedStudent, GradientTrees, LightGBMLeaves):
+    """LightGBM's student."""
+
+    subsample: Share = Field(1.0, description="Share of the rows that each tree is fitted on.")
+    colsample_bytree: Share = Field(1.0, description="Share of the features that each tree is fitted on.")
 
 
 class ForestParameters(Parameters):
@@ -124,33 +122,12 @@ class HistBoosting(Parameters):
     )
 
 
-class HistBoostingTeacher(HistBoosting):
-    """As XGBoost's teacher."""
-
-    max_rounds: Rounds = Field(200, description="Most trees; the log loss of the last rows chooses how many are kept.")
-    out_of_fold_rounds: Rounds = Field(
-        40, description="Trees of the models that predict held-out rows; fixed, so that those rows do not choose it."
-    )
-    max_depth: Depth = Field(3, description="Largest depth of a tree.")
-    eta: Rate = Field(0.05, description="Share of each tree that is added.")
-
-    @property
-    def fixed_rounds(self) -> int:
-        """Trees where no rows choose the number."""
-        return self.out_of_fold_rounds
+class HistBoostingTeacher(BoostedTeacher, HistBoosting):
+    """Scikit-learn's boosting as a teacher."""
 
 
-class HistBoostingStudent(HistBoosting):
-    """A few shallow trees."""
-
-    rounds: Rounds = Field(40, description="Trees.")
-    max_depth: Depth = Field(2, description="Largest depth of a tree.")
-    eta: Rate = Field(0.1, description="Share of each tree that is added.")
-
-    @property
-    def fixed_rounds(self) -> int:
-        """Trees where no rows choose the number."""
-        return self.rounds
+class HistBoostingStudent(BoostedStudent, HistBoosting):
+    """Scikit-learn's boosting as a student."""
 
 
 class Logistic(Parameters):
@@ -285,7 +262,7 @@ def chosen_parameters(role: ModelRole, kind: ModelKind, given: Iterable[str]) ->
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise ValueError(f"{role}.{name}={values.get(name, '')}: {first['msg']}") from None
+        raise ValueError(f"{role}.{name}={values.get(name, '')} {fault(first)}") from None
 
 
 def as_changes(role: ModelRole, parameters: Parameters) -> tuple[str, ...]:

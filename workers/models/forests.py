@@ -76,7 +76,7 @@ class Trees:
 
 @dataclass(frozen=True)
 class Forest(Model):
-    """Trees of one of scikit-learn's estimators; `gain` has what each feature gained, in all trees."""
+    """Trees of one of scikit-learn's estimators; `gain` has what each feature gained in them."""
 
     is_fragile: ClassVar[bool] = False
 
@@ -87,7 +87,10 @@ class Forest(Model):
     @classmethod
     @abstractmethod
     def fitted_trees(cls, x: Array, y: Ints, weight: Floats, recipe: Recipe) -> tuple[Trees, Floats]:
-        """The estimator's trees and its gain per feature, from balanced rows."""
+        """The estimator's trees and what features gained, from balanced rows.
+
+        Gains have shape (parts, features): one part per tree, or one for all.
+        """
 
     @abstractmethod
     def logits(self, values: Floats) -> Floats:
@@ -95,7 +98,14 @@ class Forest(Model):
 
     @classmethod
     def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
-        """Fit on rows that the base rate balances; a soft label is two weighted rows."""
+        """Fit on rows that the base rate balances."""
+        trees, gain = cls.fitted(Rows(x, soft, weight, offset), recipe)
+        return cls(trees, gain.sum(axis=0))
+
+    @classmethod
+    def fitted(cls, given: Rows, recipe: Recipe) -> tuple[Trees, Floats]:
+        """As `fitted_trees`, on rows that the base rate balances; a soft label is two weighted rows."""
+        x, soft, weight, offset = given
         base = sigmoid(offset)
         share = weight / weight.mean() / 2.0
         ones, zeros = share * soft / base, share * (1.0 - soft) / (1.0 - base)
@@ -105,7 +115,7 @@ class Forest(Model):
         y = np.concatenate([np.ones(len(first), dtype=np.int64), np.zeros(len(second), dtype=np.int64)])
         weights = np.concatenate([ones[first], zeros[second]])
         seen = np.asarray(x, dtype=np.float32)[rows[order]]
-        return cls(*cls.fitted_trees(seen, y[order], weights[order], recipe))
+        return cls.fitted_trees(seen, y[order], weights[order], recipe)
 
     def margin(self, x: Floats) -> Floats:
         """Logit per row of `x`, shape (rows, features)."""
@@ -180,7 +190,7 @@ class RandomForest(Forest):
             (tree.children_left, tree.children_right, tree.feature, tree.threshold, tree.missing_go_to_left, value)
             for tree, value in zip(trees, share, strict=True)
         ]
-        return _joined(found), np.asarray(fitted.feature_importances_, dtype=np.float64)
+        return _joined(found), np.asarray(fitted.feature_importances_, dtype=np.float64)[None]
 
 
 @register
@@ -211,11 +221,11 @@ class HistGradientBoosting(Forest):
         """Fit all rounds, and keep as many as have the lowest log loss of `tail`."""
         own = cast(HistBoostingTeacher, recipe.parameters)
         whole = own.model_copy(update={"out_of_fold_rounds": own.max_rounds})
-        every = cls.fit(*rows, replace(recipe, parameters=whole))
-        margin = tail.offset[:, None] + np.cumsum(every.trees.values(tail.x), axis=1)
+        trees, gain = cls.fitted(rows, replace(recipe, parameters=whole))
+        margin = tail.offset[:, None] + np.cumsum(trees.values(tail.x), axis=1)
         losses = (np.logaddexp(0.0, margin) - tail.soft[:, None] * margin).mean(axis=0)
         rounds = int(np.argmin(losses)) + 1
-        model = replace(every, trees=every.trees.first(rounds))
+        model = cls(trees.first(rounds), gain[:rounds].sum(axis=0))
         return Stopped(model, rounds, {**own.model_dump(), "seed": recipe.seed})
 
     @classmethod
@@ -232,11 +242,11 @@ class HistGradientBoosting(Forest):
         )  # fmt: skip
         with threadpool_limits(limits=1, user_api="openmp"):  # sums of several threads end in other bits
             fitted = estimator.fit(x, y, weight)
-        gain, found = np.zeros(x.shape[1]), list[tuple[NDArray[Any], ...]]()
-        for (predictor,) in fitted._predictors:
+        gain, found = np.zeros((len(fitted._predictors), x.shape[1])), list[tuple[NDArray[Any], ...]]()
+        for number, (predictor,) in enumerate(fitted._predictors):
             nodes = predictor.nodes
             leaf = nodes["is_leaf"].astype(bool)
-            np.add.at(gain, nodes["feature_idx"][~leaf], nodes["gain"][~leaf])
+            np.add.at(gain[number], nodes["feature_idx"][~leaf], nodes["gain"][~leaf])
             left, right = (np.where(leaf, LEAF, nodes[side].astype(np.int64)) for side in ("left", "right"))
             value = nodes["value"] + (float(fitted._baseline_prediction[0, 0]) if not found else 0.0)
             asked = (nodes[name] for name in ("feature_idx", "num_threshold", "missing_go_to_left"))

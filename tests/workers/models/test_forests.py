@@ -9,7 +9,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 
 from tests.strategies import recipe
 from workers.bars.series import Floats
-from workers.models.base import sigmoid
+from workers.models.base import Rows, sigmoid
 from workers.models.forests import ExtraTrees, HistGradientBoosting, RandomForest
 
 NAMES = ("a", "b", "c")
@@ -34,6 +34,16 @@ def test_a_forest_predicts_as_scikit_learn_does() -> None:
     other, _ = inputs(200, seed=1)
     share = np.clip(own.predict_proba(other)[:, 1], 0.01, 0.99)
     assert sigmoid(forest.margin(other)) == pytest.approx(share, abs=1e-12)
+
+
+def test_a_teacher_that_was_stopped_is_one_of_so_many_rounds() -> None:
+    """Its file is that of a fit of as many rounds: gains of trees that were not kept count nowhere."""
+    (x, y), (tail_x, tail_y) = inputs(), inputs(120, seed=1)
+    rows, tail = Rows(x, y, np.ones(300), np.zeros(300)), Rows(tail_x, tail_y, np.ones(120), np.zeros(120))
+    stopped = HistGradientBoosting.fit_stopped(rows, tail, recipe("hist-boosting", "teacher", seed=4, max_rounds=60))
+    assert stopped.rounds < 60
+    fixed = recipe("hist-boosting", "teacher", seed=4, out_of_fold_rounds=stopped.rounds)
+    assert HistGradientBoosting.fit(*rows, fixed).encode(NAMES) == stopped.model.encode(NAMES)
 
 
 def test_boosting_predicts_as_scikit_learn_does() -> None:
