@@ -70,11 +70,11 @@ def cancel(run_id: NamedRun, data_dir: DataDir = "data", broker: FleetBroker = N
     _cancel_by_ledger(manifest, layout, data_dir, broker)
 
 
-def _whole_id(data_dir: str, given: str | None, broker: str | None) -> str:
+def _whole_id(data_dir: str, given: str, broker: str | None) -> str:
     """The id of a run that is on the broker, else one that is stored here and contains `given`."""
     from orchestrator.ledger.run_name import holder_of
 
-    if given is not None and broker is not None:
+    if broker is not None:
         with connect(broker) as redis:
             if holder_of(redis, given) is not None:
                 return given

@@ -71,14 +71,20 @@ def named(flag: str, check: Callable[[str], V], text: str) -> V:
         raise RequestError(f"{flag}: {error}") from None
 
 
+def given_broker(url: str | None) -> str:
+    """The URL of the fleet's broker, which may be away."""
+    if url is None:
+        raise RequestError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
+    return url
+
+
 def broker(url: str | None) -> str:
     """The URL of the fleet's broker, which answers."""
     from orchestrator.broker import embedded
 
-    if url is None:
-        raise RequestError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
-    embedded.check(url)
-    return url
+    given = given_broker(url)
+    embedded.check(given)
+    return given
 
 
 def free_port(address: str, port: int) -> None:

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.checks import named
+from orchestrator.cli import checks
 from orchestrator.cli.options import DataDir, FleetBroker, Json
 from orchestrator.terminal.console import Console
 from schemas.contract.check import CheckState
-from schemas.contract.errors import ExitCode, RequestError
+from schemas.contract.errors import ExitCode
 from schemas.contract.store_address import STORE_ENV, store_url
-from schemas.redis.client import BROKER_ENV, address_of
+from schemas.redis.client import address_of
 
 WIDTH = max(map(len, CheckState))
 
@@ -34,10 +34,9 @@ def doctor(
     """
     from orchestrator.runs.doctor import examine
 
-    if broker is None:
-        raise RequestError(f"no broker: give --broker redis://HOST:PORT/0 or set {BROKER_ENV}")
+    broker = checks.given_broker(broker)
     address_of(broker)
-    url = None if store is None else named("--store", store_url, store)
+    url = None if store is None else checks.named("--store", store_url, store)
     console, found = Console(), []
     for check in examine(broker, url, data_dir):
         found.append(check)

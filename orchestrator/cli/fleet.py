@@ -22,7 +22,6 @@ from schemas.redis.dead_letters import DeadLetter, Place, read_dead_letters
 from schemas.redis.presences import cordon, read_presences, read_standing, uncordon
 
 SHOWN_LETTERS, SHOWN_CHARACTERS = 5, 60
-FAR_S = 0.02
 DRAIN_LOOK_S = 0.25
 NAMES = {
     Place.QUEUE: "device queues",
@@ -145,8 +144,9 @@ def _show(found: list[Presence], cordoned: set[str]) -> None:
         doing += ["leaving"] if presence.draining else []
         doing += ["cordoned"] if presence.device.name in cordoned else []
         model = [presence.device.model] if presence.device.model else []
+        distance = [presence.distance] if presence.distance else []
         table.add_row(
-            "\n".join([presence.device.name, *model, *_use(presence), *_distance(presence), *_version(presence)]),
+            "\n".join([presence.device.name, *model, *_use(presence), *distance, *_version(presence)]),
             str(presence.device.slots),
             _ago(presence.since),
             str(presence.done),
@@ -167,12 +167,6 @@ def _use(presence: Presence) -> list[str]:
     use = [] if presence.utilisation is None else [f"{presence.utilisation:.0%} used"]
     memory = [] if presence.memory_mib is None else [f"{presence.memory_mib:.0f} MiB"]
     return [", ".join(use + memory)] if use or memory else []
-
-
-def _distance(presence: Presence) -> list[str]:
-    """How far away the device is from the broker, if that costs windows time."""
-    trip_s = presence.round_trip_s or 0.0
-    return [f"{1000 * trip_s:.0f} ms from the broker"] if trip_s >= FAR_S else []
 
 
 def _work(identity: str) -> str:

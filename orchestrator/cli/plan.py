@@ -15,11 +15,14 @@ from schemas.contract.coverage import CoverageTable
 from schemas.contract.quality import Verdict
 from schemas.contract.window import PlannedWindow, SkipReason
 
+# With `--label-return net` they decide whether a label can be 1.
+COSTS_OF_LABELS = ("cost_bps", "slippage_bps")
 # Settings of `run` on which no window and no row depends.
 UNUSED = (
-    "student", "distill_weight", "reward_weights", "seed", *SETTINGS["Costs"], "reuse", "max_failure_rate",
-    "window_limit", "release_dir", "signing_key", "log_dir", "log_format", "telemetry", "telemetry_dir",
-    "telemetry_buffer", "telemetry_delay",
+    "teacher", "student", "set", "distill_weight", "reward_weights", "seed",
+    *(name for name in SETTINGS["Costs"] if name not in COSTS_OF_LABELS),
+    "min_devices", "max_devices", "priority", "reuse", "max_failure_rate", "window_limit", "release_dir", "signing_key",
+    "log_dir", "log_format", "telemetry", "telemetry_dir", "telemetry_buffer", "telemetry_delay",
 )  # fmt: skip
 
 

@@ -9,8 +9,6 @@ from typing import Any
 from orchestrator.cli.options import NewestRun, NewestWindow, RunArgument, WindowArgument
 from schemas.contract.errors import RequestError
 
-SHOWN = 5
-
 
 def with_run_choice(command: Callable[..., Any]) -> Callable[..., Any]:
     """Let RUN_ID of a command be left out or shortened, if it has one under `--data-dir` and declares `RunArgument`.
@@ -27,7 +25,9 @@ def with_run_choice(command: Callable[..., Any]) -> Callable[..., Any]:
         if "window" in given and given["window"] is None:
             given["run_id"], given["window"] = None, given["run_id"]
             if given["window"] is None:
-                raise RequestError("name a window, such as TCS_2022-01-01_to_2022-06-30; `plan` and report list them")
+                raise RequestError(
+                    "name a window, such as TCS_2022-01-01_to_2022-06-30; student_runs.json of the run lists them"
+                )
         given["run_id"] = whole_id(given["data_dir"], given["run_id"])
         return command(**given)
 
@@ -54,6 +54,7 @@ def whole_id(data_dir: str | Path, given: str | None) -> str:
     if given in names or not given or not names:
         return given
     if len(names) > 1:
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        raise RequestError(f"{len(names)} runs have {given} in their id: {', '.join(names[:SHOWN])}{more}; give more")
+        from orchestrator.audit.wording import some
+
+        raise RequestError(f"{len(names)} runs have {given} in their id: {some(names)}; give more of it")
     return names[0]

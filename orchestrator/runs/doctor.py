@@ -1,6 +1,5 @@
 """Looks at everything that a run's fleet needs, from the orchestrator's side: broker, store, disk, devices."""
 
-import os
 import time
 from collections.abc import Iterator
 
@@ -14,7 +13,6 @@ from schemas.contract.broker_address import public_url
 from schemas.contract.check import Check, CheckState
 from schemas.contract.errors import GurukulError
 from schemas.contract.presence import Presence
-from schemas.contract.versions import artifact_versions
 from schemas.files.free_space import free_gib, free_space_check
 from schemas.redis.client import address_of, connect
 from schemas.redis.dead_letters import read_dead_letters
@@ -23,18 +21,14 @@ from schemas.redis.server_checks import clock_check, skew_check
 from schemas.redis.writes import trouble
 from schemas.store.probe import checked_store
 
-CHECK_S = 3.0
-FAR_S = 0.02
-
 
 def examine(broker: str, store: str | None, data_dir: str) -> Iterator[Check]:
     """Every check of a run that would be started here for a fleet; each is made when it is asked for."""
-    own = artifact_versions()
-    yield _ok("versions", ", ".join(f"{name} {version}" for name, version in own.items()))
-    where = os.path.realpath(data_dir)
-    yield free_space_check(where, free_gib(where))
-    yield from _store(store, where)
-    yield from _broker(broker, Needs(own, where, store=store))
+    needs = Needs.of(data_dir, store)
+    yield _ok("versions", ", ".join(f"{name} {version}" for name, version in needs.versions.items()))
+    yield free_space_check(needs.data_dir, free_gib(needs.data_dir))
+    yield from _store(store, needs.data_dir)
+    yield from _broker(broker, needs)
 
 
 def _store(url: str | None, data_dir: str) -> Iterator[Check]:
@@ -55,7 +49,7 @@ def _broker(url: str, needs: Needs) -> Iterator[Check]:
     try:
         embedded.check(url)
         address = address_of(url)
-        with connect(url, timeout_s=CHECK_S) as redis:
+        with connect(url, timeout_s=embedded.CHECK_S) as redis:
             began = time.monotonic()
             redis.ping()
             user = address.username or ("default" if address.password else "default, without a password")
@@ -97,15 +91,12 @@ def _fleet(redis: Redis, needs: Needs) -> Iterator[Check]:
 
 def device_checks(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterator[Check]:
     """What keeps a device from work or endangers it; one line with what it offers if there is nothing."""
-    name, folders = presence.device.name, presence.folders
-    troubled = False
-    for check in _troubles(presence, needs, cordoned=cordoned):
-        troubled = True
-        yield check
-    if not troubled and folders is not None:
+    troubles = list(_troubles(presence, needs, cordoned=cordoned))
+    yield from troubles
+    if not troubles:
         free = "" if presence.free_gib is None else f", {presence.free_gib:.0f} GiB free"
         model = f"{presence.device.model}, " if presence.device.model else ""
-        yield _ok(name, f"{model}{presence.device.slots} slots, {len(presence.running)} running{free}")
+        yield _ok(presence.device.name, f"{model}{presence.device.slots} slots, {len(presence.running)} running{free}")
 
 
 def _troubles(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterator[Check]:
@@ -124,11 +115,8 @@ def _troubles(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterator[C
         yield _note(name, f"it is cordoned and gets no work; to end that: orchestrator fleet uncordon {name}")
     if presence.draining:
         yield _note(name, "it is leaving: it finishes what it runs")
-    if (presence.round_trip_s or 0.0) >= FAR_S:
-        yield _note(
-            name,
-            f"it is {1000 * (presence.round_trip_s or 0.0):.0f} ms from the broker: each window costs two such trips",
-        )
+    if presence.distance:
+        yield _note(name, f"it is {presence.distance}: each window costs two such trips")
 
 
 def _ok(name: str, text: str) -> Check:

@@ -130,10 +130,11 @@ def _file_options(path: Path, flag: str) -> dict[str, Any]:
 
 def _from_file(path: Path | None) -> dict[str, Any]:
     values = {} if path is None else _toml(path, "--config")
+    fields = [name for kind in (RunConfig, IngestConfig, ReleaseConfig) for name in kind.model_fields]
+    known = [name for name in fields if name not in FILLED_IN]
     for name in values:
-        kinds = (RunConfig, IngestConfig, ReleaseConfig)
-        if name in FILLED_IN or not any(name in kind.model_fields for kind in kinds):
-            near = get_close_matches(name, RunConfig.model_fields, n=1)
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "`orchestrator run --help` and `ingest --help` list them"
             raise RequestError(f"config file {path}: {name} is not a setting; {hint}")
     return values

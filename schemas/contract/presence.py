@@ -10,6 +10,8 @@ PRESENCE_INTERVAL_S = 1.5
 PRESENCE_EXPIRY_S = 5.0
 # A slow link delays heartbeats by some round trips, when packets are lost; no link makes a device silent for long.
 ROUND_TRIPS, MOST_MORE_S = 4, 5.0
+# From so long a round trip on, the distance costs windows time.
+FAR_S = 0.02
 
 
 def expiry_s(round_trip_s: float) -> float:
@@ -52,3 +54,9 @@ class Presence(Frozen):
     draining: bool = False
     folders: Folders | None = None
     plugins: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def distance(self) -> str:
+        """How far away the device is from the broker; empty if that costs no time."""
+        trip_s = self.round_trip_s or 0.0
+        return f"{1000 * trip_s:.0f} ms from the broker" if trip_s >= FAR_S else ""

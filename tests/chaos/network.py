@@ -4,7 +4,6 @@ This process is their router. It must run in a user namespace of its own: `unsha
 """
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,9 +56,8 @@ class Host:
         words = ("unshare", "-num", "-p", "--fork", "--mount-proc", "sh", "-c", start)
         self.anchor = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self.anchor.stdout is not None and self.anchor.stdout.readline() == b"up\n"
-        first = psutil.Process(self.anchor.pid).children()[0]
         gateway = f"10.77.{self.number}.1"
-        _run("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", str(first.pid))
+        _run("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", self._first)
         _run("ip", "addr", "add", f"{gateway}/24", "dev", self.link)
         _run("ip", "link", "set", self.link, "up")
         inside = (
@@ -69,24 +67,40 @@ class Host:
         _run(*self.enter(), "sh", "-c", inside)
 
     @property
-    def _anchor(self) -> int:
+    def _first(self) -> str:
+        """The id of its first process."""
         assert self.anchor is not None
-        return self.anchor.pid
+        return str(psutil.Process(self.anchor.pid).children()[0].pid)
 
     def enter(self, cwd: Path | None = None) -> list[str]:
         """What begins a command that runs on it, in a folder."""
-        first = psutil.Process(self._anchor).children()[0].pid
         where = str(cwd or self.folder)
-        return ["nsenter", "-t", str(first), "-n", "-u", "-m", "-p", "sh", "-c", 'cd "$0" && exec "$@"', where]
+        return [
+            "nsenter",
+            "-t",
+            self._first,
+            "-n",
+            "-u",
+            "-m",
+            "-p",
+            "sh",
+            "-c",
+            'cd "$0" && exec "$@"',
+            where,
+        ]
 
     def die(self) -> None:
         """Lose power: every process of it is gone, and its links are cut without a word to other hosts."""
         self.cut()
-        psutil.Process(self._anchor).children()[0].kill()
-        assert self.anchor is not None
-        self.anchor.wait()
-        time.sleep(0.1)
-        subprocess.run(["ip", "link", "del", self.link], capture_output=True)
+        self.end()
+        subprocess.run(["ip", "link", "del", self.link], capture_output=True)  # unless the kernel has done it already
+
+    def end(self) -> None:
+        """Kill its first process, and with it every other; nothing is done if it has ended."""
+        if self.anchor is not None and self.anchor.poll() is None:
+            for first in psutil.Process(self.anchor.pid).children():
+                first.kill()
+            self.anchor.wait()
 
     def cut(self) -> None:
         """Unplug it: no packet arrives, none leaves."""
@@ -120,7 +134,4 @@ def network(folder: Path, *names: str) -> Iterator[list[Host]]:
         yield hosts
     finally:
         for host in hosts:
-            if host.anchor is not None and host.anchor.poll() is None:
-                for child in psutil.Process(host.anchor.pid).children():
-                    child.kill()
-                host.anchor.wait()
+            host.end()

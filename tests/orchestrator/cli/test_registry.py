@@ -79,8 +79,8 @@ def test_the_help_of_run_has_panels_and_types() -> None:
 def test_plan_shows_only_what_it_uses() -> None:
     """`plan` accepts the line of `run`, and lists the options on which its windows depend."""
     text = help_of("plan")
-    assert "--window-days" in text and "Costs:" not in text
-    for name in ("seed", "cost_bps", "telemetry_dir", "window_limit"):
+    assert all(f"  {flag_of(name)} " in text for name in ("window_days", "cost_bps", "slippage_bps"))
+    for name in ("seed", "capital", "priority", "teacher", "telemetry_dir", "window_limit"):
         assert f"  {flag_of(name)} " not in text
 
 

@@ -52,7 +52,7 @@ def test_a_whole_id_is_never_a_part_of_another(data_dir: Path) -> None:
 
 def test_a_part_of_several_ids_is_refused_with_their_names(data_dir: Path) -> None:
     """The error lists the runs that could be meant."""
-    with pytest.raises(RequestError, match=f"2 runs have live in their id: {RUNS[0]}, {RUNS[1]}; give more"):
+    with pytest.raises(RequestError, match=f"2 runs have live in their id: {RUNS[0]}, {RUNS[1]}; give more of it"):
         whole_id(data_dir, "live")
 
 
