@@ -1,7 +1,7 @@
 """How often 95 % intervals hold the true value: equal-weighted cosine (EWC) errors beside a block bootstrap.
 
-    python -m benchmarks.coverage                        # the table in docs/judgement.md
-    python -m benchmarks.coverage --worlds 200 --days 250
+    python -m benchmarks.coverage               # the table in docs/judgement.md, 750 days
+    python -m benchmarks.coverage --days 250    # its other half
 
 A world has forecasts and volatility that persist, fat tails, labels of five overlapping days, and a netted book.
 """
@@ -157,7 +157,7 @@ def intervals(days: int, seed: int) -> dict[str, tuple[Interval, Interval]]:
 def main() -> None:
     """Print, for each statistic and both kinds of interval, how often it holds the truth and how wide it is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", type=int, default=2000)
+    parser.add_argument("--worlds", type=int, default=1000)
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
