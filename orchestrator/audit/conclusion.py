@@ -57,7 +57,7 @@ def conclude(manifest: RunManifest, statistics: Statistics, validation: Validati
         advice=_advice(recommendation, manifest, statistics, validation),
         changes=_changes(recommendation, manifest, statistics, validation),
         next_steps=_next_steps(recommendation, manifest, validation),
-        alerts=(f"{jumps[0].upper()}{jumps[1:]}",) if jumps else (),
+        alerts=(_capital(jumps),) if jumps else (),
         warnings=_warnings(statistics, trials),
         basis=_basis(manifest, statistics, validation, trials),
     )
@@ -189,7 +189,7 @@ def _figure(name: str, value: float, low: float, high: float, bound: float, unit
 
 def _unknown(name: str, found: Criterion | None) -> Figure:
     reason = found.reason if found is not None else "it was not tested"
-    return Figure(name=name, text="not known", interval=shown(None), meaning=f"{reason[:1].upper()}{reason[1:]}.")
+    return Figure(name=name, text="not known", interval=shown(None), meaning=f"{_capital(reason)}.")
 
 
 def _advice(
@@ -280,7 +280,7 @@ def _basis(
         *_order(manifest, validation.scores[STUDENT]),
         f"{_count(student.trades, 'decision')} to trade{flat}.",
         *_beside_live(statistics),
-        f"{taught_sentence(validation.taught, validation.windows)}.".capitalize(),
+        f"{_capital(taught_sentence(validation.taught, validation.windows))}.",
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{selections}.",
     )
 
@@ -288,7 +288,7 @@ def _basis(
 def _beside_live(statistics: Statistics) -> tuple[str, ...]:
     """How the candidate compares with the release that is live; nothing where none is."""
     found = statistics.test(NOT_WORSE_THAN_LIVE)
-    return () if found is None else (f"{found.reason[:1].upper()}{found.reason[1:]}.",)
+    return () if found is None else (f"{_capital(found.reason)}.",)
 
 
 def _order(manifest: RunManifest, scores: Scores) -> tuple[str, ...]:
@@ -307,3 +307,7 @@ def _order(manifest: RunManifest, scores: Scores) -> tuple[str, ...]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

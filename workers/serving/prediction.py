@@ -243,7 +243,6 @@ def _scored(release: Release, ready: list[Ready], panel: dict[str, Series]) -> t
     students, symbols = [each.student for each in ready], [each.symbol for each in ready]
     above = [each.student.trade_above(each.symbol) for each in ready]
     scored = Scored(
-        symbols=symbols,
         probability=probabilities(students, symbols, x),
         prior=sigmoid(np.array([each.student.offset(each.symbol) for each in ready])),
         above=np.array([np.inf if each is None else each for each in above]),

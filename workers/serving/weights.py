@@ -19,7 +19,6 @@ class Scored:
     own, not as one that its students have not seen.
     """
 
-    symbols: Sequence[str]
     probability: Floats
     prior: Floats
     above: Floats

@@ -376,7 +376,7 @@ def test_students_without_an_opinion_are_not_ranked_among_the_others() -> None:
     p = np.array([0.5, 0.9, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7])
     prior, above = np.full(8, 0.45), np.full(8, 0.5)
     prior[0], above[1] = 0.5, np.inf
-    scored = Scored([*"abcdefgh"], p, prior, above, np.full(8, 1, dtype=np.int64), [True] * 8)
+    scored = Scored(p, prior, above, np.full(8, 1, dtype=np.int64), [True] * 8)
     weights, sentence = long_short_weights(scored, 2)
     assert weights[:2] == [0.0, 0.0] and "6 symbols" in sentence
     assert weights[2:] == pytest.approx(np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]) / 1.8 / 2)

@@ -22,6 +22,7 @@ PROBABILISTIC, TRACK_RECORD, DEFLATED = (
 SHARPE_TESTS = {PROBABILISTIC: Part.WARNING, TRACK_RECORD: Part.INFORMS, DEFLATED: Part.WARNING}
 OVERFITTING = "probability of backtest overfitting"
 SUPERIOR, CONFIDENCE_SET = "superior predictive ability", "model confidence set"
+MODELS = {"student": "student", "alone": "student without a teacher", "logistic": "logistic model"}
 
 
 @gate("overfit", "Could the result be the best of many trials by luck?")
@@ -81,12 +82,9 @@ def _overfitting(evidence: Evidence, trials: Trials) -> Criterion:
     return at_most(name, found.pbo, settings.overfit_probability, reason, n=moving.shape[1])
 
 
-NAMES = {"alone": "student without a teacher", "logistic": "logistic model"}
-
-
 def _superiority(evidence: Evidence) -> list[Criterion]:
     settings = evidence.settings
-    models = [name for name in ("student", "alone", "logistic") if name in evidence.decisions]
+    models = [name for name in MODELS if name in evidence.decisions]
     prior = evidence.daily_loss("prior")[1]
     losses = np.stack([evidence.daily_loss(name)[1] for name in models], axis=1)
     kept = np.array([i for i, each in enumerate(losses.T) if not is_constant(each - prior)], dtype=np.int64)
@@ -102,7 +100,7 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
     everything = np.column_stack([prior, losses[:, kept]])
     confident = mcs(everything, size=settings.significance, **sizes)
     place = 1 + int(np.flatnonzero(kept == 0)[0])
-    among = ["base rate", *(NAMES.get(models[index], models[index]) for index in kept)]
+    among = ["base rate", *(MODELS[models[index]] for index in kept)]
     included = [among[index] for index in confident.included]
     return [
         at_most(

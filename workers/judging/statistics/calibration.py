@@ -4,13 +4,12 @@ In all functions `y` holds labels of 0 and 1, `p` predicted probabilities and `d
 (rows,), in any order.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from arch.bootstrap import StationaryBootstrap
 from scipy.special import logit
 from scipy.stats import norm
-from scipy.stats import t as student_t
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
@@ -96,7 +95,7 @@ def _by_day(values: Floats, day: Ints) -> Spiegelhalter:
     """Test that the sums per day of `values`, one per row, have the mean 0. ValueError if they are constant."""
     _, index = np.unique(day, return_inverse=True)
     found = mean_of(np.bincount(index, weights=values).astype(np.float64))
-    tail = max(float(student_t.sf(abs(found.t), found.degrees)), SMALLEST_TAIL)
+    tail = max(replace(found, value=abs(found.value)).p_above(0.0), SMALLEST_TAIL)
     return Spiegelhalter(float(np.copysign(norm.isf(tail), found.t)), 2 * tail)
 
 
