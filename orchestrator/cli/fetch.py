@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import DataDir, NamedRun
+from orchestrator.cli.options import DataDir
 from schemas.contract.store_address import STORE_ENV
 
 
 def fetch(
-    run_id: NamedRun,
+    run_id: Annotated[str, typer.Argument(help="The run's id, whole.")],
     store: Annotated[str, typer.Option(help="URL of the run's store: s3://BUCKET/PREFIX.", envvar=STORE_ENV)],
     data_dir: DataDir = "data",
 ) -> None:

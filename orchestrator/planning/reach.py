@@ -58,7 +58,7 @@ def doubts(config: RunConfig, windows: Sequence[PlannedWindow], known: CoverageT
 
 
 def _without_effect(config: RunConfig) -> list[str]:
-    """One sentence on the settings that were changed and decide nothing beside the others."""
+    """One sentence per setting that was changed and decides nothing beside the others."""
     idle = {
         f"with --label {config.label}": (
             *(("take_profit", "stop_loss") if config.label != "triple-barrier" else ()),

@@ -1,5 +1,6 @@
 """A wrong value of any setting is described in our words."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,9 +39,10 @@ def test_a_wrong_value_has_a_sentence_of_ours(name: str, value: Any, sentence: s
     assert not {"Input", "should", "String"} & set(str(caught.value).split())
 
 
-def test_a_misspelt_key_of_a_file_has_its_neighbour(tmp_path: Any) -> None:
-    """`hrizon` is most likely `horizon`."""
+@pytest.mark.parametrize(("key", "hint"), [("hrizon", r"did you mean horizon\?"), ("plugged", ".* list them")])
+def test_a_misspelt_key_of_a_file_has_its_neighbour(tmp_path: Path, key: str, hint: str) -> None:
+    """`hrizon` is most likely `horizon`. What a preflight fills in is no setting, and so no neighbour."""
     file = tmp_path / "run.toml"
-    file.write_text("hrizon = 3\n")
-    with pytest.raises(RequestError, match=r"hrizon is not a setting; did you mean horizon\?"):
+    file.write_text(f"{key} = 3\n")
+    with pytest.raises(RequestError, match=f"{key} is not a setting; {hint}"):
         resolve(RunConfig, {}, file, {})
