@@ -116,7 +116,7 @@ def _troubles(presence: Presence, needs: Needs, *, cordoned: bool) -> Iterator[C
     if presence.draining:
         yield _note(name, "it is leaving: it finishes what it runs")
     if presence.distance:
-        yield _note(name, f"it is {presence.distance}: each window costs two such trips")
+        yield _note(name, f"it is {presence.distance}: windows shorter than that keep its slots busy only in part")
 
 
 def _ok(name: str, text: str) -> Check:

@@ -1,4 +1,4 @@
-"""The worker's own connection to the broker, for heartbeats, events and outcomes."""
+"""Connections of workers and of their pool children to the broker."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ def connect(timeout_s: float, retries: int = 0) -> Redis:
 
 @lru_cache(maxsize=1)
 def shared() -> Redis:
-    """This process's connection for claims, events and outcomes."""
+    """A pool child's connection: for what it sets aside, the pace of its requests, and its outcome if it must end."""
     return connect(timeout_s=5.0, retries=1)
 
 

@@ -12,12 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from schemas.contract.folders import Folders
+from schemas.files.free_space import GIB
 from schemas.files.layout import STAGED_PREFIX, RunLayout
 from schemas.files.locks import lock
 
 logger = logging.getLogger(__name__)
 
-GIB = 1 << 30
 # A run whose copies were used since is left alone: another process of this host may be reading them.
 IN_USE_S = 3600.0
 

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from schemas.contract.folders import Folders
+from schemas.files.free_space import GIB
 from schemas.files.layout import BarsLayout, RunLayout
-from workers.handlers.copies import GIB, IN_USE_S, end_ingestion, note_use
+from workers.handlers.copies import IN_USE_S, end_ingestion, note_use
 
 
 def a_run(data_dir: Path, name: str, unused_s: float, *, own: bool = False) -> Path:
