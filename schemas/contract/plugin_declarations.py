@@ -19,15 +19,10 @@ class FeatureDeclaration:
 
 
 # What was declared since a loader last took it; a loader runs one file at a time.
-_declared: list[Any] = []
+_declared: list[FeatureDeclaration] = []
 
 
-def declare(declaration: Any) -> None:
-    """Append a declaration of the file that runs now."""
-    _declared.append(declaration)
-
-
-def take_declarations() -> tuple[Any, ...]:
+def take_declarations() -> tuple[FeatureDeclaration, ...]:
     """What was declared since the last call, in order."""
     found = tuple(_declared)
     _declared.clear()
@@ -45,9 +40,8 @@ def feature(
     one column per symbol, NaN where a symbol has no bar; it returns such a DataFrame.
 
     `warmup`: number of bars before a bar that its value depends on, or "all" where it depends on all earlier bars, as
-    an expanding mean does. `name`: the function's own if omitted; `formula`:
-    one line for `orchestrator features`, the first line of the docstring if omitted. TypeError or ValueError for a
-    wrong argument.
+    an expanding mean does. `name`: the function's own if omitted; `formula`: one line for `orchestrator features`, the
+    first line of the docstring if omitted. TypeError or ValueError for a wrong argument.
     """
     if warmup != "all" and (isinstance(warmup, bool) or not isinstance(warmup, int)):
         raise TypeError(f"warmup is a number of bars, such as 60, or 'all', not {warmup!r}")
@@ -57,7 +51,7 @@ def feature(
     def mark(function: F) -> F:
         text = formula or (function.__doc__ or "").strip().partition("\n")[0]
         bars = None if warmup == "all" else warmup
-        declare(FeatureDeclaration(name or function.__name__, function, bars, panel, text))
+        _declared.append(FeatureDeclaration(name or function.__name__, function, bars, panel, text))
         return function
 
     return mark

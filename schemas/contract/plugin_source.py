@@ -50,10 +50,10 @@ def plugin_digests(paths: Iterable[str]) -> dict[str, str]:
 
 def plugin_digest(path: str) -> str:
     """SHA-256, as hex, of the parsed source of a plug-in file and of its helpers. RequestError as for `parse`."""
-    return digest_of({Path(path).name: parse(path), **{name: parse(file) for name, file in helpers(path).items()}})
+    return _digest_of({Path(path).name: parse(path), **{name: parse(file) for name, file in helpers(path).items()}})
 
 
-def digest_of(trees: Mapping[str, ast.Module]) -> str:
+def _digest_of(trees: Mapping[str, ast.Module]) -> str:
     """SHA-256, as hex, of syntax trees and their names, whatever their order."""
     text: list[str] = []
     for name in sorted(trees):

@@ -78,7 +78,7 @@ class FeatureFacts(Frozen):
 class PluginReport(Answer):
     """Plug-ins, all features in order, and the columns that the request stands for.
 
-    `idle` maps each plug-in whose features are not asked for, and which defines nothing else, to one of its features.
+    `idle` maps each plug-in whose features are not asked for to one of its features.
     """
 
     plugins: tuple[Plugin, ...] = ()

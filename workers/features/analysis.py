@@ -59,7 +59,7 @@ def check_features(
             found.append(FeatureCheck(name=feature.name, faults=(str(error),), notes=(), missing=1.0, seconds=0.0))
             continue
         seconds = (time.perf_counter() - began) / len(panel)
-        faults = list(faults_of(panel, feature, whole, timezone, seed, plan))
+        faults = list(_faults_of(panel, feature, whole, timezone, seed, plan))
         settled = np.concatenate([values[WARMUP_BARS:] for values in whole.values()])
         missing = float(np.mean(~np.isfinite(settled))) if len(settled) else 1.0
         if missing == 1.0 and not faults:
@@ -71,7 +71,7 @@ def check_features(
     return found
 
 
-def faults_of(
+def _faults_of(
     panel: Panel, feature: PluggedFeature, whole: Mapping[str, Floats], timezone: str, seed: int, plan: Analysis
 ) -> Iterator[str]:
     """Why a feature is refused, at most one sentence per kind; `whole` has its values over all bars."""

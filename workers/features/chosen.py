@@ -12,8 +12,9 @@ from workers.bars.series import Floats, Series
 from workers.features.cross_section import cross_section, cross_section_names, inputs_of
 from workers.features.frame import frame_of
 from workers.features.indicators import Array
-from workers.features.plugged import TOLERANCE, features_here, plugged_features, refuse_absent
+from workers.features.plugged import TOLERANCE, features_here, plugged_features
 from workers.features.registry import FEATURES, feature_names, model_features
+from workers.plugins.loading import refuse_other_plugins
 
 # What a first look at an idea needs beside it: short, medium and long returns, their size, a level, and trading.
 MINIMAL_FEATURES = ("return_1", "return_5", "return_20", "volatility_20", "rsi_14", "volume_z_20")
@@ -25,7 +26,7 @@ def names_of(chosen: FeatureChoice) -> tuple[str, ...]:
     RequestError for an unknown name, and if the plug-ins of this process are not those of the run.
     """
     if chosen.plugged is not None:
-        refuse_absent(chosen.plugged, "the run")
+        refuse_other_plugins(chosen.plugged.digests)
     own = features_here() if chosen.plugged is not None else {}
     columns: list[str] = []
     for name in chosen.names:
@@ -33,7 +34,7 @@ def names_of(chosen: FeatureChoice) -> tuple[str, ...]:
     return tuple(dict.fromkeys(columns))
 
 
-def tolerance_of(columns: Sequence[str], least: float = 0.0) -> Floats:
+def tolerance_of(columns: Sequence[str], least: float) -> Floats:
     """Largest accepted difference of each column between two computations of it; `least` is that of built-in ones."""
     own = [is_compared(name) or name in FEATURES for name in columns]
     return np.where(own, least, max(least, TOLERANCE))
@@ -59,7 +60,7 @@ def features_of(
     ranked = tuple(name for name in columns if is_compared(name))
     plain = tuple(name for name in columns if not is_compared(name))
     inputs = tuple(dict.fromkeys((*plain, *inputs_of(ranked))))
-    own = own_features(series, inputs, chosen, intraday, xp=xp)
+    own = _own_features(series, inputs, chosen, intraday, xp=xp)
     if not ranked:
         return own
     instants = [each.timestamp for each in series.values()]
@@ -74,7 +75,7 @@ def features_of(
     }
 
 
-def own_features(
+def _own_features(
     series: Mapping[str, Series], names: Sequence[str], chosen: FeatureChoice, intraday: bool, *, xp: ModuleType = np
 ) -> dict[str, Array]:
     """Built-in and plug-ins' features of each symbol without ranks among symbols, shape (bars, names)."""

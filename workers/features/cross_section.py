@@ -61,7 +61,7 @@ class Grid:
 
 def cross_section_names() -> tuple[str, ...]:
     """Names of the cross-sectional features, in the order of their columns."""
-    return tuple(f"{RANK}{name}" for name in (*ranked_features(), "beta")) + PANEL_NAMES
+    return tuple(f"{RANK}{name}" for name in (*_ranked(), "beta")) + PANEL_NAMES
 
 
 def inputs_of(columns: Iterable[str]) -> tuple[str, ...]:
@@ -173,6 +173,6 @@ def _mean_places(xp: ModuleType, ordered: Array) -> Array:
     return mean[equal].reshape(ordered.shape)
 
 
-def ranked_features() -> list[str]:
+def _ranked() -> list[str]:
     """Features that differ between the symbols of a bar: all but those of the calendar."""
     return [feature.name for feature in FEATURES.values() if feature.source != "calendar"]

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.config.features import PANEL_NAMES, RANK, SETS, Plugged
+from schemas.config.features import PANEL_NAMES, RANK, SETS
 from schemas.contract.errors import DataError, RequestError
-from schemas.contract.plugin_declarations import FeatureDeclaration
 from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import COLUMNS, Floats, Series
 from workers.features.registry import FEATURES
 from workers.plugins.blame import blamed
-from workers.plugins.loading import LoadedPlugin, plugins_here, refuse_other_plugins
+from workers.plugins.loading import LoadedPlugin, plugins_here
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +46,7 @@ def features_here() -> dict[str, PluggedFeature]:
 def _features(plugins: tuple[LoadedPlugin, ...]) -> dict[str, PluggedFeature]:
     found: dict[str, PluggedFeature] = {}
     for plugin in plugins:
-        for each in plugin.declared_of(FeatureDeclaration):
+        for each in plugin.declared:
             refused = f"{plugin.path}: feature {each.name!r}"
             if not each.name.isidentifier():
                 raise RequestError(f"{refused}: use letters, digits and _ only")
@@ -66,11 +65,6 @@ def _features(plugins: tuple[LoadedPlugin, ...]) -> dict[str, PluggedFeature]:
     return found
 
 
-def refuse_absent(plugged: Plugged, who: str) -> None:
-    """RequestError unless this process has the plug-ins of a run; `who` needs them."""
-    refuse_other_plugins(plugged.digests.items(), who)
-
-
 def plugged_features(series: Mapping[str, Series], names: Sequence[str], timezone: str) -> dict[str, Floats]:
     """Values of plug-ins' features of each symbol, shape (bars, names); NaN where one is missing or infinite.
 
@@ -83,7 +77,7 @@ def plugged_features(series: Mapping[str, Series], names: Sequence[str], timezon
         for symbol, each in series.items():
             bars = frame_of_bars(each, timezone)
             for column, feature in alone:
-                result[symbol][:, column] = one_value_per_bar(feature, bars, symbol)
+                result[symbol][:, column] = _one_value_per_bar(feature, bars, symbol)
     for column, feature in enumerate(chosen):
         if feature.panel:
             for symbol, values in _of_panel(feature, series, timezone).items():
@@ -101,7 +95,7 @@ def frame_of_bars(series: Series, timezone: str) -> "pd.DataFrame":
     return pd.DataFrame({name: getattr(series, name) for name in COLUMNS}, index=index)
 
 
-def one_value_per_bar(feature: PluggedFeature, bars: "pd.DataFrame", symbol: str) -> Floats:
+def _one_value_per_bar(feature: PluggedFeature, bars: "pd.DataFrame", symbol: str) -> Floats:
     """What a function returns for the bars of a symbol, shape (bars,)."""
     import pandas as pd
 

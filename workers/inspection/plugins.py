@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from schemas.config.features import FeatureChoice, Plugged, Plugin
+from schemas.config.features import RANK, FeatureChoice, Plugged, Plugin
 from schemas.contract.errors import GurukulError
-from schemas.contract.plugin_declarations import FeatureDeclaration
 from schemas.contract.requests import FeatureFacts, PluginQuestion, PluginReport
 from workers.features.chosen import names_of
 from workers.features.plugged import PluggedFeature, features_here
@@ -20,7 +19,7 @@ IMPORT_LIMIT_S = 60.0
 def inspect(question: PluginQuestion) -> PluginReport:
     """Load the plug-ins and list all features; a fault is returned as one sentence in `error`."""
     try:
-        with within(IMPORT_LIMIT_S):
+        with _within(IMPORT_LIMIT_S):
             loaded, own = plugins_here(), features_here()
         plugins = tuple(_described(each, own) for each in loaded.values())
         # No column depends on the time zone.
@@ -40,11 +39,11 @@ def inspect(question: PluginQuestion) -> PluginReport:
         )
         for each in own.values()
     ]
-    used = {name.removeprefix("rank_") for name in columns}
+    used = {name.removeprefix(RANK) for name in columns}
     idle = {
         plugin.path: plugin.declared[0].name
         for plugin in loaded.values()
-        if all(isinstance(each, FeatureDeclaration) and each.name not in used for each in plugin.declared)
+        if all(each.name not in used for each in plugin.declared)
     }
     return PluginReport(plugins=plugins, features=tuple(facts), columns=columns, idle=idle)
 
@@ -55,7 +54,7 @@ def _described(plugin: LoadedPlugin, own: dict[str, PluggedFeature]) -> Plugin:
 
 
 @contextmanager
-def within(limit_s: float) -> Iterator[None]:
+def _within(limit_s: float) -> Iterator[None]:
     """Raise TimeoutError inside, in the main thread, once `limit_s` has passed."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -3,20 +3,17 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from schemas.contract.errors import RequestError
-from schemas.contract.plugin_declarations import take_declarations
+from schemas.contract.plugin_declarations import FeatureDeclaration, take_declarations
 from schemas.contract.plugin_source import (
     helpers,
-    plugin_digest,
     plugin_digests,
-    plugin_name,
     plugins_environment,
     plugins_of_environment,
 )
@@ -32,11 +29,7 @@ class LoadedPlugin:
     name: str
     path: str
     sha256: str
-    declared: tuple[Any, ...]
-
-    def declared_of(self, kind: type[Any]) -> tuple[Any, ...]:
-        """Its declarations of one kind."""
-        return tuple(each for each in self.declared if isinstance(each, kind))
+    declared: tuple[FeatureDeclaration, ...]
 
 
 def plugins_here() -> dict[str, LoadedPlugin]:
@@ -52,35 +45,33 @@ def use_plugins(paths: Iterable[str]) -> None:
 
 @cache
 def _loaded(paths: tuple[str, ...]) -> dict[str, LoadedPlugin]:
-    plugin_digests(paths)  # refuses a name that is used twice
-    return {plugin_name(path): load(path) for path in paths}
+    digests = plugin_digests(paths)  # in order; refuses a name that is used twice
+    return {name: _load(path, name, sha256) for path, (name, sha256) in zip(paths, digests.items(), strict=True)}
 
 
-def refuse_other_plugins(digests: Iterable[tuple[str, str]], who: str) -> None:
-    """RequestError unless the plug-ins of this process include these names and digests; `who` needs them."""
-    for name, sha256 in digests:
+def refuse_other_plugins(digests: Mapping[str, str]) -> None:
+    """RequestError unless the plug-ins of this process include a run's, each name with its digest."""
+    for name, sha256 in digests.items():
         here = plugins_here().get(name)
         if here is None:
-            raise RequestError(f"{who} needs the plug-in {name}.py, which this process was not given; give --plugins")
+            raise RequestError(f"the run needs the plug-in {name}.py, which this process was not given; give --plugins")
         if here.sha256 != sha256:
             raise RequestError(
-                f"{who} was made with another {name}.py than {here.path}; give --plugins the file that it began with,"
+                f"the run was made with another {name}.py than {here.path}; give --plugins the file that it began with,"
                 " or train again"
             )
 
 
-def load(path: str) -> LoadedPlugin:
+def _load(path: str, name: str, sha256: str) -> LoadedPlugin:
     """Run a plug-in file in this process. RequestError, with its line, for whatever it raises, and if it exits.
 
     What it prints goes to standard error. Modules beside it can be imported; those that are installed come first.
     """
-    name, sha256 = plugin_name(path), plugin_digest(path)
     folder = str(Path(path).parent)
     if folder not in sys.path:
         sys.path.append(folder)
     spec = importlib.util.spec_from_file_location(f"{PACKAGE}.{name}", path)
-    if spec is None or spec.loader is None:
-        raise RequestError(f"plug-in {path} is not a Python file; give a file whose name ends in .py")
+    assert spec is not None and spec.loader is not None  # its digest vouches for a Python file
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     take_declarations()

@@ -162,9 +162,11 @@ def test_a_report_names_columns_and_idle_plug_ins(write: Write) -> None:
 
 def test_another_file_than_the_run_s_is_refused(write: Write) -> None:
     """The digest is compared before a value is computed; without the file the error names what to give."""
-    path = write(GAP, "first")
-    began = chosen(path, "gap")
-    write(GAP.replace("60", "61"), "first_too")
+    began = chosen(write(GAP, "first"), "gap")
+    write(GAP.replace("60", "61"), "first")
+    with pytest.raises(RequestError, match=r"made with another first\.py than .*first\.py"):
+        names_of(began)
+    write(GAP, "second")
     with pytest.raises(RequestError, match=r"needs the plug-in first\.py.* give --plugins"):
         names_of(began)
 
