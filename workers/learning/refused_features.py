@@ -19,22 +19,22 @@ def refuse_faulty_features(histories: Mapping[str, History], settings: TrainingS
     """DataError names the first feature of a plug-in that fails the analysis on the bars of `histories`."""
     if settings.plugged is None:
         return
-    for symbol, history in histories.items():
-        if faults := _faults(symbol, history, settings):
+    units = [(symbol, history, False) for symbol, history in histories.items()]
+    # All symbols have one panel, so it is checked with the first.
+    for symbol, history, on_panel in [*units, (*units[0][:2], True)]:
+        if faults := _faults(symbol, history, on_panel, settings):
             raise DataError(f"{faults[0]}; nothing was trained")
 
 
-@lru_cache(maxsize=CACHED_FEATURES)
-def _faults(symbol: str, history: History, settings: TrainingSettings) -> tuple[str, ...]:
-    """Why features are refused on the bars of a symbol, or of its panel for those that take it."""
+@lru_cache(maxsize=CACHED_FEATURES + 1)  # the symbols of a panel whose features are kept, and the panel
+def _faults(symbol: str, history: History, on_panel: bool, settings: TrainingSettings) -> tuple[str, ...]:
+    """Why features are refused on the bars of a symbol, or those that take a panel on the bars of its panel."""
     assert settings.plugged is not None
     columns = {name.removeprefix(RANK) for name in names_of(settings.feature_set)}
-    chosen = [each for name, each in features_here().items() if name in columns]
-    found = []
-    for panel in (False, True):
-        bars: Panel = history.panel if panel else {symbol: history.series}
-        features = [each for each in chosen if each.panel is panel]
-        if features and bars:
-            found += check_features(bars, features, settings.plugged.timezone, history.intraday, 0, IN_A_RUN)
+    chosen = [each for name, each in features_here().items() if name in columns and each.panel is on_panel]
+    if not chosen:
+        return ()
+    bars: Panel = history.panel if on_panel else {symbol: history.series}
+    found = check_features(bars, chosen, settings.plugged.timezone, history.intraday, 0, IN_A_RUN)
     paths = {each.name: each.path for each in chosen}
     return tuple(f"feature {each.name} of {paths[each.name]}: {fault}" for each in found for fault in each.faults)

@@ -8,16 +8,18 @@ import pytest
 
 from schemas.config.features import FeatureChoice, Plugged, Plugin
 from schemas.contract.errors import DataError, GurukulError, RequestError
+from schemas.contract.feature_check import FeatureCheck
 from schemas.contract.plugin_source import PLUGINS_ENV, plugin_digest
 from schemas.contract.requests import PluginQuestion
 from tests.strategies import daily_walk, training_settings
 from workers.bars.series import Series
 from workers.features.chosen import features_of, names_of
 from workers.features.cross_section import centred_ranks
-from workers.features.plugged import frame_of_bars
+from workers.features.plugged import PluggedFeature, frame_of_bars
 from workers.inspection.plugins import inspect
+from workers.learning import refused_features
 from workers.learning.computed_again import changed_without_later_bars
-from workers.learning.history import prepare
+from workers.learning.history import prepare, prepare_panel
 from workers.learning.refused_features import refuse_faulty_features
 from workers.serving.features import newest_cross_section, newest_features
 
@@ -198,6 +200,22 @@ def test_nothing_is_trained_with_a_feature_that_reads_ahead(write: Write) -> Non
             DataError, match=r"feature ahead of .*ideas\.py: it reads later bars: .* nothing was trained"
         ):
             refuse_faulty_features(histories, settings)
+
+
+def test_a_panel_is_checked_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features of a symbol's own bars are checked on each symbol; those that take the panel once, not per symbol."""
+    path = write(GAP + BESIDE)
+    both = chosen(path, "gap", "beside", panel=("beside",))
+    settings = training_settings(features="gap,beside", plugged=both.plugged)
+    checked: list[tuple[int, str]] = []
+
+    def checks(panel: dict[str, Series], features: list[PluggedFeature], *_: object) -> list[FeatureCheck]:
+        checked.extend((len(panel), each.name) for each in features)
+        return []
+
+    monkeypatch.setattr(refused_features, "check_features", checks)
+    refuse_faulty_features(prepare_panel(PANEL, settings), settings)
+    assert checked == [*[(1, "gap")] * len(PANEL), (len(PANEL), "beside")]
 
 
 def test_errors_are_of_the_tree() -> None:
