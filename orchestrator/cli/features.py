@@ -40,7 +40,9 @@ def features(
     if (run is None) != (out is None):
         raise RequestError("--run and --out go together: the run whose bars are used, and the file to write")
     if run is not None and out is not None:
-        _write(run, out, data_dir, plugins)
+        if names:
+            raise RequestError(f"--run writes the features that run {run} has chosen; leave out {names}")
+        _write(run, out, data_dir, plugins, as_json)
         return
     from orchestrator.runs.plugins import ask_about
     from schemas.config.features import split_names
@@ -49,7 +51,6 @@ def features(
     if as_json:
         typer.echo(found.model_dump_json())
         return
-    console = Console()
     if names:
         for column in found.columns:
             typer.echo(column)
@@ -59,10 +60,10 @@ def features(
         warmup = "all" if each.warmup_bars is None else str(each.warmup_bars)
         source = f"{each.source} (panel)" if each.panel else each.source
         table.add_row(each.name, each.formula, warmup, source)
-    console.print(table)
+    Console().print(table)
 
 
-def _write(run_id: str, out: str, data_dir: str, plugins: str) -> None:
+def _write(run_id: str, out: str, data_dir: str, plugins: str, as_json: bool) -> None:
     """Write the features of a run's bars to a Parquet file."""
     from orchestrator.runs.worker_process import ask
     from schemas.contract.requests import MatrixRequest, MatrixWritten
@@ -74,4 +75,4 @@ def _write(run_id: str, out: str, data_dir: str, plugins: str) -> None:
     folder = str(Path(data_dir).absolute())
     request = MatrixRequest(data_dir=folder, run_id=manifest.run_id, out=str(Path(out).absolute()))
     found = ask("matrix", request, MatrixWritten, split_paths(plugins))
-    typer.echo(f"{out}: {found.rows} bars, {len(found.columns)} features")
+    typer.echo(found.model_dump_json() if as_json else f"{out}: {found.rows} bars, {len(found.columns)} features")

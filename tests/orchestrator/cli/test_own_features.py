@@ -49,6 +49,7 @@ def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
         (("check", "absent.py", "--source", "sample"), "absent.py cannot be read"),
         (("check", "ideas.py"), "--source"),
         (("features", "rsi"), "did you mean rsi_14"),
+        (("features", "minimal", "--run", "a", "--out", "f.parquet"), "that run a has chosen; leave out minimal"),
         (("new", "my-ideas.py"), "no name of a Python module"),
         (("new", "absent/ideas.py"), "cannot be written"),
     ):
@@ -59,9 +60,11 @@ def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
 def test_the_values_that_a_run_s_models_see(two_device_run: Finished, tmp_path: Path) -> None:
     """One row per bar, in the order of the run's columns; None where a feature is undefined."""
     path = tmp_path / "features.parquet"
-    result = command("features", "--run", "generated", "--out", str(path), cwd=two_device_run.cwd)
+    result = command("features", "--run", "generated", "--out", str(path), "--json", cwd=two_device_run.cwd)
     assert result.returncode == 0, result.stderr
     table = pq.read_table(path)
+    answer = json.loads(result.stdout)
+    assert (answer["rows"], answer["columns"]) == (len(table), table.column_names[2:])
     metadata = next(two_device_run.folder.glob("windows/*/student/metadata.json"))
     assert table.column_names == ["symbol", "timestamp", *json.loads(metadata.read_text())["features"]]
     assert set(table["symbol"].to_pylist()) == {"BAJAJ-AUTO", "M&M", "^GSPC"}
