@@ -46,8 +46,9 @@ def check(
         "source": source, "symbols": symbols, "interval": interval, "timezone": timezone, "data_dir": data_dir,
     }  # fmt: skip
     settings = resolve(IngestConfig, flags, config)
-    chosen = settings.symbols
-    if source is None and not chosen:
+    # The source may be named by the file of --config, or by the environment.
+    chosen, reads_source = settings.symbols, "source" in settings.model_fields_set
+    if not reads_source and not chosen:
         chosen = tuple(sorted(stored_table(BarsLayout.under(settings.data_dir, settings.interval)).symbols))
         if not chosen:
             raise RequestError(f"no bars are stored under {settings.data_dir}; give --source, such as --source sample")
@@ -55,7 +56,7 @@ def check(
         data_dir=str(Path(settings.data_dir).absolute()),
         interval=settings.interval,
         timezone=settings.timezone,
-        bars=settings.bars(None, None) if source is not None else None,
+        bars=settings.bars(None, None) if reads_source else None,
         symbols=chosen,
     )
     console = Console(stderr=as_json)

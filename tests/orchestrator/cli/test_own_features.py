@@ -34,9 +34,10 @@ def test_the_example_is_accepted_on_the_sample(tmp_path: Path) -> None:
 
 
 def test_a_feature_that_reads_ahead_is_refused(tmp_path: Path) -> None:
-    """Exit code 3, and one line with the bar and both values."""
+    """Exit code 3, and one line with the bar and both values; the file of --config may name the source."""
     (tmp_path / "ideas.py").write_text(AHEAD)
-    result = command("check", "ideas.py", "--source", "sample", "--symbols", "IBM", cwd=tmp_path)
+    (tmp_path / "c.toml").write_text('source = "sample"\n')
+    result = command("check", "ideas.py", "--config", "c.toml", "--symbols", "IBM", cwd=tmp_path)
     assert result.returncode == 3
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("refused: ")]
     assert "ahead: it reads later bars: IBM at 20" in line and "0 accepted, 1 refused" in result.stdout
