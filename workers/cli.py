@@ -6,9 +6,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO, TypeVar
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 from pydantic import ValidationError
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
     from workers.devices.supervisor import Logging
 
 logger = logging.getLogger(__name__)
-
-Q = TypeVar("Q", bound=Frozen)
 
 
 class LogLines(StrEnum):
@@ -155,90 +155,56 @@ def start(
         raise typer.Exit(error.exit_code if isinstance(error, GurukulError) else ExitCode.REFUSED) from None
 
 
-@cli.command(hidden=True)
-def preflight() -> None:
-    """Answer one PreflightRequest on stdin with one PreflightReport on stdout."""
-    from workers.inspection.preflight import inspect
+@dataclass(frozen=True)
+class Question:
+    """A hidden command: reads one question of `kind` from stdin, and writes to stdout what `answered_by` returns.
 
-    _answer(PreflightRequest, inspect)
+    `answered_by` is a function as module:name, which is imported only when the command runs. It may need the libraries
+    of the extra [worker].
+    """
 
-
-@cli.command(hidden=True)
-def plugins() -> None:
-    """Answer one PluginQuestion on stdin with one PluginReport on stdout."""
-    _need_worker()
-    from workers.inspection.plugins import inspect
-
-    _answer(PluginQuestion, inspect)
+    kind: type[Frozen]
+    answered_by: str
+    needs_worker: bool = False
 
 
-@cli.command(hidden=True)
-def check() -> None:
-    """Answer one CheckRequest on stdin with one CheckReport on stdout."""
-    _need_worker()
-    from workers.inspection.feature_check import check
-
-    _answer(CheckRequest, check)
-
-
-@cli.command(hidden=True)
-def matrix() -> None:
-    """Answer one MatrixRequest on stdin with one MatrixWritten on stdout."""
-    _need_worker()
-    from workers.inspection.feature_matrix import write_matrix
-
-    _answer(MatrixRequest, write_matrix)
+QUESTIONS = {
+    "preflight": Question(PreflightRequest, "workers.inspection.preflight:inspect"),
+    "plugins": Question(PluginQuestion, "workers.inspection.plugins:inspect", needs_worker=True),
+    "check": Question(CheckRequest, "workers.inspection.feature_check:check", needs_worker=True),
+    "matrix": Question(MatrixRequest, "workers.inspection.feature_matrix:write_matrix", needs_worker=True),
+    "explain": Question(WindowQuestion, "workers.inspection.explanation:explain", needs_worker=True),
+    "replay": Question(WindowQuestion, "workers.inspection.replay:replay", needs_worker=True),
+    "verify": Question(RunQuestion, "workers.inspection.verification:verify", needs_worker=True),
+    "golden-make": Question(GoldenRequest, "workers.serving.golden:make"),
+    "golden-check": Question(GoldenCheck, "workers.serving.golden:check"),
+    "predict": Question(PredictRequest, "workers.serving.prediction:predict"),
+}
 
 
-@cli.command(hidden=True)
-def explain() -> None:
-    """Answer one WindowQuestion on stdin with one Explanation on stdout."""
-    _need_worker()
-    from workers.inspection.explanation import explain
-
-    _answer(WindowQuestion, explain)
-
-
-@cli.command(hidden=True)
-def replay() -> None:
-    """Answer one WindowQuestion on stdin with one Replay on stdout."""
-    _need_worker()
-    from workers.inspection.replay import replay
-
-    _answer(WindowQuestion, replay)
+def _answer(question: Question) -> None:
+    """Answer one question on stdin; exit with 2 if it is malformed, or what it needs is not installed."""
+    try:
+        if question.needs_worker:
+            _require_extras(["worker"])
+        asked = question.kind.model_validate_json(sys.stdin.read())
+    except (RequestError, ValidationError) as error:
+        typer.echo(f"workers: {error}", err=True)
+        raise typer.Exit(2) from None
+    module, _, name = question.answered_by.partition(":")
+    answer: Answer = getattr(import_module(module), name)(asked)
+    typer.echo(answer.model_dump_json())
 
 
-@cli.command(hidden=True)
-def verify() -> None:
-    """Answer one RunQuestion on stdin with one Verification on stdout."""
-    _need_worker()
-    from workers.inspection.verification import verify
+def _command(question: Question) -> Callable[[], None]:
+    def answer() -> None:
+        _answer(question)
 
-    _answer(RunQuestion, verify)
+    return answer
 
 
-@cli.command(hidden=True)
-def golden_make() -> None:
-    """Answer one GoldenRequest on stdin with one GoldenMade on stdout."""
-    from workers.serving.golden import make
-
-    _answer(GoldenRequest, make)
-
-
-@cli.command(hidden=True)
-def golden_check() -> None:
-    """Answer one GoldenCheck on stdin with one GoldenChecked on stdout."""
-    from workers.serving.golden import check
-
-    _answer(GoldenCheck, check)
-
-
-@cli.command(hidden=True)
-def predict() -> None:
-    """Answer one PredictRequest on stdin with one Predictions on stdout."""
-    from workers.serving.prediction import predict
-
-    _answer(PredictRequest, predict)
+for _name, _question in QUESTIONS.items():
+    cli.command(_name, hidden=True)(_command(_question))
 
 
 def _folders(data_dir: str, source_dir: list[str], store: str | None, cache_gib: float | None) -> Folders:
@@ -282,25 +248,6 @@ def _require_extras(extras: Iterable[str]) -> None:
     """Raise RequestError with the modules that are not installed and the command that installs them."""
     if missing := missing_modules(extras):
         raise RequestError(explain_missing(missing))
-
-
-def _need_worker() -> None:
-    """Exit with 2, after one line on stderr, where the extra [worker] is not installed."""
-    try:
-        _require_extras(["worker"])
-    except RequestError as error:
-        typer.echo(f"workers: {error}", err=True)
-        raise typer.Exit(2) from None
-
-
-def _answer(kind: type[Q], answer: Callable[[Q], Answer]) -> None:
-    """Read a request of this kind from stdin and write its answer to stdout; exit with 2 for a malformed request."""
-    try:
-        question = kind.model_validate_json(sys.stdin.read())
-    except ValidationError as error:
-        typer.echo(f"workers: {error}", err=True)
-        raise typer.Exit(2) from None
-    typer.echo(answer(question).model_dump_json())
 
 
 def _log(logs: "Logging") -> None:
