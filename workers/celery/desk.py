@@ -122,8 +122,9 @@ class Desk:
         self._ready.clear()
 
     def stop(self) -> None:
-        """Begin nothing more; what runs may end. Called by a signal's handler, it only sets a flag."""
+        """Begin nothing more; what runs may end."""
         self._stopped = True
+        self.advance()
 
     def _room(self) -> int:
         """How many more attempts may be claimed."""
@@ -138,10 +139,10 @@ class Desk:
 
     def _claim(self, attempt: Attempt) -> None:
         task, identity = attempt.task, attempt.request.id
+        event = start_event(task, self._device) if isinstance(task, WindowTask) and task.telemetry else None
         if identity in self._claiming:
             self._drop(attempt)  # the same message once more
             return
-        event = start_event(task, self._device) if isinstance(task, WindowTask) and task.telemetry else None
         self._claiming[identity] = attempt
         self._courier.send(claiming(*attempt.claim, event), lambda reply: self._claimed(identity, attempt, reply))
 
@@ -153,7 +154,7 @@ class Desk:
             role, name = attempt.task.role, work_name(attempt.task)
             logger.info("%s %s attempt %d was revoked before it started", role, name, attempt.task.attempt)
             self._drop(attempt)
-        elif is_wanted and not self._stopped:
+        elif is_wanted:
             attempt.since_s = time.monotonic()
             self._ready[identity] = attempt
         else:
