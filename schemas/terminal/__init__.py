@@ -1,1 +1,1 @@
-"""The help of both command lines."""
+"""The help of both command lines, and how their programs begin."""

@@ -15,7 +15,7 @@ LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
 # Rooms of each package from the lowest layer to the highest. A room imports rooms of lower layers, never of its own
 # layer or a higher one. Modules directly below a package are its highest layer.
 LAYERS = {
-    "schemas": (("constraints", "contract", "terminal"), ("config",), ("files", "redis"), ("store",)),
+    "schemas": (("constraints", "contract"), ("config", "terminal"), ("files", "redis"), ("store",)),
     "orchestrator": (
         ("broker", "events", "planning"),
         ("ledger", "terminal"),
