@@ -45,7 +45,7 @@ class Courier:
 
     def __init__(self, hub: Any) -> None:
         self._hub, self._lock = hub, RLock()
-        self._connection: Any = connect(REPLY_S).connection_pool.make_connection()
+        self._connection: Any = connect(REPLY_S).connection_pool.get_connection()
         self._calls: deque[Call] = deque()
         self._descriptor: int | None = None
         self._wait_s = FIRST_WAIT_S
