@@ -107,3 +107,14 @@ def test_a_refused_write_is_sent_again(hub: Hub, opened: Courier, redis: Redis) 
         redis.config_set("maxmemory", "0")
     opened.finish(10.0)
     assert replies == [True, b"1"] or replies == [b"OK", b"1"]
+
+
+def test_a_worker_may_start_while_the_broker_is_away(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that does not answer is no error; the courier tries again, as Celery does."""
+    monkeypatch.setenv(BROKER_ENV, "redis://127.0.0.1:1/0")
+    with caplog.at_level(logging.WARNING):
+        made = Courier(hub)
+        made.attach()
+    assert "trying again in 0.05 s" in caplog.text
