@@ -7,7 +7,8 @@
     run = gurukul.run(source="csv:bars", **dates)
     run.rows("student"), run.predictions(), run.model("TCS_2022-01-01_to_2022-06-30")
 
-`feature` marks a function of your own as a feature, in a file that `--plugins` names (`docs/plugins.md`).
+`feature` marks a function of your own as a feature, and `model` a class as a kind of model, in a file that `--plugins`
+names (`docs/plugins.md`).
 
 Settings are the fields of `docs/settings.md`. Nothing is read from the environment or from a file: a call gives what it
 needs. Errors are raised as `GurukulError`, with the sentence that the command line would print.
@@ -17,8 +18,10 @@ from gurukul.commands import open_run, plan, predict, resume, run
 from gurukul.stored_model import StoredModel
 from gurukul.stored_run import RoleName, StoredRun
 from schemas.contract.errors import GurukulError
+from schemas.contract.model_declarations import model
 from schemas.contract.plugin_declarations import feature
 
 __all__ = [
-    "GurukulError", "RoleName", "StoredModel", "StoredRun", "feature", "open_run", "plan", "predict", "resume", "run",
+    "GurukulError", "RoleName", "StoredModel", "StoredRun", "feature", "model", "open_run", "plan", "predict",
+    "resume", "run",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from schemas.contract.artifact import METADATA_KINDS, StudentMetadata, TeacherMetadata
 from schemas.contract.errors import DataError, RequestError
+from schemas.contract.plugin_source import plugins_of_environment
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.bounded import LARGEST_MODEL_BYTES, read_bounded
@@ -36,8 +37,9 @@ class StoredModel:
         """Read a model. RequestError if `folder` holds none, DataError if a file was changed after training."""
         from workers.artifacts.reader import read_teacher
         from workers.models.apart import shared_trial
-        from workers.models.registry import MODEL_TYPES, stored_type
+        from workers.models.registry import stored_type, type_of
         from workers.models.stored_student import read_student
+        from workers.plugins.loading import refuse_other_plugins
 
         path = folder / METADATA
         if not path.is_file():
@@ -46,12 +48,16 @@ class StoredModel:
         for name, digest in metadata.sha256.items():
             if not (folder / name).is_file() or sha256_of(folder / name) != digest:
                 raise DataError(f"{folder / name} was changed after training; remove {folder} and resume the run")
+        if metadata.settings.plugged is not None:
+            refuse_other_plugins(metadata.settings.plugged.digests)
         teaches = role is Role.TEACHER
-        model_type = MODEL_TYPES[metadata.settings.teacher] if teaches else stored_type(folder)
+        model_type = type_of(metadata.settings.teacher) if teaches else stored_type(folder)
         if model_type.is_fragile:
             # The digests are of the same folder, so they do not vouch for its origin.
             file = folder / model_type.file_name
-            shared_trial().refuse_unreadable(read_bounded(file, LARGEST_MODEL_BYTES), str(file), model_type.kind)
+            shared_trial(plugins_of_environment()).refuse_unreadable(
+                read_bounded(file, LARGEST_MODEL_BYTES), str(file), model_type.kind
+            )
         if role is Role.TEACHER:
             return cls(role, metadata, read_teacher(folder))
         return cls(role, metadata, read_student(folder, metadata.sha256))

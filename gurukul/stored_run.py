@@ -98,8 +98,14 @@ class StoredRun:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def model(self, window: str, role: RoleName = "student") -> StoredModel:
-        """A window's trained model. Raises GurukulError if there is none, or if a file was changed since training."""
-        return StoredModel.read(self._layout.artifact(window, role), Role(role))
+        """A window's trained model. Raises GurukulError if there is none, or if a file was changed since training.
+
+        A model of a plug-in runs the plug-in's code, if the file is still the one that the run began with.
+        """
+        from workers.plugins.loading import using_plugins
+
+        with using_plugins(self.manifest.config.plugins):
+            return StoredModel.read(self._layout.artifact(window, role), Role(role))
 
     @contextmanager
     def _ledger(self) -> Iterator[Ledger]:

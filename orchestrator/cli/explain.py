@@ -119,7 +119,8 @@ def _show_teacher(console: Console, found: Explanation, teacher: TeacherMetadata
         f" worth {teacher.effective_rows:.1f} independent ones, of {plural(len(teacher.offsets), 'symbol')}"
     )
     console.write(", ".join(f"{name} {value}" for name, value in teacher.parameters.items()), indent="  ")
-    console.write("most used: " + ", ".join(f"{name} {share:.0%}" for name, share in found.importance), indent="  ")
+    if found.importance:
+        console.write("most used: " + ", ".join(f"{name} {share:.0%}" for name, share in found.importance), indent="  ")
     if student.settings.privileged:
         privileged = ", ".join(student.settings.privileged)
         console.write(f"its privileged features, unknown when a decision is made: {privileged}", indent="  ")

@@ -11,9 +11,14 @@ EXAMPLE = '''"""Features of my own; docs/plugins.md explains them.
 
 orchestrator check {name} --source sample
 orchestrator run --plugins {name} --features own,gap_to_high,week_before
+orchestrator run --plugins {name} --student Centres --set student.temper=20
 """
 
+import json
+from dataclasses import dataclass
+
 import gurukul as gk
+import numpy as np
 
 
 # `bars` is a pandas DataFrame of one symbol: open, high, low, close, volume, indexed by each bar's time.
@@ -40,6 +45,41 @@ def beside_market(bars):
     """return less the mean return of all symbols"""
     moved = bars["close"].pct_change(fill_method=None)
     return moved.sub(moved.mean(axis=1), axis=0)
+
+
+# A kind of model for --teacher and --student. `x` has one row per decision and one column per feature, NaN where one is
+# missing; `y` is 0 or 1. The weights make both classes equally likely, so that the model learns what features add.
+@gk.model("teacher", "student")
+class Centres:
+    """which class's mean of each feature is nearer (a diagonal linear discriminant)"""
+
+    @dataclass
+    class Parameters:
+        temper: float = 10.0  # --set student.temper=20 makes it half as sure
+
+    def __init__(self, centre, slope):
+        self.centre, self.slope = centre, slope
+
+    @classmethod
+    def fit(cls, x, y, weight, parameters, seed):
+        rows = np.ma.masked_invalid(x)
+        low, high = (
+            np.ma.average(rows[y == each], axis=0, weights=weight[y == each]).filled(0.0) for each in (0, 1)
+        )
+        spread = rows.var(axis=0).filled(1.0) + 1e-9
+        return cls((low + high) / 2, (high - low) / spread / parameters.temper)
+
+    def predict(self, x):
+        """The probability of class 1 of each row."""
+        return 1 / (1 + np.exp(-np.nansum((x - self.centre) * self.slope, axis=1)))
+
+    def encode(self):
+        """Bytes for the model's file. No pickle: a file that is read must run no code."""
+        return json.dumps([self.centre.tolist(), self.slope.tolist()]).encode()
+
+    @classmethod
+    def decode(cls, content):
+        return cls(*(np.array(each) for each in json.loads(content)))
 '''
 
 

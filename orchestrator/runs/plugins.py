@@ -3,23 +3,39 @@
 This process never runs their code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from orchestrator.runs.worker_process import ask
 from schemas.config.features import SETS, Plugged
+from schemas.config.model_kinds import KINDS, ROLES
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
-from schemas.contract.plugin_source import plugin_digests
-from schemas.contract.requests import PluginQuestion, PluginReport
+from schemas.contract.plugin_source import plugin_digests, plugin_paths
+from schemas.contract.requests import ChosenModel, PluginQuestion, PluginReport
 
-# A little more than the worker's own limit, whose message names the line.
-LIMIT_S = 75.0
+# A little more than the worker's own limits, for the import and a trial of two models, whose messages name the line.
+LIMIT_S = 195.0
 
 
-def ask_about(features: Sequence[str], plugins: Sequence[str]) -> PluginReport:
+def ask_about(features: Sequence[str], plugins: Sequence[str], models: Sequence[ChosenModel] = ()) -> PluginReport:
     """What plug-ins define, and the columns of `features`. RequestError, with the user's line, for a faulty one."""
-    return ask("plugins", PluginQuestion(features=tuple(features)), PluginReport, plugins, LIMIT_S)
+    question = PluginQuestion(features=tuple(features), models=tuple(models))
+    return ask("plugins", question, PluginReport, plugins, LIMIT_S)
+
+
+def with_declared_kinds(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with what their plug-ins declare, if a teacher or a student is none of the built-in kinds.
+
+    So kinds and parameters of plug-ins are validated as those of this program are.
+    """
+    own = [values[role] for role in ROLES if values.get(role) and values[role] not in KINDS]
+    paths = plugin_paths(values.get("plugins") or ())
+    if not own or not paths:
+        return dict(values)
+    found = ask_about((), paths)
+    return {**values, "plugged": Plugged(timezone="UTC", plugins=found.plugins)}
 
 
 def with_plugins(config: RunConfig) -> RunConfig:
@@ -27,9 +43,13 @@ def with_plugins(config: RunConfig) -> RunConfig:
     names = config.feature_set.names
     if not config.plugins and all(name in SETS for name in names):
         return config
-    found = ask_about(names, config.plugins)
-    for path, feature in found.idle.items():
-        raise RequestError(f"--features names no feature of {path}; add one: --features {','.join((*names, feature))}")
+    kinds = {"teacher": config.teacher, "student": config.student}
+    chosen = [
+        ChosenModel(role=role, kind=kinds[role], changes=config.set) for role in ROLES if kinds[role] not in KINDS
+    ]
+    found = ask_about(names, config.plugins, chosen)
+    for path, flag in found.idle.items():
+        raise RequestError(f"the run uses nothing of {path}; add {flag}, or leave the file out of --plugins")
     plugged = Plugged(timezone=config.timezone, plugins=found.plugins) if found.plugins else None
     return config.model_copy(update={"plugged": plugged})
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from orchestrator.runs.plugins import with_declared_kinds
 from schemas.config.bars import IngestConfig
 from schemas.config.file_options import FileOptions
 from schemas.config.release import ReleaseConfig
@@ -77,7 +78,7 @@ def resolve(
             raise RequestError("--symbols and --symbols-file exclude each other; give one")
         values["symbols"] = read_symbols(Path(str(values["symbols_file"])))
     if kind is RunConfig:
-        values = default_dates(str(values.get("source", "sample"))) | values
+        values = with_declared_kinds(default_dates(str(values.get("source", "sample"))) | values)
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.config.model_kinds import ModelKind
+from schemas.config.plugged_kinds import PluggedKind
 from schemas.contract.base import Frozen
 
 OWN, MINIMAL, CROSS_SECTION = "own", "minimal", "cross-section"
@@ -20,12 +22,13 @@ FeatureName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,79}$")]
 class Plugin(Frozen):
     """A plug-in file of a run: its name without `.py`, the digest of its source, and those features that read a panel.
 
-    A feature reads a panel if its function takes the bars of all symbols.
+    A feature reads a panel if its function takes the bars of all symbols. `models` are the kinds that it defines.
     """
 
     name: str
     sha256: str
     panel_features: tuple[str, ...] = ()
+    models: tuple[PluggedKind, ...] = Field((), exclude_if=lambda models: not models)
 
 
 class Plugged(Frozen):
@@ -38,6 +41,11 @@ class Plugged(Frozen):
     def digests(self) -> dict[str, str]:
         """Map each plug-in's name to the digest of its source."""
         return {each.name: each.sha256 for each in self.plugins}
+
+    @property
+    def kinds(self) -> dict[str, ModelKind]:
+        """The kinds of model that the plug-ins define, by name."""
+        return {each.name: each.kind for plugin in self.plugins for each in plugin.models}
 
 
 class FeatureChoice(Frozen):

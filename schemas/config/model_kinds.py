@@ -161,6 +161,7 @@ class ModelKind:
 
 
 KINDS: dict[str, ModelKind] = {}
+EMPTY: Mapping[str, ModelKind] = {}
 
 
 def register_kind(kind: ModelKind) -> None:
@@ -204,14 +205,14 @@ register_kind(
 OPTIONAL_LIBRARIES = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.libraries))
 
 
-def kinds_of(role: ModelRole) -> list[str]:
-    """Names of the kinds that can have a role."""
-    return [kind.name for kind in KINDS.values() if kind.parameters(role) is not None]
+def kinds_of(role: ModelRole, own: Mapping[str, ModelKind] = EMPTY) -> list[str]:
+    """Names of the kinds that can have a role, those of plug-ins, `own`, included."""
+    return [kind.name for kind in (*KINDS.values(), *own.values()) if kind.parameters(role) is not None]
 
 
-def check_kind(role: ModelRole, name: str) -> str:
+def check_kind(role: ModelRole, name: str, own: Mapping[str, ModelKind] = EMPTY) -> str:
     """Return `name`; ValueError unless a kind of that name can have the role."""
-    if name not in (names := kinds_of(role)):
+    if name not in (names := kinds_of(role, own)):
         raise ValueError(f"{name!r} is not a kind of {role}; they are {', '.join(names)}")
     return name
 

@@ -13,7 +13,7 @@ from schemas.config.interval import DAY_MINUTES, INTERVAL_MINUTES, is_intraday, 
 from schemas.config.judgement import GateSettings
 from schemas.config.training import TrainingConfig, TrainingSettings
 from schemas.contract.identifiers import RunId
-from schemas.contract.plugin_source import split_paths
+from schemas.contract.plugin_source import plugin_paths
 
 
 class RunConfig(TrainingConfig, BarsConfig):
@@ -94,7 +94,7 @@ class RunConfig(TrainingConfig, BarsConfig):
     @classmethod
     def _split_plugins(cls, value: object) -> object:
         """Absolute paths, so that `resume` finds them from another working folder."""
-        return split_paths(",".join(value) if isinstance(value, list | tuple) else str(value))
+        return plugin_paths(value)
 
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:

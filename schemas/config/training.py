@@ -174,27 +174,32 @@ class TrainingConfig(BarInterval):
 
     @field_validator("teacher")
     @classmethod
-    def _known_teacher(cls, value: str) -> str:
-        return check_kind("teacher", value)
+    def _known_teacher(cls, value: str, info: ValidationInfo) -> str:
+        return check_kind("teacher", value, _plugged_kinds(info.data.get("plugged")))
 
     @field_validator("student")
     @classmethod
-    def _known_student(cls, value: str) -> str:
-        return check_kind("student", value)
+    def _known_student(cls, value: str, info: ValidationInfo) -> str:
+        return check_kind("student", value, _plugged_kinds(info.data.get("plugged")))
 
     @field_validator("set", mode="before")
     @classmethod
     def _known_changes(cls, value: object, info: ValidationInfo) -> object:
         """The changes in one form, without those that change nothing."""
         given, found = changes(value), list[str]()
+        known = KINDS | _plugged_kinds(info.data.get("plugged"))
         for role in ROLES:
             if role in info.data:  # else its kind is reported
-                found += as_changes(role, chosen_parameters(role, KINDS[info.data[role]], given))
+                found += as_changes(role, chosen_parameters(role, known[info.data[role]], given))
         return tuple(found)
+
+    def kind_of(self, role: ModelRole) -> ModelKind:
+        """The kind of the teacher or of the student."""
+        return (KINDS | _plugged_kinds(self.plugged))[self.teacher if role == "teacher" else self.student]
 
     def parameters(self, role: ModelRole) -> Parameters:
         """The parameters of the teacher or of the student."""
-        return chosen_parameters(role, KINDS[self.teacher if role == "teacher" else self.student], self.set)
+        return chosen_parameters(role, self.kind_of(role), self.set)
 
     @field_validator("privileged", mode="before")
     @classmethod
@@ -202,6 +207,10 @@ class TrainingConfig(BarInterval):
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
         return tuple(sorted(set(value))) if isinstance(value, list | tuple) else value
+
+
+def _plugged_kinds(plugged: Plugged | None) -> dict[str, ModelKind]:
+    return plugged.kinds if plugged is not None else {}
 
 
 class TrainingSettings(TrainingConfig, Complete):
@@ -240,7 +249,7 @@ class TrainingSettings(TrainingConfig, Complete):
     @property
     def kinds(self) -> tuple[ModelKind, ModelKind]:
         """The kinds of its teacher and its student."""
-        return KINDS[self.teacher], KINDS[self.student]
+        return self.kind_of("teacher"), self.kind_of("student")
 
     @property
     def model_extras(self) -> tuple[str, ...]:

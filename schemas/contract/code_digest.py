@@ -22,6 +22,7 @@ DECIDING_CODE = (
     "schemas/config/file_options.py",
     "schemas/config/interval.py",
     "schemas/config/model_kinds.py",
+    "schemas/config/plugged_kinds.py",
     "schemas/config/training.py",
     "schemas/contract/artifact.py",
     "schemas/contract/base.py",

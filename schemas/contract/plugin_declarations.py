@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from schemas.config.plugged_kinds import PluggedKind
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -18,11 +20,31 @@ class FeatureDeclaration:
     formula: str
 
 
+@dataclass(frozen=True)
+class ModelDeclaration:
+    """A class that a file offers as a kind of model; see `gurukul.model`."""
+
+    facts: PluggedKind
+    own: Any
+
+    @property
+    def name(self) -> str:
+        """The name of the kind."""
+        return self.facts.name
+
+
+Declaration = FeatureDeclaration | ModelDeclaration
+
 # What was declared since a loader last took it; a loader runs one file at a time.
-_declared: list[FeatureDeclaration] = []
+_declared: list[Declaration] = []
 
 
-def take_declarations() -> tuple[FeatureDeclaration, ...]:
+def declare(declaration: Declaration) -> None:
+    """Add what the file that is being loaded offers."""
+    _declared.append(declaration)
+
+
+def take_declarations() -> tuple[Declaration, ...]:
     """What was declared since the last call, in order."""
     found = tuple(_declared)
     _declared.clear()
@@ -51,7 +73,7 @@ def feature(
     def mark(function: F) -> F:
         text = formula or (function.__doc__ or "").strip().partition("\n")[0]
         bars = None if warmup == "all" else warmup
-        _declared.append(FeatureDeclaration(name or function.__name__, function, bars, panel, text))
+        declare(FeatureDeclaration(name or function.__name__, function, bars, panel, text))
         return function
 
     return mark

@@ -32,6 +32,11 @@ def split_paths(text: str) -> tuple[str, ...]:
     return tuple(str(Path(each.strip()).absolute()) for each in text.split(",") if each.strip())
 
 
+def plugin_paths(value: object) -> tuple[str, ...]:
+    """The plug-ins of a setting: a text that commas separate, or a list of such texts."""
+    return split_paths(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+
+
 def plugin_name(path: str) -> str:
     """The name of a plug-in: its file's name without `.py`."""
     return Path(path).stem

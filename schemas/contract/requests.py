@@ -7,6 +7,8 @@ from pydantic import AwareDatetime, Field
 from schemas.config.bars import BarsSettings
 from schemas.config.features import FeatureName, Plugin
 from schemas.config.interval import Interval
+from schemas.config.model_kinds import ModelRole
+from schemas.config.plugged_kinds import KindName
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
 from schemas.contract.base import Frozen
 from schemas.contract.device import Device
@@ -56,10 +58,22 @@ class PreflightReport(Answer):
     understood: tuple[str, ...] = ()
 
 
+class ChosenModel(Frozen):
+    """A kind of model that a run has chosen of a plug-in, its role, and what differs from the default parameters."""
+
+    role: ModelRole
+    kind: KindName
+    changes: tuple[str, ...] = ()
+
+
 class PluginQuestion(Frozen):
-    """Asks what the plug-ins of the process define, and whether `features` are names of sets or single features."""
+    """Asks what the plug-ins of the process define, and whether `features` are names of sets or single features.
+
+    Each of `models` is tried as well: fitted twice on made rows, stored and read.
+    """
 
     features: tuple[FeatureName, ...]
+    models: tuple[ChosenModel, ...] = ()
 
 
 class FeatureFacts(Frozen):
@@ -78,7 +92,7 @@ class FeatureFacts(Frozen):
 class PluginReport(Answer):
     """Plug-ins, all features in order, and the columns that the request stands for.
 
-    `idle` maps each plug-in whose features are not asked for to one of its features.
+    `idle` maps the path of each plug-in of which nothing is asked for to a flag that would use it.
     """
 
     plugins: tuple[Plugin, ...] = ()

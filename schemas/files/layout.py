@@ -37,7 +37,7 @@ SCRATCH = ".shared"
 
 
 # Beside `serving.json`, what a student serves with: its model, and its teacher's where that is added.
-SERVED_MODEL = re.compile(r"(model|teacher)(\.[a-z0-9-]+)+")
+SERVED_MODEL = re.compile(r"(model|teacher)(\.[A-Za-z0-9_-]+)+")
 
 
 def is_served(name: str) -> bool:

@@ -23,7 +23,7 @@ from schemas.files.layout import LABELS, METADATA
 from schemas.files.run_files import read_model
 from workers.learning.splits import BLOCKS
 from workers.models.base import Model
-from workers.models.registry import MODEL_TYPES
+from workers.models.registry import type_of
 
 if TYPE_CHECKING:  # `verify`, `explain` and a deployment read labels alone, without the learning stack
     from workers.learning.student import TeacherTargets
@@ -63,7 +63,7 @@ def read_teacher(folder: Path) -> StoredTeacher:
     if not metadata_path.is_file():
         raise DataError(f"{folder} holds no finished teacher; resume the run to train it")
     metadata = read_model(metadata_path, TeacherMetadata, remedy=remedy)
-    model_type = MODEL_TYPES[metadata.settings.teacher]
+    model_type = type_of(metadata.settings.teacher)
     path = folder / model_type.file_name
     content = read_recorded(path, metadata.sha256, LARGEST_MODEL_BYTES, remedy)
     targets = _targets(folder, metadata)

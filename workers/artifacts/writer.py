@@ -28,7 +28,7 @@ from workers.learning.history import History
 from workers.learning.label_table import label_columns
 from workers.learning.window import TrainedTeacher
 from workers.learning.window_student import TrainedStudent
-from workers.models.registry import MODEL_TYPES
+from workers.models.registry import type_of
 
 # Rows whose text is in memory at once while labels are written.
 CHUNK_ROWS = 65_536
@@ -81,7 +81,7 @@ def write_student(
     """
     with artifact_folder(target) as folder:
         fitted, features = student.fitted.model, names_of(inputs.settings.feature_set)
-        teacher_file = MODEL_TYPES[inputs.settings.teacher].teacher_file()
+        teacher_file = type_of(inputs.settings.teacher).teacher_file()
         names = [fitted.file_name, SERVING] + ([teacher_file] if student.serving.teacher_factor else [])
         (folder / fitted.file_name).write_bytes(fitted.encode(features))
         write_model(folder / SERVING, student.serving)

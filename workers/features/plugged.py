@@ -1,8 +1,6 @@
 """Features that plug-in files define, computed on the host over the whole history of a symbol or panel."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from schemas.contract.errors import DataError, RequestError
 from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import COLUMNS, Floats, Series
 from workers.features.registry import FEATURES
-from workers.plugins.blame import blamed
+from workers.plugins.blame import blamed, user_code
 from workers.plugins.loading import LoadedPlugin, plugins_here
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def features_here() -> dict[str, PluggedFeature]:
 def _features(plugins: tuple[LoadedPlugin, ...]) -> dict[str, PluggedFeature]:
     found: dict[str, PluggedFeature] = {}
     for plugin in plugins:
-        for each in plugin.declared:
+        for each in plugin.features:
             refused = f"{plugin.path}: feature {each.name!r}"
             if not each.name.isidentifier():
                 raise RequestError(f"{refused}: use letters, digits and _ only")
@@ -136,15 +134,7 @@ def _of_panel(feature: PluggedFeature, series: Mapping[str, Series], timezone: s
 
 def _called(feature: PluggedFeature, bars: "pd.DataFrame", symbol: str) -> Any:
     """Call a function on bars of its own, which it may change. DataError names the line that failed."""
-    import warnings
-
-    with (
-        redirect_stdout(sys.stderr),
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-        blamed(feature.path, f"in feature {feature.name} of {symbol}", DataError),
-    ):
-        warnings.simplefilter("ignore")
+    with user_code(feature.path, f"in feature {feature.name} of {symbol}"):
         return feature.function(bars.copy())
 
 

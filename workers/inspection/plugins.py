@@ -1,19 +1,26 @@
 """What the plug-ins of this process define, within a limit of time."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+import numpy as np
+
 from schemas.config.features import RANK, FeatureChoice, Plugged, Plugin
-from schemas.contract.errors import GurukulError
-from schemas.contract.requests import FeatureFacts, PluginQuestion, PluginReport
+from schemas.config.model_kinds import chosen_parameters
+from schemas.contract.errors import DataError, GurukulError, RequestError
+from schemas.contract.plugin_declarations import Declaration, ModelDeclaration
+from schemas.contract.requests import ChosenModel, FeatureFacts, PluginQuestion, PluginReport
 from workers.features.chosen import names_of
 from workers.features.plugged import PluggedFeature, features_here
 from workers.features.registry import FEATURES
+from workers.models.base import Recipe, random_rows
+from workers.models.plugged import PluggedModel, plugged_types
+from workers.plugins.blame import blamed
 from workers.plugins.loading import LoadedPlugin, plugins_here
 
-IMPORT_LIMIT_S = 60.0
+IMPORT_LIMIT_S, TRIAL_LIMIT_S = 60.0, 60.0
 
 
 def inspect(question: PluginQuestion) -> PluginReport:
@@ -21,10 +28,13 @@ def inspect(question: PluginQuestion) -> PluginReport:
     try:
         with _within(IMPORT_LIMIT_S):
             loaded, own = plugins_here(), features_here()
+            kinds = plugged_types()
         plugins = tuple(_described(each, own) for each in loaded.values())
         # No column depends on the time zone.
         plugged = Plugged(timezone="UTC", plugins=plugins) if plugins else None
         columns = names_of(FeatureChoice(names=question.features, plugged=plugged))
+        for chosen in question.models:
+            _try_out(chosen, kinds, len(columns))
     except GurukulError as error:
         return PluginReport(error=str(error))
     facts = [
@@ -39,9 +49,9 @@ def inspect(question: PluginQuestion) -> PluginReport:
         )
         for each in own.values()
     ]
-    used = {name.removeprefix(RANK) for name in columns}
+    used = {name.removeprefix(RANK) for name in columns} | {each.kind for each in question.models}
     idle = {
-        plugin.path: plugin.declared[0].name
+        plugin.path: _flag_for(plugin.declared[0], question.features)
         for plugin in loaded.values()
         if all(each.name not in used for each in plugin.declared)
     }
@@ -50,7 +60,27 @@ def inspect(question: PluginQuestion) -> PluginReport:
 
 def _described(plugin: LoadedPlugin, own: dict[str, PluggedFeature]) -> Plugin:
     panel = tuple(each.name for each in own.values() if each.path == plugin.path and each.panel)
-    return Plugin(name=plugin.name, sha256=plugin.sha256, panel_features=panel)
+    models = tuple(each.facts for each in plugin.models)
+    return Plugin(name=plugin.name, sha256=plugin.sha256, panel_features=panel, models=models)
+
+
+def _flag_for(declared: Declaration, features: Sequence[str]) -> str:
+    """The flag that makes a run use a feature or a model."""
+    if isinstance(declared, ModelDeclaration):
+        return f"--{declared.facts.roles[0]} {declared.name}"
+    return f"--features {','.join((*features, declared.name))}"
+
+
+def _try_out(chosen: ChosenModel, kinds: Mapping[str, type[PluggedModel]], columns: int) -> None:
+    """DataError unless a model fits made rows deterministically, survives its file, and predicts; within the limit."""
+    if chosen.kind not in kinds:
+        raise RequestError(f"no plug-in defines a model {chosen.kind}")
+    own = kinds[chosen.kind]
+    parameters = chosen_parameters(chosen.role, own.declaration.facts.kind, chosen.changes)
+    x = random_rows(columns)
+    y = (np.arange(len(x)) % 2).astype(np.int64)
+    with _within(TRIAL_LIMIT_S), blamed(own.path, f"in a trial of model {chosen.kind}", DataError):
+        own.prove(x, y, np.ones(len(x)), Recipe(parameters, seed=0))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS
 from workers.models.base import Fit, Model, Recipe
 from workers.models.logistic import newton
-from workers.models.registry import MODEL_TYPES
+from workers.models.registry import type_of
 from workers.scoring.log_loss import log_losses
 
 MAX_REWARD = 3.0
@@ -204,7 +204,7 @@ def judge(data: StudentData, weight: float, settings: TrainingSettings) -> Judge
     )
     whole = Fit(_soft(data, weight, None), fitted, data.offset[BLOCKS, sample.member])
     recipe = Recipe(settings.parameters("student"), settings.seed)
-    *models, model = MODEL_TYPES[settings.student].fit_many(sample, chain(fits, [whole]), recipe)
+    *models, model = type_of(settings.student).fit_many(sample, chain(fits, [whole]), recipe)
     parts = [np.flatnonzero(targets.block == block) for block in judged]
     rows = np.concatenate([np.empty(0, dtype=np.int64), *parts])
     margin = _margins(data, dict(zip(judged, models, strict=True)))[rows]

@@ -25,7 +25,7 @@ from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
 from workers.learning.student import TeacherTargets, probability
 from workers.learning.teacher import Teacher, fit_teacher, out_of_fold_predictions
 from workers.models.base import Recipe
-from workers.models.registry import MODEL_TYPES
+from workers.models.registry import type_of
 from workers.scoring.log_loss import log_loss
 
 
@@ -115,7 +115,7 @@ def fit_window_teacher(
         detail = f"all {len(sample)} rows overlap the early-stopping tail at a horizon of {settings.horizon_bars} bars"
         raise Skip(SkipReason.INSUFFICIENT_SAMPLES, detail)
     require_both_classes(sample.y[split.fit])
-    model_type = MODEL_TYPES[settings.teacher]
+    model_type = type_of(settings.teacher)
     recipe = Recipe(settings.parameters("teacher"), settings.seed, device if model_type.on_gpu else "cpu")
     x = sample.x if model_type.on_gpu else to_host(sample.x)
     teacher = fit_teacher(sample, x, split, model_type, recipe)

@@ -87,8 +87,8 @@ class ModelTrial:
 
 
 @cache
-def shared_trial() -> ModelTrial:
-    """The child for callers that read one model at a time; it ends with this process."""
+def shared_trial(plugins: tuple[str, ...]) -> ModelTrial:
+    """The child for callers that read one model at a time, with these plug-ins; it ends with this process."""
     trial = ModelTrial()
     atexit.register(trial.close)
     return trial
@@ -117,7 +117,7 @@ def _serve() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with suppress(ValueError, OSError):  # macOS refuses this one
             resource.setrlimit(resource.RLIMIT_AS, (LARGEST_CHILD_BYTES, LARGEST_CHILD_BYTES))
-    from workers.models.registry import MODEL_TYPES
+    from workers.models.registry import type_of
 
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints is no answer
@@ -126,7 +126,7 @@ def _serve() -> None:
         kind = sys.stdin.buffer.readline().decode().strip()
         content = sys.stdin.buffer.read(LENGTH.unpack(head)[0])
         try:
-            MODEL_TYPES[kind].refuse_harmful(content)
+            type_of(kind).refuse_harmful(content)
         except (ValueError, LookupError, TypeError) as error:  # of a library, or of what is missing in its file
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             answers.write(reason[:LONGEST_REASON].encode() + GOOD)

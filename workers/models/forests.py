@@ -3,10 +3,7 @@
 After the fit only arrays of nodes are kept, stored as JSON: nothing is pickled, a file of unknown origin runs no code,
 and a prediction needs numpy alone.
 
-These estimators have no offset. They are fitted on rows that the base rate `b` makes balanced: the part q of a label
-that is 1 weighs w * q / (2 * b), the rest w * (1 - q) / (2 * (1 - b)). By Bayes' rule the odds that they estimate are
-the true ones over those of the base rate, so that their logit is what the inputs add to it. Source: Elkan (2001), The
-foundations of cost-sensitive learning, theorem 2.
+These estimators have no offset. They are fitted on balanced rows (`workers/models/balance.py`).
 """
 
 import json
@@ -21,7 +18,8 @@ from numpy.typing import NDArray
 from schemas.config.model_kinds import ForestParameters, HistBoostingStudent, HistBoostingTeacher
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import Array
-from workers.models.base import Model, Recipe, Rows, Stopped, ranked, sigmoid
+from workers.models.balance import balanced
+from workers.models.base import Model, Recipe, Rows, Stopped, ranked
 from workers.models.registry import register
 from workers.models.trees import LEAF, refuse_other_tree
 
@@ -105,17 +103,8 @@ class Forest(Model):
     @classmethod
     def fitted(cls, given: Rows, recipe: Recipe) -> tuple[Trees, Floats]:
         """As `fitted_trees`, on rows that the base rate balances; a soft label is two weighted rows."""
-        x, soft, weight, offset = given
-        base = sigmoid(offset)
-        share = weight / weight.mean() / 2.0
-        ones, zeros = share * soft / base, share * (1.0 - soft) / (1.0 - base)
-        first, second = np.flatnonzero(ones), np.flatnonzero(zeros)
-        rows = np.concatenate([first, second])
-        order = np.argsort(rows, kind="stable")  # in time, as given
-        y = np.concatenate([np.ones(len(first), dtype=np.int64), np.zeros(len(second), dtype=np.int64)])
-        weights = np.concatenate([ones[first], zeros[second]])
-        seen = np.asarray(x, dtype=np.float32)[rows[order]]
-        return cls.fitted_trees(seen, y[order], weights[order], recipe)
+        rows, y, weight = balanced(given.soft, given.weight, given.offset)
+        return cls.fitted_trees(np.asarray(given.x, dtype=np.float32)[rows], y, weight, recipe)
 
     def margin(self, x: Floats) -> Floats:
         """Logit per row of `x`, shape (rows, features)."""

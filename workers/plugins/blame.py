@@ -1,12 +1,16 @@
-"""Which line of a plug-in file an error comes from."""
+"""Runs code of plug-in files: what it prints and warns, and which line of it an error comes from."""
 
+import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TypeVar
 
-from schemas.contract.errors import GurukulError
+import numpy as np
+
+from schemas.contract.errors import DataError, GurukulError
 
 E = TypeVar("E", bound=GurukulError)
 
@@ -26,6 +30,19 @@ def blamed(path: str, what: str, kind: Callable[[str], E]) -> Iterator[None]:
         name = "exit" if isinstance(error, SystemExit) else type(error).__name__
         text = " ".join(str(error).split())
         raise kind(f"{_place(path, error)}: {name}{f': {text}' if text else ''} ({what})") from error
+
+
+@contextmanager
+def user_code(path: str, what: str) -> Iterator[None]:
+    """Code of a plug-in inside: warnings are not shown, what it prints is on stderr, an error is a DataError."""
+    with (
+        redirect_stdout(sys.stderr),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        blamed(path, what, DataError),
+    ):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _place(path: str, error: BaseException) -> str:

@@ -3,15 +3,21 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from schemas.contract.errors import RequestError
-from schemas.contract.plugin_declarations import FeatureDeclaration, take_declarations
+from schemas.contract.plugin_declarations import (
+    Declaration,
+    FeatureDeclaration,
+    ModelDeclaration,
+    take_declarations,
+)
 from schemas.contract.plugin_source import (
+    PLUGINS_ENV,
     helpers,
     plugin_digests,
     plugins_environment,
@@ -29,7 +35,17 @@ class LoadedPlugin:
     name: str
     path: str
     sha256: str
-    declared: tuple[FeatureDeclaration, ...]
+    declared: tuple[Declaration, ...]
+
+    @property
+    def features(self) -> tuple[FeatureDeclaration, ...]:
+        """The features that it declared."""
+        return tuple(each for each in self.declared if isinstance(each, FeatureDeclaration))
+
+    @property
+    def models(self) -> tuple[ModelDeclaration, ...]:
+        """The kinds of model that it declared."""
+        return tuple(each for each in self.declared if isinstance(each, ModelDeclaration))
 
 
 def plugins_here() -> dict[str, LoadedPlugin]:
@@ -41,6 +57,20 @@ def use_plugins(paths: Iterable[str]) -> None:
     """Without plug-ins of its own, this process takes those of a run that is recorded on this host."""
     if not plugins_of_environment():
         os.environ.update(plugins_environment(paths))
+
+
+@contextmanager
+def using_plugins(paths: Iterable[str]) -> Iterator[None]:
+    """Inside, the plug-ins of this process are these files."""
+    before = os.environ.get(PLUGINS_ENV)
+    os.environ.update(plugins_environment(paths))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PLUGINS_ENV]
+        else:
+            os.environ[PLUGINS_ENV] = before
 
 
 @cache
@@ -80,7 +110,10 @@ def _load(path: str, name: str, sha256: str) -> LoadedPlugin:
     _refuse_other_helpers(path)
     declared = take_declarations()
     if not declared:
-        raise RequestError(f"{path} defines nothing; mark a function with @gurukul.feature(warmup=...)")
+        raise RequestError(
+            f"{path} defines nothing; mark a function with @gurukul.feature(warmup=...) or a class with"
+            " @gurukul.model('teacher', 'student')"
+        )
     return LoadedPlugin(name, path, sha256, declared)
 
 

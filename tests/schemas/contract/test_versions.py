@@ -64,6 +64,7 @@ EXCLUDED = {
     "schemas.contract.child_process": "command lines and environments of child processes",
     "schemas.contract.errors": "error classes",
     "schemas.contract.wrong_value": "words of errors",
+    "schemas.contract.model_declarations": "marks classes of plug-ins, whose digest is in the settings",
     "schemas.contract.plugin_declarations": "marks functions of plug-ins, whose digest is in the settings",
     "schemas.contract.feature_check": "what an analysis of a plug-in found; it refuses, and makes nothing",
     "schemas.contract.plugin_source": "computes the digest of plug-ins",

@@ -155,7 +155,7 @@ def test_a_faulty_file_is_refused_before_a_run(write: Write, code: str, words: s
 def test_a_report_names_columns_and_idle_plug_ins(write: Write) -> None:
     """A file whose features are not asked for is idle; a name that does not exist has near ones."""
     path = write(GAP + BESIDE)
-    assert inspect(PluginQuestion(features=("own",))).idle == {path: "gap"}
+    assert inspect(PluginQuestion(features=("own",))).idle == {path: "--features own,gap"}
     report = inspect(PluginQuestion(features=("rank_gap", "beside")))
     assert report.columns == ("rank_gap", "beside") and report.plugins[0].panel_features == ("beside",)
     assert not report.idle and report.features[-2].formula == "close / highest high of 60 bars - 1"
