@@ -7,9 +7,14 @@ message or statement does.
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from schemas.config.folders import user_cache_folder
 
 # Code that decides the bars of a model, and the files of a window given these bars. Each entry is a folder, a
 # module, or one top-level definition of a module (`module.py:name`), relative to the folder that holds the packages.
@@ -53,16 +58,35 @@ TRANSPORT = (
 # Fields of a syntax tree that do not affect what it computes, or that only some Python versions have.
 IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 
+DIGEST = re.compile("[0-9a-f]{64}")
+
+
+def cached_code_digest(root: Path) -> str:
+    """As `code_digest`, from the user's cache folder if the same bytes were parsed before: 4 ms of CPU, not 0.2 s.
+
+    A cached digest is the end of an empty file's name, which begins with the SHA-256 of all that decides the digest.
+    """
+    code = _deciding_code(root)
+    made_from = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes())
+    for name, source in code.items():
+        made_from.update(f"\n{name} {len(source)}\n".encode() + source)
+    prefix = f"code-{made_from.hexdigest()}-"
+    # No home folder, or one that cannot be read: the code is parsed.
+    with suppress(OSError, RuntimeError):
+        for path in user_cache_folder().glob(f"{prefix}*"):
+            if DIGEST.fullmatch(digest := path.name.removeprefix(prefix)):
+                return digest
+    digest = _digest_of(code)
+    with suppress(OSError, RuntimeError):
+        folder = user_cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{prefix}{digest}").touch()
+    return digest
+
 
 def code_digest(root: Path) -> str:
     """SHA-256, as hex, of the deciding code of the packages under `root`. FileNotFoundError if a part is missing."""
-    digest = hashlib.sha256()
-    for part in DECIDING_CODE:
-        for name, tree in _trees(root, part):
-            text = [name]
-            write_normal(tree, text)
-            digest.update("".join(text).encode("utf-8", "surrogatepass") + b"\n")
-    return digest.hexdigest()
+    return _digest_of(_deciding_code(root))
 
 
 def deciding_files(root: Path) -> list[Path]:
@@ -79,18 +103,33 @@ def _files(root: Path, part: str) -> list[Path]:
     return [path for path in relative if path.as_posix() not in TRANSPORT]
 
 
-def _trees(root: Path, part: str) -> Iterator[tuple[str, ast.AST]]:
-    """(name, syntax tree) of each module of `part`, or of the one definition that it names."""
-    path, _, wanted = part.partition(":")
-    for file in _files(root, path):
-        module = ast.parse((root / file).read_bytes())
-        if not wanted:
-            yield file.as_posix(), module
-            continue
-        found = [node for node in module.body if getattr(node, "name", None) == wanted]
-        if not found:
-            raise FileNotFoundError(f"{root / file} defines no {wanted}, which decides what artifacts hold")
-        yield part, found[0]
+def _deciding_code(root: Path) -> dict[str, bytes]:
+    """Each entry of `DECIDING_CODE`, a folder's modules one by one, with the bytes of its module."""
+    code: dict[str, bytes] = {}
+    for part in DECIDING_CODE:
+        path, colon, wanted = part.partition(":")
+        code |= {f"{file.as_posix()}{colon}{wanted}": (root / file).read_bytes() for file in _files(root, path)}
+    return code
+
+
+def _digest_of(code: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, source in code.items():
+        text = normal_text(source, name.partition(":")[2])
+        if not text:
+            raise FileNotFoundError(f"{name.replace(':', ' defines no ')}, which decides what artifacts hold")
+        digest.update(f"{name}{text}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def normal_text(source: bytes, wanted: str = "") -> str:
+    """A module's syntax tree as `write_normal` writes it, or that of its definition `wanted`; empty if it has none."""
+    module = ast.parse(source)
+    found = [node for node in module.body if getattr(node, "name", None) == wanted] if wanted else [module]
+    text: list[str] = []
+    for node in found[:1]:
+        write_normal(node, text)
+    return "".join(text)
 
 
 def write_normal(node: Any, out: list[str]) -> None:

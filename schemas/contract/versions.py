@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from schemas.contract.code_digest import code_digest
+from schemas.contract.code_digest import cached_code_digest
 
 LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "scipy")
 XGBOOST_NAMES = ("xgboost", "xgboost-cpu", "xgboost-cu12", "xgboost-cu13")
@@ -22,7 +22,7 @@ def artifact_versions(*optional: str) -> dict[str, str]:
     `gurukul` is the package's version and the digest of its deciding code. Library versions are read from what is
     installed, so no library is imported. A host without the workers' libraries has no entry for them.
     """
-    code = code_digest(Path(__file__).parents[2])[:DIGEST_CHARACTERS]
+    code = cached_code_digest(Path(__file__).parents[2])[:DIGEST_CHARACTERS]
     return {
         "gurukul": f"{version('gurukul')}+{code}",
         "python": platform.python_version(),

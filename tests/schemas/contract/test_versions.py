@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ import sklearn
 import xgboost
 
 from schemas.config.sources import SOURCES
-from schemas.contract.code_digest import DECIDING_CODE, code_digest, deciding_files
+from schemas.contract.code_digest import DECIDING_CODE, cached_code_digest, code_digest, deciding_files, normal_text
 from schemas.contract.versions import artifact_versions
 
 ROOT = Path(__file__).parents[3]
@@ -31,10 +30,13 @@ CODE = (
 @cache
 def project_digest() -> str:
     """The digest of this project's code, which an unchanged copy has, too."""
-    return code_digest(ROOT)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("schemas.contract.code_digest.normal_text", normalised)
+        return code_digest(ROOT)
 
 
 parsed = cache(ast.parse)
+normalised = cache(normal_text)
 
 
 def test_versions_are_those_of_what_computes() -> None:
@@ -149,7 +151,7 @@ def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a copy of both packages, which a test may edit; text that was parsed before is not parsed again."""
     for package in ("schemas", "workers"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr("schemas.contract.code_digest.ast", SimpleNamespace(**vars(ast) | {"parse": parsed}))
+    monkeypatch.setattr("schemas.contract.code_digest.normal_text", normalised)
     return tmp_path
 
 
@@ -245,3 +247,42 @@ def test_a_fields_help_text_does_not_count(copies: Path) -> None:
     assert code_digest(copies) == project_digest()
     edit(settings, "= Field(42, description=", "= Field(43, description=")
     assert code_digest(copies) != project_digest()
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's cache folder, which does not exist; and a package of one deciding module below `tmp_path`."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("schemas.contract.code_digest.DECIDING_CODE", ("module.py",))
+    (tmp_path / "module.py").write_text("DAYS = 1  # a comment\n")
+    return tmp_path / "cache" / "gurukul"
+
+
+def test_code_is_parsed_once_per_user(cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes have the digest that was cached, unparsed; edited bytes are parsed, also if only a comment is."""
+    first = cached_code_digest(tmp_path)
+    assert first == code_digest(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.delattr("schemas.contract.code_digest.normal_text")
+        assert cached_code_digest(tmp_path) == first
+        with pytest.raises(NameError):
+            code_digest(tmp_path)
+    (tmp_path / "module.py").write_text("DAYS = 2  # a comment\n")
+    second = cached_code_digest(tmp_path)
+    assert second == code_digest(tmp_path) != first
+    (tmp_path / "module.py").write_text("DAYS = 2  # another\n")
+    assert cached_code_digest(tmp_path) == second
+    assert len(list(cached.iterdir())) == 3
+
+
+def test_a_cache_that_cannot_be_used_costs_time_only(cached: Path, tmp_path: Path) -> None:
+    """Without a folder, or with names in it that are no digest, the digest is computed."""
+    cached.parent.write_text("a file")
+    digest = cached_code_digest(tmp_path)
+    assert digest == code_digest(tmp_path)
+    cached.parent.unlink()
+    cached_code_digest(tmp_path)
+    (entry,) = cached.iterdir()
+    entry.rename(entry.with_name(entry.name[:-1]))
+    assert cached_code_digest(tmp_path) == digest
+    assert entry.exists()
