@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,8 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 import pytest
+import typer.main
+import typer.testing
 from hypothesis import settings
 from redis import Redis
 from typer.testing import CliRunner, Result
@@ -48,6 +51,9 @@ ROOT = Path(__file__).parents[1]
 # Of generated inputs whose test states no count of its own.
 settings.register_profile("tests", parent=examples(100))
 settings.load_profile("tests")
+
+# Typer builds a program's tree of commands in each call, which takes 20 ms.
+patch.object(typer.testing, "_get_command", cache(typer.main.get_command)).start()
 
 # Tests below these folders start workers, browsers or servers of their own; `make check` leaves them out.
 BROWSER_FOLDER = ROOT / "tests/orchestrator/dashboard"
