@@ -222,7 +222,7 @@ def _judge(view: View, sent: Sent) -> Iterator[Action]:
             yield Reserve(sent.device)
     elif claimant != sent.device and sent.waited_s > UNHELD_S:
         yield Recall(sent, RecallReason.LOST, f"{claimant} has claimed it, not {sent.device}")
-    elif waits and presence.draining:
+    elif (waits or sent.missed_s) and presence.draining:
         yield Recall(sent, RecallReason.DRAINING, f"{sent.device} is draining")
     elif waits and sent.waited_s > UNTAKEN_S and not _has_begun_any(presence, view.claimants):
         yield Recall(sent, RecallReason.NOT_BEGUN, f"{sent.device} has begun nothing for {UNTAKEN_S:.0f} s")

@@ -34,7 +34,12 @@ def beating(presence: Presence, expiry_s: float) -> Command:
 
 def sign_off(redis: Redis, device: str) -> None:
     """Remove a device's heartbeat; RedisError without a broker."""
-    SIGN_OFF.run(redis, [DEVICES, PRESENCES], [device])
+    send(redis, signing_off(device))
+
+
+def signing_off(device: str) -> Command:
+    """The command of `sign_off`."""
+    return SIGN_OFF.command([DEVICES, PRESENCES], [device])
 
 
 def read_presences(

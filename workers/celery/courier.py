@@ -40,11 +40,11 @@ class Courier:
 
     What has no reply when the connection is lost is sent again, in order, until a broker accepts it: each command must
     do the same when it is repeated. Of the methods, `finish` alone waits for replies. While a worker drains, its timers
-    run in a thread of their own, so every method locks.
+    run in a thread of their own, so every method locks; its user locks its own state with the same `lock`.
     """
 
     def __init__(self, hub: Any) -> None:
-        self._hub, self._lock = hub, RLock()
+        self._hub, self.lock = hub, RLock()
         pool = connect(REPLY_S).connection_pool
         try:
             self._connection: Any = pool.get_connection()
@@ -56,7 +56,7 @@ class Courier:
 
     def send(self, command: Command, then: OnReply = lambda reply: None, *, once: bool = False) -> Call:
         """Send a command; `then` is called with its reply."""
-        with self._lock:
+        with self.lock:
             self._calls.append(call := Call(command, then, once))
             if self._descriptor is not None:
                 self._write(call)
@@ -64,7 +64,7 @@ class Courier:
 
     def attach(self) -> None:
         """Read replies in the event loop, which has started or forgotten its readers; connect if that is needed."""
-        with self._lock:
+        with self.lock:
             if self._descriptor is None:
                 self._open()
             else:
@@ -72,7 +72,7 @@ class Courier:
 
     def tend(self) -> None:
         """Read replies that have arrived, and leave a connection on which one is late."""
-        with self._lock:
+        with self.lock:
             if self._descriptor is None:
                 return
             self._read()
@@ -85,7 +85,7 @@ class Courier:
         while self._calls and time.monotonic() < deadline:
             if self._descriptor is None:
                 time.sleep(self._wait_s)
-                with self._lock:
+                with self.lock:
                     self._open()
             else:
                 time.sleep(FIRST_WAIT_S / 5)
@@ -115,7 +115,7 @@ class Courier:
             self._lose(error)
 
     def _read(self) -> None:
-        with self._lock:
+        with self.lock:
             try:
                 while self._descriptor is not None and self._connection.can_read(timeout=0):
                     reply = self._connection.read_response()
@@ -141,5 +141,5 @@ class Courier:
         self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S)
 
     def _reopen(self) -> None:
-        with self._lock:
+        with self.lock:
             self._open()

@@ -48,10 +48,14 @@ class Attempt:
 
 
 class Desk:
-    """Passes attempts on to the pool, with `begin`, once they are claimed and one of `slots` is free."""
+    """Passes attempts on to the pool, with `begin`, once they are claimed and one of `slots` is free.
+
+    While a worker drains, its timers run in a thread beside the pool's results, so calls hold the courier's lock.
+    """
 
     def __init__(self, courier: Courier, device: str, slots: int, begin: Callable[[Any], None]) -> None:
         self._courier, self._device, self._slots, self._begin = courier, device, slots, begin
+        self._lock = courier.lock
         self._waiting: deque[Attempt] = deque()
         self._claiming: dict[str, Attempt] = {}
         self._ready: dict[str, Attempt] = {}
@@ -63,68 +67,81 @@ class Desk:
         self.round_trip_s: float | None = None
 
     @property
-    def unreported(self) -> set[str]:
-        """Ids of attempts that have ended, whose outcome the broker has not confirmed."""
-        return set(self._unreported)
+    def held(self) -> set[str]:
+        """Ids of attempts that have begun, and whose outcome the broker has not confirmed."""
+        with self._lock:
+            return self._unreported | self._begun.keys()
 
     def take(self, request: Any) -> None:
         """Take an attempt in that has arrived."""
         # The number makes two messages of one attempt two claimants, of which one begins it.
         claimant = f"{self._device} {os.getpid()}-{next(self._numbers)}"
-        self._waiting.append(Attempt(request, parse(request.kwargs["message"]), claimant))
-        self.advance()
+        attempt = Attempt(request, parse(request.kwargs["message"]), claimant)
+        with self._lock:
+            self._waiting.append(attempt)
+            self.advance()
 
     def advance(self) -> None:
-        """Begin and claim as much as there is room for; give back what was claimed too early."""
-        late_s = time.monotonic() - GIVEN_BACK_S - 4 * (self.round_trip_s or 0.0)
-        for identity, each in list(self._ready.items()):
-            if len(self._begun) < self._slots and not self._stopped:
-                del self._ready[identity]
-                self._start(identity, each)
-            elif each.since_s < late_s or self._stopped:
-                del self._ready[identity]
-                self._courier.send(giving_back(*each.claim))
-                self._waiting.appendleft(each)
-                # What runs takes longer than those before: nothing is claimed ahead until one of them has ended.
-                self._durations_s.clear()
-        while self._waiting and not self._stopped and self._room() > 0:
-            self._claim(self._waiting.popleft())
+        """Begin and claim as much as there is room for; give back what was claimed too early.
+
+        A worker that drains gives back all that it has not begun.
+        """
+        with self._lock:
+            while self._ready and len(self._begun) < self._slots and not self._stopped:
+                self._start(self._ready.pop(next(iter(self._ready))))
+            self._give_back_late()
+            while self._waiting and not self._stopped and self._room() > 0:
+                self._claim(self._waiting.popleft())
 
     def ended(self, identity: str, outcome: str | None) -> None:
         """Report the outcome of an attempt that its pool child returned; None if the child died.
 
         An empty outcome is that of a message which is not its run's: the run's own may still come.
         """
-        attempt = self._begun.pop(identity, None)
-        if attempt is not None:
-            self._durations_s.append(time.monotonic() - attempt.since_s)
-            if outcome:
-                self._report(identity, attempt.task.run_id, outcome)
-            elif outcome is not None:
-                self._courier.send(giving_back(*attempt.claim))
-        self.advance()
+        with self._lock:
+            attempt = self._begun.pop(identity, None)
+            if attempt is not None:
+                self._durations_s.append(time.monotonic() - attempt.since_s)
+                if outcome:
+                    self._report(identity, attempt.task.run_id, outcome)
+                elif outcome is not None:
+                    self._courier.send(giving_back(*attempt.claim))
+            self.advance()
 
     def lost(self, identity: str, reason: str) -> None:
         """Report an attempt whose pool child died."""
-        if (attempt := self._begun.get(identity)) is not None:
-            outcome = lost(attempt.task, self._device, reason)
-            self._report(identity, attempt.task.run_id, outcome.model_dump_json())
+        with self._lock:
+            if (attempt := self._begun.get(identity)) is not None:
+                outcome = lost(attempt.task, self._device, reason)
+                self._report(identity, attempt.task.run_id, outcome.model_dump_json())
 
     def restart(self) -> None:
         """Forget what has not begun: Celery does, when it has lost its own connection."""
         running = {request.id for request in state.active_requests}
-        begun = {identity: each for identity, each in self._begun.items() if identity in running}
-        for each in (*self._ready.values(), *(self._begun[name] for name in self._begun.keys() - begun.keys())):
-            self._courier.send(giving_back(*each.claim))
-        self._begun = begun
-        self._waiting.clear()
-        self._claiming.clear()
-        self._ready.clear()
+        with self._lock:
+            dropped = [each for identity, each in self._begun.items() if identity not in running]
+            for each in (*self._ready.values(), *dropped):
+                self._courier.send(giving_back(*each.claim))
+            self._begun = {identity: each for identity, each in self._begun.items() if identity in running}
+            self._waiting.clear()
+            self._claiming.clear()
+            self._ready.clear()
 
     def stop(self) -> None:
-        """Begin nothing more; what runs may end."""
+        """Begin nothing more; what runs may end. A signal's handler may call this in the middle of any other call."""
         self._stopped = True
-        self.advance()
+
+    def _give_back_late(self) -> None:
+        """Give back what was claimed so long ago that what runs must take longer than those before."""
+        late_s = time.monotonic() - GIVEN_BACK_S - 4 * (self.round_trip_s or 0.0)
+        late = [identity for identity, each in self._ready.items() if each.since_s < late_s or self._stopped]
+        for identity in reversed(late):
+            attempt = self._ready.pop(identity)
+            self._courier.send(giving_back(*attempt.claim))
+            self._waiting.appendleft(attempt)
+        if late:
+            # Nothing is claimed ahead until one of those that run has ended.
+            self._durations_s.clear()
 
     def _room(self) -> int:
         """How many more attempts may be claimed."""
@@ -165,11 +182,11 @@ class Desk:
         attempt.request.acknowledge()
         state.task_ready(attempt.request)
 
-    def _start(self, identity: str, attempt: Attempt) -> None:
+    def _start(self, attempt: Attempt) -> None:
         if attempt.request.revoked():
             return
         attempt.since_s = time.monotonic()
-        self._begun[identity] = attempt
+        self._begun[attempt.request.id] = attempt
         self._begin(attempt.request)
 
     def _report(self, identity: str, run_id: str, outcome: str) -> None:

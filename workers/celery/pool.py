@@ -35,12 +35,16 @@ class Pool(TaskPool):  # type: ignore[misc]
 
         def on_result(result: tuple[int, Any, float]) -> None:
             was_failure, (own, *outcomes), seconds = result
-            succeeded((was_failure, own, seconds))
-            self.on_end(identity, outcomes[0] if outcomes else None)
+            try:
+                succeeded((was_failure, own, seconds))
+            finally:
+                self.on_end(identity, outcomes[0] if outcomes else None)
 
         def on_loss(error: Any) -> None:
-            failed(error)
-            self.on_end(identity, None)
+            try:
+                failed(error)
+            finally:
+                self.on_end(identity, None)
 
         options |= {"callback": on_result, "error_callback": on_loss}
         return super().apply_async(partial(with_outcome, target), args, kwargs, **options)

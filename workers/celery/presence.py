@@ -1,6 +1,5 @@
 """Sends heartbeats from the worker's own event loop: its device, and the attempts that it holds."""
 
-import logging
 import os
 import socket
 import time
@@ -12,7 +11,6 @@ from typing import Any
 from celery import bootsteps, signals
 from celery.exceptions import WorkerLostError
 from celery.worker import state
-from redis.exceptions import RedisError
 
 from schemas.config.model_kinds import OPTIONAL_LIBRARIES
 from schemas.contract.machine import this_machine
@@ -20,17 +18,13 @@ from schemas.contract.plugin_source import plugin_digests, plugins_of_environmen
 from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, expiry_s
 from schemas.contract.versions import artifact_versions
 from schemas.files.free_space import free_gib
-from schemas.redis.presences import beating, sign_off
-from schemas.redis.worker_connection import connect
-from schemas.redis.writes import trouble
+from schemas.redis.presences import beating, signing_off
 from workers.celery.courier import Call, Courier
 from workers.celery.desk import Desk
 from workers.devices.failed_starts import own_report
 from workers.devices.folders import own_folders
 from workers.devices.pinning import current_device
 from workers.devices.usage import usage
-
-logger = logging.getLogger(__name__)
 
 RATE_SPAN_S = 60.0
 # A worker that ends waits so long until its outcomes are accepted.
@@ -40,7 +34,8 @@ FINISH_S = 60.0
 class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Bootstep on the consumer's timer: neither a hung loop nor a dead process sends a heartbeat."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    # The last to start is the first to stop: the others take a second to stop on a far broker.
+    requires = tuple(f"celery.worker.consumer.{name}" for name in ("tasks:Tasks", "control:Control", "heart:Heart"))
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         self.timer: Any = None
@@ -48,6 +43,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.desk: Desk = parent.desk
         self.since = datetime.now(UTC)
         self.is_draining = False
+        self.woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.last: Call | None = None
         self.device = current_device()
         self.usage = usage(self.device)
@@ -64,6 +60,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
     def start(self, parent: Any) -> None:
         """Start the heartbeat when the worker starts, and after each reconnection."""
         self.courier.attach()
+        parent.hub.add_reader(self.woken, os.read, self.woken, 1)
         self.desk.restart()
         self._beat()
         self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
@@ -74,13 +71,23 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             self.timer.cancel()
             self.timer = None
         if self.is_draining:
-            self._beat()
+            # What has not begun is sent elsewhere once the heartbeat is read. Celery would put it back into the queue,
+            # one round trip for each message.
+            parent.task_consumer.channel.do_restore = False
+            self._beat(at_once=True)
             # Celery runs its timers while it waits for its pool.
             self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
 
+    def shutdown(self, parent: Any) -> None:
+        """Called once the pool has ended, before the connections close, which takes seconds on a far broker."""
+        self.desk.restart()
+        self._beat(at_once=True)
+
     def _drain(self, **_: object) -> None:
+        """Note a signal, and wake the event loop, which acts: a handler may interrupt a command that is being sent."""
         self.is_draining = True
         self.desk.stop()
+        os.write(self.waker, b"\0")
 
     def _lose(self, task_id: str, exception: BaseException, **_: object) -> None:
         """Report the attempt of a pool child that died, as the child cannot."""
@@ -88,18 +95,14 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             self.desk.lost(task_id, f"its process ended: {exception}")
 
     def _sign_off(self, **_: object) -> None:
+        self.courier.send(signing_off(self.device.name))
         self.courier.finish(FINISH_S)
-        try:
-            with connect(timeout_s=2.0) as redis:
-                sign_off(redis, self.device.name)
-        except RedisError as error:
-            logger.warning("could not sign off, as the broker %s", trouble(error))
 
-    def _beat(self) -> None:
+    def _beat(self, *, at_once: bool = False) -> None:
         """Send a heartbeat, unless the last one has no reply yet; look after what waits for one."""
         self.courier.tend()
         self.desk.advance()
-        if self.last is not None and self.last.pending:
+        if self.last is not None and self.last.pending and not at_once:
             return
         done = state.all_total_count[0] - len(state.active_requests)
         if done and self.report is not None:
@@ -117,7 +120,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             machine=this_machine(),
             since=self.since,
             versions=artifact_versions(*OPTIONAL_LIBRARIES),
-            held=tuple(sorted({request.id for request in state.reserved_requests} | self.desk.unreported)),
+            held=tuple(sorted({request.id for request in state.reserved_requests} | self.desk.held)),
             running=tuple(sorted(request.id for request in state.active_requests)),
             done=done,
             rate=self._rate(done),

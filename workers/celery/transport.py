@@ -78,6 +78,8 @@ class Channel(celery_transport.Channel):
             return None
 
     def _deliver(self, queue: str, item: bytes) -> bool:
+        if self._closing and not self.do_restore:
+            return False  # the worker drains: the attempt is sent elsewhere
         self._queue_cycle.rotate(queue)
         try:
             message = checked(item, queue)

@@ -20,11 +20,13 @@ logger = logging.getLogger(__name__)
 
 # A run whose copies were used since is left alone: another process of this host may be reading them.
 IN_USE_S = 3600.0
+# Whether an ingestion has left something is looked up at most so often.
+LOOK_S = 60.0
 
 
 def note_use(run_id: str, folders: Folders) -> None:
     """Record that a run's copies are used now; for a run that is new to this process, make room first."""
-    remove_staged(folders.data_dir)
+    _remove_staged_once(folders.data_dir, int(time.monotonic() / LOOK_S))
     if folders.cache_gib is not None:
         _make_room(folders.data_dir, folders.cache_gib, run_id)
     folder = RunLayout.under(folders.data_dir, run_id).folder
@@ -63,6 +65,12 @@ def remove_staged(data_dir: str) -> None:
         with suppress(FileNotFoundError):
             if time.time() - folder.stat().st_mtime > IN_USE_S and not _is_locked(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+@lru_cache(maxsize=1)
+def _remove_staged_once(data_dir: str, period: int) -> None:
+    """Remove what ingestions have staged, once per period of `LOOK_S`."""
+    remove_staged(data_dir)
 
 
 def _staged(data_dir: str, run_id: str) -> list[Path]:

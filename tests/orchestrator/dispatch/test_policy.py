@@ -173,14 +173,16 @@ def test_a_device_that_begins_nothing_loses_its_work() -> None:
 
 
 def test_what_waits_at_a_draining_device_is_recalled() -> None:
-    """A draining device keeps running attempts, and those missed only briefly; waiting ones go elsewhere."""
+    """A draining device keeps running attempts. What waits there goes elsewhere, and what it no longer names does."""
     leaving = device("d0", draining=True)
     (found,) = judged(replace(ATTEMPT, waited_s=0.5), leaving)
     assert isinstance(found, Recall) and found.why is RecallReason.DRAINING
     assert moved(found).spoiled == {"d0"}
     running = leaving.model_copy(update={"held": (ATTEMPT.id,), "running": (ATTEMPT.id,)})
     assert judged(replace(ATTEMPT, ran_s=1.0), running) == []
-    assert judged(replace(ATTEMPT, waited_s=0.5, missed_s=0.5), leaving) == []
+    (dropped,) = judged(replace(ATTEMPT, missed_s=0.5), leaving)
+    assert isinstance(dropped, Recall) and dropped.why is RecallReason.DRAINING
+    assert judged(replace(ATTEMPT, missed_s=0.5), device("d0")) == []
 
 
 def test_only_running_counts_against_the_limit() -> None:

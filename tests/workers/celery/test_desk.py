@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from threading import RLock
 from typing import Any
 
 import pytest
@@ -20,18 +21,28 @@ class Post:
 
     def __init__(self) -> None:
         self.sent: list[Command] = []
+        self.lock = RLock()
+        self.interrupt: Callable[[], None] = lambda: None
         self._then: deque[Callable[[Any], None]] = deque()
 
     def send(self, command: Command, then: Callable[[Any], None] = lambda reply: None) -> None:
+        assert self.lock._is_owned(), "a thread of timers could come between"  # type: ignore[attr-defined]
+        self.interrupt()
         self.sent.append(command)
         self._then.append(then)
 
     def answer(self, *replies: Any) -> None:
         for reply in replies:
-            self._then.popleft()(reply)
+            with self.lock:
+                self._then.popleft()(reply)
 
     def names(self) -> list[str]:
         return [NAMES[str(command[1])] for command in self.sent]
+
+    def claimants(self, name: str) -> list[str]:
+        """Who claims, or gives back."""
+        place = {CLAIM.name: -5, GIVE_BACK.name: -1}[name]
+        return [str(command[place]) for command in self.sent if NAMES[str(command[1])] == name]
 
 
 class Request:
@@ -80,9 +91,9 @@ def test_near_a_broker_an_attempt_is_claimed_when_a_slot_is_free(monkeypatch: py
     assert worker.begun == ["run/0", "run/1"]
     worker.end(0)
     assert worker.post.names()[2:] == ["report", "claim"]
-    assert worker.desk.unreported == {"run/0"}
+    assert worker.desk.held == {"run/0", "run/1"}
     worker.post.answer(None, 1)
-    assert worker.begun[2:] == ["run/2"] and not worker.desk.unreported
+    assert worker.begun[2:] == ["run/2"] and worker.desk.held == {"run/1", "run/2"}
 
 
 def test_far_from_a_broker_attempts_are_claimed_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +116,7 @@ def test_what_was_claimed_too_early_is_given_back(monkeypatch: pytest.MonkeyPatc
     worker.post.answer(1, 1)
     worker.end(0)
     worker.post.answer(None, *[1] * 4)
+    claimants = worker.post.claimants(CLAIM.name)[3:]
     worker.post.sent.clear()
     worker.now += 1.0
     worker.desk.advance()
@@ -113,7 +125,13 @@ def test_what_was_claimed_too_early_is_given_back(monkeypatch: pytest.MonkeyPatc
     worker.desk.advance()
     worker.desk.advance()
     assert worker.post.names() == ["give_back"] * 3
-    assert {command[-1] for command in worker.post.sent}.isdisjoint({""})
+    assert sorted(worker.post.claimants(GIVE_BACK.name)) == sorted(claimants)
+    worker.post.answer(*[None] * 3)
+    worker.post.sent.clear()
+    for number in (1, 2):
+        worker.end(number, after_s=9.0)
+    worker.post.answer(None, 1)
+    assert worker.begun[3:] == ["run/3"], "what was claimed first begins first"
 
 
 def test_an_attempt_that_was_revoked_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +150,8 @@ def test_two_messages_of_one_attempt_are_two_claimants(monkeypatch: pytest.Monke
     worker.take(0)
     worker.post.answer(1)
     worker.take(0)
-    first, second = (command[-5] for command in worker.post.sent)
-    assert first != second and all(str(each).startswith("d0 ") for each in (first, second))
+    first, second = worker.post.claimants(CLAIM.name)
+    assert first != second and all(each.startswith("d0 ") for each in (first, second))
 
 
 def test_a_message_that_is_not_its_run_s_gives_its_claim_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,18 +176,56 @@ def test_a_child_that_died_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_worker_that_drains_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it has claimed ahead goes back, what waits stays unclaimed, and what runs is reported."""
+    """What it has claimed goes back, also if the reply comes later; what runs is reported."""
     worker = Worker(monkeypatch, round_trip_s=0.2)
-    worker.take(*range(4))
+    worker.take(*range(5))
     worker.post.answer(1, 1)
     worker.end(0)
     worker.post.answer(None, 1, 1)
-    worker.desk.stop()
+    claimants = worker.post.claimants(CLAIM.name)[3:]
     worker.post.sent.clear()
+    worker.desk.stop()
+    assert worker.post.names() == []
+    worker.desk.advance()
+    worker.post.answer(1)
+    assert worker.post.claimants(GIVE_BACK.name) == claimants
+    worker.post.sent.clear()
+    worker.take(9)
     worker.end(1)
     worker.end(2)
     assert worker.post.names() == ["report", "report"]
     assert worker.begun == ["run/0", "run/1", "run/2"]
+
+
+def test_a_signal_may_come_in_the_middle_of_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its handler stops the desk while a claim is given back: each goes back once, and the rest is claimed no more."""
+    worker = Worker(monkeypatch, round_trip_s=0.2)
+    worker.take(*range(9))
+    worker.post.answer(1, 1)
+    worker.end(0)
+    worker.post.answer(None, *[1] * 7)
+    claimants = worker.post.claimants(CLAIM.name)[3:]
+    worker.post.sent.clear()
+    worker.now += 2.0
+    worker.post.interrupt = worker.desk.stop
+    worker.desk.advance()
+    worker.desk.advance()
+    assert sorted(worker.post.claimants(GIVE_BACK.name)) == sorted(claimants)
+    assert len(worker.post.sent) == len(claimants)
+
+
+def test_what_the_pool_has_dropped_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool that closes drops what no child has accepted yet. Until its end the heartbeat names it."""
+    worker = Worker(monkeypatch)
+    worker.take(0, 1)
+    worker.post.answer(1, 1)
+    worker.desk.stop()
+    assert worker.desk.held == {"run/0", "run/1"}
+    worker.end(0)
+    monkeypatch.setattr(state, "active_requests", set())
+    worker.desk.restart()
+    assert worker.post.names()[2:] == ["report", "give_back"]
+    assert worker.desk.held == {"run/0"}
 
 
 def test_after_a_lost_connection_what_had_not_begun_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
