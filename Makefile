@@ -89,7 +89,7 @@ docs: setup  ## build the documentation site into build/site; a broken link is a
 # To compile every file of every package takes three times as long.
 IMPORTED := altair arch.bootstrap celery.apps.worker celery.bin.celery celery.concurrency.prefork cryptography.x509 \
 	exchange_calendars hypothesis.strategies jinja2 kombu.transport.redis pandas playwright.sync_api prometheus_client pyarrow.parquet \
-	rich.console sklearn.linear_model statsmodels.api streamlit.web.bootstrap typer.testing xdist.remote xgboost
+	rich.console sklearn.linear_model starlette.testclient statsmodels.api typer.testing uvicorn xdist.remote xgboost
 
 .venv/.ready: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -66,16 +66,17 @@ def main(source: str) -> None:
         while not log.is_file() or log.read_text(encoding="utf-8").count(f'"{STUDENT}"') < 252:
             time.sleep(1)
         site = f"http://127.0.0.1:{PORT}"
-        assert urlopen(f"{site}/_stcore/health").status == 200
-        page(browser, "dashboard-training", f"{site}/?run=nightly", "light", 1440, 1120)
-        page(browser, "dashboard-phone", f"{site}/?run=nightly", "dark", 390, 1400)
+        assert urlopen(f"{site}/health").status == 200
+        page(browser, "dashboard-training", f"{site}/runs/nightly", "light", 1440, 1120)
+        page(browser, "dashboard-phone", f"{site}/runs/nightly", "dark", 390, 1400)
         assert running.wait() == 0
         for name, width in (("watch", 80), ("watch-wide", 120)):
             terminal(browser, name, "orchestrator watch nightly", width, half_way("nightly", width))
         orchestrator("approve", "panel", "--by", "asha", "--override", "paper trading only, to watch the costs")
         orchestrator("deploy", "panel", "--to", "staging", "--by", "asha")
         orchestrator("reject", "nightly", "--by", "ravi", "--note", "its windows overlap")
-        page(browser, "dashboard-results", f"{site}/results?run=panel", "light", 1440, 1120)
+        page(browser, "dashboard-results", f"{site}/runs/panel/results", "light", 1440, 1120)
+        page(browser, "dashboard-home", f"{site}/", "light", 1440, 900)
         page(browser, "dashboard-releases", f"{site}/releases", "dark", 1440, 800)
         server.terminate()
 

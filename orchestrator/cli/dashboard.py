@@ -1,4 +1,4 @@
-"""`orchestrator dashboard`: starts the Streamlit server of the pages."""
+"""`orchestrator dashboard`: serves the pages."""
 
 import importlib.util
 import ipaddress
@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.checks import free_port
-from orchestrator.dashboard.settings import BROKER, DATA_DIR, PASSWORD, RELEASE_DIR, Settings
-from orchestrator.dashboard.theme import ENTRY
+from orchestrator.dashboard.settings import PASSWORD, Settings
 from schemas.config.folders import beside_data
-from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.errors import RequestError
 
-OWN_NAMES = ("localhost", "127.0.0.1", "::1")
+# What the pages are served with; together they are the extra [dashboard].
+NEEDED = ("starlette", "uvicorn", "itsdangerous")
+DATA_DIR, RELEASE_DIR, BROKER = "GURUKUL_DATA_DIR", "GURUKUL_RELEASE_DIR", "GURUKUL_BROKER"
 
 
 def dashboard(
@@ -29,6 +29,9 @@ def dashboard(
     broker: Annotated[
         str | None,
         typer.Option(help="Broker of running runs; if omitted: their files are read.", envvar=BROKER),
+    ] = None,
+    log_dir: Annotated[
+        list[str] | None, typer.Option(help="A further folder of logs, such as a fleet's; may be given several times.")
     ] = None,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8501,
@@ -47,17 +50,16 @@ def dashboard(
         data_dir,
         release_dir or beside_data("release")({"data_dir": data_dir}),
         broker,
-        os.environ.get(PASSWORD) or None,
+        os.environ.pop(PASSWORD, None) or None,
+        tuple(log_dir or ()),
     )
     _refuse(settings, address, port)
+    from orchestrator.dashboard.server import serve
+
     host = f"[{address}]" if ":" in address else address
     typer.echo(f"dashboard: http://{host}:{port}")
     sys.stdout.flush()
-    inherited = {name: value for name, value in safe_environment().items() if not name.startswith("STREAMLIT_")}
-    inherited.pop(PASSWORD, None)
-    environment = inherited | _server(address, port, settings.password) | settings.environment()
-    command = module_command("streamlit", "run", str(ENTRY))
-    os.execve(command[0], command, environment)
+    serve(settings, address, port)
 
 
 def is_loopback(address: str) -> bool:
@@ -74,15 +76,6 @@ def _refuse(settings: Settings, address: str, port: int) -> None:
         raise RequestError(
             f"--address {address} shows every run to every machine; set {PASSWORD}, or listen on 127.0.0.1"
         )
-    if importlib.util.find_spec("streamlit") is None:
-        raise RequestError("the dashboard needs Streamlit; run: pip install 'gurukul[dashboard]'")
+    if lacking := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        raise RequestError(f"the dashboard needs {', '.join(lacking)}; run: pip install 'gurukul[dashboard]'")
     free_port(address, port)
-
-
-def _server(address: str, port: int, password: str | None) -> dict[str, str]:
-    """Environment variables for Streamlit; the rest of its settings is in files beside the entry."""
-    found = {"STREAMLIT_SERVER_ADDRESS": address, "STREAMLIT_SERVER_PORT": str(port)}
-    if password is None:
-        # A foreign page whose host name resolves to 127.0.0.1 must not read this one.
-        found["STREAMLIT_SERVER_ALLOWED_HOSTS"] = " ".join(dict.fromkeys([*OWN_NAMES, address]))
-    return found

@@ -1,5 +1,6 @@
 """Lists the runs of a data folder. It reads them often, also while they run, and never writes."""
 
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -7,18 +8,19 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import AwareDatetime, ConfigDict
 from redis.exceptions import RedisError
 
+from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import RunCondition
-from schemas.contract.base import Frozen
+from orchestrator.runs.compare import settings_of
+from schemas.contract.conclusion import Conclusion
 from schemas.contract.errors import GurukulError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
-from schemas.files.run_files import read_model
+from schemas.files.run_files import read_manifest
 from schemas.redis.client import connect
 from schemas.redis.keys import EVENTS_PREFIX
 
@@ -28,24 +30,39 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its ledger describes it now; `trained` counts students.
+    """A run as its ledger describes it now; `planned` and the counts are of students.
 
-    `condition` is None for a run whose ledger this machine does not have.
+    `condition` is None for a run whose ledger this machine does not have. `took_s` is None until it has ended;
+    `settings` are those that can change a result.
     """
 
     run_id: str
     created: datetime
     condition: RunCondition | None
-    recommendation: str | None
-    trained: int
-    skipped: int
-    failed: int
     layout: RunLayout
+    recommendation: str | None = None
+    conclusion: Conclusion | None = None
+    planned: int = 0
+    trained: int = 0
+    skipped: int = 0
+    failed: int = 0
+    took_s: float | None = None
+    settings: dict[str, object] | None = None
 
     @property
     def status(self) -> RunStatus | None:
         """The status of its condition."""
         return self.condition.status if self.condition is not None else None
+
+    @property
+    def word(self) -> str:
+        """The status as a word, of any run."""
+        return ELSEWHERE if self.status is None else self.status.value
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a process runs it, as far as is known here."""
+        return self.status is None or self.status.is_active
 
 
 @dataclass(frozen=True)
@@ -79,44 +96,76 @@ def runs_on_broker(data_dir: str, broker: str | None) -> list[Run]:
     except (RedisError, GurukulError):
         return []  # the page shows that the broker is away
     layouts = {run_id: RunLayout.under(data_dir, run_id) for run_id in sorted(found)}
-    return [
-        Run(run_id, LONG_AGO, None, None, 0, 0, 0, layout)
-        for run_id, layout in layouts.items()
-        if not layout.manifest.is_file()
-    ]
+    return [Run(run_id, LONG_AGO, None, layout) for run_id, layout in layouts.items() if not layout.manifest.is_file()]
 
 
 def read_run(layout: RunLayout) -> Run:
-    """Read one run; GurukulError, sqlite3.Error, OSError or ValueError if its folder does not hold a complete run."""
+    """Read one run; GurukulError, sqlite3.Error, OSError or ValueError if its folder does not hold a complete run.
+
+    A run that has ended is read again only after its ledger or manifest has changed.
+    """
+    stamp = _stamp(layout)
+    known = _ENDED.get(layout.folder)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    run = _read(layout)
+    if not run.is_active:
+        _ENDED[layout.folder] = (stamp, run)
+    return run
+
+
+# By folder: when its files were changed, and the run that they held then.
+_ENDED: dict[Path, tuple[tuple[int, ...], Run]] = {}
+
+
+def _stamp(layout: RunLayout) -> tuple[int, ...]:
+    """Times of change and sizes of the files that a run is read from; zeros for one that is missing."""
+    found: list[int] = []
+    for path in (layout.manifest, layout.ledger, layout.ledger.with_name(f"{layout.ledger.name}-wal")):
+        stat = path.stat() if path.is_file() else None
+        found += (stat.st_mtime_ns, stat.st_size) if stat else (0, 0)
+    return tuple(found)
+
+
+def _read(layout: RunLayout) -> Run:
     run_id = check_run_id(layout.folder.name)
     stat = layout.manifest.stat() if layout.manifest.is_file() else None
     head = _head(layout.manifest, stat.st_mtime_ns if stat else 0, stat.st_size if stat else 0)
     if head.run_id != run_id:
         raise GurukulError(f"its run.json is of {head.run_id}")
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
-        counts = ledger.counts(Role.STUDENT)
+        counts, conclusion, seconds = (
+            ledger.counts(Role.STUDENT), ledger.get("conclusion"), ledger.get("duration_seconds"),
+        )  # fmt: skip
         return Run(
             run_id=run_id,
             created=head.created,
             condition=ledger.condition(),
+            layout=layout,
             recommendation=ledger.get("recommendation"),
+            conclusion=Conclusion.model_validate(json.loads(conclusion)) if conclusion else None,
+            planned=head.planned,
             trained=counts.get(Status.SUCCESS, 0),
             skipped=counts.get(Status.SKIPPED, 0),
             failed=counts.get(Status.FAILED, 0),
-            layout=layout,
+            took_s=float(seconds) if seconds else None,
+            settings=head.settings,
         )
 
 
-class _Head(Frozen):
-    """The part of `run.json` that a list shows."""
-
-    model_config = ConfigDict(extra="ignore")
+@dataclass(frozen=True)
+class _Head:
+    """What a list shows of `run.json`: a part of it, as the plan of a large run has megabytes."""
 
     run_id: str
-    created: AwareDatetime
+    created: datetime
+    planned: int
+    settings: dict[str, object]
 
 
 @lru_cache(maxsize=4096)
 def _head(path: Path, mtime_ns: int, size: int) -> _Head:
     """Read a manifest's head, again whenever the file has changed."""
-    return read_model(path, _Head)
+    manifest = read_manifest(RunLayout(path.parent))
+    planned = len(planned_of(manifest, Role.STUDENT))
+    return _Head(manifest.run_id, manifest.created, planned, settings_of(manifest.config))

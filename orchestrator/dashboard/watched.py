@@ -2,12 +2,13 @@
 
 import threading
 import time
-
-import streamlit as st
+from functools import lru_cache
 
 from orchestrator.events.run_fold import fold
 from orchestrator.events.run_state import RunState
 from orchestrator.runs.follow import SILENT_S, expect_plan, follow, take_condition
+
+MOST_RUNS = 16
 
 
 class Watched:
@@ -35,7 +36,7 @@ class Watched:
             take_condition(self.state, self.layout, silent=True)
 
 
-@st.cache_resource(max_entries=16, show_spinner="reading the run's events")
+@lru_cache(maxsize=MOST_RUNS)
 def watched(run_id: str, created: str, data_dir: str, broker: str | None) -> Watched:
     """The one follower of a run in this process; `created` separates a run from an earlier one of its name."""
     found = Watched(run_id, data_dir, broker)

@@ -5,6 +5,7 @@ from typing import Any
 
 from orchestrator.audit.recommendation import recommend
 from orchestrator.ledger.ledger import Ledger
+from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import Statistics, Validation
@@ -20,11 +21,11 @@ NOT_COMPARED = {
 def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
     """Settings that differ, scores, trading and gates of two runs; RequestError if one was never judged."""
     (a, left, gates_a), (b, right, gates_b) = (_judged(data_dir, run_id) for run_id in (first, second))
-    asked = [manifest.config.model_dump(mode="json", exclude=NOT_COMPARED) for manifest in (a, b)]
+    asked = [settings_of(manifest.config) for manifest in (a, b)]
     numbers = _numbers(left), _numbers(right)
     return {
         "runs": [first, second],
-        "settings": {name: [asked[0][name], asked[1][name]] for name in asked[0] if asked[0][name] != asked[1][name]},
+        "settings": changed(*asked),
         "same_rows": _rows(left) == _rows(right),
         "rows": [left.rows, right.rows],
         "span": [[str(each.first), str(each.last)] for each in (left, right)],
@@ -35,6 +36,16 @@ def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
         "passing": [list(gates_a.passing), list(gates_b.passing)],
         "recommendation": [recommend(each) for each in (gates_a, gates_b)],
     }
+
+
+def settings_of(config: RunConfig) -> dict[str, object]:
+    """The settings of a run that can change a result, as JSON values."""
+    return config.model_dump(mode="json", exclude=NOT_COMPARED)
+
+
+def changed(first: dict[str, object], second: dict[str, object]) -> dict[str, list[object]]:
+    """Both values of each setting that differs."""
+    return {name: [first[name], second[name]] for name in first if first[name] != second[name]}
 
 
 def _judged(data_dir: str, run_id: str) -> tuple[RunManifest, Validation, Statistics]:

@@ -59,9 +59,8 @@ def imports(folder: str) -> set[tuple[str, str]]:
     ],
 )
 def test_a_plane_imports_what_its_extras_install(package: str, extras: tuple[str, ...]) -> None:
-    """Altair, pandas and Streamlit are the dashboard's; CUDA's modules are imported by name only on a GPU host."""
+    """CUDA's modules are imported by name only on a GPU host."""
     allowed = modules_of(*extras) | ({"cupy", "cupyx"} if package == "workers" else set())
-    allowed |= {"altair", "pandas"} if package == "orchestrator" else set()
     foreign = {(path, name) for path, name in imports(package) if name not in allowed}
     assert not foreign
 

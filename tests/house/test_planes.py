@@ -1,47 +1,27 @@
 """What each kind of process loads: the orchestrator and a worker's parent start without the learning stack."""
 
-import ast
 import subprocess
 import sys
 
-from tests.house.sources import ROOT, below, nodes
+from tests.house.sources import ROOT
 
-# A process of its own, which is made of libraries that only draw.
-DASHBOARD = ROOT / "orchestrator" / "dashboard"
 HEAVY = (
     "altair", "arch", "cupy", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "statsmodels",
-    "streamlit", "vl_convert", "workers", "xgboost",
+    "vl_convert", "workers", "xgboost",
 )  # fmt: skip
 
 
-def imports_of(package: str) -> set[str]:
-    """Top-level names that any module of a package imports, at whatever depth."""
-    names: set[str] = set()
-    for path in below(package):
-        for node in nodes(path):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names.add(node.module.split(".")[0])
-    return names
-
-
 def test_the_orchestrator_starts_without_the_learning_stack() -> None:
-    """A process that has loaded all of the orchestrator, but for the dashboard, holds none of the heavy libraries."""
+    """A process that has loaded all of the orchestrator holds none of the heavy libraries."""
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in (ROOT / "orchestrator").rglob("*.py")
-        if path.name != "__main__.py" and DASHBOARD not in path.parents
+        if path.name != "__main__.py"
     ]
-    assert "orchestrator.cli.dashboard" in modules
+    assert "orchestrator.dashboard.application" in modules
     code = f"import {', '.join(modules)}, sys; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
-
-
-def test_the_dashboard_computes_nothing() -> None:
-    """What the dashboard's process imports by itself may draw and lay out tables; nothing of it learns or tests."""
-    assert not imports_of("orchestrator/dashboard") & (set(HEAVY) - {"altair", "pandas", "pyarrow", "streamlit"})
 
 
 def test_a_worker_process_parent_does_not_load_the_learning_stack() -> None:

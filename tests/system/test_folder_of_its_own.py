@@ -95,9 +95,9 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("command", "path"), [("flower", "/healthcheck"), ("dashboard", "/_stcore/health")])
+@pytest.mark.parametrize(("command", "path"), [("flower", "/healthcheck"), ("dashboard", "/health")])
 def test_a_page_imports_nothing_from_its_folder(folder: Path, server: str, command: str, path: str) -> None:
-    """Flower and the dashboard become processes of other programs, which have configuration files of their own."""
+    """Flower becomes a process of another program, which reads configuration files; the dashboard serves pages."""
     port = free_port()
     process = subprocess.Popen(
         [SCRIPTS / "orchestrator", command, "--broker", server, "--port", str(port)],

@@ -1,15 +1,16 @@
 """Page Releases: the live releases, the runs that wait for a decision, and all decisions. It changes nothing."""
 
-from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
 
 from orchestrator.audit import next_step
-from orchestrator.dashboard.markup import Cell, Markup, code, mark, plain, table
-from orchestrator.dashboard.runs import Run, listed
+from orchestrator.dashboard.home import address
+from orchestrator.dashboard.rendering import Cell, code, link, listed, mark, page, when
+from orchestrator.dashboard.runs import Run
+from orchestrator.dashboard.runs import listed as listed_runs
 from orchestrator.dashboard.settings import Settings
 from orchestrator.releases import release_stack
 from orchestrator.releases.history import Line, read
@@ -25,53 +26,50 @@ DECISIONS = (Action.APPROVED.value, Action.REJECTED.value)
 SHOWN_DIGITS = 12
 
 
-def show(here: Settings) -> None:
-    """Draw the whole page."""
-    st.title("Releases")
+def show(request: Request) -> Response:
+    """What is live, what waits for a decision, who decided what."""
+    here: Settings = request.app.state.here
     try:
         found = overview(here.release_dir, None)
-    except (GurukulError, OSError) as error:
-        st.error(f"{plain(here.release_dir)} cannot be read: {plain(str(error))}")
-        return
-    for fault in found["faults"]:
-        st.error(f"Broken: {plain(fault)}")
-    for note in found["notes"]:
-        st.warning(plain(note))
-    st.html(_live(found["live"]))
-    _candidates(here, found["live"])
-    _decisions(found["entries"])
-    _history(found)
+    except OSError as error:
+        raise GurukulError(f"{here.release_dir} cannot be read: {error}") from None
+    shown = [entry for entry in reversed(found["entries"]) if entry["action"] not in INTENTS]
+    whole = found["head"] and not found["faults"]
+    return page(
+        request,
+        "releases",
+        faults=found["faults"],
+        notes=found["notes"],
+        live=[(environment, found["live"].get(environment)) for environment in ENVIRONMENTS],
+        candidates=_candidates(here, found["live"]),
+        decisions=[_decision_row(entry) for entry in reversed(found["entries"]) if entry["action"] in DECISIONS],
+        history=[_history_row(entry) for entry in shown],
+        head=found["head"][:SHOWN_DIGITS] if whole else "",
+        data_dir=here.data_dir,
+    )
 
 
-def _live(live: dict[str, Any]) -> str:
-    boxes = []
-    for environment in ENVIRONMENTS:
-        if (now := live.get(environment)) is None:
-            boxes.append(f"<div><small>{environment}</small><b>nothing is live</b></div>")
-            continue
-        boxes.append(
-            f"<div><small>{environment}</small><b>{escape(now['release_id'])}</b>"
-            f"<small>since {_when(now['since'])} · {escape(now['signature'])}</small></div>"
-        )
-    return f'<div class="g-live">{"".join(boxes)}</div>'
-
-
-def _candidates(here: Settings, live: dict[str, Any]) -> None:
-    st.subheader("Candidates")
+def _candidates(here: Settings, live: dict[str, Any]) -> list[tuple[Cell, ...]]:
+    """A row per finished run: recommendation, decision, where it is live, the next command."""
     lines, _ = read(ReleaseLayout(Path(here.release_dir)).history)
-    finished = [run for run in listed(here.data_dir)[0] if run.status is RunStatus.READY]
-    if not finished:
-        st.info(f"No run under {plain(here.data_dir)}/models has come to its end, so there is nothing to approve.")
-        return
-    rows = []
-    for run in finished:
+    rows: list[tuple[Cell, ...]] = []
+    for run in listed_runs(here.data_dir)[0]:
+        if run.status is not RunStatus.READY:
+            continue
         decided = release_stack.decision(lines, run.run_id)
-        word = mark(run.recommendation or "none")
-        where = _where(lines, live, run.run_id)
         entry = decided.entry if decided else None
-        rows.append((run.run_id, word, _decided(entry), ", ".join(where), _next(here, run, entry, where)))
-    headings = ("run", "recommendation", "decision", "live in", "next")
-    st.html(table(headings, rows, words=headings))
+        where = _where(lines, live, run.run_id)
+        name = link(f"{address(run)}/results", run.run_id)
+        rows.append(
+            (
+                name,
+                mark(run.recommendation or "none"),
+                _decided(entry),
+                ", ".join(where),
+                _next(here, run, entry, where),
+            )
+        )
+    return rows
 
 
 def _where(lines: list[Line], live: dict[str, Any], run_id: str) -> list[str]:
@@ -83,7 +81,7 @@ def _where(lines: list[Line], live: dict[str, Any], run_id: str) -> list[str]:
 def _decided(entry: Entry | None) -> Cell:
     if entry is None:
         return mark("waits for a decision")
-    return Markup(f"<span>{mark(entry.action.value)} by {escape(entry.who)}, {_when(entry.time.isoformat())}</span>")
+    return listed([mark(entry.action.value), f"by {entry.who}, {when(entry.time)}"])
 
 
 def _next(here: Settings, run: Run, decided: Entry | None, where: list[str]) -> Cell:
@@ -97,45 +95,19 @@ def _next(here: Settings, run: Run, decided: Entry | None, where: list[str]) -> 
     return code(next_step.approve(run.run_id, config, run.recommendation))
 
 
-def _decisions(entries: list[dict[str, Any]]) -> None:
-    st.subheader("Approvals and rejections")
-    decisions = [entry for entry in reversed(entries) if entry["action"] in DECISIONS]
-    if not decisions:
-        st.write("No run has been approved or rejected yet.")
-        return
-    rows = [
-        (
-            entry["run_id"], mark(entry["action"]), entry["who"], _when(entry["time"]),
-            mark(entry["recommendation"]) if entry["recommendation"] else None, _decision(entry),
-            ", ".join(entry["symbols"]) or "all",
-        )
-        for entry in decisions
-    ]  # fmt: skip
-    headings = ("run", "decision", "by", "when (UTC)", "recommendation", "note", "symbols")
-    st.html(table(headings, rows, words=headings))
+def _decision_row(entry: dict[str, Any]) -> tuple[Cell, ...]:
+    return (
+        entry["run_id"], mark(entry["action"]), entry["who"], when(entry["time"]),
+        mark(entry["recommendation"]) if entry["recommendation"] else None, _note(entry),
+        ", ".join(entry["symbols"]) or "all",
+    )  # fmt: skip
 
 
-def _history(found: dict[str, Any]) -> None:
-    st.subheader("History")
-    shown = [entry for entry in reversed(found["entries"]) if entry["action"] not in INTENTS]
-    if not shown:
-        st.write("Nothing was ever approved, rejected or released here. From a finished run to a live release:")
-        st.code(
-            "orchestrator approve RUN_ID --by NAME\norchestrator deploy RUN_ID --to staging\norchestrator releases",
-            language=None,
-        )
-        return
-    rows = [
-        (
-            entry["release_id"] or entry["run_id"], mark(entry["action"]), entry["environment"], _by(entry),
-            _when(entry["time"]), _decision(entry), str(entry["seq"]),
-        )
-        for entry in shown
-    ]  # fmt: skip
-    headings = ("release or run", "what", "where", "by", "when (UTC)", "note", "line")
-    st.html(table(headings, rows, words=headings[:-1]))
-    if found["head"] and not found["faults"]:
-        st.caption(f"The log is whole; its head is {found['head'][:SHOWN_DIGITS]}.")
+def _history_row(entry: dict[str, Any]) -> tuple[Cell, ...]:
+    return (
+        entry["release_id"] or entry["run_id"], mark(entry["action"]), entry["environment"], _by(entry),
+        when(entry["time"]), _note(entry), str(entry["seq"]),
+    )  # fmt: skip
 
 
 def _by(entry: dict[str, Any]) -> str:
@@ -143,10 +115,6 @@ def _by(entry: dict[str, Any]) -> str:
     return entry["who"] if entry["who"] == entry["account"] else f"{entry['who']} (account {entry['account']})"
 
 
-def _decision(entry: dict[str, Any]) -> str:
+def _note(entry: dict[str, Any]) -> str:
     override = f"override: {entry['override']}" if entry["override"] else ""
     return "; ".join(part for part in (override, entry["note"]) if part)
-
-
-def _when(moment: str) -> str:
-    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M}"

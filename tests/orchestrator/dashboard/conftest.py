@@ -1,4 +1,4 @@
-"""Fixtures of the dashboard's tests: the real command, a real Chromium, and the errors that a page reported."""
+"""Fixtures of the dashboard's tests: the application, the real command, a real Chromium, and what a page reports."""
 
 import os
 import shutil
@@ -25,18 +25,13 @@ SCREENS: list[tuple[Scheme, int]] = [
     ("light", DESKTOP_PX), ("dark", DESKTOP_PX), ("dark", PHONE_PX), ("light", PHONE_PX),
 ]  # fmt: skip
 SHOWN_MS = 30_000
-# Opened at a page's own address, Streamlit's client first asks below that address whether the server is there.
-ASKED_AT_A_GUESS = ("/_stcore/health", "/_stcore/host-config")
 
 expect.set_options(timeout=SHOWN_MS)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[BrowserContext]:
-    """The installed Chromium with one profile, so that it loads Streamlit's scripts once.
-
-    Without a browser the test is skipped, but fails in CI.
-    """
+    """The installed Chromium. Without a browser the test is skipped, but fails in CI."""
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         reason = "no chromium or google-chrome on PATH; on Debian: apt-get install chromium"
@@ -70,12 +65,7 @@ def serving(cwd: Path, *flags: str, **variables: str) -> Iterator[str]:
             yield url
         finally:
             process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                # Seen once in twenty runs of all tests, with a page still open: Streamlit waits for its script.
-                process.kill()
-                process.wait()
+            process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -96,38 +86,16 @@ class Seen:
         """Show the page in a color scheme and at a width (pixels), as after a change of the user's screen."""
         self.page.emulate_media(color_scheme=scheme)
         self.page.set_viewport_size({"width": width, "height": HEIGHT_PX})
-        dark = scheme == "dark"
-        self.page.wait_for_function(
-            """dark => {
-                const color = getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor;
-                const parts = color.match(/\\d+/g).slice(0, 3).map(Number);
-                return (parts[0] + parts[1] + parts[2] < 150) === dark;
-            }""",
-            arg=dark,
-            timeout=SHOWN_MS,
-        )
-        self.wait_until_drawn()
-
-    def wait_until_drawn(self) -> None:
-        """Wait until the page's script has run, and its charts are drawn."""
-        self.page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=SHOWN_MS)
-        self.page.wait_for_load_state("networkidle")
-        for chart in self.page.get_by_test_id("stVegaLiteChart").all():
-            expect(chart.locator("canvas, svg").first).to_be_visible()
 
     @property
     def overflow_px(self) -> int:
         """Pixels by which the page is wider than the window."""
-        script = (
-            "Math.max(document.documentElement.scrollWidth,"
-            " document.querySelector('[data-testid=stMain]').scrollWidth) - window.innerWidth"
-        )
-        return int(self.page.evaluate(script))
+        return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
 @pytest.fixture
 def look(browser: BrowserContext) -> Iterator[Callable[[str], Seen]]:
-    """Open an address on a light desktop; the page has been drawn when it returns."""
+    """Open an address on a light desktop."""
     with ExitStack() as stack:
 
         def opened(url: str) -> Seen:
@@ -136,26 +104,23 @@ def look(browser: BrowserContext) -> Iterator[Callable[[str], Seen]]:
             page.emulate_media(color_scheme="light")
             page.set_viewport_size({"width": DESKTOP_PX, "height": HEIGHT_PX})
             seen = Seen(page)
-            seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-            seen.page.on("console", lambda message: _note(seen, message))
-            seen.page.goto(url)
-            seen.page.wait_for_selector("h1", timeout=SHOWN_MS)
-            seen.wait_until_drawn()
+            page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+            page.on("console", lambda message: _note(seen, message))
+            page.goto(url, wait_until="load")
             return seen
 
         yield opened
 
 
 def _note(seen: Seen, message: ConsoleMessage) -> None:
-    where = str(message.location.get("url", ""))
-    if message.type == "error" and not where.endswith(ASKED_AT_A_GUESS):
-        seen.complaints.append(f"{message.text} ({where})")
+    if message.type == "error":
+        seen.complaints.append(f"{message.text} ({message.location.get('url', '')})")
 
 
 def answers(url: str) -> bool:
-    """Whether the server reports that it is healthy."""
+    """Whether the server answers."""
     try:
-        with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -1,69 +1,52 @@
-"""The dashboard in a real browser: it shows the stored data on any screen, and nothing before the password.
+"""The pages show the stored data of every run, whatever its state, and change nothing.
 
-The runs are one real run and copies of it, each damaged in one way.
+The runs are one real run and copies of it, each in another state or damaged in one way.
 """
 
 import json
 import re
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from axe_playwright_python.sync_playwright import Axe
+from lxml import html
+from playwright.sync_api import expect
+from starlette.testclient import TestClient
 
 from orchestrator.audit.wording import distinct
+from orchestrator.dashboard.application import application
+from orchestrator.dashboard.settings import Settings
 from schemas.contract.conclusion import Conclusion
 from schemas.contract.judgement import Statistics, Validation
-from schemas.contract.numbers import shown
+from schemas.contract.numbers import NOT_KNOWN, shown
 from tests.conftest import Finished, orchestrator, tree
 from tests.orchestrator.dashboard.conftest import SCREENS, Seen
+from tests.orchestrator.dashboard.copies import copied
 
 Look = Callable[[str], Seen]
 Dashboard = Callable[..., str]
 
-SECRET = "correct horse"
-# The first page is at the root: Streamlit gives it no address of its own.
-PAGES = {"": "Training Progress", "results": "Results", "releases": "Releases"}
-
-
-def copied(run: Finished, cwd: Path, name: str, status: str = "ready-for-review") -> Path:
-    """A copy of a run under another name, with another status."""
-    folder = cwd / "data" / "models" / name
-    shutil.copytree(run.folder, folder)
-    manifest = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps(manifest | {"run_id": name, "created": "2020-01-01T00:00:00Z"}))
-    with closing(sqlite3.connect(folder / "ledger.db")) as db, db:
-        db.execute("UPDATE run SET value = ? WHERE key = 'status'", (status,))
-        db.execute("INSERT OR REPLACE INTO run VALUES ('message', ?)", (f"{status} for the test",))
-    for leftover in folder.glob("ledger.db-*"):
-        leftover.unlink()
-    return folder
-
-
-def picker(page: Page) -> Locator:
-    """The choice of a run."""
-    return page.get_by_role("combobox", name="Run", exact=True)
-
-
-def cell(row: Locator, name: str) -> Locator:
-    """A cell of a table's row by its column."""
-    return row.locator(f'td[data-name="{name}"]')
+RUN_PAGES = ("", "/results", "/report", "/logs", "/trials")
+PAGES = ("/", "/fleet", "/releases", "/compare?run=generated&run=twin", *(f"/runs/generated{tab}" for tab in RUN_PAGES))
 
 
 @pytest.fixture(scope="module")
 def place(two_device_run: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the run, a twin of it, an unjudged one, a failed one, a broken one; the run is live in staging."""
+    """A folder with the run, a twin of it, interrupted and failed ones, a broken one; the run is live in staging."""
     cwd = tmp_path_factory.mktemp("looked_at")
-    for name in ("data", "release"):
+    for name in ("data", "release", "logs"):
         shutil.copytree(two_device_run.cwd / name, cwd / name)
-    copied(two_device_run, cwd, "twin")
-    (copied(two_device_run, cwd, "stopped", "running") / "statistics.json").unlink()
-    (copied(two_device_run, cwd, "broken_down", "failed") / "statistics.json").unlink()
-    broken = copied(two_device_run, cwd, "torn") / "run.json"
-    broken.write_bytes(broken.read_bytes()[:100])
+    copied(cwd, "twin")
+    copied(cwd, "stopped", "running", 0.5)
+    copied(cwd, "begun", "running", 0.0)
+    copied(cwd, "broken_down", "failed", 0.6)
+    torn = copied(cwd, "torn") / "run.json"
+    torn.write_bytes(torn.read_bytes()[:100])
     for command in (
         ("approve", "generated", "--by", "asha", "--override", "to see how it goes", "--note", "of <b>May</b>"),
         ("deploy", "generated", "--to", "staging", "--by", "asha"),
@@ -75,171 +58,261 @@ def place(two_device_run: Finished, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def url(place: Path, dashboard: Dashboard) -> str:
-    """A dashboard of that folder."""
-    return dashboard(place)
+def client(place: Path) -> TestClient:
+    """The application of that folder, without a server."""
+    here = Settings(str(place / "data"), str(place / "release"))
+    return TestClient(application(here), base_url="http://127.0.0.1")
 
 
-@pytest.mark.parametrize("page", ["results", "releases"])
-def test_a_page_fits_and_reports_no_error(url: str, look: Look, page: str) -> None:
-    """Light and dark, on a desktop and on a phone: no console error, no exception, no horizontal scrolling."""
-    seen = look(f"{url}/{page}?run=generated")
-    expect(seen.page.locator("h1")).to_have_text(PAGES[page])
+def page_of(client: TestClient, path: str) -> html.HtmlElement:
+    """A page's elements."""
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return html.fromstring(answer.text)
+
+
+def text_of(element: html.HtmlElement) -> str:
+    """The text of an element, its parts separated by single blanks."""
+    return " ".join(" ".join(element.itertext()).split())
+
+
+def rows_of(page: html.HtmlElement, caption: str) -> list[list[str]]:
+    """The texts of a table's cells, row by row."""
+    (table,) = (each for each in page.iter("table") if each.findtext("caption") == caption)
+    return [[text_of(cell) for cell in row] for row in table.find("tbody")]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_every_screen_and_is_accessible(place: Path, dashboard: Dashboard, look: Look, path: str) -> None:
+    """Light and dark, on a desktop and on a phone: no error, no horizontal scrolling, no violation of WCAG 2.1 AA."""
+    seen = look(dashboard_of(place, dashboard) + path)
     for scheme, width in SCREENS:
         seen.resize(scheme, width)
-        assert seen.page.get_by_test_id("stException").count() == 0
         assert seen.overflow_px <= 0, (scheme, width)
+        found = Axe().run(seen.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]})
+        faults = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found.response["violations"]]
+        assert faults == [], (scheme, width)
     assert seen.complaints == []
 
 
-def test_results_are_the_stored_numbers(url: str, place: Path, look: Look) -> None:
+def dashboard_of(place: Path, dashboard: Dashboard, servers: dict[Path, str] = {}) -> str:  # noqa: B006
+    """The address of the one server of a folder."""
+    if place not in servers:
+        servers[place] = dashboard(place)
+    return servers[place]
+
+
+def test_the_overview_names_what_needs_a_person(client: TestClient) -> None:
+    """Interrupted and failed runs with the command that continues them, and folders that cannot be read."""
+    page = page_of(client, "/")
+    (needs,) = page.xpath("//*[@data-part='needs']")
+    for words in ("interrupted stopped", "failed broken_down", "torn cannot be read", "orchestrator resume stopped"):
+        assert words in text_of(needs)
+    tiles = [text_of(each) for each in page.xpath("//*[@data-part='tiles']//div")]
+    assert tiles[0].startswith("Running nothing") and "staging: generated." in tiles[2]
+
+
+def test_the_overview_lists_every_run_with_what_it_came_to(client: TestClient, two_device_run: Finished) -> None:
+    """Status, verdict, skill and earnings are those of the run's conclusion; copies differ in nothing."""
+    found = Conclusion.model_validate(two_device_run.summary["conclusion"])
+    rows = {row[1]: row for row in rows_of(page_of(client, "/"), "Runs, newest first")}
+    assert set(rows) == {"generated", "twin", "stopped", "begun", "broken_down"}
+    assert rows["twin"][3:8] == [
+        "ready-for-review", "100 %", found.recommendation.value, found.sureness[-1].text, found.earned[0].a_year,
+    ]  # fmt: skip
+    assert rows["stopped"][3] == "interrupted" and rows["broken_down"][3] == "failed"
+    assert Counter(row[9] for row in rows.values()) == {"nothing": 4, NOT_KNOWN: 1}
+
+
+def test_results_are_the_stored_numbers(client: TestClient, place: Path) -> None:
     """Conclusion, each criterion of each gate and the scores are those of the run's files."""
     folder = place / "data" / "models" / "generated"
     statistics = Statistics.model_validate_json((folder / "statistics.json").read_bytes())
     validation = Validation.model_validate_json((folder / "validation.json").read_bytes())
     stored = json.loads((place / "release" / "audit_generated" / "metrics.json").read_text())
-    page = look(f"{url}/results?run=generated").page
     found = Conclusion.model_validate(stored["conclusion"])
-    expect(page.locator(".g-word")).to_have_text(found.recommendation.value)
-    verdict = page.locator(".g-verdict")
-    expect(verdict).to_contain_text(found.sentence)
-    expect(verdict).to_contain_text(found.advice)
-    expect(page.locator(".g-list li")).to_have_text([*found.basis, *found.changes, *found.warnings])
-    tiles = page.get_by_test_id("stMetric")
-    expect(tiles).to_have_count(len(found.sureness))
-    for tile, figure in zip(tiles.all(), found.sureness, strict=True):
-        expect(tile).to_contain_text(figure.text)
-    earned = [[each.name, each.growth, each.a_year, each.worst_fall, each.sharpe] for each in found.earned]
-    assert [
-        row.locator("td").all_inner_texts() for row in page.locator(".g-table").first.locator("tbody tr").all()
-    ] == earned
-    gates = page.get_by_test_id("stExpander")
-    assert gates.count() == len(statistics.gates)
-    for place_, gate in enumerate(statistics.gates):
-        box = gates.nth(place_)
-        expect(box.locator("summary")).to_contain_text(f"{gate.name}: {gate.answer}.")
-        box.locator("summary").click()
-        rows = box.locator("tbody tr")
-        expect(rows).to_have_count(len(gate.criteria))
-        for row, each in zip(rows.all(), gate.criteria, strict=True):
-            expect(row.locator("td").first).to_have_text(each.name)
-            expect(cell(row, "ruling")).to_have_text(each.answer)
-            expect(cell(row, "number")).to_have_text(shown(each.statistic))
-            expect(cell(row, "in words")).to_have_text(each.reason)
-    losses = page.locator('td[data-name="log loss"]').all_inner_texts()
-    assert losses == [shown(scores.log_loss) for scores in distinct(validation.scores).values()]
+    page = page_of(client, "/runs/generated/results")
+    verdict = text_of(page.get_element_by_id("verdict"))
+    assert all(words in verdict for words in (found.recommendation.value, found.sentence, found.advice))
+    for name, sentences in (("basis", found.basis), ("changes", found.changes), ("warnings", found.warnings)):
+        assert [text_of(each) for each in page.xpath(f"//*[@id='{name}']//li")] == list(sentences)
+    assert rows_of(page, "Earnings after costs") == [
+        [each.name, each.growth, each.a_year, each.worst_fall, each.sharpe] for each in found.earned
+    ]
+    for gate in statistics.gates:
+        rows = rows_of(page, f"{gate.name}: its tests")
+        assert [(row[0], row[2], row[3]) for row in rows] == [
+            (each.name, each.answer, shown(each.statistic)) for each in gate.criteria
+        ]
+    scores = rows_of(page, "Scores of models")
+    assert [row[1] for row in scores] == [shown(each.log_loss) for each in distinct(validation.scores).values()]
+    trading = rows_of(page, "Strategies")
+    assert [row[1] for row in trading] == [
+        shown(each.net_bps_a_day, "+") for each in distinct(validation.trading).values()
+    ]
 
 
-def test_every_chart_of_the_audit_is_drawn(url: str, look: Look) -> None:
-    """Equities, reliability, skill by symbol and window, importances: charts, with texts for screen readers."""
-    page = look(f"{url}/results?run=generated").page
-    charts = page.get_by_test_id("stVegaLiteChart")
-    expect(charts).to_have_count(6)
-    for chart in charts.all():
-        expect(drawing := chart.locator("canvas, svg").first).to_be_visible()
-        box = drawing.bounding_box()
-        assert box is not None and box["width"] > 300
-
-
-def test_the_run_picked_survives_a_reload_and_another_page(url: str, look: Look) -> None:
-    """The picked run is in the address, and stays picked after a reload and on the next page."""
-    seen = look(f"{url}/results")
-    expect(picker(seen.page)).to_have_value(re.compile("^generated "))
-    picker(seen.page).click()
-    seen.page.get_by_role("option", name="twin").click()
-    expect(picker(seen.page)).to_have_value(re.compile("^twin "))
-    seen.page.wait_for_url("**/results?run=twin")
-    seen.page.reload()
-    expect(picker(seen.page)).to_have_value(re.compile("^twin "))
-    seen.wait_until_drawn()
-    seen.page.get_by_role("link", name="Training Progress").click()
-    expect(seen.page.locator("h1")).to_have_text("Training Progress")
-    expect(picker(seen.page)).to_have_value(re.compile("^twin "))
-    assert seen.complaints == []
-
-
-def test_two_runs_stand_side_by_side(url: str, place: Path, look: Look) -> None:
-    """The second run's numbers stand beside the first's; the page states that copies do not differ."""
-    page = look(f"{url}/results?run=generated&beside=twin").page
-    validation = Validation.model_validate_json((place / "data/models/generated/validation.json").read_bytes())
-    loss = f"{validation.scores['student'].log_loss:.6g}"
-    row = page.locator("tr").filter(has=page.get_by_text("log loss, student", exact=True))
-    expect(row.locator("td")).to_have_text(["log loss, student", loss, loss])
-    expect(page.get_by_text("Both runs have the same settings")).to_be_visible()
+def test_a_changed_verdict_is_noticed(client: TestClient, place: Path) -> None:
+    """If ledger and statistics give different recommendations, the page names both."""
+    changed = copied(place, "changed") / "ledger.db"
+    with closing(sqlite3.connect(changed)) as db, db:
+        db.execute("UPDATE run SET value = 'promote' WHERE key = 'recommendation'")
+    answer = client.get("/runs/changed/results").text
+    shutil.rmtree(changed.parent)
+    assert "The ledger has promote, statistics.json gives" in answer
 
 
 @pytest.mark.parametrize(
-    ("run", "sentence"),
+    ("run", "word", "sentence"),
     [
-        ("stopped", "To continue it: orchestrator resume stopped."),
-        ("broken_down", "failed: failed for the test. To continue it: orchestrator resume broken_down"),
+        ("stopped", "interrupted", "orchestrator resume stopped"),
+        ("begun", "interrupted", "orchestrator resume begun"),
+        ("broken_down", "failed", "failed for the test"),
     ],
 )
-def test_a_run_without_a_verdict_shows_the_next_step(url: str, look: Look, run: str, sentence: str) -> None:
-    """An interrupted or failed run is a sentence with the next command, not an empty table or an exception."""
-    seen = look(f"{url}/results?run={run}")
-    expect(seen.page.get_by_test_id("stAlert")).to_contain_text(sentence)
-    expect(seen.page.get_by_text("It was not judged yet")).to_be_visible()
-    assert seen.page.get_by_test_id("stException").count() == 0
-    assert seen.complaints == []
+def test_a_run_without_success_is_explained(client: TestClient, run: str, word: str, sentence: str) -> None:
+    """Each page of an interrupted or failed run shows its state, and Progress the reason or the next step."""
+    for tab in RUN_PAGES:
+        page = page_of(client, f"/runs/{run}{tab}")
+        assert word in text_of(page.get_element_by_id("content")), tab
+    assert sentence in text_of(page_of(client, f"/runs/{run}"))
+    assert "not judged yet" in text_of(page_of(client, f"/runs/{run}/results"))
 
 
-def test_a_damaged_run_is_named_and_hides_no_other(url: str, look: Look) -> None:
-    """A folder whose run.json is cut off is named with the reason; the others can be picked."""
-    page = look(f"{url}/results").page
-    expect(page.get_by_test_id("stCaptionContainer").filter(has_text="Not shown: torn")).to_contain_text("run.json")
-    picker(page).click()
-    expect(page.get_by_role("option")).to_have_count(4)
+def test_progress_counts_as_the_ledger(client: TestClient, two_device_run: Finished) -> None:
+    """Tiles, phases and symbols show the numbers of the run's summary."""
+    students = two_device_run.summary["windows"]["student"]
+    page = page_of(client, "/runs/generated")
+    tiles = {text_of(each.find("dt")): text_of(each.find("dd")) for each in page.xpath("//dl[@class='tiles']/div")}
+    assert tiles["trained"] == f"{students['success']} of {students['planned']}"
+    assert tiles["skipped"] == str(students["skipped"]) and tiles["status"] == "ready-for-review"
+    assert sum(int(row[1]) for row in rows_of(page, "Windows by symbol")) == students["success"]
+    assert [row[1] for row in rows_of(page, "Phases")] == ["success"] * 7
 
 
-def test_releases_show_every_decision(url: str, look: Look) -> None:
+def test_two_runs_stand_side_by_side(client: TestClient, place: Path) -> None:
+    """Numbers of both runs; the page states that copies have the same settings. Wrong choices are sentences."""
+    validation = Validation.model_validate_json((place / "data/models/generated/validation.json").read_bytes())
+    loss = f"{validation.scores['student'].log_loss:.6g}"
+    page = page_of(client, "/compare?run=generated&run=twin")
+    assert ["log loss, student", loss, loss] in rows_of(page, "Numbers")
+    assert "None; folders" in text_of(page)
+    for query, words in (("run=generated&run=stopped", "never judged"), ("run=a&run=b&run=c", "3 runs were chosen")):
+        assert words in text_of(page_of(client, f"/compare?{query}"))
+
+
+def test_a_window_shows_its_scores_commands_and_log_lines(client: TestClient, two_device_run: Finished) -> None:
+    """Metrics of teacher and student, the commands to train it again, and the lines that name it."""
+    row = json.loads((two_device_run.folder / "student_runs.json").read_text())
+    trained = next(each for each in row if each["status"] == "success")
+    label = trained["window_label"]
+    page = page_of(client, f"/runs/generated/windows/{trained['symbol']}/{trained['start']}")
+    facts = {(role, name): value for role, name, value in rows_of(page, "Teacher and student")}
+    assert facts["student", "status"] == "success" and float(facts["student", "seconds"]) > 0
+    assert f"orchestrator replay generated {label}" in text_of(page)
+    (log,) = page.xpath("//pre")
+    assert log.text and all(label in line for line in log.text.splitlines())
+    assert client.get(f"/runs/generated/windows/NOPE/{trained['start']}").status_code == 404
+
+
+def test_logs_are_found_and_filtered(client: TestClient, place: Path) -> None:
+    """Every line of the run that holds the words; without its log the page names the file and the option."""
+    page = page_of(client, "/runs/generated/logs?text=INFO")
+    (log,) = page.xpath("//pre")
+    assert log.text and all("INFO" in line for line in log.text.splitlines())
+    assert "does not exist" in text_of(page_of(client, "/runs/stopped/logs"))
+
+
+def test_trials_are_those_of_the_ledger(client: TestClient) -> None:
+    """The number that the result was corrected for, and a row per run on the same symbols and days."""
+    page = page_of(client, "/runs/generated/trials")
+    assert "corrected for 1 trial" in text_of(page)
+    assert [row[0] for row in rows_of(page, "Trials on its symbols and days")] == ["generated (this run)"]
+
+
+def test_the_report_is_the_bundle_s_own_page(client: TestClient, place: Path) -> None:
+    """The frame shows report.html and the files that it links to; nothing outside the bundle is served."""
+    bundle = place / "release" / "audit_generated"
+    (frame,) = page_of(client, "/runs/generated/report").xpath("//iframe/@src")
+    answer = client.get(frame)
+    assert answer.content == (bundle / "report.html").read_bytes()
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert client.get("/runs/generated/audit/plots/earned.json").status_code == 200
+    (bundle / "link.json").symlink_to(place / "data/models/generated/run.json")
+    for outside in ("../../data/models/generated/run.json", "..%2f..%2fhistory.jsonl", "link.json", "nothing.json"):
+        assert client.get(f"/runs/generated/audit/{outside}").status_code == 404
+    (bundle / "link.json").unlink()
+
+
+def test_releases_show_every_decision(client: TestClient) -> None:
     """The page shows live releases and decisions, the newest first; user text is never interpreted as HTML."""
-    page = look(f"{url}/releases").page
-    expect(page.locator(".g-live")).to_contain_text("generated.")
-    expect(page.locator(".g-live")).to_contain_text("nothing is live")
-    candidates, decisions, history = page.locator(".g-table").all()
-    row = candidates.locator("tbody tr").filter(has_text="generated")
-    expect(row).to_contain_text("approved by asha")
-    expect(cell(row, "live in")).to_have_text("staging")
-    expect(cell(row, "next")).to_have_text("orchestrator deploy generated --to production")
-    expect(decisions.locator("tbody tr").first).to_contain_text("one is enough")
-    expect(decisions.locator("tbody tr").last).to_contain_text("override: to see how it goes; of <b>May</b>")
-    expect(cell(history, "what")).to_have_text(["rejected", "deployed", "approved"])
+    page = page_of(client, "/releases")
+    (live,) = page.xpath("//dl[contains(@class, 'live')]")
+    assert "staging generated." in text_of(live) and "production nothing is live" in text_of(live)
+    row = next(each for each in rows_of(page, "Finished runs") if each[0] == "generated")
+    assert "approved by asha" in row[2]
+    assert row[3:] == ["staging", f"orchestrator deploy generated --to production{_folders(row[4])}"]
+    decisions = rows_of(page, "Approvals and rejections")
+    assert decisions[0][5] == "one is enough"
+    assert decisions[-1][5] == "override: to see how it goes; of <b>May</b>"
+    assert [each[1] for each in rows_of(page, "History of releases")] == ["rejected", "deployed", "approved"]
 
 
-def test_looking_changes_nothing(url: str, place: Path, look: Look) -> None:
+def _folders(command: str) -> str:
+    """The options of folders at the end of a command."""
+    found = re.search(r"( --data-dir \S+)?( --release-dir \S+)?$", command)
+    return found[0] if found else ""
+
+
+def test_looking_changes_nothing(client: TestClient, place: Path) -> None:
     """After every page was shown, runs and releases have the same files with the same bytes."""
     before = tree(place / "data"), tree(place / "release")
-    for page in PAGES:
-        look(f"{url}/{page}?run=stopped")
+    for path in (*PAGES, "/runs/stopped", "/runs/torn"):
+        client.get(path)
     assert (tree(place / "data"), tree(place / "release")) == before
 
 
-def test_an_empty_folder_shows_how_to_begin(tmp_path: Path, dashboard: Dashboard, look: Look) -> None:
-    """In a folder without runs each page states that and shows a command; nothing is written."""
-    url = dashboard(tmp_path)
-    for page in PAGES:
-        seen = look(f"{url}/{page}")
-        expect(seen.page.get_by_test_id("stCode")).to_contain_text("orchestrator")
-        expect(seen.page.get_by_test_id("stAlert")).to_contain_text("data/models")
-        assert seen.page.get_by_test_id("stException").count() == 0
-        assert seen.complaints == []
-    assert [path.suffix for path in tmp_path.iterdir()] == [".log"]
-
-
-def test_nothing_is_shown_before_the_password(place: Path, dashboard: Dashboard, look: Look) -> None:
-    """Without the password only a form is shown; a wrong one is reported; the right one opens the requested page."""
-    seen = look(f"{dashboard(place, GURUKUL_DASHBOARD_PASSWORD=SECRET)}/results?run=twin")
+def test_the_grid_opens_a_window_by_mouse_and_keyboard(place: Path, dashboard: Dashboard, look: Look) -> None:
+    """A click and the arrow keys with Enter show the details of a window; Escape closes them."""
+    seen = look(f"{dashboard_of(place, dashboard)}/runs/generated")
     page = seen.page
-    expect(page.get_by_label("Password", exact=True)).to_be_visible()
-    for hidden in ("Results", "Releases", "twin", "generated"):
-        assert page.get_by_text(hidden).count() == 0
-    page.get_by_label("Password", exact=True).fill(SECRET[:-1])
-    page.get_by_role("button", name="Open").click()
-    expect(page.get_by_test_id("stAlert")).to_have_text("That is not the password.")
-    assert page.get_by_text("twin").count() == 0
-    page.get_by_label("Password", exact=True).fill(SECRET)
-    page.get_by_role("button", name="Open").click()
-    expect(page.locator("h1")).to_have_text("Results")
-    expect(picker(page)).to_have_value(re.compile("^twin "))
+    grid = page.locator("#grid")
+    details = page.locator("dialog #details")
+    grid.click(position={"x": 150, "y": 25})
+    expect(details).to_contain_text(re.compile(r"BAJAJ-AUTO_\d{4}-\d\d-\d\d_to_\d{4}-\d\d-\d\d: "))
+    expect(details.locator("pre")).to_contain_text("BAJAJ-AUTO_")
+    page.keyboard.press("Escape")
+    expect(details).to_be_hidden()
+    grid.focus()
+    before = page.locator("#grid-cell").inner_text()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#grid-cell")).not_to_have_text(before)
+    page.keyboard.press("Enter")
+    expect(details).to_be_visible()
+    expect(details).not_to_contain_text("BAJAJ-AUTO_")
     assert seen.complaints == []
+
+
+def test_the_list_is_filtered_and_two_runs_are_compared(place: Path, dashboard: Dashboard, look: Look) -> None:
+    """Words hide the rows without them; two chosen runs lead to their comparison."""
+    seen = look(dashboard_of(place, dashboard) + "/")
+    page = seen.page
+    page.get_by_label("Filter").fill("interrupted")
+    expect(page.locator("#runs tbody tr:visible")).to_have_count(2)
+    page.get_by_label("Filter").fill("")
+    for run in ("generated", "twin"):
+        page.get_by_label(f"compare {run}", exact=True).check()
+    page.get_by_role("button", name="Compare the two chosen").click()
+    page.wait_for_url("**/compare?run=*&run=*")
+    expect(page.get_by_role("heading", name="Verdict and gates")).to_be_visible()
+    assert seen.complaints == []
+
+
+def test_a_password_in_a_browser(place: Path, dashboard: Dashboard, look: Look) -> None:
+    """The right password opens the page that was asked for, and a new page asks for none."""
+    url = dashboard(place, GURUKUL_DASHBOARD_PASSWORD="correct horse")
+    page = look(f"{url}/runs/twin/results").page
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("heading", name="twin")).to_be_visible()
+    expect(look(f"{url}/releases").page.get_by_role("heading", name="Releases")).to_be_visible()

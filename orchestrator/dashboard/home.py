@@ -1,0 +1,194 @@
+"""The first page: what needs a person, how things stand, and all runs."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from orchestrator.audit import next_step
+from orchestrator.dashboard.fleet import devices_of
+from orchestrator.dashboard.rendering import Cell, bar, code, link, listed, mark, part, when
+from orchestrator.dashboard.runs import Damaged, Run, runs_on_broker
+from orchestrator.dashboard.runs import listed as listed_runs
+from orchestrator.dashboard.settings import Settings
+from orchestrator.dashboard.stream import Parts
+from orchestrator.dashboard.watched import watched
+from orchestrator.releases import release_stack
+from orchestrator.releases.history import Line, read
+from orchestrator.releases.overview import overview
+from orchestrator.runs.compare import changed
+from orchestrator.terminal.live_view import utc_now
+from orchestrator.terminal.run_view import duration
+from schemas.config.release import ReleaseConfig
+from schemas.contract.errors import GurukulError
+from schemas.contract.judgement import Recommendation
+from schemas.contract.release import PRODUCTION, STAGING
+from schemas.contract.run import RunStatus
+from schemas.files.layout import ReleaseLayout
+
+EVERY_S = 2.0
+WEEK = timedelta(days=7)
+# Releases are hashed to be checked, so not at each look.
+CHECKED_EVERY_S = 30.0
+SHOWN_CHANGES, SHOWN_NEEDS = 3, 8
+DECIDED_BY_A_PERSON = (Recommendation.PROMOTE, Recommendation.HOLD)
+
+
+class Home:
+    """Draws the page for one server; keeps what is slow to find out for half a minute."""
+
+    def __init__(self, here: Settings) -> None:
+        self._here = here
+        self._checked = float("-inf")
+        self._alarms: list[str] = []
+
+    def parts(self) -> Parts:
+        """The parts of the page, as they are now."""
+        runs, damaged = listed_runs(self._here.data_dir)
+        runs += runs_on_broker(self._here.data_dir, self._here.broker)
+        lines, _ = read(ReleaseLayout(Path(self._here.release_dir)).history)
+        needs = [*_stopped(runs), *_undecided(self._here, runs, lines), *self._warnings(damaged)]
+        return {
+            "needs": part("home_needs", needs=needs[:SHOWN_NEEDS], more=max(len(needs) - SHOWN_NEEDS, 0)),
+            "tiles": part("home_tiles", tiles=[_running(self._here, runs), self._fleet(), _live(lines), _week(runs)]),
+            "runs": part("home_runs", rows=_rows(runs), data_dir=self._here.data_dir),
+        }
+
+    def _warnings(self, damaged: list[Damaged]) -> list[Cell]:
+        """Faults of releases and of folders of runs."""
+        if time.monotonic() - self._checked > CHECKED_EVERY_S:
+            self._checked = time.monotonic()
+            try:
+                found = overview(self._here.release_dir, None)
+                self._alarms = [*found["faults"], *found["notes"]]
+            except (GurukulError, OSError) as error:
+                self._alarms = [f"{self._here.release_dir} cannot be read: {error}"]
+        alarms: list[Cell] = [listed([mark("failed"), each]) for each in self._alarms]
+        return alarms + [listed([mark("failed"), f"{each.name} cannot be read: {each.why}"]) for each in damaged]
+
+    def _fleet(self) -> tuple[str, str, str]:
+        """Title, number and details of the tile of devices."""
+        if self._here.broker is None:
+            return "Fleet", NO_BROKER, "start the dashboard with --broker to see devices"
+        try:
+            found = devices_of(self._here.broker)
+        except GurukulError as error:
+            return "Fleet", "no answer", str(error)
+        rate = sum(each.rate for each in found)
+        uses = [each.utilisation for each in found if each.utilisation is not None]
+        busy = f" · {100 * sum(uses) / len(uses):.0f} % in use" if uses else ""
+        return "Fleet", f"{len(found)} device{'s' if len(found) != 1 else ''}", f"{rate:.1f} models per second{busy}"
+
+
+NO_BROKER = "not followed"
+
+
+def _stopped(runs: list[Run]) -> list[Cell]:
+    """Runs of the last week that were interrupted or failed, with the command that continues them."""
+    found: list[Cell] = []
+    for run in runs:
+        if run.condition is None or run.status not in (RunStatus.INTERRUPTED, RunStatus.FAILED) or not _is_new(run):
+            continue
+        step = code(run.condition.next_command(run.run_id, run.layout.data_dir)) if run.condition.can_resume else None
+        found.append(listed([mark(run.word), link(address(run), run.run_id), run.condition.reason, step]))
+    return found
+
+
+def _undecided(here: Settings, runs: list[Run], lines: list[Line]) -> list[Cell]:
+    """Finished runs of the last week that may be deployed and were neither approved nor rejected."""
+    config = ReleaseConfig(data_dir=here.data_dir, release_dir=here.release_dir)
+    found: list[Cell] = []
+    for run in runs:
+        is_open = run.status is RunStatus.READY and run.recommendation in DECIDED_BY_A_PERSON
+        if is_open and _is_new(run) and release_stack.decision(lines, run.run_id) is None:
+            step = code(next_step.approve(run.run_id, config, run.recommendation))
+            found.append(listed([mark(run.recommendation or ""), link(f"{address(run)}/results", run.run_id),
+                                 "waits for a decision", step]))  # fmt: skip
+    return found
+
+
+def _is_new(run: Run) -> bool:
+    return datetime.now(UTC) - run.created < WEEK
+
+
+def _running(here: Settings, runs: list[Run]) -> tuple[str, str, str]:
+    """Title, number and details of the tile of active runs."""
+    active = [run for run in runs if run.is_active]
+    if not active:
+        return "Running", "nothing", f"{_counted(len(runs))} in {here.data_dir}"
+    first = active[0]
+    done = first.trained + first.skipped + first.failed
+    details = f"{first.run_id}: {done:,} of {first.planned:,} windows"
+    try:
+        followed = watched(first.run_id, first.created.isoformat(), here.data_dir, here.broker)
+        with followed.lock:
+            followed.refresh()
+            left = followed.state.remaining_s(utc_now())
+    except GurukulError:
+        left = None  # it has no events
+    if left is not None:
+        details += f" · {duration(left)} left"
+    return "Running", _counted(len(active)), details
+
+
+def _live(lines: list[Line]) -> tuple[str, str, str]:
+    """Title, release and details of the tile of production."""
+    live, staging = (release_stack.live(lines, environment) for environment in (PRODUCTION, STAGING))
+    return "Production", live or "nothing is live", f"staging: {staging or 'nothing is live'}"
+
+
+def _week(runs: list[Run]) -> tuple[str, str, str]:
+    """Title, number and details of the tile of the last week."""
+    recent = [run for run in runs if _is_new(run)]
+    words = [word.value for word in Recommendation]
+    counts = [(sum(run.recommendation == word for run in recent), word) for word in words]
+    rest = len(recent) - sum(count for count, _ in counts)
+    details = " · ".join(f"{count} {word}" for count, word in [*counts, (rest, "not judged")] if count)
+    return "Last 7 days", _counted(len(recent)), details or "none"
+
+
+def _counted(number: int) -> str:
+    return "1 run" if number == 1 else f"{number:,} runs"
+
+
+def address(run: Run) -> str:
+    """The address of a run's page."""
+    return f"/runs/{run.run_id}"
+
+
+def _rows(runs: list[Run]) -> list[tuple[str, list[Cell]]]:
+    """Per run its id, and the cells of its row, newest first."""
+    rows = []
+    for place, run in enumerate(runs):
+        before = next((each for each in runs[place + 1 :] if each.settings is not None), None)
+        done = run.trained + run.skipped + run.failed
+        share = bar(min(done / run.planned, 1.0), f"windows of {run.run_id}") if run.planned else None
+        judged = run.conclusion
+        cells: list[Cell] = [
+            link(address(run), run.run_id),
+            when(run.created) if run.condition is not None else None,
+            mark(run.word),
+            share,
+            link(f"{address(run)}/results", run.recommendation) if run.recommendation else None,
+            judged.sureness[-1].text if judged is not None and judged.sureness else None,
+            judged.earned[0].a_year if judged is not None and judged.earned else None,
+            duration(run.took_s) if run.took_s is not None else None,
+            _differs(run, before),
+        ]
+        rows.append((run.run_id, cells))
+    return rows
+
+
+def _differs(run: Run, before: Run | None) -> str | None:
+    """The settings that differ from those of the run before, as a few words."""
+    if run.settings is None or before is None or before.settings is None:
+        return None
+    found = [f"{name} {plain(values[0])}" for name, values in changed(run.settings, before.settings).items()]
+    more = f" and {len(found) - SHOWN_CHANGES} more" if len(found) > SHOWN_CHANGES else ""
+    return ", ".join(found[:SHOWN_CHANGES]) + more if found else "nothing"
+
+
+def plain(value: object) -> str:
+    """A setting's value as text."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

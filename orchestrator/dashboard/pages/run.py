@@ -1,0 +1,164 @@
+"""Pages of one run: Progress, Results, Report, Logs, Trials, and one of its windows."""
+
+import mimetypes
+from datetime import datetime
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from orchestrator.dashboard import progress as drawing
+from orchestrator.dashboard import windows
+from orchestrator.dashboard.judged import audit_of, judgement
+from orchestrator.dashboard.rendering import page
+from orchestrator.dashboard.results import CRITERIA, SCORES, TRADING, result_tables
+from orchestrator.dashboard.runs import LONG_AGO, Run, listed, read_run
+from orchestrator.dashboard.settings import Settings
+from orchestrator.dashboard.stream import streamed
+from orchestrator.dashboard.trials import trial_facts
+from orchestrator.dashboard.watched import Watched, watched
+from schemas.contract.errors import GurukulError, RequestError, RunNotFoundError
+from schemas.contract.identifiers import check_run_id
+from schemas.files.layout import RunLayout
+
+MOST_LOG_LINES = 1000
+# A report has its scripts within; it may do nothing but show itself, save its charts and follow its links.
+REPORT_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:;"
+    " frame-ancestors 'self'; sandbox allow-scripts allow-downloads allow-popups"
+)
+
+
+def progress(request: Request) -> Response:
+    """The state of the run, live or after its end."""
+    run = run_of(request)
+    try:
+        followed = _watched(request, run)
+    except RunNotFoundError:
+        raise
+    except GurukulError as error:  # started without telemetry
+        return _page(request, run, "progress", trouble=f"{error}.", parts=None, grid=None, is_over=True)
+    parts = drawing.parts(followed)
+    grid = drawing.grid_data(followed, parts)
+    return _page(request, run, "progress", trouble="", parts=parts, grid=grid, is_over=drawing.is_over(followed))
+
+
+def stream(request: Request) -> Response:
+    """The parts of the page Progress as they change."""
+    followed = _watched(request, run_of(request))
+    return streamed(lambda: drawing.parts(followed), lambda: drawing.is_over(followed), drawing.EVERY_S)
+
+
+def window(request: Request) -> Response:
+    """All facts of one window, and its log lines."""
+    run = run_of(request)
+    followed = _watched(request, run)
+    symbol, start = request.path_params["symbol"], request.path_params["start"]
+    with followed.lock:
+        followed.refresh()
+        known = followed.state.symbols.get(symbol)
+        cell = known.cells.get(start) if known is not None else None
+    if cell is None:
+        raise HTTPException(404, f"run {run.run_id} has no window of {symbol} that begins on {start}")
+    here: Settings = request.app.state.here
+    files, _ = windows.log_files(here, followed)
+    return _page(
+        request, run, "window", cell=cell, facts=windows.facts(cell),
+        lines=windows.log_lines(files, [cell.label, run.run_id], windows.SHOWN_LINES),
+        commands=windows.commands(run.layout, cell.label) if run.condition is not None else [],
+        artifacts=windows.artifacts(run.layout, cell.label),
+    )  # fmt: skip
+
+
+def results(request: Request) -> Response:
+    """The conclusion of the run, and the numbers behind it."""
+    run = run_of(request)
+    try:
+        found = judgement(run.layout)
+    except GurukulError as error:
+        fault = f"The judgement cannot be read: {error}. `orchestrator verify {run.run_id}` lists all that is wrong."
+        return _page(request, run, "results", found=None, fault=fault, tables=None)
+    fault = ""
+    if found is not None and run.recommendation not in (None, found.conclusion.recommendation):
+        fault = (
+            f"The ledger has {run.recommendation}, statistics.json gives {found.conclusion.recommendation}: one was"
+            f" changed. `orchestrator verify {run.run_id}` shows the details."
+        )
+    others = [each.run_id for each in listed(_here(request).data_dir)[0] if each.layout.statistics.is_file()]
+    return _page(
+        request, run, "results", found=found, fault=fault, tables=result_tables(found) if found is not None else None,
+        criteria=CRITERIA, score_headings=SCORES, trading_headings=TRADING,
+        others=[each for each in others if each != run.run_id],
+    )  # fmt: skip
+
+
+def report(request: Request) -> Response:
+    """The report of the audit bundle, as it is."""
+    run = run_of(request)
+    folder = audit_of(run, _here(request).release_dir) if run.condition is not None else None
+    has_report = folder is not None and (folder / "report.html").is_file()
+    return _page(request, run, "report", folder=folder, has_report=has_report)
+
+
+def audit_file(request: Request) -> Response:
+    """A file of the run's audit bundle; nothing outside it."""
+    run = run_of(request)
+    folder = audit_of(run, _here(request).release_dir).resolve()
+    path = (folder / request.path_params["path"]).resolve()
+    if not path.is_relative_to(folder) or not path.is_file():
+        raise HTTPException(404)
+    kind = mimetypes.guess_type(path.name)[0] or "text/plain"
+    if kind != "text/html" and not kind.startswith("image/"):
+        kind = "application/json" if path.suffix == ".json" else "text/plain"
+    return FileResponse(path, media_type=kind, headers={"content-security-policy": REPORT_POLICY})
+
+
+def logs(request: Request) -> Response:
+    """The lines of the run's logs that hold given words."""
+    run, here = run_of(request), _here(request)
+    followed = _watched(request, run)
+    asked, text = request.query_params.get("window", ""), request.query_params.get("text", "")
+    files, missing = windows.log_files(here, followed)
+    lines = windows.log_lines(files, [run.run_id, asked, text], MOST_LOG_LINES)
+    return _page(
+        request, run, "logs", lines=lines, files=files, missing=missing, window=asked, text=text, most=MOST_LOG_LINES,
+        labels=sorted(followed.state.cells),
+    )  # fmt: skip
+
+
+def trials(request: Request) -> Response:
+    """The configurations that count against the run's result."""
+    run = run_of(request)
+    return _page(request, run, "trials", **trial_facts(run))
+
+
+def run_of(request: Request) -> Run:
+    """The run of the address; RunNotFoundError if neither the data folder nor the broker has it."""
+    here = _here(request)
+    try:
+        run_id = check_run_id(request.path_params["run_id"])
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+    layout = RunLayout.under(here.data_dir, run_id)
+    if layout.manifest.is_file():
+        return read_run(layout)
+    run = Run(run_id, LONG_AGO, None, layout)
+    _watched(request, run)
+    return run
+
+
+def _watched(request: Request, run: Run) -> Watched:
+    here = _here(request)
+    return watched(run.run_id, run.created.isoformat(), here.data_dir, here.broker)
+
+
+def _here(request: Request) -> Settings:
+    here: Settings = request.app.state.here
+    return here
+
+
+def _page(request: Request, run: Run, tab: str, **facts: Any) -> Response:
+    created = None if run.created == LONG_AGO else run.created
+    assert created is None or isinstance(created, datetime)
+    return page(request, tab, run=run, tab=tab, created=created, **facts)

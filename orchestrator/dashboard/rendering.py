@@ -1,0 +1,98 @@
+"""Renders the pages from templates; a value that a template names and does not get is an error."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from orchestrator.audit import templates as report
+from orchestrator.terminal.run_view import duration
+from schemas.contract.numbers import NOT_KNOWN
+
+FOLDER = Path(__file__).with_name("templates")
+STATIC = Path(__file__).with_name("static")
+
+# The colour of a word; one that is not here is grey. Each colour stands beside its word.
+TONES = {
+    "busy": ("running", "in progress", "teaching", "studying"),
+    "good": ("ready-for-review", "success", "here", "promote", "passed", "approved", "deployed", "trained", "free"),
+    "wait": (
+        "waiting", "interrupted", "cancelled", "leaving", "refused", "hold", "warning", "not computable", "rolled back",
+        "waits for a decision", "draining", "cordoned",
+    ),
+    "bad": ("failed", "lost", "reject", "rejected", "not passed", "fail"),
+}  # fmt: skip
+TONE_OF = {word: tone for tone, words in TONES.items() for word in words}
+
+Cell = str | Markup | None
+
+
+def page(request: Request, name: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
+    """The whole page of a template, as an answer."""
+    return HTMLResponse(part(name, request=request, **facts), status_code=status)
+
+
+def part(name: str, **facts: Any) -> str:
+    """Render a template."""
+    return _environment().get_template(f"{name}.html.j2").render(facts)
+
+
+def mark(word: str) -> Markup:
+    """A word beside a dot of its colour."""
+    return Markup('<span class="mark {}">{}</span>').format(TONE_OF.get(word, "mute"), word)
+
+
+def bar(share: float, label: str = "") -> Markup:
+    """A share, 0 to 1, as a bar and in percent."""
+    shape = '<span class="share"><progress value="{:.4f}" aria-label="{}"></progress> {:.0f} %</span>'
+    return Markup(shape).format(share, label or "done", 100.0 * share)
+
+
+def code(text: str) -> Markup:
+    """A name or a command in a font of fixed width."""
+    return Markup("<code>{}</code>").format(text)
+
+
+def link(address: str, text: str) -> Markup:
+    """A link to an address of this server."""
+    return Markup('<a href="{}">{}</a>').format(address, text)
+
+
+def listed(cells: Sequence[Cell], between: str = " ") -> Markup:
+    """Several cells in one; None is left out."""
+    return Markup(between).join(escape(each) for each in cells if each is not None)
+
+
+def when(moment: datetime | str | None) -> str:
+    """A moment in the time of this host, to the minute."""
+    if moment is None:
+        return NOT_KNOWN
+    given = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{given.astimezone():%Y-%m-%d %H:%M}"
+
+
+@cache
+def style() -> str:
+    """The style sheet: that of the report, and what the dashboard adds."""
+    sheets = (Path(report.__file__).with_name("report.css.j2"), STATIC / "dashboard.css")
+    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {each.__name__: each for each in (mark, bar, code, link, when, duration)}
+    environment.globals["nothing"] = NOT_KNOWN
+    return environment

@@ -1,0 +1,59 @@
+"""Tables of the page Results: gates, scores, trading."""
+
+from dataclasses import dataclass
+
+from orchestrator.audit.wording import MODELS, distinct
+from orchestrator.dashboard.judged import Judgement
+from orchestrator.dashboard.rendering import Cell, mark
+from schemas.contract.judgement import Criterion, Gate
+from schemas.contract.numbers import between, exact, p_of, percent, shown
+
+CRITERIA = ("test", "part", "ruling", "number", "bound", "95 % interval", "n", "p", "in words")
+SCORES = (
+    "model", "log loss", "skill", "Brier", "AUC", "calibration error", "rank IC", "its t", "spread of tails, bps",
+    "its t",
+)  # fmt: skip
+TRADING = (
+    "strategy", "net, bps per day", "alpha, bps per day", "beta", "Sharpe", "max. drawdown", "days under water",
+    "decisions", "won", "breaks even, bps",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ResultTables:
+    """Rows of each table; gates with the rows of their criteria."""
+
+    gates: list[tuple[Gate, list[tuple[Cell, ...]]]]
+    scores: list[tuple[Cell, ...]]
+    trading: list[tuple[Cell, ...]]
+
+
+def result_tables(found: Judgement) -> ResultTables:
+    """The tables of a judged run."""
+    validation = found.validation
+    scores: list[tuple[Cell, ...]] = [
+        (
+            MODELS.get(name, name), shown(each.log_loss), percent(each.skill, "+"), shown(each.brier), shown(each.auc),
+            shown(each.ece), shown(each.rank_ic, "+"), shown(each.rank_ic_t, "+"), shown(each.tail_spread_bps, "+"),
+            shown(each.tail_spread_t, "+"),
+        )
+        for name, each in distinct(validation.scores).items()
+    ]  # fmt: skip
+    trading: list[tuple[Cell, ...]] = [
+        (
+            MODELS.get(name, name), shown(each.net_bps_a_day, "+"), shown(each.alpha_bps_a_day, "+"),
+            shown(each.beta), shown(each.sharpe, "+"), f"{shown(each.max_drawdown_percent)} %",
+            f"{each.under_water_days:,}", f"{each.trades:,}", percent(each.hit_rate), shown(each.break_even_bps),
+        )
+        for name, each in distinct(validation.trading).items()
+    ]  # fmt: skip
+    gates = [(gate, [_criterion(each) for each in gate.criteria]) for gate in found.statistics.gates]
+    return ResultTables(gates, scores, trading)
+
+
+def _criterion(each: Criterion) -> tuple[Cell, ...]:
+    count = None if each.n is None else f"{each.n:,}"
+    return (
+        each.name, each.part.value, mark(each.answer), shown(each.statistic), exact(each.threshold),
+        between(each.low, each.high), count, p_of(each.p), each.reason,
+    )  # fmt: skip

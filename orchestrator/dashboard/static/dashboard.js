@@ -1,0 +1,194 @@
+"use strict";
+
+// Parts of the page that the server sends when they change.
+
+const filters = () => document.querySelectorAll("[data-filters]");
+
+function filter(field) {
+  const wanted = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const row of document.querySelectorAll(`#${field.dataset.filters} tbody tr`)) {
+    const text = row.textContent.toLowerCase();
+    row.hidden = !wanted.every(word => text.includes(word));
+  }
+}
+
+function replacePart(name, html) {
+  const place = document.querySelector(`[data-part="${name}"]`);
+  if (!place) return;
+  const chosen = new Set([...place.querySelectorAll("input:checked")].map(box => box.value));
+  const focused = place.contains(document.activeElement) ? document.activeElement.value : null;
+  place.innerHTML = html;
+  for (const box of place.querySelectorAll("input[type=checkbox]")) {
+    box.checked = chosen.has(box.value);
+    if (box.value === focused) box.focus();
+  }
+}
+
+function listen(address) {
+  const source = new EventSource(address);
+  const connection = document.getElementById("connection");
+  source.onopen = () => { connection.hidden = true; };
+  source.onerror = () => { connection.hidden = false; };
+  source.onmessage = message => {
+    connection.hidden = true;
+    for (const [name, text] of Object.entries(JSON.parse(message.data))) {
+      if (name === "grid" || name.startsWith("row:")) grid?.take(name, JSON.parse(text));
+      else replacePart(name, text);
+    }
+    grid?.draw();
+    filters().forEach(filter);
+  };
+  source.addEventListener("over", () => source.close());
+  addEventListener("pagehide", () => source.close());
+}
+
+// The grid of symbols and windows.
+
+const STAGES = {".": "waiting", t: "teaching", T: "taught", s: "studying", "#": "trained", "-": "skipped", x: "failed"};
+const NAMES_PX = 112, AXIS_PX = 18, MOST_SKILL = 500;
+
+class Grid {
+  constructor(canvas, data) {
+    Object.assign(this, {canvas, ...data, at: null});
+    this.status = document.getElementById("grid-cell");
+    this.legend = document.getElementById("grid-legend");
+    canvas.addEventListener("mousemove", event => this.point(this.place(event)));
+    canvas.addEventListener("click", event => { this.point(this.place(event)); this.open(); });
+    canvas.addEventListener("keydown", event => this.key(event));
+    document.querySelectorAll("input[name=colours]").forEach(each =>
+      each.addEventListener("change", () => this.draw()));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    addEventListener("resize", () => this.draw());
+    this.draw();
+  }
+
+  get by() { return document.querySelector("input[name=colours]:checked").value; }
+
+  get symbols() { return Object.keys(this.rows).sort(); }
+
+  take(name, value) {
+    if (name === "grid") this.columns = value;
+    else this.rows[name.slice(4)] = value;
+  }
+
+  measure() {
+    const room = Math.max(this.canvas.parentElement.clientWidth - NAMES_PX, 60);
+    this.width = Math.max(Math.min(room / Math.max(this.columns.length, 1), 56), 2);
+    this.height = Math.max(Math.min(900 / Math.max(this.symbols.length, 1), 20), 3);
+  }
+
+  colour(style, stage, skill) {
+    if (stage === " ") return null;
+    if (this.by === "stage") return style.getPropertyValue(`--${STAGES[stage]}`);
+    if (skill === null || skill === undefined) return style.getPropertyValue("--waiting");
+    return style.getPropertyValue(skill < 0 ? "--loss" : "--gain");
+  }
+
+  draw() {
+    const {canvas} = this, symbols = this.symbols;
+    if (!symbols.length) return;
+    this.measure();
+    const style = getComputedStyle(canvas), ratio = devicePixelRatio || 1;
+    const size = [NAMES_PX + this.width * this.columns.length, AXIS_PX + this.height * symbols.length];
+    [canvas.width, canvas.height] = size.map(each => Math.ceil(each * ratio));
+    [canvas.style.width, canvas.style.height] = size.map(each => `${each}px`);
+    const pen = canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    pen.font = `12px ${style.fontFamily}`;
+    pen.textBaseline = "middle";
+    const ink = style.getPropertyValue("--ink"), gap = this.width >= 6 && this.height >= 6 ? 1 : 0;
+    const every = Math.max(Math.ceil(13 / this.height), 1), wide = Math.max(Math.ceil(74 / this.width), 1);
+    pen.fillStyle = ink;
+    this.columns.forEach((day, x) => { if (x % wide === 0) pen.fillText(day, NAMES_PX + x * this.width, AXIS_PX / 2); });
+    symbols.forEach((symbol, y) => {
+      const [stages, skills] = this.rows[symbol], top = AXIS_PX + y * this.height;
+      pen.globalAlpha = 1;
+      if (y % every === 0) {
+        pen.fillStyle = ink;
+        pen.fillText(symbol in this.few ? `${symbol} (few bars)` : symbol, 0, top + this.height / 2, NAMES_PX - 8);
+      }
+      for (let x = 0; x < stages.length; x++) {
+        const colour = this.colour(style, stages[x], skills[x]);
+        if (!colour) continue;
+        const left = NAMES_PX + x * this.width;
+        pen.globalAlpha = this.by === "skill" && skills[x] !== null ? Math.min(.2 + .8 * Math.abs(skills[x]) / MOST_SKILL, 1) : 1;
+        pen.fillStyle = colour;
+        pen.fillRect(left, top, this.width - gap, this.height - gap);
+        if (symbol in this.few && gap) {
+          pen.globalAlpha = .7;
+          pen.fillStyle = style.getPropertyValue("--paper");
+          for (let stripe = 3; stripe < this.width - gap; stripe += 6) pen.fillRect(left + stripe, top, 1, this.height - gap);
+        }
+      }
+    });
+    pen.globalAlpha = 1;
+    if (this.at) {
+      const y = symbols.indexOf(this.at.symbol);
+      pen.strokeStyle = ink;
+      pen.lineWidth = 2;
+      pen.strokeRect(NAMES_PX + this.at.x * this.width, AXIS_PX + y * this.height, Math.max(this.width - gap, 3), Math.max(this.height - gap, 3));
+    }
+    this.legend.textContent = this.by === "skill" ? "blue: better than the base rate; orange: worse; strong: 5 % or more; grey: no score" : "";
+    const few = Object.entries(this.few);
+    if (few.length && this.by === "stage") this.legend.textContent = `striped: few bars (${few.map(([name, count]) => `${name} ${count}`).join(", ")})`;
+  }
+
+  place(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [Math.floor((event.clientX - box.left - NAMES_PX) / this.width), Math.floor((event.clientY - box.top - AXIS_PX) / this.height)];
+  }
+
+  point([x, y]) {
+    const symbol = this.symbols[y];
+    if (symbol === undefined || x < 0 || x >= this.columns.length || this.rows[symbol][0][x] === " ") return false;
+    if (this.at && this.at.x === x && this.at.symbol === symbol) return true;
+    this.at = {x, symbol};
+    const [stages, skills] = this.rows[symbol], skill = skills[x];
+    const score = skill === null || skill === undefined ? "" : `, skill ${skill > 0 ? "+" : ""}${(skill / 100).toFixed(2)} %`;
+    this.status.textContent = `${symbol} from ${this.columns[x]}: ${STAGES[stages[x]]}${score}`;
+    this.draw();
+    return true;
+  }
+
+  key(event) {
+    const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
+    if (event.key === "Enter" && this.at) this.open();
+    else if (step) {
+      let [x, y] = this.at ? [this.at.x, this.symbols.indexOf(this.at.symbol)] : [-step[0], -step[1]];
+      do { x += step[0]; y += step[1]; } while (x >= 0 && y >= 0 && x < this.columns.length && y < this.symbols.length && !this.point([x, y]));
+    } else return;
+    event.preventDefault();
+  }
+
+  async open() {
+    if (!this.at) return;
+    const {symbol, x} = this.at, dialog = document.getElementById("window");
+    const address = `/runs/${this.canvas.dataset.run}/windows/${encodeURIComponent(symbol)}/${this.columns[x]}`;
+    const answer = await fetch(address);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const details = page.getElementById("details") ?? page.querySelector("main");
+    dialog.querySelector("div").replaceChildren(details);
+    if (!dialog.open) dialog.showModal();
+  }
+}
+
+let grid = null;
+
+// Tables that are sorted by a click on a heading.
+
+document.addEventListener("click", event => {
+  const head = event.target.closest(".sorts thead th");
+  if (!head) return;
+  const body = head.closest("table").tBodies[0], place = head.cellIndex;
+  const down = head.getAttribute("aria-sort") !== "descending";
+  for (const each of head.parentElement.children) each.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const value = row => { const text = row.cells[place].textContent.trim(), number = parseFloat(text.replace(/,/g, "")); return isNaN(number) ? text : number; };
+  const rows = [...body.rows].sort((a, b) => { const [p, q] = [value(a), value(b)]; return (p > q) - (p < q); });
+  body.append(...(down ? rows.reverse() : rows));
+});
+
+filters().forEach(field => field.addEventListener("input", () => filter(field)));
+const data = document.getElementById("grid-data");
+if (data) grid = new Grid(document.getElementById("grid"), JSON.parse(data.textContent));
+if (document.body.dataset.stream) listen(document.body.dataset.stream);

@@ -1,0 +1,64 @@
+"""Details of one window: scores, attempts, files, commands, and its lines in the logs."""
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from orchestrator.dashboard.settings import Settings
+from orchestrator.dashboard.watched import Watched
+from orchestrator.events.run_state import Cell as WindowCell
+from schemas.contract.task import Role
+from schemas.files.layout import RunLayout, log_path
+from schemas.files.run_files import read_manifest
+
+SHOWN_LINES = 40
+TAIL_BYTES = 4 * 2**20
+
+
+def facts(cell: WindowCell) -> list[tuple[str, str, str]]:
+    """Metrics of teacher and student: role, name, value."""
+    rows = []
+    for role, piece in cell.pieces.items():
+        found: dict[str, Any] = {
+            "status": piece.status.value.replace("_", " "), "device": piece.device, "attempt": piece.attempt,
+            "seconds": piece.duration_s, "message": piece.message,
+        }  # fmt: skip
+        shown = {name: value for name, value in (found | piece.metrics).items() if value not in (None, "")}
+        rows += [(role.value, name, f"{v:.4g}" if isinstance(v, float) else str(v)) for name, v in shown.items()]
+    return rows
+
+
+def commands(layout: RunLayout, label: str) -> list[tuple[str, str]]:
+    """What can be done with a window in a terminal: a purpose and its command."""
+    end = f"{layout.folder.name} {label}" + ("" if str(layout.data_dir) == "data" else f" --data-dir {layout.data_dir}")
+    return [("train it again and compare", f"orchestrator replay {end}"), ("rows", f"orchestrator explain {end}")]
+
+
+def artifacts(layout: RunLayout, label: str) -> list[Path]:
+    """Folders of the window's models that are stored here."""
+    folders = [layout.artifact(label, role) for role in (Role.TEACHER, Role.STUDENT)]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def log_files(here: Settings, watched: Watched) -> tuple[list[Path], list[Path]]:
+    """Logs that may hold lines of a run, its own first: those that exist, and those that do not."""
+    if watched.layout is None:
+        names, folders = [f"{watched.state.run_id}.log"], [Path(each) for each in here.log_dirs]
+    else:
+        own = log_path(read_manifest(watched.layout).config, watched.state.run_id)
+        names, folders = [own.name], [own.parent, *map(Path, here.log_dirs)]
+    names += [f"{name}.log" for name in watched.state.devices]
+    paths = list(dict.fromkeys(folder / name for folder in folders for name in names))
+    return [path for path in paths if path.is_file()], [path for path in paths[:1] if not path.is_file()]
+
+
+def log_lines(paths: list[Path], words: list[str], most: int) -> list[str]:
+    """The newest lines, in order of the logs, that hold every word; of each log its last 4 MiB are read."""
+    found: deque[str] = deque(maxlen=most)
+    wanted = [word.encode() for word in words if word]
+    for path in paths:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - TAIL_BYTES, 0))
+            about = (line for line in file if all(word in line for word in wanted))
+            found.extend(line.decode(errors="replace").rstrip() for line in about)
+    return list(found)
