@@ -130,6 +130,42 @@ class HistBoostingStudent(BoostedStudent, HistBoosting):
     """Scikit-learn's boosting as a student."""
 
 
+class Perceptron(Parameters):
+    """A multilayer perceptron with one hidden layer, in both roles."""
+
+    hidden: Annotated[int, Field(ge=1, le=512)] = Field(16, description="Units of the hidden layer.")
+    learning_rate: Rate = Field(0.01, description="Size of a step of Adam; every step reads all rows.")
+    ridge: Penalty = Field(10.0, description="Penalty on the square of each weight, in independent rows.")
+
+
+class PerceptronTeacher(Perceptron):
+    """The perceptron as a teacher."""
+
+    max_rounds: Rounds = Field(200, description="Most steps; the log loss of the last rows chooses how many are kept.")
+    out_of_fold_rounds: Rounds = Field(
+        40, description="Steps of the models that predict held-out rows; fixed, so that those rows do not choose it."
+    )
+    early_stopping_rounds: Rounds = Field(
+        20, description="Steps without a lower log loss after which no more are taken."
+    )
+
+    @property
+    def fixed_rounds(self) -> int:
+        """Steps where no rows choose the number."""
+        return self.out_of_fold_rounds
+
+
+class PerceptronStudent(Perceptron):
+    """The perceptron as a student."""
+
+    rounds: Rounds = Field(60, description="Steps.")
+
+    @property
+    def fixed_rounds(self) -> int:
+        """Steps where no rows choose the number."""
+        return self.rounds
+
+
 class Logistic(Parameters):
     """Logistic regression."""
 
@@ -198,6 +234,17 @@ register_kind(
         "scikit-learn's gradient boosting on histograms",
         teacher=HistBoostingTeacher,
         student=HistBoostingStudent,
+    )
+)
+
+register_kind(
+    ModelKind(
+        "perceptron",
+        "a small neural network of PyTorch",
+        teacher=PerceptronTeacher,
+        student=PerceptronStudent,
+        extra="torch",
+        libraries=("torch",),
     )
 )
 

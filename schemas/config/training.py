@@ -118,13 +118,14 @@ class TrainingConfig(BarInterval):
     )
     teacher: str = Field(
         DEFAULT_TEACHER,
-        description="Kind of teacher: xgboost, lightgbm (extra [lightgbm]), random-forest, extra-trees, hist-boosting.",
+        description="Kind of teacher: xgboost, lightgbm (extra [lightgbm]), random-forest, extra-trees, hist-boosting,"
+        " perceptron (extra [torch]), or a model of --plugins.",
         exclude_if=lambda kind: kind == DEFAULT_TEACHER,
     )
     student: str = Field(
         "logistic",
         description="Kind of student: logistic, booster (a small XGBoost), lightgbm (extra [lightgbm]), random-forest,"
-        " extra-trees, hist-boosting.",
+        " extra-trees, hist-boosting, perceptron (extra [torch]), or a model of --plugins.",
     )
     set: tuple[str, ...] = Field(
         (),

@@ -16,6 +16,7 @@ MODULES = {
     "breeze": ("httpx",),
     "store": ("obstore",),
     "lightgbm": ("lightgbm",),
+    "torch": ("torch",),
 }  # fmt: skip
 
 
