@@ -53,6 +53,10 @@ class LogLines(StrEnum):
     JSON = "json"
 
 
+Broker = Annotated[str | None, typer.Option(help="redis:// or rediss:// URL of the broker.", envvar=BROKER_ENV)]
+BrokerFile = Annotated[
+    Path | None, typer.Option(help="File that holds the broker's URL; chmod 600.", envvar=BROKER_FILE_ENV)
+]
 DataDir = Annotated[
     str,
     typer.Option(
@@ -97,12 +101,8 @@ def start(
     devices: Annotated[
         str, typer.Option(help="auto, gpu:0,1 or cpu:DEVICESxSLOTS.", envvar="GURUKUL_DEVICES")
     ] = "auto",
-    broker: Annotated[
-        str | None, typer.Option(help="redis:// or rediss:// URL of the broker.", envvar=BROKER_ENV)
-    ] = None,
-    broker_file: Annotated[
-        Path | None, typer.Option(help="File that holds the broker's URL; chmod 600.", envvar=BROKER_FILE_ENV)
-    ] = None,
+    broker: Broker = None,
+    broker_file: BrokerFile = None,
     data_dir: DataDir = "data",
     source_dir: SourceDirs = HERE,
     store: StoreOption = None,
@@ -153,6 +153,42 @@ def start(
         if log_format is LogLines.TEXT or log_dir is not None:
             typer.echo(f"workers: {error}", err=True)
         raise typer.Exit(error.exit_code if isinstance(error, GurukulError) else ExitCode.REFUSED) from None
+
+
+@cli.command(cls=PanelledCommand, context_settings=HELP_FLAGS)
+def health(broker: Broker = None, broker_file: BrokerFile = None) -> None:
+    """Exit with 0 if the broker has a heartbeat of a worker of this machine or container, else with 3: a health check.
+
+    A heartbeat comes from the worker's event loop and expires: one that hangs has none.
+
+    \b
+    Example:
+      workers health --broker redis://127.0.0.1:6379/0
+    """
+    from redis.exceptions import RedisError
+
+    from schemas.contract.broker_address import public_url
+    from schemas.contract.machine import this_machine
+    from schemas.redis.client import connect
+    from schemas.redis.presences import read_presences
+
+    try:
+        url = _broker(broker, broker_file)
+        with connect(url) as redis:
+            names = [name for name, each in read_presences(redis).items() if each.machine == this_machine()]
+    except GurukulError as error:
+        typer.echo(f"workers: {error}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    except RedisError as error:
+        typer.echo(f"workers: broker {public_url(url)} does not answer ({error})", err=True)
+        raise typer.Exit(ExitCode.FAILED) from None
+    if not names:
+        typer.echo(
+            f"workers: broker {public_url(url)} has no heartbeat of this machine; read the log of `workers start`",
+            err=True,
+        )
+        raise typer.Exit(ExitCode.FAILED)
+    typer.echo(f"alive: {', '.join(names)}")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Roles on a server with an access control list: each is refused what is not its own."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import cli
 from schemas.redis.acl import ROLES
-from schemas.redis.client import connect
+from schemas.redis.broker_file import read_broker_file
+from schemas.redis.client import address_of, connect
 from schemas.redis.presences import cordon, read_presences, read_standing
 from schemas.redis.script import EMIT, SCRIPTS
 from tests.conftest import ROOT, with_role
@@ -103,3 +106,22 @@ def test_the_command_prints_a_line_of_an_aclfile_per_role(redis: Redis) -> None:
         assert user.execute_command("ACL", "SETUSER", name, "reset", *rules)
         user.execute_command("ACL", "DELUSER", name)
     assert "&/3.celery.pidbox" in lines[0] and "&/0." not in "".join(lines)
+
+
+def test_written_users_are_digests_and_urls_that_only_their_owner_reads(tmp_path: Path) -> None:
+    """The aclfile holds no password; a second writing, and a URL with a user, are refused and change nothing."""
+    words = ["acl", "--write", str(tmp_path), "--url"]
+    assert CliRunner().invoke(cli, [*words, "rediss://broker.example:6380/3"]).exit_code == 0
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    aclfile = written.pop("users.acl")
+    assert written.keys() == {f"{name}.url" for name in ROLES}
+    for name in ROLES:
+        address = address_of(read_broker_file(tmp_path / f"{name}.url"))
+        digest = hashlib.sha256(str(address.password).encode()).hexdigest()
+        assert address.without_secrets() == "rediss://broker.example:6380/3"
+        assert f"user {name} on #{digest} {' '.join(ROLES[name].rules(3))}\n" in aclfile
+        assert str(address.password) not in aclfile
+        assert (tmp_path / f"{name}.url").stat().st_mode & 0o777 == 0o600
+    for url in ("redis://broker.example:6379/0", "redis://u:p@broker.example:6379/0"):
+        assert CliRunner().invoke(cli, [*words, url]).exit_code == 2
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == written | {"users.acl": aclfile}

@@ -1,0 +1,42 @@
+"""Files with which a server and its clients begin: an aclfile of all roles, and the broker's URL of each role."""
+
+import hashlib
+import secrets
+from dataclasses import replace
+from pathlib import Path
+
+from schemas.contract.broker_address import BrokerAddress
+from schemas.contract.errors import RequestError
+from schemas.redis.acl import ROLES
+
+ACL_FILE = "users.acl"
+# Without a login a client may only ask whether the server answers: a health check needs no password.
+DEFAULT_USER = "user default on nopass resetkeys resetchannels -@all +ping"
+
+
+def write_users(folder: Path, address: BrokerAddress) -> list[str]:
+    """Write ROLE.url for each role, with a new password, and the aclfile with the passwords' digests; returns names.
+
+    RequestError if the folder has such files: their passwords may be in use. The aclfile holds no secret, so every user
+    may read it; a URL is readable by its owner alone.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ACL_FILE).open("x").close()
+        lines = [DEFAULT_USER]
+        for name, role in ROLES.items():
+            password = secrets.token_urlsafe(32)
+            digest = hashlib.sha256(password.encode()).hexdigest()
+            lines.append(f"user {name} on #{digest} {' '.join(role.rules(address.database))}")
+            file = folder / f"{name}.url"
+            file.touch(mode=0o600, exist_ok=False)
+            file.write_text(f"{replace(address, username=name, password=password).url()}\n", encoding="utf-8")
+        (folder / ACL_FILE).write_text("\n".join([*lines, ""]), encoding="utf-8")
+        (folder / ACL_FILE).chmod(0o644)
+    except FileExistsError:
+        raise RequestError(
+            f"{folder} has files of users, whose passwords may be in use; remove them, or give another --write"
+        ) from None
+    except OSError as error:
+        raise RequestError(f"{folder} cannot be written: {error.strerror}; check --write") from None
+    return [ACL_FILE, *(f"{name}.url" for name in ROLES)]
