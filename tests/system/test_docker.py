@@ -21,8 +21,11 @@ from redis.exceptions import RedisError
 from ruamel.yaml import YAML
 
 from orchestrator.broker import embedded
+from schemas.redis.acl import ROLES
+from schemas.redis.broker_file import read_broker_file
+from schemas.redis.client import connect
 from schemas.redis.presences import read_presences
-from tests.conftest import SPAN, clean_environment, finished_run, processes_about, write_bars
+from tests.conftest import SPAN, clean_environment, command, finished_run, processes_about, write_bars
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -205,16 +208,16 @@ def test_a_worker_waits_for_a_slow_broker_and_ctrl_c_ends_both(tmp_path: Path) -
 def test_a_worker_container_is_healthy_while_its_heartbeat_arrives(
     fleet: Fleet, redis: Redis, server: str, services: dict[str, Any]
 ) -> None:
-    """The Compose file's health check passes on the broker that the worker is on, and fails on an empty one."""
+    """The Compose file's health check passes on the broker that the worker is on, and fails on an empty or dead one."""
     assert redis.dbsize() == 0
-    command = services["worker-cpu"]["healthcheck"]["test"][1:]
+    words = services["worker-cpu"]["healthcheck"]["test"][1:]
 
     def check(url: str) -> int:
-        return subprocess.run(command, cwd=ROOT, env=os.environ | {"PATH": PATH, "GURUKUL_BROKER": url}).returncode
+        return subprocess.run(words, cwd=ROOT, env=os.environ | {"PATH": PATH, "GURUKUL_BROKER": url}).returncode
 
     # A broker that a test before this one has killed may still wait for the worker to come back.
     wait_for(lambda: check(fleet.broker) == 0, "a healthy worker")
-    assert check(server) == 1
+    assert check(server) == check("redis://127.0.0.1:1/0") == 3
 
 
 def test_the_compose_file_follows_the_specification() -> None:
@@ -227,9 +230,10 @@ def test_the_compose_file_follows_the_specification() -> None:
 def test_compose_publishes_what_a_person_looks_at_and_on_loopback(services: dict[str, Any]) -> None:
     """The broker and the metrics are reachable from the project's containers only; pages are published on this host."""
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert list(published) == ["flower", "prometheus", "grafana"]
+    assert list(published) == ["flower", "dashboard", "prometheus", "grafana"]
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
-    assert all(services[name]["profiles"] == ["monitoring"] for name in ("metrics", "prometheus", "grafana"))
+    without_profile = [name for name, service in services.items() if "profiles" not in service]
+    assert without_profile == ["redis", "worker-cpu"]
 
 
 def test_compose_pins_what_it_does_not_build(services: dict[str, Any]) -> None:
@@ -240,33 +244,49 @@ def test_compose_pins_what_it_does_not_build(services: dict[str, Any]) -> None:
 
 
 def test_compose_has_no_password_of_its_own(services: dict[str, Any]) -> None:
-    """Each secret must be set: none has a default, and what needs one stops with a hint where it is missing."""
-    uses = re.findall(r"(\$?)\$\{(\w*(?:PASSWORD|AUTH)\w*)(:?[-?+]?)", COMPOSE.read_text())
-    needed = {name for escaped, name, how in uses if how == ":?" and not escaped}
-    assert needed == {"GURUKUL_REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
-    assert {how for _, _, how in uses} <= {":?", ""}
-    assert services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] is None
+    """Passwords of pages have no default, and those of the broker are files of one role each, in no environment."""
+    environments = [service.get("environment", {}) for service in services.values()]
+    secret = {name: value for each in environments for name, value in each.items() if re.search("PASSWORD|AUTH", name)}
+    assert secret == {
+        "FLOWER_BASIC_AUTH": None, "GURUKUL_DASHBOARD_PASSWORD": None, "GF_SECURITY_ADMIN_PASSWORD": None,
+    }  # fmt: skip
+    files = {each["GURUKUL_BROKER_FILE"] for each in environments if "GURUKUL_BROKER_FILE" in each}
+    assert files == {f"/run/secrets/{role}" for role in ("worker", "orchestrator", "flower", "viewer")}
+    for service in services.values():
+        (file,) = service.get("secrets", [None])
+        assert file in (None, "users.acl", Path(service.get("environment", {}).get("GURUKUL_BROKER_FILE", "")).name)
 
 
-def test_the_password_of_the_composed_broker_is_no_argument(services: dict[str, Any], tmp_path: Path) -> None:
-    """Its server asks for the password, and neither its command line nor its shell's shows it."""
+def test_what_is_built_runs_with_as_few_rights_as_it_can(services: dict[str, Any]) -> None:
+    """Not root, no capability, no new privileges, a read-only root; the one that makes passwords has no network."""
+    targets = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
+    built = {name: service for name, service in services.items() if "build" in service}
+    assert {service["build"]["target"].replace("${GURUKUL_CUDA:-12}", "13") for service in built.values()} < {*targets}
+    assert built.pop("acl")["network_mode"] == "none"
+    for service in built.values():
+        assert "user" not in service and service["read_only"] and service["init"]
+        assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_composed_broker_begins_with_the_users_that_acl_writes(services: dict[str, Any], tmp_path: Path) -> None:
+    """Each role logs in with the URL of its file; without a login a client may only PING, as the health check does."""
     (port,) = free_ports(1)
-    entrypoint = tmp_path / "docker-entrypoint.sh"
-    place = f"--port {port} --bind 127.0.0.1 --dir {tmp_path}"
-    entrypoint.write_text(f'#!/bin/sh\nshift\nexec {embedded.find_binary()} "$@" {place}\n')
-    entrypoint.chmod(0o700)
-    shell, flag, script = services["redis"]["command"]
-    secret = {"PATH": f"{tmp_path}{os.pathsep}{PATH}", "REDISCLI_AUTH": "s3cret"}
-    with psutil.Popen([shell, flag, script.replace("$$", "$")], env=secret, stdout=subprocess.DEVNULL) as process:
+    secrets = tmp_path / "secrets"
+    program, *words = (word.replace("/run/secrets", str(secrets)) for word in services["redis"]["command"])
+    made = command("acl", "--write", str(secrets), "--url", f"redis://127.0.0.1:{port}/0", cwd=tmp_path)
+    assert made.returncode == 0 and program == "redis-server"
+    words = [embedded.find_binary(), *words, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path)]
+    with psutil.Popen(words, stdout=subprocess.DEVNULL) as process:
         try:
-            embedded.wait(f"redis://:s3cret@127.0.0.1:{port}/0")
-            with Redis(port=port) as redis, pytest.raises(RedisError, match="uthenticat"):
-                redis.ping()
-            with Redis(port=port, password="s3cret") as redis:
-                found = redis.config_get("appendonly", "maxmemory-policy", "save")
-            assert found == {"appendonly": "yes", "maxmemory-policy": "noeviction", "save": ""}
-            words = [word for each in (process, *process.children()) for word in each.cmdline()]
-            assert words and not [word for word in words if "s3cret" in word]
+            embedded.wait(f"redis://127.0.0.1:{port}/0")
+            with Redis(port=port) as redis, pytest.raises(RedisError, match="permission"):
+                redis.get("devices")
+            for name in ROLES:
+                with connect(read_broker_file(secrets / f"{name}.url")) as redis:
+                    assert redis.ping()
+            with connect(read_broker_file(secrets / "gurukul-orchestrator.url")) as redis:
+                found: Any = redis.info()
+            assert (found["aof_enabled"], found["maxmemory_policy"]) == (1, "noeviction")
         finally:
             process.terminate()
 
