@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from schemas.config.model_kinds import KINDS
+from schemas.contract.plugin_packages import is_package
+from schemas.contract.plugin_source import shown
 from schemas.contract.presence import Presence
 from schemas.contract.versions import artifact_versions
 
@@ -66,5 +68,6 @@ class Needs:
         for name, wanted in self.plugins.items():
             if (had := presence.plugins.get(name)) != wanted:
                 lack = "it lacks the plug-in" if had is None else "it has another version of the plug-in"
-                return f"{lack} {name}.py; start its workers with `workers start --plugins {name}.py`, this run's file"
+                start = f"start its workers with `workers start --plugins {shown(name)}`"
+                return f"{lack} {shown(name)}; {start}, this run's {'package' if is_package(name) else 'file'}"
         return ""

@@ -67,7 +67,9 @@ class RunConfig(TrainingConfig, BarsConfig):
         None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the audit bundle with."
     )
     plugins: tuple[str, ...] = Field(
-        (), description="Python files that define features of your own, comma separated (docs/plugins.md)."
+        (),
+        description="Python files, or installed packages as package:NAME, with features and models of your own; comma"
+        " separated (docs/plugins.md).",
     )
     run_id: RunId | None = Field(None, description="Name of the run; if omitted: live_candidate_YYYYMMDD_HHMMSS.")
     skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")

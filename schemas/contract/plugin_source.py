@@ -1,17 +1,18 @@
 """The source of plug-in files: which files belong to one, and the digest that identifies it.
 
-A plug-in is a Python file. The modules beside it that it imports belong to it. Comments, layout and docstrings do not
-change its digest.
+A plug-in is a Python file, with the modules beside it that it imports, or an installed package. Comments, layout and
+docstrings do not change its digest.
 """
 
 import ast
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from schemas.contract.code_digest import write_normal
 from schemas.contract.errors import RequestError
+from schemas.contract.plugin_packages import is_package, package_files, package_reference
 
 # The plug-in files of a process and of the processes that it starts, separated by commas.
 PLUGINS_ENV = "GURUKUL_PLUGINS"
@@ -28,8 +29,9 @@ def plugins_environment(paths: Iterable[str]) -> dict[str, str]:
 
 
 def split_paths(text: str) -> tuple[str, ...]:
-    """The absolute paths of a list that is separated by commas."""
-    return tuple(str(Path(each.strip()).absolute()) for each in text.split(",") if each.strip())
+    """The plug-ins of a list that is separated by commas: absolute paths of files, and packages."""
+    names = [each.strip() for each in text.split(",")]
+    return tuple(package_reference(each) if is_package(each) else str(Path(each).absolute()) for each in names if each)
 
 
 def plugin_paths(value: object) -> tuple[str, ...]:
@@ -38,8 +40,13 @@ def plugin_paths(value: object) -> tuple[str, ...]:
 
 
 def plugin_name(path: str) -> str:
-    """The name of a plug-in: its file's name without `.py`."""
-    return Path(path).stem
+    """The name of a plug-in: its file's name without `.py`, or `package:NAME`."""
+    return path if is_package(path) else Path(path).stem
+
+
+def shown(name: str) -> str:
+    """A plug-in's name as a user gives it."""
+    return name if is_package(name) else f"{name}.py"
 
 
 def plugin_digests(paths: Iterable[str]) -> dict[str, str]:
@@ -48,14 +55,16 @@ def plugin_digests(paths: Iterable[str]) -> dict[str, str]:
     for path in paths:
         name = plugin_name(path)
         if name in found:
-            raise RequestError(f"two plug-ins are named {name}.py; rename {path}")
+            raise RequestError(f"two plug-ins are named {shown(name)}; rename {path}")
         found[name] = plugin_digest(path)
     return found
 
 
 def plugin_digest(path: str) -> str:
-    """SHA-256, as hex, of the parsed source of a plug-in file and of its helpers. RequestError as for `parse`."""
-    return _digest_of({Path(path).name: parse(path), **{name: parse(file) for name, file in helpers(path).items()}})
+    """SHA-256, as hex, of the parsed source of a plug-in and of its helpers. RequestError as for `parse`."""
+    if is_package(path):
+        return _digest_of({name: parse(file) for name, file in package_files(path).items()})
+    return _digest_of({Path(path).name: (tree := parse(path))} | {name: each for name, _, each in _helpers(path, tree)})
 
 
 def _digest_of(trees: Mapping[str, ast.Module]) -> str:
@@ -84,17 +93,21 @@ def parse(path: str) -> ast.Module:
 
 
 def helpers(path: str) -> dict[str, str]:
-    """Modules beside a plug-in that it imports, also through each other: each name with its file."""
-    folder, found, left = Path(path).parent, dict[str, str](), [path]
+    """Modules beside a plug-in file that it imports, also through each other: each name with its file."""
+    return {} if is_package(path) else {name: file for name, file, _ in _helpers(path, parse(path))}
+
+
+def _helpers(path: str, tree: ast.Module) -> Iterator[tuple[str, str, ast.Module]]:
+    """Name, file and syntax tree of each helper of the plug-in file that has this tree."""
+    folder, found, left = Path(path).parent, {path}, [tree]
     while left:
-        for module in _imported(parse(left.pop())):
+        for module in sorted(_imported(left.pop())):
             top = module.partition(".")[0]
             for file in (folder / f"{top}.py", *sorted((folder / top).rglob("*.py"))):
-                name = file.relative_to(folder).as_posix()
-                if file.is_file() and name not in found and str(file) != path:
-                    found[name] = str(file)
-                    left.append(str(file))
-    return found
+                if file.is_file() and str(file) not in found:
+                    found.add(str(file))
+                    left.append(parse(str(file)))
+                    yield file.relative_to(folder).as_posix(), str(file), left[-1]
 
 
 def _imported(tree: ast.Module) -> set[str]:

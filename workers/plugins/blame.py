@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from schemas.contract.errors import DataError, GurukulError
+from schemas.contract.plugin_packages import is_package, package_files
 
 E = TypeVar("E", bound=GurukulError)
 
@@ -49,8 +50,8 @@ def _place(path: str, error: BaseException) -> str:
     """The innermost line of the plug-in, or of a module beside it, that led to the error."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename} line {error.lineno}"
-    folder = Path(path).parent
+    package = package_files(path).values() if is_package(path) else ()
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if Path(frame.filename).parent == folder or frame.filename == path:
+        if frame.filename in package or (not package and Path(frame.filename).parent == Path(path).parent):
             return f"{frame.filename} line {frame.lineno}"
     return path

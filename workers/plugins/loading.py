@@ -1,5 +1,6 @@
 """Loads the plug-in files of this process, each once, and gives what they declare."""
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -16,16 +17,18 @@ from schemas.contract.plugin_declarations import (
     ModelDeclaration,
     take_declarations,
 )
+from schemas.contract.plugin_packages import entry_modules, is_package
 from schemas.contract.plugin_source import (
     PLUGINS_ENV,
     helpers,
     plugin_digests,
     plugins_environment,
     plugins_of_environment,
+    shown,
 )
 from workers.plugins.blame import blamed
 
-PACKAGE = "gurukul_plugins"
+PACKAGE_OF_FILES = "gurukul_plugins"
 
 
 @dataclass(frozen=True)
@@ -84,29 +87,28 @@ def refuse_other_plugins(digests: Mapping[str, str]) -> None:
     for name, sha256 in digests.items():
         here = plugins_here().get(name)
         if here is None:
-            raise RequestError(f"the run needs the plug-in {name}.py, which this process was not given; give --plugins")
+            raise RequestError(
+                f"the run needs the plug-in {shown(name)}, which this process was not given; give --plugins"
+            )
         if here.sha256 != sha256:
             raise RequestError(
-                f"the run was made with another {name}.py than {here.path}; give --plugins the file that it began with,"
-                " or train again"
+                f"the run was made with another {shown(name)} than {here.path}; give --plugins what it began with, or"
+                " train again"
             )
 
 
 def _load(path: str, name: str, sha256: str) -> LoadedPlugin:
-    """Run a plug-in file in this process. RequestError, with its line, for whatever it raises, and if it exits.
+    """Load a plug-in into this process. RequestError, with its line, for whatever it raises, and if it exits.
 
-    What it prints goes to standard error. Modules beside it can be imported; those that are installed come first.
+    What it prints goes to standard error.
     """
-    folder = str(Path(path).parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    spec = importlib.util.spec_from_file_location(f"{PACKAGE}.{name}", path)
-    assert spec is not None and spec.loader is not None  # its digest vouches for a Python file
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
     take_declarations()
     with redirect_stdout(sys.stderr), blamed(path, "while it was imported", RequestError):
-        spec.loader.exec_module(module)
+        if is_package(path):
+            for module in entry_modules(path):
+                importlib.import_module(module)
+        else:
+            _run(path, name)
     _refuse_other_helpers(path)
     declared = take_declarations()
     if not declared:
@@ -115,6 +117,18 @@ def _load(path: str, name: str, sha256: str) -> LoadedPlugin:
             " @gurukul.model('teacher', 'student')"
         )
     return LoadedPlugin(name, path, sha256, declared)
+
+
+def _run(path: str, name: str) -> None:
+    """Run a plug-in file. Modules beside it can be imported; those that are installed come first."""
+    folder = str(Path(path).parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    spec = importlib.util.spec_from_file_location(f"{PACKAGE_OF_FILES}.{name}", path)
+    assert spec is not None and spec.loader is not None  # its digest vouches for a Python file
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
 
 
 def _refuse_other_helpers(path: str) -> None:

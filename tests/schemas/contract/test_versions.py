@@ -69,6 +69,7 @@ EXCLUDED = {
     "schemas.contract.model_declarations": "marks classes of plug-ins, whose digest is in the settings",
     "schemas.contract.plugin_declarations": "marks functions of plug-ins, whose digest is in the settings",
     "schemas.contract.feature_check": "what an analysis of a plug-in found; it refuses, and makes nothing",
+    "schemas.contract.plugin_packages": "finds the source of packages, whose digest is in the settings",
     "schemas.contract.plugin_source": "computes the digest of plug-ins",
     "schemas.contract.received": "parses what other processes send",
     "schemas.contract.broker_address": "where the broker is",
