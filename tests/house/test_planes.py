@@ -25,8 +25,10 @@ def test_the_orchestrator_starts_without_the_learning_stack() -> None:
 
 
 def test_a_worker_process_parent_does_not_load_the_learning_stack() -> None:
-    """The Celery parent imports the tasks without xgboost: only pool children, spawned, hold it."""
-    refuse_learning_stack("import workers.celery.tasks")
+    """The supervisor and the Celery parent hold no XGBoost and no NumPy: only pool children, spawned, hold them."""
+    refuse_learning_stack(
+        "import workers.cli, workers.devices.supervisor, workers.celery.__main__, workers.celery.tasks", "numpy"
+    )
 
 
 def test_answers_about_stored_files_do_not_load_the_learning_stack() -> None:
@@ -37,8 +39,9 @@ def test_answers_about_stored_files_do_not_load_the_learning_stack() -> None:
     )
 
 
-def refuse_learning_stack(imports: str) -> None:
+def refuse_learning_stack(imports: str, *others: str) -> None:
     """Fail the test if a new process that executes `imports` holds one of the slow libraries."""
-    code = f"{imports}, sys; print(sorted({{'xgboost', 'sklearn', 'scipy', 'pandas', 'cupy'}} & set(sys.modules)))"
+    heavy = {"xgboost", "sklearn", "scipy", "pandas", "cupy", *others}
+    code = f"{imports}, sys; print(sorted({heavy!r} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr

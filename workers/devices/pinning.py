@@ -10,7 +10,6 @@ from typing import Any
 from schemas.contract.child_process import ONE_THREAD
 from schemas.contract.device import DEVICE_ENV, Device, DeviceKind
 from schemas.contract.errors import RequestError
-from workers.devices.arrays import cupy_signal
 from workers.devices.nvml import handle_of, pynvml
 
 # Process id of the supervisor or worker that a worker or pool child must not outlive.
@@ -92,6 +91,8 @@ def _place(domain: int, bus: int, device: int) -> str:
 
 def _cupy_runtime(device: Device) -> Any:
     try:
+        from workers.devices.arrays import cupy_signal  # NumPy, which a supervisor and a worker do without
+
         cupy_signal()
         return importlib.import_module("cupy").cuda.runtime
     except ImportError as error:

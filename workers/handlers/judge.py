@@ -1,5 +1,6 @@
 """The tasks that judge a whole run: the scores of all its students, and one gate; with `--reuse` an equal run's."""
 
+from functools import partial
 from pathlib import Path
 
 from schemas.contract.errors import RequestError
@@ -12,6 +13,9 @@ from schemas.store.judged_inputs import judging_release_dir
 from workers.devices.quick_import import quick_import
 from workers.handlers.adoption import adopt_gate, adopt_scores, gate_key, scores_key
 from workers.handlers.task_result import Result
+
+# arch plots with Matplotlib, and statsmodels reads formulas with formulaic, or else with patsy; gates need neither.
+JUDGING_IMPORTS = partial(quick_import, "matplotlib", "formulaic")
 
 
 def judge_students(task: RunTask, data_dir: Path) -> Result:
@@ -46,14 +50,14 @@ def judge_gate(task: RunTask, data_dir: Path) -> Result:
 
 
 def _scored(layout: RunLayout, key: str) -> Validation:
-    with quick_import():
+    with JUDGING_IMPORTS():
         from workers.judging.validation import validate
 
     return validate(layout).model_copy(update={"key": key})
 
 
 def _judged(layout: RunLayout, gate: str, release_dir: Path, key: str) -> GateReport:
-    with quick_import("matplotlib"):  # arch plots with it
+    with JUDGING_IMPORTS():
         from workers.judging.evidence import load
         from workers.judging.gates import JUDGES
 

@@ -20,6 +20,14 @@ def test_an_unused_package_is_absent_inside_and_available_after() -> None:
     assert "this" not in sys.modules
 
 
+def test_what_was_imported_counts_as_old() -> None:
+    """The first collection afterwards walks none of the objects that were created inside."""
+    with quick_import():
+        created: list[list[None]] = [[] for _ in range(2_000)]
+    young = {id(each) for generation in (0, 1) for each in gc.get_objects(generation)}
+    assert not young & {id(each) for each in created}
+
+
 def test_a_loaded_package_stays() -> None:
     """What this process already uses is not refused."""
     with quick_import("gc"):
