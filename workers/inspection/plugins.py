@@ -35,7 +35,7 @@ def inspect(question: PluginQuestion) -> PluginReport:
         columns = names_of(FeatureChoice(names=question.features, plugged=plugged))
         for chosen in question.models:
             _try_out(chosen, kinds, len(columns))
-    except GurukulError as error:
+    except (GurukulError, MemoryError) as error:
         return PluginReport(error=str(error))
     facts = [
         FeatureFacts(

@@ -21,12 +21,15 @@ def blamed(path: str, what: str, kind: Callable[[str], E]) -> Iterator[None]:
     """Turn whatever the code of a plug-in raises inside into an error of `kind` that names its line.
 
     `what` is what was done: "imported", or the name of the feature that was computed. SystemExit counts, too: a
-    plug-in must not end its process. Errors of the project's tree pass unchanged.
+    plug-in must not end its process. Errors of the project's tree pass unchanged. MemoryError stays one, so that the
+    window is tried again alone on its device.
     """
     try:
         yield
     except GurukulError:
         raise
+    except MemoryError as error:
+        raise MemoryError(f"{_place(path, error)}: out of memory ({what})") from error
     except (Exception, SystemExit) as error:
         name = "exit" if isinstance(error, SystemExit) else type(error).__name__
         text = " ".join(str(error).split())

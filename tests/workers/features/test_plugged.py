@@ -16,6 +16,7 @@ from workers.bars.series import Series
 from workers.features.chosen import features_of, names_of
 from workers.features.cross_section import centred_ranks
 from workers.features.plugged import PluggedFeature, frame_of_bars
+from workers.inspection import plugins
 from workers.inspection.plugins import inspect
 from workers.learning import refused_features
 from workers.learning.computed_again import changed_without_later_bars
@@ -134,6 +135,7 @@ def test_a_function_may_change_its_bars_and_print(write: Write, capsys: pytest.C
         ("1 / 0", r"ideas.py line 3: ZeroDivisionError: division by zero \(while it was imported\)"),
         ("import absent_library", "ideas.py line 3: ModuleNotFoundError: No module named 'absent_library'"),
         ("raise SystemExit(1)", "ideas.py line 3: exit: 1"),
+        ("bytearray(1 << 60)", r"ideas.py line 3: out of memory \(while it was imported\)"),
         ("A = 1", r"defines nothing; mark a function"),
         ("@gk.feature(warmup='60')\ndef f(bars): ...", "line 3: TypeError: warmup is a number of bars"),
         ("@gk.feature(warmup=-1)\ndef f(bars): ...", "line 3: ValueError: warmup is a number of bars, 0 or more"),
@@ -150,6 +152,13 @@ def test_a_faulty_file_is_refused_before_a_run(write: Write, code: str, words: s
     assert report.error is not None
     with pytest.raises(RequestError, match=words):
         raise RequestError(report.error)
+
+
+def test_what_hangs_meets_a_limit(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its import, with its line; the parent's own limit ends what no signal reaches."""
+    monkeypatch.setattr(plugins, "IMPORT_LIMIT_S", 0.05)
+    write("while True: pass")
+    assert "ideas.py line 3: TimeoutError: it took over 0.05 s" in str(inspect(PluginQuestion(features=("own",))).error)
 
 
 def test_a_report_names_columns_and_idle_plug_ins(write: Write) -> None:
