@@ -4,7 +4,7 @@ import ast
 import sys
 import tomllib
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, distribution
 
 import pytest
 from packaging.requirements import Requirement
@@ -22,7 +22,16 @@ BROUGHT_ALONG = {
 }
 
 
-installed = cache(packages_distributions)
+@cache
+def installed(package: str) -> frozenset[str]:
+    """Top-level modules of a package; none if it is not installed. To list those of all packages takes a second."""
+    try:
+        found = distribution(package)
+    except PackageNotFoundError:
+        return frozenset()
+    declared = (found.read_text("top_level.txt") or "").split()
+    files = (each for each in found.files or () if each.suffix in (".py", ".so"))
+    return frozenset(declared or (each.parts[0].partition(".")[0] for each in files))
 
 
 def modules_of(*extras: str) -> set[str]:
@@ -30,12 +39,7 @@ def modules_of(*extras: str) -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     names = {canonicalize_name(Requirement(line).name) for line in lines}
-    found = {
-        module
-        for module, packages in installed().items()
-        if names & {canonicalize_name(package) for package in packages}
-    }
-    return found.union(*(BROUGHT_ALONG.get(name, set()) for name in names))
+    return set().union(*(installed(name) | BROUGHT_ALONG.get(name, set()) for name in names))
 
 
 def imports(folder: str) -> set[tuple[str, str]]:

@@ -5,6 +5,7 @@ Stock and Watson (2018), HAR inference: recommendations for practice.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.stats import t as student_t
@@ -41,12 +42,20 @@ def long_run_variance(z: Floats) -> tuple[Floats, int]:
 
     The mean square of `0.4 * periods ** (2 / 3)` projections of `z` on type II cosines.
     """
-    n = len(z)
+    cosines = _cosines(len(z))
+    projection = cosines @ z
+    result: Floats = projection.T @ projection / len(cosines)
+    return result, len(cosines)
+
+
+@lru_cache(maxsize=4)  # series that are judged together have the same days; one of ten years has 0.6 MB
+def _cosines(n: int) -> Floats:
+    """Type II cosines of unit length, shape (terms, n)."""
     terms = max(int(0.4 * n ** (2 / 3) + ROUNDING), 1)
     angle = np.pi * np.outer(np.arange(1, terms + 1), np.arange(n) + 0.5) / n
-    projection = np.sqrt(2.0 / n) * np.cos(angle) @ z
-    result: Floats = projection.T @ projection / terms
-    return result, terms
+    result: Floats = np.sqrt(2.0 / n) * np.cos(angle)
+    result.flags.writeable = False
+    return result
 
 
 def mean_of(x: Floats) -> Estimate:

@@ -331,7 +331,7 @@ def test_a_scaled_model_gives_so_much_of_its_margin(kind: str) -> None:
     assert model.scaled(0.5).scaled(3.0).margin(sample.x) == pytest.approx(1.5 * model.margin(sample.x), abs=1e-12)
 
 
-@pytest.mark.parametrize("kind", kinds("student"))
+@pytest.mark.parametrize("kind", kinds("student", slow=("random-forest", "extra-trees")))
 def test_models_that_are_fitted_together_do_not_see_rows_of_weight_0(kind: str) -> None:
     """Of several fits at once each is the fit of its own rows; a logistic model's columns are scaled on all rows."""
     sample = student_data().sample
