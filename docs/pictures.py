@@ -1,9 +1,10 @@
 """Make the screenshots of README and docs from real runs: `python docs/pictures.py csv:BARS`.
 
 BARS holds daily bars of many symbols from 2020-10 to 2025-03. Chromium must be on PATH. The runs are made in a
-temporary folder; only docs/images is written to.
+temporary folder; only docs/images is written to. `drawn-from.json` there names the look that the pictures show.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -32,6 +33,14 @@ COMMAND = [sys.executable, "-P", "-m", "orchestrator"]
 DATES = ["--start-date", "2021-07-01", "--end-date", "2024-12-31", "--devices", "cpu:2x1"]
 PORT = 8599
 PICTURE = {"width": 760, "background": "white"}
+# What decides how a picture looks; tests/house/test_docs.py fails when one of these files has changed since.
+ROOT = Path(__file__).parents[1]
+LOOK = {
+    "terminal and watch": ["orchestrator/terminal/run_view.py"],
+    "dashboard": ["orchestrator/dashboard/templates/*", "orchestrator/dashboard/static/*"],
+    "report": ["orchestrator/audit/templates/report*.j2"],
+}
+DRAWN_FROM = IMAGES / "drawn-from.json"
 STUDENT = EventType.STUDENT_WINDOW_SUCCESS
 
 
@@ -79,6 +88,18 @@ def main(source: str) -> None:
         page(browser, "dashboard-home", f"{site}/", "light", 1440, 900)
         page(browser, "dashboard-releases", f"{site}/releases", "dark", 1440, 800)
         server.terminate()
+    DRAWN_FROM.write_text(json.dumps(look(), indent=1) + "\n", encoding="utf-8")
+
+
+def look() -> dict[str, str]:
+    """SHA-256 of the files that decide how each group of pictures looks."""
+    found = {}
+    for group, patterns in LOOK.items():
+        digest = hashlib.sha256()
+        for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
+        found[group] = digest.hexdigest()
+    return found
 
 
 def orchestrator(*words: str) -> str:
@@ -120,7 +141,7 @@ def page(
     tab.locator("h1").first.wait_for()
     if unfolded is not None:
         tab.locator(f"summary:has-text('{unfolded}')").first.click()
-    tab.wait_for_load_state("networkidle")
+    tab.wait_for_load_state("load")
     tab.wait_for_timeout(3000)
     y = 0 if unfolded is None else tab.evaluate("document.querySelector('details').getBoundingClientRect().y + scrollY")
     save(name, tab.screenshot(full_page=True, clip={"x": 0, "y": y, "width": width, "height": height}))

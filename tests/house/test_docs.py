@@ -67,6 +67,12 @@ def test_every_link_and_picture_of_the_docs_is_there() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_no_picture_is_older_than_what_it_shows() -> None:
+    """Templates, styles and the live view are those from which docs/pictures.py drew the pictures."""
+    stored = json.loads((ROOT / "docs" / "images" / "drawn-from.json").read_text(encoding="utf-8"))
+    assert stored == runpy.run_path(str(ROOT / "docs" / "pictures.py"))["look"](), "python docs/pictures.py csv:BARS"
+
+
 def test_the_lock_holds_names_and_versions_only() -> None:
     """Each line of `requirements.lock` is a name, a version and at most a marker."""
     line = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+( ; [^#@]+)?")
