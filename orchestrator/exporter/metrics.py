@@ -198,6 +198,7 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
     reason = _gauge(
         "run_reason", "1; its label is why the run waits, was stopped or failed.", "run_id", "status", "reason"
     )
+    verdict = _gauge("run_recommendation", "1; its label is what the gates recommend.", "run_id", "recommendation")
     windows = _gauge("windows", "Windows of a role by how they ended.", "run_id", "role", "outcome")
     wanted = _gauge("run_slots_wanted", "Windows that could be trained at the same time, until the run ends.", "run_id")
     took = HistogramMetricFamily(
@@ -213,6 +214,8 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
             status.of((run_id, each), each is run.condition.status)
         died.of((run_id,), run.condition.died)
         reason.of((run_id, run.condition.status, run.condition.reason), 1)
+        if run.condition.verdict is not None:
+            verdict.of((run_id, run.condition.verdict), 1)
         for trained, outcome in itertools.product(WINDOW_ROLES, OUTCOMES):
             windows.of((run_id, trained, outcome), run.work.get((trained, outcome), 0))
         if run.condition.status.is_active:
@@ -229,7 +232,7 @@ def _run_families(runs: dict[str, Snapshot]) -> Iterator[Metric]:
                 phases.of((run_id, name), (phase.ended or time.time()) - phase.started)
         if run.progress is not None:
             progress.of((run_id,), run.progress)
-    yield from (status, died, reason, windows, wanted, took, failures, phases, progress)
+    yield from (status, died, reason, verdict, windows, wanted, took, failures, phases, progress)
 
 
 def _device_families(there: dict[str, Presence], queues: dict[str, int]) -> Iterator[Metric]:

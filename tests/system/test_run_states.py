@@ -114,6 +114,8 @@ def test_every_screen_shows_the_same_state(two_device_run: Finished, tmp_path: P
     samples = [sample for family in GurukulCollector(data, None).collect() for sample in family.samples]
     assert [s.labels["status"] for s in samples if s.name == "gurukul_run_status" and s.value] == [case.status]
     assert {s.labels["reason"] for s in samples if s.name == "gurukul_run_reason"} == {summary["reason"]}
+    verdicts = [s.labels["recommendation"] for s in samples if s.name == "gurukul_run_recommendation"]
+    assert verdicts == ([summary["recommendation"]] if case.status is RunStatus.READY else [])
     died = case.status is RunStatus.INTERRUPTED and case.recorded is RunStatus.RUNNING
     assert [bool(s.value) for s in samples if s.name == "gurukul_run_died"] == [died]
 
