@@ -30,7 +30,6 @@ WEEK = timedelta(days=7)
 # Releases are hashed to be checked, so not at each look.
 CHECKED_EVERY_S = 30.0
 SHOWN_CHANGES, SHOWN_NEEDS = 3, 8
-DECIDED_BY_A_PERSON = (Recommendation.PROMOTE, Recommendation.HOLD)
 
 
 class Home:
@@ -94,11 +93,11 @@ def _stopped(runs: list[Run]) -> list[Cell]:
 
 
 def _undecided(here: Settings, runs: list[Run], lines: list[Line]) -> list[Cell]:
-    """Finished runs of the last week that may be deployed and were neither approved nor rejected."""
+    """Runs of the last week that the gates recommend to promote, and that were neither approved nor rejected."""
     config = ReleaseConfig(data_dir=here.data_dir, release_dir=here.release_dir)
     found: list[Cell] = []
     for run in runs:
-        is_open = run.status is RunStatus.READY and run.recommendation in DECIDED_BY_A_PERSON
+        is_open = run.status is RunStatus.READY and run.recommendation == Recommendation.PROMOTE
         if is_open and _is_new(run) and release_stack.decision(lines, run.run_id) is None:
             step = code(next_step.approve(run.run_id, config, run.recommendation))
             found.append(listed([mark(run.recommendation or ""), link(f"{address(run)}/results", run.run_id),
