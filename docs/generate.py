@@ -20,6 +20,7 @@ from schemas.config.judgement import GateSettings
 from schemas.config.model_kinds import KINDS, OPTIONAL_LIBRARIES, ROLES
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
+from schemas.config.side import SIDE_LIBRARIES
 from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.versions import LIBRARIES, XGBOOST_NAMES
 from schemas.contract.window import WARMUP_BARS
@@ -128,7 +129,7 @@ def constraints(python: str) -> str:
     lock = [Requirement(line) for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()]
     # Pins differ by Python version; markers on a platform stay in the file, for pip to evaluate.
     here = {"python_version": python, "python_full_version": f"{python}.99", "sys_platform": "linux"}
-    decides = (*LIBRARIES, *XGBOOST_NAMES, *OPTIONAL_LIBRARIES)
+    decides = (*LIBRARIES, *XGBOOST_NAMES, *OPTIONAL_LIBRARIES, *SIDE_LIBRARIES)
     pins = [each for each in lock if each.name in decides and (each.marker is None or each.marker.evaluate(here))]
     return "".join(f"{each.name}{each.specifier}\n" for each in pins)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,13 +85,15 @@ def predict(
     source: str | None = None,
     as_of: date | None = None,
     max_age_days: int | None = None,
+    side: Mapping[str, str | Path] | None = None,
     data_dir: str | Path = "data",
     release_dir: str | Path | None = None,
 ) -> pd.DataFrame:
     """Predict each symbol's newest bar with the students deployed to `environment` ("staging" or "production").
 
     `source` is `csv:DIR`, `parquet:DIR` or `sample`; without one the stored bars are used. `release_dir` None is the
-    folder `release` beside `data_dir`. Returns one row per scored symbol. Symbols without a prediction are in
+    folder `release` beside `data_dir`. `side` maps names of side data to files; without one those of the run are read
+    as they are now. Returns one row per scored symbol. Symbols without a prediction are in
     `frame.attrs["refused"]`, with their reason. Raises GurukulError if nothing is deployed there.
     """
     import pandas as pd
@@ -110,6 +113,7 @@ def predict(
                 "source": source,
                 "as_of": as_of,
                 "max_age_days": max_age_days,
+                "side": {name: str(Path(path).absolute()) for name, path in (side or {}).items()},
             }
         )
     except ValidationError as error:

@@ -29,6 +29,7 @@ from schemas.contract.requests import (
     PluginQuestion,
     PreflightRequest,
     RunQuestion,
+    SideQuestion,
     WindowQuestion,
 )
 from schemas.contract.store_address import STORE_ENV
@@ -208,6 +209,7 @@ QUESTIONS = {
     "preflight": Question(PreflightRequest, "workers.inspection.preflight:inspect"),
     "plugins": Question(PluginQuestion, "workers.inspection.plugins:inspect", needs_worker=True),
     "check": Question(CheckRequest, "workers.inspection.feature_check:check", needs_worker=True),
+    "side": Question(SideQuestion, "workers.inspection.side:inspect", needs_worker=True),
     "matrix": Question(MatrixRequest, "workers.inspection.feature_matrix:write_matrix", needs_worker=True),
     "explain": Question(WindowQuestion, "workers.inspection.explanation:explain", needs_worker=True),
     "replay": Question(WindowQuestion, "workers.inspection.replay:replay", needs_worker=True),

@@ -1,7 +1,7 @@
 """`orchestrator check`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,24 @@ from schemas.contract.errors import ExitCode, RequestError
 from schemas.contract.plugin_source import split_paths
 from schemas.contract.requests import CheckReport, CheckRequest
 
+if TYPE_CHECKING:
+    from schemas.config.bars import IngestConfig
+    from schemas.config.side import SideConfig
+
 Source = Annotated[str | None, typer.Option(help="Source of bars, such as csv:DIR or sample; if omitted: stored bars.")]
+
+SideFlag = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=FILE of side data that features read; repeatable.", metavar="NAME=FILE"),
+]
+SideLag = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=DURATION after its time at which a value is known; repeatable.", metavar="NAME=DURATION"),
+]
+SideMaxAge = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=DURATION after which a value is missing; repeatable.", metavar="NAME=DURATION"),
+]
 
 
 def check(
@@ -23,6 +40,12 @@ def check(
     timezone: Annotated[
         str | None, typer.Option(help="Time zone of the bars; if omitted: as for `orchestrator ingest`.")
     ] = None,
+    calendar: Annotated[
+        str | None, typer.Option(help="Exchange calendar; if omitted: as for `orchestrator ingest`.")
+    ] = None,
+    side: SideFlag = None,
+    side_lag: SideLag = None,
+    side_max_age: SideMaxAge = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings of the source.")] = None,
     data_dir: DataDir = "data",
     as_json: Json = False,
@@ -36,40 +59,54 @@ def check(
     Example:
       orchestrator check ideas.py --source sample
     """
-    from orchestrator.bars.coverage import stored_table
     from orchestrator.runs.settings import resolve
     from orchestrator.runs.worker_process import ask
     from schemas.config.bars import IngestConfig
-    from schemas.files.layout import BarsLayout
+    from schemas.config.side import SideConfig
 
     flags: dict[str, Any] = {
         "source": source, "symbols": symbols, "interval": interval, "timezone": timezone, "data_dir": data_dir,
+        "calendar": calendar,
     }  # fmt: skip
     settings = resolve(IngestConfig, flags, config)
-    # The source may be named by the file of --config, or by the environment.
-    chosen, reads_source = settings.symbols, "source" in settings.model_fields_set
-    if not reads_source and not chosen:
-        chosen = tuple(sorted(stored_table(BarsLayout.under(settings.data_dir, settings.interval)).symbols))
-        if not chosen:
-            raise RequestError(f"no bars are stored under {settings.data_dir}; give --source, such as --source sample")
-    request = CheckRequest(
-        data_dir=str(Path(settings.data_dir).absolute()),
-        interval=settings.interval,
-        timezone=settings.timezone,
-        bars=settings.bars(None, None) if reads_source else None,
-        symbols=chosen,
-    )
+    beside = resolve(SideConfig, {"side": side, "side_lag": side_lag, "side_max_age": side_max_age}, config)
+    request = _request(settings, beside)
     console = Console(stderr=as_json)
     with console.status("computing features"):
         found = ask("check", request, CheckReport, split_paths(files))
     if as_json:
         typer.echo(found.model_dump_json())
     else:
-        _show(console, found)
+        _show(console, found, settings.resolved_calendar)
     raise typer.Exit(ExitCode.FAILED if any(each.faults for each in found.checks) else ExitCode.DONE)
 
 
-def _show(console: Console, found: CheckReport) -> None:
+def _request(settings: "IngestConfig", beside: "SideConfig") -> CheckRequest:
+    """Bars of the source, if the file of --config or the environment names one, too; else of all stored symbols."""
+    from orchestrator.bars.coverage import stored_table
+    from schemas.files.layout import BarsLayout
+
+    chosen, reads_source = settings.symbols, "source" in settings.model_fields_set
+    if not reads_source and not chosen:
+        chosen = tuple(sorted(stored_table(BarsLayout.under(settings.data_dir, settings.interval)).symbols))
+        if not chosen:
+            raise RequestError(f"no bars are stored under {settings.data_dir}; give --source, such as --source sample")
+    return CheckRequest(
+        data_dir=str(Path(settings.data_dir).absolute()),
+        interval=settings.interval,
+        timezone=settings.timezone,
+        calendar=settings.resolved_calendar,
+        side=beside.side_requests,
+        bars=settings.bars(None, None) if reads_source else None,
+        symbols=chosen,
+    )
+
+
+def _show(console: Console, found: CheckReport, calendar: str) -> None:
+    from orchestrator.runs.side import side_sentences
+
+    for sentence in side_sentences(found.side, calendar):
+        console.write(f"note: {sentence}")
     table = table_of("feature", "verdict", "missing", "ms per symbol", left=("feature", "verdict"))
     for each in found.checks:
         verdict = "refused" if each.faults else "accepted"

@@ -1,12 +1,13 @@
 """Checks of command-line values: each returns the value, or raises RequestError that names the flag."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 from schemas.config.release import ReleaseConfig
+from schemas.config.side import SideConfig
 from schemas.config.sources import absolute_source
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_symbol
@@ -53,6 +54,14 @@ def source(text: str | None) -> str | None:
     if text is None:
         return None
     return named("--source", absolute_source, text)
+
+
+def side(texts: Sequence[str]) -> dict[str, str]:
+    """Files of side data by name."""
+    from orchestrator.runs.settings import resolve
+
+    found = resolve(SideConfig, {"side": texts}, None, environment={})
+    return {each.name: each.path for each in found.side_requests}
 
 
 def day(flag: str, text: str | None) -> date | None:

@@ -33,7 +33,7 @@ SWITCHES = {
 }
 
 # Fields whose flag may be given several times.
-REPEATED = ("set",)
+REPEATED = ("set", "side", "side_lag", "side_max_age")
 
 Command = Callable[..., Any]
 C = TypeVar("C", bound=BarsConfig)

@@ -46,6 +46,7 @@ def plan(config: RunConfig, power: bool) -> None:
     from orchestrator.planning.windows import in_scope
     from orchestrator.planning.windows import plan as lay_plan
     from orchestrator.runs.preflight import prepare
+    from orchestrator.runs.side import side_sentences
 
     console = Console(stderr=config.json_summary)
     with console.status("reading bars"):
@@ -65,7 +66,8 @@ def plan(config: RunConfig, power: bool) -> None:
         )
     for sentence in power_sentences(prepared.config, windows, known) if power else ():
         console.write(f"power: {sentence}")
-    for doubt in doubts(prepared.config, windows, known):
+    beside = side_sentences(prepared.side, config.resolved_calendar)
+    for doubt in (*doubts(prepared.config, windows, known), *beside):
         console.write(f"note: {doubt}")
     report_files(console, prepared.understood, prepared.passed_over)
     devices = ", ".join(f"{device.name} ({device.slots})" for device in prepared.devices) or "those on the broker"

@@ -23,6 +23,13 @@ Plugins = Annotated[
         envvar=PLUGINS_ENV, show_default=False,
     ),
 ]  # fmt: skip
+Side = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="NAME=FILE of the release's side data; repeatable; if omitted: the files of its run, as they are now.",
+        show_default=False, metavar="NAME=FILE",
+    ),
+]  # fmt: skip
 SUFFIXES = (".csv", ".json", ".parquet")
 # Times of daily bars in UTC (midnight in India and at UTC), which carry no information.
 DAILY_TIMES = ("00:00", "18:30")
@@ -43,6 +50,7 @@ def predict(
     ] = None,
     out: Annotated[str | None, typer.Option(help="File to write to: .csv, .json or .parquet.")] = None,
     plugins: Plugins = "",
+    side: Side = None,
     data_dir: ReleaseDataDir = None,
     release_dir: ReleaseDir = None,
     config: ReleaseConfigFile = None,
@@ -75,6 +83,7 @@ def predict(
         as_of=checks.day("--as-of", as_of),
         max_age_days=max_age_days,
         out=out and str(Path(out).absolute()),
+        side=checks.side(side or []),
     )
     found = ask("predict", request, Predictions, split_paths(plugins))
     if warning:

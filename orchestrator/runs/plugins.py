@@ -4,16 +4,19 @@ This process never runs their code.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from orchestrator.runs.side import read_side, side_choice
 from orchestrator.runs.worker_process import ask
-from schemas.config.features import SETS, Plugged
+from schemas.config.features import RANK, SETS, Plugged
 from schemas.config.model_kinds import KINDS, ROLES
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.plugin_source import plugin_digests, plugin_paths
 from schemas.contract.requests import ChosenModel, PluginQuestion, PluginReport
+from schemas.contract.side import SideCoverage
 
 # A little more than the worker's own limits, for the import and a trial of two models, whose messages name the line.
 LIMIT_S = 195.0
@@ -38,11 +41,14 @@ def with_declared_kinds(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "plugged": Plugged(timezone="UTC", plugins=found.plugins)}
 
 
-def with_plugins(config: RunConfig) -> RunConfig:
-    """The config with its plug-ins' digests. RequestError for a faulty plug-in or an unknown feature."""
+def with_plugins(config: RunConfig, scratch: Path | None = None) -> tuple[RunConfig, tuple[SideCoverage, ...]]:
+    """The config with the digests of its plug-ins and side data, and what these hold; they are stored below `scratch`.
+
+    RequestError for a faulty plug-in or file, an unknown feature, and side data that no feature reads or that lack.
+    """
     names = config.feature_set.names
-    if not config.plugins and all(name in SETS for name in names):
-        return config
+    if not (config.plugins or config.side) and all(name in SETS for name in names):
+        return config, ()
     kinds = {"teacher": config.teacher, "student": config.student}
     chosen = [
         ChosenModel(role=role, kind=kinds[role], changes=config.set) for role in ROLES if kinds[role] not in KINDS
@@ -50,8 +56,11 @@ def with_plugins(config: RunConfig) -> RunConfig:
     found = ask_about(names, config.plugins, chosen)
     for path, flag in found.idle.items():
         raise RequestError(f"the run uses nothing of {path}; add {flag}, or leave the file out of --plugins")
-    plugged = Plugged(timezone=config.timezone, plugins=found.plugins) if found.plugins else None
-    return config.model_copy(update={"plugged": plugged})
+    used = {name.removeprefix(RANK) for name in found.columns}
+    side = read_side(config, [each for each in found.features if each.name in used], scratch)
+    choice = side_choice(config, side)
+    plugged = Plugged(timezone=config.timezone, plugins=found.plugins, side=choice) if found.plugins else None
+    return config.model_copy(update={"plugged": plugged}), side
 
 
 def refuse_other_plugins(manifest: RunManifest) -> None:

@@ -26,6 +26,7 @@ from schemas.contract.coverage import Coverage, CoverageTable
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.requests import PreflightReport, PreflightRequest
+from schemas.contract.side import SideCoverage
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import PlannedWindow, SkipReason
 from schemas.files.atomic import sha256_of
@@ -50,7 +51,7 @@ class Prepared:
     """A checked request: the config with its symbols, and the devices; `risks` are of the broker.
 
     `passed_over` names files of the source that are ignored, `understood` has sentences on the others. `known` is the
-    coverage of stored bars; None before an ingestion.
+    coverage of stored bars; None before an ingestion. `side` describes the side data.
     """
 
     config: RunConfig
@@ -59,6 +60,7 @@ class Prepared:
     understood: tuple[str, ...]
     known: CoverageTable | None
     risks: tuple[str, ...] = ()
+    side: tuple[SideCoverage, ...] = ()
 
 
 def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = None) -> Prepared:
@@ -66,7 +68,7 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
 
     `read`: judge the source's bars as well, as an ingestion would. `scratch`: see PreflightRequest.
     """
-    config = with_plugins(config)
+    config, side = with_plugins(config, scratch)
     refuse_infeasible(config)
     if config.broker is not None:
         embedded.check(config.broker)
@@ -95,7 +97,7 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
     config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
     refuse_few_symbols(config)
-    return Prepared(config, report.devices, report.passed_over, report.understood, known, risks)
+    return Prepared(config, report.devices, report.passed_over, report.understood, known, risks, side)
 
 
 @contextmanager

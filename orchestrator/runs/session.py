@@ -38,6 +38,7 @@ from orchestrator.runs.preflight import (
     stale_bars,
 )
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
+from orchestrator.runs.side import keep_side, refuse_missing_side, side_sentences
 from orchestrator.store.run_store import RunStore
 from orchestrator.terminal.console import Console, report_files
 from orchestrator.terminal.live_view import LiveView
@@ -107,7 +108,8 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
     refuse_held_out(config, windows)
     if prepared.known is not None:
         refuse_hopeless(windows)
-    for doubt in (*prepared.risks, *doubts(config, windows, prepared.known)):
+    beside = side_sentences(prepared.side, config.resolved_calendar)
+    for doubt in (*prepared.risks, *doubts(config, windows, prepared.known), *beside):
         console.write(f"note: {doubt}")
     report_files(console, prepared.understood, prepared.passed_over)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
@@ -121,6 +123,7 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
         plan=windows if prepared.known is not None else (),
         versions=artifact_versions(*config.training().model_libraries) | installed_versions(*OTHER_LIBRARIES),
         trained_by=account(),
+        side=prepared.side,
     )
     with ExitStack() as stack:
         url = config.broker or stack.enter_context(embedded.server())
@@ -133,6 +136,7 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
             raise RequestError(f"{layout.folder} exists already; {_choice(layout, config.data_dir)}") from None
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
+        keep_side(prepared.side, scratch, config.data_dir)
         write_manifest(layout, manifest)
         if (store := RunStore.of(config, layout)) is not None:
             try:
@@ -178,6 +182,8 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
     if shared is not None:
         embedded.check(shared)
     refuse_other_plugins(manifest)
+    if manifest.config.store is None:
+        refuse_missing_side(manifest)
     refuse_missing_extras(manifest)
     if shared is not None:
         for risk in check_for_run(shared, manifest.devices):

@@ -14,8 +14,9 @@ from schemas.contract.plugin_source import plugins_environment
 from schemas.contract.requests import Answer
 
 Command = Literal[
-    "preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict", "plugins", "check", "matrix"
-]
+    "preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict", "plugins", "check", "matrix",
+    "side",
+]  # fmt: skip
 A = TypeVar("A", bound=Answer)
 
 

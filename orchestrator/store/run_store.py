@@ -21,9 +21,9 @@ from schemas.contract.task import WINDOW_ROLES, Outcome, Role, Status
 from schemas.contract.trials import TrialCount
 from schemas.files.atomic import sha256_of, to_json
 from schemas.files.belonging import own_run
-from schemas.files.layout import METADATA, BarsLayout, ReleaseLayout, RunLayout, audit_folder
+from schemas.files.layout import METADATA, BarsLayout, ReleaseLayout, RunLayout, audit_folder, side_file
 from schemas.files.live_release import live_release
-from schemas.files.run_files import read_model
+from schemas.files.run_files import read_manifest, read_model
 from schemas.store.judged_inputs import audit_key, judging_key, list_key
 from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, together
@@ -62,6 +62,11 @@ class RunStore:
         """Publish `run.json`, and the bars of its plan that the store lacks: those of an earlier ingestion."""
         for symbol, row in known.symbols.items() if known is not None else ():
             self._mirror.push_bars(self._bars, self._bars.bars(symbol), row.sha256)
+        plugged = read_manifest(self._layout).config.plugged
+        for each in plugged.side.files if plugged is not None and plugged.side is not None else ():
+            path = side_file(self._layout.data_dir, each.name, each.sha256)
+            if path.is_file():  # else another host began the run, and has published them
+                self._mirror.push(path)
         self._mirror.push(self._layout.manifest)
 
     def offer_inputs(self) -> None:

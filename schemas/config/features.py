@@ -7,6 +7,7 @@ from pydantic import Field
 
 from schemas.config.model_kinds import ModelKind
 from schemas.config.plugged_kinds import PluggedKind
+from schemas.config.side import SideChoice
 from schemas.contract.base import Frozen
 
 OWN, MINIMAL, CROSS_SECTION = "own", "minimal", "cross-section"
@@ -32,10 +33,11 @@ class Plugin(Frozen):
 
 
 class Plugged(Frozen):
-    """The plug-ins of a run, and the time zone of the bars' instants that their functions see."""
+    """The plug-ins of a run, the time zone of the bars' instants that their functions see, and their side data."""
 
     timezone: str
     plugins: tuple[Plugin, ...] = Field(min_length=1)
+    side: SideChoice | None = Field(None, exclude_if=lambda side: side is None)
 
     @property
     def digests(self) -> dict[str, str]:

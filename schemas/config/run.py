@@ -11,12 +11,13 @@ from schemas.config.features import CROSS_SECTION
 from schemas.config.folders import beside_data
 from schemas.config.interval import DAY_MINUTES, INTERVAL_MINUTES, is_intraday, most_bars_per_session
 from schemas.config.judgement import GateSettings
+from schemas.config.side import SideConfig
 from schemas.config.training import TrainingConfig, TrainingSettings
 from schemas.contract.identifiers import RunId
 from schemas.contract.plugin_source import plugin_paths
 
 
-class RunConfig(TrainingConfig, BarsConfig):
+class RunConfig(TrainingConfig, BarsConfig, SideConfig):
     """One run, fully resolved. Each field is also a flag, an environment variable and a TOML key."""
 
     start_date: date = Field(description="First day of the first window, YYYY-MM-DD.")

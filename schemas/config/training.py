@@ -20,6 +20,7 @@ from schemas.config.model_kinds import (
     check_kind,
     chosen_parameters,
 )
+from schemas.config.side import SIDE_LIBRARIES
 from schemas.contract.base import Complete
 from schemas.contract.window import MIN_RANKED_SYMBOLS, Scope
 
@@ -259,8 +260,11 @@ class TrainingSettings(TrainingConfig, Complete):
 
     @property
     def model_libraries(self) -> tuple[str, ...]:
-        """The packages of those extras whose versions decide an artifact's bytes."""
-        return tuple(dict.fromkeys(name for kind in self.kinds for name in kind.libraries))
+        """The packages beside those of every run whose versions decide an artifact's bytes."""
+        names = [name for kind in self.kinds for name in kind.libraries]
+        if self.plugged is not None and self.plugged.side is not None:
+            names += SIDE_LIBRARIES
+        return tuple(dict.fromkeys(names))
 
     @property
     def label_rule(self) -> str:

@@ -13,6 +13,7 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.device import Device
+from schemas.contract.side import SideCoverage
 from schemas.contract.task import FailureClass, Metric, Role, Status
 from schemas.contract.window import PlannedWindow, SkipReason, Span, Window
 
@@ -21,7 +22,7 @@ class RunManifest(Frozen):
     """`run.json`: a run's config, bars and versions.
 
     Written before any work, and once more when the bars are known and windows planned on them. `trained_by` is the
-    account that asked for it, or GURUKUL_USER.
+    account that asked for it, or GURUKUL_USER. `side` describes the files of side data.
     """
 
     run_id: str
@@ -32,6 +33,7 @@ class RunManifest(Frozen):
     plan: tuple[PlannedWindow, ...]
     versions: dict[str, str]
     trained_by: str = ""
+    side: tuple[SideCoverage, ...] = Field((), exclude_if=lambda side: not side)
 
     @property
     def periods_per_year(self) -> int:

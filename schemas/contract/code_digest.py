@@ -28,6 +28,8 @@ DECIDING_CODE = (
     "schemas/config/interval.py",
     "schemas/config/model_kinds.py",
     "schemas/config/plugged_kinds.py",
+    "schemas/config/side.py:SideChoice",
+    "schemas/config/side.py:SideFile",
     "schemas/config/training.py",
     "schemas/contract/artifact.py",
     "schemas/contract/base.py",
@@ -45,6 +47,7 @@ DECIDING_CODE = (
     "workers/models",
     "workers/plugins",
     "workers/scoring/log_loss.py",
+    "workers/side",
 )
 
 # Parts of the folders above that do not decide bytes: the connection to a vendor's server.

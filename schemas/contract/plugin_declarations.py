@@ -1,6 +1,7 @@
 """What a plug-in file declares: the decorators that mark a user's functions, without any library of arrays."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -18,6 +19,7 @@ class FeatureDeclaration:
     warmup_bars: int | None
     panel: bool
     formula: str
+    side: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,19 @@ def take_declarations() -> tuple[Declaration, ...]:
 
 
 def feature(
-    *, warmup: int | Literal["all"], panel: bool = False, name: str | None = None, formula: str = ""
-) -> Callable[[F], F]:
+    *, warmup: int | Literal["all"], panel: bool = False, name: str | None = None, formula: str = "",
+    side: str | Sequence[str] = (),
+) -> Callable[[F], F]:  # fmt: skip
     """Offer a function as a feature, a model input. It stays an ordinary function, which can be called and tested.
 
     The function takes the bars of one symbol: a pandas DataFrame with the columns open, high, low, close and volume,
     one row per bar, indexed by the bar's instant in the run's time zone. It returns one value per bar, as a Series or
     an array. With `panel` it takes the bars of all symbols: each column, such as `bars["close"]`, is a DataFrame with
     one column per symbol, NaN where a symbol has no bar; it returns such a DataFrame.
+
+    With `side`, the name of a file of side data (`--side NAME=FILE`) or several names, it has a parameter `side`:
+    `side["fii"]` is a DataFrame with the index of the bars and the columns of the file, which holds for each bar the
+    values known at its decision.
 
     `warmup`: number of bars before a bar that its value depends on, or "all" where it depends on all earlier bars, as
     an expanding mean does. `name`: the function's own if omitted; `formula`: one line for `orchestrator features`, the
@@ -73,7 +80,21 @@ def feature(
     def mark(function: F) -> F:
         text = formula or (function.__doc__ or "").strip().partition("\n")[0]
         bars = None if warmup == "all" else warmup
-        declare(FeatureDeclaration(name or function.__name__, function, bars, panel, text))
+        read = side_names(side, function)
+        declare(FeatureDeclaration(name or function.__name__, function, bars, panel, text, read))
         return function
 
     return mark
+
+
+def side_names(side: str | Sequence[str], function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the side data that a function takes. TypeError unless its parameters are those that it is given."""
+    names = (side,) if isinstance(side, str) else tuple(side)
+    if not all(isinstance(name, str) and name.isidentifier() for name in names):
+        raise TypeError(f"side is a name, or several, such as side='fii', not {side!r}")
+    takes = "side" in inspect.signature(function).parameters
+    if takes and not names:
+        raise TypeError(f"{function.__name__} takes side; declare which it reads, such as side='fii'")
+    if names and not takes:
+        raise TypeError(f"side={names[0]!r} is declared, and {function.__name__} takes no parameter side; add it")
+    return tuple(dict.fromkeys(names))

@@ -39,6 +39,9 @@ class Check(StrEnum):
     SAME_SERIES = "same_series"
     SECOND_SOURCE = "second_source"
     CHANGED_BAR = "changed_bar"
+    # Of side data alone.
+    KNOWN_EARLY = "known_early"
+    SIDE_GAP = "side_gap"
 
 
 # Jumps of prices that no corporate action on record explains.

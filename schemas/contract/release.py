@@ -10,6 +10,7 @@ from schemas.config.costs import CostRates, Costs
 from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES, FeatureChoice
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
+from schemas.config.side import SideName
 from schemas.config.training import Label
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import RunId, Symbol
@@ -177,7 +178,10 @@ class GoldenChecked(Answer):
 
 
 class PredictRequest(Frozen):
-    """Score the newest bars up to `as_of`, or today: stored ones, or those of `source`."""
+    """Score the newest bars up to `as_of`, or today: stored ones, or those of `source`.
+
+    `side`: files of side data by name, instead of those that the release's run was given.
+    """
 
     release_dir: str
     data_dir: str
@@ -187,6 +191,7 @@ class PredictRequest(Frozen):
     as_of: date | None = None
     max_age_days: int | None = None
     out: str | None = None
+    side: dict[SideName, str] = Field(default_factory=dict)
 
 
 class Prediction(Frozen):

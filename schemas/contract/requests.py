@@ -9,11 +9,13 @@ from schemas.config.features import FeatureName, Plugin
 from schemas.config.interval import Interval
 from schemas.config.model_kinds import ModelRole
 from schemas.config.plugged_kinds import KindName
+from schemas.config.side import SideRequest
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
 from schemas.contract.base import Frozen
 from schemas.contract.device import Device
 from schemas.contract.feature_check import FeatureCheck
 from schemas.contract.identifiers import RunId, Symbol
+from schemas.contract.side import SideCoverage
 from schemas.contract.task import Ingested
 from schemas.contract.window import Window
 
@@ -77,7 +79,7 @@ class PluginQuestion(Frozen):
 
 
 class FeatureFacts(Frozen):
-    """A feature of the registry or of a plug-in; `source` is its origin, or the plug-in's file.
+    """A feature of the registry or of a plug-in; `source` is its origin, or the plug-in's file, `side` what it reads.
 
     `warmup_bars` is None where a value depends on all earlier bars.
     """
@@ -87,6 +89,7 @@ class FeatureFacts(Frozen):
     warmup_bars: int | None
     panel: bool
     source: str
+    side: tuple[str, ...] = ()
 
 
 class PluginReport(Answer):
@@ -101,12 +104,31 @@ class PluginReport(Answer):
     idle: dict[str, str] = Field(default_factory=dict)
 
 
+class SideQuestion(Frozen):
+    """Asks to read files of side data; `out`: the folder below which they are stored, None to store nothing."""
+
+    files: tuple[SideRequest, ...] = Field(min_length=1)
+    timezone: str
+    out: str | None
+
+
+class SideReport(Answer):
+    """The files, in the order of the question."""
+
+    files: tuple[SideCoverage, ...] = ()
+
+
 class CheckRequest(Frozen):
-    """Asks whether plug-ins' features are what they should be, on bars of a source, or on stored ones without it."""
+    """Asks whether plug-ins' features are what they should be, on bars of a source, or on stored ones without it.
+
+    `calendar` decides when a bar's decision is made, which decides what it sees of the files of `side`.
+    """
 
     data_dir: str
     interval: Interval
     timezone: str
+    calendar: str
+    side: tuple[SideRequest, ...] = ()
     bars: BarsSettings | None
     symbols: tuple[Symbol, ...]
 
@@ -115,6 +137,7 @@ class CheckReport(Answer):
     """The analysis of each feature, and the symbols and bars that it used."""
 
     checks: tuple[FeatureCheck, ...] = ()
+    side: tuple[SideCoverage, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     bars: int = 0
 

@@ -79,6 +79,11 @@ class BarsLayout:
         return self.folder / ".fetched" / symbol
 
 
+def side_file(data_dir: str | Path, name: str, sha256: str) -> Path:
+    """Stored side data of a name, by the digest of their content."""
+    return Path(data_dir) / "side" / name / f"{sha256}.parquet"
+
+
 @dataclass(frozen=True)
 class RunLayout:
     """The folder of one run: its manifest, ledger, rows, windows and verdicts."""

@@ -29,6 +29,7 @@ LAYERS = {
     ),
     "workers": (
         ("bars", "devices", "plugins"),
+        ("side",),
         ("features", "models", "scoring"),
         ("judging", "learning", "serving"),
         ("artifacts", "reporting"),

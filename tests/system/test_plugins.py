@@ -1,6 +1,7 @@
 """A run with a feature of the user's, from its file to a prediction."""
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 
 from schemas.contract.artifact import StudentMetadata
@@ -13,25 +14,34 @@ IDEAS = """
 import gurukul as gk
 
 
-@gk.feature(warmup=60)
-def gap_to_high(bars):
-    return bars["close"] / bars["high"].rolling(60).max() - 1
+@gk.feature(warmup=60, side="flows")
+def gap_to_high(bars, side):
+    return (bars["close"] / bars["high"].rolling(60).max() - 1) * side["flows"]["net"]
 """
+DAYS = [date(2022, 1, 3) + timedelta(days=n) for n in range(1100)]
+FLOWS = "time,net\n" + "".join(f"{day},{1 + day.day / 31:.4f}\n" for day in DAYS)
 
 
 def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
-    """Real processes all the way: run, deploy, predict and replay; then the file changes, and all of them refuse it."""
-    ideas = tmp_path / "ideas.py"
+    """Real processes all the way: run, deploy, predict and replay; then the file changes, and all of them refuse it.
+
+    The feature reads side data, which are in the key of what was trained. Predictions need values that are not stale.
+    """
+    ideas, flows = tmp_path / "ideas.py", tmp_path / "flows.csv"
     ideas.write_text(IDEAS)
+    flows.write_text(FLOWS)
     source = ("--source", f"csv:{bars}", "--symbols", "BAJAJ-AUTO", *SPAN)
     finished_run(
         tmp_path, *source, "--devices", "cpu:1x1", "--run-id", "a", "--plugins", "ideas.py", "--features",
-        "minimal,gap_to_high",
+        "minimal,gap_to_high", "--side", "flows=flows.csv", "--side-lag", "flows=1h", "--side-max-age", "flows=9d",
     )  # fmt: skip
     layout = RunLayout.under(tmp_path / "data", "a")
     label = next(row.window_label for row in read_rows(layout, Role.STUDENT) if row.key)
     metadata = read_model(layout.artifact(label, Role.STUDENT) / METADATA, StudentMetadata)
     assert metadata.features[-1] == "gap_to_high" and metadata.settings.plugged is not None
+    assert metadata.settings.plugged.side is not None
+    (stored,) = (tmp_path / "data" / "side" / "flows").iterdir()
+    assert stored.stem == metadata.settings.plugged.side.files[0].sha256
 
     def done(*arguments: str) -> str:
         result = orchestrator(*arguments, cwd=tmp_path)
@@ -42,7 +52,11 @@ def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
     done("deploy", "a", "--to", "staging", "--by", "me")
     found = json.loads(done("predict", "--env", "staging", "--max-age-days", "99999", "--json"))
     assert [each["symbol"] for each in found["predictions"]] == ["BAJAJ-AUTO"]
+    flows.write_text(FLOWS.replace(f"{DAYS[-1]},", "2021-01-01,"))  # other content does not change the run's own
     done("replay", "a", label)
+    flows.write_text("".join(FLOWS.splitlines(keepends=True)[:800]))
+    stale = orchestrator("predict", "--env", "staging", "--max-age-days", "99999", cwd=tmp_path)
+    assert stale.returncode == 3 and "stale: the newest value of side data flows" in stale.stdout
     ideas.write_text(IDEAS.replace("60", "61"))
     refused = orchestrator("predict", "--env", "staging", cwd=tmp_path)
     assert refused.returncode == 2 and "was made with another ideas.py" in refused.stderr

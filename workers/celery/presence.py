@@ -13,6 +13,7 @@ from celery.exceptions import WorkerLostError
 from celery.worker import state
 
 from schemas.config.model_kinds import OPTIONAL_LIBRARIES
+from schemas.config.side import SIDE_LIBRARIES
 from schemas.contract.machine import this_machine
 from schemas.contract.plugin_source import plugin_digests, plugins_of_environment
 from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, expiry_s
@@ -119,7 +120,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             free_gib=round(free_gib(folders.data_dir), 2),
             machine=this_machine(),
             since=self.since,
-            versions=artifact_versions(*OPTIONAL_LIBRARIES),
+            versions=artifact_versions(*OPTIONAL_LIBRARIES, *SIDE_LIBRARIES),
             held=tuple(sorted({request.id for request in state.reserved_requests} | self.desk.held)),
             running=tuple(sorted(request.id for request in state.active_requests)),
             done=done,

@@ -19,6 +19,7 @@ from workers.bars.series import COLUMNS, Floats, Ints, Series
 from workers.features.frame import frame_of
 from workers.features.plugged import TOLERANCE, PluggedFeature, plugged_features
 from workers.features.registry import FEATURES, model_features
+from workers.side.joined import NO_SIDE, SideData
 
 # Cuts near the beginning, where values are filled backwards, beside random ones.
 EARLY_CUTS = (2, 3, 5, 8, 13, 21, 34, 55, 89, 144)
@@ -31,6 +32,24 @@ SETTLED = 1e-4
 COPY = 0.999
 
 Panel = Mapping[str, Series]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A feature that is analysed, the time zone of the bars that it sees, and the side data beside them."""
+
+    feature: PluggedFeature
+    timezone: str
+    side: SideData
+
+    def values(self, panel: Panel) -> dict[str, Floats]:
+        """Its value on each bar of each symbol."""
+        found = plugged_features(panel, [self.feature.name], self.timezone, self.side)
+        return {symbol: values[:, 0] for symbol, values in found.items()}
+
+    def seeing(self, side: SideData) -> "Subject":
+        """The same feature with other side data."""
+        return replace(self, side=side)
 
 
 @dataclass(frozen=True)
@@ -47,19 +66,24 @@ class Analysis:
 
 
 def check_features(
-    panel: Panel, features: Sequence[PluggedFeature], timezone: str, intraday: bool, seed: int, plan: Analysis
-) -> list[FeatureCheck]:
-    """Analyse features on the bars of `panel`: each symbol alone, or all together where a feature takes the panel."""
+    panel: Panel, features: Sequence[PluggedFeature], timezone: str, intraday: bool, seed: int, plan: Analysis,
+    side: SideData = NO_SIDE,
+) -> list[FeatureCheck]:  # fmt: skip
+    """Analyse features on the bars of `panel`: each symbol alone, or all together where a feature takes the panel.
+
+    `side`: the side data that they read; without the bars after a cut, what was known later is not there either.
+    """
     found = []
     for feature in features:
+        subject = Subject(feature, timezone, side.only(feature.side, panel))
         began = time.perf_counter()
         try:
-            whole = _values(feature, panel, timezone)
+            whole = subject.values(panel)
         except DataError as error:
             found.append(FeatureCheck(name=feature.name, faults=(str(error),), notes=(), missing=1.0, seconds=0.0))
             continue
         seconds = (time.perf_counter() - began) / len(panel)
-        faults = list(_faults_of(panel, feature, whole, timezone, seed, plan))
+        faults = list(_faults_of(panel, subject, whole, seed, plan))
         settled = np.concatenate([values[WARMUP_BARS:] for values in whole.values()])
         missing = float(np.mean(~np.isfinite(settled))) if len(settled) else 1.0
         if missing == 1.0 and not faults:
@@ -71,42 +95,39 @@ def check_features(
     return found
 
 
-def _faults_of(
-    panel: Panel, feature: PluggedFeature, whole: Mapping[str, Floats], timezone: str, seed: int, plan: Analysis
-) -> Iterator[str]:
+def _faults_of(panel: Panel, subject: Subject, whole: Mapping[str, Floats], seed: int, plan: Analysis) -> Iterator[str]:
     """Why a feature is refused, at most one sentence per kind; `whole` has its values over all bars."""
-    units = [panel] if feature.panel else [{symbol: each} for symbol, each in panel.items()]
+    units = [panel] if subject.feature.panel else [{symbol: each} for symbol, each in panel.items()]
     for unit in units:
         rng = np.random.default_rng([seed, len(unit)])
-        if sentence := _ahead(unit, feature, whole, timezone, rng, plan):
+        if sentence := _ahead(unit, subject, whole, rng, plan):
             yield sentence
             return
     for unit in units:
         rng = np.random.default_rng([seed, len(unit)])
-        if sentence := _unsettled(unit, feature, whole, timezone, rng, plan):
+        if sentence := _unsettled(unit, subject, whole, rng, plan):
             yield sentence
             return
-
-
-def _values(feature: PluggedFeature, panel: Panel, timezone: str) -> dict[str, Floats]:
-    return {symbol: values[:, 0] for symbol, values in plugged_features(panel, [feature.name], timezone).items()}
 
 
 def _ahead(
-    panel: Panel, feature: PluggedFeature, whole: Mapping[str, Floats], timezone: str, rng: np.random.Generator,
-    plan: Analysis,
-) -> str:  # fmt: skip
+    panel: Panel, subject: Subject, whole: Mapping[str, Floats], rng: np.random.Generator, plan: Analysis
+) -> str:
     """The first bar found whose value depends on later bars, as a sentence; empty if there is none."""
-    axis = _axis(panel)
+    axis, timezone = _axis(panel), subject.timezone
     drawn = rng.integers(2, len(axis), plan.cuts).tolist() if len(axis) > 2 else []
     early = [cut for cut in plan.early if cut < len(axis)]
     for number, cut in enumerate([*early, *drawn]):
         last = int(axis[cut - 1])
         known = {symbol: _until(each, last) for symbol, each in panel.items()}
+        decided = _decided(known, last, subject.side)
+        views = [(known, subject.seeing(subject.side.known_at(decided)))]
         # Early, where a function may need more bars, only the shorter history shows what it fills.
-        for seen in (known,) if number < len(early) else (known, _poisoned(panel, last, rng)):
+        if number >= len(early):
+            views.append((_poisoned(panel, last, rng), subject.seeing(subject.side.poisoned(decided, rng))))
+        for seen, changed in views:
             try:
-                again = _values(feature, seen, timezone)
+                again = changed.values(seen)
             except DataError as error:
                 if cut > WARMUP_BARS:
                     return f"it fails on the first {cut} bars alone: {error}"
@@ -123,6 +144,13 @@ def _ahead(
     return ""
 
 
+def _decided(known: Panel, last: int, side: SideData) -> int:
+    """When the decision of the bars that begin at an instant, the last ones, was made."""
+    if not side.tables:
+        return last
+    return max(int(side.decisions(each)[-1]) for each in known.values() if len(each) and each.timestamp[-1] == last)
+
+
 def _same(one: Floats, other: Floats, whole: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     finite = np.abs(whole[np.isfinite(whole)])
     scale = float(finite.max()) if len(finite) else 1.0
@@ -130,17 +158,16 @@ def _same(one: Floats, other: Floats, whole: Floats) -> np.ndarray[tuple[int, ..
 
 
 def _unsettled(
-    panel: Panel, feature: PluggedFeature, whole: Mapping[str, Floats], timezone: str, rng: np.random.Generator,
-    plan: Analysis,
-) -> str:  # fmt: skip
+    panel: Panel, subject: Subject, whole: Mapping[str, Floats], rng: np.random.Generator, plan: Analysis
+) -> str:
     """How many bars a feature needs, as a sentence, where that is more than it declares; else empty."""
-    declared, axis = feature.warmup_bars, _axis(panel)
+    declared, axis = subject.feature.warmup_bars, _axis(panel)
     if declared is None or len(axis) < declared + 3:
         return ""
     places = np.unique(rng.integers(max(declared + 1, len(axis) // 2), len(axis), plan.beginnings)).tolist()
 
     def settles(bars: int) -> bool:
-        return all(_settles_at(panel, feature, whole, timezone, axis, at, bars) for at in places if at > bars)
+        return all(_settles_at(panel, subject, whole, axis, at, bars) for at in places if at > bars)
 
     if settles(declared):
         return ""
@@ -153,14 +180,12 @@ def _unsettled(
     return f"its declared warm-up of {declared} bars is too short: it needs more, at most {longer} by measurement"
 
 
-def _settles_at(
-    panel: Panel, feature: PluggedFeature, whole: Mapping[str, Floats], timezone: str, axis: Ints, at: int, bars: int
-) -> bool:  # fmt: skip
+def _settles_at(panel: Panel, subject: Subject, whole: Mapping[str, Floats], axis: Ints, at: int, bars: int) -> bool:
     """Whether the value at a bar is the same where the history begins so many bars before it, or with its session."""
     begin, last = _session_start(panel, axis, at - bars), int(axis[at])
     part = {symbol: _until(_from(each, begin), last) for symbol, each in panel.items()}
     try:
-        again = _values(feature, part, timezone)
+        again = subject.values(part)
     except DataError:
         return False
     for symbol, each in part.items():

@@ -15,6 +15,8 @@ from workers.features.indicators import Array
 from workers.features.plugged import TOLERANCE, features_here, plugged_features
 from workers.features.registry import FEATURES, feature_names, model_features
 from workers.plugins.loading import refuse_other_plugins
+from workers.side.joined import SideData
+from workers.side.store import side_of
 
 # What a first look at an idea needs beside it: short, medium and long returns, their size, a level, and trading.
 MINIMAL_FEATURES = ("return_1", "return_5", "return_20", "volatility_20", "rsi_14", "volume_z_20")
@@ -53,14 +55,18 @@ def _columns_of(name: str, plugged: Iterable[str]) -> Sequence[str]:
 
 
 def features_of(
-    series: Mapping[str, Series], chosen: FeatureChoice, intraday: bool, *, xp: ModuleType = np
-) -> dict[str, Array]:
-    """Chosen features of each symbol of a panel, shape (bars, names), on arrays of `xp`."""
+    series: Mapping[str, Series], chosen: FeatureChoice, intraday: bool, *, xp: ModuleType = np,
+    side: SideData | None = None,
+) -> dict[str, Array]:  # fmt: skip
+    """Chosen features of each symbol of a panel, shape (bars, names), on arrays of `xp`.
+
+    `side`: side data to read; if omitted: the stored ones of the choice.
+    """
     columns = names_of(chosen)
     ranked = tuple(name for name in columns if is_compared(name))
     plain = tuple(name for name in columns if not is_compared(name))
     inputs = tuple(dict.fromkeys((*plain, *inputs_of(ranked))))
-    own = _own_features(series, inputs, chosen, intraday, xp=xp)
+    own = _own_features(series, inputs, chosen, intraday, xp, side)
     if not ranked:
         return own
     instants = [each.timestamp for each in series.values()]
@@ -76,8 +82,9 @@ def features_of(
 
 
 def _own_features(
-    series: Mapping[str, Series], names: Sequence[str], chosen: FeatureChoice, intraday: bool, *, xp: ModuleType = np
-) -> dict[str, Array]:
+    series: Mapping[str, Series], names: Sequence[str], chosen: FeatureChoice, intraday: bool, xp: ModuleType,
+    side: SideData | None,
+) -> dict[str, Array]:  # fmt: skip
     """Built-in and plug-ins' features of each symbol without ranks among symbols, shape (bars, names)."""
     built_in = [name for name in names if name in FEATURES]
     others = [name for name in names if name not in FEATURES]
@@ -86,9 +93,10 @@ def _own_features(
         found = {symbol: model_features(frame_of(each, intraday, xp=xp), built_in) for symbol, each in series.items()}
     if not others or chosen.plugged is None:
         return found
+    side = side_of(chosen.plugged.side) if side is None else side
     beside = {
         symbol: xp.asarray(values)
-        for symbol, values in plugged_features(series, others, chosen.plugged.timezone).items()
+        for symbol, values in plugged_features(series, others, chosen.plugged.timezone, side).items()
     }
     if not built_in:
         return beside

@@ -1,6 +1,6 @@
 """Features that plug-in files define, computed on the host over the whole history of a symbol or panel."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from workers.bars.series import COLUMNS, Floats, Series
 from workers.features.registry import FEATURES
 from workers.plugins.blame import blamed, user_code
 from workers.plugins.loading import LoadedPlugin, plugins_here
+from workers.side.joined import NO_SIDE, SideData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ class PluggedFeature:
     panel: bool
     path: str
     function: Callable[..., Any]
+    side: tuple[str, ...] = ()
 
 
 def features_here() -> dict[str, PluggedFeature]:
@@ -58,27 +60,34 @@ def _features(plugins: tuple[LoadedPlugin, ...]) -> dict[str, PluggedFeature]:
                     " less far, or declare warmup='all', and rows of fewer bars lack it"
                 )
             found[each.name] = PluggedFeature(
-                each.name, each.formula, each.warmup_bars, each.panel, plugin.path, each.function
+                each.name, each.formula, each.warmup_bars, each.panel, plugin.path, each.function, each.side
             )
     return found
 
 
-def plugged_features(series: Mapping[str, Series], names: Sequence[str], timezone: str) -> dict[str, Floats]:
+def plugged_features(
+    series: Mapping[str, Series], names: Sequence[str], timezone: str, side: SideData = NO_SIDE
+) -> dict[str, Floats]:
     """Values of plug-ins' features of each symbol, shape (bars, names); NaN where one is missing or infinite.
+
+    `side`: the side data that they read.
 
     DataError, with the user's line, where a function fails or returns something else than one value per bar.
     """
     chosen = [features_here()[name] for name in names]
+    refuse_missing_side(chosen, side.tables)
+    read = tuple(dict.fromkeys(name for each in chosen for name in each.side))
     result = {symbol: np.full((len(each), len(chosen)), np.nan) for symbol, each in series.items()}
     alone = [(column, each) for column, each in enumerate(chosen) if not each.panel]
     if alone:
         for symbol, each in series.items():
             bars = frame_of_bars(each, timezone)
+            beside = side.frames(read, symbol, each, bars.index)
             for column, feature in alone:
-                result[symbol][:, column] = _one_value_per_bar(feature, bars, symbol)
+                result[symbol][:, column] = _one_value_per_bar(feature, bars, beside, symbol)
     for column, feature in enumerate(chosen):
         if feature.panel:
-            for symbol, values in _of_panel(feature, series, timezone).items():
+            for symbol, values in _of_panel(feature, series, timezone, side).items():
                 result[symbol][:, column] = values
     for matrix in result.values():
         matrix[~np.isfinite(matrix)] = np.nan
@@ -93,11 +102,21 @@ def frame_of_bars(series: Series, timezone: str) -> "pd.DataFrame":
     return pd.DataFrame({name: getattr(series, name) for name in COLUMNS}, index=index)
 
 
-def _one_value_per_bar(feature: PluggedFeature, bars: "pd.DataFrame", symbol: str) -> Floats:
+def refuse_missing_side(features: Iterable[PluggedFeature], given: Container[str]) -> None:
+    """RequestError names the first feature that reads side data that are not given."""
+    for each in features:
+        for name in each.side:
+            if name not in given:
+                raise RequestError(f"{each.path}: feature {each.name} reads side data {name}; give --side {name}=FILE")
+
+
+def _one_value_per_bar(
+    feature: PluggedFeature, bars: "pd.DataFrame", side: Mapping[str, "pd.DataFrame"], symbol: str
+) -> Floats:
     """What a function returns for the bars of a symbol, shape (bars,)."""
     import pandas as pd
 
-    found = _called(feature, bars, symbol)
+    found = _called(feature, bars, side, symbol)
     with blamed(feature.path, f"values of feature {feature.name} for {symbol}", DataError):
         if isinstance(found, pd.Series):
             if not found.index.equals(bars.index):
@@ -111,12 +130,16 @@ def _one_value_per_bar(feature: PluggedFeature, bars: "pd.DataFrame", symbol: st
     return values
 
 
-def _of_panel(feature: PluggedFeature, series: Mapping[str, Series], timezone: str) -> dict[str, Floats]:
+def _of_panel(
+    feature: PluggedFeature, series: Mapping[str, Series], timezone: str, side: SideData
+) -> dict[str, Floats]:
     import pandas as pd
 
-    wide = pd.concat({symbol: frame_of_bars(each, timezone) for symbol, each in series.items()}, axis=1).sort_index()
+    frames = {symbol: frame_of_bars(each, timezone) for symbol, each in series.items()}
+    wide = pd.concat(frames, axis=1).sort_index()
     bars = wide.swaplevel(axis=1)[list(COLUMNS)]
-    found = _called(feature, bars, "the panel")
+    panel = {symbol: (each, frames[symbol].index) for symbol, each in series.items()}
+    found = _called(feature, bars, side.panel_frames(feature.side, panel, bars.index), "the panel")
     close = bars["close"]
     if not isinstance(found, pd.DataFrame) or not found.index.equals(close.index) or set(found) != set(close):
         raise DataError(
@@ -132,9 +155,11 @@ def _of_panel(feature: PluggedFeature, series: Mapping[str, Series], timezone: s
     }
 
 
-def _called(feature: PluggedFeature, bars: "pd.DataFrame", symbol: str) -> Any:
-    """Call a function on bars of its own, which it may change. DataError names the line that failed."""
+def _called(feature: PluggedFeature, bars: "pd.DataFrame", side: Mapping[str, "pd.DataFrame"], symbol: str) -> Any:
+    """Call a function on frames of its own, which it may change. DataError names the line that failed."""
     with user_code(feature.path, f"in feature {feature.name} of {symbol}"):
+        if feature.side:
+            return feature.function(bars.copy(), side={name: side[name].copy() for name in feature.side})
         return feature.function(bars.copy())
 
 

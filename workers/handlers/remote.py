@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from schemas.config.features import Plugged
 from schemas.contract.artifact import METADATA_KINDS
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import DataError, FileError
 from schemas.contract.folders import Folders
 from schemas.contract.task import IngestTask, Role, RunTask, Status, WindowTask
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import METADATA, BarsLayout, RunLayout
+from schemas.files.layout import METADATA, BarsLayout, RunLayout, side_file
 from schemas.files.locks import lock
 from schemas.files.run_files import read_manifest, read_model, read_rows
 from schemas.store.judged_inputs import artifacts_read, audit_key, list_key
@@ -24,6 +25,7 @@ from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, has_digest, together
 from workers.handlers.copies import end_ingestion, note_use
 from workers.handlers.task_result import Result
+from workers.side.store import use_side_of
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ def carry_out(task: Task, folders: Folders, handle: Callable[[Any, Path], Result
     If copies of its inputs were damaged, or left by another run of that name, they are fetched anew, once.
     """
     data_dir = Path(folders.data_dir)
+    use_side_of(data_dir)
     mirror = Mirror.of(data_dir, folders.store)
     if mirror is None:
         return handle(task, data_dir)
@@ -77,6 +80,7 @@ def _fetch(task: Task, mirror: Mirror, layout: RunLayout) -> None:
         bars = BarsLayout.under(mirror.data_dir, task.settings.interval)
         missing = [symbol for symbol, digest in task.bars.items() if not has_digest(bars.bars(symbol), digest)]
         together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), task.bars[symbol]), missing)
+        _fetch_side(task.settings.plugged, mirror)
         if task.role is Role.STUDENT:
             mirror.pull_artifact(layout.artifact(_teacher_label(task), Role.TEACHER))
     elif isinstance(task, IngestTask):
@@ -85,6 +89,12 @@ def _fetch(task: Task, mirror: Mirror, layout: RunLayout) -> None:
     else:
         mirror.pull(layout.manifest)
         _fetch_judged(task, mirror, layout)
+
+
+def _fetch_side(plugged: Plugged | None, mirror: Mirror) -> None:
+    """Bring the side data here that a run's features read."""
+    for each in plugged.side.files if plugged is not None and plugged.side is not None else ():
+        mirror.pull(side_file(mirror.data_dir, each.name, each.sha256), each.sha256)
 
 
 def _fetch_stored_bars(task: IngestTask, mirror: Mirror) -> None:
@@ -119,6 +129,7 @@ def _fetch_bars_of_run(mirror: Mirror, layout: RunLayout) -> None:
     if manifest.bars is not None:
         bars, rows = BarsLayout.under(mirror.data_dir, manifest.config.interval), manifest.bars.symbols
         together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
+    _fetch_side(manifest.config.plugged, mirror)
 
 
 def _publish(task: Task, mirror: Mirror, layout: RunLayout, result: Result) -> Result:

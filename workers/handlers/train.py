@@ -195,7 +195,7 @@ def _histories(task: WindowTask, data_dir: Path) -> dict[str, History]:
         whole = _prepared_panel(_panel_of(task, layout), settings)
         return {symbol: whole[symbol] for symbol in read}
     kept = len(read) <= CACHED_FEATURES
-    return {symbol: _prepared(layout.bars(symbol), sha256, settings, kept) for symbol, sha256 in read.items()}
+    return {symbol: _prepared(layout.bars(symbol), sha256, settings, kept, symbol) for symbol, sha256 in read.items()}
 
 
 def _panel_of(task: WindowTask, layout: BarsLayout) -> Panel:
@@ -214,8 +214,8 @@ def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, LabelCount]:
 
 
 @lru_cache(maxsize=store.CACHED_SYMBOLS)
-def _prepared(path: Path, sha256: str, settings: TrainingSettings, kept: bool) -> History:
-    return prepare(store.load(path, sha256), settings, xgboost_device(), kept)
+def _prepared(path: Path, sha256: str, settings: TrainingSettings, kept: bool, symbol: str) -> History:
+    return prepare(store.load(path, sha256), settings, xgboost_device(), kept, symbol)
 
 
 @lru_cache(maxsize=CACHED_PANELS)

@@ -12,7 +12,9 @@ from schemas.files.layout import BarsLayout
 from workers.bars import store
 from workers.bars.series import Series
 from workers.features.analysis import Analysis, check_features
-from workers.features.plugged import features_here
+from workers.features.plugged import features_here, refuse_missing_side
+from workers.side.joined import SideData
+from workers.side.reading import read
 
 SEED = 0
 
@@ -21,11 +23,18 @@ def check(request: CheckRequest) -> CheckReport:
     """Check every feature of this process's plug-ins; a fault of the request is returned in `error`."""
     try:
         features = list(features_here().values())
+        files = [read(each, request.timezone) for each in request.side]
+        tables = {each.coverage.name: each.table for each in files}
+        refuse_missing_side(features, tables)
         bars = _read(request.bars, request) if request.bars else _stored(request)
-        checks = check_features(bars, features, request.timezone, is_intraday(request.interval), SEED, Analysis())
+        side, intraday = SideData(tables, request.calendar, request.interval), is_intraday(request.interval)
+        checks = check_features(bars, features, request.timezone, intraday, SEED, Analysis(), side)
     except GurukulError as error:
         return CheckReport(error=str(error))
-    return CheckReport(checks=tuple(checks), symbols=tuple(bars), bars=sum(len(each) for each in bars.values()))
+    return CheckReport(
+        checks=tuple(checks), symbols=tuple(bars), bars=sum(len(each) for each in bars.values()),
+        side=tuple(each.coverage for each in files),
+    )  # fmt: skip
 
 
 def _stored(request: CheckRequest) -> dict[str, Series]:

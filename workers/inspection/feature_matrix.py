@@ -16,6 +16,7 @@ from workers.bars import store
 from workers.features.chosen import features_of, names_of
 from workers.inspection.run_lookup import manifest_of
 from workers.plugins.loading import use_plugins
+from workers.side.store import use_side_of
 
 
 def write_matrix(request: MatrixRequest) -> MatrixWritten:
@@ -26,6 +27,7 @@ def write_matrix(request: MatrixRequest) -> MatrixWritten:
     try:
         manifest, _ = manifest_of(request)
         use_plugins(manifest.config.plugins)
+        use_side_of(request.data_dir)
         settings = manifest.config.training()
         names, layout = names_of(settings.feature_set), BarsLayout.under(request.data_dir, settings.interval)
         known = manifest.bars.symbols if manifest.bars else {}

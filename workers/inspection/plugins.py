@@ -45,7 +45,12 @@ def inspect(question: PluginQuestion) -> PluginReport:
     ]
     facts += [
         FeatureFacts(
-            name=each.name, formula=each.formula, warmup_bars=each.warmup_bars, panel=each.panel, source=each.path
+            name=each.name,
+            formula=each.formula,
+            warmup_bars=each.warmup_bars,
+            panel=each.panel,
+            source=each.path,
+            side=each.side,
         )
         for each in own.values()
     ]

@@ -22,6 +22,7 @@ from workers.inspection.run_lookup import manifest_of, window_of
 from workers.judging.predictions import read_scored
 from workers.learning.skip import Skip
 from workers.plugins.loading import use_plugins
+from workers.side.store import use_side_of
 
 # Largest difference of a probability between a GPU and another device, whose histograms add up in another order.
 GPU_TOLERANCE = 1e-3
@@ -42,6 +43,7 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
     from workers.handlers.train import train_student, train_teacher  # after the environment is pinned
 
     use_plugins(manifest.config.plugins)
+    use_side_of(layout.data_dir)
     settings = manifest.config.training()
     windows = {Role.TEACHER: window.in_scope(settings.scope), Role.STUDENT: window.in_scope(settings.scope_of_students)}
     then = {role: _stored(layout.artifact(each.label, role), role) for role, each in windows.items()}

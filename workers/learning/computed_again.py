@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from schemas.config.features import FeatureChoice
 from schemas.config.training import TrainingSettings
 from workers.bars.series import Ints, Series
 from workers.devices.arrays import Array, array_module, take, to_host
 from workers.features.chosen import features_of, names_of, tolerance_of
 from workers.features.prefix_invariance import reads_ahead
 from workers.learning.history import History, rank_labels_of
+from workers.side.joined import SideData
+from workers.side.store import side_of
 
 # Largest difference of a feature, relative and absolute, between two computations of it on a GPU.
 GPU_TOLERANCE = 1e-9
@@ -42,11 +45,19 @@ def _features(
     if not kind.compares:
         for symbol in rows:
             known = {symbol: histories[symbol].series.upto(_decided(histories, rows, symbol) + 1)}
-            yield from features_of(known, kind, intraday, xp=xp).items()
+            yield from features_of(known, kind, intraday, xp=xp, side=_known_side(known, kind)).items()
         return
     known = _until(first.panel, max(_instant(histories, rows, symbol) for symbol in rows))
-    found = features_of(known, kind, intraday, xp=xp)
+    found = features_of(known, kind, intraday, xp=xp, side=_known_side(known, kind))
     yield from ((symbol, found[symbol]) for symbol in rows)
+
+
+def _known_side(bars: Mapping[str, Series], kind: FeatureChoice) -> SideData | None:
+    """The side data that are known at the last decision on these bars; None if features read none."""
+    if kind.plugged is None or kind.plugged.side is None:
+        return None
+    side = side_of(kind.plugged.side)
+    return side.known_at(max(int(side.decisions(each)[-1]) for each in bars.values() if len(each)))
 
 
 def _instant(histories: Mapping[str, History], rows: Mapping[str, Ints], symbol: str) -> int:

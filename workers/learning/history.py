@@ -39,7 +39,8 @@ class History:
     `panel` has the bars of every symbol that labels or features were computed from; it is empty if they were computed
     from this symbol's alone.
 
-    `path` has one row per label, and no columns unless the path is a privileged input. `chosen` names the features.
+    `path` has one row per label, and no columns unless the path is a privileged input. `chosen` names the features;
+    `symbol` is needed where they read side data.
     `compared` has them where they depend on the panel, else it is None. `kept` features stay in memory.
     """
 
@@ -51,6 +52,7 @@ class History:
     device: str
     chosen: FeatureChoice
     kept: bool = True
+    symbol: str = ""
     panel: Mapping[str, Series] = field(default_factory=dict)
     compared: Array | None = None
 
@@ -89,7 +91,7 @@ def prepare_panel(series: Mapping[str, Series], settings: TrainingSettings, devi
     """Histories of symbols whose labels or features may depend on each other."""
     kept = len(series) <= CACHED_FEATURES
     histories = {
-        symbol: replace(prepare(each, settings, device, kept), panel=series) for symbol, each in series.items()
+        symbol: replace(prepare(each, settings, device, kept, symbol), panel=series) for symbol, each in series.items()
     }
     if settings.label == "rank":
         ranked = _ranked(
@@ -117,21 +119,23 @@ def _ranked(
     }
 
 
-def prepare(series: Series, settings: TrainingSettings, device: str = "cpu", kept: bool = True) -> History:
-    """Label a symbol's bars once, over its whole history; `device` is the teacher's, `kept` as of a History.
+def prepare(
+    series: Series, settings: TrainingSettings, device: str = "cpu", kept: bool = True, symbol: str = ""
+) -> History:
+    """Label a symbol's bars once, over its whole history; `device` is the teacher's, `kept`, `symbol` as of a History.
 
     Rank labels and cross-sectional features depend on other symbols: see `prepare_panel`.
     """
     labels = label(series, settings)
     seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
     used, intraday = _used(series, labels, settings), is_intraday(settings.interval)
-    return History(series, labels, seen, used, intraday, device, settings.feature_set, kept)
+    return History(series, labels, seen, used, intraday, device, settings.feature_set, kept, symbol)
 
 
 def _computed(history: History) -> Array:
     """A symbol's features of its own bars, on its device."""
     xp = array_module(history.device)
-    return features_of({"": history.series}, history.chosen, history.intraday, xp=xp)[""]
+    return features_of({history.symbol: history.series}, history.chosen, history.intraday, xp=xp)[history.symbol]
 
 
 def _raw(history: History) -> dict[str, Floats]:

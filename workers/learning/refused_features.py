@@ -10,6 +10,7 @@ from workers.features.analysis import Analysis, Panel, check_features
 from workers.features.chosen import names_of
 from workers.features.plugged import features_here
 from workers.learning.history import CACHED_FEATURES, History
+from workers.side.store import side_of
 
 # `orchestrator check` cuts more often; here every symbol is checked, and each window's certificate cuts once more.
 IN_A_RUN = Analysis(early=(5, 21, 89), cuts=4, beginnings=2, notes=False)
@@ -35,6 +36,7 @@ def _faults(symbol: str, history: History, on_panel: bool, settings: TrainingSet
     if not chosen:
         return ()
     bars: Panel = history.panel if on_panel else {symbol: history.series}
-    found = check_features(bars, chosen, settings.plugged.timezone, history.intraday, 0, IN_A_RUN)
+    side = side_of(settings.plugged.side)
+    found = check_features(bars, chosen, settings.plugged.timezone, history.intraday, 0, IN_A_RUN, side)
     paths = {each.name: each.path for each in chosen}
     return tuple(f"feature {each.name} of {paths[each.name]}: {fault}" for each in found for fault in each.faults)

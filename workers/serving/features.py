@@ -5,6 +5,7 @@ bars, so they are computed over the tail of each history.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from workers.features.frame import BARS, Frame, recursive_indicators, seed_indic
 from workers.features.indicators import difference
 from workers.features.plugged import features_here, plugged_features
 from workers.features.registry import FEATURES, model_features
+from workers.side.joined import NO_SIDE, SideData
+from workers.side.store import side_of
+from workers.side.table import SHARED, SideTable, Values
 
 # A larger batch leaves the cache; in a smaller one the overhead per bar dominates.
 BATCH = 250
@@ -26,15 +30,34 @@ PROBE_BARS = 240
 PROBE_SYMBOLS = 7
 
 
-def newest_features(series: Sequence[Series], intraday: bool, chosen: FeatureChoice = OWN_FEATURES) -> Floats:
+@dataclass(frozen=True)
+class Beside:
+    """What features read beside bars: the symbol of each history, and side data; the stored ones if None."""
+
+    symbols: Sequence[str] = ()
+    side: SideData | None = None
+
+    def of(self, row: int) -> str:
+        """The symbol of a history; empty if none is given."""
+        return self.symbols[row] if self.symbols else ""
+
+
+NOTHING = Beside()
+
+
+def newest_features(
+    series: Sequence[Series], intraday: bool, chosen: FeatureChoice = OWN_FEATURES, beside: Beside = NOTHING
+) -> Floats:
     """Features of the last bar of each history, shape (histories, features); NaN where undefined.
 
     Each needs more than WARMUP_BARS bars: below that a feature still depends on where its history began.
     """
-    return _own(series, names_of(chosen), intraday, chosen)
+    return _own(series, names_of(chosen), intraday, chosen, beside)
 
 
-def _own(series: Sequence[Series], names: Sequence[str], intraday: bool, chosen: FeatureChoice) -> Floats:
+def _own(
+    series: Sequence[Series], names: Sequence[str], intraday: bool, chosen: FeatureChoice, beside: Beside
+) -> Floats:
     """Features of the last bar of each history that read no other history, shape (histories, names)."""
     result = np.empty((len(series), len(names)))
     built_in = [name for name in names if name in FEATURES]
@@ -46,13 +69,15 @@ def _own(series: Sequence[Series], names: Sequence[str], intraday: bool, chosen:
     if others and chosen.plugged is not None:
         # A function of a plug-in may look back any number of bars, so it sees all of them.
         places = [names.index(name) for name in others]
+        side = side_of(chosen.plugged.side) if beside.side is None else beside.side
         for row, each in enumerate(series):
-            result[row, places] = plugged_features({"": each}, others, chosen.plugged.timezone)[""][-1]
+            symbol = beside.of(row)
+            result[row, places] = plugged_features({symbol: each}, others, chosen.plugged.timezone, side)[symbol][-1]
     return result
 
 
 def newest_cross_section(
-    panel: Sequence[Series], intraday: bool, chosen: FeatureChoice = CROSS_SECTION_FEATURES
+    panel: Sequence[Series], intraday: bool, chosen: FeatureChoice = CROSS_SECTION_FEATURES, beside: Beside = NOTHING
 ) -> Floats:
     """Features of the panel's newest bar that compare its symbols, shape (symbols, names).
 
@@ -68,7 +93,7 @@ def newest_cross_section(
     ranked = tuple(name for name in columns if is_compared(name))
     plain = tuple(name for name in columns if not is_compared(name))
     inputs = tuple(dict.fromkeys((*plain, *inputs_of(ranked))))
-    own = _newest_own(panel, there, inputs, intraday, chosen)
+    own = _newest_own(panel, there, inputs, intraday, chosen, beside)
     for name in plain:
         result[there, columns.index(name)] = own[:, inputs.index(name)]
     if ranked:
@@ -78,18 +103,23 @@ def newest_cross_section(
 
 
 def _newest_own(
-    panel: Sequence[Series], there: Sequence[int], names: Sequence[str], intraday: bool, chosen: FeatureChoice
-) -> Floats:
+    panel: Sequence[Series], there: Sequence[int], names: Sequence[str], intraday: bool, chosen: FeatureChoice,
+    beside: Beside,
+) -> Floats:  # fmt: skip
     """Features of the newest bar of those symbols that are `there`, before they are compared, shape (there, names)."""
     on_panel = [name for name in names if name not in FEATURES and features_here()[name].panel]
     alone = [name for name in names if name not in on_panel]
     result = np.empty((len(there), len(names)))
     if alone:
         places = [names.index(name) for name in alone]
-        result[:, places] = _own([panel[place] for place in there], alone, intraday, chosen)
+        mine = Beside([beside.of(place) for place in there], beside.side)
+        result[:, places] = _own([panel[place] for place in there], alone, intraday, chosen, mine)
     if on_panel and chosen.plugged is not None:
-        found = plugged_features({str(n): each for n, each in enumerate(panel)}, on_panel, chosen.plugged.timezone)
-        result[:, [names.index(name) for name in on_panel]] = [found[str(place)][-1] for place in there]
+        side = side_of(chosen.plugged.side) if beside.side is None else beside.side
+        symbols = [beside.of(place) or str(place) for place in range(len(panel))]
+        series = dict(zip(symbols, panel, strict=True))
+        found = plugged_features(series, on_panel, chosen.plugged.timezone, side)
+        result[:, [names.index(name) for name in on_panel]] = [found[symbols[place]][-1] for place in there]
     return result
 
 
@@ -113,10 +143,11 @@ def _newest_compared(
 
 def probe(chosen: FeatureChoice) -> Floats:
     """Features of the last of some bars made by a formula, to compare the features of two programs."""
-    if chosen.compares:
-        found = newest_cross_section([_made(number) for number in range(PROBE_SYMBOLS)], False, chosen)
-    else:
-        found = newest_features([_made(0)], False, chosen)
+    symbols = [str(number) for number in range(PROBE_SYMBOLS if chosen.compares else 1)]
+    series = [_made(number) for number in range(len(symbols))]
+    beside = Beside(symbols, _made_side(chosen, symbols, series[0]))
+    newest = newest_cross_section if chosen.compares else newest_features
+    found = newest(series, False, chosen, beside)
     result: Floats = found[0]
     return result
 
@@ -135,6 +166,20 @@ def _made(number: int) -> Series:
         close=close,
         volume=(1000 + bar * 7919 % 997).astype(np.float64),
     )
+
+
+def _made_side(chosen: FeatureChoice, symbols: Sequence[str], bars: Series) -> SideData:
+    """Side data with the columns of those that features read: a value per bar, known when the bar begins."""
+    if chosen.plugged is None or chosen.plugged.side is None:
+        return NO_SIDE
+    tables = {}
+    for file in chosen.plugged.side.files:
+        row = np.arange(len(bars))[:, None]
+        values = np.sin(0.21 * row + np.arange(len(file.columns))) + 0.01 * row
+        owners = symbols if file.by_symbol else (SHARED,)
+        rows = {owner: Values(bars.timestamp, bars.timestamp, values + n) for n, owner in enumerate(owners)}
+        tables[file.name] = SideTable(file.columns, rows)
+    return SideData(tables)
 
 
 def _batches(series: Sequence[Series]) -> Iterator[Ints]:

@@ -32,17 +32,19 @@ from workers.bars.series import Floats, Ints, Series
 from workers.features.chosen import names_of
 from workers.models.apart import PATIENCE_S, ModelTrial
 from workers.models.stored_student import StoredStudent
-from workers.serving.features import newest_features, probe
+from workers.serving.features import Beside, newest_features, probe
 from workers.serving.instants import instant
 from workers.serving.panel import panel_inputs
 from workers.serving.plugins import use_plugins_of
 from workers.serving.students import probabilities, read_served
+from workers.side.store import use_side_of
 
 ROWS_PER_SYMBOL = 4
 
 
 def make(request: GoldenRequest) -> GoldenMade:
     """Make vectors from the run's predictions and the stored bars; `error` if a score is not reproduced."""
+    use_side_of(request.data_dir)
     try:
         metadata = [read_model(Path(folder) / METADATA, StudentMetadata) for folder in request.students.values()]
         # Students of one run have the settings and the panel of the run.
@@ -125,7 +127,7 @@ def _made(request: GoldenRequest, symbol: str, folder: Path, panel: Mapping[str,
     series, bars = _bars(request, symbol)
     histories, intraday = list(_histories(series, times, bars)), is_intraday(request.interval)
     if not panel:
-        x = newest_features(histories, intraday, chosen)
+        x = newest_features(histories, intraday, chosen, Beside([symbol] * len(histories)))
     else:
         x = panel_inputs([(symbol, int(time)) for time in times], panel, intraday, chosen)
     return tuple(_compared(symbol, bars, student, times, x, expected))

@@ -9,24 +9,26 @@ from schemas.contract.errors import DataError
 from schemas.contract.window import MIN_RANKED_SYMBOLS, WARMUP_BARS
 from workers.bars.series import Floats, Series
 from workers.features.chosen import names_of
-from workers.serving.features import newest_cross_section
+from workers.serving.features import Beside, newest_cross_section
 from workers.serving.instants import instant
+from workers.side.joined import SideData
 
 SHOWN = 3
 NO_BARS = Series(*(np.empty(0, dtype=np.int64),) * 2, *(np.empty(0),) * 5)
 
 
 def panel_inputs(
-    bars: Sequence[tuple[str, int]], panel: Mapping[str, Series], intraday: bool, chosen: FeatureChoice
-) -> Floats:
+    bars: Sequence[tuple[str, int]], panel: Mapping[str, Series], intraday: bool, chosen: FeatureChoice,
+    side: SideData | None = None,
+) -> Floats:  # fmt: skip
     """Features of each of `bars`, a symbol of the panel and the instant of one of its bars, shape (bars, names).
 
-    `panel` has the bars of every symbol of the run; of a symbol that has none here, no bars.
+    `panel` has the bars of every symbol of the run; of a symbol that has none here, no bars. `side`: see Beside.
     """
     names = sorted(panel)
     result = np.empty((len(bars), len(names_of(chosen))))
     for at in {each for _, each in bars}:
-        found = newest_cross_section([_until(panel[name], at) for name in names], intraday, chosen)
+        found = newest_cross_section([_until(panel[name], at) for name in names], intraday, chosen, Beside(names, side))
         for row, (symbol, instant_of_row) in enumerate(bars):
             if instant_of_row == at:
                 result[row] = found[names.index(symbol)]

@@ -33,13 +33,15 @@ from workers.bars.series import Series
 from workers.models.apart import PATIENCE_S, ModelTrial
 from workers.models.base import sigmoid
 from workers.models.stored_student import StoredStudent
-from workers.serving.features import newest_features
+from workers.serving.features import Beside, newest_features
 from workers.serving.golden import refuse_other_features
 from workers.serving.instants import instant
 from workers.serving.panel import NO_BARS, panel_inputs, refuse_few
 from workers.serving.plugins import use_plugins_of
+from workers.serving.side import newest_side, refuse_stale
 from workers.serving.students import probabilities, read_served
 from workers.serving.weights import Scored, long_short_weights, long_weights
+from workers.side.joined import SideData
 
 # Largest accepted age of the newest bar in calendar days: a long weekend of daily bars, a night of shorter ones.
 DAILY_AGE_DAYS, INTRADAY_AGE_DAYS = 5, 1
@@ -63,9 +65,10 @@ def predict(request: PredictRequest) -> Predictions:
     began = time.perf_counter()
     try:
         folder, release = _deployed(request)
+        side = newest_side(request, release)
         with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
-            ready, refused, panel = _ready(request, folder, release, Path(scratch))
-        scored, ranked = _scored(release, ready, panel)
+            ready, refused, panel = _ready(request, folder, release, Path(scratch), side)
+        scored, ranked = _scored(release, ready, panel, side)
         if request.symbols:
             scored = [each for each in scored if each.symbol in request.symbols]
             refused = [each for each in refused if each.symbol in request.symbols]
@@ -113,7 +116,7 @@ def _deployed(request: PredictRequest) -> tuple[Path, Release]:
 
 
 def _ready(
-    request: PredictRequest, folder: Path, release: Release, scratch: Path
+    request: PredictRequest, folder: Path, release: Release, scratch: Path, side: SideData
 ) -> tuple[list[Ready], list[Refusal], dict[str, Series]]:
     """Symbols that can be scored, those that cannot, and the bars that features compare them with."""
     # A symbol's rank depends on all the others.
@@ -142,6 +145,7 @@ def _ready(
             if symbol not in release.students and symbol in student.serving.offsets:
                 raise DataError(f"release {release.release_id} does not serve it: {release.basis}")
             series = _fit(read(symbol), day, age, release.warmup_bars)
+            refuse_stale(symbol, series, side)
             if release.panel:
                 refuse_few(symbol, int(series.timestamp[-1]), panel)
             return Ready(symbol, served, student, series)
@@ -229,17 +233,21 @@ def _source_reader(source: str, data_dir: str, release: Release, scratch: Path) 
     return read
 
 
-def _scored(release: Release, ready: list[Ready], panel: dict[str, Series]) -> tuple[list[Prediction], str]:
+def _scored(
+    release: Release, ready: list[Ready], panel: dict[str, Series], side: SideData
+) -> tuple[list[Prediction], str]:
     """The predictions, and the sentence that explains their weights where they are ranks."""
     if not ready:
         return [], ""
     intraday = is_intraday(release.interval)
     if release.panel:
         x = panel_inputs(
-            [(each.symbol, int(each.series.timestamp[-1])) for each in ready], panel, intraday, release.feature_set
-        )
+            [(each.symbol, int(each.series.timestamp[-1])) for each in ready], panel, intraday, release.feature_set,
+            side,
+        )  # fmt: skip
     else:
-        x = newest_features([each.series for each in ready], intraday, release.feature_set)
+        beside = Beside([each.symbol for each in ready], side)
+        x = newest_features([each.series for each in ready], intraday, release.feature_set, beside)
     students, symbols = [each.student for each in ready], [each.symbol for each in ready]
     above = [each.student.trade_above(each.symbol) for each in ready]
     scored = Scored(

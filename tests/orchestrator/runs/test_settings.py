@@ -69,6 +69,7 @@ OTHER_VALUES = {
     "keep_jumps": ("true", "true"),
     "embargo": ("0", "0"),
     "plugins": ("/ideas.py", '["/ideas.py"]'),
+    "side": ("fii=/fii.csv", '["fii=/fii.csv"]'),
     "features": ("cross-section", '["cross-section"]'),
     "scope": ("panel", '"panel"'),
     "privileged": ("path", '["path"]'),
@@ -123,6 +124,8 @@ NEEDS_MORE = (
     TABLES_TOO
     | {
         "plugged",
+        "side_lag",
+        "side_max_age",
         "final",
         "broker_file",
         "symbols_file",

@@ -91,6 +91,7 @@ EXCLUDED = {
     "schemas.store.packing": "packs the files of an artifact and returns them unchanged",
     "workers.bars.breeze.client": "transport to a vendor",
     "workers.bars.breeze.credentials": "transport to a vendor",
+    "schemas.contract.side": "describes files of side data for people",
     "workers.bars.breeze.failures": "transport to a vendor",
     "workers.devices.nvml": "reads the state of GPUs",
     "workers.devices.pinning": "pins processes to devices",
@@ -98,7 +99,7 @@ EXCLUDED = {
     "workers.handlers.task_result": "hands results to the orchestrator",
 }
 READERS = [kind.reader.partition(":")[0] for kind in SOURCES.values()]
-TRAINING = ("workers.handlers.train", "workers.bars.ingestion", *READERS)
+TRAINING = ("workers.handlers.train", "workers.bars.ingestion", "workers.side.reading", *READERS)
 
 
 def module_path(module: str) -> Path | None:

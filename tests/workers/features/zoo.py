@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Features as people write them: 20 that read later bars, and 20 that do not."""
+"""Features as people write them: those that read later bars, and those that do not."""
 
 import numpy as np
 import pandas as pd
@@ -9,12 +9,15 @@ import gurukul as gk
 
 def leaking(function):
     """Register a feature that must be refused."""
-    return gk.feature(warmup="all", name=f"leaking_{function.__name__}")(function)
+    side = "flows" if function.__name__.endswith("flow") else ()
+    return gk.feature(warmup="all", name=f"leaking_{function.__name__}", side=side)(function)
 
 
-def honest(warmup, panel=False):
+def honest(warmup, panel=False, side=()):
     """Register a feature that must be accepted."""
-    return lambda function: gk.feature(warmup=warmup, panel=panel, name=f"honest_{function.__name__}")(function)
+    return lambda function: gk.feature(
+        warmup=warmup, panel=panel, name=f"honest_{function.__name__}", side=side
+    )(function)  # fmt: skip
 
 
 @leaking
@@ -239,3 +242,34 @@ def rank_of_momentum(bars):
 def exponential_of_few(bars):
     weights = 0.5 ** np.arange(10)[::-1]
     return bars["close"].rolling(10).apply(lambda x: (x * weights).sum() / weights.sum(), raw=True) / bars["close"]
+
+
+@leaking
+def tomorrows_flow(bars, side):
+    return side["flows"]["net"].shift(-1)
+
+
+@leaking
+def whole_z_score_of_flow(bars, side):
+    return (side["flows"]["net"] - side["flows"]["net"].mean()) / side["flows"]["net"].std()
+
+
+@honest(0, side="flows")
+def lagged_flow(bars, side):
+    return side["flows"]["net"]
+
+
+@honest(19, side="flows")
+def mean_flow(bars, side):
+    return side["flows"]["net"].rolling(20).mean()
+
+
+@honest(1, side=["earnings", "flows"])
+def yield_beside_flow(bars, side):
+    return side["earnings"]["eps"] / bars["close"] * np.sign(side["flows"]["net"].diff())
+
+
+@honest(0, panel=True, side=["earnings", "flows"])
+def rank_of_yield(bars, side):
+    ranks = (side["earnings"]["eps"] / bars["close"]).rank(axis=1, pct=True)
+    return ranks.mul(np.sign(side["flows"]["net"]), axis=0)

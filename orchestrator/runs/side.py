@@ -1,0 +1,83 @@
+"""The side data of a run: read in a process of its own before the run, then stored by digest."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from orchestrator.runs.worker_process import ask
+from schemas.config.bars import NO_CALENDAR
+from schemas.config.run import RunConfig
+from schemas.config.side import SideChoice, SideRequest
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import RequestError
+from schemas.contract.quality import Verdict
+from schemas.contract.requests import FeatureFacts, SideQuestion, SideReport
+from schemas.contract.side import SideCoverage
+from schemas.files.atomic import sha256_of, write_atomic
+from schemas.files.layout import side_file
+
+
+def read_side(config: RunConfig, features: Iterable[FeatureFacts], scratch: Path | None) -> tuple[SideCoverage, ...]:
+    """Read the side data of a run's features; RequestError for a faulty file, one that lacks, and one without use."""
+    requests = config.side_requests
+    refuse_other_names(requests, features)
+    if not requests:
+        return ()
+    question = SideQuestion(files=requests, timezone=config.timezone, out=None if scratch is None else str(scratch))
+    return ask("side", question, SideReport).files
+
+
+def refuse_other_names(requests: Iterable[SideRequest], features: Iterable[FeatureFacts]) -> None:
+    """RequestError unless the files are those that the features read."""
+    needed = {name: each for each in features for name in each.side}
+    given = [each.name for each in requests]
+    for name, feature in needed.items():
+        if name not in given:
+            raise RequestError(
+                f"feature {feature.name} of {feature.source} reads side data {name}; give --side {name}=FILE"
+            )
+    for name in given:
+        if name not in needed:
+            raise RequestError(
+                f"--side {name} is read by no feature of this run; leave it out, or name in --features one that has"
+                f" side={name!r}"
+            )
+
+
+def side_choice(config: RunConfig, found: Sequence[SideCoverage]) -> SideChoice | None:
+    """What decides the values of side data that a bar sees; None without side data."""
+    files = tuple(each.file for each in found)
+    if not files:
+        return None
+    return SideChoice(calendar=config.resolved_calendar, interval=config.interval, files=files)
+
+
+def keep_side(found: Iterable[SideCoverage], scratch: Path, data_dir: str) -> None:
+    """Move side data that a preflight has read into the data folder, unless they are stored there."""
+    for each in found:
+        path = side_file(data_dir, each.name, each.sha256)
+        if not path.is_file():
+            write_atomic(path, side_file(scratch, each.name, each.sha256).read_bytes())
+
+
+def refuse_missing_side(manifest: RunManifest) -> None:
+    """RequestError if side data of a run are no longer stored on this host."""
+    for each in manifest.side:
+        path = side_file(manifest.config.data_dir, each.name, each.sha256)
+        if not path.is_file() or sha256_of(path) != each.sha256:
+            raise RequestError(
+                f"{path}, side data of run {manifest.run_id}, is missing or damaged; start a new run with --reuse"
+            )
+
+
+def side_sentences(found: Iterable[SideCoverage], calendar: str) -> list[str]:
+    """What was read, what is wrong with it, and what a missing calendar means for it."""
+    sentences = []
+    for each in found:
+        sentences.append(each.sentence)
+        sentences += [finding.sentence for finding in each.findings if finding.verdict is not Verdict.OK]
+    if sentences and calendar == NO_CALENDAR:
+        sentences.append(
+            "without a calendar the close of a bar is not known, so a bar sees the side data known when it begins; give"
+            " --calendar"
+        )
+    return sentences
