@@ -21,6 +21,7 @@ from schemas.config.model_kinds import KINDS, OPTIONAL_LIBRARIES, ROLES
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 from schemas.config.side import SIDE_LIBRARIES
+from schemas.config.tuning import TuneConfig
 from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.versions import LIBRARIES, XGBOOST_NAMES
 from schemas.contract.window import WARMUP_BARS
@@ -136,7 +137,7 @@ def constraints(python: str) -> str:
 
 def settings_page() -> str:
     """One row per field: flag, TOML key, default, meaning."""
-    shared = BarsConfig.model_fields
+    shared, run = BarsConfig.model_fields, RunConfig.model_fields
     lines = [
         "# Settings",
         "",
@@ -148,6 +149,7 @@ def settings_page() -> str:
         *_table("`plan` and `run`", {name: f for name, f in RunConfig.model_fields.items() if name not in shared}),
         *_gates(),
         *_table("`ingest`", {name: f for name, f in IngestConfig.model_fields.items() if name not in shared}),
+        *_table("`tune`, beside those of `run`", {n: f for n, f in TuneConfig.model_fields.items() if n not in run}),
         *_table("`approve`, `reject`, `deploy`, `rollback`, `releases` and `predict`", ReleaseConfig.model_fields),
     ]
     return "\n".join(lines[:-1]) + "\n"

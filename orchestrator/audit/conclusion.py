@@ -271,6 +271,9 @@ def _basis(
     flat = f"; {_count(constant, 'student')} that predicted the base rate alone {made}" * bool(constant)
     apart = f", {trials.elsewhere:,} of them under other data folders with the same --trials-dir"
     elsewhere = apart if trials.elsewhere else ""
+    tuned = "".join(
+        f"; {each.trials:,} of them by study {each.name}, on days before {each.until}" for each in trials.studies
+    )
     selections = f"; {trials.selections:,} selections of symbols count too" if trials.selections > 1 else ""
     weekly = ("Bars are weekly: a day of these numbers is a week with a bar.",) * (manifest.config.interval == "1week")
     return (
@@ -281,7 +284,8 @@ def _basis(
         f"{_count(student.trades, 'decision')} to trade{flat}.",
         *_beside_live(statistics),
         f"{_capital(taught_sentence(validation.taught, validation.windows))}.",
-        f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{selections}.",
+        f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{tuned}"
+        f"{selections}.",
     )
 
 

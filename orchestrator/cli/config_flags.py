@@ -90,7 +90,8 @@ def _setting(name: str, field: FieldInfo, hidden: bool) -> inspect.Parameter:
 def _shown(name: str, field: FieldInfo) -> str | None:
     """The default that the help shows; None if it shows none."""
     if field.is_required():
-        return f"sample: {default_dates('sample')[name]}"
+        known = default_dates("sample").get(name)
+        return f"sample: {known}" if known else None
     # The description gives a default that depends on another setting.
     return None if field.default_factory is not None or field.default in (None, (), "") else f"{field.default}"
 

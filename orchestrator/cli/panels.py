@@ -1,13 +1,17 @@
 """Which panel of a command's help each setting stands in, in order."""
 
 SETTINGS = {
+    "Search": ("space", "tune_end", "trials", "objective", "sampler", "pruner", "parallel"),
     "Data": (
         "source", "symbols", "symbols_file", "interval", "timezone", "calendar", "corporate_actions", "second_source",
         "format_file", "second_format_file", "columns", "date_format", "delimiter", "encoding", "symbol_from", "where",
         "side", "side_lag", "side_max_age", "secrets_file", "requests_per_minute", "skip_fetch", "incremental",
         "validate_only", "write_actions",
     ),
-    "Windows": ("start_date", "end_date", "window_days", "step_days", "lookback", "min_rows", "holdout_from", "final"),
+    "Windows": (
+        "start_date", "end_date", "window_days", "step_days", "lookback", "min_rows", "holdout_from", "final",
+        "study",
+    ),
     "Labels": (
         "label", "horizon", "threshold", "threshold_unit", "take_profit", "stop_loss", "entry", "label_return",
         "cross_session", "embargo", "keep_jumps",

@@ -14,7 +14,7 @@ from schemas.terminal.command_help import HELP_FLAGS, PanelledCommand
 
 # Each name is a module of orchestrator.cli with a function, or a Typer group, of the same name.
 SECTIONS = {
-    "Start": ("run", "plan", "ingest", "resume", "cancel"),
+    "Start": ("run", "tune", "plan", "ingest", "resume", "cancel"),
     "Features": ("new", "check", "features"),
     "Follow": ("watch", "status", "runs", "fetch", "dashboard", "telemetry"),
     "Inspect": ("explain", "replay", "verify", "compare"),

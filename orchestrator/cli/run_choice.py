@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.cli.options import NewestRun, NewestWindow, RunArgument, WindowArgument
 from schemas.contract.errors import RequestError
+from schemas.files.layout import RunLayout
 
 
 def with_run_choice(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,9 +44,11 @@ def with_run_choice(command: Callable[..., Any]) -> Callable[..., Any]:
 def whole_id(data_dir: str | Path, given: str | None) -> str:
     """The id of the run that was changed last, or of the one run whose id contains `given`.
 
-    Unchanged if no run under `data_dir` has it. RequestError if several have it, or none is stored at all.
+    Unchanged if no run under `data_dir` has it; a trial of a study has to be named in full. RequestError if several
+    have it, or none is stored at all.
     """
     runs = [path.parent for path in Path(data_dir).glob("models/*/run.json")]
+    runs = [folder for folder in runs if RunLayout(folder).parent_study is None]
     if given is None:
         if not runs:
             raise RequestError(f"no run is stored under {data_dir}/models; `orchestrator run` starts one")

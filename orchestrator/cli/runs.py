@@ -10,6 +10,7 @@ from orchestrator.cli.options import DataDir
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import GurukulError
+from schemas.files.layout import RunLayout
 from schemas.files.run_files import open_run
 
 
@@ -17,7 +18,7 @@ def runs(
     data_dir: DataDir = "data",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
-    """List the runs under a data folder, newest first.
+    """List the runs and studies under a data folder, newest first.
 
     \b
     Example:
@@ -28,6 +29,8 @@ def runs(
 
     found, unreadable = [], 0
     for ledger_path in Path(data_dir).glob("models/*/ledger.db"):
+        if RunLayout(ledger_path.parent).parent_study is not None:
+            continue
         try:
             manifest, layout = open_run(data_dir, ledger_path.parent.name)
             ledger = Ledger(layout.ledger, read_only=True)

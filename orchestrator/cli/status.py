@@ -6,6 +6,7 @@ import typer
 
 from orchestrator.cli.options import DataDir, Json, RunArgument
 from orchestrator.cli.output import print_end
+from orchestrator.cli.study_report import print_study
 from orchestrator.terminal.console import Console
 from schemas.files.run_files import open_run
 
@@ -22,6 +23,9 @@ def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = Fals
     from orchestrator.runs.summary import show, summarise
 
     manifest, layout = open_run(data_dir, run_id)
+    if layout.study.is_file():
+        print_study(layout, Console(stderr=as_json), 1, as_json=as_json)
+        return
     ledger = Ledger(layout.ledger, read_only=True)
     summary, untrained = summarise(manifest, ledger, layout), untrained_symbols(manifest, ledger)
     condition = ledger.condition()

@@ -67,7 +67,8 @@ class Dispatcher:
 
     Nothing is sent before `least_devices` can work for the run; later it goes on with fewer.
 
-    `tend` is called at each look at the fleet, and while the broker is away; it raises what must end the run.
+    `tend` is called at each look at the fleet, and while the broker is away; it raises what must end the run. A run
+    that waits for something else calls it.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Dispatcher:
         sharing: Sharing | None = None,
     ) -> None:  # fmt: skip
         self._run_id, self._fleet, self._ledger = run_id, fleet, ledger
-        self._telemetry, self._live_view, self._tend = telemetry, live_view, tend
+        self._telemetry, self._live_view, self.tend = telemetry, live_view, tend
         self._foreign, self._least_devices = foreign, least_devices
         self._sharing = sharing or Sharing(run_id)
         self._allotted: Mapping[str, int] | None = None
@@ -161,7 +162,7 @@ class Dispatcher:
         """Log each failure, and show the second: a connection that was closed is opened again without notice."""
         error = (state.outcome.exception() if state.outcome is not None else None) or RedisError()
         logger.warning("the broker %s", trouble(error))
-        self._tend()
+        self.tend()
         if state.attempt_number < 2:
             return
         reason = f"the broker {trouble(error)}"
@@ -192,7 +193,7 @@ class Dispatcher:
     def _observe(self, look: Look, on_end: OnEnd) -> None:
         """Take in a look, then every outcome that came before it, then the queues: only then is an attempt missing."""
         self._heartbeat_events.see(look.present, self._needs)
-        self._tend()
+        self.tend()
         for name in self._look.present.keys() - look.present.keys():
             self._backlog.forget(name)
         self._look = look

@@ -66,6 +66,8 @@ class Runs:
         self.unreadable, shown = 0, {}
         for path in sorted(Path(self._data_dir).glob("models/*/ledger.db")):
             run_id = path.parent.name
+            if RunLayout(path.parent).parent_study is not None:
+                continue
             try:
                 run = self._read(run_id, path)
                 written_s = max(at for at, _ in run.seen) / 1e9

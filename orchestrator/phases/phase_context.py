@@ -27,7 +27,7 @@ class RunContext:
     """A run in progress; its manifest gets bars and plan from the first phase.
 
     `scratch` is the folder of what preflight has read of the source; None if the run was resumed. `store` is
-    None if the workers share the data folder.
+    None if the workers share the data folder. `broker` is the URL of its fleet's broker.
     """
 
     manifest: RunManifest
@@ -38,6 +38,7 @@ class RunContext:
     live_view: LiveView
     scratch: Path | None = None
     store: RunStore | None = None
+    broker: str = ""
 
     @property
     def run_id(self) -> str:

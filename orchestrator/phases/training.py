@@ -1,7 +1,8 @@
 """Phases teacher_training and student_training, overlapping: a student is queued as soon as its teacher is done."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import date
 
 from orchestrator.dispatch.work import Item
 from orchestrator.ledger.export import planned_of, store_rows
@@ -13,6 +14,7 @@ from schemas.contract.errors import FinalError, PhaseError
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
 from schemas.contract.run import Phase
 from schemas.contract.task import FailureClass, Metric, Outcome, Role, Status, WindowTask
+from schemas.contract.window import SkipReason
 from schemas.files.atomic import remove_temporary
 
 END_EVENTS = {
@@ -25,14 +27,18 @@ END_EVENTS = {
 }
 
 
-def run(context: RunContext) -> None:
-    """Train what the ledger does not hold yet. PhaseError if too many windows failed, or none was trained."""
-    _Training(context).run()
+def run(context: RunContext, goes_on: Callable[[date], bool] | None = None) -> None:
+    """Train what the ledger does not hold yet. PhaseError if too many windows failed, or none was trained.
+
+    With `goes_on` the windows that end on one day are trained before the next; it is called with that day, and if it
+    returns False, the windows that are left end as skipped.
+    """
+    _Training(context, goes_on).run()
 
 
 class _Training:
-    def __init__(self, context: RunContext) -> None:
-        self.context = context
+    def __init__(self, context: RunContext, goes_on: Callable[[date], bool] | None) -> None:
+        self.context, self.goes_on = context, goes_on
         self.plan = {
             role: {planned.window.label: planned for planned in planned_of(context.manifest, role)}
             for role in WINDOW_PHASES
@@ -52,13 +58,45 @@ class _Training:
     def run(self) -> None:
         context = self.context
         enter_plan(context)
-        # Nothing but the backlog keeps what is to be done: a run has up to a million windows.
-        context.dispatcher.run(iter(self._begin()), self._on_end)
+        if self.goes_on is None:
+            # Nothing but the backlog keeps what is to be done: a run has up to a million windows.
+            context.dispatcher.run(iter(self._begin()), self._on_end)
+        else:
+            self._run_by_end(self._begin(), self.goes_on)
         remove_temporary(context.layout.folder)
         self._end_students()
         record_trial(context, "trained")
         if self.errors:
             raise (FinalError if self._only_bugs() else PhaseError)("; ".join(self.errors))
+
+    def _run_by_end(self, work: list[Item], goes_on: Callable[[date], bool]) -> None:
+        """Train the windows that end first, then ask whether to go on; after the last there is nothing to ask."""
+        ends = {each.window.label: each.window.end for role in self.plan.values() for each in role.values()}
+        days = sorted({each.window.end for each in self.plan[Role.TEACHER].values() if each.skip is None})
+        for day in days:
+            self.context.dispatcher.run([item for item in work if ends[item.key[1]] == day], self._on_end)
+            if not goes_on(day) and day != days[-1]:
+                self._prune(day)
+                return
+
+    def _prune(self, day: date) -> None:
+        """End every window that is left as skipped."""
+        for role in self.plan:
+            for record in self.context.ledger.records(role):
+                if record.status is None:
+                    why = f"the trial was ended after the windows to {day}"
+                    self._skip(role, record.name, SkipReason.PRUNED, why)
+        if self.teachers_open:
+            self.teachers_open = 0
+            self._end_teachers()
+
+    def _skip(self, role: Role, label: str, reason: SkipReason, message: str) -> None:
+        skipped = Outcome(
+            run_id=self.context.run_id, role=role, name=label, attempt=0, device="", status=Status.SKIPPED,
+            reason=reason, message=message,
+        )  # fmt: skip
+        self.context.ledger.settle([skipped])
+        self._emit(skipped, skipped.status)
 
     def _begin(self) -> list[Item]:
         """Begin both phases, and return what can be trained now."""

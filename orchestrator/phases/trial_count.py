@@ -5,7 +5,7 @@ from datetime import date
 from math import comb
 
 from schemas.contract.judgement import Recommendation
-from schemas.contract.trials import ScoredTrial, Trial, TrialCount
+from schemas.contract.trials import CountedStudy, ScoredTrial, Trial, TrialCount
 
 # More selections than that change no verdict.
 MOST_SELECTIONS = 10**9
@@ -19,7 +19,9 @@ def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> 
 
     A run on k of the n symbols that were tried before could have been any of the n-choose-k selections of them.
     """
-    related = [each for each in trials if each.concerns(own.symbols, own.first, own.last)]
+    names = _studies_of(trials, own)
+    related = [each for each in trials if each.concerns(own.symbols, own.first, own.last) or _is_of(each, names)]
+    studies = tuple(_counted(name, related) for name in sorted(names))
     configurations, elsewhere = _distinct(related, own.data_dir)
     # The run itself may have lines from before it was interrupted.
     begun = min((each.time for each in trials if each.run_id == own.run_id), default=own.time)
@@ -49,7 +51,11 @@ def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> 
             )
             for _, each in sorted(rivals.items())
         ),
-        notes=(*_notes(trials, own, selections, len(before), faults), *_on_holdout(own, opened)),
+        notes=(
+            *_notes(trials, own, selections, len(before), faults), *_on_holdout(own, opened),
+            *_on_studies(studies, own),
+        ),
+        studies=studies,
     )  # fmt: skip
 
 
@@ -67,6 +73,41 @@ def _distinct(related: Sequence[Trial], here: str) -> tuple[int, int]:
             newest[each.configuration] = each
         folders.setdefault(names[each.key], set()).add(each.data_dir)
     return len(folders), sum(here not in found for found in folders.values())
+
+
+def _studies_of(trials: Iterable[Trial], own: Trial) -> set[str]:
+    """Studies that chose the run's settings: the one that it names, and those that tried just these settings.
+
+    Trial 0 of a study chooses nothing: it has the settings of the study itself.
+    """
+    if own.number is not None:
+        return set()
+    symbols, found = set(own.symbols), set[str]()
+    for each in trials:
+        is_equal = bool(each.number) and each.settings == own.settings and bool(symbols & set(each.symbols))
+        if each.number is not None and each.study is not None and (each.study == own.study or is_equal):
+            found.add(each.study)
+    return found
+
+
+def _is_of(trial: Trial, studies: set[str]) -> bool:
+    return trial.number is not None and trial.study in studies
+
+
+def _counted(name: str, related: Iterable[Trial]) -> CountedStudy:
+    own = [each for each in related if _is_of(each, {name})]
+    return CountedStudy(
+        name=name, trials=len({each.configuration for each in own}), until=max(each.last for each in own)
+    )
+
+
+def _on_studies(studies: Iterable[CountedStudy], own: Trial) -> list[str]:
+    return [
+        f"Study {each.name} chose these settings by days before {each.until}, and this run scores days from"
+        f" {own.first} on."
+        for each in studies
+        if own.first < each.until
+    ]
 
 
 def _notes(trials: Sequence[Trial], own: Trial, selections: int, seen: int, faults: Sequence[str]) -> tuple[str, ...]:

@@ -58,6 +58,8 @@ def record_trial(
             recommendation=recommendation,
             holdout_from=config.holdout_from,
             is_final=config.final,
+            study=config.study,
+            number=context.layout.number,
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from math import ceil
 
 from orchestrator.planning.days import TradingDays
 from orchestrator.planning.reach import impossible_labels
@@ -62,12 +63,28 @@ def _without_holdout(planned: Sequence[PlannedWindow], config: RunConfig) -> lis
     first = config.holdout_from
     if first is None or config.final:
         return list(planned)
-    ends = [min(each.window.score_end, first) for each in planned]
+    return _scored_before(planned, first)
+
+
+def _scored_before(planned: Sequence[PlannedWindow], day: date, **update: date) -> list[PlannedWindow]:
+    """The windows that score days before `day`, and none of the others; `update` has other changes of each."""
+    ends = [min(each.window.score_end, day) for each in planned]
     return [
-        each.model_copy(update={"window": each.window.model_copy(update={"score_end": end})})
+        each.model_copy(update={"window": each.window.model_copy(update={"score_end": end} | update)})
         for each, end in zip(planned, ends, strict=True)
         if each.window.end < end
     ]
+
+
+def plan_before(config: RunConfig, known: CoverageTable, day: date) -> list[PlannedWindow]:
+    """The plan of a study: windows that score days before `day`, and no label that ends on it or later."""
+    return _scored_before(plan(config, known), day, labels_before=day)
+
+
+def start_from(config: RunConfig, day: date) -> date:
+    """The start of the first window of the run's grid that ends on `day` or later, and so scores none before it."""
+    late = (day - config.start_date).days - config.window_days
+    return config.start_date + timedelta(days=max(ceil(late / config.step_days), 0) * config.step_days)
 
 
 def _ends_in_unused_stub(own: Sequence[PlannedWindow], config: RunConfig) -> bool:

@@ -41,10 +41,13 @@ def with_declared_kinds(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "plugged": Plugged(timezone="UTC", plugins=found.plugins)}
 
 
-def with_plugins(config: RunConfig, scratch: Path | None = None) -> tuple[RunConfig, tuple[SideCoverage, ...]]:
+def with_plugins(
+    config: RunConfig, scratch: Path | None = None, *, idle: bool = False
+) -> tuple[RunConfig, tuple[SideCoverage, ...]]:
     """The config with the digests of its plug-ins and side data, and what these hold; they are stored below `scratch`.
 
     RequestError for a faulty plug-in or file, an unknown feature, and side data that no feature reads or that lack.
+    `idle`: also with plug-ins that it does not use; without it they are refused.
     """
     names = config.feature_set.names
     if not (config.plugins or config.side) and all(name in SETS for name in names):
@@ -54,7 +57,7 @@ def with_plugins(config: RunConfig, scratch: Path | None = None) -> tuple[RunCon
         ChosenModel(role=role, kind=kinds[role], changes=config.set) for role in ROLES if kinds[role] not in KINDS
     ]
     found = ask_about(names, config.plugins, chosen)
-    for path, flag in found.idle.items():
+    for path, flag in found.idle.items() if not idle else ():
         raise RequestError(f"the run uses nothing of {path}; add {flag}, or leave the file out of --plugins")
     used = {name.removeprefix(RANK) for name in found.columns}
     side = read_side(config, [each for each in found.features if each.name in used], scratch)

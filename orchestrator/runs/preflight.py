@@ -63,12 +63,15 @@ class Prepared:
     side: tuple[SideCoverage, ...] = ()
 
 
-def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = None) -> Prepared:
+def prepare(
+    config: RunConfig, *, read: bool = False, scratch: Path | None = None, idle: bool = False
+) -> Prepared:
     """Check settings, source, store, devices and broker; RequestError if the run is not possible. Writes nothing.
 
-    `read`: judge the source's bars as well, as an ingestion would. `scratch`: see PreflightRequest.
+    `read`: judge the source's bars as well, as an ingestion would. `scratch`: see PreflightRequest. `idle`: see
+    with_plugins.
     """
-    config, side = with_plugins(config, scratch)
+    config, side = with_plugins(config, scratch, idle=idle)
     refuse_infeasible(config)
     if config.broker is not None:
         embedded.check(config.broker)
@@ -206,6 +209,25 @@ def refuse_held_out(config: RunConfig, windows: Sequence[PlannedWindow]) -> None
         raise RequestError(
             f"run {found.run_id} holds out {some(found.symbols)} from {found.holdout_from} on, and these windows score"
             f" days up to {last}; give --holdout-from {found.holdout_from}, and --final as well to score them once"
+        )
+
+
+def refuse_tuned_days(config: RunConfig, windows: Sequence[PlannedWindow]) -> None:
+    """RequestError if the plan scores a day of the study that chose the settings, or no ledger knows that study."""
+    if config.study is None:
+        return
+    logs = trial_logs(config)
+    tuned = [each for each in known_trials(logs).trials if each.study == config.study and each.number is not None]
+    if not tuned:
+        raise RequestError(
+            f"{logs[0]} has no trial of study {config.study}; give the --trials-dir of the study, or leave out --study"
+        )
+    until = max(each.last for each in tuned)
+    first = min((each.window.end for each in windows), default=until)
+    if first < until:
+        raise RequestError(
+            f"study {config.study} chose settings by days before {until}, and these windows score days from {first} on;"
+            " use the dates of its best.toml, or a later --start-date"
         )
 
 

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from orchestrator.runs.preflight import (
     refuse_hopeless,
     refuse_missing_extras,
     refuse_other_versions,
+    refuse_tuned_days,
     refuse_unwritable,
     scratch_folder,
     stale_bars,
@@ -60,6 +62,7 @@ from schemas.contract.event import EventStatus, EventType
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Outcome, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
+from schemas.contract.window import PlannedWindow
 from schemas.files.atomic import remove_temporary, sha256_of
 from schemas.files.belonging import foreign_end
 from schemas.files.file_system import network_file_system
@@ -83,8 +86,22 @@ EXIT_CODES = {
 OTHER_LIBRARIES = ("celery", "redis", "pydantic", "altair", "arch", "statsmodels", "vl-convert-python")
 
 
+@dataclass(frozen=True)
+class Course:
+    """What a session does between its checks and its end: a run, or a study.
+
+    `plan` lays its windows, `walk` does its work. `begin` writes into its new folder what `resume` needs. `is_judged`:
+    gates judge what it trains.
+    """
+
+    plan: Callable[[RunConfig, CoverageTable], Sequence[PlannedWindow]]
+    walk: Callable[[RunContext], None]
+    begin: Callable[[RunLayout], None] = lambda layout: None
+    is_judged: bool = True
+
+
 @private_files()
-def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
+def start(config: RunConfig, console: Console, course: "Course | None" = None) -> tuple[RunLayout, int]:
     """Run a new request to its end; returns its folder and the exit code. RequestError before anything is written."""
     refuse_unwritable(
         {
@@ -98,18 +115,20 @@ def start(config: RunConfig, console: Console) -> tuple[RunLayout, int]:
     if config.signing_key is not None:
         read_private_key(config.signing_key)  # fail now, not when the run signs its audit
     with scratch_folder() as scratch:
-        return _start(config, console, scratch)
+        return _start(config, console, scratch, course or RUN)
 
 
-def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayout, int]:
-    prepared = prepare(config, scratch=scratch)
+def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -> tuple[RunLayout, int]:
+    prepared = prepare(config, scratch=scratch, idle=not course.is_judged)
     config = prepared.config
-    windows = tuple(plan(config, prepared.known or CoverageTable()))
+    windows = tuple(course.plan(config, prepared.known or CoverageTable()))
     refuse_held_out(config, windows)
+    refuse_tuned_days(config, windows)
     if prepared.known is not None:
         refuse_hopeless(windows)
     beside = side_sentences(prepared.side, config.resolved_calendar)
-    for doubt in (*prepared.risks, *doubts(config, windows, prepared.known), *beside):
+    doubted = doubts(config, windows, prepared.known) if course.is_judged else ()
+    for doubt in (*prepared.risks, *doubted, *beside):
         console.write(f"note: {doubt}")
     report_files(console, prepared.understood, prepared.passed_over)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
@@ -137,6 +156,7 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
         keep_side(prepared.side, scratch, config.data_dir)
+        course.begin(layout)
         write_manifest(layout, manifest)
         if (store := RunStore.of(config, layout)) is not None:
             try:
@@ -150,7 +170,7 @@ def _start(config: RunConfig, console: Console, scratch: Path) -> tuple[RunLayou
             stack.callback(store.leave, config, ledger)
         stack.enter_context(only_one(layout, ledger))
         clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
-        return layout, _execute(manifest, layout, ledger, url, console, store, scratch)
+        return layout, _execute(manifest, layout, ledger, url, console, store, course, scratch)
 
 
 def _choice(layout: RunLayout, data_dir: str) -> str:
@@ -172,7 +192,9 @@ def _without_secrets(config: RunConfig) -> RunConfig:
 
 
 @private_files()
-def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console) -> int:
+def resume(
+    manifest: RunManifest, layout: RunLayout, broker: str | None, console: Console, course: Course | None = None
+) -> int:
     """Finish a run that ended early; returns the exit code. Work that succeeded is not repeated.
 
     RequestError, before anything is opened, if versions or broker differ or this host lacks an extra that it needs.
@@ -199,7 +221,7 @@ def resume(manifest: RunManifest, layout: RunLayout, broker: str | None, console
         reopened = reopen_broken(ledger, layout, store)
         if ledger.condition().status is RunStatus.READY and not reopened:
             return EXIT_CODES[RunStatus.READY]
-        return _execute(manifest, layout, ledger, url, console, store)
+        return _execute(manifest, layout, ledger, url, console, store, course or RUN)
 
 
 def reopen_broken(ledger: Ledger, layout: RunLayout, store: RunStore | None) -> list[str]:
@@ -223,7 +245,7 @@ def reopen_broken(ledger: Ledger, layout: RunLayout, store: RunStore | None) -> 
 
 def _execute(
     manifest: RunManifest, layout: RunLayout, ledger: Ledger, url: str, console: Console, store: RunStore | None,
-    scratch: Path | None = None,
+    course: Course, scratch: Path | None = None,
 ) -> int:  # fmt: skip
     """Open fleet and telemetry, run the phases, and record how the run ended, whatever the reason."""
     config, began = manifest.config, time.monotonic()
@@ -251,8 +273,8 @@ def _execute(
                 window_limit_s=config.window_limit, foreign=partial(_foreign, layout=layout, store=store),
                 prefetch=partial(_prefetch, store=store), trained=config,
             )  # fmt: skip
-            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view, scratch, store)
-            _walk(context)
+            context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view, scratch, store, url)
+            course.walk(context)
             status = RunStatus.READY
         except Exception as error:
             status, message = _end_of(error, url, log)
@@ -332,7 +354,7 @@ def _walk(context: RunContext) -> None:
     if (kind := network_file_system(context.layout.folder)) is not None:
         where = f"{context.layout.folder} is on a network file system ({kind})"
         context.live_view.note(f"note: {where}: its ledger is kept without a write-ahead log, which needs one host")
-    _have_bars(context)
+    have_bars(context, RUN)
     if context.store is not None:
         context.store.offer_plan(context.manifest.bars)
     training.run(context)
@@ -343,7 +365,7 @@ def _walk(context: RunContext) -> None:
     context.ledger.set(recommendation=conclusion.recommendation, conclusion=conclusion.model_dump_json())
 
 
-def _have_bars(context: RunContext) -> None:
+def have_bars(context: RunContext, course: Course) -> None:
     """Store bars and plan windows if that was not done yet; PhaseError if bars of the plan are no longer available."""
     manifest = context.manifest
     config, known = manifest.config, manifest.bars
@@ -354,10 +376,10 @@ def _have_bars(context: RunContext) -> None:
         raise FinalError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
     table = ingestion.run(context)
     if known is None:
-        windows = tuple(plan(config, table))
+        windows = tuple(course.plan(config, table))
         refuse_hopeless(windows)
         noted = doubts(config, windows, None)
-        for doubt in doubts(config, windows, table):
+        for doubt in doubts(config, windows, table) if course.is_judged else ():
             if doubt not in noted:
                 context.live_view.note(f"note: {doubt}")
         context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})
@@ -366,3 +388,6 @@ def _have_bars(context: RunContext) -> None:
     for symbol, row in known.symbols.items() if known is not None else ():
         if symbol not in table.symbols or table.symbols[symbol].sha256 != row.sha256:
             raise FinalError(f"{config.source} changed {symbol} since the run began; start a new run with --reuse")
+
+
+RUN = Course(plan, _walk)

@@ -19,6 +19,7 @@ from schemas.config.file_options import FileOptions
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 from schemas.config.sources import default_dates
+from schemas.config.tuning import TuneConfig
 from schemas.contract.base import Frozen
 from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_symbol
@@ -77,7 +78,7 @@ def resolve(
         if "symbols" in values:
             raise RequestError("--symbols and --symbols-file exclude each other; give one")
         values["symbols"] = read_symbols(Path(str(values["symbols_file"])))
-    if kind is RunConfig:
+    if issubclass(kind, RunConfig):
         values = with_declared_kinds(default_dates(str(values.get("source", "sample"))) | values)
     try:
         return kind.model_validate(values)
@@ -131,7 +132,7 @@ def _file_options(path: Path, flag: str) -> dict[str, Any]:
 
 def _from_file(path: Path | None) -> dict[str, Any]:
     values = {} if path is None else _toml(path, "--config")
-    fields = [name for kind in (RunConfig, IngestConfig, ReleaseConfig) for name in kind.model_fields]
+    fields = [name for kind in (TuneConfig, IngestConfig, ReleaseConfig) for name in kind.model_fields]
     known = [name for name in fields if name not in FILLED_IN]
     for name in values:
         if name not in known:

@@ -48,8 +48,13 @@ class LiveView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.hide()
+
+    def hide(self) -> None:
+        """End the display; notes are still printed."""
         if self._live and self._shown:
             self._live.stop()
+        self._live, self._shown = None, False
 
     def show(self) -> None:
         """Start the display; earlier events appear in the view, but get no line of their own."""

@@ -53,6 +53,12 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig):
     capital: Annotated[float, Field(gt=0)] = Field(
         10_000_000.0, description="Capital in currency that --impact is computed for."
     )
+    study: RunId | None = Field(
+        None,
+        description="Study of `tune` that chose these settings: its trials count against the run, which may not score"
+        " the study's days.",
+        exclude_if=lambda name: name is None,
+    )
     cost_rates: tuple[CostRates, ...] = Field((), description="Rates of --costs config; only in a file.")
     gates: GateSettings = Field(default_factory=GateSettings, description="Bounds of the gates; only in a file.")
     release_dir: str = Field(

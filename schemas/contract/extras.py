@@ -17,6 +17,7 @@ MODULES = {
     "store": ("obstore",),
     "lightgbm": ("lightgbm",),
     "torch": ("torch",),
+    "tune": ("optuna", "tomli_w"),
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from schemas.config.interval import Interval
 from schemas.config.model_kinds import ModelRole
 from schemas.config.plugged_kinds import KindName
 from schemas.config.side import SideRequest
+from schemas.config.tuning import Objective
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
 from schemas.contract.base import Frozen
 from schemas.contract.device import Device
@@ -147,6 +148,25 @@ class RunQuestion(Frozen):
 
     data_dir: str
     run_id: RunId
+
+
+class PairedQuestion(RunQuestion):
+    """Asks how much better a scored run is than `other`, on the days of both, by what a study maximises."""
+
+    other: RunId
+    objective: Objective
+
+
+class PairedDifference(Answer):
+    """The mean difference over days, run less other, and its standard error (EWC); both None if the two are equal.
+
+    Of log loss: how much lower it is, nats per row, by the mean of each day. Of alpha: that of the difference of the
+    two books beside always long, bps per day.
+    """
+
+    days: int = 0
+    difference: float | None = None
+    standard_error: float | None = None
 
 
 class MatrixRequest(RunQuestion):

@@ -20,7 +20,8 @@ class Trial(Frozen):
     SHA-256 of the symbols' bars, which end on `bars_end`. `start_date` and `end_date` are the run's. Students of it
     score days `[first, last)`; `judged_until` is the last of them that has a row, None before they are scored.
     Days from `holdout_from` on are held out, unless `is_final`. `sharpes` are annual Sharpe ratios by strategy, of
-    `periods_per_year` returns; `returns_sha256` is the digest of the file of daily returns.
+    `periods_per_year` returns; `returns_sha256` is the digest of the file of daily returns. `study`: the study
+    whose trial this is, with its `number` in it; without a number, the study that chose the settings of a run.
     """
 
     kind: Literal["trained", "scored", "judged"]
@@ -43,6 +44,8 @@ class Trial(Frozen):
     recommendation: Recommendation | None = None
     holdout_from: date | None = None
     is_final: bool = False
+    study: str | None = Field(None, exclude_if=lambda name: name is None)
+    number: int | None = Field(None, exclude_if=lambda number: number is None)
 
     @cached_property
     def configuration(self) -> str:
@@ -80,6 +83,14 @@ class ScoredTrial(Frozen):
     returns_sha256: str | None
 
 
+class CountedStudy(Frozen):
+    """A study that chose a run's settings: its trials, and the first day after those that it scored."""
+
+    name: str
+    trials: int
+    until: date
+
+
 class TrialCount(Frozen):
     """`trials.json`: what a run's best result is corrected for, as the ledger had it when the run was judged.
 
@@ -87,7 +98,8 @@ class TrialCount(Frozen):
     data folders. `selections`: choices of symbols that could have been made from those tried before. `looks`: earlier
     judgements of this configuration; `judged_until`: the last day that the first of them saw, None if there was none or
     one recommended to promote. `opened_from`: the first held-out day, if this run is the first that scored them.
-    `notes`: what is wrong with the ledger, in sentences.
+    `notes`: what is wrong with the ledger, in sentences. `studies` chose the run's settings; their trials are among the
+    configurations, although they scored earlier days.
     """
 
     configurations: int
@@ -98,6 +110,7 @@ class TrialCount(Frozen):
     opened_from: date | None
     others: tuple[ScoredTrial, ...]
     notes: tuple[str, ...]
+    studies: tuple[CountedStudy, ...] = Field((), exclude_if=lambda found: not found)
 
     @property
     def trials(self) -> int:

@@ -5,6 +5,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
+from pydantic import Field
+
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import Symbol
 
@@ -23,7 +25,7 @@ PANEL = "PANEL"
 
 
 class SkipReason(StrEnum):
-    """Why a window is not trained. All but the last can be known from coverage alone."""
+    """Why a window is not trained. All but the last two can be known from coverage alone."""
 
     NO_DATA = "no_data"
     REJECTED_DATA = "rejected_data"
@@ -33,6 +35,7 @@ class SkipReason(StrEnum):
     INSUFFICIENT_FUTURE_DATA = "insufficient_future_data"
     INSUFFICIENT_SAMPLES = "insufficient_samples"
     SINGLE_CLASS = "single_class"
+    PRUNED = "pruned"
 
 
 class Span(Frozen):
@@ -49,9 +52,13 @@ class Span(Frozen):
 
 
 class Window(Span):
-    """Train on days `[start, end)`, score on days `[end, score_end)`."""
+    """Train on days `[start, end)`, score on days `[end, score_end)`.
+
+    With `labels_before`, a day, only rows whose label's horizon ends before it are scored: no bar of it is read.
+    """
 
     score_end: date
+    labels_before: date | None = Field(None, exclude_if=lambda day: day is None)
 
     @property
     def span(self) -> Span:
@@ -62,7 +69,10 @@ class Window(Span):
         """The window itself, or that of all symbols over the same days."""
         if scope == "symbol":
             return self
-        return Window(symbol=PANEL, start=self.start, end=self.end, score_end=self.score_end)
+        # Not a copy: that would keep the label.
+        return Window(
+            symbol=PANEL, start=self.start, end=self.end, score_end=self.score_end, labels_before=self.labels_before
+        )
 
 
 class PlannedWindow(Frozen):

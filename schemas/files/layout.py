@@ -31,6 +31,9 @@ PUBLIC_KEY = "manifest.pub"
 # A data folder, and the user's state folder.
 TRIALS = "trials.jsonl"
 
+# A study's trials are runs beside it, of this name.
+TRIAL_RUN = re.compile(r"(.+)\.t\d{4,5}")
+
 STAGED_PREFIX = ".staged-"
 # In a staged folder: what all symbols of the ingestion read from files that they share.
 SCRATCH = ".shared"
@@ -138,6 +141,38 @@ class RunLayout:
     def gate(self, name: str) -> Path:
         """Result of one gate."""
         return self.folder / "statistics" / f"{name}.json"
+
+    @property
+    def study(self) -> Path:
+        """Settings and space of a study; a run has none."""
+        return self.folder / "study.json"
+
+    @property
+    def study_trials(self) -> Path:
+        """One line per trial of a study that ended."""
+        return self.folder / "study.jsonl"
+
+    @property
+    def best(self) -> Path:
+        """The best settings of a study, as a file for `--config`."""
+        return self.folder / "best.toml"
+
+    def trial(self, number: int) -> "RunLayout":
+        """Layout of a trial of the study."""
+        return RunLayout(self.folder.with_name(f"{self.folder.name}.t{number:04}"))
+
+    @property
+    def number(self) -> int | None:
+        """Number of the trial whose run it is; None if it is a run of its own."""
+        return None if self.parent_study is None else int(self.folder.name.rpartition(".t")[2])
+
+    @property
+    def parent_study(self) -> "RunLayout | None":
+        """Layout of the study that the run is a trial of; None if it is none."""
+        if (match := TRIAL_RUN.fullmatch(self.folder.name)) is None:
+            return None
+        study = RunLayout(self.folder.with_name(match[1]))
+        return study if study.study.is_file() else None
 
     def rows(self, role: str) -> Path:
         """`teacher_runs.json` or `student_runs.json`."""

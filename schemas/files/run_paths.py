@@ -53,6 +53,15 @@ def located(config: C, data_dir: Path) -> C:
     return config.model_copy(update={"data_dir": str(data_dir)} | _each_path(config, usable))
 
 
+def absolute(config: C) -> C:
+    """The config with absolute paths, which hold from any working folder."""
+
+    def whole(path: str) -> str:
+        return os.path.normpath(Path(path).absolute())
+
+    return config.model_copy(update={"data_dir": whole(config.data_dir)} | _each_path(config, whole))
+
+
 def _each_path(config: RunConfig, change: Callable[[str], str]) -> dict[str, str]:
     found = {name: change(path) for name in PATHS if (path := getattr(config, name))}
     for name in SOURCES:

@@ -7,7 +7,7 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 from schemas.terminal.value_types import choices_of, shown_type
 
 # Panels of options, in the order of a command's help. Options of no panel stand in the last one that the command has.
-PANELS = ("Data", "Windows", "Labels", "Models", "Costs", "Execution", "Output")
+PANELS = ("Search", "Data", "Windows", "Labels", "Models", "Costs", "Execution", "Output")
 OPTIONS = "Options"
 # For typer's `context_settings`.
 HELP_FLAGS = {"help_option_names": ["-h", "--help"]}

@@ -58,7 +58,7 @@ def imports(folder: str) -> set[tuple[str, str]]:
     ("package", "extras"),
     [
         ("schemas", ("store",)),
-        ("orchestrator", ("orchestrator", "local", "dashboard")),
+        ("orchestrator", ("orchestrator", "local", "dashboard", "tune")),
         ("workers", ("worker", "cpu", "sample", "breeze", "lightgbm")),
     ],
 )
@@ -69,12 +69,16 @@ def test_a_plane_imports_what_its_extras_install(package: str, extras: tuple[str
     assert not foreign
 
 
-def test_only_the_dashboard_imports_what_the_dashboard_brings() -> None:
+def test_only_the_dashboard_and_tune_import_what_their_extras_bring() -> None:
     """A host with the extra [orchestrator] alone can run every other command."""
     allowed = modules_of("orchestrator", "local")
-    found = imports("orchestrator")
-    outside = {(path, name) for path, name in found if not path.startswith("orchestrator/dashboard/")}
-    assert not {(path, name) for path, name in outside if name not in allowed}
+    own = {
+        "orchestrator/dashboard/": modules_of("dashboard") | {"altair", "pandas"},
+        "orchestrator/tuning/": modules_of("tune"),
+    }
+    for path, name in imports("orchestrator"):
+        brought = next((modules for folder, modules in own.items() if path.startswith(folder)), set())
+        assert name in allowed | brought, (path, name)
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])

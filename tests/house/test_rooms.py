@@ -23,7 +23,7 @@ LAYERS = {
         ("bars",),
         ("phases",),
         ("runs",),
-        ("releases",),
+        ("releases", "tuning"),
         ("dashboard",),
         ("cli",),
     ),

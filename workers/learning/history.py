@@ -186,7 +186,8 @@ def bars_before(series: Series, span: Span) -> int:
 def select_rows(history: History, window: Window, settings: TrainingSettings) -> Rows:
     """Rows to train on: decided inside the lookback, the whole horizon ended an embargo before the bars of `end` begin.
 
-    To score: decided in `[end, score_end)`. Both are warmed up. Raises Skip with the first reason that holds.
+    To score: decided in `[end, score_end)`, with a horizon that ends before `labels_before`. Both are warmed up. Raises
+    Skip with the first reason that holds.
     """
     session = history.series.session
     start, end, score_end = map(day_number, (window.start, window.end, window.score_end))
@@ -201,6 +202,8 @@ def select_rows(history: History, window: Window, settings: TrainingSettings) ->
     learned = (decided[known] >= first) & warm
     train, weight = known[learned], uniqueness(labels.t0[known], labels.t1[known])[learned]
     scored = np.flatnonzero((decided >= end) & (decided < score_end) & (t0 >= WARMUP_BARS) & history.used)
+    if window.labels_before is not None:
+        scored = scored[session[t0[scored] + settings.horizon_bars] < day_number(window.labels_before)]
     if not ((session >= start) & (session < end)).any():
         raise Skip(SkipReason.NO_DATA, f"no bars from {window.start} to {window.end}")
     # Whatever the lookback, a window is trained for its own days: one with few of them is left to the next.

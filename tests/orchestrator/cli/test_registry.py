@@ -11,14 +11,14 @@ from orchestrator.cli.panels import SETTINGS
 from orchestrator.cli.registry import SECTIONS
 from orchestrator.runs.settings import FILLED_IN, TABLES, flag_of
 from schemas.config.bars import IngestConfig
-from schemas.config.run import RunConfig
+from schemas.config.tuning import TuneConfig
 from schemas.terminal.command_help import PANELS
 
 COMMANDS = [name for names in SECTIONS.values() for name in names if name != "telemetry"]
 TELEMETRY = ["tail", "validate", "play"]
 SHARED = {
     "app", "broker_file", "checks", "config_flags", "error_boundary", "options", "output", "registry", "release_log",
-    "panels", "run_choice", "run_report",
+    "panels", "run_choice", "run_report", "study_report",
 }  # fmt: skip
 EIGHTY = {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
 
@@ -56,17 +56,17 @@ def test_every_command_has_an_example_within_80_columns(command: tuple[str, ...]
 
 def test_every_setting_stands_in_one_panel() -> None:
     """The help of `run` groups its options; a setting in no panel would stand under another heading by chance."""
-    fields = {name for kind in (RunConfig, IngestConfig) for name in kind.model_fields} - {*TABLES, *FILLED_IN}
+    fields = {name for kind in (TuneConfig, IngestConfig) for name in kind.model_fields} - {*TABLES, *FILLED_IN}
     placed = [name for names in SETTINGS.values() for name in names]
     assert sorted(placed) == sorted(fields)
     assert tuple(SETTINGS) == PANELS
 
 
 def test_the_help_of_run_has_panels_and_types() -> None:
-    """Headings in order, the type of each value, one style of defaults."""
+    """Headings in order, those of a study left out, the type of each value, one style of defaults."""
     lines = help_of("run").splitlines()
     headings = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
-    assert headings == list(PANELS)
+    assert ["Search", *headings] == list(PANELS)
     text = "\n".join(lines)
     for words in (
         "--horizon INT", "--start-date DATE", "--threshold NUMBER", "--data-dir DIR", "--symbols A,B,...",

@@ -84,6 +84,7 @@ OTHER_VALUES = {
     "cost_bps": ("8.3", "8.3"),
     "slippage_bps": ("2", "2"),
     "seed": ("7", "7"),
+    "study": ("autumn", '"autumn"'),
     "devices": ("cpu:2x4", '"cpu:2x4"'),
     "broker": ("redis://localhost:6379/1", '"redis://localhost:6379/1"'),
     "data_dir": ("elsewhere", '"elsewhere"'),

@@ -1,0 +1,1 @@
+"""Search of settings: studies, whose trials are runs on earlier days, on the fleet of one run."""

@@ -1,0 +1,94 @@
+"""Shows a study while it runs: one line per trial that ended, and in a terminal what runs now."""
+
+import time
+from collections.abc import Sequence
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from rich.text import Text
+
+from orchestrator.terminal.console import Console
+from orchestrator.terminal.run_view import duration
+from orchestrator.tuning.result import described
+from orchestrator.tuning.study_log import best_of
+from schemas.config.tuning import StudySettings
+from schemas.contract.numbers import shown
+from schemas.contract.study import StudyTrial, TrialState
+
+
+class Progress:
+    """The display of one study; trials report their steps from their threads."""
+
+    def __init__(self, console: Console, settings: StudySettings) -> None:
+        self._console, self._settings = console, settings
+        self._told: list[StudyTrial] = []
+        self._running: dict[int, tuple[int, int]] = {}
+        self._began, self._before = time.monotonic(), 0
+        self._status = console.status("") if console.is_terminal else None
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def begin(self, told: Sequence[StudyTrial]) -> None:
+        """Count the trials that an earlier process has recorded."""
+        self._told, self._before = list(told), len(told)
+        if told:
+            self._console.write(f"{len(told)} of {self._settings.trials} trials have ended before")
+
+    def note(self, text: str) -> None:
+        """Print one sentence that stays."""
+        self._console.write(text)
+
+    def steps(self, number: int, done: int, steps: int) -> None:
+        """Take in how far a trial is."""
+        with self._lock:
+            self._running[number] = (done, steps)
+            self._show()
+
+    def tell(self, trial: StudyTrial) -> None:
+        """Take in a trial that ended, and print it."""
+        with self._lock:
+            self._told.append(trial)
+            self._running.pop(trial.number, None)
+            self._console.write(f"{_line(trial)}; {self._so_far()}")
+            self._show()
+
+    def _so_far(self) -> str:
+        best, pruned = best_of(self._told), sum(each.state is TrialState.PRUNED for each in self._told)
+        parts = [f"{len(self._told)}/{self._settings.trials}"]
+        if best is not None:
+            parts.append(f"best {shown(best.value, '+')} (trial {best.number})")
+        if pruned:
+            parts.append(f"{pruned} pruned")
+        left, done = self._settings.trials - len(self._told), len(self._told) - self._before
+        if left and done:
+            seconds = (time.monotonic() - self._began) * left / done
+            parts.append(f"about {duration(seconds)} left")
+        return ", ".join(parts)
+
+    def _show(self) -> None:
+        if self._status is not None:
+            running = [f"{number} ({done}/{steps})" for number, (done, steps) in sorted(self._running.items())]
+            self._status.update(Text(f"trials and windows: {', '.join(running)}; {self._so_far()}"))
+
+
+def _line(trial: StudyTrial) -> str:
+    if trial.same_as is not None:
+        how = f"same settings as trial {trial.same_as}"
+    elif trial.state is TrialState.COMPLETE:
+        how = shown(trial.value, "+")
+    elif trial.state is TrialState.PRUNED:
+        how = f"pruned after {len(trial.steps)} windows at {shown(trial.steps[-1], '+')}"
+    else:
+        how = f"failed: {trial.message}"
+    return f"trial {trial.number}: {how}; {described(trial.chosen)}"

@@ -1,0 +1,108 @@
+"""The search of a study: asks for configurations, runs several trials at once, and records them in order.
+
+Trial n is chosen by the trials up to n less those that run beside it, whichever of them end first. So its settings
+depend on the seed and on results alone, and a study that was killed goes on as if nothing had happened.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import partial
+from typing import Protocol
+
+from orchestrator.phases.trial_record import settings_digest
+from orchestrator.tuning.sampler import is_hopeless, suggest
+from orchestrator.tuning.study_log import append_trial, read_trials
+from orchestrator.tuning.trial_config import trial_config
+from orchestrator.tuning.trial_run import Hopeless
+from schemas.config.run import RunConfig
+from schemas.config.tuning import Value
+from schemas.contract.errors import PhaseError, RequestError
+from schemas.contract.study import Study, StudyTrial, TrialState
+from schemas.files.layout import RunLayout
+
+LOOK_S = 0.5
+
+
+class Run(Protocol):
+    """Trains and scores a trial; called in a thread."""
+
+    def __call__(self, number: int, chosen: dict[str, Value], config: RunConfig, hopeless: Hopeless) -> StudyTrial:
+        """The trial, ended."""
+
+
+class Search:
+    """One study: `config` is the run without a change, `run` runs a trial, `tell` is called with each that ended.
+
+    `least_windows`: the share of the first trial's windows that another must have scored.
+    """
+
+    def __init__(
+        self, layout: RunLayout, study: Study, config: RunConfig, run: Run, tell: Callable[[StudyTrial], None]
+    ) -> None:
+        self._layout, self._study, self._config, self._run, self._tell = layout, study, config, run, tell
+        self.told = read_trials(layout)
+        self._running: dict[int, Future[StudyTrial]] = {}
+
+    def run(self, tend: Callable[[], None], stop: Callable[[BaseException], None]) -> list[StudyTrial]:
+        """Run the trials that are left. `tend` is called between looks and raises what ends the study.
+
+        `stop` is called with that, and must make running trials end soon.
+        """
+        settings = self._study.settings
+        with ThreadPoolExecutor(settings.parallel, thread_name_prefix="trial") as pool:
+            try:
+                while len(self.told) < settings.trials:
+                    self._begin(pool)
+                    wait([self._running[len(self.told)]], timeout=LOOK_S)
+                    tend()
+                    if self._running[len(self.told)].done():
+                        self._end(self._running.pop(len(self.told)).result())
+            except BaseException as error:
+                stop(error)
+                raise
+        return self.told
+
+    def _begin(self, pool: ThreadPoolExecutor) -> None:
+        """Begin the trials that may run beside the oldest one that has not ended."""
+        settings, space = self._study.settings, self._study.space
+        for number in range(len(self.told), min(len(self.told) + settings.parallel, settings.trials)):
+            if number in self._running:
+                continue
+            before = self.told[: max(number - settings.parallel + 1, 0)]
+            chosen = suggest(space, self._config, settings, number, before)
+            self._running[number] = pool.submit(self._try, number, chosen, before)
+
+    def _try(self, number: int, chosen: dict[str, Value], before: Sequence[StudyTrial]) -> StudyTrial:
+        settings, space = self._study.settings, self._study.space
+        run_id = self._layout.trial(number).folder.name
+        try:
+            config = trial_config(self._config, self._study, chosen)
+        except RequestError as error:
+            failed = TrialState.FAILED
+            return StudyTrial(number=number, run_id=run_id, chosen=chosen, state=failed, message=str(error))
+        if (twin := self._twin(config, before)) is not None:
+            return twin.model_copy(update={"number": number, "chosen": chosen, "same_as": twin.number})
+        return self._run(number, chosen, config, partial(is_hopeless, space, self._config, settings, before))
+
+    def _twin(self, config: RunConfig, before: Sequence[StudyTrial]) -> StudyTrial | None:
+        """An earlier trial with the same settings."""
+        digest = settings_digest(config)
+        for each in before:
+            with suppress(RequestError):
+                other = trial_config(self._config, self._study, each.chosen)
+                if each.same_as is None and settings_digest(other) == digest:
+                    return each
+        return None
+
+    def _end(self, trial: StudyTrial) -> None:
+        """Record a trial. PhaseError if the first one is not complete: nothing could be compared with it."""
+        if trial.number == 0 and trial.state is not TrialState.COMPLETE:
+            raise PhaseError(f"the configuration without a change cannot be scored: {trial.message}")
+        least = self._config.gates.min_scored_share * (self.told[0].windows if self.told else 0)
+        if trial.state is TrialState.COMPLETE and trial.windows < least:
+            message = f"it scored {trial.windows} windows, and trial 0 {self.told[0].windows}"
+            trial = trial.model_copy(update={"state": TrialState.FAILED, "value": None, "message": message})
+        append_trial(self._layout, trial)
+        self.told.append(trial)
+        self._tell(trial)
