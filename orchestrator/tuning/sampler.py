@@ -4,6 +4,7 @@ Both are functions of the space, the seed, the trial's number and the trials bef
 a study that was killed asks again and gets the same answers.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -70,15 +71,20 @@ def is_hopeless(
 
 
 def importances(space: Space, config: RunConfig, told: Sequence[StudyTrial]) -> dict[str, float]:
-    """The share of each name in the differences between complete trials, by PED-ANOVA; {} for few trials."""
-    complete = [each for each in told if each.state is TrialState.COMPLETE]
-    if len(complete) < LEAST_FOR_IMPORTANCE or len({each.value for each in complete}) < 2:
+    """The share of each name in the differences between complete trials, by PED-ANOVA; {} for few trials.
+
+    Names that only some trials have, because they go with a kind of model, are left out.
+    """
+    complete = [each for each in told if each.state is TrialState.COMPLETE and each.number]
+    names = [name for name in space if all(name in each.chosen for each in complete)]
+    if len(complete) < LEAST_FOR_IMPORTANCE or len(names) < 2 or len({each.value for each in complete}) < 2:
         return {}
     import optuna
 
     study = _study(space, config, complete)
-    found = optuna.importance.get_param_importances(study, evaluator=optuna.importance.PedAnovaImportanceEvaluator())
-    return dict(found)
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    with warnings.catch_warnings(action="ignore"):  # of few trials with one value
+        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator, params=names))
 
 
 def _study(space: Space, config: RunConfig, told: Sequence[StudyTrial], sampler: Any = None) -> "Study":

@@ -9,6 +9,7 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import Certificate
 from schemas.contract.judgement import Criterion, Part
 from schemas.contract.task import Role, Status
+from schemas.contract.trials import TrialCount
 from schemas.contract.window import WARMUP_BARS
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import CERTIFICATE
@@ -47,8 +48,24 @@ def judge(evidence: Evidence) -> Findings:
             f"features made to read one bar ahead were found in {planted} of {len(cases)} cases",
             part=Part.HARD, n=len(cases),
         ),
+        *_on_study(evidence),
     )  # fmt: skip
     return Findings(criteria, inputs)
+
+
+def _on_study(evidence: Evidence) -> tuple[Criterion, ...]:
+    """Of a run whose settings a study chose: that it scores no day of the study."""
+    name = evidence.manifest.config.study
+    counted = read_model(evidence.layout.trials, TrialCount).studies if name is not None else ()
+    first = evidence.validation.first
+    return tuple(
+        at_most(
+            "scored days that chose the settings", max((each.until - first).days, 0), 0,
+            f"study {name} chose the settings by labels that end before {each.until}; days are scored from {first} on",
+            part=Part.HARD, n=each.trials,
+        )
+        for each in counted if each.name == name
+    )  # fmt: skip
 
 
 def changes(whole: Floats, prefix: Floats, tolerance: float = 0.0) -> list[str]:
