@@ -8,7 +8,7 @@ from schemas.contract.trials import Trial
 HERE = "/here/data"
 
 
-def trial(number: int = 0, **changes: Any) -> Trial:
+def trial(number: int = 0, /, **changes: Any) -> Trial:
     """The scored trial of run `r<number>`, entered `number` hours after the first: by default the same trial again."""
     values = {
         "kind": "scored",

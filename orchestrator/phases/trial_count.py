@@ -27,7 +27,9 @@ def count_trials(trials: Sequence[Trial], own: Trial, faults: Sequence[str]) -> 
     begun = min((each.time for each in trials if each.run_id == own.run_id), default=own.time)
     before = {symbol for each in related if each.time < begun for symbol in each.symbols}
     selections = min(comb(len(before), len(before & set(own.symbols))), MOST_SELECTIONS)
-    earlier = [each for each in trials if each.configuration == own.configuration and each.time < begun]
+    # Nothing was decided about a trial of a study.
+    judged = [each for each in trials if each.number is None]
+    earlier = [each for each in judged if each.configuration == own.configuration and each.time < begun]
     looks = [each for each in earlier if each.kind == "scored"]
     is_promoted = any(each.recommendation is Recommendation.PROMOTE for each in earlier)
     opened = [each for each in trials if each.time < begun and _has_seen_holdout(each, own)]

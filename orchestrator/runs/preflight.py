@@ -63,9 +63,7 @@ class Prepared:
     side: tuple[SideCoverage, ...] = ()
 
 
-def prepare(
-    config: RunConfig, *, read: bool = False, scratch: Path | None = None, idle: bool = False
-) -> Prepared:
+def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = None, idle: bool = False) -> Prepared:
     """Check settings, source, store, devices and broker; RequestError if the run is not possible. Writes nothing.
 
     `read`: judge the source's bars as well, as an ingestion would. `scratch`: see PreflightRequest. `idle`: see

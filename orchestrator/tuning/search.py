@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
 
 from orchestrator.phases.trial_record import settings_digest
 from orchestrator.tuning.sampler import is_hopeless, suggest
@@ -24,18 +23,12 @@ from schemas.files.layout import RunLayout
 LOOK_S = 0.5
 
 
-class Run(Protocol):
-    """Trains and scores a trial; called in a thread."""
-
-    def __call__(self, number: int, chosen: dict[str, Value], config: RunConfig, hopeless: Hopeless) -> StudyTrial:
-        """The trial, ended."""
+# Trains and scores a trial, of this number, these values and these settings; called in a thread.
+Run = Callable[[int, dict[str, Value], RunConfig, Hopeless], StudyTrial]
 
 
 class Search:
-    """One study: `config` is the run without a change, `run` runs a trial, `tell` is called with each that ended.
-
-    `least_windows`: the share of the first trial's windows that another must have scored.
-    """
+    """One study: `config` is the run without a change, `run` runs a trial, `tell` is called with each that ended."""
 
     def __init__(
         self, layout: RunLayout, study: Study, config: RunConfig, run: Run, tell: Callable[[StudyTrial], None]

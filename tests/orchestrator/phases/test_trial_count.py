@@ -143,3 +143,41 @@ def test_a_line_more_never_lowers_the_count(data: list[tuple[str, str, int]]) ->
     counts = [count_trials([*lines[:n], own], own, ()).configurations for n in range(len(lines))]
     assert counts[0] == 1
     assert counts == sorted(counts)
+
+
+STUDY = {"start_date": date(2018, 1, 1), "first": date(2019, 1, 1), "last": date(2022, 1, 1)}
+
+
+def of_study(number: int, **changes: Any) -> Trial:
+    """A trial of study `s`, on days before those of other trials."""
+    return trial(number, **({"study": "s", "number": number, "settings": f"t{number}"} | STUDY | changes))
+
+
+def test_the_trials_of_the_study_that_chose_a_run_count() -> None:
+    """Although they scored earlier days: if the run names the study, or has just the settings of one of its trials."""
+    tried = [of_study(number) for number in range(4)]
+    named = counted(*tried, trial(9, study="s"))
+    assert (named.configurations, [(each.name, each.trials) for each in named.studies]) == (5, [("s", 4)])
+    assert named.studies[0].until == date(2022, 1, 1)
+    assert counted(*tried, trial(9, settings="t3")).configurations == 5
+    for other in (trial(9), trial(9, settings="t0"), trial(9, settings="t3", symbols=("C",))):
+        assert (counted(*tried, other).configurations, counted(*tried, other).studies) == (1, ())
+
+
+def test_a_trial_of_a_study_is_no_earlier_judgement() -> None:
+    """A run with the settings and dates of the study itself needs no evidence beside its own."""
+    found = counted(of_study(0, settings="s", start_date=date(2022, 1, 1)), trial(9))
+    assert (found.configurations, found.looks, found.judged_until) == (1, 0, None)
+
+
+def test_a_run_that_scores_days_of_its_study_has_a_note() -> None:
+    """Where a run has the settings of a trial by chance or by hand, nothing refuses its dates."""
+    found = counted(of_study(1, last=date(2023, 1, 1)), trial(9, settings="t1"))
+    assert "Study s chose these settings by days before 2023-01-01" in found.notes[-1]
+    assert counted(of_study(1), trial(9, settings="t1")).notes == ()
+
+
+def test_an_ordinary_line_of_the_ledger_has_no_field_of_a_study() -> None:
+    """Lines and counts of runs without a study are what they were."""
+    assert not {"study", "number"} & trial().model_dump().keys()
+    assert "studies" not in counted(trial()).model_dump()

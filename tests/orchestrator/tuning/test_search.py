@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from orchestrator.tuning.search import Search
+from orchestrator.tuning.search import Run, Search
 from orchestrator.tuning.study_log import best_of, read_trials
 from orchestrator.tuning.trial_run import Hopeless
 from schemas.config.run import RunConfig
@@ -38,9 +38,6 @@ def scored(number: int, chosen: dict[str, Value], config: RunConfig, hopeless: H
         number=number, run_id=f"s.t{number:04}", chosen=chosen, value=None if ends else value, steps=(value, value),
         state=TrialState.PRUNED if ends else TrialState.COMPLETE, windows=4,
     )  # fmt: skip
-
-
-Run = Callable[[int, dict[str, Value], RunConfig, Hopeless], StudyTrial]
 
 
 def search(
