@@ -34,8 +34,10 @@ def start(config: TuneConfig, console: Console) -> tuple[RunLayout, int]:
     """Run a new study to its end; returns its folder and the exit code. RequestError before anything is written."""
     refuse_missing_tuner()
     refuse_dates(config)
-    run = with_plugins(config.run_config(), idle=True)
+    run, _ = with_plugins(config.run_config(), idle=True)
     space = read_space(Path(config.space), run, config.objective)
+    if run.side and "features" in space:
+        raise RequestError("--side and [features] in the space exclude each other: every trial reads the side data")
     refuse_missing_kinds(run, space)
     study = Study(settings=config.study_settings(), space=space, plugins=plugins_by_features(run, space))
     return session.start(run, console, _course(study, console))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from orchestrator.runs.plugins import ask_about
 from orchestrator.tuning.space import configured
-from schemas.config.features import SETS, Plugged
+from schemas.config.features import SETS
 from schemas.config.run import RunConfig
 from schemas.config.tuning import Choices, Space, Value
 from schemas.contract.plugin_source import plugin_name
@@ -23,7 +23,7 @@ def trial_config(config: RunConfig, study: Study, chosen: Mapping[str, Value]) -
         for each in config.plugged.plugins
         if each.name in by_features or not kinds.isdisjoint(model.name for model in each.models)
     )
-    plugged = Plugged(timezone=config.timezone, plugins=used) if used else None
+    plugged = config.plugged.model_copy(update={"plugins": used}) if used else None
     names = {each.name for each in used}
     plugins = tuple(path for path in config.plugins if plugin_name(path) in names)
     return found.model_copy(update={"plugins": plugins, "plugged": plugged})

@@ -158,6 +158,7 @@ def _manifest(host: Host, layout: RunLayout, config: RunConfig) -> RunManifest:
         plan=tuple(plan_before(config, bars, host.study.settings.tune_end)),
         versions=artifact_versions(*config.training().model_libraries) | installed_versions(*OTHER_LIBRARIES),
         trained_by=host.manifest.trained_by,
+        side=host.manifest.side,
     )
     layout.folder.mkdir(exist_ok=True)
     write_manifest(layout, manifest)
