@@ -382,3 +382,15 @@ def test_barriers_choose_no_rows(unit: str) -> None:
     assert (early.labels.t1 < early.labels.t0 + SETTINGS.horizon_bars).mean() > 0.5
     t0 = early.labels.t0[select_rows(early, WINDOW, barriers).train]
     assert t0.tolist() == fixed.labels.t0[select_rows(fixed, WINDOW, SETTINGS).train].tolist()
+
+
+def test_no_label_that_ends_on_a_day_of_others_is_scored() -> None:
+    """With `labels_before` the horizon of every scored row ends before that day, and all such rows are scored."""
+    series = daily_walk(BARS)
+    history, day = prepare(series, SETTINGS), date(2022, 4, 20)
+    rows = select_rows(history, WINDOW, SETTINGS).scored
+    before = select_rows(history, WINDOW.model_copy(update={"labels_before": day}), SETTINGS).scored
+    ends = series.session[history.labels.t0[rows] + SETTINGS.horizon_bars]
+    assert before.tolist() == rows[ends < day_number(day)].tolist()
+    assert 0 < len(before) < len(rows)
+    assert "labels_before" not in WINDOW.model_dump() and WINDOW.in_scope("panel").labels_before is None
