@@ -17,7 +17,7 @@ BY ?= $(shell id -un)
 TOGETHER = $(MAKE) --no-print-directory --keep-going --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt check test units units-learning units-devices units-others tests deploy-staging deploy-production rollback chaos bench lint types docs lock clean
+.PHONY: help setup run fmt check test units units-learning units-devices units-others tests deploy-staging deploy-production rollback chaos bench lint types docs lock sbom clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -107,6 +107,10 @@ lock:  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --python-version 3.11 \
 		--no-header --no-annotate pyproject.toml -o requirements.lock
 	$(BIN)/python docs/generate.py
+
+sbom: setup  ## write build/sbom (CycloneDX) and docs/licences.md; fails if a licence is unknown or strong copyleft
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock -e '.[$(EXTRAS),sbom]'
+	$(BIN)/python docs/licences.py
 
 clean:  ## remove .venv and what tools cached; data, logs and releases stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

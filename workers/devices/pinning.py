@@ -98,6 +98,6 @@ def _cupy_runtime(device: Device) -> Any:
     except ImportError as error:
         reason = f"CuPy cannot be used here ({' '.join(str(error).split())})"
         hint = (
-            "install the extra [cuda12] or [cuda13] and, without a CUDA toolkit, cupy-cuda12x[ctk] or cupy-cuda13x[ctk]"
+            "install the extra [cuda12] or [cuda13] and, without a CUDA toolkit, [cuda12-toolkit] or [cuda13-toolkit]"
         )
         raise RequestError(f"{device.name}: {reason}; {hint}") from None
