@@ -15,6 +15,9 @@ from schemas.contract.side import SideCoverage
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import side_file
 
+# Where a preflight keeps side data, in the folder for what it has read of bars.
+SCRATCH = ".side"
+
 
 def read_side(config: RunConfig, features: Iterable[FeatureFacts], scratch: Path | None) -> tuple[SideCoverage, ...]:
     """Read the side data of a run's features; RequestError for a faulty file, one that lacks, and one without use."""
@@ -22,7 +25,8 @@ def read_side(config: RunConfig, features: Iterable[FeatureFacts], scratch: Path
     refuse_other_names(requests, features)
     if not requests:
         return ()
-    question = SideQuestion(files=requests, timezone=config.timezone, out=None if scratch is None else str(scratch))
+    out = None if scratch is None else str(scratch / SCRATCH)
+    question = SideQuestion(files=requests, timezone=config.timezone, out=out)
     return ask("side", question, SideReport).files
 
 
@@ -56,7 +60,7 @@ def keep_side(found: Iterable[SideCoverage], scratch: Path, data_dir: str) -> No
     for each in found:
         path = side_file(data_dir, each.name, each.sha256)
         if not path.is_file():
-            write_atomic(path, side_file(scratch, each.name, each.sha256).read_bytes())
+            write_atomic(path, side_file(scratch / SCRATCH, each.name, each.sha256).read_bytes())
 
 
 def refuse_missing_side(manifest: RunManifest) -> None:

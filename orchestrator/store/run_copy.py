@@ -9,7 +9,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import WINDOW_ROLES, Status
 from schemas.files.atomic import sha256_of, to_json, write_atomic
-from schemas.files.layout import METADATA, BarsLayout, RunLayout, audit_folder, telemetry_path
+from schemas.files.layout import METADATA, BarsLayout, RunLayout, audit_folder, side_file, telemetry_path
 from schemas.files.run_files import read_manifest
 from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, together
@@ -51,6 +51,8 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     wanted = [(layout.artifact(each.name, each.role), each.digests.get(METADATA)) for each in ended]
     together(lambda each: mirror.pull_artifact(*each), wanted)
     bars = BarsLayout.under(mirror.data_dir, manifest.config.interval)
+    for each in manifest.side:
+        mirror.pull(side_file(mirror.data_dir, each.name, each.sha256), each.sha256)
     rows = manifest.bars.symbols if manifest.bars is not None else {}
     together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
     return layout

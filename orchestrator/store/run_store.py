@@ -52,21 +52,18 @@ class RunStore:
         return cls(mirror, layout, audit_folder(config.release_dir, layout.folder.name), config.interval)
 
     def claim_name(self) -> None:
-        """Publish `run.json` of a new run. RequestError if the store has a run of that name."""
+        """Publish `run.json` and the side data of a new run. RequestError if the store has a run of that name."""
         own = self._layout.manifest.read_bytes()
         if self._mirror.store.put_first(self._mirror.key(self._layout.manifest), own) != own:
             name = self._layout.folder.name
             raise RequestError(f"{self._mirror.store.url} has a run {name} already; give another --run-id")
+        for path in _side_files(self._layout):
+            self._mirror.push(path)
 
     def offer_plan(self, known: CoverageTable | None) -> None:
         """Publish `run.json`, and the bars of its plan that the store lacks: those of an earlier ingestion."""
         for symbol, row in known.symbols.items() if known is not None else ():
             self._mirror.push_bars(self._bars, self._bars.bars(symbol), row.sha256)
-        plugged = read_manifest(self._layout).config.plugged
-        for each in plugged.side.files if plugged is not None and plugged.side is not None else ():
-            path = side_file(self._layout.data_dir, each.name, each.sha256)
-            if path.is_file():  # else another host began the run, and has published them
-                self._mirror.push(path)
         self._mirror.push(self._layout.manifest)
 
     def offer_inputs(self) -> None:
@@ -89,6 +86,7 @@ class RunStore:
         if (live := live_release(self._audit.parent, PRODUCTION)) is not None:
             run = RunLayout.under(layout.data_dir, live.run_id)
             paths += [run.manifest, run.validation, run.scored_rows]
+            paths += _side_files(run)
             folder = ReleaseLayout(self._audit.parent).current(PRODUCTION)
             for path in folder.rglob("*"):
                 name = path.relative_to(folder).as_posix()
@@ -168,6 +166,13 @@ class RunStore:
     def drop(self, folder: Path) -> None:
         """Remove an artifact here and in the store, so that another attempt's is stored."""
         self._mirror.drop_artifact(folder)
+
+
+def _side_files(run: RunLayout) -> list[Path]:
+    """Stored side data of a run; none where its record is not here."""
+    if not run.manifest.is_file():
+        return []
+    return [side_file(run.data_dir, each.name, each.sha256) for each in read_manifest(run).side]
 
 
 def take_bars(mirror: Mirror, bars: BarsLayout, outcome: Outcome) -> None:

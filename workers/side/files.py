@@ -56,10 +56,11 @@ def read_side(request: SideRequest, timezone: str, faults: Faults) -> RawSide | 
         return _rows(table, columns, locate, request, timezone, faults)
     except DataError as error:
         faults.add(Check.UNREADABLE, str(path), str(error))
-        return None
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        faults.add(Check.UNREADABLE, str(path), f"cannot be read: {' '.join(str(error).split())}; check --side")
-        return None
+    except OSError as error:
+        faults.add(Check.UNREADABLE, str(path), f"cannot be read: {error.strerror or error}; check --side")
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        faults.add(Check.UNREADABLE, str(path), f"cannot be read: {' '.join(str(error).split())}; correct the file")
+    return None
 
 
 def _rows(
