@@ -16,7 +16,7 @@ from orchestrator.tuning.trial_config import trial_config
 from orchestrator.tuning.trial_run import Hopeless
 from schemas.config.run import RunConfig
 from schemas.config.tuning import Value
-from schemas.contract.errors import PhaseError, RequestError
+from schemas.contract.errors import FinalError, RequestError
 from schemas.contract.study import Study, StudyTrial, TrialState
 from schemas.files.layout import RunLayout
 
@@ -89,9 +89,9 @@ class Search:
         return None
 
     def _end(self, trial: StudyTrial) -> None:
-        """Record a trial. PhaseError if the first one is not complete: nothing could be compared with it."""
+        """Record a trial. FinalError if the first one is not complete: nothing could be compared with it."""
         if trial.number == 0 and trial.state is not TrialState.COMPLETE:
-            raise PhaseError(f"the configuration without a change cannot be scored: {trial.message}")
+            raise FinalError(f"the configuration without a change cannot be scored: {trial.message}")
         least = self._config.gates.min_scored_share * (self.told[0].windows if self.told else 0)
         if trial.state is TrialState.COMPLETE and trial.windows < least:
             message = f"it scored {trial.windows} windows, and trial 0 {self.told[0].windows}"
