@@ -20,6 +20,9 @@ from schemas.redis.client import connect
 
 logger = logging.getLogger(__name__)
 
+# URLs of the servers that this process has started.
+_own: set[str] = set()
+
 START_S = 10.0
 CHECK_S = 3.0
 TRIES = 3
@@ -93,14 +96,21 @@ def server() -> Iterator[str]:
                 f"{binary} did not start: {lines[-1] if lines else 'no log'}; give --broker redis://HOST:PORT/0"
             )
         logger.info("embedded broker %s at %s", binary, public_url(url))
+        _own.add(url)
         yield url
     finally:
         if process is not None:
+            _own.discard(url)
             _stop(process)
             # If its guard was killed, the server still runs.
             with suppress(RedisError), connect(url) as redis:
                 redis.shutdown(nosave=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_own(url: str) -> bool:
+    """Whether this process has started the server, so that no other program's workers use it."""
+    return url in _own
 
 
 def find_binary() -> str:

@@ -30,6 +30,7 @@ from schemas.redis.keys import (
 from schemas.redis.presences import read_presences, release, reserve
 from schemas.redis.script import READ_QUEUE
 from schemas.redis.shares import publish_share
+from schemas.redis.signing import NO_KEY, FleetKey, Kind
 
 START = "0-0"
 BLOCK_MS = 50
@@ -44,12 +45,16 @@ class BrokerFleet:
     """A run's access to the devices on a broker; implements `Fleet`."""
 
     def __init__(
-        self, run_id: str, redis: Redis, client: CeleryClient, *, presence_reader: PresenceReader | None = None,
-        block_ms: int | None = BLOCK_MS, prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
+        self, run_id: str, redis: Redis, client: CeleryClient, *, key: FleetKey = NO_KEY, began: str = "",
+        presence_reader: PresenceReader | None = None, block_ms: int | None = BLOCK_MS,
+        prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
     ) -> None:  # fmt: skip
-        """`prefetch` is called with outcomes that come together, before the first of them is yielded."""
-        self._run_id, self._redis, self._client = run_id, redis, client
-        self._presence_reader = presence_reader or PresenceReader(redis)
+        """`began` tells the run from earlier ones of its name, whose outcomes do not count.
+
+        `prefetch` is called with outcomes that come together, before the first of them is yielded.
+        """
+        self._run_id, self._redis, self._client, self._key, self._began = run_id, redis, client, key, began
+        self._presence_reader = presence_reader or PresenceReader(redis, key=key)
         self._block_ms, self._prefetch = block_ms, prefetch
         self._cursor = START
         self._devices: frozenset[str] = frozenset()
@@ -71,7 +76,8 @@ class BrokerFleet:
 
     def queued(self, devices: Collection[str]) -> dict[str, set[str]]:
         """Ids of the attempts in each of these devices' queues, in one round trip."""
-        return {device: {identity for identity, _ in each} for device, each in _messages(self._redis, devices).items()}
+        found = _messages(self._redis, devices, self._key)
+        return {device: {identity for identity, _ in each} for device, each in found.items()}
 
     def claimants(self, identities: Collection[str]) -> dict[str, str]:
         """The device that has claimed each attempt; left out are those of other programs, or that the broker lost."""
@@ -88,7 +94,7 @@ class BrokerFleet:
             for sent in ready:
                 allow(pipe, self._run_id, *sent.item.key, sent.attempt)
             pipe.execute()
-        self._client.send([(sent.task(), sent.device) for sent in ready])
+        self._client.send([(sent.task(self._began), sent.device) for sent in ready])
 
     def recall(self, sent: Sent) -> bool:
         """Revoke an attempt and take its message out of the queue; False if a worker has claimed it."""
@@ -124,10 +130,12 @@ class BrokerFleet:
     def _read(self, body: bytes) -> Outcome | str:
         """The outcome in an entry of the run's stream, or why it is none."""
         try:
-            outcome = received(Outcome, body)
+            outcome = received(Outcome, self._key.open(Kind.OUTCOME, self._run_id, body))
         except UnreadableError as error:
             return str(error)
-        return outcome if outcome.run_id == self._run_id else f"it is of run {outcome.run_id}"
+        if outcome.run_id != self._run_id:
+            return f"it is of run {outcome.run_id}"
+        return outcome if outcome.began == self._began else "it is of an earlier run of that name"
 
     def set_aside(self, outcome: Outcome, why: str) -> None:
         """Keep an outcome that does not count as a dead letter."""
@@ -144,7 +152,11 @@ class BrokerFleet:
 
     def running(self) -> set[str]:
         """Ids of the run's attempts that devices run now, by their last heartbeats."""
-        found = (identity for presence in read_presences(self._redis).values() for identity in presence.running)
+        found = (
+            identity
+            for presence in read_presences(self._redis, key=self._key).values()
+            for identity in presence.running
+        )
         return {identity for identity in found if identity.startswith(run_prefix(self._run_id))}
 
     def withdraw(self, devices: Iterable[str]) -> None:
@@ -196,15 +208,15 @@ class _Message(BaseModel):
     headers: _Headers
 
 
-def task_id(body: bytes) -> str | None:
+def task_id(body: bytes, queue: str = "", key: FleetKey = NO_KEY) -> str | None:
     """The id of a message in a queue; None for what is no message: the device's worker sets it aside."""
     try:
-        return received(_Message, body).headers.id
+        return received(_Message, key.open(Kind.TASK, queue, body)).headers.id
     except UnreadableError:
         return None
 
 
-def _messages(redis: Redis, devices: Collection[str]) -> dict[str, list[tuple[str, Any]]]:
+def _messages(redis: Redis, devices: Collection[str], key: FleetKey = NO_KEY) -> dict[str, list[tuple[str, Any]]]:
     """Id and body of each message in these devices' queues."""
     with redis.pipeline(transaction=False) as pipe:
         for device in devices:
@@ -212,6 +224,6 @@ def _messages(redis: Redis, devices: Collection[str]) -> dict[str, list[tuple[st
         replies = pipe.execute()
     found = {}
     for device, bodies in zip(devices, replies, strict=True):
-        messages = ((task_id(body), body) for body in bodies)
+        messages = ((task_id(body, device, key), body) for body in bodies)
         found[device] = [(identity, body) for identity, body in messages if identity is not None]
     return found

@@ -10,14 +10,15 @@ from orchestrator.dispatch.work import Work
 from schemas.contract.task import TASK_NAMES, IngestTask, WindowTask, work_name
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.celery_loader import InstalledLoader, OwnBroker
-from schemas.redis.celery_transport import transport_options
+from schemas.redis.celery_transport import KEY, transport_options
 from schemas.redis.client import address_of
+from schemas.redis.signing import NO_KEY, FleetKey
 
 
 class CeleryClient:
-    """Enqueues attempts and orders their processes to be ended; consumes nothing."""
+    """Enqueues attempts and orders their processes to be ended, signed with `key`; consumes nothing."""
 
-    def __init__(self, broker: str) -> None:
+    def __init__(self, broker: str, key: FleetKey = NO_KEY) -> None:
         address = address_of(broker)
         self._app = OwnBroker("gurukul", loader=InstalledLoader, fixups=[])
         self._app.conf.update(
@@ -31,6 +32,7 @@ class CeleryClient:
                 "socket_timeout": 30,
                 "socket_connect_timeout": 5,
                 "priority_steps": [0],
+                KEY: key,
             },
         )
 

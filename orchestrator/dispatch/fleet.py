@@ -1,7 +1,7 @@
 """Interface of the dispatch loop to a fleet; `broker_fleet` implements it, `played_fleet` is a double in memory."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from orchestrator.dispatch.work import Sent
@@ -17,12 +17,14 @@ class Look:
     """The devices that are online, which run keeps which of them free, and the seconds that this look proves.
 
     `covered_s`: the seconds since its heartbeat before, for each device that has sent one since the last look.
+    `unreadable`: devices without a heartbeat that can be read, and the reason of the first that could not.
     """
 
     present: Mapping[str, Presence]
     reserved: Mapping[str, str]
     seconds: float
     covered_s: Mapping[str, float]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 class Fleet(Protocol):

@@ -55,8 +55,12 @@ class HeartbeatEvents:
                 known.pid, known.leaving = None, False
         self._report_empty_fleet(present)
 
-    def missing_workers(self, present: Mapping[str, Presence]) -> str:
+    def missing_workers(self, present: Mapping[str, Presence], unreadable: Mapping[str, str]) -> str:
         """Why no device of the last look can work for the run; empty if one can."""
+        if not present and unreadable:
+            name, reason = min(unreadable.items())
+            shown = name.encode("unicode_escape").decode()
+            return f"no worker is online whose heartbeat can be read; that of {shown} cannot be: {reason}"
         if not present:
             return "no worker is online"
         if all(each.draining for each in present.values()):

@@ -17,6 +17,7 @@ from schemas.contract.store_address import STORE_ENV
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV
 from schemas.redis.broker_file import BROKER_FILE_ENV
 from schemas.redis.client import BROKER_ENV
+from schemas.redis.signing import KEY_FILE_ENV, FleetKey
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +29,10 @@ class LocalWorkers:
     """A `workers start` process on `devices` for the run's folders, whose output is appended to `log`."""
 
     def __init__(
-        self, devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat, plugins: Sequence[str] = ()
-    ) -> None:
-        self._folders, self._plugins = folders, plugins
+        self, devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat, key: FleetKey,
+        plugins: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self._folders, self._key, self._plugins = folders, key, plugins
         self._devices, self._broker, self._log, self._log_format = devices, broker, log, log_format
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
         self._process = self._start()
@@ -70,7 +72,7 @@ class LocalWorkers:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Settings of those names are this program's: local workers write to the run's log, in no folder of their own.
-        own = (LOG_DIR_ENV, BROKER_FILE_ENV, STORE_ENV)
+        own = (LOG_DIR_ENV, BROKER_FILE_ENV, STORE_ENV, KEY_FILE_ENV)
         paths = self._folders.sources or (self._folders.data_dir,)
         sources = [word for path in paths for word in ("--source-dir", path)]
         inherited = {name: value for name, value in safe_environment().items() if name not in own}
@@ -89,6 +91,7 @@ class LocalWorkers:
                 ),
                 env=inherited
                 | plugins_environment(self._plugins)
+                | self._key.environment()
                 | {BROKER_ENV: self._broker, LOG_FORMAT_ENV: self._log_format},
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -99,10 +102,11 @@ class LocalWorkers:
 
 @contextmanager
 def local_workers(
-    devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat, plugins: Sequence[str] = ()
-) -> Iterator[LocalWorkers]:
+    devices: str, folders: Folders, broker: str, log: Path, log_format: LogFormat, key: FleetKey,
+    plugins: Sequence[str] = (),
+) -> Iterator[LocalWorkers]:  # fmt: skip
     """Start workers; stop them on the way out."""
-    workers = LocalWorkers(devices, folders, broker, log, log_format, plugins)
+    workers = LocalWorkers(devices, folders, broker, log, log_format, key, plugins)
     try:
         yield workers
     finally:

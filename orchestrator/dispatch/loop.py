@@ -198,7 +198,7 @@ class Dispatcher:
             self._backlog.forget(name)
         self._look = look
         too_few = self._find_fit()
-        self._wait_for(self._heartbeat_events.missing_workers(look.present) or too_few or self._unsent)
+        self._wait_for(self._heartbeat_events.missing_workers(look.present, look.unreadable) or too_few or self._unsent)
         while self._take_outcomes(on_end, wait=False):
             pass
         unseen = {sent.device for sent in self._sent.values() if not sent.is_held(look.present.get(sent.device))}

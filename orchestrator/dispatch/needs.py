@@ -10,6 +10,7 @@ from schemas.contract.plugin_packages import is_package
 from schemas.contract.plugin_source import shown
 from schemas.contract.presence import Presence
 from schemas.contract.versions import artifact_versions
+from schemas.redis.signing import KEY_FILE_ENV, FleetKey, fleet_key
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Needs:
 
     With the URL of a store, any data folder will do: it holds copies of what the store has. `libraries` are packages
     that only some kinds of model need; the orchestrator's host may lack them, so that it knows no version. `plugins`
-    has the digest of each plug-in of the run by name.
+    has the digest of each plug-in of the run by name, and `key` the name of the key that signs, if one does.
     """
 
     versions: Mapping[str, str]
@@ -27,16 +28,17 @@ class Needs:
     store: str | None = None
     libraries: tuple[str, ...] = ()
     plugins: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
 
     @classmethod
     def of(
         cls, data_dir: str, store: str | None = None, libraries: tuple[str, ...] = (),
-        plugins: Mapping[str, str] | None = None,
+        plugins: Mapping[str, str] | None = None, key: FleetKey | None = None,
     ) -> Self:  # fmt: skip
-        """What a run needs that is opened here, with the versions of this host."""
+        """What a run needs that is opened here, with the versions of this host, and by default its key."""
         return cls(
             artifact_versions(*libraries), os.path.realpath(data_dir), store=store, libraries=libraries,
-            plugins=plugins or {},
+            plugins=plugins or {}, key=next(iter((fleet_key() if key is None else key).names), ""),
         )  # fmt: skip
 
     def unmet(self, presence: Presence) -> str:
@@ -49,6 +51,9 @@ class Needs:
             if name not in presence.versions:
                 (extra, *_) = (kind.extra for kind in KINDS.values() if name in kind.libraries)
                 return f"it has not {name}, which this run's models need; type there: pip install 'gurukul[{extra}]'"
+        if (presence.keys or self.key) and self.key not in presence.keys:
+            has, wanted = " and ".join(presence.keys) or "none", self.key or "none"
+            return f"the keys that it accepts are {has}, this run signs with {wanted}; give both one {KEY_FILE_ENV}"
         folders = presence.folders
         if folders is None:
             return "it names no data folder, as an earlier version does; install this version there"

@@ -10,6 +10,7 @@ from schemas.contract.presence import Presence
 from schemas.redis.dead_letters import Place, set_aside
 from schemas.redis.keys import PRESENCES
 from schemas.redis.presences import MOST_DEVICES, read_presences, read_standing
+from schemas.redis.signing import FleetKey
 from schemas.redis.writes import try_write
 
 # Longer than a heartbeat's interval: a broker that forgot everything has each live device's heartbeat within that.
@@ -56,11 +57,14 @@ class Attendance:
 class PresenceReader:
     """Reads heartbeats and reservations from the broker, at most once every `REFRESH_S`."""
 
-    def __init__(self, redis: Redis, clock: Callable[[], float] = time.monotonic) -> None:
-        self._redis, self._clock = redis, clock
+    def __init__(
+        self, redis: Redis, clock: Callable[[], float] = time.monotonic, *, key: FleetKey | None = None
+    ) -> None:
+        """`key` as in `read_presences`."""
+        self._redis, self._key, self._clock = redis, key, clock
         self._looked = float("-inf")
         self._attendance = Attendance()
-        self._unreadable: set[str] = set()
+        self._unreadable: dict[str, str] = {}
         self._parsed: dict[bytes, Presence] = {}
 
     def look(self) -> Look | None:
@@ -73,7 +77,7 @@ class PresenceReader:
         if passed_s < REFRESH_S:
             return None
         try_write(self._redis)
-        there = read_presences(self._redis, self._set_aside, self._parsed)
+        there = read_presences(self._redis, self._set_aside, self._parsed, self._key)
         reserved, cordoned = read_standing(self._redis, there.keys() | self._attendance.present.keys())
         self._looked = self._clock()
         seconds = self._attendance.update(there, passed_s)
@@ -81,10 +85,11 @@ class PresenceReader:
             name: each.model_copy(update={"draining": True}) if name in cordoned else each
             for name, each in self._attendance.present.items()
         }
-        return Look(present, reserved, seconds, self._attendance.covered_s)
+        refused = {name: why for name, why in self._unreadable.items() if name not in present}
+        return Look(present, reserved, seconds, self._attendance.covered_s, refused)
 
     def _set_aside(self, device: str, reason: str, body: bytes) -> None:
         """Set aside the first heartbeat of a device that cannot be read. Its worker may be of a later version."""
         if device not in self._unreadable and len(self._unreadable) < MOST_DEVICES:
             set_aside(self._redis, Place.PRESENCE, f"{PRESENCES} {device}", reason, body)
-            self._unreadable.add(device)
+            self._unreadable[device] = reason

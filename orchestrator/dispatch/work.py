@@ -73,9 +73,9 @@ class Sent:
         """Whether the device's heartbeat names it; if not, it may be in the device's queue."""
         return presence is not None and (self.id in presence.held or self.id in presence.running)
 
-    def task(self) -> Work:
-        """The message to the worker."""
-        return self.item.work.model_copy(update={"attempt": self.attempt})
+    def task(self, began: str = "") -> Work:
+        """The message to the worker, of the run that began then."""
+        return self.item.work.model_copy(update={"attempt": self.attempt, "began": began})
 
     def observed(
         self, presence: Presence | None, queued: Collection[str], seconds: float, covered_s: float,

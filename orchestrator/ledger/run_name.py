@@ -14,12 +14,17 @@ from schemas.contract.machine import this_machine
 from schemas.contract.received import UnreadableError, received
 from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
+from schemas.redis.dead_letters import Place, set_aside
 from schemas.redis.keys import RUN_KEYS_LINGER_S, cancel_key, run_id_owner_key
+from schemas.redis.signing import Kind, fleet_key
 
 # Renewed twice per second; the name of a killed orchestrator is free again after this.
 NAME_EXPIRY_S = 15.0
 # A question is asked again at each look, so that none outlives the command that asks.
 ASKED, ASK_EXPIRY_S, POLL_S = b"asked", 5, 0.2
+# A signed question that was kept for longer and asked again does not count.
+STALE_S = 60
+ANSWERS = frozenset(status.value.encode() for status in RunStatus)
 # A name that is gone for so long was not lost by the broker: its run would have taken it again.
 GONE_S = 3.0
 
@@ -41,7 +46,7 @@ class RunName:
     """The name of one run, begun at `created`, for the process that runs it."""
 
     def __init__(self, redis: Redis, layout: RunLayout, created: datetime) -> None:
-        self._redis, self._run_id = redis, layout.folder.name
+        self._redis, self._run_id, self._key = redis, layout.folder.name, fleet_key()
         self._own = Holder(
             host=platform.node(), machine=this_machine(), folder=str(layout.folder.absolute()), created=created
         )
@@ -56,7 +61,8 @@ class RunName:
             pipe.set(key, own, px=expiry_ms, nx=True)
             pipe.get(key)
             pipe.get(cancel_key(self._run_id))
-            taken, holder, asked = pipe.execute()
+            pipe.time()
+            taken, holder, asked, (now_s, _) = pipe.execute()
         if taken:
             self._redis.delete(cancel_key(self._run_id))  # of an earlier process of the run
             return False
@@ -66,7 +72,23 @@ class RunName:
                 f" --run-id, or wait {NAME_EXPIRY_S:.0f} s if that run's process has ended"
             )
         self._redis.set(key, own, px=expiry_ms)
-        return bool(asked == ASKED)
+        return asked is not None and self._is_asked(asked, now_s)
+
+    def _is_asked(self, message: bytes, now_s: int) -> bool:
+        """Whether a message asks to cancel; what no key of the fleet has signed of late is set aside."""
+        key = cancel_key(self._run_id)
+        try:
+            body = self._key.open(Kind.CANCEL, self._run_id, message)
+            asked, _, at_s = body.partition(b" ")
+            if asked != ASKED:
+                return False  # an earlier answer
+            if self._key and not (at_s.isdigit() and abs(now_s - int(at_s)) <= STALE_S):
+                raise UnreadableError("it was asked long ago")
+            return True
+        except UnreadableError as error:
+            set_aside(self._redis, Place.ORDERS, key, str(error), message)
+            self._redis.delete(key)
+            return False
 
     def release(self, status: RunStatus) -> None:
         """Let the name go, and in the same transaction answer a wish to cancel: how the run ended.
@@ -92,14 +114,15 @@ def cancel_holder(redis: Redis, run_id: str, within_s: float) -> RunStatus | Non
     """
     if (holder := holder_of(redis, run_id)) is None:
         return None
+    question = fleet_key().sign(Kind.CANCEL, run_id, b"%s %d" % (ASKED, redis.time()[0]))
     deadline, seen, is_asked = time.monotonic() + within_s, time.monotonic(), False
     while True:
         with redis.pipeline(transaction=True) as pipe:
-            pipe.set(cancel_key(run_id), ASKED, nx=True, ex=ASK_EXPIRY_S)
+            pipe.set(cancel_key(run_id), question, nx=True, ex=ASK_EXPIRY_S)
             pipe.get(cancel_key(run_id))
             pipe.get(run_id_owner_key(run_id))
             _, answer, name = pipe.execute()
-        if answer != ASKED:
+        if answer in ANSWERS:
             return RunStatus(answer.decode())
         now = time.monotonic()
         if name is not None:

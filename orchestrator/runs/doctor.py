@@ -83,7 +83,10 @@ def _fleet(redis: Redis, needs: Needs) -> Iterator[Check]:
     for name in sorted(cordoned - found.keys()):
         yield _note(name, "it is cordoned and not online; to forget it: orchestrator fleet uncordon NAME")
     for name, reason in unreadable.items():
-        yield _fault(name.encode("unicode_escape").decode(), f"its heartbeat cannot be read: {reason}; stop its worker")
+        yield _fault(
+            name.encode("unicode_escape").decode(),
+            f"its heartbeat cannot be read: {reason}; stop its worker, or correct it",
+        )
     counts, _ = read_dead_letters(redis, 0)
     if number := sum(counts.values()):
         yield _note("dead letters", f"{number} could not be read and were set aside; see: orchestrator fleet")

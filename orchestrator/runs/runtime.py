@@ -10,6 +10,7 @@ from types import FrameType
 
 from redis import Redis
 
+from orchestrator.broker import embedded
 from orchestrator.dispatch.broker_fleet import BrokerFleet
 from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.local_workers import local_workers
@@ -25,6 +26,7 @@ from schemas.contract.errors import Interrupted
 from schemas.contract.folders import Folders, paths_read
 from schemas.contract.task import Outcome
 from schemas.files.log_lines import formatted
+from schemas.redis.signing import NO_KEY, FleetKey, fleet_key
 
 
 def open_fleet(
@@ -32,12 +34,15 @@ def open_fleet(
     telemetry: Emitter, live_view: LiveView, tend: Callable[[], None], window_limit_s: float | None = None,
     foreign: Callable[[Outcome], str] = lambda outcome: "",
     prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None, trained: RunConfig | None = None,
+    began: str = "",
 ) -> Dispatcher:  # fmt: skip
     """Start the local workers that `config` wants, and be ready to send work; `stack` ends both.
 
     `tend` is called each time the fleet is read, and while the broker does not answer. `foreign`: see
-    Dispatcher; `prefetch`: see BrokerFleet; `trained` are the settings of a run that trains.
+    Dispatcher; `prefetch` and `began`: see BrokerFleet; `trained` are the settings of a run that trains. Messages are
+    signed with the key of the environment; on a broker of the run's own, without one, with a new key.
     """
+    key = fleet_key() or (FleetKey.generate() if embedded.is_own(url) else NO_KEY)
     plugins = trained.plugins if trained else ()
     plugged = trained.plugged if trained else None
     libraries = trained.training().model_libraries if trained else ()
@@ -45,8 +50,8 @@ def open_fleet(
     if config.local_workers:
         folders = Folders(data_dir=config.data_dir, sources=paths_read(config.bars(None, None)), store=config.store)
         folders = folders.resolved()
-        local = stack.enter_context(local_workers(config.devices, folders, url, log, config.log_format, plugins))
-    client = CeleryClient(url)
+        local = stack.enter_context(local_workers(config.devices, folders, url, log, config.log_format, key, plugins))
+    client = CeleryClient(url, key)
     stack.callback(client.close)
 
     def tend_all() -> None:
@@ -56,8 +61,8 @@ def open_fleet(
 
     dispatcher = Dispatcher(
         run_id,
-        Needs.of(config.data_dir, config.store, libraries, plugged.digests if plugged else None),
-        BrokerFleet(run_id, redis, client, prefetch=prefetch),
+        Needs.of(config.data_dir, config.store, libraries, plugged.digests if plugged else None, key),
+        BrokerFleet(run_id, redis, client, key=key, began=began, prefetch=prefetch),
         ledger,
         telemetry,
         live_view,

@@ -271,7 +271,7 @@ def _execute(
                 stack, config, url, log, run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
                 live_view=live_view, tend=partial(_tend, interrupted, ledger, name, store),
                 window_limit_s=config.window_limit, foreign=partial(_foreign, layout=layout, store=store),
-                prefetch=partial(_prefetch, store=store), trained=config,
+                prefetch=partial(_prefetch, store=store), trained=config, began=manifest.created.isoformat(),
             )  # fmt: skip
             context = RunContext(manifest, layout, ledger, dispatcher, telemetry, live_view, scratch, store, url)
             course.walk(context)

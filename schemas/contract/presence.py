@@ -23,7 +23,8 @@ class Presence(Frozen):
     """What a worker reports about itself: device, process, versions that decide its results, and attempts.
 
     `machine` identifies the operating system and process namespace of `pid`; empty in an earlier version's heartbeat.
-    `beats` counts the heartbeats of this process, so that no two are the same; `round_trip_s` is what the last one
+    `beats` counts the heartbeats of this process, so that no two are the same; `sent_s` is the broker's Unix time, as
+    far as the worker knows it; `keys` names the keys whose signatures it accepts. `round_trip_s` is what the last one
     took, None for the first. `clock_ahead_s` is how far the host's clock was ahead of the broker's then. `free_gib` is
     what is free on the disk of its data folder.
     `held` has the ids of all attempts that the worker has received, `running` those that a pool child works on. `done`
@@ -38,6 +39,8 @@ class Presence(Frozen):
     host: str
     pid: int
     beats: int = 0
+    sent_s: float = 0.0
+    keys: tuple[str, ...] = ()
     round_trip_s: float | None = None
     clock_ahead_s: float | None = None
     free_gib: float | None = None

@@ -46,6 +46,7 @@ class Attempt(Frozen):
     run_id: RunId
     attempt: int = Field(0, ge=0, description="Fencing number: an outcome counts only under the newest.")
     telemetry: bool = True
+    began: str = Field("", description="When the run began: an outcome counts only for that run of its name.")
 
 
 class IngestTask(Attempt):
@@ -118,6 +119,7 @@ class Outcome(Frozen):
     role: Role
     name: str
     attempt: int
+    began: str = ""
     device: str
     status: Status
     reason: SkipReason | None = None

@@ -20,6 +20,7 @@ from schemas.redis.keys import (
     work_field,
 )
 from schemas.redis.script import CLAIM, GIVE_BACK, RECALL, REPORT, Command, send
+from schemas.redis.signing import Kind, fleet_key
 
 
 def allow(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> None:
@@ -113,6 +114,7 @@ def report(redis: Redis, run_id: str, outcome: str) -> None:
 
 
 def reporting(run_id: str, outcome: str) -> Command:
-    """The command of `report`."""
+    """The command of `report`, signed with the key of this process's environment."""
+    signed = fleet_key().sign(Kind.OUTCOME, run_id, outcome.encode())
     keys = [outcomes_stream(run_id), attempts_key(run_id), DEAD_LETTERS, DEAD_LETTER_COUNTS]
-    return REPORT.command(keys, [outcome, RUN_KEYS_EXPIRY_S, RUN_KEYS_LINGER_S])
+    return REPORT.command(keys, [signed, RUN_KEYS_EXPIRY_S, RUN_KEYS_LINGER_S])

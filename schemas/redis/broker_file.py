@@ -1,25 +1,17 @@
 """Read a broker's URL from a file, so that no command line or environment holds its password."""
 
-import stat
 from pathlib import Path
 
 from schemas.config.bars import BarsConfig
 from schemas.contract.errors import RequestError
+from schemas.redis.private_file import read_private
 
 BROKER_FILE_ENV = "GURUKUL_BROKER_FILE"
 
 
 def read_broker_file(path: str | Path) -> str:
     """The URL in a file of one line; RequestError if every user of the host may read the file."""
-    try:
-        with Path(path).open(encoding="utf-8-sig") as file:
-            mode = Path(path).stat().st_mode
-            url = file.read(4096).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise RequestError(f"broker file {path} cannot be read: {reason}; check --broker-file") from None
-    if mode & stat.S_IROTH:
-        raise RequestError(f"broker file {path} can be read by every user of this host; run: chmod 600 {path}")
+    url = read_private(path, "broker file", "--broker-file")
     if not url or len(url.splitlines()) != 1:
         raise RequestError(f"broker file {path} must hold one line: redis://USER:PASSWORD@HOST:PORT/0")
     return url

@@ -5,6 +5,7 @@
 from typing import Any
 
 from kombu.transport import redis as kombu_redis
+from kombu.utils.json import dumps
 
 from schemas.contract.broker_address import BrokerAddress
 from schemas.redis.connections import (
@@ -14,10 +15,11 @@ from schemas.redis.connections import (
     TlsConnection,
     TlsPrimaryConnection,
 )
+from schemas.redis.signing import NO_KEY, FleetKey, Kind
 
 # Options of a TCP connection, which a socket file has not; a primary's host and port are not known before.
 _TCP = ("host", "port", "socket_keepalive", "socket_keepalive_options")
-PLACE = "place"
+PLACE, KEY = "place", "key"
 
 
 def transport_options(address: BrokerAddress) -> dict[str, Any]:
@@ -65,7 +67,29 @@ class Channel(kombu_redis.Channel):
         """Nothing: there is no table that could expire."""
 
 
-class Transport(kombu_redis.Transport):
-    """The transport of programs that send."""
+class Sender(Channel):
+    """A channel that signs what it sends: a task for its queue, an order for its channel."""
 
-    Channel = Channel
+    def __init__(self, connection: Any, *arguments: Any, **options: Any) -> None:
+        self._key: FleetKey = connection.client.transport_options.get(KEY) or NO_KEY
+        super().__init__(connection, *arguments, **options)
+
+    def _put(self, queue: str, message: Any, *, _publish_batch: Any = None, **options: Any) -> None:
+        item = self._key.sign(Kind.TASK, queue, dumps(message).encode())
+        if _publish_batch is not None:
+            _publish_batch.add("lpush", queue, item)
+            return
+        with self.conn_or_acquire() as client:
+            client.lpush(queue, item)
+
+    def _put_fanout(self, exchange: str, message: Any, routing_key: str, **options: Any) -> None:
+        body = dumps(message).encode()
+        with self.conn_or_acquire() as client:
+            for channel in self._get_publish_topics(exchange, routing_key):
+                client.publish(channel, self._key.sign(Kind.ORDER, channel, body))
+
+
+class Transport(kombu_redis.Transport):
+    """The transport of programs that send. Its option `KEY` signs what they send."""
+
+    Channel: type[kombu_redis.Channel] = Sender

@@ -10,8 +10,11 @@ from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.contract.received import UnreadableError, received
 from schemas.redis.keys import CORDONED, DEAD_LETTER_COUNTS, DEAD_LETTERS, DEVICES, PRESENCES, alone_key, is_taken
 from schemas.redis.script import BEAT, PRESENT_DEVICES, SIGN_OFF, Command, send
+from schemas.redis.signing import FleetKey, Kind, fleet_key
 
 MOST_DEVICES, MOST_HEARTBEAT_BYTES = 10_000, 2**20
+# A signed heartbeat that was kept for longer and stored again does not count; the slowest link takes less.
+STALE_S = 15.0
 
 # Called with a device, the reason and the body of a heartbeat that cannot be read.
 OnUnreadable = Callable[[str, str, bytes], None]
@@ -27,9 +30,10 @@ def beat(redis: Redis, presence: Presence, expiry_s: float = PRESENCE_EXPIRY_S) 
 
 
 def beating(presence: Presence, expiry_s: float) -> Command:
-    """The command of `beat`, whose reply is the server's time in milliseconds."""
+    """The command of `beat`, signed; its reply is the server's time in milliseconds."""
     keys = [DEVICES, PRESENCES, DEAD_LETTERS, DEAD_LETTER_COUNTS]
-    return BEAT.command(keys, [presence.device.name, presence.model_dump_json(), int(expiry_s * 1000)])
+    signed = fleet_key().sign(Kind.HEARTBEAT, presence.device.name, presence.model_dump_json().encode())
+    return BEAT.command(keys, [presence.device.name, signed, int(expiry_s * 1000)])
 
 
 def sign_off(redis: Redis, device: str) -> None:
@@ -43,27 +47,37 @@ def signing_off(device: str) -> Command:
 
 
 def read_presences(
-    redis: Redis, on_unreadable: OnUnreadable = _ignore, parsed: dict[bytes, Presence] | None = None
-) -> dict[str, Presence]:
+    redis: Redis, on_unreadable: OnUnreadable = _ignore, parsed: dict[bytes, Presence] | None = None,
+    key: FleetKey | None = None,
+) -> dict[str, Presence]:  # fmt: skip
     """Every live device by name, in order of names; one round trip, however many keys the broker holds.
 
+    With a `key`, by default that of the environment, a heartbeat counts only if it is signed and was sent of late.
     `parsed` keeps the heartbeats of the last read, by body: those which are still the same are not parsed again.
     """
-    reply: list[bytes] = PRESENT_DEVICES.run(redis, [DEVICES, PRESENCES], [MOST_DEVICES, MOST_HEARTBEAT_BYTES + 1])
+    key = fleet_key() if key is None else key
+    now_ms, *reply = PRESENT_DEVICES.run(redis, [DEVICES, PRESENCES], [MOST_DEVICES, MOST_HEARTBEAT_BYTES + 1])
     found: dict[str, Presence] = {}
     before, parsed = dict(parsed or {}), {} if parsed is None else parsed
     parsed.clear()
     for device, body in zip(reply[::2], reply[1::2], strict=True):
         try:
-            presence = parsed[body] = before.get(body) or received(Presence, body, MOST_HEARTBEAT_BYTES)
+            presence = parsed[body] = before.get(body) or _opened(device, body, key)
             if presence.device.name.encode() != device:
                 raise UnreadableError(f"it is of device {presence.device.name}")
+            if key and abs(age_s := now_ms / 1000 - presence.sent_s) > STALE_S:
+                raise UnreadableError(f"it was sent {age_s:.0f} s ago, by the clock of the broker")
             if is_taken(presence.device.name):
                 raise UnreadableError("a device of that name would have another key as its queue")
             found[presence.device.name] = presence
         except UnreadableError as error:
             on_unreadable(device.decode(errors="backslashreplace"), str(error), body)
     return dict(sorted(found.items()))
+
+
+def _opened(device: bytes, body: bytes, key: FleetKey) -> Presence:
+    place = device.decode(errors="backslashreplace")
+    return received(Presence, key.open(Kind.HEARTBEAT, place, body), MOST_HEARTBEAT_BYTES)
 
 
 def reserve(redis: Redis, device: str, run_id: str) -> None:

@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 
 from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.check import Check, CheckState
+from schemas.redis.signing import KEY_FILE_ENV, fleet_key
 
 ONE_SERVER = "standalone"
 OLDEST = (6, 2)
@@ -29,6 +30,7 @@ def server_checks(redis: Redis, address: BrokerAddress) -> Iterator[Check]:
     if persistence := info(redis, "persistence"):
         yield persistence_check(persistence)
     yield encryption_check(address)
+    yield signing_check(address)
 
 
 def info(redis: Redis, section: str) -> dict[str, Any]:
@@ -97,10 +99,24 @@ def encryption_check(address: BrokerAddress) -> Check:
         return Check(name="encryption", state=CheckState.NOTE, text=text)
     if address.tls:
         return Check(name="encryption", state=CheckState.OK, text="has a certificate that is verified")
-    if address.path or all(_is_here(host) for host, _ in address.sentinels or ((address.host, address.port),)):
+    if _is_local(address):
         return Check(name="encryption", state=CheckState.OK, text="is on this host")
     text = "is connected without encryption: who listens on the network can read passwords and tasks; use rediss://"
     return Check(name="encryption", state=CheckState.NOTE, text=text)
+
+
+def signing_check(address: BrokerAddress) -> Check:
+    """Whether a program that may write to the server can forge messages; RequestError for a key that cannot be used."""
+    if key := fleet_key():
+        text = f"carries signed messages (key {', '.join(key.names)})"
+        return Check(name="signatures", state=CheckState.OK, text=text)
+    if _is_local(address):
+        return Check(name="signatures", state=CheckState.OK, text="is on this host, and its messages are not signed")
+    text = (
+        "carries messages that are not signed: who may write there can have work run and forge results; set"
+        f" {KEY_FILE_ENV} on every host"
+    )
+    return Check(name="signatures", state=CheckState.NOTE, text=text)
 
 
 def clock_check(redis: Redis) -> Check:
@@ -117,6 +133,11 @@ def skew_check(ahead_s: float) -> Check:
     side = "ahead of" if ahead_s > 0 else "behind"
     text = f"is {abs(ahead_s):.0f} s {side} that of the broker; set both by a time server (NTP)"
     return Check(name="clock", state=CheckState.NOTE, text=text)
+
+
+def _is_local(address: BrokerAddress) -> bool:
+    places = address.sentinels or ((address.host, address.port),)
+    return bool(address.path) or all(_is_here(host) for host, _ in places)
 
 
 def _is_here(host: str) -> bool:

@@ -20,6 +20,7 @@ from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, expiry_s
 from schemas.contract.versions import artifact_versions
 from schemas.files.free_space import free_gib
 from schemas.redis.presences import beating, signing_off
+from schemas.redis.signing import fleet_key
 from workers.celery.courier import Call, Courier
 from workers.celery.desk import Desk
 from workers.devices.failed_starts import own_report
@@ -115,6 +116,8 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             host=socket.gethostname(),
             pid=os.getpid(),
             beats=next(self.beats),
+            sent_s=round(time.time() - (self.clock_ahead_s or 0.0), 3),
+            keys=fleet_key().names,
             round_trip_s=self.desk.round_trip_s,
             clock_ahead_s=self.clock_ahead_s,
             free_gib=round(free_gib(folders.data_dir), 2),

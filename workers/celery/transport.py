@@ -9,6 +9,7 @@ import logging
 from queue import Empty
 from typing import Any
 
+from celery.worker.control import Panel
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import ConnectionError as Disconnected
@@ -17,10 +18,16 @@ from redis.exceptions import RedisError, ResponseError
 from schemas.contract.received import UnreadableError
 from schemas.redis import celery_transport
 from schemas.redis.dead_letters import Place, heal, set_aside
+from schemas.redis.signing import NO_KEY, Kind, fleet_key
 from schemas.redis.writes import trouble, try_write
 from workers.celery.message import checked
 
 logger = logging.getLogger(__name__)
+
+
+def _questions() -> set[str]:
+    """Celery's orders that change nothing but whether events are sent, which Flower asks for."""
+    return {name for name, each in Panel.meta.items() if each.type == "inspect"} | {"enable_events"}
 
 
 class Channel(celery_transport.Channel):
@@ -82,7 +89,7 @@ class Channel(celery_transport.Channel):
             return False  # the worker drains: the attempt is sent elsewhere
         self._queue_cycle.rotate(queue)
         try:
-            message = checked(item, queue)
+            message = checked(fleet_key().open(Kind.TASK, queue, item), queue)
         except UnreadableError as error:
             self._set_aside(Place.QUEUE, queue, str(error), item)
             return False
@@ -95,10 +102,7 @@ class Channel(celery_transport.Channel):
         data = payload["data"]
         if isinstance(data, bytes):
             try:
-                message = self.Message(loads(data.decode()), channel=self)
-                message.accept = {"application/json"}
-                if message.errors or not isinstance(message.decode(), dict):
-                    raise ValueError("no order")
+                payload["data"] = self._checked_order(data, bytes_to_str(payload["channel"]))
             except Exception as error:
                 # Whatever kombu raises for it: it would raise the same in the event loop.
                 self._set_aside(
@@ -106,6 +110,20 @@ class Channel(celery_transport.Channel):
                 )
                 payload["data"] = None
         return payload
+
+    def _checked_order(self, data: bytes, channel: str) -> bytes:
+        """An order that can be decoded. A fleet with a key obeys unsigned ones only if they change nothing."""
+        try:
+            body, fault = fleet_key().open(Kind.ORDER, channel, data), None
+        except UnreadableError as error:
+            body, fault = NO_KEY.open(Kind.ORDER, channel, data), error
+        message = self.Message(loads(body.decode()), channel=self)
+        message.accept = {"application/json"}
+        if message.errors or not isinstance(order := message.decode(), dict):
+            raise ValueError("no order")
+        if fault is not None and order.get("method") not in _questions():
+            raise fault
+        return body
 
     def _set_aside(self, place: Place, key: str, reason: str, body: bytes) -> None:
         logger.warning("set aside from %s, as it cannot be read: %s", key, reason)

@@ -128,6 +128,7 @@ def attempt(task: IngestTask | WindowTask | RunTask, device: str, folders: Folde
             role=task.role,
             name=work_name(task),
             attempt=task.attempt,
+            began=task.began,
             device=device,
             status=status,
             duration_seconds=time.perf_counter() - began,

@@ -28,6 +28,7 @@ def lost(task: IngestTask | WindowTask | RunTask, device: str, reason: str) -> O
         role=task.role,
         name=work_name(task),
         attempt=task.attempt,
+        began=task.began,
         device=device,
         status=Status.FAILED,
         failure=FailureClass.LOST,

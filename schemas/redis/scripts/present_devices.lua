@@ -1,4 +1,5 @@
--- Read the heartbeats that have not expired by the server's clock, as a flat list: device, heartbeat, device, ...
+-- Read the heartbeats that have not expired by the server's clock, as a flat list: its milliseconds, device, heartbeat,
+-- device, ...
 -- Keys of another type hold none.
 --
 -- KEYS[1]  zset     devices
@@ -8,7 +9,7 @@
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local found, left = {}, 64 * ARGV[2]
+local found, left = {now}, 64 * ARGV[2]
 for _, device in ipairs(redis.pcall('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, ARGV[1])) do
     local heartbeat = redis.pcall('HGET', KEYS[2], device)
     if type(heartbeat) == 'string' and left > 0 then

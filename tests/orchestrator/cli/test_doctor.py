@@ -40,7 +40,7 @@ def test_a_fleet_that_lacks_nothing(redis: Redis, server: str, tmp_path: Path) -
     before = set(redis.keys())
     code, found = examined(tmp_path, "--broker", server, "--store", store)
     assert code == 0 and {each.state for each in found} == {CheckState.OK}
-    parts = ("version", "memory", "persistence", "encryption", "rights", "clients")
+    parts = ("version", "memory", "persistence", "encryption", "signatures", "rights", "clients")
     names = ["versions", "disk", "store", "broker", *(f"broker {each}" for each in parts), "clock", "devices", "d0"]
     assert [each.name for each in found] == names
     assert set(redis.keys()) == before and not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]

@@ -5,13 +5,14 @@ from pathlib import Path
 from orchestrator.dispatch.local_workers import local_workers
 from schemas.contract.errors import PhaseError
 from schemas.contract.folders import Folders
+from schemas.redis.signing import NO_KEY
 from tests.waiting import wait_for
 
 
 def test_the_error_of_workers_that_end_by_themselves_is_the_run_s(tmp_path: Path, server: str) -> None:
     """The message holds what `workers start` printed last, not only the place of a log."""
     messages: list[str] = []
-    with local_workers("gpu:7", Folders(data_dir=str(tmp_path)), server, tmp_path / "log", "text") as workers:
+    with local_workers("gpu:7", Folders(data_dir=str(tmp_path)), server, tmp_path / "log", "text", NO_KEY) as workers:
 
         def ended() -> bool:
             try:
