@@ -17,11 +17,12 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from schemas.contract.broker_address import ENCODE, public_url
 from schemas.contract.errors import RequestError
 from schemas.redis.client import connect
+from schemas.redis.signing import NO_KEY, FleetKey
 
 logger = logging.getLogger(__name__)
 
-# URLs of the servers that this process has started.
-_own: set[str] = set()
+# The key of each server that this process has started, by its URL.
+_keys: dict[str, FleetKey] = {}
 
 START_S = 10.0
 CHECK_S = 3.0
@@ -96,11 +97,11 @@ def server() -> Iterator[str]:
                 f"{binary} did not start: {lines[-1] if lines else 'no log'}; give --broker redis://HOST:PORT/0"
             )
         logger.info("embedded broker %s at %s", binary, public_url(url))
-        _own.add(url)
+        _keys[url] = FleetKey.generate()
         yield url
     finally:
         if process is not None:
-            _own.discard(url)
+            _keys.pop(url, None)
             _stop(process)
             # If its guard was killed, the server still runs.
             with suppress(RedisError), connect(url) as redis:
@@ -108,9 +109,9 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_own(url: str) -> bool:
-    """Whether this process has started the server, so that no other program's workers use it."""
-    return url in _own
+def key_of(url: str) -> FleetKey:
+    """The key that signs messages on a server that this process has started, for all its runs; else none."""
+    return _keys.get(url, NO_KEY)
 
 
 def find_binary() -> str:

@@ -107,3 +107,11 @@ def test_a_program_that_is_no_server_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(embedded, "find_binary", lambda: "/bin/false")
     with pytest.raises(RequestError, match=r"/bin/false did not start: .*--broker"), embedded.server():
         pass
+
+
+def test_a_server_of_this_process_has_one_key() -> None:
+    """All runs on it sign with the same; a server of others has none, and neither has one that has ended."""
+    with embedded.server() as url:
+        assert embedded.key_of(url) and embedded.key_of(url) == embedded.key_of(url)
+        assert not embedded.key_of("redis://127.0.0.1:1/0")
+    assert not embedded.key_of(url)
