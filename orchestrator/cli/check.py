@@ -33,7 +33,7 @@ SideMaxAge = Annotated[
 
 
 def check(
-    files: Annotated[str, typer.Argument(help="Python files with features, comma separated.")],
+    files: Annotated[str, typer.Argument(help="Python files with features and labels, comma separated.")],
     source: Source = None,
     symbols: Annotated[str | None, typer.Option(help="Symbols, comma separated; if omitted: all.")] = None,
     interval: Annotated[str | None, typer.Option(help="Interval of the bars; if omitted: 1day.")] = None,
@@ -50,10 +50,10 @@ def check(
     data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:
-    """Check features of your own for look-ahead and warm-up.
+    """Check features and labels of your own for look-ahead.
 
-    Each feature is computed again without the bars after random cuts, with other bars in their place, and from later
-    beginnings of the history. Exit code 3 if one is refused; a run refuses it for the same reasons.
+    Each is computed again without the bars after random cuts, and with other bars in their place; a feature also from
+    later beginnings of the history. Exit code 3 if one is refused; a run refuses it for the same reasons.
 
     \b
     Example:
@@ -72,7 +72,7 @@ def check(
     beside = resolve(SideConfig, {"side": side, "side_lag": side_lag, "side_max_age": side_max_age}, config)
     request = _request(settings, beside)
     console = Console(stderr=as_json)
-    with console.status("computing features"):
+    with console.status("computing features and labels"):
         found = ask("check", request, CheckReport, split_paths(files))
     if as_json:
         typer.echo(found.model_dump_json())
@@ -107,10 +107,10 @@ def _show(console: Console, found: CheckReport, calendar: str) -> None:
 
     for sentence in side_sentences(found.side, calendar):
         console.write(f"note: {sentence}")
-    table = table_of("feature", "verdict", "missing", "ms per symbol", left=("feature", "verdict"))
+    table = table_of("name", "kind", "verdict", "missing", "ms per symbol", left=("name", "kind", "verdict"))
     for each in found.checks:
         verdict = "refused" if each.faults else "accepted"
-        table.add_row(each.name, verdict, f"{each.missing * 100:.3g} %", f"{each.seconds * 1e3:.3g}")
+        table.add_row(each.name, each.kind, verdict, f"{each.missing * 100:.3g} %", f"{each.seconds * 1e3:.3g}")
     console.print(table)
     for each in found.checks:
         for sentence in each.faults:

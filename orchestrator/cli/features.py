@@ -31,6 +31,8 @@ def features(
 ) -> None:
     """List the features that models can see, or the columns that a choice of them gives, or write a run's values.
 
+    With --plugins, the labels of the files too.
+
     \b
     Examples:
       orchestrator features --plugins ideas.py
@@ -61,6 +63,11 @@ def features(
         source = f"{each.source} (panel)" if each.panel else each.source
         table.add_row(each.name, each.formula, warmup, source)
     Console().print(table)
+    if found.labels:
+        labels = table_of("label", "formula", "horizon, bars", "source", left=("label", "formula", "source"))
+        for mine in found.labels:
+            labels.add_row(mine.name, mine.formula, str(mine.horizon_bars), mine.source)
+        Console().print(labels)
 
 
 def _write(run_id: str, out: str, data_dir: str, plugins: str, as_json: bool) -> None:

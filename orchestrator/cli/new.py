@@ -7,11 +7,12 @@ import typer
 
 from schemas.contract.errors import RequestError
 
-EXAMPLE = '''"""Features of my own; docs/plugins.md explains them.
+EXAMPLE = '''"""Features, a label and a model of my own; docs/plugins.md explains them.
 
 orchestrator check {name} --source sample
 orchestrator run --plugins {name} --features own,gap_to_high,week_before
 orchestrator run --plugins {name} --student Centres --set student.temper=20
+orchestrator run --plugins {name} --label new_high
 """
 
 import json
@@ -80,11 +81,20 @@ class Centres:
     @classmethod
     def decode(cls, content):
         return cls(*(np.array(each) for each in json.loads(content)))
+
+
+# A label is what models learn to predict: 1, 0, or NaN for none. It may read `horizon` bars after its own, and no more.
+# To use it: --label new_high
+@gk.label(horizon=10)
+def new_high(bars):
+    """a close of the next 10 bars is above the highest high of the last 60"""
+    best = bars["close"].rolling(10).max().shift(-10)
+    return (best > bars["high"].rolling(60).max()).where(best.notna())
 '''
 
 
 def new(file: Annotated[Path, typer.Argument(help="File to write, such as ideas.py.")]) -> None:
-    """Write a file with examples of features of your own, ready to run.
+    """Write a file with examples of plug-ins of all kinds, ready to run.
 
     \b
     Example:

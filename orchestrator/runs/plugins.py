@@ -7,24 +7,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from orchestrator.runs.side import read_side, side_choice
 from orchestrator.runs.worker_process import ask
 from schemas.config.features import RANK, SETS, Plugged
 from schemas.config.model_kinds import KINDS, ROLES
 from schemas.config.run import RunConfig
+from schemas.config.training import FIXED
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.plugin_source import plugin_digests, plugin_paths
-from schemas.contract.requests import ChosenModel, PluginQuestion, PluginReport
+from schemas.contract.requests import ChosenModel, LabelFacts, PluginQuestion, PluginReport
 from schemas.contract.side import SideCoverage
+from schemas.contract.wrong_value import fault
 
 # A little more than the worker's own limits, for the import and a trial of two models, whose messages name the line.
 LIMIT_S = 195.0
 
 
-def ask_about(features: Sequence[str], plugins: Sequence[str], models: Sequence[ChosenModel] = ()) -> PluginReport:
+def ask_about(
+    features: Sequence[str], plugins: Sequence[str], models: Sequence[ChosenModel] = (), label: str = FIXED
+) -> PluginReport:
     """What plug-ins define, and the columns of `features`. RequestError, with the user's line, for a faulty one."""
-    question = PluginQuestion(features=tuple(features), models=tuple(models))
+    question = PluginQuestion(features=tuple(features), models=tuple(models), label=label)
     return ask("plugins", question, PluginReport, plugins, LIMIT_S)
 
 
@@ -46,8 +52,9 @@ def with_plugins(
 ) -> tuple[RunConfig, tuple[SideCoverage, ...]]:
     """The config with the digests of its plug-ins and side data, and what these hold; they are stored below `scratch`.
 
-    RequestError for a faulty plug-in or file, an unknown feature, and side data that no feature reads or that lack.
-    `idle`: also with plug-ins that it does not use; without it they are refused.
+    The horizon is the one that its label declares. RequestError for a faulty plug-in or file, an unknown feature or
+    label, another --horizon, and side data that no feature reads or that lack. `idle`: also with plug-ins that it does
+    not use; without it they are refused.
     """
     names = config.feature_set.names
     if not (config.plugins or config.side) and all(name in SETS for name in names):
@@ -56,14 +63,30 @@ def with_plugins(
     chosen = [
         ChosenModel(role=role, kind=kinds[role], changes=config.set) for role in ROLES if kinds[role] not in KINDS
     ]
-    found = ask_about(names, config.plugins, chosen)
+    found = ask_about(names, config.plugins, chosen, config.label)
     for path, flag in found.idle.items() if not idle else ():
         raise RequestError(f"the run uses nothing of {path}; add {flag}, or leave the file out of --plugins")
     used = {name.removeprefix(RANK) for name in found.columns}
     side = read_side(config, [each for each in found.features if each.name in used], scratch)
     choice = side_choice(config, side)
     plugged = Plugged(timezone=config.timezone, plugins=found.plugins, side=choice) if found.plugins else None
-    return config.model_copy(update={"plugged": plugged}), side
+    filled = config.model_copy(update={"plugged": plugged})
+    label = next((each for each in found.labels if each.name == config.label), None)
+    return (filled if label is None else _with_horizon(filled, label)), side
+
+
+def _with_horizon(config: RunConfig, label: LabelFacts) -> RunConfig:
+    """The config with the horizon that its label declares. RequestError if another was given, or none can work."""
+    if "horizon" in config.model_fields_set and config.horizon != label.horizon_bars:
+        raise RequestError(
+            f"--horizon {config.horizon}: label {label.name} of {label.source} declares horizon={label.horizon_bars};"
+            " leave --horizon out, or change the declaration"
+        )
+    given = {name: getattr(config, name) for name in config.model_fields_set | {"plugged"}}
+    try:
+        return RunConfig.model_validate(given | {"horizon": label.horizon_bars})
+    except ValidationError as error:
+        raise RequestError(f"label {label.name} of {label.source}: {fault(error.errors()[0])}") from None
 
 
 def refuse_other_plugins(manifest: RunManifest) -> None:

@@ -23,13 +23,15 @@ FeatureName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,79}$")]
 class Plugin(Frozen):
     """A plug-in file of a run: its name without `.py`, the digest of its source, and those features that read a panel.
 
-    A feature reads a panel if its function takes the bars of all symbols. `models` are the kinds that it defines.
+    A feature reads a panel if its function takes the bars of all symbols. `models` are the kinds that it defines,
+    `labels` the names of its labels.
     """
 
     name: str
     sha256: str
     panel_features: tuple[str, ...] = ()
     models: tuple[PluggedKind, ...] = Field((), exclude_if=lambda models: not models)
+    labels: tuple[str, ...] = Field((), exclude_if=lambda labels: not labels)
 
 
 class Plugged(Frozen):

@@ -1,6 +1,7 @@
 """Settings of a run."""
 
 from datetime import date
+from difflib import get_close_matches
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -12,7 +13,7 @@ from schemas.config.folders import beside_data
 from schemas.config.interval import DAY_MINUTES, INTERVAL_MINUTES, is_intraday, most_bars_per_session
 from schemas.config.judgement import GateSettings
 from schemas.config.side import SideConfig
-from schemas.config.training import TrainingConfig, TrainingSettings
+from schemas.config.training import LABELS, TrainingConfig, TrainingSettings
 from schemas.contract.identifiers import RunId
 from schemas.contract.plugin_source import plugin_paths
 
@@ -75,8 +76,8 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig):
     )
     plugins: tuple[str, ...] = Field(
         (),
-        description="Python files, or installed packages as package:NAME, with features and models of your own; comma"
-        " separated (docs/plugins.md).",
+        description="Python files, or installed packages as package:NAME, with features, labels and models of your own;"
+        " comma separated (docs/plugins.md).",
     )
     run_id: RunId | None = Field(None, description="Name of the run; if omitted: live_candidate_YYYYMMDD_HHMMSS.")
     skip_fetch: bool = Field(False, description="Use bars stored by an earlier run; skips the data_ingestion phase.")
@@ -143,6 +144,16 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig):
     def _known_cross_section(self) -> Self:
         if "cross-section" in self.privileged and self.scope != "panel":
             raise ValueError("--privileged cross-section needs --scope panel: a teacher of one symbol sees no other")
+        return self
+
+    @model_validator(mode="after")
+    def _label_has_a_source(self) -> Self:
+        if self.label not in LABELS and not self.plugins:
+            near = get_close_matches(self.label, LABELS, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"the built-in ones are {', '.join(LABELS)};"
+            raise ValueError(
+                f"--label {self.label}: there is no such label; {meant} --plugins FILE gives those of a file"
+            )
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from schemas.config.features import CROSS_SECTION, OWN, FeatureChoice, FeatureName, Plugged, split_names
+from schemas.config.features import CROSS_SECTION, OWN, FeatureChoice, FeatureName, Plugged, Plugin, split_names
 from schemas.config.interval import BarInterval, is_intraday
 from schemas.config.model_kinds import (
     KINDS,
@@ -22,15 +22,18 @@ from schemas.config.model_kinds import (
 )
 from schemas.config.side import SIDE_LIBRARIES
 from schemas.contract.base import Complete
-from schemas.contract.window import MIN_RANKED_SYMBOLS, Scope
+from schemas.contract.plugin_source import shown
+from schemas.contract.window import MAX_HORIZON_BARS, MIN_RANKED_SYMBOLS, Scope
 
-Label = Literal["fixed", "triple-barrier", "rank"]
+# The built-in labels; others are of plug-ins.
+FIXED, TRIPLE_BARRIER, RANK = "fixed", "triple-barrier", "rank"
+LABELS = (FIXED, TRIPLE_BARRIER, RANK)
 ThresholdUnit = Literal["return", "sigma"]
 Entry = Literal["next-open", "close"]
 LabelReturn = Literal["gross", "net"]
 Privilege = Literal["path", "cross-section"]
 
-Horizon = Annotated[int, Field(ge=1, le=500)]
+Horizon = Annotated[int, Field(ge=1, le=MAX_HORIZON_BARS)]
 HORIZON_BARS = 5
 
 
@@ -51,13 +54,16 @@ STORED_NAMES = {"horizon": "horizon_bars", "embargo": "embargo_bars"}
 class TrainingConfig(BarInterval):
     """The part of a run's config that decides what a window's artifacts hold."""
 
-    label: Label = Field(
-        "fixed",
+    label: str = Field(
+        FIXED,
         description="fixed: by the return over the horizon; triple-barrier: by which of two barriers the price reaches"
         " first, else by that return; rank: by whether that return is above the median of the symbols decided at the"
-        " same instant, at least 5.",
+        " same instant, at least 5; or the name of a label of --plugins.",
     )
-    horizon: Horizon = Field(HORIZON_BARS, description="Bars from a decision to the end of its label.")
+    horizon: Horizon = Field(
+        HORIZON_BARS,
+        description="Bars from a decision to the end of its label; a label of --plugins declares its own.",
+    )
     threshold: Annotated[float, Field(ge=-1, le=10)] = Field(
         0.02, description="Return at the horizon above which a label is 1, in --threshold-unit."
     )
@@ -151,19 +157,26 @@ class TrainingConfig(BarInterval):
     @property
     def feature_set(self) -> FeatureChoice:
         """The features of teacher and student, chosen or implied by the label."""
-        names = self.features or ((CROSS_SECTION,) if self.label == "rank" else (OWN,))
+        names = self.features or ((CROSS_SECTION,) if self.label == RANK else (OWN,))
         return FeatureChoice(names=names, plugged=self.plugged)
 
     @property
     def needs_panel(self) -> bool:
         """Whether a symbol's labels or features depend on the other symbols of the run."""
-        return self.label == "rank" or self.feature_set.compares
+        return self.label == RANK or self.feature_set.compares
 
     def first_day_learned(self, start: date, end: date) -> date:
         """The first day whose rows the models of a window `[start, end)` may learn from."""
         if self.lookback == "expanding":
             return date.min
         return start if self.lookback == "window" else end - timedelta(days=int(self.lookback))
+
+    @field_validator("label")
+    @classmethod
+    def _known_label(cls, value: str) -> str:
+        if value not in LABELS and not value.isidentifier():
+            raise ValueError(f"must be {', '.join(LABELS)}, or the name of a label of --plugins")
+        return value
 
     @field_validator("features", mode="before")
     @classmethod
@@ -267,19 +280,32 @@ class TrainingSettings(TrainingConfig, Complete):
         return tuple(dict.fromkeys(names))
 
     @property
+    def compares_return(self) -> bool:
+        """Whether a label compares a trade's return with the threshold; ranks and labels of plug-ins do not."""
+        return self.label != RANK and self.label_source is None
+
+    @property
+    def label_source(self) -> Plugin | None:
+        """The plug-in that defines its label; None for a built-in one."""
+        plugins = self.plugged.plugins if self.plugged else ()
+        return next((each for each in plugins if self.label in each.labels), None)
+
+    @property
     def label_rule(self) -> str:
         """The rule by which a label is 1, as one sentence without a full stop; KeyError for a kind without one."""
-        return LABEL_RULES[self.label](self)
+        return LABEL_RULES[self.label](self) if self.label_source is None else _rule_of_plugin(self, self.label_source)
 
 
 class LabelIdentity(NamedTuple):
     """The settings that decide the label of a row: two runs with the same values label the same row the same way.
 
     A field is None where it does not matter: the barriers but for those of barriers, all about the return's threshold
-    for `rank`, the cost for gross returns, `cross_session` for daily bars and for labels that no volatility decides.
+    for `rank` and labels of plug-ins, the cost for gross returns, `cross_session` for daily bars and for labels that no
+    volatility decides. `plugin_sha256` is the digest of the plug-in that defines the label, None for a built-in one.
     """
 
     label: str
+    plugin_sha256: str | None
     interval: str
     horizon_bars: int
     threshold: float | None
@@ -293,19 +319,21 @@ class LabelIdentity(NamedTuple):
 
 def label_identity(settings: TrainingSettings) -> LabelIdentity:
     """Return the settings that decide the labels of a run."""
-    ranks, plain = settings.label == "rank", settings.label in ("rank", "fixed")
-    by_volatility = not plain or (settings.threshold_unit == "sigma" and not ranks)
-    # The costs of a round trip are the same for all symbols, so they change no rank.
-    net = settings.label_return == "net" and not ranks
+    # Ranks are compared without costs, which are the same for all symbols; labels of plug-ins have their own rule.
+    by_return = settings.compares_return
+    barriers = by_return and settings.label != FIXED
+    by_volatility = barriers or (settings.threshold_unit == "sigma" and by_return)
+    net = settings.label_return == "net" and by_return
     return LabelIdentity(
         settings.label,
+        settings.label_source.sha256 if settings.label_source else None,
         settings.interval,
         settings.horizon_bars,
-        None if ranks else settings.threshold,
-        None if ranks else settings.threshold_unit,
-        None if plain else (settings.take_profit, settings.stop_loss),
+        settings.threshold if by_return else None,
+        settings.threshold_unit if by_return else None,
+        (settings.take_profit, settings.stop_loss) if barriers else None,
         settings.entry,
-        None if ranks else settings.label_return,
+        settings.label_return if by_return else None,
         settings.round_trip_cost if net else None,
         settings.cross_session if by_volatility and is_intraday(settings.interval) else None,
     )
@@ -335,6 +363,11 @@ def _rank_rule(settings: TrainingSettings) -> str:
     )
 
 
+def _rule_of_plugin(settings: TrainingSettings, source: Plugin) -> str:
+    known = f"known at most {settings.horizon_bars} bars after the decision"
+    return f"a label is 1 where {settings.label} of {shown(source.name)} is 1, {known}"
+
+
 def _rule_terms(settings: TrainingSettings) -> tuple[str, str, str]:
     """Where the return begins, where it ends, and the threshold."""
     sigma, bars = settings.threshold_unit == "sigma", settings.horizon_bars
@@ -345,8 +378,8 @@ def _rule_terms(settings: TrainingSettings) -> tuple[str, str, str]:
     return start, f"the close {bars} bars after the decision", theta
 
 
-LABEL_RULES: dict[Label, Callable[[TrainingSettings], str]] = {
-    "fixed": _fixed_rule,
-    "triple-barrier": _triple_barrier_rule,
-    "rank": _rank_rule,
+LABEL_RULES: dict[str, Callable[[TrainingSettings], str]] = {
+    FIXED: _fixed_rule,
+    TRIPLE_BARRIER: _triple_barrier_rule,
+    RANK: _rank_rule,
 }

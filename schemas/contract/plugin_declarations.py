@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from schemas.config.plugged_kinds import PluggedKind
+from schemas.contract.window import MAX_HORIZON_BARS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,6 +24,16 @@ class FeatureDeclaration:
 
 
 @dataclass(frozen=True)
+class LabelDeclaration:
+    """A function that a file offers as a label; see `label`."""
+
+    name: str
+    function: Callable[..., Any]
+    horizon_bars: int
+    formula: str
+
+
+@dataclass(frozen=True)
 class ModelDeclaration:
     """A class that a file offers as a kind of model; see `gurukul.model`."""
 
@@ -35,7 +46,7 @@ class ModelDeclaration:
         return self.facts.name
 
 
-Declaration = FeatureDeclaration | ModelDeclaration
+Declaration = FeatureDeclaration | LabelDeclaration | ModelDeclaration
 
 # What was declared since a loader last took it; a loader runs one file at a time.
 _declared: list[Declaration] = []
@@ -78,13 +89,41 @@ def feature(
         raise ValueError(f"warmup is a number of bars, 0 or more, not {warmup}")
 
     def mark(function: F) -> F:
-        text = formula or (function.__doc__ or "").strip().partition("\n")[0]
         bars = None if warmup == "all" else warmup
-        read = side_names(side, function)
+        read, text = side_names(side, function), _formula(formula, function)
         declare(FeatureDeclaration(name or function.__name__, function, bars, panel, text, read))
         return function
 
     return mark
+
+
+def label(*, horizon: int, name: str | None = None, formula: str = "") -> Callable[[F], F]:
+    """Offer a function as a label, what models learn to predict. It stays an ordinary function.
+
+    The function takes the bars of one symbol as a feature's does, later ones included. It returns one value per bar, as
+    a Series or an array: 1 where a trade that is decided at the bar's close succeeds, else 0, and NaN where the bar has
+    no label. Bars whose horizon is not inside the history have none, whatever is returned.
+
+    `horizon`: number of bars after the decision that a value may depend on. A function whose labels may end earlier
+    returns a pair: the values, and the number of bars after which each is known, from 1 to `horizon`. `name`: the
+    function's own if omitted; `formula`: as for a feature. TypeError or ValueError for a wrong argument.
+    """
+    if isinstance(horizon, bool) or not isinstance(horizon, int):
+        raise TypeError(f"horizon is a number of bars, such as 10, not {horizon!r}")
+    if not 1 <= horizon <= MAX_HORIZON_BARS:
+        raise ValueError(f"horizon is a number of bars from 1 to {MAX_HORIZON_BARS}, not {horizon}")
+
+    def mark(function: F) -> F:
+        text = _formula(formula, function)
+        declare(LabelDeclaration(name or function.__name__, function, horizon, text))
+        return function
+
+    return mark
+
+
+def _formula(given: str, function: Callable[..., Any]) -> str:
+    """The text of a declaration: the given one, or the first line of the function's docstring."""
+    return given or (function.__doc__ or "").strip().partition("\n")[0]
 
 
 def side_names(side: str | Sequence[str], function: Callable[..., Any]) -> tuple[str, ...]:

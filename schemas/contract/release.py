@@ -11,7 +11,6 @@ from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES, Featur
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
 from schemas.config.side import SideName
-from schemas.config.training import Label
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.judgement import Recommendation
@@ -108,7 +107,7 @@ class Release(Frozen):
     corporate_actions: str | None
     file_options: FileOptions = FileOptions()
     horizon_bars: int
-    label: Label
+    label: str
     label_rule: str
     costs: Costs
     cost_bps: float

@@ -10,6 +10,7 @@ from schemas.config.interval import Interval
 from schemas.config.model_kinds import ModelRole
 from schemas.config.plugged_kinds import KindName
 from schemas.config.side import SideRequest
+from schemas.config.training import FIXED
 from schemas.config.tuning import Objective
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
 from schemas.contract.base import Frozen
@@ -70,13 +71,14 @@ class ChosenModel(Frozen):
 
 
 class PluginQuestion(Frozen):
-    """Asks what the plug-ins of the process define, and whether `features` are names of sets or single features.
+    """Asks what the plug-ins of the process define, and whether `features` and `label` exist.
 
     Each of `models` is tried as well: fitted twice on made rows, stored and read.
     """
 
     features: tuple[FeatureName, ...]
     models: tuple[ChosenModel, ...] = ()
+    label: str = FIXED
 
 
 class FeatureFacts(Frozen):
@@ -93,14 +95,24 @@ class FeatureFacts(Frozen):
     side: tuple[str, ...] = ()
 
 
+class LabelFacts(Frozen):
+    """A label of a plug-in; `source` is the plug-in's file."""
+
+    name: str
+    formula: str
+    horizon_bars: int
+    source: str
+
+
 class PluginReport(Answer):
-    """Plug-ins, all features in order, and the columns that the request stands for.
+    """Plug-ins, all features in order, the plug-ins' labels, and the columns that the request stands for.
 
     `idle` maps the path of each plug-in of which nothing is asked for to a flag that would use it.
     """
 
     plugins: tuple[Plugin, ...] = ()
     features: tuple[FeatureFacts, ...] = ()
+    labels: tuple[LabelFacts, ...] = ()
     columns: tuple[str, ...] = ()
     idle: dict[str, str] = Field(default_factory=dict)
 
@@ -120,7 +132,7 @@ class SideReport(Answer):
 
 
 class CheckRequest(Frozen):
-    """Asks whether plug-ins' features are what they should be, on bars of a source, or on stored ones without it.
+    """Asks whether plug-ins' features and labels are what they should be, on bars of a source or on stored ones.
 
     `calendar` decides when a bar's decision is made, which decides what it sees of the files of `side`.
     """
@@ -135,7 +147,7 @@ class CheckRequest(Frozen):
 
 
 class CheckReport(Answer):
-    """The analysis of each feature, and the symbols and bars that it used."""
+    """The analysis of each feature and label, and the symbols and bars that it used."""
 
     checks: tuple[FeatureCheck, ...] = ()
     side: tuple[SideCoverage, ...] = ()

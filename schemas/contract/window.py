@@ -12,6 +12,8 @@ from schemas.contract.identifiers import Symbol
 
 # The longest warm-up that any feature declares (a test compares them): bars before a row that its features need.
 WARMUP_BARS = 150
+# The longest horizon of a label, in bars.
+MAX_HORIZON_BARS = 500
 # Fitted rows of each class that a window needs.
 MIN_CLASS_ROWS = 3
 # Symbols of one bar that a rank label, and a rank among its symbols, needs.

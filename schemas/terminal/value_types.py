@@ -11,7 +11,7 @@ LONGEST_CHOICES = 40
 KINDS = {int: "INT", float: "NUMBER", str: "TEXT", date: "DATE", Path: "PATH"}
 BY_NAME = {
     "source": "SOURCE", "second_source": "SOURCE", "symbols": "A,B,...", "privileged": "A,B,...", "features": "A,B,...",
-    "plugins": "FILE,...", "set": "ROLE.NAME=VALUE", "side": "NAME=FILE",
+    "plugins": "FILE,...", "label": "NAME", "set": "ROLE.NAME=VALUE", "side": "NAME=FILE",
     "side_lag": "NAME=DURATION", "side_max_age": "NAME=DURATION", "teacher": "KIND", "student": "KIND",
     "columns": "NAME=COLUMN", "where": "NAME=VALUE", "corporate_actions": "FILE", "write_actions": "FILE",
     "signing_key": "FILE", "public_key": "FILE", "config": "FILE", "out": "FILE", "broker": "URL", "store": "URL",

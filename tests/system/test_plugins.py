@@ -1,12 +1,14 @@
-"""A run with a feature of the user's, from its file to a prediction."""
+"""A run with a feature and a label of the user's, from their file to a prediction."""
 
 import json
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from schemas.contract.artifact import StudentMetadata
 from schemas.contract.task import Role
-from schemas.files.layout import METADATA, RunLayout
+from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
 from schemas.files.run_files import read_model, read_rows
 from tests.conftest import SPAN, finished_run, orchestrator
 
@@ -17,6 +19,13 @@ import gurukul as gk
 @gk.feature(warmup=60, side="flows")
 def gap_to_high(bars, side):
     return (bars["close"] / bars["high"].rolling(60).max() - 1) * side["flows"]["net"]
+
+
+@gk.label(horizon=10)
+def first_move(bars):
+    moved = bars["close"].pct_change(fill_method=None)
+    up = moved.shift(-1) > 0
+    return up, up.map({True: 1, False: 10})
 """
 DAYS = [date(2022, 1, 3) + timedelta(days=n) for n in range(1100)]
 FLOWS = "time,net\n" + "".join(f"{day},{1 + day.day / 31:.4f}\n" for day in DAYS)
@@ -34,6 +43,7 @@ def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
     finished_run(
         tmp_path, *source, "--devices", "cpu:1x1", "--run-id", "a", "--plugins", "ideas.py", "--features",
         "minimal,gap_to_high", "--side", "flows=flows.csv", "--side-lag", "flows=1h", "--side-max-age", "flows=9d",
+        "--label", "first_move",
     )  # fmt: skip
     layout = RunLayout.under(tmp_path / "data", "a")
     label = next(row.window_label for row in read_rows(layout, Role.STUDENT) if row.key)
@@ -42,6 +52,10 @@ def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
     assert metadata.settings.plugged.side is not None
     (stored,) = (tmp_path / "data" / "side" / "flows").iterdir()
     assert stored.stem == metadata.settings.plugged.side.files[0].sha256
+    assert (metadata.settings.label, metadata.settings.horizon_bars) == ("first_move", 10)
+    scored = pq.read_table(layout.artifact(label, Role.STUDENT) / PREDICTIONS).to_pandas()
+    held = (scored["label_end"] - scored["timestamp"]).dt.days
+    assert held[scored["label"] == 1].max() < 5 < held[scored["label"] == 0].min()
 
     def done(*arguments: str) -> str:
         result = orchestrator(*arguments, cwd=tmp_path)
@@ -54,6 +68,7 @@ def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
     assert [each["symbol"] for each in found["predictions"]] == ["BAJAJ-AUTO"]
     flows.write_text(FLOWS.replace(f"{DAYS[-1]},", "2021-01-01,"))  # other content does not change the run's own
     done("replay", "a", label)
+    assert "a label is 1 where first_move of ideas.py is 1" in done("explain", "a", label)
     flows.write_text("".join(FLOWS.splitlines(keepends=True)[:800]))
     stale = orchestrator("predict", "--env", "staging", "--max-age-days", "99999", cwd=tmp_path)
     assert stale.returncode == 3 and "stale: the newest value of side data flows" in stale.stdout

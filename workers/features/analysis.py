@@ -124,7 +124,7 @@ def _ahead(
         views = [(known, subject.seeing(subject.side.known_at(decided)))]
         # Early, where a function may need more bars, only the shorter history shows what it fills.
         if number >= len(early):
-            views.append((_poisoned(panel, last, rng), subject.seeing(subject.side.poisoned(decided, rng))))
+            views.append((poisoned(panel, last, rng), subject.seeing(subject.side.poisoned(decided, rng))))
         for seen, changed in views:
             try:
                 again = changed.values(seen)
@@ -135,11 +135,11 @@ def _ahead(
             for symbol, each in known.items():
                 before, now = whole[symbol][: len(each)], again[symbol][: len(each)]
                 if len(at := np.flatnonzero(~_same(before, now, whole[symbol]))):
-                    where, day = int(at[0]), _instant(each, int(at[0]), timezone)
+                    where, day = int(at[0]), instant_of(each, int(at[0]), timezone)
                     what = "removed" if seen is known else "changed"
                     return (
                         f"it reads later bars: {symbol} at {day} is {before[where]:.6g} with all bars, and"
-                        f" {now[where]:.6g} when the bars after {_instant(each, len(each) - 1, timezone)} are {what}"
+                        f" {now[where]:.6g} when the bars after {instant_of(each, len(each) - 1, timezone)} are {what}"
                     )
     return ""
 
@@ -248,7 +248,7 @@ def _from(series: Series, first: int) -> Series:
     return Series(*(values[begin:] for values in vars(series).values()))
 
 
-def _poisoned(panel: Panel, last: int, rng: np.random.Generator) -> dict[str, Series]:
+def poisoned(panel: Panel, last: int, rng: np.random.Generator) -> dict[str, Series]:
     """The bars of a panel with others after `last`: prices and volumes times random factors, in order of size."""
     changed = {}
     for symbol, each in panel.items():
@@ -259,7 +259,7 @@ def _poisoned(panel: Panel, last: int, rng: np.random.Generator) -> dict[str, Se
     return changed
 
 
-def _instant(series: Series, row: int, timezone: str) -> str:
+def instant_of(series: Series, row: int, timezone: str) -> str:
     """A bar's time, with the time of day unless it is midnight."""
     moment = datetime.fromtimestamp(int(series.timestamp[row]) / 1e6, UTC).astimezone(ZoneInfo(timezone))
     return f"{moment:%Y-%m-%d}" if not (moment.hour or moment.minute) else f"{moment:%Y-%m-%d %H:%M}"

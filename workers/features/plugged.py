@@ -114,19 +114,22 @@ def _one_value_per_bar(
     feature: PluggedFeature, bars: "pd.DataFrame", side: Mapping[str, "pd.DataFrame"], symbol: str
 ) -> Floats:
     """What a function returns for the bars of a symbol, shape (bars,)."""
+    found = _called(feature, bars, side, symbol)
+    return one_value_per_bar(found, bars, feature.path, f"feature {feature.name} of {symbol}")
+
+
+def one_value_per_bar(found: Any, bars: "pd.DataFrame", path: str, what: str) -> Floats:
+    """What a function of the plug-in `path` returned for bars, shape (bars,), NaN where a value is missing."""
     import pandas as pd
 
-    found = _called(feature, bars, side, symbol)
-    with blamed(feature.path, f"values of feature {feature.name} for {symbol}", DataError):
+    with blamed(path, f"values of {what}", DataError):
         if isinstance(found, pd.Series):
             if not found.index.equals(bars.index):
-                raise DataError(f"{_of(feature, symbol)} is a Series with another index than the bars; use bars.index")
+                raise DataError(f"{path}: {what} is a Series with another index than the bars; use bars.index")
             found = found.to_numpy(dtype=np.float64, na_value=np.nan)
         values = np.asarray(found, dtype=np.float64)
     if values.shape != (len(bars),):
-        raise DataError(
-            f"{_of(feature, symbol)} has shape {values.shape}; return one value per bar, shape ({len(bars)},)"
-        )
+        raise DataError(f"{path}: {what} has shape {values.shape}; return one value per bar, shape ({len(bars)},)")
     return values
 
 

@@ -39,6 +39,7 @@ from workers.learning.history import (
     times_of_panel,
 )
 from workers.learning.refused_features import refuse_faulty_features
+from workers.learning.refused_label import refuse_faulty_label
 from workers.learning.student import probability
 from workers.learning.window import fit_window_teacher, training_rows
 from workers.learning.window_student import ScoredRows, fit_window_student, scored_inputs, scored_rows, teacher_scores
@@ -57,6 +58,7 @@ CACHED_PANELS, CACHED_PANEL_COUNTS = 1, 256
 def train_teacher(task: WindowTask, data_dir: Path) -> Result:
     """Store one window's teacher: trained, or with `reuse` copied from another run."""
     histories, counts = _histories(task, data_dir), _label_counts(task, data_dir)
+    refuse_faulty_label(histories, task.settings)
     refuse_faulty_features(histories, task.settings)
     # Raises Skip: a window that cannot be trained is not reused either.
     training_rows(histories, task.window, task.settings)

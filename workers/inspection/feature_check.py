@@ -1,4 +1,4 @@
-"""Analyses plug-ins' features on bars of a source, or on stored ones."""
+"""Analyses plug-ins' features and labels on bars of a source, or on stored ones."""
 
 import tempfile
 from pathlib import Path
@@ -13,6 +13,8 @@ from workers.bars import store
 from workers.bars.series import Series
 from workers.features.analysis import Analysis, check_features
 from workers.features.plugged import features_here, refuse_missing_side
+from workers.learning.label_analysis import check_label
+from workers.learning.plugged_label import labels_here
 from workers.side.joined import SideData
 from workers.side.reading import read
 
@@ -20,7 +22,7 @@ SEED = 0
 
 
 def check(request: CheckRequest) -> CheckReport:
-    """Check every feature of this process's plug-ins; a fault of the request is returned in `error`."""
+    """Check every feature and label of this process's plug-ins; a fault of the request is returned in `error`."""
     try:
         features = list(features_here().values())
         files = [read(each, request.timezone) for each in request.side]
@@ -29,6 +31,7 @@ def check(request: CheckRequest) -> CheckReport:
         bars = _read(request.bars, request) if request.bars else _stored(request)
         side, intraday = SideData(tables, request.calendar, request.interval), is_intraday(request.interval)
         checks = check_features(bars, features, request.timezone, intraday, SEED, Analysis(), side)
+        checks += [check_label(bars, each, request.timezone, SEED, Analysis()) for each in labels_here().values()]
     except GurukulError as error:
         return CheckReport(error=str(error))
     return CheckReport(

@@ -1,5 +1,6 @@
 """What the plug-ins of this process define, within a limit of time."""
 
+import difflib
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,12 +10,14 @@ import numpy as np
 
 from schemas.config.features import RANK, FeatureChoice, Plugged, Plugin
 from schemas.config.model_kinds import chosen_parameters
+from schemas.config.training import LABELS
 from schemas.contract.errors import DataError, GurukulError, RequestError
-from schemas.contract.plugin_declarations import Declaration, ModelDeclaration
-from schemas.contract.requests import ChosenModel, FeatureFacts, PluginQuestion, PluginReport
+from schemas.contract.plugin_declarations import Declaration, LabelDeclaration, ModelDeclaration
+from schemas.contract.requests import ChosenModel, FeatureFacts, LabelFacts, PluginQuestion, PluginReport
 from workers.features.chosen import names_of
 from workers.features.plugged import PluggedFeature, features_here
 from workers.features.registry import FEATURES
+from workers.learning.plugged_label import PluggedLabel, labels_here
 from workers.models.base import Recipe, random_rows
 from workers.models.plugged import PluggedModel, plugged_types
 from workers.plugins.blame import blamed
@@ -24,10 +27,10 @@ IMPORT_LIMIT_S, TRIAL_LIMIT_S = 60.0, 60.0
 
 
 def inspect(question: PluginQuestion) -> PluginReport:
-    """Load the plug-ins and list all features; a fault is returned as one sentence in `error`."""
+    """Load the plug-ins and list all features and labels; a fault is returned as one sentence in `error`."""
     try:
         with _within(IMPORT_LIMIT_S):
-            loaded, own = plugins_here(), features_here()
+            loaded, own, labels = plugins_here(), features_here(), labels_here()
             kinds = plugged_types()
         plugins = tuple(_described(each, own) for each in loaded.values())
         # No column depends on the time zone.
@@ -37,6 +40,10 @@ def inspect(question: PluginQuestion) -> PluginReport:
             _try_out(chosen, kinds, len(columns))
     except (GurukulError, MemoryError) as error:
         return PluginReport(error=str(error))
+    if question.label not in (*LABELS, *labels):
+        near = difflib.get_close_matches(question.label, [*LABELS, *labels], 3, 0.5)
+        meant = f"; did you mean {' or '.join(near)}?" if near else f"; they are {', '.join([*LABELS, *labels])}"
+        return PluginReport(error=f"--label: there is no label {question.label}{meant}")
     facts = [
         FeatureFacts(
             name=each.name, formula=each.formula, warmup_bars=each.warmup_bars, panel=False, source=each.source
@@ -58,21 +65,35 @@ def inspect(question: PluginQuestion) -> PluginReport:
     idle = {
         plugin.path: _flag_for(plugin.declared[0], question.features)
         for plugin in loaded.values()
-        if all(each.name not in used for each in plugin.declared)
+        if not any(_is_used(each, used, question.label) for each in plugin.declared)
     }
-    return PluginReport(plugins=plugins, features=tuple(facts), columns=columns, idle=idle)
+    return PluginReport(plugins=plugins, features=tuple(facts), labels=_label_facts(labels), columns=columns, idle=idle)
+
+
+def _label_facts(labels: Mapping[str, PluggedLabel]) -> tuple[LabelFacts, ...]:
+    return tuple(
+        LabelFacts(name=each.name, formula=each.formula, horizon_bars=each.horizon_bars, source=each.path)
+        for each in labels.values()
+    )
 
 
 def _described(plugin: LoadedPlugin, own: dict[str, PluggedFeature]) -> Plugin:
     panel = tuple(each.name for each in own.values() if each.path == plugin.path and each.panel)
     models = tuple(each.facts for each in plugin.models)
-    return Plugin(name=plugin.name, sha256=plugin.sha256, panel_features=panel, models=models)
+    labels = tuple(each.name for each in plugin.labels)
+    return Plugin(name=plugin.name, sha256=plugin.sha256, panel_features=panel, models=models, labels=labels)
+
+
+def _is_used(declared: Declaration, used: set[str], label: str) -> bool:
+    return declared.name == label if isinstance(declared, LabelDeclaration) else declared.name in used
 
 
 def _flag_for(declared: Declaration, features: Sequence[str]) -> str:
-    """The flag that makes a run use a feature or a model."""
+    """The flag that makes a run use a feature, a label or a model."""
     if isinstance(declared, ModelDeclaration):
         return f"--{declared.facts.roles[0]} {declared.name}"
+    if isinstance(declared, LabelDeclaration):
+        return f"--label {declared.name}"
     return f"--features {','.join((*features, declared.name))}"
 
 

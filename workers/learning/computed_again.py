@@ -11,6 +11,7 @@ from workers.devices.arrays import Array, array_module, take, to_host
 from workers.features.chosen import features_of, names_of, tolerance_of
 from workers.features.prefix_invariance import reads_ahead
 from workers.learning.history import History, rank_labels_of
+from workers.learning.labels import label
 from workers.side.joined import SideData
 from workers.side.store import side_of
 
@@ -24,7 +25,8 @@ def changed_without_later_bars(
     """Return one sentence per feature and symbol that reads a later bar, and per symbol whose labels do.
 
     `rows` are positions in the labels of each symbol, in order. Features are computed again from the bars up to the
-    last decision, rank labels from those up to the last end of a label: of all symbols that they were computed from.
+    last decision, labels of ranks and of plug-ins from those up to the last end of a horizon: ranks of all symbols that
+    they were computed from.
     """
     found = []
     for symbol, again in _features(histories, rows, settings):
@@ -33,7 +35,11 @@ def changed_without_later_bars(
         tolerance = tolerance_of(names, 0.0 if isinstance(whole, np.ndarray) else GPU_TOLERANCE)
         values = to_host(take(whole, t0)), to_host(take(again, t0))
         found += [f"{symbol}: {each}" for each in reads_ahead(*values, names, tolerance)]
-    return found + (_labels(histories, rows, settings) if settings.label == "rank" else [])
+    if settings.label == "rank":
+        found += _ranks(histories, rows, settings)
+    if settings.label_source is not None:
+        found += _labels(histories, rows, settings)
+    return found
 
 
 def _features(
@@ -71,6 +77,22 @@ def _decided(histories: Mapping[str, History], rows: Mapping[str, Ints], symbol:
 
 
 def _labels(histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings) -> list[str]:
+    found = []
+    for symbol, mine in rows.items():
+        series, whole = histories[symbol].series, histories[symbol].labels
+        again = label(series.upto(int(whole.t0[mine[-1]]) + settings.horizon_bars + 1), settings)
+        t0 = whole.t0[mine]
+        place = np.minimum(np.searchsorted(again.t0, t0), max(len(again) - 1, 0))
+        same = np.zeros(len(mine), dtype=np.bool_)
+        if len(again):
+            same = again.t0[place] == t0
+            same &= (again.y[place] == whole.y[mine]) & (again.t1[place] == whole.t1[mine])
+        if not same.all():
+            found.append(f"{symbol}: {int((~same).sum())} labels are others without the bars after their horizon")
+    return found
+
+
+def _ranks(histories: Mapping[str, History], rows: Mapping[str, Ints], settings: TrainingSettings) -> list[str]:
     labels = {symbol: histories[symbol].labels for symbol in rows}
     last = max(int(histories[name].series.timestamp[labels[name].t1[mine[-1]]]) for name, mine in rows.items())
     again = rank_labels_of(_until(histories[next(iter(rows))].panel, last), settings)

@@ -1,7 +1,10 @@
-"""Exit rules: when and at what price a labelled trade ends. Each registers under its name in the setting `label`."""
+"""Exit rules: when and at what price a labelled trade ends. Each registers under its name in the setting `label`.
+
+A label of a plug-in is such a rule, too, which decides its class by itself (`workers/learning/plugged_label.py`).
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -35,12 +38,16 @@ class Trades:
 
 @dataclass(frozen=True)
 class Exits:
-    """Where and at what price each trade ends, and what ended it; `tie` marks a bar that touched both barriers."""
+    """Where and at what price each trade ends, and what ended it; `tie` marks a bar that touched both barriers.
+
+    `y` is the class of each trade, NaN for one that has no label; None where the trade's return decides it.
+    """
 
     bar: Ints
     price: Floats
     barrier: NDArray[np.int8]
     tie: NDArray[np.bool_]
+    y: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,18 @@ def exit_rule(name: str, *, needs_volatility: bool) -> Callable[[Callable[[Trade
     return register
 
 
-@exit_rule("rank", needs_volatility=False)
 @exit_rule("fixed", needs_volatility=False)
 def at_horizon(trades: Trades) -> Exits:
     """End every trade at the close of the horizon's last bar."""
     bar = trades.t0 + trades.settings.horizon_bars
     barrier = np.full(len(bar), Barrier.HORIZON, dtype=np.int8)
     return Exits(bar, trades.series.close[bar], barrier, np.zeros(len(bar), dtype=np.bool_))
+
+
+@exit_rule("rank", needs_volatility=False)
+def before_ranking(trades: Trades) -> Exits:
+    """End every trade at the horizon, each of class 0 until `history.prepare_panel` has compared the symbols."""
+    return replace(at_horizon(trades), y=np.zeros(len(trades.t0)))
 
 
 @exit_rule("triple-barrier", needs_volatility=True)

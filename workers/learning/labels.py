@@ -1,6 +1,6 @@
 """Labels: whether a trade decided at the close of a bar succeeds within `horizon_bars`, and when that is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,8 @@ from schemas.config.interval import is_intraday
 from schemas.config.training import TrainingSettings
 from workers.bars.series import Floats, Ints, Series
 from workers.features.indicators import ema
-from workers.learning.exit_rules import EXIT_RULES, Barrier, Trades
+from workers.learning.exit_rules import Barrier, Trades
+from workers.learning.plugged_label import rule_of
 
 SIGMA_SPAN = 20
 # Bars after which sigma no longer depends on where it began, to 1e-4: 108 on normal returns, 148 on Student's t(3).
@@ -47,12 +48,12 @@ def label(series: Series, settings: TrainingSettings) -> Labels:
     """Label every bar whose horizon lies inside the history and, intraday unless `cross_session`, inside its session.
 
     A bar without volatility (flat, or too early in the history) has no label where the label is measured by it.
-    Rank labels depend on the other symbols: here they are 0, and `history.prepare_panel` completes them.
+    Rank labels depend on the other symbols: here they are 0, and `history.prepare_panel` completes them. DataError for
+    a label of a plug-in that fails.
     """
-    horizon, rule = settings.horizon_bars, EXIT_RULES[settings.label]
+    horizon, rule = settings.horizon_bars, rule_of(settings)
     by_session = is_intraday(settings.interval) and not settings.cross_session
-    ranks = settings.label == "rank"
-    in_sigma = settings.threshold_unit == "sigma" and not ranks
+    in_sigma = settings.threshold_unit == "sigma" and settings.compares_return
     with np.errstate(invalid="ignore", divide="ignore"):
         sigma = volatility(series, by_session)
     t0 = _labelled_bars(series, horizon, by_session)
@@ -68,9 +69,17 @@ def label(series: Series, settings: TrainingSettings) -> Labels:
     earned = net_return if settings.label_return == "net" else forward_return
     threshold = settings.threshold * spread if in_sigma else settings.threshold
     hurdle = np.where(exits.barrier == Barrier.UPPER, 0.0, threshold)
-    y = ((exits.barrier != Barrier.LOWER) & (earned > hurdle) & (not ranks)).astype(np.int8)
+    y = (exits.barrier != Barrier.LOWER) & (earned > hurdle) if exits.y is None else exits.y
     unranked = np.full(len(t0), np.nan)
-    return Labels(t0, entry, exits.bar, forward_return, net_return, sigma[t0], y, exits.barrier, exits.tie, unranked)
+    whole = Labels(
+        t0, entry, exits.bar, forward_return, net_return, sigma[t0], np.nan_to_num(y).astype(np.int8), exits.barrier,
+        exits.tie, unranked,
+    )  # fmt: skip
+    return whole if exits.y is None else _at(whole, np.isfinite(exits.y))
+
+
+def _at(labels: Labels, kept: NDArray[np.bool_]) -> Labels:
+    return Labels(*(getattr(labels, each.name)[kept] for each in fields(Labels)))
 
 
 def volatility(series: Series, by_session: bool) -> Floats:

@@ -14,6 +14,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.plugin_declarations import (
     Declaration,
     FeatureDeclaration,
+    LabelDeclaration,
     ModelDeclaration,
     take_declarations,
 )
@@ -44,6 +45,11 @@ class LoadedPlugin:
     def features(self) -> tuple[FeatureDeclaration, ...]:
         """The features that it declared."""
         return tuple(each for each in self.declared if isinstance(each, FeatureDeclaration))
+
+    @property
+    def labels(self) -> tuple[LabelDeclaration, ...]:
+        """The labels that it declared."""
+        return tuple(each for each in self.declared if isinstance(each, LabelDeclaration))
 
     @property
     def models(self) -> tuple[ModelDeclaration, ...]:
@@ -113,8 +119,8 @@ def _load(path: str, name: str, sha256: str) -> LoadedPlugin:
     declared = take_declarations()
     if not declared:
         raise RequestError(
-            f"{path} defines nothing; mark a function with @gurukul.feature(warmup=...) or a class with"
-            " @gurukul.model('teacher', 'student')"
+            f"{path} defines nothing; mark a function with @gurukul.feature(warmup=...) or @gurukul.label(horizon=...),"
+            " or a class with @gurukul.model('teacher', 'student')"
         )
     return LoadedPlugin(name, path, sha256, declared)
 

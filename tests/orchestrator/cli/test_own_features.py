@@ -14,6 +14,11 @@ import gurukul as gk
 @gk.feature(warmup=1)
 def ahead(bars):
     return bars["close"].shift(-1) / bars["close"]
+
+
+@gk.label(horizon=3)
+def up(bars):
+    return bars["close"].shift(-3) > bars["close"]
 """
 
 
@@ -24,9 +29,10 @@ def test_the_example_is_accepted_on_the_sample(tmp_path: Path) -> None:
     result = command(*words, cwd=tmp_path)
     found = json.loads(result.stdout)
     assert result.returncode == 0 and found["symbols"] == ["IBM"] and found["bars"] > 3_000
-    assert [each["name"] for each in found["checks"]] == ["gap_to_high", "week_before", "beside_market"]
+    assert [each["name"] for each in found["checks"]] == ["gap_to_high", "week_before", "beside_market", "new_high"]
     listed = command("features", "--plugins", "ideas.py", "--json", cwd=tmp_path)
     assert {"rsi_14", "gap_to_high"} <= {each["name"] for each in json.loads(listed.stdout)["features"]}
+    assert [(each["name"], each["horizon_bars"]) for each in json.loads(listed.stdout)["labels"]] == [("new_high", 10)]
     columns = command("features", "minimal,rank_gap_to_high", "--plugins", "ideas.py", cwd=tmp_path)
     assert columns.stdout.split()[-2:] == ["volume_z_20", "rank_gap_to_high"]
     again = command("new", "ideas.py", cwd=tmp_path)
@@ -40,7 +46,7 @@ def test_a_feature_that_reads_ahead_is_refused(tmp_path: Path) -> None:
     result = command("check", "ideas.py", "--config", "c.toml", "--symbols", "IBM", cwd=tmp_path)
     assert result.returncode == 3
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("refused: ")]
-    assert "ahead: it reads later bars: IBM at 20" in line and "0 accepted, 1 refused" in result.stdout
+    assert "ahead: it reads later bars: IBM at 20" in line and "1 accepted, 1 refused" in result.stdout
 
 
 def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
@@ -51,6 +57,17 @@ def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
         (("check", "ideas.py"), "--source"),
         (("features", "rsi"), "did you mean rsi_14"),
         (("features", "minimal", "--run", "a", "--out", "f.parquet"), "that run a has chosen; leave out minimal"),
+        (
+            ("run", "--label", "up"),
+            "--label up: there is no such label; the built-in ones are fixed, triple-barrier, rank",
+        ),
+        (("run", "--label", "tripple-barrier"), "must be fixed, triple-barrier, rank, or the name of a label"),
+        (("plan", "--plugins", "ideas.py", "--label", "upp"), "there is no label upp; did you mean up?"),
+        (("plan", "--plugins", "ideas.py", "--label", "up", "--horizon", "5"), "declares horizon=3; leave --horizon"),
+        (
+            ("plan", "--plugins", "ideas.py"),
+            "ideas.py; add --features own,ahead, or leave the file out",
+        ),
         (("new", "my-ideas.py"), "no name of a Python module"),
         (("new", "absent/ideas.py"), "cannot be written"),
     ):

@@ -13,7 +13,6 @@ from schemas.config.costs import Costs
 from schemas.config.features import OWN_FEATURES, FeatureChoice
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
-from schemas.config.training import Label
 from schemas.contract.artifact import StudentModel
 from schemas.contract.release import Action, Entry, Environment, Golden, GoldenRow, Release, Served
 from schemas.contract.window import WARMUP_BARS
@@ -103,7 +102,7 @@ def make_release(
     approval_sha256: str = "0" * 64,
     columns: dict[str, str] | None = None,
     feature_set: FeatureChoice = OWN_FEATURES,
-    label: Label = "fixed",
+    label: str = "fixed",
 ) -> Release:
     """Build a complete release with one student per symbol, and link to it."""
     layout = ReleaseLayout(release_dir)
