@@ -39,10 +39,10 @@ test: setup  ## lint, types, docs and every test, all at once (about ten minutes
 	@$(TOGETHER) lint types docs tests
 
 # Quick forms: without tests marked slow; of generated inputs a quarter, of random walks a third. Three processes, each
-# with the folders of its own, so that none imports what only another one needs: one more than cores, as some tests wait.
+# with the folders of its own, of about the same CPU time: one more than cores, as some tests wait.
 QUICKLY = QUICK_TESTS=1 $(PYTEST) -m "not fleet and not slow"
-DEVICES_TESTS := $(addprefix tests/workers/,bars celery devices handlers)
-LEARNING_TESTS := $(filter-out $(DEVICES_TESTS),$(patsubst %/,%,$(wildcard tests/workers/*/))) tests/controls tests/benchmarks tests/gpu
+DEVICES_TESTS := $(addprefix tests/workers/,bars celery devices handlers) tests/controls tests/gpu
+LEARNING_TESTS := $(filter-out $(DEVICES_TESTS),$(patsubst %/,%,$(wildcard tests/workers/*/))) tests/benchmarks
 
 units: units-learning units-devices units-others
 
