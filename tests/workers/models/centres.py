@@ -9,9 +9,9 @@ from schemas.config.features import Plugged, Plugin
 from schemas.contract.plugin_source import PLUGINS_ENV, plugin_digest
 from workers.plugins.loading import plugins_here
 
-# From the decorator of its model to the end of the example.
+# From the decorator of its model to the next one.
 HEAD = "import json\nfrom dataclasses import dataclass\n\nimport gurukul as gk\nimport numpy as np\n\n\n"
-CENTRES = HEAD + "@gk.model" + EXAMPLE.partition("@gk.model")[2]
+CENTRES = HEAD + "@gk.model" + EXAMPLE.partition("@gk.model")[2].partition("@gk.")[0]
 
 
 def plug_in(path: Path, code: str, patch: pytest.MonkeyPatch) -> Plugged:
