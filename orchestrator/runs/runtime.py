@@ -26,7 +26,7 @@ from schemas.contract.errors import Interrupted
 from schemas.contract.folders import Folders, paths_read
 from schemas.contract.task import Outcome
 from schemas.files.log_lines import formatted
-from schemas.redis.signing import fleet_key
+from schemas.redis.signing import NO_KEY, fleet_key
 
 
 def open_fleet(
@@ -42,7 +42,7 @@ def open_fleet(
     Dispatcher; `prefetch` and `began`: see BrokerFleet; `trained` are the settings of a run that trains. Messages are
     signed with the key of the environment; on a broker of the run's own, without one, with a new key.
     """
-    key = fleet_key() or embedded.key_of(url)
+    key = fleet_key() or (NO_KEY if config.broker else embedded.key_of(url))
     plugins = trained.plugins if trained else ()
     plugged = trained.plugged if trained else None
     libraries = trained.training().model_libraries if trained else ()
