@@ -41,15 +41,15 @@ from orchestrator.terminal.live_view import LiveView
 from schemas.contract.device import Device, DeviceKind
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
 from schemas.contract.folders import Folders
-from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence
+from schemas.contract.presence import PRESENCE_EXPIRY_S, PRESENCE_INTERVAL_S, Presence
 from schemas.contract.task import Outcome, Role, Status
 from schemas.contract.versions import artifact_versions
 from schemas.redis.attempts import report
 from schemas.redis.client import connect
 from schemas.redis.events import emission
 from schemas.redis.keys import attempts_key, work_field
-from schemas.redis.presences import beat
-from schemas.redis.script import CLAIM
+from schemas.redis.presences import beating
+from schemas.redis.script import CLAIM, send
 
 RUN, DATA_DIR, HELD_S = "scale", "/played", 20.0
 METRICS = {"rows": 118, "accuracy": 0.5512, "scored_log_loss": 0.6843, "scored_prior_log_loss": 0.6931}
@@ -81,7 +81,7 @@ def play(url: str, devices: int, slots: int, hold: bool) -> None:
             if time.monotonic() - beaten > PRESENCE_INTERVAL_S:
                 with redis.pipeline(transaction=False) as pipe:
                     for each in played:
-                        beat(pipe, each.presence(since))
+                        send(pipe, beating(each.presence(since), PRESENCE_EXPIRY_S))
                     pipe.execute()
                 beaten = time.monotonic()
             if not _work(redis, played, hold):

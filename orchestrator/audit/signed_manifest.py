@@ -4,15 +4,17 @@
 `openssl pkeyutl -verify -rawin` does too. The manifest names the signer, so a removed signature is noticed.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from orchestrator.audit.signing import fingerprint, is_signature, public_pem, read_private_key, read_public_key
 from schemas.contract.errors import RequestError
 from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.layout import MANIFEST, PUBLIC_KEY, SIGNATURE
+from schemas.files.sealed import Sealed, read_sealed
 
 SEAL = (MANIFEST, SIGNATURE, PUBLIC_KEY)
 
@@ -45,15 +47,13 @@ def check(folder: Path, head: Mapping[str, str], public_key: str | None = None) 
     path = folder / MANIFEST
     try:
         content = path.read_bytes()
-        manifest = json.loads(content)
-        recorded: dict[str, str] = dict(manifest["sha256"])
-        signer: str | None = manifest.get("signed_by")
+        manifest = Sealed.model_validate_json(content)
     except FileNotFoundError:
         return Checked((f"{path} is missing",), "unsigned", 0)
-    except (ValueError, KeyError, TypeError):
+    except ValidationError:
         return Checked((f"{path} is damaged",), "unsigned", 0)
-    found = _digests(folder)
-    faults = [f"{path} has a {name} other than {value}" for name, value in head.items() if manifest.get(name) != value]
+    found, recorded, signer, own = _digests(folder), manifest.sha256, manifest.signed_by, manifest.model_extra or {}
+    faults = [f"{path} has a {name} other than {value}" for name, value in head.items() if own.get(name) != value]
     faults += [f"{folder / name} is missing" for name in sorted(recorded.keys() - found.keys())]
     faults += [f"{folder / name} is not in {MANIFEST}" for name in sorted(found.keys() - recorded.keys())]
     faults += [
@@ -84,8 +84,8 @@ def check(folder: Path, head: Mapping[str, str], public_key: str | None = None) 
 
 def is_signed_by(folder: Path, signing_key: str) -> bool:
     """Whether the folder's manifest names the owner of this private key as its signer."""
-    signer = json.loads((folder / MANIFEST).read_bytes()).get("signed_by")
-    return bool(signer == fingerprint(read_private_key(signing_key).public_key()))
+    signer = read_sealed(folder).signed_by
+    return signer == fingerprint(read_private_key(signing_key).public_key())
 
 
 def _digests(folder: Path) -> dict[str, str]:

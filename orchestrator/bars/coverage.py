@@ -20,11 +20,12 @@ from schemas.contract.window import SkipReason
 from schemas.files.atomic import to_json, write_atomic
 from schemas.files.layout import SCRATCH, STAGED_PREFIX, BarsLayout
 from schemas.files.locks import lock
-from schemas.files.run_files import read_model, write_model
+from schemas.files.run_files import model_of, read_model, write_model
 from schemas.store.mirror import Mirror
 
 # Named instead of symbols by findings about the exchange's days.
 MOST = "most symbols"
+REINGEST = "remove it, then ingest its symbols again"
 UNREAD = (SkipReason.INGEST_FAILED, SkipReason.NO_DATA, SkipReason.MISSING_MAPPING)
 
 
@@ -75,7 +76,7 @@ def stored_table(bars: BarsLayout) -> CoverageTable:
     """The stored coverage table, empty where none is stored; FileError if it is damaged."""
     if not bars.coverage.is_file():
         return CoverageTable()
-    return read_model(bars.coverage, CoverageTable, remedy="remove it, then ingest its symbols again")
+    return read_model(bars.coverage, CoverageTable, remedy=REINGEST)
 
 
 @contextmanager
@@ -145,7 +146,8 @@ def publish_table(mirror: Mirror, bars: BarsLayout, new: CoverageTable) -> Cover
     while True:
         before = mirror.store.get(mirror.key(bars.coverage))
         # A folder that had bars before it had a store brings them along.
-        old = stored_table(bars) if before is None else CoverageTable.model_validate_json(before)
+        source = f"{mirror.store.url}/{mirror.key(bars.coverage)}"
+        old = stored_table(bars) if before is None else model_of(before, CoverageTable, source, remedy=REINGEST)
         table = merged(old, new)
         for symbol, row in table.symbols.items() if before is None else new.symbols.items():
             mirror.push_bars(bars, bars.bars(symbol), row.sha256)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from redis import Redis
 from rich.table import Table
+from rich.text import Text
 
 from orchestrator.cli import checks
 from orchestrator.cli.options import FleetBroker, Json
@@ -113,7 +114,7 @@ def _list(url: str, as_json: bool) -> None:
     if not found:
         typer.echo("no worker is online; start one: workers start --broker URL")
     else:
-        _show(found, cordoned)
+        Console().table(device_table(found, cordoned))
     if away := sorted(cordoned - {each.device.name for each in found}):
         typer.echo(f"cordoned and not online: {', '.join(away)}; to forget: orchestrator fleet uncordon NAME")
     for name, reason in list(unreadable.items())[:SHOWN_LETTERS]:
@@ -132,7 +133,8 @@ def _show_dead_letters(counts: dict[Place, int], last: list[DeadLetter]) -> None
         typer.echo(f"  {at:%Y-%m-%d %H:%M:%S} {letter.key}: {letter.reason}: {letter.body[:SHOWN_CHARACTERS]}")
 
 
-def _show(found: list[Presence], cordoned: set[str]) -> None:
+def device_table(found: list[Presence], cordoned: set[str]) -> Table:
+    """A row per device: what it is, how much it has done, and what it runs."""
     table = Table()
     for heading in ("device", "slots", "since", "done", "per second"):
         table.add_column(heading, justify="left" if heading == "device" else "right", no_wrap=heading != "device")
@@ -146,14 +148,15 @@ def _show(found: list[Presence], cordoned: set[str]) -> None:
         model = [presence.device.model] if presence.device.model else []
         distance = [presence.distance] if presence.distance else []
         table.add_row(
-            "\n".join([presence.device.name, *model, *_use(presence), *distance, *_version(presence)]),
+            # Text, in which a name is no markup.
+            Text("\n".join([presence.device.name, *model, *_use(presence), *distance, *_version(presence)])),
             str(presence.device.slots),
             _ago(presence.since),
             str(presence.done),
             f"{presence.rate:.1f}",
-            "\n".join(doing),
+            Text("\n".join(doing)),
         )
-    Console().table(table)
+    return table
 
 
 def _version(presence: Presence) -> list[str]:

@@ -19,6 +19,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     With a write-ahead log, except on a network file system: its index would be in memory that hosts do not share.
     """
     db = sqlite3.connect(path.absolute().as_uri(), isolation_level=None, uri=True, timeout=BUSY_S)
+    db.text_factory = _text
     try:
         if network_file_system(path) is None:
             db.execute("PRAGMA journal_mode=WAL")
@@ -45,12 +46,14 @@ def open_for_reading(path: Path, *, timeout_s: float = BUSY_S) -> sqlite3.Connec
     sqlite3.Error if the file cannot be read or is newer.
     """
     db = sqlite3.connect(_read_only_uri(path), isolation_level=None, uri=True, timeout=timeout_s)
+    db.text_factory = _text
     try:
         if is_current(db):
             return db
     except sqlite3.OperationalError as error:
         db.close()
-        half_written = error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK
+        # Errors that Python itself raises have no code.
+        half_written = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_ROLLBACK
         if not os.access(path, os.R_OK) or (os.access(path.parent, os.W_OK) and not half_written):
             raise
         return _migrated(_copied_elsewhere(path))
@@ -59,6 +62,11 @@ def open_for_reading(path: Path, *, timeout_s: float = BUSY_S) -> sqlite3.Connec
         raise
     with closing(db):
         return _migrated(_in_memory(db))
+
+
+def _text(content: bytes) -> str:
+    """The text of a column, also of a damaged one."""
+    return content.decode(errors="replace")
 
 
 def _migrated(copy: sqlite3.Connection) -> sqlite3.Connection:
@@ -70,6 +78,7 @@ def _migrated(copy: sqlite3.Connection) -> sqlite3.Connection:
 
 def _in_memory(db: sqlite3.Connection) -> sqlite3.Connection:
     copy = sqlite3.connect(":memory:", isolation_level=None)
+    copy.text_factory = _text
     db.backup(copy)
     return copy
 

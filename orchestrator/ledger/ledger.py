@@ -230,12 +230,7 @@ class Ledger:
     def records(self, role: Role) -> list[WorkRecord]:
         """All work of a role, by name."""
         rows = self._db.execute("SELECT * FROM work WHERE role = ? ORDER BY name", (role,)).fetchall()
-        return [
-            WorkRecord.model_validate(
-                dict(row) | {"metrics": json.loads(row["metrics"]), "digests": json.loads(row["digests"])}
-            )
-            for row in rows
-        ]
+        return [_record(row) for row in rows]
 
     def counts(self, role: Role) -> dict[str, int]:
         """Count a role's work by status; `pending` counts what has not ended."""
@@ -288,3 +283,12 @@ class Ledger:
             " WHERE role = ? AND name = ? AND attempt = ?",
             (time.time(), status, failure, message, role, name, attempt),
         )
+
+
+def _record(row: sqlite3.Row) -> WorkRecord:
+    """The record in a row; sqlite3.DatabaseError if the file is damaged there."""
+    try:
+        parsed = {name: json.loads(row[name]) for name in ("metrics", "digests")}
+        return WorkRecord.model_validate(dict(row) | parsed)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise sqlite3.DatabaseError(f"the ledger is damaged at {row['role']} {row['name']}: {error}") from None

@@ -74,13 +74,16 @@ BY_NUMBER = {0: (), 1: (create_tables.__name__,), 2: (create_tables.__name__, ad
 def applied(db: sqlite3.Connection) -> tuple[str, ...]:
     """Names of the migrations that were applied, in order. sqlite3.DatabaseError if this program lacks one of them."""
     number = db.execute("PRAGMA user_version").fetchone()[0]
-    if number < NAMES_STORED:
+    if number in BY_NUMBER:
         return BY_NUMBER[number]
-    if number > NAMES_STORED:
+    if number != NAMES_STORED:
         raise sqlite3.DatabaseError(
             f"it has version {number}, this program knows up to {NAMES_STORED}; use a newer one"
         )
-    names = tuple(row[0] for row in db.execute("SELECT name FROM migrations ORDER BY rowid"))
+    try:
+        names = tuple(row[0] for row in db.execute("SELECT name FROM migrations ORDER BY rowid"))
+    except UnicodeDecodeError:  # in SQLite's message about a damaged schema
+        raise sqlite3.DatabaseError("its schema is damaged") from None
     known = {migration.__name__ for migration in MIGRATIONS}
     if unknown := [name for name in names if name not in known]:
         raise sqlite3.DatabaseError(f"it has the migration {unknown[0]}, which this program lacks; use a newer program")

@@ -4,6 +4,7 @@ A line is flushed to disk before the change that depends on it is made.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from orchestrator.runs.identity import account
 from schemas.contract.errors import RequestError
-from schemas.contract.release import FIRST_LINK, Action, Entry
+from schemas.contract.release import FIRST_LINK, Action, Entry, Environment
 from schemas.files.jsonl_log import append_line, cut_half_line, locked_log, read_log, whole_lines
 
 
@@ -81,7 +82,7 @@ def read(path: Path) -> tuple[list[Line], str]:
 
 def _chain(content: bytes) -> tuple[list[Line], str]:
     lines: list[Line] = []
-    previous = FIRST_LINK
+    previous, deployed = FIRST_LINK, Counter[Environment]()
     for number, text in enumerate(whole_lines(content), start=1):
         try:
             entry = Entry.model_validate_json(text)
@@ -89,6 +90,18 @@ def _chain(content: bytes) -> tuple[list[Line], str]:
             return lines, f"line {number} is damaged: {error.errors()[0]['msg']}"
         if entry.seq != number or entry.previous_sha256 != previous:
             return lines, f"line {number} does not follow from the line before: one of the two was changed or removed"
+        if not _is_possible(entry, deployed):
+            return lines, f"line {number} is of a switch that no command makes"
         previous = hashlib.sha256(text).hexdigest()
         lines.append(Line(entry, previous))
     return lines, ""
+
+
+def _is_possible(entry: Entry, deployed: Counter[Environment]) -> bool:
+    """Whether a switch names its release and environment, and a rollback has a release before; counts deployments."""
+    if entry.action in (Action.APPROVED, Action.REJECTED):
+        return True
+    if entry.release_id is None or entry.environment is None:
+        return False
+    deployed[entry.environment] += {Action.DEPLOYED: 1, Action.ROLLED_BACK: -1}.get(entry.action, 0)
+    return deployed[entry.environment] >= 0

@@ -9,6 +9,7 @@ from contextlib import suppress
 from schemas.contract.base import Frozen
 from schemas.contract.errors import Cancelled, GurukulError, RequestError, StoreError
 from schemas.contract.machine import this_machine
+from schemas.files.run_files import model_of
 from schemas.store.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Lease:
     def take(self) -> None:
         """Take it, also from a holder that has not renewed it. RequestError names a host that holds it."""
         before = self._store.get(self._key)
-        holder = Holder.model_validate_json(before) if before is not None else None
+        holder = self._holder(before)
         if holder is not None and holder.machine != this_machine():
             left_s = holder.renewed + EXPIRY_S - time.time()
             if left_s > 0:
@@ -73,7 +74,7 @@ class Lease:
         deadline, asked = time.monotonic() + within_s, False
         while True:
             before = self._store.get(self._key)
-            holder = Holder.model_validate_json(before) if before is not None else None
+            holder = self._holder(before)
             if holder is None or before is None or holder.machine == this_machine() or not holder.renewed:
                 return asked
             if not asked and holder.renewed + EXPIRY_S < time.time():
@@ -104,12 +105,19 @@ class Lease:
                 self._write(self._own, 0.0)
         self._own = None
 
+    def _holder(self, content: bytes | None) -> Holder | None:
+        """The holder that an object names; FileError if it is no lease."""
+        if content is None:
+            return None
+        remedy = "if no host runs the run, remove it"
+        return model_of(content, Holder, f"{self._store.url}/{self._key}", remedy=remedy)
+
     def _write(self, before: bytes | None, renewed: float) -> None:
         holder = Holder(machine=this_machine(), host=platform.node(), pid=os.getpid(), renewed=renewed)
         own = holder.model_dump_json().encode()
         if not self._store.replace(self._key, own, before):
             now = self._store.get(self._key)
-            found = Holder.model_validate_json(now) if now is not None else None
+            found = self._holder(now)
             self._own = None
             if (
                 found is not None

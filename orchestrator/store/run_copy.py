@@ -10,7 +10,7 @@ from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import WINDOW_ROLES, Status
 from schemas.files.atomic import sha256_of, to_json, write_atomic
 from schemas.files.layout import METADATA, BarsLayout, RunLayout, audit_folder, side_file, telemetry_path
-from schemas.files.run_files import read_manifest
+from schemas.files.run_files import model_of, read_manifest
 from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, together
 
@@ -40,7 +40,8 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     mirror.pull(layout.manifest)
     manifest = read_manifest(layout)
     places = _places(mirror, layout, manifest.config)
-    files = ListedFiles.model_validate_json(content).files
+    source = f"{mirror.store.url}/{mirror.key(layout.folder / LIST)}"
+    files = model_of(content, ListedFiles, source, remedy="resume the run on its own host").files
     together(lambda key: mirror.pull(_path_of(key, places), files[key], key), files)
     ledger = mirror.store.get(mirror.key(layout.ledger))
     assert ledger is not None

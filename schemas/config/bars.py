@@ -3,7 +3,6 @@
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,10 +11,10 @@ from schemas.config.folders import beside_data
 from schemas.config.interval import BarInterval
 from schemas.config.sources import SOURCES, absolute_source, split_source
 from schemas.config.training import HORIZON_BARS, Horizon
-from schemas.contract.base import Complete
+from schemas.contract.base import Complete, is_texts
 from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.device import parse_devices
-from schemas.contract.identifiers import Symbol
+from schemas.contract.identifiers import Symbol, Timezone
 from schemas.contract.store_address import store_url
 
 LogFormat = Literal["text", "json"]
@@ -28,7 +27,7 @@ class BarSource(BarInterval, FileOptions):
     """Source of bars, and how it is read."""
 
     source: str = Field("sample", description="Where bars come from: sample, csv:DIR, parquet:DIR or breeze.")
-    timezone: str = Field("Asia/Kolkata", description="Time zone of timestamps that carry no offset.")
+    timezone: Timezone = Field("Asia/Kolkata", description="Time zone of timestamps that carry no offset.")
     calendar: str = Field(
         "auto",
         description="Exchange calendar for finding gaps: NSE, a name such as XNYS, or none; auto: NSE for"
@@ -61,15 +60,6 @@ class BarSource(BarInterval, FileOptions):
     def _second_folder(cls, value: str | None) -> str | None:
         if value is not None and not split_source(value)[0].has_folder:
             raise ValueError(f"is not {' or '.join(kind.form for kind in SOURCES.values() if kind.has_folder)}")
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"{value!r} is not a time zone; write it as in Asia/Kolkata or UTC") from None
         return value
 
 
@@ -140,7 +130,7 @@ class BarsConfig(BarSource):
             value = [part.strip() for part in value.split(",") if part.strip()]
             if not value:
                 raise ValueError("names no symbol")
-        return tuple(dict.fromkeys(value)) if isinstance(value, list | tuple) else value
+        return tuple(dict.fromkeys(value)) if is_texts(value) else value
 
     @field_validator("devices")
     @classmethod

@@ -21,7 +21,7 @@ from schemas.config.model_kinds import (
     chosen_parameters,
 )
 from schemas.config.side import SIDE_LIBRARIES
-from schemas.contract.base import Complete
+from schemas.contract.base import Complete, is_texts
 from schemas.contract.plugin_source import shown
 from schemas.contract.window import MAX_HORIZON_BARS, MIN_RANKED_SYMBOLS, Scope
 
@@ -183,9 +183,7 @@ class TrainingConfig(BarInterval):
     def _split_features(cls, value: object) -> object:
         if isinstance(value, str):
             return split_names(value)
-        if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
-            return split_names([str(each) for each in value])
-        return value
+        return split_names(value) if is_texts(value) else value
 
     @field_validator("teacher")
     @classmethod
@@ -221,7 +219,7 @@ class TrainingConfig(BarInterval):
     def _split_privileged(cls, value: object) -> object:
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
-        return tuple(sorted(set(value))) if isinstance(value, list | tuple) else value
+        return tuple(sorted(set(value))) if is_texts(value) else value
 
 
 def _plugged_kinds(plugged: Plugged | None) -> dict[str, ModelKind]:

@@ -13,6 +13,7 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.device import Device
+from schemas.contract.identifiers import FolderName
 from schemas.contract.side import SideCoverage
 from schemas.contract.task import FailureClass, Metric, Role, Status
 from schemas.contract.window import PlannedWindow, SkipReason, Span, Window
@@ -199,7 +200,7 @@ class RunRow(Frozen):
 
     run_id: str
     role: Role
-    window_label: str
+    window_label: FolderName
     symbol: str
     start: date
     end: date

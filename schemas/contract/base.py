@@ -1,6 +1,7 @@
 """Base of every schema: frozen, without undeclared fields."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -27,3 +28,8 @@ class Complete(Frozen):
             if missing:
                 raise ValueError(f"fields are missing: {', '.join(missing)}")
         return values
+
+
+def is_texts(value: object) -> TypeGuard[Sequence[str]]:
+    """Whether a value that is not validated yet is a list of texts."""
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)

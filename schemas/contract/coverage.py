@@ -1,8 +1,9 @@
 """Summary of a symbol's stored bars and their quality, or why they were rejected."""
 
 from datetime import date, datetime
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import Symbol
@@ -69,6 +70,12 @@ class Rejection(Frozen):
     fetched: datetime
     reason: SkipReason
     findings: tuple[Finding, ...]
+
+    @model_validator(mode="after")
+    def _has_a_reason(self) -> Self:
+        if all(finding.verdict is not Verdict.REJECT for finding in self.findings):
+            raise ValueError("none of its findings rejects it")
+        return self
 
     @property
     def sentence(self) -> str:

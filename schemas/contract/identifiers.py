@@ -2,8 +2,9 @@
 
 import re
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9&.^=-]{0,31}")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -55,5 +56,17 @@ def redact(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
+def check_timezone(name: str) -> str:
+    """Return `name` unchanged; ValueError unless it is a time zone."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not a time zone; write it as in Asia/Kolkata or UTC") from None
+    return name
+
+
 Symbol = Annotated[str, AfterValidator(check_symbol)]
 RunId = Annotated[str, AfterValidator(check_run_id)]
+Timezone = Annotated[str, AfterValidator(check_timezone)]
+# A name that is one part of a path: of a window, or of a symbol's folder.
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9^][A-Za-z0-9&.^=_-]{0,99}$")]

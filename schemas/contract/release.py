@@ -12,7 +12,7 @@ from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
 from schemas.config.side import SideName
 from schemas.contract.base import Frozen
-from schemas.contract.identifiers import RunId, Symbol
+from schemas.contract.identifiers import FolderName, RunId, Symbol, Timezone
 from schemas.contract.judgement import Recommendation
 from schemas.contract.requests import Answer
 
@@ -70,7 +70,7 @@ class Entry(Frozen):
 class Served(Frozen):
     """The student that serves a symbol: its folder in the release, its window, and the digests of its files."""
 
-    folder: str
+    folder: FolderName
     window: str
     start: date
     end: date
@@ -103,7 +103,7 @@ class Release(Frozen):
     versions: dict[str, str]
     warmup_bars: int
     interval: Interval
-    timezone: str
+    timezone: Timezone
     corporate_actions: str | None
     file_options: FileOptions = FileOptions()
     horizon_bars: int

@@ -37,6 +37,10 @@ TASK_NAMES = {
 }
 
 
+# What the ledger and every client's numbers can hold.
+AttemptNumber = Annotated[int, Field(ge=0, lt=2**31)]
+
+
 class Attempt(Frozen):
     """Fields of every message: the run and the number of the attempt.
 
@@ -44,7 +48,7 @@ class Attempt(Frozen):
     """
 
     run_id: RunId
-    attempt: int = Field(0, ge=0, description="Fencing number: an outcome counts only under the newest.")
+    attempt: AttemptNumber = Field(0, description="Fencing number: an outcome counts only under the newest.")
     telemetry: bool = True
     began: str = Field("", description="When the run began: an outcome counts only for that run of its name.")
 
@@ -118,7 +122,7 @@ class Outcome(Frozen):
     run_id: RunId
     role: Role
     name: str
-    attempt: int
+    attempt: AttemptNumber
     began: str = ""
     device: str
     status: Status

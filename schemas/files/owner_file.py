@@ -29,7 +29,7 @@ LOOK_S = 0.05
 class Owner(Frozen):
     """The process that owns a file since `since`. `token` makes each owner file different."""
 
-    pid: int
+    pid: int = Field(gt=0, lt=2**31)
     host: str
     machine: str
     since: AwareDatetime

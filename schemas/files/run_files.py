@@ -42,7 +42,7 @@ def read_rows(layout: RunLayout, role: Role) -> list[RunRow]:
     try:
         return _ROWS.validate_json(content)
     except ValidationError as error:
-        raise _damaged(path, content, error, RESUME) from None
+        raise _damaged(str(path), content, error, RESUME) from None
 
 
 def write_model(path: Path, model: BaseModel) -> None:
@@ -55,11 +55,15 @@ def read_model(path: Path, kind: type[M], *, remedy: str = RESUME) -> M:
 
     Of a file that another version wrote it names that version, if the file does.
     """
-    content = _content(path, remedy)
+    return model_of(_content(path, remedy), kind, str(path), remedy=remedy)
+
+
+def model_of(content: bytes, kind: type[M], source: str, *, remedy: str = RESUME) -> M:
+    """The typed value that a file's or an object's content holds; FileError, naming `source`, if it is damaged."""
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        raise _damaged(path, content, error, remedy) from None
+        raise _damaged(source, content, error, remedy) from None
 
 
 def write_manifest(layout: RunLayout, manifest: RunManifest) -> None:
@@ -92,7 +96,7 @@ def _content(path: Path, remedy: str) -> bytes:
         raise FileError(f"{path} is missing; {remedy}") from None
 
 
-def _damaged(path: Path, content: bytes, error: ValidationError, remedy: str) -> FileError:
+def _damaged(path: str, content: bytes, error: ValidationError, remedy: str) -> FileError:
     fault, writer, own = first_fault(error), _writer(content), artifact_versions()["gurukul"]
     if writer is None:
         return FileError(f"{path} is damaged, or another version wrote it: {fault}; {remedy}")

@@ -1,10 +1,13 @@
 """The Celery task id of an attempt: `RUN/ROLE/NAME/ATTEMPT`. The only module that builds or parses one."""
 
+import re
 from typing import NamedTuple, Self
 
 from schemas.contract.task import Role
 
 ROLES = frozenset(Role)
+# Longer ones are of no attempt, and Python refuses to convert very long ones.
+NUMBER = re.compile(r"[0-9]{1,10}")
 
 
 class AttemptId(NamedTuple):
@@ -24,7 +27,7 @@ class AttemptId(NamedTuple):
         run_id, _, rest = text.partition("/")
         role, _, rest = rest.partition("/")
         name, _, attempt = rest.rpartition("/")
-        if role not in ROLES or not run_id or not name or not attempt.isdecimal():
+        if role not in ROLES or not run_id or not name or NUMBER.fullmatch(attempt) is None:
             return None
         return cls(run_id, Role(role), name, int(attempt))
 

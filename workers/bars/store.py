@@ -58,7 +58,7 @@ def read(path: Path) -> tuple[Series, Floats] | None:
         return decode(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, KeyError, OSError, ValueError, TypeError) as error:  # whatever damage makes of it
         raise DataError(f"{path} cannot be read: {error}; remove it and ingest again") from None
 
 

@@ -21,6 +21,7 @@ from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import MANIFEST, RunLayout, audit_folder
 from schemas.files.live_release import live_release
 from schemas.files.run_files import read_model, read_rows
+from schemas.files.sealed import read_sealed
 from schemas.store.judged_inputs import judging_release_dir
 from workers.artifacts.reuse import newest_first
 
@@ -110,8 +111,8 @@ def adopt_plots(layout: RunLayout, release_dir: Path) -> tuple[dict[str, str], s
         is_other = any(_read(donor, *each, GateReport) is None for each in others)
         if is_other or not (bundle / MANIFEST).is_file():
             continue
-        recorded: dict[str, str] = json.loads((bundle / MANIFEST).read_bytes())["sha256"]
-        plots = {name: digest for name, digest in recorded.items() if Path(name).parent.name == PLOTS}
+        recorded = read_sealed(bundle).sha256.items()
+        plots = {name: digest for name, digest in recorded if Path(name).parent.name == PLOTS}
         if not plots or not _has(bundle, plots):
             continue
         kept = {name: digest for name, digest in plots.items() if Path(name).stem not in OF_TIME}

@@ -19,7 +19,7 @@ from schemas.contract.task import IngestTask, Role, RunTask, Status, WindowTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import METADATA, BarsLayout, RunLayout, side_file
 from schemas.files.locks import lock
-from schemas.files.run_files import read_manifest, read_model, read_rows
+from schemas.files.run_files import model_of, read_manifest, read_model, read_rows
 from schemas.store.judged_inputs import artifacts_read, audit_key, list_key
 from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, has_digest, together
@@ -101,7 +101,10 @@ def _fetch_stored_bars(task: IngestTask, mirror: Mirror) -> None:
     """Bring the bars here that a symbol's new ones are added to."""
     bars = BarsLayout.under(mirror.data_dir, task.settings.interval)
     content = mirror.store.get(mirror.key(bars.coverage))
-    known = CoverageTable() if content is None else CoverageTable.model_validate_json(content)
+    known = CoverageTable()
+    if content is not None:
+        source = f"{mirror.store.url}/{mirror.key(bars.coverage)}"
+        known = model_of(content, CoverageTable, source, remedy="remove it, then ingest its symbols again")
     if (row := known.symbols.get(task.symbol)) is not None:
         mirror.pull_bars(bars, bars.bars(task.symbol), row.sha256)
 
@@ -111,7 +114,7 @@ def _fetch_judged(task: RunTask, mirror: Mirror, layout: RunLayout) -> None:
     content = mirror.store.get(list_key(layout))
     if content is None:
         raise FileError(f"{mirror.store.url} has no {list_key(layout)}; resume the run")
-    files = ListedFiles.model_validate_json(content).files
+    files = model_of(content, ListedFiles, f"{mirror.store.url}/{list_key(layout)}").files
     # One process of a host fetches, the others wait and find what it has brought.
     with (layout.folder / ".fetching").open("w") as file:
         lock(file)

@@ -1,5 +1,6 @@
 """Out-of-sample predictions of a run: read from its students' artifacts, pooled, and stored for the gates."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,14 @@ from workers.bars.series import Floats, Ints
 # share of positives over the window's own rows, which is weaker.
 MODELS = ("student", "alone", "logistic", "teacher")
 BASELINES = ("prior", "window_share")
+# Columns of every table of predictions, without missing values, and whether a type is right.
+COLUMNS: dict[str, Callable[[pa.DataType], bool]] = {
+    # A table without rows has no type of names.
+    "symbol": lambda kind: pa.types.is_string(kind) or pa.types.is_null(kind),
+    **dict.fromkeys(("timestamp", "label_end"), pa.types.is_timestamp),
+    **dict.fromkeys(("session", "label_end_session"), pa.types.is_date32),
+    **dict.fromkeys(("label", "forward_return", *MODELS, *BASELINES), lambda kind: not pa.types.is_string(kind)),
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,11 @@ def pool(layout: RunLayout) -> tuple[pa.Table, dict[str, str]]:
         table = read_scored(folder, metadata)
         digests[f"windows/{row.window_label}/student/{PREDICTIONS}"] = metadata.sha256[PREDICTIONS]
         tables.append(table.append_column("window", pa.array([row.window_label] * len(table))))
-    table = pa.concat_tables(tables).sort_by([("symbol", "ascending"), ("timestamp", "ascending")])
+    try:
+        table = pa.concat_tables(tables)
+    except pa.ArrowInvalid as error:
+        raise PhaseError(f"two students of {layout.folder} scored other columns: {error}; resume the run") from None
+    table = table.sort_by([("symbol", "ascending"), ("timestamp", "ascending")])
     twice = table.group_by(["symbol", "timestamp"]).aggregate([("label", "count")])
     twice = twice.filter(pc.field("label_count") > 1)
     if len(twice):
@@ -106,9 +119,13 @@ def read_scored(folder: Path, metadata: StudentMetadata) -> pa.Table:
         file = pq.ParquetFile(pa.BufferReader(content))
         if file.metadata.num_rows != metadata.rows.get("scored"):
             raise DataError(f"{path} has {file.metadata.num_rows} rows, its {METADATA} counts others; {remedy}")
-        return file.read()
-    except (pa.ArrowException, OSError) as error:
+        table = file.read()
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is no table of predictions: {error}; {remedy}") from None
+    for name, is_type in COLUMNS.items():
+        if name not in table.column_names or not is_type(table[name].type) or table[name].null_count:
+            raise DataError(f"{path} is no table of predictions: of its column {name}; {remedy}")
+    return table
 
 
 def load_rows(layout: RunLayout, sha256: str) -> Predictions:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import tempfile
 import time
@@ -25,8 +24,9 @@ from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.release import OTHER_RELEASE, Prediction, Predictions, PredictRequest, Refusal, Release, Served
 from schemas.files.atomic import to_json, write_atomic
-from schemas.files.layout import MANIFEST, RELEASE, STUDENTS, BarsLayout, ReleaseLayout
+from schemas.files.layout import RELEASE, STUDENTS, BarsLayout, ReleaseLayout
 from schemas.files.run_files import read_model
+from schemas.files.sealed import read_sealed
 from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Series
@@ -101,11 +101,7 @@ def _deployed(request: PredictRequest) -> tuple[Path, Release]:
         raise RequestError(f"nothing is live in {request.environment}: `orchestrator deploy RUN_ID --to ...` first")
     folder = link.resolve()
     content = (folder / RELEASE).read_bytes()
-    try:
-        recorded = json.loads((folder / MANIFEST).read_bytes())["sha256"][RELEASE]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"{folder / MANIFEST} is missing or damaged; roll back, or deploy again") from None
-    if sha256(content).hexdigest() != recorded:
+    if sha256(content).hexdigest() != read_sealed(folder, remedy=OTHER_RELEASE).sha256.get(RELEASE):
         raise DataError(f"{folder / RELEASE} is not what its manifest recorded; roll back, or deploy again")
     release = read_model(folder / RELEASE, Release, remedy=OTHER_RELEASE)
     if release.release_id != folder.name:
