@@ -50,10 +50,11 @@ def check(
     data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:
-    """Check features and labels of your own for look-ahead.
+    """Check features and labels of your own for look-ahead, and try models of your own.
 
-    Each is computed again without the bars after random cuts, and with other bars in their place; a feature also from
-    later beginnings of the history. Exit code 3 if one is refused; a run refuses it for the same reasons.
+    Each feature and label is computed again without the bars after random cuts, and with other bars in their place; a
+    feature also from later beginnings of the history. Each model is fitted twice, stored and read. Exit code 3 if one
+    is refused; a run refuses it for the same reasons.
 
     \b
     Example:
@@ -78,7 +79,12 @@ def check(
         typer.echo(found.model_dump_json())
     else:
         _show(console, found, settings.resolved_calendar)
-    raise typer.Exit(ExitCode.FAILED if any(each.faults for each in found.checks) else ExitCode.DONE)
+    raise typer.Exit(ExitCode.FAILED if any(_verdicts(found)) else ExitCode.DONE)
+
+
+def _verdicts(found: CheckReport) -> list[bool]:
+    """Whether each feature and each model is refused."""
+    return [bool(each.faults) for each in found.checks] + [bool(each.fault) for each in found.models]
 
 
 def _request(settings: "IngestConfig", beside: "SideConfig") -> CheckRequest:
@@ -111,15 +117,20 @@ def _show(console: Console, found: CheckReport, calendar: str) -> None:
     for each in found.checks:
         verdict = "refused" if each.faults else "accepted"
         table.add_row(each.name, each.kind, verdict, f"{each.missing * 100:.3g} %", f"{each.seconds * 1e3:.3g}")
-    console.print(table)
+    if found.checks:
+        console.print(table)
     for each in found.checks:
         for sentence in each.faults:
             console.write(f"refused: {each.name}: {sentence}")
     for each in found.checks:
         for sentence in each.notes:
             console.write(f"note: {each.name}: {sentence}")
-    refused = sum(bool(each.faults) for each in found.checks)
+    for model in found.models:
+        values = ", ".join(f"{name} {value}" for name, value in model.parameters.items()) or "no parameters"
+        verdict = f"refused: {model.fault}" if model.fault else "accepted: two fits have equal bytes"
+        console.write(f"model {model.name} ({', '.join(model.roles)}; {values}): {verdict}")
+    verdicts = _verdicts(found)
     console.write(
-        f"{len(found.checks) - refused} accepted, {refused} refused, on {found.bars} bars of"
+        f"{verdicts.count(False)} accepted, {verdicts.count(True)} refused, on {found.bars} bars of"
         f" {plural(len(found.symbols), 'symbol')}"
     )

@@ -8,7 +8,7 @@ from schemas.config.bars import BarsSettings
 from schemas.config.features import FeatureName, Plugin
 from schemas.config.interval import Interval
 from schemas.config.model_kinds import ModelRole
-from schemas.config.plugged_kinds import KindName
+from schemas.config.plugged_kinds import KindName, Value
 from schemas.config.side import SideRequest
 from schemas.config.training import FIXED
 from schemas.config.tuning import Objective
@@ -146,10 +146,20 @@ class CheckRequest(Frozen):
     symbols: tuple[Symbol, ...]
 
 
+class ModelCheck(Frozen):
+    """A trial of a plug-in's model with its default parameters; `fault` is empty if it passed."""
+
+    name: str
+    roles: tuple[ModelRole, ...]
+    parameters: dict[str, Value]
+    fault: str = ""
+
+
 class CheckReport(Answer):
-    """The analysis of each feature and label, and the symbols and bars that it used."""
+    """The analysis of each feature and label, the trial of each model, and the symbols and bars that they used."""
 
     checks: tuple[FeatureCheck, ...] = ()
+    models: tuple[ModelCheck, ...] = ()
     side: tuple[SideCoverage, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     bars: int = 0

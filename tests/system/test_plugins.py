@@ -1,4 +1,4 @@
-"""A run with a feature and a label of the user's, from their file to a prediction."""
+"""A run with a feature, a label and a model of the user's, from their file to a prediction."""
 
 import json
 from datetime import date, timedelta
@@ -11,10 +11,9 @@ from schemas.contract.task import Role
 from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
 from schemas.files.run_files import read_model, read_rows
 from tests.conftest import SPAN, finished_run, orchestrator
+from tests.workers.models.centres import CENTRES
 
-IDEAS = """
-import gurukul as gk
-
+IDEAS = f"""{CENTRES}
 
 @gk.feature(warmup=60, side="flows")
 def gap_to_high(bars, side):
@@ -43,7 +42,7 @@ def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
     finished_run(
         tmp_path, *source, "--devices", "cpu:1x1", "--run-id", "a", "--plugins", "ideas.py", "--features",
         "minimal,gap_to_high", "--side", "flows=flows.csv", "--side-lag", "flows=1h", "--side-max-age", "flows=9d",
-        "--label", "first_move",
+        "--label", "first_move", "--student", "Centres", "--set", "student.temper=4",
     )  # fmt: skip
     layout = RunLayout.under(tmp_path / "data", "a")
     label = next(row.window_label for row in read_rows(layout, Role.STUDENT) if row.key)
@@ -56,6 +55,7 @@ def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
     scored = pq.read_table(layout.artifact(label, Role.STUDENT) / PREDICTIONS).to_pandas()
     held = (scored["label_end"] - scored["timestamp"]).dt.days
     assert held[scored["label"] == 1].max() < 5 < held[scored["label"] == 0].min()
+    assert (layout.artifact(label, Role.STUDENT) / "model.Centres.plugin").is_file()
 
     def done(*arguments: str) -> str:
         result = orchestrator(*arguments, cwd=tmp_path)

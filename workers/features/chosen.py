@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,6 +55,21 @@ def _columns_of(name: str, plugged: Iterable[str]) -> Sequence[str]:
     raise RequestError(f"--features: there is no feature {name}{meant} `orchestrator features` lists all")
 
 
+class SplitColumns(NamedTuple):
+    """Columns that compare symbols, the others, and the features that both are computed from."""
+
+    ranked: tuple[str, ...]
+    plain: tuple[str, ...]
+    inputs: tuple[str, ...]
+
+
+def split_columns(columns: Sequence[str]) -> SplitColumns:
+    """Split the columns of a choice, each part in its order."""
+    ranked = tuple(name for name in columns if is_compared(name))
+    plain = tuple(name for name in columns if not is_compared(name))
+    return SplitColumns(ranked, plain, tuple(dict.fromkeys((*plain, *inputs_of(ranked)))))
+
+
 def features_of(
     series: Mapping[str, Series], chosen: FeatureChoice, intraday: bool, *, xp: ModuleType = np,
     side: SideData | None = None,
@@ -63,9 +79,7 @@ def features_of(
     `side`: side data to read; if omitted: the stored ones of the choice.
     """
     columns = names_of(chosen)
-    ranked = tuple(name for name in columns if is_compared(name))
-    plain = tuple(name for name in columns if not is_compared(name))
-    inputs = tuple(dict.fromkeys((*plain, *inputs_of(ranked))))
+    ranked, plain, inputs = split_columns(columns)
     own = _own_features(series, inputs, chosen, intraday, xp, side)
     if not ranked:
         return own

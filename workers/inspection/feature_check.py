@@ -13,8 +13,10 @@ from workers.bars import store
 from workers.bars.series import Series
 from workers.features.analysis import Analysis, check_features
 from workers.features.plugged import features_here, refuse_missing_side
+from workers.inspection.model_trial import check_models
 from workers.learning.label_analysis import check_label
 from workers.learning.plugged_label import labels_here
+from workers.models.plugged import plugged_types
 from workers.side.joined import SideData
 from workers.side.reading import read
 
@@ -32,10 +34,11 @@ def check(request: CheckRequest) -> CheckReport:
         side, intraday = SideData(tables, request.calendar, request.interval), is_intraday(request.interval)
         checks = check_features(bars, features, request.timezone, intraday, SEED, Analysis(), side)
         checks += [check_label(bars, each, request.timezone, SEED, Analysis()) for each in labels_here().values()]
+        models = check_models(plugged_types(), bars, intraday)
     except GurukulError as error:
         return CheckReport(error=str(error))
     return CheckReport(
-        checks=tuple(checks), symbols=tuple(bars), bars=sum(len(each) for each in bars.values()),
+        checks=tuple(checks), models=models, symbols=tuple(bars), bars=sum(len(each) for each in bars.values()),
         side=tuple(each.coverage for each in files),
     )  # fmt: skip
 

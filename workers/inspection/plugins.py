@@ -1,35 +1,32 @@
 """What the plug-ins of this process define, within a limit of time."""
 
 import difflib
-import signal
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from schemas.config.features import RANK, FeatureChoice, Plugged, Plugin
-from schemas.config.model_kinds import chosen_parameters
 from schemas.config.training import LABELS
-from schemas.contract.errors import DataError, GurukulError, RequestError
+from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.plugin_declarations import Declaration, LabelDeclaration, ModelDeclaration
 from schemas.contract.requests import ChosenModel, FeatureFacts, LabelFacts, PluginQuestion, PluginReport
 from workers.features.chosen import names_of
 from workers.features.plugged import PluggedFeature, features_here
 from workers.features.registry import FEATURES
+from workers.inspection.model_trial import try_out
 from workers.learning.plugged_label import PluggedLabel, labels_here
-from workers.models.base import Recipe, random_rows
+from workers.models.base import random_rows
 from workers.models.plugged import PluggedModel, plugged_types
-from workers.plugins.blame import blamed
 from workers.plugins.loading import LoadedPlugin, plugins_here
+from workers.plugins.time_limit import within
 
-IMPORT_LIMIT_S, TRIAL_LIMIT_S = 60.0, 60.0
+IMPORT_LIMIT_S = 60.0
 
 
 def inspect(question: PluginQuestion) -> PluginReport:
     """Load the plug-ins and list all features and labels; a fault is returned as one sentence in `error`."""
     try:
-        with _within(IMPORT_LIMIT_S):
+        with within(IMPORT_LIMIT_S):
             loaded, own, labels = plugins_here(), features_here(), labels_here()
             kinds = plugged_types()
         plugins = tuple(_described(each, own) for each in loaded.values())
@@ -98,28 +95,8 @@ def _flag_for(declared: Declaration, features: Sequence[str]) -> str:
 
 
 def _try_out(chosen: ChosenModel, kinds: Mapping[str, type[PluggedModel]], columns: int) -> None:
-    """DataError unless a model fits made rows deterministically, survives its file, and predicts; within the limit."""
+    """DataError unless a model passes its trial on made rows."""
     if chosen.kind not in kinds:
         raise RequestError(f"no plug-in defines a model {chosen.kind}")
-    own = kinds[chosen.kind]
-    parameters = chosen_parameters(chosen.role, own.declaration.facts.kind, chosen.changes)
     x = random_rows(columns)
-    y = (np.arange(len(x)) % 2).astype(np.int64)
-    with _within(TRIAL_LIMIT_S), blamed(own.path, f"in a trial of model {chosen.kind}", DataError):
-        own.prove(x, y, np.ones(len(x)), Recipe(parameters, seed=0))
-
-
-@contextmanager
-def _within(limit_s: float) -> Iterator[None]:
-    """Raise TimeoutError inside, in the main thread, once `limit_s` has passed."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"it took over {limit_s:g} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, limit_s)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
+    try_out(kinds[chosen.kind], chosen.role, chosen.changes, x, np.arange(len(x)) % 2)

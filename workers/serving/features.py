@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES, FeatureChoice, is_compared
+from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES, FeatureChoice
 from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import Floats, Ints, Series
 from workers.features.calendar import MICROSECONDS_PER_DAY
-from workers.features.chosen import names_of
-from workers.features.cross_section import BETA_BARS, cross_section, inputs_of
+from workers.features.chosen import names_of, split_columns
+from workers.features.cross_section import BETA_BARS, cross_section
 from workers.features.frame import BARS, Frame, recursive_indicators, seed_indicators
 from workers.features.indicators import difference
 from workers.features.plugged import features_here, plugged_features
@@ -90,9 +90,7 @@ def newest_cross_section(
     result = np.full((len(panel), len(columns)), np.nan)
     if not there:
         return result
-    ranked = tuple(name for name in columns if is_compared(name))
-    plain = tuple(name for name in columns if not is_compared(name))
-    inputs = tuple(dict.fromkeys((*plain, *inputs_of(ranked))))
+    ranked, plain, inputs = split_columns(columns)
     own = _newest_own(panel, there, inputs, intraday, chosen, beside)
     for name in plain:
         result[there, columns.index(name)] = own[:, inputs.index(name)]

@@ -30,6 +30,9 @@ def test_the_example_is_accepted_on_the_sample(tmp_path: Path) -> None:
     found = json.loads(result.stdout)
     assert result.returncode == 0 and found["symbols"] == ["IBM"] and found["bars"] > 3_000
     assert [each["name"] for each in found["checks"]] == ["gap_to_high", "week_before", "beside_market", "new_high"]
+    assert [(each["name"], each["parameters"], each["fault"]) for each in found["models"]] == [
+        ("Centres", {"temper": 10.0}, "")
+    ]
     listed = command("features", "--plugins", "ideas.py", "--json", cwd=tmp_path)
     assert {"rsi_14", "gap_to_high"} <= {each["name"] for each in json.loads(listed.stdout)["features"]}
     assert [(each["name"], each["horizon_bars"]) for each in json.loads(listed.stdout)["labels"]] == [("new_high", 10)]

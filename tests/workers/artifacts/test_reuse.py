@@ -29,6 +29,7 @@ from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.files.run_files import read_model, write_model
 from tests.conftest import tree
 from tests.strategies import daily_walk, examples, intraday_walk, part, training_settings
+from tests.workers.models.centres import CENTRES, plug_in
 from workers.artifacts.reader import read_teacher
 from workers.artifacts.reuse import take_equal
 from workers.bars import store
@@ -395,3 +396,16 @@ def test_the_reported_artifact_is_the_stored_one(data_dir: Path) -> None:
     assert result.digests == {each.name: sha256_of(each) for each in path.parent.iterdir()}
     assert result.metrics == json.loads(twin["metadata.json"])["metrics"]
     assert result.reused_from is None, "a run is no earlier run of its own"
+
+
+def test_a_comment_in_a_plug_in_keeps_what_was_trained_and_a_change_does_not(tmp_path: Path) -> None:
+    """Teacher and student of a user's class, in runs that begin after edits of its file."""
+    found = []
+    for run_id, spread in (("a", "1e-9"), ("b", "1e-9"), ("c", "1e-8")):
+        with pytest.MonkeyPatch.context() as patch:
+            (tmp_path / run_id).mkdir()
+            code = f"{CENTRES.replace('1e-9', spread)}\n# as of run {run_id}\n"
+            plugged = plug_in(tmp_path / run_id / "ideas.py", code, patch)
+            settings = training_settings(teacher="Centres", student="Centres", plugged=plugged)
+            found.append(donors(train(tmp_path / "data", run_id, daily_walk(BARS), settings=settings)))
+    assert found == [[None, None], ["a", "a"], [None, None]]
