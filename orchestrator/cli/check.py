@@ -50,7 +50,7 @@ def check(
     data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:
-    """Check features and labels of your own for look-ahead, and try models of your own.
+    """Check features, labels and models of your own.
 
     Each feature and label is computed again without the bars after random cuts, and with other bars in their place; a
     feature also from later beginnings of the history. Each model is fitted twice, stored and read. Exit code 3 if one

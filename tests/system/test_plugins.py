@@ -13,7 +13,7 @@ from schemas.files.run_files import read_model, read_rows
 from tests.conftest import SPAN, finished_run, orchestrator
 from tests.workers.models.centres import CENTRES
 
-IDEAS = f"""{CENTRES}
+IDEAS = CENTRES + """
 
 @gk.feature(warmup=60, side="flows")
 def gap_to_high(bars, side):
