@@ -78,7 +78,7 @@ def resume_seconds(path: Path) -> tuple[int, float]:
     """Open a ledger and read its ended and sent work; return the number of its pieces and the seconds taken."""
     began = time.perf_counter()
     with closing(Ledger(path)) as ledger:
-        records = ledger.records(Role.TEACHER)
+        records = list(ledger.records(Role.TEACHER))
         ledger.sent()
     return len(records), time.perf_counter() - began
 

@@ -231,7 +231,7 @@ class PlayedFleet:
         """Append an outcome of an attempt: success, or `details`."""
         values: dict[str, Any] = {"status": Status.SUCCESS, "duration_seconds": REFRESH_S} | details
         role, name = sent.item.key
-        run_id = sent.item.work.run_id
+        run_id = sent.item.task().run_id
         self._outcomes.append(
             Outcome(run_id=run_id, role=role, name=name, attempt=sent.attempt, device=device, **values)
         )
@@ -302,7 +302,7 @@ class PlayedFleet:
 
     def reserve(self, device: str) -> None:
         """Keep a device free for this run; a reservation does not expire."""
-        self.reserved[device] = self.sent[0].item.work.run_id if self.sent else ""
+        self.reserved[device] = self.sent[0].item.task().run_id if self.sent else ""
 
     def release(self, device: str) -> None:
         """End a reservation."""

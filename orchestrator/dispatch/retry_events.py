@@ -8,7 +8,7 @@ from schemas.contract.task import WindowTask
 
 def emit_retry(telemetry: Emitter, sent: Sent, status: EventStatus, message: str) -> None:
     """Emit FAILED with the reason, or IN_PROGRESS with the device that takes over."""
-    work, (role, name) = sent.item.work, sent.item.key
+    work, (role, name) = sent.item.task(), sent.item.key
     window = work.window if isinstance(work, WindowTask) else None
     telemetry.emit(
         EventType.WINDOW_RETRY, status, WINDOW_PHASES.get(role), symbol=window and window.symbol,

@@ -1,6 +1,6 @@
 """A piece of work, and an attempt at it that was sent to a device."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,17 @@ Work = IngestTask | WindowTask | RunTask
 Key = tuple[Role, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A window's teacher or student that `make` turns into a task when it is sent: up to a million of them wait."""
+
+    role: Role
+    name: str
+    symbol: str
+    make: Callable[[Role, str], WindowTask]
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A piece of work that has no outcome yet.
 
@@ -21,7 +31,7 @@ class Item:
     needs a device for itself. It is not tried again before `due_s` on the fleet's clock. `order` is that of arrival.
     """
 
-    work: Work
+    work: Work | Planned
     size: int = 0
     strikes: int = 0
     spoiled: frozenset[str] = frozenset()
@@ -33,14 +43,18 @@ class Item:
     @property
     def key(self) -> Key:
         """Role and name, which identify the work in its run."""
-        return self.work.role, work_name(self.work)
+        return self.work.role, self.work.name if isinstance(self.work, Planned) else work_name(self.work)
 
     @property
     def symbol(self) -> str:
         """The symbol whose bars a device caches for this work; empty for work on the whole run."""
-        if isinstance(self.work, IngestTask):
+        if isinstance(self.work, IngestTask | Planned):
             return self.work.symbol
         return self.work.window.symbol if isinstance(self.work, WindowTask) else ""
+
+    def task(self) -> Work:
+        """The message, without the number of an attempt."""
+        return self.work.make(self.work.role, self.work.name) if isinstance(self.work, Planned) else self.work
 
 
 @dataclass(frozen=True)
@@ -75,7 +89,7 @@ class Sent:
 
     def task(self, began: str = "") -> Work:
         """The message to the worker, of the run that began then."""
-        return self.item.work.model_copy(update={"attempt": self.attempt, "began": began})
+        return self.item.task().model_copy(update={"attempt": self.attempt, "began": began})
 
     def observed(
         self, presence: Presence | None, queued: Collection[str], seconds: float, covered_s: float,

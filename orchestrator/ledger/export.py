@@ -7,39 +7,36 @@ from orchestrator.ledger.ledger import Ledger, WorkRecord
 from orchestrator.planning.windows import in_scope
 from schemas.contract.artifact import RunManifest, RunRow
 from schemas.contract.errors import PhaseError
+from schemas.contract.plan import Plan
 from schemas.contract.task import Role, Status
-from schemas.contract.window import PlannedWindow, Window
+from schemas.contract.window import Window
 from schemas.files.layout import METADATA, RunLayout
 from schemas.files.run_files import write_rows
 
 
-def store_rows(manifest: RunManifest, ledger: Ledger, layout: RunLayout, role: Role) -> list[RunRow]:
-    """Write a role's rows in plan order; PhaseError if the ledger lacks a window's end."""
-    records = {record.name: record for record in ledger.records(role)}
-    plan = planned_of(manifest, role)
-    rows = [_row(manifest.run_id, planned.window, records.get(planned.window.label), role) for planned in plan]
+def store_rows(manifest: RunManifest, ledger: Ledger, layout: RunLayout, role: Role) -> None:
+    """Write a role's rows in plan order, one at a time; PhaseError if the ledger lacks a window's end."""
+    windows = (planned.window for planned in planned_of(manifest, role))
+    rows = (_row(manifest.run_id, window, ledger.record_of(role, window.label), role) for window in windows)
     write_rows(layout, role, rows)
-    return rows
 
 
-def planned_of(manifest: RunManifest, role: Role) -> list[PlannedWindow]:
+def planned_of(manifest: RunManifest, role: Role) -> Plan:
     """What the plan holds for a role, in its order: a window per symbol, or one of all symbols."""
     settings = manifest.config.training()
-    return in_scope(manifest.plan, settings.scope if role is Role.TEACHER else settings.scope_of_students)
+    scope = settings.scope if role is Role.TEACHER else settings.scope_of_students
+    return manifest.plan if scope == "symbol" else Plan(in_scope(manifest.plan, scope))
 
 
 def untrained_symbols(manifest: RunManifest, ledger: Ledger) -> dict[str, Counter[str]]:
     """Symbols of which every window was skipped, and how often for which reason."""
-    records = {record.name: record for record in ledger.records(Role.STUDENT)}
+    skips = ledger.skips(Role.STUDENT)
     reasons: dict[str, Counter[str]] = {}
     trained = set()
     scope = manifest.config.training().scope_of_students
     for planned in manifest.plan:
-        record = records.get(planned.window.in_scope(scope).label)
-        if planned.skip is not None:
-            reasons.setdefault(planned.window.symbol, Counter())[planned.skip] += 1
-        elif record is not None and record.status is Status.SKIPPED and record.reason:
-            reasons.setdefault(planned.window.symbol, Counter())[record.reason] += 1
+        if (reason := planned.skip or skips.get(planned.window.in_scope(scope).label)) is not None:
+            reasons.setdefault(planned.window.symbol, Counter())[reason] += 1
         else:
             trained.add(planned.window.symbol)
     return {symbol: count for symbol, count in reasons.items() if symbol not in trained}

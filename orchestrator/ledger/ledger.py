@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from schemas.contract.window import SkipReason
 from schemas.files.atomic import TEMPORARY_PREFIX
 
 HEARTBEAT_S = 5.0
+# Rows that are read at once: a run has up to a million.
+PAGE = 1000
 
 
 class WorkRecord(BaseModel):
@@ -227,10 +229,36 @@ class Ledger:
                 [(role, n) for n in names],
             )
 
-    def records(self, role: Role) -> list[WorkRecord]:
-        """All work of a role, by name."""
-        rows = self._db.execute("SELECT * FROM work WHERE role = ? ORDER BY name", (role,)).fetchall()
-        return [_record(row) for row in rows]
+    def records(self, role: Role, *, ended: bool = False) -> Iterator[WorkRecord]:
+        """All work of a role, or what has ended, by name; the ledger may be changed while it is read."""
+        which = "role = ? AND name > ?" + (" AND status IS NOT NULL" if ended else "")
+        last: str | None = ""
+        while last is not None:
+            rows = self._db.execute(
+                f"SELECT * FROM work WHERE {which} ORDER BY name LIMIT {PAGE}", (role, last)
+            ).fetchall()
+            yield from map(_record, rows)
+            last = rows[-1]["name"] if len(rows) == PAGE else None
+
+    def record_of(self, role: Role, name: str) -> WorkRecord | None:
+        """One piece of work; None if it was not entered."""
+        row = self._db.execute("SELECT * FROM work WHERE role = ? AND name = ?", (role, name)).fetchone()
+        return None if row is None else _record(row)
+
+    def names(self, role: Role, *, ended: bool = False) -> set[str]:
+        """Names of all work of a role, or of what has ended."""
+        which = " AND status IS NOT NULL" if ended else ""
+        return {row["name"] for row in self._db.execute(f"SELECT name FROM work WHERE role = ?{which}", (role,))}
+
+    def skips(self, role: Role) -> dict[str, SkipReason]:
+        """The reason of each piece of work that was skipped, by name."""
+        rows = self._db.execute("SELECT name, reason FROM work WHERE role = ? AND status = 'skipped'", (role,))
+        return {row["name"]: SkipReason(row["reason"]) for row in rows if row["reason"]}
+
+    def reused(self, role: Role) -> int:
+        """How many successes were taken from other runs."""
+        which = "role = ? AND status = 'success' AND reused_from IS NOT NULL"
+        return int(self._db.execute(f"SELECT COUNT(*) FROM work WHERE {which}", (role,)).fetchone()[0])
 
     def counts(self, role: Role) -> dict[str, int]:
         """Count a role's work by status; `pending` counts what has not ended."""

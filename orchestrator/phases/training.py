@@ -1,20 +1,19 @@
 """Phases teacher_training and student_training, overlapping: a student is queued as soon as its teacher is done."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
-from orchestrator.dispatch.work import Item
+from orchestrator.dispatch.work import Item, Planned
 from orchestrator.ledger.export import planned_of, store_rows
 from orchestrator.ledger.ledger import WorkRecord
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.phases.trial_record import record_trial
-from schemas.contract.artifact import RunRow
 from schemas.contract.errors import FinalError, PhaseError
 from schemas.contract.event import WINDOW_PHASES, EventStatus, EventType
 from schemas.contract.run import Phase
 from schemas.contract.task import FailureClass, Metric, Outcome, Role, Status, WindowTask
-from schemas.contract.window import SkipReason
+from schemas.contract.window import PlannedWindow, SkipReason
 from schemas.files.atomic import remove_temporary
 
 END_EVENTS = {
@@ -39,14 +38,7 @@ def run(context: RunContext, goes_on: Callable[[date], bool] | None = None) -> N
 class _Training:
     def __init__(self, context: RunContext, goes_on: Callable[[date], bool] | None) -> None:
         self.context, self.goes_on = context, goes_on
-        self.plan = {
-            role: {planned.window.label: planned for planned in planned_of(context.manifest, role)}
-            for role in WINDOW_PHASES
-        }
-        scope = context.manifest.config.scope
-        self.students_by_teacher: dict[str, list[str]] = {label: [] for label in self.plan[Role.TEACHER]}
-        for label, planned in self.plan[Role.STUDENT].items():
-            self.students_by_teacher[planned.window.in_scope(scope).label].append(label)
+        self.plan = {role: planned_of(context.manifest, role) for role in WINDOW_PHASES}
         assert context.manifest.bars is not None
         self.bars = {symbol: row.sha256 for symbol, row in context.manifest.bars.symbols.items()}
         # The first task that was made; the others are copies of it, which share its settings and bars.
@@ -59,10 +51,9 @@ class _Training:
         context = self.context
         enter_plan(context)
         if self.goes_on is None:
-            # Nothing but the backlog keeps what is to be done: a run has up to a million windows.
-            context.dispatcher.run(iter(self._begin()), self._on_end)
+            context.dispatcher.run(self._begin(), self._on_end)
         else:
-            self._run_by_end(self._begin(), self.goes_on)
+            self._run_by_end(list(self._begin()), self.goes_on)
         remove_temporary(context.layout.folder)
         self._end_students()
         record_trial(context, "trained")
@@ -71,8 +62,8 @@ class _Training:
 
     def _run_by_end(self, work: list[Item], goes_on: Callable[[date], bool]) -> None:
         """Train the windows that end first, then ask whether to go on; after the last there is nothing to ask."""
-        ends = {each.window.label: each.window.end for role in self.plan.values() for each in role.values()}
-        days = sorted({each.window.end for each in self.plan[Role.TEACHER].values() if each.skip is None})
+        ends = {each.window.label: each.window.end for plan in self.plan.values() for each in plan}
+        days = sorted({each.window.end for each in self.plan[Role.TEACHER] if each.skip is None})
         for day in days:
             self.context.dispatcher.run([item for item in work if ends[item.key[1]] == day], self._on_end)
             if not goes_on(day) and day != days[-1]:
@@ -98,33 +89,33 @@ class _Training:
         self.context.ledger.settle([skipped])
         self._emit(skipped, skipped.status)
 
-    def _begin(self) -> list[Item]:
-        """Begin both phases, and return what can be trained now."""
+    def _begin(self) -> Iterator[Item]:
+        """Begin both phases, and return what can be trained now: one at a time, as a run has up to a million."""
         context = self.context
-        teachers = {record.name: record for record in context.ledger.records(Role.TEACHER)}
-        students = {record.name: record for record in context.ledger.records(Role.STUDENT)}
-        pending = [label for label in self.plan[Role.TEACHER] if teachers[label].status is None]
-        self.teachers_open = len(pending)
-        self.students_ended = {label for label, record in students.items() if record.status is not None}
-        context.begin(Phase.TEACHER_TRAINING, len(teachers))
-        self._announce(teachers.values())
-        context.begin(Phase.STUDENT_TRAINING, len(students))
+        ended = context.ledger.names(Role.TEACHER, ended=True)
+        self.students_ended = context.ledger.names(Role.STUDENT, ended=True)
+        teachers, students = (sum(context.ledger.counts(role).values()) for role in (Role.TEACHER, Role.STUDENT))
+        self.teachers_open = teachers - len(ended)
+        context.begin(Phase.TEACHER_TRAINING, teachers)
+        self._announce(Role.TEACHER)
+        context.begin(Phase.STUDENT_TRAINING, students)
         context.telemetry.emit(EventType.STUDENT_BATCH_START, EventStatus.IN_PROGRESS, Phase.STUDENT_TRAINING)
-        self._announce(students.values())
-        if not pending:
+        self._announce(Role.STUDENT)
+        if not self.teachers_open:
             self._end_teachers()
-        work = [self._item(Role.TEACHER, label) for label in pending]
-        work += [
-            task
-            for label in self.students_by_teacher
-            if teachers[label].status is not None
-            for task in self._students_of(teachers[label])
-        ]
-        return work
+        return self._open_work(ended)
+
+    def _open_work(self, ended: set[str]) -> Iterator[Item]:
+        """Teachers that have not ended, then the students of those that have."""
+        for planned in self.plan[Role.TEACHER]:
+            if planned.window.label not in ended:
+                yield self._item(Role.TEACHER, planned)
+        for record in self.context.ledger.records(Role.TEACHER, ended=True) if ended else ():
+            yield from self._students_of(record)
 
     def _only_bugs(self) -> bool:
         """Whether every failed window met a bug, which it would meet again, or the data let none be trained."""
-        failures = {record.failure for role in self.plan for record in self.context.ledger.records(role)}
+        failures = {record.failure for role in self.plan for record in self.context.ledger.records(role, ended=True)}
         return failures <= {None, FailureClass.BUG}
 
     def _on_end(self, outcome: Outcome) -> Iterable[Item]:
@@ -139,11 +130,12 @@ class _Training:
 
     def _students_of(self, teacher: Outcome | WorkRecord) -> list[Item]:
         """The tasks of a teacher's students that have not ended yet."""
-        open_ones = [label for label in self.students_by_teacher[teacher.name] if label not in self.students_ended]
+        found = self.plan[Role.STUDENT].taught_by(teacher.name)
+        open_ones = [each for each in found if each.window.label not in self.students_ended]
         if teacher.status is Status.SUCCESS:
-            return [self._item(Role.STUDENT, label) for label in open_ones]
-        for label in open_ones:
-            self._settle(label, teacher)
+            return [self._item(Role.STUDENT, each) for each in open_ones]
+        for each in open_ones:
+            self._settle(each.window.label, teacher)
         return []
 
     def _settle(self, label: str, teacher: Outcome | WorkRecord) -> None:
@@ -163,18 +155,25 @@ class _Training:
         self.context.ledger.settle([settled])
         self._emit(settled, settled.status)
 
-    def _item(self, role: Role, label: str) -> Item:
-        planned = self.plan[role][label]
+    def _item(self, role: Role, planned: PlannedWindow) -> Item:
+        window = planned.window
+        return Item(Planned(role, window.label, window.symbol, self._task), size=planned.expected_rows)
+
+    def _task(self, role: Role, label: str) -> WindowTask:
+        planned = self.plan[role].labelled(label)
+        assert planned is not None
         if self.task is None:
             config = self.context.manifest.config
             self.task = WindowTask(
                 run_id=self.context.run_id, telemetry=config.telemetry, role=role, window=planned.window,
                 settings=config.training(), bars=self.bars, reuse=config.reuse,
             )  # fmt: skip
-        return Item(self.task.model_copy(update={"role": role, "window": planned.window}), size=planned.expected_rows)
+        return self.task.model_copy(update={"role": role, "window": planned.window})
 
     def _emit(self, outcome: Outcome | WorkRecord, status: Status) -> None:
-        window = self.plan[outcome.role][outcome.name].window
+        planned = self.plan[outcome.role].labelled(outcome.name)
+        assert planned is not None  # only work of the plan ends
+        window = planned.window
         self.context.telemetry.emit(
             END_EVENTS[outcome.role, status],
             EventStatus(status.value),
@@ -188,10 +187,10 @@ class _Training:
             attempt=outcome.attempt or None,
         )
 
-    def _announce(self, records: Iterable[WorkRecord]) -> None:
+    def _announce(self, role: Role) -> None:
         """Emit the end events that the log lacks: of windows that the plan skips, and of those before a kill."""
         logged = self.context.telemetry.logged_windows()
-        for record in records:
+        for record in self.context.ledger.records(role, ended=True):
             if record.status is not None and (END_EVENTS[record.role, record.status], record.name) not in logged:
                 self._emit(record, record.status)
 
@@ -210,7 +209,7 @@ class _Training:
     def _close(self, role: Role) -> tuple[str, dict[str, Metric]]:
         """Store the role's rows; the error sentence ('' if none) and the counts."""
         context = self.context
-        rows = store_rows(context.manifest, context.ledger, context.layout, role)
+        store_rows(context.manifest, context.ledger, context.layout, role)
         counts = context.ledger.counts(role)
         success, skipped, failed = (counts.get(status, 0) for status in Status)
         metrics: dict[str, Metric] = {
@@ -221,10 +220,20 @@ class _Training:
         }
         error = failure_sentence(role, success, failed, context.manifest.config.max_failure_rate)
         if error:
-            error += _first_reasons(rows)
+            error += self._first_reasons(role)
         if error:
             self.errors.append(error)
         return error, metrics
+
+    def _first_reasons(self, role: Role) -> str:
+        """The first failure in the order of the plan, or why windows were skipped if none failed."""
+        ledger = self.context.ledger
+        failed = {each.name: each.message for each in ledger.records(role, ended=True) if each.status is Status.FAILED}
+        if failed:
+            first = next(label for each in self.plan[role] if (label := each.window.label) in failed)
+            return f"; first {first}: {failed[first]}"
+        skips = Counter(ledger.skips(role).values())
+        return "; skipped: " + ", ".join(f"{count} {reason}" for reason, count in skips.items())
 
 
 def failure_sentence(role: Role, success: int, failed: int, max_failure_rate: float) -> str:
@@ -237,22 +246,13 @@ def failure_sentence(role: Role, success: int, failed: int, max_failure_rate: fl
     return ""
 
 
-def _first_reasons(rows: list[RunRow]) -> str:
-    """The first failure, or why windows were skipped if none failed."""
-    failure = next((row for row in rows if row.status is Status.FAILED), None)
-    if failure is not None:
-        return f"; first {failure.window_label}: {failure.message}"
-    skips = Counter(row.reason for row in rows if row.reason)
-    return "; skipped: " + ", ".join(f"{count} {reason}" for reason, count in skips.items())
-
-
 def enter_plan(context: RunContext) -> None:
     """Enter every window of the plan in the ledger, those that it skips as ended."""
     manifest, ledger = context.manifest, context.ledger
     skipped: list[Outcome] = []
     for role in (Role.TEACHER, Role.STUDENT):
-        known = {record.name for record in ledger.records(role)}
-        fresh = [planned for planned in planned_of(manifest, role) if planned.window.label not in known]
+        known = ledger.names(role)
+        plan = planned_of(manifest, role)
         skipped += [
             Outcome(
                 run_id=manifest.run_id,
@@ -264,8 +264,8 @@ def enter_plan(context: RunContext) -> None:
                 reason=planned.skip,
                 message=planned.detail,
             )
-            for planned in fresh
-            if planned.skip
+            for planned in plan
+            if planned.skip and planned.window.label not in known
         ]
-        ledger.add(role, [planned.window.label for planned in fresh if not planned.skip])
+        ledger.add(role, (planned.window.label for planned in plan if not planned.skip))
     ledger.settle(skipped)

@@ -59,6 +59,7 @@ from schemas.contract.errors import (
     RequestError,
 )
 from schemas.contract.event import EventStatus, EventType
+from schemas.contract.plan import Plan
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Outcome, Role, Status
 from schemas.contract.versions import artifact_versions, installed_versions
@@ -121,7 +122,7 @@ def start(config: RunConfig, console: Console, course: "Course | None" = None) -
 def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -> tuple[RunLayout, int]:
     prepared = prepare(config, scratch=scratch, idle=not course.is_judged)
     config = prepared.config
-    windows = tuple(course.plan(config, prepared.known or CoverageTable()))
+    windows = Plan(course.plan(config, prepared.known or CoverageTable()))
     refuse_held_out(config, windows)
     refuse_tuned_days(config, windows)
     if prepared.known is not None:
@@ -376,7 +377,7 @@ def have_bars(context: RunContext, course: Course) -> None:
         raise FinalError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
     table = ingestion.run(context)
     if known is None:
-        windows = tuple(course.plan(config, table))
+        windows = Plan(course.plan(config, table))
         refuse_hopeless(windows)
         noted = doubts(config, windows, None)
         for doubt in doubts(config, windows, table) if course.is_judged else ():

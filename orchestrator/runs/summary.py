@@ -15,7 +15,7 @@ from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.console import Console
 from schemas.contract.artifact import RunManifest
 from schemas.contract.conclusion import Conclusion
-from schemas.contract.task import Role, Status
+from schemas.contract.task import WINDOW_ROLES, Role, Status
 from schemas.files.layout import RunLayout, audit_folder, log_path, telemetry_path
 
 STYLES = {"promote": "green", "hold": "yellow", "reject": "red"}
@@ -25,7 +25,7 @@ INDENT = "  "
 def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[str, Any]:
     """Return the object that `--json` prints. It is read from the ledger, so it is correct however the run ended."""
     config = manifest.config
-    records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
+    counts = {role: ledger.counts(role) for role in WINDOW_ROLES}
     conclusion, condition = ledger.get("conclusion"), ledger.condition()
     audit = audit_folder(config.release_dir, manifest.run_id)
     paths = {
@@ -56,12 +56,12 @@ def summarise(manifest: RunManifest, ledger: Ledger, layout: RunLayout) -> dict[
         "calendar_doubts": calendar_doubts(manifest.bars) if manifest.bars is not None else [],
         "windows": {
             role.value: {"planned": len(planned_of(manifest, role))}
-            | {s.value: sum(r.status is s for r in records[role]) for s in Status}
-            | {"reused": sum(r.status is Status.SUCCESS and r.reused_from is not None for r in records[role])}
-            for role in records
+            | {status.value: counts[role].get(status, 0) for status in Status}
+            | {"reused": ledger.reused(role)}
+            for role in counts
         },
         "judgement_from": _donor(ledger),
-        "skip_reasons": dict(sorted(Counter(r.reason for r in records[Role.STUDENT] if r.reason).items())),
+        "skip_reasons": dict(sorted(Counter(ledger.skips(Role.STUDENT).values()).items())),
         "paths": {name: str(path) for name, path in paths.items() if path.exists()},
         "duration_seconds": float(seconds) if (seconds := ledger.get("duration_seconds")) else None,
     }
@@ -80,10 +80,10 @@ def round_seconds(seconds: float | None) -> float | None:
 
 def failed_windows(ledger: Ledger) -> list[str]:
     """Each failed teacher or student, with its class and reason."""
-    records = [*ledger.records(Role.TEACHER), *ledger.records(Role.STUDENT)]
     return [
         f"{record.role} {record.name} ({record.failure}): {record.message}"
-        for record in records
+        for role in WINDOW_ROLES
+        for record in ledger.records(role, ended=True)
         if record.status is Status.FAILED
     ]
 

@@ -14,9 +14,10 @@ from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.device import Device
 from schemas.contract.identifiers import FolderName
+from schemas.contract.plan import Plan
 from schemas.contract.side import SideCoverage
 from schemas.contract.task import FailureClass, Metric, Role, Status
-from schemas.contract.window import PlannedWindow, SkipReason, Span, Window
+from schemas.contract.window import SkipReason, Span, Window
 
 
 class RunManifest(Frozen):
@@ -31,7 +32,7 @@ class RunManifest(Frozen):
     config: RunConfig
     devices: tuple[Device, ...]
     bars: CoverageTable | None
-    plan: tuple[PlannedWindow, ...]
+    plan: Plan
     versions: dict[str, str]
     trained_by: str = ""
     side: tuple[SideCoverage, ...] = Field((), exclude_if=lambda side: not side)

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,17 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file under a temporary name, flush it to disk, rename it into place."""
+def write_atomic(path: Path, content: bytes | str | Iterable[str]) -> None:
+    """Write a file, whole or in parts, under a temporary name, flush it to disk, rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
+    parts: Iterable[bytes | str] = (content,) if isinstance(content, bytes | str) else content
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     # Not tempfile: its mode is fixed, while the kernel takes the umask off this one.
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part.encode() if isinstance(part, str) else part)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

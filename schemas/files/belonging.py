@@ -22,9 +22,10 @@ from schemas.contract.artifact import (
     key_of,
 )
 from schemas.contract.errors import FileError
+from schemas.contract.plan import parts_of
 from schemas.contract.received import first_fault
 from schemas.contract.task import WINDOW_ROLES, Role, Status, WindowTask
-from schemas.contract.window import Window
+from schemas.contract.window import PANEL, Scope, Window
 from schemas.files.bounded import LARGEST_FILE_BYTES, read_bounded
 from schemas.files.layout import METADATA, RunLayout
 from schemas.files.run_files import read_manifest
@@ -42,16 +43,21 @@ class OwnRun:
         return self.manifest.config.training().model_dump(mode="json")
 
     @cached_property
-    def _windows(self) -> dict[tuple[Role, str], Window]:
+    def _scopes(self) -> dict[Role, Scope]:
         settings = self.manifest.config.training()
-        scopes = {Role.TEACHER: settings.scope, Role.STUDENT: settings.scope_of_students}
-        plan = [planned.window for planned in self.manifest.plan]
-        windows = ((role, each.in_scope(scope)) for role, scope in scopes.items() for each in plan)
-        return {(role, window.label): window for role, window in windows}
+        return {Role.TEACHER: settings.scope, Role.STUDENT: settings.scope_of_students}
 
     def window(self, role: Role, label: str) -> Window | None:
         """The window of that label that the plan holds for a role; None if there is none."""
-        return self._windows.get((role, label))
+        plan, parts = self.manifest.plan, parts_of(label)
+        if parts is None or role not in self._scopes:
+            return None
+        symbol, *days = parts
+        if self._scopes[role] == "symbol":
+            found = plan.find(symbol, *days)
+            return found.window if found is not None else None
+        windows = plan.spanning(*days) if symbol == PANEL else []
+        return windows[-1].window.in_scope("panel") if windows else None
 
 
 def foreign_task(task: WindowTask, run: OwnRun) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,10 +30,17 @@ VERSION = re.compile(r"[\w.+-]{1,60}")
 _ROWS = TypeAdapter(list[RunRow])
 
 
-def write_rows(layout: RunLayout, role: Role, rows: list[RunRow]) -> None:
+def write_rows(layout: RunLayout, role: Role, rows: Iterable[RunRow]) -> None:
     """Write `teacher_runs.json` or `student_runs.json`: one JSON array, one row per line."""
-    lines = ",\n".join(json.dumps(row.model_dump(mode="json"), allow_nan=False) for row in rows)
-    write_atomic(layout.rows(role), f"[\n{lines}\n]\n")
+
+    def lines() -> Iterator[str]:
+        before = "[\n"
+        for row in rows:
+            yield before + json.dumps(row.model_dump(mode="json"), allow_nan=False)
+            before = ",\n"
+        yield "\n]\n" if before != "[\n" else "[\n\n]\n"
+
+    write_atomic(layout.rows(role), lines())
 
 
 def read_rows(layout: RunLayout, role: Role) -> list[RunRow]:

@@ -17,6 +17,7 @@ OURS = {"gurukul", "orchestrator", "schemas", "workers"}
 BROUGHT_ALONG = {
     "celery": {"kombu", "billiard"},
     "jinja2": {"markupsafe"},
+    "pydantic": {"pydantic_core"},
     "scikit-learn": {"threadpoolctl"},
     "statsmodels": {"pandas"},
 }

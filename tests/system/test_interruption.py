@@ -46,7 +46,7 @@ def begun(cwd: Path, bars: Path) -> AbstractContextManager[subprocess.Popen[str]
 def ended(cwd: Path, role: Role) -> dict[str, int]:
     """Label -> attempts of the work of a role that has ended."""
     ledger = Ledger(RunLayout.under(cwd / "data", "generated").ledger)
-    records = ledger.records(role)
+    records = list(ledger.records(role))
     ledger.close()
     return {record.name: record.attempt for record in records if record.status is not None}
 

@@ -13,7 +13,9 @@ from schemas.files.run_files import read_model, read_rows
 from tests.conftest import SPAN, finished_run, orchestrator
 from tests.workers.models.centres import CENTRES
 
-IDEAS = CENTRES + """
+IDEAS = (
+    CENTRES
+    + """
 
 @gk.feature(warmup=60, side="flows")
 def gap_to_high(bars, side):
@@ -26,6 +28,7 @@ def first_move(bars):
     up = moved.shift(-1) > 0
     return up, up.map({True: 1, False: 10})
 """
+)
 DAYS = [date(2022, 1, 3) + timedelta(days=n) for n in range(1100)]
 FLOWS = "time,net\n" + "".join(f"{day},{1 + day.day / 31:.4f}\n" for day in DAYS)
 

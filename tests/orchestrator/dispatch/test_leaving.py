@@ -119,7 +119,7 @@ def test_an_interrupted_run_takes_back_what_has_not_begun(ledger: Ledger, played
     stop_after(4, played, run, work)
     (held,) = worker.held.values()
     (foreign,) = teachers(ledger, 1, symbol="Z", run_id=f"{RUN}2")
-    played.send([(foreign.work, "d0"), (work[3].work, "d0")])
+    played.send([(foreign.task(), "d0"), (work[3].task(), "d0")])
     run.stop_attempts(kill=False)
     assert played.killed == []
     assert [identity.split("/")[0] for identity in played.queued("d0")] == [f"{RUN}2"]
@@ -185,7 +185,7 @@ def test_a_run_waits_for_a_broker_that_went_away(breakable: Breakable, ledger: L
         played.watch = watch
         work, ends = teachers(ledger, 8), Ends()
         played.dispatcher(ledger).run(work, ends)
-        assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
+        assert sorted(ends.names) == sorted(item.key[1] for item in work)
         assert {end.status for end in ends.received} == {Status.SUCCESS}
         shown = played.screen.getvalue()
         assert (shown.count("does not answer"), shown.count("answers again")) == (1, 1)
@@ -221,7 +221,7 @@ def test_a_run_says_why_it_waits_for_a_broker_that_takes_no_writes(
         played.dispatcher(ledger).run(work, ends)
     finally:
         server.execute_command(*healed)
-    assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
+    assert sorted(ends.names) == sorted(item.key[1] for item in work)
     assert {end.status for end in ends.received} == {Status.SUCCESS}
     shown = played.screen.getvalue()
     assert (shown.count(what), shown.count(why), shown.count("takes work again")) == (1, 1, 1)
@@ -259,7 +259,7 @@ def test_connections_that_break_are_made_anew(ledger: Ledger, played: Played, se
     with Redis.from_url(server) as other:
         played.watch = lambda: played.looks % 3 == 0 and other.execute_command("CLIENT", "KILL", "TYPE", "normal")
         played.dispatcher(ledger).run(work, ends)
-    assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
+    assert sorted(ends.names) == sorted(item.key[1] for item in work)
     assert {end.status for end in ends.received} == {Status.SUCCESS}
     assert "does not answer" not in played.screen.getvalue()
 

@@ -11,7 +11,7 @@ from orchestrator.dispatch.played_fleet import fails, holds, idles, in_turn, is_
 from orchestrator.dispatch.work import Item
 from orchestrator.ledger.ledger import Ledger
 from schemas.contract.event import EventStatus, EventType, TrainingEvent
-from schemas.contract.task import FailureClass, Outcome, Role, Status, work_name
+from schemas.contract.task import FailureClass, Outcome, Role, Status
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.dead_letters import Place, read_dead_letters
 from schemas.redis.events import emit
@@ -31,7 +31,7 @@ from tests.doubles.playing import RUN, Ends, Played, Worker, forget, teachers
 
 
 def names(items: Iterable[Item]) -> list[str]:
-    return [work_name(item.work) for item in items]
+    return [item.key[1] for item in items]
 
 
 def test_every_piece_ends_once(ledger: Ledger, played: Played) -> None:
@@ -46,7 +46,7 @@ def test_every_piece_ends_once(ledger: Ledger, played: Played) -> None:
         if outcome.role is Role.STUDENT:
             return []
         ledger.add(Role.STUDENT, [outcome.name])
-        task = next(item.work for item in work if work_name(item.work) == outcome.name)
+        task = next(item.task() for item in work if item.key[1] == outcome.name)
         return [Item(task.model_copy(update={"role": Role.STUDENT}))]
 
     played.dispatcher(ledger).run(work, student_of)
@@ -80,7 +80,7 @@ def test_forged_outcomes_count_for_nothing(ledger: Ledger, played: Played) -> No
     """Of an unclaimed attempt, another device or another run: dead letters. The outcome of the worker counts."""
     played.add("d0", habit=in_turn((keeps, 6), (works, 1)))
     work, ends = teachers(ledger, 2), Ends()
-    first, second = (work_name(item.work) for item in work)
+    first, second = (item.key[1] for item in work)
 
     def forge() -> None:
         forged = Outcome(run_id=RUN, role=Role.TEACHER, name=first, attempt=1, device="d9", status=Status.SUCCESS)
@@ -125,7 +125,7 @@ def test_a_broker_that_forgot_everything_costs_no_strike(ledger: Ledger, played:
     played.at(4, lambda: forget(played.redis))
     work, ends = teachers(ledger, 6), Ends()
     played.dispatcher(ledger).run(work, ends)
-    assert sorted(ends.names) == sorted(work_name(item.work) for item in work)
+    assert sorted(ends.names) == sorted(item.key[1] for item in work)
     assert {end.status for end in ends.received} == {Status.SUCCESS}
     assert all(end.attempt == 1 for end in ends.received[:2])
 
@@ -148,7 +148,7 @@ def test_an_attempt_that_was_taken_back_cannot_begin(ledger: Ledger, played: Pla
     assert [(end.device, end.attempt) for end in ends.received] == [("d1", 2)]
     assert not worker.held
     assert played.killed == []
-    known = played.redis.hget(attempts_key(RUN), f"teacher/{work_name(work[0].work)}")
+    known = played.redis.hget(attempts_key(RUN), f"teacher/{work[0].key[1]}")
     assert known == b"2 d1"
 
 

@@ -179,14 +179,14 @@ def test_entering_again_changes_nothing(ledger: Ledger) -> None:
     ended = the_work(ledger)
     ledger.add(Role.TEACHER, [NAME, "another"])
     assert [record.name for record in ledger.records(Role.TEACHER)] == [NAME, "another"]
-    assert ledger.records(Role.TEACHER)[0] == ended
+    assert next(ledger.records(Role.TEACHER)) == ended
 
 
 def test_settled_work_is_done_without_an_attempt(ledger: Ledger) -> None:
     """A window that the plan skips is done from the start, with its reason, and never sent."""
     skipped = outcome(0, Status.SKIPPED, reason=SkipReason.NO_DATA, message="no bars")
     ledger.settle([skipped.model_copy(update={"name": "other"})])
-    record = ledger.records(Role.TEACHER)[1]
+    record = list(ledger.records(Role.TEACHER))[1]
     assert (record.state, record.status, record.reason) == ("done", Status.SKIPPED, "no_data")
     assert record.attempt == 0
     assert ledger.counts(Role.TEACHER) == {"pending": 1, "skipped": 1}
@@ -206,9 +206,9 @@ def test_all_survives_closing(path: Path) -> None:
         ledger.record(outcome(ledger.send(Role.TEACHER, NAME, "cpu-0")))
         ledger.set(status="interrupted", note="x")
         ledger.begin_phase(Phase.TEACHER_TRAINING)
-        before = (ledger.records(Role.TEACHER), ledger.phases())
+        before = (list(ledger.records(Role.TEACHER)), ledger.phases())
     with closing(Ledger(path)) as again:
-        assert (again.records(Role.TEACHER), again.phases()) == before
+        assert (list(again.records(Role.TEACHER)), again.phases()) == before
         assert (again.get("status"), again.get("note"), again.get("nothing")) == ("interrupted", "x", None)
 
 

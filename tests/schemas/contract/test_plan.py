@@ -1,0 +1,79 @@
+"""A plan of windows in columns."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from schemas.contract.plan import Plan, parts_of
+from schemas.contract.window import PANEL, PlannedWindow, SkipReason, Window
+from tests.strategies import examples
+
+DAY = date(2022, 1, 3)
+
+
+class Stored(BaseModel):
+    """A file with a plan, and one with the same windows as objects."""
+
+    plan: Plan
+
+
+class Objects(BaseModel):
+    """The same, each window an object."""
+
+    plan: tuple[PlannedWindow, ...]
+
+
+def planned(symbol: str, week: int, **changes: object) -> PlannedWindow:
+    """A symbol's window of a week's number."""
+    start = DAY + timedelta(weeks=week)
+    window = Window(symbol=symbol, start=start, end=start + timedelta(days=90), score_end=start + timedelta(days=97))
+    return PlannedWindow(window=window, **{"expected_rows": 60} | changes)
+
+
+windows = st.lists(
+    st.builds(
+        planned,
+        st.sampled_from(("M&M", "TCS", "A_B".replace("_", "-"))),
+        st.integers(0, 500),
+        skip=st.sampled_from((None, SkipReason.NO_DATA)),
+        detail=st.sampled_from(("", "no bars")),
+        expected_rows=st.integers(0, 10**6),
+    ),
+    max_size=12,
+)
+
+
+@given(windows)
+@examples(40)
+def test_a_plan_reads_and_writes_as_a_list_of_its_windows(found: list[PlannedWindow]) -> None:
+    """In the same order, with every field, as JSON and as objects."""
+    text = Objects(plan=tuple(found)).model_dump_json()
+    stored = Stored.model_validate_json(text)
+    assert list(stored.plan) == found == stored.plan[:]
+    assert stored.model_dump_json() == text
+    assert stored.model_dump(mode="json") == Objects(plan=tuple(found)).model_dump(mode="json")
+    assert Stored(plan=found) == stored
+
+
+def test_a_window_is_found_by_its_label() -> None:
+    """That of its symbol; a panel's teacher has the students of all symbols with its days, in their order."""
+    plan = Plan(planned(symbol, week) for symbol in ("TCS", "M&M") for week in range(5))
+    own, other = planned("TCS", 3), planned("M&M", 3)
+    assert plan.labelled(own.window.label) == own
+    assert plan.taught_by(own.window.label) == [own]
+    assert plan.taught_by(own.window.in_scope("panel").label) == [own, other]
+    for label in ("", "TCS", "INFY_2022-01-03_to_2022-04-03", own.window.label[:-1] + "9", f"{PANEL}_x_to_y"):
+        assert plan.labelled(label) is None
+        assert plan.taught_by(label) == []
+    assert parts_of("A_2022-1-03_to_2022-04-03") is None
+
+
+def test_a_number_that_no_plan_has_is_refused() -> None:
+    """As a fault of its place, like every other wrong value."""
+    text = Objects(plan=(planned("TCS", 0),)).model_dump_json()
+    for wrong in ('"x"', "9" * 30):
+        with pytest.raises(ValidationError, match="plan"):
+            Stored.model_validate_json(text.replace(":60", f":{wrong}"))
