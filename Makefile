@@ -17,7 +17,7 @@ BY ?= $(shell id -un)
 TOGETHER = $(MAKE) --no-print-directory --keep-going --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run fmt check test units units-learning units-devices units-others tests deploy-staging deploy-production rollback chaos bench lint types docs lock sbom clean
+.PHONY: help setup run fmt check test units units-learning units-devices units-others tests deploy-staging deploy-production rollback chaos bench pictures lint types docs lock sbom clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -74,6 +74,10 @@ bench: setup  ## measure dispatch, then compare it with joblib, Dask, Ray and pl
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock -e '.[$(EXTRAS),bench]'
 	$(BIN)/python -m benchmarks.dispatch
 	$(BIN)/python -m benchmarks.peers
+
+pictures: setup  ## draw the pictures of README and docs anew: make pictures BARS=csv:FOLDER (about six minutes, on an idle machine)
+	$(BIN)/python docs/pictures.py $(or $(BARS),$(error which bars? Give BARS=csv:FOLDER))
+	$(BIN)/python docs/moving_picture.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -33,7 +33,7 @@ class Owner(Frozen):
     host: str
     machine: str
     since: AwareDatetime
-    token: str = Field(default_factory=lambda: secrets.token_hex(8))
+    token: str
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
@@ -80,7 +80,10 @@ def _renewed(file: Path, mine: Owner) -> Iterator[None]:
 
 
 def _this_process() -> Owner:
-    return Owner(pid=os.getpid(), host=platform.node(), machine=this_machine(), since=datetime.now(UTC))
+    now = datetime.now(UTC)
+    return Owner(
+        pid=os.getpid(), host=platform.node(), machine=this_machine(), since=now, token=secrets.token_hex(8)
+    )  # fmt: skip
 
 
 def _taken(file: Path, mine: Owner) -> bool:

@@ -43,6 +43,6 @@ def test_a_run_finishes_with_equal_bytes_whatever_is_thrown_at_it(
     assert tree(run.folder / "windows") == tree(two_device_run.folder / "windows")
     for name in ("validation.json", "statistics.json"):
         assert (run.folder / name).read_bytes() == (two_device_run.folder / name).read_bytes()
-    assert sum(thrower.thrown.values()) > 1000 and thrower.thrown["key"] == 7
+    assert sum(thrower.thrown.values()) > 500 and thrower.thrown["key"] == 7
     assert counts.keys() == set(Place)
     assert listed.returncode == 0 and "set aside" in listed.stdout

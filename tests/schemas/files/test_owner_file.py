@@ -48,7 +48,7 @@ def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def plant(log: Path, **changes: Any) -> Path:
     """An owner file of another process; this host's first one unless it is changed."""
-    owner = Owner(pid=1, host="alpha", machine=this_machine(), since=datetime.now(UTC))
+    owner = Owner(pid=1, host="alpha", machine=this_machine(), since=datetime.now(UTC), token="00")
     file = log.with_name(f"{log.name}.owner")
     file.write_text(owner.model_copy(update=changes).model_dump_json())
     return file
@@ -93,6 +93,15 @@ def test_an_owner_that_may_be_alive_is_named(tmp_path: Path, no_locks: None) -> 
             pass
     file.write_text("")
     with pytest.raises(BlockingIOError, match="a process; if that has ended"), locked_log(log, wait=False):
+        pass
+
+
+def test_an_owner_file_without_a_token_is_a_process_that_has_not_written(tmp_path: Path, no_locks: None) -> None:
+    """Its reader could not tell two of them apart: it is refused until it is old, and never waited for."""
+    log = tmp_path / "log.jsonl"
+    file = plant(log)
+    file.write_text(file.read_text().replace(',"token":"00"', ""))
+    with pytest.raises(BlockingIOError, match="a process"), owned(log, wait=False):
         pass
 
 
