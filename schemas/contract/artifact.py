@@ -140,7 +140,7 @@ class TeacherMetadata(TeacherInputs):
     held_out: tuple[tuple[int, ...], ...]
     parameters: dict[str, Metric]
     metrics: dict[str, Metric]
-    sha256: dict[str, str]
+    sha256: dict[FolderName, str]
 
 
 class StudentModel(Frozen):
@@ -187,7 +187,7 @@ class StudentMetadata(StudentInputs):
     trade_above: dict[str, float | None]
     fidelity: Fidelity
     metrics: dict[str, Metric]
-    sha256: dict[str, str]
+    sha256: dict[FolderName, str]
 
 
 METADATA_KINDS: dict[Role, type[TeacherMetadata | StudentMetadata]] = {

@@ -112,7 +112,7 @@ def adopt_plots(layout: RunLayout, release_dir: Path) -> tuple[dict[str, str], s
         if is_other or not (bundle / MANIFEST).is_file():
             continue
         recorded = read_sealed(bundle).sha256.items()
-        plots = {name: digest for name, digest in recorded if Path(name).parent.name == PLOTS}
+        plots = {name: digest for name, digest in recorded if Path(name).parent == Path(PLOTS)}
         if not plots or not _has(bundle, plots):
             continue
         kept = {name: digest for name, digest in plots.items() if Path(name).stem not in OF_TIME}
@@ -157,7 +157,14 @@ def _is_as_judged(donor: RunLayout) -> bool:
 
 
 def _has(folder: Path, digests: Mapping[str, str]) -> bool:
-    return all((folder / name).is_file() and sha256_of(folder / name) == digest for name, digest in digests.items())
+    """Whether a folder has all of these files with these digests; a name that leads out of it is none of its files."""
+    return all(
+        not Path(name).is_absolute()
+        and ".." not in Path(name).parts
+        and (folder / name).is_file()
+        and sha256_of(folder / name) == digest
+        for name, digest in digests.items()
+    )
 
 
 @cache

@@ -59,6 +59,10 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("equity.json", "devices.json"):
         (plots / name).write_text(name)
     digests = {f"plots/{path.name}": sha256_of(path) for path in plots.iterdir()}
+    outside = data.parent / "release" / "plots" / "outside.json"
+    outside.parent.mkdir()
+    outside.write_text("of no bundle")
+    digests["../plots/outside.json"] = sha256_of(outside)
     (plots.parent / "manifest.json").write_text(to_json({"sha256": digests}))
     assert layout.statistics.is_file()
     return data
@@ -91,7 +95,7 @@ def again(data: Path, **config: Any) -> RunLayout:
 
 
 def test_an_equal_judgement_is_adopted(data: Path) -> None:
-    """Scores, gate and charts are the first run's, with this run's id and digests."""
+    """Scores, gate and charts are the first run's, with this run's id and digests; no file outside its bundle is."""
     scored, judged = judge(data, "again")
     assert (scored.reused_from, judged.reused_from) == (RUN, RUN)
     old, new = (RunLayout.under(data, run_id) for run_id in (RUN, "again"))
@@ -148,9 +152,24 @@ def damaged_rows(data: Path) -> None:
     path.write_bytes(path.read_bytes()[:-5])
 
 
+def a_name_that_leads_out(data: Path) -> None:
+    """The first run's scores name a file outside its folder, and its judgement was made to fit."""
+    layout, outside = RunLayout.under(data, RUN), data / "outside.json"
+    outside.write_text("{}")
+    scores, statistics = read_model(layout.validation, Validation), read_model(layout.statistics, Statistics)
+    named = scores.sha256 | {"../../outside.json": sha256_of(outside)}
+    write_model(layout.validation, scores.model_copy(update={"sha256": named}))
+    inputs = {layout.validation.name: sha256_of(layout.validation)}
+    gates = [gate.model_copy(update={"inputs": gate.inputs | inputs}) for gate in statistics.gates]
+    write_model(layout.statistics, statistics.model_copy(update={"gates": tuple(gates)}))
+
+
 @pytest.mark.parametrize(
-    "change", [changed_setting, changed_code, changed_student, no_reuse, changed_scores, damaged_rows]
-)
+    "change",
+    [
+        changed_setting, changed_code, changed_student, no_reuse, changed_scores, damaged_rows, a_name_that_leads_out,
+    ],
+)  # fmt: skip
 def test_whatever_differs_is_judged_anew(
     data: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
