@@ -1,4 +1,4 @@
-"""The plan of a run: up to a million windows, of which each takes 24 bytes and becomes an object when it is read."""
+"""The plan of a run: up to a million windows, of which each takes 28 bytes and becomes an object when it is read."""
 
 from array import array
 from bisect import bisect_left
@@ -21,8 +21,8 @@ class Plan(Sequence[PlannedWindow]):
         # Of each symbol, the places of its windows.
         self._ranges: dict[str, tuple[int, int]] = {}
         self._symbol, self._expected_rows = array("I"), array("q")
-        # Days since 0001-01-01.
-        self._start, self._end, self._score_end = array("i"), array("i"), array("i")
+        # Days since 0001-01-01; 0 where there is none.
+        self._start, self._end, self._score_end, self._labels_before = (array("i") for _ in range(4))
         self._skips: dict[int, tuple[SkipReason | None, str]] = {}
         for each in windows:
             self._append(each)
@@ -42,6 +42,7 @@ class Plan(Sequence[PlannedWindow]):
         self._start.append(window.start.toordinal())
         self._end.append(window.end.toordinal())
         self._score_end.append(window.score_end.toordinal())
+        self._labels_before.append(window.labels_before.toordinal() if window.labels_before is not None else 0)
         if planned.skip is not None or planned.detail:
             self._skips[place] = planned.skip, planned.detail
 
@@ -102,10 +103,12 @@ class Plan(Sequence[PlannedWindow]):
 
     def _at(self, place: int) -> PlannedWindow:
         skip, detail = self._skips.get(place, (None, ""))
+        before = self._labels_before[place]
         # What was validated once is not validated again: these are read a million times.
         window = Window.model_construct(
             symbol=self._symbols[self._symbol[place]], start=date.fromordinal(self._start[place]),
             end=date.fromordinal(self._end[place]), score_end=date.fromordinal(self._score_end[place]),
+            labels_before=date.fromordinal(before) if before else None,
         )  # fmt: skip
         return PlannedWindow.model_construct(
             window=window, skip=skip, detail=detail, expected_rows=self._expected_rows[place]

@@ -26,10 +26,13 @@ class Objects(BaseModel):
     plan: tuple[PlannedWindow, ...]
 
 
-def planned(symbol: str, week: int, **changes: object) -> PlannedWindow:
+def planned(symbol: str, week: int, labels_before: date | None = None, **changes: object) -> PlannedWindow:
     """A symbol's window of a week's number."""
     start = DAY + timedelta(weeks=week)
-    window = Window(symbol=symbol, start=start, end=start + timedelta(days=90), score_end=start + timedelta(days=97))
+    window = Window(
+        symbol=symbol, start=start, end=start + timedelta(days=90), score_end=start + timedelta(days=97),
+        labels_before=labels_before,
+    )  # fmt: skip
     return PlannedWindow(window=window, **{"expected_rows": 60} | changes)
 
 
@@ -38,6 +41,7 @@ windows = st.lists(
         planned,
         st.sampled_from(("M&M", "TCS", "A_B".replace("_", "-"))),
         st.integers(0, 500),
+        st.none() | st.dates(),
         skip=st.sampled_from((None, SkipReason.NO_DATA)),
         detail=st.sampled_from(("", "no bars")),
         expected_rows=st.integers(0, 10**6),
@@ -77,3 +81,9 @@ def test_a_number_that_no_plan_has_is_refused() -> None:
     for wrong in ('"x"', "9" * 30):
         with pytest.raises(ValidationError, match="plan"):
             Stored.model_validate_json(text.replace(":60", f":{wrong}"))
+
+
+def test_every_field_of_a_window_has_a_column() -> None:
+    """A field that is added to a window is lost in a plan until it is added there."""
+    assert set(Window.model_fields) == {"symbol", "start", "end", "score_end", "labels_before"}
+    assert set(PlannedWindow.model_fields) == {"window", "skip", "detail", "expected_rows"}
