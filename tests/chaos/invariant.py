@@ -65,7 +65,7 @@ def count(run: Run) -> Account:
     manifest = read_manifest(run.layout)
     labels = [planned.window.label for planned in manifest.plan]
     with closing(Ledger(run.layout.ledger)) as ledger:
-        records = {role: ledger.records(role) for role in (Role.TEACHER, Role.STUDENT)}
+        records = {role: list(ledger.records(role)) for role in (Role.TEACHER, Role.STUDENT)}
     path = telemetry_path(manifest.config.model_copy(update={"data_dir": str(run.cwd / "data")}), run.run_id)
     events = [json.loads(line) for line in path.read_text().splitlines()]
     numbers = [event["seq"] for event in events]

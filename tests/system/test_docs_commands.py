@@ -35,7 +35,7 @@ def test_the_commands_of_the_docs_do_what_they_say(
     names = {
         "WINDOW": next(row.window_label for row in rows if row.status is Status.SUCCESS),
         "FILE": two_device_run.summary["paths"]["telemetry"],
-        **dict.fromkeys(("RUN_ID", "RUN_A", "RUN_B"), RUN),
+        **dict.fromkeys(("RUN_ID", "RUN_A", "RUN_B", "STUDY"), RUN),
     }
     done = set()
     # Releases come in the order of their page: approved, then in staging, then in production.

@@ -118,7 +118,7 @@ def test_the_figures_of_a_run_are_its_ledgers(data: Path) -> None:
         phases = endpoint.samples("gurukul_phase_duration_seconds")
         progress = endpoint.value("gurukul_last_progress_timestamp_seconds", run_id=RUN_ID)
     with closing(Ledger(layout.ledger)) as ledger:
-        records = {role: ledger.records(role) for role in Role}
+        records = {role: list(ledger.records(role)) for role in Role}
         for role in (Role.TEACHER, Role.STUDENT):
             found_by_outcome = {labels["outcome"]: value for labels, value in windows if labels["role"] == role}
             assert {outcome: count for outcome, count in found_by_outcome.items() if count} == ledger.counts(role)

@@ -65,6 +65,7 @@ EXCLUDED = {
     "schemas.contract.device": "names devices; XGBoost's device is in the stored parameters",
     "schemas.contract.child_process": "command lines and environments of child processes",
     "schemas.contract.errors": "error classes",
+    "schemas.contract.plan": "keeps the windows of a run; those of a task are in its artifacts",
     "schemas.contract.wrong_value": "words of errors",
     "schemas.contract.model_declarations": "marks classes of plug-ins, whose digest is in the settings",
     "schemas.contract.plugin_declarations": "marks functions of plug-ins, whose digest is in the settings",
