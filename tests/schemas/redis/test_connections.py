@@ -5,6 +5,7 @@
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -57,9 +58,22 @@ def answers(client: Redis) -> bool:
         return False
 
 
-def kombu_sender(url: str, transport: str) -> Send:
+@contextmanager
+def closed_at_the_end() -> Iterator[list[Any]]:
+    """Connections of kombu and clients, which are closed while their server is there; kombu leaves its clients open."""
+    found: list[Any] = []
+    yield found
+    for each in found:
+        if isinstance(each, Connection):
+            channel: Any = each.default_channel
+            channel.client.connection_pool.disconnect()
+        each.close()
+
+
+def kombu_sender(url: str, transport: str, opened: list[Any]) -> Send:
     """A call that writes through a channel of kombu."""
     connection: Any = Connection(url, transport=transport)
+    opened.append(connection)
     return lambda: connection.default_channel.client.set("key", "1")
 
 
@@ -81,31 +95,32 @@ def test_a_name_that_moves_to_another_primary_is_followed(
     port: Any = first.connection_pool.connection_kwargs["port"]
     url = f"redis://{NAME}:{port}/0"
     module = {"sender": "schemas.redis.celery_transport", "worker": "workers.celery.transport"}.get(client)
-    redis = connect(url)
-    send: Send = kombu_sender(url, f"{module}:Transport") if module else lambda: redis.set("key", "1")
-    send()
-    second.replicaof("NO", "ONE")
-    first.replicaof("127.0.0.2", str(port))
-    place[0] = "127.0.0.2"
-    with pytest.raises(RedisError, match="read only replica"):
+    with closed_at_the_end() as opened, connect(url) as redis:
+        send: Send = kombu_sender(url, f"{module}:Transport", opened) if module else lambda: redis.set("key", "1")
         send()
-    second.delete("key")
-    send()
-    assert second.get("key") == b"1"
-    redis.close()
+        second.replicaof("NO", "ONE")
+        first.replicaof("127.0.0.2", str(port))
+        place[0] = "127.0.0.2"
+        with pytest.raises(RedisError, match="read only replica"):
+            send()
+        second.delete("key")
+        send()
+        assert second.get("key") == b"1"
 
 
-def sends(url: str) -> dict[str, Send]:
+def sends(url: str, opened: list[Any]) -> dict[str, Send]:
     """A call that writes through each client of a broker."""
     redis, address = connect(url), address_of(url)
+    opened.append(redis)
     found: dict[str, Send] = {"redis-py": lambda: redis.set("key", "1")}
     for name in ("schemas.redis.celery_transport", "workers.celery.transport"):
-        opened: Any = Connection(
+        connection: Any = Connection(
             **_kombu(address.celery_settings()),
             transport=f"{name}:Transport",
             transport_options=transport_options(address),
         )
-        found[name] = lambda opened=opened: opened.default_channel.client.set("key", "1")  # type: ignore[misc]
+        opened.append(connection)
+        found[name] = lambda to=connection: to.default_channel.client.set("key", "1")  # type: ignore[misc]
     return found
 
 
@@ -122,9 +137,9 @@ def test_sentinels_name_the_primary_of_each_connection(pair: tuple[Redis, Redis]
     settings.write_text(f"port {place}\nbind 127.0.0.1\ndir {tmp_path}\nsentinel monitor main 127.0.0.1 {port} 1\n")
     with subprocess.Popen([find_binary(), str(settings), "--sentinel"], stdout=subprocess.DEVNULL) as process:
         try:
-            with Redis(port=place) as sentinel:
+            with Redis(port=place) as sentinel, closed_at_the_end() as opened:
                 wait_for(lambda: answers(sentinel), "the Sentinel")
-                clients = sends(f"redis+sentinel://127.0.0.1:{silent},127.0.0.1:{place}/0?service=main")
+                clients = sends(f"redis+sentinel://127.0.0.1:{silent},127.0.0.1:{place}/0?service=main", opened)
                 for send in clients.values():
                     send()
                 second.replicaof("NO", "ONE")
@@ -149,9 +164,9 @@ def test_a_socket_file_is_connected_by_every_client(tmp_path: Path) -> None:
     url = f"unix://:p%40%3Aw%2F%23%25@{quote(str(path))}?db=3"
     with subprocess.Popen([*words, "--dir", str(tmp_path)], stdout=subprocess.DEVNULL) as process:
         try:
-            with connect(url) as redis:
+            with connect(url) as redis, closed_at_the_end() as opened:
                 wait_for(lambda: answers(redis), "the server")
-                for name, send in sends(url).items():
+                for name, send in sends(url, opened).items():
                     redis.delete("key")
                     send()
                     assert redis.get("key") == b"1", name
