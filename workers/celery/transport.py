@@ -26,8 +26,12 @@ logger = logging.getLogger(__name__)
 
 
 def _questions() -> set[str]:
-    """Celery's orders that change nothing but whether events are sent, which Flower asks for."""
-    return {name for name, each in Panel.meta.items() if each.type == "inspect"} | {"enable_events"}
+    """Celery's orders that change nothing but whether events are sent, which Flower asks for.
+
+    `hello` is no question: it revokes tasks. Neither is `objgraph`, which writes a file.
+    """
+    inspecting = {name for name, each in Panel.meta.items() if each.type == "inspect"}
+    return inspecting - {"hello", "objgraph"} | {"enable_events"}
 
 
 class Channel(celery_transport.Channel):
