@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schemas.contract.broker_address import BrokerAddress
 from schemas.contract.errors import RequestError
+from schemas.files.atomic import write_atomic
 from schemas.redis.acl import ROLES
 
 ACL_FILE = "users.acl"
@@ -18,11 +19,16 @@ def write_users(folder: Path, address: BrokerAddress) -> list[str]:
     """Write ROLE.url for each role, with a new password, and the aclfile with the passwords' digests; returns names.
 
     RequestError if the folder has such files: their passwords may be in use. The aclfile holds no secret, so every user
-    may read it; a URL is readable by its owner alone.
+    may read it; a URL is readable by its owner alone. The aclfile comes last and whole: with an empty one a server
+    gives every right without a login.
     """
+    names = [ACL_FILE, *(f"{name}.url" for name in ROLES)]
     try:
+        if any((folder / name).exists() for name in names):
+            raise RequestError(
+                f"{folder} has files of users, whose passwords may be in use; remove them, or give another --write"
+            )
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ACL_FILE).open("x").close()
         lines = [DEFAULT_USER]
         for name, role in ROLES.items():
             password = secrets.token_urlsafe(32)
@@ -31,12 +37,8 @@ def write_users(folder: Path, address: BrokerAddress) -> list[str]:
             file = folder / f"{name}.url"
             file.touch(mode=0o600, exist_ok=False)
             file.write_text(f"{replace(address, username=name, password=password).url()}\n", encoding="utf-8")
-        (folder / ACL_FILE).write_text("\n".join([*lines, ""]), encoding="utf-8")
+        write_atomic(folder / ACL_FILE, "\n".join([*lines, ""]))
         (folder / ACL_FILE).chmod(0o644)
-    except FileExistsError:
-        raise RequestError(
-            f"{folder} has files of users, whose passwords may be in use; remove them, or give another --write"
-        ) from None
     except OSError as error:
         raise RequestError(f"{folder} cannot be written: {error.strerror}; check --write") from None
-    return [ACL_FILE, *(f"{name}.url" for name in ROLES)]
+    return names

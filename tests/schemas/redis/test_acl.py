@@ -125,3 +125,6 @@ def test_written_users_are_digests_and_urls_that_only_their_owner_reads(tmp_path
     for url in ("redis://broker.example:6379/0", "redis://u:p@broker.example:6379/0"):
         assert CliRunner().invoke(cli, [*words, url]).exit_code == 2
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == written | {"users.acl": aclfile}
+    (tmp_path / "users.acl").unlink()
+    assert CliRunner().invoke(cli, [*words, "redis://broker.example:6379/0"]).exit_code == 2
+    assert not (tmp_path / "users.acl").exists(), "an empty aclfile would open the server"
