@@ -45,11 +45,7 @@ class Courier:
 
     def __init__(self, hub: Any) -> None:
         self._hub, self.lock = hub, RLock()
-        pool = connect(REPLY_S).connection_pool
-        try:
-            self._connection: Any = pool.get_connection()
-        except (RedisError, OSError):  # the broker is away: `attach` tries again
-            self._connection = pool.make_connection()
+        self._connection: Any = connect(REPLY_S).connection_pool.make_connection()
         self._calls: deque[Call] = deque()
         self._descriptor: int | None = None
         self._wait_s = FIRST_WAIT_S
