@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ SBOMS, LIST = ROOT / "build" / "sbom", ROOT / "docs" / "licences.md"
 PYTHON = "3.12"
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(34, 4, -1)]
 PLATFORMS += [f"manylinux{name}_x86_64" for name in ("2014", "2010", "1")]
-# Extras that nobody runs in production.
+# Extras for work on Gurukul, which production does not install.
 FOR_WORK_ON_GURUKUL = {"bench", "dev", "docs", "sbom"}
 
 PERMISSIVE = re.compile(
@@ -66,8 +67,8 @@ class Package(NamedTuple):
 
     @property
     def reason(self) -> str | None:
-        """Why it may be used although its licence is not a usual one; None if nobody has stated that."""
-        found = (why for name, why in NAMED.items() if re.fullmatch(name.replace("*", ".*"), self.name))
+        """Why it may be used although its licence is not a usual one; None if NAMED does not state it."""
+        found = (why for name, why in NAMED.items() if fnmatch(self.name, name))
         return next(found, None)
 
 
@@ -178,7 +179,7 @@ def _output(words: list[str]) -> str:
 
 
 def main() -> None:
-    """Write both, then name each package whose licence nobody has looked at."""
+    """Write both, then name each package whose licence is neither usual nor explained in NAMED."""
     SBOMS.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[Package]] = {}
     known: dict[str, Package] = {}
