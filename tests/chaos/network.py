@@ -75,19 +75,8 @@ class Host:
     def enter(self, cwd: Path | None = None) -> list[str]:
         """What begins a command that runs on it, in a folder."""
         where = str(cwd or self.folder)
-        return [
-            "nsenter",
-            "-t",
-            self._first,
-            "-n",
-            "-u",
-            "-m",
-            "-p",
-            "sh",
-            "-c",
-            'cd "$0" && exec "$@"',
-            where,
-        ]
+        inside = ("nsenter", "-t", self._first, "-n", "-u", "-m", "-p")
+        return [*inside, "sh", "-c", 'cd "$0" && exec "$@"', where]
 
     def die(self) -> None:
         """Lose power: every process of it is gone, and its links are cut without a word to other hosts."""

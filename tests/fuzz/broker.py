@@ -124,7 +124,7 @@ def _change_message(rng: random.Random, good: Sequence[bytes]) -> bytes:
     return json.dumps(envelope | {"body": base64.b64encode(body).decode()}).encode()
 
 
-class _Told(PlayedFleet):
+class _GivenOutcomes(PlayedFleet):
     """A fleet whose outcomes are given."""
 
     given: tuple[Outcome, ...] = ()
@@ -136,8 +136,8 @@ class _Told(PlayedFleet):
 
 
 @cache
-def _dispatcher() -> tuple[Dispatcher, _Told]:
-    ledger, redis, fleet = Ledger.in_memory(), Answers(), _Told()
+def _dispatcher() -> tuple[Dispatcher, _GivenOutcomes]:
+    ledger, redis, fleet = Ledger.in_memory(), Answers(), _GivenOutcomes()
     view = LiveView(Console(file=io.StringIO()), RUN)
     return Dispatcher(RUN, Needs.of("/data"), fleet, ledger, Emitter(redis, RUN, None), view, lambda: None), fleet
 

@@ -77,6 +77,16 @@ class Worker:
             self.desk.take(request)
         return requests
 
+    def take_and_claim_ahead(self, taken: int, accepted: int) -> list[str]:
+        """Take attempts and end the first; returns claimants beyond the slots, of which so many claims are accepted."""
+        self.take(*range(taken))
+        self.post.answer(1, 1)
+        self.end(0)
+        self.post.answer(None, *[1] * accepted)
+        claimants = self.post.claimants(CLAIM.name)[3:]
+        self.post.sent.clear()
+        return claimants
+
     def end(self, number: int, outcome: str | None = "{}", after_s: float = 0.1) -> None:
         self.now += after_s
         self.desk.ended(f"run/{number}", outcome)
@@ -112,12 +122,7 @@ def test_far_from_a_broker_attempts_are_claimed_ahead(monkeypatch: pytest.Monkey
 def test_what_was_claimed_too_early_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """If what runs takes longer than before, no attempt waits behind it where no other device could take it."""
     worker = Worker(monkeypatch, round_trip_s=0.2)
-    worker.take(*range(6))
-    worker.post.answer(1, 1)
-    worker.end(0)
-    worker.post.answer(None, *[1] * 4)
-    claimants = worker.post.claimants(CLAIM.name)[3:]
-    worker.post.sent.clear()
+    claimants = worker.take_and_claim_ahead(6, accepted=4)
     worker.now += 1.0
     worker.desk.advance()
     assert worker.post.names() == []
@@ -178,12 +183,7 @@ def test_a_child_that_died_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_worker_that_drains_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it has claimed goes back, also if the reply comes later; what runs is reported."""
     worker = Worker(monkeypatch, round_trip_s=0.2)
-    worker.take(*range(5))
-    worker.post.answer(1, 1)
-    worker.end(0)
-    worker.post.answer(None, 1, 1)
-    claimants = worker.post.claimants(CLAIM.name)[3:]
-    worker.post.sent.clear()
+    claimants = worker.take_and_claim_ahead(5, accepted=2)
     worker.desk.stop()
     assert worker.post.names() == []
     worker.desk.advance()
@@ -200,12 +200,7 @@ def test_a_worker_that_drains_begins_nothing_more(monkeypatch: pytest.MonkeyPatc
 def test_a_signal_may_come_in_the_middle_of_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its handler stops the desk while a claim is given back: each goes back once, and the rest is claimed no more."""
     worker = Worker(monkeypatch, round_trip_s=0.2)
-    worker.take(*range(9))
-    worker.post.answer(1, 1)
-    worker.end(0)
-    worker.post.answer(None, *[1] * 7)
-    claimants = worker.post.claimants(CLAIM.name)[3:]
-    worker.post.sent.clear()
+    claimants = worker.take_and_claim_ahead(9, accepted=7)
     worker.now += 2.0
     worker.post.interrupt = worker.desk.stop
     worker.desk.advance()
