@@ -1,5 +1,7 @@
 """A parser that is fuzzed, and good inputs for it."""
 
+import atexit
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,6 +62,13 @@ def of_file(name: str, parse: Callable[[Path], object]) -> Callable[[bytes, Path
         return parse(folder / name)
 
     return write_and_parse
+
+
+def lasting_folder() -> Path:
+    """A folder for what is made once, which is removed when this process ends; forks leave it."""
+    held = tempfile.TemporaryDirectory(prefix="fuzzed-")
+    atexit.register(held.cleanup)
+    return Path(held.name)
 
 
 def instances(kind: type[M], count: int = 3, **known: Any) -> list[M]:

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import date
@@ -34,7 +33,7 @@ from schemas.files.layout import METADATA, PREDICTIONS, BarsLayout, RunLayout
 from schemas.files.run_files import open_run, read_model, read_rows, write_rows
 from schemas.store.packing import pack, unpack
 from tests.fuzz.mutation import change_json
-from tests.fuzz.parser import CONFIG, REJECTION, Parser, documents, instances, of_file
+from tests.fuzz.parser import CONFIG, REJECTION, Parser, documents, instances, lasting_folder, of_file
 from tests.workers.judging.runs import RUN, stored_run
 from workers.bars import store
 from workers.inspection.verification import verify
@@ -44,7 +43,7 @@ from workers.judging.predictions import pool
 @cache
 def _run() -> RunLayout:
     """A run with two windows of one symbol, made once; each input replaces one file of it."""
-    return stored_run(Path(tempfile.mkdtemp(prefix="fuzzed-")), days=240, symbols=1)
+    return stored_run(lasting_folder(), days=240, symbols=1)
 
 
 def _manifest(content: bytes, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -22,7 +21,7 @@ from schemas.files.owner_file import Owner, owned
 from schemas.files.trial_log import known_trials
 from schemas.store.object_store import ObjectStore
 from tests.fuzz.mutation import change_json, change_line
-from tests.fuzz.parser import Parser, documents, instances, of_file
+from tests.fuzz.parser import Parser, documents, instances, lasting_folder, of_file
 from tests.orchestrator.releases.making import make_release, walk
 from workers.serving import golden
 from workers.serving.prediction import predict
@@ -31,7 +30,7 @@ from workers.serving.prediction import predict
 @cache
 def _release() -> ReleaseLayout:
     """A release folder with one release, made once; each input replaces one file of it."""
-    folder = Path(tempfile.mkdtemp(prefix="fuzzed-"))
+    folder = lasting_folder()
     make_release(folder, {"TCS": walk(1, 420)})
     return ReleaseLayout(folder)
 
