@@ -1,4 +1,4 @@
-"""Throws junk at every queue, stream, channel and key of a run, from a thread, until it is told to stop."""
+"""Throws junk at every queue, stream, channel and key of a run, from a thread, until it is stopped."""
 
 import random
 import threading

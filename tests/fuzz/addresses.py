@@ -18,7 +18,6 @@ BROKERS = (
     b"unix://u:p@/run/redis.sock?db=3",
 )
 STORES = (b"s3://bucket/prefix", b"gs://bucket", b"az://container/a/b/", b"file:///shared/folder")
-SECRET = "p%40ss"
 
 
 def _of_text(parse: Callable[[str], object]) -> Callable[[bytes, Path], object]:
