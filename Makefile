@@ -35,7 +35,7 @@ fmt: setup  ## format the code and fix what ruff can fix
 check: setup  ## lint, types, docs and quick forms of the tests that start no fleet, all at once (about two minutes)
 	@$(TOGETHER) lint types docs units
 
-test: setup  ## lint, types, docs and every test, all at once (about ten minutes on two cores)
+test: setup  ## lint, types, docs and every test, all at once (about eight minutes on two cores)
 	@$(TOGETHER) lint types docs tests
 
 # Quick forms: without tests marked slow; of generated inputs a quarter, of random walks a third. Three processes, each
