@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
-import vl_convert
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console, RenderableType
@@ -32,7 +31,6 @@ IMAGES = Path(__file__).parent.absolute() / "images"
 COMMAND = [sys.executable, "-P", "-m", "orchestrator"]
 DATES = ["--start-date", "2021-07-01", "--end-date", "2024-12-31", "--devices", "cpu:2x1"]
 PORT = 8599
-PICTURE = {"width": 760, "background": "white"}
 # What decides how a picture looks; tests/house/test_docs.py fails when one of these files has changed since.
 ROOT = Path(__file__).parents[1]
 LOOK = {
@@ -58,8 +56,6 @@ def main(source: str) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         orchestrator("run", "--source", "sample")
         (sample,) = (path.name for path in Path("data/models").iterdir())
-        heat_map = json.loads(Path(f"release/audit_{sample}/plots/skill_by_window.json").read_bytes())
-        (IMAGES / "skill_by_window.png").write_bytes(vl_convert.vegalite_to_png(heat_map | PICTURE))
         end = Text.from_ansi(orchestrator("status", sample))
         terminal(browser, "terminal", "make run", 80, half_way(sample, 80), end)
         os.chdir(Path(folder, "own"))
@@ -79,8 +75,7 @@ def main(source: str) -> None:
         page(browser, "dashboard-training", f"{site}/runs/nightly", "light", 1440, 1120)
         page(browser, "dashboard-phone", f"{site}/runs/nightly", "dark", 390, 1400)
         assert running.wait() == 0
-        for name, width in (("watch", 80), ("watch-wide", 120)):
-            terminal(browser, name, "orchestrator watch nightly", width, half_way("nightly", width))
+        terminal(browser, "watch-wide", "orchestrator watch nightly", 120, half_way("nightly", 120))
         orchestrator("approve", "panel", "--by", "asha", "--override", "paper trading only, to watch the costs")
         orchestrator("deploy", "panel", "--to", "staging", "--by", "asha")
         orchestrator("reject", "nightly", "--by", "ravi", "--note", "its windows overlap")
