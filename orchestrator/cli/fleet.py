@@ -17,7 +17,7 @@ from orchestrator.terminal.console import Console
 from schemas.contract.errors import RequestError
 from schemas.contract.presence import Presence
 from schemas.contract.versions import artifact_versions
-from schemas.redis.attempt_id import AttemptId
+from schemas.redis.attempt_id import in_words
 from schemas.redis.client import connect
 from schemas.redis.dead_letters import DeadLetter, Place, read_dead_letters
 from schemas.redis.presences import cordon, read_presences, read_standing, uncordon
@@ -92,7 +92,7 @@ def _running(redis: Redis, names: list[str]) -> list[str]:
     """What these devices run by their last heartbeats, in words; also what they have taken and not begun."""
     found = read_presences(redis)
     return [
-        f"{_work(identity)} on {name}"
+        f"{in_words(identity)} on {name}"
         for name in names
         if name in found
         for identity in sorted({*found[name].running, *found[name].held})
@@ -141,7 +141,7 @@ def device_table(found: list[Presence], cordoned: set[str]) -> Table:
     table.add_column("runs", overflow="fold")
     for presence in found:
         waiting = len(presence.held) - len(presence.running)
-        doing = [_work(identity) for identity in presence.running] or ["nothing"]
+        doing = [in_words(identity) for identity in presence.running] or ["nothing"]
         doing += [f"{waiting} waiting"] if waiting else []
         doing += ["leaving"] if presence.draining else []
         doing += ["cordoned"] if presence.device.name in cordoned else []
@@ -170,12 +170,6 @@ def _use(presence: Presence) -> list[str]:
     use = [] if presence.utilisation is None else [f"{presence.utilisation:.0%} used"]
     memory = [] if presence.memory_mib is None else [f"{presence.memory_mib:.0f} MiB"]
     return [", ".join(use + memory)] if use or memory else []
-
-
-def _work(identity: str) -> str:
-    """An attempt's id in words; the id of another program's task unchanged."""
-    attempt = AttemptId.parse(identity)
-    return identity if attempt is None else f"{attempt.work} of {attempt.run_id}"
 
 
 def _ago(since: datetime) -> str:

@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 from orchestrator.dashboard.rendering import Cell, bar, mark
 from schemas.contract.errors import GurukulError
 from schemas.contract.presence import Presence
-from schemas.redis.attempt_id import AttemptId
+from schemas.redis.attempt_id import in_words
 from schemas.redis.client import connect
 from schemas.redis.dead_letters import read_dead_letters
 from schemas.redis.presences import read_presences, read_standing
@@ -54,7 +54,7 @@ def _row(presence: Presence, cordoned: set[str]) -> tuple[Cell, ...]:
         if device.name in cordoned
         else ("running" if presence.running else "free")
     )
-    work = [_work(identity) for identity in presence.running[:SHOWN_WORK]]
+    work = [in_words(identity) for identity in presence.running[:SHOWN_WORK]]
     more = f" and {len(presence.running) - SHOWN_WORK} more" if len(presence.running) > SHOWN_WORK else ""
     memory = None
     if presence.memory_mib is not None:
@@ -65,9 +65,3 @@ def _row(presence: Presence, cordoned: set[str]) -> tuple[Cell, ...]:
         None if presence.utilisation is None else bar(presence.utilisation, f"use of {device.name}"), memory,
         presence.distance or None, ", ".join(work) + more,
     )  # fmt: skip
-
-
-def _work(identity: str) -> str:
-    """An attempt's id in words; the id of another program's task unchanged."""
-    attempt = AttemptId.parse(identity)
-    return identity if attempt is None else f"{attempt.work} of {attempt.run_id}"

@@ -37,6 +37,12 @@ class AttemptId(NamedTuple):
         return f"{self.role} {self.name}" if self.name != self.run_id else f"{self.role}"
 
 
+def in_words(task_id: str) -> str:
+    """The work and run of an attempt's task id; the id of another program's task unchanged."""
+    attempt = AttemptId.parse(task_id)
+    return task_id if attempt is None else f"{attempt.work} of {attempt.run_id}"
+
+
 def run_prefix(run_id: str) -> str:
     """Prefix of the ids of all attempts of a run, and of no other run."""
     return f"{run_id}/"
