@@ -1,5 +1,8 @@
 """The web application: addresses, the frame of every page, and pages for what goes wrong."""
 
+import sqlite3
+from http import HTTPStatus
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,8 +17,10 @@ from orchestrator.dashboard.home import Home
 from orchestrator.dashboard.pages import compare, fleet, home, releases, run
 from orchestrator.dashboard.rendering import STATIC, page, style
 from orchestrator.dashboard.settings import Settings
-from schemas.contract.errors import GurukulError, RunNotFoundError
+from schemas.contract.errors import GurukulError, RequestError, RunNotFoundError
 
+# What can be wrong with stored files, also while a page is drawn from them.
+FAULTS = (GurukulError, OSError, sqlite3.Error)
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -55,7 +60,7 @@ def application(here: Settings, address: str = "127.0.0.1") -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(Guard, access=access)],
-        exception_handlers={HTTPException: _not_found, RunNotFoundError: _no_run, GurukulError: _fault},
+        exception_handlers={HTTPException: _not_found, RunNotFoundError: _no_run} | dict.fromkeys(FAULTS, _fault),
     )
     app.state.here, app.state.home = here, Home(here)
     return app
@@ -71,7 +76,8 @@ async def _style(request: Request) -> Response:
 
 def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    sentence = f"There is no page at {request.url.path}." if error.status_code == 404 else str(error.detail)
+    is_given = error.detail != HTTPStatus.NOT_FOUND.phrase
+    sentence = error.detail if is_given else f"There is no page at {request.url.path}."
     return page(request, "trouble", status=error.status_code, title="No such page", sentence=sentence)
 
 
@@ -80,4 +86,5 @@ def _no_run(request: Request, error: Exception) -> Response:
 
 
 def _fault(request: Request, error: Exception) -> Response:
-    return page(request, "trouble", status=500, title="This cannot be shown", sentence=f"{error}.")
+    status = HTTPStatus.NOT_FOUND if isinstance(error, RequestError) else HTTPStatus.INTERNAL_SERVER_ERROR
+    return page(request, "trouble", status=status, title="This cannot be shown", sentence=f"{error}.")

@@ -76,10 +76,13 @@ class Damaged:
 def listed(data_dir: str) -> tuple[list[Run], list[Damaged]]:
     """List all runs, newest first, and the folders that could not be read."""
     runs, damaged = [], []
-    for folder in sorted(Path(data_dir, "models").glob("[!.]*/")):
+    folders = sorted(Path(data_dir, "models").glob("[!.]*/"))
+    for gone in set(_ENDED) - set(folders):
+        _ENDED.pop(gone, None)
+    for folder in folders:
         try:
             runs.append(read_run(RunLayout(folder)))
-        except (GurukulError, sqlite3.Error, OSError, ValueError) as error:
+        except GurukulError as error:
             damaged.append(Damaged(folder.name, " ".join(str(error).split())))
     return sorted(runs, key=lambda run: run.created, reverse=True), damaged
 
@@ -100,7 +103,7 @@ def runs_on_broker(data_dir: str, broker: str | None) -> list[Run]:
 
 
 def read_run(layout: RunLayout) -> Run:
-    """Read one run; GurukulError, sqlite3.Error, OSError or ValueError if its folder does not hold a complete run.
+    """Read one run; GurukulError if its folder does not hold a complete run.
 
     A run that has ended is read again only after its ledger or manifest has changed.
     """
@@ -108,7 +111,10 @@ def read_run(layout: RunLayout) -> Run:
     known = _ENDED.get(layout.folder)
     if known is not None and known[0] == stamp:
         return known[1]
-    run = _read(layout)
+    try:
+        run = _read(layout)
+    except (sqlite3.Error, OSError, ValueError) as error:
+        raise GurukulError(f"{layout.folder} cannot be read: {error}") from None
     if not run.is_active:
         _ENDED[layout.folder] = (stamp, run)
     return run

@@ -20,8 +20,8 @@ def streamed(parts: Callable[[], Parts], is_over: Callable[[], bool], every_s: f
 async def _events(parts: Callable[[], Parts], is_over: Callable[[], bool], every_s: float) -> AsyncIterator[str]:
     sent: Parts = {}
     while True:
-        over = is_over()
-        fresh = await run_in_threadpool(parts)
+        # Both wait for the run's lock, which is held while thousands of events are folded: not in the event loop.
+        over, fresh = await run_in_threadpool(lambda: (is_over(), parts()))
         changed = {name: text for name, text in fresh.items() if sent.get(name) != text}
         # A comment keeps proxies from closing a silent connection.
         yield f"data: {json.dumps(changed)}\n\n" if changed else ": nothing new\n\n"

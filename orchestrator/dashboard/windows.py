@@ -41,7 +41,10 @@ def artifacts(layout: RunLayout, label: str) -> list[Path]:
 
 
 def log_files(here: Settings, watched: Watched) -> tuple[list[Path], list[Path]]:
-    """Logs that may hold lines of a run, its own first: those that exist, and those that do not."""
+    """Logs that may hold lines of a run, its own first: those that exist, and its own if it does not.
+
+    Call with the lock of `watched` held.
+    """
     if watched.layout is None:
         names, folders = [f"{watched.state.run_id}.log"], [Path(each) for each in here.log_dirs]
     else:

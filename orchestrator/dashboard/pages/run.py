@@ -18,14 +18,15 @@ from orchestrator.dashboard.settings import Settings
 from orchestrator.dashboard.stream import streamed
 from orchestrator.dashboard.trials import trial_facts
 from orchestrator.dashboard.watched import Watched, watched
-from schemas.contract.errors import GurukulError, RequestError, RunNotFoundError
+from schemas.contract.errors import GurukulError, RunNotFoundError
 from schemas.contract.identifiers import check_run_id
 from schemas.files.layout import RunLayout
 
 MOST_LOG_LINES = 1000
-# A report has its scripts within; it may do nothing but show itself, save its charts and follow its links.
+# A report has its scripts within, and its charts compile expressions. It may do nothing but show itself, save its
+# charts and follow its links.
 REPORT_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:;"
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:;"
     " frame-ancestors 'self'; sandbox allow-scripts allow-downloads allow-popups"
 )
 
@@ -59,12 +60,12 @@ def window(request: Request) -> Response:
         followed.refresh()
         known = followed.state.symbols.get(symbol)
         cell = known.cells.get(start) if known is not None else None
-    if cell is None:
-        raise HTTPException(404, f"run {run.run_id} has no window of {symbol} that begins on {start}")
-    here: Settings = request.app.state.here
-    files, _ = windows.log_files(here, followed)
+        if cell is None:
+            raise HTTPException(404, f"Run {run.run_id} has no window of {symbol} that begins on {start}.")
+        facts = windows.facts(cell)
+        files, _ = windows.log_files(_here(request), followed)
     return _page(
-        request, run, "window", cell=cell, facts=windows.facts(cell),
+        request, run, "window", cell=cell, facts=facts,
         lines=windows.log_lines(files, [cell.label, run.run_id], windows.SHOWN_LINES),
         commands=windows.commands(run.layout, cell.label) if run.condition is not None else [],
         artifacts=windows.artifacts(run.layout, cell.label),
@@ -104,8 +105,8 @@ def report(request: Request) -> Response:
 def audit_file(request: Request) -> Response:
     """A file of the run's audit bundle; nothing outside it."""
     run = run_of(request)
-    folder = audit_of(run, _here(request).release_dir).resolve()
-    path = (folder / request.path_params["path"]).resolve()
+    folder, asked = audit_of(run, _here(request).release_dir).resolve(), request.path_params["path"]
+    path = (folder / asked).resolve() if "\0" not in asked else folder
     if not path.is_relative_to(folder) or not path.is_file():
         raise HTTPException(404)
     kind = mimetypes.guess_type(path.name)[0] or "text/plain"
@@ -119,11 +120,13 @@ def logs(request: Request) -> Response:
     run, here = run_of(request), _here(request)
     followed = _watched(request, run)
     asked, text = request.query_params.get("window", ""), request.query_params.get("text", "")
-    files, missing = windows.log_files(here, followed)
+    with followed.lock:
+        files, missing = windows.log_files(here, followed)
+        labels = sorted(followed.state.cells)
     lines = windows.log_lines(files, [run.run_id, asked, text], MOST_LOG_LINES)
     return _page(
         request, run, "logs", lines=lines, files=files, missing=missing, window=asked, text=text, most=MOST_LOG_LINES,
-        labels=sorted(followed.state.cells),
+        labels=labels,
     )  # fmt: skip
 
 
@@ -139,7 +142,7 @@ def run_of(request: Request) -> Run:
     try:
         run_id = check_run_id(request.path_params["run_id"])
     except ValueError as error:
-        raise RequestError(str(error)) from None
+        raise HTTPException(404, f"This address is of no run: {error}.") from None
     layout = RunLayout.under(here.data_dir, run_id)
     if layout.manifest.is_file():
         return read_run(layout)

@@ -19,6 +19,7 @@ from playwright.sync_api import expect
 from starlette.testclient import TestClient
 
 from orchestrator.audit.wording import distinct
+from orchestrator.dashboard import runs
 from orchestrator.dashboard.application import application
 from orchestrator.dashboard.settings import Settings
 from schemas.contract.conclusion import Conclusion
@@ -212,7 +213,10 @@ def test_a_window_shows_its_scores_commands_and_log_lines(client: TestClient, tw
     assert f"orchestrator replay generated {label}" in text_of(page)
     (log,) = page.xpath("//pre")
     assert log.text and all(label in line for line in log.text.splitlines())
-    assert client.get(f"/runs/generated/windows/NOPE/{trained['start']}").status_code == 404
+    for symbol in ("%5EGSPC", "M%26M"):
+        assert page_of(client, f"/runs/generated/windows/{symbol}/{trained['start']}").xpath("//*[@id='details']")
+    missing = client.get(f"/runs/generated/windows/NOPE/{trained['start']}")
+    assert missing.status_code == 404 and "has no window of NOPE" in missing.text
 
 
 def test_logs_are_found_and_filtered(client: TestClient, place: Path) -> None:
@@ -242,9 +246,32 @@ def test_the_report_is_the_bundle_s_own_page(client: TestClient, place: Path) ->
     assert "sandbox" in answer.headers["content-security-policy"]
     assert client.get("/runs/generated/audit/plots/earned.json").status_code == 200
     (bundle / "link.json").symlink_to(place / "data/models/generated/run.json")
-    for outside in ("../../data/models/generated/run.json", "..%2f..%2fhistory.jsonl", "link.json", "nothing.json"):
+    stored = "../../data/models/generated/run.json"
+    for outside in (stored, "..%2f..%2fhistory.jsonl", "link.json", "nothing.json", "a%00b"):
         assert client.get(f"/runs/generated/audit/{outside}").status_code == 404
     (bundle / "link.json").unlink()
+
+
+def test_charts_of_the_report_are_drawn_in_its_frame(place: Path, dashboard: Dashboard, look: Look) -> None:
+    """The policy of the report's frame lets its charts compile their expressions."""
+    seen = look(f"{dashboard_of(place, dashboard)}/runs/generated/report")
+    expect(seen.page.frame_locator("iframe.report").locator("#earned svg")).to_be_visible()
+    assert seen.complaints == []
+
+
+def test_a_damaged_ledger_is_a_page_and_a_line_of_the_overview(client: TestClient, place: Path) -> None:
+    """The page of such a run names the file; the overview lists the other runs, and forgets those that are removed."""
+    folder = copied(place, "rotten")
+    assert "rotten" in {row[1] for row in rows_of(page_of(client, "/"), "Runs, newest first")}
+    content = (folder / "ledger.db").read_bytes()
+    (folder / "ledger.db").write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    for tab in RUN_PAGES:
+        answer = client.get(f"/runs/rotten{tab}")
+        assert answer.status_code == 500 and "rotten" in answer.text and "All runs" in answer.text
+    assert "rotten cannot be read" in client.get("/").text
+    shutil.rmtree(folder)
+    assert "rotten" not in client.get("/").text
+    assert folder not in runs._ENDED
 
 
 def test_releases_show_every_decision(client: TestClient) -> None:
