@@ -1,7 +1,7 @@
 """Features that plug-in files define, computed on the host over the whole history of a symbol or panel."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +9,12 @@ import numpy as np
 
 from schemas.config.features import PANEL_NAMES, RANK, SETS
 from schemas.contract.errors import DataError, RequestError
+from schemas.contract.plugin_declarations import FeatureDeclaration
 from schemas.contract.window import WARMUP_BARS
 from workers.bars.series import COLUMNS, Floats, Series
 from workers.features.registry import FEATURES
 from workers.plugins.blame import blamed, user_code
-from workers.plugins.loading import LoadedPlugin, plugins_here
+from workers.plugins.loading import LoadedPlugin, by_name, plugins_here
 from workers.side.joined import NO_SIDE, SideData
 
 if TYPE_CHECKING:
@@ -25,16 +26,10 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class PluggedFeature:
+class PluggedFeature(FeatureDeclaration):
     """A feature of a plug-in file; see `gurukul.feature`. `path` is the file's."""
 
-    name: str
-    formula: str
-    warmup_bars: int | None
-    panel: bool
-    path: str
-    function: Callable[..., Any]
-    side: tuple[str, ...] = ()
+    path: str = field(kw_only=True)
 
 
 def features_here() -> dict[str, PluggedFeature]:
@@ -44,25 +39,19 @@ def features_here() -> dict[str, PluggedFeature]:
 
 @cache
 def _features(plugins: tuple[LoadedPlugin, ...]) -> dict[str, PluggedFeature]:
-    found: dict[str, PluggedFeature] = {}
-    for plugin in plugins:
-        for each in plugin.features:
-            refused = f"{plugin.path}: feature {each.name!r}"
-            if not each.name.isidentifier():
-                raise RequestError(f"{refused}: use letters, digits and _ only")
-            if each.name in (*FEATURES, *SETS, *PANEL_NAMES) or each.name.startswith(RANK):
-                raise RequestError(f"{refused} has the name of a built-in one; give name=")
-            if each.name in found:
-                raise RequestError(f"{refused} is defined twice, also in {found[each.name].path}; give name=")
-            if each.warmup_bars is not None and each.warmup_bars > WARMUP_BARS:
-                raise RequestError(
-                    f"{refused} needs {each.warmup_bars} bars of warm-up, and windows leave {WARMUP_BARS}; look back"
-                    " less far, or declare warmup='all', and rows of fewer bars lack it"
-                )
-            found[each.name] = PluggedFeature(
-                each.name, each.formula, each.warmup_bars, each.panel, plugin.path, each.function, each.side
+    declared = [(plugin.path, each) for plugin in plugins for each in plugin.features]
+    for path, each in declared:
+        if each.warmup_bars is not None and each.warmup_bars > WARMUP_BARS:
+            raise RequestError(
+                f"{path}: feature {each.name!r} needs {each.warmup_bars} bars of warm-up, and windows leave"
+                f" {WARMUP_BARS}; look back less far, or declare warmup='all', and rows of fewer bars lack it"
             )
-    return found
+    named = by_name("feature", declared, _is_built_in)
+    return {name: PluggedFeature(**vars(each), path=path) for name, (path, each) in named.items()}
+
+
+def _is_built_in(name: str) -> bool:
+    return name in (*FEATURES, *SETS, *PANEL_NAMES) or name.startswith(RANK)
 
 
 def plugged_features(

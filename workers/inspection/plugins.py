@@ -12,7 +12,7 @@ from schemas.contract.plugin_declarations import Declaration, LabelDeclaration, 
 from schemas.contract.requests import ChosenModel, FeatureFacts, LabelFacts, PluginQuestion, PluginReport
 from workers.features.chosen import names_of
 from workers.features.plugged import PluggedFeature, features_here
-from workers.features.registry import FEATURES
+from workers.features.registry import FEATURES, Feature
 from workers.inspection.model_trial import try_out
 from workers.learning.plugged_label import PluggedLabel, labels_here
 from workers.models.base import random_rows
@@ -41,23 +41,8 @@ def inspect(question: PluginQuestion) -> PluginReport:
         near = difflib.get_close_matches(question.label, [*LABELS, *labels], 3, 0.5)
         meant = f"; did you mean {' or '.join(near)}?" if near else f"; they are {', '.join([*LABELS, *labels])}"
         return PluginReport(error=f"--label: there is no label {question.label}{meant}")
-    facts = [
-        FeatureFacts(
-            name=each.name, formula=each.formula, warmup_bars=each.warmup_bars, panel=False, source=each.source
-        )
-        for each in FEATURES.values()
-    ]
-    facts += [
-        FeatureFacts(
-            name=each.name,
-            formula=each.formula,
-            warmup_bars=each.warmup_bars,
-            panel=each.panel,
-            source=each.path,
-            side=each.side,
-        )
-        for each in own.values()
-    ]
+    facts = [_facts(each, each.source) for each in FEATURES.values()]
+    facts += [_facts(each, each.path, each.panel, each.side) for each in own.values()]
     used = {name.removeprefix(RANK) for name in columns} | {each.kind for each in question.models}
     idle = {
         plugin.path: _flag_for(plugin.declared[0], question.features)
@@ -65,6 +50,14 @@ def inspect(question: PluginQuestion) -> PluginReport:
         if not any(_is_used(each, used, question.label) for each in plugin.declared)
     }
     return PluginReport(plugins=plugins, features=tuple(facts), labels=_label_facts(labels), columns=columns, idle=idle)
+
+
+def _facts(
+    each: Feature | PluggedFeature, source: str, panel: bool = False, side: tuple[str, ...] = ()
+) -> FeatureFacts:
+    return FeatureFacts(
+        name=each.name, formula=each.formula, warmup_bars=each.warmup_bars, panel=panel, source=source, side=side
+    )
 
 
 def _label_facts(labels: Mapping[str, PluggedLabel]) -> tuple[LabelFacts, ...]:

@@ -1,32 +1,31 @@
 """Labels that plug-in files define: computed once over the whole history of a symbol, and checked for their form."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from schemas.config.training import LABELS, TrainingSettings
 from schemas.contract.errors import DataError, RequestError
+from schemas.contract.plugin_declarations import LabelDeclaration
 from workers.bars.series import Floats, Ints, Series
 from workers.features.analysis import instant_of
 from workers.features.plugged import frame_of_bars, one_value_per_bar
 from workers.learning.exit_rules import EXIT_RULES, Barrier, ExitRule, Exits, Trades
 from workers.plugins.blame import user_code
-from workers.plugins.loading import LoadedPlugin, plugins_here, refuse_other_plugins
+from workers.plugins.loading import LoadedPlugin, by_name, plugins_here, refuse_other_plugins
 
 
 @dataclass(frozen=True)
-class PluggedLabel:
-    """A label of a plug-in file; see `gurukul.label`. `path` is the file's, `line` where the function begins."""
+class PluggedLabel(LabelDeclaration):
+    """A label of a plug-in file; see `gurukul.label`. `path` is the file's."""
 
-    name: str
-    formula: str
-    horizon_bars: int
-    path: str
-    line: int
-    function: Callable[..., Any]
+    path: str = field(kw_only=True)
+
+    @property
+    def line(self) -> int:
+        """The line where the function begins; 1 for a callable without code."""
+        return int(getattr(getattr(self.function, "__code__", None), "co_firstlineno", 1))
 
 
 @dataclass(frozen=True)
@@ -48,21 +47,9 @@ def labels_here() -> dict[str, PluggedLabel]:
 
 @cache
 def _labels(plugins: tuple[LoadedPlugin, ...]) -> dict[str, PluggedLabel]:
-    found: dict[str, PluggedLabel] = {}
-    for plugin in plugins:
-        for each in plugin.labels:
-            refused = f"{plugin.path}: label {each.name!r}"
-            if not each.name.isidentifier():
-                raise RequestError(f"{refused}: use letters, digits and _ only")
-            if each.name in LABELS:
-                raise RequestError(f"{refused} has the name of a built-in one; give name=")
-            if each.name in found:
-                raise RequestError(f"{refused} is defined twice, also in {found[each.name].path}; give name=")
-            line = int(getattr(getattr(each.function, "__code__", None), "co_firstlineno", 1))
-            found[each.name] = PluggedLabel(
-                each.name, each.formula, each.horizon_bars, plugin.path, line, each.function
-            )
-    return found
+    declared = [(plugin.path, each) for plugin in plugins for each in plugin.labels]
+    named = by_name("label", declared, LABELS.__contains__)
+    return {name: PluggedLabel(**vars(each), path=path) for name, (path, each) in named.items()}
 
 
 def rule_of(settings: TrainingSettings) -> ExitRule:

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from schemas.config.model_kinds import KINDS, Parameters
 from schemas.contract.base import Frozen
-from schemas.contract.errors import DataError, GurukulError, RequestError
+from schemas.contract.errors import DataError, GurukulError
 from schemas.contract.plugin_declarations import ModelDeclaration
 from schemas.contract.received import first_fault
 from workers.bars.series import Floats, Ints
@@ -22,7 +22,7 @@ from workers.devices.arrays import Array, to_host
 from workers.models.balance import balanced
 from workers.models.base import Model, Recipe, random_rows
 from workers.plugins.blame import user_code
-from workers.plugins.loading import LoadedPlugin, plugins_here
+from workers.plugins.loading import LoadedPlugin, by_name, plugins_here
 
 # Ending of the files of such models, after the kind.
 PLUGGED_SUFFIX = "plugin"
@@ -190,16 +190,9 @@ def plugged_types() -> dict[str, type[PluggedModel]]:
 
 @cache
 def _types(plugins: tuple[LoadedPlugin, ...]) -> dict[str, type[PluggedModel]]:
-    found: dict[str, type[PluggedModel]] = {}
-    for plugin in plugins:
-        for each in plugin.models:
-            refused = f"{plugin.path}: model {each.name!r}"
-            if each.name in KINDS:
-                raise RequestError(f"{refused} has the name of a built-in kind; give name=")
-            if each.name in found:
-                raise RequestError(f"{refused} is defined twice, also in {found[each.name].path}; give name=")
-            found[each.name] = _type(each, plugin.path)
-    return found
+    declared = [(plugin.path, each) for plugin in plugins for each in plugin.models]
+    named = by_name("model", declared, KINDS.__contains__)
+    return {name: _type(each, path) for name, (path, each) in named.items()}
 
 
 @lru_cache

@@ -4,11 +4,12 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from schemas.contract.errors import RequestError
 from schemas.contract.plugin_declarations import (
@@ -30,6 +31,8 @@ from schemas.contract.plugin_source import (
 from workers.plugins.blame import blamed
 
 PACKAGE_OF_FILES = "gurukul_plugins"
+
+D = TypeVar("D", bound=Declaration)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,23 @@ class LoadedPlugin:
 def plugins_here() -> dict[str, LoadedPlugin]:
     """The plug-ins of this process by name, loaded at the first call. RequestError for one that cannot be loaded."""
     return _loaded(plugins_of_environment())
+
+
+def by_name(
+    noun: str, declared: Iterable[tuple[str, D]], is_built_in: Callable[[str], bool]
+) -> dict[str, tuple[str, D]]:
+    """Paths of plug-ins with their declarations, by name. RequestError for a name that cannot be used."""
+    found: dict[str, tuple[str, D]] = {}
+    for path, each in declared:
+        refused = f"{path}: {noun} {each.name!r}"
+        if not each.name.isidentifier():
+            raise RequestError(f"{refused}: use letters, digits and _ only")
+        if is_built_in(each.name):
+            raise RequestError(f"{refused} has the name of a built-in one; give name=")
+        if each.name in found:
+            raise RequestError(f"{refused} is defined twice, also in {found[each.name][0]}; give name=")
+        found[each.name] = path, each
+    return found
 
 
 def use_plugins(paths: Iterable[str]) -> None:

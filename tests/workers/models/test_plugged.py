@@ -121,7 +121,7 @@ def test_a_fault_on_real_rows_fails_the_fit(write: Write) -> None:
         (CENTRES[len(HEAD) :].replace("float = 10.0", "float"), "Parameters: temper has no default; give one"),
         (CENTRES[len(HEAD) :].replace("float = 10.0", "list = 0"), "Parameters: temper is no int, float, bool, str"),
         (CENTRES[len(HEAD) :].replace('"student")', '"student", name="a b")'), "model a b: name String should match"),
-        (CENTRES[len(HEAD) :].replace('"student")', '"student", name="logistic")'), "has the name of a built-in kind"),
+        (CENTRES[len(HEAD) :].replace('"student")', '"student", name="logistic")'), "has the name of a built-in one"),
         (CENTRES[len(HEAD) :] * 2, "model 'Centres' is defined twice"),
     ],
     ids=range(9),
