@@ -63,7 +63,7 @@ class PluggedModel(Model):
         seen = np.asarray(to_host(x), dtype=np.float64)[rows]
         key = (cls.declaration, recipe.parameters, recipe.seed)
         if key not in _proved:
-            some = np.unique(np.linspace(0, len(y) - 1, PROVED_ROWS, dtype=np.int64))
+            some = _some_of_each(y)
             cls.prove(seen[some], y[some], balance[some], recipe)
             _proved.add(key)
         return cls(cls._fitted(seen, y, balance, recipe))
@@ -177,6 +177,15 @@ class PluggedModel(Model):
     @classmethod
     def _subject(cls) -> str:
         return f"{cls.path}: model {cls.kind}"
+
+
+def _some_of_each(y: Ints) -> Ints:
+    """Positions of up to PROVED_ROWS rows, in order: as many of the rarer class as there are, up to half of them."""
+    found = []
+    for each in (0, 1):
+        rows = np.flatnonzero(y == each)
+        found.append(rows[np.unique(np.linspace(0, len(rows) - 1, PROVED_ROWS // 2, dtype=np.int64))])
+    return np.sort(np.concatenate(found))
 
 
 # Kinds and parameters of which a small fit was made twice in this process.

@@ -74,6 +74,16 @@ def test_rows_of_one_class_teach_nothing(write: Write) -> None:
     assert not read.margin(x).any() and read.margin(x).shape == (len(x),)
 
 
+def test_rows_of_a_rare_class_are_in_every_fit(write: Write) -> None:
+    """Also in the small one that is made twice: few libraries fit rows of one class."""
+    plugged = write(("rows = np.ma", "assert 0 < y.sum() < len(y), 'one class'\n        rows = np.ma"))
+    x, soft, weight, offset = rows()
+    rare = np.isin(np.arange(len(soft)), [2, 5]).astype(np.float64)
+    for y in (rare, 1.0 - rare):
+        plugged_type = type_of("Centres")
+        assert plugged_type.fit(x, y, weight, offset, recipe(plugged, temper=3.0 + y[0])).margin(x).any()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
