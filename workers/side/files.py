@@ -58,7 +58,7 @@ def read_side(request: SideRequest, timezone: str, faults: Faults) -> RawSide | 
         faults.add(Check.UNREADABLE, str(path), str(error))
     except OSError as error:
         faults.add(Check.UNREADABLE, str(path), f"cannot be read: {error.strerror or error}; check --side")
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
         faults.add(Check.UNREADABLE, str(path), f"cannot be read: {' '.join(str(error).split())}; correct the file")
     return None
 
@@ -128,6 +128,8 @@ def _text(path: Path, faults: Faults) -> tuple[pa.Table, Callable[[int], str]]:
     header_text = head.decode()
     delimiter = max(DELIMITERS, key=header_text.count)
     header = [cell.strip() for cell in next(csv.reader([header_text.rstrip("\r")], delimiter=delimiter), [])]
+    if not any(header):
+        raise DataError("the first line is empty; begin with the header")
     header = [cell.lower() if cell.lower() in KEYS else cell for cell in header]
     unique = [f"{place}" for place in range(len(header))]
 

@@ -83,6 +83,8 @@ def test_parquet_gives_the_same_bytes(tmp_path: Path) -> None:
         ("time,known_at\n2024-01-02,2024-01-02\n", "no column of values"),
         ("time,time,known_at,net\n2024-01-02,2024-01-02,2024-01-02,1\n", "column time twice"),
         ("", "is empty"),
+        ("\n" + GOOD, "the first line is empty; begin with the header"),
+        pytest.param(200_000 * "x" + "\n1\n", "cannot be read: field larger than field limit", id="long"),
         ("time,known_at,net\n", "has no rows"),
         ("time,known_at,net\n2024-01-02,2024-01-02,x1\n" + GOOD, r"fii.csv line 2: net is 'x1', not a number"),
         ("time,known_at,net\n2024-01-02,2024-01-02,inf\n" + GOOD, "line 2: net is 'inf', not a number"),
