@@ -1,4 +1,4 @@
-"""Side data: files of values by time and known_at, beside the bars. Which files a run has, and what its models read."""
+"""Settings of side data, files of values by time: those that a run is given, and those that its features read."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.config.interval import Interval
 from schemas.contract.base import Frozen
+from schemas.contract.identifiers import Sha256
 
 SideName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)
@@ -34,7 +35,7 @@ class SideFile(Frozen):
     """
 
     name: SideName
-    sha256: str
+    sha256: Sha256
     columns: tuple[str, ...]
     by_symbol: bool
     lag_s: int | None

@@ -70,3 +70,5 @@ RunId = Annotated[str, AfterValidator(check_run_id)]
 Timezone = Annotated[str, AfterValidator(check_timezone)]
 # A name that is one part of a path: of a window, or of a symbol's folder.
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9^][A-Za-z0-9&.^=_-]{0,99}$")]
+# A SHA-256 as hex, which names stored files.
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

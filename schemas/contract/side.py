@@ -4,6 +4,7 @@ from pydantic import AwareDatetime
 
 from schemas.config.side import SideFile, SideName
 from schemas.contract.base import Frozen
+from schemas.contract.identifiers import Sha256
 from schemas.contract.quality import Finding, Verdict, worst
 
 
@@ -16,7 +17,7 @@ class SideCoverage(Frozen):
 
     name: SideName
     path: str
-    sha256: str
+    sha256: Sha256
     columns: tuple[str, ...]
     symbols: tuple[str, ...]
     rows: int
