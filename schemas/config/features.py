@@ -67,6 +67,11 @@ class FeatureChoice(Frozen):
         panel = {name for each in (self.plugged.plugins if self.plugged else ()) for name in each.panel_features}
         return any(is_compared(name) or name in panel for name in self.names)
 
+    @property
+    def side(self) -> SideChoice | None:
+        """The side data that the features read; None if they read none."""
+        return self.plugged.side if self.plugged is not None else None
+
 
 OWN_FEATURES = FeatureChoice(names=(OWN,))
 CROSS_SECTION_FEATURES = FeatureChoice(names=(CROSS_SECTION,))

@@ -273,7 +273,7 @@ class TrainingSettings(TrainingConfig, Complete):
     def model_libraries(self) -> tuple[str, ...]:
         """The packages beside those of every run whose versions decide an artifact's bytes."""
         names = [name for kind in self.kinds for name in kind.libraries]
-        if self.plugged is not None and self.plugged.side is not None:
+        if self.feature_set.side is not None:
             names += SIDE_LIBRARIES
         return tuple(dict.fromkeys(names))
 

@@ -24,7 +24,7 @@ def model(*roles: ModelRole, name: str | None = None) -> Callable[[C], C]:
     - `fit(x, y, weight, parameters, seed)`, a class method, returns a fitted instance. `y` is 0 or 1 per row. Weights
       are positive; they make both classes equally likely wherever the base rate is right, so that the instance learns
       what the features add to it. Equal arguments must give an instance of equal bytes.
-    - `predict(x)` returns the probability of class 1 per row, 0.5 for a row of which the features tell nothing.
+    - `predict(x)` returns the probability of class 1 per row, 0.5 for a row whose features carry no information.
     - `encode()` returns bytes that hold the instance, without pickle: reading them must run no code of the file.
     - `decode(content)`, a class method, returns an instance that predicts the same.
 

@@ -60,9 +60,9 @@ def _features(
 
 def _known_side(bars: Mapping[str, Series], kind: FeatureChoice) -> SideData | None:
     """The side data that are known at the last decision on these bars; None if features read none."""
-    if kind.plugged is None or kind.plugged.side is None:
+    if kind.side is None:
         return None
-    side = side_of(kind.plugged.side)
+    side = side_of(kind.side)
     return side.known_at(max(int(side.decisions(each)[-1]) for each in bars.values() if len(each)))
 
 

@@ -120,7 +120,7 @@ class _Fit:
         counts = np.maximum(np.isfinite(x).sum(axis=0), 1)
         self._centre = np.nansum(known, axis=0) / counts
         scale = np.sqrt(np.nansum((known - self._centre) ** 2, axis=0) / counts)
-        # A constant input tells nothing, also where it has another value later.
+        # A constant input counts for nothing, even where it has another value later.
         self._scale = np.where(scale < LEAST_SCALE, 1.0 / LEAST_SCALE, scale)
         self._rows = rows._replace(x=x)
 

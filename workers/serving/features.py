@@ -168,10 +168,10 @@ def _made(number: int) -> Series:
 
 def _made_side(chosen: FeatureChoice, symbols: Sequence[str], bars: Series) -> SideData:
     """Side data with the columns of those that features read: a value per bar, known when the bar begins."""
-    if chosen.plugged is None or chosen.plugged.side is None:
+    if chosen.side is None:
         return NO_SIDE
     tables = {}
-    for file in chosen.plugged.side.files:
+    for file in chosen.side.files:
         row = np.arange(len(bars))[:, None]
         values = np.sin(0.21 * row + np.arange(len(file.columns))) + 0.01 * row
         owners = symbols if file.by_symbol else (SHARED,)

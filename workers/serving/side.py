@@ -16,12 +16,11 @@ from workers.side.reading import read
 
 
 def newest_side(request: PredictRequest, release: Release) -> SideData:
-    """The side data that a release's features read; RequestError for a file that lacks, or cannot be used.
+    """The side data that a release's features read; RequestError for a file that is missing or cannot be used.
 
     Files are those of the request, else those that the run has recorded, as they are now.
     """
-    plugged = release.feature_set.plugged
-    choice = plugged.side if plugged is not None else None
+    choice = release.feature_set.side
     names = [each.name for each in choice.files] if choice is not None else []
     for name in request.side:
         if name not in names:
@@ -46,8 +45,8 @@ def newest_side(request: PredictRequest, release: Release) -> SideData:
 
 def refuse_stale(symbol: str, series: Series, side: SideData) -> None:
     """DataError if the newest value that is known at the last bar's decision is older than its file allows."""
+    decided = int(side.decisions(series)[-1])
     for name, table in side.tables.items():
-        decided = int(side.decisions(series)[-1])
         age = table.age_us(symbol, decided)
         if age is not None and table.max_age_us is not None and age > table.max_age_us:
             raise DataError(
