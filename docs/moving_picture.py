@@ -8,24 +8,19 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from pictures import COMMAND, IMAGES, STUDENT, terminal_png, view_after
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
-from orchestrator.events.run_fold import fold
-from orchestrator.events.run_state import RunState
-from orchestrator.terminal.run_view import draw
-from schemas.contract.event import EventType, TrainingEvent
-from schemas.files.run_files import open_run
+from schemas.contract.event import TrainingEvent
 
-IMAGE = Path(__file__).parent.absolute() / "images" / "kill-resume.gif"
-COMMAND = [sys.executable, "-P", "-m", "orchestrator"]
+IMAGE = IMAGES / "kill-resume.gif"
 LOG = Path("data/analytics/training/training_run_night.jsonl")
 RUN = "night"
 WIDTH, LINES, REPORT_PX = 88, 30, (1100, 760)
@@ -82,7 +77,7 @@ def events() -> list[TrainingEvent]:
 
 def trained(recorded: list[TrainingEvent]) -> int:
     """Number of students that were trained."""
-    return sum(each.event_type is EventType.STUDENT_WINDOW_SUCCESS for each in recorded)
+    return sum(each.event_type is STUDENT for each in recorded)
 
 
 def parts(recorded: list[TrainingEvent], number: int) -> list[int]:
@@ -92,11 +87,7 @@ def parts(recorded: list[TrainingEvent], number: int) -> list[int]:
 
 def view(recorded: list[TrainingEvent]) -> RenderableType:
     """The live view after these events."""
-    state = RunState(RUN)
-    state.expect(each.window for each in open_run("data", RUN)[0].plan)
-    for event in recorded:
-        fold(state, event)
-    return draw(state, recorded[-1].timestamp, WIDTH)
+    return view_after(RUN, recorded, WIDTH)
 
 
 def printed(*words: str) -> Text:
@@ -118,12 +109,7 @@ def typed(command: str) -> Text:
 
 def terminal(page: Page, *shown: RenderableType) -> Image.Image:
     """A picture of a terminal."""
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    for each in shown:
-        console.print(each)
-    page.set_viewport_size({"width": round(12.2 * WIDTH) + 36, "height": 1400})
-    page.set_content(console.export_svg(title="a night"))
-    return Image.open(io.BytesIO(page.locator("svg").first.screenshot())).convert("RGB")
+    return Image.open(io.BytesIO(terminal_png(page, "a night", WIDTH, *shown))).convert("RGB")
 
 
 def report(page: Page) -> Image.Image:

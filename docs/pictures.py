@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console, RenderableType
 from rich.text import Text
 
@@ -31,6 +31,7 @@ IMAGES = Path(__file__).parent.absolute() / "images"
 COMMAND = [sys.executable, "-P", "-m", "orchestrator"]
 DATES = ["--start-date", "2021-07-01", "--end-date", "2024-12-31", "--devices", "cpu:2x1"]
 PORT = 8599
+TERMINAL_PX = 1400
 # What decides how a picture looks; tests/house/test_docs.py fails when one of these files has changed since.
 ROOT = Path(__file__).parents[1]
 LOOK = {
@@ -105,26 +106,36 @@ def orchestrator(*words: str) -> str:
 
 def half_way(run_id: str, width: int) -> RenderableType:
     """The live view as it was when half of the students had been trained."""
-    manifest, _ = open_run("data", run_id)
     lines = Path(f"data/analytics/training/training_run_{run_id}.jsonl").read_text(encoding="utf-8").splitlines()
     events = [TrainingEvent.model_validate_json(line) for line in lines]
     ends = [number for number, event in enumerate(events) if event.event_type is STUDENT]
+    return view_after(run_id, events[: ends[len(ends) // 2] + 1], width)
+
+
+def view_after(run_id: str, events: list[TrainingEvent], width: int) -> RenderableType:
+    """The live view of a run after these events."""
     state = RunState(run_id)
-    state.expect(each.window for each in manifest.plan)
-    for event in (seen := events[: ends[len(ends) // 2] + 1]):
+    state.expect(each.window for each in open_run("data", run_id)[0].plan)
+    for event in events:
         fold(state, event)
-    return draw(state, seen[-1].timestamp, width)
+    return draw(state, events[-1].timestamp, width)
 
 
 def terminal(browser: Browser, name: str, title: str, width: int, *parts: RenderableType) -> None:
     """Save the picture of a terminal that shows `parts`."""
+    tab = browser.new_page()
+    save(name, terminal_png(tab, title, width, *parts))
+    tab.close()
+
+
+def terminal_png(tab: Page, title: str, width: int, *parts: RenderableType) -> bytes:
+    """A terminal of so many columns that shows `parts`."""
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
     for part in parts:
         console.print(part)
-    tab = browser.new_page(viewport={"width": round(12.2 * width) + 36, "height": 900})
+    tab.set_viewport_size({"width": round(12.2 * width) + 36, "height": TERMINAL_PX})
     tab.set_content(console.export_svg(title=title))
-    save(name, tab.locator("svg").first.screenshot())
-    tab.close()
+    return tab.locator("svg").first.screenshot()
 
 
 def page(
