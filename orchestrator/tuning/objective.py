@@ -3,24 +3,23 @@
 from collections.abc import Iterable
 from datetime import date
 
-from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import WorkRecord
 from schemas.config.tuning import Objective
-from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import DataError
 from schemas.contract.judgement import STUDENT, Validation
-from schemas.contract.task import Role, Status
+from schemas.contract.plan import parts_of
+from schemas.contract.task import Status
 
 
-def improvement(students: Iterable[WorkRecord], manifest: RunManifest, day: date) -> float | None:
+def improvement(students: Iterable[WorkRecord], day: date) -> float | None:
     """Log-loss improvement over the base rate, nats per row, of the windows that end on `day` or earlier.
 
     None if no row of them was scored.
     """
-    until = {each.window.label for each in planned_of(manifest, Role.STUDENT) if each.window.end <= day}
     saved = rows = 0.0
     for each in students:
-        if each.name in until and each.status is Status.SUCCESS:
+        window = parts_of(each.name)
+        if each.status is Status.SUCCESS and window is not None and window[2] <= day:
             count, student, prior = (
                 float(each.metrics[name] or 0) for name in ("scored_rows", "scored_log_loss", "scored_prior_log_loss")
             )

@@ -36,6 +36,8 @@ class Search:
         self._layout, self._study, self._config, self._run, self._tell = layout, study, config, run, tell
         self.told = read_trials(layout)
         self._running: dict[int, Future[StudyTrial]] = {}
+        # Of each trial that another one was compared with.
+        self._digests: dict[int, str | None] = {}
 
     def run(self, tend: Callable[[], None], stop: Callable[[BaseException], None]) -> list[StudyTrial]:
         """Run the trials that are left. `tend` is called between looks and raises what ends the study.
@@ -81,12 +83,17 @@ class Search:
     def _twin(self, config: RunConfig, before: Sequence[StudyTrial]) -> StudyTrial | None:
         """An earlier trial with the same settings."""
         digest = settings_digest(config)
-        for each in before:
+        own = (each for each in before if each.same_as is None)
+        return next((each for each in own if self._digest(each) == digest), None)
+
+    def _digest(self, trial: StudyTrial) -> str | None:
+        """The digest of a trial's settings; None if they do not go together."""
+        if trial.number not in self._digests:
+            digest = None
             with suppress(RequestError):
-                other = trial_config(self._config, self._study, each.chosen)
-                if each.same_as is None and settings_digest(other) == digest:
-                    return each
-        return None
+                digest = settings_digest(trial_config(self._config, self._study, trial.chosen))
+            self._digests[trial.number] = digest
+        return self._digests[trial.number]
 
     def _end(self, trial: StudyTrial) -> None:
         """Record a trial. FinalError if the first one is not complete: nothing could be compared with it."""

@@ -26,9 +26,10 @@ from schemas.config.tuning import Value
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import Cancelled, DataError, PhaseError
 from schemas.contract.judgement import Validation
+from schemas.contract.plan import Plan
 from schemas.contract.run import RunStatus
 from schemas.contract.study import Study, StudyTrial, TrialState
-from schemas.contract.task import Outcome, Role
+from schemas.contract.task import Role
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.files.belonging import foreign_end
 from schemas.files.layout import RunLayout
@@ -106,13 +107,13 @@ def run_trial(
         dispatcher = open_fleet(
             stack, alone, host.url, Path(), run_id=manifest.run_id, redis=redis, ledger=ledger, telemetry=telemetry,
             live_view=view, tend=partial(_tend, host, ledger), window_limit_s=config.window_limit,
-            foreign=partial(_foreign, layout=layout), trained=config,
+            foreign=partial(foreign_end, layout=layout), trained=config,
         )  # fmt: skip
         context = RunContext(manifest, layout, ledger, dispatcher, telemetry, view)
         ends = sorted({each.window.end for each in manifest.plan if each.skip is None})
 
         def goes_on(day: date) -> bool:
-            steps.append(improvement(ledger.records(Role.STUDENT), manifest, day))
+            steps.append(improvement(ledger.records(Role.STUDENT, ended=True), day))
             host.progress(number, len(steps), len(ends))
             return not hopeless(steps)
 
@@ -155,7 +156,7 @@ def _manifest(host: Host, layout: RunLayout, config: RunConfig) -> RunManifest:
         config=config.model_copy(update={"run_id": layout.folder.name}),
         devices=host.manifest.devices,
         bars=bars,
-        plan=tuple(plan_before(config, bars, host.study.settings.tune_end)),
+        plan=Plan(plan_before(config, bars, host.study.settings.tune_end)),
         versions=artifact_versions(*config.training().model_libraries) | installed_versions(*OTHER_LIBRARIES),
         trained_by=host.manifest.trained_by,
         side=host.manifest.side,
@@ -172,7 +173,3 @@ def _ledger(layout: RunLayout) -> Ledger:
 def _tend(host: Host, ledger: Ledger) -> None:
     host.tend()
     ledger.beat()
-
-
-def _foreign(outcome: Outcome, layout: RunLayout) -> str:
-    return foreign_end(outcome, layout)
