@@ -122,7 +122,7 @@ def _with_profile(layers: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[str,
 
 
 def _file_options(path: Path, flag: str) -> dict[str, Any]:
-    values = _toml(path, flag)
+    values, _ = read_toml(path, "format file", flag)
     for name in values:
         if name not in FileOptions.model_fields:
             known = ", ".join(FileOptions.model_fields)
@@ -131,7 +131,7 @@ def _file_options(path: Path, flag: str) -> dict[str, Any]:
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:
-    values = {} if path is None else _toml(path, "--config")
+    values = {} if path is None else read_toml(path, "config file", "--config")[0]
     fields = [name for kind in (TuneConfig, IngestConfig, ReleaseConfig) for name in kind.model_fields]
     known = [name for name in fields if name not in FILLED_IN]
     for name in values:
@@ -142,14 +142,17 @@ def _from_file(path: Path | None) -> dict[str, Any]:
     return values
 
 
-def _toml(path: Path, flag: str) -> dict[str, Any]:
+def read_toml(path: Path, kind: str, flag: str) -> tuple[dict[str, Any], str]:
+    """The values in a TOML file, and its text. RequestError, with the kind of file and its flag, if it is none."""
     try:
-        values = tomllib.loads(read_text(path))
+        text = read_text(path)
+        return tomllib.loads(text), text
     except OSError as error:
-        raise RequestError(f"config file {path} cannot be read: {error.strerror}; check {flag}") from None
+        raise RequestError(f"{kind} {path} cannot be read: {error.strerror}; check {flag}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"config file {path} is not TOML: {error}") from None
-    return values
+        raise RequestError(f"{kind} {path} is not TOML: {error}") from None
+    except RecursionError:
+        raise RequestError(f"{kind} {path} nests its values too deeply; check {flag}") from None
 
 
 def _sentence(error: ValidationError, layers: Mapping[str, tuple[str, Any]]) -> str:

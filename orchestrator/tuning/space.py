@@ -1,7 +1,6 @@
 """The space of a study: read from a file, checked against the settings that it varies, and applied to a run."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,25 +8,19 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.planning.feasible import refuse_infeasible
+from orchestrator.runs.settings import read_toml
 from schemas.config.model_kinds import KINDS, ROLES, ModelRole, check_kind
 from schemas.config.run import RunConfig
 from schemas.config.tuning import OF_LABELS, SEARCHED, Choices, Domain, Numbers, Objective, Space, Value
 from schemas.contract.errors import RequestError
 from schemas.contract.wrong_value import fault
-from schemas.files.text import read_text
 
 DOMAIN = TypeAdapter(Domain)
 
 
 def read_space(path: Path, config: RunConfig, objective: Objective) -> Space:
     """The space in a file. RequestError names the key, its line, and what is wrong with it or one of its values."""
-    try:
-        text = read_text(path)
-        tables = tomllib.loads(text)
-    except OSError as error:
-        raise RequestError(f"space file {path} cannot be read: {error.strerror}; check --space") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"space file {path} is not TOML: {error}") from None
+    tables, text = read_toml(path, "space file", "--space")
     space: Space = {}
     for name, table in _flat(tables).items():
         try:
@@ -72,8 +65,8 @@ def _domain(name: str, table: Any) -> Domain:
         first = error.errors()[0]
         where = f"{first['loc'][0]} " if first["loc"] else ""
         missing = first["type"] == "missing"
-        says = "is missing" if missing else "is not a number" if first["type"] == "int_type" else fault(first)
-        raise ValueError(f"{where}{says}; write low and high, or choices") from None
+        wrong = "is missing" if missing else "is not a number" if first["type"] == "int_type" else fault(first)
+        raise ValueError(f"{where}{wrong}; write low and high, or choices") from None
     if isinstance(domain, Numbers) and name in SEARCHED and not isinstance(_default(name), int | float):
         raise ValueError("takes no numbers; give choices")
     return domain

@@ -54,6 +54,7 @@ def test_tables_name_settings_and_parameters(tmp_path: Path) -> None:
         ("horizon = 3", "line 1: horizon is not a table"),
         ("", "varies nothing; write a table such as [teacher.max_depth]"),
         ("[horizon", "is not TOML"),
+        ("a = " + "[" * 10_000, "nests its values too deeply"),
         ("[horizon]\nlow = 3\nhigh = 6", "line 1: horizon changes what a label asks"),
     ],
     ids=lambda value: value.splitlines()[-1] if "\n" in value else value[:12],
