@@ -138,7 +138,7 @@ class Ledger:
         with self._db:
             self._db.execute("BEGIN")
             self._db.executemany(
-                "INSERT OR IGNORE INTO work (role, name, state) VALUES (?, ?, 'pending')", [(role, n) for n in names]
+                "INSERT OR IGNORE INTO work (role, name, state) VALUES (?, ?, 'pending')", ((role, n) for n in names)
             )
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
@@ -251,9 +251,14 @@ class Ledger:
         return {row["name"] for row in self._db.execute(f"SELECT name FROM work WHERE role = ?{which}", (role,))}
 
     def skips(self, role: Role) -> dict[str, SkipReason]:
-        """The reason of each piece of work that was skipped, by name."""
-        rows = self._db.execute("SELECT name, reason FROM work WHERE role = ? AND status = 'skipped'", (role,))
-        return {row["name"]: SkipReason(row["reason"]) for row in rows if row["reason"]}
+        """The reason of each piece of work that was skipped, in the order of their names."""
+        rows = self._db.execute(
+            "SELECT name, reason FROM work WHERE role = ? AND status = 'skipped' ORDER BY name", (role,)
+        )
+        try:
+            return {row["name"]: SkipReason(row["reason"]) for row in rows if row["reason"]}
+        except ValueError as error:
+            raise sqlite3.DatabaseError(f"the ledger is damaged at a {role}: {error}") from None
 
     def reused(self, role: Role) -> int:
         """How many successes were taken from other runs."""

@@ -102,7 +102,7 @@ def _metrics(context: RunContext, judged: Judged, conclusion: Conclusion) -> dic
 def _facts(context: RunContext, judged: Judged, conclusion: Conclusion, charts: Charts) -> dict[str, Any]:
     manifest, bars = context.manifest, context.manifest.bars
     assert bars is not None
-    skips = Counter(record.reason for record in context.ledger.records(Role.STUDENT) if record.reason)
+    skips = Counter(context.ledger.skips(Role.STUDENT).values())
     return {
         "manifest": manifest,
         "bars": bars,

@@ -166,6 +166,7 @@ def _ledger(path: Path) -> None:
             ledger.phases(),
             ledger.counts(Role.STUDENT),
             ledger.sent(),
+            ledger.skips(Role.TEACHER),
             list(ledger.records(Role.TEACHER)),
         )
 

@@ -260,6 +260,16 @@ def test_a_newer_ledger_is_refused(path: Path) -> None:
         Ledger(path)
 
 
+def test_a_reason_that_there_is_not_is_a_damaged_ledger(path: Path, ledger: Ledger) -> None:
+    """As a damaged record is: an error of the database, for which every reader is prepared."""
+    ledger.settle([outcome(0, Status.SKIPPED, reason=SkipReason.NO_DATA)])
+    assert ledger.skips(Role.TEACHER) == {NAME: SkipReason.NO_DATA}
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE work SET reason = 'no_dat'")
+    with pytest.raises(sqlite3.DatabaseError, match="damaged at a teacher: 'no_dat'"):
+        ledger.skips(Role.TEACHER)
+
+
 def test_an_error_within_a_transaction_undoes_it(ledger: Ledger) -> None:
     """If the third of three settled windows cannot be entered, none is, and the ledger stays usable."""
 
