@@ -69,6 +69,7 @@ def gate_key(layout: RunLayout, manifest: RunManifest, gate: str, validation: Va
     live = RunLayout(layout.folder.parent / release.run_id).validation if release else None
     return _digest(
         gate, validation.key, counted.trials, [each.model_dump(mode="json") for each in counted.others], returns,
+        [each.model_dump(mode="json") for each in counted.studies],
         until, counted.opened_from, release and release.model_dump(mode="json"),
         sha256_of(live) if live and live.is_file() else None,
     )  # fmt: skip
