@@ -53,41 +53,34 @@ class _Training:
         if self.goes_on is None:
             context.dispatcher.run(self._begin(), self._on_end)
         else:
-            self._run_by_end(list(self._begin()), self.goes_on)
+            self._run_by_end(self._begin(), self.goes_on)
         remove_temporary(context.layout.folder)
         self._end_students()
         record_trial(context, "trained")
         if self.errors:
             raise (FinalError if self._only_bugs() else PhaseError)("; ".join(self.errors))
 
-    def _run_by_end(self, work: list[Item], goes_on: Callable[[date], bool]) -> None:
+    def _run_by_end(self, work: Iterable[Item], goes_on: Callable[[date], bool]) -> None:
         """Train the windows that end first, then ask whether to go on; after the last there is nothing to ask."""
-        ends = {each.window.label: each.window.end for plan in self.plan.values() for each in plan}
+        by_end: dict[date, list[Item]] = {}
+        for item in work:
+            by_end.setdefault(self._planned(*item.key).window.end, []).append(item)
         days = sorted({each.window.end for each in self.plan[Role.TEACHER] if each.skip is None})
         for day in days:
-            self.context.dispatcher.run([item for item in work if ends[item.key[1]] == day], self._on_end)
+            self.context.dispatcher.run(by_end.get(day, ()), self._on_end)
             if not goes_on(day) and day != days[-1]:
                 self._prune(day)
                 return
 
     def _prune(self, day: date) -> None:
         """End every window that is left as skipped."""
+        ledger, why = self.context.ledger, f"the trial was ended after the windows to {day}"
         for role in self.plan:
-            for record in self.context.ledger.records(role):
-                if record.status is None:
-                    why = f"the trial was ended after the windows to {day}"
-                    self._skip(role, record.name, SkipReason.PRUNED, why)
+            for label in sorted(ledger.names(role) - ledger.names(role, ended=True)):
+                self._settle(role, label, Status.SKIPPED, why, reason=SkipReason.PRUNED)
         if self.teachers_open:
             self.teachers_open = 0
             self._end_teachers()
-
-    def _skip(self, role: Role, label: str, reason: SkipReason, message: str) -> None:
-        skipped = Outcome(
-            run_id=self.context.run_id, role=role, name=label, attempt=0, device="", status=Status.SKIPPED,
-            reason=reason, message=message,
-        )  # fmt: skip
-        self.context.ledger.settle([skipped])
-        self._emit(skipped, skipped.status)
 
     def _begin(self) -> Iterator[Item]:
         """Begin both phases, and return what can be trained now: one at a time, as a run has up to a million."""
@@ -134,24 +127,24 @@ class _Training:
         open_ones = [each for each in found if each.window.label not in self.students_ended]
         if teacher.status is Status.SUCCESS:
             return [self._item(Role.STUDENT, each) for each in open_ones]
+        is_skipped = teacher.status is Status.SKIPPED
         for each in open_ones:
-            self._settle(each.window.label, teacher)
+            self._settle(
+                Role.STUDENT, each.window.label, Status.SKIPPED if is_skipped else Status.FAILED,
+                teacher.message if is_skipped else f"its teacher failed: {teacher.message}",
+                reason=teacher.reason, failure=teacher.failure, device=teacher.device or "",
+            )  # fmt: skip
         return []
 
-    def _settle(self, label: str, teacher: Outcome | WorkRecord) -> None:
-        """End a student whose teacher did not succeed."""
-        skipped = teacher.status is Status.SKIPPED
+    def _settle(
+        self, role: Role, label: str, status: Status, message: str, *, reason: SkipReason | None = None,
+        failure: FailureClass | None = None, device: str = "",
+    ) -> None:  # fmt: skip
+        """End a window without an attempt of its own."""
         settled = Outcome(
-            run_id=self.context.run_id,
-            role=Role.STUDENT,
-            name=label,
-            attempt=0,
-            device=teacher.device or "",
-            status=Status.SKIPPED if skipped else Status.FAILED,
-            reason=teacher.reason,
-            failure=teacher.failure,
-            message=teacher.message if skipped else f"its teacher failed: {teacher.message}",
-        )
+            run_id=self.context.run_id, role=role, name=label, attempt=0, device=device, status=status,
+            reason=reason, failure=failure, message=message,
+        )  # fmt: skip
         self.context.ledger.settle([settled])
         self._emit(settled, settled.status)
 
@@ -159,9 +152,13 @@ class _Training:
         window = planned.window
         return Item(Planned(role, window.label, window.symbol, self._task), size=planned.expected_rows)
 
-    def _task(self, role: Role, label: str) -> WindowTask:
+    def _planned(self, role: Role, label: str) -> PlannedWindow:
         planned = self.plan[role].labelled(label)
-        assert planned is not None
+        assert planned is not None  # only work of the plan is sent and ends
+        return planned
+
+    def _task(self, role: Role, label: str) -> WindowTask:
+        planned = self._planned(role, label)
         if self.task is None:
             config = self.context.manifest.config
             self.task = WindowTask(
@@ -171,9 +168,7 @@ class _Training:
         return self.task.model_copy(update={"role": role, "window": planned.window})
 
     def _emit(self, outcome: Outcome | WorkRecord, status: Status) -> None:
-        planned = self.plan[outcome.role].labelled(outcome.name)
-        assert planned is not None  # only work of the plan ends
-        window = planned.window
+        window = self._planned(outcome.role, outcome.name).window
         self.context.telemetry.emit(
             END_EVENTS[outcome.role, status],
             EventStatus(status.value),
@@ -249,11 +244,10 @@ def failure_sentence(role: Role, success: int, failed: int, max_failure_rate: fl
 def enter_plan(context: RunContext) -> None:
     """Enter every window of the plan in the ledger, those that it skips as ended."""
     manifest, ledger = context.manifest, context.ledger
-    skipped: list[Outcome] = []
     for role in (Role.TEACHER, Role.STUDENT):
         known = ledger.names(role)
         plan = planned_of(manifest, role)
-        skipped += [
+        ledger.settle(
             Outcome(
                 run_id=manifest.run_id,
                 role=role,
@@ -266,6 +260,5 @@ def enter_plan(context: RunContext) -> None:
             )
             for planned in plan
             if planned.skip and planned.window.label not in known
-        ]
+        )
         ledger.add(role, (planned.window.label for planned in plan if not planned.skip))
-    ledger.settle(skipped)

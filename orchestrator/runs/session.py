@@ -102,7 +102,7 @@ class Course:
 
 
 @private_files()
-def start(config: RunConfig, console: Console, course: "Course | None" = None) -> tuple[RunLayout, int]:
+def start(config: RunConfig, console: Console, course: Course | None = None) -> tuple[RunLayout, int]:
     """Run a new request to its end; returns its folder and the exit code. RequestError before anything is written."""
     refuse_unwritable(
         {
@@ -229,7 +229,7 @@ def reopen_broken(ledger: Ledger, layout: RunLayout, store: RunStore | None) -> 
     """Reopen windows that failed, or whose artifacts are not those of ledger and manifest; returns their names."""
     reopened = []
     for role in (Role.TEACHER, Role.STUDENT):
-        for record in ledger.records(role):
+        for record in ledger.records(role, ended=True):
             folder = layout.artifact(record.name, role)
             paths = {folder / name: digest for name, digest in record.digests.items()}
             intact = bool(paths) and all(path.is_file() and sha256_of(path) == paths[path] for path in paths)

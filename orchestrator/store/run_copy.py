@@ -47,9 +47,13 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     assert ledger is not None
     write_atomic(layout.ledger, ledger)
     opened = Ledger(layout.ledger, read_only=True)
-    ended = [record for role in WINDOW_ROLES for record in opened.records(role) if record.status is Status.SUCCESS]
+    wanted = [
+        (layout.artifact(each.name, role), each.digests.get(METADATA))
+        for role in WINDOW_ROLES
+        for each in opened.records(role, ended=True)
+        if each.status is Status.SUCCESS
+    ]
     opened.close()
-    wanted = [(layout.artifact(each.name, each.role), each.digests.get(METADATA)) for each in ended]
     together(lambda each: mirror.pull_artifact(*each), wanted)
     bars = BarsLayout.under(mirror.data_dir, manifest.config.interval)
     for each in manifest.side:
