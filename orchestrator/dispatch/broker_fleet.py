@@ -49,7 +49,7 @@ class BrokerFleet:
         presence_reader: PresenceReader | None = None, block_ms: int | None = BLOCK_MS,
         prefetch: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
     ) -> None:  # fmt: skip
-        """`began` tells the run from earlier ones of its name, whose outcomes do not count.
+        """`began` distinguishes the run from earlier ones of its name, whose outcomes do not count.
 
         `prefetch` is called with outcomes that come together, before the first of them is yielded.
         """
