@@ -37,8 +37,10 @@ def compare(
 
 
 def _show(console: Console, found: dict[str, Any]) -> None:
+    from orchestrator.runs.compare import plain
+
     if found["settings"]:
-        console.table(_table("setting", found["runs"], {k: map(_plain, v) for k, v in found["settings"].items()}))
+        console.table(_table("setting", found["runs"], {k: map(plain, v) for k, v in found["settings"].items()}))
     else:
         console.write("the settings are the same (run id, folders, broker and devices are not compared)")
     if not found["same_rows"]:
@@ -58,10 +60,6 @@ def _table(heading: str, runs: list[str], rows: dict[str, Any]) -> Table:
     for name, cells in rows.items():
         table.add_row(name, *(Text(cell) for cell in cells))
     return table
-
-
-def _plain(value: object) -> str:
-    return json.dumps(value) if isinstance(value, list | dict) else str(value)
 
 
 def _number(value: float | None) -> str:

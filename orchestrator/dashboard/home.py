@@ -15,7 +15,7 @@ from orchestrator.dashboard.watched import watched
 from orchestrator.releases import release_stack
 from orchestrator.releases.history import Line, read
 from orchestrator.releases.overview import overview
-from orchestrator.runs.compare import changed
+from orchestrator.runs.compare import changed, plain
 from orchestrator.terminal.live_view import utc_now
 from orchestrator.terminal.run_view import duration
 from schemas.config.release import ReleaseConfig
@@ -82,10 +82,15 @@ NO_BROKER = "not followed"
 
 
 def _stopped(runs: list[Run]) -> list[Cell]:
-    """Runs of the last week that were interrupted or failed, with the command that continues them."""
+    """Runs of the last week that were interrupted or failed, with the command that continues them.
+
+    A trial is continued by its study alone.
+    """
     found: list[Cell] = []
     for run in runs:
         if run.condition is None or run.status not in (RunStatus.INTERRUPTED, RunStatus.FAILED) or not _is_new(run):
+            continue
+        if run.layout.parent_study is not None:
             continue
         step = code(run.condition.next_command(run.run_id, run.layout.data_dir)) if run.condition.can_resume else None
         found.append(listed([mark(run.word), link(address(run), run.run_id), run.condition.reason, step]))
@@ -184,10 +189,3 @@ def _differs(run: Run, before: Run | None) -> str | None:
     found = [f"{name} {plain(values[0])}" for name, values in changed(run.settings, before.settings).items()]
     more = f" and {len(found) - SHOWN_CHANGES} more" if len(found) > SHOWN_CHANGES else ""
     return ", ".join(found[:SHOWN_CHANGES]) + more if found else "nothing"
-
-
-def plain(value: object) -> str:
-    """A setting's value as text."""
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)

@@ -1,5 +1,6 @@
 """Compares two judged runs: settings that differ, and results."""
 
+import json
 from contextlib import closing
 from typing import Any
 
@@ -46,6 +47,15 @@ def settings_of(config: RunConfig) -> dict[str, object]:
 def changed(first: dict[str, object], second: dict[str, object]) -> dict[str, list[object]]:
     """Both values of each setting that differs."""
     return {name: [first[name], second[name]] for name in first if first[name] != second[name]}
+
+
+def plain(value: object) -> str:
+    """A setting's JSON value as text."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return "none" if value is None else str(value)
 
 
 def _judged(data_dir: str, run_id: str) -> tuple[RunManifest, Validation, Statistics]:

@@ -5,11 +5,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator.dashboard.home import plain
 from orchestrator.dashboard.rendering import Cell, mark, page
 from orchestrator.dashboard.runs import listed
 from orchestrator.dashboard.settings import Settings
-from orchestrator.runs.compare import compare
+from orchestrator.runs.compare import compare, plain
 from schemas.contract.errors import GurukulError
 from schemas.contract.numbers import NOT_KNOWN
 

@@ -25,6 +25,7 @@ from orchestrator.dashboard.settings import Settings
 from schemas.contract.conclusion import Conclusion
 from schemas.contract.judgement import Statistics, Validation
 from schemas.contract.numbers import NOT_KNOWN, shown
+from schemas.files.layout import RunLayout
 from tests.conftest import Finished, orchestrator, tree
 from tests.orchestrator.dashboard.conftest import SCREENS, Seen
 from tests.orchestrator.dashboard.copies import copied
@@ -111,6 +112,16 @@ def test_the_overview_names_what_needs_a_person(client: TestClient) -> None:
         assert words in text_of(needs)
     tiles = [text_of(each) for each in page.xpath("//*[@data-part='tiles']//div")]
     assert tiles[0].startswith("Running nothing") and "staging: generated." in tiles[2]
+
+
+def test_a_trial_is_continued_by_its_study(client: TestClient, place: Path) -> None:
+    """A trial that was interrupted with its study needs no command of its own: `resume` refuses it."""
+    trial, study = copied(place, "stopped.t0001", "running", 0.5), RunLayout(place / "data/models/stopped").study
+    study.touch()
+    (needs,) = page_of(client, "/").xpath("//*[@data-part='needs']")
+    study.unlink()
+    shutil.rmtree(trial)
+    assert "resume stopped" in text_of(needs) and "stopped.t0001" not in text_of(needs)
 
 
 def test_the_overview_lists_every_run_with_what_it_came_to(client: TestClient, two_device_run: Finished) -> None:
