@@ -82,15 +82,10 @@ NO_BROKER = "not followed"
 
 
 def _stopped(runs: list[Run]) -> list[Cell]:
-    """Runs of the last week that were interrupted or failed, with the command that continues them.
-
-    A trial is continued by its study alone.
-    """
+    """Runs of the last week that were interrupted or failed, with the command that continues them."""
     found: list[Cell] = []
     for run in runs:
         if run.condition is None or run.status not in (RunStatus.INTERRUPTED, RunStatus.FAILED) or not _is_new(run):
-            continue
-        if run.layout.parent_study is not None:
             continue
         step = code(run.condition.next_command(run.run_id, run.layout.data_dir)) if run.condition.can_resume else None
         found.append(listed([mark(run.word), link(address(run), run.run_id), run.condition.reason, step]))

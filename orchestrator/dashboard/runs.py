@@ -74,16 +74,18 @@ class Damaged:
 
 
 def listed(data_dir: str) -> tuple[list[Run], list[Damaged]]:
-    """List all runs, newest first, and the folders that could not be read."""
+    """List all runs, newest first, and the folders that could not be read. Trials belong to their study's run."""
     runs, damaged = [], []
     folders = sorted(Path(data_dir, "models").glob("[!.]*/"))
     for gone in set(_ENDED) - set(folders):
         _ENDED.pop(gone, None)
-    for folder in folders:
+    for layout in map(RunLayout, folders):
+        if layout.parent_study is not None:
+            continue
         try:
-            runs.append(read_run(RunLayout(folder)))
+            runs.append(read_run(layout))
         except GurukulError as error:
-            damaged.append(Damaged(folder.name, " ".join(str(error).split())))
+            damaged.append(Damaged(layout.folder.name, " ".join(str(error).split())))
     return sorted(runs, key=lambda run: run.created, reverse=True), damaged
 
 

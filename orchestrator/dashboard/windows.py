@@ -1,5 +1,6 @@
 """Details of one window: scores, attempts, files, commands, and its lines in the logs."""
 
+import shlex
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,12 @@ def facts(cell: WindowCell) -> list[tuple[str, str, str]]:
 
 def commands(layout: RunLayout, label: str) -> list[tuple[str, str]]:
     """What can be done with a window in a terminal: a purpose and its command."""
-    end = f"{layout.folder.name} {label}" + ("" if str(layout.data_dir) == "data" else f" --data-dir {layout.data_dir}")
-    return [("train it again and compare", f"orchestrator replay {end}"), ("rows", f"orchestrator explain {end}")]
+    folder = [] if str(layout.data_dir) == "data" else ["--data-dir", str(layout.data_dir)]
+    purposes = {"train it again and compare": "replay", "rows": "explain"}
+    return [
+        (purpose, shlex.join(["orchestrator", command, layout.folder.name, label, *folder]))
+        for purpose, command in purposes.items()
+    ]
 
 
 def artifacts(layout: RunLayout, label: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ class RunCondition:
     def next_command(self, run_id: str, data_dir: str | Path) -> str:
         """The command that fits: to continue the run, to watch it, or to see how it ended."""
         name = "resume" if self.can_resume else "watch" if self.status.is_active else "status"
-        return f"orchestrator {name} {run_id}" + ("" if str(data_dir) == "data" else f" --data-dir {data_dir}")
+        folder = [] if str(data_dir) == "data" else ["--data-dir", str(data_dir)]
+        return shlex.join(["orchestrator", name, run_id, *folder])
 
 
 def derive_condition(facts: StatusFacts, now: float, owner_is_alive: bool | None) -> RunCondition:

@@ -111,6 +111,7 @@ def test_a_process_that_has_the_id_of_the_owner_is_not_the_owner() -> None:
         (RunCondition(RunStatus.FAILED, "why"), "data", "orchestrator status r"),
         (RunCondition(RunStatus.WAITING, "why"), "data", "orchestrator watch r"),
         (RunCondition(RunStatus.READY), "/srv/data", "orchestrator status r --data-dir /srv/data"),
+        (RunCondition(RunStatus.READY), "/srv/my data", "orchestrator status r --data-dir '/srv/my data'"),
     ],
 )
 def test_only_a_run_that_may_come_to_its_end_is_to_be_resumed(
