@@ -24,6 +24,8 @@ SETTINGS = {
     # Flower's default of 100,000 takes gigabytes of memory.
     "FLOWER_MAX_TASKS": "10000",
     "FLOWER_PURGE_OFFLINE_WORKERS": "60",
+    # An id names run, role, window and attempt, so that Celery's name of the task is left out.
+    "FLOWER_TASKS_COLUMNS": "uuid,state,result,received,runtime,worker",
     # Seconds: from the shortest window to one at its time limit.
     "FLOWER_TASK_RUNTIME_METRIC_BUCKETS": "0.1,0.25,0.5,1,2.5,5,10,30,60,120,300,600",
 }
@@ -38,9 +40,8 @@ def flower(
 ) -> None:
     """Start Flower, the web page of Celery's workers and tasks.
 
-    Workers are listed by device, tasks by symbol and window: search for kwargs:symbol=AAPL. The state shown is the
-    Celery task's: the task of a window that failed still ends as SUCCESS. For outcomes see `orchestrator status` and
-    `orchestrator metrics`.
+    Workers are listed by device, tasks by run, role, window and attempt. The state is the outcome's: FAILURE, SKIPPED
+    or SUCCESS, with the reason. Search for state:FAILURE or kwargs:symbol=AAPL.
 
     The login is FLOWER_BASIC_AUTH=USER:PASSWORD; without it one is generated and printed. Needs the extra [flower].
 

@@ -102,7 +102,7 @@ def windows_of(run: Run) -> set[tuple[str, str]]:
 
 def test_tasks_are_seen_by_symbol_and_window_and_workers_by_device(fleet: Lab, flower: Flower) -> None:
     """Flower that came after the workers sees them and, within seconds, their tasks; also those of a worker that was
-    started again after it; from then on, every window of a run."""
+    started again after it; from then on, every window of a run, and which of them failed, with why and where."""
     first = fleet.run("--step-days", "56", run_id="first")
     devices = sorted(fleet.present())
     wait_for(flower.tasks, "a task that Flower knows")
@@ -116,16 +116,23 @@ def test_tasks_are_seen_by_symbol_and_window_and_workers_by_device(fleet: Lab, f
     )
     assert second.finish() == 0, second.printed
 
+    spoiled = "AAA_2023-06-01_to_2023-08-30"
+    fleet.spoil(f"bug:{spoiled}")
     third = fleet.run("--step-days", "112", run_id="third")
     assert third.finish() == 0, third.printed
 
     def seen(search: str) -> set[tuple[str, str]]:
         tasks = flower.tasks(search)
-        return {(task["kwargs"]["role"], task["kwargs"]["window"]) for task in tasks if task["state"] == "SUCCESS"}
+        ended = [task for task in tasks if task["state"] in ("SUCCESS", "FAILURE", "SKIPPED")]
+        return {(task["kwargs"]["role"], task["kwargs"]["window"]) for task in ended}
 
     sent = windows_of(third)
     wait_for(lambda: seen("kwargs:run=third") == sent, "every window of the third run")
     tasks = flower.tasks("kwargs:run=third")
+    (failed,) = (task for task in tasks if task["state"] == "FAILURE")
+    assert failed["kwargs"]["window"] == spoiled and failed["runtime"] > 0
+    assert failed["result"] == failed["exception"] == "bug: as if a line were wrong"
+    assert "ValueError: as if a line were wrong" in failed["traceback"]
     assert {task["kwargs"]["symbol"] for task in tasks} == set(SYMBOLS)
     assert all(task["kwargs"]["window"].startswith(f"{task['kwargs']['symbol']}_") for task in tasks)
     assert all(task["args"] == f"({task['kwargs']['window']})" for task in tasks)

@@ -35,10 +35,11 @@ class Pool(TaskPool):  # type: ignore[misc]
 
         def on_result(result: tuple[int, Any, float]) -> None:
             was_failure, (own, *outcomes), seconds = result
+            outcome = outcomes[0] if outcomes else None
             try:
-                succeeded((was_failure, own, seconds))
+                succeeded((was_failure, own if was_failure else outcome, seconds))
             finally:
-                self.on_end(identity, outcomes[0] if outcomes else None)
+                self.on_end(identity, outcome)
 
         def on_loss(error: Any) -> None:
             try:

@@ -1,6 +1,6 @@
 """Loaded by every Python process of a fleet under test; the file `fault` of the lab names a window to fail.
 
-It holds KIND:LABEL with KIND one of exit, hang, memory; pool children look for it before each teacher.
+It holds KIND:LABEL with KIND one of exit, hang, memory, bug; pool children look for it before each teacher.
 """
 
 import os
@@ -25,6 +25,8 @@ def _spoil(fault: Path) -> None:
             os._exit(9)
         if kind == "memory":
             raise MemoryError("as if there were none left")
+        if kind == "bug":
+            raise ValueError("as if a line were wrong")
         while True:
             time.sleep(60)
 
