@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 Mutate = Callable[[random.Random, Sequence[bytes]], bytes]
@@ -78,7 +79,7 @@ def changed(rng: random.Random, document: Any) -> Any:
     """A document with one node replaced, removed, renamed, repeated, or exchanged for another node of it."""
     places = list(_places(document))
     if not places:
-        return rng.choice(VALUES)
+        return deepcopy(rng.choice(VALUES))
     holder, name = rng.choice(places)
     kind = rng.randrange(8)
     if kind == 0:
@@ -97,7 +98,7 @@ def changed(rng: random.Random, document: Any) -> Any:
     elif kind == 5 and isinstance(holder[name], int | float):
         holder[name] = rng.choice((-holder[name], holder[name] * 10**9, holder[name] + 1, str(holder[name])))
     else:
-        holder[name] = rng.choice(VALUES)
+        holder[name] = deepcopy(rng.choice(VALUES))
     return document
 
 

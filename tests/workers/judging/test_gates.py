@@ -19,7 +19,7 @@ from schemas.files.run_files import write_model
 from tests import strategies
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.judging.evidence import load
-from workers.judging.gates import JUDGES, criteria
+from workers.judging.gates import JUDGES, criteria, economics
 from workers.judging.statistics.permutation import permute
 from workers.judging.validation import validate
 
@@ -179,6 +179,18 @@ def test_alpha_is_adjusted_for_the_configurations_tried(tmp_path: Path) -> None:
     worse = judged(stored_run(tmp_path / "hurdle", signal=0.2, gates=high), "economics")
     assert recommend(statistics(worse)) is Recommendation.REJECT
     assert criterion(worse["economics"], ALPHA).rules_out
+
+
+def test_p_of_alpha_is_that_of_the_hurdle() -> None:
+    """p is one half where the hurdle is the alpha that was found, and smaller below it."""
+    rng = np.random.default_rng(5)
+    market = rng.normal(0.0, 1e-2, 400)
+    daily = 3e-4 + 0.2 * market + rng.normal(0.0, 1e-3, 400)
+    free = economics.alpha_beside(daily, market, None, 1, QUICK)
+    assert free.statistic is not None and free.p is not None
+    hurdle = QUICK.model_copy(update={"alpha_hurdle_bps": free.statistic})
+    assert economics.alpha_beside(daily, market, None, 1, hurdle).p == pytest.approx(0.5)
+    assert free.p < 0.01
 
 
 def test_a_year_needs_half_of_its_returns_where_it_cannot_have_the_days_of_the_gates(tmp_path: Path) -> None:
