@@ -5,7 +5,11 @@
     dates = {"start_date": "2022-01-01", "end_date": "2024-12-31"}
     gurukul.plan(source="csv:bars", **dates)
     run = gurukul.run(source="csv:bars", **dates)
-    run.rows("student"), run.predictions(), run.model("TCS_2022-01-01_to_2022-06-30")
+    run.windows(), run.predictions(), run.gates(), run.report()
+    label = "TCS_2022-01-01_to_2022-06-30"
+    run.model(label).predict(run.features(label))
+
+Data are pandas frames: an instant is a `datetime64` in UTC, a day of the exchange a `datetime64` without a zone.
 
 `feature` and `label` mark a function of your own as a feature or a label, and `model` a class as a kind of model, in a
 file that `--plugins` names (`docs/plugins.md`).
@@ -14,7 +18,9 @@ Settings are the fields of `docs/settings.md`. Nothing is read from the environm
 needs. Errors are raised as `GurukulError`, with the sentence that the command line would print.
 """
 
-from gurukul.commands import open_run, plan, predict, resume, run
+from gurukul.commands import check, compare, open_run, plan, predict, resume, run
+from gurukul.comparison import Comparison
+from gurukul.report import Report
 from gurukul.stored_model import StoredModel
 from gurukul.stored_run import RoleName, StoredRun
 from schemas.contract.errors import GurukulError
@@ -22,6 +28,6 @@ from schemas.contract.model_declarations import model
 from schemas.contract.plugin_declarations import feature, label
 
 __all__ = [
-    "GurukulError", "RoleName", "StoredModel", "StoredRun", "feature", "label", "model", "open_run", "plan", "predict",
-    "resume", "run",
+    "Comparison", "GurukulError", "Report", "RoleName", "StoredModel", "StoredRun", "check", "compare", "feature",
+    "label", "model", "open_run", "plan", "predict", "resume", "run",
 ]  # fmt: skip

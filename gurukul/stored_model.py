@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +18,7 @@ from schemas.files.run_files import read_model
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 
@@ -67,25 +68,44 @@ class StoredModel:
         """Names of the columns that `predict` takes, in order."""
         return self.metadata.features
 
-    def predict(self, x: NDArray[np.float64], symbol: str | None = None) -> NDArray[np.float64]:
+    def predict(self, x: NDArray[np.float64] | pd.DataFrame, symbol: str | None = None) -> NDArray[np.float64]:
         """Probability of label 1 for each row of `x`, shape (rows, features); NaN means that a feature is missing.
 
-        `symbol` picks the base rate of a model that was trained on a panel of symbols. Raises RequestError if `x` has
-        another number of columns, or if a panel's model gets no symbol that it knows.
+        `x` may be a frame with the features among its columns, such as `StoredRun.features` returns. `symbol` picks the
+        base rate of a model that was trained on a panel of symbols; without it that of each row of the frame's column
+        `symbol`. Raises RequestError if `x` has another number of columns or lacks one, or if a panel's model gets no
+        symbol that it knows.
+
+        >>> model.predict(run.features(label).head(2)).shape
+        (2,)
         """
         import numpy as np
+        import pandas as pd
 
+        symbols: Sequence[str | None] = [symbol] * len(x)
+        if isinstance(x, pd.DataFrame):
+            if missing := [name for name in self.features if name not in x]:
+                raise RequestError(f"x lacks the columns {', '.join(missing)}; this {self.role} takes its `features`")
+            symbols = x["symbol"].tolist() if symbol is None and "symbol" in x else symbols
+            x = x[list(self.features)].to_numpy(dtype=np.float64)
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.features):
             raise RequestError(f"x has shape {x.shape}; this {self.role} takes (rows, {len(self.features)})")
         if isinstance(self.metadata, TeacherMetadata):
             from workers.models.stored_student import as_teacher_sees
 
-            offset = self._offset(self.metadata.offsets, symbol)
+            offset = self._offsets(self.metadata.offsets, symbols)
             return cast("NDArray[np.float64]", self._model.model.predict(as_teacher_sees(x), offset))
         from workers.models.base import sigmoid
 
-        return sigmoid(self._offset(self._model.serving.offsets, symbol) + self._model.margin(x))
+        return sigmoid(self._offsets(self._model.serving.offsets, symbols) + self._model.margin(x))
+
+    def _offsets(self, offsets: Mapping[str, float], symbols: Sequence[str | None]) -> NDArray[np.float64]:
+        """The logit that each row's prediction starts from."""
+        import numpy as np
+
+        found = {each: self._offset(offsets, each) for each in dict.fromkeys(symbols)}
+        return np.array([found[each] for each in symbols])
 
     def _offset(self, offsets: Mapping[str, float], symbol: str | None) -> float:
         """The logit that predictions of a symbol start from; a model of one symbol needs no name."""

@@ -11,13 +11,15 @@ from gurukul.stored_model import StoredModel
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.run import RunStatus
-from schemas.contract.task import Role, Status
+from schemas.contract.task import WINDOW_ROLES, Role, Status
 from schemas.files.layout import PREDICTIONS, RunLayout
 from schemas.files.run_files import read_manifest, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gurukul.report import Report
+    from orchestrator.audit.judgement import Judgement
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.ledger.run_status import RunCondition
 
@@ -25,7 +27,20 @@ RoleName = Literal["teacher", "student"]
 
 
 class StoredRun:
-    """One run under `data/models/RUN_ID`. Each property is read from disk when it is used; nothing is written."""
+    """One run under `data/models/RUN_ID`. Each property is read from disk when it is used; nothing is written.
+
+    In every frame an instant is a `datetime64` in UTC. A day (`session`, `start`, ...) is one without a zone: the day
+    at the exchange. `frame["timestamp"].dt.tz_convert(run.timezone)` gives instants in the market's time.
+
+    >>> run = gurukul.open_run("nightly")
+    >>> run.status.value, run.recommendation
+    ('ready-for-review', 'hold')
+    >>> scored = run.predictions()
+    >>> str(scored["timestamp"].dtype), str(scored["session"].dtype), run.timezone
+    ('datetime64[us, UTC]', 'datetime64[us]', 'Asia/Kolkata')
+    >>> bool((scored["timestamp"].dt.tz_convert(run.timezone).dt.tz_localize(None) == scored["session"]).all())
+    True
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self._layout = RunLayout(Path(folder))
@@ -70,23 +85,59 @@ class StoredRun:
         with self._ledger() as ledger:
             return ledger.get("recommendation")
 
+    @property
+    def timezone(self) -> str:
+        """The time zone of the run's bars: of timestamps without an offset, and of the days of intraday bars."""
+        return self.manifest.config.timezone
+
+    def windows(self) -> pd.DataFrame:
+        """One row per planned window, as `plan` returns it, with what became of its `teacher` and its `student`.
+
+        These are success, skipped, failed, or pending while the run has not come to it; `reason` says why a window was
+        skipped or has failed. It can be read while the run trains.
+
+        >>> run.windows()["student"].value_counts().to_dict()
+        {'success': 12, 'skipped': 3}
+        """
+        from gurukul.frames import windows_frame
+
+        with self._ledger() as ledger:
+            ends = {role: {each.name: each for each in ledger.records(role, ended=True)} for role in WINDOW_ROLES}
+        return windows_frame(self.manifest, ends)
+
     def rows(self, role: RoleName = "student") -> pd.DataFrame:
         """One row per window of a role: status, reason, device, seconds, and one column per metric.
 
         Raises GurukulError until every window of that role has ended.
+
+        >>> run.rows("teacher")[["window_label", "status", "rounds"]].shape
+        (15, 3)
         """
         import pandas as pd
+
+        from gurukul.frames import with_days
 
         path = self._layout.rows(role)
         if not path.is_file():
             step = self.condition.next_command(self.run_id, self._layout.data_dir)
             raise RequestError(f"{path} does not exist: run {self.run_id} has not trained every {role}; `{step}`")
         rows = [row.model_dump(mode="python") for row in read_rows(self._layout, Role(role))]
-        return pd.DataFrame([{**row, **row.pop("metrics")} for row in rows])
+        return with_days(pd.DataFrame([{**row, **row.pop("metrics")} for row in rows]))
 
     def predictions(self, window: str | None = None) -> pd.DataFrame:
-        """Scored rows of one window's student, or of all windows of the run, as its artifacts store them."""
+        """Scored rows of one window's student, or of all windows of the run, as its artifacts store them.
+
+        `timestamp` is the bar of the decision, `session` its day, `label_end` the bar at which the label is known;
+        `label` and `forward_return` are what came; `student`, `teacher`, `alone` (a student without a teacher),
+        `logistic`, `prior` (the base rate) and `window_share` are probabilities of label 1.
+
+        >>> scored = run.predictions()
+        >>> scored.loc[scored["student"] > scored["trade_above"], "forward_return"].size
+        0
+        """
         import pandas as pd
+
+        from gurukul.frames import with_days
 
         labels = [window] if window is not None else self._trained(Role.STUDENT)
         frames = []
@@ -95,7 +146,35 @@ class StoredRun:
             if not path.is_file():
                 raise RequestError(f"{path} does not exist: {label} has no trained student in run {self.run_id}")
             frames.append(pd.read_parquet(path).assign(window_label=label))
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        return with_days(pd.concat(frames, ignore_index=True)) if frames else pd.DataFrame()
+
+    def features(self, window: str | None = None) -> pd.DataFrame:
+        """What the students of a window see of its rows; without a window, of every bar of the run.
+
+        One column per feature, NaN where one is missing. A window's rows are those that it trained on (`part` fit,
+        purged or tail, with their `weight`) and those that were scored (`part` scored), with `label` and
+        `forward_return`. Features are computed again from the stored bars. Raises GurukulError if these have changed.
+
+        >>> seen = run.features(label)
+        >>> sorted(seen["part"].unique())
+        ['fit', 'purged', 'scored', 'tail']
+        >>> scored = seen[seen["part"] == "scored"]
+        >>> bool((abs(model.predict(scored) - run.predictions(label)["student"]) < 1e-12).all())
+        True
+        """
+        import tempfile
+
+        import pandas as pd
+
+        from gurukul.frames import with_days
+        from orchestrator.runs.worker_process import ask
+        from schemas.contract.requests import MatrixRequest, MatrixWritten
+
+        with tempfile.TemporaryDirectory(prefix="gurukul-features-") as folder:
+            out = str(Path(folder) / "features.parquet")
+            data_dir = str(self._layout.data_dir.absolute())
+            ask("matrix", MatrixRequest(data_dir=data_dir, run_id=self.run_id, out=out, label=window), MatrixWritten)
+            return with_days(pd.read_parquet(out))
 
     def model(self, window: str, role: RoleName = "student") -> StoredModel:
         """A window's trained model. Raises GurukulError if there is none, or if a file was changed since training.
@@ -106,6 +185,47 @@ class StoredRun:
 
         with using_plugins(self.manifest.config.plugins):
             return StoredModel.read(self._layout.artifact(window, role), Role(role))
+
+    def gates(self) -> pd.DataFrame:
+        """One row per criterion of each gate: `part` in the decision, `answer`, `statistic`, `threshold`, interval.
+
+        `part` is hard, primary, direction, warning or informs (`docs/judgement.md`); `low` to `high` is the 95 %
+        interval, `n` how much data it rests on. Raises GurukulError until the gates were judged.
+
+        >>> gates = run.gates()
+        >>> gates[gates["part"] == "hard"]["gate"].unique().tolist()
+        ['data', 'leak']
+        """
+        from gurukul.frames import gates_frame
+
+        return gates_frame(self._judgement().statistics)
+
+    def report(self, *, height: int = 700) -> Report:
+        """The run's report, which a notebook shows in a frame of `height` pixels; `print` gives its verdict as text.
+
+        Raises GurukulError until the run's audit was written.
+
+        >>> print(run.report())  # doctest: +ELLIPSIS
+        hold: ...
+        """
+        from gurukul.report import Report
+        from schemas.files.layout import audit_folder
+
+        conclusion = self._judgement().conclusion
+        path = audit_folder(self.manifest.config.release_dir, self.run_id) / "report.html"
+        if not path.is_file():
+            step = self.condition.next_command(self.run_id, self._layout.data_dir)
+            raise RequestError(f"{path} does not exist: the audit of run {self.run_id} is not written; `{step}`")
+        return Report(path, conclusion, height)
+
+    def _judgement(self) -> Judgement:
+        from orchestrator.audit.judgement import judgement
+
+        if (found := judgement(self._layout)) is None:
+            condition = self.condition
+            step = condition.next_command(self.run_id, self._layout.data_dir)
+            raise RequestError(f"run {self.run_id} was never judged, it is {condition}; `{step}`")
+        return found
 
     @contextmanager
     def _ledger(self) -> Iterator[Ledger]:

@@ -1,20 +1,17 @@
 """`orchestrator check`."""
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from orchestrator.cli.options import DataDir, Json
 from orchestrator.cli.output import plural, table_of
 from orchestrator.terminal.console import Console
-from schemas.contract.errors import ExitCode, RequestError
+from schemas.contract.errors import ExitCode
 from schemas.contract.plugin_source import split_paths
-from schemas.contract.requests import CheckReport, CheckRequest
-
-if TYPE_CHECKING:
-    from schemas.config.bars import IngestConfig
-    from schemas.config.side import SideConfig
+from schemas.contract.requests import CheckReport
 
 Source = Annotated[str | None, typer.Option(help="Source of bars, such as csv:DIR or sample; if omitted: stored bars.")]
 
@@ -60,21 +57,16 @@ def check(
     Example:
       orchestrator check ideas.py --source sample
     """
-    from orchestrator.runs.settings import resolve
-    from orchestrator.runs.worker_process import ask
-    from schemas.config.bars import IngestConfig
-    from schemas.config.side import SideConfig
+    from orchestrator.runs.check import check_plugins, check_settings
 
     flags: dict[str, Any] = {
         "source": source, "symbols": symbols, "interval": interval, "timezone": timezone, "data_dir": data_dir,
-        "calendar": calendar,
+        "calendar": calendar, "side": side, "side_lag": side_lag, "side_max_age": side_max_age,
     }  # fmt: skip
-    settings = resolve(IngestConfig, flags, config)
-    beside = resolve(SideConfig, {"side": side, "side_lag": side_lag, "side_max_age": side_max_age}, config)
-    request = _request(settings, beside)
+    settings, beside = check_settings(flags, config, os.environ)
     console = Console(stderr=as_json)
     with console.status("computing features and labels"):
-        found = ask("check", request, CheckReport, split_paths(files))
+        found = check_plugins(split_paths(files), settings, beside)
     if as_json:
         typer.echo(found.model_dump_json())
     else:
@@ -85,27 +77,6 @@ def check(
 def _verdicts(found: CheckReport) -> list[bool]:
     """Whether each feature and each model is refused."""
     return [bool(each.faults) for each in found.checks] + [bool(each.fault) for each in found.models]
-
-
-def _request(settings: "IngestConfig", beside: "SideConfig") -> CheckRequest:
-    """Bars of the source, if the file of --config or the environment names one, too; else of all stored symbols."""
-    from orchestrator.bars.coverage import stored_table
-    from schemas.files.layout import BarsLayout
-
-    chosen, reads_source = settings.symbols, "source" in settings.model_fields_set
-    if not reads_source and not chosen:
-        chosen = tuple(sorted(stored_table(BarsLayout.under(settings.data_dir, settings.interval)).symbols))
-        if not chosen:
-            raise RequestError(f"no bars are stored under {settings.data_dir}; give --source, such as --source sample")
-    return CheckRequest(
-        data_dir=str(Path(settings.data_dir).absolute()),
-        interval=settings.interval,
-        timezone=settings.timezone,
-        calendar=settings.resolved_calendar,
-        side=beside.side_requests,
-        bars=settings.bars(None, None) if reads_source else None,
-        symbols=chosen,
-    )
 
 
 def _show(console: Console, found: CheckReport, calendar: str) -> None:

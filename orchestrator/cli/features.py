@@ -26,6 +26,9 @@ def features(
     out: Annotated[
         str | None, typer.Option(help="With --run: the file to write, .parquet.", show_default=False)
     ] = None,
+    window: Annotated[
+        str | None, typer.Option(help="With --run: write only the rows of this window.", show_default=False)
+    ] = None,
     data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:
@@ -44,8 +47,10 @@ def features(
     if run is not None and out is not None:
         if names:
             raise RequestError(f"--run writes the features that run {run} has chosen; leave out {names}")
-        _write(run, out, data_dir, plugins, as_json)
+        _write(run, window, out, data_dir, plugins, as_json)
         return
+    if window is not None:
+        raise RequestError("--window is a window of a run; give --run and --out")
     from orchestrator.runs.plugins import ask_about
     from schemas.config.features import split_names
 
@@ -70,8 +75,8 @@ def features(
         Console().print(labels)
 
 
-def _write(run_id: str, out: str, data_dir: str, plugins: str, as_json: bool) -> None:
-    """Write the features of a run's bars to a Parquet file."""
+def _write(run_id: str, window: str | None, out: str, data_dir: str, plugins: str, as_json: bool) -> None:
+    """Write the features of a run's bars, or of a window's rows, to a Parquet file."""
     from orchestrator.runs.worker_process import ask
     from schemas.contract.requests import MatrixRequest, MatrixWritten
     from schemas.files.run_files import open_run
@@ -80,6 +85,7 @@ def _write(run_id: str, out: str, data_dir: str, plugins: str, as_json: bool) ->
         raise RequestError(f"--out {out}: the file name must end in .parquet")
     manifest, _ = open_run(data_dir, run_id)
     folder = str(Path(data_dir).absolute())
-    request = MatrixRequest(data_dir=folder, run_id=manifest.run_id, out=str(Path(out).absolute()))
+    request = MatrixRequest(data_dir=folder, run_id=manifest.run_id, out=str(Path(out).absolute()), label=window)
     found = ask("matrix", request, MatrixWritten, split_paths(plugins))
-    typer.echo(found.model_dump_json() if as_json else f"{out}: {found.rows} bars, {len(found.columns)} features")
+    noun = "bars" if window is None else "rows"
+    typer.echo(found.model_dump_json() if as_json else f"{out}: {found.rows} {noun}, {len(found.columns)} features")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from orchestrator.audit.judgement import Judgement
 from orchestrator.audit.wording import MODELS, distinct
-from orchestrator.dashboard.judged import Judgement
 from orchestrator.dashboard.rendering import Cell, mark
 from schemas.contract.judgement import Criterion, Gate
 from schemas.contract.numbers import between, exact, p_of, percent, shown

@@ -14,8 +14,10 @@ from rich.text import Text
 class Console(RichConsole):
     """A console that a closed pipe silences: the command continues when the program that read its output ends."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False)
+    def __init__(self, *, stderr: bool = False, plain: bool = False, quiet: bool = False) -> None:
+        """`plain`: never draw, even where the environment asks for colours, as the kernel of a notebook does."""
+        terminal = False if plain else None
+        super().__init__(stderr=stderr, quiet=quiet, highlight=False, force_terminal=terminal, force_jupyter=False)
 
     def on_broken_pipe(self) -> None:
         """Stop printing; later output is discarded."""

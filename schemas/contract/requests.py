@@ -192,13 +192,14 @@ class PairedDifference(Answer):
 
 
 class MatrixRequest(RunQuestion):
-    """Asks for the features of every bar of a run's symbols in a Parquet file."""
+    """Asks for the features of every bar of a run's symbols in a Parquet file; with `label`, of one window's rows."""
 
     out: str
+    label: str | None = None
 
 
 class MatrixWritten(Answer):
-    """Rows and columns of the file that was written."""
+    """Rows and features of the file that was written."""
 
     rows: int = 0
     columns: tuple[str, ...] = ()

@@ -1,19 +1,38 @@
 """The Python API, compared with the command line on the same run."""
 
+import doctest
+import json
 import re
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
+import lxml.html
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 import gurukul
+from gurukul import commands, stored_model, stored_run
+from orchestrator.ledger.ledger import Ledger
+from schemas.contract.errors import Interrupted
 from schemas.contract.run import RunStatus
+from schemas.files.layout import RunLayout
 from tests.conftest import SPAN, Finished, SharedFleet, tree
 
+IDEAS = """
+import gurukul as gk
+
+
+@gk.feature(warmup=60)
+def gap_to_high(bars):
+    return bars["close"] / bars["high"].rolling(60).max() - 1
+"""
 SPAN_SETTINGS = {flag[2:].replace("-", "_"): value for flag, value in zip(SPAN[::2], SPAN[1::2], strict=True)}
 
 
@@ -28,13 +47,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/gurukul.md"])
 def test_the_examples_of_the_docs_work(
-    page: str, bars: Path, two_device_run: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, bars: Path, two_device_run: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers_here: None
 ) -> None:
     """Each block goes on where the last one ended. The finished run stands in for what they train and deploy."""
     cwd = shutil.copytree(two_device_run.cwd, tmp_path / "copy", symlinks=True)
     shutil.copytree(bars, cwd / "bars")
     monkeypatch.chdir(cwd)
     finished = gurukul.open_run(two_device_run.folder.name)
+    (cwd / "ideas.py").write_text(IDEAS)
     monkeypatch.setattr(gurukul, "run", lambda **settings: finished)
     scores = pd.DataFrame()
     scores.attrs["refused"] = {}
@@ -47,6 +67,30 @@ def test_the_examples_of_the_docs_work(
         exec(compile(block, page, "exec"), names)
     assert blocks
     assert np.shape(names["model"].predict(names["x"])) == (2,)  # type: ignore[attr-defined]
+
+
+def test_the_examples_of_the_docstrings_work(
+    bars: Path, two_device_run: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers_here: None
+) -> None:
+    """Each prints what its docstring shows, on the finished run under the name `nightly`."""
+    cwd = shutil.copytree(two_device_run.cwd, tmp_path / "copy", symlinks=True)
+    (cwd / "bars").symlink_to(bars)
+    (cwd / "ideas.py").write_text(IDEAS)
+    monkeypatch.chdir(cwd)
+    run_id = two_device_run.folder.name
+    run = gurukul.open_run(run_id)
+    label = trained_window(run)
+    known = {"gurukul": gurukul, "run": run, "label": label, "model": run.model(label)}
+    flags, found = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, []
+    for module in (commands, stored_run, stored_model):
+        for each in doctest.DocTestFinder(exclude_empty=True).find(module, globs=known):
+            for example in each.examples:
+                example.source, example.want = (
+                    text.replace("nightly", run_id) for text in (example.source, example.want)
+                )
+            found.append(doctest.DocTestRunner(optionflags=flags).run(each, clear_globs=False))
+    assert sum(each.attempted for each in found) > 20
+    assert not any(each.failed for each in found), "see what was printed"
 
 
 def trained_window(stored: gurukul.StoredRun) -> str:
@@ -70,7 +114,9 @@ def test_predictions_are_the_rows_of_the_artifacts(stored: gurukul.StoredRun) ->
     label = trained_window(stored)
     own = pq.read_table(stored.folder / "windows" / label / "student" / "predictions.parquet").to_pandas()
     together = stored.predictions()
-    pd.testing.assert_frame_equal(stored.predictions(label).drop(columns="window_label"), own)
+    mine = stored.predictions(label)
+    days = {name: own[name].astype("datetime64[us]") for name in ("session", "label_end_session")}
+    pd.testing.assert_frame_equal(mine.drop(columns="window_label"), own.assign(**days))
     assert len(together[together.window_label == label]) == len(own)
     assert len(together) == pq.read_metadata(stored.folder / "validation" / "rows.parquet").num_rows
 
@@ -84,8 +130,12 @@ def test_a_model_predicts_probabilities(stored: gurukul.StoredRun, role: gurukul
     probability = model.predict(x)
     assert probability.shape == (5,)
     assert ((probability > 0) & (probability < 1)).all()
+    frame = pd.DataFrame(x, columns=list(model.features))
+    assert model.predict(frame[frame.columns[::-1]]).tolist() == probability.tolist()
     with pytest.raises(gurukul.GurukulError, match=r"x has shape \(5, 3\)"):
         model.predict(x[:, :3])
+    with pytest.raises(gurukul.GurukulError, match="x lacks the columns return_1;"):
+        model.predict(frame.drop(columns="return_1"))
 
 
 def test_a_changed_model_is_refused(two_device_run: Finished, tmp_path: Path) -> None:
@@ -103,9 +153,8 @@ def test_a_changed_model_is_refused(two_device_run: Finished, tmp_path: Path) ->
 def test_a_plan_has_one_row_per_window(bars: Path, stored: gurukul.StoredRun, tmp_path: Path) -> None:
     """The plan of the same request lists the windows of the run and writes nothing."""
     plan = gurukul.plan(source=f"csv:{bars}", data_dir=str(tmp_path), **SPAN_SETTINGS)
-    expected = [(each.window.label, each.skip, each.expected_rows) for each in stored.manifest.plan]
-    skips = plan.skip.astype(object).where(plan.skip.notna(), None)
-    assert list(zip(plan.window_label, skips, plan.expected_rows, strict=True)) == expected
+    expected = [(each.window.label, each.skip or "", each.expected_rows) for each in stored.manifest.plan]
+    assert list(zip(plan.window_label, plan["skip"], plan.expected_rows, strict=True)) == expected
     assert tree(tmp_path) == {}
 
 
@@ -124,6 +173,62 @@ def test_a_run_through_the_api_leaves_the_same_artifacts(
     assert again.folder == run.folder
 
 
+def test_windows_have_what_became_of_each(stored: gurukul.StoredRun) -> None:
+    """Roles have the status of their rows, and what is skipped has a reason."""
+    windows = stored.windows()
+    for role in ("teacher", "student"):
+        assert windows[role].tolist() == stored.rows(role).status.tolist()
+    assert (windows["reason"] != "").tolist() == (windows["student"] != "success").tolist()
+
+
+def test_gates_are_those_of_the_report(stored: gurukul.StoredRun) -> None:
+    """One row per criterion of `statistics.json`, with its answer and its numbers."""
+    statistics = json.loads((stored.folder / "statistics.json").read_text())
+    criteria = [(gate["name"], each) for gate in statistics["gates"] for each in gate["criteria"]]
+    gates = stored.gates()
+    assert list(zip(gates["gate"], gates["criterion"], strict=True)) == [
+        (name, each["name"]) for name, each in criteria
+    ]
+    numbers = [each["statistic"] for _, each in criteria]
+    assert gates["statistic"].astype(object).where(gates["statistic"].notna(), None).tolist() == numbers
+
+
+def test_a_report_in_a_notebook_is_the_page_in_a_sandbox(stored: gurukul.StoredRun) -> None:
+    """The frame holds the stored page with a policy added, may run scripts, and has no origin of the notebook's."""
+    report = stored.report(height=300)
+    frame = lxml.html.fromstring(report._repr_html_())
+    assert frame.tag == "iframe" and "300px" in frame.get("style")
+    assert "allow-scripts" in frame.get("sandbox") and "same-origin" not in frame.get("sandbox")
+    head, _, rest = frame.get("srcdoc").partition("<head>")
+    policy, _, rest = rest.partition(">")
+    assert "default-src 'none'" in policy
+    assert f"{head}<head>{rest}" == report.path.read_text(encoding="utf-8")
+
+
+def test_a_run_that_is_stopped_raises_keyboard_interrupt(stored: gurukul.StoredRun, tmp_path: Path) -> None:
+    """So that `except GurukulError` around a run does not go on after Ctrl-C; the message names what finishes it."""
+    copy = tmp_path / "models" / "copied"
+    shutil.copytree(stored.folder, copy)
+    with closing(Ledger(copy / "ledger.db")) as ledger:
+        ledger.set(status=RunStatus.INTERRUPTED, message="stopped by signal 2")
+    with pytest.raises(KeyboardInterrupt, match=r"copied was stopped by signal 2; gurukul.resume\('copied'\)"):
+        commands._finished(RunLayout(copy), Interrupted.exit_code)
+    with closing(Ledger(copy / "ledger.db")) as ledger:
+        ledger.set(status=RunStatus.FAILED, message="the disk is full")
+    with pytest.raises(gurukul.GurukulError, match="copied ended as failed: the disk is full"):
+        commands._finished(RunLayout(copy), 3)
+
+
+def test_a_run_in_a_notebook_prints_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel of a notebook asks for colours by FORCE_COLOR, which would draw the live view into the cell."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert commands._console(False).is_terminal
+    shell = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", cast(ModuleType, shell))
+    console = commands._console(False)
+    assert not console.is_terminal and not console.is_jupyter and not console.stderr
+
+
 def test_what_cannot_be_done_raises_the_sentence_of_the_command_line(tmp_path: Path) -> None:
     """An unknown run, a missing folder, an unknown setting and an unknown environment are named."""
     with pytest.raises(gurukul.GurukulError, match="there is no run nowhere"):
@@ -132,5 +237,9 @@ def test_what_cannot_be_done_raises_the_sentence_of_the_command_line(tmp_path: P
         gurukul.plan(source=f"csv:{tmp_path / 'none'}", start_date="2020-01-01", end_date="2021-01-01")
     with pytest.raises(gurukul.GurukulError, match="sourc"):
         gurukul.plan(sourc="sample")
+    with pytest.raises(gurukul.GurukulError, match="name a plug-in file to check"):
+        gurukul.check(source="sample")
+    with pytest.raises(gurukul.GurukulError, match="there is no run a"):
+        gurukul.compare("a", "b", data_dir=tmp_path)
     with pytest.raises(gurukul.GurukulError, match="environment"):
         gurukul.predict("nowhere", release_dir=tmp_path)

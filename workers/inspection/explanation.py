@@ -1,6 +1,8 @@
 """Explain one stored window: its rows and their spans, how they were used, and the results."""
 
 from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetad
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.requests import Explanation, LabelledRow, Part, WindowQuestion
 from schemas.contract.task import Role
-from schemas.contract.window import PANEL
+from schemas.contract.window import PANEL, Window
 from schemas.files import feature_importance
 from schemas.files.layout import CERTIFICATE, METADATA
 from schemas.files.run_files import read_model
@@ -31,7 +33,20 @@ def explain(question: WindowQuestion) -> Explanation:
         return Explanation(error=str(error))
 
 
-def _explain(question: WindowQuestion) -> Explanation:
+@dataclass(frozen=True)
+class StoredWindow:
+    """A window that was trained: what its artifacts record, and its rows as two tables, trained on and scored."""
+
+    window: Window
+    teacher_folder: Path
+    teacher: TeacherMetadata
+    student: StudentMetadata
+    trained: pa.Table
+    scored: pa.Table
+
+
+def stored_window(question: WindowQuestion) -> StoredWindow:
+    """Read a trained window; RequestError if there is none of that label, DataError if a file was changed."""
     manifest, layout = manifest_of(question)
     window = window_of(question, manifest)
     settings = manifest.config.training()
@@ -48,19 +63,25 @@ def _explain(question: WindowQuestion) -> Explanation:
         mine, scored = (table.filter(pa.compute.equal(table["symbol"], window.symbol)) for table in (mine, scored))
         if not len(scored):
             raise RequestError(f"{window.symbol} had too few rows in this window; its student has not learned from it")
-    rows = [*map(_trained, mine.to_pylist()), *map(_scored, scored.to_pylist())]
+    return StoredWindow(window, teacher, trained, fitted, mine, scored)
+
+
+def _explain(question: WindowQuestion) -> Explanation:
+    found = stored_window(question)
+    mine = found.trained
+    rows = [*map(_trained, mine.to_pylist()), *map(_scored, found.scored.to_pylist())]
     barriers = Counter(Barrier(code).name.lower() for code in mine["barrier"].to_pylist())
     return Explanation(
-        window=window,
-        parts=tuple(_part(name, found) for name in PARTS if (found := [row for row in rows if row.part == name])),
+        window=found.window,
+        parts=tuple(_part(name, own) for name in PARTS if (own := [row for row in rows if row.part == name])),
         purged=tuple(row for row in rows if row.part == "purged"),
         rows=tuple(rows) if question.rows else (),
         ties=int(np.sum(mine["tie"].to_numpy())),
         barriers=dict(barriers),
-        importance=tuple(feature_importance.read(teacher).items())[:SHOWN_FEATURES],
-        certificate=read_model(teacher / CERTIFICATE, Certificate),
-        teacher=trained,
-        student=fitted,
+        importance=tuple(feature_importance.read(found.teacher_folder).items())[:SHOWN_FEATURES],
+        certificate=read_model(found.teacher_folder / CERTIFICATE, Certificate),
+        teacher=found.teacher,
+        student=found.student,
     )
 
 

@@ -1,6 +1,7 @@
-"""Writes the features of every bar of a run as one table."""
+"""Writes what a run's models see as one table: of every bar, or of the rows of one window."""
 
 import io
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,43 +9,89 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.config.interval import is_intraday
-from schemas.contract.errors import GurukulError
-from schemas.contract.requests import MatrixRequest, MatrixWritten
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import GurukulError, RequestError
+from schemas.contract.requests import MatrixRequest, MatrixWritten, WindowQuestion
 from schemas.files.atomic import write_atomic
 from schemas.files.layout import BarsLayout
 from workers.bars import store
+from workers.bars.series import Floats, Ints, Series
 from workers.features.chosen import features_of, names_of
+from workers.inspection.explanation import StoredWindow, stored_window
 from workers.inspection.run_lookup import manifest_of
 from workers.plugins.loading import use_plugins
 from workers.side.store import use_side_of
+
+INSTANT = pa.timestamp("us", tz="UTC")
+# Of a window's rows, beside the features; scored rows have no weight.
+ROW_COLUMNS = ("symbol", "timestamp", "session", "label_end", "label_end_session", "part", "label", "forward_return")
 
 
 def write_matrix(request: MatrixRequest) -> MatrixWritten:
     """Write `symbol`, `timestamp` (the bar's instant, UTC) and one column per feature; `error` if that is impossible.
 
-    Values are those that the run's models see; null where a feature is undefined. Warm-up is included.
+    Values are those that the run's models see; null where a feature is undefined. Warm-up is included. Of a window
+    the rows that it trained on and those that were scored, with `part`, label and weight.
     """
     try:
         manifest, _ = manifest_of(request)
         use_plugins(manifest.config.plugins)
         use_side_of(request.data_dir)
-        settings = manifest.config.training()
-        names, layout = names_of(settings.feature_set), BarsLayout.under(request.data_dir, settings.interval)
-        known = manifest.bars.symbols if manifest.bars else {}
-        bars = {symbol: store.load(layout.bars(symbol), row.sha256) for symbol, row in sorted(known.items())}
-        found = features_of(bars, settings.feature_set, is_intraday(settings.interval)) if bars else {}
-        matrix = np.concatenate([found[symbol] for symbol in bars]) if bars else np.empty((0, len(names)))
-        instants = np.concatenate([each.timestamp for each in bars.values()]) if bars else np.empty(0, dtype=np.int64)
-        symbols = [symbol for symbol, each in bars.items() for _ in range(len(each))]
-        columns = {
-            "symbol": pa.array(symbols, pa.string()),
-            "timestamp": pa.array(instants, pa.timestamp("us", tz="UTC")),
-        } | {name: pa.array(values, mask=np.isnan(values)) for name, values in zip(names, matrix.T, strict=True)}
+        names = names_of(manifest.config.training().feature_set)
+        if request.label is None:
+            table = _of_bars(manifest, request.data_dir, names)
+        else:
+            question = WindowQuestion(data_dir=request.data_dir, run_id=request.run_id, label=request.label)
+            table = _of_window(stored_window(question), manifest, request.data_dir, names)
         buffer = io.BytesIO()
-        pq.write_table(pa.table(columns), buffer, compression="zstd")
+        pq.write_table(table, buffer, compression="zstd")
         write_atomic(Path(request.out), buffer.getvalue())
     except GurukulError as error:
         return MatrixWritten(error=str(error))
     except OSError as error:
         return MatrixWritten(error=f"{request.out} cannot be written: {error.strerror}")
-    return MatrixWritten(rows=len(matrix), columns=names)
+    return MatrixWritten(rows=len(table), columns=names)
+
+
+def _of_bars(manifest: RunManifest, data_dir: str, names: tuple[str, ...]) -> pa.Table:
+    bars, found = _computed(manifest, data_dir)
+    matrix = np.concatenate([found[symbol] for symbol in bars]) if bars else np.empty((0, len(names)))
+    instants = np.concatenate([each.timestamp for each in bars.values()]) if bars else np.empty(0, dtype=np.int64)
+    symbols = [symbol for symbol, each in bars.items() for _ in range(len(each))]
+    columns = {"symbol": pa.array(symbols, pa.string()), "timestamp": pa.array(instants, INSTANT)}
+    return pa.table(columns | _columns(names, matrix, columns))
+
+
+def _of_window(stored: StoredWindow, manifest: RunManifest, data_dir: str, names: tuple[str, ...]) -> pa.Table:
+    scored = stored.scored.append_column("part", pa.array(["scored"] * len(stored.scored), pa.string()))
+    parts = [stored.trained.select([*ROW_COLUMNS, "weight"]), scored.select(ROW_COLUMNS)]
+    rows = pa.concat_tables(parts, promote_options="permissive")
+    for name in ("timestamp", "label_end"):
+        rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(INSTANT))
+    bars, found = _computed(manifest, data_dir)
+    matrix = np.empty((len(rows), len(names)))
+    symbol, timestamp = np.asarray(rows["symbol"].to_pylist()), np.asarray(rows["timestamp"].cast(pa.int64()))
+    for name in np.unique(symbol):
+        mine = np.flatnonzero(symbol == name)
+        matrix[mine] = found[name][_places(bars[name], timestamp[mine])]
+    columns = dict(zip(rows.column_names, rows.columns, strict=True))
+    return pa.table(columns | _columns(names, matrix, columns))
+
+
+def _computed(manifest: RunManifest, data_dir: str) -> tuple[dict[str, Series], Mapping[str, Floats]]:
+    """The bars of a run, as it read them, and their features."""
+    settings = manifest.config.training()
+    layout = BarsLayout.under(data_dir, settings.interval)
+    known = manifest.bars.symbols if manifest.bars else {}
+    bars = {symbol: store.load(layout.bars(symbol), row.sha256) for symbol, row in sorted(known.items())}
+    return bars, features_of(bars, settings.feature_set, is_intraday(settings.interval)) if bars else {}
+
+
+def _places(series: Series, timestamp: Ints) -> Ints:
+    return np.searchsorted(series.timestamp, timestamp)
+
+
+def _columns(names: tuple[str, ...], matrix: Floats, taken: Collection[str]) -> dict[str, pa.Array]:
+    if both := set(names) & set(taken):
+        raise RequestError(f"feature {min(both)} has the name of another column of the table; rename it to write one")
+    return {name: pa.array(values, mask=np.isnan(values)) for name, values in zip(names, matrix.T, strict=True)}

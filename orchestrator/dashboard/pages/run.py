@@ -8,9 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from orchestrator.audit.judgement import judgement
 from orchestrator.dashboard import progress as drawing
 from orchestrator.dashboard import windows
-from orchestrator.dashboard.judged import audit_of, judgement
+from orchestrator.dashboard.judged import audit_of
 from orchestrator.dashboard.rendering import page
 from orchestrator.dashboard.results import CRITERIA, SCORES, TRADING, result_tables
 from orchestrator.dashboard.runs import LONG_AGO, Run, listed, read_run

@@ -1,0 +1,45 @@
+"""The check of plug-ins: settings become a request, which a worker process answers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.bars.coverage import stored_table
+from orchestrator.runs.settings import resolve
+from orchestrator.runs.worker_process import ask
+from schemas.config.bars import IngestConfig
+from schemas.config.side import SideConfig
+from schemas.contract.errors import RequestError
+from schemas.contract.requests import CheckReport, CheckRequest
+from schemas.files.layout import BarsLayout
+
+
+def check_settings(
+    flags: Mapping[str, Any], config: Path | None, environment: Mapping[str, str]
+) -> tuple[IngestConfig, SideConfig]:
+    """The bars and the side data that plug-ins are checked on; RequestError for a wrong setting."""
+    beside = {name: value for name, value in flags.items() if name in SideConfig.model_fields}
+    bars = {name: value for name, value in flags.items() if name not in beside}
+    return resolve(IngestConfig, bars, config, environment), resolve(SideConfig, beside, config, environment)
+
+
+def check_plugins(files: tuple[str, ...], settings: IngestConfig, beside: SideConfig) -> CheckReport:
+    """Check every feature, label and model of `files`. RequestError if a file or the bars cannot be read.
+
+    Bars are the source's, if one is set, else the stored ones of the chosen symbols, or of all.
+    """
+    chosen, reads_source = settings.symbols, "source" in settings.model_fields_set
+    if not reads_source and not chosen:
+        chosen = tuple(sorted(stored_table(BarsLayout.under(settings.data_dir, settings.interval)).symbols))
+        if not chosen:
+            raise RequestError(f"no bars are stored under {settings.data_dir}; give --source, such as --source sample")
+    request = CheckRequest(
+        data_dir=str(Path(settings.data_dir).absolute()),
+        interval=settings.interval,
+        timezone=settings.timezone,
+        calendar=settings.resolved_calendar,
+        side=beside.side_requests,
+        bars=settings.bars(None, None) if reads_source else None,
+        symbols=chosen,
+    )
+    return ask("check", request, CheckReport, files)
