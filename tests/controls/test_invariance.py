@@ -104,7 +104,13 @@ def forget() -> None:
     store.load.cache_clear()
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(each, id=name, marks=[pytest.mark.slow] * (name == "panel's teacher"))
+        for name, each in SETTINGS.items()
+    ],
+)
 def test_files_are_the_same_in_any_order_and_on_a_second_run(tmp_path: Path, settings: TrainingSettings) -> None:
     """Windows forwards, backwards and mixed, in one process and in a fresh one: every file has the same digest.
 

@@ -44,6 +44,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_it_starts_with_its_own_libraries_alone() -> None:
     """Every import of the script is of one of its eight libraries or of what they require."""
     result = run("-c", ALONE, "--help")
