@@ -40,7 +40,7 @@ def plan(**settings: Any) -> pd.DataFrame:
     from schemas.contract.coverage import CoverageTable
 
     prepared = prepare(_config(settings), read=True)
-    return plan_frame(lay_plan(prepared.config, prepared.known or CoverageTable()))
+    return plan_frame(lay_plan(prepared.config, prepared.known or CoverageTable(), prepared.universe))
 
 
 def run(*, quiet: bool = False, **settings: Any) -> StoredRun:

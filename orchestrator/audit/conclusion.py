@@ -4,7 +4,7 @@ from datetime import date
 
 from orchestrator.audit import next_step
 from orchestrator.audit.recommendation import failing, recommend
-from orchestrator.audit.wording import changed_bounds, jumping, jumps_of, taught_sentence
+from orchestrator.audit.wording import changed_bounds, jumping, jumps_of, survivorship_of, taught_sentence
 from orchestrator.planning.power import missing_years, years_missing
 from schemas.contract.artifact import RunManifest
 from schemas.contract.conclusion import Conclusion, Earned, Figure
@@ -58,7 +58,7 @@ def conclude(manifest: RunManifest, statistics: Statistics, validation: Validati
         changes=_changes(recommendation, manifest, statistics, validation),
         next_steps=_next_steps(recommendation, manifest, validation),
         alerts=(_capital(jumps),) if jumps else (),
-        warnings=_warnings(statistics, trials),
+        warnings=_warnings(manifest, statistics, trials),
         basis=_basis(manifest, statistics, validation, trials),
     )
 
@@ -256,11 +256,14 @@ def _next_steps(recommendation: Recommendation, manifest: RunManifest, validatio
     return (*steps, next_step.power(config) if later is None else next_step.run_again(config, later))
 
 
-def _warnings(statistics: Statistics, trials: TrialCount) -> tuple[str, ...]:
+def _warnings(manifest: RunManifest, statistics: Statistics, trials: TrialCount) -> tuple[str, ...]:
     again = f", first on days up to {trials.judged_until}: evidence since then decides too" * bool(trials.judged_until)
     looks = f"This configuration was judged {_count(trials.looks, 'time')} before{again}." * bool(trials.looks)
     found = [f"{gate.name}: {each.name}: {each.reason}." for gate in statistics.gates for each in gate.warnings]
-    return tuple(each for each in (*trials.notes, *changed_bounds(statistics.settings), looks, *found) if each)
+    survivors = survivorship_of(manifest) or ""
+    return tuple(
+        each for each in (*trials.notes, *changed_bounds(statistics.settings), looks, *found, survivors) if each
+    )
 
 
 def _basis(

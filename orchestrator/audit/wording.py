@@ -1,6 +1,8 @@
 """Words of the audit: names of models, costs, and sentences on bounds, jumps and teachers."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from schemas.config.costs import Costs
@@ -15,6 +17,8 @@ from schemas.contract.quality import JUMPS
 
 # Symbols or tests that a sentence names.
 NAMED = 5
+# Bars that end so many calendar days before a run does have ended for good.
+EARLY_DAYS = 14
 
 BARS = {"1day": "daily bars", "1week": "weekly bars"}
 M = TypeVar("M", Scores, Trading)
@@ -117,10 +121,45 @@ def limits_of(manifest: RunManifest, verdicts: Mapping[str, int]) -> list[str]:
         prices,
         f"Bars of {verdicts['ok']} symbols are ok, of {verdicts['warn']} need a look, of {verdicts['reject']} were"
         " rejected and left out; configs/run.json has the reasons.",
-        "The universe is the list of symbols given; companies that left the market are not in it, which makes results"
-        " look better.",
+        _symbols_by_date(manifest),
         "The tested days have now been looked at. The next judgement needs new days.",
     ]
+
+
+def survivorship_of(manifest: RunManifest) -> str | None:
+    """Return a warning where all that is known of the symbols is that they have survived; else None."""
+    bars, config = manifest.bars, manifest.config
+    if config.members is not None or bars is None or not bars.symbols or _ended(bars, config):
+        return None
+    many = len(bars.symbols)
+    reach = f"the bars of all {many} symbols reach" if many > 1 else "the bars of its symbol reach"
+    return (
+        f"Survivorship: {reach} {_end_of(bars, config)} and no universe by date was given, so what left the market"
+        " before is missing, which makes results look better; give --universe FILE, and the bars of its former members."
+    )
+
+
+def _symbols_by_date(manifest: RunManifest) -> str:
+    """Which symbols a run has, and when."""
+    bars, config = manifest.bars or CoverageTable(), manifest.config
+    if config.universe is not None:
+        return f"Symbols belong by date, as {Path(config.universe).name} gives it; their other days count nowhere."
+    ended = _ended(bars, config)
+    return (
+        f"The symbols are those given, whenever they were chosen: the bars of {ended} of {len(bars.symbols)} end before"
+        " the run does."
+    )
+
+
+def _ended(bars: CoverageTable, config: RunConfig) -> int:
+    """The number of symbols whose bars end before the days of a run do."""
+    end = _end_of(bars, config) - timedelta(days=EARLY_DAYS)
+    return sum(row.last < end for row in bars.symbols.values())
+
+
+def _end_of(bars: CoverageTable, config: RunConfig) -> date:
+    """The last day of a run of which there are bars."""
+    return min(max((row.last for row in bars.symbols.values()), default=config.end_date), config.end_date)
 
 
 def distinct(found: Mapping[str, M]) -> dict[str, M]:

@@ -5,8 +5,8 @@ SETTINGS = {
     "Data": (
         "source", "symbols", "symbols_file", "interval", "timezone", "calendar", "corporate_actions", "second_source",
         "format_file", "second_format_file", "columns", "date_format", "delimiter", "encoding", "symbol_from", "where",
-        "side", "side_lag", "side_max_age", "secrets_file", "requests_per_minute", "skip_fetch", "incremental",
-        "validate_only", "write_actions",
+        "side", "side_lag", "side_max_age", "universe", "secrets_file", "requests_per_minute", "skip_fetch",
+        "incremental", "validate_only", "write_actions",
     ),
     "Windows": (
         "start_date", "end_date", "window_days", "step_days", "lookback", "min_rows", "holdout_from", "final",

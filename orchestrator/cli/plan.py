@@ -47,13 +47,14 @@ def plan(config: RunConfig, power: bool) -> None:
     from orchestrator.planning.windows import plan as lay_plan
     from orchestrator.runs.preflight import prepare
     from orchestrator.runs.side import side_sentences
+    from orchestrator.runs.universe import universe_sentences
 
     console = Console(stderr=config.json_summary)
     with console.status("reading bars"):
         prepared = prepare(config, read=True)
     known = prepared.known
     assert known is not None
-    windows = tuple(lay_plan(prepared.config, known))
+    windows = tuple(lay_plan(prepared.config, known, prepared.universe))
     _print_symbols(console, prepared.config.symbols, known, windows)
     _print_skips(console, windows, known)
     for scope in dict.fromkeys((config.scope, config.training().scope_of_students)):
@@ -66,7 +67,8 @@ def plan(config: RunConfig, power: bool) -> None:
         )
     for sentence in power_sentences(prepared.config, windows, known) if power else ():
         console.write(f"power: {sentence}")
-    beside = side_sentences(prepared.side, config.resolved_calendar)
+    beside = universe_sentences(prepared.universe, prepared.config, known)
+    beside += side_sentences(prepared.side, config.resolved_calendar)
     for doubt in (*doubts(prepared.config, windows, known), *beside):
         console.write(f"note: {doubt}")
     report_files(console, prepared.understood, prepared.passed_over)

@@ -30,6 +30,14 @@ Side = Annotated[
         show_default=False, metavar="NAME=FILE",
     ),
 ]  # fmt: skip
+UniverseFile = Annotated[
+    str | None,
+    typer.Option(
+        "--universe",
+        help="Universe by date of the release; if omitted: the file of its run, as it is now.",
+        show_default=False, metavar="FILE",
+    ),
+]  # fmt: skip
 SUFFIXES = (".csv", ".json", ".parquet")
 # Times of daily bars in UTC (midnight in India and at UTC), which carry no information.
 DAILY_TIMES = ("00:00", "18:30")
@@ -51,6 +59,7 @@ def predict(
     out: Annotated[str | None, typer.Option(help="File to write to: .csv, .json or .parquet.")] = None,
     plugins: Plugins = "",
     side: Side = None,
+    universe: UniverseFile = None,
     data_dir: ReleaseDataDir = None,
     release_dir: ReleaseDir = None,
     config: ReleaseConfigFile = None,
@@ -84,6 +93,7 @@ def predict(
         max_age_days=max_age_days,
         out=out and str(Path(out).absolute()),
         side=checks.side(side or []),
+        universe=universe and str(Path(universe).absolute()),
     )
     found = ask("predict", request, Predictions, split_paths(plugins))
     if warning:

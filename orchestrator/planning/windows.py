@@ -8,6 +8,7 @@ from orchestrator.planning.days import TradingDays
 from orchestrator.planning.reach import impossible_labels
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
+from schemas.contract.universe import Universe
 from schemas.contract.window import WARMUP_BARS, PlannedWindow, Scope, SkipReason, Window
 
 MIN_WINDOW_DAYS = 7
@@ -34,16 +35,17 @@ def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days
     ]
 
 
-def plan(config: RunConfig, known: CoverageTable) -> list[PlannedWindow]:
+def plan(config: RunConfig, known: CoverageTable, universe: Universe | None = None) -> list[PlannedWindow]:
     """Every window of every symbol, by symbol and date, with a skip reason where coverage alone rules it out.
 
     Where a symbol's last window is a stub that is skipped, the window before it is scored for `step_days`, as if there
-    were no stub. Days that are held out are not scored. A window that coverage does not rule out may still be skipped
-    by the worker, which sees the bars.
+    were no stub. Days that are held out are not scored. A window is skipped where its symbol belongs to the `universe`
+    on none of its days, or on none of those that it scores. A window that coverage does not rule out may still be
+    skipped by the worker, which sees the bars.
     """
     by_symbol = [
         [
-            _judge(window, known, config)
+            _judge(window, known, config, universe)
             for window in lay_windows(symbol, config.start_date, config.end_date, config.window_days, config.step_days)
         ]
         for symbol in config.symbols
@@ -76,9 +78,11 @@ def _scored_before(planned: Sequence[PlannedWindow], day: date, **update: date) 
     ]
 
 
-def plan_before(config: RunConfig, known: CoverageTable, day: date) -> list[PlannedWindow]:
+def plan_before(
+    config: RunConfig, known: CoverageTable, day: date, universe: Universe | None = None
+) -> list[PlannedWindow]:
     """The plan of a study: windows that score days before `day`, and no label that ends on it or later."""
-    return _scored_before(plan(config, known), day, labels_before=day)
+    return _scored_before(plan(config, known, universe), day, labels_before=day)
 
 
 def start_from(config: RunConfig, day: date) -> date:
@@ -109,7 +113,9 @@ def in_scope(plan: Sequence[PlannedWindow], scope: Scope) -> list[PlannedWindow]
     return list(panel.values())
 
 
-def _judge(window: Window, table: CoverageTable, config: RunConfig) -> PlannedWindow:
+def _judge(
+    window: Window, table: CoverageTable, config: RunConfig, universe: Universe | None
+) -> PlannedWindow:  # fmt: skip
     def skip(reason: SkipReason, detail: str) -> PlannedWindow:
         return PlannedWindow(window=window, skip=reason, detail=detail)
 
@@ -119,6 +125,15 @@ def _judge(window: Window, table: CoverageTable, config: RunConfig) -> PlannedWi
     if known is None or known.last < window.start or known.first >= window.end:
         span = f"bars run from {known.first} to {known.last}" if known else "no bars are stored"
         return skip(SkipReason.NO_DATA, span)
+    stays = [(window.start, window.end)]
+    if universe is not None:
+        stays = universe.spans(window.symbol, window.start, window.end)
+        for found, first, end in (
+            (stays, window.start, window.end),
+            (universe.spans(window.symbol, window.end, window.score_end), window.end, window.score_end),
+        ):
+            if not found:
+                return skip(SkipReason.NOT_A_MEMBER, f"it does not belong to the universe from {first} to {end}")
     if (impossible := impossible_labels(known, config)) is not None:
         return skip(*impossible)
     trading = TradingDays(known)
@@ -135,9 +150,11 @@ def _judge(window: Window, table: CoverageTable, config: RunConfig) -> PlannedWi
             f"scoring one row needs {config.horizon + 1} bars from {window.end} on; there are at most {future}, the"
             f" last of {known.last}",
         )
-    inside = trading.most_bars(max(window.start, known.first), min(window.end, known.last + timedelta(days=1)))
+    last = known.last + timedelta(days=1)
+    inside = trading.most_bars(max(window.start, known.first), min(window.end, last))
+    decided = sum(trading.most_bars(max(first, known.first), min(end, last)) for first, end in stays)
     warm = min(inside, history - WARMUP_BARS)
-    rows = max(warm - config.horizon, 0)
+    rows = max(min(warm - config.horizon, decided), 0)
     if rows < config.min_rows:
         reason = SkipReason.INSUFFICIENT_SAMPLES if warm == inside else SkipReason.INSUFFICIENT_HISTORY
         return skip(reason, f"at most {rows} labelled rows, {config.min_rows} needed")

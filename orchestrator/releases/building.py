@@ -84,7 +84,7 @@ def students_of(manifest: RunManifest, layout: RunLayout, approval: Entry) -> tu
     rows = [row for row in read_rows(layout, Role.STUDENT) if row.status is Status.SUCCESS]
     latest: dict[str, RunRow] = {}
     for row in sorted(rows, key=lambda row: row.end):
-        latest |= dict.fromkeys(_learned_from(layout, row), row)
+        latest |= dict.fromkeys(_scored_by(layout, row), row)
     allowed = set(latest)
     basis = "all symbols with a student"
     if approval.recommendation is not Recommendation.PROMOTE:
@@ -100,8 +100,8 @@ def students_of(manifest: RunManifest, layout: RunLayout, approval: Entry) -> tu
     return chosen, f"{basis}; of each the student of its latest window that ended in success"
 
 
-def _learned_from(layout: RunLayout, row: RunRow) -> Iterable[str]:
-    """The symbols that a student has learned from."""
+def _scored_by(layout: RunLayout, row: RunRow) -> Iterable[str]:
+    """The symbols that a student is scored on."""
     if row.symbol != PANEL:
         return (row.symbol,)
     return read_model(layout.artifact(row.window_label, Role.STUDENT) / METADATA, StudentMetadata).priors
@@ -222,6 +222,7 @@ def _release(
         features=made.golden.features,
         chosen=made.chosen,
         panel=made.panel,
+        members=config.members,
         probe=made.probe,
         versions=manifest.versions,
         warmup_bars=WARMUP_BARS,

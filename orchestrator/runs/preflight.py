@@ -18,6 +18,7 @@ from orchestrator.phases.trial_count import holdout_of
 from orchestrator.planning.days import days_asked_for
 from orchestrator.planning.feasible import refuse_few_symbols, refuse_infeasible
 from orchestrator.runs.plugins import with_plugins
+from orchestrator.runs.universe import symbols_in, with_universe
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import BarsConfig
 from schemas.config.run import RunConfig
@@ -27,6 +28,7 @@ from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
 from schemas.contract.requests import PreflightReport, PreflightRequest
 from schemas.contract.side import SideCoverage
+from schemas.contract.universe import Universe
 from schemas.contract.versions import artifact_versions
 from schemas.contract.window import PlannedWindow, SkipReason
 from schemas.files.atomic import sha256_of
@@ -51,7 +53,7 @@ class Prepared:
     """A checked request: the config with its symbols, and the devices; `risks` are of the broker.
 
     `passed_over` names files of the source that are ignored, `understood` has sentences on the others. `known` is the
-    coverage of stored bars; None before an ingestion. `side` describes the side data.
+    coverage of stored bars; None before an ingestion. `side` describes the side data, `universe` who belongs when.
     """
 
     config: RunConfig
@@ -61,6 +63,7 @@ class Prepared:
     known: CoverageTable | None
     risks: tuple[str, ...] = ()
     side: tuple[SideCoverage, ...] = ()
+    universe: Universe | None = None
 
 
 def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = None, idle: bool = False) -> Prepared:
@@ -70,6 +73,7 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
     with_plugins.
     """
     config, side = with_plugins(config, scratch, idle=idle)
+    config, universe = with_universe(config)
     refuse_infeasible(config)
     if config.broker is not None:
         embedded.check(config.broker)
@@ -96,9 +100,9 @@ def prepare(config: RunConfig, *, read: bool = False, scratch: Path | None = Non
     if known is None and read:
         known = table_of(config.bars(*days), report.ingested)
     symbols = sorted(known.symbols.keys() | known.rejected.keys()) if config.skip_fetch and known else report.symbols
-    config = config.model_copy(update={"symbols": config.symbols or tuple(symbols)})
+    config = config.model_copy(update={"symbols": symbols_in(universe, config, symbols)})
     refuse_few_symbols(config)
-    return Prepared(config, report.devices, report.passed_over, report.understood, known, risks, side)
+    return Prepared(config, report.devices, report.passed_over, report.understood, known, risks, side, universe)
 
 
 @contextmanager

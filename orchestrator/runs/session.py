@@ -41,6 +41,7 @@ from orchestrator.runs.preflight import (
 )
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.side import keep_side, refuse_missing_side, side_sentences
+from orchestrator.runs.universe import keep_universe, refuse_missing_universe, universe_of, universe_sentences
 from orchestrator.store.run_store import RunStore
 from orchestrator.terminal.console import Console, report_files
 from orchestrator.terminal.live_view import LiveView
@@ -62,6 +63,7 @@ from schemas.contract.event import EventStatus, EventType
 from schemas.contract.plan import Plan
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Outcome, Role, Status
+from schemas.contract.universe import Universe
 from schemas.contract.versions import artifact_versions, installed_versions
 from schemas.contract.window import PlannedWindow
 from schemas.files.atomic import remove_temporary, sha256_of
@@ -95,7 +97,7 @@ class Course:
     gates judge what it trains.
     """
 
-    plan: Callable[[RunConfig, CoverageTable], Sequence[PlannedWindow]]
+    plan: Callable[[RunConfig, CoverageTable, Universe | None], Sequence[PlannedWindow]]
     walk: Callable[[RunContext], None]
     begin: Callable[[RunLayout], None] = lambda layout: None
     is_judged: bool = True
@@ -122,12 +124,13 @@ def start(config: RunConfig, console: Console, course: Course | None = None) -> 
 def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -> tuple[RunLayout, int]:
     prepared = prepare(config, scratch=scratch, idle=not course.is_judged)
     config = prepared.config
-    windows = Plan(course.plan(config, prepared.known or CoverageTable()))
+    windows = Plan(course.plan(config, prepared.known or CoverageTable(), prepared.universe))
     refuse_held_out(config, windows)
     refuse_tuned_days(config, windows)
     if prepared.known is not None:
         refuse_hopeless(windows)
-    beside = side_sentences(prepared.side, config.resolved_calendar)
+    beside = universe_sentences(prepared.universe, config, prepared.known)
+    beside += side_sentences(prepared.side, config.resolved_calendar)
     doubted = doubts(config, windows, prepared.known) if course.is_judged else ()
     for doubt in (*prepared.risks, *doubted, *beside):
         console.write(f"note: {doubt}")
@@ -157,6 +160,7 @@ def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -
         except OSError as error:
             raise RequestError(f"{layout.folder} cannot be made: {error.strerror}; check --data-dir") from None
         keep_side(prepared.side, scratch, config.data_dir)
+        keep_universe(prepared.universe, config.data_dir)
         course.begin(layout)
         write_manifest(layout, manifest)
         if (store := RunStore.of(config, layout)) is not None:
@@ -207,6 +211,7 @@ def resume(
     refuse_other_plugins(manifest)
     if manifest.config.store is None:
         refuse_missing_side(manifest)
+        refuse_missing_universe(manifest)
     refuse_missing_extras(manifest)
     if shared is not None:
         for risk in check_for_run(shared, manifest.devices):
@@ -377,10 +382,11 @@ def have_bars(context: RunContext, course: Course) -> None:
         raise FinalError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
     table = ingestion.run(context)
     if known is None:
-        windows = Plan(course.plan(config, table))
+        windows = Plan(course.plan(config, table, universe := universe_of(config)))
         refuse_hopeless(windows)
-        noted = doubts(config, windows, None)
-        for doubt in doubts(config, windows, table) if course.is_judged else ():
+        noted = doubts(config, windows, None) + universe_sentences(universe, config, None)
+        found = doubts(config, windows, table) if course.is_judged else []
+        for doubt in found + universe_sentences(universe, config, table):
             if doubt not in noted:
                 context.live_view.note(f"note: {doubt}")
         context.manifest = manifest.model_copy(update={"bars": table, "plan": windows})

@@ -9,7 +9,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.task import WINDOW_ROLES, Status
 from schemas.files.atomic import sha256_of, to_json, write_atomic
-from schemas.files.layout import METADATA, BarsLayout, RunLayout, audit_folder, side_file, telemetry_path
+from schemas.files.layout import METADATA, BarsLayout, RunLayout, audit_folder, side_file, telemetry_path, universe_file
 from schemas.files.run_files import model_of, read_manifest
 from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, together
@@ -58,6 +58,8 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     bars = BarsLayout.under(mirror.data_dir, manifest.config.interval)
     for each in manifest.side:
         mirror.pull(side_file(mirror.data_dir, each.name, each.sha256), each.sha256)
+    if (members := manifest.config.members) is not None:
+        mirror.pull(universe_file(mirror.data_dir, members), members)
     rows = manifest.bars.symbols if manifest.bars is not None else {}
     together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
     return layout

@@ -21,7 +21,7 @@ from schemas.contract.task import WINDOW_ROLES, Outcome, Role, Status
 from schemas.contract.trials import TrialCount
 from schemas.files.atomic import sha256_of, to_json
 from schemas.files.belonging import own_run
-from schemas.files.layout import METADATA, BarsLayout, ReleaseLayout, RunLayout, audit_folder, side_file
+from schemas.files.layout import METADATA, BarsLayout, ReleaseLayout, RunLayout, audit_folder, side_file, universe_file
 from schemas.files.live_release import live_release
 from schemas.files.run_files import read_manifest, read_model
 from schemas.store.judged_inputs import audit_key, judging_key, list_key
@@ -52,12 +52,12 @@ class RunStore:
         return cls(mirror, layout, audit_folder(config.release_dir, layout.folder.name), config.interval)
 
     def claim_name(self) -> None:
-        """Publish `run.json` and the side data of a new run. RequestError if the store has a run of that name."""
+        """Publish `run.json`, side data and universe of a new run. RequestError if the store has a run of that name."""
         own = self._layout.manifest.read_bytes()
         if self._mirror.store.put_first(self._mirror.key(self._layout.manifest), own) != own:
             name = self._layout.folder.name
             raise RequestError(f"{self._mirror.store.url} has a run {name} already; give another --run-id")
-        for path in _side_files(self._layout):
+        for path in _files_beside(self._layout):
             self._mirror.push(path)
 
     def offer_plan(self, known: CoverageTable | None) -> None:
@@ -86,7 +86,7 @@ class RunStore:
         if (live := live_release(self._audit.parent, PRODUCTION)) is not None:
             run = RunLayout.under(layout.data_dir, live.run_id)
             paths += [run.manifest, run.validation, run.scored_rows]
-            paths += _side_files(run)
+            paths += _files_beside(run)
             folder = ReleaseLayout(self._audit.parent).current(PRODUCTION)
             for path in folder.rglob("*"):
                 name = path.relative_to(folder).as_posix()
@@ -168,11 +168,14 @@ class RunStore:
         self._mirror.drop_artifact(folder)
 
 
-def _side_files(run: RunLayout) -> list[Path]:
-    """Stored side data of a run; none where its record is not here."""
+def _files_beside(run: RunLayout) -> list[Path]:
+    """Stored side data of a run, and its universe; none where its record is not here."""
     if not run.manifest.is_file():
         return []
-    return [side_file(run.data_dir, each.name, each.sha256) for each in read_manifest(run).side]
+    manifest = read_manifest(run)
+    members = manifest.config.members
+    universe = [] if members is None else [universe_file(run.data_dir, members)]
+    return [*universe, *(side_file(run.data_dir, each.name, each.sha256) for each in manifest.side)]
 
 
 def take_bars(mirror: Mirror, bars: BarsLayout, outcome: Outcome) -> None:

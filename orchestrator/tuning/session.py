@@ -23,6 +23,7 @@ from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import RequestError
 from schemas.contract.extras import explain_missing, missing_modules
 from schemas.contract.study import Study
+from schemas.contract.universe import Universe
 from schemas.contract.window import PANEL, PlannedWindow
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_model, write_model
@@ -83,8 +84,8 @@ def refuse_dates(config: TuneConfig) -> None:
 
 
 def _course(study: Study, console: Console) -> Course:
-    def plan(config: RunConfig, known: CoverageTable) -> list[PlannedWindow]:
-        return plan_before(config, known, study.settings.tune_end)
+    def plan(config: RunConfig, known: CoverageTable, universe: Universe | None) -> list[PlannedWindow]:
+        return plan_before(config, known, study.settings.tune_end, universe)
 
     def begin(layout: RunLayout) -> None:
         write_model(layout.study, study)

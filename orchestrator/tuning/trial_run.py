@@ -18,6 +18,7 @@ from orchestrator.planning.windows import plan_before
 from orchestrator.runs.preflight import refuse_other_versions
 from orchestrator.runs.runtime import open_fleet
 from orchestrator.runs.session import OTHER_LIBRARIES, reopen_broken
+from orchestrator.runs.universe import universe_of
 from orchestrator.terminal.console import Console
 from orchestrator.terminal.live_view import LiveView
 from orchestrator.tuning.objective import improvement, value_of
@@ -156,7 +157,7 @@ def _manifest(host: Host, layout: RunLayout, config: RunConfig) -> RunManifest:
         config=config.model_copy(update={"run_id": layout.folder.name}),
         devices=host.manifest.devices,
         bars=bars,
-        plan=Plan(plan_before(config, bars, host.study.settings.tune_end)),
+        plan=Plan(plan_before(config, bars, host.study.settings.tune_end, universe_of(config))),
         versions=artifact_versions(*config.training().model_libraries) | installed_versions(*OTHER_LIBRARIES),
         trained_by=host.manifest.trained_by,
         side=host.manifest.side,

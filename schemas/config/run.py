@@ -14,11 +14,12 @@ from schemas.config.interval import DAY_MINUTES, INTERVAL_MINUTES, is_intraday, 
 from schemas.config.judgement import GateSettings
 from schemas.config.side import SideConfig
 from schemas.config.training import LABELS, TrainingConfig, TrainingSettings
+from schemas.config.universe import UniverseConfig
 from schemas.contract.identifiers import RunId
 from schemas.contract.plugin_source import plugin_paths
 
 
-class RunConfig(TrainingConfig, BarsConfig, SideConfig):
+class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
     """One run, fully resolved. Each field is also a flag, an environment variable and a TOML key."""
 
     start_date: date = Field(description="First day of the first window, YYYY-MM-DD.")

@@ -22,6 +22,7 @@ from schemas.config.model_kinds import (
 )
 from schemas.config.side import SIDE_LIBRARIES
 from schemas.contract.base import Complete, is_texts
+from schemas.contract.identifiers import Sha256
 from schemas.contract.plugin_source import shown
 from schemas.contract.window import MAX_HORIZON_BARS, MIN_RANKED_SYMBOLS, Scope
 
@@ -117,6 +118,11 @@ class TrainingConfig(BarInterval):
         None,
         description="The plug-ins of a run and their digests, filled in by its preflight.",
         exclude_if=lambda plugged: plugged is None,
+    )
+    members: Sha256 | None = Field(
+        None,
+        description="Digest of the universe by date, filled in by a run's preflight.",
+        exclude_if=lambda sha256: sha256 is None,
     )
     privileged: tuple[Privilege, ...] = Field(
         (),

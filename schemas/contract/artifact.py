@@ -174,7 +174,7 @@ class Serving(Frozen):
 class StudentMetadata(StudentInputs):
     """`student/metadata.json`: a function of bars, settings and code.
 
-    Of each symbol that it learned from: `priors` has the base rate that the student adds to, over all labels known by
+    Of each symbol that it is scored on: `priors` has the base rate that the student adds to, over all labels known by
     then, drawn to the panel's share; `window_shares` the share of positives over the window's own rows, a weaker
     baseline; `trade_above` as in `serving.json`.
     """

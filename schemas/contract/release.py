@@ -12,7 +12,7 @@ from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
 from schemas.config.side import SideName
 from schemas.contract.base import Frozen
-from schemas.contract.identifiers import FolderName, RunId, Symbol, Timezone
+from schemas.contract.identifiers import FolderName, RunId, Sha256, Symbol, Timezone
 from schemas.contract.judgement import Recommendation
 from schemas.contract.requests import Answer
 
@@ -86,7 +86,8 @@ class Release(Frozen):
     `approval_sha256` that line's digest. `probe` are features of bars made by a formula, which show whether code still
     computes the same features. `chosen` are its students' features where they are neither all built-in ones nor the
     cross-section of these. `panel` has the symbols that features compare; it is empty for features of a symbol's own
-    bars. A function of the run and its approval alone: built again it has the same bytes.
+    bars. `members` is the digest of the run's universe. A function of the run and its approval alone: built again it
+    has the same bytes.
     """
 
     release_id: str
@@ -99,6 +100,7 @@ class Release(Frozen):
     features: tuple[str, ...]
     chosen: FeatureChoice | None = Field(None, exclude_if=lambda chosen: chosen is None)
     panel: tuple[Symbol, ...] = ()
+    members: Sha256 | None = Field(None, exclude_if=lambda members: members is None)
     probe: tuple[float | None, ...]
     versions: dict[str, str]
     warmup_bars: int
@@ -179,7 +181,8 @@ class GoldenChecked(Answer):
 class PredictRequest(Frozen):
     """Score the newest bars up to `as_of`, or today: stored ones, or those of `source`.
 
-    `side`: files of side data by name, instead of those that the release's run was given.
+    `side`: files of side data by name, instead of those that the release's run was given; `universe`: a file of the
+    universe, likewise.
     """
 
     release_dir: str
@@ -191,6 +194,7 @@ class PredictRequest(Frozen):
     max_age_days: int | None = None
     out: str | None = None
     side: dict[SideName, str] = Field(default_factory=dict)
+    universe: str | None = None
 
 
 class Prediction(Frozen):

@@ -30,6 +30,7 @@ class SkipReason(StrEnum):
     """Why a window is not trained. All but the last two can be known from coverage alone."""
 
     NO_DATA = "no_data"
+    NOT_A_MEMBER = "not_a_member"
     REJECTED_DATA = "rejected_data"
     MISSING_MAPPING = "missing_mapping"
     INGEST_FAILED = "ingest_failed"

@@ -87,6 +87,11 @@ def side_file(data_dir: str | Path, name: str, sha256: str) -> Path:
     return Path(data_dir) / "side" / name / f"{sha256}.parquet"
 
 
+def universe_file(data_dir: str | Path, sha256: str) -> Path:
+    """A stored universe, by its digest."""
+    return Path(data_dir) / "universe" / f"{sha256}.csv"
+
+
 @dataclass(frozen=True)
 class RunLayout:
     """The folder of one run: its manifest, ledger, rows, windows and verdicts."""

@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from scipy.signal import lfilter
 
 from schemas.contract.task import Role, Status
-from schemas.files.layout import RunLayout
+from schemas.files.layout import LABELS, RunLayout
 from schemas.files.run_files import read_rows
 from tests.conftest import command, finished_run
 
 LEARNED, UNSEEN = ("A", "B", "C"), "NEW"
+# The day on which B joins the universe.
+JOINED = date(2022, 12, 1)
 DAYS = [each for i in range(800) if (each := date(2022, 1, 3) + timedelta(days=i)).weekday() < 5]
 SPAN = ("--start-date", "2022-08-01", "--end-date", "2023-10-01", "--window-days", "180", "--step-days", "180")
 
@@ -57,15 +60,33 @@ def predicted(cwd: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
 def test_a_panels_student_from_its_run_to_a_symbol_that_it_has_not_seen(
     cwd: Path, fleet: tuple[str, ...], reverting: Path
 ) -> None:
-    """A student of three symbols serves each from its own base rate, and a fourth from theirs."""
+    """A student of three symbols serves each from its own base rate, and a fourth from theirs.
+
+    They belong to a universe by date, whose rows alone are trained on, scored and predicted.
+    """
+    universe = cwd / "universe.csv"
+    universe.write_text(f"symbol,from,to\nA,2022-01-01,\nB,{JOINED},\nC,2022-01-01,\n{UNSEEN},2022-01-01,\n")
     source = ("--source", f"csv:{reverting}", "--calendar", "none", "--timezone", "UTC")
-    chosen = ("--symbols", ",".join(LEARNED), *SPAN, "--scope", "panel", "--threshold", "0")
+    chosen = (
+        "--symbols",
+        ",".join(LEARNED),
+        *SPAN,
+        "--scope",
+        "panel",
+        "--threshold",
+        "0",
+        "--universe",
+        "universe.csv",
+    )
     run = finished_run(cwd, *source, *chosen, *fleet, "--run-id", "panel")
     layout = RunLayout.under(cwd / "data", "panel")
     rows = read_rows(layout, Role.STUDENT)
     assert {row.symbol for row in rows} == {"PANEL"} and {row.status for row in rows} == {Status.SUCCESS}
     assert run.summary["windows"]["student"]["planned"] == run.summary["windows"]["teacher"]["planned"] == len(rows)
     last = max(rows, key=lambda row: row.end)
+    learned = pd.concat(pd.read_csv(layout.artifact(row.window_label, Role.TEACHER) / LABELS) for row in rows)
+    days = pd.to_datetime(learned["timestamp"]).dt.date
+    assert days[learned["symbol"] == "B"].min() >= JOINED > days[learned["symbol"] == "A"].min()
     assert "all as recorded" in printed(cwd, "verify", "panel")
     replayed = printed(cwd, "replay", "panel", last.window_label)
     assert "differs" not in replayed and "files are equal to the bit" in " ".join(replayed.split())
@@ -88,6 +109,13 @@ def test_a_panels_student_from_its_run_to_a_symbol_that_it_has_not_seen(
     assert by_symbol[UNSEEN]["unseen"] and by_symbol[UNSEEN]["probability"] not in (0.0, 0.5, 1.0)
     told = printed(cwd, "predict", "--env", "staging", "--as-of", day, "--symbols", f"A,{UNSEEN}")
     assert f"panel's base rate instead of its own: {UNSEEN}" in " ".join(told.split())
+
+    # What has left is not predicted; named, it is refused.
+    universe.write_text(universe.read_text().replace("C,2022-01-01,", f"C,2022-01-01,{JOINED}"))
+    assert {each["symbol"] for each in predicted(cwd, "--as-of", day)["predictions"]} == {"A", "B"}
+    (refused,) = predicted(cwd, "--as-of", day, "--symbols", "A,C", code=3)["refused"]
+    assert (refused["symbol"], refused["reason"]) == ("C", f"it does not belong to the universe on {day}")
+    universe.write_text(universe.read_text().replace(f"C,2022-01-01,{JOINED}", "C,2022-01-01,"))
 
     # An approval that names symbols serves these alone: no other learned one, and none that was not seen.
     printed(cwd, "approve", "panel", "--by", "asha", "--override", "a demonstration", "--symbols", "A,B")

@@ -10,7 +10,7 @@ from schemas.contract.quality import Check, Finding, Verdict
 from workers.bars.files.faults import Faults
 from workers.bars.files.local_time import local_days
 from workers.bars.raw_bars import CleanBars, Locate, RawBars
-from workers.bars.series import COLUMNS, Floats, Ints, Series
+from workers.bars.series import ALWAYS, COLUMNS, Floats, Ints, Series
 
 # 1900-01-01 in UTC, as microseconds since 1970.
 EARLIEST = int(np.datetime64("1900-01-01", "us").astype(np.int64))
@@ -32,7 +32,11 @@ def clean(raw: RawBars, timezone: str) -> CleanBars:
     if not len(rows) and not findings:
         nothing = "contains no bars; remove it, or add bars"
         findings = [Finding(check=Check.NO_BARS, verdict=Verdict.REJECT, count=1, where=raw.locate(0), detail=nothing)]
-    return CleanBars(Series(times, local_days(times, timezone), **values), _through(raw.locate, rows), findings)
+    return CleanBars(
+        Series(times, local_days(times, timezone), member=ALWAYS, **values),
+        _through(raw.locate, rows),
+        findings,
+    )
 
 
 def to_table(series: Series, factor: Floats) -> pa.Table:

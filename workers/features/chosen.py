@@ -84,7 +84,8 @@ def features_of(
     if not ranked:
         return own
     instants = [each.timestamp for each in series.values()]
-    compared = cross_section(instants, list(own.values()), names=inputs, columns=ranked)
+    members = [each.member for each in series.values()]
+    compared = cross_section(instants, list(own.values()), names=inputs, columns=ranked, members=members)
     if not plain:
         return dict(zip(series, compared, strict=True))
     names = (*inputs, *ranked)

@@ -14,7 +14,7 @@ import numpy as np
 
 from schemas.config.features import PANEL_NAMES, RANK
 from schemas.contract.window import MIN_RANKED_SYMBOLS, WARMUP_BARS
-from workers.bars.series import Ints
+from workers.bars.series import Bools, Ints
 from workers.features.indicators import Array, namespace, rolling_std, rolling_sum
 from workers.features.registry import FEATURES, feature_names
 
@@ -79,11 +79,13 @@ def cross_section(
     earlier: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
+    members: Sequence[Bools] | None = None,
 ) -> list[Array]:
     """Cross-sectional features of each symbol, shape (bars, columns), from its own of shape (bars, names).
 
     `earlier` is the number of bars of each symbol before the given ones; 0 if omitted. `names` are those of the
-    features, `columns` those of the result; if omitted: all built-in ones.
+    features, `columns` those of the result; if omitted: all built-in ones. `members`: whether each symbol belongs to
+    the universe at each bar; if omitted: always. Bars of others count nowhere, as missing values do not.
 
     Ranks are between -0.5 (lowest) and 0.5 (highest), 0 in the middle; equal values share the mean of their ranks.
     A missing value has rank 0, and does not count for the others; nor do the bars of a symbol's own warm-up. Where
@@ -93,27 +95,27 @@ def cross_section(
     wanted = cross_section_names() if columns is None else columns
     grid, xp = Grid(instants), namespace(features[0])
     begins = earlier or [0] * len(instants)
-    warm = xp.asarray(
-        np.concatenate([np.arange(n, n + len(mine)) >= WARMUP_BARS for mine, n in zip(instants, begins, strict=True)])
-    )
-    result = xp.empty((len(warm), len(wanted)))
-    panel = _panel_columns(grid, features, given) if "return_1" in inputs_of(wanted) else {}
+    settled = [np.arange(n, n + len(mine)) >= WARMUP_BARS for mine, n in zip(instants, begins, strict=True)]
+    belongs = np.ones(sum(map(len, instants)), dtype=np.bool_) if members is None else np.concatenate(list(members))
+    compared = xp.asarray(np.concatenate(settled) & belongs)
+    result = xp.empty((len(compared), len(wanted)))
+    panel = _panel_columns(grid, features, given, xp.asarray(belongs)) if "return_1" in inputs_of(wanted) else {}
     for column, name in enumerate(wanted):
         own = name.removeprefix(RANK)
         if own == name:
             result[:, column] = panel[name]
             continue
         values = panel[own] if own in panel else xp.concatenate([mine[:, given.index(own)] for mine in features])
-        settled = xp.where(warm, values, xp.nan)
-        result[:, column] = grid.gather(centred_ranks(grid.spread([settled])))
+        result[:, column] = grid.gather(centred_ranks(grid.spread([xp.where(compared, values, xp.nan)])))
     return grid.split(result)
 
 
-def _panel_columns(grid: Grid, features: Sequence[Array], names: list[str]) -> dict[str, Array]:
-    """The columns PANEL_NAMES at every bar, symbol after symbol."""
+def _panel_columns(grid: Grid, features: Sequence[Array], names: list[str], belongs: Array) -> dict[str, Array]:
+    """The columns PANEL_NAMES at every bar, symbol after symbol; the market is that of the bars that belong."""
     xp = namespace(features[0])
     returns = [mine[:, names.index("return_1")] for mine in features]
-    mean, dispersion = market(grid.spread(returns), MIN_RANKED_SYMBOLS)
+    of_members = xp.where(belongs, xp.concatenate(returns), xp.nan)
+    mean, dispersion = market(grid.spread([of_members]), MIN_RANKED_SYMBOLS)
     beside = grid.split(grid.gather(mean))
     betas = xp.concatenate([beta(mine, its) for mine, its in zip(returns, beside, strict=True)])
     return dict(zip(PANEL_NAMES, (grid.gather(mean), grid.gather(dispersion), betas), strict=True))
@@ -137,7 +139,7 @@ def market(returns: Array, least: int = 1) -> tuple[Array, Array]:
 def beta(returns: Array, beside: Array) -> Array:
     """Slope of a symbol's returns on the market's over its last BETA_BARS bars, shape (bars,); NaN if it is unknown.
 
-    `beside` is the market's return at the symbol's bars. The market contains the symbol.
+    `beside` is the market's return at the symbol's bars. The market contains the symbol where it belongs to it.
     """
     xp = namespace(returns)
     with np.errstate(invalid="ignore", divide="ignore"):

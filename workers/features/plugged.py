@@ -91,6 +91,12 @@ def frame_of_bars(series: Series, timezone: str) -> "pd.DataFrame":
     return pd.DataFrame({name: getattr(series, name) for name in COLUMNS}, index=index)
 
 
+def _frame_of_members(series: Series, timezone: str) -> "pd.DataFrame":
+    """The same, NaN on the bars on which the symbol does not belong to the universe."""
+    bars = frame_of_bars(series, timezone)
+    return bars if series.member.all() else bars.where(series.member[:, None])
+
+
 def refuse_missing_side(features: Iterable[PluggedFeature], given: Container[str]) -> None:
     """RequestError names the first feature that reads side data that are not given."""
     for each in features:
@@ -127,7 +133,7 @@ def _of_panel(
 ) -> dict[str, Floats]:
     import pandas as pd
 
-    frames = {symbol: frame_of_bars(each, timezone) for symbol, each in series.items()}
+    frames = {symbol: _frame_of_members(each, timezone) for symbol, each in series.items()}
     wide = pd.concat(frames, axis=1).sort_index()
     bars = wide.swaplevel(axis=1)[list(COLUMNS)]
     panel = {symbol: (each, frames[symbol].index) for symbol, each in series.items()}

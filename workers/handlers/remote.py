@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from schemas.config.features import Plugged
+from schemas.config.training import TrainingConfig
 from schemas.contract.artifact import METADATA_KINDS
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import DataError, FileError
 from schemas.contract.folders import Folders
 from schemas.contract.task import IngestTask, Role, RunTask, Status, WindowTask
 from schemas.files.atomic import sha256_of
-from schemas.files.layout import METADATA, BarsLayout, RunLayout, side_file
+from schemas.files.layout import METADATA, BarsLayout, RunLayout, side_file, universe_file
 from schemas.files.locks import lock
 from schemas.files.run_files import model_of, read_manifest, read_model, read_rows
 from schemas.store.judged_inputs import artifacts_read, audit_key, list_key
@@ -80,7 +80,7 @@ def _fetch(task: Task, mirror: Mirror, layout: RunLayout) -> None:
         bars = BarsLayout.under(mirror.data_dir, task.settings.interval)
         missing = [symbol for symbol, digest in task.bars.items() if not has_digest(bars.bars(symbol), digest)]
         together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), task.bars[symbol]), missing)
-        _fetch_side(task.settings.plugged, mirror)
+        _fetch_beside(task.settings, mirror)
         if task.role is Role.STUDENT:
             mirror.pull_artifact(layout.artifact(_teacher_label(task), Role.TEACHER))
     elif isinstance(task, IngestTask):
@@ -91,8 +91,11 @@ def _fetch(task: Task, mirror: Mirror, layout: RunLayout) -> None:
         _fetch_judged(task, mirror, layout)
 
 
-def _fetch_side(plugged: Plugged | None, mirror: Mirror) -> None:
-    """Bring the side data here that a run's features read."""
+def _fetch_beside(settings: TrainingConfig, mirror: Mirror) -> None:
+    """Bring the side data here that a run's features read, and its universe."""
+    plugged = settings.plugged
+    if settings.members is not None:
+        mirror.pull(universe_file(mirror.data_dir, settings.members), settings.members)
     for each in plugged.side.files if plugged is not None and plugged.side is not None else ():
         mirror.pull(side_file(mirror.data_dir, each.name, each.sha256), each.sha256)
 
@@ -132,7 +135,7 @@ def _fetch_bars_of_run(mirror: Mirror, layout: RunLayout) -> None:
     if manifest.bars is not None:
         bars, rows = BarsLayout.under(mirror.data_dir, manifest.config.interval), manifest.bars.symbols
         together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
-    _fetch_side(manifest.config.plugged, mirror)
+    _fetch_beside(manifest.config, mirror)
 
 
 def _publish(task: Task, mirror: Mirror, layout: RunLayout, result: Result) -> Result:

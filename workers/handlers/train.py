@@ -44,6 +44,7 @@ from workers.learning.student import probability
 from workers.learning.window import fit_window_teacher, training_rows
 from workers.learning.window_student import ScoredRows, fit_window_student, scored_inputs, scored_rows, teacher_scores
 from workers.models.stored_student import StoredStudent, read_student
+from workers.side.universe import with_members
 
 # The bars of all symbols of a run: name, file and digest of each.
 Panel = tuple[tuple[str, Path, str], ...]
@@ -131,8 +132,9 @@ def _last_read(histories: Mapping[str, History], rows: ScoredRows, settings: Tra
     """Instant of the last bar that scoring reads: the end of a last scored row's horizon."""
     last = []
     for symbol, mine in zip(rows.symbols, rows.places, strict=True):
-        history, row = histories[symbol], rows.row[mine[-1]]
-        last.append(int(history.series.timestamp[history.labels.t0[row] + settings.horizon_bars]))
+        if len(mine):
+            history, row = histories[symbol], rows.row[mine[-1]]
+            last.append(int(history.series.timestamp[history.labels.t0[row] + settings.horizon_bars]))
     return max(last)
 
 
@@ -210,29 +212,29 @@ def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, LabelCount]:
     if task.settings.label == "rank":
         return _panel_counts(_panel_of(task, layout), task.settings, task.window.end)
     return {
-        symbol: _label_count(layout.bars(symbol), sha256, task.settings, task.window.end)
+        symbol: _label_count(symbol, layout.bars(symbol), sha256, task.settings, task.window.end)
         for symbol, sha256 in sorted(task.bars.items())
     }
 
 
 @lru_cache(maxsize=store.CACHED_SYMBOLS)
 def _prepared(path: Path, sha256: str, settings: TrainingSettings, kept: bool, symbol: str) -> History:
-    return prepare(store.load(path, sha256), settings, xgboost_device(), kept, symbol)
+    return prepare(_bars(symbol, path, sha256, settings), settings, xgboost_device(), kept, symbol)
 
 
 @lru_cache(maxsize=CACHED_PANELS)
 def _prepared_panel(panel: Panel, settings: TrainingSettings) -> dict[str, History]:
-    return prepare_panel(_loaded(panel), settings, xgboost_device())
+    return prepare_panel(_loaded(panel, settings), settings, xgboost_device())
 
 
 @lru_cache(maxsize=CACHED_COUNTS)
-def _label_count(path: Path, sha256: str, settings: TrainingSettings, end: date) -> LabelCount:
-    return _label_times(path, sha256, settings).count(end)
+def _label_count(symbol: str, path: Path, sha256: str, settings: TrainingSettings, end: date) -> LabelCount:
+    return _label_times(symbol, path, sha256, settings).count(end)
 
 
 @lru_cache(maxsize=CACHED_LABELS)
-def _label_times(path: Path, sha256: str, settings: TrainingSettings) -> LabelTimes:
-    return times_of(store.load(path, sha256), settings)
+def _label_times(symbol: str, path: Path, sha256: str, settings: TrainingSettings) -> LabelTimes:
+    return times_of(_bars(symbol, path, sha256, settings), settings)
 
 
 @lru_cache(maxsize=CACHED_PANEL_COUNTS)
@@ -242,8 +244,13 @@ def _panel_counts(panel: Panel, settings: TrainingSettings, end: date) -> dict[s
 
 @lru_cache(maxsize=CACHED_PANELS)
 def _panel_times(panel: Panel, settings: TrainingSettings) -> dict[str, LabelTimes]:
-    return times_of_panel(_loaded(panel), settings)
+    return times_of_panel(_loaded(panel, settings), settings)
 
 
-def _loaded(panel: Panel) -> dict[str, Series]:
-    return {symbol: store.load(path, sha256) for symbol, path, sha256 in panel}
+def _loaded(panel: Panel, settings: TrainingSettings) -> dict[str, Series]:
+    return {symbol: _bars(symbol, path, sha256, settings) for symbol, path, sha256 in panel}
+
+
+def _bars(symbol: str, path: Path, sha256: str, settings: TrainingSettings) -> Series:
+    """Stored bars of a symbol, which know when it belongs to the run's universe."""
+    return with_members(symbol, store.load(path, sha256), settings.members)

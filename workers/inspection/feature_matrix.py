@@ -21,6 +21,7 @@ from workers.inspection.explanation import StoredWindow, stored_window
 from workers.inspection.run_lookup import manifest_of
 from workers.plugins.loading import use_plugins
 from workers.side.store import use_side_of
+from workers.side.universe import with_members
 
 INSTANT = pa.timestamp("us", tz="UTC")
 # Of a window's rows, beside the features; scored rows have no weight.
@@ -83,7 +84,10 @@ def _computed(manifest: RunManifest, data_dir: str) -> tuple[dict[str, Series], 
     settings = manifest.config.training()
     layout = BarsLayout.under(data_dir, settings.interval)
     known = manifest.bars.symbols if manifest.bars else {}
-    bars = {symbol: store.load(layout.bars(symbol), row.sha256) for symbol, row in sorted(known.items())}
+    bars = {
+        symbol: with_members(symbol, store.load(layout.bars(symbol), row.sha256), settings.members)
+        for symbol, row in sorted(known.items())
+    }
     return bars, features_of(bars, settings.feature_set, is_intraday(settings.interval)) if bars else {}
 
 

@@ -71,6 +71,8 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
     settings = manifest.config.training()
     if settings.needs_panel and set(evidence.bars) != set(manifest.bars.symbols if manifest.bars else ()):
         return cannot("it compares other symbols with each other than this run scores")
+    if settings.needs_panel and settings.members != evidence.training.members:
+        return cannot("it compares symbols by another universe")
     try:
         if release.features != names_of(settings.feature_set):
             return cannot("its students were trained on other features than this program computes")

@@ -34,6 +34,7 @@ from workers.scoring.constancy import is_constant
 from workers.scoring.ewc import mean_of
 from workers.scoring.log_loss import daily_means, log_loss, log_losses, skill
 from workers.scoring.ranking import ranking
+from workers.side.universe import with_members
 
 MOMENTUM, REVERSAL = "momentum", "reversal"
 MOMENTUM_BARS, REVERSAL_BARS = 20, 5
@@ -123,7 +124,11 @@ def bars_of(
     folder = BarsLayout.under(layout.folder.parent.parent, manifest.config.interval)
     known = manifest.bars.symbols
     symbols = sorted(set(predictions.symbol.tolist()))
-    bars = {symbol: store.load(folder.bars(symbol), known[symbol].sha256) for symbol in symbols}
+    members = manifest.config.members
+    bars = {
+        symbol: with_members(symbol, store.load(folder.bars(symbol), known[symbol].sha256), members)
+        for symbol in symbols
+    }
     return bars, {f"data/bars/{manifest.config.interval}/{symbol}.parquet": known[symbol].sha256 for symbol in symbols}
 
 

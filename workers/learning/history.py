@@ -33,8 +33,8 @@ CACHED_FEATURES = 64
 class History:
     """A symbol's bars and labels, and the features that follow from its bars.
 
-    `used` is false for labels that are left out: an unexplained jump of prices is in their span, or too few symbols
-    have a label of the same span to rank it.
+    `used` is false for labels that are left out: the symbol does not belong to the universe at the decision, an
+    unexplained jump of prices is in their span, or too few symbols have a label of the same span to rank it.
 
     `panel` has the bars of every symbol that labels or features were computed from; it is empty if they were computed
     from this symbol's alone.
@@ -149,12 +149,13 @@ _kept_raw = lru_cache(maxsize=CACHED_FEATURES)(_raw)
 
 
 def _used(series: Series, labels: Labels, settings: TrainingSettings) -> NDArray[np.bool_]:
-    """Labels without an unexplained jump of prices between their decision and their horizon's end; all if kept."""
+    """Labels that a member decides, without an unexplained jump of prices up to their horizon's end unless kept."""
+    decided: NDArray[np.bool_] = series.member[labels.t0]
     if settings.keep_jumps:
-        return np.ones(len(labels), dtype=np.bool_)
+        return decided
     before = np.concatenate([[0], np.cumsum(np.bincount(jumps(series), minlength=len(series)))])
     spans: NDArray[np.bool_] = before[labels.t0 + settings.horizon_bars + 1] == before[labels.t0 + 1]
-    return spans
+    return decided & spans
 
 
 def times_of(series: Series, settings: TrainingSettings) -> LabelTimes:
@@ -191,16 +192,10 @@ def select_rows(history: History, window: Window, settings: TrainingSettings) ->
     """
     session = history.series.session
     start, end, score_end = map(day_number, (window.start, window.end, window.score_end))
-    first = day_number(settings.first_day_learned(window.start, window.end))
-    labels, t0 = history.labels, history.labels.t0
-    decided = session[t0]
-    # The whole horizon counts even where a barrier was met earlier; otherwise labels that ended early are favoured.
-    ended = t0 + settings.horizon_bars + settings.embargo_bars < bars_before(history.series, window)
-    known = np.flatnonzero(ended & history.used)
+    t0 = history.labels.t0
+    decided, known = session[t0], _known(history, window, settings)
     inside, warm = decided[known] >= start, t0[known] >= WARMUP_BARS
     own = inside & warm
-    learned = (decided[known] >= first) & warm
-    train, weight = known[learned], uniqueness(labels.t0[known], labels.t1[known])[learned]
     scored = np.flatnonzero((decided >= end) & (decided < score_end) & (t0 >= WARMUP_BARS) & history.used)
     if window.labels_before is not None:
         scored = scored[session[t0[scored] + settings.horizon_bars] < day_number(window.labels_before)]
@@ -220,6 +215,25 @@ def select_rows(history: History, window: Window, settings: TrainingSettings) ->
     if not len(scored):
         ranks = f" and {MIN_RANKED_SYMBOLS} symbols to rank" if settings.label == "rank" else ""
         whole = ranks if history.used.all() else f"{ranks} without an unexplained jump of prices"
+        whole += "" if history.series.member.all() else " and belongs to the universe"
         detail = f"no bar from {window.end} on has {settings.horizon_bars} bars after it{whole}"
         raise Skip(SkipReason.INSUFFICIENT_FUTURE_DATA, detail)
-    return Rows(train, weight, scored)
+    return replace(learned_rows(history, window, settings), scored=scored)
+
+
+def learned_rows(history: History, window: Window, settings: TrainingSettings) -> Rows:
+    """The rows to train on alone, as of `select_rows`, also where they are too few for a window of their own."""
+    known, first = _known(history, window, settings), day_number(settings.first_day_learned(window.start, window.end))
+    labels = history.labels
+    learned = (history.series.session[labels.t0[known]] >= first) & (labels.t0[known] >= WARMUP_BARS)
+    weight = uniqueness(labels.t0[known], labels.t1[known])[learned]
+    return Rows(known[learned], weight, np.empty(0, dtype=np.int64))
+
+
+def _known(history: History, window: Window, settings: TrainingSettings) -> Ints:
+    """Positions of the labels that may be used and are known an embargo before the window's end.
+
+    The whole horizon counts even where a barrier was met earlier; otherwise labels that ended early are favoured.
+    """
+    reach = settings.horizon_bars + settings.embargo_bars
+    return np.flatnonzero((history.labels.t0 + reach < bars_before(history.series, window)) & history.used)

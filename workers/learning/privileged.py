@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.bars.series import Floats, Ints, Series
+from workers.bars.series import Bools, Floats, Ints, Series
 from workers.features.cross_section import Grid, market
 from workers.learning.labels import Labels
 
@@ -40,11 +40,15 @@ def path(series: Series, labels: Labels, horizon_bars: int) -> Floats:
     return result
 
 
-def cross_section(instants: Sequence[Ints], returns: Sequence[Floats]) -> list[Floats]:
-    """For each symbol, shape (bars, 3): the mean return of all symbols on that bar, its own less that, their spread.
+def cross_section(
+    instants: Sequence[Ints], returns: Sequence[Floats], members: Sequence[Bools] | None = None
+) -> list[Floats]:
+    """For each symbol, shape (bars, 3): the mean return of all members on that bar, its own less that, their spread.
 
-    `instants` and `returns` hold one array per symbol with one value per bar: its time, and its return over one bar.
+    Arguments hold one array per symbol with one value per bar: its time, its return over one bar, and whether the
+    symbol belongs to the universe on it; if omitted: all do.
     """
     grid, own = Grid(instants), np.concatenate(list(returns))
-    mean, spread = (grid.gather(each) for each in market(grid.spread(returns)))
+    of_members = own if members is None else np.where(np.concatenate(list(members)), own, np.nan)
+    mean, spread = (grid.gather(each) for each in market(grid.spread([of_members])))
     return grid.split(np.stack([mean, own - mean, spread], axis=1))

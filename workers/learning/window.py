@@ -17,7 +17,7 @@ from workers.features.chosen import names_of
 from workers.features.indicators import namespace
 from workers.learning.certificate import Spans, certify
 from workers.learning.computed_again import changed_without_later_bars
-from workers.learning.history import History, Rows, select_rows
+from workers.learning.history import History, Rows, learned_rows, select_rows
 from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_section
 from workers.learning.sample import Sample, SymbolInputs, sample_of
 from workers.learning.skip import Skip
@@ -79,7 +79,8 @@ def teacher_inputs(histories: Mapping[str, History], settings: TrainingSettings)
     if "cross-section" in settings.privileged:
         instants = [history.series.timestamp for history in histories.values()]
         returns = [history.returns for history in histories.values()]
-        columns = dict(zip(histories, cross_section(instants, returns), strict=True))
+        members = [history.series.member for history in histories.values()]
+        columns = dict(zip(histories, cross_section(instants, returns, members), strict=True))
 
     def at(symbol: str, row: Ints) -> Array:
         history = histories[symbol]
@@ -148,16 +149,23 @@ def fit_window_teacher(
 
 
 def training_rows(histories: Mapping[str, History], window: Window, settings: TrainingSettings) -> dict[str, Rows]:
-    """Rows of each symbol that has some. Raises the first symbol's Skip if none has."""
-    rows, skips = {}, []
+    """Rows of each symbol that has some. Raises the first symbol's Skip if none has.
+
+    A panel with a universe by date learns from names that have left it as well: without their rows it would learn from
+    survivors alone.
+    """
+    rows, skips, left = {}, [], {}
     for symbol, history in histories.items():
         try:
             rows[symbol] = select_rows(history, window, settings)
         except Skip as skip:
             skips.append(skip)
+            learned = learned_rows(history, window, settings) if settings.members is not None else None
+            if learned is not None and len(learned.train):
+                left[symbol] = learned
     if not rows:
         raise skips[0]
-    return rows
+    return {symbol: (rows | left)[symbol] for symbol in histories if symbol in rows or symbol in left}
 
 
 def _certify(

@@ -76,7 +76,7 @@ class TrainedStudent:
     """Result of training a student. `scored_*`, `prior` and `window_share` have one value per scored row.
 
     `prior` is the base rate; `window_share` the share of positives over the window's own rows, a weaker baseline; the
-    mappings have both per symbol.
+    mappings have both per scored symbol.
     """
 
     fitted: FittedStudent
@@ -118,8 +118,9 @@ def teacher_scores(
     """What a teacher predicts for scored rows; `offsets` has the logit that it starts from for each symbol."""
     margin, inputs = np.empty(len(rows)), teacher_inputs(histories, settings)
     for symbol, mine in zip(rows.symbols, rows.places, strict=True):
-        # A stored model predicts on the CPU; XGBoost would copy rows back from a GPU with a warning.
-        margin[mine] = teacher.margin(to_host(inputs(symbol, rows.row[mine])))
+        if len(mine):
+            # A stored model predicts on the CPU; XGBoost would copy rows back from a GPU with a warning.
+            margin[mine] = teacher.margin(to_host(inputs(symbol, rows.row[mine])))
     return TeacherScores(np.array([offsets[symbol] for symbol in rows.symbols])[rows.member], margin)
 
 
@@ -152,6 +153,8 @@ def fit_window_student(
     shares = {symbol: _window_share(histories[symbol], window, data, number) for number, symbol in enumerate(priors)}
     prior = np.array(list(priors.values()))[scored.member]
     window_share = np.array(list(shares.values()))[scored.member]
+    is_scored = {symbol for symbol, mine in zip(scored.symbols, scored.places, strict=True) if len(mine)}
+    priors, shares = ({symbol: each[symbol] for symbol in each if symbol in is_scored} for each in (priors, shares))
     metrics = _metrics(data, fitted) | {
         "scored_rows": len(y),
         "scored_log_loss": log_loss(y, student),

@@ -135,7 +135,8 @@ def _newest_compared(
     for place, values in zip(there, own, strict=True):
         columns[place][-1] = values
     instants = [each.timestamp[skip:] for each, skip in zip(panel, earlier, strict=True)]
-    found = cross_section(instants, columns, earlier, inputs, ranked)
+    members = [each.member[skip:] for each, skip in zip(panel, earlier, strict=True)]
+    found = cross_section(instants, columns, earlier, inputs, ranked, members)
     return np.stack([found[place][-1] for place in there])
 
 

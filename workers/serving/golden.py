@@ -38,6 +38,7 @@ from workers.serving.panel import panel_inputs
 from workers.serving.plugins import use_plugins_of
 from workers.serving.students import probabilities, read_served
 from workers.side.store import use_side_of
+from workers.side.universe import with_members
 
 ROWS_PER_SYMBOL = 4
 
@@ -48,8 +49,9 @@ def make(request: GoldenRequest) -> GoldenMade:
     try:
         metadata = [read_model(Path(folder) / METADATA, StudentMetadata) for folder in request.students.values()]
         # Students of one run have the settings and the panel of the run.
-        chosen, symbols = metadata[0].settings.feature_set, sorted(metadata[0].label_counts)
-        panel = {name: _bars(request, name)[0] for name in symbols} if chosen.compares else {}
+        settings, symbols = metadata[0].settings, sorted(metadata[0].label_counts)
+        chosen = settings.feature_set
+        panel = {name: _bars(request, name, settings.members)[0] for name in symbols} if chosen.compares else {}
         rows = {symbol: _made(request, symbol, Path(folder), panel) for symbol, folder in request.students.items()}
         golden, probed = Golden(features=names_of(chosen), rows=rows), probe(chosen)
     except GurukulError as error:
@@ -124,7 +126,7 @@ def _made(request: GoldenRequest, symbol: str, folder: Path, panel: Mapping[str,
     places = np.unique(np.linspace(0, len(table) - 1, ROWS_PER_SYMBOL).astype(np.int64))
     times = store.values(table["timestamp"], pa.int64())[places]
     expected = store.values(table["student"])[places]
-    series, bars = _bars(request, symbol)
+    series, bars = _bars(request, symbol, metadata.settings.members)
     histories, intraday = list(_histories(series, times, bars)), is_intraday(request.interval)
     if not panel:
         x = newest_features(histories, intraday, chosen, Beside([symbol] * len(histories)))
@@ -133,12 +135,12 @@ def _made(request: GoldenRequest, symbol: str, folder: Path, panel: Mapping[str,
     return tuple(_compared(symbol, bars, student, times, x, expected))
 
 
-def _bars(request: GoldenRequest, symbol: str) -> tuple[Series, Path]:
+def _bars(request: GoldenRequest, symbol: str, members: str | None) -> tuple[Series, Path]:
     path = BarsLayout.under(request.data_dir, request.interval).bars(symbol)
     stored = store.read(path)
     if stored is None:
         raise DataError(f"{path} is gone: golden vectors are made from it; ingest its bars again")
-    return stored[0], path
+    return with_members(symbol, stored[0], members), path
 
 
 def _histories(series: Series, times: Ints, path: Path) -> Iterator[Series]:

@@ -1,6 +1,6 @@
 """Inputs of students whose features compare a symbol with the panel of its run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -35,20 +35,20 @@ def panel_inputs(
     return result
 
 
-def refuse_few(symbol: str, at: int, panel: Mapping[str, Series]) -> None:
-    """DataError unless `symbol` is of the panel, and enough of the panel have the bar `at` to compare it with.
+def refuse_few(symbol: str, at: int, panel: Mapping[str, Series], belongs: Callable[[str], bool]) -> None:
+    """DataError unless `symbol` is of the panel, and enough of those that belong have the bar `at` to compare it with.
 
     With less than half of them, or fewer than MIN_RANKED_SYMBOLS, it is not what the student learned from.
     """
     if symbol not in panel:
         raise DataError(f"it is not one of the {len(panel)} symbols that its release compares with each other")
-    known = {name: _until(each, at) for name, each in panel.items()}
+    known = {name: _until(each, at) for name, each in panel.items() if belongs(name)}
     lacking = [name for name, each in known.items() if len(each) <= WARMUP_BARS or each.timestamp[-1] != at]
-    needed, there = max(MIN_RANKED_SYMBOLS, -(-len(panel) // 2)), len(panel) - len(lacking)
+    needed, there = max(MIN_RANKED_SYMBOLS, -(-len(known) // 2)), len(known) - len(lacking)
     if there < needed:
         more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
         raise DataError(
-            f"too few to compare it with: {there} of the {len(panel)} symbols of its panel have a bar of {instant(at)}"
+            f"too few to compare it with: {there} of the {len(known)} symbols of its panel have a bar of {instant(at)}"
             f" and {WARMUP_BARS} before it, {needed} are needed; missing: {', '.join(lacking[:SHOWN])}{more}"
         )
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from schemas.config.interval import DAYS_PER_WEEK, Interval, is_intraday
 from schemas.config.sources import split_source
 from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.release import OTHER_RELEASE, Prediction, Predictions, PredictRequest, Refusal, Release, Served
+from schemas.contract.universe import Universe
 from schemas.files.atomic import to_json, write_atomic
 from schemas.files.layout import RELEASE, STUDENTS, BarsLayout, ReleaseLayout
 from schemas.files.run_files import read_model
@@ -40,8 +41,10 @@ from workers.serving.panel import NO_BARS, panel_inputs, refuse_few
 from workers.serving.plugins import use_plugins_of
 from workers.serving.side import newest_side, refuse_stale
 from workers.serving.students import probabilities, read_served
+from workers.serving.universe import belongs_on, newest_universe, refuse_stranger
 from workers.serving.weights import Scored, long_short_weights, long_weights
 from workers.side.joined import SideData
+from workers.side.universe import marked
 
 # Largest accepted age of the newest bar in calendar days: a long weekend of daily bars, a night of shorter ones.
 DAILY_AGE_DAYS, INTRADAY_AGE_DAYS = 5, 1
@@ -65,9 +68,9 @@ def predict(request: PredictRequest) -> Predictions:
     began = time.perf_counter()
     try:
         folder, release = _deployed(request)
-        side = newest_side(request, release)
+        side, universe = newest_side(request, release), newest_universe(request, release)
         with tempfile.TemporaryDirectory(prefix="gurukul-bars-") as scratch:
-            ready, refused, panel = _ready(request, folder, release, Path(scratch), side)
+            ready, refused, panel = _ready(request, folder, release, Path(scratch), side, universe)
         scored, ranked = _scored(release, ready, panel, side)
         if request.symbols:
             scored = [each for each in scored if each.symbol in request.symbols]
@@ -112,15 +115,20 @@ def _deployed(request: PredictRequest) -> tuple[Path, Release]:
 
 
 def _ready(
-    request: PredictRequest, folder: Path, release: Release, scratch: Path, side: SideData
+    request: PredictRequest, folder: Path, release: Release, scratch: Path, side: SideData, universe: Universe | None
 ) -> tuple[list[Ready], list[Refusal], dict[str, Series]]:
     """Symbols that can be scored, those that cannot, and the bars that features compare them with."""
-    # A symbol's rank depends on all the others.
-    ranked = tuple(release.students) if release.label == "rank" else ()
-    wanted = tuple(dict.fromkeys((*(request.symbols or release.students), *ranked)))
     day = request.as_of or datetime.now(ZoneInfo(release.timezone)).date()
+    members = [symbol for symbol in release.students if belongs_on(universe, symbol, day)]
+    # A symbol's rank depends on all the others.
+    ranked = members if release.label == "rank" else ()
+    wanted = tuple(dict.fromkeys((*(request.symbols or members), *ranked)))
     # A symbol that is compared with others is read for them, and for itself.
-    read, age = cache(_reader(request, release, scratch)), oldest_age(release.interval, request.max_age_days)
+    stored, age = _reader(request, release, scratch), oldest_age(release.interval, request.max_age_days)
+
+    @cache
+    def read(symbol: str) -> Series:
+        return stored(symbol) if universe is None else marked(symbol, stored(symbol), universe)
 
     chosen = {symbol: release.students.get(symbol, release.unseen) for symbol in wanted}
 
@@ -142,8 +150,10 @@ def _ready(
                 raise DataError(f"release {release.release_id} does not serve it: {release.basis}")
             series = _fit(read(symbol), day, age, release.warmup_bars)
             refuse_stale(symbol, series, side)
+            newest = day_of(series.session[-1])
+            refuse_stranger(universe, symbol, newest)
             if release.panel:
-                refuse_few(symbol, int(series.timestamp[-1]), panel)
+                refuse_few(symbol, int(series.timestamp[-1]), panel, partial(belongs_on, universe, day=newest))
             return Ready(symbol, served, student, series)
         except DataError as error:
             return Refusal(symbol=symbol, reason=str(error))

@@ -18,18 +18,23 @@ from workers.side.joined import NO_SIDE, SideData
 from workers.side.table import SHARED, SideTable, Values
 
 INSTANT = pa.timestamp("us", tz="UTC")
-# The data folder of this process, below which side data are stored.
+# The data folder of this process, below which side data and universes are stored.
 _data_dir: list[str] = []
 
 
 def use_side_of(data_dir: str | Path) -> None:
-    """Let this process read the side data that are stored below a data folder."""
+    """Let this process read the side data and universes that are stored below a data folder."""
     _data_dir[:] = [str(data_dir)]
+
+
+def data_dir_here() -> str:
+    """The data folder below which this process reads them."""
+    return _data_dir[0] if _data_dir else "."
 
 
 def side_of(choice: SideChoice | None) -> SideData:
     """The side data of a run. DataError where a file is missing or damaged."""
-    return NO_SIDE if choice is None else _side_of(choice, _data_dir[0] if _data_dir else ".")
+    return NO_SIDE if choice is None else _side_of(choice, data_dir_here())
 
 
 @lru_cache(maxsize=4)

@@ -150,7 +150,8 @@ def test_what_is_missing_and_what_was_found() -> None:
     assert found.alerts[0].startswith("Unexplained jumps of prices: TCS (2)")
     assert " ingest --validate-only " in found.next_steps[0]
     assert found.warnings[0] == "The ledger was cut." and "min_days was set to 100" in found.warnings[1]
-    assert found.warnings[-1] == "economics: net return in the worst year: net return in the worst year is so."
+    assert found.warnings[-1].startswith("Survivorship: the bars of its symbol reach")
+    assert found.warnings[-2] == "economics: net return in the worst year: net return in the worst year is so."
     promoted = concluded()
     assert not promoted.alerts and not any("years" in each for each in promoted.changes)
 

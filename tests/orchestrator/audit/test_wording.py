@@ -1,8 +1,21 @@
 """The words of the audit: complete, and true of the statistics that they describe."""
 
-from orchestrator.audit.wording import COSTS, changed_bounds, costs_of, untrained_sentences
+from datetime import UTC, date, datetime, timedelta
+
+from orchestrator.audit.wording import (
+    COSTS,
+    changed_bounds,
+    costs_of,
+    limits_of,
+    survivorship_of,
+    untrained_sentences,
+)
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
+from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest
+from schemas.contract.coverage import Coverage
+from tests.known import coverage_of, table_of
 
 
 def test_every_kind_of_costs_has_words() -> None:
@@ -26,3 +39,25 @@ def test_symbols_without_a_trained_window_share_a_sentence_per_reason() -> None:
         "nothing trained for A, B: 3 no_data",
         "nothing trained for FB: 15 no_data, 2 insufficient_history",
     ]
+
+
+def test_survivors_alone_are_a_warning() -> None:
+    """A run without a universe whose symbols all reach its last day knows survivors alone; one that ended is enough."""
+    days = [date(2022, 1, 3) + timedelta(days=n) for n in range(700)]
+    whole, ended = coverage_of("A", days), coverage_of("B", days[:300])
+    config = RunConfig(start_date=days[0], end_date=days[600], symbols=("A", "B"))
+
+    def limits_and_warning(*rows: Coverage, **changes: str) -> tuple[str, str | None]:
+        manifest = RunManifest(
+            run_id="r", created=datetime.now(UTC), config=config.model_copy(update=changes), devices=(),
+            bars=table_of(*rows), plan=(), versions={},
+        )  # fmt: skip
+        return limits_of(manifest, {"ok": 2, "warn": 0, "reject": 0})[2], survivorship_of(manifest)
+
+    limit, warning = limits_and_warning(whole, coverage_of("B", days))
+    assert "0 of 2 end before" in limit and warning is not None
+    assert f"all 2 symbols reach {days[600]} and no universe" in warning and "give --universe FILE" in warning
+    limit, warning = limits_and_warning(whole, ended)
+    assert "1 of 2 end before" in limit and warning is None
+    limit, warning = limits_and_warning(whole, members="0" * 64, universe="/index/nifty.csv")
+    assert "as nifty.csv gives it" in limit and warning is None

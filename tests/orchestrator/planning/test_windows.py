@@ -16,6 +16,7 @@ from schemas.config.interval import Interval
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable, Rejection
 from schemas.contract.quality import Check, Finding, Verdict
+from schemas.contract.universe import Stay, Universe
 from schemas.contract.window import WARMUP_BARS, PlannedWindow, SkipReason, Window
 from tests.known import coverage_of as coverage
 from tests.known import table_of
@@ -417,3 +418,22 @@ def test_an_ingestion_and_a_run_of_a_vendor_ask_for_the_same_days() -> None:
     run = run_config(("A",), FULL_START, FULL_END, source="breeze")
     ingest = IngestConfig(source="breeze", start_date=FULL_START, end_date=FULL_END)
     assert days_to_fetch(run, date(2026, 1, 1)) == days_to_fetch(ingest, date(2026, 1, 1))
+
+
+def test_windows_outside_a_stay_are_skipped() -> None:
+    """A window needs a day of the stay to train on and one to score; rows are counted within the stay."""
+    sessions = mondays_to_fridays(date(2020, 10, 1), date(2025, 6, 30))
+    config, known = run_config(("A",), FULL_START, FULL_END), table_of(coverage("A", sessions))
+    windows = plan(config, known)
+    ends = [each.window.end for each in windows]
+    stay = Stay(first=ends[1] - timedelta(days=80), until=ends[3])
+    planned = plan(config, known, Universe(stays={"A": (stay,)}))
+    assert [each.skip for each in planned[:5]] == [
+        SkipReason.NOT_A_MEMBER, None, None, SkipReason.NOT_A_MEMBER, SkipReason.NOT_A_MEMBER,
+    ]  # fmt: skip
+    assert f"does not belong to the universe from {ends[3]}" in planned[3].detail
+    assert planned[1].expected_rows < planned[2].expected_rows == windows[2].expected_rows
+    short = Universe(stays={"A": (stay.model_copy(update={"first": ends[1] - timedelta(days=20)}),)})
+    assert plan(config, known, short)[1].skip is SkipReason.INSUFFICIENT_SAMPLES
+    everyone = Universe(stays={"A": (Stay(first=date(2000, 1, 1)),)})
+    assert plan(config, known, everyone) == windows and reasons(plan(config, known, everyone))[None]

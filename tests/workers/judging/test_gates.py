@@ -13,15 +13,18 @@ from orchestrator.audit.recommendation import recommend
 from schemas.config.judgement import GATES, GateSettings
 from schemas.contract.errors import FileError, PhaseError
 from schemas.contract.judgement import ALPHA, Criterion, GateReport, Part, Recommendation, Ruling, Statistics
+from schemas.contract.universe import Stay, Universe
 from schemas.contract.window import SkipReason
 from schemas.files.layout import RunLayout
-from schemas.files.run_files import write_model
+from schemas.files.run_files import read_manifest, write_manifest, write_model
+from schemas.files.universe import store_universe
 from tests import strategies
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.judging.evidence import load
 from workers.judging.gates import JUDGES, criteria, economics
 from workers.judging.statistics.permutation import permute
 from workers.judging.validation import validate
+from workers.side.store import use_side_of
 
 QUICK = GateSettings(repetitions=300, permutations=200)
 
@@ -145,6 +148,28 @@ def test_failed_and_skipped_windows_count_where_there_are_bars(
     assert found.ruling is ruling
     if skipped:
         assert ("insufficient_samples 2" in found.reason) == (SkipReason.INSUFFICIENT_SAMPLES in skipped)
+
+
+def test_days_of_the_universe_without_bars_are_a_warning(tmp_path: Path) -> None:
+    """Members without bars, and stays longer than the bars, are named with their days; a universe with bars passes."""
+    run = stored_run(tmp_path, gates=QUICK)
+    use_side_of(run.data_dir)
+    write_model(run.validation, validate(run))
+    manifest = read_manifest(run)
+    config, rows = manifest.config, manifest.bars.symbols if manifest.bars else {}
+    stays = {symbol: (Stay(first=config.start_date, until=row.last),) for symbol, row in rows.items()}
+
+    def with_bars(**more: tuple[Stay, ...]) -> Criterion:
+        universe = Universe(stays=stays | more)
+        store_universe(universe, run.data_dir)
+        changed = config.model_copy(update={"members": universe.sha256})
+        write_manifest(run, manifest.model_copy(update={"config": changed}))
+        return criterion(JUDGES["data"](load(run, tmp_path)), "universe with bars")
+
+    assert with_bars().ruling is Ruling.PASS
+    found = with_bars(GONE=(Stay(first=config.start_date),))
+    assert (found.ruling, found.part) == (Ruling.FAIL, Part.WARNING)
+    assert found.reason.endswith(f"; not GONE {config.start_date} to {config.end_date}")
 
 
 def test_too_few_days_hold_and_name_what_is_missing(tmp_path: Path) -> None:

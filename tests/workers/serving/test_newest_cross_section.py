@@ -1,5 +1,7 @@
 """Cross-sectional features of a panel's newest bar, as predictions need them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,13 +29,19 @@ def panel() -> list[Series]:
     ]
 
 
+@pytest.mark.parametrize("by_date", [False, True])
 @pytest.mark.parametrize("bars", [WARMUP_BARS + 1, 250, 302, 312, 325, 326, 340])
-def test_the_newest_bar_has_the_features_of_training(panel: list[Series], bars: int) -> None:
-    """The same bits as those of the whole history at that bar; none for a symbol that lacks it, or is not warm."""
+def test_the_newest_bar_has_the_features_of_training(panel: list[Series], bars: int, by_date: bool) -> None:
+    """The same bits as those of the whole history at that bar; none for a symbol that lacks it, or is not warm.
+
+    Also where the third symbol left the universe with its 300th bar.
+    """
+    if by_date:
+        panel = [*panel[:2], replace(panel[2], member=np.arange(340) < 300), *panel[3:]]
     instant = panel[0].timestamp[bars - 1]
     known = [each.upto(int(np.searchsorted(each.timestamp, instant, side="right"))) for each in panel]
     own = [model_features(frame_of(each, intraday=False)) for each in panel]
-    trained = cross_section([each.timestamp for each in panel], own)
+    trained = cross_section([each.timestamp for each in panel], own, members=[each.member for each in panel])
     found = newest_cross_section(known, intraday=False)
     assert found.shape == (len(panel), len(cross_section_names()))
     for row, whole, each in zip(found, trained, known, strict=True):
