@@ -70,6 +70,7 @@ OTHER_VALUES = {
     "embargo": ("0", "0"),
     "plugins": ("/ideas.py", '["/ideas.py"]'),
     "side": ("fii=/fii.csv", '["fii=/fii.csv"]'),
+    "universe": ("/members.csv", '"/members.csv"'),
     "features": ("cross-section", '["cross-section"]'),
     "scope": ("panel", '"panel"'),
     "privileged": ("path", '["path"]'),
@@ -125,6 +126,7 @@ NEEDS_MORE = (
     TABLES_TOO
     | {
         "plugged",
+        "members",
         "side_lag",
         "side_max_age",
         "final",

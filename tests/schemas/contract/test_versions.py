@@ -61,6 +61,7 @@ EXCLUDED = {
     "schemas.config.judgement": "gates, which read artifacts",
     "schemas.config.run": "settings of a run; those that decide bytes are in schemas.config.training and bars",
     "schemas.config.sources": "names the class that reads a source; that class counts",
+    "schemas.config.universe": "the path of a file; the digest of its content is a setting of training",
     "schemas.contract.code_digest": "computes the digest",
     "schemas.contract.device": "names devices; XGBoost's device is in the stored parameters",
     "schemas.contract.child_process": "command lines and environments of child processes",
