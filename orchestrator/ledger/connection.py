@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from orchestrator.ledger.migrations import is_current, migrate
 from schemas.files.file_system import network_file_system
@@ -13,13 +14,26 @@ from schemas.files.file_system import network_file_system
 BUSY_S = 5.0
 
 
+class _Connection(sqlite3.Connection):
+    """Reads any bytes in a text, and raises sqlite3.DatabaseError where a damaged schema names a column so."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.text_factory = lambda content: content.decode(errors="replace")
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(*arguments)
+        except UnicodeDecodeError as error:
+            raise sqlite3.DatabaseError(f"its schema is damaged: {error}") from None
+
+
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open and migrate an older schema. sqlite3.Error if the file is damaged or newer.
 
     With a write-ahead log, except on a network file system: its index would be in memory that hosts do not share.
     """
-    db = sqlite3.connect(path.absolute().as_uri(), isolation_level=None, uri=True, timeout=BUSY_S)
-    db.text_factory = _text
+    db = sqlite3.connect(path.absolute().as_uri(), isolation_level=None, uri=True, timeout=BUSY_S, factory=_Connection)
     try:
         if network_file_system(path) is None:
             db.execute("PRAGMA journal_mode=WAL")
@@ -45,8 +59,7 @@ def open_for_reading(path: Path, *, timeout_s: float = BUSY_S) -> sqlite3.Connec
     What a killed process left half-written, which a reader cannot undo in place, is read from a copy.
     sqlite3.Error if the file cannot be read or is newer.
     """
-    db = sqlite3.connect(_read_only_uri(path), isolation_level=None, uri=True, timeout=timeout_s)
-    db.text_factory = _text
+    db = sqlite3.connect(_read_only_uri(path), isolation_level=None, uri=True, timeout=timeout_s, factory=_Connection)
     try:
         if is_current(db):
             return db
@@ -64,11 +77,6 @@ def open_for_reading(path: Path, *, timeout_s: float = BUSY_S) -> sqlite3.Connec
         return _migrated(_in_memory(db))
 
 
-def _text(content: bytes) -> str:
-    """The text of a column, also of a damaged one."""
-    return content.decode(errors="replace")
-
-
 def _migrated(copy: sqlite3.Connection) -> sqlite3.Connection:
     """A copy in memory with the present schema, that no statement may change."""
     migrate(copy)
@@ -77,8 +85,7 @@ def _migrated(copy: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _in_memory(db: sqlite3.Connection) -> sqlite3.Connection:
-    copy = sqlite3.connect(":memory:", isolation_level=None)
-    copy.text_factory = _text
+    copy = sqlite3.connect(":memory:", isolation_level=None, factory=_Connection)
     db.backup(copy)
     return copy
 
