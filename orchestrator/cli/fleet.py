@@ -4,7 +4,7 @@ import json
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from redis import Redis
@@ -13,25 +13,17 @@ from rich.text import Text
 
 from orchestrator.cli import checks
 from orchestrator.cli.options import FleetBroker, Json
+from orchestrator.dispatch.fleet_report import FleetReport, other_versions, read_fleet, waiting
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import RequestError
 from schemas.contract.presence import Presence
-from schemas.contract.versions import artifact_versions
 from schemas.redis.attempt_id import in_words
 from schemas.redis.client import connect
-from schemas.redis.dead_letters import DeadLetter, Place, read_dead_letters
+from schemas.redis.dead_letters import DeadLetter, Place
 from schemas.redis.presences import cordon, read_presences, read_standing, uncordon
 
 SHOWN_LETTERS, SHOWN_CHARACTERS = 5, 60
 DRAIN_LOOK_S = 0.25
-NAMES = {
-    Place.QUEUE: "device queues",
-    Place.ORDERS: "orders to workers",
-    Place.OUTCOMES: "outcomes",
-    Place.EVENTS: "events",
-    Place.PRESENCE: "heartbeats",
-    Place.KEY: "keys of a wrong type",
-}
 
 
 class FleetAction(StrEnum):
@@ -100,69 +92,70 @@ def _running(redis: Redis, names: list[str]) -> list[str]:
 
 
 def _list(url: str, as_json: bool) -> None:
-    unreadable: dict[str, str] = {}
     with connect(url) as redis:
-        _, cordoned = read_standing(redis, ())
-        found = list(read_presences(redis, lambda name, reason, _: unreadable.update({name: reason})).values())
-        counts, last = read_dead_letters(redis, SHOWN_LETTERS)
+        found = read_fleet(redis, SHOWN_LETTERS)
     if as_json:
-        devices = [presence.model_dump(mode="json") for presence in found]
-        letters = {"counts": counts, "last": [letter.model_dump(mode="json") for letter in last]}
-        answer = {"devices": devices, "cordoned": sorted(cordoned), "unreadable": unreadable, "dead_letters": letters}
-        typer.echo(json.dumps(answer))
+        typer.echo(json.dumps(_as_json(found)))
         return
-    if not found:
+    if not found.devices:
         typer.echo("no worker is online; start one: workers start --broker URL")
     else:
-        Console().table(device_table(found, cordoned))
-    if away := sorted(cordoned - {each.device.name for each in found}):
-        typer.echo(f"cordoned and not online: {', '.join(away)}; to forget: orchestrator fleet uncordon NAME")
-    for name, reason in list(unreadable.items())[:SHOWN_LETTERS]:
+        Console().table(device_table(found))
+    for run_id, share in found.runs.items():
+        typer.echo(f"run {run_id}, priority {share.priority:g}: {share.wanted} attempts run or wait")
+    if found.away:
+        typer.echo(f"cordoned and not online: {', '.join(found.away)}; to forget: orchestrator fleet uncordon NAME")
+    for name, reason in list(found.unreadable.items())[:SHOWN_LETTERS]:
         typer.echo(f"{name.encode('unicode_escape').decode()} sends a heartbeat that cannot be read: {reason}")
-    if len(unreadable) > SHOWN_LETTERS:
-        typer.echo(f"and {len(unreadable) - SHOWN_LETTERS} more")
-    if counts:
-        _show_dead_letters(counts, last)
+    if len(found.unreadable) > SHOWN_LETTERS:
+        typer.echo(f"and {len(found.unreadable) - SHOWN_LETTERS} more")
+    if found.letters:
+        _show_dead_letters(found.letters, found.last)
+
+
+def _as_json(found: FleetReport) -> dict[str, Any]:
+    return {
+        "devices": [presence.model_dump(mode="json") for presence in found.devices.values()],
+        "cordoned": sorted(found.cordoned),
+        "reserved": found.reserved,
+        "runs": {run_id: share.model_dump(mode="json") for run_id, share in found.runs.items()},
+        "unreadable": found.unreadable,
+        "dead_letters": {
+            "counts": found.letters,
+            "last": [letter.model_dump(mode="json") for letter in found.last],
+        },
+    }
 
 
 def _show_dead_letters(counts: dict[Place, int], last: list[DeadLetter]) -> None:
-    numbers = ", ".join(f"{number} in {NAMES[place]}" for place, number in counts.items())
+    numbers = ", ".join(f"{number} in {place.words}" for place, number in counts.items())
     typer.echo(f"set aside, because it could not be read: {numbers}; the last:")
     for letter in last:
         at = datetime.fromtimestamp(letter.at).astimezone()
         typer.echo(f"  {at:%Y-%m-%d %H:%M:%S} {letter.key}: {letter.reason}: {letter.body[:SHOWN_CHARACTERS]}")
 
 
-def device_table(found: list[Presence], cordoned: set[str]) -> Table:
-    """A row per device: what it is, how much it has done, and what it runs."""
+def device_table(found: FleetReport) -> Table:
+    """A row per device: what it is, how much it has done, what it runs, and why it gets no work."""
     table = Table()
     for heading in ("device", "slots", "since", "done", "per second"):
         table.add_column(heading, justify="left" if heading == "device" else "right", no_wrap=heading != "device")
     table.add_column("runs", overflow="fold")
-    for presence in found:
-        waiting = len(presence.held) - len(presence.running)
+    for name, presence in found.devices.items():
         doing = [in_words(identity) for identity in presence.running] or ["nothing"]
-        doing += [f"{waiting} waiting"] if waiting else []
-        doing += ["leaving"] if presence.draining else []
-        doing += ["cordoned"] if presence.device.name in cordoned else []
+        doing += [f"{number} waiting"] if (number := waiting(presence)) else []
         model = [presence.device.model] if presence.device.model else []
         distance = [presence.distance] if presence.distance else []
         table.add_row(
             # Text, in which a name is no markup.
-            Text("\n".join([presence.device.name, *model, *_use(presence), *distance, *_version(presence)])),
+            Text("\n".join([name, *model, *_use(presence), *distance])),
             str(presence.device.slots),
             _ago(presence.since),
             str(presence.done),
             f"{presence.rate:.1f}",
-            Text("\n".join(doing)),
+            Text("\n".join([*doing, *found.states(name), *other_versions(presence)])),
         )
     return table
-
-
-def _version(presence: Presence) -> list[str]:
-    """The worker's version, if it is not this program's; such a worker gets no work from here."""
-    version, own = presence.versions.get("gurukul", "unknown"), artifact_versions()["gurukul"]
-    return [] if version == own else [f"version {version}, not {own}"]
 
 
 def _use(presence: Presence) -> list[str]:

@@ -13,14 +13,18 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from orchestrator.dashboard.access import HEALTH, SIGN_IN, Access, Guard, sign_out
+from orchestrator.dashboard.fleet import fleet_parts
 from orchestrator.dashboard.home import Home
 from orchestrator.dashboard.pages import compare, fleet, home, releases, run
 from orchestrator.dashboard.rendering import STATIC, page, style
 from orchestrator.dashboard.settings import Settings
+from orchestrator.dashboard.stream import SharedParts
 from schemas.contract.errors import GurukulError, RequestError, RunNotFoundError
 
 # What can be wrong with stored files, also while a page is drawn from them.
 FAULTS = (GurukulError, OSError, sqlite3.Error)
+# Seconds between two looks of an open page without a run.
+EVERY_S = 2.0
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -62,7 +66,9 @@ def application(here: Settings, address: str = "127.0.0.1") -> Starlette:
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(Guard, access=access)],
         exception_handlers={HTTPException: _not_found, RunNotFoundError: _no_run} | dict.fromkeys(FAULTS, _fault),
     )
-    app.state.here, app.state.home = here, Home(here)
+    app.state.here = here
+    app.state.home = SharedParts(Home(here).parts, EVERY_S)
+    app.state.fleet = SharedParts(lambda: fleet_parts(here.broker), EVERY_S)
     return app
 
 

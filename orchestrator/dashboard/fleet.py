@@ -1,16 +1,17 @@
-"""Page Fleet: the devices that report to the broker."""
+"""Page Fleet: the devices that report to the broker, and the runs that share them."""
 
-from typing import Any
+from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
 
-from orchestrator.dashboard.rendering import Cell, bar, mark
+from orchestrator.dashboard.rendering import Cell, bar, code, listed, mark, part, when
+from orchestrator.dashboard.stream import Parts
+from orchestrator.dispatch.fleet_report import FleetReport, other_versions, read_fleet, waiting
 from schemas.contract.errors import GurukulError
 from schemas.contract.presence import Presence
 from schemas.redis.attempt_id import in_words
 from schemas.redis.client import connect
-from schemas.redis.dead_letters import read_dead_letters
-from schemas.redis.presences import read_presences, read_standing
+from schemas.redis.presences import read_presences
 from schemas.redis.writes import trouble
 
 SHOWN_WORK, SHOWN_LETTERS = 4, 20
@@ -25,43 +26,49 @@ def devices_of(broker: str) -> list[Presence]:
         raise GurukulError(f"the broker {trouble(error)}") from None
 
 
-def fleet_facts(broker: str) -> dict[str, Any]:
-    """What the page shows of a broker; GurukulError without an answer."""
-    unreadable: dict[str, str] = {}
+def fleet_parts(broker: str | None) -> Parts:
+    """The one part of the page, as it is now; without a broker, how to start the dashboard with one."""
+    if broker is None:
+        return {"devices": part("fleet_none")}
     try:
         with connect(broker) as redis:
-            found = read_presences(redis, lambda name, reason, _: unreadable.update({name: reason}))
-            _, cordoned = read_standing(redis, ())
-            counts, letters = read_dead_letters(redis, SHOWN_LETTERS)
-    except RedisError as error:
-        raise GurukulError(f"the broker {trouble(error)}") from None
+            found = read_fleet(redis, SHOWN_LETTERS)
+    except (RedisError, GurukulError) as error:
+        sentence = f"The broker {trouble(error)}." if isinstance(error, RedisError) else f"{error}."
+        return {"devices": part("fleet_trouble", trouble=sentence)}
+    last = [(_time(each.at), each.place.words, code(each.key), each.reason) for each in found.last]
     return {
-        "devices": [_row(each, cordoned) for each in found.values()],
-        "away": sorted(cordoned - found.keys()),
-        "unreadable": sorted(unreadable.items()),
-        "letters": {place.value: count for place, count in counts.items() if count},
-        "last": letters,
+        "devices": part(
+            "fleet_devices",
+            devices=[_row(found, name, each) for name, each in found.devices.items()],
+            runs=[(run_id, f"{share.priority:g}", f"{share.wanted:,}") for run_id, share in found.runs.items()],
+            away=found.away,
+            unreadable=sorted(found.unreadable.items()),
+            letters=[(f"{count:,}", place.words) for place, count in found.letters.items() if count],
+            last=last,
+        )
     }
 
 
-def _row(presence: Presence, cordoned: set[str]) -> tuple[Cell, ...]:
-    """A device's row: name, what it is, state, slots, work, rate, use, memory, distance."""
-    device = presence.device
-    state = (
-        "draining"
-        if presence.draining
-        else "cordoned"
-        if device.name in cordoned
-        else ("running" if presence.running else "free")
-    )
-    work = [in_words(identity) for identity in presence.running[:SHOWN_WORK]]
-    more = f" and {len(presence.running) - SHOWN_WORK} more" if len(presence.running) > SHOWN_WORK else ""
+def _time(unix_s: int) -> str:
+    return when(datetime.fromtimestamp(unix_s, UTC))
+
+
+def _row(found: FleetReport, name: str, presence: Presence) -> tuple[Cell, ...]:
+    """A device's row: name and distance, state, slots, waiting, done, rate, use, memory, work."""
+    states = [mark(each, "wait") for each in found.states(name)]
+    if versions := other_versions(presence):
+        states += [mark("other versions", "wait"), "; ".join(versions)]
+    work: list[Cell] = [in_words(identity) for identity in presence.running[:SHOWN_WORK]]
+    work += [f"and {len(presence.running) - SHOWN_WORK} more"] if len(presence.running) > SHOWN_WORK else []
     memory = None
     if presence.memory_mib is not None:
         total = f" of {presence.memory_total_mib:,.0f}" if presence.memory_total_mib is not None else ""
         memory = f"{presence.memory_mib:,.0f}{total}"
     return (
-        device.name, mark(state), str(device.slots), f"{presence.done:,}", f"{presence.rate:.2f}",
-        None if presence.utilisation is None else bar(presence.utilisation, f"use of {device.name}"), memory,
-        presence.distance or None, ", ".join(work) + more,
+        listed([name, presence.distance or None], "<br>"),
+        listed(states or [mark("running" if presence.running else "free")], "<br>"),
+        str(presence.device.slots), f"{waiting(presence):,}", f"{presence.done:,}", f"{presence.rate:.2f}",
+        None if presence.utilisation is None else bar(presence.utilisation, f"use of {name}"), memory,
+        listed(work, "<br>"),
     )  # fmt: skip

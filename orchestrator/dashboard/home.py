@@ -25,7 +25,6 @@ from schemas.contract.release import PRODUCTION, STAGING
 from schemas.contract.run import RunStatus
 from schemas.files.layout import ReleaseLayout
 
-EVERY_S = 2.0
 WEEK = timedelta(days=7)
 # Releases are hashed to be checked, so not at each look.
 CHECKED_EVERY_S = 30.0

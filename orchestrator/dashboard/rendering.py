@@ -24,7 +24,7 @@ TONES = {
     "good": ("ready-for-review", "success", "here", "promote", "passed", "approved", "deployed", "trained", "free"),
     "wait": (
         "waiting", "interrupted", "cancelled", "leaving", "refused", "hold", "warning", "not computable", "rolled back",
-        "waits for a decision", "draining", "cordoned",
+        "waits for a decision",
     ),
     "bad": ("failed", "lost", "reject", "rejected", "not passed", "fail"),
 }  # fmt: skip
@@ -43,9 +43,9 @@ def part(name: str, **facts: Any) -> str:
     return _environment().get_template(f"{name}.html.j2").render(facts)
 
 
-def mark(word: str) -> Markup:
-    """A word beside a dot of its colour."""
-    return Markup('<span class="mark {}">{}</span>').format(TONE_OF.get(word, "mute"), word)
+def mark(word: str, tone: str = "") -> Markup:
+    """A word beside a dot of its colour, or of that of `tone`."""
+    return Markup('<span class="mark {}">{}</span>').format(tone or TONE_OF.get(word, "mute"), word)
 
 
 def bar(share: float, label: str = "") -> Markup:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 
 from starlette.concurrency import run_in_threadpool
@@ -9,6 +11,35 @@ from starlette.responses import StreamingResponse
 
 # Name of a part, such as the id of its element, and its text.
 Parts = dict[str, str]
+
+
+class SharedParts:
+    """Parts that are the same for all browsers: `draw` is called once per `every_s`, however many are open."""
+
+    def __init__(self, draw: Callable[[], Parts], every_s: float) -> None:
+        self._draw, self._every_s = draw, every_s
+        self._lock = threading.Lock()
+        self._parts: Parts = {}
+        self._drawn_s = float("-inf")
+
+    def fresh(self) -> Parts:
+        """The parts as they are now, for a page that is opened."""
+        with self._lock:
+            return self._drawn()
+
+    def recent(self) -> Parts:
+        """The parts as they were when they were last drawn, at most `every_s` ago, for a page that is open."""
+        with self._lock:
+            is_due = time.monotonic() - self._drawn_s >= self._every_s
+            return self._drawn() if is_due else self._parts
+
+    def _drawn(self) -> Parts:
+        self._parts, self._drawn_s = self._draw(), time.monotonic()
+        return self._parts
+
+    def streamed(self) -> StreamingResponse:
+        """Answer with the parts as they change, until the browser closes it."""
+        return streamed(self.recent, lambda: False, self._every_s)
 
 
 def streamed(parts: Callable[[], Parts], is_over: Callable[[], bool], every_s: float) -> StreamingResponse:

@@ -2,11 +2,11 @@
 
 import shlex
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from orchestrator.dashboard.settings import Settings
-from orchestrator.dashboard.watched import Watched
 from orchestrator.events.run_state import Cell as WindowCell
 from schemas.contract.task import Role
 from schemas.files.layout import RunLayout, log_path
@@ -45,17 +45,18 @@ def artifacts(layout: RunLayout, label: str) -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def log_files(here: Settings, watched: Watched) -> tuple[list[Path], list[Path]]:
+def log_files(
+    here: Settings, layout: RunLayout | None, run_id: str, devices: Iterable[str]
+) -> tuple[list[Path], list[Path]]:
     """Logs that may hold lines of a run, its own first: those that exist, and its own if it does not.
 
-    Call with the lock of `watched` held.
+    Without a layout, of a run that only the broker knows, its log is looked for in the given folders alone.
     """
-    if watched.layout is None:
-        names, folders = [f"{watched.state.run_id}.log"], [Path(each) for each in here.log_dirs]
-    else:
-        own = log_path(read_manifest(watched.layout).config, watched.state.run_id)
-        names, folders = [own.name], [own.parent, *map(Path, here.log_dirs)]
-    names += [f"{name}.log" for name in watched.state.devices]
+    folders = [Path(each) for each in here.log_dirs]
+    names = [f"{run_id}.log", *(f"{device}.log" for device in devices)]
+    if layout is not None:
+        own = log_path(read_manifest(layout).config, run_id)
+        folders, names[0] = [own.parent, *folders], own.name
     paths = list(dict.fromkeys(folder / name for folder in folders for name in names))
     return [path for path in paths if path.is_file()], [path for path in paths[:1] if not path.is_file()]
 

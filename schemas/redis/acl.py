@@ -68,7 +68,7 @@ ORCHESTRATOR = Role(
     _union(
         CONNECT, SCRIPTS, TRANSACTIONS, _DEAD_LETTERS, _EMIT, _TRY,
         ("get", "mget", "exists", "hget", "hmget", "hdel", "zrangebyscore", "lrange", "llen", "lrem", "xread",
-         "xrevrange", "smembers", "sadd", "srem", "info", "hgetall", "pexpire"),
+         "xrevrange", "smembers", "sadd", "srem", "info", "hlen", "hgetall", "pexpire"),
     ),
     _union(
         QUEUES, _RUN_KEYS, _SHARED_KEYS,
@@ -91,11 +91,11 @@ VIEWER = Role(
     _union(
         CONNECT, SCRIPTS, SUBSCRIBE,
         ("exists", "scan", "hget", "hmget", "zrangebyscore", "lrange", "llen", "xread", "xrevrange", "smembers",
-         "mget"),
+         "mget", "hlen", "hgetall"),
     ),
     _union(
         QUEUES,
-        (keys.events_stream("*"), keys.DEVICES, keys.PRESENCES, keys.CORDONED, keys.DEAD_LETTERS,
+        (keys.events_stream("*"), keys.DEVICES, keys.PRESENCES, keys.CORDONED, keys.SHARES, keys.DEAD_LETTERS,
          keys.DEAD_LETTER_COUNTS, keys.alone_key("*")),
     ),
     (_TELEMETRY,),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from redis import Redis
@@ -19,14 +19,22 @@ Printable = Annotated[str, Field(pattern=r"^[ -~]*$")]
 
 
 class Place(StrEnum):
-    """Kind of place where something could not be read."""
+    """Kind of place where something could not be read; each member has its name for people in `words`."""
 
-    QUEUE = "queue"
-    ORDERS = "orders"
-    OUTCOMES = "outcomes"
-    EVENTS = "events"
-    PRESENCE = "presence"
-    KEY = "key"
+    words: str
+
+    def __new__(cls, value: str, words: str) -> Self:
+        """Create a member: a string, as on the broker, with its words."""
+        member = str.__new__(cls, value)
+        member._value_, member.words = value, words
+        return member
+
+    QUEUE = "queue", "device queues"
+    ORDERS = "orders", "orders to workers"
+    OUTCOMES = "outcomes", "outcomes"
+    EVENTS = "events", "events"
+    PRESENCE = "presence", "heartbeats"
+    KEY = "key", "keys of a wrong type"
 
 
 class DeadLetter(BaseModel):

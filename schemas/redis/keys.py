@@ -17,7 +17,7 @@ write. All other keys in a broker are Celery's.
 | `devices`           | zset    | device → server time (ms) its heartbeat expires   | worker | both        | 5 s       |
 | `presences`         | hash    | device → its last heartbeat: a Presence as JSON   | worker | both        | 5 s       |
 | `cordoned`          | set     | devices that get no work until they are uncordoned | fleet | orch., fleet |          |
-| `shares`            | hash    | run → server time (ms), and its Share as JSON     | orch.  | orch.       | 5 s       |
+| `shares`            | hash    | run → server time (ms), and its Share as JSON     | orch.  | orch., fleet | 5 s      |
 | `alone:<device>`    | string  | run whose work needs the device for itself        | orch.  | orch.       | 5 s       |
 | `dead-letters`      | list    | what could not be read: JSON with place and reason | both  | fleet       | 7 days    |
 | `dead-letter-counts`| hash    | kind of place → how many there were                | both  | fleet, metrics | 7 days |

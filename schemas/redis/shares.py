@@ -1,6 +1,9 @@
 """The shares of the runs of a fleet, in Redis."""
 
+from typing import Any
+
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from schemas.contract.received import UnreadableError, received
 from schemas.contract.share import SHARE_EXPIRY_S, Share
@@ -25,3 +28,25 @@ def publish_share(redis: Redis, run_id: str, share: Share) -> dict[str, Share]:
         except UnreadableError:
             continue
     return found
+
+
+def read_shares(redis: Redis) -> dict[str, Share]:
+    """The valid shares of all runs, by run; empty if the key holds something else. RedisError without a broker."""
+    client: Any = redis
+    try:
+        if client.hlen(SHARES) > MOST_RUNS:
+            return {}
+        (seconds, microseconds), kept = client.time(), client.hgetall(SHARES)
+    except ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        return {}
+    found = {}
+    for name, value in kept.items():
+        at_ms, _, body = value.partition(b" ")
+        try:
+            if at_ms.isdigit() and abs(seconds + microseconds / 1e6 - int(at_ms) / 1000) < SHARE_EXPIRY_S:
+                found[name.decode(errors="backslashreplace")] = received(Share, body)
+        except UnreadableError:
+            continue
+    return dict(sorted(found.items()))

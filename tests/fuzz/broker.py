@@ -16,6 +16,7 @@ from rich.console import Console
 from orchestrator.cli.fleet import device_table
 from orchestrator.dispatch.broker_fleet import BrokerFleet, task_id
 from orchestrator.dispatch.celery_client import CeleryClient
+from orchestrator.dispatch.fleet_report import FleetReport
 from orchestrator.dispatch.heartbeat_events import HeartbeatEvents
 from orchestrator.dispatch.loop import Dispatcher
 from orchestrator.dispatch.needs import Needs
@@ -193,7 +194,7 @@ def _heartbeat(content: bytes, folder: Path) -> None:
     for each in present.values():
         for _ in device_checks(each, needs, cordoned=False):
             pass
-    Console(file=io.StringIO(), width=100).print(device_table(list(present.values()), set()))
+    Console(file=io.StringIO(), width=100).print(device_table(FleetReport(present, {}, set(), {}, {}, {}, [])))
 
 
 def _heartbeats() -> list[bytes]:

@@ -1,6 +1,7 @@
 """Pages of one run: Progress, Results, Report, Logs, Trials, and one of its windows."""
 
 import mimetypes
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +20,10 @@ from orchestrator.dashboard.settings import Settings
 from orchestrator.dashboard.stream import streamed
 from orchestrator.dashboard.trials import trial_facts
 from orchestrator.dashboard.watched import Watched, watched
+from orchestrator.ledger.ledger import Ledger
 from schemas.contract.errors import GurukulError, RunNotFoundError
 from schemas.contract.identifiers import check_run_id
+from schemas.contract.task import Role
 from schemas.files.layout import RunLayout
 
 MOST_LOG_LINES = 1000
@@ -63,8 +66,8 @@ def window(request: Request) -> Response:
         cell = known.cells.get(start) if known is not None else None
         if cell is None:
             raise HTTPException(404, f"Run {run.run_id} has no window of {symbol} that begins on {start}.")
-        facts = windows.facts(cell)
-        files, _ = windows.log_files(_here(request), followed)
+        facts, devices = windows.facts(cell), list(followed.state.devices)
+    files, _ = windows.log_files(_here(request), followed.layout, run.run_id, devices)
     return _page(
         request, run, "window", cell=cell, facts=facts,
         lines=windows.log_lines(files, [cell.label, run.run_id], windows.SHOWN_LINES),
@@ -118,17 +121,29 @@ def audit_file(request: Request) -> Response:
 
 def logs(request: Request) -> Response:
     """The lines of the run's logs that hold given words."""
-    run, here = run_of(request), _here(request)
-    followed = _watched(request, run)
+    run = run_of(request)
     asked, text = request.query_params.get("window", ""), request.query_params.get("text", "")
-    with followed.lock:
-        files, missing = windows.log_files(here, followed)
-        labels = sorted(followed.state.cells)
+    devices, labels = _devices_and_labels(request, run)
+    layout = None if run.condition is None else run.layout
+    files, missing = windows.log_files(_here(request), layout, run.run_id, devices)
     lines = windows.log_lines(files, [run.run_id, asked, text], MOST_LOG_LINES)
     return _page(
         request, run, "logs", lines=lines, files=files, missing=missing, window=asked, text=text, most=MOST_LOG_LINES,
         labels=labels,
     )  # fmt: skip
+
+
+def _devices_and_labels(request: Request, run: Run) -> tuple[list[str], list[str]]:
+    """The run's devices and windows: by its events, or by its ledger if it was started without telemetry."""
+    try:
+        followed = _watched(request, run)
+    except RunNotFoundError:
+        raise
+    except GurukulError:
+        with closing(Ledger(run.layout.ledger, read_only=True)) as ledger:
+            return ledger.devices(), [record.name for record in ledger.records(Role.STUDENT)]
+    with followed.lock:
+        return list(followed.state.devices), sorted(followed.state.cells)
 
 
 def trials(request: Request) -> Response:

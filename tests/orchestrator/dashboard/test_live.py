@@ -73,7 +73,9 @@ def test_a_run_is_seen_as_it_goes_on(
             wait_for(lambda: trained() >= 3, "three windows on the page")
             expect(home.page.locator(".tiles").first).to_contain_text(re.compile(r"live: \d+ of \d+ windows"))
             expect(home.page.locator(".tiles").first).to_contain_text("2 devices")
-            expect(look(f"{url}/fleet").page.locator("tbody tr")).to_have_count(2)
+            tables = look(f"{url}/fleet").page.locator("tbody")
+            expect(tables.first.locator("tr")).to_have_count(2)
+            expect(tables.last).to_contain_text("live")
             fleet.send_signal(signal.SIGSTOP)  # it would start another worker at once
             psutil.Process(read_presences(redis)["cpu0@" + next(iter(read_presences(redis))).split("@")[1]].pid).kill()
             lost = page.locator("tr", has_text="cpu0@").filter(has_text="lost")

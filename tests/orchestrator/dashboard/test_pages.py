@@ -8,7 +8,7 @@ import re
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,9 +16,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lxml import html
 from playwright.sync_api import expect
+from redis import Redis
 from starlette.testclient import TestClient
 
 from orchestrator.audit.wording import distinct
+from orchestrator.broker import embedded
 from orchestrator.dashboard import runs
 from orchestrator.dashboard.application import application
 from orchestrator.dashboard.settings import Settings
@@ -29,6 +31,7 @@ from schemas.files.layout import RunLayout
 from tests.conftest import Finished, orchestrator, tree
 from tests.orchestrator.dashboard.conftest import SCREENS, Seen
 from tests.orchestrator.dashboard.copies import copied
+from tests.orchestrator.dashboard.devices import send_heartbeats
 
 Look = Callable[[str], Seen]
 Dashboard = Callable[..., str]
@@ -60,6 +63,20 @@ def place(two_device_run: Finished, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
+def fleet_of_heartbeats() -> Iterator[str]:
+    """A broker that has heartbeats and no workers."""
+    with embedded.server() as url, Redis.from_url(url) as redis:
+        send_heartbeats(redis)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def address(place: Path, dashboard: Dashboard, fleet_of_heartbeats: str) -> str:
+    """The address of the one server of that folder."""
+    return dashboard(place, "--broker", fleet_of_heartbeats)
+
+
+@pytest.fixture(scope="module")
 def client(place: Path) -> TestClient:
     """The application of that folder, without a server."""
     here = Settings(str(place / "data"), str(place / "release"))
@@ -85,9 +102,9 @@ def rows_of(page: html.HtmlElement, caption: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_fits_every_screen_and_is_accessible(place: Path, dashboard: Dashboard, look: Look, path: str) -> None:
+def test_a_page_fits_every_screen_and_is_accessible(address: str, look: Look, path: str) -> None:
     """Light and dark, on a desktop and on a phone: no error, no horizontal scrolling, no violation of WCAG 2.1 AA."""
-    seen = look(dashboard_of(place, dashboard) + path)
+    seen = look(address + path)
     for scheme, width in SCREENS:
         seen.resize(scheme, width)
         assert seen.overflow_px <= 0, (scheme, width)
@@ -95,13 +112,6 @@ def test_a_page_fits_every_screen_and_is_accessible(place: Path, dashboard: Dash
         faults = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found.response["violations"]]
         assert faults == [], (scheme, width)
     assert seen.complaints == []
-
-
-def dashboard_of(place: Path, dashboard: Dashboard, servers: dict[Path, str] = {}) -> str:  # noqa: B006
-    """The address of the one server of a folder."""
-    if place not in servers:
-        servers[place] = dashboard(place)
-    return servers[place]
 
 
 def test_the_overview_names_what_needs_a_person(client: TestClient) -> None:
@@ -238,6 +248,21 @@ def test_logs_are_found_and_filtered(client: TestClient, place: Path) -> None:
     assert "does not exist" in text_of(page_of(client, "/runs/stopped/logs"))
 
 
+def test_a_run_without_telemetry_has_its_log_and_says_so(client: TestClient, place: Path) -> None:
+    """Its log is found and filtered by its windows; the page of its progress names the reason and another command."""
+    folder, log = copied(place, "quiet", "running"), place / "logs/quiet.log"
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["config"]["telemetry"] = False
+    (folder / "run.json").write_text(json.dumps(manifest))
+    log.write_text("INFO run=quiet window=A\nINFO run=quiet window=B\n")
+    logs, progress = (page_of(client, f"/runs/quiet{tab}") for tab in ("/logs?window=A", ""))
+    shutil.rmtree(folder)
+    log.unlink()
+    assert logs.xpath("//pre")[0].text == "INFO run=quiet window=A" and logs.xpath("//datalist/option")
+    assert "was started with --no-telemetry" in text_of(progress)
+    assert "orchestrator status quiet" in text_of(progress)
+
+
 def test_trials_are_those_of_the_ledger(client: TestClient) -> None:
     """The number that the result was corrected for, and a row per run on the same symbols and days.
 
@@ -263,9 +288,9 @@ def test_the_report_is_the_bundle_s_own_page(client: TestClient, place: Path) ->
     (bundle / "link.json").unlink()
 
 
-def test_charts_of_the_report_are_drawn_in_its_frame(place: Path, dashboard: Dashboard, look: Look) -> None:
+def test_charts_of_the_report_are_drawn_in_its_frame(address: str, look: Look) -> None:
     """The policy of the report's frame lets its charts compile their expressions."""
-    seen = look(f"{dashboard_of(place, dashboard)}/runs/generated/report")
+    seen = look(f"{address}/runs/generated/report")
     expect(seen.page.frame_locator("iframe.report").locator("#earned svg")).to_be_visible()
     assert seen.complaints == []
 
@@ -313,9 +338,9 @@ def test_looking_changes_nothing(client: TestClient, place: Path) -> None:
     assert (tree(place / "data"), tree(place / "release")) == before
 
 
-def test_the_grid_opens_a_window_by_mouse_and_keyboard(place: Path, dashboard: Dashboard, look: Look) -> None:
+def test_the_grid_opens_a_window_by_mouse_and_keyboard(address: str, look: Look) -> None:
     """A click and the arrow keys with Enter show the details of a window; Escape closes them."""
-    seen = look(f"{dashboard_of(place, dashboard)}/runs/generated")
+    seen = look(f"{address}/runs/generated")
     page = seen.page
     grid = page.locator("#grid")
     details = page.locator("dialog #details")
@@ -334,9 +359,9 @@ def test_the_grid_opens_a_window_by_mouse_and_keyboard(place: Path, dashboard: D
     assert seen.complaints == []
 
 
-def test_the_list_is_filtered_and_two_runs_are_compared(place: Path, dashboard: Dashboard, look: Look) -> None:
+def test_the_list_is_filtered_and_two_runs_are_compared(address: str, look: Look) -> None:
     """Words hide the rows without them; two chosen runs lead to their comparison."""
-    seen = look(dashboard_of(place, dashboard) + "/")
+    seen = look(address + "/")
     page = seen.page
     page.get_by_label("Filter").fill("interrupted")
     expect(page.locator("#runs tbody tr:visible")).to_have_count(2)
