@@ -56,7 +56,7 @@ def _time(unix_s: int) -> str:
 
 def _row(found: FleetReport, name: str, presence: Presence) -> tuple[Cell, ...]:
     """A device's row: name and distance, state, slots, waiting, done, rate, use, memory, work."""
-    states = [mark(each, "wait") for each in found.states(name)]
+    states: list[Cell] = [mark(each, "wait") for each in found.states(name)]
     if versions := other_versions(presence):
         states += [mark("other versions", "wait"), "; ".join(versions)]
     work: list[Cell] = [in_words(identity) for identity in presence.running[:SHOWN_WORK]]
