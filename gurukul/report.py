@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from orchestrator.audit.frame import POLICY, SANDBOX
 from schemas.contract.conclusion import Conclusion
-
-# As the dashboard shows it: the page has its scripts within, may load nothing, and cannot reach the notebook.
-POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
-SANDBOX = "allow-scripts allow-downloads allow-popups"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from orchestrator.audit.frame import POLICY, SANDBOX
 from orchestrator.audit.judgement import judgement
 from orchestrator.dashboard import progress as drawing
 from orchestrator.dashboard import windows
@@ -27,12 +28,7 @@ from schemas.contract.task import Role
 from schemas.files.layout import RunLayout
 
 MOST_LOG_LINES = 1000
-# A report has its scripts within, and its charts compile expressions. It may do nothing but show itself, save its
-# charts and follow its links.
-REPORT_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:;"
-    " frame-ancestors 'self'; sandbox allow-scripts allow-downloads allow-popups"
-)
+REPORT_POLICY = f"{POLICY}; frame-ancestors 'self'; sandbox {SANDBOX}"
 
 
 def progress(request: Request) -> Response:
