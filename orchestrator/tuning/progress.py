@@ -22,7 +22,7 @@ class Progress:
 
     def __init__(self, console: Console, settings: StudySettings) -> None:
         self._console, self._settings = console, settings
-        self._told: list[StudyTrial] = []
+        self._ended: list[StudyTrial] = []
         self._running: dict[int, tuple[int, int]] = {}
         self._began, self._before = time.monotonic(), 0
         self._status = console.status("") if console.is_terminal else None
@@ -39,11 +39,11 @@ class Progress:
         if self._status is not None:
             self._status.stop()
 
-    def begin(self, told: Sequence[StudyTrial]) -> None:
+    def begin(self, ended: Sequence[StudyTrial]) -> None:
         """Count the trials that an earlier process has recorded."""
-        self._told, self._before = list(told), len(told)
-        if told:
-            self._console.write(f"{len(told)} of {self._settings.trials} trials have ended before")
+        self._ended, self._before = list(ended), len(ended)
+        if ended:
+            self._console.write(f"{len(ended)} of {self._settings.trials} trials have ended before")
 
     def note(self, text: str) -> None:
         """Print one sentence that stays."""
@@ -55,22 +55,22 @@ class Progress:
             self._running[number] = (done, steps)
             self._show()
 
-    def tell(self, trial: StudyTrial) -> None:
+    def add(self, trial: StudyTrial) -> None:
         """Take in a trial that ended, and print it."""
         with self._lock:
-            self._told.append(trial)
+            self._ended.append(trial)
             self._running.pop(trial.number, None)
             self._console.write(f"{_line(trial)}; {self._so_far()}")
             self._show()
 
     def _so_far(self) -> str:
-        best, pruned = best_of(self._told), sum(each.state is TrialState.PRUNED for each in self._told)
-        parts = [f"{len(self._told)}/{self._settings.trials}"]
+        best, pruned = best_of(self._ended), sum(each.state is TrialState.PRUNED for each in self._ended)
+        parts = [f"{len(self._ended)}/{self._settings.trials}"]
         if best is not None:
             parts.append(f"best {shown(best.value, '+')} (trial {best.number})")
         if pruned:
             parts.append(f"{pruned} pruned")
-        left, done = self._settings.trials - len(self._told), len(self._told) - self._before
+        left, done = self._settings.trials - len(self._ended), len(self._ended) - self._before
         if left and done:
             seconds = (time.monotonic() - self._began) * left / done
             parts.append(f"about {duration(seconds)} left")

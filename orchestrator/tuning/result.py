@@ -37,11 +37,11 @@ def best_config(manifest: RunManifest, study: Study, best: StudyTrial) -> RunCon
     return config.model_copy(update={"start_date": start, "study": manifest.run_id})
 
 
-def write_best(layout: RunLayout, study: Study, told: Sequence[StudyTrial], sentences: Sequence[str]) -> None:
+def write_best(layout: RunLayout, study: Study, ended: Sequence[StudyTrial], sentences: Sequence[str]) -> None:
     """Write `best.toml` from the trials so far, if one of them is complete; `sentences` become its comment."""
     import tomli_w
 
-    best = best_of(told)
+    best = best_of(ended)
     if best is None:
         return
     config = absolute(best_config(read_manifest(layout), study, best))
@@ -53,7 +53,7 @@ def write_best(layout: RunLayout, study: Study, told: Sequence[StudyTrial], sent
         if value is not None and (name in ALWAYS or value != plain.get(name))
     }
     head = [
-        f"Settings of trial {best.number}, the best of the {len(told)} trials of study {layout.folder.name}.",
+        f"Settings of trial {best.number}, the best of the {len(ended)} trials of study {layout.folder.name}.",
         *sentences,
         f"A run of this file scores days from {study.settings.tune_end} on, which no trial has seen.",
         "Its verdict counts all trials.",
@@ -61,12 +61,12 @@ def write_best(layout: RunLayout, study: Study, told: Sequence[StudyTrial], sent
     write_atomic(layout.best, "".join(f"# {line}\n" for line in head) + "\n" + tomli_w.dumps(given))
 
 
-def conclude(layout: RunLayout, study: Study, told: Sequence[StudyTrial]) -> list[str]:
+def conclude(layout: RunLayout, study: Study, ended: Sequence[StudyTrial]) -> list[str]:
     """What the study found: the best trial beside the one without a change, and what luck alone would have found."""
-    best, unit = best_of(told), UNITS[study.settings.objective]
+    best, unit = best_of(ended), UNITS[study.settings.objective]
     if best is None:
         return ["No trial is complete."]
-    first = told[0]
+    first = ended[0]
     what = f"{study.settings.objective} {shown(first.value, '+')} {unit}"
     if best.number == 0:
         return [f"No trial is better than the configuration without a change ({what}); keep it."]
@@ -83,7 +83,7 @@ def conclude(layout: RunLayout, study: Study, told: Sequence[StudyTrial]) -> lis
         paired = ask("paired", question, PairedDifference)
     except RequestError as error:
         return [*found, f"The error of the difference is not known: {error}."]
-    return [*found, *_compared(paired, unit, sum(each.state is TrialState.COMPLETE for each in told) - 1)]
+    return [*found, *_compared(paired, unit, sum(each.state is TrialState.COMPLETE for each in ended) - 1)]
 
 
 def _compared(paired: PairedDifference, unit: str, others: int) -> list[str]:

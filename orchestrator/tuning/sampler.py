@@ -24,7 +24,7 @@ LEAST_FOR_IMPORTANCE = 10
 
 
 def suggest(
-    space: Space, config: RunConfig, settings: StudySettings, number: int, told: Sequence[StudyTrial]
+    space: Space, config: RunConfig, settings: StudySettings, number: int, ended: Sequence[StudyTrial]
 ) -> dict[str, Value]:
     """The values of trial `number`, from the trials that have ended; {} for the first, which changes nothing."""
     if not number:
@@ -34,7 +34,7 @@ def suggest(
     seed = (config.seed * 1_000_003 + number) % SEEDS
     samplers = optuna.samplers
     sampler = samplers.TPESampler(seed=seed) if settings.sampler == "tpe" else samplers.RandomSampler(seed=seed)
-    trial = _study(space, config, told, sampler).ask()
+    trial = _study(space, config, ended, sampler).ask()
     chosen: dict[str, Value] = {}
     for name in space:
         if applies(name, config, chosen):
@@ -57,25 +57,25 @@ def _suggested(trial: "Trial", name: str, space: Space, config: RunConfig, chose
 
 
 def is_hopeless(
-    space: Space, config: RunConfig, settings: StudySettings, told: Sequence[StudyTrial],
+    space: Space, config: RunConfig, settings: StudySettings, ended: Sequence[StudyTrial],
     steps: Sequence[float | None],
 ) -> bool:  # fmt: skip
-    """Whether a trial with these steps so far is to end here, by the complete ones among `told`."""
+    """Whether a trial with these steps so far is to end here, by the complete ones among `ended`."""
     if settings.pruner == "none" or settings.objective != "log-loss" or steps[-1] is None:
         return False
     import optuna
 
     pruner = optuna.pruners.MedianPruner(n_startup_trials=LEAST_TRIALS, n_warmup_steps=FREE_STEPS)
     running = optuna.create_trial(state=optuna.trial.TrialState.RUNNING, intermediate_values=_values(steps))
-    return bool(pruner.prune(_study(space, config, told), running))
+    return bool(pruner.prune(_study(space, config, ended), running))
 
 
-def importances(space: Space, config: RunConfig, told: Sequence[StudyTrial]) -> dict[str, float]:
+def importances(space: Space, config: RunConfig, ended: Sequence[StudyTrial]) -> dict[str, float]:
     """The share of each name in the differences between complete trials, by PED-ANOVA; {} for few trials.
 
     Names that only some trials have, because they go with a kind of model, are left out.
     """
-    complete = [each for each in told if each.state is TrialState.COMPLETE and each.number]
+    complete = [each for each in ended if each.state is TrialState.COMPLETE and each.number]
     names = [name for name in space if all(name in each.chosen for each in complete)]
     if len(complete) < LEAST_FOR_IMPORTANCE or len(names) < 2 or len({each.value for each in complete}) < 2:
         return {}
@@ -87,29 +87,29 @@ def importances(space: Space, config: RunConfig, told: Sequence[StudyTrial]) -> 
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator, params=names))
 
 
-def _study(space: Space, config: RunConfig, told: Sequence[StudyTrial], sampler: Any = None) -> "Study":
+def _study(space: Space, config: RunConfig, ended: Sequence[StudyTrial], sampler: Any = None) -> "Study":
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    study.add_trials([_frozen(each, space, config) for each in told if each.state is not TrialState.FAILED])
+    study.add_trials([_frozen(each, space, config) for each in ended if each.state is not TrialState.FAILED])
     return study
 
 
-def _frozen(told: StudyTrial, space: Space, config: RunConfig) -> "FrozenTrial":
+def _frozen(trial: StudyTrial, space: Space, config: RunConfig) -> "FrozenTrial":
     """A trial as Optuna knows it. Of the first, which changes nothing, only values inside the space are known."""
     import optuna
 
-    values = told.chosen if told.number else unchanged(space, config)
+    values = trial.chosen if trial.number else unchanged(space, config)
     domains = {name: _distribution(name, space, config, values) for name in space if name in values}
     inside = {name: values[name] for name, each in domains.items() if _contains(each, values[name])}
-    is_complete = told.state is TrialState.COMPLETE
+    is_complete = trial.state is TrialState.COMPLETE
     return optuna.create_trial(
         state=optuna.trial.TrialState.COMPLETE if is_complete else optuna.trial.TrialState.PRUNED,
-        value=told.value if is_complete else None,
+        value=trial.value if is_complete else None,
         params=inside,
         distributions={name: domains[name] for name in inside},
-        intermediate_values=_values(told.steps),
+        intermediate_values=_values(trial.steps),
     )
 
 

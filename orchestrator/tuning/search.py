@@ -28,13 +28,13 @@ Run = Callable[[int, dict[str, Value], RunConfig, Hopeless], StudyTrial]
 
 
 class Search:
-    """One study: `config` is the run without a change, `run` runs a trial, `tell` is called with each that ended."""
+    """One study: `config` is the run without a change, `run` runs a trial, `show` is called with each that ended."""
 
     def __init__(
-        self, layout: RunLayout, study: Study, config: RunConfig, run: Run, tell: Callable[[StudyTrial], None]
+        self, layout: RunLayout, study: Study, config: RunConfig, run: Run, show: Callable[[StudyTrial], None]
     ) -> None:
-        self._layout, self._study, self._config, self._run, self._tell = layout, study, config, run, tell
-        self.told = read_trials(layout)
+        self._layout, self._study, self._config, self._run, self._show = layout, study, config, run, show
+        self.ended = read_trials(layout)
         self._running: dict[int, Future[StudyTrial]] = {}
         # Of each trial that another one was compared with.
         self._digests: dict[int, str | None] = {}
@@ -47,24 +47,24 @@ class Search:
         settings = self._study.settings
         with ThreadPoolExecutor(settings.parallel, thread_name_prefix="trial") as pool:
             try:
-                while len(self.told) < settings.trials:
+                while len(self.ended) < settings.trials:
                     self._begin(pool)
-                    wait([self._running[len(self.told)]], timeout=LOOK_S)
+                    wait([self._running[len(self.ended)]], timeout=LOOK_S)
                     tend()
-                    if self._running[len(self.told)].done():
-                        self._end(self._running.pop(len(self.told)).result())
+                    if self._running[len(self.ended)].done():
+                        self._end(self._running.pop(len(self.ended)).result())
             except BaseException as error:
                 stop(error)
                 raise
-        return self.told
+        return self.ended
 
     def _begin(self, pool: ThreadPoolExecutor) -> None:
         """Begin the trials that may run beside the oldest one that has not ended."""
         settings, space = self._study.settings, self._study.space
-        for number in range(len(self.told), min(len(self.told) + settings.parallel, settings.trials)):
+        for number in range(len(self.ended), min(len(self.ended) + settings.parallel, settings.trials)):
             if number in self._running:
                 continue
-            before = self.told[: max(number - settings.parallel + 1, 0)]
+            before = self.ended[: max(number - settings.parallel + 1, 0)]
             chosen = suggest(space, self._config, settings, number, before)
             self._running[number] = pool.submit(self._try, number, chosen, before)
 
@@ -99,10 +99,10 @@ class Search:
         """Record a trial. FinalError if the first one is not complete: nothing could be compared with it."""
         if trial.number == 0 and trial.state is not TrialState.COMPLETE:
             raise FinalError(f"the configuration without a change cannot be scored: {trial.message}")
-        least = self._config.gates.min_scored_share * (self.told[0].windows if self.told else 0)
+        least = self._config.gates.min_scored_share * (self.ended[0].windows if self.ended else 0)
         if trial.state is TrialState.COMPLETE and trial.windows < least:
-            message = f"it scored {trial.windows} windows, and trial 0 {self.told[0].windows}"
+            message = f"it scored {trial.windows} windows, and trial 0 {self.ended[0].windows}"
             trial = trial.model_copy(update={"state": TrialState.FAILED, "value": None, "message": message})
         append_trial(self._layout, trial)
-        self.told.append(trial)
-        self._tell(trial)
+        self.ended.append(trial)
+        self._show(trial)

@@ -106,13 +106,13 @@ def _walk(context: RunContext, study: Study, course: Course, console: Console) -
         def stop(error: BaseException) -> None:
             host.stopped = error
 
-        search = Search(context.layout, study, config, partial(run_trial, host), progress.tell)
-        progress.begin(search.told)
+        search = Search(context.layout, study, config, partial(run_trial, host), progress.add)
+        progress.begin(search.ended)
         try:
             search.run(context.dispatcher.tend, stop)
         finally:
-            ended = f"{len(search.told)} of {study.settings.trials} trials ended."
-            write_best(context.layout, study, search.told, [ended])
-    sentences = conclude(context.layout, study, search.told)
-    write_best(context.layout, study, search.told, sentences)
+            ended = f"{len(search.ended)} of {study.settings.trials} trials ended."
+            write_best(context.layout, study, search.ended, [ended])
+    sentences = conclude(context.layout, study, search.ended)
+    write_best(context.layout, study, search.ended, sentences)
     context.ledger.set(study="\n".join(sentences))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from orchestrator.planning.feasible import refuse_infeasible
 from orchestrator.runs.settings import read_toml
@@ -14,8 +14,6 @@ from schemas.config.run import RunConfig
 from schemas.config.tuning import OF_LABELS, SEARCHED, Choices, Domain, Numbers, Objective, Space, Value
 from schemas.contract.errors import RequestError
 from schemas.contract.wrong_value import fault
-
-DOMAIN = TypeAdapter(Domain)
 
 
 def read_space(path: Path, config: RunConfig, objective: Objective) -> Space:

@@ -23,7 +23,7 @@ STUDY = Study(
 )
 
 
-def told(*values: float | None) -> list[StudyTrial]:
+def ended(*values: float | None) -> list[StudyTrial]:
     return [
         StudyTrial(
             number=number, run_id=f"s.t{number:04}", chosen={"student.ridge": 20.0 + number} if number else {},
@@ -40,12 +40,12 @@ def concluded(monkeypatch: pytest.MonkeyPatch, trials: list[StudyTrial], **paire
 
 def test_the_best_is_compared_with_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """One standard error, and what the best of as many has by luck, are the two bounds."""
-    trials = told(0.010, 0.012, None, 0.011)
+    trials = ended(0.010, 0.012, None, 0.011)
     text = concluded(monkeypatch, trials, days=400, difference=0.002, standard_error=0.004)
     assert "Best is trial 1: student.ridge=21. Its log-loss is +0.0120 nats per row, without a change +0.0100." in text
     assert "On the same 400 days it is better by +0.00200 +- 0.00400 nats per row, +0.500 standard errors" in text
     assert "nothing was found that is surely better; keep the configuration without a change" in text
-    text = concluded(monkeypatch, told(*[0.01] * 49, 0.02), days=400, difference=0.002, standard_error=0.001)
+    text = concluded(monkeypatch, ended(*[0.01] * 49, 0.02), days=400, difference=0.002, standard_error=0.001)
     assert "no more than the best of 49 without any effect has by luck (2.27)" in text
     text = concluded(monkeypatch, trials, days=400, difference=0.004, standard_error=0.001)
     assert "the best of 2 without any effect would have" in text
@@ -54,8 +54,8 @@ def test_the_best_is_compared_with_the_first(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_study_without_a_better_trial_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is asked of a worker then."""
-    assert "No trial is better than the configuration without a change" in concluded(monkeypatch, told(0.01, 0.005))
-    assert concluded(monkeypatch, told(None)) == "No trial is complete."
+    assert "No trial is better than the configuration without a change" in concluded(monkeypatch, ended(0.01, 0.005))
+    assert concluded(monkeypatch, ended(None)) == "No trial is complete."
 
 
 def test_the_expected_best_is_that_of_normal_numbers() -> None:
@@ -74,7 +74,7 @@ def test_the_best_settings_are_a_file_of_a_run(tmp_path: Path, monkeypatch: pyte
     )  # fmt: skip
     layout = RunLayout.under(tmp_path / "data", "autumn")
     monkeypatch.setattr(result, "read_manifest", lambda layout: SimpleNamespace(config=config, run_id="autumn"))
-    write_best(layout, STUDY, told(0.01, 0.012), ["One sentence."])
+    write_best(layout, STUDY, ended(0.01, 0.012), ["One sentence."])
     assert layout.best.read_text(encoding="utf-8").startswith("# Settings of trial 1, the best of the 2 trials")
     found = resolve(RunConfig, {}, layout.best, {})
     wanted = config.model_copy(
@@ -85,5 +85,5 @@ def test_the_best_settings_are_a_file_of_a_run(tmp_path: Path, monkeypatch: pyte
     )  # fmt: skip
     assert json.loads(found.model_dump_json()) == json.loads(wanted.model_dump_json())
     layout.best.unlink()
-    write_best(layout, STUDY, told(None), [])
+    write_best(layout, STUDY, ended(None), [])
     assert not layout.best.exists()

@@ -19,7 +19,7 @@ SPACE: Space = {
 }
 
 
-def told(number: int, value: float | None, chosen: dict[str, Value], steps: Sequence[float]) -> StudyTrial:
+def ended(number: int, value: float | None, chosen: dict[str, Value], steps: Sequence[float]) -> StudyTrial:
     state = TrialState.PRUNED if value is None else TrialState.COMPLETE
     return StudyTrial(
         number=number, run_id=f"s.t{number:04}", chosen=chosen, state=state, value=value, steps=tuple(steps)
@@ -34,7 +34,7 @@ def search(count: int) -> list[StudyTrial]:
         ridge = chosen.get("student.ridge", 100.0)
         assert isinstance(ridge, float)
         value = -abs(log(ridge / 30))
-        found.append(told(number, value, chosen, [value, value]))
+        found.append(ended(number, value, chosen, [value, value]))
     return found
 
 
@@ -65,7 +65,7 @@ def test_random_choices_ignore_the_trials_before() -> None:
 
 def test_a_trial_below_the_median_ends() -> None:
     """From the second step on, against four complete trials; not with another objective, nor without a pruner."""
-    found = [told(number, number / 10, {}, [number / 10] * 3) for number in range(4)]
+    found = [ended(number, number / 10, {}, [number / 10] * 3) for number in range(4)]
 
     def hopeless(steps: Sequence[float | None], known: list[StudyTrial] = found, **changes: str) -> bool:
         return is_hopeless({}, CONFIG, SETTINGS.model_copy(update=changes), known, steps)

@@ -78,8 +78,8 @@ def test_a_study_that_was_stopped_goes_on_the_same(tmp_path: Path) -> None:
 
     with pytest.raises(Interrupted):
         search(folder, tend=stop)
-    told = len(read_trials(RunLayout(folder)))
-    assert 4 <= told < 9
+    ended = len(read_trials(RunLayout(folder)))
+    assert 4 <= ended < 9
     with (folder / "study.jsonl").open("ab") as file:
         file.write(b'{"number":')
     run: list[int] = []
@@ -89,7 +89,7 @@ def test_a_study_that_was_stopped_goes_on_the_same(tmp_path: Path) -> None:
         return scored(number, chosen, config, hopeless)
 
     assert search(folder, counted) == whole
-    assert sorted(run) == list(range(told, 9))
+    assert sorted(run) == list(range(ended, 9))
     assert (folder / "study.jsonl").read_bytes() == (tmp_path / "s/study.jsonl").read_bytes()
 
 
