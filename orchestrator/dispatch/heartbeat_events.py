@@ -94,9 +94,14 @@ class HeartbeatEvents:
 
     def _note_work(self, known: Known, running: tuple[str, ...]) -> bool:
         """Note what a device runs; whether that has no event of its own, as a window has."""
-        before, known.running = known.doing, running
-        known.doing = ", ".join(self._work(identity) for identity in running)
-        return known.doing != before and not _only_windows(known.doing, before)
+        before, known.running = known.running, running
+        doing, known.doing = known.doing, ", ".join(self._work(identity) for identity in running)
+        return known.doing != doing and not all(self._is_window(identity) for identity in (*before, *running))
+
+    def _is_window(self, identity: str) -> bool:
+        """Whether an attempt is one at a window of this run."""
+        attempt = AttemptId.parse(identity)
+        return attempt is not None and attempt.run_id == self._run_id and attempt.role in WINDOW_ROLES
 
     def _work(self, identity: str) -> str:
         """An attempt's id in words; of another run's work only the role."""
@@ -135,11 +140,6 @@ class HeartbeatEvents:
                 EventType.DEVICE_HEARTBEAT, EventStatus.FAILED, message="no worker is online; waiting for one to start"
             )
             self._empty_since = 0.0
-
-
-def _only_windows(*doings: str) -> bool:
-    """Whether these are ids of windows only; a window has events of its own."""
-    return all(each.startswith(WINDOW_ROLES) for doing in doings for each in doing.split(", ") if each)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -185,7 +185,7 @@ def _times(column: pa.ChunkedArray, name: str, zone: Zone, bad: dict[int, str]) 
     else:
         found, problems = from_column(whole, zone)
     for row, problem in problems.items():
-        bad.setdefault(row, problem.replace("timestamp", name, 1))
+        bad.setdefault(row, f"column {name}: {problem}")
     local = local_times(found, zone.name)
     midnight = local % DAY_US == 0
     if (midnight | np.isin(np.arange(len(found)), list(problems))).all():
@@ -201,7 +201,7 @@ def _owners(table: pa.Table, bad: dict[int, str]) -> NDArray[np.object_]:
     known: dict[str, bool] = {}
     for row, name in enumerate(names):
         if not known.setdefault(name, is_symbol(name)):
-            bad.setdefault(row, f"symbol is {name!r}, no symbol" if name else "symbol is empty")
+            bad.setdefault(row, f"symbol is {name!r}, not the name of a symbol" if name else "symbol is empty")
     return np.array(names, dtype=object)
 
 
