@@ -65,11 +65,6 @@ class TeacherInputs(Frozen):
     label_counts: dict[str, LabelCount]
     versions: dict[str, str]
 
-    @property
-    def is_panel(self) -> bool:
-        """Whether it learns from several symbols together."""
-        return self.settings.scope == "panel"
-
 
 class StudentInputs(Frozen):
     """Inputs that determine a student and its scores.

@@ -71,7 +71,7 @@ def cached_code_digest(root: Path) -> str:
 
     A cached digest is the end of an empty file's name, which begins with the SHA-256 of all that decides the digest.
     """
-    code = _deciding_code(root)
+    code = deciding_code(root)
     made_from = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes())
     for name, source in code.items():
         made_from.update(f"\n{name} {len(source)}\n".encode() + source)
@@ -91,13 +91,7 @@ def cached_code_digest(root: Path) -> str:
 
 def code_digest(root: Path) -> str:
     """SHA-256, as hex, of the deciding code of the packages under `root`. FileNotFoundError if a part is missing."""
-    return _digest_of(_deciding_code(root))
-
-
-def deciding_files(root: Path) -> list[Path]:
-    """Every module under `root` that counts, whole or in part, relative to `root`, without duplicates."""
-    files = (path for part in DECIDING_CODE for path in _files(root, part.partition(":")[0]))
-    return list(dict.fromkeys(files))
+    return _digest_of(deciding_code(root))
 
 
 def _files(root: Path, part: str) -> list[Path]:
@@ -108,7 +102,7 @@ def _files(root: Path, part: str) -> list[Path]:
     return [path for path in relative if path.as_posix() not in TRANSPORT]
 
 
-def _deciding_code(root: Path) -> dict[str, bytes]:
+def deciding_code(root: Path) -> dict[str, bytes]:
     """Each entry of `DECIDING_CODE`, a folder's modules one by one, with the bytes of its module."""
     code: dict[str, bytes] = {}
     for part in DECIDING_CODE:

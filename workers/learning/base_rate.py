@@ -5,7 +5,6 @@ embargo before the window's end. How far a share is drawn follows from how much 
 their sampling errors.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -20,7 +19,6 @@ from workers.learning.labels import Labels, uniqueness
 
 # Offsets are logits of shares kept this far from 0 and 1.
 EPSILON = 1e-4
-NO_LABELS = LabelCount(0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -100,16 +98,3 @@ def logits(shares: Floats) -> Floats:
     inner = np.clip(shares, EPSILON, 1.0 - EPSILON)
     result: Floats = np.log(inner / (1.0 - inner))
     return result
-
-
-def symbol_offset(counts: Mapping[str, LabelCount], symbol: str, less: LabelCount = NO_LABELS) -> float:
-    """Logit of a symbol's base rate among the panel `counts`, without the labels `less` of its own.
-
-    The panel's base rate for a symbol that is not in `counts`.
-    """
-    own = counts.get(symbol, NO_LABELS)
-    rest = [count for name, count in counts.items() if name != symbol]
-    positives = np.array([own.positives - less.positives, *(each.positives for each in rest)])
-    total = np.array([own.total - less.total, *(each.total for each in rest)])
-    shares, _ = base_rates(positives, total)
-    return float(logits(shares[:1])[0])

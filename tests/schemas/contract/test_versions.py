@@ -18,7 +18,7 @@ import sklearn
 import xgboost
 
 from schemas.config.sources import SOURCES
-from schemas.contract.code_digest import DECIDING_CODE, cached_code_digest, code_digest, deciding_files, normal_text
+from schemas.contract.code_digest import DECIDING_CODE, cached_code_digest, code_digest, deciding_code, normal_text
 from schemas.contract.versions import artifact_versions
 
 ROOT = Path(__file__).parents[3]
@@ -140,9 +140,14 @@ def is_empty(path: Path) -> bool:
     return all(isinstance(node, ast.Expr) for node in parsed((ROOT / path).read_bytes()).body)
 
 
+def deciding_files(root: Path) -> set[Path]:
+    """Every module under `root` that counts, whole or in part, relative to `root`."""
+    return {Path(name.partition(":")[0]) for name in deciding_code(root)}
+
+
 def test_all_code_that_training_imports_counts_or_is_excluded_with_a_reason() -> None:
     """A module that training or ingestion imports is part of the digest or excluded; no listed module is unused."""
-    counted = set(deciding_files(ROOT))
+    counted = deciding_files(ROOT)
     paths = {module: path for module in import_closure(TRAINING) if (path := module_path(module)) is not None}
     missing = {module for module, path in paths.items() if path not in counted and not is_empty(path)}
     assert not missing - EXCLUDED.keys()

@@ -11,7 +11,7 @@ from schemas.contract.artifact import LabelCount
 from tests.strategies import daily_walk, examples, training_settings
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Series
-from workers.learning.base_rate import base_rates, symbol_offset
+from workers.learning.base_rate import base_rates
 from workers.learning.history import times_of
 
 END = date(2022, 3, 1)
@@ -91,10 +91,3 @@ def test_a_drawn_share_lies_between_its_own_and_the_panels(pairs: list[tuple[flo
         return
     own: Floats = np.where(total > 0, positives / np.maximum(total, 1e-300), panel)
     assert (shares >= np.minimum(own, panel) - 1e-9).all() and (shares <= np.maximum(own, panel) + 1e-9).all()
-
-
-def test_a_symbol_that_is_not_known_gets_the_panels() -> None:
-    """A symbol without labels starts from the panel's base rate; labels that are left out are its own."""
-    known = {"A": LabelCount(30.0, 100.0), "B": LabelCount(50.0, 100.0)}
-    assert symbol_offset(known, "NEW") == pytest.approx(np.log(0.4 / 0.6))
-    assert symbol_offset({"A": known["A"]}, "A", LabelCount(10.0, 50.0)) == pytest.approx(np.log(0.4 / 0.6))

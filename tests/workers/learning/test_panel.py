@@ -9,11 +9,10 @@ from schemas.contract.window import SkipReason, Window
 from tests.strategies import daily_walk, part, training_settings
 from tests.workers.learning.targets import counts_for, student_for
 from workers.bars.series import Series
-from workers.learning.base_rate import symbol_offset
+from workers.learning.base_rate import base_rates
 from workers.learning.history import History, prepare, select_rows
 from workers.learning.label_table import label_columns
 from workers.learning.skip import Skip
-from workers.learning.student import probability
 from workers.learning.window import TrainedTeacher, fit_window_teacher
 
 SETTINGS = training_settings(scope="panel")
@@ -71,15 +70,14 @@ def test_a_panel_without_any_rows_is_skipped() -> None:
 def test_each_student_learns_from_its_own_rows() -> None:
     """The student of each symbol learns from its own rows and predictions, and is scored on its own days."""
     histories, trained = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
-    for symbol, history in histories.items():
+    counts = counts_for(histories, WINDOW, SETTINGS)
+    shares, _ = base_rates(*np.array([counts[symbol] for symbol in histories]).T)
+    for share, (symbol, history) in zip(shares, histories.items(), strict=True):
         window = WINDOW.model_copy(update={"symbol": symbol})
-        counts = counts_for(histories, window, SETTINGS)
         student = student_for(histories, window, SETTINGS, trained)
         assert student.data.sample.row.tolist() == trained.targets((symbol,)).row.tolist()
         assert student.scored.row.tolist() == select_rows(history, window, SETTINGS).scored.tolist()
-        assert student.priors == {
-            symbol: pytest.approx(float(probability(np.array([symbol_offset(counts, symbol)]))[0]))
-        }
+        assert student.priors == {symbol: pytest.approx(share)}
 
 
 def test_one_symbols_panel_is_that_symbols_teacher() -> None:
