@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.extras import MODULES
+from tests.documented import FENCED
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,8 +63,8 @@ def test_the_page_of_models_is_that_of_the_table() -> None:
 
 def test_every_link_and_picture_of_the_docs_is_there() -> None:
     """Each relative link in a Markdown file leads to a file of the project."""
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", FENCED.sub("", page.read_text(encoding="utf-8"))):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
@@ -159,6 +160,16 @@ def test_every_path_that_the_docs_name_is_there() -> None:
     assert not missing
 
 
+def test_every_test_that_the_docs_name_is_there() -> None:
+    """A `test_…` in backticks is a test or a file of tests."""
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    known = {path.stem for path in files}
+    known.update(*(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE) for path in files))
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    named = {name for page in pages for name in re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8"))}
+    assert named and not named - known
+
+
 def test_every_room_is_in_the_table_of_rooms() -> None:
     """`docs/design.md` names each package below the planes and the contract, and no other."""
     page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
@@ -167,6 +178,13 @@ def test_every_room_is_in_the_table_of_rooms() -> None:
     planes = ("orchestrator", "schemas", "workers")
     there = {f"{plane}/{path.parent.name}" for plane in planes for path in (ROOT / plane).glob("*/__init__.py")}
     assert named == there
+
+
+def test_every_extra_is_on_the_page_of_the_package() -> None:
+    """`docs/package.md` has each extra of `pyproject.toml` in its table, and no other."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    table = re.findall(r"^\| (`[^|]+) \|", (ROOT / "docs" / "package.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name for cell in table for name in re.findall(r"`([\w-]+)`", cell)} == set(project["optional-dependencies"])
 
 
 def test_preflight_knows_the_modules_of_each_extra() -> None:
