@@ -93,7 +93,7 @@ class StoredRun:
     def windows(self) -> pd.DataFrame:
         """One row per planned window, as `plan` returns it, with what became of its `teacher` and its `student`.
 
-        These are success, skipped, failed, or pending while the run has not come to it; `reason` says why a window was
+        These are success, skipped, failed, or pending while the run has not come to it; `reason` is why a window was
         skipped or has failed. It can be read while the run trains.
 
         >>> run.windows()["student"].value_counts().to_dict()

@@ -4,7 +4,7 @@ from datetime import date
 
 from orchestrator.audit import next_step
 from orchestrator.audit.recommendation import failing, recommend
-from orchestrator.audit.wording import changed_bounds, jumping, jumps_of, survivorship_of, taught_sentence
+from orchestrator.audit.wording import changed_bounds, effect_sentence, jumping, jumps_of, survivorship_of
 from orchestrator.planning.power import missing_years, years_missing
 from schemas.contract.artifact import RunManifest
 from schemas.contract.conclusion import Conclusion, Earned, Figure
@@ -72,20 +72,20 @@ def _sentence(recommendation: Recommendation, statistics: Statistics, per_year: 
             return f"{HARD_FAULTS.get(gate.name, gate.question)}: {each.reason}."
     if recommendation is Recommendation.PROMOTE:
         return (
-            f"The predictions are better than luck, and trading them earned {_a_year(alpha, per_year)} beside the"
+            f"The predictions are better than luck, and trading them earned {_alpha_text(alpha, per_year)} beside the"
             " market after costs, more than luck explains."
         )
     if alpha is not None and alpha.rules_out:
         hurdle = f", below the hurdle of {exact(_yearly(alpha.threshold, per_year))} %" if alpha.threshold else ""
         return (
-            f"Trading the predictions earned {_a_year(alpha, per_year)} beside the market after costs{hurdle}, and bad"
-            " luck does not explain that."
+            f"Trading the predictions earned {_alpha_text(alpha, per_year)} beside the market after costs{hurdle}, and"
+            " bad luck does not explain that."
         )
     for _, each in faults:
         if each.ruling is Ruling.NOT_COMPUTABLE:
             return f"There is too little to decide on ({each.name}): {each.reason}."
     predicts, earns = (each is None or each.ruling is Ruling.PASS for each in (permutation, alpha))
-    rate = f"{_a_year(alpha, per_year)} after costs"
+    rate = f"{_alpha_text(alpha, per_year)} after costs"
     if not predicts and not earns:
         return f"Neither the predictions nor what they earned beside the market ({rate}) differs from luck."
     if not earns and alpha is not None and (alpha.statistic or 0.0) <= (alpha.threshold or 0.0):
@@ -103,16 +103,16 @@ def _sentence(recommendation: Recommendation, statistics: Statistics, per_year: 
     return f"The whole span passes, but {last.name} does not: {last.reason}."
 
 
-def _a_year(alpha: Criterion | None, per_year: int) -> str:
+def _alpha_text(alpha: Criterion | None, per_year: int) -> str:
     """Alpha in percent of capital per year."""
     if alpha is None or alpha.statistic is None:
         return shown(None)
     return f"{shown(_yearly(alpha.statistic, per_year), '+')} % per year"
 
 
-def _yearly(bps_a_day: float, per_year: int) -> float:
+def _yearly(bps_per_day: float, per_year: int) -> float:
     """Percent of capital per year."""
-    return bps_a_day * per_year / 100.0
+    return bps_per_day * per_year / 100.0
 
 
 def _span(manifest: RunManifest, validation: Validation) -> str:
@@ -286,7 +286,7 @@ def _basis(
         *_order(manifest, validation.scores[STUDENT]),
         f"{_count(student.trades, 'decision')} to trade{flat}.",
         *_beside_live(statistics),
-        f"{_capital(taught_sentence(validation.taught, validation.windows))}.",
+        f"{_capital(effect_sentence(validation.taught, validation.windows))}.",
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{tuned}"
         f"{selections}.",
     )

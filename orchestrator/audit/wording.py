@@ -11,7 +11,7 @@ from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.judgement import Scores, Taught, Trading
+from schemas.contract.judgement import Scores, TeacherEffect, Trading
 from schemas.contract.numbers import percent, shown
 from schemas.contract.quality import JUMPS
 
@@ -71,14 +71,14 @@ def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
     )
 
 
-def taught_sentence(taught: Taught, windows: int) -> str:
+def effect_sentence(effect: TeacherEffect, windows: int) -> str:
     """Return how many students a teacher changed, and what that saved or cost on unseen days."""
-    if taught.saved is None or taught.error is None:
+    if effect.saved is None or effect.error is None:
         return f"teachers changed none of {windows:,} students"
     return (
-        f"teachers changed {taught.windows:,} of {windows:,} students ({percent(taught.windows / windows)}); that"
-        f" {'saved' if taught.saved >= 0 else 'cost'} {shown(1e3 * abs(taught.saved))} +-"
-        f" {shown(1e3 * taught.error)} thousandths of a nat of log loss per row"
+        f"teachers changed {effect.windows:,} of {windows:,} students ({percent(effect.windows / windows)}); that"
+        f" {'saved' if effect.saved >= 0 else 'cost'} {shown(1e3 * abs(effect.saved))} +-"
+        f" {shown(1e3 * effect.error)} thousandths of a nat of log loss per row"
     )
 
 

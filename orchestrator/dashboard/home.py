@@ -1,4 +1,4 @@
-"""The first page: what needs a person, how things stand, and all runs."""
+"""The first page: what waits for a decision or a remedy, the fleet, and all runs."""
 
 import time
 from datetime import UTC, datetime, timedelta

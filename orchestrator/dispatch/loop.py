@@ -63,7 +63,7 @@ OnEnd = Callable[[Outcome], Iterable[Item]]
 class Dispatcher:
     """Runs one run's work on a fleet, until every piece has an outcome.
 
-    `foreign` says why what an outcome stands for is not the run's own; then the work is tried again.
+    `foreign` returns why what an outcome stands for is not the run's own; then the work is tried again.
 
     Nothing is sent before `least_devices` can work for the run; later it goes on with fewer.
 

@@ -85,7 +85,7 @@ class PlayedWorker:
         )  # fmt: skip
         return self.forge(presence)
 
-    def heard(self) -> Presence:
+    def heartbeat(self) -> Presence:
         """Its last heartbeat: of this look, or the one before its link was cut."""
         if not self.cut or self._last is None:
             self._last = self.presence()
@@ -252,7 +252,7 @@ class PlayedFleet:
             worker.habit(worker)
         self._planned.get(self.looks, lambda: None)()
         self.watch()
-        there = {name: worker.heard() for name, worker in self.workers.items() if not worker.silent}
+        there = {name: worker.heartbeat() for name, worker in self.workers.items() if not worker.silent}
         seconds = self._attendance.update(there, REFRESH_S)
         return Look(self._attendance.present, dict(self.reserved), seconds, self._attendance.covered_s)
 

@@ -26,12 +26,12 @@ class Attendance:
     """Devices that are online or were missed for `GONE_S` at most. Pure: heartbeats and passed seconds go in.
 
     `covered_s` has the seconds since the heartbeat before, for each device that has sent another since the last update:
-    what a device does not name is missing for so long. One that cannot be heard proves nothing about its work.
+    what a device does not name is missing for so long. One that sends no heartbeat proves nothing about its work.
     """
 
     def __init__(self) -> None:
         self._absent_s: dict[str, float] = {}
-        self._unheard_s: dict[str, float] = {}
+        self._silent_s: dict[str, float] = {}
         self.present: dict[str, Presence] = {}
         self.covered_s: dict[str, float] = {}
 
@@ -41,11 +41,11 @@ class Attendance:
         Returns the seconds of silence that the update proves.
         """
         step_s = min(passed_s, LONGEST_STEP_S)
-        unheard_s = {name: self._unheard_s.get(name, 0.0) + step_s for name in {*there, *self.present}}
+        silent_s = {name: self._silent_s.get(name, 0.0) + step_s for name in {*there, *self.present}}
         self.covered_s = {
-            name: unheard_s.pop(name) for name, each in there.items() if each is not self.present.get(name)
+            name: silent_s.pop(name) for name, each in there.items() if each is not self.present.get(name)
         }
-        self._unheard_s = unheard_s
+        self._silent_s = silent_s
         missing = self.present.keys() - there.keys()
         before_s = -AFTER_OUTAGE_S if passed_s > OUTAGE_S else 0.0
         self._absent_s = {name: self._absent_s.get(name, before_s) + step_s for name in missing}

@@ -112,7 +112,7 @@ class RunStore:
         self.lease.give_back()
 
     def take_all(self, outcomes: Sequence[Outcome]) -> None:
-        """Bring the files of several successes here, many at once; `take` then says what is wrong with one."""
+        """Bring the files of several successes here, many at once; `take` then returns what is wrong with one."""
         if len(outcomes) > 1:
             together(self.take, outcomes)
 

@@ -49,7 +49,7 @@ class BrokerAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """The address that `url` names. ValueError says what is wrong and repeats nothing of the URL."""
+        """The address that `url` names. ValueError names what is wrong and repeats nothing of the URL."""
         scheme, separator, _ = url.partition("://")
         if not separator or scheme not in (*SCHEMES, *SENTINEL_SCHEMES, "unix"):
             raise ValueError(OTHER_SCHEMES.get(scheme.lower(), "must start with redis:// or rediss://"))

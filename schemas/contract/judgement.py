@@ -79,7 +79,7 @@ class Trading(Frozen):
     information_ratio: float | None
 
 
-class Taught(Frozen):
+class TeacherEffect(Frozen):
     """What teachers changed: in how many windows, and the log loss saved on days, in nats per row.
 
     The saving and its standard error (EWC) are None where no teacher changes a prediction.
@@ -106,7 +106,7 @@ class Validation(Frozen):
     run_id: str
     key: str = ""
     windows: int
-    taught: Taught
+    taught: TeacherEffect
     constant_windows: int
     constant_trades: int
     rows: int

@@ -167,5 +167,5 @@ def open_store(url: str) -> ObjectStore:
 
 
 def _first_line(error: Exception) -> str:
-    """What an error says, in one line that is not longer than a screen."""
+    """The text of an error, in one line that is not longer than a screen."""
     return " ".join((str(error).strip().splitlines() or [type(error).__name__])[0].split())[:400]

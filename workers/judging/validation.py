@@ -16,7 +16,7 @@ from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
-from schemas.contract.judgement import ALWAYS_LONG, Scores, Taught, Validation
+from schemas.contract.judgement import ALWAYS_LONG, Scores, TeacherEffect, Validation
 from schemas.contract.task import Metric
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
@@ -71,7 +71,7 @@ def validate(layout: RunLayout) -> Validation:
     return Validation(
         run_id=manifest.run_id,
         windows=len(digests),
-        taught=taught(predictions),
+        taught=teacher_effect(predictions),
         constant_windows=len(constant),
         constant_trades=int(held[np.isin(predictions.window.astype(str), constant)].sum()),
         rows=len(predictions),
@@ -200,13 +200,13 @@ def scores(predictions: Predictions, name: str) -> Scores:
     )
 
 
-def taught(predictions: Predictions) -> Taught:
+def teacher_effect(predictions: Predictions) -> TeacherEffect:
     """Compare the students with those that were fitted without a teacher."""
     changed = predictions.student != predictions.alone
     without, own = (log_losses(predictions.y, p) for p in (predictions.alone, predictions.student))
     _, saved = daily_means(predictions.day, without - own)
     estimate = None if is_constant(saved) else mean_of(saved)
-    return Taught(
+    return TeacherEffect(
         windows=len(np.unique(predictions.window[changed].astype(str))),
         saved=estimate and estimate.value,
         error=estimate and estimate.error,

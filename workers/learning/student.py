@@ -275,7 +275,7 @@ def shrinkage(
     """How much to keep of the slope of labels on `margin` beside the offset: nothing of one below 0.
 
     The product of two factors. `t^4 / (t^4 + 4)`, t = slope / error, is a smooth form of James and Stein's positive
-    part, `1 - 1 / t^2`, and like it half at t = sqrt(2); but an unsure opinion still orders symbols.
+    part, `1 - 1 / t^2`, and like it half at t = sqrt(2); but an unsure prediction still orders symbols.
     `d^2 / (d^2 + error^2)` is the posterior mean's where the margins are expected to add d = `expected` logits, so that
     a large slope measured on few rows is not believed. The error allows for dependence within a cluster. The scale of
     the margins changes nothing.

@@ -54,10 +54,11 @@ def _sentence(count: int, is_held: bool, horizon_bars: int) -> str:
     if is_held:
         return (
             f"weights are shares of the capital, held for {horizon_bars} bars: half long, half short, by rank among the"
-            f" {count} symbols whose students have an opinion on the newest bar"
+            f" {count} symbols whose students differ from their base rates on the newest bar"
         )
     if count >= MIN_RANKED_SYMBOLS:
         return f"nothing is held: all {count} predictions for the newest bar are equal"
     return (
-        f"nothing is held: ranks need {MIN_RANKED_SYMBOLS} symbols with an opinion on the newest bar, there are {count}"
+        f"nothing is held: ranks need {MIN_RANKED_SYMBOLS} symbols whose students differ from their base rates on the"
+        f" newest bar, there are {count}"
     )

@@ -8,7 +8,7 @@ from orchestrator.dashboard.stream import SharedParts
 
 
 def show(request: Request) -> Response:
-    """What needs a person, how things stand, and all runs."""
+    """What waits for a decision or a remedy, the fleet, and all runs."""
     return page(request, "home", parts=_parts(request).fresh())
 
 

@@ -22,7 +22,7 @@ from schemas.contract.judgement import (
     Ruling,
     Scores,
     Statistics,
-    Taught,
+    TeacherEffect,
     Trading,
     Validation,
 )
@@ -73,7 +73,8 @@ def concluded(
     order: dict[str, Any] = {"rank_ic": 0.0312, "rank_ic_t": 2.51, "tail_spread_bps": 14.2, "tail_spread_t": 1.1}
     read: dict[str, Any] = {
         "days": days, "rows": 5000, "windows": 9, "constant_windows": constant, "constant_trades": 3,
-        "first": date(2022, 1, 3), "last": date(2023, 12, 29), "taught": Taught(windows=0, saved=None, error=None),
+        "first": date(2022, 1, 3), "last": date(2023, 12, 29),
+        "taught": TeacherEffect(windows=0, saved=None, error=None),
         "trading": {name: Trading.model_construct(**traded) for name in ("student", "always long")},
         "scores": {"prior": Scores.model_construct(**loss), "student": Scores.model_construct(**order)},
         "per_symbol": {"A": {}, "B": {}},

@@ -316,16 +316,14 @@ def test_a_device_that_may_not_read_the_source_gets_no_ingestion() -> None:
         (None, (), ["names no data folder"]),
     ],
 )
-def test_an_unfit_device_is_told_from_a_fit_one_in_one_line(
-    folders: Folders | None, sources: tuple[str, ...], words: list[str]
-) -> None:
+def test_why_a_device_is_unfit_is_one_line(folders: Folders | None, sources: tuple[str, ...], words: list[str]) -> None:
     """The line names both folders and the command that makes the device fit; a fit device has none."""
     unmet = Needs(VERSIONS, DATA_DIR, sources).unmet(device("a", folders=folders))
     assert bool(unmet) == bool(words)
     assert all(word in unmet for word in words)
 
 
-def test_a_device_without_the_library_of_a_kind_of_model_is_told_in_one_line() -> None:
+def test_why_a_device_lacks_a_kind_of_model_is_one_line() -> None:
     """The line names the library and what installs it; the orchestrator's host need not have it, or knows a version."""
     fit, unfit = device("a", versions=VERSIONS | {"lightgbm": "4.7.0"}), device("a")
     needs = Needs(VERSIONS, DATA_DIR, libraries=("lightgbm",))

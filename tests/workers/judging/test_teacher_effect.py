@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from orchestrator.audit.wording import taught_sentence
-from schemas.contract.judgement import Taught
+from orchestrator.audit.wording import effect_sentence
+from schemas.contract.judgement import TeacherEffect
 from workers.judging.predictions import Predictions
-from workers.judging.validation import taught
+from workers.judging.validation import teacher_effect
 
 
 def predictions(student: list[float], alone: list[float]) -> Predictions:
@@ -20,11 +20,11 @@ def predictions(student: list[float], alone: list[float]) -> Predictions:
     )
 
 
-def test_a_window_is_taught_if_any_prediction_differs() -> None:
+def test_a_window_counts_if_any_prediction_differs() -> None:
     """Two of three windows have another probability; the saving is the mean over days, of log losses of label 1."""
     alone = [0.5] * 12
     student = [0.5, 0.5, 0.5, 0.8, *[0.5] * 4, 0.4, 0.5, 0.5, 0.5]
-    found = taught(predictions(student, alone))
+    found = teacher_effect(predictions(student, alone))
     assert found.windows == 2
     saved = (np.log(0.8 / 0.5) + np.log(0.4 / 0.5)) / 12
     assert found.saved == pytest.approx(saved) and found.error is not None and found.error > 0
@@ -32,13 +32,15 @@ def test_a_window_is_taught_if_any_prediction_differs() -> None:
 
 def test_without_a_teacher_nothing_is_saved_and_nothing_measured() -> None:
     """Equal predictions save nothing; a saving that is the same on each day has no error to estimate."""
-    assert taught(predictions([0.6] * 8, [0.6] * 8)) == Taught(windows=0, saved=None, error=None)
+    assert teacher_effect(predictions([0.6] * 8, [0.6] * 8)) == TeacherEffect(windows=0, saved=None, error=None)
 
 
 def test_the_sentence_gives_share_and_worth() -> None:
     """Screen, briefing and report have one sentence, in thousandths of a nat."""
-    assert taught_sentence(Taught(windows=2, saved=0.00123, error=0.0004), 9) == (
+    assert effect_sentence(TeacherEffect(windows=2, saved=0.00123, error=0.0004), 9) == (
         "teachers changed 2 of 9 students (22.2 %); that saved 1.23 +- 0.400 thousandths of a nat of log loss per row"
     )
-    assert " that cost 0.610 +- 0.537 " in taught_sentence(Taught(windows=1, saved=-0.00061, error=0.000537), 9)
-    assert taught_sentence(Taught(windows=0, saved=None, error=None), 9) == "teachers changed none of 9 students"
+    cost = TeacherEffect(windows=1, saved=-0.00061, error=0.000537)
+    assert " that cost 0.610 +- 0.537 " in effect_sentence(cost, 9)
+    none = TeacherEffect(windows=0, saved=None, error=None)
+    assert effect_sentence(none, 9) == "teachers changed none of 9 students"

@@ -71,7 +71,7 @@ def test_instants_that_cannot_be_ranked_do_not_count() -> None:
 
 
 def test_equal_predictions_have_an_ic_of_0() -> None:
-    """A day without an opinion counts: the mean over twice the days is half, the spread too."""
+    """A day of equal predictions counts: the mean over twice the days is half, the spread too."""
     rng = np.random.default_rng(5)
     day = np.repeat(np.arange(40), 4)
     p, gain = rng.uniform(size=len(day)), rng.normal(size=len(day))

@@ -359,7 +359,10 @@ def test_an_older_bar_is_not_ranked_and_too_few_hold_nothing(tmp_path: Path) -> 
     (tmp_path / "data/bars/1day/R2.parquet").unlink()
     code, fewer = predict(tmp_path, "--symbols", "R3,R4", "--as-of", AS_OF)
     assert (code, [each["weight"] for each in fewer["predictions"]]) == (0, [0.0, 0.0])
-    assert fewer["ranked"] == "nothing is held: ranks need 5 symbols with an opinion on the newest bar, there are 4"
+    assert fewer["ranked"] == (
+        "nothing is held: ranks need 5 symbols whose students differ from their base rates on the newest bar,"
+        " there are 4"
+    )
 
 
 def test_a_long_book_holds_equal_shares(cwd: Path) -> None:
@@ -371,7 +374,7 @@ def test_a_long_book_holds_equal_shares(cwd: Path) -> None:
     assert found["ranked"] == ""
 
 
-def test_students_without_an_opinion_are_not_ranked_among_the_others() -> None:
+def test_students_that_predict_the_base_rate_or_never_trade_are_not_ranked_among_the_others() -> None:
     """One that predicts its base rate, and one that never trades, hold 0; the six others share the capital."""
     p = np.array([0.5, 0.9, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7])
     prior, above = np.full(8, 0.45), np.full(8, 0.5)

@@ -69,7 +69,7 @@ def test_students_warn_only_if_worse_calibrated_than_the_base_rate(
 
 
 def test_students_that_predict_the_base_rate_are_calibrated_as_it_is() -> None:
-    """Windows with different base rates, and no opinion."""
+    """Windows with different base rates, and predictions equal to them."""
     prior = np.repeat([0.4, 0.6], DAYS // 2)
     found = judge_calibration((np.random.default_rng(0).random(DAYS) < prior).astype(np.float64), prior, prior)
     assert found[BESIDE].ruling is Ruling.PASS and found[BESIDE].reason.startswith("equal")
