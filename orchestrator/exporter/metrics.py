@@ -261,6 +261,27 @@ def _device_families(there: dict[str, Presence], queues: dict[str, int]) -> Iter
             if value is not None:
                 family.of((name,), value * unit)
     yield from (up, queued, slots, running, done, used, memory, total)
+    yield from _store_families(there)
+
+
+def _store_families(there: dict[str, Presence]) -> Iterator[Metric]:
+    """What each device that works through a store has moved since its worker started."""
+    objects = _counter(
+        "store_objects", "Objects by what its worker did: fetched, stored, kept a copy.", "device", "how"
+    )
+    moved = _counter("store_bytes", "Bytes that its worker fetched and stored.", "device", "how")
+    errors = _counter("store_errors", "Requests that the store refused or did not answer.", "device")
+    seconds = _counter("store_seconds", "Time that its worker waited for the store, of all requests.", "device")
+    for name, presence in there.items():
+        if (use := presence.store) is None:
+            continue
+        for how, count in (("fetched", use.fetched), ("stored", use.stored), ("kept", use.kept)):
+            objects.of((name, how), count)
+        for how, size in (("fetched", use.fetched_bytes), ("stored", use.stored_bytes)):
+            moved.of((name, how), size)
+        errors.of((name,), use.errors)
+        seconds.of((name,), use.seconds)
+    yield from (objects, moved, errors, seconds)
 
 
 def _fingerprint(path: Path) -> tuple[tuple[int, int], ...]:

@@ -1,5 +1,7 @@
 """A worker's heartbeat."""
 
+from typing import Self
+
 from pydantic import AwareDatetime, Field
 
 from schemas.contract.base import Frozen
@@ -19,6 +21,27 @@ def expiry_s(round_trip_s: float) -> float:
     return PRESENCE_EXPIRY_S + min(ROUND_TRIPS * round_trip_s, MOST_MORE_S)
 
 
+class StoreUse(Frozen):
+    """What a worker has moved to and from its store: objects, bytes, requests that failed, and seconds of requests.
+
+    `kept` counts the objects that it did not fetch because their copies were in its data folder.
+    """
+
+    fetched: int = 0
+    fetched_bytes: int = 0
+    stored: int = 0
+    stored_bytes: int = 0
+    kept: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Self) -> Self:
+        """Both together."""
+        return self.model_copy(
+            update={name: getattr(self, name) + getattr(other, name) for name in StoreUse.model_fields}
+        )
+
+
 class Presence(Frozen):
     """What a worker reports about itself: device, process, versions that decide its results, and attempts.
 
@@ -32,7 +55,8 @@ class Presence(Frozen):
     finishes what runs and accepts nothing more. `folders` are those that it was started for; None: an earlier version's
     worker, which names none. `utilisation` is the share of the device in use since the last
     heartbeat, 0 to 1. Memory is the device's for a GPU; on CPU slots it is what the worker and its children use of the
-    host's. `plugins` has the digest of each plug-in file that it was started with, by name.
+    host's. `plugins` has the digest of each plug-in file that it was started with, by name. `store` is what it has
+    moved since it started; None without a store, or from an earlier version's worker.
     """
 
     device: Device
@@ -57,6 +81,7 @@ class Presence(Frozen):
     draining: bool = False
     folders: Folders | None = None
     plugins: dict[str, str] = Field(default_factory=dict)
+    store: StoreUse | None = None
 
     @property
     def distance(self) -> str:

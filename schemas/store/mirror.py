@@ -20,6 +20,7 @@ from schemas.files.atomic import artifact_folder, sha256_of, write_atomic
 from schemas.files.layout import METADATA, BarsLayout, RunLayout
 from schemas.store.object_store import ObjectStore, open_store
 from schemas.store.packing import pack, unpack
+from schemas.store.store_meter import METER
 
 PACKED = ".tar"
 # Objects that hold the path of the newest artifact with a key of inputs.
@@ -56,6 +57,7 @@ class Mirror:
     def pull(self, path: Path, digest: str | None = None, key: str | None = None) -> None:
         """Bring a file here, unless the one with that SHA-256 is here. FileError if the store has none, or another."""
         if digest is not None and has_digest(path, digest):
+            METER.kept()
             return
         key = key or self.key(path)
         content = self.store.get(key)
@@ -96,6 +98,7 @@ class Mirror:
         """
         metadata = folder / METADATA
         if metadata.is_file() if digest is None else has_digest(metadata, digest):
+            METER.kept()
             return
         content = self.store.get(self._packed(folder))
         if content is None:

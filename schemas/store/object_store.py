@@ -14,6 +14,7 @@ from schemas.contract.extras import explain_missing, missing_modules
 from schemas.contract.store_address import store_url
 from schemas.files.bounded import LARGEST_FILE_BYTES, MIB
 from schemas.files.locks import lock
+from schemas.store.store_meter import METER
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Connection
@@ -57,7 +58,9 @@ class ObjectStore:
                 return None
             if found.meta["size"] > largest_bytes:
                 raise StoreError(f"{self.url}/{key} is larger than {largest_bytes // MIB} MiB; remove it")
-            return bytes(found.bytes())
+            content = bytes(found.bytes())
+        METER.fetched(len(content))
+        return content
 
     def put(self, key: str, content: bytes) -> None:
         """Store an object; it replaces one of that key."""
@@ -65,6 +68,7 @@ class ObjectStore:
 
         with self._named(f"write {key}"):
             obstore.put(self._connection, key, content, use_multipart=False)
+        METER.stored(len(content))
 
     def put_first(self, key: str, content: bytes) -> bytes:
         """Store an object unless one of that key is stored; return the stored content, own or first.
@@ -77,6 +81,7 @@ class ObjectStore:
         with self._named(f"write {key}"):
             try:
                 obstore.put(self._connection, key, content, mode="create", use_multipart=False)
+                METER.stored(len(content))
                 return content
             except AlreadyExistsError:
                 pass
@@ -135,6 +140,11 @@ class ObjectStore:
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
+        with METER.request(), self._explained(what):
+            yield
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
         from obstore.exceptions import AlreadyExistsError, BaseError
 
         try:

@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from urllib.request import urlopen
 
 import promql_parser as promql
@@ -18,10 +19,13 @@ from ruamel.yaml import YAML
 
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.ledger_reader import DURATION_BUCKETS_S
+from schemas.contract.presence import StoreUse
 from schemas.contract.task import FailureClass, Role
 from schemas.files.layout import RunLayout
+from schemas.redis.presences import beat
 from tests.chaos.lab import Lab, lab
 from tests.conftest import Finished, clean_environment, command, tree
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -219,9 +223,22 @@ def expressions() -> dict[str, str]:
     return {rule["alert"]: rule["expr"] for rule in rules} | panels
 
 
+def send_store_use(fleet: Lab) -> StoreUse:
+    """Let a device `far` report that it has used a store; what it has moved."""
+    use = StoreUse(fetched=3, fetched_bytes=3000, stored=2, stored_bytes=200, kept=5, errors=1, seconds=0.5)
+    far = next(iter(fleet.present().values()))
+    device = far.device.model_copy(update={"name": "cpu0@far"})
+    beat(fleet.redis, far.model_copy(update={"device": device, "store": use}), expiry_s=600.0)
+    return use
+
+
 def test_board_and_alerts_read_only_what_there_is(data: Path, fleet: Lab) -> None:
     """Each metric and label in an expression is one that a scrape of a real run and fleet has; all parse."""
+    use = send_store_use(fleet)
     with serving(data, "--broker", fleet.url) as endpoint:
+        assert endpoint.value("gurukul_store_bytes_total", device="cpu0@far", how="fetched") == use.fetched_bytes
+        assert endpoint.value("gurukul_store_objects_total", device="cpu0@far", how="kept") == use.kept
+        assert len(endpoint.samples("gurukul_store_errors_total")) == 1, "only devices with a store have a sample"
         wait_for(lambda: endpoint.samples("gurukul_device_utilisation_ratio"), "a device's use")
         labels: dict[str, set[str]] = {}
         for family in endpoint.scrape():
@@ -241,6 +258,64 @@ def test_board_and_alerts_read_only_what_there_is(data: Path, fleet: Lab) -> Non
         "gurukul_runs_unreadable", "gurukul_device_slots", "gurukul_device_attempts_done_total",
         "gurukul_device_memory_total_bytes", "gurukul_fleet_slots_present",
     }  # fmt: skip
+
+
+# Only a run that goes on has them.
+OF_ACTIVE_RUNS = {"Since the last progress A"}
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed (Debian: prometheus)")
+def test_prometheus_answers_every_query(data: Path, fleet: Lab, tmp_path: Path) -> None:
+    """A real server that scrapes a run and a fleet answers each alert's and panel's query, the panels with data."""
+    send_store_use(fleet)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api/v1/query?query="
+    with serving(data, "--broker", fleet.url) as endpoint, (tmp_path / "log").open("wb") as log:
+        targets = json.dumps([{"targets": [endpoint._url.split("/")[2]]}])
+        config = (
+            f"global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: gurukul, static_configs: {targets}}}]\n"
+        )
+        (tmp_path / "prometheus.yaml").write_text(config)
+        options = {
+            "config.file": "prometheus.yaml",
+            "storage.tsdb.path": "tsdb",
+            "web.listen-address": f"127.0.0.1:{port}",
+        }
+        command_line = ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
+        server = subprocess.Popen(command_line, cwd=tmp_path, stdout=log, stderr=log)
+
+        def rows(expression: str) -> int:
+            asked = re.sub(r"\$(run|device)", ".*", expression)
+            with urlopen(url + quote(asked), timeout=10) as answer:
+                return len(json.load(answer)["data"]["result"])
+
+        def without_data() -> set[str]:
+            alerts = {place for place in expressions() if place.startswith("Gurukul")}
+            return {place for place, each in expressions().items() if not rows(each)} - alerts
+
+        def is_ready() -> bool:
+            with suppress(OSError):
+                return without_data() == OF_ACTIVE_RUNS
+            return False
+
+        try:
+            wait_for(is_ready, "an answer to every query")
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def test_no_panel_of_the_board_covers_another() -> None:
+    """Each has an id of its own and fields of the grid, 24 wide, that no other has."""
+    panels = json.loads((MONITORING / "dashboards" / "gurukul.json").read_text())["panels"]
+    fields = [
+        (at["x"] + x, at["y"] + y)
+        for at in (panel["gridPos"] for panel in panels)
+        for x in range(at["w"])
+        for y in range(at["h"])
+    ]
+    assert len(set(fields)) == len(fields) and max(x for x, _ in fields) == 23
+    assert len({panel["id"] for panel in panels}) == len(panels)
 
 
 def test_alerts_name_what_a_person_must_know() -> None:

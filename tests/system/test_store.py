@@ -15,6 +15,7 @@ import pytest
 from redis import Redis
 
 from orchestrator.broker import embedded
+from schemas.contract.presence import StoreUse
 from schemas.contract.task import Role, Status
 from schemas.files.layout import METADATA, RunLayout
 from schemas.files.run_files import read_rows
@@ -36,6 +37,7 @@ class Fleet:
     folder: Path
     flags: tuple[str, ...]
     run: Finished
+    moved: list[StoreUse | None]
 
 
 @contextmanager
@@ -85,7 +87,9 @@ def fleet(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flee
         (folder / "A").mkdir()
         flags = ("--broker", url, "--no-local-workers", "--store", STORE)
         run = finished_run(folder / "A", "--source", f"csv:{bars}", *SPAN, "--run-id", "generated", *flags)
-        yield Fleet(folder, flags, run)
+        with Redis.from_url(url) as redis:
+            moved = [each.store for each in read_presences(redis).values()]
+        yield Fleet(folder, flags, run, moved)
         open_store.cache_clear()
 
 
@@ -100,13 +104,16 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_run_through_a_store_has_the_bytes_of_one_on_a_shared_disk(fleet: Fleet, two_device_run: Finished) -> None:
-    """Every artifact, score and verdict on A is that of the shared disk, and both devices have trained."""
+    """Every artifact, score and verdict on A is that of the shared disk; both devices have trained, and reported what
+    they moved."""
     mine, shared = results(fleet.run.folder), results(two_device_run.folder)
     assert sorted(mine) == sorted(shared)
     assert [name for name in mine if mine[name] != shared[name]] == []
     rows = [row for role in (Role.TEACHER, Role.STUDENT) for row in read_rows(RunLayout(fleet.run.folder), role)]
     assert len({row.device for row in rows if row.status is Status.SUCCESS}) == 2
     assert command("verify", "generated", cwd=fleet.folder / "A").returncode == 0
+    for each in fleet.moved:
+        assert each is not None and min(each.fetched_bytes, each.stored_bytes, each.kept) > 0 == each.errors
     left = [path for host in "BC" for path in (fleet.folder / host / "data" / "bars").glob("*/.staged-*")]
     assert left == [], "a worker keeps what it has staged and published"
 

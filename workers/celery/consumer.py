@@ -6,6 +6,7 @@ from typing import Any
 from celery.worker import consumer, state
 from celery.worker.consumer.consumer import logger
 
+from schemas.contract.presence import StoreUse
 from workers.celery.courier import Courier
 from workers.celery.desk import Desk
 from workers.devices.pinning import current_device
@@ -18,8 +19,12 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]
         device = current_device()
         self.courier = Courier(hub)
         self.desk = Desk(self.courier, device.name, device.slots, begin=on_task_request)
-        pool.on_end = self.desk.ended
+        self.store_use = StoreUse()
+        pool.on_end, pool.on_store_use = self.desk.ended, self._moved
         super().__init__(self.desk.take, pool=pool, hub=hub, **options)
+
+    def _moved(self, use: StoreUse) -> None:
+        self.store_use += use
 
     def ensure_connected(self, conn: Any) -> Any:
         """Return `conn` once it is connected, or when the worker must stop."""

@@ -8,6 +8,9 @@ from typing import Any
 
 from celery.concurrency.prefork import TaskPool
 
+from schemas.contract.presence import StoreUse
+from schemas.store.store_meter import METER
+
 # In a pool child: what the attempt that runs returns to its worker.
 _returned: list[str] = []
 
@@ -18,24 +21,29 @@ def give_to_worker(outcome: str) -> None:
 
 
 def with_outcome(trace: Callable[..., tuple[int, Any, float]], *arguments: Any) -> tuple[int, Any, float]:
-    """In a pool child: run a task through Celery's `trace`, whose result becomes a pair of its own and the outcome."""
+    """In a pool child: run a task through Celery's `trace`; to its result are added the store's use and the outcome."""
     _returned.clear()
     failed, result, seconds = trace(*arguments)
-    return failed, (result, *_returned), seconds
+    return failed, (result, METER.take().model_dump_json(), *_returned), seconds
 
 
 class Pool(TaskPool):  # type: ignore[misc]
-    """Calls `on_end` with the id of each task that ended, and with what its child has returned, None if it died."""
+    """Calls `on_end` with the id of each task that ended, and with what its child has returned, None if it died.
+
+    `on_store_use` is called before, with what the task has moved to and from the store, unless the child died.
+    """
 
     on_end: Callable[[str, str | None], None]
+    on_store_use: Callable[[StoreUse], None]
 
     def apply_async(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Run a task in a child; the callbacks of its request are called first."""
         succeeded, failed, identity = options["callback"], options["error_callback"], options["correlation_id"]
 
         def on_result(result: tuple[int, Any, float]) -> None:
-            was_failure, (own, *outcomes), seconds = result
+            was_failure, (own, moved, *outcomes), seconds = result
             outcome = outcomes[0] if outcomes else None
+            self.on_store_use(StoreUse.model_validate_json(moved))
             try:
                 succeeded((was_failure, own if was_failure else outcome, seconds))
             finally:

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -16,7 +17,7 @@ from schemas.config.model_kinds import OPTIONAL_LIBRARIES
 from schemas.config.side import SIDE_LIBRARIES
 from schemas.contract.machine import this_machine
 from schemas.contract.plugin_source import plugin_digests, plugins_of_environment
-from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, expiry_s
+from schemas.contract.presence import PRESENCE_INTERVAL_S, Presence, StoreUse, expiry_s
 from schemas.contract.versions import artifact_versions
 from schemas.files.free_space import free_gib
 from schemas.redis.presences import beating, signing_off
@@ -43,6 +44,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.timer: Any = None
         self.courier: Courier = parent.courier
         self.desk: Desk = parent.desk
+        self.store_use: Callable[[], StoreUse] = lambda: parent.store_use
         self.since = datetime.now(UTC)
         self.is_draining = False
         self.woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -132,6 +134,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             draining=self.is_draining,
             folders=folders,
             plugins=self.plugins,
+            store=self.store_use() if folders.store is not None else None,
         )
         command = beating(presence, expiry_s(self.desk.round_trip_s or 0.0))
         began, wall = time.monotonic(), time.time()
