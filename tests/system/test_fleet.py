@@ -35,7 +35,7 @@ def test_two_runs_share_a_fleet_that_comes_late_and_one_is_cancelled(empty: Lab)
         empty.run("--step-days", "63", cwd=empty.folder / "runs", run_id=name) for name in ("first", "second")
     )
     for run in (first, second):
-        wait_for(partial(lambda run: "waiting for one to start" in run.printed, run), "the run to say that it waits")
+        wait_for(partial(lambda run: "waiting for one to start" in run.printed, run), "the run's line that it waits")
     result = command("fleet", "--broker", empty.url, cwd=empty.folder)
     assert (result.returncode, "no worker is online" in result.stdout) == (0, True)
 

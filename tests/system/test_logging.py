@@ -53,7 +53,7 @@ def test_each_line_of_a_json_log_is_an_object_with_its_attempt(tmp_path: Path) -
     assert all(line["run_id"] == "logged" for line in lines if line["logger"].startswith("orchestrator"))
     received = [line for line in lines if line["logger"] == "celery.worker.strategy"]
     assert received and all(line["run_id"] == "logged" and line["role"] for line in received)
-    assert "workers.printed" not in {line["logger"] for line in lines}, "somebody prints instead of logging"
+    assert "workers.printed" not in {line["logger"] for line in lines}, "a module prints instead of logging"
 
 
 def test_a_fleet_logs_into_a_folder_one_file_a_device(redis: Redis, server: str, tmp_path: Path) -> None:

@@ -107,8 +107,8 @@ def test_a_panels_student_from_its_run_to_a_symbol_that_it_has_not_seen(
         assert by_symbol[symbol]["probability"] == pytest.approx(row["student"], abs=1e-12)
         assert by_symbol[symbol]["trade_above"] == pytest.approx(row["trade_above"]) and not by_symbol[symbol]["unseen"]
     assert by_symbol[UNSEEN]["unseen"] and by_symbol[UNSEEN]["probability"] not in (0.0, 0.5, 1.0)
-    told = printed(cwd, "predict", "--env", "staging", "--as-of", day, "--symbols", f"A,{UNSEEN}")
-    assert f"panel's base rate instead of its own: {UNSEEN}" in " ".join(told.split())
+    shown = printed(cwd, "predict", "--env", "staging", "--as-of", day, "--symbols", f"A,{UNSEEN}")
+    assert f"panel's base rate instead of its own: {UNSEEN}" in " ".join(shown.split())
 
     # What has left is not predicted; named, it is refused.
     universe.write_text(universe.read_text().replace("C,2022-01-01,", f"C,2022-01-01,{JOINED}"))

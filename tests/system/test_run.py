@@ -303,9 +303,9 @@ def test_compare(two_device_run: Finished) -> None:
 
 def test_every_report_of_a_run_has_the_same_conclusion(two_device_run: Finished) -> None:
     """Report, briefing, summary, metrics, `--json` and the last screen have one verdict, sentence and figures."""
-    audit, told = two_device_run.audit, two_device_run.summary["conclusion"]
-    found = Conclusion.model_validate(told)
-    assert json.loads((audit / "metrics.json").read_text())["conclusion"] == told
+    audit, summarised = two_device_run.audit, two_device_run.summary["conclusion"]
+    found = Conclusion.model_validate(summarised)
+    assert json.loads((audit / "metrics.json").read_text())["conclusion"] == summarised
     texts = {name: (audit / name).read_text() for name in ("report.html", "promotion_briefing.md", "summary.md")}
     texts["report.html"] = unescape(re.sub(r"<[^>]+>", "", texts["report.html"].partition("<script>")[0]))
     texts["status"] = command("status", "generated", cwd=two_device_run.cwd).stdout

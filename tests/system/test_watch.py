@@ -77,7 +77,7 @@ def test_watching_goes_along_and_leaves_the_run_alone(tmp_path: Path) -> None:
     ]
     leaving, staying = watches
     assert leaving.stdout is not None
-    assert leaving.stdout.readline(), "it says something at once"
+    assert leaving.stdout.readline(), "it prints a line at once"
     leaving.send_signal(signal.SIGINT)
     assert "run seen goes on without this window" in leaving.communicate(timeout=30)[0]
     assert leaving.returncode == 0

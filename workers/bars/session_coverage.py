@@ -36,7 +36,7 @@ def missing_sessions(series: Series, calendar: Calendar) -> tuple[list[Finding],
     if not len(lacking):
         return [], (), known
     gaps = _gaps(expected, lacking)
-    # Vendors often leave out Muhurat and other special sessions; their absence alone says nothing about the bars.
+    # Vendors often leave out Muhurat and other special sessions; their absence alone is no fault of the bars.
     if not np.isin(expected[lacking], calendar.regular.session).any():
         return [], gaps, known
     named = [f"{gap.first}" + (f" to {gap.last}" if gap.sessions > 1 else "") for gap in gaps]

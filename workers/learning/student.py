@@ -1,7 +1,7 @@
 """Fit a window's student beside the base rates, shrink it, and add its teacher as far as that is worth it.
 
 All of it is judged out of fold. The logit of a row is `offset + factor * model + teacher's factor * teacher`; either
-factor may be 0. A teacher with inputs that no one has at a decision cannot be served: its predictions are mixed into
+factor may be 0. A teacher with inputs that are not known at a decision cannot be served: its predictions are mixed into
 the labels instead, if the student then predicts better.
 """
 

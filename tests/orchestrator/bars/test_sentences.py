@@ -1,4 +1,4 @@
-"""What a table of bars says in the terminal: each rejection once, few names per line, and days that are in doubt."""
+"""Sentences about bars in the terminal: each rejection once, few names per line, and days that are in doubt."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

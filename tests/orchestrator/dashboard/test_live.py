@@ -116,7 +116,7 @@ def test_a_log_that_is_played_again_is_seen(
 
 
 def test_a_server_that_goes_away_is_noticed(tmp_path: Path, look: Look) -> None:
-    """While the server does not answer the page says so, and shows what was known."""
+    """While the server does not answer the page states that, and shows what was known."""
     from tests.orchestrator.dashboard.conftest import serving
 
     with serving(tmp_path) as url:

@@ -93,7 +93,7 @@ def test_a_resumed_run_is_not_chosen_from_itself() -> None:
 
 
 def test_trials_of_other_folders_count_and_are_named() -> None:
-    """A fresh data folder does not begin at one; a fresh ledger is said."""
+    """A fresh data folder does not begin at one; a fresh ledger is reported."""
     found = counted(trial(0, settings="t", data_dir="/there", sharpes={"student": 1.0}), trial(1))
     assert (found.trials, found.elsewhere) == (2, 1)
     assert [each.sharpes for each in found.others] == [{"student": 1.0}]
@@ -116,7 +116,7 @@ def test_days_are_held_out_until_a_final_run() -> None:
 
 
 def test_the_final_run_is_the_first_on_its_days() -> None:
-    """It is judged by them alone; days that another run of a symbol has scored are not untouched, which is said."""
+    """It is judged by them alone; days that another run of a symbol has scored are not untouched, which is reported."""
     holding, final = trial(0, **HOLDING), trial(2, holdout_from=HELD, is_final=True)
     found = counted(holding, final)
     assert (found.trials, found.looks, found.judged_until, found.opened_from) == (1, 1, None, HELD)

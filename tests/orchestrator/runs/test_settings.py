@@ -145,7 +145,7 @@ REQUIRED = {"start_date": "2005-01-01", "end_date": "2006-01-01"}
 
 
 def test_a_final_run_names_the_day_that_was_held_out() -> None:
-    """--final alone does not say which days it opens."""
+    """--final alone does not name the days that it opens."""
     with pytest.raises(RequestError, match="--final needs --holdout-from"):
         resolve(RunConfig, REQUIRED | {"final": True}, None, {})
     assert resolve(RunConfig, REQUIRED | {"final": True, "holdout_from": "2005-12-01"}, None, {}).final

@@ -28,7 +28,7 @@ class Clock:
         self.meanwhile()
 
     def meanwhile(self) -> None:
-        """Nothing, unless a test says what."""
+        """Nothing, unless a test replaces it."""
 
 
 @pytest.fixture

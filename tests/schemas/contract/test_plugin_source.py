@@ -51,7 +51,7 @@ def test_a_file_that_is_not_python_is_refused(tmp_path: Path, text: str | None, 
 
 
 def test_names_are_unique(tmp_path: Path) -> None:
-    """Two files of one name could not be told from each other in a heartbeat."""
+    """Two files of one name could not be distinguished in a heartbeat."""
     (tmp_path / "more").mkdir()
     paths = [written(tmp_path, ideas="A = 1"), written(tmp_path / "more", ideas="A = 1")]
     with pytest.raises(RequestError, match=r"two plug-ins are named ideas\.py"):

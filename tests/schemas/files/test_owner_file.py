@@ -97,7 +97,7 @@ def test_an_owner_that_may_be_alive_is_named(tmp_path: Path, no_locks: None) -> 
 
 
 def test_an_owner_file_without_a_token_is_a_process_that_has_not_written(tmp_path: Path, no_locks: None) -> None:
-    """Its reader could not tell two of them apart: it is refused until it is old, and never waited for."""
+    """Its reader could not distinguish two of them: it is refused until it is old, and never waited for."""
     log = tmp_path / "log.jsonl"
     file = plant(log)
     file.write_text(file.read_text().replace(',"token":"00"', ""))

@@ -30,8 +30,8 @@ def test_both_logs_hold_every_trial(logs: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("place", [0, 1], ids=["ledger", "copy"])
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_a_cut_line_is_said_and_still_counted(logs: tuple[Path, Path], place: int, number: int) -> None:
-    """A line that is removed from one file is counted from the other, and both the gap and the lack are said."""
+def test_a_cut_line_is_reported_and_still_counted(logs: tuple[Path, Path], place: int, number: int) -> None:
+    """A line that is removed from one file is counted from the other, and both the gap and the lack are reported."""
     lines = logs[place].read_text().splitlines(keepends=True)
     logs[place].write_text("".join(lines[:number] + lines[number + 1 :]))
     known = known_trials(logs)

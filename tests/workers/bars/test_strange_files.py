@@ -149,7 +149,7 @@ def test_other_packers(ending: str, pack: Callable[[bytes], bytes], tmp_path: Pa
     ],
 )
 def test_what_is_no_text_is_named_by_what_it_is(content: bytes, expected: str, tmp_path: Path) -> None:
-    """Whatever its name: one finding says what the file is and what to do."""
+    """Whatever its name: one finding names what the file is and what to do."""
     (tmp_path / "ABC.csv").write_bytes(content)
     (finding,) = bars_of(source(tmp_path), "ABC").findings
     assert (finding.check, expected in finding.detail) == (Check.UNREADABLE, True)

@@ -67,7 +67,7 @@ def test_a_soft_label_is_two_weighted_hard_ones() -> None:
 
 
 def test_rows_of_one_class_are_fitted() -> None:
-    """Where a block has one class, a forest says so, within what a share may be."""
+    """Where a block has one class, a forest predicts it, within what a share may be."""
     x, _ = inputs(80)
     model = ExtraTrees.fit(x, np.zeros(80), np.ones(80), np.zeros(80), recipe("extra-trees", trees=3))
     assert model.margin(x) == pytest.approx(np.full(80, np.log(0.01 / 0.99)))
