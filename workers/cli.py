@@ -25,6 +25,7 @@ from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.contract.requests import (
     Answer,
     CheckRequest,
+    GateQuestion,
     MatrixRequest,
     PairedQuestion,
     PluginQuestion,
@@ -210,6 +211,7 @@ QUESTIONS = {
     "preflight": Question(PreflightRequest, "workers.inspection.preflight:inspect"),
     "plugins": Question(PluginQuestion, "workers.inspection.plugins:inspect", needs_worker=True),
     "check": Question(CheckRequest, "workers.inspection.feature_check:check", needs_worker=True),
+    "own-gate": Question(GateQuestion, "workers.inspection.own_gate:answer", needs_worker=True),
     "side": Question(SideQuestion, "workers.inspection.side:inspect", needs_worker=True),
     "matrix": Question(MatrixRequest, "workers.inspection.feature_matrix:write_matrix", needs_worker=True),
     "explain": Question(WindowQuestion, "workers.inspection.explanation:explain", needs_worker=True),

@@ -8,10 +8,12 @@ import typer
 
 from orchestrator.cli.options import DataDir, Json
 from orchestrator.cli.output import plural, table_of
+from orchestrator.cli.run_choice import whole_id
 from orchestrator.terminal.console import Console
+from schemas.config.judgement import OwnGate
 from schemas.contract.errors import ExitCode
 from schemas.contract.plugin_source import split_paths
-from schemas.contract.requests import CheckReport
+from schemas.contract.requests import CheckReport, GateAnswer
 
 Source = Annotated[str | None, typer.Option(help="Source of bars, such as csv:DIR or sample; if omitted: stored bars.")]
 
@@ -43,21 +45,24 @@ def check(
     side: SideFlag = None,
     side_lag: SideLag = None,
     side_max_age: SideMaxAge = None,
+    run: Annotated[
+        str | None, typer.Option(help="A judged run that gates are tried on.", show_default=False, metavar="RUN_ID")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings of the source.")] = None,
     data_dir: DataDir = "data",
     as_json: Json = False,
 ) -> None:
-    """Check features, labels and models of your own.
+    """Check features, labels, models and gates of your own.
 
     Each feature and label is computed again without the bars after random cuts, and with other bars in their place; a
-    feature also from later beginnings of the history. Each model is fitted twice, stored and read. Exit code 3 if one
-    is refused; a run refuses it for the same reasons.
+    feature also from later beginnings of the history. Each model is fitted twice, stored and read. Each gate judges
+    the run --run. Exit code 3 if one is refused; a run refuses it for the same reasons.
 
     \b
     Example:
       orchestrator check ideas.py --source sample
     """
-    from orchestrator.runs.check import check_plugins, check_settings
+    from orchestrator.runs.check import check_plugins, check_settings, try_gate
 
     flags: dict[str, Any] = {
         "source": source, "symbols": symbols, "interval": interval, "timezone": timezone, "data_dir": data_dir,
@@ -67,11 +72,26 @@ def check(
     console = Console(stderr=as_json)
     with console.status("computing features and labels"):
         found = check_plugins(split_paths(files), settings, beside)
+    run_id = whole_id(data_dir, run) if run is not None else ""
+    tried = {each.name: try_gate(split_paths(files), each, data_dir, run_id) for each in found.gates if run_id}
     if as_json:
         typer.echo(found.model_dump_json())
     else:
         _show(console, found, settings.resolved_calendar)
-    raise typer.Exit(ExitCode.FAILED if any(_verdicts(found)) else ExitCode.DONE)
+        for gate in found.gates:
+            console.write(_of_gate(gate, tried.get(gate.name)))
+    refused = any(_verdicts(found)) or any(each.error for each in tried.values())
+    raise typer.Exit(ExitCode.FAILED if refused else ExitCode.DONE)
+
+
+def _of_gate(gate: OwnGate, answer: GateAnswer | None) -> str:
+    """What a gate found in the run that it was tried on."""
+    if answer is None:
+        return f"gate {gate.name}: not tried; give --run RUN_ID of a judged run"
+    if answer.report is None:
+        return f"gate {gate.name}: refused: {answer.error}"
+    found = "; ".join(f"{each.name} {each.answer}: {each.reason}" for each in answer.report.gate.criteria)
+    return f"gate {gate.name}: {answer.report.gate.answer}; {found}"
 
 
 def _verdicts(found: CheckReport) -> list[bool]:

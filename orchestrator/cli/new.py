@@ -7,7 +7,7 @@ import typer
 
 from schemas.contract.errors import RequestError
 
-EXAMPLE = '''"""Features, a label and a model of my own; docs/plugins.md explains them.
+EXAMPLE = '''"""Features, a label, a model and a gate of my own; docs/plugins.md explains them.
 
 orchestrator check {name} --source sample
 orchestrator run --plugins {name} --features own,gap_to_high,week_before
@@ -81,6 +81,24 @@ class Centres:
     @classmethod
     def decode(cls, content):
         return cls(*(np.array(each) for each in json.loads(content)))
+
+
+# A gate judges every run of this file by what the built-in gates see. A failure is a warning, with decides=True it
+# rejects the run. To try it on a run that was judged: orchestrator check {name} --source sample --run RUN_ID
+@gk.gate("Does the student trade at most its capital per day?")
+def turnover(evidence):
+    traded = evidence.validation.trading["student"].turnover_a_day
+    return gk.criterion("daily turnover", traded, f"{traded:.3g} times its capital per day", at_most=1.0)
+
+
+# Values beside the bars come from files (docs/data.md). side["flows"] has the values known at each bar's decision.
+# To use it, write flows.csv with the columns time and net, take the # away, and give
+# --features own,flow --side flows=flows.csv --side-lag flows=1d
+#
+# @gk.feature(warmup=20, side="flows")
+# def flow(bars, side):
+#     """mean of 20 bars of net flow"""
+#     return side["flows"]["net"].rolling(20).mean()
 
 
 # A label is what models learn to predict: 1, 0, or NaN for none. It may read `horizon` bars after its own, and no more.

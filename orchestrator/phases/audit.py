@@ -5,7 +5,6 @@ import shutil
 from collections import Counter
 
 from orchestrator.phases.phase_context import RunContext
-from schemas.config.judgement import GATES
 from schemas.contract.errors import PhaseError
 from schemas.contract.run import Phase
 from schemas.contract.task import Role
@@ -18,6 +17,7 @@ def run(context: RunContext) -> None:
     with context.phase(Phase.RELEASE_AUDIT):
         shutil.rmtree(context.audit, ignore_errors=True)
         layout = context.layout
+        gates = context.manifest.config.gate_names
         copies = {
             layout.manifest: "configs/run.json",
             layout.validation: "validation_results/validation.json",
@@ -25,7 +25,7 @@ def run(context: RunContext) -> None:
             layout.statistics: "validation_results/statistics.json",
             layout.rows(Role.TEACHER): "validation_results/teacher_runs.json",
             layout.rows(Role.STUDENT): "validation_results/student_runs.json",
-        } | {layout.gate(name): f"validation_results/statistics/{name}.json" for name in GATES}
+        } | {layout.gate(name): f"validation_results/statistics/{name}.json" for name in gates}
         for source, name in copies.items():
             if not source.is_file():
                 raise PhaseError(f"{source} is missing, so there is nothing to audit; resume the run")

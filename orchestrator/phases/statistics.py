@@ -2,7 +2,6 @@
 
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.phases.trial_record import write_trial_count
-from schemas.config.judgement import GATES
 from schemas.contract.errors import PhaseError
 from schemas.contract.event import EventStatus, EventType
 from schemas.contract.judgement import GateReport, Statistics
@@ -15,10 +14,11 @@ from schemas.files.run_files import read_model, write_model
 
 def run(context: RunContext) -> None:
     """Write `statistics.json`; a gate that does not pass is a result, not a failure."""
-    with context.phase(Phase.STATISTICAL_TESTS, total=len(GATES)):
+    gates = context.manifest.config.gate_names
+    with context.phase(Phase.STATISTICAL_TESTS, total=len(gates)):
         write_trial_count(context)
-        outcomes = context.compute(Role.STATISTICS, GATES, Phase.STATISTICAL_TESTS)
-        reports = {name: read_model(context.layout.gate(name), GateReport) for name in GATES}
+        outcomes = context.compute(Role.STATISTICS, gates, Phase.STATISTICAL_TESTS)
+        reports = {name: read_model(context.layout.gate(name), GateReport) for name in gates}
         for name, outcome in outcomes.items():
             path = context.layout.gate(name)
             if sha256_of(path) != outcome.digests[path.name]:
@@ -35,13 +35,14 @@ def run(context: RunContext) -> None:
 def gathered(context: RunContext, reports: dict[str, GateReport]) -> Statistics:
     """All gates in order, what they found of each symbol, and who passed."""
     config, symbols = context.manifest.config, reports["symbols"]
+    gates = config.gate_names
     return Statistics(
         run_id=context.run_id,
         seed=config.seed,
         settings=config.gates,
         trials=read_model(context.layout.trials, TrialCount).trials,
-        gates=tuple(reports[name].gate for name in GATES),
+        gates=tuple(reports[name].gate for name in gates),
         symbols=symbols.symbols,
         passing=symbols.passing,
-        inputs={f"statistics/{name}.json": sha256_of(context.layout.gate(name)) for name in GATES},
+        inputs={f"statistics/{name}.json": sha256_of(context.layout.gate(name)) for name in gates},
     )

@@ -70,7 +70,7 @@ def with_plugins(
     side = read_side(config, [each for each in found.features if each.name in used], scratch)
     choice = side_choice(config, side)
     plugged = Plugged(timezone=config.timezone, plugins=found.plugins, side=choice) if found.plugins else None
-    filled = config.model_copy(update={"plugged": plugged})
+    filled = config.model_copy(update={"plugged": plugged, "own_gates": found.gates})
     label = next((each for each in found.labels if each.name == config.label), None)
     return (filled if label is None else _with_horizon(filled, label)), side
 
@@ -82,7 +82,7 @@ def _with_horizon(config: RunConfig, label: LabelFacts) -> RunConfig:
             f"--horizon {config.horizon}: label {label.name} of {label.source} declares horizon={label.horizon_bars};"
             " leave --horizon out, or change the declaration"
         )
-    given = {name: getattr(config, name) for name in config.model_fields_set | {"plugged"}}
+    given = {name: getattr(config, name) for name in config.model_fields_set | {"plugged", "own_gates"}}
     try:
         return RunConfig.model_validate(given | {"horizon": label.horizon_bars})
     except ValidationError as error:
@@ -92,11 +92,11 @@ def _with_horizon(config: RunConfig, label: LabelFacts) -> RunConfig:
 def refuse_other_plugins(manifest: RunManifest) -> None:
     """RequestError if a plug-in that this host's workers will load has changed since the run began."""
     config = manifest.config
-    if config.plugged is None or not config.local_workers:
+    if not config.plugins or not config.local_workers:
         return
-    now = plugin_digests(config.plugins)
-    for path, (name, began) in zip(config.plugins, config.plugged.digests.items(), strict=True):
-        if now.get(name) != began:
+    began = config.plugin_digests
+    for path, (name, now) in zip(config.plugins, plugin_digests(config.plugins).items(), strict=True):
+        if began.get(name, now) != now:
             raise RequestError(
                 f"{path} has changed since run {manifest.run_id} began: what it trains now would not match; restore it,"
                 " or start a new run with --reuse"

@@ -44,7 +44,6 @@ def open_fleet(
     """
     key = fleet_key() or (NO_KEY if config.broker else embedded.key_of(url))
     plugins = trained.plugins if trained else ()
-    plugged = trained.plugged if trained else None
     libraries = trained.training().model_libraries if trained else ()
     local = None
     if config.local_workers:
@@ -61,7 +60,7 @@ def open_fleet(
 
     dispatcher = Dispatcher(
         run_id,
-        Needs.of(config.data_dir, config.store, libraries, plugged.digests if plugged else None, key),
+        Needs.of(config.data_dir, config.store, libraries, trained.plugin_digests if trained else None, key),
         BrokerFleet(run_id, redis, client, key=key, began=began, prefetch=prefetch),
         ledger,
         telemetry,

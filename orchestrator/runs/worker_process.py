@@ -15,7 +15,7 @@ from schemas.contract.requests import Answer
 
 Command = Literal[
     "preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict", "plugins", "check", "matrix",
-    "side", "paired",
+    "side", "paired", "own-gate",
 ]  # fmt: skip
 A = TypeVar("A", bound=Answer)
 

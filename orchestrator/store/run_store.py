@@ -11,7 +11,6 @@ from pathlib import Path
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.store.lease import Lease
 from orchestrator.store.run_copy import publish_copy
-from schemas.config.judgement import GATES
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import FileError, RequestError, StoreError
@@ -37,11 +36,12 @@ SUMMARY = "telemetry_summaries/summary.json"
 class RunStore:
     """The store of one run beside its folder."""
 
-    def __init__(self, mirror: Mirror, layout: RunLayout, audit: Path, interval: str) -> None:
-        self._mirror, self._layout, self._audit = mirror, layout, audit
+    def __init__(self, mirror: Mirror, layout: RunLayout, config: RunConfig) -> None:
+        self._mirror, self._layout, self._gates = mirror, layout, config.gate_names
+        self._audit = audit_folder(config.release_dir, layout.folder.name)
         self._offered: dict[str, str] = {}
         self.lease = Lease(mirror.store, f"{mirror.key(layout.folder)}/lease.json")
-        self._bars = BarsLayout.under(layout.data_dir, interval)
+        self._bars = BarsLayout.under(layout.data_dir, config.interval)
 
     @classmethod
     def of(cls, config: RunConfig, layout: RunLayout) -> "RunStore | None":
@@ -49,7 +49,7 @@ class RunStore:
         mirror = Mirror.of(layout.data_dir, config.store)
         if mirror is None:
             return None
-        return cls(mirror, layout, audit_folder(config.release_dir, layout.folder.name), config.interval)
+        return cls(mirror, layout, config)
 
     def claim_name(self) -> None:
         """Publish `run.json`, side data and universe of a new run. RequestError if the store has a run of that name."""
@@ -81,7 +81,7 @@ class RunStore:
         layout, run_id = self._layout, self._layout.folder.name
         paths = [layout.rows(role) for role in WINDOW_ROLES]
         paths += [layout.validation, layout.scored_rows, layout.daily_returns, layout.trials, layout.statistics]
-        paths += [layout.gate(name) for name in GATES]
+        paths += [layout.gate(name) for name in self._gates]
         found = {}
         if (live := live_release(self._audit.parent, PRODUCTION)) is not None:
             run = RunLayout.under(layout.data_dir, live.run_id)
@@ -137,7 +137,7 @@ class RunStore:
             case Role.TEACHER | Role.STUDENT:
                 known = own_run(self._layout).window(outcome.role, outcome.name) is not None
             case Role.STATISTICS:
-                known = outcome.name in GATES
+                known = outcome.name in self._gates
             case Role.AUDIT:
                 known = all(PLOT.fullmatch(name) for name in outcome.digests)
             case _:

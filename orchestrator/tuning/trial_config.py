@@ -24,7 +24,7 @@ def trial_config(config: RunConfig, study: Study, chosen: Mapping[str, Value]) -
         if each.name in by_features or not kinds.isdisjoint(model.name for model in each.models)
     )
     plugged = config.plugged.model_copy(update={"plugins": used}) if used else None
-    names = {each.name for each in used}
+    names = {each.name for each in used} | {each.plugin for each in config.own_gates}
     plugins = tuple(path for path in config.plugins if plugin_name(path) in names)
     return found.model_copy(update={"plugins": plugins, "plugged": plugged})
 

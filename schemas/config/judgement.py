@@ -10,6 +10,19 @@ from schemas.contract.base import Frozen
 GATES = ("data", "leak", "skill", "economics", "overfit", "symbols", "calibration", "drift")
 
 
+class OwnGate(Frozen):
+    """A gate of a plug-in file: its name and question, and the plug-in with the digest of its source.
+
+    `decides`: whether a failure rejects the run, instead of being a warning.
+    """
+
+    name: str
+    question: str
+    decides: bool
+    plugin: str
+    sha256: str
+
+
 class GateSettings(Frozen):
     """Bounds and sizes of every test of a run: the table `[gates]` of a config file."""
 

@@ -11,7 +11,7 @@ from schemas.config.costs import CostRates, Costs
 from schemas.config.features import CROSS_SECTION
 from schemas.config.folders import beside_data
 from schemas.config.interval import DAY_MINUTES, INTERVAL_MINUTES, is_intraday, most_bars_per_session
-from schemas.config.judgement import GateSettings
+from schemas.config.judgement import GATES, GateSettings, OwnGate
 from schemas.config.side import SideConfig
 from schemas.config.training import LABELS, TrainingConfig, TrainingSettings
 from schemas.config.universe import UniverseConfig
@@ -63,6 +63,11 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
     )
     cost_rates: tuple[CostRates, ...] = Field((), description="Rates of --costs config; only in a file.")
     gates: GateSettings = Field(default_factory=GateSettings, description="Bounds of the gates; only in a file.")
+    own_gates: tuple[OwnGate, ...] = Field(
+        (),
+        description="The gates of plug-ins and their digests, filled in by a run's preflight.",
+        exclude_if=lambda gates: not gates,
+    )
     release_dir: str = Field(
         default_factory=beside_data("release"),
         description="Folder of audit bundles; if omitted: release, beside DATA_DIR.",
@@ -179,6 +184,17 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
                 f" {self.interval}; lower --horizon, or use --cross-session"
             )
         return self
+
+    @property
+    def gate_names(self) -> tuple[str, ...]:
+        """The gates that judge the run, in order: the built-in ones, then those of its plug-ins."""
+        return (*GATES, *(each.name for each in self.own_gates))
+
+    @property
+    def plugin_digests(self) -> dict[str, str]:
+        """Map the name of each plug-in to the digest of its source."""
+        of_gates = {each.plugin: each.sha256 for each in self.own_gates}
+        return (self.plugged.digests if self.plugged is not None else {}) | of_gates
 
     def training(self) -> TrainingSettings:
         """The settings that are sent with every window."""

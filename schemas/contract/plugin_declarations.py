@@ -46,7 +46,17 @@ class ModelDeclaration:
         return self.facts.name
 
 
-Declaration = FeatureDeclaration | LabelDeclaration | ModelDeclaration
+@dataclass(frozen=True)
+class GateDeclaration:
+    """A function that a file offers as a gate; see `gurukul.gate`."""
+
+    name: str
+    function: Callable[..., Any]
+    question: str
+    decides: bool
+
+
+Declaration = FeatureDeclaration | LabelDeclaration | ModelDeclaration | GateDeclaration
 
 # What was declared since a loader last took it; a loader runs one file at a time.
 _declared: list[Declaration] = []

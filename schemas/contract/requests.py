@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 from schemas.config.bars import BarsSettings
 from schemas.config.features import FeatureName, Plugin
 from schemas.config.interval import Interval
+from schemas.config.judgement import OwnGate
 from schemas.config.model_kinds import ModelRole
 from schemas.config.plugged_kinds import KindName, Value
 from schemas.config.side import SideRequest
@@ -17,6 +18,7 @@ from schemas.contract.base import Frozen
 from schemas.contract.device import Device
 from schemas.contract.feature_check import FeatureCheck
 from schemas.contract.identifiers import RunId, Symbol
+from schemas.contract.judgement import GateReport
 from schemas.contract.side import SideCoverage
 from schemas.contract.task import Ingested
 from schemas.contract.window import Window
@@ -105,7 +107,9 @@ class LabelFacts(Frozen):
 
 
 class PluginReport(Answer):
-    """Plug-ins, all features in order, the plug-ins' labels, and the columns that the request stands for.
+    """Plug-ins that define features, labels or models, all features in order, and the plug-ins' labels and gates.
+
+    `columns` are those that the request stands for.
 
     `idle` maps the path of each plug-in of which nothing is asked for to a flag that would use it.
     """
@@ -114,7 +118,24 @@ class PluginReport(Answer):
     features: tuple[FeatureFacts, ...] = ()
     labels: tuple[LabelFacts, ...] = ()
     columns: tuple[str, ...] = ()
+    gates: tuple[OwnGate, ...] = ()
     idle: dict[str, str] = Field(default_factory=dict)
+
+
+class GateQuestion(Frozen):
+    """Asks for what one gate of the plug-ins finds in a validated run; `sha256` is its plug-in's, None for any."""
+
+    data_dir: str
+    run_id: RunId
+    gate: str
+    sha256: str | None
+    release_dir: str
+
+
+class GateAnswer(Answer):
+    """What the gate found."""
+
+    report: GateReport | None = None
 
 
 class SideQuestion(Frozen):
@@ -156,10 +177,14 @@ class ModelCheck(Frozen):
 
 
 class CheckReport(Answer):
-    """The analysis of each feature and label, the trial of each model, and the symbols and bars that they used."""
+    """The analysis of each feature and label, the trial of each model, and the symbols and bars that they used.
+
+    `gates` are listed alone: a trial needs a judged run.
+    """
 
     checks: tuple[FeatureCheck, ...] = ()
     models: tuple[ModelCheck, ...] = ()
+    gates: tuple[OwnGate, ...] = ()
     side: tuple[SideCoverage, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     bars: int = 0

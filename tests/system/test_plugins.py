@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from schemas.contract.artifact import StudentMetadata
+from schemas.contract.judgement import Statistics, Validation
 from schemas.contract.task import Role
 from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
 from schemas.files.run_files import read_model, read_rows
@@ -20,6 +21,11 @@ IDEAS = (
 @gk.feature(warmup=60, side="flows")
 def gap_to_high(bars, side):
     return (bars["close"] / bars["high"].rolling(60).max() - 1) * side["flows"]["net"]
+
+
+@gk.gate("Are there rows?")
+def rows(evidence):
+    return gk.criterion("scored rows", len(evidence.predictions), "they are so", at_least=1)
 
 
 @gk.label(horizon=10)
@@ -59,6 +65,11 @@ def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
     held = (scored["label_end"] - scored["timestamp"]).dt.days
     assert held[scored["label"] == 1].max() < 5 < held[scored["label"] == 0].min()
     assert (layout.artifact(label, Role.STUDENT) / "model.Centres.plugin").is_file()
+
+    # Its gate has judged the run, after the built-in ones.
+    judged = read_model(layout.statistics, Statistics).gates[-1]
+    rows = read_model(layout.validation, Validation).rows
+    assert (judged.name, judged.answer, judged.criteria[0].statistic) == ("rows", "passed", rows)
 
     def done(*arguments: str) -> str:
         result = orchestrator(*arguments, cwd=tmp_path)

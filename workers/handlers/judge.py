@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from schemas.config.judgement import OwnGate
 from schemas.contract.errors import RequestError
 from schemas.contract.judgement import GateReport, Validation
 from schemas.contract.task import Metric, RunTask
@@ -12,6 +13,7 @@ from schemas.files.run_files import read_manifest, read_model, write_model
 from schemas.store.judged_inputs import judging_release_dir
 from workers.devices.quick_import import quick_import
 from workers.handlers.adoption import adopt_gate, adopt_scores, gate_key, scores_key
+from workers.handlers.own_gate import judged_apart
 from workers.handlers.task_result import Result
 
 # arch plots with Matplotlib, and statsmodels reads formulas with formulaic, or else with patsy; gates need neither.
@@ -42,7 +44,8 @@ def judge_gate(task: RunTask, data_dir: Path) -> Result:
     manifest = read_manifest(layout)
     key = gate_key(layout, manifest, gate, read_model(layout.validation, Validation))
     adopted = adopt_gate(layout, gate, key) if manifest.config.reuse else None
-    report, donor = adopted or (_judged(layout, gate, judging_release_dir(layout, manifest.config), key), None)
+    own = next((each for each in manifest.config.own_gates if each.name == gate), None)
+    report, donor = adopted or (_judged(layout, own or gate, judging_release_dir(layout, manifest.config), key), None)
     path = layout.gate(gate)
     write_model(path, report)
     metrics: dict[str, Metric] = {criterion.name: criterion.statistic for criterion in report.gate.criteria}
@@ -56,7 +59,9 @@ def _scored(layout: RunLayout, key: str) -> Validation:
     return validate(layout).model_copy(update={"key": key})
 
 
-def _judged(layout: RunLayout, gate: str, release_dir: Path, key: str) -> GateReport:
+def _judged(layout: RunLayout, gate: str | OwnGate, release_dir: Path, key: str) -> GateReport:
+    if isinstance(gate, OwnGate):
+        return judged_apart(layout, gate, release_dir).model_copy(update={"key": key})
     with JUDGING_IMPORTS():
         from workers.judging.evidence import load
         from workers.judging.gates import JUDGES

@@ -14,6 +14,7 @@ from workers.bars.series import Series
 from workers.features.analysis import Analysis, check_features
 from workers.features.plugged import features_here, refuse_missing_side
 from workers.inspection.model_trial import check_models
+from workers.judging.plugged_gate import gates_here
 from workers.learning.label_analysis import check_label
 from workers.learning.plugged_label import labels_here
 from workers.models.plugged import plugged_types
@@ -35,11 +36,12 @@ def check(request: CheckRequest) -> CheckReport:
         checks = check_features(bars, features, request.timezone, intraday, SEED, Analysis(), side)
         checks += [check_label(bars, each, request.timezone, SEED, Analysis()) for each in labels_here().values()]
         models = check_models(plugged_types(), bars, intraday)
+        gates = tuple(gates_here().values())
     except GurukulError as error:
         return CheckReport(error=str(error))
     return CheckReport(
-        checks=tuple(checks), models=models, symbols=tuple(bars), bars=sum(len(each) for each in bars.values()),
-        side=tuple(each.coverage for each in files),
+        checks=tuple(checks), models=models, gates=gates, side=tuple(each.coverage for each in files),
+        symbols=tuple(bars), bars=sum(len(each) for each in bars.values()),
     )  # fmt: skip
 
 

@@ -8,12 +8,13 @@ import numpy as np
 from schemas.config.features import RANK, FeatureChoice, Plugged, Plugin
 from schemas.config.training import LABELS
 from schemas.contract.errors import GurukulError, RequestError
-from schemas.contract.plugin_declarations import Declaration, LabelDeclaration, ModelDeclaration
+from schemas.contract.plugin_declarations import Declaration, GateDeclaration, LabelDeclaration, ModelDeclaration
 from schemas.contract.requests import ChosenModel, FeatureFacts, LabelFacts, PluginQuestion, PluginReport
 from workers.features.chosen import names_of
 from workers.features.plugged import PluggedFeature, features_here
 from workers.features.registry import FEATURES, Feature
 from workers.inspection.model_trial import try_out
+from workers.judging.plugged_gate import gates_here
 from workers.learning.plugged_label import PluggedLabel, labels_here
 from workers.models.base import random_rows
 from workers.models.plugged import PluggedModel, plugged_types
@@ -28,8 +29,9 @@ def inspect(question: PluginQuestion) -> PluginReport:
     try:
         with within(IMPORT_LIMIT_S):
             loaded, own, labels = plugins_here(), features_here(), labels_here()
-            kinds = plugged_types()
-        plugins = tuple(_described(each, own) for each in loaded.values())
+            kinds, gates = plugged_types(), gates_here()
+        # A file of gates alone decides nothing of what is trained.
+        plugins = tuple(_described(each, own) for each in loaded.values() if _trained(each))
         # No column depends on the time zone.
         plugged = Plugged(timezone="UTC", plugins=plugins) if plugins else None
         columns = names_of(FeatureChoice(names=question.features, plugged=plugged))
@@ -44,12 +46,16 @@ def inspect(question: PluginQuestion) -> PluginReport:
     facts = [_facts(each, each.source) for each in FEATURES.values()]
     facts += [_facts(each, each.path, each.panel, each.side) for each in own.values()]
     used = {name.removeprefix(RANK) for name in columns} | {each.kind for each in question.models}
+    trained = {each.path: _trained(each) for each in loaded.values()}
     idle = {
-        plugin.path: _flag_for(plugin.declared[0], question.features)
-        for plugin in loaded.values()
-        if not any(_is_used(each, used, question.label) for each in plugin.declared)
+        path: _flag_for(offered[0], question.features)
+        for path, offered in trained.items()
+        if offered and not any(_is_used(each, used, question.label) for each in offered)
     }
-    return PluginReport(plugins=plugins, features=tuple(facts), labels=_label_facts(labels), columns=columns, idle=idle)
+    return PluginReport(
+        plugins=plugins, features=tuple(facts), labels=_label_facts(labels), columns=columns, idle=idle,
+        gates=tuple(gates.values()),
+    )  # fmt: skip
 
 
 def _facts(
@@ -72,6 +78,11 @@ def _described(plugin: LoadedPlugin, own: dict[str, PluggedFeature]) -> Plugin:
     models = tuple(each.facts for each in plugin.models)
     labels = tuple(each.name for each in plugin.labels)
     return Plugin(name=plugin.name, sha256=plugin.sha256, panel_features=panel, models=models, labels=labels)
+
+
+def _trained(plugin: LoadedPlugin) -> list[Declaration]:
+    """What a plug-in declares for training: all but its gates, which judge every run that names it."""
+    return [each for each in plugin.declared if not isinstance(each, GateDeclaration)]
 
 
 def _is_used(declared: Declaration, used: set[str], label: str) -> bool:

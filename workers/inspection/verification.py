@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from schemas.config.judgement import GATES
 from schemas.contract.artifact import METADATA_KINDS, RunManifest, RunRow, StudentMetadata, TeacherMetadata
 from schemas.contract.errors import GurukulError
 from schemas.contract.judgement import GateReport, Statistics, Validation
@@ -124,10 +123,11 @@ def _verdicts(layout: RunLayout) -> Iterator[list[str]]:
         validation = read_model(layout.validation, Validation)
         verdicts[layout.validation] = validation.sha256 | validation.inputs
     if layout.statistics.is_file():
-        verdicts[layout.statistics] = read_model(layout.statistics, Statistics).inputs
-        for name in GATES:
-            if layout.gate(name).is_file():  # the line above reports a missing file
-                verdicts[layout.gate(name)] = read_model(layout.gate(name), GateReport).gate.inputs
+        statistics = read_model(layout.statistics, Statistics)
+        verdicts[layout.statistics] = statistics.inputs
+        for path in (layout.gate(each.name) for each in statistics.gates):
+            if path.is_file():  # the line above reports a missing file
+                verdicts[path] = read_model(path, GateReport).gate.inputs
     for path, inputs in verdicts.items():
         yield [
             f"{path}: {layout.folder / name} is not what it was computed from"

@@ -15,6 +15,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.plugin_declarations import (
     Declaration,
     FeatureDeclaration,
+    GateDeclaration,
     LabelDeclaration,
     ModelDeclaration,
     take_declarations,
@@ -58,6 +59,11 @@ class LoadedPlugin:
     def models(self) -> tuple[ModelDeclaration, ...]:
         """The kinds of model that it declared."""
         return tuple(each for each in self.declared if isinstance(each, ModelDeclaration))
+
+    @property
+    def gates(self) -> tuple[GateDeclaration, ...]:
+        """The gates that it declared."""
+        return tuple(each for each in self.declared if isinstance(each, GateDeclaration))
 
 
 def plugins_here() -> dict[str, LoadedPlugin]:
@@ -139,8 +145,8 @@ def _load(path: str, name: str, sha256: str) -> LoadedPlugin:
     declared = take_declarations()
     if not declared:
         raise RequestError(
-            f"{path} defines nothing; mark a function with @gurukul.feature(warmup=...) or @gurukul.label(horizon=...),"
-            " or a class with @gurukul.model('teacher', 'student')"
+            f"{path} defines nothing; mark a function with @gurukul.feature(warmup=...), @gurukul.label(horizon=...) or"
+            " @gurukul.gate('QUESTION'), or a class with @gurukul.model('teacher', 'student')"
         )
     return LoadedPlugin(name, path, sha256, declared)
 

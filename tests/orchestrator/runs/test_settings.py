@@ -127,6 +127,7 @@ NEEDS_MORE = (
     | {
         "plugged",
         "members",
+        "own_gates",
         "side_lag",
         "side_max_age",
         "final",
