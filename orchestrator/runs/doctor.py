@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from orchestrator.broker import embedded
 from orchestrator.broker.requirements import run_checks
+from orchestrator.dispatch.fleet_report import read_fleet
 from orchestrator.dispatch.needs import Needs
 from schemas.contract.broker_address import public_url
 from schemas.contract.check import Check, CheckState
@@ -15,8 +16,6 @@ from schemas.contract.errors import GurukulError
 from schemas.contract.presence import Presence
 from schemas.files.free_space import free_gib, free_space_check
 from schemas.redis.client import address_of, connect
-from schemas.redis.dead_letters import read_dead_letters
-from schemas.redis.presences import read_presences, read_standing
 from schemas.redis.server_checks import clock_check, skew_check
 from schemas.redis.writes import trouble
 from schemas.store.probe import checked_store
@@ -67,9 +66,8 @@ def _broker(url: str, needs: Needs) -> Iterator[Check]:
 
 
 def _fleet(redis: Redis, needs: Needs) -> Iterator[Check]:
-    unreadable: dict[str, str] = {}
-    found = read_presences(redis, lambda name, reason, _: unreadable.update({name: reason}))
-    _, cordoned = read_standing(redis, ())
+    fleet = read_fleet(redis, 0)
+    found, cordoned = fleet.devices, fleet.cordoned
     fit = [each for each in found.values() if not needs.unmet(each) and each.device.name not in cordoned]
     slots = sum(each.device.slots for each in fit)
     if fit:
@@ -80,15 +78,14 @@ def _fleet(redis: Redis, needs: Needs) -> Iterator[Check]:
         yield _fault("devices", "no worker is online; start one: workers start --broker URL")
     for name, each in found.items():
         yield from device_checks(each, needs, cordoned=name in cordoned)
-    for name in sorted(cordoned - found.keys()):
+    for name in fleet.away:
         yield _note(name, "it is cordoned and not online; to forget it: orchestrator fleet uncordon NAME")
-    for name, reason in unreadable.items():
+    for name, reason in fleet.unreadable.items():
         yield _fault(
             name.encode("unicode_escape").decode(),
             f"its heartbeat cannot be read: {reason}; stop its worker, or correct it",
         )
-    counts, _ = read_dead_letters(redis, 0)
-    if number := sum(counts.values()):
+    if number := sum(fleet.letters.values()):
         yield _note("dead letters", f"{number} could not be read and were set aside; see: orchestrator fleet")
 
 
