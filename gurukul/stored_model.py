@@ -100,6 +100,13 @@ class StoredModel:
 
         return sigmoid(self._offsets(self._model.serving.offsets, symbols) + self._model.margin(x))
 
+    def importance(self) -> pd.Series[float]:
+        """Share of each feature in the model's total gain, best first; empty for a type without gains."""
+        import pandas as pd
+
+        found = {name: share for name, share, _ in self._model.model.importance(self.features)}
+        return pd.Series(found, name="importance", dtype=float)
+
     def _offsets(self, offsets: Mapping[str, float], symbols: Sequence[str | None]) -> NDArray[np.float64]:
         """The logit that each row's prediction starts from."""
         import numpy as np

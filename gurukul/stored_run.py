@@ -148,6 +148,24 @@ class StoredRun:
             frames.append(pd.read_parquet(path).assign(window_label=label))
         return with_days(pd.concat(frames, ignore_index=True)) if frames else pd.DataFrame()
 
+    def returns(self) -> pd.DataFrame:
+        """Daily returns after costs of each strategy's book, as fractions of the capital; the index is the day.
+
+        `student` is the run's own; `teacher`, `alone`, `logistic` and `prior` are the other models as traders; `always
+        long`, `momentum` and `reversal` are rules without learning. Raises GurukulError until the run was validated.
+
+        >>> run.returns()[["student", "always long"]].columns.tolist()
+        ['student', 'always long']
+        """
+        import pandas as pd
+
+        path = self._layout.daily_returns
+        if not path.is_file():
+            step = self.condition.next_command(self.run_id, self._layout.data_dir)
+            raise RequestError(f"{path} does not exist: run {self.run_id} is not validated; `{step}`")
+        daily = pd.read_parquet(path).set_index("day")
+        return daily.set_axis(pd.DatetimeIndex(daily.index, name="day"))
+
     def features(self, window: str | None = None) -> pd.DataFrame:
         """What the students of a window see of its rows; without a window, of every bar of the run.
 
