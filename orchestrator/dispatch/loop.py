@@ -325,11 +325,12 @@ class Dispatcher:
 
     def _take_outcomes(self, on_end: OnEnd, *, wait: bool) -> int:
         count = 0
-        for outcome in self._fleet.outcomes(wait=wait):
-            if why := self._foreign(outcome):
-                outcome = refused(outcome, why)
-            self._end(outcome, on_end)
-            count += 1
+        with self._telemetry.together():
+            for outcome in self._fleet.outcomes(wait=wait):
+                if why := self._foreign(outcome):
+                    outcome = refused(outcome, why)
+                self._end(outcome, on_end)
+                count += 1
         return count
 
     def _end(self, outcome: Outcome, on_end: OnEnd) -> None:

@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +62,8 @@ class Emitter:
         # By timestamp: an event whose emission failed may have reached the broker, with a number that is unknown here.
         self._unseen: dict[datetime, TrainingEvent] = {}
         self._file: Any = None
+        # What `together` keeps until its end.
+        self._kept: list[TrainingEvent] | None = None
 
     def __enter__(self) -> Self:
         if self._path is not None:
@@ -89,11 +92,29 @@ class Emitter:
         self._on_event(event)
         if self._file is None:
             return
+        if self._kept is None:
+            self._send([event])
+        else:
+            self._kept.append(event)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send the events that are emitted inside the block in one round trip, when it ends."""
+        self._kept = []
         try:
-            emit(self._redis, event)
+            yield
+        finally:
+            kept, self._kept = self._kept, None
+            if kept:
+                self._send(kept)
+
+    def _send(self, events: Sequence[TrainingEvent]) -> None:
+        try:
+            emit(self._redis, *events)
         except RedisError as error:
-            logger.warning("event %s is kept for the log: the broker %s", event_type, trouble(error))
-        self._unseen[event.timestamp] = event
+            kinds = ", ".join(dict.fromkeys(event.event_type for event in events))
+            logger.warning("%d events (%s) are kept for the log: the broker %s", len(events), kinds, trouble(error))
+        self._unseen.update((event.timestamp, event) for event in events)
 
     def progress(self, phase: Phase, ends: Collection[Outcome]) -> None:
         """Emit the progress of a phase that trains no windows."""

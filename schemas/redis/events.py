@@ -7,10 +7,15 @@ from schemas.redis.keys import EVENT_STREAM_CAP, RUN_KEYS_EXPIRY_S, events_strea
 from schemas.redis.script import CONTINUE_NUMBERING, EMIT
 
 
-def emit(redis: Redis, event: TrainingEvent) -> int:
-    """Number, append and publish one event, in one round trip; returns its number. RedisError without a broker."""
-    keys, arguments = emission(event.run_id, event)
-    return int(EMIT.run(redis, keys, arguments))
+def emit(redis: Redis, *events: TrainingEvent) -> None:
+    """Number, append and publish events in their order, in one round trip.
+
+    RedisError without a broker; any of them may have been emitted then.
+    """
+    with redis.pipeline(transaction=False) as pipe:
+        for event in events:
+            EMIT.run(pipe, *emission(event.run_id, event))
+        pipe.execute()
 
 
 def emission(run_id: str, event: TrainingEvent | None) -> tuple[list[str], list[str | int]]:

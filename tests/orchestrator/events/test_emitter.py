@@ -64,6 +64,21 @@ def test_the_log_is_the_stream(redis: Redis, path: Path) -> None:
     assert [message["data"].decode() for message in received[1:]] == path.read_text().splitlines()
 
 
+def test_events_that_are_emitted_together_take_one_round_trip(redis: Redis, path: Path) -> None:
+    """They are in the stream at the end of the block, in their order; also if the block raises."""
+    with Emitter(redis, RUN, path) as telemetry:
+        before = redis.info("stats")["total_reads_processed"]
+        with pytest.raises(ValueError, match="the third"), telemetry.together():
+            for message in ("first", "second"):
+                emit_note(telemetry, message)
+            assert not redis.exists(sequence_key(RUN))
+            raise ValueError("the third")
+        # The server has read: this question twice, whether the counter exists, and all events at once.
+        assert redis.info("stats")["total_reads_processed"] - before == 3
+        telemetry.finish(EventType.RUN_END, EventStatus.SUCCESS, message="end")
+    assert logged(path) == ["first", "second", "end"]
+
+
 def test_telemetry_that_is_off_leaves_nothing(redis: Redis) -> None:
     """Without a path there is no event, neither in the broker nor in a file."""
     with Emitter(redis, RUN, None) as telemetry:
