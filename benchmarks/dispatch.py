@@ -51,18 +51,20 @@ class Memory:
             self.samples.append(process.memory_info().rss / MIB)
 
 
+def coverage_of(symbol: str, first: date, last: date) -> Coverage:
+    """Coverage of daily bars without a fault."""
+    bars = (last - first).days * 5 // 7
+    return Coverage(
+        symbol=symbol, interval="1day", bars=bars, sessions=bars, sessions_expected=None, gaps=(),
+        most_bars_a_session=1, weekdays=(0, 1, 2, 3, 4), special_sessions=(), first=first, last=last,
+        source="csv:bars", adjusted=True, sha256="0" * 64, fetched=datetime.now(UTC), verdict=Verdict.OK, findings=(),
+    )  # fmt: skip
+
+
 def plan_seconds(windows: int) -> float:
     """Return the seconds that planning at least `windows` windows over 100 symbols takes."""
     symbols = tuple(f"SYMBOL{number:03}" for number in range(100))
-    rows = {
-        symbol: Coverage(
-            symbol=symbol, interval="1day", bars=6400, sessions=6400, sessions_expected=None, gaps=(),
-            most_bars_a_session=1, weekdays=(0, 1, 2, 3, 4),
-            special_sessions=(), first=FIRST_DAY, last=FIRST_DAY + timedelta(days=DAYS), source="csv:bars",
-            adjusted=True, sha256="0" * 64, fetched=datetime.now(UTC), verdict=Verdict.OK, findings=(),
-        )
-        for symbol in symbols
-    }  # fmt: skip
+    rows = {symbol: coverage_of(symbol, FIRST_DAY, FIRST_DAY + timedelta(days=DAYS)) for symbol in symbols}
     step = 80
     start = FIRST_DAY + timedelta(days=400)
     end = start + timedelta(days=step * (windows // len(symbols) + 1))

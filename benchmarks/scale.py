@@ -117,15 +117,15 @@ def _name(task: dict[str, Any]) -> str:
 
 def _start(task: dict[str, Any], device: str) -> TrainingEvent:
     return TrainingEvent(
-        run_id=RUN, event_type=EventType.TEACHER_WINDOW_START, symbol=task["window"]["symbol"],
+        run_id=RUN, event_type=EventType(f"{task['role']}_window_start"), symbol=task["window"]["symbol"],
         window_label=_name(task), status=EventStatus.IN_PROGRESS, device=device, attempt=task["attempt"],
     )  # fmt: skip
 
 
 def _outcome(task: dict[str, Any], device: str) -> str:
     return Outcome(
-        run_id=RUN, role=Role(task["role"]), name=_name(task), attempt=task["attempt"], device=device,
-        status=Status.SUCCESS, duration_seconds=0.01, metrics=METRICS,
+        run_id=RUN, role=Role(task["role"]), name=_name(task), attempt=task["attempt"], began=task["began"],
+        device=device, status=Status.SUCCESS, duration_seconds=0.01, metrics=METRICS,
     ).model_dump_json()  # fmt: skip
 
 

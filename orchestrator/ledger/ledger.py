@@ -250,6 +250,11 @@ class Ledger:
         which = " AND status IS NOT NULL" if ended else ""
         return {row["name"] for row in self._db.execute(f"SELECT name FROM work WHERE role = ?{which}", (role,))}
 
+    def untrained(self, role: Role) -> set[str]:
+        """Names of the work of a role that did not succeed, or has not ended."""
+        rows = self._db.execute("SELECT name FROM work WHERE role = ? AND status IS NOT 'success'", (role,))
+        return {row["name"] for row in rows}
+
     def skips(self, role: Role) -> dict[str, SkipReason]:
         """The reason of each piece of work that was skipped, in the order of their names."""
         rows = self._db.execute(

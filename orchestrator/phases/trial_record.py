@@ -11,9 +11,9 @@ from orchestrator.phases.trial_count import count_trials
 from schemas.config.run import RunConfig
 from schemas.contract.errors import PhaseError
 from schemas.contract.judgement import Recommendation, Validation
-from schemas.contract.task import Role, Status
+from schemas.contract.task import Role
 from schemas.contract.trials import Trial
-from schemas.files.run_files import read_model, read_rows, write_model
+from schemas.files.run_files import read_model, write_model
 from schemas.files.trial_log import append_trial, known_trials, trial_logs
 
 
@@ -22,12 +22,12 @@ def record_trial(
 ) -> None:
     """Append a line for the run, with Sharpe ratios once it is scored; none if no student was trained."""
     manifest, bars = context.manifest, context.manifest.bars
-    trained = {row.window_label for row in read_rows(context.layout, Role.STUDENT) if row.status is Status.SUCCESS}
-    scope = manifest.config.training().scope_of_students
-    windows = [
-        each.window for each in manifest.plan if each.skip is None and each.window.in_scope(scope).label in trained
-    ]
-    if not windows or bars is None:
+    untrained, scope = context.ledger.untrained(Role.STUDENT), manifest.config.training().scope_of_students
+    first, last = date.max, date.min
+    for each in manifest.plan:
+        if each.skip is None and each.window.in_scope(scope).label not in untrained:
+            first, last = min(first, each.window.end), max(last, each.window.score_end)
+    if first > last or bars is None:
         return
     scores = read_model(context.layout.validation, Validation) if kind != "trained" else None
     ratios = {name: each.sharpe for name, each in scores.trading.items()} if scores else {}
@@ -49,8 +49,8 @@ def record_trial(
             end_date=config.end_date,
             bars=hashlib.sha256(json.dumps(digests).encode()).hexdigest(),
             bars_end=bars_end,
-            first=min(window.end for window in windows),
-            last=min(max(window.score_end for window in windows), _day_after(bars_end)),
+            first=first,
+            last=min(last, _day_after(bars_end)),
             judged_until=scores.last if scores else None,
             sharpes={name: ratio for name, ratio in ratios.items() if ratio is not None},
             periods_per_year=manifest.periods_per_year,

@@ -1,6 +1,6 @@
 """Plan windows: lay them over the dates of a run, and judge each by its symbol's coverage. No bars are read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from math import ceil
 
@@ -8,6 +8,7 @@ from orchestrator.planning.days import TradingDays
 from orchestrator.planning.reach import impossible_labels
 from schemas.config.run import RunConfig
 from schemas.contract.coverage import CoverageTable
+from schemas.contract.plan import Plan
 from schemas.contract.universe import Universe
 from schemas.contract.window import WARMUP_BARS, PlannedWindow, Scope, SkipReason, Window
 
@@ -35,7 +36,7 @@ def lay_windows(symbol: str, start: date, end: date, window_days: int, step_days
     ]
 
 
-def plan(config: RunConfig, known: CoverageTable, universe: Universe | None = None) -> list[PlannedWindow]:
+def plan(config: RunConfig, known: CoverageTable, universe: Universe | None = None) -> Plan:
     """Every window of every symbol, by symbol and date, with a skip reason where coverage alone rules it out.
 
     Where a symbol's last window is a stub that is skipped, the window before it is scored for `step_days`, as if there
@@ -44,45 +45,47 @@ def plan(config: RunConfig, known: CoverageTable, universe: Universe | None = No
     skipped by the worker, which sees the bars.
     """
     by_symbol = [
-        [
+        Plan(
             _judge(window, known, config, universe)
             for window in lay_windows(symbol, config.start_date, config.end_date, config.window_days, config.step_days)
-        ]
+        )
         for symbol in config.symbols
     ]
     unused = [_ends_in_unused_stub(own, config) for own in by_symbol]
-    for own, is_unused in zip(by_symbol, unused, strict=True):
+    if config.scope == "panel":
         # The symbols of a panel share their windows, so a stub that one of them can use stays a window of all.
-        if all(unused) if config.scope == "panel" else is_unused:
-            before = own[-2].window
-            whole = before.model_copy(update={"score_end": before.end + timedelta(days=config.step_days)})
-            own[-2] = own[-2].model_copy(update={"window": whole})
-    return _without_holdout([each for own in by_symbol for each in own], config)
+        unused = [all(unused)] * len(unused)
+    laid = (
+        each if not is_unused or place != len(own) - 2 else _scored_for(each, config.step_days)
+        for own, is_unused in zip(by_symbol, unused, strict=True)
+        for place, each in enumerate(own)
+    )
+    return Plan(_without_holdout(laid, config))
 
 
-def _without_holdout(planned: Sequence[PlannedWindow], config: RunConfig) -> list[PlannedWindow]:
+def _scored_for(planned: PlannedWindow, days: int) -> PlannedWindow:
+    """The window, scored for so many days."""
+    window = planned.window.model_copy(update={"score_end": planned.window.end + timedelta(days=days)})
+    return planned.model_copy(update={"window": window})
+
+
+def _without_holdout(planned: Iterable[PlannedWindow], config: RunConfig) -> Iterable[PlannedWindow]:
     """The windows that score days before those that are held out, and none of these; all of a final run."""
     first = config.holdout_from
-    if first is None or config.final:
-        return list(planned)
-    return _scored_before(planned, first)
+    return planned if first is None or config.final else _scored_before(planned, first)
 
 
-def _scored_before(planned: Sequence[PlannedWindow], day: date, **update: date) -> list[PlannedWindow]:
+def _scored_before(planned: Iterable[PlannedWindow], day: date, **update: date) -> Iterator[PlannedWindow]:
     """The windows that score days before `day`, and none of the others; `update` has other changes of each."""
-    ends = [min(each.window.score_end, day) for each in planned]
-    return [
-        each.model_copy(update={"window": each.window.model_copy(update={"score_end": end} | update)})
-        for each, end in zip(planned, ends, strict=True)
-        if each.window.end < end
-    ]
+    for each in planned:
+        if each.window.end < (end := min(each.window.score_end, day)):
+            window = each.window.model_copy(update={"score_end": end} | update)
+            yield each.model_copy(update={"window": window})
 
 
-def plan_before(
-    config: RunConfig, known: CoverageTable, day: date, universe: Universe | None = None
-) -> list[PlannedWindow]:
+def plan_before(config: RunConfig, known: CoverageTable, day: date, universe: Universe | None = None) -> Plan:
     """The plan of a study: windows that score days before `day`, and no label that ends on it or later."""
-    return _scored_before(plan(config, known, universe), day, labels_before=day)
+    return Plan(_scored_before(plan(config, known, universe), day, labels_before=day))
 
 
 def start_from(config: RunConfig, day: date) -> date:

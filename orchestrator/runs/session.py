@@ -65,7 +65,6 @@ from schemas.contract.run import RunStatus
 from schemas.contract.task import Metric, Outcome, Role, Status
 from schemas.contract.universe import Universe
 from schemas.contract.versions import artifact_versions, installed_versions
-from schemas.contract.window import PlannedWindow
 from schemas.files.atomic import remove_temporary, sha256_of
 from schemas.files.belonging import foreign_end
 from schemas.files.file_system import network_file_system
@@ -97,7 +96,7 @@ class Course:
     gates judge what it trains.
     """
 
-    plan: Callable[[RunConfig, CoverageTable, Universe | None], Sequence[PlannedWindow]]
+    plan: Callable[[RunConfig, CoverageTable, Universe | None], Plan]
     walk: Callable[[RunContext], None]
     begin: Callable[[RunLayout], None] = lambda layout: None
     is_judged: bool = True
@@ -124,7 +123,7 @@ def start(config: RunConfig, console: Console, course: Course | None = None) -> 
 def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -> tuple[RunLayout, int]:
     prepared = prepare(config, scratch=scratch, idle=not course.is_judged)
     config = prepared.config
-    windows = Plan(course.plan(config, prepared.known or CoverageTable(), prepared.universe))
+    windows = course.plan(config, prepared.known or CoverageTable(), prepared.universe)
     refuse_held_out(config, windows)
     refuse_tuned_days(config, windows)
     if prepared.known is not None:
@@ -382,7 +381,7 @@ def have_bars(context: RunContext, course: Course) -> None:
         raise FinalError(f"{stale[0]} is not what the run began with: another ingestion replaced it; start a new run")
     table = ingestion.run(context)
     if known is None:
-        windows = Plan(course.plan(config, table, universe := universe_of(config)))
+        windows = course.plan(config, table, universe := universe_of(config))
         refuse_hopeless(windows)
         noted = doubts(config, windows, None) + universe_sentences(universe, config, None)
         found = doubts(config, windows, table) if course.is_judged else []

@@ -22,9 +22,10 @@ from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import RequestError
 from schemas.contract.extras import explain_missing, missing_modules
+from schemas.contract.plan import Plan
 from schemas.contract.study import Study
 from schemas.contract.universe import Universe
-from schemas.contract.window import PANEL, PlannedWindow
+from schemas.contract.window import PANEL
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_model, write_model
 
@@ -84,7 +85,7 @@ def refuse_dates(config: TuneConfig) -> None:
 
 
 def _course(study: Study, console: Console) -> Course:
-    def plan(config: RunConfig, known: CoverageTable, universe: Universe | None) -> list[PlannedWindow]:
+    def plan(config: RunConfig, known: CoverageTable, universe: Universe | None) -> Plan:
         return plan_before(config, known, study.settings.tune_end, universe)
 
     def begin(layout: RunLayout) -> None:

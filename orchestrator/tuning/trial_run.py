@@ -27,7 +27,6 @@ from schemas.config.tuning import Value
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import Cancelled, DataError, PhaseError
 from schemas.contract.judgement import Validation
-from schemas.contract.plan import Plan
 from schemas.contract.run import RunStatus
 from schemas.contract.study import Study, StudyTrial, TrialState
 from schemas.contract.task import Role
@@ -157,7 +156,7 @@ def _manifest(host: Host, layout: RunLayout, config: RunConfig) -> RunManifest:
         config=config.model_copy(update={"run_id": layout.folder.name}),
         devices=host.manifest.devices,
         bars=bars,
-        plan=Plan(plan_before(config, bars, host.study.settings.tune_end, universe_of(config))),
+        plan=plan_before(config, bars, host.study.settings.tune_end, universe_of(config)),
         versions=artifact_versions(*config.training().model_libraries) | installed_versions(*OTHER_LIBRARIES),
         trained_by=host.manifest.trained_by,
         side=host.manifest.side,

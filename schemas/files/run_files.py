@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from schemas.contract.artifact import RunManifest, RunRow
 from schemas.contract.errors import FileError, RequestError, RunNotFoundError
 from schemas.contract.identifiers import check_run_id
+from schemas.contract.plan import Plan
 from schemas.contract.received import first_fault
 from schemas.contract.task import Role
 from schemas.contract.versions import artifact_versions
@@ -77,7 +78,21 @@ def model_of(content: bytes, kind: type[M], source: str, *, remedy: str = RESUME
 def write_manifest(layout: RunLayout, manifest: RunManifest) -> None:
     """Write `run.json`, with paths that hold from any working folder."""
     config = portable(manifest.config, layout.data_dir)
-    write_model(layout.manifest, manifest.model_copy(update={"config": config}))
+    write_atomic(layout.manifest, _parts(manifest.model_copy(update={"config": config})))
+
+
+def _parts(manifest: RunManifest) -> Iterator[str]:
+    """The manifest as indented JSON, one window of its plan at a time: of a million, all together take gigabytes."""
+    before, empty, after = to_json(manifest.model_copy(update={"plan": Plan()}).model_dump(mode="json")).partition(
+        '\n  "plan": []'
+    )
+    yield before + empty[:-1]
+    end = "]"
+    for number, planned in enumerate(manifest.plan):
+        text = json.dumps(planned.model_dump(mode="json"), indent=2, allow_nan=False, ensure_ascii=False)
+        yield ("," if number else "") + "\n    " + text.replace("\n", "\n    ")
+        end = "\n  ]"
+    yield end + after
 
 
 def read_manifest(layout: RunLayout) -> RunManifest:

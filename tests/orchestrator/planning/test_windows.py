@@ -1,5 +1,6 @@
 """Planning: windows tile time, skips are sound, and the numbers of a full-size plan are exact."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -52,7 +53,7 @@ def mondays_to_fridays(first: date, last: date) -> list[date]:
     return [day for day in days_between(first, last) if day.weekday() < 5]
 
 
-def reasons(planned: list[PlannedWindow]) -> dict[SkipReason | None, int]:
+def reasons(planned: Sequence[PlannedWindow]) -> dict[SkipReason | None, int]:
     """Number of windows per skip reason; None counts those to be trained."""
     counts: dict[SkipReason | None, int] = {}
     for each in planned:
@@ -201,7 +202,7 @@ THIRTY_SIX = tuple(f"SYMBOL{i}" for i in range(36))
 FULL_START, FULL_END = date(2022, 1, 1), date(2024, 12, 31)
 
 
-def full_plan(last_bar: date, every_nth_day_off: int | None = 22) -> list[PlannedWindow]:
+def full_plan(last_bar: date, every_nth_day_off: int | None = 22) -> Sequence[PlannedWindow]:
     """36 symbols in 180-day windows over three years, with bars from October 2020 on."""
     sessions = [
         day

@@ -1,14 +1,21 @@
 """A plan of windows in columns."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from schemas.config.run import RunConfig
+from schemas.contract.artifact import RunManifest
 from schemas.contract.plan import Plan, parts_of
 from schemas.contract.window import PANEL, PlannedWindow, SkipReason, Window
+from schemas.files.atomic import to_json
+from schemas.files.layout import RunLayout
+from schemas.files.run_files import read_manifest, write_manifest
+from schemas.files.run_paths import portable
 from tests.strategies import examples
 
 DAY = date(2022, 1, 3)
@@ -48,6 +55,23 @@ windows = st.lists(
     ),
     max_size=12,
 )
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_manifest_is_written_window_by_window_as_it_was_at_once(tmp_path: Path, count: int) -> None:
+    """`run.json` has the bytes of the whole manifest as indented JSON; read again, it has the same plan."""
+    found = [planned("M&M", week, skip=SkipReason.NO_DATA, detail='keine "Daten":\n\u20b9') for week in range(count)]
+    config = RunConfig(start_date=DAY, end_date=DAY + timedelta(days=700))
+    manifest = RunManifest(
+        run_id="r", created=datetime.now(UTC), config=config, devices=(), bars=None,
+        plan=Plan(found), versions={"gurukul": "1"},
+    )  # fmt: skip
+    layout = RunLayout.under(tmp_path, "r")
+    write_manifest(layout, manifest)
+    written = read_manifest(layout)
+    assert written.plan == found
+    stored = manifest.model_copy(update={"config": portable(manifest.config, layout.data_dir)})
+    assert layout.manifest.read_text() == to_json(stored.model_dump(mode="json"))
 
 
 @given(windows)
