@@ -15,6 +15,7 @@ from schemas.contract.plan import Plan
 from schemas.contract.received import first_fault
 from schemas.contract.task import Role
 from schemas.contract.versions import artifact_versions
+from schemas.contract.window import PlannedWindow
 from schemas.files.atomic import to_json, write_atomic
 from schemas.files.layout import RunLayout
 from schemas.files.run_paths import located, portable
@@ -28,7 +29,13 @@ NO_RUN = "restore it, or start a new run with --reuse"
 
 VERSION = re.compile(r"[\w.+-]{1,60}")
 
+# Of a plan in `run.json`: what begins it, the end of a window, and what is between two.
+PLAN, BRACE = b'\n  "plan": [', b"\n    }"
+BETWEEN = BRACE + b",\n    {"
+PIECE_BYTES = 2**16
+
 _ROWS = TypeAdapter(list[RunRow])
+_WINDOWS = TypeAdapter(list[PlannedWindow])
 
 
 def write_rows(layout: RunLayout, role: Role, rows: Iterable[RunRow]) -> None:
@@ -97,8 +104,34 @@ def _parts(manifest: RunManifest) -> Iterator[str]:
 
 def read_manifest(layout: RunLayout) -> RunManifest:
     """Read `run.json`; the paths in its config are those of this process. FileError if it is missing or damaged."""
-    manifest = read_model(layout.manifest, RunManifest, remedy=NO_RUN)
+    content = _content(layout.manifest, NO_RUN)
+    manifest = _in_pieces(content) or model_of(content, RunManifest, str(layout.manifest), remedy=NO_RUN)
     return manifest.model_copy(update={"config": located(manifest.config, layout.data_dir)})
+
+
+def _in_pieces(content: bytes) -> RunManifest | None:
+    """The manifest in `run.json` as `write_manifest` writes it, None if it is not; few windows are parsed at a time.
+
+    Parsed at once, each of a million windows takes 2.7 kB until the last is read.
+    """
+    start = content.find(PLAN) + len(PLAN)
+    end = content.find(b"\n  ]", start)
+
+    def windows() -> Iterator[PlannedWindow]:
+        at = start
+        while at < end:
+            cut = content.find(BETWEEN, at + PIECE_BYTES, end) + len(BRACE)
+            cut = cut if cut >= at + PIECE_BYTES else end
+            yield from _WINDOWS.validate_json(b"[%b]" % content[at:cut])
+            at = cut + 1
+
+    if start < len(PLAN) or end < 0:
+        return None
+    try:
+        rest = RunManifest.model_validate_json(content[:start] + content[end:])
+        return rest.model_copy(update={"plan": Plan(windows())})
+    except ValueError:
+        return None  # it is parsed at once then, for the error
 
 
 def open_run(data_dir: str | Path, run_id: str) -> tuple[RunManifest, RunLayout]:

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import FileError
 from schemas.contract.plan import Plan, parts_of
 from schemas.contract.window import PANEL, PlannedWindow, SkipReason, Window
+from schemas.files import run_files
 from schemas.files.atomic import to_json
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_manifest, write_manifest
@@ -58,8 +60,11 @@ windows = st.lists(
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_a_manifest_is_written_window_by_window_as_it_was_at_once(tmp_path: Path, count: int) -> None:
+def test_a_manifest_is_written_and_read_in_pieces_as_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
     """`run.json` has the bytes of the whole manifest as indented JSON; read again, it has the same plan."""
+    monkeypatch.setattr(run_files, "PIECE_BYTES", 300)
     found = [planned("M&M", week, skip=SkipReason.NO_DATA, detail='keine "Daten":\n\u20b9') for week in range(count)]
     config = RunConfig(start_date=DAY, end_date=DAY + timedelta(days=700))
     manifest = RunManifest(
@@ -71,7 +76,13 @@ def test_a_manifest_is_written_window_by_window_as_it_was_at_once(tmp_path: Path
     written = read_manifest(layout)
     assert written.plan == found
     stored = manifest.model_copy(update={"config": portable(manifest.config, layout.data_dir)})
-    assert layout.manifest.read_text() == to_json(stored.model_dump(mode="json"))
+    text = layout.manifest.read_text()
+    assert text == to_json(stored.model_dump(mode="json"))
+    if count:
+        assert run_files._in_pieces(text.encode()) == stored
+        layout.manifest.write_text(text.replace('"expected_rows": 60', '"expected_rows": "x"'))
+        with pytest.raises(FileError, match=r"plan\.0\.expected_rows"):
+            read_manifest(layout)
 
 
 @given(windows)
