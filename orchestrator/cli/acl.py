@@ -12,7 +12,8 @@ from schemas.redis.acl import ROLES
 def acl(
     database: Annotated[int, typer.Option(help="Number of the database that the broker's URL names.", min=0)] = 0,
     write: Annotated[
-        Path | None, typer.Option(help="Folder for an aclfile and a file with the URL of each role; needs --url.")
+        Path | None,
+        typer.Option(help="Folder for an aclfile, a file per role with its URL, and a key; needs --url."),
     ] = None,
     url: Annotated[str | None, typer.Option(help="With --write: the broker's URL, without a user.")] = None,
 ) -> None:
@@ -20,7 +21,8 @@ def acl(
 
     gurukul is for runs that start their own workers, gurukul-orchestrator for runs on a fleet, gurukul-worker for
     `workers start`, gurukul-viewer for watch, fleet, metrics and the dashboard, gurukul-flower for Flower. Replace each
-    PASSWORD. With --write, passwords are made: users.acl is for the server, ROLE.url for --broker-file.
+    PASSWORD. With --write, passwords are made: users.acl is for the server, ROLE.url for --broker-file. fleet.key signs
+    messages: GURUKUL_KEY_FILE on every host of the fleet.
 
     \b
     Examples:

@@ -1,6 +1,7 @@
 """Files that start a whole fleet: the Compose file and the Dockerfile are linted, the Procfile is run."""
 
 import base64
+import json
 import os
 import re
 import signal
@@ -29,7 +30,7 @@ from tests.conftest import SPAN, clean_environment, command, finished_run, proce
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
-COMPOSE = ROOT / "docker" / "compose.yaml"
+COMPOSE, DOCKERFILE = ROOT / "docker" / "compose.yaml", ROOT / "docker" / "Dockerfile"
 PROGRAMMES = Path(sys.executable).parent
 PATH = f"{PROGRAMMES}{os.pathsep}{os.environ['PATH']}"
 
@@ -208,9 +209,10 @@ def test_a_worker_waits_for_a_slow_broker_and_ctrl_c_ends_both(tmp_path: Path) -
 def test_a_worker_container_is_healthy_while_its_heartbeat_arrives(
     fleet: Fleet, redis: Redis, server: str, services: dict[str, Any]
 ) -> None:
-    """The Compose file's health check passes on the broker that the worker is on, and fails on an empty or dead one."""
-    assert redis.dbsize() == 0
-    words = services["worker-cpu"]["healthcheck"]["test"][1:]
+    """The image's health check passes on the broker that the worker is on, and fails on an empty or dead one."""
+    assert redis.dbsize() == 0 and "healthcheck" not in services["worker-cpu"]
+    (check_of_image,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", DOCKERFILE.read_text(), re.MULTILINE)
+    words = json.loads(check_of_image)
 
     def check(url: str) -> int:
         return subprocess.run(words, cwd=ROOT, env=os.environ | {"PATH": PATH, "GURUKUL_BROKER": url}).returncode
@@ -252,14 +254,18 @@ def test_compose_has_no_password_of_its_own(services: dict[str, Any]) -> None:
     }  # fmt: skip
     files = {each["GURUKUL_BROKER_FILE"] for each in environments if "GURUKUL_BROKER_FILE" in each}
     assert files == {f"/run/secrets/{role}" for role in ("worker", "orchestrator", "flower", "viewer")}
-    for service in services.values():
-        (file,) = service.get("secrets", [None])
-        assert file in (None, "users.acl", Path(service.get("environment", {}).get("GURUKUL_BROKER_FILE", "")).name)
+    assert services["redis"]["secrets"] == ["users.acl"]
+    for name, service in services.items():
+        given = service.get("environment", {})
+        files = [Path(given[each]).name for each in ("GURUKUL_BROKER_FILE", "GURUKUL_KEY_FILE") if each in given]
+        assert service.get("secrets", []) == files or name == "redis"
+        # Who only looks has no key: it could sign as a worker does.
+        assert ("fleet.key" in files) is name.startswith(("worker", "orchestrator"))
 
 
 def test_what_is_built_runs_with_as_few_rights_as_it_can(services: dict[str, Any]) -> None:
     """Not root, no capability, no new privileges, a read-only root; the one that makes passwords has no network."""
-    targets = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
     built = {name: service for name, service in services.items() if "build" in service}
     assert {service["build"]["target"].replace("${GURUKUL_CUDA:-12}", "13") for service in built.values()} < {*targets}
     assert built.pop("acl")["network_mode"] == "none"
@@ -315,5 +321,5 @@ def test_each_gpu_worker_has_one_gpu_and_a_name_of_its_own(services: dict[str, A
 
 def test_the_dockerfile_passes_its_linter() -> None:
     """hadolint, with shellcheck on every RUN, finds nothing."""
-    result = subprocess.run([PROGRAMMES / "hadolint", ROOT / "docker" / "Dockerfile"], capture_output=True, text=True)
+    result = subprocess.run([PROGRAMMES / "hadolint", DOCKERFILE], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -75,6 +75,17 @@ def test_a_pod_may_do_as_little_as_it_can(name: str) -> None:
         assert mounted == {each["name"] for each in pod["volumes"]}
 
 
+def test_only_what_works_for_runs_has_the_key() -> None:
+    """Workers and orchestrator sign messages; metrics only read, and see the broker's URL alone."""
+    for name, pod in PODS.items():
+        (secret,) = (each["secret"] for each in pod["volumes"] if "secret" in each)
+        given = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+        if name == "gurukul-metrics":
+            assert secret["items"] == [{"key": "url", "path": "url"}] and "GURUKUL_KEY_FILE" not in given
+        else:
+            assert "items" not in secret and given["GURUKUL_KEY_FILE"] == "/run/secrets/broker/key"
+
+
 def test_a_worker_has_one_gpu_and_the_time_to_finish_its_window() -> None:
     """Kubernetes waits for longer than the worker drains; one pod at a time is evicted."""
     pod = PODS["gurukul-worker"]

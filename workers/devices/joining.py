@@ -16,6 +16,7 @@ from schemas.contract.versions import artifact_versions
 from schemas.files.free_space import free_gib, free_space_check
 from schemas.redis.client import address_of, connect
 from schemas.redis.server_checks import clock_check, server_checks
+from schemas.redis.signing import fleet_key
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,9 @@ def join(devices: Iterable[Device], folders: Folders, broker: str) -> None:
     names = ", ".join(f"{each.name} ({each.slots} slots)" for each in devices)
     store = f"store {folders.store}" if folders.store else f"data folder {where}"
     version = artifact_versions()["gurukul"]
-    logger.info("joins %s: %s; %s, %.0f GiB free; gurukul %s", public_url(broker), names, store, free, version)
+    signs = f"messages are signed (key {', '.join(key.names)})" if (key := fleet_key()) else "messages are not signed"
+    text = "joins %s: %s; %s, %.0f GiB free; gurukul %s; %s"
+    logger.info(text, public_url(broker), names, store, free, version, signs)
     found: list[tuple[str, Check]] = []
     with suppress(RedisError), connect(broker, timeout_s=CHECK_S) as redis:
         found = [(f"broker {public_url(broker)}", each) for each in server_checks(redis, address_of(broker))]

@@ -16,7 +16,9 @@ from schemas.redis.acl import ROLES
 from schemas.redis.broker_file import read_broker_file
 from schemas.redis.client import address_of, connect
 from schemas.redis.presences import cordon, read_presences, read_standing
+from schemas.redis.private_file import read_private
 from schemas.redis.script import EMIT, SCRIPTS
+from schemas.redis.signing import FleetKey
 from tests.conftest import ROOT, with_role
 
 Call = Callable[[Any], object]
@@ -109,12 +111,13 @@ def test_the_command_prints_a_line_of_an_aclfile_per_role(redis: Redis) -> None:
 
 
 def test_written_users_are_digests_and_urls_that_only_their_owner_reads(tmp_path: Path) -> None:
-    """The aclfile holds no password; a second writing, and a URL with a user, are refused and change nothing."""
+    """The aclfile holds no password, the key can be used; a second writing and a URL with a user are refused."""
     words = ["acl", "--write", str(tmp_path), "--url"]
     assert CliRunner().invoke(cli, [*words, "rediss://broker.example:6380/3"]).exit_code == 0
     written = {path.name: path.read_text() for path in tmp_path.iterdir()}
     aclfile = written.pop("users.acl")
-    assert written.keys() == {f"{name}.url" for name in ROLES}
+    assert written.keys() == {"fleet.key", *(f"{name}.url" for name in ROLES)}
+    assert FleetKey.parse(read_private(tmp_path / "fleet.key", "key file", "it"), "it")
     for name in ROLES:
         address = address_of(read_broker_file(tmp_path / f"{name}.url"))
         digest = hashlib.sha256(str(address.password).encode()).hexdigest()
@@ -125,6 +128,7 @@ def test_written_users_are_digests_and_urls_that_only_their_owner_reads(tmp_path
     for url in ("redis://broker.example:6379/0", "redis://u:p@broker.example:6379/0"):
         assert CliRunner().invoke(cli, [*words, url]).exit_code == 2
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == written | {"users.acl": aclfile}
-    (tmp_path / "users.acl").unlink()
+    for name in ("users.acl", "fleet.key"):
+        (tmp_path / name).unlink()
     assert CliRunner().invoke(cli, [*words, "redis://broker.example:6379/0"]).exit_code == 2
     assert not (tmp_path / "users.acl").exists(), "an empty aclfile would open the server"
