@@ -82,7 +82,7 @@ class BrokerFleet:
     def claimants(self, identities: Collection[str]) -> dict[str, str]:
         """The device that has claimed each attempt; left out are those of other programs, or that the broker lost."""
         attempts = [attempt for each in identities if (attempt := AttemptId.parse(each)) is not None]
-        return {str(attempt): device for attempt, device in claimants(self._redis, attempts).items()}
+        return {str(attempt): device for attempt, device in claimants(self._redis, attempts, self._key).items()}
 
     def share(self, own: Share) -> dict[str, Share]:
         """Publish the run's share of the fleet; returns those of the other runs."""
@@ -98,7 +98,7 @@ class BrokerFleet:
 
     def recall(self, sent: Sent) -> bool:
         """Revoke an attempt and take its message out of the queue; False if a worker has claimed it."""
-        revoked = recall(self._redis, self._run_id, *sent.item.key, sent.attempt)
+        revoked = recall(self._redis, self._run_id, *sent.item.key, sent.attempt, self._key)
         withdraw(self._redis, [sent.device], sent.id)
         return revoked
 
@@ -113,7 +113,7 @@ class BrokerFleet:
             entries = read_beyond(self._redis, stream, self._cursor, "outcome", BATCH, block_ms)
             read = [self._read(body) for _, body in entries]
             own = [each for each in read if isinstance(each, Outcome)]
-            faults = list(unclaimed(self._redis, self._run_id, own))
+            faults = list(unclaimed(self._redis, self._run_id, own, self._key))
             self._prefetch([each for each, why in zip(own, faults, strict=True) if not why])
             reasons = iter(faults)
             for (cursor, body), each in zip(entries, read, strict=True):

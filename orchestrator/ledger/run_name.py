@@ -56,7 +56,8 @@ class RunName:
 
         RequestError if a run in another folder has taken it.
         """
-        key, own, expiry_ms = run_id_owner_key(self._run_id), self._own.model_dump_json(), int(NAME_EXPIRY_S * 1000)
+        key, expiry_ms = run_id_owner_key(self._run_id), int(NAME_EXPIRY_S * 1000)
+        own = self._key.sign(Kind.NAME, self._run_id, self._own.model_dump_json().encode())
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(key, own, px=expiry_ms, nx=True)
             pipe.get(key)
@@ -66,13 +67,22 @@ class RunName:
         if taken:
             self._redis.delete(cancel_key(self._run_id))  # of an earlier process of the run
             return False
-        if holder is not None and holder != own.encode():
+        if holder is not None and holder != own and self._is_held_by_another(holder):
+            who = _read(self._run_id, holder) or "another run"
             raise RequestError(
-                f"run id {self._run_id} is in use on this broker by {_read(holder) or 'another run'}; give another"
-                f" --run-id, or wait {NAME_EXPIRY_S:.0f} s if that run's process has ended"
+                f"run id {self._run_id} is in use on this broker by {who}; give another --run-id, or wait"
+                f" {NAME_EXPIRY_S:.0f} s if that run's process has ended"
             )
         self._redis.set(key, own, px=expiry_ms)
         return asked is not None and self._is_asked(asked, now_s)
+
+    def _is_held_by_another(self, holder: bytes) -> bool:
+        """Whether another run holds the name; a holder that no key of the fleet has signed is set aside."""
+        try:
+            return self._key.open(Kind.NAME, self._run_id, holder) != self._own.model_dump_json().encode()
+        except UnreadableError as error:
+            set_aside(self._redis, Place.KEY, run_id_owner_key(self._run_id), str(error), holder)
+            return False
 
     def _is_asked(self, message: bytes, now_s: int) -> bool:
         """Whether a message asks to cancel; what no key of the fleet has signed of late is set aside."""
@@ -104,7 +114,7 @@ class RunName:
 def holder_of(redis: Redis, run_id: str) -> Holder | None:
     """The run that holds a name on a broker; None if none does."""
     body: Any = redis.get(run_id_owner_key(run_id))
-    return _read(body)
+    return _read(run_id, body)
 
 
 def cancel_holder(redis: Redis, run_id: str, within_s: float) -> RunStatus | None:
@@ -141,8 +151,8 @@ def cancel_holder(redis: Redis, run_id: str, within_s: float) -> RunStatus | Non
         time.sleep(POLL_S)
 
 
-def _read(body: bytes | None) -> Holder | None:
+def _read(run_id: str, body: bytes | None) -> Holder | None:
     try:
-        return None if body is None else received(Holder, body)
+        return None if body is None else received(Holder, fleet_key().open(Kind.NAME, run_id, body))
     except UnreadableError:
         return None

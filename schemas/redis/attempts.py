@@ -7,7 +7,8 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from schemas.contract.event import TrainingEvent
-from schemas.contract.task import Outcome
+from schemas.contract.received import UnreadableError
+from schemas.contract.task import Outcome, Role
 from schemas.redis.attempt_id import AttemptId
 from schemas.redis.events import emission
 from schemas.redis.keys import (
@@ -20,7 +21,7 @@ from schemas.redis.keys import (
     work_field,
 )
 from schemas.redis.script import CLAIM, GIVE_BACK, RECALL, REPORT, Command, send
-from schemas.redis.signing import Kind, fleet_key
+from schemas.redis.signing import NO_KEY, FleetKey, Kind, fleet_key
 
 
 def allow(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> None:
@@ -39,23 +40,36 @@ def claim(
 def claiming(run_id: str, role: str, name: str, attempt: int, claimant: str, event: TrainingEvent | None) -> Command:
     """The command of `claim`, whose reply is 1 or 0."""
     keys, arguments = emission(run_id, event)
-    return CLAIM.command([attempts_key(run_id), *keys], [work_field(role, name), attempt, claimant, *arguments])
+    own = _signed(AttemptId(run_id, Role(role), name, attempt), claimant)
+    return CLAIM.command([attempts_key(run_id), *keys], [work_field(role, name), attempt, own, *arguments])
 
 
 def giving_back(run_id: str, role: str, name: str, attempt: int, claimant: str) -> Command:
     """The command that ends a claim of an attempt that was not begun, so that it can be recalled or claimed again."""
-    return GIVE_BACK.command([attempts_key(run_id)], [work_field(role, name), attempt, claimant])
+    own = _signed(AttemptId(run_id, Role(role), name, attempt), claimant)
+    return GIVE_BACK.command([attempts_key(run_id)], [work_field(role, name), attempt, own])
 
 
-def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int) -> bool:
-    """Revoke an attempt that no worker has claimed; False if one has."""
-    return bool(RECALL.run(redis, [attempts_key(run_id)], [work_field(role, name), attempt]))
+def _signed(attempt: AttemptId, claimant: str) -> bytes:
+    """The claim of an attempt, signed with the key of this process's environment."""
+    return fleet_key().sign(Kind.CLAIM, str(attempt), claimant.encode())
 
 
-def unclaimed(redis: Redis, run_id: str, outcomes: Sequence[Outcome]) -> list[str]:
+def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int, key: FleetKey = NO_KEY) -> bool:
+    """Revoke an attempt that no worker has claimed; False if one has. A claim that `key` has not signed is removed."""
+    field = work_field(role, name)
+    claim: bytes = RECALL.run(redis, [attempts_key(run_id)], [field, attempt])
+    if claim and _claimant(AttemptId(run_id, Role(role), name, attempt), claim, key) is None:
+        redis.hdel(attempts_key(run_id), field)
+        return True
+    return not claim
+
+
+def unclaimed(redis: Redis, run_id: str, outcomes: Sequence[Outcome], key: FleetKey = NO_KEY) -> list[str]:
     """For each outcome, why no worker of its device can have made it; empty if one can. One round trip.
 
-    A broker that lost the claim proves nothing, and of an attempt that was superseded the number decides.
+    A claim that the broker lost, or that `key` has not signed, proves nothing. Of an attempt that was superseded the
+    number decides.
     """
     if not outcomes:
         return []
@@ -64,13 +78,13 @@ def unclaimed(redis: Redis, run_id: str, outcomes: Sequence[Outcome]) -> list[st
         claims: Any = redis.hmget(attempts_key(run_id), fields)
     except ResponseError:
         return [""] * len(outcomes)  # no hash: its claims are lost, and the next look replaces it
-    return [_unclaimed(each, claim or b"") for each, claim in zip(outcomes, claims, strict=True)]
+    return [_unclaimed(each, claim or b"", key) for each, claim in zip(outcomes, claims, strict=True)]
 
 
-def claimants(redis: Redis, attempts: Sequence[AttemptId]) -> dict[AttemptId, str]:
+def claimants(redis: Redis, attempts: Sequence[AttemptId], key: FleetKey = NO_KEY) -> dict[AttemptId, str]:
     """The device that has claimed each of these attempts, empty if none has; one round trip.
 
-    Attempts that the broker does not know, or that were superseded, are left out.
+    Left out are attempts that the broker does not know, that were superseded, or whose claim `key` has not signed.
     """
     fields: dict[str, list[AttemptId]] = {}
     for each in attempts:
@@ -86,21 +100,26 @@ def claimants(redis: Redis, attempts: Sequence[AttemptId]) -> dict[AttemptId, st
         if isinstance(claims, Exception):
             raise claims
         for each, claim in zip(own, claims, strict=True):
-            number, device = _parsed(claim or b"")
-            if number == str(each.attempt):
+            if (device := _claimant(each, claim or b"", key)) is not None:
                 found[each] = device
     return found
 
 
-def _parsed(claim: bytes) -> tuple[str, str]:
-    """Number and device of a claim."""
-    number, _, claimant = claim.decode(errors="replace").partition(" ")
-    return number, claimant.split(" ")[0]
+def _claimant(attempt: AttemptId, claim: bytes, key: FleetKey) -> str | None:
+    """The device in the claim of an attempt, empty if none has it; None if it is of another attempt, or forged."""
+    number, _, signed = claim.partition(b" ")
+    if number != str(attempt.attempt).encode():
+        return None
+    try:
+        body = key.open(Kind.CLAIM, str(attempt), signed) if signed else b""
+    except UnreadableError:
+        return None
+    return body.decode(errors="replace").split(" ")[0]
 
 
-def _unclaimed(outcome: Outcome, claim: bytes) -> str:
-    number, device = _parsed(claim)
-    if number != str(outcome.attempt) or device == outcome.device:
+def _unclaimed(outcome: Outcome, claim: bytes, key: FleetKey) -> str:
+    device = _claimant(AttemptId(outcome.run_id, outcome.role, outcome.name, outcome.attempt), claim, key)
+    if device in (None, outcome.device):
         return ""
     return (
         f"{device or 'no device'} has claimed attempt {outcome.attempt} of {outcome.role} {outcome.name},"

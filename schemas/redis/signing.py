@@ -1,8 +1,8 @@
 """Signatures of a fleet's messages: a program that may write to the broker and lacks the fleet's key can forge none.
 
 A signed message is its HMAC-SHA256 in 64 hexadecimal digits, a space, and the body. The HMAC covers what kind of
-message it is and where it belongs: the queue of a task, the device of a heartbeat, the run of an outcome. So a message
-that was copied to another place does not count.
+message it is and where it belongs: the queue of a task, the device of a heartbeat, the run of an outcome, the attempt
+of a claim. So a message that was copied to another place does not count.
 """
 
 import hmac
@@ -35,6 +35,8 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     HEARTBEAT = "heartbeat"
     CANCEL = "cancel"
+    CLAIM = "claim"
+    NAME = "name"
 
 
 @dataclass(frozen=True, repr=False)

@@ -22,15 +22,17 @@ from orchestrator.dispatch.celery_client import CeleryClient
 from orchestrator.dispatch.heartbeat_events import HeartbeatEvents
 from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.presence_reader import PresenceReader
+from orchestrator.dispatch.work import Item, Sent
 from orchestrator.events.emitter import Emitter
-from orchestrator.ledger.run_name import RunName
+from orchestrator.ledger.run_name import RunName, holder_of
+from schemas.contract.errors import RequestError
 from schemas.contract.presence import Presence
 from schemas.contract.task import Outcome, Role, RunTask, Status
 from schemas.files.layout import RunLayout
-from schemas.redis.attempts import report
+from schemas.redis.attempts import allow, claim, report
 from schemas.redis.client import address_of
 from schemas.redis.dead_letters import Place, read_dead_letters
-from schemas.redis.keys import PRESENCES, cancel_key, outcomes_stream
+from schemas.redis.keys import PRESENCES, attempts_key, cancel_key, outcomes_stream, run_id_owner_key, work_field
 from schemas.redis.presences import beat, read_presences
 from schemas.redis.signing import KEY_ENV, NO_KEY, WRONG, FleetKey, Kind
 from tests.schemas.redis.test_presences import presence
@@ -131,6 +133,25 @@ def test_an_outcome_counts_if_a_worker_of_the_fleet_signed_it_for_this_run(redis
     assert "not signed" in unsigned and "was copied" in copied_why and "earlier run" in earlier
 
 
+def test_a_claim_that_no_worker_signed_counts_as_none(redis: Redis, server: str) -> None:
+    """It keeps no outcome from counting and costs its attempt no strike: the attempt is recalled as one never begun."""
+    identity, place, field = "r/audit/r/1", attempts_key("r"), work_field("audit", "r")
+    for run_id in "rs":
+        allow(redis, run_id, "audit", "r", 1)
+        assert claim(redis, run_id, "audit", "r", 1, "d0 1")
+    copied: Any = redis.hget(attempts_key("s"), field)
+    with closing(CeleryClient(server, KEY)) as client:
+        fleet = BrokerFleet("r", redis, client, key=KEY, began="now", block_ms=1)
+        attempt = Sent(Item(TASK), "d0", 1, identity)
+        assert fleet.claimants([identity]) == {identity: "d0"} and not fleet.recall(attempt)
+        for forged in (b"1 d1 1", copied, b"1 " + OTHER.sign(Kind.CLAIM, identity, b"d1 1")):
+            redis.hset(place, field, forged)
+            assert fleet.claimants([identity]) == {}
+            report(redis, "r", outcome().model_dump_json())
+            assert [each.device for each in fleet.outcomes(wait=False)] == ["d0"]
+            assert fleet.recall(attempt) and not redis.hexists(place, field)
+
+
 def sent(device: str, at_s: float) -> Presence:
     """A heartbeat that was sent then, by the broker's clock."""
     return presence(device).model_copy(update={"sent_s": at_s})
@@ -189,6 +210,21 @@ def test_only_a_new_and_signed_wish_cancels_a_run(redis: Redis, tmp_path: Path) 
     assert name.hold()
     for why, words in zip(reasons(redis, Place.ORDERS), ("was copied", "long ago", "not signed"), strict=True):
         assert words in why
+
+
+def test_a_run_loses_its_name_only_to_a_run_of_the_fleet(redis: Redis, tmp_path: Path) -> None:
+    """A forged holder of its name, or one of another name, is set aside; a signed one ends the run in words."""
+    first, second = (RunName(redis, RunLayout.under(tmp_path / each, "r"), datetime.now(UTC)) for each in "ab")
+    other = RunName(redis, RunLayout.under(tmp_path, "s"), datetime.now(UTC))
+    first.hold()
+    other.hold()
+    for forged in (b"junk", redis.get(run_id_owner_key("s")) or b""):
+        redis.set(run_id_owner_key("r"), forged)
+        assert holder_of(redis, "r") is None and not first.hold()
+        assert str(holder_of(redis, "r")).split(" ")[0].endswith("/a/models/r")
+    assert len(reasons(redis, Place.KEY)) == 2
+    with pytest.raises(RequestError, match="is in use"):
+        second.hold()
 
 
 def test_a_queue_is_read_without_what_is_forged(redis: Redis, server: str) -> None:
