@@ -327,9 +327,8 @@ class Dispatcher:
         count = 0
         with self._telemetry.together():
             for outcome in self._fleet.outcomes(wait=wait):
-                if why := self._foreign(outcome):
-                    outcome = refused(outcome, why)
-                self._end(outcome, on_end)
+                why = self._foreign(outcome)
+                self._end(refused(outcome, why) if why else outcome, on_end)
                 count += 1
         return count
 
