@@ -257,10 +257,10 @@ def test_compose_has_no_password_of_its_own(services: dict[str, Any]) -> None:
     assert services["redis"]["secrets"] == ["users.acl"]
     for name, service in services.items():
         given = service.get("environment", {})
-        files = [Path(given[each]).name for each in ("GURUKUL_BROKER_FILE", "GURUKUL_KEY_FILE") if each in given]
-        assert service.get("secrets", []) == files or name == "redis"
+        named = [Path(given[each]).name for each in ("GURUKUL_BROKER_FILE", "GURUKUL_KEY_FILE") if each in given]
+        assert service.get("secrets", []) == named or name == "redis"
         # Who only looks has no key: it could sign as a worker does.
-        assert ("fleet.key" in files) is name.startswith(("worker", "orchestrator"))
+        assert ("fleet.key" in named) is name.startswith(("worker", "orchestrator"))
 
 
 def test_what_is_built_runs_with_as_few_rights_as_it_can(services: dict[str, Any]) -> None:
