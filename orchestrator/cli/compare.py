@@ -11,6 +11,7 @@ from orchestrator.cli.options import DataDir, Json
 from orchestrator.cli.output import table_of
 from orchestrator.cli.run_choice import whole_id
 from orchestrator.terminal.console import Console
+from schemas.contract.numbers import NOT_KNOWN
 
 
 def compare(
@@ -63,4 +64,4 @@ def _table(heading: str, runs: list[str], rows: dict[str, Any]) -> Table:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+    return NOT_KNOWN if value is None else f"{value:.6g}"

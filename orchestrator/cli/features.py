@@ -63,16 +63,17 @@ def features(
             typer.echo(column)
         return
     table = table_of("feature", "formula", "warm-up, bars", "source", left=("feature", "formula", "source"))
+    table.columns[0].no_wrap = True
     for each in found.features:
         warmup = "all" if each.warmup_bars is None else str(each.warmup_bars)
         source = f"{each.source} (panel)" if each.panel else each.source
         table.add_row(each.name, each.formula, warmup, source)
-    Console().print(table)
+    Console().table(table)
     if found.labels:
         labels = table_of("label", "formula", "horizon, bars", "source", left=("label", "formula", "source"))
         for mine in found.labels:
             labels.add_row(mine.name, mine.formula, str(mine.horizon_bars), mine.source)
-        Console().print(labels)
+        Console().table(labels)
 
 
 def _write(run_id: str, window: str | None, out: str, data_dir: str, plugins: str, as_json: bool) -> None:

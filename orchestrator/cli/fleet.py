@@ -24,6 +24,8 @@ from schemas.redis.presences import cordon, read_presences, read_standing, uncor
 
 SHOWN_LETTERS, SHOWN_CHARACTERS = 5, 60
 DRAIN_LOOK_S = 0.25
+# From so many columns on, the table has room for ids of work.
+WIDE = 120
 
 
 class FleetAction(StrEnum):
@@ -100,7 +102,7 @@ def _list(url: str, as_json: bool) -> None:
     if not found.devices:
         typer.echo("no worker is online; start one: workers start --broker URL")
     else:
-        Console().table(device_table(found))
+        _show_devices(Console(), found)
     for run_id, share in found.runs.items():
         typer.echo(f"run {run_id}, priority {share.priority:g}: {share.wanted} attempts run or wait")
     if found.away:
@@ -111,6 +113,15 @@ def _list(url: str, as_json: bool) -> None:
         typer.echo(f"and {len(found.unreadable) - SHOWN_LETTERS} more")
     if found.letters:
         _show_dead_letters(found.letters, found.last)
+
+
+def _show_devices(console: Console, found: FleetReport) -> None:
+    """Print the table; in a narrow terminal, where ids of work would be broken, these follow it."""
+    is_narrow = console.is_terminal and console.width < WIDE
+    console.table(device_table(found, with_work=not is_narrow))
+    for name, presence in found.devices.items() if is_narrow else ():
+        for identity in presence.running:
+            console.print(Text(f"{name}: {in_words(identity)}"), soft_wrap=True)
 
 
 def _as_json(found: FleetReport) -> dict[str, Any]:
@@ -135,14 +146,15 @@ def _show_dead_letters(counts: dict[Place, int], last: list[DeadLetter]) -> None
         typer.echo(f"  {at:%Y-%m-%d %H:%M:%S} {letter.key}: {letter.reason}: {letter.body[:SHOWN_CHARACTERS]}")
 
 
-def device_table(found: FleetReport) -> Table:
-    """A row per device: what it is, how much it has done, what it runs, and why it gets no work."""
+def device_table(found: FleetReport, *, with_work: bool = True) -> Table:
+    """A row per device: what it is, how much it has done, what it runs or how much, and why it gets no work."""
     table = Table()
     for heading in ("device", "slots", "since", "done", "per second"):
         table.add_column(heading, justify="left" if heading == "device" else "right", no_wrap=heading != "device")
     table.add_column("runs", overflow="fold")
     for name, presence in found.devices.items():
-        doing = [in_words(identity) for identity in presence.running] or ["nothing"]
+        work = [in_words(identity) for identity in presence.running]
+        doing = (work if with_work else [f"{len(work)} attempts"] if work else []) or ["nothing"]
         doing += [f"{number} waiting"] if (number := waiting(presence)) else []
         model = [presence.device.model] if presence.device.model else []
         distance = [presence.distance] if presence.distance else []
@@ -153,7 +165,7 @@ def device_table(found: FleetReport) -> Table:
             _ago(presence.since),
             str(presence.done),
             f"{presence.rate:.1f}",
-            Text("\n".join([*doing, *found.states(name), *other_versions(presence)])),
+            Text(",\n".join([*doing, *found.states(name), *other_versions(presence)])),
         )
     return table
 

@@ -43,8 +43,9 @@ def releases(
 
 
 def _show(console: Console, found: dict[str, Any]) -> None:
-    headings = ("", "time (UTC)", "what", "where", "release or run", "by")
-    table = table_of(*headings, left=headings)
+    headings = ("seq", "time (UTC)", "what", "where", "release or run", "by")
+    table = table_of(*headings, left=headings, light=True)
+    table.columns[headings.index("release or run")].no_wrap = True
     for entry in found["entries"]:
         if entry["action"] in INTENTIONS:
             continue

@@ -1,6 +1,6 @@
 """Heartbeats of a fleet whose devices are in every state."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 
@@ -11,12 +11,13 @@ from schemas.redis.dead_letters import Place, set_aside
 from schemas.redis.presences import beat, cordon
 
 EXPIRY_S = 3600.0
+UP = timedelta(hours=2, minutes=30)
 
 
 def heartbeat(name: str, kind: DeviceKind = DeviceKind.CPU, **facts: object) -> Presence:
     """A heartbeat of a device of two slots and of this version."""
     device = Device(name=name, kind=kind, slots=2)
-    presence = Presence(device=device, host="alpha", pid=1, since=datetime.now(UTC), versions=artifact_versions())
+    presence = Presence(device=device, host="alpha", pid=1, since=datetime.now(UTC) - UP, versions=artifact_versions())
     return presence.model_copy(update=facts)
 
 
