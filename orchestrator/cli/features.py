@@ -11,6 +11,7 @@ from orchestrator.terminal.console import Console
 from schemas.config.features import OWN
 from schemas.contract.errors import RequestError
 from schemas.contract.plugin_source import PLUGINS_ENV, split_paths
+from schemas.contract.requests import PluginReport
 
 
 def features(
@@ -62,6 +63,11 @@ def features(
         for column in found.columns:
             typer.echo(column)
         return
+    _show(found)
+
+
+def _show(found: PluginReport) -> None:
+    """Print a table of the features, and one of the labels if there are labels of a user's own."""
     table = table_of("feature", "formula", "warm-up, bars", "source", left=("feature", "formula", "source"))
     table.columns[0].no_wrap = True
     for each in found.features:
