@@ -13,8 +13,11 @@ from pathlib import Path
 
 import psutil
 
+from schemas.files.run_files import read_manifest
 from schemas.redis.dead_letters import Place, read_dead_letters
-from tests.chaos.forgeries import ELSEWHERE, announce, forge_heartbeats, forge_outcomes, of_a_later_version
+from schemas.redis.keys import outcomes_stream, run_id_owner_key
+from schemas.redis.signing import FleetKey
+from tests.chaos.forgeries import ELSEWHERE, Intruder, announce, forge_heartbeats, forge_outcomes, of_a_later_version
 from tests.chaos.junk import ITEMS, throwing
 from tests.chaos.lab import Lab, Run
 from tests.chaos.sentinel_lab import SentinelLab, fail_over
@@ -198,6 +201,48 @@ def _forge(lab: Lab, run: Run) -> None:
     assert not [name for name in run.finishers() if name.endswith(ELSEWHERE)]
 
 
+def _intrude(lab: Lab, run: Run) -> None:
+    """Forge and replay whatever a fleet with a key exchanges, until the run's end. Nothing of it counts."""
+    run.reaches(5)
+    lab.note_injection()
+    devices = sorted(lab.present())
+    intruder = Intruder(lab.url, lab.redis, read_manifest(run.layout))
+    while run.process.poll() is None:
+        intruder.watch(devices)
+        intruder.forge(devices, run.sent())
+        time.sleep(0.05)
+    # What the intruder wrote once more after the end.
+    lab.redis.delete(run_id_owner_key(run.run_id), outcomes_stream(run.run_id))
+    _assert_kept_out(lab, run, intruder)
+    counts, _ = read_dead_letters(lab.redis, 0)
+    assert counts.keys() >= {Place.QUEUE, Place.OUTCOMES, Place.PRESENCE, Place.ORDERS, Place.KEY}, counts
+
+
+def _claim_falsely(lab: Lab, run: Run) -> None:
+    """Claim attempts without the key, once per piece of work, from the fifth outcome to the fiftieth."""
+    run.reaches(5)
+    intruder = Intruder(lab.url, lab.redis, read_manifest(run.layout))
+    while run.ended() < 50 and run.process.poll() is None:
+        intruder.claim(run.sent())
+        time.sleep(0.05)
+    lab.note_injection()
+    _assert_kept_out(lab, run, intruder)
+
+
+def _assert_kept_out(lab: Lab, run: Run, intruder: Intruder) -> None:
+    assert intruder.stored > 20, intruder.stored
+    assert not [name for name in (*run.devices(), *run.finishers()) if name.endswith(ELSEWHERE)]
+
+
+class SignedLab(Lab):
+    """Fleet and orchestrator have a key, which this process does not have."""
+
+    key = FleetKey.generate().environment()
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | self.key
+
+
 def one_after_another(lab: Lab, run: Run) -> None:
     """The selection of the test suite: a worker killed, then the server flushed, then a worker frozen past expiry."""
     run.reaches(5)
@@ -306,6 +351,8 @@ FAULTS = {
         Fault("window that raises MemoryError", _let_it_run, spoil=f"memory:{SPOILED}"),
         Fault("junk everywhere", _throw_junk, within_s=180.0),
         Fault("forged outcomes and heartbeats", _forge, within_s=240.0),
+        Fault("forged and replayed messages, fleet with a key", _intrude, within_s=240.0, kind=SignedLab),
+        Fault("false claims, fleet with a key", _claim_falsely, within_s=240.0, kind=SignedLab),
         Fault("later version's workers join", _let_a_later_version_join),
         Fault("full disk, then room, resume", _fill_disk, within_s=180.0),
     )
