@@ -2,6 +2,7 @@
 
     python -m benchmarks.scale [--devices 64] [--slots 2] [--windows 50000]     # windows without work, to their end
     python -m benchmarks.scale --devices 1000 --slots 8 --windows 9000 --hold   # windows that never end, for 20 s
+    python -m benchmarks.scale --windows 2000 --round-trip-ms 200               # an orchestrator far from the broker
 
 One process plays all devices: it takes from their queues, claims, reports and sends heartbeats. Prints a table of
 the CPU seconds of the orchestrator's process, its memory, and what is left in the server.
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from rich.console import Console
 
 from benchmarks.dispatch import Memory
 from benchmarks.gurukul import task_of
+from benchmarks.latency import far
 from benchmarks.work import make_windows
 from orchestrator.broker import embedded
 from orchestrator.dispatch.broker_fleet import BrokerFleet, clear
@@ -185,6 +187,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--windows", type=int, default=50_000)
     parser.add_argument("--hold", action="store_true", help=f"windows never end; measured for {HELD_S:.0f} s")
+    parser.add_argument("--round-trip-ms", type=float, default=0.0, help="from the orchestrator to the broker")
     options = parser.parse_args()
     tend, measured = held(HELD_S) if options.hold else (lambda: None, {})
     with tempfile.TemporaryDirectory(prefix="scale-") as name, embedded.server() as url, connect(url) as redis:
@@ -193,8 +196,9 @@ def main() -> None:
         )
         player.start()
         try:
-            with Memory() as memory:
-                took = run(url, options.windows, Path(name), tend)
+            away = far(url, options.round_trip_ms / 1000) if options.round_trip_ms else nullcontext(url)
+            with Memory() as memory, away as reached:
+                took = run(reached, options.windows, Path(name), tend)
             server = psutil.Process(redis.info("server")["process_id"]).cpu_times()
             playing = psutil.Process(player.pid).cpu_times()
         finally:

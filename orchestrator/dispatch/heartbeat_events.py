@@ -45,6 +45,10 @@ class HeartbeatEvents:
 
     def see(self, present: Mapping[str, Presence], needs: Needs) -> None:
         """Take in the devices that are online now; those that do not meet the run's `needs` get no work."""
+        with self._telemetry.together():
+            self._see_all(present, needs)
+
+    def _see_all(self, present: Mapping[str, Presence], needs: Needs) -> None:
         self._every_s = max(BEAT_EVERY_S, len(present) / MOST_PER_S)
         for name, presence in present.items():
             self._see_one(self._known.setdefault(name, Known()), presence, needs)

@@ -24,10 +24,11 @@ def read_beyond(
 
     At most `count` entries are read, of any content. A value longer than MOST_BYTES is cut one byte after them.
     """
+    entries = _read(redis, stream, cursor, field, count)
     try:
         # Only to wait: what this reads is not cut.
-        if block_ms and not redis.xread({stream: cursor}, count=1, block=block_ms):
-            return []
+        if entries or not block_ms or not redis.xread({stream: cursor}, count=1, block=block_ms):
+            return entries
     except ResponseError:
         return []
     return _read(redis, stream, cursor, field, count)

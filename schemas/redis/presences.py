@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import ResponseError
 
 from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.contract.received import UnreadableError, received
@@ -93,17 +92,22 @@ def release(redis: Redis, device: str) -> None:
 def read_standing(redis: Redis, devices: Collection[str]) -> tuple[dict[str, str], set[str]]:
     """The run that has reserved each of these devices, if one has, and all devices that are cordoned."""
     names = sorted(devices)
-    values: list[Any] = redis.mget([alone_key(name) for name in names]) if names else []
+    with redis.pipeline(transaction=False) as pipe:
+        if names:
+            pipe.mget([alone_key(name) for name in names])
+        pipe.smembers(CORDONED)
+        *found, cordoned = pipe.execute(raise_on_error=False)
+    values: list[Any] = found[0] if found else []
+    if isinstance(values, Exception):
+        raise values
     reserved = {
         name: value.decode(errors="backslashreplace")
         for name, value in zip(names, values, strict=True)
         if value is not None
     }
-    try:
-        cordoned: Any = redis.smembers(CORDONED)
-    except ResponseError as error:
-        if "WRONGTYPE" not in str(error):
-            raise
+    if isinstance(cordoned, Exception):
+        if "WRONGTYPE" not in str(cordoned):
+            raise cordoned
         cordoned = ()  # the run that looks next removes it
     return reserved, {each.decode(errors="backslashreplace") for each in cordoned}
 
