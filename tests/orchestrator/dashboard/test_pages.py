@@ -32,6 +32,7 @@ from tests.conftest import Finished, orchestrator, tree
 from tests.orchestrator.dashboard.conftest import SCREENS, Seen
 from tests.orchestrator.dashboard.copies import copied
 from tests.orchestrator.dashboard.devices import send_heartbeats
+from tests.orchestrator.dashboard.layout import moved
 
 Look = Callable[[str], Seen]
 Dashboard = Callable[..., str]
@@ -103,10 +104,14 @@ def rows_of(page: html.HtmlElement, caption: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_every_screen_and_is_accessible(address: str, look: Look, path: str) -> None:
-    """Light and dark, on a desktop and on a phone: no error, no horizontal scrolling, no violation of WCAG 2.1 AA."""
+    """Light and dark, on a desktop and on a phone: no error, no horizontal scrolling, no violation of WCAG 2.1 AA.
+
+    Parts lie where they lay when the page was last looked at.
+    """
     seen = look(address + path)
     for scheme, width in SCREENS:
         seen.resize(scheme, width)
+        assert moved(seen.page, path, width) == [], (scheme, width)
         assert seen.overflow_px <= 0, (scheme, width)
         found = Axe().run(seen.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]})
         faults = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found.response["violations"]]
