@@ -29,7 +29,8 @@ def with_run_choice(command: Callable[..., Any]) -> Callable[..., Any]:
                 raise RequestError(
                     "name a window, such as TCS_2022-01-01_to_2022-06-30; student_runs.json of the run lists them"
                 )
-        given["run_id"] = whole_id(given["data_dir"], given["run_id"])
+        if given.get("bundle") is None:  # which stands for the run
+            given["run_id"] = whole_id(given["data_dir"], given["run_id"])
         return command(**given)
 
     optional = {"run_id": (RunArgument, NewestRun), "window": (WindowArgument, NewestWindow)}

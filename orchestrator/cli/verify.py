@@ -1,14 +1,18 @@
 """`orchestrator verify`."""
 
-from typing import Annotated
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
+from orchestrator.audit.signed_manifest import check
 from orchestrator.cli.checks import named
 from orchestrator.cli.options import DataDir, Json, PublicKey, RunArgument
 from orchestrator.terminal.console import Console
-from schemas.contract.errors import ExitCode
+from schemas.contract.errors import ExitCode, RequestError
 from schemas.contract.identifiers import check_run_id
+from schemas.files.layout import MANIFEST
 
 
 def verify(
@@ -18,21 +22,29 @@ def verify(
         str, typer.Option(help="Folder of audit bundles; if omitted: the run's own.", envvar="GURUKUL_RELEASE_DIR")
     ] = "",
     public_key: PublicKey = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Check this copy of an audit bundle or release alone, without its run.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a run's files, certificates and signature.
 
     Hashes every file of the run and of its audit bundle again, and proves every certificate again from the stored
-    rows. Needs no network. Exit code 3 if anything is not as recorded.
+    rows. Needs no network. Exit code 3 if anything is not as recorded. A bundle that was copied from its run
+    is checked with --bundle.
 
     \b
-    Example:
+    Examples:
       orchestrator verify live_candidate_20260102_030405 \\
         --public-key release.pub
+      orchestrator verify --bundle audit_nightly --public-key release.pub
     """
     from orchestrator.runs.verify import verified
 
     console = Console(stderr=as_json)
+    if bundle is not None:
+        _verify_bundle(console, bundle, run_id, public_key, as_json)
     with console.status("hashing"):
         found = verified(data_dir, release_dir or None, named("RUN_ID", check_run_id, run_id), public_key)
     if as_json:
@@ -48,3 +60,21 @@ def verify(
         )
         console.write(f"audit bundle: {found.bundle}")
     raise typer.Exit(ExitCode.FAILED if found.broken else ExitCode.DONE)
+
+
+def _verify_bundle(
+    console: Console, folder: Path, run_id: str | None, public_key: str | None, as_json: bool
+) -> NoReturn:
+    """Compare a folder with its own manifest and signature, print the result, and exit."""
+    if run_id is not None:
+        raise RequestError(f"give either the run {run_id} or --bundle {folder}")
+    if not folder.is_dir():
+        raise RequestError(f"--bundle {folder} is not a folder; give one that holds {MANIFEST}")
+    found = check(folder, {}, public_key)
+    if as_json:
+        typer.echo(json.dumps({"broken": found.faults, "files": found.files, "signature": found.signature}))
+    else:
+        for fault in found.faults:
+            console.write(f"broken: {fault}")
+        console.write(f"{found.files} files, {found.signature}: {'broken' if found.faults else 'all as recorded'}")
+    raise typer.Exit(ExitCode.FAILED if found.faults else ExitCode.DONE)

@@ -1,0 +1,43 @@
+"""`orchestrator verify --bundle`: a bundle that was copied away from its run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.audit.signed_manifest import seal
+from tests.conftest import command
+from tests.orchestrator.audit.test_signed_manifest import write_key
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A signed bundle, without a run."""
+    folder = tmp_path / "audit_nightly"
+    folder.mkdir()
+    (folder / "summary.md").write_text("hold\n")
+    seal(folder, {"run_id": "nightly"}, str(write_key(tmp_path / "key.pem")))
+    return folder
+
+
+def test_a_bundle_is_checked_without_its_run(bundle: Path) -> None:
+    """Its digests and its signature; with one changed byte exit code 3 and the name of the file."""
+    flags = ("verify", "--bundle", bundle.name, "--public-key", "key.pub")
+    done = command(*flags, cwd=bundle.parent)
+    assert done.returncode == 0 and "the key you gave: all as recorded" in done.stdout
+    (bundle / "summary.md").write_text("promote\n")
+    changed = command(*flags, "--json", cwd=bundle.parent)
+    assert changed.returncode == 3
+    assert json.loads(changed.stdout)["broken"] == [
+        f"{bundle.name}/summary.md differs from what manifest.json recorded"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("--bundle", "nowhere"), "is not a folder"), (("nightly", "--bundle", "audit_nightly"), "give either the run")],
+)
+def test_a_wrong_choice_is_one_line(bundle: Path, arguments: tuple[str, ...], words: str) -> None:
+    """Exit code 2."""
+    refused = command("verify", *arguments, cwd=bundle.parent)
+    assert refused.returncode == 2 and words in refused.stderr
