@@ -22,6 +22,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from schemas.config.costs import CostRates
 from schemas.config.judgement import GateSettings
+from schemas.config.target import CLASS
 from schemas.contract.judgement import Criterion, Ruling
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Series
@@ -31,6 +32,7 @@ from workers.judging.gates.economics import alpha_beside, why_not_traded
 from workers.judging.gates.skill import panel
 from workers.judging.predictions import Predictions
 from workers.judging.statistics.permutation import permute
+from workers.scoring.family import FAMILIES
 
 Kind = Literal["noise", "volatility", "signal"]
 YEAR, HORIZON, WARM = 252, 5, 40
@@ -77,7 +79,7 @@ class Judged:
 def judge(market: Market, seed: int) -> Judged:
     """Judge one world as a first configuration is judged."""
     bars, predictions = _world(market, np.random.default_rng([seed, market.symbols, market.years]))
-    if_one, if_zero, y = panel(predictions)
+    if_one, if_zero, y = panel(predictions, FAMILIES[CLASS])
     shifted = permute(if_one, if_zero, y, min_shift=HORIZON, repetitions=SETTINGS.permutations, seed=seed)
     weight = (predictions.student > predictions.trade_above).astype(np.float64)
     book = keep_book(predictions, bars, Decisions(weight, predictions.label_end), TERMS)

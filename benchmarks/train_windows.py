@@ -9,7 +9,7 @@ from benchmarks.markets import Market
 from orchestrator.planning.windows import lay_windows
 from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import LabelCount
+from schemas.contract.artifact import KnownLabels
 from schemas.contract.window import PANEL, WARMUP_BARS, Window
 from workers.bars.calendar import day_of
 from workers.learning.base_rate import label_times
@@ -70,7 +70,7 @@ def _student(
     histories: Mapping[str, History],
     window: Window,
     settings: TrainingSettings,
-    counts: Mapping[str, LabelCount],
+    counts: Mapping[str, KnownLabels],
     teacher: TrainedTeacher,
 ) -> TrainedStudent:
     learned = histories if window.symbol == PANEL else {window.symbol: histories[window.symbol]}

@@ -21,6 +21,7 @@ from schemas.config.model_kinds import KINDS, OPTIONAL_LIBRARIES, ROLES
 from schemas.config.release import ReleaseConfig
 from schemas.config.run import RunConfig
 from schemas.config.side import SIDE_LIBRARIES
+from schemas.config.target import CLASS, VALUE
 from schemas.config.tuning import TuneConfig
 from schemas.contract.event import EventType, TrainingEvent
 from schemas.contract.versions import LIBRARIES, XGBOOST_NAMES
@@ -99,7 +100,8 @@ def models_page() -> str:
         "# Models",
         "",
         "Written by `python docs/generate.py` from the table of kinds (`schemas/config/model_kinds.py`). `--teacher`",
-        "and `--student` choose one. Every kind learns what the features add to the logit of a base rate, and a factor",
+        "and `--student` choose one. Every kind learns what the features add to the logit of a base rate, or by least",
+        "squares to the historical mean where labels are values ([method.md](method.md#values)), and a factor",
         "shrinks what a student or its teacher adds ([method.md](method.md#shrinkage)). On one thread, with one seed,",
         "every kind gives the same file at each fit; versions of the libraries that it needs are in the key of its",
         "artifacts. A missing extra is named before a run opens, with the command that installs it; a device of a",
@@ -110,12 +112,14 @@ def models_page() -> str:
         "type and a value out of range are errors before a run opens. What differs from the defaults is in `run.json`,",
         "in every artifact and its key, and in `orchestrator explain`.",
         "",
-        "| kind | what it is | teacher | student | extra |",
-        "|---|---|:-:|:-:|---|",
+        "| kind | what it is | teacher | student | predicts | extra |",
+        "|---|---|:-:|:-:|---|---|",
     ]
     for kind in KINDS.values():
         roles = " | ".join("yes" if kind.parameters(role) else "" for role in ROLES)
-        lines.append(f"| `{kind.name}` | {kind.meaning} | {roles} | {f'`[{kind.extra}]`' if kind.extra else ''} |")
+        predicts = ", ".join({CLASS: "classes", VALUE: "values"}[each] for each in kind.targets)
+        extra = f"`[{kind.extra}]`" if kind.extra else ""
+        lines.append(f"| `{kind.name}` | {kind.meaning} | {roles} | {predicts} | {extra} |")
     for kind in KINDS.values():
         for role in ROLES:
             if (parameters := kind.parameters(role)) is not None and parameters.model_fields:

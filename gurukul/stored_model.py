@@ -71,6 +71,7 @@ class StoredModel:
     def predict(self, x: NDArray[np.float64] | pd.DataFrame, symbol: str | None = None) -> NDArray[np.float64]:
         """Probability of label 1 for each row of `x`, shape (rows, features); NaN means that a feature is missing.
 
+        Of labels that are values, the predicted value.
         `x` may be a frame with the features among its columns, such as `StoredRun.features` returns. `symbol` picks the
         base rate of a model that was trained on a panel of symbols; without it that of each row of the frame's column
         `symbol`. Raises RequestError if `x` has another number of columns or lacks one, or if a panel's model gets no
@@ -91,14 +92,15 @@ class StoredModel:
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or x.shape[1] != len(self.features):
             raise RequestError(f"x has shape {x.shape}; this {self.role} takes (rows, {len(self.features)})")
+        target = self.metadata.settings.target
         if isinstance(self.metadata, TeacherMetadata):
             from workers.models.stored_student import as_teacher_sees
 
             offset = self._offsets(self.metadata.offsets, symbols)
-            return cast("NDArray[np.float64]", self._model.model.predict(as_teacher_sees(x), offset))
-        from workers.models.base import sigmoid
+            return cast("NDArray[np.float64]", self._model.model.predict(as_teacher_sees(x), offset, target))
+        from workers.models.base import predicted
 
-        return sigmoid(self._offsets(self._model.serving.offsets, symbols) + self._model.margin(x))
+        return predicted(self._offsets(self._model.serving.offsets, symbols) + self._model.margin(x), target)
 
     def importance(self) -> pd.Series[float]:
         """Share of each feature in the model's total gain, best first; empty for a type without gains."""
@@ -108,14 +110,14 @@ class StoredModel:
         return pd.Series(found, name="importance", dtype=float)
 
     def _offsets(self, offsets: Mapping[str, float], symbols: Sequence[str | None]) -> NDArray[np.float64]:
-        """The logit that each row's prediction starts from."""
+        """The logit or value that each row's prediction starts from."""
         import numpy as np
 
         found = {each: self._offset(offsets, each) for each in dict.fromkeys(symbols)}
         return np.array([found[each] for each in symbols])
 
     def _offset(self, offsets: Mapping[str, float], symbol: str | None) -> float:
-        """The logit that predictions of a symbol start from; a model of one symbol needs no name."""
+        """The logit or value that predictions of a symbol start from; a model of one symbol needs no name."""
         if symbol is None and len(offsets) == 1:
             return next(iter(offsets.values()))
         if symbol is None or symbol not in offsets:

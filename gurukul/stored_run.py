@@ -129,7 +129,7 @@ class StoredRun:
 
         `timestamp` is the bar of the decision, `session` its day, `label_end` the bar at which the label is known;
         `label` and `forward_return` are what came; `student`, `teacher`, `alone` (a student without a teacher),
-        `logistic`, `prior` (the base rate) and `window_share` are probabilities of label 1.
+        `logistic`, `prior` (the base rate) and `window_share` are probabilities of label 1, or values where labels are.
 
         >>> scored = run.predictions()
         >>> scored.loc[scored["student"] > scored["trade_above"], "forward_return"].size

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from schemas.config.model_kinds import KINDS, ModelRole
+from schemas.config.target import Target
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import Serving
 from workers.bars.calendar import day_number
@@ -77,11 +78,13 @@ def serving(symbol: str = "A", offset: float = 0.0, trade_above: float | None = 
     )
 
 
-def recipe(kind: str, role: ModelRole = "student", seed: int = 0, **changes: Any) -> Recipe:
-    """How a kind of model is fitted, with `changes` of its parameters."""
+def recipe(
+    kind: str, role: ModelRole = "student", seed: int = 0, target: Target | None = None, **changes: Any
+) -> Recipe:
+    """How a kind of model is fitted, with `changes` of its parameters; if omitted for the first of its targets."""
     parameters = KINDS[kind].parameters(role)
     assert parameters is not None
-    return Recipe(parameters(**changes), seed)
+    return Recipe(parameters(**changes), seed, target=target or KINDS[kind].targets[0])
 
 
 def training_settings(**changes: Any) -> TrainingSettings:

@@ -12,7 +12,6 @@ from schemas.contract.judgement import (
     ALPHA,
     ALWAYS_LONG,
     LABEL_PERMUTATION,
-    LOG_LOSS_IMPROVEMENT,
     NET_RETURN,
     NOT_WORSE_THAN_LIVE,
     STUDENT,
@@ -25,6 +24,7 @@ from schemas.contract.judgement import (
     Statistics,
     Trading,
     Validation,
+    ValueScores,
 )
 from schemas.contract.numbers import between, exact, p_of, shown
 from schemas.contract.trials import TrialCount
@@ -160,11 +160,12 @@ def _level(bound: float) -> str:
 
 
 def _skill(statistics: Statistics, validation: Validation) -> Figure:
-    name = "Better predicted than by the base rate (skill)"
-    found, permutation = statistics.test(LOG_LOSS_IMPROVEMENT), statistics.test(LABEL_PERMUTATION)
+    simple = validation.loss.opponent
+    name = f"Better predicted than by the {simple} ({validation.loss.skill})"
+    found, permutation = statistics.test(validation.loss.improvement), statistics.test(LABEL_PERMUTATION)
     if found is None or found.statistic is None or found.low is None or found.high is None:
         return _unknown(name, found)
-    loss = validation.scores["prior"].log_loss
+    loss = validation.scores[validation.opponent].loss
     value, low, high = (100.0 * each / loss for each in (found.statistic, found.low, found.high))
     bound = f"at most {exact(statistics.settings.permutation_p)} is needed"
     if permutation is None or permutation.p is None:
@@ -172,11 +173,11 @@ def _skill(statistics: Statistics, validation: Validation) -> Figure:
     else:
         tested = f" A random assignment of labels does as well with probability {p_of(permutation.p)}; {bound}."
     if low > 0:
-        meaning = "Over days, predictions are better than the base rate."
+        meaning = f"Over days, predictions are better than the {simple}."
     elif high < 0:
-        meaning = "Over days, predictions are worse than the base rate."
+        meaning = f"Over days, predictions are worse than the {simple}."
     else:
-        meaning = "The interval holds 0: predictions may be better or worse than the base rate."
+        meaning = f"The interval holds 0: predictions may be better or worse than the {simple}."
     return _figure(name, value, low, high, 0.0, " %", meaning + tested)
 
 
@@ -271,7 +272,8 @@ def _basis(
 ) -> tuple[str, ...]:
     student, constant = validation.trading[STUDENT], validation.constant_windows
     made = f"made {validation.constant_trades:,} of them"
-    flat = f"; {_count(constant, 'student')} that predicted the base rate alone {made}" * bool(constant)
+    alone = f"{_count(constant, 'student')} that predicted the {validation.loss.baseline} alone"
+    flat = f"; {alone} {made}" * bool(constant)
     apart = f", {trials.elsewhere:,} of them under other data folders with the same --trials-dir"
     elsewhere = apart if trials.elsewhere else ""
     tuned = "".join(
@@ -286,7 +288,7 @@ def _basis(
         *_order(manifest, validation.scores[STUDENT]),
         f"{_count(student.trades, 'decision')} to trade{flat}.",
         *_beside_live(statistics),
-        f"{_capital(effect_sentence(validation.taught, validation.windows))}.",
+        f"{_capital(effect_sentence(validation.taught, validation.windows, validation.loss))}.",
         f"{_count(trials.configurations, 'configuration')} tried on these symbols and days{elsewhere}{tuned}"
         f"{selections}.",
     )
@@ -298,7 +300,7 @@ def _beside_live(statistics: Statistics) -> tuple[str, ...]:
     return () if found is None else (f"{_capital(found.reason)}.",)
 
 
-def _order(manifest: RunManifest, scores: Scores) -> tuple[str, ...]:
+def _order(manifest: RunManifest, scores: Scores | ValueScores) -> tuple[str, ...]:
     """With rank labels, how well predictions order the symbols; nothing with others."""
     if manifest.config.label != "rank" or scores.rank_ic is None or scores.tail_spread_bps is None:
         return ()

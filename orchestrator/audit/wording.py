@@ -8,10 +8,11 @@ from typing import TypeVar
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
 from schemas.config.run import RunConfig
+from schemas.config.target import CLASS, Loss, Target
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.judgement import Scores, TeacherEffect, Trading
+from schemas.contract.judgement import Scores, TeacherEffect, Trading, ValueScores
 from schemas.contract.numbers import percent, shown
 from schemas.contract.quality import JUMPS
 
@@ -21,7 +22,7 @@ NAMED = 5
 EARLY_DAYS = 14
 
 BARS = {"1day": "daily bars", "1week": "weekly bars"}
-M = TypeVar("M", Scores, Trading)
+M = TypeVar("M", Scores, ValueScores, Trading, Scores | ValueScores)
 # Names of models in tables.
 MODELS = {
     "prior": "base rate",
@@ -31,6 +32,16 @@ MODELS = {
     "logistic": "logistic, same features",
     "teacher": "teacher",
 }
+# Where labels are values.
+VALUE_MODELS = MODELS | {
+    "prior": "historical mean",
+    "window_share": "window's mean",
+    "zero": "0",
+    "logistic": "linear, same features",
+}
+VALUE_SCORES = (
+    "squared error", "squared-error skill", "R2", "sign accuracy", "rank IC", "its t", "spread of tails, bps", "its t",
+)  # fmt: skip
 COSTS = {
     Costs.FLAT: "{0:g} bps per round trip",
     Costs.NSE_DELIVERY: "NSE's delivery rates of each day ({0:.1f} bps per round trip)",
@@ -71,14 +82,28 @@ def jumps_of(bars: CoverageTable, keep_jumps: bool) -> str | None:
     )
 
 
-def effect_sentence(effect: TeacherEffect, windows: int) -> str:
+def models_of(target: Target) -> dict[str, str]:
+    """Names of models in tables."""
+    return MODELS if target == CLASS else VALUE_MODELS
+
+
+def value_cells(each: ValueScores) -> tuple[str, ...]:
+    """Texts of a model's scores, below `VALUE_SCORES`."""
+    return (
+        shown(each.squared_error), percent(each.skill, "+"), percent(each.r2, "+"), percent(each.sign_accuracy),
+        shown(each.rank_ic, "+"), shown(each.rank_ic_t, "+"), shown(each.tail_spread_bps, "+"),
+        shown(each.tail_spread_t, "+"),
+    )  # fmt: skip
+
+
+def effect_sentence(effect: TeacherEffect, windows: int, loss: Loss) -> str:
     """Return how many students a teacher changed, and what that saved or cost on unseen days."""
     if effect.saved is None or effect.error is None:
         return f"teachers changed none of {windows:,} students"
     return (
         f"teachers changed {effect.windows:,} of {windows:,} students ({percent(effect.windows / windows)}); that"
-        f" {'saved' if effect.saved >= 0 else 'cost'} {shown(1e3 * abs(effect.saved))} +-"
-        f" {shown(1e3 * effect.error)} thousandths of a nat of log loss per row"
+        f" {'saved' if effect.saved >= 0 else 'cost'} {shown(loss.scale * abs(effect.saved))} +-"
+        f" {shown(loss.scale * effect.error)} {loss.small_unit}"
     )
 
 

@@ -12,6 +12,7 @@ from orchestrator.cli.options import DataDir, Json, RunArgument, WindowArgument
 from orchestrator.cli.output import plural, table_of
 from orchestrator.terminal.console import Console
 from schemas.config.interval import is_intraday
+from schemas.config.target import CLASS, LOSSES, Loss
 from schemas.contract.artifact import StudentMetadata, TeacherMetadata
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.requests import Explanation, WindowQuestion
@@ -72,11 +73,13 @@ def _show(console: Console, found: Explanation) -> None:
 
 def _show_parts(console: Console, found: Explanation, student: StudentMetadata) -> None:
     """One row per part of the window, and how labels of three barriers ended."""
-    headings = ("rows", "count", "positive", "first decision", "last decision", "last label ends")
+    positive = ("positive",) if student.settings.target == CLASS else ()
+    headings = ("rows", "count", *positive, "first decision", "last decision", "last label ends")
     table = table_of(*headings, left=("rows",))
     for part in found.parts:
         mark = f"{TIMELINE[part.name]} {part.name}"
-        table.add_row(mark, str(part.rows), str(part.positives), str(part.first), str(part.last), str(part.label_end))
+        positives = [] if part.positives is None else [str(part.positives)]
+        table.add_row(mark, str(part.rows), *positives, str(part.first), str(part.last), str(part.label_end))
     console.table(table)
     if student.settings.label == "triple-barrier":
         ends = ", ".join(f"{count} {name}" for name, count in sorted(found.barriers.items()))
@@ -87,7 +90,7 @@ def _show_parts(console: Console, found: Explanation, student: StudentMetadata) 
 
 def _show_rows(console: Console, found: Explanation, student: StudentMetadata) -> None:
     """Every row with `--rows`, else the purged ones of a single symbol."""
-    daily = not is_intraday(student.settings.interval)
+    daily, of_class = not is_intraday(student.settings.interval), student.settings.target == CLASS
     assert found.window is not None
     panel = found.window.symbol == PANEL
     rows = found.rows or (() if panel else found.purged)
@@ -103,14 +106,15 @@ def _show_rows(console: Console, found: Explanation, student: StudentMetadata) -
             *([row.symbol] if panel else []),
             *spans,
             row.part,
-            str(row.label),
+            str(row.label) if of_class else f"{row.label:+.4f}",
             f"{row.forward_return:+.4f}",
             weight,
-            f"{row.probability:.3f}",
+            f"{row.prediction:.3f}" if of_class else f"{row.prediction:+.4f}",
         )
     console.table(table)
     model = "a teacher that was not trained on the row" + (", for scored rows by the student" if found.rows else "")
-    console.write(f"p: probability of label 1, by {model}" + ("" if daily else "; instants are in UTC"))
+    what = "probability of label 1" if of_class else "predicted value"
+    console.write(f"p: {what}, by {model}" + ("" if daily else "; instants are in UTC"))
 
 
 def _show_teacher(console: Console, found: Explanation, teacher: TeacherMetadata, student: StudentMetadata) -> None:
@@ -127,28 +131,30 @@ def _show_teacher(console: Console, found: Explanation, teacher: TeacherMetadata
 
 
 def _show_student(console: Console, student: StudentMetadata, symbol: str) -> None:
-    metrics, fidelity = student.metrics, student.fidelity
+    metrics, fidelity, loss = student.metrics, student.fidelity, LOSSES[student.settings.target]
+    of_class, found = student.settings.target == CLASS, student.fidelity.losses
     known = [count for count in student.label_counts.values() if count.total > 0]
     learned = f", of {plural(len(student.priors), 'symbol')} together" if student.window.symbol == PANEL else ""
     own = [each.removeprefix("student.") for each in student.settings.set if each.startswith("student.")]
     console.write(", ".join([f"student: {student.settings.student}{learned}", *own]))
     console.write(
-        f"offset: base rate {_of(student.priors, symbol)}, over all labels known by {student.window.end}, drawn to that"
-        f" of {plural(len(known), 'symbol')}; share of the window's own rows"
+        f"offset: {loss.baseline} {_of(student.priors, symbol)}, over all labels known by {student.window.end}, drawn"
+        f" to that of {plural(len(known), 'symbol')}; {'share' if of_class else 'mean'} of the window's own rows"
         f" {_of(student.window_shares, symbol)}",
         indent="  ",
     )
     console.write(f"its own part: {_kept(metrics, '')}", indent="  ")
     console.write(f"its teacher: {_taught(student)}", indent="  ")
     losses = {
-        "base rate": fidelity.prior_log_loss,
-        "window's share": metrics["scored_window_share_log_loss"],
-        "student alone": fidelity.log_loss_without_teacher,
-        "student": fidelity.log_loss,
-        "teacher": fidelity.teacher_log_loss,
+        loss.baseline: found.prior,
+        "window's share" if of_class else "window's mean": metrics[f"scored_window_share_{loss.key}"],
+        "student alone": found.alone,
+        "student": found.student,
+        "teacher": found.teacher,
     }
-    scores = table_of("log loss of scored rows", *losses, left=("log loss of scored rows",))
-    scores.add_row(str(fidelity.rows), *(f"{loss:.4f}" for loss in losses.values()))
+    heading = f"{loss.words} of scored rows"
+    scores = table_of(heading, *losses, left=(heading,))
+    scores.add_row(str(fidelity.rows), *(f"{each:.4f}" if of_class else f"{each:.4g}" for each in losses.values()))
     console.table(scores)
     if fidelity.agreement is None or fidelity.rank_correlation is None:
         agreement = "student or teacher predicts the same for every row"
@@ -159,8 +165,9 @@ def _show_student(console: Console, student: StudentMetadata, symbol: str) -> No
     difference = fidelity.mean_difference
     beside = "below" if difference < 0 else "above"
     console.write(
-        f"{_changed(fidelity.log_loss_without_teacher - fidelity.log_loss)}; {agreement};"
-        f" the student's mean probability is {abs(difference):.3f} {beside} the teacher's;"
+        f"{_changed(found.alone - found.student, loss)}; {agreement};"
+        f" the student's mean {loss.prediction} is {abs(difference):.3{'f' if of_class else 'g'}} {beside} the"
+        " teacher's;"
         f" the model has {fidelity.model_bytes} bytes"
     )
 
@@ -173,11 +180,14 @@ def _of(values: Mapping[str, float], symbol: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _changed(saved: float) -> str:
-    """What the teacher changed of the scored rows' log loss, in nats per row."""
+def _changed(saved: float, loss: Loss) -> str:
+    """What the teacher changed of the scored rows' loss."""
     if saved == 0:
         return "the teacher changed nothing"
-    return f"the teacher {'saved' if saved > 0 else 'cost'} {1e3 * abs(saved):.2f} thousandths of a nat per scored row"
+    verb = "saved" if saved > 0 else "cost"
+    if loss.key == LOSSES[CLASS].key:
+        return f"the teacher {verb} {1e3 * abs(saved):.2f} thousandths of a nat per scored row"
+    return f"the teacher {verb} {abs(saved):.3g} of {loss.words} per scored row"
 
 
 def _taught(student: StudentMetadata) -> str:

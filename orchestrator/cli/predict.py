@@ -107,9 +107,10 @@ def predict(
 
 def _show(console: Console, found: Predictions) -> None:
     columns = ("side", "weight, %") if found.ranked else ("trade above", "trade")
-    table = table_of("symbol", "bar", "probability", *columns, left=("symbol", "bar"))
+    of_values = any(each.value is not None for each in found.predictions)
+    table = table_of("symbol", "bar", "value" if of_values else "probability", *columns, left=("symbol", "bar"))
     for each in found.predictions:
-        table.add_row(each.symbol, _bar(each), f"{each.probability:.4f}", *(_held if found.ranked else _traded)(each))
+        table.add_row(each.symbol, _bar(each), f"{each.predicted:.4f}", *(_held if found.ranked else _traded)(each))
     if found.predictions:
         console.table(table)
     if found.ranked:
@@ -117,7 +118,10 @@ def _show(console: Console, found: Predictions) -> None:
         if behind := [each.symbol for each in found.predictions if each.weight is None and not each.unseen]:
             console.write(f"not ranked, because their newest bar is older: {', '.join(behind)}")
     if unseen := [each.symbol for each in found.predictions if each.unseen]:
-        console.write(f"not learned from, so scored from the panel's base rate instead of its own: {', '.join(unseen)}")
+        baseline = "mean" if of_values else "base rate"
+        console.write(
+            f"not learned from, so scored from the panel's {baseline} instead of its own: {', '.join(unseen)}"
+        )
     for refusal in found.refused:
         console.print(Text(f"refused: {refusal.symbol}: {refusal.reason}"), soft_wrap=not console.is_terminal)
     console.write(
@@ -127,7 +131,7 @@ def _show(console: Console, found: Predictions) -> None:
 
 
 def _traded(prediction: Prediction) -> tuple[str, str]:
-    """The probability above which a trade pays, and whether it does."""
+    """The prediction above which a trade pays, and whether it does."""
     above = "never" if prediction.trade_above is None else f"{prediction.trade_above:.4f}"
     return above, "yes" if prediction.trade else "no"
 

@@ -4,6 +4,7 @@ import json
 import statistics
 
 from orchestrator.events.run_state import Cell, RunState, Stage, SymbolState
+from schemas.config.target import LOSSES
 from schemas.contract.task import Role
 
 # A letter per stage; a blank where a symbol has no window that begins on the column's day.
@@ -36,11 +37,12 @@ def _hundredths(percent: float | None) -> int | None:
 
 
 def skill_percent(cell: Cell) -> float | None:
-    """How much lower a student's log loss is than its base rate's, on bars that neither saw; None without a score."""
+    """How much lower a student's loss is than its base rate's or mean's, on bars it never saw; None without a score."""
     student = cell.pieces.get(Role.STUDENT)
     if student is None:
         return None
-    loss, prior = student.metrics.get("scored_log_loss"), student.metrics.get("scored_prior_log_loss")
+    key = next((each.key for each in LOSSES.values() if f"scored_{each.key}" in student.metrics), "")
+    loss, prior = student.metrics.get(f"scored_{key}"), student.metrics.get(f"scored_prior_{key}")
     if not isinstance(loss, int | float) or not isinstance(prior, int | float) or not prior:
         return None
     return round(100.0 * (1.0 - loss / prior), 2)

@@ -48,7 +48,12 @@ class Home:
         return {
             "needs": part("home_needs", needs=needs[:SHOWN_NEEDS], more=max(len(needs) - SHOWN_NEEDS, 0)),
             "tiles": part("home_tiles", tiles=[_running(self._here, runs), self._fleet(), _live(lines), _week(runs)]),
-            "runs": part("home_runs", rows=_rows(runs), data_dir=self._here.data_dir),
+            "runs": part(
+                "home_runs",
+                rows=_rows(runs),
+                data_dir=self._here.data_dir,
+                of_values=any(run.of_values for run in runs),
+            ),
         }
 
     def _warnings(self, damaged: list[Damaged]) -> list[Cell]:

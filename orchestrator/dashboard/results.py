@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from orchestrator.audit.judgement import Judgement
-from orchestrator.audit.wording import MODELS, distinct
+from orchestrator.audit.wording import VALUE_SCORES, distinct, models_of, value_cells
 from orchestrator.dashboard.rendering import Cell, mark
-from schemas.contract.judgement import Criterion, Gate
+from schemas.config.target import CLASS
+from schemas.contract.judgement import Criterion, Gate, Scores, ValueScores
 from schemas.contract.numbers import between, exact, p_of, percent, shown
 
 CRITERIA = ("test", "part", "ruling", "number", "bound", "95 % interval", "n", "p", "in words")
@@ -24,31 +25,37 @@ class ResultTables:
     """Rows of each table; gates with the rows of their criteria."""
 
     gates: list[tuple[Gate, list[tuple[Cell, ...]]]]
+    score_headings: tuple[str, ...]
     scores: list[tuple[Cell, ...]]
     trading: list[tuple[Cell, ...]]
 
 
 def result_tables(found: Judgement) -> ResultTables:
     """The tables of a judged run."""
-    validation = found.validation
+    validation, models = found.validation, models_of(found.validation.target)
     scores: list[tuple[Cell, ...]] = [
-        (
-            MODELS.get(name, name), shown(each.log_loss), percent(each.skill, "+"), shown(each.brier), shown(each.auc),
-            shown(each.ece), shown(each.rank_ic, "+"), shown(each.rank_ic_t, "+"), shown(each.tail_spread_bps, "+"),
-            shown(each.tail_spread_t, "+"),
-        )
-        for name, each in distinct(validation.scores).items()
-    ]  # fmt: skip
+        (models.get(name, name), *(_class_cells(each) if isinstance(each, Scores) else value_cells(each)))
+        for name, each in distinct(dict[str, Scores | ValueScores](validation.scores)).items()
+    ]
     trading: list[tuple[Cell, ...]] = [
         (
-            MODELS.get(name, name), shown(each.net_bps_a_day, "+"), shown(each.alpha_bps_a_day, "+"),
+            models.get(name, name), shown(each.net_bps_a_day, "+"), shown(each.alpha_bps_a_day, "+"),
             shown(each.beta), shown(each.sharpe, "+"), f"{shown(each.max_drawdown_percent)} %",
             f"{each.under_water_days:,}", f"{each.trades:,}", percent(each.hit_rate), shown(each.break_even_bps),
         )
         for name, each in distinct(validation.trading).items()
     ]  # fmt: skip
     gates = [(gate, [_criterion(each) for each in gate.criteria]) for gate in found.statistics.gates]
-    return ResultTables(gates, scores, trading)
+    headings = SCORES if validation.target == CLASS else ("model", *VALUE_SCORES)
+    return ResultTables(gates, headings, scores, trading)
+
+
+def _class_cells(each: Scores) -> tuple[str, ...]:
+    return (
+        shown(each.log_loss), percent(each.skill, "+"), shown(each.brier), shown(each.auc), shown(each.ece),
+        shown(each.rank_ic, "+"), shown(each.rank_ic_t, "+"), shown(each.tail_spread_bps, "+"),
+        shown(each.tail_spread_t, "+"),
+    )  # fmt: skip
 
 
 def _criterion(each: Criterion) -> tuple[Cell, ...]:

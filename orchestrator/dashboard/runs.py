@@ -14,6 +14,8 @@ from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import RunCondition
 from orchestrator.runs.compare import settings_of
+from schemas.config.target import VALUE
+from schemas.config.training import target_of
 from schemas.contract.conclusion import Conclusion
 from schemas.contract.errors import GurukulError
 from schemas.contract.identifiers import check_run_id
@@ -33,7 +35,7 @@ class Run:
     """A run as its ledger describes it now; `planned` and the counts are of students.
 
     `condition` is None for a run whose ledger this machine does not have. `took_s` is None until it has ended;
-    `settings` are those that can change a result.
+    `settings` are those that can change a result; `of_values`: whether its labels are values.
     """
 
     run_id: str
@@ -48,6 +50,7 @@ class Run:
     failed: int = 0
     took_s: float | None = None
     settings: dict[str, object] | None = None
+    of_values: bool = False
 
     @property
     def status(self) -> RunStatus | None:
@@ -158,6 +161,7 @@ def _read(layout: RunLayout) -> Run:
             failed=counts.get(Status.FAILED, 0),
             took_s=float(seconds) if seconds else None,
             settings=head.settings,
+            of_values=head.of_values,
         )
 
 
@@ -169,6 +173,7 @@ class _Head:
     created: datetime
     planned: int
     settings: dict[str, object]
+    of_values: bool
 
 
 @lru_cache(maxsize=4096)
@@ -176,4 +181,5 @@ def _head(path: Path, mtime_ns: int, size: int) -> _Head:
     """Read a manifest's head, again whenever the file has changed."""
     manifest = read_manifest(RunLayout(path.parent))
     planned = len(planned_of(manifest, Role.STUDENT))
-    return _Head(manifest.run_id, manifest.created, planned, settings_of(manifest.config))
+    of_values = target_of(manifest.config.label, manifest.config.plugged) == VALUE
+    return _Head(manifest.run_id, manifest.created, planned, settings_of(manifest.config), of_values)

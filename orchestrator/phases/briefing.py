@@ -12,13 +12,15 @@ from orchestrator.audit.glossary import Marks
 from orchestrator.audit.signed_manifest import seal
 from orchestrator.audit.templates import page
 from orchestrator.audit.wording import (
-    MODELS,
+    VALUE_SCORES,
     costs_of,
     distinct,
     limits_of,
+    models_of,
     subject_of,
     targets_of,
     untrained_sentences,
+    value_cells,
 )
 from orchestrator.bars.coverage import verdicts_of
 from orchestrator.bars.sentences import calendar_doubts
@@ -125,7 +127,9 @@ def _facts(context: RunContext, judged: Judged, conclusion: Conclusion, charts: 
         "skips": dict(sorted(skips.items())),
         "untrained": untrained_sentences(untrained_symbols(manifest, context.ledger)),
         "charts": {name: chart.pop("title") for name, chart in charts.items()},
-        "models": MODELS,
+        "models": models_of(judged.validation.target),
+        "value_scores": VALUE_SCORES,
+        "value_cells": value_cells,
         "targets": targets_of(manifest.config.training()),
         "costs": costs_of(manifest.config.costs, judged.validation.round_trip_bps),
     }

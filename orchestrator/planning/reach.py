@@ -63,6 +63,7 @@ def _without_effect(config: RunConfig) -> list[str]:
         f"with --label {config.label}": (
             *(("take_profit", "stop_loss") if config.label != "triple-barrier" else ()),
             *(("threshold", "threshold_unit", "label_return") if config.label == "rank" else ()),
+            *(("threshold",) if config.label == "return" else ()),
         ),
         "without --privileged": () if config.privileged else ("distill_weight",),
     }

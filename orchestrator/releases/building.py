@@ -232,6 +232,7 @@ def _release(
         file_options=FileOptions(**{name: getattr(config, name) for name in FileOptions.model_fields}),
         horizon_bars=config.horizon,
         label=config.label,
+        target=config.training().target,
         label_rule=config.training().label_rule,
         costs=config.costs,
         cost_bps=config.cost_bps,

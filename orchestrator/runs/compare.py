@@ -9,7 +9,7 @@ from orchestrator.ledger.ledger import Ledger
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
-from schemas.contract.judgement import Statistics, Validation
+from schemas.contract.judgement import Scores, Statistics, Validation
 from schemas.files.run_files import open_run, read_model
 
 # Settings that change no result.
@@ -22,6 +22,8 @@ NOT_COMPARED = {
 def compare(data_dir: str, first: str, second: str) -> dict[str, Any]:
     """Settings that differ, scores, trading and gates of two runs; RequestError if one was never judged."""
     (a, left, gates_a), (b, right, gates_b) = (_judged(data_dir, run_id) for run_id in (first, second))
+    if left.target != right.target:
+        raise RequestError(f"run {first} predicts a {left.target}, {second} a {right.target}; compare runs of one kind")
     asked = [settings_of(manifest.config) for manifest in (a, b)]
     numbers = _numbers(left), _numbers(right)
     return {
@@ -69,20 +71,26 @@ def _judged(data_dir: str, run_id: str) -> tuple[RunManifest, Validation, Statis
 
 
 def _rows(validation: Validation) -> tuple[object, ...]:
-    """Facts that are equal for two runs that scored the same rows: symbols, days, and numbers of rows and positives."""
-    each = {name: (row["rows"], row["positives"]) for name, row in validation.per_symbol.items()}
+    """Facts that are equal for two runs that scored the same rows: symbols, days, numbers of rows, and labels."""
+    each = {
+        name: (row["rows"], row.get("positives", row.get("mean_label"))) for name, row in validation.per_symbol.items()
+    }
     return validation.first, validation.last, tuple(sorted(each.items()))
 
 
 def _numbers(validation: Validation) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for name in ("prior", "student", "alone", "teacher"):
-        found[f"log loss, {name}"] = validation.scores[name].log_loss
+        found[f"{validation.loss.words}, {name}"] = validation.scores[name].loss
     student, trading = validation.scores["student"], validation.trading["student"]
+    by_target = (
+        {"AUC, student": student.auc, "calibration error, student": student.ece}
+        if isinstance(student, Scores)
+        else {"R2, student": student.r2, "sign accuracy, student": student.sign_accuracy}
+    )
     return found | {
         "skill, student": student.skill,
-        "AUC, student": student.auc,
-        "calibration error, student": student.ece,
+        **by_target,
         "net bps per day, student": trading.net_bps_a_day,
         "Sharpe per year, student": trading.sharpe,
         "maximum drawdown in percent, student": trading.max_drawdown_percent,

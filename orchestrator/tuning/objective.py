@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import date
 
 from orchestrator.ledger.ledger import WorkRecord
-from schemas.config.tuning import Objective
+from schemas.config.target import LOSSES
+from schemas.config.tuning import OF_LOSSES, Objective
 from schemas.contract.errors import DataError
 from schemas.contract.judgement import STUDENT, Validation
 from schemas.contract.plan import parts_of
@@ -12,7 +13,7 @@ from schemas.contract.task import Status
 
 
 def improvement(students: Iterable[WorkRecord], day: date) -> float | None:
-    """Log-loss improvement over the base rate, nats per row, of the windows that end on `day` or earlier.
+    """Improvement of the loss over the base rate, or the historical mean, of the windows that end on `day` or earlier.
 
     None if no row of them was scored.
     """
@@ -20,8 +21,9 @@ def improvement(students: Iterable[WorkRecord], day: date) -> float | None:
     for each in students:
         window = parts_of(each.name)
         if each.status is Status.SUCCESS and window is not None and window[2] <= day:
+            key = next(loss.key for loss in LOSSES.values() if f"scored_{loss.key}" in each.metrics)
             count, student, prior = (
-                float(each.metrics[name] or 0) for name in ("scored_rows", "scored_log_loss", "scored_prior_log_loss")
+                float(each.metrics[name] or 0) for name in ("scored_rows", f"scored_{key}", f"scored_prior_{key}")
             )
             saved += count * (prior - student)
             rows += count
@@ -30,8 +32,8 @@ def improvement(students: Iterable[WorkRecord], day: date) -> float | None:
 
 def value_of(scores: Validation, objective: Objective) -> float:
     """The objective of a scored trial. DataError if it cannot be computed."""
-    if objective == "log-loss":
-        return scores.scores["prior"].log_loss - scores.scores[STUDENT].log_loss
+    if objective in OF_LOSSES:
+        return scores.scores["prior"].loss - scores.scores[STUDENT].loss
     alpha = scores.trading[STUDENT].alpha_bps_a_day
     if alpha is None:
         raise DataError("its students made no trade, so it has no alpha")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.tuning.space import applies, is_whole, unchanged
 from schemas.config.run import RunConfig
-from schemas.config.tuning import Choices, Numbers, Space, StudySettings, Value
+from schemas.config.tuning import OF_LOSSES, Choices, Numbers, Space, StudySettings, Value
 from schemas.contract.study import StudyTrial, TrialState
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def is_hopeless(
     steps: Sequence[float | None],
 ) -> bool:  # fmt: skip
     """Whether a trial with these steps so far is to end here, by the complete ones among `ended`."""
-    if settings.pruner == "none" or settings.objective != "log-loss" or steps[-1] is None:
+    if settings.pruner == "none" or settings.objective not in OF_LOSSES or steps[-1] is None:
         return False
     import optuna
 

@@ -11,7 +11,7 @@ from orchestrator.planning.feasible import refuse_infeasible
 from orchestrator.runs.settings import read_toml
 from schemas.config.model_kinds import KINDS, ROLES, ModelRole, check_kind
 from schemas.config.run import RunConfig
-from schemas.config.tuning import OF_LABELS, SEARCHED, Choices, Domain, Numbers, Objective, Space, Value
+from schemas.config.tuning import OF_LABELS, OF_LOSSES, SEARCHED, Choices, Domain, Numbers, Objective, Space, Value
 from schemas.contract.errors import RequestError
 from schemas.contract.wrong_value import fault
 
@@ -29,9 +29,12 @@ def read_space(path: Path, config: RunConfig, objective: Objective) -> Space:
     if not space:
         raise RequestError(f"space file {path} varies nothing; write a table such as [teacher.max_depth]")
     by_label = [name for name in space if name in OF_LABELS]
-    if by_label and objective == "log-loss":
+    if objective in OF_LOSSES and OF_LOSSES[objective] != (target := config.training().target):
+        own = next(each for each in OF_LOSSES if OF_LOSSES[each] == target)
+        raise RequestError(f"--objective {objective}: the label is a {target}; use --objective {own} or alpha")
+    if by_label and objective in OF_LOSSES:
         raise RequestError(
-            f"{path}{_line(text, by_label[0])}: {by_label[0]} changes what a label asks, and log losses of different"
+            f"{path}{_line(text, by_label[0])}: {by_label[0]} changes what a label asks, and losses of different"
             " labels cannot be compared; use --objective alpha"
         )
     return space

@@ -24,7 +24,7 @@ class Plugin(Frozen):
     """A plug-in file of a run: its name without `.py`, the digest of its source, and those features that read a panel.
 
     A feature reads a panel if its function takes the bars of all symbols. `models` are the kinds that it defines,
-    `labels` the names of its labels.
+    `labels` the names of its labels, `value_labels` those of them that are values.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Plugin(Frozen):
     panel_features: tuple[str, ...] = ()
     models: tuple[PluggedKind, ...] = Field((), exclude_if=lambda models: not models)
     labels: tuple[str, ...] = Field((), exclude_if=lambda labels: not labels)
+    value_labels: tuple[str, ...] = Field((), exclude_if=lambda labels: not labels)
 
 
 class Plugged(Frozen):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
+from schemas.config.target import CLASS, VALUE, Target
 from schemas.contract.base import Frozen
 from schemas.contract.wrong_value import fault
 
@@ -31,7 +32,7 @@ class Parameters(Frozen):
 class BoostedTeacher(Parameters):
     """Trees that are added one after the other, sized for a hundred rows."""
 
-    max_rounds: Rounds = Field(200, description="Most trees; the log loss of the last rows chooses how many are kept.")
+    max_rounds: Rounds = Field(200, description="Most trees; the loss of the last rows chooses how many are kept.")
     out_of_fold_rounds: Rounds = Field(
         40, description="Trees of the models that predict held-out rows; fixed, so that those rows do not choose it."
     )
@@ -68,9 +69,7 @@ class GradientTrees(Parameters):
 class StoppedTeacher(BoostedTeacher, GradientTrees):
     """A teacher of XGBoost or LightGBM, whose trees are drawn from parts of rows and features."""
 
-    early_stopping_rounds: Rounds = Field(
-        20, description="Trees without a lower log loss after which no more are added."
-    )
+    early_stopping_rounds: Rounds = Field(20, description="Trees without a lower loss after which no more are added.")
     subsample: Share = Field(0.8, description="Share of the rows that each tree is fitted on.")
     colsample_bytree: Share = Field(0.8, description="Share of the features that each tree is fitted on.")
 
@@ -141,13 +140,11 @@ class Perceptron(Parameters):
 class PerceptronTeacher(Perceptron):
     """The perceptron as a teacher."""
 
-    max_rounds: Rounds = Field(200, description="Most steps; the log loss of the last rows chooses how many are kept.")
+    max_rounds: Rounds = Field(200, description="Most steps; the loss of the last rows chooses how many are kept.")
     out_of_fold_rounds: Rounds = Field(
         40, description="Steps of the models that predict held-out rows; fixed, so that those rows do not choose it."
     )
-    early_stopping_rounds: Rounds = Field(
-        20, description="Steps without a lower log loss after which no more are taken."
-    )
+    early_stopping_rounds: Rounds = Field(20, description="Steps without a lower loss after which no more are taken.")
 
     @property
     def fixed_rounds(self) -> int:
@@ -166,8 +163,8 @@ class PerceptronStudent(Perceptron):
         return self.rounds
 
 
-class Logistic(Parameters):
-    """Logistic regression."""
+class LinearParameters(Parameters):
+    """Logistic regression of a class, ridge regression of a value."""
 
     # Twice as much finds a quarter less in reverting prices and costs 0.04 % less on random walks and real symbols;
     # docs/method.md has the figures.
@@ -181,7 +178,7 @@ class ModelKind:
     """One kind of model. `teacher` and `student` are its parameters in that role, None where it cannot have it.
 
     `extra` is the extra of this package that its code needs beside [worker] and one with XGBoost; `libraries` are the
-    packages of it whose versions decide what is fitted.
+    packages of it whose versions decide what is fitted. `targets`: whether it predicts classes, values or both.
     """
 
     name: str
@@ -190,11 +187,16 @@ class ModelKind:
     student: type[Parameters] | None = None
     extra: str | None = None
     libraries: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = (CLASS, VALUE)
 
     def parameters(self, role: ModelRole) -> type[Parameters] | None:
         """The parameters of the kind in a role; None if it cannot have the role."""
         return self.teacher if role == "teacher" else self.student
 
+
+# The students that a run has without --student, and whose scores stand beside those of the chosen kind.
+LOGISTIC, LINEAR = "logistic", "linear"
+PLAIN: dict[Target, str] = {CLASS: LOGISTIC, VALUE: LINEAR}
 
 KINDS: dict[str, ModelKind] = {}
 EMPTY: Mapping[str, ModelKind] = {}
@@ -208,7 +210,8 @@ def register_kind(kind: ModelKind) -> None:
 
 
 register_kind(ModelKind("xgboost", "gradient-boosted trees of XGBoost", teacher=XGBoostTeacher))
-register_kind(ModelKind("logistic", "logistic regression", student=Logistic))
+register_kind(ModelKind(LOGISTIC, "logistic regression", student=LinearParameters, targets=(CLASS,)))
+register_kind(ModelKind(LINEAR, "ridge regression", student=LinearParameters, targets=(VALUE,)))
 register_kind(ModelKind("booster", "a small XGBoost", student=BoosterStudent))
 
 register_kind(
@@ -257,10 +260,15 @@ def kinds_of(role: ModelRole, own: Mapping[str, ModelKind] = EMPTY) -> list[str]
     return [kind.name for kind in (*KINDS.values(), *own.values()) if kind.parameters(role) is not None]
 
 
-def check_kind(role: ModelRole, name: str, own: Mapping[str, ModelKind] = EMPTY) -> str:
-    """Return `name`; ValueError unless a kind of that name can have the role."""
+def check_kind(role: ModelRole, name: str, own: Mapping[str, ModelKind] = EMPTY, target: Target | None = None) -> str:
+    """Return `name`; ValueError unless a kind of that name can have the role and predict the target, if it is known."""
     if name not in (names := kinds_of(role, own)):
         raise ValueError(f"{name!r} is not a kind of {role}; they are {', '.join(names)}")
+    known = KINDS | dict(own)
+    if target is not None and target not in known[name].targets:
+        able = ", ".join(each for each in names if target in known[each].targets)
+        noun = {CLASS: "classes", VALUE: "values"}[target]
+        raise ValueError(f"{name!r} does not predict {noun}, which the label has; these do: {able}")
     return name
 
 

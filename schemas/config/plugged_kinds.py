@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model
 
 from schemas.config.model_kinds import ModelKind, ModelRole, Parameters
+from schemas.config.target import CLASS, Target
 from schemas.contract.base import Frozen
 
 KindName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]
@@ -42,6 +43,7 @@ class PluggedKind(Frozen):
     meaning: str
     roles: tuple[ModelRole, ...] = Field(min_length=1)
     parameters: tuple[ParameterFacts, ...] = ()
+    targets: tuple[Target, ...] = Field((CLASS,), min_length=1, exclude_if=lambda targets: targets == (CLASS,))
 
     @property
     def kind(self) -> ModelKind:
@@ -54,4 +56,6 @@ def _kind(facts: PluggedKind) -> ModelKind:
     fields: dict[str, Any] = {each.name: each.field for each in facts.parameters}
     own = create_model(f"{facts.name}Parameters", __base__=Parameters, **fields) if fields else Parameters
     roles = {role: own for role in facts.roles}
-    return ModelKind(facts.name, facts.meaning, teacher=roles.get("teacher"), student=roles.get("student"))
+    return ModelKind(
+        facts.name, facts.meaning, teacher=roles.get("teacher"), student=roles.get("student"), targets=facts.targets
+    )

@@ -1,16 +1,17 @@
 """Settings of training: labels, splits, models and the costs inside a label."""
 
-import re
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from schemas.config.features import CROSS_SECTION, OWN, FeatureChoice, FeatureName, Plugged, Plugin, split_names
-from schemas.config.interval import BarInterval, is_intraday
+from schemas.config.interval import BarInterval
+from schemas.config.lookback import Lookback
 from schemas.config.model_kinds import (
     KINDS,
+    PLAIN,
     ROLES,
     ModelKind,
     ModelRole,
@@ -21,14 +22,15 @@ from schemas.config.model_kinds import (
     chosen_parameters,
 )
 from schemas.config.side import SIDE_LIBRARIES
+from schemas.config.target import CLASS, VALUE, Target
 from schemas.contract.base import Complete, is_texts
 from schemas.contract.identifiers import Sha256
 from schemas.contract.plugin_source import shown
 from schemas.contract.window import MAX_HORIZON_BARS, MIN_RANKED_SYMBOLS, Scope
 
 # The built-in labels; others are of plug-ins.
-FIXED, TRIPLE_BARRIER, RANK = "fixed", "triple-barrier", "rank"
-LABELS = (FIXED, TRIPLE_BARRIER, RANK)
+FIXED, TRIPLE_BARRIER, RANK, RETURN = "fixed", "triple-barrier", "rank", "return"
+LABELS = (FIXED, TRIPLE_BARRIER, RANK, RETURN)
 ThresholdUnit = Literal["return", "sigma"]
 Entry = Literal["next-open", "close"]
 LabelReturn = Literal["gross", "net"]
@@ -36,15 +38,6 @@ Privilege = Literal["path", "cross-section"]
 
 Horizon = Annotated[int, Field(ge=1, le=MAX_HORIZON_BARS)]
 HORIZON_BARS = 5
-
-
-def _known_lookback(value: str) -> str:
-    if not re.fullmatch(r"expanding|window|[1-9][0-9]{0,4}", value):
-        raise ValueError("must be expanding, window, or a number of days from 1 to 99999")
-    return value
-
-
-Lookback = Annotated[str, AfterValidator(_known_lookback)]
 
 DEFAULT_TEACHER = "xgboost"
 
@@ -59,7 +52,8 @@ class TrainingConfig(BarInterval):
         FIXED,
         description="fixed: by the return over the horizon; triple-barrier: by which of two barriers the price reaches"
         " first, else by that return; rank: by whether that return is above the median of the symbols decided at the"
-        " same instant, at least 5; or the name of a label of --plugins.",
+        " same instant, at least 5; return: the log return over the horizon, a value; or the name of a label of"
+        " --plugins.",
     )
     horizon: Horizon = Field(
         HORIZON_BARS,
@@ -70,7 +64,8 @@ class TrainingConfig(BarInterval):
     )
     threshold_unit: ThresholdUnit = Field(
         "return",
-        description="return: a fraction (0.02 is 2 %); sigma: multiples of volatility per bar times sqrt(horizon).",
+        description="return: a fraction (0.02 is 2 %); sigma: multiples of volatility per bar times sqrt(horizon)."
+        " Also the unit of --label return.",
     )
     take_profit: Annotated[float, Field(gt=0, le=100)] = Field(
         1.0, description="Upper barrier, in multiples of volatility per bar times sqrt(horizon)."
@@ -138,7 +133,8 @@ class TrainingConfig(BarInterval):
     student: str = Field(
         "logistic",
         description="Kind of student: logistic, booster (a small XGBoost), lightgbm (extra [lightgbm]), random-forest,"
-        " extra-trees, hist-boosting, perceptron (extra [torch]), or a model of --plugins.",
+        " extra-trees, hist-boosting, perceptron (extra [torch]), or a model of --plugins; linear, for labels that are"
+        " values, and if omitted there.",
     )
     set: tuple[str, ...] = Field(
         (),
@@ -177,6 +173,14 @@ class TrainingConfig(BarInterval):
             return date.min
         return start if self.lookback == "window" else end - timedelta(days=int(self.lookback))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _student_of_values(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "student" not in data:
+            target = target_of(data.get("label", FIXED), data.get("plugged"))
+            return data | ({"student": PLAIN[VALUE]} if target == VALUE else {})
+        return data
+
     @field_validator("label")
     @classmethod
     def _known_label(cls, value: str) -> str:
@@ -194,12 +198,12 @@ class TrainingConfig(BarInterval):
     @field_validator("teacher")
     @classmethod
     def _known_teacher(cls, value: str, info: ValidationInfo) -> str:
-        return check_kind("teacher", value, _plugged_kinds(info.data.get("plugged")))
+        return _checked_kind("teacher", value, info)
 
     @field_validator("student")
     @classmethod
     def _known_student(cls, value: str, info: ValidationInfo) -> str:
-        return check_kind("student", value, _plugged_kinds(info.data.get("plugged")))
+        return _checked_kind("student", value, info)
 
     @field_validator("set", mode="before")
     @classmethod
@@ -226,6 +230,21 @@ class TrainingConfig(BarInterval):
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
         return tuple(sorted(set(value))) if is_texts(value) else value
+
+
+def target_of(label: Any, plugged: Plugged | None) -> Target | None:
+    """What a label is; None for one that neither this program nor a plug-in that is known defines."""
+    if label in LABELS:
+        return VALUE if label == RETURN else CLASS
+    for each in plugged.plugins if isinstance(plugged, Plugged) else ():
+        if label in each.labels:
+            return VALUE if label in each.value_labels else CLASS
+    return None
+
+
+def _checked_kind(role: ModelRole, name: str, info: ValidationInfo) -> str:
+    plugged = info.data.get("plugged")
+    return check_kind(role, name, _plugged_kinds(plugged), target_of(info.data.get("label"), plugged))
 
 
 def _plugged_kinds(plugged: Plugged | None) -> dict[str, ModelKind]:
@@ -284,9 +303,19 @@ class TrainingSettings(TrainingConfig, Complete):
         return tuple(dict.fromkeys(names))
 
     @property
-    def compares_return(self) -> bool:
-        """Whether a label compares a trade's return with the threshold; ranks and labels of plug-ins do not."""
+    def target(self) -> Target:
+        """Whether its label is a class or a value."""
+        return target_of(self.label, self.plugged) or CLASS
+
+    @property
+    def measures_return(self) -> bool:
+        """Whether a label is decided by a trade's own return; ranks and labels of plug-ins are not."""
         return self.label != RANK and self.label_source is None
+
+    @property
+    def compares_return(self) -> bool:
+        """Whether a label compares that return with the threshold."""
+        return self.measures_return and self.target == CLASS
 
     @property
     def label_source(self) -> Plugin | None:
@@ -298,49 +327,6 @@ class TrainingSettings(TrainingConfig, Complete):
     def label_rule(self) -> str:
         """The rule by which a label is 1, as one sentence without a full stop; KeyError for a kind without one."""
         return LABEL_RULES[self.label](self) if self.label_source is None else _rule_of_plugin(self, self.label_source)
-
-
-class LabelIdentity(NamedTuple):
-    """The settings that decide the label of a row: two runs with the same values label the same row the same way.
-
-    A field is None where it does not matter: the barriers but for those of barriers, all about the return's threshold
-    for `rank` and labels of plug-ins, the cost for gross returns, `cross_session` for daily bars and for labels that no
-    volatility decides. `plugin_sha256` is the digest of the plug-in that defines the label, None for a built-in one.
-    """
-
-    label: str
-    plugin_sha256: str | None
-    interval: str
-    horizon_bars: int
-    threshold: float | None
-    threshold_unit: ThresholdUnit | None
-    barriers: tuple[float, float] | None
-    entry: Entry
-    label_return: LabelReturn | None
-    round_trip_cost: float | None
-    cross_session: bool | None
-
-
-def label_identity(settings: TrainingSettings) -> LabelIdentity:
-    """Return the settings that decide the labels of a run."""
-    # Ranks are compared without costs, which are the same for all symbols; labels of plug-ins have their own rule.
-    by_return = settings.compares_return
-    barriers = by_return and settings.label != FIXED
-    by_volatility = barriers or (settings.threshold_unit == "sigma" and by_return)
-    net = settings.label_return == "net" and by_return
-    return LabelIdentity(
-        settings.label,
-        settings.label_source.sha256 if settings.label_source else None,
-        settings.interval,
-        settings.horizon_bars,
-        settings.threshold if by_return else None,
-        settings.threshold_unit if by_return else None,
-        (settings.take_profit, settings.stop_loss) if barriers else None,
-        settings.entry,
-        settings.label_return if by_return else None,
-        settings.round_trip_cost if net else None,
-        settings.cross_session if by_volatility and is_intraday(settings.interval) else None,
-    )
 
 
 def _fixed_rule(settings: TrainingSettings) -> str:
@@ -367,8 +353,16 @@ def _rank_rule(settings: TrainingSettings) -> str:
     )
 
 
+def _return_rule(settings: TrainingSettings) -> str:
+    start, end, _ = _rule_terms(settings)
+    unit = f", in volatilities over {settings.horizon_bars} bars" if settings.threshold_unit == "sigma" else ""
+    return f"a label is the {settings.label_return} log return from {start} to {end}{unit}"
+
+
 def _rule_of_plugin(settings: TrainingSettings, source: Plugin) -> str:
     known = f"known at most {settings.horizon_bars} bars after the decision"
+    if settings.target == VALUE:
+        return f"a label is the value of {settings.label} of {shown(source.name)}, {known}"
     return f"a label is 1 where {settings.label} of {shown(source.name)} is 1, {known}"
 
 
@@ -386,4 +380,5 @@ LABEL_RULES: dict[str, Callable[[TrainingSettings], str]] = {
     FIXED: _fixed_rule,
     TRIPLE_BARRIER: _triple_barrier_rule,
     RANK: _rank_rule,
+    RETURN: _return_rule,
 }

@@ -6,14 +6,19 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from schemas.config.run import RunConfig
+from schemas.config.target import CLASS, LOSSES, VALUE, Target
 from schemas.contract.base import Frozen
 
-Objective = Literal["log-loss", "alpha"]
+Objective = Literal["log-loss", "squared-error", "alpha"]
 Sampler = Literal["tpe", "random"]
 Pruner = Literal["median", "none"]
 Value = StrictBool | StrictInt | StrictFloat | StrictStr
 
-UNITS: dict[Objective, str] = {"log-loss": "nats per row", "alpha": "bps per day"}
+# The objectives that are the loss of a target, and the units of all.
+OF_LOSSES: dict[Objective, Target] = {"log-loss": CLASS, "squared-error": VALUE}
+UNITS: dict[Objective, str] = {each: LOSSES[target].unit for each, target in OF_LOSSES.items()} | {
+    "alpha": "bps per day"
+}
 
 # Settings of a run that a study may change, beside the parameters of `--set`.
 SEARCHED = (
@@ -71,8 +76,9 @@ class StudySettings(Frozen):
     )
     objective: Objective = Field(
         "log-loss",
-        description="What is maximised: log-loss (improvement over the base rate, nats per row), or alpha (beside"
-        " always long, net, bps per day), which a space that changes labels needs.",
+        description="What is maximised: log-loss (improvement over the base rate, nats per row), squared-error (over"
+        " the historical mean, of labels that are values), or alpha (beside always long, net, bps per day), which a"
+        " space that changes labels needs.",
     )
     sampler: Sampler = Field("tpe", description="How configurations are chosen: tpe (by those before) or random.")
     pruner: Pruner = Field(

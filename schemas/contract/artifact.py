@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from schemas.config.interval import periods_per_year
 from schemas.config.run import RunConfig
+from schemas.config.target import CLASS, Target
 from schemas.config.training import TrainingSettings
 from schemas.contract.base import Frozen
 from schemas.contract.coverage import CoverageTable
@@ -51,18 +52,30 @@ class LabelCount(NamedTuple):
     total: float
 
 
+class ValueSums(NamedTuple):
+    """Of a symbol's labels that are values, each weighted by its uniqueness: their sum, weight, and sum of squares."""
+
+    values: float
+    total: float
+    squares: float
+
+
+# What is known of a symbol's labels at the end of a window.
+KnownLabels = LabelCount | ValueSums
+
+
 class TeacherInputs(Frozen):
     """Inputs that determine a teacher. `bars_sha256` is of each symbol's bars before its window's end.
 
     `label_counts` is of the labels of every symbol of the run that were known at the window's end: the base rate of
-    every model follows from them.
+    every model, or the historical mean of values, follows from them.
     """
 
     role: Literal[Role.TEACHER] = Role.TEACHER
     window: Span
     settings: TrainingSettings
     bars_sha256: dict[str, str]
-    label_counts: dict[str, LabelCount]
+    label_counts: dict[str, KnownLabels]
     versions: dict[str, str]
 
 
@@ -78,7 +91,7 @@ class StudentInputs(Frozen):
     window: Window
     settings: TrainingSettings
     bars_sha256: dict[str, str]
-    label_counts: dict[str, LabelCount]
+    label_counts: dict[str, KnownLabels]
     teacher_sha256: str
     versions: dict[str, str]
 
@@ -99,10 +112,19 @@ class Certificate(Frozen):
     violations: tuple[str, ...]
 
 
-class Fidelity(Frozen):
-    """A student beside its teacher on the scored rows of a window; probabilities, and log losses in nats.
+class Losses(NamedTuple):
+    """Mean losses of the base rate or historical mean, of the student without a teacher, the student, its teacher."""
 
-    `agreement` is the share of rows that both put on the same side of the training base rate; it and the rank
+    prior: float
+    alone: float
+    student: float
+    teacher: float
+
+
+class Agreement(Frozen):
+    """Predictions of a student beside those of its teacher on the scored rows of a window.
+
+    `agreement` is the share of rows that both put on the same side of the training base rate or mean; it and the rank
     correlation are None where one of the two predicts the same for every row. Differences are student less teacher.
     """
 
@@ -111,11 +133,38 @@ class Fidelity(Frozen):
     rank_correlation: float | None
     mean_difference: float
     mean_absolute_difference: float
+
+
+class Fidelity(Agreement):
+    """A student beside its teacher: probabilities, and log losses in nats."""
+
     log_loss: float
     log_loss_without_teacher: float
     teacher_log_loss: float
     prior_log_loss: float
     model_bytes: int
+
+    @property
+    def losses(self) -> Losses:
+        """The losses of all predictions."""
+        return Losses(self.prior_log_loss, self.log_loss_without_teacher, self.log_loss, self.teacher_log_loss)
+
+
+class ValueFidelity(Agreement):
+    """A student beside its teacher: predicted values, and mean squared errors; `prior` is the historical mean."""
+
+    squared_error: float
+    squared_error_without_teacher: float
+    teacher_squared_error: float
+    prior_squared_error: float
+    model_bytes: int
+
+    @property
+    def losses(self) -> Losses:
+        """The losses of all predictions."""
+        return Losses(
+            self.prior_squared_error, self.squared_error_without_teacher, self.squared_error, self.teacher_squared_error
+        )
 
 
 class TeacherMetadata(TeacherInputs):
@@ -139,12 +188,14 @@ class TeacherMetadata(TeacherInputs):
 
 
 class StudentModel(Frozen):
-    """`student/model.json`: a logistic model folded to one dot product, what it adds to the logit of a base rate.
+    """`student/model.json`: a linear model folded to one dot product, what it adds to the logit of a base rate.
+
+    Of `student/model.linear.json`: what it adds to a historical mean.
 
     `margin = intercept + sum(coefficients * x)` with each NaN of `x` replaced by `fill`.
     """
 
-    kind: Literal["logistic"] = "logistic"
+    kind: Literal["logistic", "linear"] = "logistic"
     features: tuple[str, ...]
     coefficients: tuple[float, ...]
     intercept: float
@@ -157,6 +208,8 @@ class Serving(Frozen):
     `p = sigmoid(offset + margin of the model + teacher_factor * margin of the teacher)`; the offset is the logit of
     the symbol's base rate, `panel_offset` for a symbol that the student has not seen. `trade_above` is the probability
     above which a trade pays, None if none does. Where `teacher_factor` is not 0, `teacher.ubj` lies beside it.
+
+    With the `target` value the prediction is the sum itself, and offsets are historical means.
     """
 
     offsets: dict[str, float]
@@ -164,6 +217,7 @@ class Serving(Frozen):
     trade_above: dict[str, float | None]
     panel_trade_above: float | None
     teacher_factor: float
+    target: Target = Field(CLASS, exclude_if=lambda target: target == CLASS)
 
 
 class StudentMetadata(StudentInputs):
@@ -171,7 +225,7 @@ class StudentMetadata(StudentInputs):
 
     Of each symbol that it is scored on: `priors` has the base rate that the student adds to, over all labels known by
     then, drawn to the panel's share; `window_shares` the share of positives over the window's own rows, a weaker
-    baseline; `trade_above` as in `serving.json`.
+    baseline; `trade_above` as in `serving.json`. Of values both are means.
     """
 
     key: str
@@ -180,7 +234,7 @@ class StudentMetadata(StudentInputs):
     priors: dict[str, float]
     window_shares: dict[str, float]
     trade_above: dict[str, float | None]
-    fidelity: Fidelity
+    fidelity: Fidelity | ValueFidelity
     metrics: dict[str, Metric]
     sha256: dict[FolderName, str]
 

@@ -6,16 +6,20 @@ from enum import StrEnum
 from pydantic import Field
 
 from schemas.config.judgement import GateSettings
+from schemas.config.target import CLASS, LOSSES, VALUE, Loss, Target
 from schemas.contract.base import Frozen
 from schemas.contract.task import Metric
 
 # Tests that sentences about a run refer to, and the strategies that it is compared with.
-LOG_LOSS_IMPROVEMENT = "log-loss improvement over the base rate"
+LOG_LOSS_IMPROVEMENT = LOSSES[CLASS].improvement
+SQUARED_ERROR_IMPROVEMENT = LOSSES[VALUE].improvement
 LABEL_PERMUTATION = "label permutation"
 ALPHA = "alpha beside always long"
 NET_RETURN = "net return per day"
 NOT_WORSE_THAN_LIVE = "not worse than the live release"
 STUDENT, ALWAYS_LONG = "student", "always long"
+# Predictions without a model that others are compared with; that of 0 is of values alone.
+OPPONENTS = ("prior", "zero")
 # Tables and charts mark numbers of fewer rows.
 FEW_ROWS = 30
 
@@ -41,6 +45,35 @@ class Scores(Frozen):
     rank_ic_t: float | None
     tail_spread_bps: float | None
     tail_spread_t: float | None
+
+    @property
+    def loss(self) -> float:
+        """The mean loss per row."""
+        return self.log_loss
+
+
+class ValueScores(Frozen):
+    """Scores of a model's predicted values on all scored rows; None where not computable.
+
+    `squared_error` is the mean; `skill` the improvement over the better of the historical mean and a prediction of 0,
+    as a share of its error; `r2` the same over the historical mean alone. `sign_accuracy` is the share of rows, other
+    than labels and predictions of 0, whose label has the predicted sign. The others are as in `Scores`.
+    Source of `r2`: Campbell and Thompson (2008), Predicting excess stock returns out of sample.
+    """
+
+    squared_error: float
+    skill: float
+    r2: float
+    sign_accuracy: float | None
+    rank_ic: float | None
+    rank_ic_t: float | None
+    tail_spread_bps: float | None
+    tail_spread_t: float | None
+
+    @property
+    def loss(self) -> float:
+        """The mean loss per row."""
+        return self.squared_error
 
 
 class Trading(Frozen):
@@ -80,7 +113,7 @@ class Trading(Frozen):
 
 
 class TeacherEffect(Frozen):
-    """What teachers changed: in how many windows, and the log loss saved on days, in nats per row.
+    """What teachers changed: in how many windows, and the loss saved on days, per row.
 
     The saving and its standard error (EWC) are None where no teacher changes a prediction.
     """
@@ -101,10 +134,14 @@ class Validation(Frozen):
     `trading` has the same models, the base rate as a trader, and three rules without learning: always long, long after
     a rise (momentum), long after a fall (reversal). `key`: SHA-256 of all that decides the scores;
     empty until they are stored.
+
+    With the `target` value, `prior` is the historical mean, `window_share` the mean of the window's own rows,
+    `logistic` a linear model, and `zero` a prediction of 0 on every row.
     """
 
     run_id: str
     key: str = ""
+    target: Target = Field(CLASS, exclude_if=lambda target: target == CLASS)
     windows: int
     taught: TeacherEffect
     constant_windows: int
@@ -113,7 +150,7 @@ class Validation(Frozen):
     days: int
     first: date
     last: date
-    scores: dict[str, Scores]
+    scores: dict[str, Scores] | dict[str, ValueScores]
     trading: dict[str, Trading]
     overlap_days: int
     costs: str
@@ -124,6 +161,16 @@ class Validation(Frozen):
     per_window: dict[str, dict[str, Metric]]
     sha256: dict[str, str]
     inputs: dict[str, str]
+
+    @property
+    def loss(self) -> Loss:
+        """The loss that its predictions are scored by."""
+        return LOSSES[self.target]
+
+    @property
+    def opponent(self) -> str:
+        """The simple prediction with the lowest loss: what skill is measured beside."""
+        return min((name for name in OPPONENTS if name in self.scores), key=lambda name: self.scores[name].loss)
 
 
 class Ruling(StrEnum):

@@ -1,6 +1,6 @@
 """The decorator that offers a user's class as a kind of model, and what it declares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -8,6 +8,7 @@ from pydantic.errors import PydanticUserError
 
 from schemas.config.model_kinds import ModelRole
 from schemas.config.plugged_kinds import TYPES, ParameterFacts, PluggedKind
+from schemas.config.target import CLASS, Target
 from schemas.contract.plugin_declarations import ModelDeclaration, declare
 from schemas.contract.wrong_value import fault
 
@@ -16,7 +17,7 @@ METHODS = ("fit", "predict", "encode", "decode")
 BOUNDS = {"minimum": "ge", "exclusiveMinimum": "gt", "maximum": "le", "exclusiveMaximum": "lt"}
 
 
-def model(*roles: ModelRole, name: str | None = None) -> Callable[[C], C]:
+def model(*roles: ModelRole, targets: Target | Sequence[Target] = CLASS, name: str | None = None) -> Callable[[C], C]:
     """Offer a class as a kind of model for the roles "teacher", "student" or both. It stays an ordinary class.
 
     It has four methods. Arrays are of numpy, `x` has shape (rows, features) and NaN where a feature is missing.
@@ -32,10 +33,16 @@ def model(*roles: ModelRole, name: str | None = None) -> Callable[[C], C]:
     int, float, bool, str or a Literal of texts, each with a default. `fit` receives an instance of it, or None where
     the class declares none.
 
+    With `targets="value"`, or `("class", "value")`, it takes labels that are values: `y` is then of floats, what is
+    left of each label beside the historical mean, and `predict` returns what the features add to that mean.
+
     `name`: the class's own if omitted. The first line of the docstring describes the kind. TypeError or ValueError for
     a wrong argument.
     """
     known = get_args(ModelRole)
+    chosen = (targets,) if isinstance(targets, str) else tuple(dict.fromkeys(targets))
+    if not chosen or any(each not in get_args(Target) for each in chosen):
+        raise ValueError(f"targets are 'class', 'value' or both, not {targets!r}")
     if not roles or any(role not in known for role in roles):
         raise ValueError(f"a model is for 'teacher', 'student' or both, such as @gk.model('teacher'), not {roles!r}")
 
@@ -47,7 +54,9 @@ def model(*roles: ModelRole, name: str | None = None) -> Callable[[C], C]:
         meaning = (own.__doc__ or "").strip().partition("\n")[0]
         ordered = tuple(role for role in known if role in roles)
         try:
-            facts = PluggedKind(name=name or own.__name__, meaning=meaning, roles=ordered, parameters=_parameters(own))
+            facts = PluggedKind(
+                name=name or own.__name__, meaning=meaning, roles=ordered, parameters=_parameters(own), targets=chosen
+            )
         except ValidationError as error:
             raise ValueError(f"model {name or own.__name__}: {_of(error)}") from None
         declare(ModelDeclaration(facts, own))

@@ -3,9 +3,10 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from schemas.config.plugged_kinds import PluggedKind
+from schemas.config.target import CLASS, Target
 from schemas.contract.window import MAX_HORIZON_BARS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,6 +32,7 @@ class LabelDeclaration:
     function: Callable[..., Any]
     horizon_bars: int
     formula: str
+    target: Target = CLASS
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,13 @@ def feature(
     return mark
 
 
-def label(*, horizon: int, name: str | None = None, formula: str = "") -> Callable[[F], F]:
+def label(*, horizon: int, target: Target = CLASS, name: str | None = None, formula: str = "") -> Callable[[F], F]:
     """Offer a function as a label, what models learn to predict. It stays an ordinary function.
 
     The function takes the bars of one symbol as a feature's does, later ones included. It returns one value per bar, as
     a Series or an array: 1 where a trade that is decided at the bar's close succeeds, else 0, and NaN where the bar has
-    no label. Bars whose horizon is not inside the history have none, whatever is returned.
+    no label. Bars whose horizon is not inside the history have none, whatever is returned. With `target="value"` it
+    returns any finite number, such as a return, and models predict its mean.
 
     `horizon`: number of bars after the decision that a value may depend on. A function whose labels may end earlier
     returns a pair: the values, and the number of bars after which each is known, from 1 to `horizon`. `name`: the
@@ -122,10 +125,12 @@ def label(*, horizon: int, name: str | None = None, formula: str = "") -> Callab
         raise TypeError(f"horizon is a number of bars, such as 10, not {horizon!r}")
     if not 1 <= horizon <= MAX_HORIZON_BARS:
         raise ValueError(f"horizon is a number of bars from 1 to {MAX_HORIZON_BARS}, not {horizon}")
+    if target not in get_args(Target):
+        raise ValueError(f"target is 'class' or 'value', not {target!r}")
 
     def mark(function: F) -> F:
         text = _formula(formula, function)
-        declare(LabelDeclaration(name or function.__name__, function, horizon, text))
+        declare(LabelDeclaration(name or function.__name__, function, horizon, text, target))
         return function
 
     return mark

@@ -11,6 +11,7 @@ from schemas.config.features import CROSS_SECTION_FEATURES, OWN_FEATURES, Featur
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import Interval
 from schemas.config.side import SideName
+from schemas.config.target import CLASS, Target
 from schemas.contract.base import Frozen
 from schemas.contract.identifiers import FolderName, RunId, Sha256, Symbol, Timezone
 from schemas.contract.judgement import Recommendation
@@ -110,6 +111,7 @@ class Release(Frozen):
     file_options: FileOptions = FileOptions()
     horizon_bars: int
     label: str
+    target: Target = Field(CLASS, exclude_if=lambda target: target == CLASS)
     label_rule: str
     costs: Costs
     cost_bps: float
@@ -198,20 +200,23 @@ class PredictRequest(Frozen):
 
 
 class Prediction(Frozen):
-    """A student's prediction for a symbol's newest bar: the probability of label 1, and what the judged book holds.
+    """A student's prediction for a symbol's newest bar, and what the judged book holds.
+
+    `probability` is of label 1, `value` the predicted label of a release whose labels are values; one of them is None.
 
     `weight` is the share of the capital that this bar's decision holds until its label ends, below 0 for short and 0
     for nothing; None where the book does not have the symbol, or not this bar. `trade`: whether it holds anything:
-    in a long book where the probability is above `trade_above`, with rank labels by rank among the release's symbols.
+    in a long book where the prediction is above `trade_above`, with rank labels by rank among the release's symbols.
 
     `in_sample` marks a bar of the student's own window, which it may have learned from; `unseen` a symbol that the
-    student has not learned from, whose probability starts from the panel's base rate.
+    student has not learned from, whose prediction starts from the panel's base rate or mean.
     """
 
     symbol: Symbol
     bar: AwareDatetime
     session: date
-    probability: float
+    probability: float | None = Field(None, exclude_if=lambda number: number is None)
+    value: float | None = Field(None, exclude_if=lambda number: number is None)
     trade_above: float | None
     trade: bool
     weight: float | None
@@ -219,6 +224,13 @@ class Prediction(Frozen):
     in_sample: bool
     unseen: bool
     release_id: str
+
+    @property
+    def predicted(self) -> float:
+        """The probability or the value."""
+        number = self.value if self.probability is None else self.probability
+        assert number is not None
+        return number
 
 
 class Refusal(Frozen):

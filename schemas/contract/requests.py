@@ -11,6 +11,7 @@ from schemas.config.judgement import OwnGate
 from schemas.config.model_kinds import ModelRole
 from schemas.config.plugged_kinds import KindName, Value
 from schemas.config.side import SideRequest
+from schemas.config.target import CLASS, Target
 from schemas.config.training import FIXED
 from schemas.config.tuning import Objective
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
@@ -104,6 +105,7 @@ class LabelFacts(Frozen):
     formula: str
     horizon_bars: int
     source: str
+    target: Target = CLASS
 
 
 class PluginReport(Answer):
@@ -207,7 +209,7 @@ class PairedQuestion(RunQuestion):
 class PairedDifference(Answer):
     """The mean difference over days, run less other, and its standard error (EWC); both None if the two are equal.
 
-    Of log loss: how much lower it is, nats per row, by the mean of each day. Of alpha: that of the difference of the
+    Of a loss: how much lower it is per row, by the mean of each day. Of alpha: that of the difference of the
     two books beside always long, bps per day.
     """
 
@@ -238,11 +240,14 @@ class WindowQuestion(RunQuestion):
 
 
 class Part(Frozen):
-    """Rows of a window that were used the same way, and their days: first and last decision, end of the last label."""
+    """Rows of a window that were used the same way, and their days: first and last decision, end of the last label.
+
+    `positives` is None where labels are values.
+    """
 
     name: str
     rows: int
-    positives: int
+    positives: int | None
     first: date
     last: date
     label_end: date
@@ -251,8 +256,8 @@ class Part(Frozen):
 class LabelledRow(Frozen):
     """One row of a window, its instants and their days at the exchange.
 
-    `probability` of label 1: for a training row the teacher's out-of-fold prediction, for a scored row the student's
-    prediction. Scored rows have no block and no weight.
+    `prediction`, the probability of label 1 or the value: for a training row the teacher's out of fold, for a scored
+    row the student's. Scored rows have no block and no weight.
     """
 
     symbol: str
@@ -262,10 +267,10 @@ class LabelledRow(Frozen):
     last_day: date
     part: str
     block: int | None
-    label: int
+    label: int | float
     forward_return: float
     weight: float | None
-    probability: float
+    prediction: float
 
 
 class Explanation(Answer):

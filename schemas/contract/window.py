@@ -14,7 +14,7 @@ from schemas.contract.identifiers import Symbol
 WARMUP_BARS = 150
 # The longest horizon of a label, in bars.
 MAX_HORIZON_BARS = 500
-# Fitted rows of each class that a window needs.
+# Fitted rows of each class that a window needs; of values twice as many that are not all the same.
 MIN_CLASS_ROWS = 3
 # Symbols of one bar that a rank label, and a rank among its symbols, needs.
 MIN_RANKED_SYMBOLS = 5
@@ -38,6 +38,7 @@ class SkipReason(StrEnum):
     INSUFFICIENT_FUTURE_DATA = "insufficient_future_data"
     INSUFFICIENT_SAMPLES = "insufficient_samples"
     SINGLE_CLASS = "single_class"
+    CONSTANT_LABEL = "constant_label"
     PRUNED = "pruned"
 
 

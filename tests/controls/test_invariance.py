@@ -140,7 +140,7 @@ def test_float32_and_float64_of_the_same_values_teach_the_same(seed: int, missin
     t0 = np.arange(120)
     known = Sample(
         lambda _, places: x[places], y, t0, t0 + 5, rng.uniform(0.1, 0.3, 120), np.zeros(120, dtype=np.int64), t0,
-        ("A",), np.array([20.0]), np.array([40.0]),
+        ("A",), np.array([[20.0], [40.0]]),
     )  # fmt: skip
     both = x, x.astype(np.float64)
     split, block = split_tail(t0, t0 + 5, 1), blocks(t0)

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pyarrow.parquet as pq
+from scipy.special import expit
 
 from schemas.contract.artifact import StudentMetadata
 from schemas.contract.task import Role, Status
@@ -15,7 +16,6 @@ from schemas.files.run_files import read_manifest, read_model, read_rows
 from workers.artifacts.reader import read_teacher
 from workers.bars.store import load
 from workers.learning.history import prepare
-from workers.learning.student import probability
 from workers.models.stored_student import read_student
 
 data_dir, run_id = sys.argv[1:]
@@ -36,10 +36,10 @@ for row in read_rows(layout, Role.STUDENT):
     bar = np.searchsorted(bars.timestamp, np.asarray(stored["timestamp"].cast("int64")))
     teacher = read_teacher(layout.artifact(row.window_label, Role.TEACHER))
     student = read_student(folder, metadata.sha256)
-    found = probability(student.offset(row.symbol) + student.margin(features[bar]))
+    found = expit(student.offset(row.symbol) + student.margin(features[bar]))
     if not np.array_equal(found, np.asarray(stored["student"])):
         sys.exit(f"student of {row.window_label} differs")
-    found = probability(teacher.offsets[row.symbol] + teacher.model.margin(features[bar]))
+    found = expit(teacher.offsets[row.symbol] + teacher.model.margin(features[bar]))
     if not np.array_equal(found, np.asarray(stored["teacher"])):
         sys.exit(f"teacher of {row.window_label} differs")
     agreed += 1

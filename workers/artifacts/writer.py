@@ -99,6 +99,7 @@ def write_student(
             window_shares=student.window_shares,
             trade_above=student.serving.trade_above,
             fidelity=fidelity(
+                student.data.sample.family,
                 student.y,
                 student.scored_student,
                 student.scored_alone,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from schemas.config.judgement import OwnGate
 from schemas.contract.errors import RequestError
-from schemas.contract.judgement import GateReport, Validation
+from schemas.contract.judgement import GateReport, Scores, Validation
 from schemas.contract.task import Metric, RunTask
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
@@ -30,7 +30,8 @@ def judge_students(task: RunTask, data_dir: Path) -> Result:
     write_model(layout.validation, validation)
     metrics: dict[str, Metric] = {"windows": validation.windows, "rows": validation.rows}
     for name, scores in validation.scores.items():
-        metrics |= {f"{name}_log_loss": scores.log_loss, f"{name}_skill": scores.skill, f"{name}_auc": scores.auc}
+        metrics |= {f"{name}_{validation.loss.key}": scores.loss, f"{name}_skill": scores.skill}
+        metrics |= {f"{name}_auc": scores.auc} if isinstance(scores, Scores) else {f"{name}_r2": scores.r2}
     for name, trading in validation.trading.items():
         metrics |= {f"{name}_sharpe": trading.sharpe, f"{name}_net_bps_a_day": trading.net_bps_a_day}
     digests = {layout.validation.name: sha256_of(layout.validation)}

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import METADATA_KINDS, LabelCount, StudentInputs, TeacherInputs
+from schemas.contract.artifact import METADATA_KINDS, KnownLabels, StudentInputs, TeacherInputs
 from schemas.contract.errors import DataError
 from schemas.contract.task import Role, WindowTask
 from schemas.contract.versions import artifact_versions
@@ -40,10 +40,10 @@ from workers.learning.history import (
 )
 from workers.learning.refused_features import refuse_faulty_features
 from workers.learning.refused_label import refuse_faulty_label
-from workers.learning.student import probability
 from workers.learning.window import fit_window_teacher, training_rows
 from workers.learning.window_student import ScoredRows, fit_window_student, scored_inputs, scored_rows, teacher_scores
 from workers.models.stored_student import StoredStudent, read_student
+from workers.scoring.family import FAMILIES
 from workers.side.universe import with_members
 
 # The bars of all symbols of a run: name, file and digest of each.
@@ -143,12 +143,12 @@ def _microseconds_a_row(model: StoredStudent, x: Floats) -> float:
     seconds = []
     for row in itertools.islice(itertools.cycle(x), TIMED_ROWS):
         began = time.perf_counter()
-        probability(model.margin(row[None, :]))
+        FAMILIES[model.serving.target].prediction(model.margin(row[None, :]))
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds) * 1e6
 
 
-def _teacher_of(task: WindowTask, histories: dict[str, History], counts: dict[str, LabelCount]) -> TeacherInputs:
+def _teacher_of(task: WindowTask, histories: dict[str, History], counts: dict[str, KnownLabels]) -> TeacherInputs:
     """Inputs of the teacher of a student's window, with the bars of those symbols that the student reads."""
     window = task.window.in_scope(task.settings.scope)
     return TeacherInputs(
@@ -206,7 +206,7 @@ def _panel_of(task: WindowTask, layout: BarsLayout) -> Panel:
     return tuple((symbol, layout.bars(symbol), sha256) for symbol, sha256 in sorted(task.bars.items()))
 
 
-def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, LabelCount]:
+def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, KnownLabels]:
     """The labels of every symbol of the run that are known at the window's end."""
     layout = BarsLayout.under(data_dir, task.settings.interval)
     if task.settings.label == "rank":
@@ -228,7 +228,7 @@ def _prepared_panel(panel: Panel, settings: TrainingSettings) -> dict[str, Histo
 
 
 @lru_cache(maxsize=CACHED_COUNTS)
-def _label_count(symbol: str, path: Path, sha256: str, settings: TrainingSettings, end: date) -> LabelCount:
+def _label_count(symbol: str, path: Path, sha256: str, settings: TrainingSettings, end: date) -> KnownLabels:
     return _label_times(symbol, path, sha256, settings).count(end)
 
 
@@ -238,7 +238,7 @@ def _label_times(symbol: str, path: Path, sha256: str, settings: TrainingSetting
 
 
 @lru_cache(maxsize=CACHED_PANEL_COUNTS)
-def _panel_counts(panel: Panel, settings: TrainingSettings, end: date) -> dict[str, LabelCount]:
+def _panel_counts(panel: Panel, settings: TrainingSettings, end: date) -> dict[str, KnownLabels]:
     return {symbol: times.count(end) for symbol, times in _panel_times(panel, settings).items()}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from schemas.config.target import CLASS
 from schemas.contract.artifact import Certificate, StudentMetadata, TeacherMetadata
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.requests import Explanation, LabelledRow, Part, WindowQuestion
@@ -68,12 +69,12 @@ def stored_window(question: WindowQuestion) -> StoredWindow:
 
 def _explain(question: WindowQuestion) -> Explanation:
     found = stored_window(question)
-    mine = found.trained
+    mine, of_class = found.trained, found.teacher.settings.target == CLASS
     rows = [*map(_trained, mine.to_pylist()), *map(_scored, found.scored.to_pylist())]
     barriers = Counter(Barrier(code).name.lower() for code in mine["barrier"].to_pylist())
     return Explanation(
         window=found.window,
-        parts=tuple(_part(name, own) for name in PARTS if (own := [row for row in rows if row.part == name])),
+        parts=tuple(_part(name, own, of_class) for name in PARTS if (own := [row for row in rows if row.part == name])),
         purged=tuple(row for row in rows if row.part == "purged"),
         rows=tuple(rows) if question.rows else (),
         ties=int(np.sum(mine["tie"].to_numpy())),
@@ -85,11 +86,11 @@ def _explain(question: WindowQuestion) -> Explanation:
     )
 
 
-def _part(name: str, rows: list[LabelledRow]) -> Part:
+def _part(name: str, rows: list[LabelledRow], of_class: bool) -> Part:
     return Part(
         name=name,
         rows=len(rows),
-        positives=sum(row.label for row in rows),
+        positives=sum(int(row.label) for row in rows) if of_class else None,
         first=rows[0].day,
         last=rows[-1].day,
         label_end=max(row.last_day for row in rows),
@@ -97,11 +98,11 @@ def _part(name: str, rows: list[LabelledRow]) -> Part:
 
 
 def _trained(row: dict[str, Any]) -> LabelledRow:
-    return _row(row, part=row["part"], block=row["block"], weight=row["weight"], probability=row["teacher_out_of_fold"])
+    return _row(row, part=row["part"], block=row["block"], weight=row["weight"], prediction=row["teacher_out_of_fold"])
 
 
 def _scored(row: dict[str, Any]) -> LabelledRow:
-    return _row(row, part="scored", block=None, weight=None, probability=row["student"])
+    return _row(row, part="scored", block=None, weight=None, prediction=row["student"])
 
 
 def _row(row: dict[str, Any], **used: Any) -> LabelledRow:

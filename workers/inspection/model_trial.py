@@ -6,6 +6,7 @@ import numpy as np
 
 from schemas.config.features import OWN_FEATURES
 from schemas.config.model_kinds import ModelRole, chosen_parameters
+from schemas.config.target import CLASS, Target
 from schemas.contract.errors import DataError, GurukulError
 from schemas.contract.requests import ModelCheck
 from workers.bars.series import Floats, Ints, Series
@@ -19,15 +20,18 @@ TRIAL_LIMIT_S = 60.0
 MOST_ROWS = 1_000
 
 
-def try_out(own: type[PluggedModel], role: ModelRole, changes: Iterable[str], x: Floats, y: Ints) -> None:
+def try_out(
+    own: type[PluggedModel], role: ModelRole, changes: Iterable[str], x: Floats, y: Ints, target: Target
+) -> None:
     """DataError unless two fits on these rows have equal bytes, are read back as they were, and end within the limit.
 
-    `y` is 0 or 1 per row; both classes weigh the same.
+    `y` is 0 or 1 per row; both classes weigh the same. As values they are 0.0 and 1.0.
     """
     parameters = chosen_parameters(role, own.declaration.facts.kind, changes)
     weight = np.where(y == 1, 0.5 / max(int(y.sum()), 1), 0.5 / max(int((y == 0).sum()), 1))
     with within(TRIAL_LIMIT_S), blamed(own.path, f"in a trial of model {own.kind}", DataError):
-        own.prove(x, y, weight / weight.mean(), Recipe(parameters, seed=0))
+        soft = y if target == CLASS else y.astype(np.float64)
+        own.prove(x, soft, weight / weight.mean(), Recipe(parameters, seed=0, target=target))
 
 
 def check_models(
@@ -46,7 +50,8 @@ def _checked(own: type[PluggedModel], x: Floats, y: Ints) -> ModelCheck:
     facts = own.declaration.facts
     defaults = {each.name: each.default for each in facts.parameters}
     try:
-        try_out(own, facts.roles[0], (), x, y)
+        for target in facts.targets:
+            try_out(own, facts.roles[0], (), x, y, target)
     except GurukulError as error:
         return ModelCheck(name=own.kind, roles=facts.roles, parameters=defaults, fault=str(error))
     return ModelCheck(name=own.kind, roles=facts.roles, parameters=defaults)

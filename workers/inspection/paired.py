@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from schemas.config.tuning import OF_LOSSES
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.judgement import ALWAYS_LONG, STUDENT
 from schemas.contract.requests import PairedDifference, PairedQuestion
@@ -14,7 +15,8 @@ from schemas.files.layout import RunLayout
 from workers.bars.series import Floats
 from workers.scoring.constancy import is_constant
 from workers.scoring.ewc import Estimate, line_of, mean_of
-from workers.scoring.log_loss import daily_means, log_losses
+from workers.scoring.family import FAMILIES, Family
+from workers.scoring.log_loss import daily_means
 
 BPS = 1e4
 
@@ -23,12 +25,13 @@ def compare(question: PairedQuestion) -> PairedDifference:
     """Answer the orchestrator's question about two runs; an error becomes part of the answer."""
     first, second = (RunLayout.under(question.data_dir, name) for name in (question.run_id, question.other))
     try:
-        return _by_loss(first, second) if question.objective == "log-loss" else _by_alpha(first, second)
+        target = OF_LOSSES.get(question.objective)
+        return _by_alpha(first, second) if target is None else _by_loss(first, second, FAMILIES[target])
     except GurukulError as error:
         return PairedDifference(error=str(error))
 
 
-def _by_loss(first: RunLayout, second: RunLayout) -> PairedDifference:
+def _by_loss(first: RunLayout, second: RunLayout, family: Family) -> PairedDifference:
     """Daily means of the loss of `second` less that of `first`, on the rows that both scored."""
     names = ["symbol", "timestamp", "session", "label", STUDENT]
     left, right = (pq.read_table(_existing(each.scored_rows), columns=names) for each in (first, second))
@@ -37,7 +40,7 @@ def _by_loss(first: RunLayout, second: RunLayout) -> PairedDifference:
     if not pc.all(pc.equal(rows["label"], rows["label_other"])).as_py():
         raise RequestError(f"{first.folder.name} and {second.folder.name} have other labels; compare by alpha")
     y = rows["label"].to_numpy()
-    saved = log_losses(y, rows[f"{STUDENT}_other"].to_numpy()) - log_losses(y, rows[STUDENT].to_numpy())
+    saved = family.losses(y, rows[f"{STUDENT}_other"].to_numpy()) - family.losses(y, rows[STUDENT].to_numpy())
     day = rows["session"].cast(pa.int32()).to_numpy().astype(np.int64)
     _, daily = daily_means(day, saved)
     return _answer(daily, None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from schemas.config.features import RANK, FeatureChoice, Plugged, Plugin
+from schemas.config.target import VALUE
 from schemas.config.training import LABELS
 from schemas.contract.errors import GurukulError, RequestError
 from schemas.contract.plugin_declarations import Declaration, GateDeclaration, LabelDeclaration, ModelDeclaration
@@ -68,7 +69,9 @@ def _facts(
 
 def _label_facts(labels: Mapping[str, PluggedLabel]) -> tuple[LabelFacts, ...]:
     return tuple(
-        LabelFacts(name=each.name, formula=each.formula, horizon_bars=each.horizon_bars, source=each.path)
+        LabelFacts(
+            name=each.name, formula=each.formula, horizon_bars=each.horizon_bars, target=each.target, source=each.path
+        )
         for each in labels.values()
     )
 
@@ -77,7 +80,10 @@ def _described(plugin: LoadedPlugin, own: dict[str, PluggedFeature]) -> Plugin:
     panel = tuple(each.name for each in own.values() if each.path == plugin.path and each.panel)
     models = tuple(each.facts for each in plugin.models)
     labels = tuple(each.name for each in plugin.labels)
-    return Plugin(name=plugin.name, sha256=plugin.sha256, panel_features=panel, models=models, labels=labels)
+    values = tuple(each.name for each in plugin.labels if each.target == VALUE)
+    return Plugin(
+        name=plugin.name, sha256=plugin.sha256, panel_features=panel, models=models, labels=labels, value_labels=values
+    )
 
 
 def _trained(plugin: LoadedPlugin) -> list[Declaration]:
@@ -102,5 +108,6 @@ def _try_out(chosen: ChosenModel, kinds: Mapping[str, type[PluggedModel]], colum
     """DataError unless a model passes its trial on made rows."""
     if chosen.kind not in kinds:
         raise RequestError(f"no plug-in defines a model {chosen.kind}")
-    x = random_rows(columns)
-    try_out(kinds[chosen.kind], chosen.role, chosen.changes, x, np.arange(len(x)) % 2)
+    x, own = random_rows(columns), kinds[chosen.kind]
+    for target in own.declaration.facts.targets:
+        try_out(own, chosen.role, chosen.changes, x, np.arange(len(x)) % 2, target)

@@ -16,7 +16,8 @@ from workers.bars.series import Floats, Ints, Series
 from workers.judging.book import Book, Decisions, keep_book
 from workers.judging.predictions import Predictions, load_rows
 from workers.judging.validation import ScoringInputs, bars_of, strategies, terms_of
-from workers.scoring.log_loss import daily_means, log_losses
+from workers.scoring.family import FAMILIES, Family
+from workers.scoring.log_loss import daily_means
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,22 @@ class Evidence:
         )  # fmt: skip
 
     def daily_loss(self, model: str) -> tuple[Ints, Floats]:
-        """Return the scored days and, for each, the mean log loss of a model over its rows, in nats."""
+        """Return the scored days and, for each, the mean loss of a model over its rows."""
+        return daily_means(self.predictions.day, self.losses(model))
+
+    def losses(self, model: str) -> Floats:
+        """The loss of each row's prediction by a model."""
         p: Floats = getattr(self.predictions, model)
-        return daily_means(self.predictions.day, log_losses(self.predictions.y, p))
+        return self.family.losses(self.predictions.y, p)
+
+    def words(self, opponent: str) -> str:
+        """The name of a prediction without a model."""
+        return "0" if opponent == "zero" else f"the {self.validation.loss.baseline}"
+
+    @property
+    def family(self) -> Family:
+        """The family of the labels."""
+        return FAMILIES[self.validation.target]
 
     @property
     def inputs(self) -> dict[str, str]:

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from schemas.config.interval import is_intraday
-from schemas.config.training import label_identity
+from schemas.config.label_identity import label_identity
+from schemas.config.target import VALUE
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import DataError, FileError, RequestError
 from schemas.contract.judgement import Validation
@@ -23,7 +24,7 @@ from workers.judging.evidence import Evidence
 from workers.judging.predictions import Predictions, decode
 from workers.models.stored_student import read_student
 from workers.scoring.constancy import ROUNDING
-from workers.scoring.log_loss import daily_means, log_losses
+from workers.scoring.log_loss import daily_means
 
 REMEDY = "roll back, or deploy again"
 
@@ -67,7 +68,7 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
     if not path.is_file() or sha256_of(path) != validation.sha256[path.relative_to(layout.folder).as_posix()]:
         return cannot(f"{path} is missing or was changed")
     if label_identity(manifest.config.training()) != label_identity(evidence.training):
-        return cannot("it was trained on other labels, so its log losses cannot be compared")
+        return cannot("it was trained on other labels, so its losses cannot be compared")
     settings = manifest.config.training()
     if settings.needs_panel and set(evidence.bars) != set(manifest.bars.symbols if manifest.bars else ()):
         return cannot("it compares other symbols with each other than this run scores")
@@ -81,11 +82,11 @@ def incumbent_of(evidence: Evidence) -> Incumbent | None:
         return cannot(str(error))
     digests = {f"data/models/{release.run_id}/validation/{path.name}": sha256_of(path)}
     found = Incumbent(release.release_id, None, ours, theirs, digests=digests)
-    return _with_common_days(found, evidence.predictions, decode(pq.read_table(path)))
+    return _with_common_days(found, evidence, decode(pq.read_table(path)))
 
 
 def _on_new_days(evidence: Evidence, release: LiveRelease, live: RunManifest) -> tuple[Floats, Floats]:
-    """Mean log loss per day of candidate and live students, on rows after the bars that the live run had.
+    """Mean loss per day of candidate and live students, on rows after the bars that the live run had.
 
     DataError if a student cannot be read.
     """
@@ -100,13 +101,14 @@ def _on_new_days(evidence: Evidence, release: LiveRelease, live: RunManifest) ->
             place = np.searchsorted(evidence.bars[symbol].timestamp, predictions.timestamp[rows])
             read = read_student(folder / STUDENTS / student.folder, student.sha256, REMEDY)
             margin = read.offset(symbol) + read.margin(to_host(features[symbol])[place])
-            theirs[rows] = 1.0 / (1.0 + np.exp(-margin))
+            theirs[rows] = margin if read.serving.target == VALUE else 1.0 / (1.0 + np.exp(-margin))
     rows = np.flatnonzero(np.isfinite(theirs))
-    return _daily(predictions, rows, predictions.student), _daily(predictions, rows, theirs)
+    return _daily(evidence, rows, predictions.student), _daily(evidence, rows, theirs)
 
 
-def _with_common_days(found: Incumbent, ours: Predictions, theirs: Predictions) -> Incumbent:
+def _with_common_days(found: Incumbent, evidence: Evidence, theirs: Predictions) -> Incumbent:
     """Add the days that both runs scored."""
+    ours = evidence.predictions
     keys = [
         dict(zip(zip(each.symbol.tolist(), each.timestamp.tolist(), strict=True), range(len(each)), strict=True))
         for each in (ours, theirs)
@@ -118,10 +120,11 @@ def _with_common_days(found: Incumbent, ours: Predictions, theirs: Predictions) 
     beside[mine] = theirs.student[other]
     same: NDArray[np.bool_] = np.isclose(ours.student[mine], beside[mine], rtol=0.0, atol=ROUNDING)
     return replace(
-        found, common_ours=_daily(ours, mine, ours.student), common_theirs=_daily(ours, mine, beside),
+        found, common_ours=_daily(evidence, mine, ours.student), common_theirs=_daily(evidence, mine, beside),
         common_rows=len(both), unchanged=int(same.sum()),
     )  # fmt: skip
 
 
-def _daily(predictions: Predictions, rows: Ints, p: Floats) -> Floats:
-    return daily_means(predictions.day[rows], log_losses(predictions.y[rows], p[rows]))[1]
+def _daily(evidence: Evidence, rows: Ints, p: Floats) -> Floats:
+    predictions = evidence.predictions
+    return daily_means(predictions.day[rows], evidence.family.losses(predictions.y[rows], p[rows]))[1]

@@ -20,8 +20,8 @@ from schemas.files.layout import METADATA, PREDICTIONS, RunLayout
 from schemas.files.run_files import read_model, read_rows
 from workers.bars.series import Floats, Ints
 
-# The models whose probabilities are scored, and the two baselines: the base rate that every model adds to, and the
-# share of positives over the window's own rows, which is weaker.
+# The models whose predictions are scored, and the two baselines: the base rate that every model adds to, and the
+# share of positives over the window's own rows, which is weaker; of values the historical mean, and that of the window.
 MODELS = ("student", "alone", "logistic", "teacher")
 BASELINES = ("prior", "window_share")
 # Columns of every table of predictions, without missing values, and whether a type is right.
@@ -39,7 +39,8 @@ class Predictions:
     """Pooled scored rows of all students, sorted by symbol and time; each array has shape (rows,).
 
     `timestamp` and `label_end` are microseconds since 1970, `day` is the session of the decision in days since 1970.
-    `trade_above` is the probability above which a trade paid on the training rows, infinite if none did.
+    `trade_above` is the prediction above which a trade paid on the training rows, infinite if none did. `y` is 0 or 1,
+    or of labels that are values any number; predictions are probabilities or values.
     """
 
     symbol: NDArray[np.object_]
@@ -59,6 +60,11 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @cached_property
+    def zero(self) -> Floats:
+        """A prediction of 0 for every row."""
+        return np.zeros(len(self))
 
     @cached_property
     def cells(self) -> tuple[Ints, Ints, tuple[int, int]]:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from schemas.config.interval import is_intraday
 from schemas.config.run import RunConfig
+from schemas.config.target import CLASS, VALUE
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
-from schemas.contract.judgement import ALWAYS_LONG, Scores, TeacherEffect, Validation
+from schemas.contract.judgement import ALWAYS_LONG, OPPONENTS, Scores, TeacherEffect, Validation, ValueScores
 from schemas.contract.task import Metric
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
@@ -32,7 +33,8 @@ from workers.judging.predictions import BASELINES, MODELS, Predictions, decode, 
 from workers.scoring import metrics
 from workers.scoring.constancy import is_constant
 from workers.scoring.ewc import mean_of
-from workers.scoring.log_loss import daily_means, log_loss, log_losses, skill
+from workers.scoring.family import FAMILIES, Family
+from workers.scoring.log_loss import daily_means, skill
 from workers.scoring.ranking import ranking
 from workers.side.universe import with_members
 
@@ -63,6 +65,7 @@ def validate(layout: RunLayout) -> Validation:
     decided = strategies(judged)
     books = {name: keep_book(predictions, bars, each, judged.terms) for name, each in decided.items()}
     market, weight = books[ALWAYS_LONG].daily, decided["student"].weight
+    family = FAMILIES[judged.settings.target]
     held = weight != 0
     write_atomic(layout.scored_rows, store.encode(table))
     write_atomic(layout.daily_returns, store.encode(_daily_table(books)))
@@ -70,15 +73,16 @@ def validate(layout: RunLayout) -> Validation:
     files = {path.relative_to(layout.folder).as_posix(): path for path in (layout.scored_rows, layout.daily_returns)}
     return Validation(
         run_id=manifest.run_id,
+        target=family.target,
         windows=len(digests),
-        taught=teacher_effect(predictions),
+        taught=teacher_effect(predictions, family),
         constant_windows=len(constant),
         constant_trades=int(held[np.isin(predictions.window.astype(str), constant)].sum()),
         rows=len(predictions),
         days=len(np.unique(predictions.day)),
         first=day_of(predictions.day.min()),
         last=day_of(predictions.day.max()),
-        scores={name: scores(predictions, name) for name in (*BASELINES, *MODELS)},
+        scores=class_scores(predictions) if family.target == CLASS else value_scores(predictions),
         trading={
             name: results(book, predictions, decided[name], judged.terms, manifest.periods_per_year, market)
             for name, book in books.items()
@@ -87,9 +91,9 @@ def validate(layout: RunLayout) -> Validation:
         costs=manifest.config.costs,
         round_trip_bps=float(_round_trip(judged).mean() * 1e4),
         slippage_bps=manifest.config.slippage_bps,
-        per_symbol=_each(predictions, weight, predictions.symbol),
-        per_year=_each(predictions, weight, predictions.day.astype("M8[D]").astype("M8[Y]").astype(str)),
-        per_window=_each(predictions, weight, predictions.window),
+        per_symbol=_each(predictions, weight, predictions.symbol, family),
+        per_year=_each(predictions, weight, predictions.day.astype("M8[D]").astype("M8[Y]").astype(str), family),
+        per_window=_each(predictions, weight, predictions.window, family),
         sha256={name: sha256_of(path) for name, path in files.items()},
         inputs=digests | bar_digests,
     )
@@ -177,12 +181,35 @@ def overlap_days(predictions: Predictions, settings: TrainingSettings) -> int:
     return -(-settings.horizon_bars // int(decisions.max()))
 
 
+def class_scores(predictions: Predictions) -> dict[str, Scores]:
+    """Score each model's probabilities over all rows."""
+    return {name: scores(predictions, name) for name in (*BASELINES, *MODELS)}
+
+
+def value_scores(predictions: Predictions) -> dict[str, ValueScores]:
+    """Score each model's values over all rows, and a prediction of 0; see `ValueScores`."""
+    y, losses = predictions.y, FAMILIES[VALUE].mean_loss
+    opponents = {name: losses(y, getattr(predictions, name)) for name in OPPONENTS}
+    found = {}
+    for name in (*BASELINES, "zero", *MODELS):
+        p: Floats = getattr(predictions, name)
+        error, order = losses(y, p), _order(predictions, p)
+        found[name] = ValueScores(
+            squared_error=error,
+            skill=skill(error, min(opponents.values())),
+            r2=skill(error, opponents["prior"]),
+            sign_accuracy=metrics.sign_accuracy(y, p),
+            **order,
+        )
+    return found
+
+
 def scores(predictions: Predictions, name: str) -> Scores:
     """Score one model's probabilities over all rows; its skill is relative to the prior's log loss."""
     y, p = predictions.y, getattr(predictions, name)
     parts = metrics.brier(y, p)
+    log_loss = FAMILIES[CLASS].mean_loss
     loss = log_loss(y, p)
-    order = ranking(predictions.timestamp, predictions.day, p, predictions.forward_return)
     return Scores(
         log_loss=loss,
         skill=skill(loss, log_loss(y, predictions.prior)),
@@ -193,17 +220,25 @@ def scores(predictions: Predictions, name: str) -> Scores:
         auc=metrics.auc(y, p),
         ece=metrics.ece(y, p),
         mcc=metrics.mcc(y, p > predictions.trade_above),
-        rank_ic=order.ic.value if order.ic else None,
-        rank_ic_t=order.ic.t if order.ic else None,
-        tail_spread_bps=order.spread.value * 1e4 if order.spread else None,
-        tail_spread_t=order.spread.t if order.spread else None,
+        **_order(predictions, p),
     )
 
 
-def teacher_effect(predictions: Predictions) -> TeacherEffect:
+def _order(predictions: Predictions, p: Floats) -> dict[str, float | None]:
+    """How well predictions order the symbols of an instant by their returns."""
+    order = ranking(predictions.timestamp, predictions.day, p, predictions.forward_return)
+    return {
+        "rank_ic": order.ic.value if order.ic else None,
+        "rank_ic_t": order.ic.t if order.ic else None,
+        "tail_spread_bps": order.spread.value * 1e4 if order.spread else None,
+        "tail_spread_t": order.spread.t if order.spread else None,
+    }
+
+
+def teacher_effect(predictions: Predictions, family: Family) -> TeacherEffect:
     """Compare the students with those that were fitted without a teacher."""
     changed = predictions.student != predictions.alone
-    without, own = (log_losses(predictions.y, p) for p in (predictions.alone, predictions.student))
+    without, own = (family.losses(predictions.y, p) for p in (predictions.alone, predictions.student))
     _, saved = daily_means(predictions.day, without - own)
     estimate = None if is_constant(saved) else mean_of(saved)
     return TeacherEffect(
@@ -225,24 +260,26 @@ def _round_trip(judged: ScoringInputs) -> Floats:
     return result
 
 
-def _each(predictions: Predictions, weight: Floats, group: NDArray[Any]) -> dict[str, dict[str, Metric]]:
+def _each(
+    predictions: Predictions, weight: Floats, group: NDArray[Any], family: Family
+) -> dict[str, dict[str, Metric]]:
     """Score the rows of each value of `group`; `weight`: the student's, shape (rows,)."""
     names = sorted(set(group.tolist()))
-    return {str(name): _part(predictions, weight, np.flatnonzero(group == name)) for name in names}
+    return {str(name): _part(predictions, weight, np.flatnonzero(group == name), family) for name in names}
 
 
-def _part(predictions: Predictions, weight: Floats, rows: Ints) -> dict[str, Metric]:
-    y = predictions.y[rows]
-    prior, student = (log_loss(y, p[rows]) for p in (predictions.prior, predictions.student))
+def _part(predictions: Predictions, weight: Floats, rows: Ints, family: Family) -> dict[str, Metric]:
+    y, loss = predictions.y[rows], family.loss
+    prior, student = (family.mean_loss(y, p[rows]) for p in (predictions.prior, predictions.student))
     traded = rows[weight[rows] != 0]
     gross = np.sign(weight[traded]) * predictions.forward_return[traded]
     low, high = overlap_interval(predictions.day[traded], gross)
     return {
         "rows": len(rows),
-        "positives": int(y.sum()),
-        "prior_log_loss": prior,
-        "student_log_loss": student,
-        "log_loss_skill": skill(student, prior),
+        **({"positives": int(y.sum())} if family.target == CLASS else {"mean_label": float(y.mean())}),
+        f"prior_{loss.key}": prior,
+        f"student_{loss.key}": student,
+        loss.skill_key: skill(student, prior),
         "trades": len(traded),
         "gross_bps_a_trade": float(gross.mean() * 1e4) if len(traded) else None,
         "gross_low": None if low is None else low * 1e4,

@@ -11,6 +11,7 @@ from workers.devices.arrays import Array, array_module, take, to_host
 from workers.features.chosen import features_of, names_of, tolerance_of
 from workers.features.prefix_invariance import reads_ahead
 from workers.learning.history import History, rank_labels_of
+from workers.learning.label_analysis import VALUE_TOLERANCE
 from workers.learning.labels import label
 from workers.side.joined import SideData
 from workers.side.store import side_of
@@ -86,7 +87,8 @@ def _labels(histories: Mapping[str, History], rows: Mapping[str, Ints], settings
         same = np.zeros(len(mine), dtype=np.bool_)
         if len(again):
             same = again.t0[place] == t0
-            same &= (again.y[place] == whole.y[mine]) & (again.t1[place] == whole.t1[mine])
+            same &= np.isclose(again.y[place], whole.y[mine], rtol=VALUE_TOLERANCE, atol=0.0)
+            same &= again.t1[place] == whole.t1[mine]
         if not same.all():
             found.append(f"{symbol}: {int((~same).sum())} labels are others without the bars after their horizon")
     return found

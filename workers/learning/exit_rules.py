@@ -1,6 +1,6 @@
 """Exit rules: when and at what price a labelled trade ends. Each registers under its name in the setting `label`.
 
-A label of a plug-in is such a rule, too, which decides its class by itself (`workers/learning/plugged_label.py`).
+A label of a plug-in is such a rule, too, which decides labels by itself (`workers/learning/plugged_label.py`).
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class Trades:
 class Exits:
     """Where and at what price each trade ends, and what ended it; `tie` marks a bar that touched both barriers.
 
-    `y` is the class of each trade, NaN for one that has no label; None where the trade's return decides it.
+    `y` is the label of each trade, NaN for one that has none; None where the trade's return decides its class.
     """
 
     bar: Ints
@@ -73,6 +73,7 @@ def exit_rule(name: str, *, needs_volatility: bool) -> Callable[[Callable[[Trade
     return register
 
 
+@exit_rule("return", needs_volatility=False)
 @exit_rule("fixed", needs_volatility=False)
 def at_horizon(trades: Trades) -> Exits:
     """End every trade at the close of the horizon's last bar."""

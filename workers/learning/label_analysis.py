@@ -10,12 +10,16 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.target import VALUE
 from schemas.contract.errors import DataError
 from schemas.contract.feature_check import FeatureCheck
 from schemas.contract.window import WARMUP_BARS
-from workers.bars.series import Series
+from workers.bars.series import Floats, Series
 from workers.features.analysis import Analysis, Panel, instant_of, poisoned
 from workers.learning.plugged_label import BarLabels, PluggedLabel, bar_labels
+
+# Of labels that are values, between two computations: libraries may add in another order where an array is longer.
+VALUE_TOLERANCE = 1e-9
 
 
 def check_label(panel: Panel, label: PluggedLabel, timezone: str, seed: int, plan: Analysis) -> FeatureCheck:
@@ -36,7 +40,7 @@ def check_label(panel: Panel, label: PluggedLabel, timezone: str, seed: int, pla
         faults.append("no bar of these symbols has a label")
     elif np.ptp(known) == 0.0:
         faults.append(f"it is {known[0]:g} on every bar of these symbols, so there is nothing to learn")
-    notes = [f"{known.mean() * 100:.3g} % of {len(known)} labels are 1"] if len(known) else []
+    notes = [_described(known, label)] if len(known) else []
     held = np.concatenate([each.held[np.isfinite(each.value)] for each in whole.values()])
     if len(held) and held.min() < label.horizon_bars:
         notes.append(f"labels end {held.mean():.3g} bars after their bar on average, at most {held.max()}")
@@ -44,6 +48,13 @@ def check_label(panel: Panel, label: PluggedLabel, timezone: str, seed: int, pla
     return FeatureCheck(
         kind="label", name=label.name, faults=tuple(faults), notes=tuple(notes), missing=missing, seconds=seconds
     )
+
+
+def _described(known: Floats, label: PluggedLabel) -> str:
+    """What the labels are on average."""
+    if label.target == VALUE:
+        return f"{len(known)} labels have the mean {known.mean():.3g} and the deviation {known.std():.3g}"
+    return f"{known.mean() * 100:.3g} % of {len(known)} labels are 1"
 
 
 def reads_beyond(
@@ -83,7 +94,7 @@ def _histories(series: Series, plan: Analysis, rng: np.random.Generator) -> Iter
 
 
 def _differ(one: BarLabels, other: BarLabels, rows: int) -> NDArray[np.bool_]:
-    same = np.isclose(one.value[:rows], other.value[:rows], rtol=0.0, atol=0.0, equal_nan=True)
+    same = np.isclose(one.value[:rows], other.value[:rows], rtol=VALUE_TOLERANCE, atol=0.0, equal_nan=True)
     differ: NDArray[np.bool_] = ~same | (one.held[:rows] != other.held[:rows])
     return differ
 

@@ -1,16 +1,18 @@
-"""Labels: whether a trade decided at the close of a bar succeeds within `horizon_bars`, and when that is known."""
+"""Labels: whether, or how well, a trade decided at a bar's close does within `horizon_bars`, and when that is known."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.config.interval import is_intraday
-from schemas.config.training import TrainingSettings
+from schemas.config.target import CLASS
+from schemas.config.training import RETURN, TrainingSettings
 from workers.bars.series import Floats, Ints, Series
 from workers.features.indicators import ema
 from workers.learning.exit_rules import Barrier, Trades
 from workers.learning.plugged_label import rule_of
+from workers.scoring.family import LabelValues
 
 SIGMA_SPAN = 20
 # Bars after which sigma no longer depends on where it began, to 1e-4: 108 on normal returns, 148 on Student's t(3).
@@ -26,6 +28,7 @@ class Labels:
     log returns) as known at the close of `t0`, NaN where it is not known yet. `tie` marks labels whose last bar
     touched both barriers in an order that its open does not reveal; they count as stopped.
 
+    `y` is 0 or 1, or of a label that is a value any finite number.
     `rank` is the return's among the symbols decided at the same instant, 0 to 1; NaN unless the label is one of ranks.
     """
 
@@ -35,7 +38,7 @@ class Labels:
     forward_return: Floats
     net_return: Floats
     sigma: Floats
-    y: NDArray[np.int8]
+    y: LabelValues
     barrier: NDArray[np.int8]
     tie: NDArray[np.bool_]
     rank: Floats
@@ -53,7 +56,7 @@ def label(series: Series, settings: TrainingSettings) -> Labels:
     """
     horizon, rule = settings.horizon_bars, rule_of(settings)
     by_session = is_intraday(settings.interval) and not settings.cross_session
-    in_sigma = settings.threshold_unit == "sigma" and settings.compares_return
+    in_sigma = settings.threshold_unit == "sigma" and settings.measures_return
     with np.errstate(invalid="ignore", divide="ignore"):
         sigma = volatility(series, by_session)
     t0 = _labelled_bars(series, horizon, by_session)
@@ -67,13 +70,17 @@ def label(series: Series, settings: TrainingSettings) -> Labels:
         forward_return = exits.price / price - 1.0
     net_return = forward_return - settings.round_trip_cost
     earned = net_return if settings.label_return == "net" else forward_return
-    threshold = settings.threshold * spread if in_sigma else settings.threshold
-    hurdle = np.where(exits.barrier == Barrier.UPPER, 0.0, threshold)
+    unit = spread if in_sigma else 1.0
+    if settings.label == RETURN:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            exits = replace(exits, y=np.log1p(earned) / unit)
+    hurdle = np.where(exits.barrier == Barrier.UPPER, 0.0, settings.threshold * unit)
     y = (exits.barrier != Barrier.LOWER) & (earned > hurdle) if exits.y is None else exits.y
     unranked = np.full(len(t0), np.nan)
     whole = Labels(
-        t0, entry, exits.bar, forward_return, net_return, sigma[t0], np.nan_to_num(y).astype(np.int8), exits.barrier,
-        exits.tie, unranked,
+        t0, entry, exits.bar, forward_return, net_return, sigma[t0],
+        np.nan_to_num(y).astype(np.int8 if settings.target == CLASS else np.float64), exits.barrier, exits.tie,
+        unranked,
     )  # fmt: skip
     return whole if exits.y is None else _at(whole, np.isfinite(exits.y))
 

@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 
+from schemas.config.target import VALUE
 from schemas.config.training import LABELS, TrainingSettings
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.plugin_declarations import LabelDeclaration
@@ -87,12 +88,12 @@ def bar_labels(label: PluggedLabel, series: Series, timezone: str, symbol: str =
 
     value = one_value_per_bar(value, bars, label.path, what)[:last]
     known = ~np.isnan(value)
-    wrong = known & (value != 0.0) & (value != 1.0)
+    is_value = label.target == VALUE
+    wrong = known & (np.isinf(value) if is_value else (value != 0.0) & (value != 1.0))
     if wrong.any():
         at = int(wrong.argmax())
-        raise DataError(
-            f"{label.path} line {label.line}: {what} is {value[at]:.6g} at {day(at)}; a label is 0, 1 or NaN"
-        )
+        allowed = "a finite number or NaN" if is_value else '0, 1 or NaN; a value needs @gk.label(target="value")'
+        raise DataError(f"{label.path} line {label.line}: {what} is {value[at]:.6g} at {day(at)}; a label is {allowed}")
     horizon = np.full(last, label.horizon_bars)
     if held is None:
         return BarLabels(value, horizon)

@@ -7,12 +7,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.contract.artifact import LabelCount
+from schemas.config.target import CLASS, Target
+from schemas.contract.artifact import KnownLabels
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import Array
 from workers.features.indicators import namespace
-from workers.learning.base_rate import base_rates, logits
+from workers.learning.base_rate import offsets_of
 from workers.learning.history import History, Rows
+from workers.scoring.family import FAMILIES, Family, LabelValues
 
 # Inputs of a symbol's labels at given positions, shape (positions, features), NaN where missing.
 SymbolInputs = Callable[[str, Ints], Array]
@@ -26,20 +28,20 @@ class Sample:
     is the symbol, as a number from 0; `row` its position in the symbol's labels; `t0`, `t1` are the label's span on an
     axis that all members share; `weight` is the label's uniqueness.
 
-    `known_positives` and `known_total` are the weights of all labels that are known by then, per symbol of the run:
-    those of the members first. They contain the sample's own labels, and those before its lookback.
+    `known`, shape (fields, symbols), has the fields of `KnownLabels` of all labels that are known by then, per symbol
+    of the run: those of the members first. They contain the sample's own labels, and those before its lookback.
     """
 
     inputs: Callable[[int, Ints], Array]
-    y: NDArray[np.int8]
+    y: LabelValues
     t0: Ints
     t1: Ints
     weight: Floats
     member: Ints
     row: Ints
     symbols: tuple[str, ...]
-    known_positives: Floats
-    known_total: Floats
+    known: Floats
+    target: Target = CLASS
 
     def __len__(self) -> int:
         return len(self.y)
@@ -72,13 +74,19 @@ class Sample:
         return x
 
     def offsets(self, known: NDArray[np.bool_]) -> Floats:
-        """Logit of each member's base rate, from all known labels but those of the rows that are not `known`."""
+        """Offset of each member's models, from all known labels but those of the rows that are not `known`."""
         left = ~known
-        member, weight, many = self.member[left], self.weight[left], len(self.known_total)
-        positives = self.known_positives - np.bincount(member, weights=weight * self.y[left], minlength=many)
-        total = self.known_total - np.bincount(member, weights=weight, minlength=many)
-        shares, _ = base_rates(positives, total)
-        return logits(shares[: len(self.symbols)])
+        weight, y = self.weight[left], self.y[left]
+        terms = (weight * y, weight, weight * y**2)[: len(self.known)]
+        many = self.known.shape[1]
+        unknown = np.stack([np.bincount(self.member[left], weights=each, minlength=many) for each in terms])
+        offsets, _ = offsets_of(self.known - unknown, self.target)
+        return offsets[: len(self.symbols)]
+
+    @property
+    def family(self) -> Family:
+        """The family of its target."""
+        return FAMILIES[self.target]
 
 
 def places_of(member: Ints, members: int) -> list[Ints]:
@@ -91,8 +99,9 @@ def sample_of(
     histories: Mapping[str, History],
     rows: Mapping[str, Rows],
     inputs: SymbolInputs,
-    counts: Mapping[str, LabelCount],
+    counts: Mapping[str, KnownLabels],
     horizon_bars: int,
+    target: Target,
 ) -> Sample:
     """The training rows of the symbols in `rows`, on the time axis of all `histories`.
 
@@ -117,5 +126,5 @@ def sample_of(
         lambda number, places: inputs(symbols[number], row[places]),
         np.concatenate(y)[order], np.concatenate(t0)[order], np.concatenate(t1)[order],
         np.concatenate(weight)[order], member[order], row, symbols,
-        np.array([each.positives for each in known]), np.array([each.total for each in known]),
+        np.array(known, dtype=np.float64).T, target,
     )  # fmt: skip

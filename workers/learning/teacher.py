@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from schemas.contract.task import Metric
 from workers.bars.series import Floats, Ints
@@ -12,36 +11,36 @@ from workers.devices.arrays import Array, take
 from workers.learning.sample import Sample
 from workers.learning.splits import BLOCKS, TailSplit, apart, held_out_sets
 from workers.models.base import Model, Recipe, Rows
-from workers.scoring.log_loss import log_loss
 
 
 @dataclass(frozen=True)
 class Teacher:
     """A fitted model, the rounds that early stopping kept, and the parameters that it was fitted with.
 
-    `offsets` has the logit of each member's base rate, which predictions of its rows start from.
+    `offsets` has the logit of each member's base rate, or its historical mean, which predictions of its rows start
+    from. `tail_loss` and `tail_prior_loss` are mean losses of the rows that it was stopped on.
     """
 
     model: Model
     rounds: int
     offsets: Floats
-    tail_log_loss: float
-    tail_prior_log_loss: float
+    tail_loss: float
+    tail_prior_loss: float
     parameters: dict[str, Metric]
 
 
 def fit_teacher(sample: Sample, x: Array, split: TailSplit, model_type: type[Model], recipe: Recipe) -> Teacher:
-    """Fit on `split.fit`, stop on the log loss of `split.tail`. `x` are the sample's inputs, on the recipe's device.
+    """Fit on `split.fit`, stop on the loss of `split.tail`. `x` are the sample's inputs, on the recipe's device.
 
-    Both classes must be in the fit part. The teacher's `offsets` are of all known labels, the tail's too.
+    Labels must differ in the fit part. The teacher's `offsets` are of all known labels, the tail's too.
     """
     offsets = sample.offsets(_mask(sample, split.fit))
     tail = _rows(sample, x, split.tail, offsets)
     stopped = model_type.fit_stopped(_rows(sample, x, split.fit, offsets), tail, recipe)
-    loss = stopped.log_loss
+    loss, family = stopped.loss, sample.family
     if loss is None:
-        loss = log_loss(tail.soft, stopped.model.predict(tail.x, tail.offset))
-    tail_prior = log_loss(sample.y[split.tail], expit(offsets[sample.member[split.tail]]))
+        loss = family.mean_loss(tail.soft, stopped.model.predict(tail.x, tail.offset, sample.target))
+    tail_prior = family.mean_loss(sample.y[split.tail], family.prediction(offsets[sample.member[split.tail]]))
     served = sample.offsets(np.ones(len(sample), dtype=bool))
     return Teacher(stopped.model, stopped.rounds, served, loss, tail_prior, stopped.parameters)
 
@@ -92,10 +91,9 @@ def out_of_fold_predictions(
 def _predict_held_out(
     sample: Sample, x: Array, fit: Ints, judged: Ints, model_type: type[Model], recipe: Recipe
 ) -> Floats:
-    """Probability for each of the rows `judged` from a model fitted on the rows `fit`."""
+    """Prediction of each of the rows `judged` by a model fitted on the rows `fit`."""
     offsets = sample.offsets(_mask(sample, fit))
     if not len(fit):
-        base_rate: Floats = expit(offsets[sample.member[judged]])
-        return base_rate
+        return sample.family.prediction(offsets[sample.member[judged]])
     model = model_type.fit(*_rows(sample, x, fit, offsets), recipe)
-    return model.predict(take(x, judged), offsets[sample.member[judged]])
+    return model.predict(take(x, judged), offsets[sample.member[judged]], sample.target)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.config.target import CLASS, VALUE
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import Certificate, LabelCount
+from schemas.contract.artifact import Certificate, KnownLabels
 from schemas.contract.errors import DataError
 from schemas.contract.task import Metric
 from schemas.contract.window import MIN_CLASS_ROWS, SkipReason, Window
@@ -22,11 +23,11 @@ from workers.learning.privileged import CROSS_SECTION_NAMES, PATH_NAMES, cross_s
 from workers.learning.sample import Sample, SymbolInputs, sample_of
 from workers.learning.skip import Skip
 from workers.learning.splits import TailSplit, blocks, held_out_sets, split_tail
-from workers.learning.student import TeacherTargets, probability
+from workers.learning.student import TeacherTargets
 from workers.learning.teacher import Teacher, fit_teacher, out_of_fold_predictions
 from workers.models.base import Recipe
 from workers.models.registry import type_of
-from workers.scoring.log_loss import log_loss
+from workers.scoring.family import Family, LabelValues
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def fit_window_teacher(
     histories: Mapping[str, History],
     window: Window,
     settings: TrainingSettings,
-    counts: Mapping[str, LabelCount],
+    counts: Mapping[str, KnownLabels],
     device: str,
 ) -> TrainedTeacher:
     """Fit the teacher of a window's symbols, certify its rows, and predict each row out of fold.
@@ -110,14 +111,16 @@ def fit_window_teacher(
     """
     rows = training_rows(histories, window, settings)
     members = {symbol: histories[symbol] for symbol in rows}
-    sample = sample_of(members, rows, teacher_inputs(histories, settings), counts, settings.horizon_bars)
+    inputs = teacher_inputs(histories, settings)
+    sample = sample_of(members, rows, inputs, counts, settings.horizon_bars, settings.target)
     split, block = split_tail(sample.t0, sample.t1, settings.embargo_bars), blocks(sample.t0)
     if not len(split.fit):
         detail = f"all {len(sample)} rows overlap the early-stopping tail at a horizon of {settings.horizon_bars} bars"
         raise Skip(SkipReason.INSUFFICIENT_SAMPLES, detail)
-    require_both_classes(sample.y[split.fit])
+    require_labels_that_differ(sample.y[split.fit], sample.family)
     model_type = type_of(settings.teacher)
-    recipe = Recipe(settings.parameters("teacher"), settings.seed, device if model_type.on_gpu else "cpu")
+    device = device if model_type.on_gpu else "cpu"
+    recipe = Recipe(settings.parameters("teacher"), settings.seed, device, settings.target)
     x = sample.x if model_type.on_gpu else to_host(sample.x)
     teacher = fit_teacher(sample, x, split, model_type, recipe)
     # Only the labels of a student that learns from predictions need models without pairs of blocks.
@@ -130,16 +133,17 @@ def fit_window_teacher(
     certificate = _certify(histories, sample, split, block, fitted_by, held_out, window, settings)
     if certificate.violations:
         raise DataError(f"{window.label} leaks: {'; '.join(certificate.violations)}; report this, nothing was stored")
-    base_rate = probability(teacher.offsets[sample.member])
+    family, key = sample.family, sample.family.loss.key
+    base_rate = family.prediction(teacher.offsets[sample.member])
     prior = float(np.average(base_rate, weights=sample.weight))
     metrics: dict[str, Metric] = {
-        "tail_log_loss": teacher.tail_log_loss,
-        "tail_prior_log_loss": teacher.tail_prior_log_loss,
-        "out_of_fold_log_loss": log_loss(sample.y, own),
-        "prior_log_loss": log_loss(sample.y, base_rate),
+        f"tail_{key}": teacher.tail_loss,
+        f"tail_prior_{key}": teacher.tail_prior_loss,
+        f"out_of_fold_{key}": family.mean_loss(sample.y, own),
+        f"prior_{key}": family.mean_loss(sample.y, base_rate),
         "rounds": teacher.rounds,
         "rows": len(sample),
-        "positives": int(sample.y.sum()),
+        **({"positives": int(sample.y.sum())} if sample.target == CLASS else {"mean_label": float(sample.y.mean())}),
         "effective_rows": float(sample.weight.sum()),
     }
     return TrainedTeacher(
@@ -185,9 +189,12 @@ def _certify(
     return certify(window.span.label, window.end, spans, held_out, found)
 
 
-def require_both_classes(y: NDArray[np.int8]) -> None:
-    """Raise Skip unless there are a few rows of each class."""
+def require_labels_that_differ(y: LabelValues, family: Family) -> None:
+    """Raise Skip unless there are a few rows of each class, or values that differ."""
+    if family.can_fit(y, MIN_CLASS_ROWS):
+        return
+    if family.target == VALUE:
+        raise Skip(SkipReason.CONSTANT_LABEL, f"the labels of all {len(y)} fitted rows are equal or too few")
     ones = int(y.sum())
-    if min(ones, len(y) - ones) < MIN_CLASS_ROWS:
-        detail = f"{ones} of {len(y)} fitted rows are positive; at least {MIN_CLASS_ROWS} of each class are needed"
-        raise Skip(SkipReason.SINGLE_CLASS, detail)
+    detail = f"{ones} of {len(y)} fitted rows are positive; at least {MIN_CLASS_ROWS} of each class are needed"
+    raise Skip(SkipReason.SINGLE_CLASS, detail)

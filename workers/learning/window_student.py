@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from schemas.config.model_kinds import PLAIN
+from schemas.config.target import CLASS
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import LabelCount, Serving
+from schemas.contract.artifact import KnownLabels, Serving
 from schemas.contract.errors import DataError
 from schemas.contract.task import Metric
 from schemas.contract.window import Window
@@ -23,18 +24,16 @@ from workers.learning.student import (
     TeacherTargets,
     fit_student,
     judge,
-    probability,
     rewards,
     student_data,
     trade_threshold,
+    value_threshold,
 )
-from workers.learning.window import require_both_classes, teacher_inputs, training_rows
+from workers.learning.window import require_labels_that_differ, teacher_inputs, training_rows
 from workers.models.base import Model
 from workers.models.xgboost import clip
-from workers.scoring.log_loss import log_loss
+from workers.scoring.family import LabelValues
 
-# Kind of student whose scores are stored beside those of the chosen kind.
-BASELINE = "logistic"
 # Horizons within which rows count as dependent where a model's slope is judged.
 CLUSTER_HORIZONS = 2
 
@@ -65,7 +64,7 @@ class ScoredRows:
 
 @dataclass(frozen=True)
 class TeacherScores:
-    """What a window's teacher predicts for each scored row, as logits: its offset, and the margin that it adds."""
+    """What a window's teacher predicts for each scored row: its offset, and the margin that it adds."""
 
     offset: Floats
     margin: Floats
@@ -76,7 +75,7 @@ class TrainedStudent:
     """Result of training a student. `scored_*`, `prior` and `window_share` have one value per scored row.
 
     `prior` is the base rate; `window_share` the share of positives over the window's own rows, a weaker baseline; the
-    mappings have both per scored symbol.
+    mappings have both per scored symbol. Of values they are the historical mean and the mean of the window's own rows.
     """
 
     fitted: FittedStudent
@@ -85,7 +84,7 @@ class TrainedStudent:
     window_shares: dict[str, float]
     data: StudentData
     scored: ScoredRows
-    y: NDArray[np.int8]
+    y: LabelValues
     prior: Floats
     window_share: Floats
     scored_student: Floats
@@ -115,7 +114,7 @@ def teacher_scores(
     rows: ScoredRows,
     settings: TrainingSettings,
 ) -> TeacherScores:
-    """What a teacher predicts for scored rows; `offsets` has the logit that it starts from for each symbol."""
+    """What a teacher predicts for scored rows; `offsets` has what it starts from for each symbol."""
     margin, inputs = np.empty(len(rows)), teacher_inputs(histories, settings)
     for symbol, mine in zip(rows.symbols, rows.places, strict=True):
         if len(mine):
@@ -128,7 +127,7 @@ def fit_window_student(
     histories: Mapping[str, History],
     window: Window,
     settings: TrainingSettings,
-    counts: Mapping[str, LabelCount],
+    counts: Mapping[str, KnownLabels],
     targets: TeacherTargets,
     scored: ScoredRows,
     teacher: TeacherScores,
@@ -138,30 +137,32 @@ def fit_window_student(
     `histories` has the symbols that it learns from; `counts` as for the teacher. Raises Skip.
     """
     data = _student_data(histories, window, settings, counts, targets)
-    require_both_classes(data.sample.y)
+    family = data.sample.family
+    require_labels_that_differ(data.sample.y, family)
     fitted, alone = fit_student(data, settings)
     plain = alone
-    if settings.student != BASELINE:
-        plain = judge(data, 0.0, settings.with_student(BASELINE)).student
+    if settings.student != PLAIN[settings.target]:
+        plain = judge(data, 0.0, settings.with_student(PLAIN[settings.target])).student
     x, y = scored_inputs(histories, scored)
     offset = data.offset[-1, scored.member]
     margins = [each.model.margin(x) for each in (fitted, alone, plain)]
     margins[0] = margins[0] + fitted.teacher.factor * teacher.margin
-    student, without, logistic = (probability(offset + each) for each in margins)
-    by_teacher = probability(teacher.offset + teacher.margin)
-    priors = dict(zip(scored.symbols, probability(data.offset[-1]).tolist(), strict=True))
+    student, without, logistic = (family.prediction(offset + each) for each in margins)
+    by_teacher = family.prediction(teacher.offset + teacher.margin)
+    priors = dict(zip(scored.symbols, family.prediction(data.offset[-1]).tolist(), strict=True))
     shares = {symbol: _window_share(histories[symbol], window, data, number) for number, symbol in enumerate(priors)}
     prior = np.array(list(priors.values()))[scored.member]
     window_share = np.array(list(shares.values()))[scored.member]
     is_scored = {symbol for symbol, mine in zip(scored.symbols, scored.places, strict=True) if len(mine)}
     priors, shares = ({symbol: each[symbol] for symbol in each if symbol in is_scored} for each in (priors, shares))
+    key = family.loss.key
     metrics = _metrics(data, fitted) | {
         "scored_rows": len(y),
-        "scored_log_loss": log_loss(y, student),
-        "scored_alone_log_loss": log_loss(y, without),
-        "scored_prior_log_loss": log_loss(y, prior),
-        "scored_window_share_log_loss": log_loss(y, window_share),
-        "scored_teacher_log_loss": log_loss(y, by_teacher),
+        f"scored_{key}": family.mean_loss(y, student),
+        f"scored_alone_{key}": family.mean_loss(y, without),
+        f"scored_prior_{key}": family.mean_loss(y, prior),
+        f"scored_window_share_{key}": family.mean_loss(y, window_share),
+        f"scored_teacher_{key}": family.mean_loss(y, by_teacher),
     }
     return TrainedStudent(
         fitted, _serving(histories, data, fitted, settings), priors, shares, data, scored, y, prior, window_share,
@@ -169,10 +170,10 @@ def fit_window_student(
     )  # fmt: skip
 
 
-def scored_inputs(histories: Mapping[str, History], scored: ScoredRows) -> tuple[Floats, NDArray[np.int8]]:
+def scored_inputs(histories: Mapping[str, History], scored: ScoredRows) -> tuple[Floats, LabelValues]:
     """Features, shape (rows, features), and labels of the scored rows."""
     x = np.empty((len(scored), histories[scored.symbols[0]].features.shape[1]))
-    y = np.empty(len(scored), dtype=np.int8)
+    y = np.empty(len(scored), dtype=histories[scored.symbols[0]].labels.y.dtype)
     for symbol, mine in zip(scored.symbols, scored.places, strict=True):
         if len(mine):
             x[mine] = features_at(histories[symbol], scored.row[mine])
@@ -186,41 +187,46 @@ def features_at(history: History, row: Ints) -> Floats:
 
 
 def _metrics(data: StudentData, fitted: FittedStudent) -> dict[str, Metric]:
-    kept, teacher = fitted.shrinkage, fitted.teacher
+    kept, teacher, family = fitted.shrinkage, fitted.teacher, data.sample.family
+    base_rate = family.prediction(data.offset[-1, data.sample.member])
     return {
         "rows": len(data.sample),
         "taught": fitted.taught,
         "teacher_weight": fitted.taught_weight,
-        "base_rate": float(np.average(probability(data.offset[-1, data.sample.member]), weights=data.sample.weight)),
+        "base_rate" if family.target == CLASS else "historical_mean": float(
+            np.average(base_rate, weights=data.sample.weight)
+        ),
         "shrinkage": kept.kept,
         "slope": kept.slope,
         "slope_error": kept.error,
         "teacher_shrinkage": teacher.kept,
         "teacher_slope": teacher.slope,
         "teacher_slope_error": teacher.error,
-        "out_of_fold_log_loss": fitted.out_of_fold_log_loss,
+        f"out_of_fold_{family.loss.key}": fitted.out_of_fold_loss,
     }
 
 
 def _serving(
     histories: Mapping[str, History], data: StudentData, fitted: FittedStudent, settings: TrainingSettings
 ) -> Serving:
-    """What turns margins into probabilities and trades. An unsure student with an unsure teacher makes no trade."""
+    """What turns margins into predictions and trades. An unsure student with an unsure teacher makes no trade."""
     sample = data.sample
     unsure = not (fitted.shrinkage.sure or fitted.teacher.sure)
     earned = _of_labels(histories, sample, "forward_return")
     cost = settings.round_trip_cost
-    panel = None if unsure else trade_threshold(sample.y, earned, cost)
+    threshold = trade_threshold if sample.target == CLASS else value_threshold
+    panel = None if unsure else threshold(sample.y, earned, cost)
     above: dict[str, float | None] = {}
     for symbol, mine in zip(sample.symbols, sample.places, strict=True):
-        one_class = not 0 < sample.y[mine].sum() < len(mine)
-        above[symbol] = None if unsure else panel if one_class else trade_threshold(sample.y[mine], earned[mine], cost)
+        same = np.ptp(sample.y[mine]) == 0
+        above[symbol] = None if unsure else panel if same else threshold(sample.y[mine], earned[mine], cost)
     return Serving(
         offsets=dict(zip(sample.symbols, data.offset[-1].tolist(), strict=True)),
         panel_offset=data.panel_offset,
         trade_above=above,
         panel_trade_above=panel,
         teacher_factor=fitted.teacher.factor,
+        target=sample.target,
     )
 
 
@@ -228,7 +234,7 @@ def _student_data(
     histories: Mapping[str, History],
     window: Window,
     settings: TrainingSettings,
-    counts: Mapping[str, LabelCount],
+    counts: Mapping[str, KnownLabels],
     targets: TeacherTargets,
 ) -> StudentData:
     """What a window's student is fitted on. DataError if its teacher was fitted on other rows."""
@@ -236,8 +242,9 @@ def _student_data(
     members = {symbol: histories[symbol] for symbol in rows}
     # Weights sum to the effective number of rows: a label that overlaps four others counts a fifth against the penalty.
     sample = sample_of(
-        members, rows, lambda symbol, row: features_at(histories[symbol], row), counts, settings.horizon_bars
-    )
+        members, rows, lambda symbol, row: features_at(histories[symbol], row), counts, settings.horizon_bars,
+        settings.target,
+    )  # fmt: skip
     names = np.array(sample.symbols, dtype=object)[sample.member]
     if not (np.array_equal(sample.row, targets.row) and np.array_equal(names, targets.symbol)):
         raise DataError(f"{window.label}: its teacher was trained on other bars; remove the window and resume the run")
@@ -257,11 +264,13 @@ def _of_labels(histories: Mapping[str, History], sample: Sample, name: str) -> F
 
 
 def _window_share(history: History, window: Window, data: StudentData, member: int) -> float:
-    """Share of positives among the training rows of the window's own days; 0.5 if it has none."""
+    """Share of positives, or mean, of the training rows of the window's own days; 0.5, or 0, if it has none."""
     sample = data.sample
     mine = sample.places[member]
     decided = history.series.session[history.labels.t0[sample.row[mine]]]
     own = decided >= day_number(window.start)
+    is_class = sample.target == CLASS
     if not own.any():
-        return 0.5
-    return clip(float(np.average(sample.y[mine][own], weights=sample.weight[mine][own])))
+        return 0.5 if is_class else 0.0
+    mean = float(np.average(sample.y[mine][own], weights=sample.weight[mine][own]))
+    return clip(mean) if is_class else mean

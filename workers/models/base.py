@@ -1,4 +1,7 @@
-"""Interface of a model type, of teachers and of students: fit, predict, scale, encode, decode."""
+"""Interface of a model type, of teachers and of students: fit, predict, scale, encode, decode.
+
+The target of a fit is a class or a value. A label that is to be fitted is called soft: it may lie between the classes.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -8,6 +11,7 @@ from typing import ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 
 from schemas.config.model_kinds import Parameters
+from schemas.config.target import CLASS, Target
 from schemas.contract.task import Metric
 from workers.bars.series import Floats
 from workers.devices.arrays import Array, to_host
@@ -45,15 +49,19 @@ class Fit(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is fitted: its type's parameters, the seed of its random numbers, and the device, "cpu" or "cuda"."""
+    """How a model is fitted: its type's parameters, the seed of its random numbers, the device, and the target.
+
+    `device` is "cpu" or "cuda".
+    """
 
     parameters: Parameters
     seed: int
     device: str = "cpu"
+    target: Target = CLASS
 
 
 class Rows(NamedTuple):
-    """What a model is fitted or stopped on: inputs, labels in [0, 1], weights and offsets, one value per row."""
+    """What a model is fitted or stopped on: inputs, soft labels, weights and offsets, one value per row."""
 
     x: Array
     soft: Floats
@@ -65,14 +73,14 @@ class Rows(NamedTuple):
 class Stopped(Generic[M]):
     """A model whose size was chosen on other rows.
 
-    `rounds` are the trees or passes that were kept; `parameters` those that it was fitted with; `log_loss` the one on
+    `rounds` are the trees or passes that were kept; `parameters` those that it was fitted with; `loss` the mean one of
     the other rows, if the type measures it in its own way.
     """
 
     model: M
     rounds: int
     parameters: dict[str, Metric]
-    log_loss: float | None = None
+    loss: float | None = None
 
 
 class Model(ABC):
@@ -93,7 +101,7 @@ class Model(ABC):
     @classmethod
     @abstractmethod
     def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
-        """Fit what `x` adds to `offset`, the logit of each row's base rate, for soft labels in [0, 1].
+        """Fit what `x` adds to `offset`: the logit of each row's base rate, for soft labels in [0, 1], or its mean.
 
         `x` has shape (rows, features), NaN where missing; `weight` is positive.
         """
@@ -121,15 +129,15 @@ class Model(ABC):
 
     @abstractmethod
     def margin(self, x: Floats) -> Floats:
-        """What each row of `x`, shape (rows, features), adds to the offset, as a logit."""
+        """What each row of `x`, shape (rows, features), adds to the offset: to a logit, or to a value."""
 
     @abstractmethod
     def scaled(self, factor: float) -> Self:
         """Model whose margin is `factor` times this one's."""
 
-    def predict(self, x: Array, offset: float | Floats) -> Floats:
-        """Probability of class 1 per row of `x`, which may be on the device; `offset` is the logit of the base rate."""
-        return sigmoid(offset + self.margin(to_host(x)))
+    def predict(self, x: Array, offset: float | Floats, target: Target = CLASS) -> Floats:
+        """Probability of class 1, or the value, per row of `x`, which may be on the device; `offset` as of the fit."""
+        return predicted(offset + self.margin(to_host(x)), target)
 
     @property
     def rounds(self) -> int:
@@ -151,7 +159,7 @@ class Model(ABC):
 
     @classmethod
     def margins(cls, models: Sequence[Self], x: Floats) -> Floats:
-        """Logit of each row of `x` by its own model of this type, shape (models,); the same bits as `margin`."""
+        """Margin of each row of `x` by its own model of this type, shape (models,); the same bits as `margin`."""
         return np.array([model.margin(x[row : row + 1])[0] for row, model in enumerate(models)], dtype=np.float64)
 
     @classmethod
@@ -188,6 +196,11 @@ def ranked(gain: dict[str, float]) -> list[tuple[str, float, int]]:
     total = sum(gain.values()) or 1.0
     order = sorted(((name, value / total) for name, value in gain.items()), key=lambda row: (-row[1], row[0]))
     return [(name, share, rank) for rank, (name, share) in enumerate(order, start=1)]
+
+
+def predicted(margin: Floats, target: Target) -> Floats:
+    """Predictions of margins: probabilities of class 1, or values."""
+    return sigmoid(margin) if target == CLASS else margin
 
 
 def sigmoid(margin: Floats) -> Floats:

@@ -11,7 +11,7 @@ from workers.bars.series import Floats
 from workers.devices.arrays import Array
 from workers.models.base import Recipe
 from workers.models.registry import register
-from workers.models.xgboost import XGBoost, read_trees
+from workers.models.xgboost import OBJECTIVES, XGBoost, read_trees
 
 
 @register
@@ -24,12 +24,12 @@ class Booster(XGBoost):
 
     @classmethod
     def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
-        """Fit on soft labels in [0, 1], which XGBoost's logistic objective accepts; `weight` is positive."""
+        """Fit a fixed number of trees; `weight` is positive."""
         import xgboost as xgb
 
         own = cast(BoosterStudent, recipe.parameters)
         parameters = {
-            "objective": "binary:logistic",
+            **OBJECTIVES[recipe.target],
             "tree_method": "hist",
             "device": "cpu",
             "nthread": 1,
@@ -39,7 +39,6 @@ class Booster(XGBoost):
             "eta": own.eta,
             "min_child_weight": own.min_child_weight,
             "reg_lambda": own.reg_lambda,
-            "base_score": 0.5,
         }
         train = xgb.QuantileDMatrix(x, soft, weight=weight / weight.mean(), base_margin=offset, max_bin=own.max_bin)
         return cls(xgb.train(parameters, train, own.rounds, verbose_eval=False))

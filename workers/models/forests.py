@@ -3,19 +3,21 @@
 After the fit only arrays of nodes are kept, stored as JSON: nothing is pickled, a file of unknown origin runs no code,
 and a prediction needs numpy alone.
 
-These estimators have no offset. They are fitted on balanced rows (`workers/models/balance.py`).
+These estimators have no offset. Of classes they are fitted on balanced rows (`workers/models/balance.py`), of values on
+what is left beside the offset.
 """
 
 import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.config.model_kinds import ForestParameters, HistBoostingStudent, HistBoostingTeacher
+from schemas.config.target import CLASS, VALUE, Target
 from workers.bars.series import Floats, Ints
 from workers.devices.arrays import Array
 from workers.models.balance import balanced
@@ -27,6 +29,8 @@ from workers.models.trees import LEAF, refuse_other_tree
 LEAST_SHARE = 0.01
 # Rows that walk through all trees at once.
 CHUNK_ROWS = 4_096
+# Endings of the names of scikit-learn's estimators.
+ESTIMATORS: dict[Target, str] = {CLASS: "Classifier", VALUE: "Regressor"}
 LARGEST = float(np.finfo(np.float64).max)
 
 
@@ -74,41 +78,45 @@ class Trees:
 
 @dataclass(frozen=True)
 class Forest(Model):
-    """Trees of one of scikit-learn's estimators; `gain` has what each feature gained in them."""
+    """Trees of one of scikit-learn's estimators for a target; `gain` has what each feature gained in them."""
 
     is_fragile: ClassVar[bool] = False
 
     trees: Trees
     gain: Floats
     factor: float = 1.0
+    target: Target = CLASS
 
     @classmethod
     @abstractmethod
-    def fitted_trees(cls, x: Array, y: Ints, weight: Floats, recipe: Recipe) -> tuple[Trees, Floats]:
-        """The estimator's trees and what features gained, from balanced rows.
+    def fitted_trees(cls, x: Array, y: Ints | Floats, weight: Floats, recipe: Recipe) -> tuple[Trees, Floats]:
+        """The estimator's trees and what features gained, from balanced rows, or values less their offset.
 
         Gains have shape (parts, features): one part per tree, or one for all.
         """
 
     @abstractmethod
-    def logits(self, values: Floats) -> Floats:
-        """Logit per row, from the values of its leaves, shape (rows, trees)."""
+    def joined(self, values: Floats) -> Floats:
+        """Logit or value per row, from the values of its leaves, shape (rows, trees)."""
 
     @classmethod
     def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
-        """Fit on rows that the base rate balances."""
+        """Fit on rows that the base rate balances, or on values less their offset."""
         trees, gain = cls.fitted(Rows(x, soft, weight, offset), recipe)
-        return cls(trees, gain.sum(axis=0))
+        return cls(trees, gain.sum(axis=0), target=recipe.target)
 
     @classmethod
     def fitted(cls, given: Rows, recipe: Recipe) -> tuple[Trees, Floats]:
         """As `fitted_trees`, on rows that the base rate balances; a soft label is two weighted rows."""
+        if recipe.target == VALUE:
+            x, weight = np.asarray(given.x, dtype=np.float32), given.weight / given.weight.mean()
+            return cls.fitted_trees(x, given.soft - given.offset, weight, recipe)
         rows, y, weight = balanced(given.soft, given.weight, given.offset)
         return cls.fitted_trees(np.asarray(given.x, dtype=np.float32)[rows], y, weight, recipe)
 
     def margin(self, x: Floats) -> Floats:
-        """Logit per row of `x`, shape (rows, features)."""
-        result: Floats = self.factor * self.logits(self.trees.values(x)) + 0.0
+        """Margin per row of `x`, shape (rows, features)."""
+        result: Floats = self.factor * self.joined(self.trees.values(x)) + 0.0
         return result
 
     def scaled(self, factor: float) -> Self:
@@ -127,7 +135,8 @@ class Forest(Model):
     def encode(self, features: Sequence[str]) -> bytes:
         """The model as JSON: one list per array of nodes."""
         nodes = {name: values.tolist() for name, values in vars(self.trees).items()}
-        parts = {"features": list(features), "factor": self.factor, "gain": self.gain.tolist(), **nodes}
+        of_values = {} if self.target == CLASS else {"target": self.target}
+        parts = {"features": list(features), **of_values, "factor": self.factor, "gain": self.gain.tolist(), **nodes}
         return json.dumps(parts, separators=(",", ":"), allow_nan=False).encode()
 
     @classmethod
@@ -138,9 +147,12 @@ class Forest(Model):
             types: dict[str, Any] = {"threshold": np.float64, "value": np.float64, "missing_left": np.bool_}
             nodes = {name: np.array(parts[name], types.get(name, np.int64)) for name in Trees.__dataclass_fields__}
             features, gain = tuple(map(str, parts["features"])), np.array(parts["gain"], dtype=np.float64)
-            model = cls(Trees(**nodes), gain, float(parts["factor"]))
+            target = parts.get("target", CLASS)
+            model = cls(Trees(**nodes), gain, float(parts["factor"]), target)
         except (KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ValueError(f"a part is missing or no number: {error}") from None
+        if target not in get_args(Target):
+            raise ValueError(f"its target is {target!r}")
         if len(gain) != len(features) or not (np.isfinite(gain).all() and np.isfinite(model.factor)):
             raise ValueError("it has not one finite gain per feature, or its factor is not finite")
         _refuse_other(model.trees, len(features))
@@ -150,29 +162,34 @@ class Forest(Model):
 @register
 @dataclass(frozen=True)
 class RandomForest(Forest):
-    """Random forest: the logit of the mean share of positives in a row's leaves."""
+    """Random forest: the logit of the mean share of positives in a row's leaves, or the mean of their values."""
 
     kind: ClassVar[str] = "random-forest"
     file_name: ClassVar[str] = "model.random-forest.json"
-    estimator: ClassVar[str] = "RandomForestClassifier"
+    estimator: ClassVar[str] = "RandomForest"
 
-    def logits(self, values: Floats) -> Floats:
-        """Logit of the mean share, kept away from 0 and 1."""
+    def joined(self, values: Floats) -> Floats:
+        """Logit of the mean share, kept away from 0 and 1, or the mean value."""
+        if self.target == VALUE:
+            mean: Floats = values.mean(axis=1)
+            return mean
         share = np.clip(values.mean(axis=1), LEAST_SHARE, 1.0 - LEAST_SHARE)
         result: Floats = np.log(share / (1.0 - share))
         return result
 
     @classmethod
-    def fitted_trees(cls, x: Array, y: Ints, weight: Floats, recipe: Recipe) -> tuple[Trees, Floats]:
-        """The trees of a fitted classifier of scikit-learn; a leaf's value is its share of positives."""
+    def fitted_trees(cls, x: Array, y: Ints | Floats, weight: Floats, recipe: Recipe) -> tuple[Trees, Floats]:
+        """The trees of a fitted estimator of scikit-learn; a leaf's value is its share of positives, or its mean."""
         import sklearn.ensemble
 
         own = cast(ForestParameters, recipe.parameters)
-        fitted = getattr(sklearn.ensemble, cls.estimator)(
+        fitted = getattr(sklearn.ensemble, cls.estimator + ESTIMATORS[recipe.target])(
             own.trees, max_depth=own.max_depth, min_samples_leaf=own.min_samples_leaf, max_features=own.max_features,
             max_samples=own.max_samples, bootstrap=True, random_state=recipe.seed, n_jobs=1,
         ).fit(x, y, weight)  # fmt: skip
-        column = int(np.flatnonzero(fitted.classes_ == 1)[0]) if 1 in fitted.classes_ else None
+        column: int | None = 0
+        if recipe.target == CLASS:
+            column = int(np.flatnonzero(fitted.classes_ == 1)[0]) if 1 in fitted.classes_ else None
         trees = [each.tree_ for each in fitted.estimators_]
         share = [tree.value[:, 0, column] if column is not None else np.zeros(tree.node_count) for tree in trees]
         found = [
@@ -189,7 +206,7 @@ class ExtraTrees(RandomForest):
 
     kind: ClassVar[str] = "extra-trees"
     file_name: ClassVar[str] = "model.extra-trees.json"
-    estimator: ClassVar[str] = "ExtraTreesClassifier"
+    estimator: ClassVar[str] = "ExtraTrees"
 
 
 @register
@@ -200,31 +217,33 @@ class HistGradientBoosting(Forest):
     kind: ClassVar[str] = "hist-boosting"
     file_name: ClassVar[str] = "model.hist-boosting.json"
 
-    def logits(self, values: Floats) -> Floats:
+    def joined(self, values: Floats) -> Floats:
         """The sum of the leaves' values."""
         result: Floats = values.sum(axis=1)
         return result
 
     @classmethod
     def fit_stopped(cls, rows: Rows, tail: Rows, recipe: Recipe) -> Stopped[Self]:
-        """Fit all rounds, and keep as many as have the lowest log loss of `tail`."""
+        """Fit all rounds, and keep as many as have the lowest loss of `tail`."""
         own = cast(HistBoostingTeacher, recipe.parameters)
         whole = own.model_copy(update={"out_of_fold_rounds": own.max_rounds})
         trees, gain = cls.fitted(rows, replace(recipe, parameters=whole))
         margin = tail.offset[:, None] + np.cumsum(trees.values(tail.x), axis=1)
-        losses = (np.logaddexp(0.0, margin) - tail.soft[:, None] * margin).mean(axis=0)
+        soft = tail.soft[:, None]
+        by_row = np.logaddexp(0.0, margin) - soft * margin if recipe.target == CLASS else (soft - margin) ** 2
+        losses = by_row.mean(axis=0)
         rounds = int(np.argmin(losses)) + 1
-        model = cls(trees.first(rounds), gain[:rounds].sum(axis=0))
+        model = cls(trees.first(rounds), gain[:rounds].sum(axis=0), target=recipe.target)
         return Stopped(model, rounds, {**own.model_dump(), "seed": recipe.seed})
 
     @classmethod
-    def fitted_trees(cls, x: Array, y: Ints, weight: Floats, recipe: Recipe) -> tuple[Trees, Floats]:
-        """The trees of a fitted classifier of scikit-learn; what it begins from is in the leaves of the first one."""
-        from sklearn.ensemble import HistGradientBoostingClassifier
+    def fitted_trees(cls, x: Array, y: Ints | Floats, weight: Floats, recipe: Recipe) -> tuple[Trees, Floats]:
+        """The trees of a fitted estimator of scikit-learn; what it begins from is in the leaves of the first one."""
+        import sklearn.ensemble
         from threadpoolctl import threadpool_limits
 
         own = cast(HistBoostingTeacher | HistBoostingStudent, recipe.parameters)
-        estimator = HistGradientBoostingClassifier(
+        estimator = getattr(sklearn.ensemble, f"HistGradientBoosting{ESTIMATORS[recipe.target]}")(
             learning_rate=own.eta, max_iter=own.fixed_rounds, max_depth=own.max_depth, max_leaf_nodes=None,
             min_samples_leaf=own.min_samples_leaf, l2_regularization=own.reg_lambda, max_features=own.max_features,
             max_bins=own.max_bin, early_stopping=False, random_state=recipe.seed,

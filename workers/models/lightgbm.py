@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.config.model_kinds import LightGBMStudent, LightGBMTeacher
+from schemas.config.target import CLASS, VALUE, Target
 from workers.bars.series import Floats
 from workers.devices.arrays import Array
 from workers.models.base import Model, Recipe, Rows, Stopped, ranked
@@ -19,6 +20,11 @@ if TYPE_CHECKING:  # only a process that uses such a model loads LightGBM
     import lightgbm as lgb
 
 NAMES = re.compile(r"^feature_names=.*$", re.MULTILINE)
+# Cross-entropy accepts soft labels.
+OBJECTIVES: dict[Target, dict[str, Any]] = {
+    CLASS: {"objective": "cross_entropy", "metric": "cross_entropy"},
+    VALUE: {"objective": "regression", "metric": "l2"},
+}
 FACTOR = re.compile(r"^factor=(.+)$", re.MULTILINE)
 
 
@@ -38,7 +44,7 @@ class LightGBM(Model):
 
     @classmethod
     def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
-        """Fit a fixed number of trees; cross-entropy accepts soft labels."""
+        """Fit a fixed number of trees."""
         import lightgbm as lgb
 
         rows = _dataset(Rows(x, soft, weight, offset), recipe)
@@ -46,7 +52,7 @@ class LightGBM(Model):
 
     @classmethod
     def fit_stopped(cls, rows: Rows, tail: Rows, recipe: Recipe) -> Stopped[Self]:
-        """Keep the rounds with the lowest log loss of `tail`."""
+        """Keep the rounds with the lowest loss of `tail`."""
         import lightgbm as lgb
 
         own = cast(LightGBMTeacher, recipe.parameters)
@@ -63,7 +69,7 @@ class LightGBM(Model):
         return Stopped(model, model.rounds, used)
 
     def margin(self, x: Floats) -> Floats:
-        """Logit per row of `x`, shape (rows, features)."""
+        """Margin per row of `x`, shape (rows, features)."""
         raw = np.asarray(self.trees.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
         result: Floats = self.factor * raw + 0.0
         return result
@@ -152,8 +158,7 @@ def _own(recipe: Recipe) -> LightGBMTeacher | LightGBMStudent:
 def _parameters(recipe: Recipe) -> dict[str, Any]:
     own = _own(recipe)
     return {
-        "objective": "cross_entropy",
-        "metric": "cross_entropy",
+        **OBJECTIVES[recipe.target],
         "boost_from_average": False,
         "deterministic": True,
         "force_row_wise": True,

@@ -6,7 +6,7 @@ from typing import ClassVar, Self, cast
 
 import numpy as np
 
-from schemas.config import model_kinds
+from schemas.config.model_kinds import LinearParameters
 from schemas.contract.artifact import StudentModel
 from schemas.files.atomic import to_json
 from schemas.files.layout import MODEL_JSON
@@ -48,17 +48,22 @@ class Logistic(Model):
         """Fit each model on columns that are standardised once, on all rows; NaN becomes the column's mean."""
         columns = inputs.gathered(ones=1)
         fill, scale = _standardise(columns[:, :-1])
-        penalty = np.full(columns.shape[1], cast(model_kinds.Logistic, recipe.parameters).ridge)
+        penalty = np.full(columns.shape[1], cast(LinearParameters, recipe.parameters).ridge)
         penalty[-1] = INTERCEPT_RIDGE
         models = []
         for each in fits:
-            fitted = newton(columns, *each, penalty)
+            fitted = cls.solve(columns, *each, penalty)
             coefficients = fitted[:-1] / scale
             models.append(cls(coefficients, float(fitted[-1] - (coefficients * fill).sum()), fill))
         return models
 
+    @classmethod
+    def solve(cls, columns: Floats, soft: Floats, weight: Floats, offset: Floats, penalty: Floats) -> Floats:
+        """Coefficients on columns, the last of which is 1."""
+        return newton(columns, soft, weight, offset, penalty)
+
     def margin(self, x: Floats) -> Floats:
-        """Logit per row of `x`, shape (rows, features)."""
+        """Margin per row of `x`, shape (rows, features)."""
         return _dot(self.coefficients, self.intercept, self.fill, x)
 
     @classmethod
@@ -79,6 +84,7 @@ class Logistic(Model):
     def encode(self, features: Sequence[str]) -> bytes:
         """The model as JSON of the schema `StudentModel`."""
         stored = StudentModel(
+            kind=self.kind,
             features=tuple(features),
             coefficients=tuple(self.coefficients.tolist()),
             intercept=self.intercept,
@@ -90,6 +96,8 @@ class Logistic(Model):
     def decode(cls, content: bytes) -> tuple[Self, tuple[str, ...]]:
         """Read a stored model. ValueError if it does not meet its schema, or has not one number per feature."""
         stored = StudentModel.model_validate_json(content)
+        if stored.kind != cls.kind:
+            raise ValueError(f"it is of kind {stored.kind}, not {cls.kind}")
         if not len(stored.coefficients) == len(stored.fill) == len(stored.features):
             raise ValueError("it has not one coefficient and one fill value per feature")
         return cls(np.asarray(stored.coefficients), stored.intercept, np.asarray(stored.fill)), stored.features

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 import numpy as np
 
 from schemas.config.model_kinds import PerceptronStudent, PerceptronTeacher
+from schemas.config.target import CLASS, VALUE
 from schemas.contract.errors import RequestError
 from workers.bars.series import Floats
 from workers.devices.arrays import Array, to_host
@@ -58,13 +59,13 @@ class PerceptronModel(Model):
 
     @classmethod
     def fit_stopped(cls, rows: Rows, tail: Rows, recipe: Recipe) -> Stopped[Self]:
-        """Keep the steps with the lowest log loss of `tail`."""
+        """Keep the steps with the lowest loss of `tail`."""
         own = cast(PerceptronTeacher, recipe.parameters)
         model = cls(**_Fit(rows, recipe).taken(own.max_rounds, tail, own.early_stopping_rounds))
         return Stopped(model, model.rounds, {**own.model_dump(), "seed": recipe.seed, "device": recipe.device})
 
     def margin(self, x: Floats) -> Floats:
-        """Logit per row of `x`, shape (rows, features); the same bits however many rows there are."""
+        """Margin per row of `x`, shape (rows, features); the same bits however many rows there are."""
         parts = [self._margin(x[begin : begin + CHUNK_ROWS]) for begin in range(0, max(len(x), 1), CHUNK_ROWS)]
         return np.concatenate(parts)
 
@@ -122,7 +123,12 @@ class _Fit:
         scale = np.sqrt(np.nansum((known - self._centre) ** 2, axis=0) / counts)
         # A constant input counts for nothing, even where it has another value later.
         self._scale = np.where(scale < LEAST_SCALE, 1.0 / LEAST_SCALE, scale)
-        self._rows = rows._replace(x=x)
+        # Values are fitted in units of their deviation, so that a step is of the same size for every unit.
+        self._unit = _deviation(rows) if recipe.target == VALUE else 1.0
+        self._rows = self._scaled(rows._replace(x=x))
+
+    def _scaled(self, rows: Rows) -> Rows:
+        return rows._replace(soft=rows.soft / self._unit, offset=rows.offset / self._unit)
 
     def taken(self, steps: int, tail: Rows | None, patience: int) -> dict[str, Any]:
         """The fields of the model after so many steps, or after those that are best for `tail`."""
@@ -130,21 +136,22 @@ class _Fit:
 
         with _deterministic(torch, self._recipe.device):
             inputs, soft, weight, offset = self._tensors(torch, self._rows)
-            judged = None if tail is None else self._tensors(torch, tail)
+            judged = None if tail is None else self._tensors(torch, self._scaled(tail))
+            loss_of = _losses if self._recipe.target == CLASS else _half_squares
             total = weight.sum()
             parameters = self._begun(torch, inputs.shape[1])
             adam = torch.optim.Adam(parameters, lr=self._own.learning_rate, foreach=False)
             best, kept = float("inf"), self._copied(parameters, 0)
             for step in range(1, steps + 1):
                 adam.zero_grad()
-                losses = _losses(torch, offset + _output(torch, inputs, parameters), soft)
+                losses = loss_of(torch, offset + _output(torch, inputs, parameters), soft)
                 penalty = sum((each**2).sum() for each in (parameters[0], parameters[2]))
                 ((weight * losses).sum() / total + self._own.ridge / 2 * penalty / total).backward()
                 adam.step()
                 if judged is None:
                     continue
                 with torch.no_grad():
-                    loss = _losses(torch, judged[3] + _output(torch, judged[0], parameters), judged[1]).mean().item()
+                    loss = loss_of(torch, judged[3] + _output(torch, judged[0], parameters), judged[1]).mean().item()
                 if loss < best:
                     best, kept = loss, self._copied(parameters, step)
                 elif step - kept["steps"] >= patience:
@@ -170,7 +177,7 @@ class _Fit:
         inner, bias, outer, last = (each.detach().cpu().numpy().copy() for each in parameters)
         return {
             "centre": self._centre, "scale": self._scale, "inner": inner, "bias": bias, "outer": outer,
-            "last": float(last[0]), "steps": step,
+            "last": float(last[0]), "steps": step, "factor": self._unit,
         }  # fmt: skip
 
 
@@ -191,6 +198,16 @@ def _output(torch: Any, inputs: Any, parameters: Sequence[Any]) -> Any:
 def _losses(torch: Any, margin: Any, soft: Any) -> Any:
     """Log loss per row of soft labels."""
     return torch.nn.functional.softplus(margin) - soft * margin
+
+
+def _half_squares(torch: Any, margin: Any, soft: Any) -> Any:
+    """Half the squared error per row."""
+    return (soft - margin) ** 2 / 2.0
+
+
+def _deviation(rows: Rows) -> float:
+    """Root of the mean square of labels around their offset; 1 where all of them equal it."""
+    return float(np.sqrt(np.average((rows.soft - rows.offset) ** 2, weights=rows.weight))) or 1.0
 
 
 @contextmanager

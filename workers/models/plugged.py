@@ -1,6 +1,7 @@
 """Models that plug-in files define: a user's class as a type of this house, its offset, factor and file included.
 
-The class predicts a probability on balanced rows (`balance.py`), whose logit is what the features add to the base rate.
+The class predicts a probability on balanced rows (`balance.py`), whose logit is what the features add to the base rate,
+or what they add to the historical mean of a value.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from schemas.config.model_kinds import KINDS, Parameters
+from schemas.config.target import CLASS, VALUE, Target
 from schemas.contract.base import Frozen
 from schemas.contract.errors import DataError, GurukulError
 from schemas.contract.plugin_declarations import ModelDeclaration
@@ -35,17 +37,18 @@ PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 
 
 class Head(Frozen):
-    """The first line of the file: the names of the inputs and the factor; the rest is of the user's class."""
+    """The first line of the file: names of the inputs, factor and target; the rest is of the user's class."""
 
     features: tuple[str, ...] = Field(min_length=1)
     factor: float
+    target: Target = Field(CLASS, exclude_if=lambda target: target == CLASS)
 
 
 @dataclass(frozen=True)
 class PluggedModel(Model):
-    """margin = factor * logit of the probability that the fitted instance `own` predicts.
+    """margin = factor * logit of the probability, or the value, that the fitted instance `own` predicts.
 
-    Without an instance the margin is 0: the rows that it would have been fitted on were of one class.
+    Without an instance the margin is 0: the rows that it would have been fitted on were of one class, or all the same.
     """
 
     declaration: ClassVar[ModelDeclaration]
@@ -53,26 +56,29 @@ class PluggedModel(Model):
 
     own: Any
     factor: float = 1.0
+    target: Target = CLASS
 
     @classmethod
     def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
-        """Fit the user's class on balanced rows. DataError, with the user's line, for whatever it does wrong."""
-        rows, y, balance = balanced(soft, weight, offset)
-        if not 0 < y.sum() < len(y):
-            return cls(None)
-        seen = np.asarray(to_host(x), dtype=np.float64)[rows]
-        key = (cls.declaration, recipe.parameters, recipe.seed)
+        """Fit the user's class on balanced rows, or on values less their offset.
+
+        DataError, with the user's line, for whatever it does wrong.
+        """
+        seen, y, balance = _rows_of(np.asarray(to_host(x), dtype=np.float64), soft, weight, offset, recipe.target)
+        if not np.ptp(y) > 0:
+            return cls(None, target=recipe.target)
+        key = (cls.declaration, recipe.parameters, recipe.seed, recipe.target)
         if key not in _proved:
-            some = _some_of_each(y)
+            some = _some_of_each(y) if recipe.target == CLASS else _spread(np.arange(len(y)), PROVED_ROWS)
             cls.prove(seen[some], y[some], balance[some], recipe)
             _proved.add(key)
-        return cls(cls._fitted(seen, y, balance, recipe))
+        return cls(cls._fitted(seen, y, balance, recipe), target=recipe.target)
 
     @classmethod
-    def prove(cls, x: Floats, y: Ints, weight: Floats, recipe: Recipe) -> None:
+    def prove(cls, x: Floats, y: Ints | Floats, weight: Floats, recipe: Recipe) -> None:
         """DataError unless two fits on these rows have equal bytes, and what is read back predicts the same."""
         names = tuple(f"feature_{column}" for column in range(x.shape[1]))
-        one, other = (cls(cls._fitted(x, y, weight, recipe)).encode(names) for _ in range(2))
+        one, other = (cls(cls._fitted(x, y, weight, recipe), target=recipe.target).encode(names) for _ in range(2))
         if one != other:
             raise DataError(
                 f"{cls._subject()} is not deterministic: two fits on the same {len(x)} rows give other bytes; use the"
@@ -80,7 +86,7 @@ class PluggedModel(Model):
             )
 
     def margin(self, x: Floats) -> Floats:
-        """Logit per row of `x`, shape (rows, features)."""
+        """Margin per row of `x`, shape (rows, features)."""
         if self.own is None:
             return np.zeros(len(x))
         seen = np.array(x, dtype=np.float64)
@@ -88,6 +94,11 @@ class PluggedModel(Model):
             found = np.asarray(self.own.predict(seen), dtype=np.float64)
         if found.shape != (len(x),):
             raise DataError(f"{self._subject()}: predict gave shape {found.shape}; return shape ({len(x)},)")
+        if self.target == VALUE:
+            if not np.all(np.isfinite(found)):
+                raise DataError(f"{self._subject()}: predict gave {found[~np.isfinite(found)][0]:g}; return numbers")
+            values: Floats = self.factor * found + 0.0
+            return values
         if not np.all((found >= 0.0) & (found <= 1.0)):
             wrong = found[~((found >= 0.0) & (found <= 1.0))][0]
             raise DataError(f"{self._subject()}: predict gave {wrong:g}; return probabilities from 0 to 1")
@@ -101,7 +112,7 @@ class PluggedModel(Model):
 
     def encode(self, features: Sequence[str]) -> bytes:
         """A line of JSON, then the bytes of the user's class. DataError if they are read back as another model."""
-        head = Head(features=tuple(features), factor=self.factor).model_dump_json().encode() + b"\n"
+        head = Head(features=tuple(features), factor=self.factor, target=self.target).model_dump_json().encode() + b"\n"
         if self.own is None:
             return head
         with self._calling("encode"):
@@ -115,7 +126,7 @@ class PluggedModel(Model):
                 " and numbers, as JSON or by numpy.save"
             )
         x = random_rows(len(features))
-        if self._decoded(content).margin(x).tobytes() != replace(self, factor=1.0).margin(x).tobytes():
+        if self._decoded(content, self.target).margin(x).tobytes() != replace(self, factor=1.0).margin(x).tobytes():
             raise DataError(f"{self._subject()}: what decode reads predicts otherwise than what encode wrote")
         return head + content
 
@@ -128,7 +139,7 @@ class PluggedModel(Model):
         except ValidationError as error:
             raise ValueError(f"its first line: {first_fault(error)}") from None
         try:
-            return cls._decoded(rest).scaled(head.factor), head.features
+            return cls._decoded(rest, head.target).scaled(head.factor), head.features
         except GurukulError as error:
             raise ValueError(str(error)) from None
 
@@ -141,15 +152,15 @@ class PluggedModel(Model):
             raise ValueError(str(error)) from None
 
     @classmethod
-    def _decoded(cls, content: bytes) -> Self:
+    def _decoded(cls, content: bytes, target: Target) -> Self:
         if not content:
-            return cls(None)
+            return cls(None, target=target)
         with cls._calling("decode"):
             own = cls.declaration.own.decode(content)
-        return cls(cls._instance(own, "decode"))
+        return cls(cls._instance(own, "decode"), target=target)
 
     @classmethod
-    def _fitted(cls, x: Floats, y: Ints, weight: Floats, recipe: Recipe) -> Any:
+    def _fitted(cls, x: Floats, y: Ints | Floats, weight: Floats, recipe: Recipe) -> Any:
         with cls._calling("fit"):
             # Copies: the class may change what it receives.
             own = cls.declaration.own.fit(x.copy(), y.copy(), weight.copy(), cls._parameters(recipe), recipe.seed)
@@ -179,17 +190,32 @@ class PluggedModel(Model):
         return f"{cls.path}: model {cls.kind}"
 
 
-def _some_of_each(y: Ints) -> Ints:
+def _some_of_each(y: Ints | Floats) -> Ints:
     """Positions of up to PROVED_ROWS rows, in order: as many of the rarer class as there are, up to half of them."""
     found = []
     for each in (0, 1):
-        rows = np.flatnonzero(y == each)
-        found.append(rows[np.unique(np.linspace(0, len(rows) - 1, PROVED_ROWS // 2, dtype=np.int64))])
+        found.append(_spread(np.flatnonzero(y == each), PROVED_ROWS // 2))
     return np.sort(np.concatenate(found))
 
 
+def _spread(rows: Ints, many: int) -> Ints:
+    """Up to so many of the rows, at even distances."""
+    result: Ints = rows[np.unique(np.linspace(0, len(rows) - 1, many, dtype=np.int64))]
+    return result
+
+
+def _rows_of(
+    x: Floats, soft: Floats, weight: Floats, offset: Floats, target: Target
+) -> tuple[Floats, Ints | Floats, Floats]:
+    """Inputs, labels and weights that the user's class is fitted on."""
+    if target == VALUE:
+        return x, soft - offset, weight / weight.mean()
+    rows, y, balance = balanced(soft, weight, offset)
+    return x[rows], y, balance
+
+
 # Kinds and parameters of which a small fit was made twice in this process.
-_proved: set[tuple[ModelDeclaration, Parameters, int]] = set()
+_proved: set[tuple[ModelDeclaration, Parameters, int, Target]] = set()
 
 
 def plugged_types() -> dict[str, type[PluggedModel]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 import numpy as np
 
 from schemas.config.model_kinds import XGBoostTeacher
+from schemas.config.target import CLASS, VALUE, Target
 from schemas.contract.errors import RequestError
 from schemas.contract.task import Metric
 from schemas.files.layout import MODEL_UBJ
@@ -22,6 +23,12 @@ if TYPE_CHECKING:  # a process that serves logistic students only does not load 
     import xgboost as xgb
 
 EPSILON = 1e-6
+# Margins of trees begin from 0, whose prediction is the base score. The logistic objective accepts soft labels.
+OBJECTIVES: dict[Target, dict[str, object]] = {
+    CLASS: {"objective": "binary:logistic", "base_score": 0.5},
+    VALUE: {"objective": "reg:squarederror", "base_score": 0.0},
+}
+METRICS: dict[Target, str] = {CLASS: "logloss", VALUE: "rmse"}
 # With more rows a matrix of bins, an eighth of the size, is worth the fifth of the time that it adds.
 PLAIN_ROWS = 262_144
 
@@ -40,7 +47,7 @@ class XGBoost(Model):
 
     @classmethod
     def fit(cls, x: Array, soft: Floats, weight: Floats, offset: Floats, recipe: Recipe) -> Self:
-        """Fit a fixed number of trees. XGBoost's logistic objective accepts soft labels."""
+        """Fit a fixed number of trees."""
         import xgboost as xgb
 
         rows = _matrix(Rows(x, soft, weight, offset), recipe)
@@ -52,7 +59,7 @@ class XGBoost(Model):
 
     @classmethod
     def fit_stopped(cls, rows: Rows, tail: Rows, recipe: Recipe) -> Stopped[Self]:
-        """Keep the rounds with the lowest log loss of `tail`. RequestError if XGBoost trained on another device."""
+        """Keep the rounds with the lowest loss of `tail`. RequestError if XGBoost trained on another device."""
         import xgboost as xgb
 
         train = _matrix(rows, recipe)
@@ -73,10 +80,11 @@ class XGBoost(Model):
                 f"XGBoost was to train on {recipe.device} and trained on {fitted['device']};"
                 " install an extra [cuda12] or [cuda13] that fits the driver"
             )
-        return Stopped(cls(best), rounds, fitted, float(booster.best_score))
+        loss = float(booster.best_score)
+        return Stopped(cls(best), rounds, fitted, loss if recipe.target == CLASS else loss**2)
 
     def margin(self, x: Floats) -> Floats:
-        """Logit per row of `x`, shape (rows, features)."""
+        """Margin per row of `x`, shape (rows, features)."""
         raw = np.asarray(self.trees.inplace_predict(x, predict_type="margin"), dtype=np.float64)
         result: Floats = self.factor * raw + 0.0
         return result
@@ -85,10 +93,10 @@ class XGBoost(Model):
         """Model whose margin is `factor` times this one's."""
         return type(self)(self.trees, factor * self.factor)
 
-    def predict(self, x: Array, offset: float | Floats) -> Floats:
-        """Probability of class 1 per row of `x`, computed on the device that holds `x`."""
+    def predict(self, x: Array, offset: float | Floats, target: Target = CLASS) -> Floats:
+        """Probability of class 1, or the value, per row of `x`, computed on the device that holds `x`."""
         if self.factor != 1.0:
-            return super().predict(x, offset)
+            return super().predict(x, offset, target)
         margin = np.broadcast_to(np.asarray(offset, dtype=np.float32), (x.shape[0],)).copy()
         return to_host(self.trees.inplace_predict(x, base_margin=margin)).astype(np.float64)
 
@@ -130,8 +138,8 @@ def parameters(recipe: Recipe) -> dict[str, object]:
     """XGBoost's parameters of a teacher. Its margins begin from an offset per row, which is no parameter."""
     own = _own(recipe)
     return {
-        "objective": "binary:logistic",
-        "eval_metric": "logloss",
+        **OBJECTIVES[recipe.target],
+        "eval_metric": METRICS[recipe.target],
         "tree_method": "hist",
         "device": recipe.device,
         "nthread": 1,
@@ -143,7 +151,6 @@ def parameters(recipe: Recipe) -> dict[str, object]:
         "subsample": own.subsample,
         "colsample_bytree": own.colsample_bytree,
         "reg_lambda": own.reg_lambda,
-        "base_score": 0.5,
     }
 
 

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 from altair.utils.schemapi import debug_mode
 
 from schemas.config.judgement import GATES
+from schemas.config.target import Loss
 from schemas.contract.artifact import RunRow
-from schemas.contract.judgement import ALWAYS_LONG, LOG_LOSS_IMPROVEMENT, STUDENT, GateReport
+from schemas.contract.judgement import ALWAYS_LONG, STUDENT, GateReport
 from schemas.contract.task import Role, Status
 from schemas.files import feature_importance
 from schemas.files.atomic import sha256_of, write_atomic
@@ -51,28 +52,32 @@ def _charts(evidence: Evidence, audit: Path) -> dict[str, alt.Chart | alt.LayerC
     reports = {name: read_model(layout.gate(name), GateReport) for name in GATES}
     table = pq.read_table(layout.daily_returns).drop_columns(SIMPLER)
     day = np.asarray(table["day"].cast(pa.int32()), dtype=np.int64)
-    daily = {name: np.asarray(table[name], dtype=np.float64) for name in table.column_names if name != "day"}
+    words = {"prior": evidence.validation.loss.baseline}
+    daily = {
+        words.get(name, name): np.asarray(table[name], dtype=np.float64) for name in table.column_names if name != "day"
+    }
     beside = {name: daily[name] for name in MARKET}
     models = {"student": predictions.student, "teacher": predictions.teacher}
     found: dict[str, alt.Chart | alt.LayerChart] = {
         "earned": charts.equity(day, beside, "Net return after costs, compounded, beside the market"),
         "rules": charts.equity(day, daily, "The same beside simple rules"),
         "drawdown": charts.drawdown(day, beside),
-        "reliability": charts.reliability(predictions.y, models),
-        "skill_by_window": charts.skill_by_window(students, evidence.validation.per_window),
+        "reliability": charts.reliability(predictions.y, models, evidence.validation.target),
+        "skill_by_window": charts.skill_by_window(students, evidence.validation.per_window, evidence.validation.loss),
         "skill_by_symbol": charts.skill_by_symbol(evidence.validation, reports["symbols"].passing),
         "importance": charts.importance(_importance(layout, teachers)),
     }
     if null := reports["skill"].draws.get(PERMUTATION):
-        found["permutation"] = charts.permutation(null, _improvement(reports["skill"]))
+        loss = evidence.validation.loss
+        found["permutation"] = charts.permutation(null, _improvement(reports["skill"], loss), loss)
     summary = json.loads((audit / "telemetry_summaries" / "summary.json").read_bytes())
     found["phases"] = charts.phases({name: each["duration_seconds"] for name, each in summary["phases"].items()})
     found["devices"] = charts.devices([*teachers, *students])
     return found
 
 
-def _improvement(report: GateReport) -> float:
-    (criterion,) = (each for each in report.gate.criteria if each.name == LOG_LOSS_IMPROVEMENT)
+def _improvement(report: GateReport, loss: Loss) -> float:
+    (criterion,) = (each for each in report.gate.criteria if each.name == loss.improvement)
     return float(criterion.statistic or 0.0)
 
 

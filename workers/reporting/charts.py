@@ -7,6 +7,7 @@ from typing import ClassVar, TypeVar
 import altair as alt
 import numpy as np
 
+from schemas.config.target import CLASS, LOSSES, Loss, Target
 from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import FEW_ROWS, STUDENT, Validation
 from schemas.contract.task import Metric, Status
@@ -22,10 +23,10 @@ HATCHES = 5  # strokes per cell of few rows
 # Distinguishable with colour blindness, on white and on black: the palette of Okabe and Ito.
 BLUE, ORANGE, GREEN, GREY, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#8c8c8c", "#CC79A7", "#56B4E9"
 COLORS = {
-    "student": BLUE, "base rate": SKY, "teacher": ORANGE, "reversal": PINK, "always long": GREY, "momentum": GREEN,
+    "student": BLUE, "base rate": SKY, "historical mean": SKY, "teacher": ORANGE, "reversal": PINK,
+    "always long": GREY, "momentum": GREEN,
 }  # fmt: skip
 DIGITS = 3
-SHOWN_AS = {"prior": "base rate"}
 PASSES, DOES_NOT_PASS = "passes on its own", "does not pass"
 
 Rows = list[dict[str, object]]
@@ -61,8 +62,11 @@ def drawdown(day: Ints, daily: Mapping[str, Floats]) -> alt.Chart:
     return _titled(_lines(_series(day, below), "below the highest value so far, %"), "Falls below the highest value")
 
 
-def reliability(y: Floats, models: Mapping[str, Floats]) -> alt.LayerChart:
-    """Draw actual rates over predicted probabilities, in ten bins of equal size; arrays have shape (rows,)."""
+def reliability(y: Floats, models: Mapping[str, Floats], target: Target = CLASS) -> alt.LayerChart:
+    """Draw actual rates over predicted probabilities, or means over values, in ten bins of equal size.
+
+    Arrays have shape (rows,).
+    """
     rows: Rows = []
     for name, p in models.items():
         for group in np.array_split(np.argsort(p, kind="stable"), BINS):
@@ -71,19 +75,23 @@ def reliability(y: Floats, models: Mapping[str, Floats]) -> alt.LayerChart:
                 rows.append(
                     {"model": name, "predicted": _short(predicted), "actual": _short(actual), "rows": len(group)}
                 )
-    top = max(float(row[key]) for row in rows for key in ("predicted", "actual"))  # type: ignore[arg-type]
+    found = [float(row[key]) for row in rows for key in ("predicted", "actual")]  # type: ignore[arg-type]
+    low, top = 0 if target == CLASS else min(found), max(found)
     base = alt.Chart(_data(rows))
-    corners: Rows = [{"predicted": 0, "actual": 0}, {"predicted": top, "actual": top}]
+    corners: Rows = [{"predicted": low, "actual": low}, {"predicted": top, "actual": top}]
     ideal = alt.Chart(_data(corners)).mark_line(color=GREY, strokeDash=[4, 4])
-    x, y_axis = alt.X("predicted:Q", title="predicted probability"), alt.Y("actual:Q", title="actual rate")
+    across, up = f"predicted {LOSSES[target].prediction}", "actual rate" if target == CLASS else "actual mean"
+    x, y_axis = alt.X("predicted:Q", title=across), alt.Y("actual:Q", title=up)
     dots = base.mark_line(point=True).encode(
         x=x, y=y_axis, color=_color(models), tooltip=_tips("model", "predicted", "actual", "rows")
     )
-    return _titled(alt.layer(ideal.encode(x=x, y=y_axis), dots), "Predicted probability and actual rate")
+    return _titled(alt.layer(ideal.encode(x=x, y=y_axis), dots), f"{across.capitalize()} and {up}")
 
 
-def skill_by_window(rows: Sequence[RunRow], per_window: Mapping[str, Mapping[str, Metric]]) -> alt.LayerChart:
-    """Draw the log-loss skill of every symbol and window, of `per_window` by its label; few rows are hatched.
+def skill_by_window(
+    rows: Sequence[RunRow], per_window: Mapping[str, Mapping[str, Metric]], loss: Loss
+) -> alt.LayerChart:
+    """Draw the skill of every symbol and window, of `per_window` by its label; few rows are hatched.
 
     Windows without scores are grey, with the reason.
     """
@@ -93,7 +101,7 @@ def skill_by_window(rows: Sequence[RunRow], per_window: Mapping[str, Mapping[str
         place: dict[str, object] = {"symbol": row.symbol, "window": str(row.start)}
         if row.status is Status.SUCCESS:
             found = per_window[row.window_label]
-            scored.append(place | {"skill": _short(float(found["log_loss_skill"] or 0.0)), "rows": found["rows"]})
+            scored.append(place | {"skill": _skill(found, loss), "rows": found["rows"]})
         else:
             others.append(place | {"reason": row.reason or f"failed: {row.failure}"})
     few = [row for row in scored if int(row["rows"]) < FEW_ROWS]  # type: ignore[call-overload]
@@ -107,7 +115,10 @@ def skill_by_window(rows: Sequence[RunRow], per_window: Mapping[str, Mapping[str
         empty.encode(x=x, y=y, tooltip=_tips("symbol", "window", "reason")),
         *(_hatch(few, at, tips) for at in range(HATCHES if few else 0)),
     ]
-    title = f"Log-loss skill by symbol and window (hatched: fewer than {FEW_ROWS} rows; grey: skipped or failed)"
+    title = (
+        f"{_skill_words(loss).capitalize()} by symbol and window (hatched: fewer than {FEW_ROWS} rows; grey: skipped or"
+        " failed)"
+    )
     return _titled(alt.layer(*layers), title, len({row.symbol for row in rows}) * ROW_HEIGHT)
 
 
@@ -121,10 +132,10 @@ def _hatch(rows: Rows, at: int, tips: list[alt.Tooltip]) -> alt.Chart:
 
 
 def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart:
-    """Draw the log-loss skill of each symbol's students, pooled over its windows."""
+    """Draw the skill of each symbol's students, pooled over its windows."""
     rows: Rows = [
         {
-            "symbol": name, "skill": _short(float(row["log_loss_skill"] or 0.0)), "rows": row["rows"],
+            "symbol": name, "skill": _skill(row, validation.loss), "rows": row["rows"],
             "passes": PASSES if name in passing else DOES_NOT_PASS,
         }
         for name, row in validation.per_symbol.items()
@@ -137,12 +148,21 @@ def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart
     chart = alt.Chart(_data(rows))
     return _titled(
         chart.mark_bar().encode(
-            x=alt.X("skill:Q", title="log-loss skill"), y=alt.Y("symbol:N", sort="-x", title=None), color=color,
+            x=alt.X("skill:Q", title=_skill_words(validation.loss)), y=alt.Y("symbol:N", sort="-x", title=None),
+            color=color,
             tooltip=_tips("symbol", "skill", "rows", "passes"),
         ),
-        "Log-loss skill by symbol (above 0: better than the base rate)",
+        f"{_skill_words(validation.loss).capitalize()} by symbol (above 0: better than the {validation.loss.baseline})",
         len(rows) * ROW_HEIGHT,
     )  # fmt: skip
+
+
+def _skill(row: Mapping[str, Metric], loss: Loss) -> float:
+    return _short(float(row[loss.skill_key] or 0.0))
+
+
+def _skill_words(loss: Loss) -> str:
+    return f"{loss.words.replace(' ', '-')} skill"
 
 
 def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
@@ -169,19 +189,19 @@ def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:
     )  # fmt: skip
 
 
-def permutation(null: Sequence[float], observed: float) -> alt.LayerChart:
-    """Draw the log-loss improvement with shifted labels as a histogram, and the one with the true labels as a line."""
+def permutation(null: Sequence[float], observed: float, loss: Loss = LOSSES[CLASS]) -> alt.LayerChart:
+    """Draw the improvement of the loss with shifted labels as a histogram, that with the true labels as a line."""
     counts, edges = np.histogram(np.array(null), bins=40)
     rows: Rows = [
         {"from": _short(low), "to": _short(high), "shifts": int(count)}
         for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True)
     ]
     bars = alt.Chart(_data(rows)).mark_bar(color=SKY).encode(
-        x=alt.X("from:Q", title="nats per row", bin="binned"), x2="to:Q", y=alt.Y("shifts:Q", title="shifts"),
+        x=alt.X("from:Q", title=loss.unit, bin="binned"), x2="to:Q", y=alt.Y("shifts:Q", title="shifts"),
         tooltip=_tips("from", "to", "shifts"),
     )  # fmt: skip
     line = alt.Chart(_data([{"at": _short(observed)}])).mark_rule(color=ORANGE, size=2)
-    title = "Log-loss improvement with shifted labels, and with the true ones (line)"
+    title = f"{loss.change.capitalize()} with shifted labels, and with the true ones (line)"
     return _titled(alt.layer(bars, line.encode(x="at:Q", tooltip=_tips("at"))), title)
 
 
@@ -226,7 +246,7 @@ def phases(durations: Mapping[str, float]) -> alt.Chart:
 def _series(day: Ints, values: Mapping[str, Floats]) -> Rows:
     days = [str(day_of(number)) for number in day]
     return [
-        {"day": when, "strategy": SHOWN_AS.get(name, name), "value": _short(value)}
+        {"day": when, "strategy": name, "value": _short(value)}
         for name, column in values.items()
         for when, value in zip(days, column.tolist(), strict=True)
     ]

@@ -1,6 +1,7 @@
-"""Metrics of probabilities and decisions beside the log loss.
+"""Metrics of predictions and decisions beside their loss.
 
-`y` holds labels of 0 and 1, `p` predicted probabilities of label 1, each of shape (rows,).
+`y` holds labels of 0 and 1 and `p` predicted probabilities of label 1, each of shape (rows,), unless a function takes
+values.
 """
 
 from dataclasses import dataclass
@@ -53,6 +54,12 @@ def brier(y: Floats, p: Floats) -> Brier:
 def ece(y: Floats, p: Floats) -> float:
     """Compute the expected calibration error: mean distance of predicted and actual rate over bins of equal mass."""
     return float(np.abs(np.bincount(equal_bins(p), weights=y - p)).sum() / len(y))
+
+
+def sign_accuracy(y: Floats, p: Floats) -> float | None:
+    """Share of rows whose value has the predicted sign; those where either is 0 do not count. None without others."""
+    known = (y != 0) & (p != 0)
+    return float((np.sign(y[known]) == np.sign(p[known])).mean()) if known.any() else None
 
 
 def auc(y: Floats, p: Floats) -> float | None:

@@ -36,7 +36,7 @@ from workers.serving.features import Beside, newest_features, probe
 from workers.serving.instants import instant
 from workers.serving.panel import panel_inputs
 from workers.serving.plugins import use_plugins_of
-from workers.serving.students import probabilities, read_served
+from workers.serving.students import predictions_of, read_served
 from workers.side.store import use_side_of
 from workers.side.universe import with_members
 
@@ -87,7 +87,7 @@ def check(request: GoldenCheck) -> GoldenChecked:
                     expected.append(row.expected)
     except GurukulError as error:
         return GoldenChecked(error=str(error))
-    found = probabilities(students, symbols, np.array(inputs, dtype=np.float64))
+    found = predictions_of(students, symbols, np.array(inputs, dtype=np.float64))
     return GoldenChecked(vectors=len(expected), largest_difference=float(np.abs(found - expected).max()))
 
 
@@ -155,7 +155,7 @@ def _histories(series: Series, times: Ints, path: Path) -> Iterator[Series]:
 def _compared(
     symbol: str, bars: Path, student: StoredStudent, times: Ints, x: Floats, expected: Sequence[float] | Floats
 ) -> Iterator[GoldenRow]:
-    found = probabilities([student] * len(times), [symbol] * len(times), x)
+    found = predictions_of([student] * len(times), [symbol] * len(times), x)
     for time, inputs, then, now in zip(times, x, expected, found, strict=True):
         if not abs(then - now) <= GOLDEN_TOLERANCE:
             raise DataError(

@@ -21,6 +21,7 @@ from schemas.config.bars import NO_CALENDAR, BarsSettings
 from schemas.config.file_options import FileOptions
 from schemas.config.interval import DAYS_PER_WEEK, Interval, is_intraday
 from schemas.config.sources import split_source
+from schemas.config.target import LOSSES, Target
 from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.release import OTHER_RELEASE, Prediction, Predictions, PredictRequest, Refusal, Release, Served
 from schemas.contract.universe import Universe
@@ -32,7 +33,7 @@ from workers.bars import store
 from workers.bars.calendar import day_number, day_of
 from workers.bars.series import Series
 from workers.models.apart import PATIENCE_S, ModelTrial
-from workers.models.base import sigmoid
+from workers.models.base import predicted
 from workers.models.stored_student import StoredStudent
 from workers.serving.features import Beside, newest_features
 from workers.serving.golden import refuse_other_features
@@ -40,7 +41,7 @@ from workers.serving.instants import instant
 from workers.serving.panel import NO_BARS, panel_inputs, refuse_few
 from workers.serving.plugins import use_plugins_of
 from workers.serving.side import newest_side, refuse_stale
-from workers.serving.students import probabilities, read_served
+from workers.serving.students import predictions_of, read_served
 from workers.serving.universe import belongs_on, newest_universe, refuse_stranger
 from workers.serving.weights import Scored, long_short_weights, long_weights
 from workers.side.joined import SideData
@@ -49,6 +50,8 @@ from workers.side.universe import marked
 # Largest accepted age of the newest bar in calendar days: a long weekend of daily bars, a night of shorter ones.
 DAILY_AGE_DAYS, INTRADAY_AGE_DAYS = 5, 1
 READERS = 8
+# The field of a prediction that holds what was predicted.
+FIELDS = {target: loss.prediction for target, loss in LOSSES.items()}
 
 Read = Callable[[str], Series]
 
@@ -76,7 +79,7 @@ def predict(request: PredictRequest) -> Predictions:
             scored = [each for each in scored if each.symbol in request.symbols]
             refused = [each for each in refused if each.symbol in request.symbols]
         if request.out is not None:
-            _write(Path(request.out), scored)
+            _write(Path(request.out), scored, release.target)
     except (GurukulError, OSError) as error:
         return Predictions(error=str(error))
     return Predictions(
@@ -257,8 +260,8 @@ def _scored(
     students, symbols = [each.student for each in ready], [each.symbol for each in ready]
     above = [each.student.trade_above(each.symbol) for each in ready]
     scored = Scored(
-        probability=probabilities(students, symbols, x),
-        prior=sigmoid(np.array([each.student.offset(each.symbol) for each in ready])),
+        prediction=predictions_of(students, symbols, x),
+        prior=predicted(np.array([each.student.offset(each.symbol) for each in ready]), release.target),
         above=np.array([np.inf if each is None else each for each in above]),
         bar=np.array([each.series.timestamp[-1] for each in ready], dtype=np.int64),
         is_served=[symbol in release.students for symbol in symbols],
@@ -272,9 +275,9 @@ def _scored(
             symbol=each.symbol,
             bar=instant(each.series.timestamp[-1]),
             session=(session := day_of(each.series.session[-1])),
-            probability=float(scored.probability[row]),
+            **{FIELDS[release.target]: float(scored.prediction[row])},
             trade_above=above[row],
-            trade=bool(weights[row]) if ranked else bool(scored.probability[row] > scored.above[row]),
+            trade=bool(weights[row]) if ranked else bool(scored.prediction[row] > scored.above[row]),
             weight=weights[row],
             window=each.served.window,
             in_sample=session < each.served.end,
@@ -285,14 +288,16 @@ def _scored(
     ], ranked
 
 
-def _write(path: Path, scored: list[Prediction]) -> None:
+def _write(path: Path, scored: list[Prediction], target: Target) -> None:
     """Write the predictions as .csv, .json or .parquet; refused symbols are left out."""
     rows = [each.model_dump(mode="json") for each in scored]
     if path.suffix == ".json":
         write_atomic(path, to_json(rows))
         return
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(Prediction.model_fields), lineterminator="\n")
+    absent = {field for each, field in FIELDS.items() if each != target}
+    names = [name for name in Prediction.model_fields if name not in absent]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     if path.suffix == ".csv":
@@ -311,7 +316,8 @@ def _parquet(text: str) -> bytes:
 
     types = {
         "symbol": pa.string(), "bar": pa.timestamp("us", tz="UTC"), "session": pa.date32(),
-        "probability": pa.float64(), "trade_above": pa.float64(), "trade": pa.bool_(), "weight": pa.float64(),
+        **dict.fromkeys(FIELDS.values(), pa.float64()), "trade_above": pa.float64(), "trade": pa.bool_(),
+        "weight": pa.float64(),
         "window": pa.string(), "in_sample": pa.bool_(), "unseen": pa.bool_(), "release_id": pa.string(),
     }  # fmt: skip
     options = arrow_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=False)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from schemas.config.target import CLASS
 from schemas.contract.errors import DataError
 from schemas.contract.release import OTHER_RELEASE
 from workers.bars.series import Floats
 from workers.models.apart import ModelTrial
-from workers.models.base import Model, sigmoid
+from workers.models.base import Model, predicted
 from workers.models.stored_student import StoredStudent, as_teacher_sees, read_student
 
 
@@ -28,15 +29,15 @@ def read_served(
     return student
 
 
-def probabilities(students: Sequence[StoredStudent], symbols: Sequence[str], x: Floats) -> Floats:
-    """Probability that each student predicts for its own row of `x`, shape (students, features), of a symbol."""
+def predictions_of(students: Sequence[StoredStudent], symbols: Sequence[str], x: Floats) -> Floats:
+    """What each student predicts for its own row of `x`, shape (students, features), of a symbol; all of one target."""
     offset = np.array([student.offset(symbol) for student, symbol in zip(students, symbols, strict=True)])
     margin = _margins([student.model for student in students], x)
     taught = [row for row, student in enumerate(students) if student.teacher is not None]
     if taught:
         teachers = [each for student in students if (each := student.teacher) is not None]
         margin[taught] += _margins(teachers, as_teacher_sees(x[taught]))
-    return sigmoid(offset + margin)
+    return predicted(offset + margin, students[0].serving.target if students else CLASS)
 
 
 def _margins(models: Sequence[Model], x: Floats) -> Floats:

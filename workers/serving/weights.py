@@ -14,12 +14,12 @@ from workers.features.cross_section import centred_ranks
 class Scored:
     """Predictions of symbols' newest bars; arrays have shape (symbols,).
 
-    `prior`: probability of each symbol's base rate. `above`: probability above which a trade pays, infinite if none
+    `prior`: each symbol's base rate, or historical mean. `above`: prediction above which a trade pays, infinite if none
     does. `bar`: the newest bars in microseconds since 1970. `is_served`: whether the release has the symbol among its
     own, not as one that its students have not seen.
     """
 
-    probability: Floats
+    prediction: Floats
     prior: Floats
     above: Floats
     bar: Ints
@@ -29,7 +29,7 @@ class Scored:
 def long_weights(scored: Scored, horizon_bars: int, symbols: int) -> list[float | None]:
     """Each symbol's equal share where its trade pays, else 0; None for a symbol that is not of the book's `symbols`."""
     share = 1.0 / (horizon_bars * symbols)
-    pays = (scored.probability > scored.above).tolist()
+    pays = (scored.prediction > scored.above).tolist()
     return [share * pay if mine else None for pay, mine in zip(pays, scored.is_served, strict=True)]
 
 
@@ -41,9 +41,9 @@ def long_short_weights(scored: Scored, horizon_bars: int) -> tuple[list[float | 
     """
     served = np.array(scored.is_served)
     of_book = served & (scored.bar == scored.bar.max(initial=0, where=served))
-    is_idle = (scored.probability == scored.prior) | np.isinf(scored.above)
+    is_idle = (scored.prediction == scored.prior) | np.isinf(scored.above)
     known = of_book & ~is_idle
-    rank = centred_ranks(np.where(known, scored.probability, np.nan)[None, :])[0]
+    rank = centred_ranks(np.where(known, scored.prediction, np.nan)[None, :])[0]
     size = float(np.abs(rank).sum())
     weight = rank / (size * horizon_bars) if size else np.zeros(len(rank))
     weights = [value if ranked else None for value, ranked in zip(weight.tolist(), of_book.tolist(), strict=True)]

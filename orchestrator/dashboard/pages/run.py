@@ -15,7 +15,7 @@ from orchestrator.dashboard import progress as drawing
 from orchestrator.dashboard import windows
 from orchestrator.dashboard.judged import audit_of
 from orchestrator.dashboard.rendering import page
-from orchestrator.dashboard.results import CRITERIA, SCORES, TRADING, result_tables
+from orchestrator.dashboard.results import CRITERIA, TRADING, result_tables
 from orchestrator.dashboard.runs import LONG_AGO, Run, listed, read_run
 from orchestrator.dashboard.settings import Settings
 from orchestrator.dashboard.stream import streamed
@@ -89,7 +89,7 @@ def results(request: Request) -> Response:
     others = [each.run_id for each in listed(_here(request).data_dir)[0] if each.layout.statistics.is_file()]
     return _page(
         request, run, "results", found=found, fault=fault, tables=result_tables(found) if found is not None else None,
-        criteria=CRITERIA, score_headings=SCORES, trading_headings=TRADING,
+        criteria=CRITERIA, trading_headings=TRADING,
         others=[each for each in others if each != run.run_id],
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ from orchestrator.dashboard import runs
 from orchestrator.dashboard.application import application
 from orchestrator.dashboard.settings import Settings
 from schemas.contract.conclusion import Conclusion
-from schemas.contract.judgement import Statistics, Validation
+from schemas.contract.judgement import Scores, Statistics, Validation, ValueScores
 from schemas.contract.numbers import NOT_KNOWN, shown
 from schemas.files.layout import RunLayout
 from tests.conftest import Finished, orchestrator, tree
@@ -172,7 +172,9 @@ def test_results_are_the_stored_numbers(client: TestClient, place: Path) -> None
             (each.name, each.answer, shown(each.statistic)) for each in gate.criteria
         ]
     scores = rows_of(page, "Scores of models")
-    assert [row[1] for row in scores] == [shown(each.log_loss) for each in distinct(validation.scores).values()]
+    assert [row[1] for row in scores] == [
+        shown(each.loss) for each in distinct(dict[str, Scores | ValueScores](validation.scores)).values()
+    ]
     trading = rows_of(page, "Strategies")
     assert [row[1] for row in trading] == [
         shown(each.net_bps_a_day, "+") for each in distinct(validation.trading).values()
@@ -220,7 +222,7 @@ def test_progress_counts_as_the_ledger(client: TestClient, two_device_run: Finis
 def test_two_runs_stand_side_by_side(client: TestClient, place: Path) -> None:
     """Numbers of both runs; the page states that copies have the same settings. Wrong choices are sentences."""
     validation = Validation.model_validate_json((place / "data/models/generated/validation.json").read_bytes())
-    loss = f"{validation.scores['student'].log_loss:.6g}"
+    loss = f"{validation.scores['student'].loss:.6g}"
     page = page_of(client, "/compare?run=generated&run=twin")
     assert ["log loss, student", loss, loss] in rows_of(page, "Numbers")
     assert "None; folders" in text_of(page)

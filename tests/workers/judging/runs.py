@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from schemas.config.run import RunConfig
+from schemas.config.training import RETURN
 from schemas.contract.artifact import Certificate, Fidelity, RunManifest, RunRow, StudentMetadata
 from schemas.contract.task import FailureClass, Role, Status
 from schemas.contract.trials import TrialCount
@@ -40,7 +41,7 @@ def stored_run(
     """A day's return is `signal` deviations times what the students see of it, plus noise; 0: nothing of use.
 
     With `flat` students predict the base rate. The student that has no teacher sees `alone` of the
-    signal's log odds. Labels are a day's gain from open to close.
+    signal's log odds. Labels are whether a day gains from open to close, with `label="return"` how much.
     """
     rng = np.random.default_rng(seed)
     layout = RunLayout.under(data, run_id)
@@ -55,7 +56,8 @@ def stored_run(
         coverage.append(coverage_of(name, [day_of(day) for day in series.session], sha256=sha256_of(path)))
         for half in (slice(WARM, (WARM + days) // 2), slice((WARM + days) // 2, days - 1)):
             label = f"{name}_{half.start}"
-            predictions = _predictions(name, series, seen, signal, alone, np.arange(half.start, half.stop), flat, rng)
+            t0, of_values = np.arange(half.start, half.stop), settings.label == RETURN
+            predictions = _predictions(name, series, seen, signal, alone, t0, flat, of_values, rng)
             students.append(_student(layout, label, name, predictions))
             teachers.append(_teacher(layout, label, name, leak))
     students += [_row(Role.STUDENT, f"F_{i}", "S0", Status.FAILED) for i in range(failed)]
@@ -101,11 +103,15 @@ def _predictions(
     alone: float,
     t0: Ints,
     flat: bool,
+    of_values: bool,
     rng: np.random.Generator,
 ) -> pa.Table:
     forward = series.close[t0 + 1] / series.open[t0 + 1] - 1.0
     odds = logit(norm.cdf(signal * seen[t0])) if signal else 0.3 * rng.normal(size=len(t0))
     odds = np.zeros(len(t0)) if flat else odds
+    if of_values:
+        odds = SIGMA * (signal * seen[t0] if signal else 0.3 * odds)
+    link = (lambda values: values) if of_values else expit
     instant = pa.timestamp("us", tz="UTC")
     day = pa.array(series.session[t0].astype(np.int32)).cast(pa.date32())
     return pa.table(
@@ -115,15 +121,15 @@ def _predictions(
             "label_end": pa.array(series.timestamp[t0 + 1]).cast(instant),
             "session": day,
             "label_end_session": pa.array(series.session[t0 + 1].astype(np.int32)).cast(pa.date32()),
-            "label": (forward > 0).astype(np.int8),
+            "label": np.log1p(forward) if of_values else (forward > 0).astype(np.int8),
             "forward_return": forward,
-            "student": expit(odds),
-            "alone": expit(alone * odds),
-            "teacher": expit(0.9 * odds),
-            "logistic": expit(alone * odds),
-            "prior": np.full(len(t0), 0.5),
-            "window_share": np.full(len(t0), 0.5),
-            "trade_above": pa.array([0.6] * len(t0), pa.float64()),
+            "student": link(odds),
+            "alone": link(alone * odds),
+            "teacher": link(0.9 * odds),
+            "logistic": link(alone * odds),
+            "prior": link(np.zeros(len(t0))),
+            "window_share": link(np.zeros(len(t0))),
+            "trade_above": pa.array([0.004 if of_values else 0.6] * len(t0), pa.float64()),
         }
     )
 

@@ -12,7 +12,18 @@ from scipy.stats import kstest
 from orchestrator.audit.recommendation import recommend
 from schemas.config.judgement import GATES, GateSettings
 from schemas.contract.errors import FileError, PhaseError
-from schemas.contract.judgement import ALPHA, Criterion, GateReport, Part, Recommendation, Ruling, Statistics
+from schemas.contract.judgement import (
+    ALPHA,
+    LABEL_PERMUTATION,
+    SQUARED_ERROR_IMPROVEMENT,
+    Criterion,
+    GateReport,
+    Part,
+    Recommendation,
+    Ruling,
+    Statistics,
+    ValueScores,
+)
 from schemas.contract.universe import Stay, Universe
 from schemas.contract.window import SkipReason
 from schemas.files.layout import RunLayout
@@ -22,6 +33,8 @@ from tests import strategies
 from tests.workers.judging.runs import RUN, stored_run, tried
 from workers.judging.evidence import load
 from workers.judging.gates import JUDGES, criteria, economics
+from workers.judging.gates.calibration import ADDED
+from workers.judging.predictions import load_rows
 from workers.judging.statistics.permutation import permute
 from workers.judging.validation import validate
 from workers.side.store import use_side_of
@@ -82,6 +95,27 @@ def test_a_null_world_is_not_promoted(null: dict[str, GateReport]) -> None:
     assert (answers["overfit"], answers["symbols"], answers["calibration"]) == ("warning", "warning", "warning")
     assert recommend(statistics(null)) is not Recommendation.PROMOTE
     assert null["symbols"].passing == ()
+
+
+def test_values_are_judged_as_classes_are(tmp_path: Path) -> None:
+    """A planted signal is promoted and none is not; scores, tests and questions are those of values."""
+    planted = stored_run(tmp_path / "planted", signal=0.6, label="return", gates=QUICK)
+    reports = judged(planted)
+    assert recommend(statistics(reports)) is Recommendation.PROMOTE
+    assert criterion(reports["skill"], SQUARED_ERROR_IMPROVEMENT).ruling is Ruling.PASS
+    slope, added = (criterion(reports["calibration"], name) for name in ("calibration slope", ADDED))
+    assert slope.ruling is added.ruling is Ruling.PASS and slope.statistic == pytest.approx(1.0, abs=0.1)
+    assert "values" in reports["calibration"].gate.question
+    found = validate(planted)
+    rows = load_rows(planted, found.sha256["validation/rows.parquet"])
+    student, error = found.scores["student"], np.mean((rows.y - rows.student) ** 2)
+    assert isinstance(student, ValueScores) and student.squared_error == pytest.approx(error)
+    assert student.r2 == student.skill == pytest.approx(1.0 - error / np.mean(rows.y**2))
+    assert student.sign_accuracy == pytest.approx(np.mean((rows.y > 0) == (rows.student > 0)))
+    nothing = judged(stored_run(tmp_path / "null", label="return", gates=QUICK))
+    assert recommend(statistics(nothing)) is not Recommendation.PROMOTE
+    assert criterion(nothing["skill"], LABEL_PERMUTATION).ruling is Ruling.FAIL
+    assert criterion(nothing["calibration"], ADDED).ruling is Ruling.FAIL  # 0.09 deviations of noise are added
 
 
 def test_an_interval_that_begins_at_zero_is_not_above_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from schemas.config.target import CLASS
+from schemas.config.target import LOSSES as WORDS
 from schemas.contract.judgement import NOT_WORSE_THAN_LIVE, Criterion, Ruling
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import RunLayout
@@ -88,7 +90,7 @@ def test_live_students_are_scored_on_new_days(tmp_path: Path) -> None:
     assert len(incumbent.ours) == len(incumbent.theirs) == len(new) > 90
     assert incumbent.theirs == pytest.approx(np.log(2.0))
     assert incumbent.common_rows == 4 * (400 - WARM - 1)
-    found = judged_live(incumbent, 0.05)
+    found = judged_live(incumbent, 0.05, WORDS[CLASS])
     assert found.ruling is Ruling.PASS and "on 99 days after its bars" in found.reason
 
 
@@ -127,7 +129,7 @@ def test_new_days_come_first_and_equality_passes(
         pairs.append((theirs + worse * (1.0 + np.resize(LOSSES["noise"], days)), theirs))
     (ours, theirs), (common_ours, common_theirs) = pairs
     incumbent = Incumbent("r", None, ours, theirs, common_ours, common_theirs, common_rows=9, unchanged=7)
-    found = judged_live(incumbent, 0.05)
+    found = judged_live(incumbent, 0.05, WORDS[CLASS])
     assert found.ruling is ruling and words in found.reason
 
 
@@ -135,7 +137,7 @@ def test_losses_that_differ_by_a_constant_are_judged() -> None:
     """Without a standard error the sign decides; it was "not computable", which rejected every refresh."""
     flat = np.full(60, 0.69)
     for gain, ruling in ((0.01, Ruling.PASS), (-0.01, Ruling.FAIL)):
-        assert judged_live(Incumbent("r", None, flat - gain, flat), 0.05).ruling is ruling
+        assert judged_live(Incumbent("r", None, flat - gain, flat), 0.05, WORDS[CLASS]).ruling is ruling
 
 
 def test_a_live_release_without_its_run_is_not_passed_over(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sklearn import metrics
 
 from schemas.contract.errors import DataError, PhaseError
+from schemas.contract.judgement import Scores
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import BarsLayout, RunLayout
@@ -29,6 +30,7 @@ def test_scores_are_of_all_rows_together(layout: RunLayout) -> None:
     found = validate(layout)
     p = load_rows(layout, found.sha256["validation/rows.parquet"])
     student = found.scores["student"]
+    assert isinstance(student, Scores)
     assert student.log_loss == pytest.approx(metrics.log_loss(p.y, p.student))
     assert student.skill == pytest.approx(1 - student.log_loss / metrics.log_loss(p.y, p.prior))
     assert student.auc == pytest.approx(metrics.roc_auc_score(p.y, p.student))

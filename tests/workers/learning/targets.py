@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import LabelCount
+from schemas.contract.artifact import KnownLabels
 from schemas.contract.window import PANEL, Span, Window
 from workers.learning.history import History, times_of, times_of_panel
 from workers.learning.window import TrainedTeacher
@@ -27,7 +27,7 @@ def student_for(
     )  # fmt: skip
 
 
-def counts_for(histories: Mapping[str, History], window: Span, settings: TrainingSettings) -> dict[str, LabelCount]:
+def counts_for(histories: Mapping[str, History], window: Span, settings: TrainingSettings) -> dict[str, KnownLabels]:
     """The labels of each symbol that are known at the window's end."""
     if settings.label == "rank":
         ranked = times_of_panel({symbol: history.series for symbol, history in histories.items()}, settings)

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.config.target import CLASS
 from schemas.contract.artifact import LabelCount
 from tests.strategies import daily_walk, examples, training_settings
 from workers.bars.calendar import day_number
 from workers.bars.series import Floats, Series
-from workers.learning.base_rate import base_rates
+from workers.learning.base_rate import base_rates, historical_means, offsets_of
 from workers.learning.history import times_of
 
 END = date(2022, 3, 1)
@@ -91,3 +92,20 @@ def test_a_drawn_share_lies_between_its_own_and_the_panels(pairs: list[tuple[flo
         return
     own: Floats = np.where(total > 0, positives / np.maximum(total, 1e-300), panel)
     assert (shares >= np.minimum(own, panel) - 1e-9).all() and (shares <= np.maximum(own, panel) + 1e-9).all()
+
+
+def test_a_symbol_that_is_not_known_gets_the_panels() -> None:
+    """A symbol without labels starts from the panel's base rate."""
+    offsets, panel = offsets_of(np.array([[30.0, 50.0, 0.0], [100.0, 100.0, 0.0]]), CLASS)
+    assert [offsets[2], panel] == pytest.approx([np.log(0.4 / 0.6)] * 2)
+
+
+def test_historical_means_are_drawn_as_shares_are() -> None:
+    """Labels of 0 and 1 as values have the shares as means; means that differ by chance are the pooled one."""
+    positives, total = np.array([10.0, 60.0, 40.0]), np.full(3, 100.0)
+    means, pooled = historical_means(positives, total, positives)
+    shares, share = base_rates(positives, total)
+    assert means == pytest.approx(shares) and pooled == pytest.approx(share)
+    means, pooled = historical_means(np.array([0.1, -0.1]), np.array([20.0, 20.0]), np.array([0.2, 0.3]))
+    assert means.tolist() == [pooled, pooled] == pytest.approx([0.0, 0.0])
+    assert historical_means(*np.zeros((3, 2)))[0].tolist() == [0.0, 0.0]

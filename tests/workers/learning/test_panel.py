@@ -55,8 +55,8 @@ def test_a_symbol_without_rows_is_left_out() -> None:
     _, without = panel(A=daily_walk(520), B=daily_walk(520, seed=1))
     assert with_gone.sample.symbols == ("A", "B")
     assert with_gone.sample.x.tobytes() == without.sample.x.tobytes()
-    assert with_gone.sample.known_total[:2].tolist() == without.sample.known_total.tolist()
-    assert with_gone.sample.known_total[2] > 20
+    assert with_gone.sample.known[1, :2].tolist() == without.sample.known[1].tolist()
+    assert with_gone.sample.known[1, 2] > 20
 
 
 def test_a_panel_without_any_rows_is_skipped() -> None:

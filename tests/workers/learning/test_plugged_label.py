@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from schemas.config.features import Plugged, Plugin
-from schemas.config.training import TrainingSettings, label_identity
+from schemas.config.label_identity import label_identity
+from schemas.config.training import TrainingSettings
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.feature_check import FeatureCheck
 from schemas.contract.plugin_source import PLUGINS_ENV, plugin_digest
@@ -40,14 +41,16 @@ Write = Callable[..., TrainingSettings]
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Write ideas.py with a label `mine` of this body, give it to this process; returns settings that use it."""
 
-    def written(body: str, horizon: int = 10, **changes: object) -> TrainingSettings:
+    def written(body: str, horizon: int = 10, *, of_values: bool = False, **changes: object) -> TrainingSettings:
         # A process loads a file once, so each has a folder of its own.
         path = tmp_path / str(len(list(tmp_path.iterdir()))) / "ideas.py"
         path.parent.mkdir()
-        head = f"import gurukul as gk\nimport numpy as np\n@gk.label(horizon={horizon})\ndef mine(bars):\n"
+        target = ", target='value'" if of_values else ""
+        head = f"import gurukul as gk\nimport numpy as np\n@gk.label(horizon={horizon}{target})\ndef mine(bars):\n"
         path.write_text(head + body)
         monkeypatch.setenv(PLUGINS_ENV, str(path))
-        plugin = Plugin(name="ideas", sha256=plugin_digest(str(path)), labels=("mine",))
+        values = ("mine",) if of_values else ()
+        plugin = Plugin(name="ideas", sha256=plugin_digest(str(path)), labels=("mine",), value_labels=values)
         plugged = Plugged(timezone="UTC", plugins=(plugin,))
         return training_settings(label="mine", horizon_bars=horizon, plugged=plugged, **changes)
 
@@ -187,3 +190,28 @@ def test_a_label_of_another_file_is_refused(write: Write) -> None:
     assert label_identity(began) != label_identity(changed)
     assert label_identity(changed) == label_identity(changed.model_copy(update={"threshold": 0.5, "stop_loss": 3.0}))
     assert changed.label_rule == "a label is 1 where mine of ideas.py is 1, known at most 10 bars after the decision"
+
+
+MOVED = "    return np.log(bars['close'].shift(-10) / bars['close'])\n"
+
+
+def test_a_label_of_values_is_any_finite_number_and_is_checked_as_classes_are(write: Write) -> None:
+    """It is stored as returned, described by mean and deviation, and refused where it reads beyond its end."""
+    settings = write(MOVED, of_values=True, student="linear")
+    found = label(BARS, settings)
+    assert found.y == pytest.approx(np.log(BARS.close[found.t0 + 10] / BARS.close[found.t0]))
+    assert "the value of mine of ideas.py" in settings.label_rule
+    (check,) = checked().values()
+    assert check.faults == () and "have the mean" in check.notes[0]
+    refuse_faulty_label({"A": prepare(BARS, settings)}, settings)
+    late = write(MOVED.replace("-10", "-11"), of_values=True, student="linear")
+    with pytest.raises(DataError, match="reads bars after its end"):
+        refuse_faulty_label({"A": prepare(BARS, late)}, late)
+
+
+def test_a_number_is_a_label_of_values_alone(write: Write) -> None:
+    """A class must be 0 or 1, and the message names the way out; an infinite value is none."""
+    with pytest.raises(DataError, match=r'a label is 0, 1 or NaN; a value needs @gk.label\(target="value"\)'):
+        label(BARS, write(MOVED))
+    with pytest.raises(DataError, match="a label is a finite number or NaN"):
+        label(BARS, write("    return np.full(len(bars), np.inf)\n", of_values=True, student="linear"))

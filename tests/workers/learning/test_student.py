@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.special import logit
+from scipy.special import expit, logit
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -26,7 +26,6 @@ from workers.learning.student import (
     TeacherTargets,
     fit_student,
     judge,
-    probability,
     rewards,
     shrinkage,
     target,
@@ -66,7 +65,7 @@ def test_the_folded_student_is_sklearns_model(inputs: tuple[Floats, Floats, Floa
     stored = StudentModel.model_validate_json(model.model_dump_json())
     imputer, scaler = SimpleImputer(), StandardScaler()
     standard = scaler.fit_transform(imputer.fit_transform(x))
-    reference = LogisticRegression(C=1.0 / model_kinds.Logistic().ridge, max_iter=10_000, tol=1e-12).fit(
+    reference = LogisticRegression(C=1.0 / model_kinds.LinearParameters().ridge, max_iter=10_000, tol=1e-12).fit(
         np.concatenate([standard, standard]),
         np.repeat([1, 0], len(soft)),
         sample_weight=np.concatenate([weight * soft, weight * (1.0 - soft)]),
@@ -75,7 +74,7 @@ def test_the_folded_student_is_sklearns_model(inputs: tuple[Floats, Floats, Floa
     expected = reference.predict_proba(scaler.transform(imputer.transform(unseen)))[:, 1]
     again = logistic.Logistic(np.asarray(stored.coefficients), stored.intercept, np.asarray(stored.fill))
     assert again.margin(unseen).tobytes() == fitted.margin(unseen).tobytes()
-    np.testing.assert_allclose(probability(again.margin(unseen)), expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(expit(again.margin(unseen)), expected, rtol=0, atol=1e-4)
 
 
 def test_a_soft_label_is_fitted_as_a_soft_label() -> None:
@@ -168,7 +167,7 @@ def student_data(seed: int = 0, rows: int = 1200, signal: float = 1.0, without: 
     # Half of 1e9 known labels are positive, so every base rate is a half.
     sample = Sample(
         lambda _, places: x[places], y, t0, t0, ones, np.zeros(rows, dtype=np.int64), t0, ("A",),
-        np.array([5e8]), np.array([1e9]),
+        np.array([[5e8], [1e9]]),
     )  # fmt: skip
     names = np.full(rows, "A", dtype=object)
     targets = TeacherTargets(names, t0, block, bits, p, np.repeat(p[:, None], BLOCKS, axis=1) if without else None)
@@ -216,8 +215,8 @@ def test_a_teacher_that_knows_more_is_added() -> None:
     known = other_teacher(replace(same, sample=replace(same.sample, y=y)), p)
     more, alone = fit_student(known, SETTINGS)
     assert more.taught and more.teacher.factor > 0.3 and not alone.taught
-    assert more.out_of_fold_log_loss is not None and alone.out_of_fold_log_loss is not None
-    assert more.out_of_fold_log_loss < alone.out_of_fold_log_loss - 0.03
+    assert more.out_of_fold_loss is not None and alone.out_of_fold_loss is not None
+    assert more.out_of_fold_loss < alone.out_of_fold_loss - 0.03
     assert fit_student(same, SETTINGS)[0].teacher.factor < 0.3
 
 
@@ -410,7 +409,7 @@ def test_a_student_of_a_true_signal_beats_the_base_rate() -> None:
     known, new = student_data(1), student_data(2, 4000)
     model = fit_student(known, SETTINGS)[0].model
     prior = np.full(len(new.sample), known.sample.y.mean())
-    assert log_loss(new.sample.y, probability(model.margin(new.sample.x))) < log_loss(new.sample.y, prior) - 0.05
+    assert log_loss(new.sample.y, expit(model.margin(new.sample.x))) < log_loss(new.sample.y, prior) - 0.05
 
 
 def test_a_slope_below_0_is_stored_as_a_plain_0() -> None:

@@ -27,10 +27,10 @@ def sample(rows: int = 90, members: int = 1, seed: int = 0) -> Sample:
     x = rng.normal(size=(len(t0), 4))
     y = (x[:, 0] + rng.normal(size=len(t0)) > 0).astype(np.int8)
     member = np.tile(np.arange(members), rows)
-    nothing = np.zeros(members)
+    nothing = np.zeros((2, members))
     weight = rng.uniform(0.1, 0.3, len(t0))
     symbols, t1 = tuple("ABC"[:members]), t0 + HORIZON
-    return with_known(Sample(lambda _, places: x[places], y, t0, t1, weight, member, t0, symbols, nothing, nothing))
+    return with_known(Sample(lambda _, places: x[places], y, t0, t1, weight, member, t0, symbols, nothing))
 
 
 def with_known(sample: Sample, positives: float = 0.0, total: float = 0.0) -> Sample:
@@ -39,11 +39,8 @@ def with_known(sample: Sample, positives: float = 0.0, total: float = 0.0) -> Sa
     def summed(weight: Floats) -> Floats:
         return np.bincount(sample.member, weights=weight, minlength=len(sample.symbols)).astype(np.float64)
 
-    return replace(
-        sample,
-        known_positives=summed(sample.weight * sample.y) + positives,
-        known_total=summed(sample.weight) + total,
-    )
+    known = np.stack([summed(sample.weight * sample.y) + positives, summed(sample.weight) + total])
+    return replace(sample, known=known)
 
 
 def predicted(known: Sample) -> tuple[Floats, np.ndarray]:

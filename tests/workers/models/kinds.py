@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 
 from schemas.config.model_kinds import KINDS, ModelRole, kinds_of
+from schemas.config.target import CLASS, Target
 from schemas.contract.extras import missing_modules
 
 
-def kinds(*roles: ModelRole, slow: Collection[str] = ()) -> list[Any]:
-    """One parameter per kind and role: (kind, role), or the kind alone for one role. `slow` kinds are marked so."""
-    return [_parameter(name, role, len(roles) == 1, name in slow) for role in roles for name in kinds_of(role)]
+def kinds(*roles: ModelRole, slow: Collection[str] = (), target: Target = CLASS) -> list[Any]:
+    """One parameter per kind and role: (kind, role), or the kind alone for one role, of those that predict `target`.
+
+    `slow` kinds are marked so.
+    """
+    found = ((role, name) for role in roles for name in kinds_of(role) if target in KINDS[name].targets)
+    return [_parameter(name, role, len(roles) == 1, name in slow) for role, name in found]
 
 
 def _parameter(name: str, role: ModelRole, alone: bool, slow: bool) -> Any:

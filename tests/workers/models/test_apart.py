@@ -22,7 +22,7 @@ from workers.models import apart, xgboost
 from workers.models.apart import ModelTrial
 from workers.models.registry import MODEL_TYPES
 from workers.models.stored_student import read_student
-from workers.serving.students import probabilities, read_served
+from workers.serving.students import predictions_of, read_served
 
 ROWS = np.random.default_rng(0).normal(size=(80, len(feature_names())))
 
@@ -155,5 +155,5 @@ def test_a_released_booster_is_served(booster: bytes, tmp_path: Path) -> None:
     write_model(tmp_path / "serving.json", serving("A", 0.3, 0.25))
     stored = read_served(tmp_path, digests(tmp_path), feature_names())
     assert (stored.features, stored.trade_above("A")) == (feature_names(), 0.25)
-    found = probabilities([stored] * len(ROWS), ["A"] * len(ROWS), ROWS)
+    found = predictions_of([stored] * len(ROWS), ["A"] * len(ROWS), ROWS)
     assert found == pytest.approx(1.0 / (1.0 + np.exp(-0.3 - stored.model.margin(ROWS))))

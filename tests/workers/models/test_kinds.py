@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
 from schemas.config.model_kinds import ModelRole
+from schemas.config.target import VALUE
 from schemas.contract.errors import DataError
 from tests.strategies import recipe
 from tests.workers.models.kinds import kinds
@@ -50,7 +52,7 @@ def test_every_parameter_changes_the_model(kind: str, role: ModelRole) -> None:
     """None is read and forgotten: another value of each gives another model, of a fixed size or stopped on a tail."""
     tail = rows(80, seed=4)
 
-    def margins(**changes: float) -> tuple[bytes, ...]:
+    def margins(**changes: Any) -> tuple[bytes, ...]:
         how, model_type = recipe(kind, role, seed=3, **changes), MODEL_TYPES[kind]
         models = [model_type.fit(*rows(), how)]
         if role == "teacher":
@@ -122,3 +124,29 @@ def test_a_damaged_file_is_refused_apart(kind: str, role: ModelRole, trial: Mode
     for damaged in (content[: len(content) // 2], b"", b"{}"):
         with pytest.raises(DataError, match="is damaged"):
             trial.refuse_unreadable(damaged, "model", kind)
+
+
+def values(count: int = 400, seed: int = 0, unit: float = 1.0) -> Rows:
+    """Rows of a value that follows the first input beside an offset, in a unit."""
+    known = rows(count, seed)
+    noise = np.random.default_rng([seed, 1]).normal(size=count)
+    return known._replace(soft=unit * (known.offset + np.nan_to_num(known.x[:, 0]) + noise), offset=unit * known.offset)
+
+
+@pytest.mark.parametrize(("kind", "role"), kinds("teacher", "student", target=VALUE))
+def test_a_value_is_found_beside_the_offset_in_any_unit(kind: str, role: ModelRole) -> None:
+    """Margins follow the planted input, survive the file, and are 0.02 times as large where labels are."""
+    model_type, other = MODEL_TYPES[kind], rows(1_000, seed=2)
+    one, small = (model_type.fit(*values(unit=unit), recipe(kind, role, seed=3, target=VALUE)) for unit in (1.0, 0.02))
+    margin = one.margin(other.x)
+    known = np.isfinite(other.x[:, 0])
+    assert np.corrcoef(margin[known], other.x[known, 0])[0, 1] > 0.8
+    assert abs(margin.mean()) < 0.15
+    assert one.predict(other.x, 0.3, VALUE) == pytest.approx(margin + 0.3, abs=1e-5)
+    assert np.corrcoef(small.margin(other.x), margin)[0, 1] > 0.98
+    assert small.margin(other.x).std() == pytest.approx(0.02 * margin.std(), rel=0.1)
+    read, _ = model_type.decode(one.scaled(0.7).encode(NAMES))
+    assert kind == "xgboost" or read.margin(other.x).tobytes() == one.scaled(0.7).margin(other.x).tobytes()
+    if role == "teacher":
+        stopped = model_type.fit_stopped(values(), values(80, seed=4), recipe(kind, role, seed=3, target=VALUE))
+        assert stopped.rounds == stopped.model.rounds >= 1

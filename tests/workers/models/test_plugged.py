@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from schemas.config.model_kinds import KINDS, Parameters
+from schemas.config.target import VALUE
 from schemas.contract.errors import DataError, RequestError
 from schemas.contract.requests import ChosenModel, PluginQuestion
 from tests.strategies import training_settings
@@ -198,3 +201,19 @@ def test_hostile_bytes_are_errors(write: Write, tmp_path: Path) -> None:
         patch.delenv("GURUKUL_PLUGINS")
         with pytest.raises(RequestError, match="kind Centres are of a plug-in that this process was not given"):
             stored_type(tmp_path)
+
+
+def test_a_class_may_predict_values(write: Write) -> None:
+    """With targets it is fitted on what is left beside the offset; without, a label of values refuses it by name."""
+    constant = "    def predict(self, x):\n        return np.full(len(x), 2.5)\n\n    def other(self, x):"
+    plugged = write(('"student")', '"student", targets=("class", "value"))'), ("    def predict(self, x):", constant))
+    assert plugged.kinds["Centres"].targets == ("class", "value")
+    how = replace(recipe(plugged), target=VALUE)
+    model = type_of("Centres").fit(*rows(), how)
+    read, _ = type_of("Centres").decode(model.scaled(2.0).encode(NAMES))
+    assert read.margin(rows().x[:3]).tolist() == [5.0] * 3
+    (plugin,) = plugged.plugins
+    classes = plugin.models[0].model_copy(update={"targets": ("class",)})
+    without = plugged.model_copy(update={"plugins": (plugin.model_copy(update={"models": (classes,)}),)})
+    with pytest.raises(ValidationError, match="'Centres' does not predict values"):
+        training_settings(label="return", student="Centres", plugged=without)

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from schemas.config.model_kinds import KINDS, ModelKind, Parameters, register_kind
 from schemas.contract.artifact import StudentInputs
@@ -24,7 +25,6 @@ from workers.bars.series import Floats
 from workers.devices.arrays import Array
 from workers.features.registry import feature_names
 from workers.learning.history import prepare
-from workers.learning.student import probability
 from workers.learning.window import fit_window_teacher
 from workers.learning.window_student import scored_inputs
 from workers.models.base import Model, Recipe, sigmoid
@@ -32,7 +32,7 @@ from workers.models.booster import Booster
 from workers.models.registry import MODEL_TYPES, register, stored_type, types_of
 from workers.models.stored_student import StoredStudent, read_student
 from workers.models.xgboost import XGBoost
-from workers.serving.students import probabilities, read_served
+from workers.serving.students import predictions_of, read_served
 
 WINDOW = Window(symbol="A", start=date(2021, 7, 1), end=date(2022, 3, 1), score_end=date(2022, 6, 1))
 
@@ -88,8 +88,8 @@ def test_a_registered_model_type_is_trained_stored_and_served(base_rate: type[Mo
     assert (tmp_path / "student" / base_rate.file_name).is_file()
     stored = read_student(tmp_path / "student", digests(tmp_path / "student"))
     x, _ = scored_inputs(histories, student.scored)
-    assert probability(stored.offset("A") + stored.margin(x)).tobytes() == student.scored_student.tobytes()
-    assert probabilities([stored, stored], ["A", "A"], x[:2]) == pytest.approx(student.scored_student[:2])
+    assert expit(stored.offset("A") + stored.margin(x)).tobytes() == student.scored_student.tobytes()
+    assert predictions_of([stored, stored], ["A", "A"], x[:2]) == pytest.approx(student.scored_student[:2])
     assert stored.serving == student.serving
 
 
@@ -135,7 +135,7 @@ def test_students_with_and_without_a_teacher_predict_together_as_alone() -> None
         float(sigmoid(np.array([each.offset(symbol)]) + each.margin(x[row : row + 1]))[0])
         for row, (each, symbol) in enumerate(zip(students, symbols, strict=True))
     ]
-    assert probabilities(students, symbols, x).tolist() == expected
+    assert predictions_of(students, symbols, x).tolist() == expected
 
 
 def test_a_kind_and_a_file_belong_to_one_type(base_rate: type[Model]) -> None:

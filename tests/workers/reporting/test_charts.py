@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import vl_convert
 
+from schemas.config.target import CLASS, LOSSES
 from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import FEW_ROWS
 from schemas.contract.task import Role, Status
@@ -28,7 +29,7 @@ def drawn(*counts: int) -> dict[str, Any]:
     labels = [f"TCS_{2000 + n}" for n in range(len(counts))]
     found = {label: {"rows": count, "log_loss_skill": 0.0123456} for label, count in zip(labels, counts, strict=True)}
     rows = [*map(row, labels), row("TCS_2020", Status.SKIPPED)]
-    specification: dict[str, Any] = skill_by_window(rows, found).to_dict()
+    specification: dict[str, Any] = skill_by_window(rows, found, LOSSES[CLASS]).to_dict()
     return specification
 
 

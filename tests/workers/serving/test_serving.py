@@ -19,7 +19,7 @@ from workers.models.logistic import Logistic
 from workers.models.stored_student import StoredStudent
 from workers.serving import features
 from workers.serving.features import newest_features, probe
-from workers.serving.students import probabilities
+from workers.serving.students import predictions_of
 
 LENGTHS = (151, 152, 200, 377, 900, 901, 1114)
 KINDS = ((False, 1), (True, 75), (True, 375))
@@ -74,7 +74,7 @@ def test_students_predict_together_as_alone() -> None:
     x = np.random.default_rng(3).normal(size=(30, len(models[0].fill)))
     x[::3, 4] = np.nan
     alone = [float(sigmoid(each.model.margin(x[row : row + 1]))[0]) for row, each in enumerate(served)]
-    assert probabilities(served, ["A"] * 30, x).tolist() == alone
+    assert predictions_of(served, ["A"] * 30, x).tolist() == alone
 
 
 def test_sigmoid_is_right_at_both_ends() -> None:

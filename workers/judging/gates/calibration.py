@@ -1,7 +1,8 @@
-"""Gate `calibration`: whether predicted probabilities equal the frequency of what they predict."""
+"""Gate `calibration`: whether predicted probabilities equal frequencies, or predicted values means."""
 
 import numpy as np
 
+from schemas.config.target import VALUE
 from schemas.contract.judgement import Criterion, Part, Ruling
 from schemas.contract.numbers import between, shown
 from workers.judging.evidence import Evidence
@@ -14,18 +15,26 @@ from workers.scoring.metrics import ece
 BESIDE, Z, SLOPE, ERROR = (
     "calibration beside the base rate", "Spiegelhalter's z", "calibration slope", "expected calibration error",
 )  # fmt: skip
+ADDED, BIAS = "calibration beside the historical mean", "mean error"
 PARTS = {BESIDE: Part.WARNING, SLOPE: Part.WARNING, Z: Part.INFORMS, ERROR: Part.INFORMS}
+VALUE_PARTS = {ADDED: Part.WARNING, SLOPE: Part.WARNING, BIAS: Part.INFORMS, ERROR: Part.INFORMS}
 
 
-@gate("calibration", "Are the predicted probabilities calibrated?")
+@gate("calibration", "Are the predicted probabilities calibrated?", of_values="Are the predicted values calibrated?")
 def judge(evidence: Evidence) -> Findings:
-    """Test what students add to the calibration of the base rate, and the slope; z and calibration error inform."""
+    """Test what students add to the calibration of the base rate, and the slope; z and calibration error inform.
+
+    Of values it tests what they add to the historical mean, and the slope; mean error and calibration error inform.
+    """
+    is_value = evidence.validation.target == VALUE
     predictions, days = evidence.predictions, evidence.validation.days
     y, p = predictions.y, predictions.student
     if days < evidence.settings.min_days or p.std() == 0 or y.std() == 0:
         why = too_few_days(days, evidence.settings.min_days) or "all predictions or all labels are equal"
-        return Findings(tuple(not_computable(name, why, part=part) for name, part in PARTS.items()))
-    return Findings((_beside(evidence), _slope(evidence), _z(evidence), _error(evidence)))
+        parts = VALUE_PARTS if is_value else PARTS
+        return Findings(tuple(not_computable(name, why, part=part) for name, part in parts.items()))
+    first, third = (_added, _bias) if is_value else (_beside, _z)
+    return Findings((first(evidence), _slope(evidence), third(evidence), _error(evidence)))
 
 
 def _beside(evidence: Evidence) -> Criterion:
@@ -54,6 +63,39 @@ def _beside(evidence: Evidence) -> Criterion:
     )  # fmt: skip
 
 
+def _added(evidence: Evidence) -> Criterion:
+    """Fails if students add more, or less, to the historical mean than labels show, beyond the error of that."""
+    predictions, bound = evidence.predictions, evidence.settings.calibration_z
+    try:
+        found = calibration.error_of_added(predictions.y, predictions.student, predictions.prior, predictions.day)
+    except ValueError:
+        return Criterion(
+            name=ADDED, part=Part.WARNING, ruling=Ruling.PASS, n=len(predictions.y),
+            reason="equal: the students predict the historical mean alone",
+        )  # fmt: skip
+    finding = f"too {'confident' if found.z > 0 else 'cautious'}" if abs(found.z) > bound else "calibrated up to chance"
+    return at_most(
+        ADDED, abs(found.z), bound,
+        f"{finding}: the mean product of what is added and the error is {shown(found.excess, '+')}; z"
+        f" {shown(found.z, '+')}, above 0 where too much is added",
+        n=len(predictions.y),
+    )  # fmt: skip
+
+
+def _bias(evidence: Evidence) -> Criterion:
+    predictions = evidence.predictions
+    error = float((predictions.y - predictions.student).mean())
+    try:
+        found = calibration.bias_by_day(predictions.y, predictions.student, predictions.day)
+    except ValueError:
+        return not_computable(BIAS, "every day has the same error", part=Part.INFORMS, n=len(predictions.y))
+    return Criterion(
+        name=BIAS, part=Part.INFORMS, ruling=Ruling.PASS, statistic=error, n=len(predictions.y), p=found.p,
+        reason=f"labels are {shown(error, '+')} above predictions on average; z {shown(found.z, '+')}; p is that of a"
+        " mean error of 0",
+    )  # fmt: skip
+
+
 def _z(evidence: Evidence) -> Criterion:
     predictions = evidence.predictions
     found = calibration.spiegelhalter_by_day(predictions.y, predictions.student, predictions.day)
@@ -67,7 +109,8 @@ def _z(evidence: Evidence) -> Criterion:
 def _slope(evidence: Evidence) -> Criterion:
     predictions, settings, days = evidence.predictions, evidence.settings, evidence.validation.days
     lags = max(evidence.min_block_days - 1, int(np.ceil(days ** (1 / 3))))
-    line = calibration.slope_by_day(predictions.y, predictions.student, predictions.day, lags)
+    is_value = evidence.validation.target == VALUE
+    line = calibration.slope_by_day(predictions.y, predictions.student, predictions.day, lags, values=is_value)
     inside = line.high >= settings.slope_low and line.low <= settings.slope_high
     return Criterion(
         name=SLOPE, part=Part.WARNING, ruling=Ruling.PASS if inside else Ruling.FAIL, statistic=line.slope,

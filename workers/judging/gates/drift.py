@@ -20,7 +20,7 @@ SCORE = "student"
 
 @gate("drift", "Are the latest scored days distributed like those before them?")
 def judge(evidence: Evidence) -> Findings:
-    """Compare each feature, and the student's probability, in the last quarter of the days with the days before."""
+    """Compare each feature, and the student's prediction, in the last quarter of the days with the days before."""
     settings, day = evidence.settings, evidence.predictions.day
     days = np.unique(day)
     name = "drifted features"
@@ -46,14 +46,14 @@ def judge(evidence: Evidence) -> Findings:
     reason = (
         f"{len(drifted)} of {len(features)} features drifted beyond the bootstrap bound"
         f"{': ' + ', '.join(drifted[:5]) if drifted else ''}{' and more' if len(drifted) > 5 else ''};"
-        f" the student's probability {'did' if found[SCORE]['drifted'] else 'did not'}"
+        f" the student's {evidence.validation.loss.prediction} {'did' if found[SCORE]['drifted'] else 'did not'}"
     )
     criterion = at_most(name, len(drifted) / len(features), settings.drift_share, reason, n=len(features))
     return Findings((criterion,), symbols=found)
 
 
 def _columns(evidence: Evidence) -> dict[str, Floats]:
-    """Return each feature of every scored row, and the student's probability, each of shape (rows,)."""
+    """Return each feature of every scored row, and the student's prediction, each of shape (rows,)."""
     predictions = evidence.predictions
     chosen, intraday = evidence.training.feature_set, is_intraday(evidence.training.interval)
     features = np.empty((len(predictions), len(names_of(chosen))))

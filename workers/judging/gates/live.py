@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from schemas.config.target import Loss
 from schemas.contract.judgement import NOT_WORSE_THAN_LIVE, Criterion, Part, Ruling
 from schemas.contract.numbers import p_of, shown
 from workers.bars.series import Floats
@@ -14,7 +15,7 @@ from workers.scoring.constancy import ROUNDING
 MIN_DAYS = 20
 
 
-def beside_live(incumbent: Incumbent, significance: float) -> Criterion:
+def beside_live(incumbent: Incumbent, significance: float, loss: Loss) -> Criterion:
     """Fail if the live students predict significantly better on days after the bars that their run was judged on.
 
     With too few such days both are compared on the days that both runs scored; equal predictions pass.
@@ -30,7 +31,7 @@ def beside_live(incumbent: Incumbent, significance: float) -> Criterion:
     else:
         ours, theirs = incumbent.common_ours, incumbent.common_theirs
         where, more = f"on {common} days that both scored, with {new} days after its bars", ""
-    ruling, p, found = _not_worse(ours, theirs, significance)
+    ruling, p, found = _not_worse(ours, theirs, significance, loss)
     reason = f"compared with release {incumbent.release_id} {where}: {found}{more}"
     if ruling is Ruling.NOT_COMPUTABLE:
         return not_computable(name, f"{reason}; {MIN_DAYS} are needed", part=Part.HARD, n=len(ours))
@@ -40,14 +41,14 @@ def beside_live(incumbent: Incumbent, significance: float) -> Criterion:
     )
 
 
-def _not_worse(ours: Floats, theirs: Floats, significance: float) -> tuple[Ruling, float | None, str]:
+def _not_worse(ours: Floats, theirs: Floats, significance: float, loss: Loss) -> tuple[Ruling, float | None, str]:
     """The ruling, the p of a candidate that is not worse, and both in words; daily mean losses of shape (days,)."""
     if len(ours) and np.allclose(ours, theirs, rtol=0.0, atol=ROUNDING):
         return Ruling.PASS, None, "equal"
     if len(ours) < MIN_DAYS:
         return Ruling.NOT_COMPUTABLE, None, "too few days"
     gain = float((theirs - ours).mean())
-    words = f"log-loss improvement {shown(gain, '+')} nats per row"
+    words = f"{loss.change} {shown(gain, '+')} {loss.unit}"
     try:
         p = diebold_mariano(theirs, ours).p
     except ValueError:

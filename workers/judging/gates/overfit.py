@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from schemas.config.model_kinds import PLAIN
 from schemas.contract.judgement import Criterion, Part, Ruling
 from schemas.contract.numbers import between, p_of, shown
 from workers.bars.series import Floats
@@ -22,7 +23,8 @@ PROBABILISTIC, TRACK_RECORD, DEFLATED = (
 SHARPE_TESTS = {PROBABILISTIC: Part.WARNING, TRACK_RECORD: Part.INFORMS, DEFLATED: Part.WARNING}
 OVERFITTING = "probability of backtest overfitting"
 SUPERIOR, CONFIDENCE_SET = "superior predictive ability", "model confidence set"
-MODELS = {"student": "student", "alone": "student without a teacher", "logistic": "logistic model"}
+MODELS = {"student": "student", "alone": "student without a teacher"}
+COMPARED = (*MODELS, "logistic")
 
 
 @gate("overfit", "Could the result be the best of many trials by luck?")
@@ -84,15 +86,17 @@ def _overfitting(evidence: Evidence, trials: Trials) -> Criterion:
 
 def _superiority(evidence: Evidence) -> list[Criterion]:
     settings = evidence.settings
-    models = [name for name in MODELS if name in evidence.decisions]
-    prior = evidence.daily_loss("prior")[1]
+    models = [name for name in COMPARED if name in evidence.decisions]
+    opponent = evidence.validation.opponent
+    simple = evidence.words(opponent)
+    prior = evidence.daily_loss(opponent)[1]
     losses = np.stack([evidence.daily_loss(name)[1] for name in models], axis=1)
     kept = np.array([i for i, each in enumerate(losses.T) if not is_constant(each - prior)], dtype=np.int64)
     if len(kept):  # equal students count once
         _, first = np.unique(losses[:, kept], axis=1, return_index=True)
         kept = np.sort(kept[first])
     if len(prior) < settings.min_days or 0 not in kept:
-        why = too_few_days(len(prior), settings.min_days) or "the student always predicts the base rate"
+        why = too_few_days(len(prior), settings.min_days) or f"the student always predicts {simple}"
         return [not_computable(name, why, n=len(prior)) for name in (SUPERIOR, CONFIDENCE_SET)]
     block = max(float(evidence.min_block_days), np.sqrt(len(prior)))
     sizes = {"block": block, "repetitions": settings.repetitions, "seed": evidence.seed}
@@ -100,12 +104,13 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
     everything = np.column_stack([prior, losses[:, kept]])
     confident = mcs(everything, size=settings.significance, **sizes)
     place = 1 + int(np.flatnonzero(kept == 0)[0])
-    among = ["base rate", *(MODELS[models[index]] for index in kept)]
+    words = MODELS | {"logistic": f"{PLAIN[evidence.validation.target]} model"}
+    among = [simple.removeprefix("the "), *(words[models[index]] for index in kept)]
     included = [among[index] for index in confident.included]
     return [
         at_most(
             SUPERIOR, test.consistent, settings.significance,
-            f"p {p_of(test.consistent)} of the hypothesis that none is better than the base rate:"
+            f"p {p_of(test.consistent)} of the hypothesis that none is better than {simple}:"
             f" {', '.join(among[1:])} (Hansen's SPA; bounds of p {between(test.lower, test.upper)})",
             n=len(prior), p=test.consistent,
         ),

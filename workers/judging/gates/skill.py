@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schemas.contract.judgement import LABEL_PERMUTATION, LOG_LOSS_IMPROVEMENT, Criterion, Part, Ruling
+from schemas.contract.judgement import LABEL_PERMUTATION, Criterion, Part, Ruling
 from schemas.contract.numbers import p_of, shown
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
@@ -15,15 +15,20 @@ from workers.judging.predictions import Predictions
 from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.judging.statistics.permutation import permute
 from workers.scoring.constancy import ROUNDING
-from workers.scoring.log_loss import CLIP
+from workers.scoring.family import Family
 
 NOT_WORSE_ALONE = "not worse than the student without a teacher"
 
 
-@gate("skill", "Do students predict better than each window's base rate, and not worse than simpler students?")
+@gate(
+    "skill",
+    "Do students predict better than each window's base rate, and not worse than simpler students?",
+    of_values="Do students predict better than the historical mean and than 0, and not worse than simpler students?",
+)
 def judge(evidence: Evidence) -> Findings:
     """Require the label permutation, and no loss beside what is live; warn by the interval of the improvement."""
-    prior, student, alone = (evidence.daily_loss(model)[1] for model in ("prior", "student", "alone"))
+    opponent = evidence.validation.opponent
+    prior, student, alone = (evidence.daily_loss(model)[1] for model in (opponent, "student", "alone"))
     incumbent = incumbent_of(evidence)
     permutation, draws = _permutation(evidence)
     criteria = [
@@ -33,28 +38,30 @@ def judge(evidence: Evidence) -> Findings:
     ]
     inputs = {}
     if incumbent is not None:
-        criteria.append(beside_live(incumbent, evidence.settings.significance))
+        criteria.append(beside_live(incumbent, evidence.settings.significance, evidence.validation.loss))
         inputs = incumbent.digests
     return Findings(tuple(criteria), inputs, draws={"label_permutation": draws})
 
 
 def _improvement(evidence: Evidence, daily: Floats) -> Criterion:
+    loss = evidence.validation.loss
     if why := why_not_testable(daily, evidence.settings.min_days):
-        return not_computable(LOG_LOSS_IMPROVEMENT, why, n=len(daily))
-    return interval_above_zero(LOG_LOSS_IMPROVEMENT, daily, "nats per row")
+        return not_computable(loss.improvement, why, n=len(daily))
+    beside = f", beside {evidence.words(evidence.validation.opponent)}" if loss.opponent != loss.baseline else ""
+    return interval_above_zero(loss.improvement, daily, f"{loss.unit}{beside}")
 
 
 def _better(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> Criterion:
-    """Test whether `ours` is smaller than `theirs`, daily mean log losses, by a one-sided Diebold-Mariano test."""
+    """Test whether `ours` is smaller than `theirs`, daily mean losses, by a one-sided Diebold-Mariano test."""
     if why := too_few_days(len(ours), evidence.settings.min_days):
         return not_computable(name, why, n=len(ours))
     try:
         found = diebold_mariano(ours, theirs)
     except ValueError as error:
         return not_computable(name, str(error), n=len(ours))
-    bound = evidence.settings.significance
+    bound, loss = evidence.settings.significance, evidence.validation.loss
     reason = (
-        f"log-loss improvement {shown(-found.mean_difference, '+')} nats per row, p {p_of(found.p)} (Diebold-Mariano,"
+        f"{loss.change} {shown(-found.mean_difference, '+')} {loss.unit}, p {p_of(found.p)} (Diebold-Mariano,"
         " one-sided)"
     )
     return at_most(name, found.p, bound, reason, n=found.n, p=found.p)
@@ -68,10 +75,9 @@ def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> C
         if np.allclose(ours, theirs, rtol=0.0, atol=ROUNDING):
             return better.model_copy(update={"ruling": Ruling.PASS, "reason": "equal: no student used its teacher"})
         return better
-    gain = float((theirs - ours).mean())
+    gain, loss = float((theirs - ours).mean()), evidence.validation.loss
     reason = (
-        f"log-loss improvement {shown(gain, '+')} nats per row, p {p_of(better.p)} under the hypothesis that it is not"
-        " worse"
+        f"{loss.change} {shown(gain, '+')} {loss.unit}, p {p_of(better.p)} under the hypothesis that it is not worse"
     )
     ruling = Ruling.PASS if better.p > bound else Ruling.FAIL
     return better.model_copy(update={"ruling": ruling, "reason": reason})
@@ -79,7 +85,7 @@ def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> C
 
 def _permutation(evidence: Evidence) -> tuple[Criterion, tuple[float, ...]]:
     name, settings = LABEL_PERMUTATION, evidence.settings
-    if_one, if_zero, y = panel(evidence.predictions)
+    if_one, if_zero, y = panel(evidence.predictions, evidence.family)
     # The smallest p is 1 / (1 + shifts), and there are two fewer shifts per instant of the shortest one.
     needed = int(np.ceil(1.0 / settings.permutation_p)) + 2 * evidence.min_block_days - 2
     why = too_few_days(evidence.validation.days, settings.min_days)
@@ -95,14 +101,14 @@ def _permutation(evidence: Evidence) -> tuple[Criterion, tuple[float, ...]]:
     return criterion, tuple(found.null.tolist())
 
 
-def panel(predictions: Predictions) -> tuple[Floats, Floats, Floats]:
+def panel(predictions: Predictions, family: Family) -> tuple[Floats, Floats, Floats]:
     """Arrange rows for the permutation test, as arrays of shape (instants, symbols) with NaN where there is no row.
 
-    They hold the log-loss improvement over the base rate in nats if the label is 1, the same if it is 0, and the label.
+    They hold the improvement of the loss over that of the base rate, or the historical mean, if the label is 1, the
+    same if it is 0, and the label, in which it is linear.
     """
     line, column, shape = predictions.cells
-    student, prior = (np.clip(p, CLIP, 1 - CLIP) for p in (predictions.student, predictions.prior))
-    values = (np.log(student / prior), np.log((1 - student) / (1 - prior)), predictions.y)
+    values = (*family.gains(predictions.prior, predictions.student), predictions.y)
     result = np.full((3, *shape), np.nan)
     for number, value in enumerate(values):
         result[number, line, column] = value

@@ -1,4 +1,4 @@
-"""Gate `symbols`: which symbols' students are better than the base rate, at a bounded false discovery rate."""
+"""Gate `symbols`: which symbols' students beat the simplest prediction, at a bounded false discovery rate."""
 
 from contextlib import suppress
 
@@ -11,20 +11,24 @@ from workers.judging.gates.criteria import at_least, not_computable
 from workers.judging.gates.registry import gate
 from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.judging.statistics.false_discovery import adjusted
-from workers.scoring.log_loss import log_losses
 
 
-@gate("symbols", "Which symbols' students are better than their base rate on their own?")
+@gate(
+    "symbols",
+    "Which symbols' students are better than their base rate on their own?",
+    of_values="Which symbols' students are better than their historical mean and than 0 on their own?",
+)
 def judge(evidence: Evidence) -> Findings:
     """Compare each symbol's students with the base rate by Diebold-Mariano, adjusted after Benjamini and Yekutieli."""
     predictions, settings = evidence.predictions, evidence.settings
-    prior, student = (log_losses(predictions.y, p) for p in (predictions.prior, predictions.student))
+    opponent = evidence.validation.opponent
+    prior, student = evidence.losses(opponent), evidence.losses("student")
     names = sorted(set(predictions.symbol.tolist()))
     found: dict[str, dict[str, Metric]] = {}
     for name in names:
         mine = predictions.symbol == name
         test = None
-        # Rows of one symbol are in order of time, one label per bar. A ValueError: it always predicts the base rate.
+        # Rows of one symbol are in order of time, one label per bar. A ValueError: it always predicts the same.
         with suppress(ValueError):
             if mine.sum() >= settings.min_days:
                 test = diebold_mariano(student[mine], prior[mine])
@@ -45,6 +49,6 @@ def judge(evidence: Evidence) -> Findings:
         )
         criterion = at_least("symbols that pass", len(passing), 1, reason, n=len(names))
     else:
-        why = f"no symbol has {settings.min_days} scored rows and predictions other than the base rate"
+        why = f"no symbol has {settings.min_days} scored rows and predictions other than {evidence.words(opponent)}"
         criterion = not_computable("symbols that pass", why, n=len(names))
     return Findings((criterion,), symbols=found, passing=passing)

@@ -1,7 +1,7 @@
 """Calibration tests whose standard errors allow for dependence between rows of a day and of neighbouring days.
 
 In all functions `y` holds labels of 0 and 1, `p` predicted probabilities and `day` days since 1970, each of shape
-(rows,), in any order.
+(rows,), in any order; where a function takes values, both are of any number.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ import numpy as np
 from arch.bootstrap import StationaryBootstrap
 from scipy.special import logit
 from scipy.stats import norm
-from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.families import Binomial, Gaussian
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from workers.bars.series import Floats, Ints
@@ -49,7 +49,7 @@ class Slope:
     """Slope of the labels' log odds on the predicted log odds, with a 95 % interval; 1 for calibrated predictions.
 
     A slope below 1 means predictions that are too confident. `intercept`: the labels' log odds where 0.5 is predicted;
-    0 for calibrated predictions.
+    0 for calibrated predictions. Of values both are of the values themselves.
     """
 
     slope: float
@@ -99,16 +99,33 @@ def _by_day(values: Floats, day: Ints) -> Spiegelhalter:
     return Spiegelhalter(float(np.copysign(norm.isf(tail), found.t)), 2 * tail)
 
 
-def slope_by_day(y: Floats, p: Floats, day: Ints, lags: int) -> Slope:
-    """Regress the labels on the predicted log odds by logistic regression.
+def error_of_added(y: Floats, p: Floats, q: Floats, day: Ints) -> Beside:
+    """Test whether values `p` add as much to `q` as labels show: that errors do not depend on what is added.
 
-    Standard errors allow for dependence within a day and over `lags` days. Source: Cox (1958) for the regression,
-    Driscoll and Kraay (1998) for its errors.
+    `excess` is the mean of `(p - q) * (p - y)`, above 0 where too much is added; `other` is that of `q`, 0. ValueError
+    if `p` and `q` are equal.
+    """
+    excess = (p - q) * (p - y)
+    found = _by_day(excess, day)
+    return Beside(float(excess.mean()), 0.0, found.z, found.p)
+
+
+def bias_by_day(y: Floats, p: Floats, day: Ints) -> Spiegelhalter:
+    """Test that the mean error of values, label less prediction, is 0, with EWC's error over the daily sums."""
+    return _by_day(y - p, day)
+
+
+def slope_by_day(y: Floats, p: Floats, day: Ints, lags: int, *, values: bool = False) -> Slope:
+    """Regress labels on predicted log odds by logistic regression, or values on predicted ones by least squares.
+
+    Standard errors allow for dependence within a day and over `lags` days. Source: Cox (1958) and, of values, Mincer
+    and Zarnowitz (1969) for the regression, Driscoll and Kraay (1998) for its errors.
     """
     order = np.argsort(day, kind="stable")
     _, index = np.unique(day[order], return_inverse=True)
-    odds = logit(np.clip(p[order], CLIP, 1 - CLIP))
-    fit = GLM(y[order], np.column_stack([np.ones(len(y)), odds]), family=Binomial()).fit(
+    x = p[order] if values else logit(np.clip(p[order], CLIP, 1 - CLIP))
+    family = Gaussian() if values else Binomial()
+    fit = GLM(y[order], np.column_stack([np.ones(len(y)), x]), family=family).fit(
         cov_type="hac-groupsum", cov_kwds={"time": index, "maxlags": lags}
     )
     low, high = fit.conf_int()[1]

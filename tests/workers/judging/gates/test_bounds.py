@@ -8,6 +8,7 @@ import pytest
 from scipy.special import expit, logit
 
 from schemas.config.judgement import GateSettings
+from schemas.config.target import CLASS
 from schemas.contract.judgement import Criterion, Part, Ruling
 from workers.bars.series import Floats
 from workers.judging.evidence import Evidence
@@ -25,9 +26,9 @@ def test_calibration_counts_the_longer_dependence(
     """Standard errors use the lags of overlapping labels, at least the cube root of the days."""
     used: list[int] = []
 
-    def slope(y: Any, p: Any, day: Any, lags: int) -> Any:
+    def slope(y: Any, p: Any, day: Any, lags: int, **kind: bool) -> Any:
         used.append(lags)
-        return right(y, p, day, lags)
+        return right(y, p, day, lags, **kind)
 
     right = calibration.slope_by_day
     monkeypatch.setattr(calibration, "slope_by_day", slope)
@@ -42,7 +43,7 @@ def judge_calibration(y: Floats, student: Floats, prior: Floats, min_block_days:
     evidence = SimpleNamespace(
         predictions=SimpleNamespace(y=y, student=student, prior=prior, day=np.arange(len(y))),
         settings=GateSettings(repetitions=200), min_block_days=min_block_days, seed=0,
-        validation=SimpleNamespace(days=len(y)), inputs={},
+        validation=SimpleNamespace(days=len(y), target=CLASS), inputs={},
     )  # fmt: skip
     return {each.name: each for each in JUDGES["calibration"](cast(Evidence, evidence)).gate.criteria}
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from schemas.config.target import CLASS
 from workers.judging.gates.skill import panel
 from workers.judging.predictions import Predictions
+from workers.scoring.family import FAMILIES
 
 
 def test_the_panel_holds_the_improvement_under_either_label() -> None:
@@ -16,7 +18,7 @@ def test_the_panel_holds_the_improvement_under_either_label() -> None:
         forward_return=nothing, alone=nothing, logistic=nothing, teacher=nothing, window_share=nothing,
         trade_above=nothing, window=names,
     )  # fmt: skip
-    if_one, if_zero, y = panel(given)
+    if_one, if_zero, y = panel(given, FAMILIES[CLASS])
     nan = np.nan
     assert if_one == pytest.approx(np.log([[1.2, nan], [0.75, 2.5]]), nan_ok=True)
     assert if_zero == pytest.approx(np.log([[0.8, nan], [0.7 / 0.6, 0.5 / 0.8]]), nan_ok=True)
