@@ -61,6 +61,7 @@ class Needs:
             start = (
                 f"with `workers start --store {self.store}`" if self.store else "with `workers start` without --store"
             )
+            start += f", or give --store {folders.store} here" if folders.store else ""
             has, wanted = folders.store or "none", self.store or "none"
             return f"its store is {has}, this run's {wanted}; start its workers {start}"
         if self.store is None and folders.data_dir != self.data_dir:

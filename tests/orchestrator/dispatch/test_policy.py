@@ -339,7 +339,14 @@ def test_why_a_device_lacks_a_kind_of_model_is_one_line() -> None:
     [
         ("s3://a/b", "s3://a/b", []),
         ("s3://a/b", None, ["its store is none, this run's s3://a/b", "`workers start --store s3://a/b`"]),
-        (None, "s3://a/b", ["its store is s3://a/b, this run's none", "`workers start` without --store"]),
+        (
+            None,
+            "s3://a/b",
+            [
+                "its store is s3://a/b, this run's none",
+                "`workers start` without --store, or give --store s3://a/b here",
+            ],
+        ),
     ],
 )
 def test_with_a_store_any_data_folder_will_do(wanted: str | None, has: str | None, words: list[str]) -> None:
