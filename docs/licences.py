@@ -123,7 +123,8 @@ def package_of(metadata: dict[str, Any]) -> Package:
         # A file's whole text may stand in the field.
         short = lines[0] if len(lines) == 1 and len(lines[0]) < 60 else ""
         named = [SAME_AS.get(each, each) for each in classifiers] or [SAME_AS.get(short, short)]
-        stated = " OR ".join(dict.fromkeys(each for each in named if each)) or "unknown"
+        # Classifiers do not state whether one may be chosen: all count.
+        stated = " AND ".join(dict.fromkeys(each for each in named if each)) or "unknown"
     name = re.sub(r"[-_.]+", "-", metadata["name"]).lower()
     return Package(name, metadata["version"], stated)
 

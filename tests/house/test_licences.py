@@ -39,7 +39,7 @@ def test_a_licence_is_usual_if_all_that_applies_is_permissive_or_weak_copyleft(l
         ({"license_expression": "MIT", "license": "other"}, "MIT"),
         (
             {"classifier": ["License :: OSI Approved :: BSD License", "License :: OSI Approved :: MIT License"]},
-            "BSD OR MIT",
+            "BSD AND MIT",
         ),
         ({"license": "Apache License 2.0"}, "Apache-2.0"),
         ({"license": "a line\nof a whole text"}, "unknown"),
@@ -47,7 +47,7 @@ def test_a_licence_is_usual_if_all_that_applies_is_permissive_or_weak_copyleft(l
     ],
 )
 def test_a_licence_is_what_the_package_states(metadata: dict[str, object], licence: str) -> None:
-    """Its expression, else its classifiers, else one line; nothing is guessed from a text."""
+    """Its expression, else all its classifiers, else one line; nothing is guessed from a text."""
     assert package_of({"name": "A.b_c", "version": "1", **metadata}) == ("a-b-c", "1", licence)
 
 
