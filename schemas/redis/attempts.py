@@ -50,9 +50,9 @@ def giving_back(run_id: str, role: str, name: str, attempt: int, claimant: str) 
     return GIVE_BACK.command([attempts_key(run_id)], [work_field(role, name), attempt, own])
 
 
-def _signed(attempt: AttemptId, claimant: str) -> bytes:
+def _signed(attempt: AttemptId, claimant: str) -> str:
     """The claim of an attempt, signed with the key of this process's environment."""
-    return fleet_key().sign(Kind.CLAIM, str(attempt), claimant.encode())
+    return fleet_key().sign(Kind.CLAIM, str(attempt), claimant.encode()).decode()
 
 
 def recall(redis: Redis, run_id: str, role: str, name: str, attempt: int, key: FleetKey = NO_KEY) -> bool:
