@@ -53,11 +53,11 @@ def change_json(rng: random.Random, good: Sequence[bytes]) -> bytes:
         return change_bytes(rng, good)
     try:
         document = json.loads(rng.choice(good))
+        for _ in range(rng.choice((1, 1, 1, 2, 4))):
+            document = changed(rng, document)
+        text = json.dumps(document)
     except (ValueError, RecursionError):  # a line that was changed before
         return change_bytes(rng, good)
-    for _ in range(rng.choice((1, 1, 1, 2, 4))):
-        document = changed(rng, document)
-    text = json.dumps(document)
     if rng.random() < 0.02:
         text = text.replace("null", "[" * DEEP + "]" * DEEP, 1) if "null" in text else "[" * DEEP + text + "]" * DEEP
     return text.encode()

@@ -67,7 +67,7 @@ def test_a_later_versions_worker_is_listed_and_gets_no_work(redis: Redis, server
     there = read_presences(redis)
     assert {name: each.versions["gurukul"] for name, each in there.items()} == {"d0": "1", "d1": "9.0"}
     assert list(usable(view(there.values()))) == ["d0"]
-    assert "version 9.0, not" in command("fleet", "--broker", server, cwd=tmp_path).stdout
+    assert "gurukul 9.0, here " in command("fleet", "--broker", server, cwd=tmp_path).stdout
 
 
 def test_heartbeats_that_cannot_be_read_cost_only_themselves(redis: Redis, server: str, tmp_path: Path) -> None:
