@@ -10,7 +10,7 @@ from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
 from schemas.config.features import OWN
 from schemas.contract.errors import RequestError
-from schemas.contract.plugin_source import PLUGINS_ENV, split_paths
+from schemas.contract.plugin_source import PLUGINS_ENV, shown, split_paths
 from schemas.contract.requests import PluginReport
 
 
@@ -35,7 +35,7 @@ def features(
 ) -> None:
     """List the features that models can see, or the columns that a choice of them gives, or write a run's values.
 
-    With --plugins, the labels of the files too.
+    With --plugins, the labels and gates of the files too.
 
     \b
     Examples:
@@ -72,7 +72,8 @@ def _show(found: PluginReport) -> None:
     table.columns[0].no_wrap = True
     for each in found.features:
         warmup = "all" if each.warmup_bars is None else str(each.warmup_bars)
-        source = f"{each.source} (panel)" if each.panel else each.source
+        reads = ["panel"] * each.panel + [f"side {name}" for name in each.side]
+        source = f"{each.source} ({', '.join(reads)})" if reads else each.source
         table.add_row(each.name, each.formula, warmup, source)
     Console().table(table)
     if found.labels:
@@ -80,6 +81,11 @@ def _show(found: PluginReport) -> None:
         for mine in found.labels:
             labels.add_row(mine.name, mine.formula, str(mine.horizon_bars), mine.source)
         Console().table(labels)
+    if found.gates:
+        gates = table_of("gate", "question", "a failure", "source", left=("gate", "question", "a failure", "source"))
+        for judge in found.gates:
+            gates.add_row(judge.name, judge.question, "rejects" if judge.decides else "warns", shown(judge.plugin))
+        Console().table(gates)
 
 
 def _write(run_id: str, window: str | None, out: str, data_dir: str, plugins: str, as_json: bool) -> None:
