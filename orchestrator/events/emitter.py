@@ -99,12 +99,16 @@ class Emitter:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Send the events that are emitted inside the block in one round trip, when it ends."""
-        self._kept = []
+        """Send the events that are emitted inside the block in one round trip, when the outermost block ends."""
+        if self._kept is not None:
+            yield
+            return
+        kept: list[TrainingEvent] = []
+        self._kept = kept
         try:
             yield
         finally:
-            kept, self._kept = self._kept, None
+            self._kept = None
             if kept:
                 self._send(kept)
 

@@ -69,8 +69,9 @@ def test_events_that_are_emitted_together_take_one_round_trip(redis: Redis, path
     with Emitter(redis, RUN, path) as telemetry:
         before = redis.info("stats")["total_reads_processed"]
         with pytest.raises(ValueError, match="the third"), telemetry.together():
-            for message in ("first", "second"):
-                emit_note(telemetry, message)
+            emit_note(telemetry, "first")
+            with telemetry.together():
+                emit_note(telemetry, "second")
             assert not redis.exists(sequence_key(RUN))
             raise ValueError("the third")
         # The server has read: this question twice, whether the counter exists, and all events at once.
