@@ -94,7 +94,7 @@ def frame_of_bars(series: Series, timezone: str) -> "pd.DataFrame":
 def _frame_of_members(series: Series, timezone: str) -> "pd.DataFrame":
     """The same, NaN on the bars on which the symbol does not belong to the universe."""
     bars = frame_of_bars(series, timezone)
-    return bars if series.member.all() else bars.where(series.member[:, None])
+    return bars if series.member.all() else bars.where(np.broadcast_to(series.member[:, None], bars.shape))
 
 
 def refuse_missing_side(features: Iterable[PluggedFeature], given: Container[str]) -> None:

@@ -1,6 +1,7 @@
 """Features of plug-in files: columns, values, errors with the user's line, and the newest bar."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,17 @@ def test_columns_have_the_order_of_the_names(write: Write) -> None:
     closes = np.array([series.close for series in PANEL.values()])
     moved = closes[:, -1] / closes[:, -2] - 1
     assert [values[-1, 8] for values in found.values()] == pytest.approx((moved - moved.mean()).tolist())
+
+
+def test_a_panel_s_function_sees_the_members_of_each_bar(write: Write) -> None:
+    """Bars on which a symbol does not belong to the universe are NaN in the panel, and there for its own features."""
+    mixed = chosen(write(GAP + BESIDE), "beside", "gap", panel=("beside",))
+    left = replace(PANEL["F"], member=np.arange(len(PANEL["F"])) < 150)
+    found, whole = (features_of(each, mixed, intraday=False) for each in ({**PANEL, "F": left}, PANEL))
+    without = features_of({name: PANEL[name] for name in "ABCDE"}, mixed, intraday=False)
+    assert found["A"][151:].tobytes() == without["A"][151:].tobytes() != whole["A"][151:].tobytes()
+    assert found["A"][:150].tobytes() == whole["A"][:150].tobytes()
+    assert np.isnan(found["F"][150:, 0]).all() and found["F"][:, 1].tobytes() == whole["F"][:, 1].tobytes()
 
 
 def test_the_newest_bar_has_the_values_of_training(write: Write) -> None:
