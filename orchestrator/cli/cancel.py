@@ -2,7 +2,7 @@
 
 import os
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,18 +112,17 @@ def _cancel_by_ledger(manifest: RunManifest, layout: RunLayout, data_dir: str, b
     run_id = manifest.run_id
     if not os.access(layout.ledger, os.W_OK) or not os.access(layout.folder, os.W_OK):
         raise RequestError(f"{layout.folder} is read-only here; cancel the run under the account and host that run it")
-    ledger = Ledger(layout.ledger)
-    _ask_owner(ledger, layout)
-    condition = ledger.condition()
-    if condition.status in (RunStatus.READY, RunStatus.FAILED):
-        raise RequestError(f"run {run_id} has ended already, {condition}; there is nothing to cancel")
-    if condition.status is not RunStatus.CANCELLED:
-        if (url := broker or recorded_broker(manifest.config)) is not None:
-            with connect(url) as redis:
-                clear(redis, run_id, ledger.devices())
-        ledger.set(status=RunStatus.CANCELLED, message="cancelled while no process ran it")
-    command = ledger.condition().next_command(run_id, data_dir)
-    ledger.close()
+    with closing(Ledger(layout.ledger)) as ledger:
+        _ask_owner(ledger, layout)
+        condition = ledger.condition()
+        if condition.status in (RunStatus.READY, RunStatus.FAILED):
+            raise RequestError(f"run {run_id} has ended already, {condition}; there is nothing to cancel")
+        if condition.status is not RunStatus.CANCELLED:
+            if (url := broker or recorded_broker(manifest.config)) is not None:
+                with connect(url) as redis:
+                    clear(redis, run_id, ledger.devices())
+            ledger.set(status=RunStatus.CANCELLED, message="cancelled while no process ran it")
+        command = ledger.condition().next_command(run_id, data_dir)
     typer.echo(f"run {run_id} is cancelled; to continue: {command}")
 
 

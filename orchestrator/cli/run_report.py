@@ -1,6 +1,7 @@
 """Final output of `run` and `resume`."""
 
 import json
+from contextlib import closing
 
 import typer
 
@@ -19,12 +20,11 @@ def print_report(layout: RunLayout, console: Console, code: int, *, as_json: boo
     from orchestrator.runs.summary import failed_windows, show, summarise
 
     manifest = read_manifest(layout)
-    ledger = Ledger(layout.ledger, read_only=True)
-    summary = summarise(manifest, ledger, layout)
-    condition = ledger.condition()
-    untrained = untrained_symbols(manifest, ledger)
-    failures = failed_windows(ledger)
-    ledger.close()
+    with closing(Ledger(layout.ledger, read_only=True)) as ledger:
+        summary = summarise(manifest, ledger, layout)
+        condition = ledger.condition()
+        untrained = untrained_symbols(manifest, ledger)
+        failures = failed_windows(ledger)
     show(console, summary, untrained)
     for failure in failures[:SHOWN_FAILURES]:
         console.write(f"failed: {failure}")

@@ -1,6 +1,7 @@
 """`orchestrator runs`."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,13 +34,11 @@ def runs(
             continue
         try:
             manifest, layout = open_run(data_dir, ledger_path.parent.name)
-            ledger = Ledger(layout.ledger, read_only=True)
+            with closing(Ledger(layout.ledger, read_only=True)) as ledger:
+                found.append((manifest, summarise(manifest, ledger, layout)))
         except GurukulError as error:
             typer.echo(f"orchestrator: {error}", err=True)
             unreadable += 1
-            continue
-        found.append((manifest, summarise(manifest, ledger, layout)))
-        ledger.close()
     found.sort(key=lambda pair: pair[0].created, reverse=True)
     if as_json:
         typer.echo(json.dumps([summary for _, summary in found]))

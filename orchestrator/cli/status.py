@@ -1,6 +1,7 @@
 """`orchestrator status`."""
 
 import json
+from contextlib import closing
 
 import typer
 
@@ -26,10 +27,9 @@ def status(run_id: RunArgument, data_dir: DataDir = "data", as_json: Json = Fals
     if layout.study.is_file():
         print_study(layout, Console(stderr=as_json), 1, as_json=as_json)
         return
-    ledger = Ledger(layout.ledger, read_only=True)
-    summary, untrained = summarise(manifest, ledger, layout), untrained_symbols(manifest, ledger)
-    condition = ledger.condition()
-    ledger.close()
+    with closing(Ledger(layout.ledger, read_only=True)) as ledger:
+        summary, untrained = summarise(manifest, ledger, layout), untrained_symbols(manifest, ledger)
+        condition = ledger.condition()
     if as_json:
         typer.echo(json.dumps(summary, allow_nan=False))
     else:

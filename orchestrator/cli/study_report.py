@@ -1,6 +1,7 @@
 """Final output of `tune`, and what `resume` and `status` print of a study."""
 
 import json
+from contextlib import closing
 
 import typer
 
@@ -21,9 +22,8 @@ def print_study(layout: RunLayout, console: Console, code: int, *, as_json: bool
     from orchestrator.tuning.study_log import best_of, read_trials
 
     manifest, study, trials = read_manifest(layout), read_model(layout.study, Study), read_trials(layout)
-    ledger = Ledger(layout.ledger, read_only=True)
-    condition, found = ledger.condition(), ledger.get("study")
-    ledger.close()
+    with closing(Ledger(layout.ledger, read_only=True)) as ledger:
+        condition, found = ledger.condition(), ledger.get("study")
     sentences = found.splitlines() if found else []
     best = best_of(trials)
     if as_json:

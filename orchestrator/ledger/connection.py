@@ -79,14 +79,22 @@ def open_for_reading(path: Path, *, timeout_s: float = BUSY_S) -> sqlite3.Connec
 
 def _migrated(copy: sqlite3.Connection) -> sqlite3.Connection:
     """A copy in memory with the present schema, that no statement may change."""
-    migrate(copy)
-    copy.execute("PRAGMA query_only = ON")
+    try:
+        migrate(copy)
+        copy.execute("PRAGMA query_only = ON")
+    except BaseException:
+        copy.close()
+        raise
     return copy
 
 
 def _in_memory(db: sqlite3.Connection) -> sqlite3.Connection:
     copy = sqlite3.connect(":memory:", isolation_level=None, factory=_Connection)
-    db.backup(copy)
+    try:
+        db.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
     return copy
 
 

@@ -1,6 +1,7 @@
 """A run's copy in the store, by which another host shows it, verifies it or goes on with it."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from orchestrator.ledger.ledger import Ledger
@@ -46,14 +47,13 @@ def fetch_copy(mirror: Mirror, run_id: str) -> RunLayout:
     ledger = mirror.store.get(mirror.key(layout.ledger))
     assert ledger is not None
     write_atomic(layout.ledger, ledger)
-    opened = Ledger(layout.ledger, read_only=True)
-    wanted = [
-        (layout.artifact(each.name, role), each.digests.get(METADATA))
-        for role in WINDOW_ROLES
-        for each in opened.records(role, ended=True)
-        if each.status is Status.SUCCESS
-    ]
-    opened.close()
+    with closing(Ledger(layout.ledger, read_only=True)) as opened:
+        wanted = [
+            (layout.artifact(each.name, role), each.digests.get(METADATA))
+            for role in WINDOW_ROLES
+            for each in opened.records(role, ended=True)
+            if each.status is Status.SUCCESS
+        ]
     together(lambda each: mirror.pull_artifact(*each), wanted)
     bars = BarsLayout.under(mirror.data_dir, manifest.config.interval)
     for each in manifest.side:
