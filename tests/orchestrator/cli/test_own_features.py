@@ -64,7 +64,7 @@ def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
             ("run", "--label", "up"),
             "--label up: there is no such label; the built-in ones are fixed, triple-barrier, rank",
         ),
-        (("run", "--label", "tripple-barrier"), "must be fixed, triple-barrier, rank, or the name of a label"),
+        (("run", "--label", "tripple-barrier"), "must be fixed, triple-barrier, rank, return, or the name"),
         (("plan", "--plugins", "ideas.py", "--label", "upp"), "there is no label upp; did you mean up?"),
         (("plan", "--plugins", "ideas.py", "--label", "up", "--horizon", "5"), "declares horizon=3; leave --horizon"),
         (
