@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS ?= orchestrator,worker,cpu,local,sample,breeze,store,lightgbm,tune,flower,dashboard,docs,dev
+EXTRAS ?= orchestrator,worker,cpu,local,sample,breeze,store,lightgbm,tune,onnx,mlflow,flower,dashboard,docs,dev
 
 # More processes than cores for tests that start fleets: they wait for other processes most of the time.
 WORKERS ?= 4

@@ -94,6 +94,36 @@ a bar at the same instant ([method.md](method.md#rank-label)):
 """
 
 
+ONNX_SECTION = """## ONNX
+
+`orchestrator export RUN_ID WINDOW --onnx F.onnx` writes a student, or with `--role teacher` its teacher, as an ONNX
+file (extra `[onnx]`). Models of the kinds `logistic`, `booster`, `xgboost` and `lightgbm` have a graph; a student
+that adds its teacher is one graph with both. A privileged teacher is refused: it reads what is not known at a
+decision.
+
+| | name | type |
+|---|---|---|
+| input | `features` | double, (rows, features): columns in the order of the file's text `features`, NaN where missing |
+| input | `offset` | double, (rows): the logit of the symbol's base rate, of the file's text `offsets` |
+| output | `probability` | double, (rows): of label 1 |
+
+Before a file is written, onnxruntime predicts all rows of the window with it. The largest difference of a probability
+to the stored model is printed; above 1e-6 nothing is written. Features have to be computed as here:
+`run.features(WINDOW)` gives those of the window to compare yours with.
+
+```python
+import json
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("F.onnx")
+texts = session.get_modelmeta().custom_metadata_map
+x = seen[json.loads(texts["features"])].to_numpy(dtype=np.float64)
+offset = seen["symbol"].map(json.loads(texts["offsets"])).to_numpy(dtype=np.float64)
+(probability,) = session.run(["probability"], {"features": x, "offset": offset})
+```"""
+
+
 def models_page() -> str:
     """docs/models.md: every kind of model, its roles, its extra and its parameters."""
     lines = [
@@ -126,7 +156,7 @@ def models_page() -> str:
                 lines += ["", f"## `{kind.name}` as a {role}", "", "| parameter | default | meaning |", "|---|--:|---|"]
                 fields = parameters.model_fields.items()
                 lines += [f"| `{role}.{name}` | {each.default:g} | {each.description} |" for name, each in fields]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", ONNX_SECTION]) + "\n"
 
 
 def constraints(python: str) -> str:

@@ -33,7 +33,8 @@ EXCEPTION = re.compile(r" WITH [\w.-]+")
 SAME_AS = {
     "MIT License": "MIT", "BSD License": "BSD", "BSD": "BSD", "Apache Software License": "Apache-2.0",
     "Apache License 2.0": "Apache-2.0", "ISC License (ISCL)": "ISC", "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
-    "Python Software Foundation License": "PSF-2.0", "The Unlicense (Unlicense)": "Unlicense",
+    "Python Software Foundation License": "PSF-2.0",
+    "3-Clause BSD License": "BSD-3-Clause", "The Unlicense (Unlicense)": "Unlicense",
 }  # fmt: skip
 # Packages whose licence is none of these, and why they may be used.
 NAMED = {

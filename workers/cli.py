@@ -27,6 +27,7 @@ from schemas.contract.requests import (
     CheckRequest,
     GateQuestion,
     MatrixRequest,
+    OnnxRequest,
     PairedQuestion,
     PluginQuestion,
     PreflightRequest,
@@ -35,6 +36,7 @@ from schemas.contract.requests import (
     WindowQuestion,
 )
 from schemas.contract.store_address import STORE_ENV
+from schemas.contract.tracking import TrackedRun
 from schemas.files.log_lines import LOG_DIR_ENV, LOG_FORMAT_ENV, log_everything
 from schemas.files.modes import be_private
 from schemas.redis.broker_file import BROKER_FILE_ENV, read_broker_file
@@ -218,6 +220,8 @@ QUESTIONS = {
     "replay": Question(WindowQuestion, "workers.inspection.replay:replay", needs_worker=True),
     "verify": Question(RunQuestion, "workers.inspection.verification:verify", needs_worker=True),
     "paired": Question(PairedQuestion, "workers.inspection.paired:compare", needs_worker=True),
+    "onnx": Question(OnnxRequest, "workers.export.onnx_file:write_onnx", needs_worker=True),
+    "mlflow": Question(TrackedRun, "workers.export.tracking:store_run"),
     "golden-make": Question(GoldenRequest, "workers.serving.golden:make"),
     "golden-check": Question(GoldenCheck, "workers.serving.golden:check"),
     "predict": Question(PredictRequest, "workers.serving.prediction:predict"),

@@ -29,7 +29,7 @@ SETTINGS = {
     ),
     "Output": (
         "data_dir", "run_id", "release_dir", "trials_dir", "signing_key", "json_summary", "log_dir", "log_format",
-        "telemetry", "telemetry_dir", "telemetry_buffer", "telemetry_delay",
+        "telemetry", "telemetry_dir", "telemetry_buffer", "telemetry_delay", "mlflow",
     ),
 }  # fmt: skip
 PANEL_OF = {name: panel for panel, names in SETTINGS.items() for name in names}

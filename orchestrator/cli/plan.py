@@ -22,7 +22,7 @@ UNUSED = (
     "teacher", "student", "set", "distill_weight", "reward_weights", "seed",
     *(name for name in SETTINGS["Costs"] if name not in COSTS_OF_LABELS),
     "min_devices", "max_devices", "priority", "reuse", "max_failure_rate", "window_limit", "release_dir", "signing_key",
-    "study", "log_dir", "log_format", "telemetry", "telemetry_dir", "telemetry_buffer", "telemetry_delay",
+    "study", "log_dir", "log_format", "telemetry", "telemetry_dir", "telemetry_buffer", "telemetry_delay", "mlflow",
 )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from schemas.terminal.command_help import HELP_FLAGS, PanelledCommand
 SECTIONS = {
     "Start": ("run", "tune", "plan", "ingest", "resume", "cancel"),
     "Features": ("new", "check", "features"),
-    "Follow": ("watch", "status", "runs", "fetch", "dashboard", "telemetry"),
-    "Inspect": ("explain", "replay", "verify", "compare"),
+    "Follow": ("watch", "status", "runs", "fetch", "mlflow", "dashboard", "telemetry"),
+    "Inspect": ("explain", "replay", "verify", "compare", "export"),
     "Release": ("approve", "reject", "deploy", "rollback", "releases", "predict"),
     "Operate": ("fleet", "doctor", "flower", "metrics", "acl"),
 }

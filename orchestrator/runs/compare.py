@@ -15,7 +15,7 @@ from schemas.files.run_files import open_run, read_model
 # Settings that change no result.
 NOT_COMPARED = {
     "run_id", "data_dir", "log_dir", "log_format", "release_dir", "telemetry_dir", "trials_dir", "broker", "devices",
-    "json_summary",
+    "json_summary", "mlflow",
 }  # fmt: skip
 
 

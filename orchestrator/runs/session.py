@@ -41,6 +41,7 @@ from orchestrator.runs.preflight import (
 )
 from orchestrator.runs.runtime import logging_to, open_fleet, signals_raise
 from orchestrator.runs.side import keep_side, refuse_missing_side, side_sentences
+from orchestrator.runs.tracking import refuse_untracked, track_finished
 from orchestrator.runs.universe import keep_universe, refuse_missing_universe, universe_of, universe_sentences
 from orchestrator.store.run_store import RunStore
 from orchestrator.terminal.console import Console, report_files
@@ -116,6 +117,7 @@ def start(config: RunConfig, console: Console, course: Course | None = None) -> 
     )
     if config.signing_key is not None:
         read_private_key(config.signing_key)  # fail now, not when the run signs its audit
+    refuse_untracked(config)
     with scratch_folder() as scratch:
         return _start(config, console, scratch, course or RUN)
 
@@ -129,9 +131,8 @@ def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -
     if prepared.known is not None:
         refuse_hopeless(windows)
     beside = universe_sentences(prepared.universe, config, prepared.known)
-    beside += side_sentences(prepared.side, config.resolved_calendar)
     doubted = doubts(config, windows, prepared.known) if course.is_judged else ()
-    for doubt in (*prepared.risks, *doubted, *beside):
+    for doubt in (*prepared.risks, *doubted, *beside, *side_sentences(prepared.side, config.resolved_calendar)):
         console.write(f"note: {doubt}")
     report_files(console, prepared.understood, prepared.passed_over)
     run_id = config.run_id or f"live_candidate_{datetime.now():%Y%m%d_%H%M%S}"
@@ -174,7 +175,8 @@ def _start(config: RunConfig, console: Console, scratch: Path, course: Course) -
             stack.callback(store.leave, config, ledger)
         stack.enter_context(only_one(layout, ledger))
         clear(redis, run_id, (), linger_s=0)  # an earlier run of that name whose folder was removed
-        return layout, _execute(manifest, layout, ledger, url, console, store, course, scratch)
+        code = _execute(manifest, layout, ledger, url, console, store, course, scratch)
+    return layout, track_finished(code, layout, config, console)
 
 
 def _choice(layout: RunLayout, data_dir: str) -> str:
@@ -190,9 +192,8 @@ def _choice(layout: RunLayout, data_dir: str) -> str:
 def _without_secrets(config: RunConfig) -> RunConfig:
     """The config as it is stored: `resume` needs the broker's password again, or reads it from the same file."""
     url, file = config.broker, config.broker_file
-    return config.model_copy(
-        update={"broker": public_url(url) if url else None, "broker_file": str(Path(file).absolute()) if file else None}
-    )
+    stored = {"broker": public_url(url) if url else None, "broker_file": str(Path(file).absolute()) if file else None}
+    return config.model_copy(update=stored)
 
 
 @private_files()
@@ -212,9 +213,8 @@ def resume(
         refuse_missing_side(manifest)
         refuse_missing_universe(manifest)
     refuse_missing_extras(manifest)
-    if shared is not None:
-        for risk in check_for_run(shared, manifest.devices):
-            console.write(f"note: {risk}")
+    for risk in check_for_run(shared, manifest.devices) if shared is not None else ():
+        console.write(f"note: {risk}")
     with ExitStack() as stack:
         url = shared or stack.enter_context(embedded.server())
         ledger = stack.enter_context(closing(Ledger(layout.ledger)))
@@ -226,7 +226,8 @@ def resume(
         reopened = reopen_broken(ledger, layout, store)
         if ledger.condition().status is RunStatus.READY and not reopened:
             return EXIT_CODES[RunStatus.READY]
-        return _execute(manifest, layout, ledger, url, console, store, course or RUN)
+        code = _execute(manifest, layout, ledger, url, console, store, course or RUN)
+    return track_finished(code, layout, manifest.config, console)
 
 
 def reopen_broken(ledger: Ledger, layout: RunLayout, store: RunStore | None) -> list[str]:

@@ -36,6 +36,8 @@ def start(config: TuneConfig, console: Console) -> tuple[RunLayout, int]:
     """Run a new study to its end; returns its folder and the exit code. RequestError before anything is written."""
     refuse_missing_tuner()
     refuse_dates(config)
+    if config.mlflow is not None:
+        raise RequestError("--mlflow stores judged runs, and a study is none: give it to `run --config best.toml`")
     run, _ = with_plugins(config.run_config(), idle=True)
     space = read_space(Path(config.space), run, config.objective)
     if run.side and "features" in space:

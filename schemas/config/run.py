@@ -17,6 +17,7 @@ from schemas.config.training import LABELS, TrainingConfig, TrainingSettings
 from schemas.config.universe import UniverseConfig
 from schemas.contract.identifiers import RunId
 from schemas.contract.plugin_source import plugin_paths
+from schemas.contract.tracking_address import tracking_uri
 
 
 class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
@@ -80,6 +81,12 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
     signing_key: str | None = Field(
         None, description="PEM file of an Ed25519 private key, PKCS8, unencrypted, to sign the audit bundle with."
     )
+    mlflow: str | None = Field(
+        None,
+        description="Address of an MLflow server that receives settings, scores and audit after the verdict (extra"
+        " [mlflow]).",
+        exclude_if=lambda uri: uri is None,
+    )
     plugins: tuple[str, ...] = Field(
         (),
         description="Python files, or installed packages as package:NAME, with features, labels and models of your own;"
@@ -111,6 +118,11 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
     def _split_plugins(cls, value: object) -> object:
         """Absolute paths, so that `resume` finds them from another working folder."""
         return plugin_paths(value)
+
+    @field_validator("mlflow")
+    @classmethod
+    def _server(cls, value: str | None) -> str | None:
+        return None if value is None else tracking_uri(value)
 
     @model_validator(mode="after")
     def _ordered_dates(self) -> Self:

@@ -18,6 +18,8 @@ MODULES = {
     "lightgbm": ("lightgbm",),
     "torch": ("torch",),
     "tune": ("optuna", "tomli_w"),
+    "onnx": ("onnx", "onnxruntime"),
+    "mlflow": ("mlflow",),
 }  # fmt: skip
 
 

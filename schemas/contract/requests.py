@@ -1,6 +1,7 @@
 """Requests of the orchestrator to a worker process on this host, and the answers."""
 
 from datetime import date
+from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -21,7 +22,7 @@ from schemas.contract.feature_check import FeatureCheck
 from schemas.contract.identifiers import RunId, Symbol
 from schemas.contract.judgement import GateReport
 from schemas.contract.side import SideCoverage
-from schemas.contract.task import Ingested
+from schemas.contract.task import Ingested, Role
 from schemas.contract.window import Window
 
 
@@ -230,6 +231,23 @@ class MatrixWritten(Answer):
 
     rows: int = 0
     columns: tuple[str, ...] = ()
+
+
+class OnnxRequest(RunQuestion):
+    """Asks for the model of a window, by its label, as an ONNX file."""
+
+    label: str
+    role: Literal[Role.TEACHER, Role.STUDENT]
+    out: str
+
+
+class OnnxWritten(Answer):
+    """Inputs of the file, kinds of its models, rows that it was compared on, and the largest |dp| on them."""
+
+    rows: int = 0
+    features: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    difference: float = 0.0
 
 
 class WindowQuestion(RunQuestion):

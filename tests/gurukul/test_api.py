@@ -7,6 +7,7 @@ import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import cast
@@ -24,6 +25,7 @@ from schemas.contract.errors import Interrupted
 from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
 from tests.conftest import SPAN, Finished, SharedFleet, tree
+from tests.doubles.mlflow_server import mlflow_server
 
 IDEAS = """
 import gurukul as gk
@@ -91,6 +93,31 @@ def test_the_examples_of_the_docstrings_work(
             found.append(doctest.DocTestRunner(optionflags=flags).run(each, clear_globs=False))
     assert sum(each.attempted for each in found) > 20
     assert not any(each.failed for each in found), "see what was printed"
+
+
+def test_the_tear_sheet_of_the_docs_is_fed_with_the_book(
+    two_device_run: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blocks of `howto.md` run: with quantstats where it is installed, else with a stand-in.
+
+    Returns are the book's of `daily.parquet`, indexed by day; the factor has one value per day and symbol.
+    """
+    fed: dict[str, object] = {}
+    if find_spec("quantstats") is None:
+        sheet = SimpleNamespace(html=lambda returns, **others: fed.update(returns=returns, **others))
+        monkeypatch.setitem(sys.modules, "quantstats", cast(ModuleType, SimpleNamespace(reports=sheet)))
+    page = (ROOT / "docs" / "howto.md").read_text(encoding="utf-8")
+    text = page.partition("## A tear sheet")[2].partition("\n## ")[0].replace("nightly", two_device_run.folder.name)
+    names: dict[str, object] = {}
+    monkeypatch.chdir(shutil.copytree(two_device_run.cwd, tmp_path / "copy", symlinks=True))
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "howto.md", "exec"), names)
+    returns, factor = cast(pd.DataFrame, names["returns"]), cast("pd.Series[float]", names["factor"])
+    stored = pd.read_parquet(two_device_run.folder / "validation" / "daily.parquet")
+    assert returns["student"].tolist() == stored["student"].tolist()
+    assert isinstance(returns.index, pd.DatetimeIndex) and returns.index.is_monotonic_increasing
+    assert factor.index.is_unique and factor.index.names == ["date", "asset"]
+    assert fed.get("output", "tear-sheet.html") == "tear-sheet.html" and (fed or Path("tear-sheet.html").is_file())
 
 
 def trained_window(stored: gurukul.StoredRun) -> str:
@@ -161,12 +188,16 @@ def test_a_plan_has_one_row_per_window(bars: Path, stored: gurukul.StoredRun, tm
 def test_a_run_through_the_api_leaves_the_same_artifacts(
     bars: Path, stored: gurukul.StoredRun, fleet: SharedFleet, tmp_path: Path
 ) -> None:
-    """`run` works in a thread, too; its windows are byte for byte the command line's; `resume` finds nothing to do."""
+    """`run` works in a thread, too; its windows are byte for byte the command line's; `resume` finds nothing to do.
+
+    The finished run is on the MLflow server of its settings.
+    """
     fleet.serve(tmp_path / "data_dir")
     folders = {name: str(tmp_path / name) for name in ("data_dir", "release_dir", "log_dir")}
     settings = {"source": f"csv:{bars}", "run_id": "api", "broker": fleet[1], "local_workers": False, **folders}
-    with ThreadPoolExecutor(1) as thread:
-        run = thread.submit(gurukul.run, quiet=True, **settings, **SPAN_SETTINGS).result()
+    with mlflow_server() as server, ThreadPoolExecutor(1) as thread:
+        run = thread.submit(gurukul.run, quiet=True, mlflow=server.url, **settings, **SPAN_SETTINGS).result()
+        assert [each["info"]["run_name"] for each in server.runs] == ["api"]
     assert run.status is RunStatus.READY
     assert tree(run.folder / "windows") == tree(stored.folder / "windows")
     again = gurukul.resume("api", data_dir=folders["data_dir"], broker=fleet[1], quiet=True)

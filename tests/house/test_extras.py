@@ -60,7 +60,7 @@ def imports(folder: str) -> set[tuple[str, str]]:
     [
         ("schemas", ("store",)),
         ("orchestrator", ("orchestrator", "local", "dashboard", "tune")),
-        ("workers", ("worker", "cpu", "sample", "breeze", "lightgbm")),
+        ("workers", ("worker", "cpu", "sample", "breeze", "lightgbm", "onnx", "mlflow")),
     ],
 )
 def test_a_plane_imports_what_its_extras_install(package: str, extras: tuple[str, ...]) -> None:

@@ -35,6 +35,7 @@ LAYERS = {
         ("artifacts", "reporting"),
         ("handlers",),
         ("celery", "inspection"),
+        ("export",),
     ),
 }
 

@@ -23,7 +23,7 @@ READS = {
     "acl", "compare", "explain", "features", "plan", "predict", "releases", "replay", "runs", "status", "telemetry",
     "verify", "watch",
 }  # fmt: skip
-WRITES = {"approve", "deploy", "ingest", "new"}
+WRITES = {"approve", "deploy", "export", "ingest", "new"}
 
 
 def test_the_commands_of_the_docs_do_what_they_say(

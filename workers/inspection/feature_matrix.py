@@ -43,7 +43,7 @@ def write_matrix(request: MatrixRequest) -> MatrixWritten:
             table = _of_bars(manifest, request.data_dir, names)
         else:
             question = WindowQuestion(data_dir=request.data_dir, run_id=request.run_id, label=request.label)
-            table = _of_window(stored_window(question), manifest, request.data_dir, names)
+            table = window_table(stored_window(question), manifest, request.data_dir)
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         write_atomic(Path(request.out), buffer.getvalue())
@@ -63,7 +63,9 @@ def _of_bars(manifest: RunManifest, data_dir: str, names: tuple[str, ...]) -> pa
     return pa.table(columns | _columns(names, matrix, columns))
 
 
-def _of_window(stored: StoredWindow, manifest: RunManifest, data_dir: str, names: tuple[str, ...]) -> pa.Table:
+def window_table(stored: StoredWindow, manifest: RunManifest, data_dir: str) -> pa.Table:
+    """A window's rows, trained on and scored, with their features."""
+    names = names_of(manifest.config.training().feature_set)
     scored = stored.scored.append_column("part", pa.array(["scored"] * len(stored.scored), pa.string()))
     parts = [stored.trained.select([*ROW_COLUMNS, "weight"]), scored.select(ROW_COLUMNS)]
     rows = pa.concat_tables(parts, promote_options="permissive")

@@ -112,6 +112,7 @@ OTHER_VALUES = {
     "impact": ("1", "1"),
     "capital": ("5e6", "5e6"),
     "signing_key": ("key.pem", '"key.pem"'),
+    "mlflow": ("http://ml:5000", '"http://ml:5000"'),
 }
 TABLES_TOO = {"cost_rates", "gates", "second_options"}
 FILE_OPTIONS = {

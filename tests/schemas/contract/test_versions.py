@@ -70,6 +70,7 @@ EXCLUDED = {
     "schemas.contract.presence": "what workers publish of themselves",
     "schemas.contract.plan": "keeps the windows of a run; those of a task are in its artifacts",
     "schemas.contract.wrong_value": "words of errors",
+    "schemas.contract.tracking_address": "the address of a server that stores judged runs",
     "schemas.contract.model_declarations": "marks classes of plug-ins, whose digest is in the settings",
     "schemas.contract.plugin_declarations": "marks functions of plug-ins, whose digest is in the settings",
     "schemas.contract.feature_check": "what an analysis of a plug-in found; it refuses, and makes nothing",

@@ -1,0 +1,99 @@
+"""Writes a window's student or teacher as an ONNX file, after its predictions were compared with the stored model's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schemas.config.target import CLASS
+from schemas.contract.artifact import RunManifest
+from schemas.contract.errors import DataError, GurukulError, RequestError
+from schemas.contract.requests import OnnxRequest, OnnxWritten, WindowQuestion
+from schemas.contract.task import Role
+from schemas.files.atomic import write_atomic
+from workers.artifacts.reader import read_teacher
+from workers.bars.series import Floats
+from workers.export.onnx_graph import onnx_of
+from workers.features.chosen import names_of
+from workers.inspection.explanation import StoredWindow, stored_window
+from workers.inspection.feature_matrix import window_table
+from workers.inspection.run_lookup import manifest_of
+from workers.models.base import Model, sigmoid
+from workers.models.stored_student import as_teacher_sees, read_student
+from workers.plugins.loading import use_plugins
+from workers.side.store import use_side_of
+
+# Largest accepted difference of a probability: trees in ONNX add their leaves in single precision.
+TOLERANCE = 1e-6
+
+
+def write_onnx(request: OnnxRequest) -> OnnxWritten:
+    """Write the file; `error` if the model has no graph, or differs from it by more than TOLERANCE on any row."""
+    try:
+        manifest, layout = manifest_of(request)
+        if manifest.config.training().target != CLASS:
+            raise RequestError("models of labels that are values have no ONNX graph; those of classes have one")
+        use_plugins(manifest.config.plugins)
+        use_side_of(request.data_dir)
+        stored = stored_window(WindowQuestion(data_dir=request.data_dir, run_id=request.run_id, label=request.label))
+        rows = window_table(stored, manifest, request.data_dir)
+        names = names_of(manifest.config.training().feature_set)
+        x = np.column_stack([np.asarray(rows[name], dtype=np.float64) for name in names])
+        symbols = rows["symbol"].to_pylist()
+        if request.role is Role.TEACHER:
+            models, offsets = _teacher(stored, names)
+        else:
+            folder = layout.artifact(
+                stored.window.in_scope(manifest.config.training().scope_of_students).label, "student"
+            )
+            student = read_student(folder, stored.student.sha256)
+            models = {"student": student.model} | ({} if student.teacher is None else {"teacher": student.teacher})
+            offsets = student.serving.offsets
+        offset = np.array([offsets[symbol] for symbol in symbols])
+        expected = sigmoid(offset + sum(_margin(name, model, x) for name, model in models.items()))
+        content = onnx_of(models, names, _facts(manifest, request, offsets))
+        difference = largest_difference(content, x, offset, expected)
+        if not difference <= TOLERANCE:
+            raise DataError(
+                f"the ONNX graph differs from the stored {request.role} by {difference:.2g} in a probability, at most"
+                f" {TOLERANCE:g} is accepted; nothing was written, report this"
+            )
+        write_atomic(Path(request.out), content)
+    except GurukulError as error:
+        return OnnxWritten(error=str(error))
+    except OSError as error:
+        return OnnxWritten(error=f"{request.out} cannot be written: {error.strerror}")
+    return OnnxWritten(
+        rows=len(rows), features=names, kinds=tuple(m.kind for m in models.values()), difference=difference
+    )
+
+
+def largest_difference(content: bytes, x: Floats, offset: Floats, expected: Floats) -> float:
+    """The largest difference between what onnxruntime computes and the expected probabilities; NaN if one is NaN."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    (found,) = session.run(["probability"], {"features": x, "offset": offset})
+    return float(np.abs(found - expected).max())
+
+
+def _teacher(stored: StoredWindow, names: tuple[str, ...]) -> tuple[dict[str, Model], dict[str, float]]:
+    if stored.teacher.features != names:
+        raise RequestError("a privileged teacher reads what is not known at a decision, so it is of no use elsewhere")
+    teacher = read_teacher(stored.teacher_folder)
+    return {"teacher": teacher.model}, teacher.offsets
+
+
+def _margin(name: str, model: Model, x: Floats) -> Floats:
+    return model.margin(as_teacher_sees(x) if name == "teacher" else x)
+
+
+def _facts(manifest: RunManifest, request: OnnxRequest, offsets: dict[str, float]) -> dict[str, str]:
+    """What a reader of the file needs: the offset of each symbol, and where the model comes from."""
+    return {
+        "offsets": json.dumps(offsets), "run_id": manifest.run_id, "window": request.label, "role": request.role.value,
+    }  # fmt: skip
