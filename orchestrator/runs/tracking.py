@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from contextlib import closing
 
 from orchestrator.audit.judgement import Judgement, judgement
@@ -73,9 +74,9 @@ def track_finished(code: int, layout: RunLayout, config: RunConfig, console: Con
     try:
         console.write(f"MLflow: {track(layout, uri).url}")
     except GurukulError as error:
-        again = f"orchestrator mlflow {layout.folder.name} {uri}"
-        folder = "" if str(layout.data_dir) == "data" else f" --data-dir {layout.data_dir}"
-        console.write(f"warning: {error}; the run is complete, `{again}{folder}` stores it there")
+        folder = [] if str(layout.data_dir) == "data" else ["--data-dir", str(layout.data_dir)]
+        again = shlex.join(["orchestrator", "mlflow", layout.folder.name, uri, *folder])
+        console.write(f"warning: {error}; the run is complete, `{again}` stores it there")
     return code
 
 
