@@ -18,7 +18,7 @@ from schemas.config.bars import BarsSettings
 from schemas.config.file_options import FileOptions
 from schemas.config.run import RunConfig
 from schemas.config.training import TrainingSettings
-from schemas.contract.artifact import LabelCount
+from schemas.contract.artifact import LabelCount, ValueSums
 from schemas.contract.coverage import Rejection
 from schemas.contract.errors import GurukulError
 from schemas.contract.quality import Check, Finding, Verdict
@@ -88,6 +88,7 @@ def _factory(kind: type[M]) -> type[BaseFactory[M]]:
     # Settings, whose fields must fit each other, are not random.
     ModelFactory.add_provider(Rejection, lambda: REJECTION)
     ModelFactory.add_provider(LabelCount, lambda: LabelCount(3.0, 7.0))
+    ModelFactory.add_provider(ValueSums, lambda: ValueSums(0.5, 2.0, 7.0))
     ModelFactory.add_provider(TrainingSettings, training_settings)
     ModelFactory.add_provider(FileOptions, FileOptions)
     ModelFactory.add_provider(RunConfig, lambda: CONFIG)
