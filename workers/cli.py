@@ -24,6 +24,7 @@ from schemas.contract.plugin_source import PLUGINS_ENV, plugin_digests, plugins_
 from schemas.contract.release import GoldenCheck, GoldenRequest, PredictRequest
 from schemas.contract.requests import (
     Answer,
+    ChartLibraryQuestion,
     CheckRequest,
     GateQuestion,
     MatrixRequest,
@@ -222,6 +223,9 @@ QUESTIONS = {
     "paired": Question(PairedQuestion, "workers.inspection.paired:compare", needs_worker=True),
     "onnx": Question(OnnxRequest, "workers.export.onnx_file:write_onnx", needs_worker=True),
     "mlflow": Question(TrackedRun, "workers.export.tracking:store_run"),
+    "chart-library": Question(
+        ChartLibraryQuestion, "workers.reporting.chart_library:answer_library", needs_worker=True
+    ),
     "golden-make": Question(GoldenRequest, "workers.serving.golden:make"),
     "golden-check": Question(GoldenCheck, "workers.serving.golden:check"),
     "predict": Question(PredictRequest, "workers.serving.prediction:predict"),

@@ -1,16 +1,18 @@
 """Final output of `tune`, and what `resume` and `status` print of a study."""
 
 import json
-from contextlib import closing
+from typing import TYPE_CHECKING
 
 import typer
 
 from orchestrator.cli.output import plural, print_end, table_of
 from orchestrator.terminal.console import Console
-from schemas.contract.numbers import shown
 from schemas.contract.study import Study, StudyTrial
 from schemas.files.layout import RunLayout
-from schemas.files.run_files import read_manifest, read_model
+from schemas.files.run_files import read_manifest
+
+if TYPE_CHECKING:
+    from orchestrator.tuning.study_view import StudyView
 
 # Of a long study a terminal shows the best.
 MOST_SHOWN = 20
@@ -18,14 +20,10 @@ MOST_SHOWN = 20
 
 def print_study(layout: RunLayout, console: Console, code: int, *, as_json: bool) -> None:
     """Print a study's trials, the best first, and what it found; after a failure also why, and how to go on."""
-    from orchestrator.ledger.ledger import Ledger
-    from orchestrator.tuning.study_log import best_of, read_trials
+    from orchestrator.tuning.study_view import read_study
 
-    manifest, study, trials = read_manifest(layout), read_model(layout.study, Study), read_trials(layout)
-    with closing(Ledger(layout.ledger, read_only=True)) as ledger:
-        condition, found = ledger.condition(), ledger.get("study")
-    sentences = found.splitlines() if found else []
-    best = best_of(trials)
+    manifest, view = read_manifest(layout), read_study(layout)
+    study, trials, condition, best = view.study, view.trials, view.condition, view.best
     if as_json:
         summary = {
             "run_id": manifest.run_id,
@@ -35,37 +33,34 @@ def print_study(layout: RunLayout, console: Console, code: int, *, as_json: bool
             "study": study.model_dump(mode="json"),
             "trials": [trial.model_dump(mode="json") for trial in trials],
             "best": best and best.number,
-            "found": sentences,
+            "found": view.found,
             "paths": {"study": str(layout.folder)} | ({"best": str(layout.best)} if layout.best.is_file() else {}),
         }
         typer.echo(json.dumps(summary, allow_nan=False))
         return
     console.write(f"study {manifest.run_id}: {condition.status}")
-    _show_trials(console, study, trials)
-    for sentence in sentences:
+    _show_trials(console, view)
+    for sentence in view.found:
         console.write(sentence)
     _show_importances(console, study, layout, trials)
-    if layout.best.is_file():
+    if view.run_best is not None:
         console.write(f"best settings: {layout.best}")
-        console.write(f"next: orchestrator run --config {layout.best}")
+        console.write(f"next: {view.run_best}")
     if code:
         print_end(console, condition, manifest.run_id, manifest.config.data_dir)
 
 
-def _show_trials(console: Console, study: Study, trials: list[StudyTrial]) -> None:
+def _show_trials(console: Console, view: "StudyView") -> None:
     """One row per trial: in a pipe all of them by number, in a terminal the best ones."""
-    from orchestrator.tuning.result import written
-
+    trials = view.trials
     if not trials:
         return
     shown_first = trials
     if console.is_terminal:
-        ranked = sorted(trials, key=lambda each: (each.value is None, -(each.value or 0.0), each.number))
-        shown_first = ranked[:MOST_SHOWN]
-    table = table_of("trial", "state", study.settings.objective, *study.space, left=("state",), light=True)
+        shown_first = view.ranked[:MOST_SHOWN]
+    table = table_of(*view.headings, left=("state",), light=True)
     for each in shown_first:
-        value = "" if each.value is None else shown(each.value, "+")
-        table.add_row(str(each.number), each.state, value, *(written(each.chosen.get(name)) for name in study.space))
+        table.add_row(*view.cells(each))
     console.table(table)
     if len(shown_first) < len(trials):
         console.write(f"{plural(len(trials) - len(shown_first), 'trial')} more: study.jsonl has all")

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from orchestrator.dashboard.access import HEALTH, SIGN_IN, Access, Guard, sign_out
 from orchestrator.dashboard.fleet import fleet_parts
 from orchestrator.dashboard.home import Home
-from orchestrator.dashboard.pages import compare, fleet, home, releases, run
+from orchestrator.dashboard.pages import compare, fleet, home, releases, run, study
 from orchestrator.dashboard.rendering import STATIC, page, style
 from orchestrator.dashboard.settings import Settings
 from orchestrator.dashboard.stream import SharedParts
@@ -51,6 +51,9 @@ def application(here: Settings, address: str = "127.0.0.1") -> Starlette:
         Route("/runs/{run_id}/report", run.report),
         Route("/runs/{run_id}/logs", run.logs),
         Route("/runs/{run_id}/trials", run.trials),
+        Route("/runs/{run_id}/study", study.show),
+        Route("/runs/{run_id}/study/stream", study.stream),
+        Route("/runs/{run_id}/study/chart", study.chart),
         Route("/runs/{run_id}/audit/{path:path}", run.audit_file),
         Route(HEALTH, _health),
         Route("/static/style.css", _style),

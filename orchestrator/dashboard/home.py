@@ -44,6 +44,7 @@ class Home:
         runs, damaged = listed_runs(self._here.data_dir)
         runs += runs_on_broker(self._here.data_dir, self._here.broker)
         lines, _ = read(ReleaseLayout(Path(self._here.release_dir)).history)
+        damaged += [Damaged(run.run_id, run.study.fault) for run in runs if run.study is not None and run.study.fault]
         needs = [*_stopped(runs), *_undecided(self._here, runs, lines), *self._warnings(damaged)]
         return {
             "needs": part("home_needs", needs=needs[:SHOWN_NEEDS], more=max(len(needs) - SHOWN_NEEDS, 0)),
@@ -119,8 +120,8 @@ def _running(here: Settings, runs: list[Run]) -> tuple[str, str, str]:
     if not active:
         return "Running", "nothing", f"{_counted(len(runs))} in {here.data_dir}"
     first = active[0]
-    done = first.trained + first.skipped + first.failed
-    details = f"{first.run_id}: {done:,} of {first.planned:,} windows"
+    done, planned, what = _progress(first)
+    details = f"{first.run_id}: {done:,} of {planned:,} {what}"
     try:
         followed = watched(first.run_id, first.created.isoformat(), here.data_dir, here.broker)
         with followed.lock:
@@ -153,9 +154,16 @@ def _counted(number: int) -> str:
     return "1 run" if number == 1 else f"{number:,} runs"
 
 
+def _progress(run: Run) -> tuple[int, int, str]:
+    """What is done, of how much, and what is counted."""
+    if run.study is not None:
+        return run.study.ended, run.study.planned, "trials"
+    return run.trained + run.skipped + run.failed, run.planned, "windows"
+
+
 def address(run: Run) -> str:
     """The address of a run's page."""
-    return f"/runs/{run.run_id}"
+    return f"/runs/{run.run_id}" if run.study is None else f"/runs/{run.run_id}/study"
 
 
 def _rows(runs: list[Run]) -> list[tuple[str, list[Cell]]]:
@@ -163,15 +171,17 @@ def _rows(runs: list[Run]) -> list[tuple[str, list[Cell]]]:
     rows = []
     for place, run in enumerate(runs):
         before = next((each for each in runs[place + 1 :] if each.settings is not None), None)
-        done = run.trained + run.skipped + run.failed
-        share = bar(min(done / run.planned, 1.0), f"windows of {run.run_id}") if run.planned else None
+        done, planned, what = _progress(run)
+        share = bar(min(done / planned, 1.0), f"{what} of {run.run_id}") if planned else None
+        if run.study is not None and share is not None:
+            share = listed([share, f"{done:,} of {planned:,} trials"])
         judged = run.conclusion
         cells: list[Cell] = [
             link(address(run), run.run_id),
             when(run.created) if run.condition is not None else None,
             mark(run.word),
             share,
-            link(f"{address(run)}/results", run.recommendation) if run.recommendation else None,
+            _outcome(run),
             judged.sureness[-1].text if judged is not None and judged.sureness else None,
             judged.earned[0].a_year if judged is not None and judged.earned else None,
             duration(run.took_s) if run.took_s is not None else None,
@@ -179,6 +189,13 @@ def _rows(runs: list[Run]) -> list[tuple[str, list[Cell]]]:
         ]
         rows.append((run.run_id, cells))
     return rows
+
+
+def _outcome(run: Run) -> Cell:
+    """A run's verdict, or the best value of a study."""
+    if run.study is not None:
+        return f"study: {run.study.best}" if run.study.best else "study"
+    return link(f"{address(run)}/results", run.recommendation) if run.recommendation else None
 
 
 def _differs(run: Run, before: Run | None) -> str | None:

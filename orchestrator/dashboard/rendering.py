@@ -17,11 +17,15 @@ from schemas.contract.numbers import NOT_KNOWN
 
 FOLDER = Path(__file__).with_name("templates")
 STATIC = Path(__file__).with_name("static")
+REPORT = Path(report.__file__).parent
 
 # The colour of a word; one that is not here is grey. Each colour stands beside its word.
 TONES = {
     "busy": ("running", "in progress", "teaching", "studying"),
-    "good": ("ready-for-review", "success", "here", "promote", "passed", "approved", "deployed", "trained", "free"),
+    "good": (
+        "ready-for-review", "success", "complete", "here", "promote", "passed", "approved", "deployed", "trained",
+        "free",
+    ),
     "wait": (
         "waiting", "interrupted", "cancelled", "leaving", "refused", "hold", "warning", "not computable", "rolled back",
         "waits for a decision",
@@ -80,14 +84,15 @@ def when(moment: datetime | str | None) -> str:
 @cache
 def style() -> str:
     """The style sheet: that of the report, and what the dashboard adds."""
-    sheets = (Path(report.__file__).with_name("report.css.j2"), STATIC / "dashboard.css")
+    sheets = (REPORT / "report.css.j2", STATIC / "dashboard.css")
     return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
 
 
 @cache
 def _environment() -> Environment:
+    # A chart's frame shares the report's style and script.
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader((FOLDER, REPORT)),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,

@@ -14,11 +14,13 @@ from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import RunCondition
 from orchestrator.runs.compare import settings_of
+from orchestrator.tuning.study_view import read_study
 from schemas.config.target import VALUE
 from schemas.config.training import target_of
 from schemas.contract.conclusion import Conclusion
 from schemas.contract.errors import GurukulError
 from schemas.contract.identifiers import check_run_id
+from schemas.contract.numbers import shown
 from schemas.contract.run import RunStatus
 from schemas.contract.task import Role, Status
 from schemas.files.layout import RunLayout
@@ -31,11 +33,25 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
+class StudyCount:
+    """What a list shows of a study: trials that ended of those planned, and the best value in words.
+
+    `fault` is why its trials cannot be read; empty if they can.
+    """
+
+    ended: int = 0
+    planned: int = 0
+    best: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True)
 class Run:
     """A run as its ledger describes it now; `planned` and the counts are of students.
 
     `condition` is None for a run whose ledger this machine does not have. `took_s` is None until it has ended;
-    `settings` are those that can change a result; `of_values`: whether its labels are values.
+    `settings` are those that can change a result; `of_values`: whether its labels are values. `study` is None for a
+    run that is no study.
     """
 
     run_id: str
@@ -51,6 +67,7 @@ class Run:
     took_s: float | None = None
     settings: dict[str, object] | None = None
     of_values: bool = False
+    study: StudyCount | None = None
 
     @property
     def status(self) -> RunStatus | None:
@@ -132,7 +149,8 @@ _ENDED: dict[Path, tuple[tuple[int, ...], Run]] = {}
 def _stamp(layout: RunLayout) -> tuple[int, ...]:
     """Times of change and sizes of the files that a run is read from; zeros for one that is missing."""
     found: list[int] = []
-    for path in (layout.manifest, layout.ledger, layout.ledger.with_name(f"{layout.ledger.name}-wal")):
+    of_study = (layout.study, layout.study_trials)
+    for path in (layout.manifest, layout.ledger, layout.ledger.with_name(f"{layout.ledger.name}-wal"), *of_study):
         stat = path.stat() if path.is_file() else None
         found += (stat.st_mtime_ns, stat.st_size) if stat else (0, 0)
     return tuple(found)
@@ -162,7 +180,19 @@ def _read(layout: RunLayout) -> Run:
             took_s=float(seconds) if seconds else None,
             settings=head.settings,
             of_values=head.of_values,
+            study=_counted(layout) if layout.study.is_file() else None,
         )
+
+
+def _counted(layout: RunLayout) -> StudyCount:
+    """The trials of a study, or why they cannot be read: the rest of its page can be shown."""
+    try:
+        view = read_study(layout)
+    except GurukulError as error:
+        return StudyCount(fault=f"{error}.")
+    best, settings = view.best, view.study.settings
+    words = "" if best is None else f"best {settings.objective} {shown(best.value, '+')}"
+    return StudyCount(len(view.trials), settings.trials, words)
 
 
 @dataclass(frozen=True)

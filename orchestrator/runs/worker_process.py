@@ -15,7 +15,7 @@ from schemas.contract.requests import Answer
 
 Command = Literal[
     "preflight", "explain", "replay", "verify", "golden-make", "golden-check", "predict", "plugins", "check", "matrix",
-    "side", "paired", "own-gate", "mlflow", "onnx",
+    "side", "paired", "own-gate", "mlflow", "onnx", "chart-library",
 ]  # fmt: skip
 A = TypeVar("A", bound=Answer)
 

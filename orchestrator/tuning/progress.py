@@ -12,6 +12,7 @@ from orchestrator.terminal.console import Console
 from orchestrator.terminal.run_view import duration
 from orchestrator.tuning.result import described
 from orchestrator.tuning.study_log import best_of
+from orchestrator.tuning.study_view import ending
 from schemas.config.tuning import StudySettings
 from schemas.contract.numbers import shown
 from schemas.contract.study import StudyTrial, TrialState
@@ -83,12 +84,4 @@ class Progress:
 
 
 def _line(trial: StudyTrial) -> str:
-    if trial.same_as is not None:
-        how = f"same settings as trial {trial.same_as}"
-    elif trial.state is TrialState.COMPLETE:
-        how = shown(trial.value, "+")
-    elif trial.state is TrialState.PRUNED:
-        how = f"pruned after {len(trial.steps)} windows at {shown(trial.steps[-1], '+')}"
-    else:
-        how = f"failed: {trial.message}"
-    return f"trial {trial.number}: {how}; {described(trial.chosen)}"
+    return f"trial {trial.number}: {ending(trial)}; {described(trial.chosen)}"

@@ -13,6 +13,7 @@ from orchestrator.tuning.progress import Progress
 from orchestrator.tuning.result import conclude, write_best
 from orchestrator.tuning.search import Search
 from orchestrator.tuning.space import read_space
+from orchestrator.tuning.study_view import NOTHING_LEFT
 from orchestrator.tuning.trial_config import plugins_by_features
 from orchestrator.tuning.trial_run import Host, run_trial
 from schemas.config.model_kinds import KINDS
@@ -28,8 +29,6 @@ from schemas.contract.universe import Universe
 from schemas.contract.window import PANEL
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_model, write_model
-
-NOTHING_LEFT = "delete its folder and begin the study again"
 
 
 def start(config: TuneConfig, console: Console) -> tuple[RunLayout, int]:

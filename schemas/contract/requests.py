@@ -200,6 +200,16 @@ class RunQuestion(Frozen):
     run_id: RunId
 
 
+class ChartLibraryQuestion(Frozen):
+    """Asks for the JavaScript library that draws charts."""
+
+
+class ChartLibrary(Answer):
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+
+    script: str = ""
+
+
 class PairedQuestion(RunQuestion):
     """Asks how much better a scored run is than `other`, on the days of both, by what a study maximises."""
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import vl_convert
 
 from schemas.config.folders import user_cache_folder
+from schemas.contract.requests import ChartLibrary, ChartLibraryQuestion
 from schemas.files.atomic import write_atomic
 
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
@@ -31,3 +32,8 @@ def chart_library() -> str:
     with suppress(OSError, RuntimeError):
         write_atomic(user_cache_folder() / f"charts-{made_from}-{digest}.js", content)
     return content
+
+
+def answer_library(_: ChartLibraryQuestion) -> ChartLibrary:
+    """Answer the orchestrator's question for the library."""
+    return ChartLibrary(script=chart_library())

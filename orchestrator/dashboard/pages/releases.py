@@ -54,7 +54,7 @@ def _candidates(here: Settings, live: dict[str, Any]) -> list[tuple[Cell, ...]]:
     lines, _ = read(ReleaseLayout(Path(here.release_dir)).history)
     rows: list[tuple[Cell, ...]] = []
     for run in listed_runs(here.data_dir)[0]:
-        if run.status is not RunStatus.READY:
+        if run.status is not RunStatus.READY or run.study is not None:
             continue
         decided = release_stack.decision(lines, run.run_id)
         entry = decided.entry if decided else None

@@ -7,12 +7,13 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from orchestrator.audit.frame import POLICY, SANDBOX
 from orchestrator.audit.judgement import judgement
 from orchestrator.dashboard import progress as drawing
 from orchestrator.dashboard import windows
+from orchestrator.dashboard.home import address
 from orchestrator.dashboard.judged import audit_of
 from orchestrator.dashboard.rendering import page
 from orchestrator.dashboard.results import CRITERIA, TRADING, result_tables
@@ -32,17 +33,19 @@ REPORT_POLICY = f"{POLICY}; frame-ancestors 'self'; sandbox {SANDBOX}"
 
 
 def progress(request: Request) -> Response:
-    """The state of the run, live or after its end."""
+    """The state of the run, live or after its end; a study has a page of its own."""
     run = run_of(request)
+    if run.study is not None:
+        return RedirectResponse(address(run))
     try:
         followed = _watched(request, run)
     except RunNotFoundError:
         raise
     except GurukulError as error:  # started without telemetry
-        return _page(request, run, "progress", trouble=f"{error}.", parts=None, grid=None, is_over=True)
+        return run_page(request, run, "progress", trouble=f"{error}.", parts=None, grid=None, is_over=True)
     parts = drawing.parts(followed)
     grid = drawing.grid_data(followed, parts)
-    return _page(request, run, "progress", trouble="", parts=parts, grid=grid, is_over=drawing.is_over(followed))
+    return run_page(request, run, "progress", trouble="", parts=parts, grid=grid, is_over=drawing.is_over(followed))
 
 
 def stream(request: Request) -> Response:
@@ -64,7 +67,7 @@ def window(request: Request) -> Response:
             raise HTTPException(404, f"Run {run.run_id} has no window of {symbol} that begins on {start}.")
         facts, devices = windows.facts(cell), list(followed.state.devices)
     files, _ = windows.log_files(_here(request), followed.layout, run.run_id, devices)
-    return _page(
+    return run_page(
         request, run, "window", cell=cell, facts=facts,
         lines=windows.log_lines(files, [cell.label, run.run_id], windows.SHOWN_LINES),
         commands=windows.commands(run.layout, cell.label) if run.condition is not None else [],
@@ -79,7 +82,7 @@ def results(request: Request) -> Response:
         found = judgement(run.layout)
     except GurukulError as error:
         fault = f"The judgement cannot be read: {error}. `orchestrator verify {run.run_id}` lists all that is wrong."
-        return _page(request, run, "results", found=None, fault=fault, tables=None)
+        return run_page(request, run, "results", found=None, fault=fault, tables=None)
     fault = ""
     if found is not None and run.recommendation not in (None, found.conclusion.recommendation):
         fault = (
@@ -87,7 +90,7 @@ def results(request: Request) -> Response:
             f" changed. `orchestrator verify {run.run_id}` shows the details."
         )
     others = [each.run_id for each in listed(_here(request).data_dir)[0] if each.layout.statistics.is_file()]
-    return _page(
+    return run_page(
         request, run, "results", found=found, fault=fault, tables=result_tables(found) if found is not None else None,
         criteria=CRITERIA, trading_headings=TRADING,
         others=[each for each in others if each != run.run_id],
@@ -99,7 +102,7 @@ def report(request: Request) -> Response:
     run = run_of(request)
     folder = audit_of(run, _here(request).release_dir) if run.condition is not None else None
     has_report = folder is not None and (folder / "report.html").is_file()
-    return _page(request, run, "report", folder=folder, has_report=has_report)
+    return run_page(request, run, "report", folder=folder, has_report=has_report)
 
 
 def audit_file(request: Request) -> Response:
@@ -123,7 +126,7 @@ def logs(request: Request) -> Response:
     layout = None if run.condition is None else run.layout
     files, missing = windows.log_files(_here(request), layout, run.run_id, devices)
     lines = windows.log_lines(files, [run.run_id, asked, text], MOST_LOG_LINES)
-    return _page(
+    return run_page(
         request, run, "logs", lines=lines, files=files, missing=missing, window=asked, text=text, most=MOST_LOG_LINES,
         labels=labels,
     )  # fmt: skip
@@ -145,7 +148,7 @@ def _devices_and_labels(request: Request, run: Run) -> tuple[list[str], list[str
 def trials(request: Request) -> Response:
     """The configurations that count against the run's result."""
     run = run_of(request)
-    return _page(request, run, "trials", **trial_facts(run))
+    return run_page(request, run, "trials", **trial_facts(run))
 
 
 def run_of(request: Request) -> Run:
@@ -173,7 +176,8 @@ def _here(request: Request) -> Settings:
     return here
 
 
-def _page(request: Request, run: Run, tab: str, **facts: Any) -> Response:
+def run_page(request: Request, run: Run, tab: str, **facts: Any) -> Response:
+    """A page of the run, below its name and its tabs."""
     created = None if run.created == LONG_AGO else run.created
     assert created is None or isinstance(created, datetime)
     return page(request, tab, run=run, tab=tab, created=created, **facts)

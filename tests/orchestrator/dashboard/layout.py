@@ -2,14 +2,17 @@
 
 Pictures would: two hosts draw one letter with other pixels. Compared are order, place and width of headings, tables,
 lists, forms and drawings, not heights, which follow the length of texts. After a change that is wanted, and looked at:
-`UPDATE_LAYOUT=1 python -m pytest tests/orchestrator/dashboard/test_pages.py -k fits_every`.
+`UPDATE_LAYOUT=1 python -m pytest tests/orchestrator/dashboard -k fits_every`.
 """
 
 import json
 import os
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
+
+from tests.orchestrator.dashboard.conftest import SCREENS, Seen
 
 STORED = Path(__file__).with_name("layout.json")
 TOLERANCE_PX = 8
@@ -40,3 +43,18 @@ def moved(page: Page, path: str, width: int) -> list[str]:
         for (part, x, wide), (_, left, before) in zip(found, expected, strict=True)
         if abs(x - left) > TOLERANCE_PX or abs(wide - before) > TOLERANCE_PX
     ]
+
+
+def check_every_screen(seen: Seen, path: str) -> None:
+    """Check a page in light and dark, on a desktop and on a phone.
+
+    It has reported no error, does not scroll sideways, does not violate WCAG 2.1 AA, and its parts lie as stored.
+    """
+    for scheme, width in SCREENS:
+        seen.resize(scheme, width)
+        assert moved(seen.page, path, width) == [], (scheme, width)
+        assert seen.overflow_px <= 0, (scheme, width)
+        found = Axe().run(seen.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]})
+        faults = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found.response["violations"]]
+        assert faults == [], (scheme, width)
+    assert seen.complaints == []

@@ -13,7 +13,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from lxml import html
 from playwright.sync_api import expect
 from redis import Redis
@@ -29,10 +28,10 @@ from schemas.contract.judgement import Scores, Statistics, Validation, ValueScor
 from schemas.contract.numbers import NOT_KNOWN, shown
 from schemas.files.layout import RunLayout
 from tests.conftest import Finished, orchestrator, tree
-from tests.orchestrator.dashboard.conftest import SCREENS, Seen
+from tests.orchestrator.dashboard.conftest import Seen
 from tests.orchestrator.dashboard.copies import copied
 from tests.orchestrator.dashboard.devices import send_heartbeats
-from tests.orchestrator.dashboard.layout import moved
+from tests.orchestrator.dashboard.layout import check_every_screen
 
 Look = Callable[[str], Seen]
 Dashboard = Callable[..., str]
@@ -108,15 +107,7 @@ def test_a_page_fits_every_screen_and_is_accessible(address: str, look: Look, pa
 
     Parts lie where they lay when the page was last looked at.
     """
-    seen = look(address + path)
-    for scheme, width in SCREENS:
-        seen.resize(scheme, width)
-        assert moved(seen.page, path, width) == [], (scheme, width)
-        assert seen.overflow_px <= 0, (scheme, width)
-        found = Axe().run(seen.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]})
-        faults = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found.response["violations"]]
-        assert faults == [], (scheme, width)
-    assert seen.complaints == []
+    check_every_screen(look(address + path), path)
 
 
 def test_the_overview_names_what_needs_a_person(client: TestClient) -> None:
