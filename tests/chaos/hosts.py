@@ -35,6 +35,7 @@ PLAIN, TLS, S3, FAR_TLS, FAR_S3 = 7001, 7002, 7003, 7004, 7005
 # 32 windows instead of 64.
 FEWER = ("--step-days", "56")
 HALF_TRIP_S = 0.1
+RELAY = (sys.executable, "-m", "tests.chaos.relay")
 
 
 class Hosts(Lab):
@@ -72,18 +73,19 @@ class Hosts(Lab):
         """Start broker, its TLS, and the store."""
         words = [find_binary(), "--bind", self.a.address, "127.0.0.1", "--port", str(PLAIN), "--protected-mode", "no"]
         self.server = self.start(self.a, *words, "--save", "", "--appendonly", "yes")
-        relay = (sys.executable, "-m", "tests.chaos.relay")
         self.start(
-            self.a, *relay, f"{self.a.address}:{TLS}", f"127.0.0.1:{PLAIN}", "--certificate", str(self.certificate)
+            self.a, *RELAY, f"{self.a.address}:{TLS}", f"127.0.0.1:{PLAIN}", "--certificate", str(self.certificate)
         )
         self.start(self.b, sys.executable, "-m", "tests.doubles.s3_server", self.b.address, str(S3))
-        far = ("--delay", str(HALF_TRIP_S))
-        self.start(self.c, *relay, f"127.0.0.1:{FAR_TLS}", f"{self.a.address}:{TLS}", *far)
-        self.start(self.c, *relay, f"127.0.0.1:{FAR_S3}", f"{self.b.address}:{S3}", *far)
         wait_for(self._answers, "the broker")
         for role in ("gurukul-worker", "gurukul-orchestrator"):
             with_role(self.redis, role)
         wait_for(self._has_bucket, "the store")
+
+    def move_away(self) -> None:
+        """Offer broker and store on C with a delay. Not before it is needed: C's processes end when it loses power."""
+        for near, there in ((FAR_TLS, f"{self.a.address}:{TLS}"), (FAR_S3, f"{self.b.address}:{S3}")):
+            self.start(self.c, *RELAY, f"127.0.0.1:{near}", there, "--delay", str(HALF_TRIP_S))
 
     def _has_bucket(self) -> bool:
         try:
@@ -240,6 +242,8 @@ def _fleet(hosts: Hosts, fault: HostFault | None) -> Iterator[Run]:
     """A fresh fleet and run."""
     hosts.row += 1
     hosts.injected.clear()
+    if fault is not None and fault.far:
+        hosts.move_away()
     hosts.start_worker(hosts.b)
     if fault is None or fault.starts:
         hosts.start_worker(hosts.c, far=fault is not None and fault.far)
