@@ -19,9 +19,10 @@ from schemas.store.store_meter import METER
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Connection
 
-# A request that is refused for load, or not answered, is sent again with backoff for so long.
+# A request that is refused for load, or not answered, is sent again with backoff for so long. The time decides: ten
+# retries ended after 43 s.
 PATIENCE_S = 60.0
-RETRY: dict[str, Any] = {"max_retries": 10, "retry_timeout": timedelta(seconds=PATIENCE_S)}
+RETRY: dict[str, Any] = {"max_retries": 1000, "retry_timeout": timedelta(seconds=PATIENCE_S)}
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 CLIENT: dict[str, Any] = {"timeout": "30s", "connect_timeout": "5s"}
 
