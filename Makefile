@@ -32,7 +32,7 @@ fmt: setup  ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: setup  ## lint, types, docs and quick forms of the tests that start no fleet, all at once (about two minutes)
+check: setup  ## lint, types, docs and quick forms of the tests that start no fleet, all at once (about 80 seconds)
 	@$(TOGETHER) lint types docs units
 
 test: setup  ## lint, types, docs and every test, all at once (about eight minutes on two cores)
