@@ -7,11 +7,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from orchestrator.audit.signed_manifest import check
-from orchestrator.cli.checks import named
 from orchestrator.cli.options import DataDir, Json, PublicKey, RunArgument
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import ExitCode, RequestError
-from schemas.contract.identifiers import check_run_id
 from schemas.files.layout import MANIFEST
 
 
@@ -46,7 +44,7 @@ def verify(
     if bundle is not None:
         _verify_bundle(console, bundle, run_id, public_key, as_json)
     with console.status("hashing"):
-        found = verified(data_dir, release_dir or None, named("RUN_ID", check_run_id, run_id), public_key)
+        found = verified(data_dir, release_dir or None, run_id, public_key)
     if as_json:
         typer.echo(found.model_dump_json())
     else:

@@ -10,18 +10,18 @@ from schemas.contract.requests import RunQuestion, Verification
 from schemas.contract.task import Role
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import MANIFEST, ReleaseLayout, RunLayout, audit_folder
-from schemas.files.run_files import read_manifest
+from schemas.files.run_files import open_run
 
 
 def verified(data_dir: str, release_dir: str | None, run_id: str, public_key: str | None = None) -> Verification:
     """Check a run, its bundle and its releases; without `release_dir` where its config put them.
 
-    RequestError if there is no such run. A run that has not been briefed has no bundle, which is a note. A briefed run
-    without a bundle is broken.
+    RequestError if there is no such run, or its id is malformed. A run that has not been briefed has no bundle, which
+    is a note. A briefed run without a bundle is broken.
     """
+    manifest, layout = open_run(data_dir, run_id)
     found = ask("verify", RunQuestion(data_dir=str(Path(data_dir).absolute()), run_id=run_id), Verification)
-    layout = RunLayout.under(data_dir, run_id)
-    release_dir = release_dir or read_manifest(layout).config.release_dir
+    release_dir = release_dir or manifest.config.release_dir
     folder = audit_folder(release_dir, run_id)
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
         briefed = ledger.get("recommendation") is not None
