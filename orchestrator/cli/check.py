@@ -11,7 +11,7 @@ from orchestrator.cli.output import plural, table_of
 from orchestrator.cli.run_choice import whole_id
 from orchestrator.terminal.console import Console
 from schemas.config.judgement import OwnGate
-from schemas.contract.errors import ExitCode
+from schemas.contract.errors import ExitCode, RequestError
 from schemas.contract.plugin_source import split_paths
 from schemas.contract.requests import CheckReport, GateAnswer
 
@@ -63,24 +63,29 @@ def check(
       orchestrator check ideas.py --source sample
     """
     from orchestrator.runs.check import check_plugins, check_settings, try_gate
+    from schemas.files.run_files import open_run
 
     flags: dict[str, Any] = {
         "source": source, "symbols": symbols, "interval": interval, "timezone": timezone, "data_dir": data_dir,
         "calendar": calendar, "side": side, "side_lag": side_lag, "side_max_age": side_max_age,
     }  # fmt: skip
     settings, beside = check_settings(flags, config, os.environ)
+    judged = open_run(data_dir, whole_id(data_dir, run)) if run is not None else None
     console = Console(stderr=as_json)
     with console.status("computing features and labels"):
         found = check_plugins(split_paths(files), settings, beside)
-    run_id = whole_id(data_dir, run) if run is not None else ""
-    tried = {each.name: try_gate(split_paths(files), each, data_dir, run_id) for each in found.gates if run_id}
+    if judged is not None:
+        if not found.gates:
+            raise RequestError(f"{files} defines no gate to try on run {run}; leave out --run")
+        tried = {each.name: try_gate(split_paths(files), each, *judged) for each in found.gates}
+        found = found.model_copy(update={"tried": tried})
     if as_json:
         typer.echo(found.model_dump_json())
     else:
         _show(console, found, settings.resolved_calendar)
         for gate in found.gates:
-            console.write(_of_gate(gate, tried.get(gate.name)))
-    refused = any(_verdicts(found)) or any(each.error for each in tried.values())
+            console.write(_of_gate(gate, found.tried.get(gate.name)))
+    refused = any(_verdicts(found)) or any(each.error for each in found.tried.values())
     raise typer.Exit(ExitCode.FAILED if refused else ExitCode.DONE)
 
 

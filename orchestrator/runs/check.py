@@ -8,15 +8,13 @@ from orchestrator.bars.coverage import stored_table
 from orchestrator.runs.settings import resolve
 from orchestrator.runs.worker_process import ask
 from schemas.config.bars import IngestConfig
-from schemas.config.folders import beside_data
 from schemas.config.judgement import OwnGate
 from schemas.config.side import SideConfig
+from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
-from schemas.contract.requests import CheckReport, CheckRequest, GateAnswer, GateQuestion
-from schemas.files.layout import BarsLayout
-
-# As in a run, whose worker ends the gate's process then.
-GATE_LIMIT_S = 120.0
+from schemas.contract.requests import OWN_GATE_LIMIT_S, CheckReport, CheckRequest, GateAnswer, GateQuestion
+from schemas.files.layout import BarsLayout, RunLayout
+from schemas.store.judged_inputs import judging_release_dir
 
 
 def check_settings(
@@ -50,13 +48,13 @@ def check_plugins(files: tuple[str, ...], settings: IngestConfig, beside: SideCo
     return ask("check", request, CheckReport, files)
 
 
-def try_gate(files: tuple[str, ...], gate: OwnGate, data_dir: str, run_id: str) -> GateAnswer:
-    """What a gate finds in a judged run, by its whole id; `error` is the sentence of a fault, with the user's line."""
+def try_gate(files: tuple[str, ...], gate: OwnGate, manifest: RunManifest, layout: RunLayout) -> GateAnswer:
+    """What a gate finds in a judged run; `error` is the sentence of a fault, with the user's line."""
     question = GateQuestion(
-        data_dir=str(Path(data_dir).absolute()), run_id=run_id, gate=gate.name, sha256=None,
-        release_dir=str(Path(beside_data("release")({"data_dir": data_dir})).absolute()),
+        data_dir=str(layout.data_dir.absolute()), run_id=manifest.run_id, gate=gate.name, sha256=None,
+        release_dir=str(judging_release_dir(layout, manifest.config).absolute()),
     )  # fmt: skip
     try:
-        return ask("own-gate", question, GateAnswer, files, GATE_LIMIT_S)
+        return ask("own-gate", question, GateAnswer, files, OWN_GATE_LIMIT_S)
     except RequestError as error:
         return GateAnswer(error=str(error))

@@ -125,6 +125,10 @@ class PluginReport(Answer):
     idle: dict[str, str] = Field(default_factory=dict)
 
 
+# A gate of a plug-in judges a run in a process of its own, which is ended after so long.
+OWN_GATE_LIMIT_S = 120.0
+
+
 class GateQuestion(Frozen):
     """Asks for what one gate of the plug-ins finds in a validated run; `sha256` is its plug-in's, None for any."""
 
@@ -182,12 +186,13 @@ class ModelCheck(Frozen):
 class CheckReport(Answer):
     """The analysis of each feature and label, the trial of each model, and the symbols and bars that they used.
 
-    `gates` are listed alone: a trial needs a judged run.
+    `gates` are listed; `tried` has what each found in the run that it was tried on, by its name.
     """
 
     checks: tuple[FeatureCheck, ...] = ()
     models: tuple[ModelCheck, ...] = ()
     gates: tuple[OwnGate, ...] = ()
+    tried: dict[str, GateAnswer] = Field(default_factory=dict)
     side: tuple[SideCoverage, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     bars: int = 0

@@ -8,12 +8,10 @@ from pydantic import ValidationError
 from schemas.config.judgement import OwnGate
 from schemas.contract.child_process import ONE_THREAD, module_command, safe_environment
 from schemas.contract.judgement import GateReport, Validation
-from schemas.contract.requests import GateAnswer, GateQuestion
+from schemas.contract.requests import OWN_GATE_LIMIT_S, GateAnswer, GateQuestion
 from schemas.files.atomic import sha256_of
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import read_model
-
-LIMIT_S = 120.0
 
 
 def judged_apart(layout: RunLayout, gate: OwnGate, release_dir: Path) -> GateReport:
@@ -35,11 +33,11 @@ def _asked(question: GateQuestion) -> GateAnswer:
     try:
         process = subprocess.run(
             module_command("workers", "own-gate"), env=safe_environment() | ONE_THREAD, capture_output=True, text=True,
-            input=question.model_dump_json(), timeout=LIMIT_S,
+            input=question.model_dump_json(), timeout=OWN_GATE_LIMIT_S,
         )  # fmt: skip
         return GateAnswer.model_validate_json(process.stdout)
     except subprocess.TimeoutExpired:
-        return GateAnswer(error=f"gate {question.gate} took over {LIMIT_S:g} s, and was ended")
+        return GateAnswer(error=f"gate {question.gate} took over {OWN_GATE_LIMIT_S:g} s, and was ended")
     except ValidationError:
         last = (process.stderr.strip().splitlines() or ["no output"])[-1]
         return GateAnswer(error=f"gate {question.gate} ended its process with {process.returncode}: {last[:300]}")

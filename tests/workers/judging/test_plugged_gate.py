@@ -73,7 +73,7 @@ def test_no_gate_ends_a_worker(tmp_path: Path, judges: Path, monkeypatch: pytest
         (left,) = own_gate.judged_apart(run, gates["leaves"], tmp_path).gate.criteria
         assert (left.part, left.ruling) == (Part.WARNING, Ruling.NOT_COMPUTABLE)
         assert "gate leaves ended its process with 7" in left.reason
-        monkeypatch.setattr(own_gate, "LIMIT_S", 0.05)
+        monkeypatch.setattr(own_gate, "OWN_GATE_LIMIT_S", 0.05)
         found = own_gate.judged_apart(run, gates["turnover"], tmp_path).gate
         assert "took over 0.05 s" in found.criteria[0].reason and not found.passed
         assert found.inputs.keys() == load(run, tmp_path).inputs.keys()
