@@ -41,7 +41,7 @@ def doctor(
     for check in examine(broker, url, data_dir):
         found.append(check)
         if not as_json:
-            console.write(f"{check.state:<{WIDTH}}  {check.name}: {check.text}")
+            console.write(f"{check.state:<{WIDTH}}  {check.name}: {check.text}", hanging=" " * (WIDTH + 2))
     faults = sum(check.state is CheckState.FAULT for check in found)
     if as_json:
         typer.echo(json.dumps({"checks": [check.model_dump(mode="json") for check in found], "faults": faults}))

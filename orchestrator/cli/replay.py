@@ -51,7 +51,7 @@ def agrees(found: Replay) -> bool:
 
 
 def _show(console: Console, found: Replay, agreed: bool) -> None:
-    table = table_of("file", "stored", "again", "", left=("file",))
+    table = table_of("file", "stored", "again", "result", left=("file", "result"))
     for file in found.files:
         stored, again = (digest[:SHOWN_DIGITS] if digest else "none" for digest in (file.stored, file.again))
         table.add_row("/".join(file.path.split("/")[-2:]), stored, again, "equal" if file.equal else "differs")

@@ -1,6 +1,7 @@
 """`orchestrator runs`."""
 
 import json
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +29,7 @@ def runs(
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.runs.summary import summarise
 
-    found, unreadable = [], 0
+    found, studies, unreadable = [], set(), 0
     for ledger_path in Path(data_dir).glob("models/*/ledger.db"):
         if RunLayout(ledger_path.parent).parent_study is not None:
             continue
@@ -36,6 +37,8 @@ def runs(
             manifest, layout = open_run(data_dir, ledger_path.parent.name)
             with closing(Ledger(layout.ledger, read_only=True)) as ledger:
                 found.append((manifest, summarise(manifest, ledger, layout)))
+            if layout.study.is_file():
+                studies.add(manifest.run_id)
         except GurukulError as error:
             typer.echo(f"orchestrator: {error}", err=True)
             unreadable += 1
@@ -47,11 +50,14 @@ def runs(
         count = f"no run of {unreadable} can be read" if unreadable else "no runs"
         typer.echo(f"{count} under {data_dir}/models")
         return
-    show_runs(Console(), [summary for _, summary in found])
+    show_runs(Console(), [summary for _, summary in found], studies)
 
 
-def show_runs(console: Console, found: list[dict[str, Any]]) -> None:
-    """One row per run. Why a run ended or waits is a column in a pipe, and a line below the table in a terminal."""
+def show_runs(console: Console, found: list[dict[str, Any]], studies: Collection[str] = ()) -> None:
+    """One row per run; `studies` names those that are studies, which have no verdict.
+
+    Why a run ended or waits is a column in a pipe, and a line below the table in a terminal.
+    """
     headings = ["run", "status", "trained", "skipped", "failed", "verdict"]
     table = table_of(*headings, left=("run", "status", "verdict"), no_wrap=True, light=True)
     if not console.is_terminal:
@@ -60,7 +66,8 @@ def show_runs(console: Console, found: list[dict[str, Any]]) -> None:
         counts = summary["windows"]["student"]
         cells = (str(counts[each]) for each in ("success", "skipped", "failed"))
         reason = [] if console.is_terminal else [summary["reason"] or ""]
-        table.add_row(summary["run_id"], summary["status"], *cells, summary["recommendation"] or "", *reason)
+        verdict = summary["recommendation"] or ("(study)" if summary["run_id"] in studies else "")
+        table.add_row(summary["run_id"], summary["status"], *cells, verdict, *reason)
     console.table(table)
     for summary in found if console.is_terminal else ():
         if summary["reason"]:

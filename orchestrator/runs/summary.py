@@ -126,7 +126,7 @@ def show(console: Console, summary: dict[str, Any], untrained: dict[str, Counter
     for name, path in summary["paths"].items():
         console.print(Text(f"{name}: {path}"), soft_wrap=True)
     if summary["duration_seconds"] is not None:  # a process that runs, or was killed, has not recorded it
-        console.print(Text(f"{summary['duration_seconds']:.1f} s"))
+        console.write(f"duration: {summary['duration_seconds']:.1f} s")
 
 
 def _show_conclusion(console: Console, found: Conclusion) -> None:

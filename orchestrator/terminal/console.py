@@ -38,14 +38,21 @@ class Console(RichConsole):
             except BrokenPipeError:
                 self.on_broken_pipe()
 
-    def write(self, text: Text | str, indent: str = "") -> None:
-        """Print one sentence."""
+    def write(self, text: Text | str, indent: str = "", hanging: str = "") -> None:
+        """Print one sentence, after `indent`; in a terminal its further lines begin with `indent` and `hanging`."""
         line = Text(text) if isinstance(text, str) else text
-        if self.is_terminal and indent:
-            line = Text(textwrap.fill(line.plain, self.width, initial_indent=indent, subsequent_indent=indent))
+        if self.is_terminal and (indent or hanging):
+            line = Text("\n".join(_wrapped(line.plain, self.width, indent, indent + hanging)))
         elif indent:
             line = Text(indent) + line
         self.print(line, soft_wrap=not self.is_terminal)
+
+
+def _wrapped(text: str, width: int, first: str, further: str) -> list[str]:
+    """The lines of a sentence; no word is broken, so that flags and paths can be copied."""
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _cell(cell: Any) -> str:
