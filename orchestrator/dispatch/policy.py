@@ -216,7 +216,8 @@ def _judge(view: View, sent: Sent) -> Iterator[Action]:
     elif sent.runs(presence, view.claimants):
         if limit_s is not None and sent.ran_s > limit_s:
             reason = f"it ran longer than {limit_s:.0f} s, the limit for a {sent.item.work.role}"
-            yield Fail(sent, FailureClass.TIMEOUT, f"{reason}; its process was ended")
+            place = presence.calls.get(sent.id)
+            yield Fail(sent, FailureClass.TIMEOUT, f"{reason}; its process was ended{f' in {place}' if place else ''}")
             yield Kill(sent.id, sent.device)
         elif sent.item.alone:
             yield Reserve(sent.device)

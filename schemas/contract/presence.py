@@ -55,7 +55,8 @@ class Presence(Frozen):
     finishes what runs and accepts nothing more. `folders` are those that it was started for; None: an earlier version's
     worker, which names none. `utilisation` is the share of the device in use since the last
     heartbeat, 0 to 1. Memory is the device's for a GPU; on CPU slots it is what the worker and its children use of the
-    host's. `plugins` has the digest of each plug-in file that it was started with, by name. `store` is what it has
+    host's. `plugins` has the digest of each plug-in file that it was started with, by name; `calls` the place in one
+    where an attempt was when the heartbeat was made, by its id. `store` is what it has
     moved since it started; None without a store, or from an earlier version's worker.
     """
 
@@ -81,6 +82,7 @@ class Presence(Frozen):
     draining: bool = False
     folders: Folders | None = None
     plugins: dict[str, str] = Field(default_factory=dict)
+    calls: dict[str, str] = Field(default_factory=dict)
     store: StoreUse | None = None
 
     @property

@@ -11,6 +11,7 @@ import signal
 from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, worker_process_init
 
 from schemas.contract.errors import RequestError
+from schemas.contract.plugin_source import plugins_of_environment
 from schemas.redis.celery_loader import InstalledLoader, OwnBroker
 from schemas.redis.celery_transport import transport_options
 from schemas.redis.client import BROKER_ENV, address_of
@@ -20,6 +21,7 @@ from workers.celery.parent_watch import watch_parent
 from workers.celery.presence import PresenceStep
 from workers.devices.pinning import current_device, refuse_wrong_cuda, refuse_wrong_device
 from workers.devices.quick_import import quick_import
+from workers.plugins.call_note import keep_note
 
 address = address_of(os.environ.get(BROKER_ENV, "redis://127.0.0.1:6379/0"))
 app = OwnBroker(
@@ -92,5 +94,7 @@ def _prepare_child(**_: object) -> None:
         # The worker would only start another such child; its supervisor waits longer each time.
         os.kill(os.getppid(), signal.SIGTERM)
         raise SystemExit(str(error)) from None
+    if plugins_of_environment():
+        keep_note()
     with quick_import():
         import workers.handlers.execute  # noqa: F401

@@ -20,6 +20,7 @@ from schemas.contract.task import IngestTask, RunTask, WindowTask, work_name
 from schemas.redis.attempts import claiming, giving_back, reporting
 from workers.celery.courier import Courier
 from workers.handlers.report import lost, parse, start_event
+from workers.plugins.call_note import noted_call
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,8 @@ class Desk:
         """Report an attempt whose pool child died."""
         with self._lock:
             if (attempt := self._begun.get(identity)) is not None:
-                outcome = lost(attempt.task, self._device, reason)
+                place = noted_call(attempt.request.worker_pid)
+                outcome = lost(attempt.task, self._device, f"{reason}, in {place}" if place else reason)
                 self._report(identity, attempt.task.run_id, outcome.model_dump_json())
 
     def restart(self) -> None:

@@ -28,6 +28,7 @@ from workers.devices.failed_starts import own_report
 from workers.devices.folders import own_folders
 from workers.devices.pinning import current_device
 from workers.devices.usage import usage
+from workers.plugins.call_note import noted_call
 
 RATE_SPAN_S = 60.0
 # A worker that ends waits so long until its outcomes are accepted.
@@ -134,11 +135,19 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             draining=self.is_draining,
             folders=folders,
             plugins=self.plugins,
+            calls=self._calls(),
             store=self.store_use() if folders.store is not None else None,
         )
         command = beating(presence, expiry_s(self.desk.round_trip_s or 0.0))
         began, wall = time.monotonic(), time.time()
         self.last = self.courier.send(command, lambda now_ms: self._beaten(began, wall, int(now_ms) / 1000), once=True)
+
+    def _calls(self) -> dict[str, str]:
+        """Where attempts are that run code of a plug-in now."""
+        if not self.plugins:
+            return {}
+        places = {request.id: noted_call(request.worker_pid) for request in state.active_requests}
+        return {identity: place for identity, place in places.items() if place}
 
     def _beaten(self, began_s: float, wall_s: float, server_s: float) -> None:
         """Learn from the reply to a heartbeat how far the broker is, and how far ahead of its clock this host's."""

@@ -94,8 +94,10 @@ def _carry_out(role: Role, task: IngestTask | WindowTask | RunTask) -> str:
         return ""
     outcome = attempt(task, device, folders)
     logger.info("%s %s attempt %d: %s %s", role, name, task.attempt, outcome.status, outcome.message)
-    if current_device().kind is DeviceKind.GPU and outcome.failure in RETRIED:
-        # A failed kernel leaves the CUDA context unusable, and only the end of the process releases its memory pools.
+    is_gpu = current_device().kind is DeviceKind.GPU
+    if outcome.failure is FailureClass.OOM or (is_gpu and outcome.failure in RETRIED):
+        # Only the end of the process releases all memory: CUDA's pools, and what a plug-in keeps from window to window.
+        # A failed kernel leaves the CUDA context unusable.
         patiently(lambda: report(shared(), task.run_id, outcome.model_dump_json()))
         raise SystemExit(EXIT_AFTER_FAILURE)
     return outcome.model_dump_json()

@@ -1,17 +1,18 @@
 """Runs code of plug-in files: what it prints and warns, and which line of it an error comes from."""
 
-import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
 
 from schemas.contract.errors import DataError, GurukulError
-from schemas.contract.plugin_packages import is_package, package_files
+from workers.plugins.call_note import noted
+from workers.plugins.memory_limit import limited_memory
+from workers.plugins.own_lines import is_own_line
+from workers.plugins.printing import printing
 
 E = TypeVar("E", bound=GurukulError)
 
@@ -38,12 +39,17 @@ def blamed(path: str, what: str, kind: Callable[[str], E]) -> Iterator[None]:
 
 @contextmanager
 def user_code(path: str, what: str) -> Iterator[None]:
-    """Code of a plug-in inside: warnings are not shown, what it prints is on stderr, an error is a DataError."""
+    """Code of a plug-in inside: warnings are not shown, what it prints is on stderr, an error is a DataError.
+
+    Its memory is limited; its worker knows where it is, should it end or hang its process.
+    """
     with (
-        redirect_stdout(sys.stderr),
+        printing(),
+        noted(path, what),
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
         blamed(path, what, DataError),
+        limited_memory(),
     ):
         warnings.simplefilter("ignore")
         yield
@@ -53,8 +59,7 @@ def _place(path: str, error: BaseException) -> str:
     """The innermost line of the plug-in, or of a module beside it, that led to the error."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename} line {error.lineno}"
-    package = package_files(path).values() if is_package(path) else ()
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename in package or (not package and Path(frame.filename).parent == Path(path).parent):
+        if is_own_line(path, frame.filename):
             return f"{frame.filename} line {frame.lineno}"
     return path

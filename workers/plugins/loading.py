@@ -5,7 +5,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,8 @@ from schemas.contract.plugin_source import (
     shown,
 )
 from workers.plugins.blame import blamed
+from workers.plugins.call_note import noted
+from workers.plugins.printing import printing
 
 PACKAGE_OF_FILES = "gurukul_plugins"
 
@@ -135,7 +137,8 @@ def _load(path: str, name: str, sha256: str) -> LoadedPlugin:
     What it prints goes to standard error.
     """
     take_declarations()
-    with redirect_stdout(sys.stderr), blamed(path, "while it was imported", RequestError):
+    what = "while it was imported"
+    with printing(), noted(path, what), blamed(path, what, RequestError):
         if is_package(path):
             for module in entry_modules(path):
                 importlib.import_module(module)

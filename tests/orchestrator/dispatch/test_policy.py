@@ -195,6 +195,14 @@ def test_only_running_counts_against_the_limit() -> None:
     assert judged(replace(ATTEMPT, ran_s=10.5), running, limits_s={}) == []
 
 
+def test_a_window_that_hangs_in_a_plug_in_fails_with_its_line() -> None:
+    """The heartbeat names the place."""
+    calls = {ATTEMPT.id: "ideas.py line 3 (in feature f)", "another": "ideas.py line 4"}
+    running = device("d0", held=(ATTEMPT.id,), running=(ATTEMPT.id,), calls=calls)
+    fail, _ = judged(replace(ATTEMPT, ran_s=10.5), running)
+    assert isinstance(fail, Fail) and fail.message.endswith("was ended in ideas.py line 3 (in feature f)")
+
+
 def test_a_stray_is_killed_after_three_seconds() -> None:
     """A stray attempt is killed once it was seen for longer than 3 s, again at every look."""
     for seconds, count in ((3.0, 0), (3.5, 1), (60.0, 1)):

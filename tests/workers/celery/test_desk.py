@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -52,6 +53,7 @@ class Request:
         task: WindowTask = window_task("A", number, Role.TEACHER)
         self.id, self.kwargs = f"run/{number}", {"message": task.model_copy(update={"attempt": 1}).model_dump()}
         self.acknowledged = self.is_revoked = False
+        self.worker_pid = number
 
     def acknowledge(self) -> None:
         self.acknowledged = True
@@ -168,16 +170,20 @@ def test_a_message_that_is_not_its_run_s_gives_its_claim_back(monkeypatch: pytes
     assert worker.post.names() == ["claim", "give_back"]
 
 
-def test_a_child_that_died_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its attempt is lost; an attempt that did not run here is none of the worker's business."""
+def test_a_child_that_died_is_reported_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its attempt is lost, in the code of a plug-in that it ran; one that did not run here is not the worker's."""
     worker = Worker(monkeypatch)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "call-0").write_text("ideas.py\tin feature f\n")
     worker.take(0)
     worker.post.answer(1)
     worker.desk.lost("run/0", "its process ended")
     worker.end(0, None)
     worker.desk.lost("run/0", "its process ended")
     assert worker.post.names() == ["claim", "report"]
-    assert Status.FAILED in str(worker.post.sent[1]) and "its process ended" in str(worker.post.sent[1])
+    assert Status.FAILED in str(worker.post.sent[1]) and "process ended, in ideas.py (in feature f)" in str(
+        worker.post.sent[1]
+    )
 
 
 def test_a_worker_that_drains_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
