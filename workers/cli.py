@@ -44,6 +44,7 @@ from schemas.redis.broker_file import BROKER_FILE_ENV, read_broker_file
 from schemas.redis.client import BROKER_ENV
 from schemas.store.probe import checked_store
 from schemas.terminal.command_help import HELP_FLAGS, PanelledCommand
+from schemas.terminal.version_option import VersionOption
 from workers.devices.discovery import find_devices
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ CacheGib = Annotated[
 ]
 SourceDirs = Annotated[list[str], typer.Option(help="Folder or file that bars may be read from; repeatable.")]
 Plugins = Annotated[
-    str, typer.Option(help="Python files whose features runs may use, comma separated.", envvar=PLUGINS_ENV)
+    str, typer.Option(help="Python files whose code runs may use, comma separated.", envvar=PLUGINS_ENV)
 ]
 HERE = ["."]
 
@@ -98,7 +99,7 @@ cli = typer.Typer(
 
 
 @cli.callback()
-def main() -> None:
+def main(_: VersionOption = False) -> None:
     """Train windows on this machine's devices."""
 
 
@@ -163,9 +164,10 @@ def start(
 
 @cli.command(cls=PanelledCommand, context_settings=HELP_FLAGS)
 def health(broker: Broker = None, broker_file: BrokerFile = None) -> None:
-    """Exit with 0 if the broker has a heartbeat of a worker of this machine or container, else with 3: a health check.
+    """Check that a worker of this machine is alive.
 
-    A heartbeat comes from the worker's event loop and expires: one that hangs has none.
+    The exit code is 0 if the broker has a heartbeat of a worker of this machine or container, else 3. A heartbeat comes
+    from the worker's event loop and expires: one that hangs has none.
 
     \b
     Example:

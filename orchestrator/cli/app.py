@@ -1,27 +1,13 @@
 """The program `orchestrator`: its options and its commands."""
 
-from importlib.metadata import version
-from typing import Annotated
-
-import typer
-
 from orchestrator.cli.registry import SECTIONS, group_of
+from schemas.terminal.version_option import VersionOption
 
 cli = group_of("orchestrator.cli", SECTIONS, completion=True)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"gurukul {version('gurukul')}")
-        raise typer.Exit
-
-
 @cli.callback()
-def main(
-    _: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
+def main(_: VersionOption = False) -> None:
     """Train a teacher and a student model per symbol and window, judge them on unseen bars, and prepare their release.
 
     `orchestrator COMMAND --help` describes a command and gives examples.

@@ -12,7 +12,9 @@ from orchestrator.cli.registry import SECTIONS
 from orchestrator.runs.settings import FILLED_IN, TABLES, flag_of
 from schemas.config.bars import IngestConfig
 from schemas.config.tuning import TuneConfig
+from schemas.contract.versions import artifact_versions
 from schemas.terminal.command_help import PANELS
+from workers.cli import cli as workers
 
 COMMANDS = [name for names in SECTIONS.values() for name in names if name != "telemetry"]
 TELEMETRY = ["tail", "validate", "play"]
@@ -95,3 +97,10 @@ def test_a_misspelt_command_or_flag_has_its_neighbour() -> None:
     """The error names the nearest one."""
     assert "'status'" in CliRunner().invoke(cli, ["staus"]).output
     assert "--horizon" in CliRunner().invoke(cli, ["run", "--horizn", "3"]).output
+
+
+def test_both_programs_print_the_version_that_the_hosts_of_a_fleet_share() -> None:
+    """The digest of the code is what a refused worker's message names."""
+    for app in (cli, workers):
+        result = CliRunner().invoke(app, ["--version"])
+        assert (result.exit_code, result.output) == (0, f"gurukul {artifact_versions()['gurukul']}\n")
