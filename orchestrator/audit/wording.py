@@ -8,11 +8,11 @@ from typing import TypeVar
 from schemas.config.costs import Costs
 from schemas.config.judgement import GateSettings
 from schemas.config.run import RunConfig
-from schemas.config.target import CLASS, Loss, Target
+from schemas.config.target import CLASS, LOSSES, VALUE, Loss, Target
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.coverage import CoverageTable
-from schemas.contract.judgement import Scores, TeacherEffect, Trading, ValueScores
+from schemas.contract.judgement import Ordering, Scores, TeacherEffect, Trading, ValueScores
 from schemas.contract.numbers import percent, shown
 from schemas.contract.quality import JUMPS
 
@@ -39,9 +39,8 @@ VALUE_MODELS = MODELS | {
     "zero": "0",
     "logistic": "linear, same features",
 }
-VALUE_SCORES = (
-    "squared error", "squared-error skill", "R2", "sign accuracy", "rank IC", "its t", "spread of tails, bps", "its t",
-)  # fmt: skip
+ORDERING = ("rank IC", "its t", "spread of tails, bps", "its t")
+VALUE_SCORES = ("squared error", LOSSES[VALUE].skill, "R2", "sign accuracy", *ORDERING)
 COSTS = {
     Costs.FLAT: "{0:g} bps per round trip",
     Costs.NSE_DELIVERY: "NSE's delivery rates of each day ({0:.1f} bps per round trip)",
@@ -91,9 +90,15 @@ def value_cells(each: ValueScores) -> tuple[str, ...]:
     """Texts of a model's scores, below `VALUE_SCORES`."""
     return (
         shown(each.squared_error), percent(each.skill, "+"), percent(each.r2, "+"), percent(each.sign_accuracy),
-        shown(each.rank_ic, "+"), shown(each.rank_ic_t, "+"), shown(each.tail_spread_bps, "+"),
-        shown(each.tail_spread_t, "+"),
+        *ordering_cells(each),
     )  # fmt: skip
+
+
+def ordering_cells(each: Ordering) -> tuple[str, ...]:
+    """Texts of how well a model orders symbols, below `ORDERING`."""
+    return tuple(
+        shown(number, "+") for number in (each.rank_ic, each.rank_ic_t, each.tail_spread_bps, each.tail_spread_t)
+    )
 
 
 def effect_sentence(effect: TeacherEffect, windows: int, loss: Loss) -> str:

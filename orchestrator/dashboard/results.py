@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 
 from orchestrator.audit.judgement import Judgement
-from orchestrator.audit.wording import VALUE_SCORES, distinct, models_of, value_cells
+from orchestrator.audit.wording import ORDERING, VALUE_SCORES, distinct, models_of, ordering_cells, value_cells
 from orchestrator.dashboard.rendering import Cell, mark
 from schemas.config.target import CLASS
 from schemas.contract.judgement import Criterion, Gate, Scores, ValueScores
 from schemas.contract.numbers import between, exact, p_of, percent, shown
 
 CRITERIA = ("test", "part", "ruling", "number", "bound", "95 % interval", "n", "p", "in words")
-SCORES = (
-    "model", "log loss", "skill", "Brier", "AUC", "calibration error", "rank IC", "its t", "spread of tails, bps",
-    "its t",
-)  # fmt: skip
+SCORES = ("model", "log loss", "skill", "Brier", "AUC", "calibration error", *ORDERING)
 TRADING = (
     "strategy", "net, bps per day", "alpha, bps per day", "beta", "Sharpe", "max. drawdown", "days under water",
     "decisions", "won", "breaks even, bps",
@@ -53,8 +50,7 @@ def result_tables(found: Judgement) -> ResultTables:
 def _class_cells(each: Scores) -> tuple[str, ...]:
     return (
         shown(each.log_loss), percent(each.skill, "+"), shown(each.brier), shown(each.auc), shown(each.ece),
-        shown(each.rank_ic, "+"), shown(each.rank_ic_t, "+"), shown(each.tail_spread_bps, "+"),
-        shown(each.tail_spread_t, "+"),
+        *ordering_cells(each),
     )  # fmt: skip
 
 

@@ -6,18 +6,26 @@ Target = Literal["class", "value"]
 CLASS: Target = "class"
 VALUE: Target = "value"
 
+# Predictions without a model: the baseline's, and 0 for every row.
+PRIOR, ZERO = "prior", "zero"
+
 
 class Loss(NamedTuple):
-    """The loss of a target's predictions: its name in keys and in texts, its unit, and the simple prediction beside it.
+    """The loss of a target's predictions: its name in keys and texts, its unit, and the simple predictions beside it.
 
-    `baseline` is what every model adds to: the base rate of a class, the historical mean of a value. `prediction` is
-    what a model predicts. Small changes are shown times `scale`, in `small_unit`.
+    `baseline` is what every model adds to: the base rate of a class, the historical mean of a value. `opponents` are
+    the simple predictions that a model must beat, by their keys in scores, and `opponent` names them together. `skill`
+    is the name of an improvement as a share of the best opponent's loss. `prediction` is what a model predicts. Small
+    changes are shown times `scale`, in `small_unit`.
     """
 
     key: str
     words: str
     unit: str
     baseline: str
+    opponents: tuple[str, ...]
+    opponent: str
+    skill: str
     prediction: str
     scale: float
     small_unit: str
@@ -29,23 +37,22 @@ class Loss(NamedTuple):
 
     @property
     def improvement(self) -> str:
-        """The name of the test that a model's loss is lower than that of the simplest prediction."""
+        """The name of the test that a model's loss is lower than that of the best opponent."""
         return f"{self.change} over the {self.opponent}"
-
-    @property
-    def opponent(self) -> str:
-        """What a model must beat: of a value the better of the historical mean and 0."""
-        return self.baseline if self.key == "log_loss" else f"{self.baseline} or 0"
-
-    @property
-    def skill(self) -> str:
-        """The name of the improvement as a share of the opponent's loss."""
-        return "skill" if self.key == "log_loss" else f"{self.words.replace(' ', '-')} skill"
 
     @property
     def skill_key(self) -> str:
         """The key of the improvement as a share of the baseline's loss."""
         return f"{self.key}_skill"
+
+    @property
+    def baseline_skill(self) -> str:
+        """The name of the improvement as a share of the baseline's loss."""
+        return f"{self.words.replace(' ', '-')} skill"
+
+    def simple(self, opponent: str) -> str:
+        """One of `opponents` in a sentence."""
+        return "0" if opponent == ZERO else f"the {self.baseline}"
 
 
 LOSSES: dict[Target, Loss] = {
@@ -54,6 +61,9 @@ LOSSES: dict[Target, Loss] = {
         words="log loss",
         unit="nats per row",
         baseline="base rate",
+        opponents=(PRIOR,),
+        opponent="base rate",
+        skill="skill",
         prediction="probability",
         scale=1e3,
         small_unit="thousandths of a nat of log loss per row",
@@ -63,6 +73,9 @@ LOSSES: dict[Target, Loss] = {
         words="squared error",
         unit="squared units of the label per row",
         baseline="historical mean",
+        opponents=(PRIOR, ZERO),
+        opponent="historical mean or 0",
+        skill="squared-error skill",
         prediction="value",
         scale=1.0,
         small_unit="of squared error per row",

@@ -18,18 +18,29 @@ ALPHA = "alpha beside always long"
 NET_RETURN = "net return per day"
 NOT_WORSE_THAN_LIVE = "not worse than the live release"
 STUDENT, ALWAYS_LONG = "student", "always long"
-# Predictions without a model that others are compared with; that of 0 is of values alone.
-OPPONENTS = ("prior", "zero")
 # Tables and charts mark numbers of fewer rows.
 FEW_ROWS = 30
 
 
-class Scores(Frozen):
+class Ordering(Frozen):
+    """How well a model orders the symbols of an instant by their forward returns; None where not computable.
+
+    `rank_ic` is the mean daily rank correlation with the forward return over the symbols of an instant;
+    `tail_spread_bps` the mean forward return of the tenth of them that is predicted highest less that of the tenth
+    predicted lowest; `_t` are in EWC standard errors.
+    """
+
+    rank_ic: float | None
+    rank_ic_t: float | None
+    tail_spread_bps: float | None
+    tail_spread_t: float | None
+
+
+class Scores(Ordering):
     """Scores of a model's probabilities on all scored rows; log losses in nats, None where not computable.
 
-    `brier = reliability - resolution + uncertainty` up to the width of its bins. `rank_ic` is the mean daily rank
-    correlation with the forward return over the symbols of an instant; `tail_spread_bps` the mean forward return of the
-    tenth of them that is predicted highest less that of the tenth predicted lowest; `_t` are in EWC standard errors.
+    `skill` is the improvement over the base rate as a share of its loss.
+    `brier = reliability - resolution + uncertainty` up to the width of its bins.
     """
 
     log_loss: float
@@ -41,10 +52,6 @@ class Scores(Frozen):
     auc: float | None
     ece: float
     mcc: float | None
-    rank_ic: float | None
-    rank_ic_t: float | None
-    tail_spread_bps: float | None
-    tail_spread_t: float | None
 
     @property
     def loss(self) -> float:
@@ -52,12 +59,12 @@ class Scores(Frozen):
         return self.log_loss
 
 
-class ValueScores(Frozen):
+class ValueScores(Ordering):
     """Scores of a model's predicted values on all scored rows; None where not computable.
 
     `squared_error` is the mean; `skill` the improvement over the better of the historical mean and a prediction of 0,
     as a share of its error; `r2` the same over the historical mean alone. `sign_accuracy` is the share of rows, other
-    than labels and predictions of 0, whose label has the predicted sign. The others are as in `Scores`.
+    than labels and predictions of 0, whose label has the predicted sign.
     Source of `r2`: Campbell and Thompson (2008), Predicting excess stock returns out of sample.
     """
 
@@ -65,10 +72,6 @@ class ValueScores(Frozen):
     skill: float
     r2: float
     sign_accuracy: float | None
-    rank_ic: float | None
-    rank_ic_t: float | None
-    tail_spread_bps: float | None
-    tail_spread_t: float | None
 
     @property
     def loss(self) -> float:
@@ -170,7 +173,7 @@ class Validation(Frozen):
     @property
     def opponent(self) -> str:
         """The simple prediction with the lowest loss: what skill is measured beside."""
-        return min((name for name in OPPONENTS if name in self.scores), key=lambda name: self.scores[name].loss)
+        return min(self.loss.opponents, key=lambda name: self.scores[name].loss)
 
 
 class Ruling(StrEnum):

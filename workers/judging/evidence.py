@@ -76,10 +76,6 @@ class Evidence:
         p: Floats = getattr(self.predictions, model)
         return self.family.losses(self.predictions.y, p)
 
-    def words(self, opponent: str) -> str:
-        """The name of a prediction without a model."""
-        return "0" if opponent == "zero" else f"the {self.validation.loss.baseline}"
-
     @property
     def family(self) -> Family:
         """The family of the labels."""

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from schemas.config.interval import is_intraday
 from schemas.config.run import RunConfig
-from schemas.config.target import CLASS, VALUE
+from schemas.config.target import CLASS, LOSSES, PRIOR, VALUE, ZERO
 from schemas.config.training import TrainingSettings
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import PhaseError
-from schemas.contract.judgement import ALWAYS_LONG, OPPONENTS, Scores, TeacherEffect, Validation, ValueScores
+from schemas.contract.judgement import ALWAYS_LONG, Ordering, Scores, TeacherEffect, Validation, ValueScores
 from schemas.contract.task import Metric
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import BarsLayout, RunLayout
@@ -189,17 +189,17 @@ def class_scores(predictions: Predictions) -> dict[str, Scores]:
 def value_scores(predictions: Predictions) -> dict[str, ValueScores]:
     """Score each model's values over all rows, and a prediction of 0; see `ValueScores`."""
     y, losses = predictions.y, FAMILIES[VALUE].mean_loss
-    opponents = {name: losses(y, getattr(predictions, name)) for name in OPPONENTS}
+    opponents = {name: losses(y, getattr(predictions, name)) for name in LOSSES[VALUE].opponents}
     found = {}
-    for name in (*BASELINES, "zero", *MODELS):
+    for name in (*BASELINES, ZERO, *MODELS):
         p: Floats = getattr(predictions, name)
-        error, order = losses(y, p), _order(predictions, p)
+        error = losses(y, p)
         found[name] = ValueScores(
             squared_error=error,
             skill=skill(error, min(opponents.values())),
-            r2=skill(error, opponents["prior"]),
+            r2=skill(error, opponents[PRIOR]),
             sign_accuracy=metrics.sign_accuracy(y, p),
-            **order,
+            **vars(_order(predictions, p)),
         )
     return found
 
@@ -220,19 +220,19 @@ def scores(predictions: Predictions, name: str) -> Scores:
         auc=metrics.auc(y, p),
         ece=metrics.ece(y, p),
         mcc=metrics.mcc(y, p > predictions.trade_above),
-        **_order(predictions, p),
+        **vars(_order(predictions, p)),
     )
 
 
-def _order(predictions: Predictions, p: Floats) -> dict[str, float | None]:
+def _order(predictions: Predictions, p: Floats) -> Ordering:
     """How well predictions order the symbols of an instant by their returns."""
     order = ranking(predictions.timestamp, predictions.day, p, predictions.forward_return)
-    return {
-        "rank_ic": order.ic.value if order.ic else None,
-        "rank_ic_t": order.ic.t if order.ic else None,
-        "tail_spread_bps": order.spread.value * 1e4 if order.spread else None,
-        "tail_spread_t": order.spread.t if order.spread else None,
-    }
+    return Ordering(
+        rank_ic=order.ic.value if order.ic else None,
+        rank_ic_t=order.ic.t if order.ic else None,
+        tail_spread_bps=order.spread.value * 1e4 if order.spread else None,
+        tail_spread_t=order.spread.t if order.spread else None,
+    )
 
 
 def teacher_effect(predictions: Predictions, family: Family) -> TeacherEffect:

@@ -116,8 +116,8 @@ def skill_by_window(
         *(_hatch(few, at, tips) for at in range(HATCHES if few else 0)),
     ]
     title = (
-        f"{_skill_words(loss).capitalize()} by symbol and window (hatched: fewer than {FEW_ROWS} rows; grey: skipped or"
-        " failed)"
+        f"{loss.baseline_skill.capitalize()} by symbol and window (hatched: fewer than {FEW_ROWS} rows; grey: skipped"
+        " or failed)"
     )
     return _titled(alt.layer(*layers), title, len({row.symbol for row in rows}) * ROW_HEIGHT)
 
@@ -133,9 +133,10 @@ def _hatch(rows: Rows, at: int, tips: list[alt.Tooltip]) -> alt.Chart:
 
 def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart:
     """Draw the skill of each symbol's students, pooled over its windows."""
+    loss = validation.loss
     rows: Rows = [
         {
-            "symbol": name, "skill": _skill(row, validation.loss), "rows": row["rows"],
+            "symbol": name, "skill": _skill(row, loss), "rows": row["rows"],
             "passes": PASSES if name in passing else DOES_NOT_PASS,
         }
         for name, row in validation.per_symbol.items()
@@ -148,21 +149,17 @@ def skill_by_symbol(validation: Validation, passing: Sequence[str]) -> alt.Chart
     chart = alt.Chart(_data(rows))
     return _titled(
         chart.mark_bar().encode(
-            x=alt.X("skill:Q", title=_skill_words(validation.loss)), y=alt.Y("symbol:N", sort="-x", title=None),
+            x=alt.X("skill:Q", title=loss.baseline_skill), y=alt.Y("symbol:N", sort="-x", title=None),
             color=color,
             tooltip=_tips("symbol", "skill", "rows", "passes"),
         ),
-        f"{_skill_words(validation.loss).capitalize()} by symbol (above 0: better than the {validation.loss.baseline})",
+        f"{loss.baseline_skill.capitalize()} by symbol (above 0: better than the {loss.baseline})",
         len(rows) * ROW_HEIGHT,
     )  # fmt: skip
 
 
 def _skill(row: Mapping[str, Metric], loss: Loss) -> float:
     return _short(float(row[loss.skill_key] or 0.0))
-
-
-def _skill_words(loss: Loss) -> str:
-    return f"{loss.words.replace(' ', '-')} skill"
 
 
 def importance(by_start: Mapping[str, Mapping[str, float]]) -> alt.Chart:

@@ -88,7 +88,7 @@ def _superiority(evidence: Evidence) -> list[Criterion]:
     settings = evidence.settings
     models = [name for name in COMPARED if name in evidence.decisions]
     opponent = evidence.validation.opponent
-    simple = evidence.words(opponent)
+    simple = evidence.validation.loss.simple(opponent)
     prior = evidence.daily_loss(opponent)[1]
     losses = np.stack([evidence.daily_loss(name)[1] for name in models], axis=1)
     kept = np.array([i for i, each in enumerate(losses.T) if not is_constant(each - prior)], dtype=np.int64)

@@ -14,7 +14,7 @@ from workers.judging.incumbent import incumbent_of
 from workers.judging.predictions import Predictions
 from workers.judging.statistics.diebold_mariano import diebold_mariano
 from workers.judging.statistics.permutation import permute
-from workers.scoring.constancy import ROUNDING
+from workers.scoring.constancy import equal_to_rounding
 from workers.scoring.family import Family
 
 NOT_WORSE_ALONE = "not worse than the student without a teacher"
@@ -47,7 +47,7 @@ def _improvement(evidence: Evidence, daily: Floats) -> Criterion:
     loss = evidence.validation.loss
     if why := why_not_testable(daily, evidence.settings.min_days):
         return not_computable(loss.improvement, why, n=len(daily))
-    beside = f", beside {evidence.words(evidence.validation.opponent)}" if loss.opponent != loss.baseline else ""
+    beside = f", beside {loss.simple(evidence.validation.opponent)}" if len(loss.opponents) > 1 else ""
     return interval_above_zero(loss.improvement, daily, f"{loss.unit}{beside}")
 
 
@@ -72,7 +72,7 @@ def _not_worse(name: str, ours: Floats, theirs: Floats, evidence: Evidence) -> C
     better = _better(name, theirs, ours, evidence)
     bound = evidence.settings.significance
     if better.p is None:
-        if np.allclose(ours, theirs, rtol=0.0, atol=ROUNDING):
+        if equal_to_rounding(ours, theirs).all():
             return better.model_copy(update={"ruling": Ruling.PASS, "reason": "equal: no student used its teacher"})
         return better
     gain, loss = float((theirs - ours).mean()), evidence.validation.loss

@@ -49,6 +49,7 @@ def judge(evidence: Evidence) -> Findings:
         )
         criterion = at_least("symbols that pass", len(passing), 1, reason, n=len(names))
     else:
-        why = f"no symbol has {settings.min_days} scored rows and predictions other than {evidence.words(opponent)}"
+        simple = evidence.validation.loss.simple(opponent)
+        why = f"no symbol has {settings.min_days} scored rows and predictions other than {simple}"
         criterion = not_computable("symbols that pass", why, n=len(names))
     return Findings((criterion,), symbols=found, passing=passing)
