@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from altair.utils.schemapi import debug_mode
 
 from schemas.config.judgement import GATES
-from schemas.config.target import Loss
+from schemas.config.target import PRIOR
 from schemas.contract.artifact import RunRow
 from schemas.contract.judgement import ALWAYS_LONG, STUDENT, GateReport
 from schemas.contract.task import Role, Status
@@ -68,17 +68,13 @@ def _charts(evidence: Evidence, audit: Path) -> dict[str, alt.Chart | alt.LayerC
         "importance": charts.importance(_importance(layout, teachers)),
     }
     if null := reports["skill"].draws.get(PERMUTATION):
-        loss = evidence.validation.loss
-        found["permutation"] = charts.permutation(null, _improvement(reports["skill"], loss), loss)
+        scores = evidence.validation.scores
+        improvement = scores[PRIOR].loss - scores[STUDENT].loss  # per row, beside the baseline, as the draws
+        found["permutation"] = charts.permutation(null, improvement, evidence.validation.loss)
     summary = json.loads((audit / "telemetry_summaries" / "summary.json").read_bytes())
     found["phases"] = charts.phases({name: each["duration_seconds"] for name, each in summary["phases"].items()})
     found["devices"] = charts.devices([*teachers, *students])
     return found
-
-
-def _improvement(report: GateReport, loss: Loss) -> float:
-    (criterion,) = (each for each in report.gate.criteria if each.name == loss.improvement)
-    return float(criterion.statistic or 0.0)
 
 
 def _importance(layout: RunLayout, rows: list[RunRow]) -> Mapping[str, Mapping[str, float]]:
