@@ -4,11 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from schemas.config.interval import is_intraday
 from schemas.config.label_identity import label_identity
-from schemas.config.target import VALUE
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import DataError, FileError, RequestError
 from schemas.contract.judgement import Validation
@@ -23,7 +21,7 @@ from workers.features.chosen import features_of, names_of
 from workers.judging.evidence import Evidence
 from workers.judging.predictions import Predictions, decode
 from workers.models.stored_student import read_student
-from workers.scoring.constancy import ROUNDING
+from workers.scoring.constancy import equal_to_rounding
 from workers.scoring.log_loss import daily_means
 
 REMEDY = "roll back, or deploy again"
@@ -31,7 +29,7 @@ REMEDY = "roll back, or deploy again"
 
 @dataclass(frozen=True)
 class Incumbent:
-    """Candidate and live release on the same rows, as mean log losses per day in nats, each of shape (days,).
+    """Candidate and live release on the same rows, as mean losses per day, each of shape (days,).
 
     `ours` and `theirs`: on days after the bars that the live run was judged on, its students scored there.
     `common_ours` and `common_theirs`: on days that both runs scored. `unchanged` of `common_rows` rows there have the
@@ -100,8 +98,7 @@ def _on_new_days(evidence: Evidence, release: LiveRelease, live: RunManifest) ->
         if len(rows):
             place = np.searchsorted(evidence.bars[symbol].timestamp, predictions.timestamp[rows])
             read = read_student(folder / STUDENTS / student.folder, student.sha256, REMEDY)
-            margin = read.offset(symbol) + read.margin(to_host(features[symbol])[place])
-            theirs[rows] = margin if read.serving.target == VALUE else 1.0 / (1.0 + np.exp(-margin))
+            theirs[rows] = read.predict(to_host(features[symbol])[place], symbol)
     rows = np.flatnonzero(np.isfinite(theirs))
     return _daily(evidence, rows, predictions.student), _daily(evidence, rows, theirs)
 
@@ -118,7 +115,7 @@ def _with_common_days(found: Incumbent, evidence: Evidence, theirs: Predictions)
     # Labels are the candidate's: the live run's come from bars that may have been corrected since.
     beside = np.full(len(ours), np.nan)
     beside[mine] = theirs.student[other]
-    same: NDArray[np.bool_] = np.isclose(ours.student[mine], beside[mine], rtol=0.0, atol=ROUNDING)
+    same = equal_to_rounding(ours.student[mine], beside[mine])
     return replace(
         found, common_ours=_daily(evidence, mine, ours.student), common_theirs=_daily(evidence, mine, beside),
         common_rows=len(both), unchanged=int(same.sum()),

@@ -16,7 +16,7 @@ from schemas.files.layout import SERVING
 from workers.bars.series import Floats
 from workers.devices.arrays import Array
 from workers.models.apart import ModelTrial
-from workers.models.base import Model
+from workers.models.base import Model, predicted
 from workers.models.registry import stored_type
 
 
@@ -46,6 +46,10 @@ class StoredStudent:
         """What each row of `x`, shape (rows, features), adds to its symbol's offset, as a logit."""
         result = self.model.margin(x)
         return result if self.teacher is None else result + self.teacher.margin(as_teacher_sees(x))
+
+    def predict(self, x: Floats, symbol: str) -> Floats:
+        """Probability of class 1, or the value, for each row of `x`, shape (rows, features), of a symbol."""
+        return predicted(self.offset(symbol) + self.margin(x), self.serving.target)
 
 
 def as_teacher_sees(x: Floats) -> Array:

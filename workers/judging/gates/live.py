@@ -1,7 +1,5 @@
 """The test beside the live release: a refresh must not be worse on new days, and is equal where nothing changed."""
 
-import numpy as np
-
 from schemas.config.target import Loss
 from schemas.contract.judgement import NOT_WORSE_THAN_LIVE, Criterion, Part, Ruling
 from schemas.contract.numbers import p_of, shown
@@ -9,7 +7,7 @@ from workers.bars.series import Floats
 from workers.judging.gates.criteria import not_computable
 from workers.judging.incumbent import Incumbent
 from workers.judging.statistics.diebold_mariano import diebold_mariano
-from workers.scoring.constancy import ROUNDING
+from workers.scoring.constancy import equal_to_rounding
 
 # Fewest days on which two forecasts are compared.
 MIN_DAYS = 20
@@ -43,7 +41,7 @@ def beside_live(incumbent: Incumbent, significance: float, loss: Loss) -> Criter
 
 def _not_worse(ours: Floats, theirs: Floats, significance: float, loss: Loss) -> tuple[Ruling, float | None, str]:
     """The ruling, the p of a candidate that is not worse, and both in words; daily mean losses of shape (days,)."""
-    if len(ours) and np.allclose(ours, theirs, rtol=0.0, atol=ROUNDING):
+    if len(ours) and equal_to_rounding(ours, theirs).all():
         return Ruling.PASS, None, "equal"
     if len(ours) < MIN_DAYS:
         return Ruling.NOT_COMPUTABLE, None, "too few days"
