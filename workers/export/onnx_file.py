@@ -1,8 +1,9 @@
 """Writes a window's student or teacher as an ONNX file, after its predictions were compared with the stored model's."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from schemas.contract.errors import DataError, GurukulError, RequestError
 from schemas.contract.requests import OnnxRequest, OnnxWritten, WindowQuestion
 from schemas.contract.task import Role
 from schemas.files.atomic import write_atomic
+from schemas.files.layout import RunLayout
 from workers.artifacts.reader import read_teacher
 from workers.bars.series import Floats
 from workers.export.onnx_graph import onnx_of
@@ -41,18 +43,10 @@ def write_onnx(request: OnnxRequest) -> OnnxWritten:
         names = names_of(manifest.config.training().feature_set)
         x = np.column_stack([np.asarray(rows[name], dtype=np.float64) for name in names])
         symbols = rows["symbol"].to_pylist()
-        if request.role is Role.TEACHER:
-            models, offsets = _teacher(stored, names)
-        else:
-            folder = layout.artifact(
-                stored.window.in_scope(manifest.config.training().scope_of_students).label, "student"
-            )
-            student = read_student(folder, stored.student.sha256)
-            models = {"student": student.model} | ({} if student.teacher is None else {"teacher": student.teacher})
-            offsets = student.serving.offsets
-        offset = np.array([offsets[symbol] for symbol in symbols])
-        expected = sigmoid(offset + sum(_margin(name, model, x) for name, model in models.items()))
-        content = onnx_of(models, names, _facts(manifest, request, offsets))
+        exported = _teacher(stored, names) if request.role is Role.TEACHER else _student(stored, manifest, layout)
+        offset = np.array([exported.offsets[symbol] for symbol in symbols])
+        expected = sigmoid(offset + exported.margin(x))
+        content = onnx_of(exported.models, names, _facts(manifest, request, exported.offsets))
         difference = largest_difference(content, x, offset, expected)
         if not difference <= TOLERANCE:
             raise DataError(
@@ -64,9 +58,8 @@ def write_onnx(request: OnnxRequest) -> OnnxWritten:
         return OnnxWritten(error=str(error))
     except OSError as error:
         return OnnxWritten(error=f"{request.out} cannot be written: {error.strerror}")
-    return OnnxWritten(
-        rows=len(rows), features=names, kinds=tuple(m.kind for m in models.values()), difference=difference
-    )
+    kinds = tuple(model.kind for model in exported.models.values())
+    return OnnxWritten(rows=len(rows), features=names, kinds=kinds, difference=difference)
 
 
 def largest_difference(content: bytes, x: Floats, offset: Floats, expected: Floats) -> float:
@@ -81,15 +74,26 @@ def largest_difference(content: bytes, x: Floats, offset: Floats, expected: Floa
     return float(np.abs(found - expected).max())
 
 
-def _teacher(stored: StoredWindow, names: tuple[str, ...]) -> tuple[dict[str, Model], dict[str, float]]:
+class _Exported(NamedTuple):
+    """The models whose margins a graph adds, the offset of each symbol, and what the stored model adds to it itself."""
+
+    models: dict[str, Model]
+    offsets: dict[str, float]
+    margin: Callable[[Floats], Floats]
+
+
+def _student(stored: StoredWindow, manifest: RunManifest, layout: RunLayout) -> _Exported:
+    label = stored.window.in_scope(manifest.config.training().scope_of_students).label
+    student = read_student(layout.artifact(label, Role.STUDENT), stored.student.sha256)
+    models = {"student": student.model} | ({} if student.teacher is None else {"teacher": student.teacher})
+    return _Exported(models, student.serving.offsets, student.margin)
+
+
+def _teacher(stored: StoredWindow, names: tuple[str, ...]) -> _Exported:
     if stored.teacher.features != names:
         raise RequestError("a privileged teacher reads what is not known at a decision, so it is of no use elsewhere")
     teacher = read_teacher(stored.teacher_folder)
-    return {"teacher": teacher.model}, teacher.offsets
-
-
-def _margin(name: str, model: Model, x: Floats) -> Floats:
-    return model.margin(as_teacher_sees(x) if name == "teacher" else x)
+    return _Exported({"teacher": teacher.model}, teacher.offsets, lambda x: teacher.model.margin(as_teacher_sees(x)))
 
 
 def _facts(manifest: RunManifest, request: OnnxRequest, offsets: dict[str, float]) -> dict[str, str]:

@@ -55,7 +55,7 @@ def write_matrix(request: MatrixRequest) -> MatrixWritten:
 
 
 def _of_bars(manifest: RunManifest, data_dir: str, names: tuple[str, ...]) -> pa.Table:
-    bars, found = _computed(manifest, data_dir)
+    bars, found = _computed(manifest, data_dir, manifest.bars.symbols if manifest.bars else ())
     matrix = np.concatenate([found[symbol] for symbol in bars]) if bars else np.empty((0, len(names)))
     instants = np.concatenate([each.timestamp for each in bars.values()]) if bars else np.empty(0, dtype=np.int64)
     symbols = [symbol for symbol, each in bars.items() for _ in range(len(each))]
@@ -71,9 +71,9 @@ def window_table(stored: StoredWindow, manifest: RunManifest, data_dir: str) -> 
     rows = pa.concat_tables(parts, promote_options="permissive")
     for name in ("timestamp", "label_end"):
         rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(INSTANT))
-    bars, found = _computed(manifest, data_dir)
-    matrix = np.empty((len(rows), len(names)))
     symbol, timestamp = np.asarray(rows["symbol"].to_pylist()), np.asarray(rows["timestamp"].cast(pa.int64()))
+    bars, found = _computed(manifest, data_dir, np.unique(symbol).tolist())
+    matrix = np.empty((len(rows), len(names)))
     for name in np.unique(symbol):
         mine = np.flatnonzero(symbol == name)
         matrix[mine] = found[name][_places(bars[name], timestamp[mine])]
@@ -81,14 +81,17 @@ def window_table(stored: StoredWindow, manifest: RunManifest, data_dir: str) -> 
     return pa.table(columns | _columns(names, matrix, columns))
 
 
-def _computed(manifest: RunManifest, data_dir: str) -> tuple[dict[str, Series], Mapping[str, Floats]]:
-    """The bars of a run, as it read them, and their features."""
+def _computed(
+    manifest: RunManifest, data_dir: str, symbols: Collection[str]
+) -> tuple[dict[str, Series], Mapping[str, Floats]]:
+    """The bars of symbols of a run, as it read them, and their features; of all if features compare symbols."""
     settings = manifest.config.training()
     layout = BarsLayout.under(data_dir, settings.interval)
     known = manifest.bars.symbols if manifest.bars else {}
+    wanted = known if settings.feature_set.compares else symbols
     bars = {
-        symbol: with_members(symbol, store.load(layout.bars(symbol), row.sha256), settings.members)
-        for symbol, row in sorted(known.items())
+        symbol: with_members(symbol, store.load(layout.bars(symbol), known[symbol].sha256), settings.members)
+        for symbol in sorted(wanted)
     }
     return bars, features_of(bars, settings.feature_set, is_intraday(settings.interval)) if bars else {}
 
