@@ -90,13 +90,18 @@ def _with_horizon(config: RunConfig, label: LabelFacts) -> RunConfig:
 
 
 def refuse_other_plugins(manifest: RunManifest) -> None:
-    """RequestError if a plug-in that this host's workers will load has changed since the run began."""
+    """RequestError if a plug-in that this host's workers will load is not the one that the run recorded."""
     config = manifest.config
     if not config.plugins or not config.local_workers:
         return
     began = config.plugin_digests
     for path, (name, now) in zip(config.plugins, plugin_digests(config.plugins).items(), strict=True):
-        if began.get(name, now) != now:
+        if name not in began:
+            raise RequestError(
+                f"{manifest.run_id}/run.json has no digest of {path}, so it may have changed since the run began; start"
+                " a new run with --reuse"
+            )
+        if began[name] != now:
             raise RequestError(
                 f"{path} has changed since run {manifest.run_id} began: what it trains now would not match; restore it,"
                 " or start a new run with --reuse"

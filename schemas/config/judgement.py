@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.contract.base import Frozen
+from schemas.contract.identifiers import OwnName
 
 # In this order: the result of a gate means little if an earlier one fails.
 GATES = ("data", "leak", "skill", "economics", "overfit", "symbols", "calibration", "drift")
@@ -16,7 +17,7 @@ class OwnGate(Frozen):
     `decides`: whether a failure rejects the run, instead of being a warning.
     """
 
-    name: str
+    name: OwnName
     question: str
     decides: bool
     plugin: str

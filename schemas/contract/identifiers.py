@@ -48,6 +48,13 @@ def check_run_id(run_id: str) -> str:
     return run_id
 
 
+def check_own_name(name: str) -> str:
+    """Return the name of what a plug-in offers unchanged; ValueError unless it is a Python identifier."""
+    if not name.isidentifier():
+        raise ValueError(f"name {name!r} is not valid: use letters, digits and _ only")
+    return name
+
+
 def redact(url: str) -> str:
     """`url` without user and password."""
     scheme, separator, rest = url.partition("://")
@@ -66,6 +73,7 @@ def check_timezone(name: str) -> str:
 
 
 Symbol = Annotated[str, AfterValidator(check_symbol)]
+OwnName = Annotated[str, AfterValidator(check_own_name)]
 RunId = Annotated[str, AfterValidator(check_run_id)]
 Timezone = Annotated[str, AfterValidator(check_timezone)]
 # A name that is one part of a path: of a window, or of a symbol's folder.
