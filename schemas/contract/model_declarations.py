@@ -59,7 +59,7 @@ def model(*roles: ModelRole, targets: Target | Sequence[Target] = CLASS, name: s
             )
         except ValidationError as error:
             raise ValueError(f"model {name or own.__name__}: {_of(error)}") from None
-        declare(ModelDeclaration(facts, own))
+        declare(ModelDeclaration(facts.name, own, facts))
         return own
 
     return mark

@@ -13,11 +13,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class FeatureDeclaration:
-    """A function that a file offers as a feature; see `feature`."""
+class Declaration:
+    """What a plug-in file offers under a name."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class FunctionDeclaration(Declaration):
+    """A function that a file offers under a name, its own or another."""
+
     function: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class FeatureDeclaration(FunctionDeclaration):
+    """A function that a file offers as a feature; see `feature`."""
+
     warmup_bars: int | None
     panel: bool
     formula: str
@@ -25,40 +37,29 @@ class FeatureDeclaration:
 
 
 @dataclass(frozen=True)
-class LabelDeclaration:
+class LabelDeclaration(FunctionDeclaration):
     """A function that a file offers as a label; see `label`."""
 
-    name: str
-    function: Callable[..., Any]
     horizon_bars: int
     formula: str
     target: Target = CLASS
 
 
 @dataclass(frozen=True)
-class ModelDeclaration:
+class ModelDeclaration(Declaration):
     """A class that a file offers as a kind of model; see `gurukul.model`."""
 
-    facts: PluggedKind
     own: Any
-
-    @property
-    def name(self) -> str:
-        """The name of the kind."""
-        return self.facts.name
+    facts: PluggedKind
 
 
 @dataclass(frozen=True)
-class GateDeclaration:
+class GateDeclaration(FunctionDeclaration):
     """A function that a file offers as a gate; see `gurukul.gate`."""
 
-    name: str
-    function: Callable[..., Any]
     question: str
     decides: bool
 
-
-Declaration = FeatureDeclaration | LabelDeclaration | ModelDeclaration | GateDeclaration
 
 # What was declared since a loader last took it; a loader runs one file at a time.
 _declared: list[Declaration] = []
