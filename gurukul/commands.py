@@ -148,15 +148,15 @@ def predict(
 
     `source` is `csv:DIR`, `parquet:DIR` or `sample`; without one the stored bars are used. `release_dir` None is the
     folder `release` beside `data_dir`. `side` maps names of side data to files; without one those of the run are read
-    as they are now. Returns one row per scored symbol. Symbols without a prediction are in
-    `frame.attrs["refused"]`, with their reason. Raises GurukulError if nothing is deployed there.
+    as they are now. Returns one row per scored symbol. Symbols without a prediction are in `frame.attrs["refused"]`,
+    with their reason. Raises GurukulError if nothing is deployed there.
 
     >>> gurukul.predict("production", source="csv:bars")  # doctest: +SKIP
     symbol  ... probability
     """
-    import pandas as pd
     from pydantic import ValidationError
 
+    from gurukul.frames import predictions_frame
     from orchestrator.runs.worker_process import ask
     from schemas.config.folders import beside_data
     from schemas.contract.release import Predictions, PredictRequest
@@ -176,10 +176,7 @@ def predict(
         )
     except ValidationError as error:
         raise GurukulError(f"predict: {_first_error(error)}") from None
-    found = ask("predict", request, Predictions)
-    frame = pd.DataFrame([each.model_dump() for each in found.predictions])
-    frame.attrs["refused"] = {each.symbol: each.reason for each in found.refused}
-    return frame
+    return predictions_frame(ask("predict", request, Predictions))
 
 
 def _config(settings: dict[str, Any]) -> RunConfig:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger.ledger import WorkRecord
     from schemas.contract.artifact import RunManifest
     from schemas.contract.judgement import Statistics
+    from schemas.contract.release import Predictions
     from schemas.contract.requests import CheckReport
     from schemas.contract.window import PlannedWindow
 
@@ -64,6 +65,20 @@ def beside(first: str, second: str, values: Mapping[str, Iterable[Any]]) -> pd.D
     import pandas as pd
 
     return pd.DataFrame.from_dict(dict(values), orient="index", columns=[first, second])
+
+
+def predictions_frame(found: Predictions) -> pd.DataFrame:
+    """One row per scored symbol: `probability`, or `value` where labels are values; both, empty, without a row."""
+    import pandas as pd
+
+    from schemas.contract.release import Prediction
+
+    rows = [each.model_dump() for each in found.predictions]
+    columns = [name for name in Prediction.model_fields if not rows or any(name in row for row in rows)]
+    frame = with_days(pd.DataFrame(rows, columns=columns))
+    frame["bar"] = pd.to_datetime(frame["bar"], utc=True).astype("datetime64[us, UTC]")
+    frame.attrs["refused"] = {each.symbol: each.reason for each in found.refused}
+    return frame
 
 
 def gates_frame(statistics: Statistics) -> pd.DataFrame:

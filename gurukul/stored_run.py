@@ -125,11 +125,12 @@ class StoredRun:
         return with_days(pd.DataFrame([{**row, **row.pop("metrics")} for row in rows]))
 
     def predictions(self, window: str | None = None) -> pd.DataFrame:
-        """Scored rows of one window's student, or of all windows of the run, as its artifacts store them.
+        """Scored rows of one window's student, or of all windows, as the run's artifacts store them.
 
         `timestamp` is the bar of the decision, `session` its day, `label_end` the bar at which the label is known;
         `label` and `forward_return` are what came; `student`, `teacher`, `alone` (a student without a teacher),
         `logistic`, `prior` (the base rate) and `window_share` are probabilities of label 1, or values where labels are.
+        Raises GurukulError for all windows until every student has ended.
 
         >>> scored = run.predictions()
         >>> scored.loc[scored["student"] > scored["trade_above"], "forward_return"].size
@@ -139,14 +140,14 @@ class StoredRun:
 
         from gurukul.frames import with_days
 
-        labels = [window] if window is not None else self._trained(Role.STUDENT)
+        labels = [window] if window is not None else self._trained()
         frames = []
         for label in labels:
             path = self._layout.artifact(label, Role.STUDENT) / PREDICTIONS
             if not path.is_file():
                 raise RequestError(f"{path} does not exist: {label} has no trained student in run {self.run_id}")
             frames.append(pd.read_parquet(path).assign(window_label=label))
-        return with_days(pd.concat(frames, ignore_index=True)) if frames else pd.DataFrame()
+        return with_days(pd.concat(frames, ignore_index=True))
 
     def returns(self) -> pd.DataFrame:
         """Daily returns after costs of each strategy's book, as fractions of the capital; the index is the day.
@@ -159,12 +160,13 @@ class StoredRun:
         """
         import pandas as pd
 
+        from gurukul.frames import with_days
+
         path = self._layout.daily_returns
         if not path.is_file():
             step = self.condition.next_command(self.run_id, self._layout.data_dir)
             raise RequestError(f"{path} does not exist: run {self.run_id} is not validated; `{step}`")
-        daily = pd.read_parquet(path).set_index("day")
-        return daily.set_axis(pd.DatetimeIndex(daily.index, name="day"))
+        return with_days(pd.read_parquet(path)).set_index("day")
 
     def features(self, window: str | None = None) -> pd.DataFrame:
         """What the students of a window see of its rows; without a window, of every bar of the run.
@@ -252,6 +254,9 @@ class StoredRun:
         with closing(Ledger(self._layout.ledger, read_only=True)) as ledger:
             yield ledger
 
-    def _trained(self, role: Role) -> list[str]:
-        rows = read_rows(self._layout, role) if self._layout.rows(role).is_file() else []
-        return [row.window_label for row in rows if row.status is Status.SUCCESS]
+    def _trained(self) -> list[str]:
+        rows = self.rows("student")
+        labels: list[str] = rows.loc[rows["status"] == Status.SUCCESS, "window_label"].tolist()
+        if not labels:
+            raise RequestError(f"run {self.run_id} trained no student; `windows()` gives the reasons")
+        return labels

@@ -145,6 +145,7 @@ def test_predictions_are_the_rows_of_the_artifacts(stored: gurukul.StoredRun) ->
     days = {name: own[name].astype("datetime64[us]") for name in ("session", "label_end_session")}
     pd.testing.assert_frame_equal(mine.drop(columns="window_label"), own.assign(**days))
     assert len(together[together.window_label == label]) == len(own)
+    assert stored.returns().index.dtype == together["session"].dtype == "datetime64[us]"
     assert len(together) == pq.read_metadata(stored.folder / "validation" / "rows.parquet").num_rows
 
 
@@ -159,6 +160,7 @@ def test_a_model_predicts_probabilities(stored: gurukul.StoredRun, role: gurukul
     assert ((probability > 0) & (probability < 1)).all()
     frame = pd.DataFrame(x, columns=list(model.features))
     assert model.predict(frame[frame.columns[::-1]]).tolist() == probability.tolist()
+    assert model.predict(frame.head(0)).shape == model.predict(x[:0]).shape == (0,)
     with pytest.raises(gurukul.GurukulError, match=r"x has shape \(5, 3\)"):
         model.predict(x[:, :3])
     with pytest.raises(gurukul.GurukulError, match="x lacks the columns return_1;"):
