@@ -12,10 +12,9 @@ from pathlib import Path
 import psutil
 
 from schemas.contract.machine import this_machine
+from schemas.contract.process import still_runs
 from schemas.contract.run import RunStatus
 
-# A process id may be given to another process; the clock may be set while one runs.
-START_TOLERANCE_S = 60.0
 # A process of another host is taken as gone when its heartbeat is older.
 HEARTBEAT_EXPIRY_S = 60.0
 
@@ -118,16 +117,7 @@ def is_alive(owner: Owner) -> bool | None:
     """Whether the process still runs; None if it is one of another machine, or of another container."""
     if owner.host != platform.node() or owner.machine not in (None, this_machine()):
         return None
-    try:
-        process = psutil.Process(owner.pid)
-        started, has_ended = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
-    if has_ended:
-        return False
-    return owner.started is None or abs(started - owner.started) < START_TOLERANCE_S
+    return still_runs(owner.pid, owner.started)
 
 
 def read_facts(db: sqlite3.Connection) -> StatusFacts:

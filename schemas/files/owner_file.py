@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from schemas.contract.base import Frozen
 from schemas.contract.machine import this_machine
+from schemas.contract.process import still_runs
 from schemas.files.modes import FILE_MODE
 
 # Of an owner on another machine only the time of its last renewal is known.
@@ -26,7 +27,7 @@ RENEWAL_S, EXPIRY_S = 15.0, 120.0
 LOOK_S = 0.05
 
 
-class Owner(Frozen):
+class FileOwner(Frozen):
     """The process that owns a file since `since`. `token` makes each owner file different."""
 
     pid: int = Field(gt=0, lt=2**31)
@@ -60,7 +61,7 @@ def owned(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def _renewed(file: Path, mine: Owner) -> Iterator[None]:
+def _renewed(file: Path, mine: FileOwner) -> Iterator[None]:
     """Renew the owner file, by its time of change, until the block ends."""
     ended = threading.Event()
 
@@ -79,14 +80,14 @@ def _renewed(file: Path, mine: Owner) -> Iterator[None]:
         thread.join()
 
 
-def _this_process() -> Owner:
+def _this_process() -> FileOwner:
     now = datetime.now(UTC)
-    return Owner(
+    return FileOwner(
         pid=os.getpid(), host=platform.node(), machine=this_machine(), since=now, token=secrets.token_hex(8)
     )  # fmt: skip
 
 
-def _taken(file: Path, mine: Owner) -> bool:
+def _taken(file: Path, mine: FileOwner) -> bool:
     """Create the owner file; False if there is one."""
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
@@ -99,27 +100,30 @@ def _taken(file: Path, mine: Owner) -> bool:
     return True
 
 
-def _read(file: Path) -> Owner | None:
+def _read(file: Path) -> FileOwner | None:
     """The owner; None if there is none, or its process has written nothing yet."""
     try:
-        return Owner.model_validate_json(file.read_bytes())
+        return FileOwner.model_validate_json(file.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 
 
-def _is_gone(file: Path, owner: Owner | None) -> bool:
+def _is_gone(file: Path, owner: FileOwner | None) -> bool:
     """Whether its process has ended: for certain on this machine, on another one by the age of the last renewal.
 
     The age is by the clock of the file system, because the clocks of two machines may differ.
     """
     if owner is not None and owner.machine == this_machine():
-        return not _exists(owner.pid)
+        with suppress(FileNotFoundError):
+            # It ran when it last renewed the file; the clock of the file system may be behind that of this machine.
+            return not still_runs(owner.pid, max(file.stat().st_mtime, owner.since.timestamp()))
+        return False
     with suppress(FileNotFoundError), tempfile.TemporaryFile(dir=file.parent) as now:
         return os.fstat(now.fileno()).st_mtime - file.stat().st_mtime > EXPIRY_S
     return False
 
 
-def _remove_of(file: Path, gone: Owner | None) -> None:
+def _remove_of(file: Path, gone: FileOwner | None) -> None:
     """Remove the file of an owner that is gone: one process alone can rename it, and puts back what is another's."""
     aside = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     with suppress(FileNotFoundError):
@@ -128,13 +132,3 @@ def _remove_of(file: Path, gone: Owner | None) -> None:
             aside.rename(file)
         else:
             aside.unlink()
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        return True
-    return True

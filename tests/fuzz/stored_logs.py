@@ -17,7 +17,7 @@ from schemas.contract.release import FIRST_LINK, Entry, GoldenCheck, PredictRequ
 from schemas.contract.trials import Trial, TrialLine
 from schemas.files.layout import GOLDEN, MANIFEST, RELEASE, SERVING, ReleaseLayout
 from schemas.files.live_release import live_release
-from schemas.files.owner_file import Owner, owned
+from schemas.files.owner_file import FileOwner, owned
 from schemas.files.trial_log import known_trials
 from schemas.store.object_store import ObjectStore
 from tests.fuzz.mutation import change_json, change_line
@@ -140,6 +140,6 @@ PARSERS = {
     "trials": Parser(_trials, _trial_lines, change_line),
     "lease": Parser(_lease, lambda: documents(Holder, 4), change_json),
     "owner": Parser(
-        _owner, lambda: documents(Owner, 2, machine=this_machine()), change_json, (GurukulError, BlockingIOError)
+        _owner, lambda: documents(FileOwner, 2, machine=this_machine()), change_json, (GurukulError, BlockingIOError)
     ),
 }

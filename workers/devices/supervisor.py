@@ -25,6 +25,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.folders import FOLDERS_ENV, Folders
 from schemas.contract.machine import machine_part, this_machine
 from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
+from schemas.contract.process import still_runs
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
 from schemas.redis.presences import read_presences, sign_off
@@ -114,7 +115,7 @@ def supervise(
 def _temporary_folder() -> Iterator[str]:
     """Folder for temporary files of workers; removed here or, if this process is killed, by the next supervisor."""
     for path in Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*"):
-        if not _alive(int(path.name.removeprefix(TEMPORARY_PREFIX).split("-")[0])):
+        if not still_runs(int(path.name.removeprefix(TEMPORARY_PREFIX).split("-")[0])):
             shutil.rmtree(path, ignore_errors=True)
     folder = tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-")
     try:
@@ -252,7 +253,7 @@ def _obstacle(devices: list[Device], broker: str, redis: Redis) -> str:
             continue
         if _is_elsewhere(other):
             return _twin(other)
-        if _alive(other.pid):
+        if still_runs(other.pid, other.since.timestamp()):
             return f"device {device.name} is served by process {other.pid}; stop it, or choose other --devices"
     return ""
 
@@ -279,13 +280,3 @@ def _twin(other: Presence) -> str:
         f"device {other.device.name} is served by process {other.pid} of another machine or container named"
         f" {other.host}; start this one again, and it takes another name"
     )
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import (
     HEARTBEAT_EXPIRY_S,
-    START_TOLERANCE_S,
     Owner,
     RunCondition,
     StatusFacts,
@@ -28,6 +27,7 @@ from orchestrator.runs.compare import compare
 from schemas.config.run import RunConfig
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
+from schemas.contract.process import START_TOLERANCE_S
 from schemas.contract.run import RunStatus
 from schemas.files.layout import RunLayout
 from schemas.files.run_files import write_manifest

@@ -16,7 +16,7 @@ import pytest
 from schemas.contract.machine import this_machine
 from schemas.files import jsonl_log, owner_file
 from schemas.files.jsonl_log import append_line, locked_log, whole_lines
-from schemas.files.owner_file import EXPIRY_S, Owner, owned
+from schemas.files.owner_file import EXPIRY_S, FileOwner, owned
 from tests.waiting import wait_for
 
 WRITERS, LINES = 4, 25
@@ -48,7 +48,7 @@ def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def plant(log: Path, **changes: Any) -> Path:
     """An owner file of another process; this host's first one unless it is changed."""
-    owner = Owner(pid=1, host="alpha", machine=this_machine(), since=datetime.now(UTC), token="00")
+    owner = FileOwner(pid=1, host="alpha", machine=this_machine(), since=datetime.now(UTC), token="00")
     file = log.with_name(f"{log.name}.owner")
     file.write_text(owner.model_copy(update=changes).model_dump_json())
     return file
@@ -106,9 +106,14 @@ def test_an_owner_file_without_a_token_is_a_process_that_has_not_written(tmp_pat
 
 
 def test_an_owner_that_is_gone_is_taken_over(tmp_path: Path, no_locks: None) -> None:
-    """An ended process of this machine at once; of another machine, or without a name, if its file was not renewed."""
+    """An ended process of this machine at once; of another machine, or without a name, if its file was not renewed.
+
+    A process that started after the last renewal was given the id of the owner.
+    """
     log = tmp_path / "log.jsonl"
-    plants: tuple[dict[str, Any] | None, ...] = ({"pid": ended_process()}, {"machine": "another"}, None)
+    long_ago = datetime.now(UTC) - timedelta(days=999)
+    given_again = {"pid": os.getpid(), "since": long_ago}
+    plants: tuple[dict[str, Any] | None, ...] = ({"pid": ended_process()}, given_again, {"machine": "another"}, None)
     for number, changes in enumerate(plants):
         file = plant(log, **(changes or {}))
         if changes is None:
