@@ -19,7 +19,7 @@ from schemas.contract.errors import RequestError
 from schemas.contract.presence import Presence
 from schemas.redis.attempt_id import in_words
 from schemas.redis.client import connect
-from schemas.redis.dead_letters import DeadLetter, Place
+from schemas.redis.dead_letters import PLACES, DeadLetter, Place
 from schemas.redis.presences import cordon, read_presences, read_standing, uncordon
 
 SHOWN_LETTERS, SHOWN_CHARACTERS = 5, 60
@@ -139,7 +139,7 @@ def _as_json(found: FleetReport) -> dict[str, Any]:
 
 
 def _show_dead_letters(counts: dict[Place, int], last: list[DeadLetter]) -> None:
-    numbers = ", ".join(f"{number} in {place.words}" for place, number in counts.items())
+    numbers = ", ".join(f"{number} in {PLACES[place]}" for place, number in counts.items())
     typer.echo(f"set aside, because it could not be read: {numbers}; the last:")
     for letter in last:
         at = datetime.fromtimestamp(letter.at).astimezone()

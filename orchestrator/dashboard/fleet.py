@@ -11,6 +11,7 @@ from schemas.contract.errors import GurukulError
 from schemas.contract.presence import Presence
 from schemas.redis.attempt_id import in_words
 from schemas.redis.client import connect
+from schemas.redis.dead_letters import PLACES
 from schemas.redis.presences import read_presences
 from schemas.redis.writes import trouble
 
@@ -36,7 +37,7 @@ def fleet_parts(broker: str | None) -> Parts:
     except (RedisError, GurukulError) as error:
         sentence = f"The broker {trouble(error)}." if isinstance(error, RedisError) else f"{error}."
         return {"devices": part("fleet_trouble", trouble=sentence)}
-    last = [(_time(each.at), each.place.words, code(each.key), each.reason) for each in found.last]
+    last = [(_time(each.at), PLACES[each.place], code(each.key), each.reason) for each in found.last]
     return {
         "devices": part(
             "fleet_devices",
@@ -44,7 +45,7 @@ def fleet_parts(broker: str | None) -> Parts:
             runs=[(run_id, f"{share.priority:g}", f"{share.wanted:,}") for run_id, share in found.runs.items()],
             away=found.away,
             unreadable=sorted(found.unreadable.items()),
-            letters=[(f"{count:,}", place.words) for place, count in found.letters.items() if count],
+            letters=[(f"{count:,}", PLACES[place]) for place, count in found.letters.items() if count],
             last=last,
         )
     }

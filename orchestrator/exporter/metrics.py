@@ -119,7 +119,7 @@ class Devices:
 
     def dead_letters(self) -> dict[Place, int]:
         """How many dead letters there were, per kind of place."""
-        return read_dead_letters(self._redis, last=1)[0]
+        return read_dead_letters(self._redis, last=0)[0]
 
 
 class GurukulCollector(Collector):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from redis import Redis
@@ -19,22 +19,25 @@ Printable = Annotated[str, Field(pattern=r"^[ -~]*$")]
 
 
 class Place(StrEnum):
-    """Kind of place where something could not be read; each member has its name for people in `words`."""
+    """Kind of place where something could not be read."""
 
-    words: str
+    QUEUE = "queue"
+    ORDERS = "orders"
+    OUTCOMES = "outcomes"
+    EVENTS = "events"
+    PRESENCE = "presence"
+    KEY = "key"
 
-    def __new__(cls, value: str, words: str) -> Self:
-        """Create a member: a string, as on the broker, with its words."""
-        member = str.__new__(cls, value)
-        member._value_, member.words = value, words
-        return member
 
-    QUEUE = "queue", "device queues"
-    ORDERS = "orders", "orders to workers"
-    OUTCOMES = "outcomes", "outcomes"
-    EVENTS = "events", "events"
-    PRESENCE = "presence", "heartbeats"
-    KEY = "key", "keys of a wrong type"
+# Names of the places for people.
+PLACES = {
+    Place.QUEUE: "device queues",
+    Place.ORDERS: "orders to workers",
+    Place.OUTCOMES: "outcomes",
+    Place.EVENTS: "events",
+    Place.PRESENCE: "heartbeats",
+    Place.KEY: "keys of a wrong type",
+}
 
 
 class DeadLetter(BaseModel):
@@ -60,16 +63,20 @@ def heal(redis: Redis, types: Mapping[str, str]) -> None:
 
 
 def read_dead_letters(redis: Redis, last: int) -> tuple[dict[Place, int], list[DeadLetter]]:
-    """How many dead letters there were per kind of place since a week without any, and the `last`, newest first."""
+    """How many dead letters there were per kind of place since a week without any, and the `last`, newest first.
+
+    With `last` 0 none is read.
+    """
     with redis.pipeline(transaction=False) as pipe:
         pipe.hmget(DEAD_LETTER_COUNTS, list(Place))
-        pipe.lrange(DEAD_LETTERS, 0, last - 1)
-        counts, letters = pipe.execute(raise_on_error=False)
-    for reply in (counts, letters):
+        if last:  # a range that ends at -1 is the whole list
+            pipe.lrange(DEAD_LETTERS, 0, last - 1)
+        replies = pipe.execute(raise_on_error=False)
+    for reply in replies:
         if isinstance(reply, NoPermissionError):
             raise reply
-    found = []
-    for body in letters if isinstance(letters, list) else ():
+    counts, found = replies[0], []
+    for body in replies[1] if last and isinstance(replies[1], list) else ():
         try:
             found.append(received(DeadLetter, body))
         except UnreadableError:

@@ -75,6 +75,7 @@ def test_dead_letters_themselves_may_be_junk(redis: Redis, kind: str) -> None:
     set_aside(redis, Place.QUEUE, "d0", "reason", b"body")
     counts, letters = read_dead_letters(redis, last=1)
     assert counts == {Place.QUEUE: 1} and [letter.key for letter in letters] == ["d0"]
+    assert read_dead_letters(redis, last=0) == (counts, [])
 
 
 @pytest.mark.parametrize("kind", WRONG)
