@@ -56,6 +56,16 @@ def source(text: str | None) -> str | None:
     return named("--source", absolute_source, text)
 
 
+def file_to_write(flag: str, text: str, suffixes: Sequence[str]) -> str:
+    """The absolute path of a file with one of the suffixes, in a folder that exists."""
+    path = Path(text).absolute()
+    if path.suffix not in suffixes:
+        raise RequestError(f"{flag} {text}: the file name must end in {' or '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise RequestError(f"{flag} {text}: there is no folder {Path(text).parent}; create it, or correct the path")
+    return str(path)
+
+
 def side(texts: Sequence[str]) -> dict[str, str]:
     """Files of side data by name."""
     from orchestrator.runs.settings import resolve

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from orchestrator.cli.checks import named
+from orchestrator.cli.checks import file_to_write, named
 from orchestrator.cli.options import DataDir, Json, RunArgument, WindowArgument
 from orchestrator.terminal.console import Console
 from schemas.contract.errors import RequestError
@@ -35,14 +35,15 @@ def export(
     """
     from orchestrator.runs.worker_process import ask
 
-    if not onnx.endswith(".onnx"):
-        raise RequestError(f"--onnx {onnx!r}: name the file to write, ending in .onnx")
+    if not onnx:
+        raise RequestError("name the file to write, such as --onnx model.onnx")
+    path = file_to_write("--onnx", onnx, (".onnx",))
     if missing := missing_modules(["onnx"]):
         raise RequestError(explain_missing(missing))
     console = Console(stderr=as_json)
     request = OnnxRequest(
         data_dir=str(Path(data_dir).absolute()), run_id=named("RUN_ID", check_run_id, run_id), label=window,
-        role=Role(role), out=str(Path(onnx).absolute()),
+        role=Role(role), out=path,
     )  # fmt: skip
     with console.status("computing features"):
         found = ask("onnx", request, OnnxWritten)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.checks import file_to_write
 from orchestrator.cli.options import DataDir, Json
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
@@ -94,11 +95,10 @@ def _write(run_id: str, window: str | None, out: str, data_dir: str, plugins: st
     from schemas.contract.requests import MatrixRequest, MatrixWritten
     from schemas.files.run_files import open_run
 
-    if not out.endswith(".parquet"):
-        raise RequestError(f"--out {out}: the file name must end in .parquet")
+    path = file_to_write("--out", out, (".parquet",))
     manifest, _ = open_run(data_dir, run_id)
     folder = str(Path(data_dir).absolute())
-    request = MatrixRequest(data_dir=folder, run_id=manifest.run_id, out=str(Path(out).absolute()), label=window)
+    request = MatrixRequest(data_dir=folder, run_id=manifest.run_id, out=path, label=window)
     found = ask("matrix", request, MatrixWritten, split_paths(plugins))
     noun = "bars" if window is None else "rows"
     typer.echo(found.model_dump_json() if as_json else f"{out}: {found.rows} {noun}, {len(found.columns)} features")

@@ -10,7 +10,7 @@ from orchestrator.cli import checks
 from orchestrator.cli.options import Json, ReleaseConfigFile, ReleaseDataDir, ReleaseDir, Symbols
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
-from schemas.contract.errors import ExitCode, RequestError
+from schemas.contract.errors import ExitCode
 from schemas.contract.numbers import shown
 from schemas.contract.plugin_source import PLUGINS_ENV, split_paths
 from schemas.contract.release import Prediction, Predictions, PredictRequest
@@ -81,8 +81,7 @@ def predict(
     settings = checks.release_config(config, data_dir=data_dir, release_dir=release_dir)
     environment = checks.environment("--env", env)
     warning = standing_of(ReleaseLayout(Path(settings.release_dir)), environment)
-    if out is not None and Path(out).suffix not in SUFFIXES:
-        raise RequestError(f"--out {out}: the file name must end in {', '.join(SUFFIXES)}")
+    path = None if out is None else checks.file_to_write("--out", out, SUFFIXES)
     request = PredictRequest(
         release_dir=str(Path(settings.release_dir).absolute()),
         data_dir=str(Path(settings.data_dir).absolute()),
@@ -91,7 +90,7 @@ def predict(
         source=checks.source(source),
         as_of=checks.day("--as-of", as_of),
         max_age_days=max_age_days,
-        out=out and str(Path(out).absolute()),
+        out=path,
         side=checks.side(side or []),
         universe=universe and str(Path(universe).absolute()),
     )

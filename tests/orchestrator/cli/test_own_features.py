@@ -60,6 +60,9 @@ def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
         (("check", "ideas.py"), "--source"),
         (("features", "rsi"), "did you mean rsi_14"),
         (("features", "minimal", "--run", "a", "--out", "f.parquet"), "that run a has chosen; leave out minimal"),
+        (("features", "--run", "a", "--out", "f.csv"), "--out f.csv: the file name must end in .parquet"),
+        (("features", "--run", "a", "--out", "absent/f.parquet"), "there is no folder absent; create it"),
+        (("export", "a", "w", "--onnx", "absent/m.onnx"), "there is no folder absent; create it"),
         (
             ("run", "--label", "up"),
             "--label up: there is no such label; the built-in ones are fixed, triple-barrier, rank",
