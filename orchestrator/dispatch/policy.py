@@ -32,6 +32,7 @@ STEAL_AFTER_S = 1.0
 STRAY_S = 3.0
 MAX_STRIKES = 3
 # Attempts beyond its slots are on their way to a far device for so many round trips: its report, and what follows.
+# Their files are on their way for its transfers.
 ROUND_TRIPS = 2.0
 MOST_AHEAD = 64
 # Pause before the second attempt; it doubles for the third.
@@ -285,7 +286,8 @@ def ahead(presence: Presence, usual_s: float | None) -> int:
     """How many attempts beyond its slots may be out at a device, if windows take `usual_s`."""
     if usual_s is None or presence.round_trip_s is None:
         return 1
-    ends = presence.device.slots * ROUND_TRIPS * presence.round_trip_s / max(usual_s, 1e-3)
+    under_way_s = ROUND_TRIPS * presence.round_trip_s + presence.transfer_s
+    ends = presence.device.slots * under_way_s / max(usual_s, 1e-3)
     return max(1, math.ceil(min(ends, MOST_AHEAD)))
 
 

@@ -24,7 +24,8 @@ def expiry_s(round_trip_s: float) -> float:
 class StoreUse(Frozen):
     """What a worker has moved to and from its store: objects, bytes, requests that failed, and seconds of requests.
 
-    `kept` counts the objects that it did not fetch because their copies were in its data folder.
+    `kept` counts the objects that a task did not fetch because their copies were in the data folder, fetched ahead or
+    earlier.
     """
 
     fetched: int = 0
@@ -48,7 +49,8 @@ class Presence(Frozen):
     `machine` identifies the operating system and process namespace of `pid`; empty in an earlier version's heartbeat.
     `beats` counts the heartbeats of this process, so that no two are the same; `sent_s` is the broker's Unix time, as
     far as the worker knows it; `keys` names the keys whose signatures it accepts. `round_trip_s` is what the last one
-    took, None for the first. `clock_ahead_s` is how far the host's clock was ahead of the broker's then. `free_gib` is
+    took, None for the first. `transfer_s` is how long the files of a window usually take from and to the store, in all.
+    `clock_ahead_s` is how far the host's clock was ahead of the broker's then. `free_gib` is
     what is free on the disk of its data folder.
     `held` has the ids of all attempts that the worker has received, `running` those that a pool child works on. `done`
     counts attempts that ended since the worker started, `rate` those per second over the last minute. A draining worker
@@ -67,6 +69,7 @@ class Presence(Frozen):
     sent_s: float = 0.0
     keys: tuple[str, ...] = ()
     round_trip_s: float | None = None
+    transfer_s: float = 0.0
     clock_ahead_s: float | None = None
     free_gib: float | None = None
     machine: str = ""

@@ -96,14 +96,14 @@ class Mirror:
 
         FileError if the store has none, or another.
         """
-        metadata = folder / METADATA
-        if metadata.is_file() if digest is None else has_digest(metadata, digest):
+        if _has_artifact(folder, digest):
             METER.kept()
             return
         content = self.store.get(self._packed(folder))
         if content is None:
             raise FileError(f"{self.store.url} has no {self._packed(folder)}; resume the run that it belongs to")
-        self._place(folder, content, digest)
+        if not _has_artifact(folder, digest):  # another process may have brought it meanwhile, and a third read it
+            self._place(folder, content, digest)
 
     def drop_artifact(self, folder: Path) -> None:
         """Remove an artifact here and in the store."""
@@ -142,6 +142,12 @@ def together(fetch: Callable[[T], object], items: Iterable[T]) -> None:
     with ThreadPoolExecutor(TOGETHER) as pool:
         for _ in pool.map(fetch, items):
             pass
+
+
+def _has_artifact(folder: Path, digest: str | None) -> bool:
+    """Whether an artifact is here; with the SHA-256 of its metadata, that one."""
+    metadata = folder / METADATA
+    return metadata.is_file() if digest is None else has_digest(metadata, digest)
 
 
 def has_digest(path: Path, digest: str) -> bool:

@@ -7,8 +7,12 @@ from celery.worker import consumer, state
 from celery.worker.consumer.consumer import logger
 
 from schemas.contract.presence import StoreUse
+from schemas.store.store_meter import METER
 from workers.celery.courier import Courier
 from workers.celery.desk import Desk
+from workers.celery.transfers import Transfers
+from workers.celery.waker import Waker
+from workers.devices.folders import own_folders
 from workers.devices.pinning import current_device
 
 
@@ -18,13 +22,20 @@ class Consumer(consumer.Consumer):  # type: ignore[misc]
     def __init__(self, on_task_request: Callable[[Any], None], *, pool: Any, hub: Any, **options: Any) -> None:
         device = current_device()
         self.courier = Courier(hub)
-        self.desk = Desk(self.courier, device.name, device.slots, begin=on_task_request)
-        self.store_use = StoreUse()
+        self.waker, folders = Waker(), own_folders()
+        transfers = Transfers(folders, self.waker.wake) if folders.store is not None else None
+        self.desk = Desk(self.courier, device.name, device.slots, begin=on_task_request, transfers=transfers)
+        self._store_use = StoreUse()
         pool.on_end, pool.on_store_use = self.desk.ended, self._moved
         super().__init__(self.desk.take, pool=pool, hub=hub, **options)
 
     def _moved(self, use: StoreUse) -> None:
-        self.store_use += use
+        self._store_use += use
+
+    def store_use(self) -> StoreUse:
+        """What this process and its pool children have moved to and from the store."""
+        self._moved(METER.take())
+        return self._store_use
 
     def ensure_connected(self, conn: Any) -> Any:
         """Return `conn` once it is connected, or when the worker must stop."""

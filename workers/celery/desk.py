@@ -1,7 +1,8 @@
 """A worker's desk: attempts that it has received wait here until they are claimed and a slot is free.
 
 The worker claims and reports for its pool children on one connection, without waiting for replies. On a far broker it
-claims attempts ahead, as many as its slots begin in the time that a claim takes; near one, none.
+claims attempts ahead, as many as its slots begin in the time that a claim takes; near one, none. With a store, what an
+attempt reads is fetched before it is claimed, and it is reported once its artifact is stored.
 """
 
 import logging
@@ -10,15 +11,17 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from celery.worker import state
 
-from schemas.contract.task import IngestTask, RunTask, WindowTask, work_name
+from schemas.contract.task import IngestTask, Outcome, RunTask, Status, WindowTask, work_name
 from schemas.redis.attempts import claiming, giving_back, reporting
 from workers.celery.courier import Courier
+from workers.celery.transfers import Transfers
 from workers.handlers.report import lost, parse, start_event
 from workers.plugins.call_note import noted_call
 
@@ -31,16 +34,22 @@ AHEAD_ROUND_TRIPS = 1.5
 KEPT_DURATIONS = 15
 # An attempt that was claimed ahead and could not begin for so long, and four round trips, is given back.
 GIVEN_BACK_S = 1.0
+# An attempt whose inputs are not here after so long is claimed all the same: it fetches them itself, or fails.
+FETCH_S = 2.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Attempt:
-    """An attempt that the worker has received; `since_s` is when it was claimed, and then when it began."""
+    """An attempt that the worker has received; `since_s` is when that was, then when it was claimed, and when it began.
+
+    `inputs` ends when what it reads is here; None if nothing is fetched ahead.
+    """
 
     request: Any
     task: IngestTask | WindowTask | RunTask
     claimant: str
-    since_s: float = 0.0
+    since_s: float
+    inputs: "Future[None] | None" = None
 
     @property
     def claim(self) -> tuple[str, str, str, int, str]:
@@ -54,13 +63,18 @@ class Desk:
     While a worker drains, its timers run in a thread beside the pool's results, so calls hold the courier's lock.
     """
 
-    def __init__(self, courier: Courier, device: str, slots: int, begin: Callable[[Any], None]) -> None:
+    def __init__(
+        self, courier: Courier, device: str, slots: int, begin: Callable[[Any], None],
+        transfers: Transfers | None = None,
+    ) -> None:  # fmt: skip
         self._courier, self._device, self._slots, self._begin = courier, device, slots, begin
+        self._transfers = transfers
         self._lock = courier.lock
         self._waiting: deque[Attempt] = deque()
         self._claiming: dict[str, Attempt] = {}
         self._ready: dict[str, Attempt] = {}
         self._begun: dict[str, Attempt] = {}
+        self._publishing: dict[str, Future[Outcome]] = {}
         self._unreported: set[str] = set()
         self._durations_s: deque[float] = deque(maxlen=KEPT_DURATIONS)
         self._numbers = count(1)
@@ -71,28 +85,39 @@ class Desk:
     def held(self) -> set[str]:
         """Ids of attempts that have begun, and whose outcome the broker has not confirmed."""
         with self._lock:
-            return self._unreported | self._begun.keys()
+            return self._unreported | self._publishing.keys() | self._begun.keys()
+
+    @property
+    def transfer_s(self) -> float:
+        """Seconds that the files of a window usually take from and to the store; 0 without a store."""
+        return self._transfers.usual_s if self._transfers is not None else 0.0
 
     def take(self, request: Any) -> None:
         """Take an attempt in that has arrived."""
         # The number makes two messages of one attempt two claimants, of which one begins it.
         claimant = f"{self._device} {os.getpid()}-{next(self._numbers)}"
-        attempt = Attempt(request, parse(request.kwargs["message"]), claimant)
+        task = parse(request.kwargs["message"])
+        inputs = self._transfers.fetch(task) if self._transfers is not None else None
+        attempt = Attempt(request, task, claimant, time.monotonic(), inputs)
         with self._lock:
             self._waiting.append(attempt)
             self.advance()
 
     def advance(self) -> None:
-        """Begin and claim as much as there is room for; give back what was claimed too early.
+        """Report what is published, begin and claim as much as there is room for, give back what was claimed too early.
 
         A worker that drains gives back all that it has not begun.
         """
         with self._lock:
-            while self._ready and len(self._begun) < self._slots and not self._stopped:
+            for identity in [identity for identity, each in self._publishing.items() if each.done()]:
+                outcome = self._publishing.pop(identity).result()
+                self._report(identity, outcome.run_id, outcome.model_dump_json())
+            while self._ready and self._has_free_slot() and not self._stopped:
                 self._start(self._ready.pop(next(iter(self._ready))))
             self._give_back_late()
-            while self._waiting and not self._stopped and self._room() > 0:
-                self._claim(self._waiting.popleft())
+            while not self._stopped and self._room() > 0 and (attempt := self._next()) is not None:
+                self._waiting.remove(attempt)
+                self._claim(attempt)
 
     def ended(self, identity: str, outcome: str | None) -> None:
         """Report the outcome of an attempt that its pool child returned; None if the child died.
@@ -104,7 +129,7 @@ class Desk:
             if attempt is not None:
                 self._durations_s.append(time.monotonic() - attempt.since_s)
                 if outcome:
-                    self._report(identity, attempt.task.run_id, outcome)
+                    self._publish_or_report(identity, attempt.task, outcome)
                 elif outcome is not None:
                     self._courier.send(giving_back(*attempt.claim))
             self.advance()
@@ -133,6 +158,12 @@ class Desk:
         """Begin nothing more; what runs may end. A signal's handler may call this in the middle of any other call."""
         self._stopped = True
 
+    def is_publishing(self, within_s: float) -> bool:
+        """Wait until every artifact is published, for `within_s` at most; False once all that ended is reported."""
+        wait(list(self._publishing.values()), within_s)
+        self.advance()
+        return bool(self._publishing)
+
     def _give_back_late(self) -> None:
         """Give back what was claimed so long ago that what runs must take longer than those before."""
         late_s = time.monotonic() - GIVEN_BACK_S - 4 * (self.round_trip_s or 0.0)
@@ -144,6 +175,17 @@ class Desk:
         if late:
             # Nothing is claimed ahead until one of those that run has ended.
             self._durations_s.clear()
+
+    def _has_free_slot(self) -> bool:
+        """Whether an attempt may begin; not while the store is far behind."""
+        most = RECEIVED_PER_SLOT * self._slots
+        return len(self._begun) < self._slots and len(self._publishing) < most
+
+    def _next(self) -> Attempt | None:
+        """The attempt to be claimed next: the first whose inputs are here, or are late."""
+        late_s = time.monotonic() - FETCH_S
+        able = (each for each in self._waiting if each.inputs is None or each.inputs.done() or each.since_s < late_s)
+        return next(able, None)
 
     def _room(self) -> int:
         """How many more attempts may be claimed."""
@@ -190,6 +232,14 @@ class Desk:
         attempt.since_s = time.monotonic()
         self._begun[attempt.request.id] = attempt
         self._begin(attempt.request)
+
+    def _publish_or_report(self, identity: str, task: IngestTask | WindowTask | RunTask, outcome: str) -> None:
+        if self._transfers is not None and isinstance(task, WindowTask):
+            ended = Outcome.model_validate_json(outcome)
+            if ended.status is Status.SUCCESS:
+                self._publishing[identity] = self._transfers.publish(task, ended)
+                return
+        self._report(identity, task.run_id, outcome)
 
     def _report(self, identity: str, run_id: str, outcome: str) -> None:
         self._unreported.add(identity)

@@ -24,6 +24,7 @@ from schemas.redis.presences import beating, signing_off
 from schemas.redis.signing import fleet_key
 from workers.celery.courier import Call, Courier
 from workers.celery.desk import Desk
+from workers.celery.waker import Waker
 from workers.devices.failed_starts import own_report
 from workers.devices.folders import own_folders
 from workers.devices.pinning import current_device
@@ -45,10 +46,10 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self.timer: Any = None
         self.courier: Courier = parent.courier
         self.desk: Desk = parent.desk
-        self.store_use: Callable[[], StoreUse] = lambda: parent.store_use
+        self.waker: Waker = parent.waker
+        self.store_use: Callable[[], StoreUse] = parent.store_use
         self.since = datetime.now(UTC)
         self.is_draining = False
-        self.woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.last: Call | None = None
         self.device = current_device()
         self.usage = usage(self.device)
@@ -65,7 +66,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
     def start(self, parent: Any) -> None:
         """Start the heartbeat when the worker starts, and after each reconnection."""
         self.courier.attach()
-        parent.hub.add_reader(self.woken, os.read, self.woken, 1)
+        self.waker.attach(parent.hub, self.desk.advance)
         self.desk.restart()
         self._beat()
         self.timer = parent.timer.call_repeatedly(PRESENCE_INTERVAL_S, self._beat)
@@ -92,7 +93,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         """Note a signal, and wake the event loop, which acts: a handler may interrupt a command that is being sent."""
         self.is_draining = True
         self.desk.stop()
-        os.write(self.waker, b"\0")
+        self.waker.wake()
 
     def _lose(self, task_id: str, exception: BaseException, **_: object) -> None:
         """Report the attempt of a pool child that died, as the child cannot."""
@@ -100,6 +101,8 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             self.desk.lost(task_id, f"its process ended: {exception}")
 
     def _sign_off(self, **_: object) -> None:
+        while self.desk.is_publishing(PRESENCE_INTERVAL_S):
+            self._beat()
         self.courier.send(signing_off(self.device.name))
         self.courier.finish(FINISH_S)
 
@@ -122,6 +125,7 @@ class PresenceStep(bootsteps.StartStopStep):  # type: ignore[misc]
             sent_s=round(time.time() - (self.clock_ahead_s or 0.0), 3),
             keys=fleet_key().names,
             round_trip_s=self.desk.round_trip_s,
+            transfer_s=self.desk.transfer_s,
             clock_ahead_s=self.clock_ahead_s,
             free_gib=round(free_gib(folders.data_dir), 2),
             machine=this_machine(),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.contract.device import DeviceKind
-from schemas.contract.errors import DataError, FileError, PhaseError, RequestError, StoreError
+from schemas.contract.errors import FileError
 from schemas.contract.folders import Folders
 from schemas.contract.task import (
     RETRIED,
@@ -29,7 +29,6 @@ from schemas.redis.attempts import report
 from schemas.redis.dead_letters import Place, set_aside
 from schemas.redis.worker_connection import patiently, shared
 from workers.devices.folders import own_folders, refuse_outside
-from workers.devices.gpu_failures import failure_of
 from workers.devices.nvml import refuse_full_memory
 from workers.devices.pinning import current_device
 from workers.devices.quick_import import quick_import
@@ -37,7 +36,7 @@ from workers.handlers.audit import render_audit
 from workers.handlers.ingest import ingest
 from workers.handlers.judge import judge_gate, judge_students
 from workers.handlers.remote import carry_out, fetch_manifest
-from workers.handlers.report import parse
+from workers.handlers.report import classify, parse
 from workers.handlers.task_result import Result
 from workers.learning.skip import Skip
 
@@ -149,14 +148,3 @@ def attempt(task: IngestTask | WindowTask | RunTask, device: str, folders: Folde
         text = str(error) or type(error).__name__
         return outcome(Status.FAILED, failure=classify(error), message=text, traceback=traceback.format_exc())
     return outcome(Status.SKIPPED if result.reason else Status.SUCCESS, **vars(result))
-
-
-def classify(error: Exception) -> FailureClass:
-    """Class of an exception. CUDA's are checked first, as some are MemoryErrors too."""
-    if (cuda := failure_of(error)) is not None:
-        return cuda
-    if isinstance(error, DataError | PhaseError | RequestError):
-        return FailureClass.DATA
-    if isinstance(error, MemoryError) or "std::bad_alloc" in str(error):
-        return FailureClass.OOM
-    return FailureClass.TRANSIENT if isinstance(error, OSError | StoreError) else FailureClass.BUG

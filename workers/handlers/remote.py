@@ -1,30 +1,28 @@
 """A task of a run with a store: fetch what it reads, do it, publish what it wrote.
 
-Without a store the data folder is shared, and nothing is fetched or published.
+Without a store the data folder is shared, and nothing is fetched or published. The artifact of a window is published by
+the worker, beside the next window (`workers/celery/transfers.py`).
 """
 
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from schemas.config.training import TrainingConfig
-from schemas.contract.artifact import METADATA_KINDS
 from schemas.contract.coverage import CoverageTable
 from schemas.contract.errors import DataError, FileError
 from schemas.contract.folders import Folders
 from schemas.contract.task import IngestTask, Role, RunTask, Status, WindowTask
-from schemas.files.atomic import sha256_of
-from schemas.files.layout import METADATA, BarsLayout, RunLayout, side_file, universe_file
+from schemas.files.layout import BarsLayout, RunLayout
 from schemas.files.locks import lock
-from schemas.files.run_files import model_of, read_manifest, read_model, read_rows
+from schemas.files.run_files import model_of, read_manifest, read_rows
 from schemas.store.judged_inputs import artifacts_read, audit_key, list_key
 from schemas.store.listed_files import ListedFiles
-from schemas.store.mirror import Mirror, has_digest, together
+from schemas.store.mirror import Mirror, together
 from workers.handlers.copies import end_ingestion, note_use
 from workers.handlers.task_result import Result
+from workers.handlers.window_files import fetch_bars, fetch_beside, fetch_teacher, teacher_label
 from workers.side.store import use_side_of
 
 logger = logging.getLogger(__name__)
@@ -45,7 +43,7 @@ def fetch_manifest(run_id: str, folders: Folders) -> bool:
 
 
 def carry_out(task: Task, folders: Folders, handle: Callable[[Any, Path], Result]) -> Result:
-    """Do a task with its handler, through the store if there is one.
+    """Do a task with its handler, through the store if there is one; a window's artifact is left to be published.
 
     If copies of its inputs were damaged, or left by another run of that name, they are fetched anew, once.
     """
@@ -65,39 +63,23 @@ def carry_out(task: Task, folders: Folders, handle: Callable[[Any, Path], Result
         if not isinstance(task, WindowTask):
             raise
         logger.warning("the inputs of %s are fetched anew: %s", task.window.label, error)
-        shutil.rmtree(layout.artifact(_teacher_label(task), Role.TEACHER), ignore_errors=True)
+        shutil.rmtree(layout.artifact(teacher_label(task), Role.TEACHER), ignore_errors=True)
         _fetch(task, mirror, layout)
         result = handle(task, data_dir)
-    return _publish(task, mirror, layout, result)
-
-
-def _teacher_label(task: WindowTask) -> str:
-    return task.window.in_scope(task.settings.scope).label
+    _publish(task, mirror, layout, result)
+    return result
 
 
 def _fetch(task: Task, mirror: Mirror, layout: RunLayout) -> None:
     if isinstance(task, WindowTask):
-        bars = BarsLayout.under(mirror.data_dir, task.settings.interval)
-        missing = [symbol for symbol, digest in task.bars.items() if not has_digest(bars.bars(symbol), digest)]
-        together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), task.bars[symbol]), missing)
-        _fetch_beside(task.settings, mirror)
-        if task.role is Role.STUDENT:
-            mirror.pull_artifact(layout.artifact(_teacher_label(task), Role.TEACHER))
+        fetch_bars(task, mirror)
+        fetch_teacher(task, mirror)
     elif isinstance(task, IngestTask):
         if task.settings.incremental:
             _fetch_stored_bars(task, mirror)
     else:
         mirror.pull(layout.manifest)
         _fetch_judged(task, mirror, layout)
-
-
-def _fetch_beside(settings: TrainingConfig, mirror: Mirror) -> None:
-    """Bring the side data here that a run's features read, and its universe."""
-    plugged = settings.plugged
-    if settings.members is not None:
-        mirror.pull(universe_file(mirror.data_dir, settings.members), settings.members)
-    for each in plugged.side.files if plugged is not None and plugged.side is not None else ():
-        mirror.pull(side_file(mirror.data_dir, each.name, each.sha256), each.sha256)
 
 
 def _fetch_stored_bars(task: IngestTask, mirror: Mirror) -> None:
@@ -135,31 +117,16 @@ def _fetch_bars_of_run(mirror: Mirror, layout: RunLayout) -> None:
     if manifest.bars is not None:
         bars, rows = BarsLayout.under(mirror.data_dir, manifest.config.interval), manifest.bars.symbols
         together(lambda symbol: mirror.pull_bars(bars, bars.bars(symbol), rows[symbol].sha256), rows)
-    _fetch_beside(manifest.config, mirror)
+    fetch_beside(manifest.config, mirror)
 
 
-def _publish(task: Task, mirror: Mirror, layout: RunLayout, result: Result) -> Result:
+def _publish(task: Task, mirror: Mirror, layout: RunLayout, result: Result) -> None:
     match task:
-        case WindowTask():
-            return _publish_artifact(mirror, layout.artifact(task.window.label, task.role), task.role, result)
         case RunTask():
             for path in _written(task, layout):
                 mirror.push(path)
-        case _:
+        case IngestTask():
             _publish_bars(task, mirror, result)
-    return result
-
-
-def _publish_artifact(mirror: Mirror, folder: Path, role: Role, result: Result) -> Result:
-    """Publish an artifact. If another attempt was first, the result is that of the stored one."""
-    assert result.key is not None
-    if mirror.push_artifact(folder, result.key):
-        return result
-    metadata = read_model(folder / METADATA, METADATA_KINDS[role])
-    if metadata.key != result.key:
-        raise FileError(f"{mirror.key(folder)} in {mirror.store.url} was not made from these inputs; resume the run")
-    digests = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    return replace(result, metrics=result.metrics | metadata.metrics, digests=digests)
 
 
 def _publish_bars(task: IngestTask, mirror: Mirror, result: Result) -> None:

@@ -399,21 +399,23 @@ def test_no_device_gets_more_than_slots_and_one_unless_it_is_far(found: View) ->
 
 
 @pytest.mark.parametrize(
-    ("slots", "round_trip_s", "usual_s", "expected"),
+    ("slots", "round_trip_s", "transfer_s", "usual_s", "expected"),
     [
-        (2, None, 0.1, 1),
-        (2, 0.2, None, 1),
-        (2, 0.0004, 0.26, 1),
-        (2, 0.2, 60.0, 1),
-        (2, 0.2, 0.1, 8),
-        (8, 9.0, 0.0, 64),
+        (2, None, 0.0, 0.1, 1),
+        (2, 0.2, 0.0, None, 1),
+        (2, 0.0004, 0.0, 0.26, 1),
+        (2, 0.2, 0.6, 60.0, 1),
+        (2, 0.2, 0.0, 0.1, 8),
+        (2, 0.2, 0.6, 0.1, 20),
+        (2, 0.0, 0.6, 0.1, 12),
+        (8, 9.0, 9.0, 0.0, 64),
     ],
 )
 def test_how_much_a_far_device_gets_ahead(
-    slots: int, round_trip_s: float | None, usual_s: float | None, expected: int
+    slots: int, round_trip_s: float | None, transfer_s: float, usual_s: float | None, expected: int
 ) -> None:
-    """One attempt, or as many as the slots end within two round trips, 64 at most; one while either is unknown."""
-    far = device("d0", slots, round_trip_s=round_trip_s)
+    """One attempt, or as many as the slots end within two round trips and the transfers of a window, 64 at most."""
+    far = device("d0", slots, round_trip_s=round_trip_s, transfer_s=transfer_s)
     assert ahead(far, usual_s) == expected
     waiting = [piece("A", number) for number in range(100)]
     assert len(sends(view([far], waiting, usual_s=usual_s))) == slots + expected

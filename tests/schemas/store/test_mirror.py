@@ -75,6 +75,25 @@ def test_what_was_not_reported_is_not_taken(tmp_path: Path) -> None:
     assert not there.exists()
 
 
+def test_an_artifact_that_another_process_has_brought_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came while this process asked the store; a third process may be reading it."""
+    one, two = host(tmp_path, "one"), host(tmp_path, "two")
+    one.push_artifact(artifact(one, model="trees"), KEY)
+    there, get = two.data_dir / "models/run/windows/A_1/teacher", ObjectStore.get
+
+    def brought_meanwhile(store: ObjectStore, key: str) -> bytes | None:
+        monkeypatch.undo()
+        host(tmp_path, "two").pull_artifact(there)
+        (there / "mark").touch()
+        return get(store, key)
+
+    monkeypatch.setattr(ObjectStore, "get", brought_meanwhile)
+    two.pull_artifact(there)
+    assert (there / "mark").is_file()
+
+
 def test_an_artifact_is_found_by_the_key_of_its_inputs(tmp_path: Path) -> None:
     """Another run's artifact comes here under that run's name; a key that leads nowhere or elsewhere finds none."""
     one, two = host(tmp_path, "one"), host(tmp_path, "two")

@@ -31,7 +31,7 @@ from workers.bars.breeze import client
 from workers.bars.breeze.credentials import SESSION_TOKEN
 from workers.bars.breeze.failures import AuthError, RateLimited, Refused, ServerError, Unavailable, retry_after_s
 from workers.bars.breeze.source import TRIES
-from workers.handlers.execute import classify
+from workers.handlers.report import classify
 
 DAY = (date(2024, 1, 1), date(2024, 1, 1))
 FAULTS: list[tuple[str, Fault, type[GurukulError]]] = [

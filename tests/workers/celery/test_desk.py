@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from celery.worker import state
 
-from schemas.contract.task import Role, Status, WindowTask
+from schemas.contract.task import Outcome, Role, Status, WindowTask, work_name
 from schemas.redis.script import CLAIM, GIVE_BACK, REPORT, Command
 from tests.orchestrator.dispatch.views import window_task
 from workers.celery.desk import Desk
@@ -62,15 +63,42 @@ class Request:
         return self.is_revoked
 
 
+class Moves:
+    """Transfers that end when the test ends them: one future for each attempt's inputs, and each artifact."""
+
+    usual_s = 0.6
+
+    def __init__(self) -> None:
+        self.fetches: list[Future[None]] = []
+        self.publications: dict[str, Future[Outcome]] = {}
+
+    def fetch(self, task: WindowTask) -> "Future[None]":
+        self.fetches.append(Future())
+        return self.fetches[-1]
+
+    def publish(self, task: WindowTask, outcome: Outcome) -> "Future[Outcome]":
+        return self.publications.setdefault(outcome.name, Future())
+
+
+def outcome(number: int, status: Status = Status.SUCCESS, **details: Any) -> Outcome:
+    """The outcome of an attempt."""
+    task = window_task("A", number, Role.TEACHER)
+    return Outcome(
+        run_id=task.run_id, role=task.role, name=work_name(task), attempt=1, device="d0", status=status, **details
+    )  # fmt: skip
+
+
 class Worker:
     """A desk of two slots with what it has begun."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, round_trip_s: float | None = None) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, round_trip_s: float | None = None, transfers: Any = None
+    ) -> None:
         self.post, self.begun, self.now = Post(), list[str](), 100.0
         monkeypatch.setattr("workers.celery.desk.time.monotonic", lambda: self.now)
         monkeypatch.setattr(state, "task_ready", lambda request: None)
         courier: Any = self.post
-        self.desk = Desk(courier, "d0", 2, begin=lambda request: self.begun.append(request.id))
+        self.desk = Desk(courier, "d0", 2, begin=lambda request: self.begun.append(request.id), transfers=transfers)
         self.desk.round_trip_s = round_trip_s
 
     def take(self, *numbers: int) -> list[Request]:
@@ -241,3 +269,56 @@ def test_after_a_lost_connection_what_had_not_begun_is_forgotten(monkeypatch: py
     assert worker.post.names() == ["claim", "claim", "give_back"]
     worker.end(0)
     assert worker.post.names()[3:] == ["report"]
+
+
+def test_an_attempt_is_claimed_when_its_inputs_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first whose inputs have come, in whatever order; one whose inputs are late fetches them itself."""
+    worker = Worker(monkeypatch, transfers=(moves := Moves()))
+    worker.take(0, 1)
+    assert worker.post.names() == []
+    moves.fetches[1].set_result(None)
+    worker.desk.advance()
+    worker.post.answer(1)
+    assert worker.begun == ["run/1"]
+    worker.now += 1.9
+    worker.desk.advance()
+    assert worker.post.names() == ["claim"]
+    worker.now += 0.2
+    worker.desk.advance()
+    worker.post.answer(1)
+    assert worker.begun == ["run/1", "run/0"]
+
+
+def test_a_success_is_reported_once_its_artifact_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slot goes on meanwhile, and heartbeats name the attempt; what is reported is what the store made of it."""
+    worker = Worker(monkeypatch, transfers=(moves := Moves()))
+    worker.take(0, 1, 2, 3)
+    for each in moves.fetches:
+        each.set_result(None)
+    worker.desk.advance()
+    worker.post.answer(1, 1)
+    worker.end(0, outcome(0).model_dump_json())
+    worker.post.answer(1)
+    assert worker.post.names() == ["claim"] * 3 and worker.begun[2:] == ["run/2"]
+    assert worker.desk.held == {"run/0", "run/1", "run/2"} and worker.desk.is_publishing(0.0)
+    worker.end(1, outcome(1, Status.FAILED, message="no rows").model_dump_json())
+    assert worker.post.names()[3:] == ["report", "claim"], "a failure has nothing to publish"
+    moves.publications[outcome(0).name].set_result(outcome(0, Status.FAILED, message="the store is away"))
+    assert not worker.desk.is_publishing(0.0)
+    assert worker.post.names()[5:] == ["report"] and "the store is away" in str(worker.post.sent[-1])
+
+
+def test_a_store_that_is_far_behind_stops_the_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most eight artifacts per slot wait to be stored; then a slot stays empty until one is."""
+    worker = Worker(monkeypatch, transfers=(moves := Moves()))
+    for number in range(17):
+        worker.take(number)
+        moves.fetches[-1].set_result(None)
+        worker.desk.advance()
+        worker.post.answer(1)
+        if number < 16:
+            worker.end(number, outcome(number).model_dump_json())
+    assert len(worker.begun) == 16
+    moves.publications[outcome(3).name].set_result(outcome(3))
+    worker.desk.advance()
+    assert worker.begun[16:] == ["run/16"]

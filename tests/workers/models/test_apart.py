@@ -17,7 +17,7 @@ from schemas.files.run_files import write_model
 from tests.strategies import QUICK, recipe, serving
 from workers.artifacts.writer import digests
 from workers.features.registry import feature_names
-from workers.handlers.execute import classify
+from workers.handlers.report import classify
 from workers.models import apart, xgboost
 from workers.models.apart import ModelTrial
 from workers.models.registry import MODEL_TYPES
