@@ -6,8 +6,8 @@ from pathlib import Path
 from orchestrator.phases.phase_context import RunContext
 from orchestrator.planning.windows import lay_windows, plan_before, start_from
 from orchestrator.runs import session
+from orchestrator.runs.course import Course, have_bars
 from orchestrator.runs.plugins import with_plugins
-from orchestrator.runs.session import Course
 from orchestrator.terminal.console import Console
 from orchestrator.tuning.progress import Progress
 from orchestrator.tuning.result import conclude, write_best
@@ -98,7 +98,7 @@ def _course(study: Study, console: Console) -> Course:
 
 def _walk(context: RunContext, study: Study, course: Course, console: Console) -> None:
     """Store the bars, run all trials, and write what they found."""
-    session.have_bars(context, course)
+    have_bars(context, course)
     context.live_view.hide()
     trials = {"skip_fetch": True, "telemetry": False, "study": context.run_id}
     config = context.manifest.config.model_copy(update=trials)
