@@ -19,7 +19,7 @@ Source = Annotated[str | None, typer.Option(help="Source of bars, such as csv:DI
 
 SideFlag = Annotated[
     list[str] | None,
-    typer.Option(help="NAME=FILE of side data that features read; repeatable.", metavar="NAME=FILE"),
+    typer.Option(help="NAME=FILE of side data that features or labels read; repeatable.", metavar="NAME=FILE"),
 ]
 SideLag = Annotated[
     list[str] | None,

@@ -12,7 +12,7 @@ from orchestrator.terminal.console import Console
 from schemas.config.features import OWN
 from schemas.contract.errors import RequestError
 from schemas.contract.plugin_source import PLUGINS_ENV, shown, split_paths
-from schemas.contract.requests import PluginReport
+from schemas.contract.requests import FeatureFacts, LabelFacts, PluginReport
 
 
 def features(
@@ -73,20 +73,24 @@ def _show(found: PluginReport) -> None:
     table.columns[0].no_wrap = True
     for each in found.features:
         warmup = "all" if each.warmup_bars is None else str(each.warmup_bars)
-        reads = ["panel"] * each.panel + [f"side {name}" for name in each.side]
-        source = f"{each.source} ({', '.join(reads)})" if reads else each.source
-        table.add_row(each.name, each.formula, warmup, source)
+        table.add_row(each.name, each.formula, warmup, _source(each))
     Console().table(table)
     if found.labels:
         labels = table_of("label", "formula", "horizon, bars", "source", left=("label", "formula", "source"))
         for mine in found.labels:
-            labels.add_row(mine.name, mine.formula, str(mine.horizon_bars), mine.source)
+            labels.add_row(mine.name, mine.formula, str(mine.horizon_bars), _source(mine))
         Console().table(labels)
     if found.gates:
         gates = table_of("gate", "question", "a failure", "source", left=("gate", "question", "a failure", "source"))
         for judge in found.gates:
             gates.add_row(judge.name, judge.question, "rejects" if judge.decides else "warns", shown(judge.plugin))
         Console().table(gates)
+
+
+def _source(each: FeatureFacts | LabelFacts) -> str:
+    """Where a feature or a label comes from, and what it reads beside a symbol's bars."""
+    reads = ["panel"] * each.panel + [f"side {name}" for name in each.side]
+    return f"{each.source} ({', '.join(reads)})" if reads else each.source
 
 
 def _write(run_id: str, window: str | None, out: str, data_dir: str, plugins: str, as_json: bool) -> None:

@@ -108,6 +108,15 @@ def new_high(bars):
     """a close of the next 10 bars is above the highest high of the last 60"""
     best = bars["close"].rolling(10).max().shift(-10)
     return (best > bars["high"].rolling(60).max()).where(best.notna())
+
+
+# With panel=True it sees all symbols, as a feature does, and may take side data in the same way.
+# To use it: --label above_mean, with at least 5 symbols.
+@gk.label(horizon=10, panel=True)
+def above_mean(bars):
+    """the close in 10 bars has risen by more than the mean of all symbols"""
+    moved = bars["close"].shift(-10) / bars["close"]
+    return moved.gt(moved.mean(axis=1), axis=0).where(moved.notna())
 '''
 
 

@@ -46,7 +46,8 @@ def refuse_infeasible(config: RunConfig, today: date | None = None) -> None:
 def refuse_few_symbols(config: RunConfig) -> None:
     """RequestError if labels or features compare symbols with each other, and there are too few."""
     if config.needs_panel and len(config.symbols) < MIN_RANKED_SYMBOLS:
-        flag = "--label rank" if config.label == "rank" else f"--features {','.join(config.feature_set.names)}"
+        features = f"--features {','.join(config.feature_set.names)}"
+        flag = f"--label {config.label}" if config.label_compares else features
         named = ", ".join(config.symbols) or "none"
         raise RequestError(
             f"{flag} compares symbols with each other and needs at least {MIN_RANKED_SYMBOLS}; this run has"

@@ -53,8 +53,8 @@ def with_plugins(
     """The config with the digests of its plug-ins and side data, and what these hold; they are stored below `scratch`.
 
     The horizon is the one that its label declares. RequestError for a faulty plug-in or file, an unknown feature or
-    label, another --horizon, and side data that no feature reads or that lack. `idle`: also with plug-ins that it does
-    not use; without it they are refused.
+    label, another --horizon, and side data that neither a feature nor the label reads or that are missing. `idle`: also
+    with plug-ins that it does not use; without it they are refused.
     """
     names = config.feature_set.names
     if not (config.plugins or config.side) and all(name in SETS for name in names):
@@ -67,12 +67,15 @@ def with_plugins(
     for path, flag in found.idle.items() if not idle else ():
         raise RequestError(f"the run uses nothing of {path}; add {flag}, or leave the file out of --plugins")
     used = {name.removeprefix(RANK) for name in found.columns}
-    side = read_side(config, [each for each in found.features if each.name in used], scratch)
-    choice = side_choice(config, side)
-    plugged = Plugged(timezone=config.timezone, plugins=found.plugins, side=choice) if found.plugins else None
+    features = [each for each in found.features if each.name in used]
+    labels = [each for each in found.labels if each.name == config.label]
+    side = read_side(config, [*features, *labels], scratch)
+    plugged = Plugged(
+        timezone=config.timezone, plugins=found.plugins, side=side_choice(config, side, features),
+        label_side=side_choice(config, side, labels),
+    ) if found.plugins else None  # fmt: skip
     filled = config.model_copy(update={"plugged": plugged, "own_gates": found.gates})
-    label = next((each for each in found.labels if each.name == config.label), None)
-    return (filled if label is None else _with_horizon(filled, label)), side
+    return (_with_horizon(filled, labels[0]) if labels else filled), side
 
 
 def _with_horizon(config: RunConfig, label: LabelFacts) -> RunConfig:

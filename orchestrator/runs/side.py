@@ -1,6 +1,6 @@
 """The side data of a run: read in a process of its own before the run, then stored by digest."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from orchestrator.runs.worker_process import ask
@@ -10,7 +10,7 @@ from schemas.config.side import SideChoice, SideRequest
 from schemas.contract.artifact import RunManifest
 from schemas.contract.errors import RequestError
 from schemas.contract.quality import Verdict
-from schemas.contract.requests import FeatureFacts, SideQuestion, SideReport
+from schemas.contract.requests import FeatureFacts, LabelFacts, SideQuestion, SideReport
 from schemas.contract.side import SideCoverage
 from schemas.files.atomic import sha256_of, write_atomic
 from schemas.files.layout import side_file
@@ -19,10 +19,15 @@ from schemas.files.layout import side_file
 SCRATCH = ".side"
 
 
-def read_side(config: RunConfig, features: Iterable[FeatureFacts], scratch: Path | None) -> tuple[SideCoverage, ...]:
-    """Read the side data of a run's features; RequestError for a faulty file, one that lacks, and one without use."""
+def read_side(
+    config: RunConfig, readers: Collection[FeatureFacts | LabelFacts], scratch: Path | None
+) -> tuple[SideCoverage, ...]:
+    """Read the side data of a run's features and its label.
+
+    RequestError for a faulty file, one that is missing, and one without use.
+    """
     requests = config.side_requests
-    refuse_other_names(requests, features)
+    refuse_other_names(requests, readers)
     if not requests:
         return ()
     out = None if scratch is None else str(scratch / SCRATCH)
@@ -30,26 +35,30 @@ def read_side(config: RunConfig, features: Iterable[FeatureFacts], scratch: Path
     return ask("side", question, SideReport).files
 
 
-def refuse_other_names(requests: Iterable[SideRequest], features: Iterable[FeatureFacts]) -> None:
-    """RequestError unless the files are those that the features read."""
-    needed = {name: each for each in features for name in each.side}
+def refuse_other_names(requests: Iterable[SideRequest], readers: Iterable[FeatureFacts | LabelFacts]) -> None:
+    """RequestError unless the files are those that the features and the label read."""
+    needed = {name: each for each in readers for name in each.side}
     given = [each.name for each in requests]
-    for name, feature in needed.items():
+    for name, reader in needed.items():
         if name not in given:
+            noun = "label" if isinstance(reader, LabelFacts) else "feature"
             raise RequestError(
-                f"feature {feature.name} of {feature.source} reads side data {name}; give --side {name}=FILE"
+                f"{noun} {reader.name} of {reader.source} reads side data {name}; give --side {name}=FILE"
             )
     for name in given:
         if name not in needed:
             raise RequestError(
-                f"--side {name} is read by no feature of this run; leave it out, or name in --features one that has"
-                f" side={name!r}"
+                f"--side {name} is read by no feature of this run and not by its label; leave it out, or name in"
+                f" --features or --label one that has side={name!r}"
             )
 
 
-def side_choice(config: RunConfig, found: Sequence[SideCoverage]) -> SideChoice | None:
-    """What decides the values of side data that a bar sees; None without side data."""
-    files = tuple(each.file for each in found)
+def side_choice(
+    config: RunConfig, found: Iterable[SideCoverage], readers: Collection[FeatureFacts | LabelFacts]
+) -> SideChoice | None:
+    """What decides the values of side data that some features, or a label, see of a bar; None if they read none."""
+    names = {name for each in readers for name in each.side}
+    files = tuple(each.file for each in found if each.name in names)
     if not files:
         return None
     return SideChoice(calendar=config.resolved_calendar, interval=config.interval, files=files)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from schemas.config.model_kinds import ModelKind
 from schemas.config.plugged_kinds import PluggedKind
-from schemas.config.side import SideChoice
+from schemas.config.side import SideChoice, SideFile
 from schemas.contract.base import Frozen
 
 OWN, MINIMAL, CROSS_SECTION = "own", "minimal", "cross-section"
@@ -24,7 +24,8 @@ class Plugin(Frozen):
     """A plug-in file of a run: its name without `.py`, the digest of its source, and those features that read a panel.
 
     A feature reads a panel if its function takes the bars of all symbols. `models` are the kinds that it defines,
-    `labels` the names of its labels, `value_labels` those of them that are values.
+    `labels` the names of its labels, `value_labels` those of them that are values, `panel_labels` those that read a
+    panel.
     """
 
     name: str
@@ -33,14 +34,25 @@ class Plugin(Frozen):
     models: tuple[PluggedKind, ...] = Field((), exclude_if=lambda models: not models)
     labels: tuple[str, ...] = Field((), exclude_if=lambda labels: not labels)
     value_labels: tuple[str, ...] = Field((), exclude_if=lambda labels: not labels)
+    panel_labels: tuple[str, ...] = Field((), exclude_if=lambda labels: not labels)
 
 
 class Plugged(Frozen):
-    """The plug-ins of a run, the time zone of the bars' instants that their functions see, and their side data."""
+    """The plug-ins of a run, the time zone of the bars' instants that their functions see, and their side data.
+
+    `side` are those that features read, `label_side` those that the run's label reads: a release needs none of these.
+    """
 
     timezone: str
     plugins: tuple[Plugin, ...] = Field(min_length=1)
     side: SideChoice | None = Field(None, exclude_if=lambda side: side is None)
+    label_side: SideChoice | None = Field(None, exclude_if=lambda side: side is None)
+
+    @property
+    def side_files(self) -> tuple[SideFile, ...]:
+        """All files of side data that features or the label read, each once."""
+        choices = [each for each in (self.side, self.label_side) if each is not None]
+        return tuple(dict.fromkeys(file for each in choices for file in each.files))
 
     @property
     def digests(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from schemas.config.interval import is_intraday
+from schemas.config.side import SideChoice
 from schemas.config.training import FIXED, Entry, LabelReturn, ThresholdUnit, TrainingSettings
 
 
@@ -11,11 +12,13 @@ class LabelIdentity(NamedTuple):
 
     A field is None where it does not matter: the barriers but for those of barriers, all about the return's threshold
     for `rank` and labels of plug-ins, the cost for gross returns, `cross_session` for daily bars and for labels that no
-    volatility decides. `plugin_sha256` is the digest of the plug-in that defines the label, None for a built-in one.
+    volatility decides. `plugin_sha256` is the digest of the plug-in that defines the label, `side` the side data that
+    it reads; None for a built-in one.
     """
 
     label: str
     plugin_sha256: str | None
+    side: SideChoice | None
     interval: str
     horizon_bars: int
     threshold: float | None
@@ -37,6 +40,7 @@ def label_identity(settings: TrainingSettings) -> LabelIdentity:
     return LabelIdentity(
         settings.label,
         settings.label_source.sha256 if settings.label_source else None,
+        settings.plugged.label_side if settings.plugged else None,
         settings.interval,
         settings.horizon_bars,
         settings.threshold if is_compared else None,

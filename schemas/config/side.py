@@ -29,7 +29,7 @@ class SideRequest(Frozen):
 
 
 class SideFile(Frozen):
-    """Stored side data that features of a run read, by the digest of their content, and how their file is read.
+    """Stored side data that a run reads, by the digest of their content, and how their file is read.
 
     `by_symbol`: symbols have values of their own. `lag_s` and `max_age_s` as of the request.
     """
@@ -47,7 +47,7 @@ class SideFile(Frozen):
 
 
 class SideChoice(Frozen):
-    """The side data that features read, and what decides the instant at which a bar's decision is made."""
+    """The side data that features, or a label, read, and what decides the instant at which a bar's decision is made."""
 
     calendar: str
     interval: Interval
@@ -59,8 +59,8 @@ class SideConfig(Frozen):
 
     side: tuple[str, ...] = Field(
         (),
-        description="File of side data that features read, NAME=FILE (CSV or Parquet with time, known_at, values and"
-        " perhaps symbol); may be given several times (docs/data.md).",
+        description="File of side data that features or the label read, NAME=FILE (CSV or Parquet with time, known_at,"
+        " values and perhaps symbol); may be given several times (docs/data.md).",
         exclude_if=lambda given: not given,
     )
     side_lag: tuple[str, ...] = Field(

@@ -165,7 +165,19 @@ class TrainingConfig(BarInterval):
     @property
     def needs_panel(self) -> bool:
         """Whether a symbol's labels or features depend on the other symbols of the run."""
-        return self.label == RANK or self.feature_set.compares
+        return self.label_compares or self.feature_set.compares
+
+    @property
+    def label_source(self) -> Plugin | None:
+        """The plug-in that defines its label; None for a built-in one."""
+        plugins = self.plugged.plugins if self.plugged else ()
+        return next((each for each in plugins if self.label in each.labels), None)
+
+    @property
+    def label_compares(self) -> bool:
+        """Whether a symbol's labels depend on the bars of the other symbols."""
+        source = self.label_source
+        return self.label == RANK or (source is not None and self.label in source.panel_labels)
 
     def first_day_learned(self, start: date, end: date) -> date:
         """The first day whose rows the models of a window `[start, end)` may learn from."""
@@ -298,7 +310,7 @@ class TrainingSettings(TrainingConfig, Complete):
     def model_libraries(self) -> tuple[str, ...]:
         """The packages beside those of every run whose versions decide an artifact's bytes."""
         names = [name for kind in self.kinds for name in kind.libraries]
-        if self.feature_set.side is not None:
+        if self.plugged is not None and self.plugged.side_files:
             names += SIDE_LIBRARIES
         return tuple(dict.fromkeys(names))
 
@@ -316,12 +328,6 @@ class TrainingSettings(TrainingConfig, Complete):
     def compares_return(self) -> bool:
         """Whether a label compares that return with the threshold."""
         return self.measures_return and self.target == CLASS
-
-    @property
-    def label_source(self) -> Plugin | None:
-        """The plug-in that defines its label; None for a built-in one."""
-        plugins = self.plugged.plugins if self.plugged else ()
-        return next((each for each in plugins if self.label in each.labels), None)
 
     @property
     def label_rule(self) -> str:

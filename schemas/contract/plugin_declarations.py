@@ -43,6 +43,8 @@ class LabelDeclaration(FunctionDeclaration):
     horizon_bars: int
     formula: str
     target: Target = CLASS
+    panel: bool = False
+    side: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,19 @@ def feature(
     return mark
 
 
-def label(*, horizon: int, target: Target = CLASS, name: str | None = None, formula: str = "") -> Callable[[F], F]:
+def label(
+    *, horizon: int, target: Target = CLASS, panel: bool = False, name: str | None = None, formula: str = "",
+    side: str | Sequence[str] = (),
+) -> Callable[[F], F]:  # fmt: skip
     """Offer a function as a label, what models learn to predict. It stays an ordinary function.
 
     The function takes the bars of one symbol as a feature's does, later ones included. It returns one value per bar, as
     a Series or an array: 1 where a trade that is decided at the bar's close succeeds, else 0, and NaN where the bar has
     no label. Bars whose horizon is not inside the history have none, whatever is returned. With `target="value"` it
     returns any finite number, such as a return, and models predict its mean.
+
+    With `panel` it takes the bars of all symbols and returns such a DataFrame, with `side` it takes side data, both as
+    a feature does. Side data of later bars are those known at the close of these.
 
     `horizon`: number of bars after the decision that a value may depend on. A function whose labels may end earlier
     returns a pair: the values, and the number of bars after which each is known, from 1 to `horizon`. `name`: the
@@ -130,8 +138,8 @@ def label(*, horizon: int, target: Target = CLASS, name: str | None = None, form
         raise ValueError(f"target is 'class' or 'value', not {target!r}")
 
     def mark(function: F) -> F:
-        text = _formula(formula, function)
-        declare(LabelDeclaration(name or function.__name__, function, horizon, text, target))
+        read, text = side_names(side, function), _formula(formula, function)
+        declare(LabelDeclaration(name or function.__name__, function, horizon, text, target, panel, read))
         return function
 
     return mark

@@ -100,13 +100,15 @@ class FeatureFacts(Frozen):
 
 
 class LabelFacts(Frozen):
-    """A label of a plug-in; `source` is the plug-in's file."""
+    """A label of a plug-in; `source` is the plug-in's file, `side` what it reads."""
 
     name: str
     formula: str
     horizon_bars: int
     source: str
     target: Target = CLASS
+    panel: bool = False
+    side: tuple[str, ...] = ()
 
 
 class PluginReport(Answer):

@@ -28,38 +28,42 @@ def rows(evidence):
     return gk.criterion("scored rows", len(evidence.predictions), "they are so", at_least=1)
 
 
-@gk.label(horizon=10)
-def first_move(bars):
-    moved = bars["close"].pct_change(fill_method=None)
+@gk.label(horizon=10, side="index")
+def first_move(bars, side):
+    moved = bars["close"].pct_change(fill_method=None) - side["index"]["change"]
     up = moved.shift(-1) > 0
     return up, up.map({True: 1, False: 10})
 """
 )
 DAYS = [date(2022, 1, 3) + timedelta(days=n) for n in range(1100)]
 FLOWS = "time,net\n" + "".join(f"{day},{1 + day.day / 31:.4f}\n" for day in DAYS)
+INDEX = "time,known_at,change\n" + "".join(f"{day},{day} 15:30,{(day.day - 15.5) / 9e3:.6f}\n" for day in DAYS)
 
 
 def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
     """Real processes all the way: run, deploy, predict and replay; then the file changes, and all of them refuse it.
 
-    The feature reads side data, which are in the key of what was trained. Predictions need values that are not stale.
+    Feature and label read side data, which are in the key of what was trained. Predictions need the feature's, with
+    values that are not stale, and none of the label's.
     """
-    ideas, flows = tmp_path / "ideas.py", tmp_path / "flows.csv"
+    ideas, flows, index = tmp_path / "ideas.py", tmp_path / "flows.csv", tmp_path / "index.csv"
     ideas.write_text(IDEAS)
     flows.write_text(FLOWS)
+    index.write_text(INDEX)
     source = ("--source", f"csv:{bars}", "--symbols", "BAJAJ-AUTO", *SPAN)
     finished_run(
         tmp_path, *source, "--devices", "cpu:1x1", "--run-id", "a", "--plugins", "ideas.py", "--features",
         "minimal,gap_to_high", "--side", "flows=flows.csv", "--side-lag", "flows=1h", "--side-max-age", "flows=9d",
-        "--label", "first_move", "--student", "Centres", "--set", "student.temper=4",
+        "--side", "index=index.csv", "--label", "first_move", "--student", "Centres", "--set", "student.temper=4",
     )  # fmt: skip
     layout = RunLayout.under(tmp_path / "data", "a")
     label = next(row.window_label for row in read_rows(layout, Role.STUDENT) if row.key)
     metadata = read_model(layout.artifact(label, Role.STUDENT) / METADATA, StudentMetadata)
     assert metadata.features[-1] == "gap_to_high" and metadata.settings.plugged is not None
-    assert metadata.settings.plugged.side is not None
-    (stored,) = (tmp_path / "data" / "side" / "flows").iterdir()
-    assert stored.stem == metadata.settings.plugged.side.files[0].sha256
+    read = metadata.settings.plugged.side, metadata.settings.plugged.label_side
+    for name, choice in zip(("flows", "index"), read, strict=True):
+        (stored,) = (tmp_path / "data" / "side" / name).iterdir()
+        assert choice is not None and [each.sha256 for each in choice.files] == [stored.stem]
     assert (metadata.settings.label, metadata.settings.horizon_bars) == ("first_move", 10)
     scored = pq.read_table(layout.artifact(label, Role.STUDENT) / PREDICTIONS).to_pandas()
     held = (scored["label_end"] - scored["timestamp"]).dt.days
@@ -76,6 +80,7 @@ def test_from_a_file_to_a_prediction(bars: Path, tmp_path: Path) -> None:
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
+    index.unlink()
     done("approve", "a", "--by", "me", "--override", "a demonstration on random walks")
     done("deploy", "a", "--to", "staging", "--by", "me")
     found = json.loads(done("predict", "--env", "staging", "--max-age-days", "99999", "--json"))

@@ -114,13 +114,13 @@ def _ahead(
     panel: Panel, subject: Subject, whole: Mapping[str, Floats], rng: np.random.Generator, plan: Analysis
 ) -> str:
     """The first bar found whose value depends on later bars, as a sentence; empty if there is none."""
-    axis, timezone = _axis(panel), subject.timezone
+    axis, timezone = axis_of(panel), subject.timezone
     drawn = rng.integers(2, len(axis), plan.cuts).tolist() if len(axis) > 2 else []
     early = [cut for cut in plan.early if cut < len(axis)]
     for number, cut in enumerate([*early, *drawn]):
         last = int(axis[cut - 1])
-        known = {symbol: _until(each, last) for symbol, each in panel.items()}
-        decided = _decided(known, last, subject.side)
+        known = {symbol: upto(each, last) for symbol, each in panel.items()}
+        decided = decided_at(known, last, subject.side)
         views = [(known, subject.seeing(subject.side.known_at(decided)))]
         # Early, where a function may need more bars, only the shorter history shows what it fills.
         if number >= len(early):
@@ -144,7 +144,7 @@ def _ahead(
     return ""
 
 
-def _decided(known: Panel, last: int, side: SideData) -> int:
+def decided_at(known: Panel, last: int, side: SideData) -> int:
     """When the decision of the bars that begin at an instant, the last ones, was made."""
     if not side.tables:
         return last
@@ -161,7 +161,7 @@ def _unsettled(
     panel: Panel, subject: Subject, whole: Mapping[str, Floats], rng: np.random.Generator, plan: Analysis
 ) -> str:
     """How many bars a feature needs, as a sentence, where that is more than it declares; else empty."""
-    declared, axis = subject.feature.warmup_bars, _axis(panel)
+    declared, axis = subject.feature.warmup_bars, axis_of(panel)
     if declared is None or len(axis) < declared + 3:
         return ""
     places = np.unique(rng.integers(max(declared + 1, len(axis) // 2), len(axis), plan.beginnings)).tolist()
@@ -183,7 +183,7 @@ def _unsettled(
 def _settles_at(panel: Panel, subject: Subject, whole: Mapping[str, Floats], axis: Ints, at: int, bars: int) -> bool:
     """Whether the value at a bar is the same where the history begins so many bars before it, or with its session."""
     begin, last = _session_start(panel, axis, at - bars), int(axis[at])
-    part = {symbol: _until(_from(each, begin), last) for symbol, each in panel.items()}
+    part = {symbol: upto(_from(each, begin), last) for symbol, each in panel.items()}
     try:
         again = subject.values(part)
     except DataError:
@@ -235,11 +235,13 @@ def _rank_correlation(one: Floats, other: Floats) -> float:
     return float(np.corrcoef(rankdata(one[both]), rankdata(other[both]))[0, 1])
 
 
-def _axis(panel: Panel) -> Ints:
+def axis_of(panel: Panel) -> Ints:
+    """The instants at which any symbol has a bar, in order."""
     return np.unique(np.concatenate([each.timestamp for each in panel.values()]))
 
 
-def _until(series: Series, last: int) -> Series:
+def upto(series: Series, last: int) -> Series:
+    """The bars of a symbol that begin at an instant or before."""
     return series.upto(int(np.searchsorted(series.timestamp, last, side="right")))
 
 

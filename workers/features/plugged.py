@@ -1,24 +1,28 @@
 """Features that plug-in files define, computed on the host over the whole history of a symbol or panel."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 import numpy as np
 
 from schemas.config.features import PANEL_NAMES, RANK, SETS
-from schemas.contract.errors import DataError, RequestError
+from schemas.contract.errors import RequestError
 from schemas.contract.plugin_declarations import FeatureDeclaration
 from schemas.contract.window import WARMUP_BARS
-from workers.bars.series import COLUMNS, Floats, Series
+from workers.bars.series import Floats, Series
+from workers.features.pandas_bars import (
+    called,
+    frame_of_bars,
+    one_value_per_bar,
+    panel_of_bars,
+    refuse_missing_side,
+    values_of_panel,
+)
 from workers.features.registry import FEATURES
-from workers.plugins.blame import blamed, user_code
 from workers.plugins.loading import LoadedPlugin, by_name, plugins_here
 from workers.side.joined import NO_SIDE, SideData
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Largest difference of a plug-in's feature, relative and absolute, between two computations of it: libraries may add
 # in another order where an array is longer.
@@ -29,6 +33,7 @@ TOLERANCE = 1e-9
 class PluggedFeature(FeatureDeclaration):
     """A feature of a plug-in file; see `gurukul.feature`. `path` is the file's."""
 
+    noun: ClassVar[str] = "feature"
     path: str = field(kw_only=True)
 
 
@@ -73,7 +78,9 @@ def plugged_features(
             bars = frame_of_bars(each, timezone)
             beside = side.frames(read, symbol, each, bars.index)
             for column, feature in alone:
-                result[symbol][:, column] = _one_value_per_bar(feature, bars, beside, symbol)
+                found = called(feature, bars, beside, symbol)
+                what = f"feature {feature.name} of {symbol}"
+                result[symbol][:, column] = one_value_per_bar(found, bars, feature.path, what)
     for column, feature in enumerate(chosen):
         if feature.panel:
             for symbol, values in _of_panel(feature, series, timezone, side).items():
@@ -83,83 +90,10 @@ def plugged_features(
     return result
 
 
-def frame_of_bars(series: Series, timezone: str) -> "pd.DataFrame":
-    """A symbol's bars as users see them: COLUMNS, indexed by the bar's instant in `timezone`."""
-    import pandas as pd
-
-    index = pd.DatetimeIndex(series.timestamp.view("datetime64[us]"), tz="UTC", name="time").tz_convert(timezone)
-    return pd.DataFrame({name: getattr(series, name) for name in COLUMNS}, index=index)
-
-
-def _frame_of_members(series: Series, timezone: str) -> "pd.DataFrame":
-    """The same, NaN on the bars on which the symbol does not belong to the universe."""
-    bars = frame_of_bars(series, timezone)
-    return bars if series.member.all() else bars.where(np.broadcast_to(series.member[:, None], bars.shape))
-
-
-def refuse_missing_side(features: Iterable[PluggedFeature], given: Container[str]) -> None:
-    """RequestError names the first feature that reads side data that are not given."""
-    for each in features:
-        for name in each.side:
-            if name not in given:
-                raise RequestError(f"{each.path}: feature {each.name} reads side data {name}; give --side {name}=FILE")
-
-
-def _one_value_per_bar(
-    feature: PluggedFeature, bars: "pd.DataFrame", side: Mapping[str, "pd.DataFrame"], symbol: str
-) -> Floats:
-    """What a function returns for the bars of a symbol, shape (bars,)."""
-    found = _called(feature, bars, side, symbol)
-    return one_value_per_bar(found, bars, feature.path, f"feature {feature.name} of {symbol}")
-
-
-def one_value_per_bar(found: Any, bars: "pd.DataFrame", path: str, what: str) -> Floats:
-    """What a function of the plug-in `path` returned for bars, shape (bars,), NaN where a value is missing."""
-    import pandas as pd
-
-    with blamed(path, f"values of {what}", DataError):
-        if isinstance(found, pd.Series):
-            if not found.index.equals(bars.index):
-                raise DataError(f"{path}: {what} is a Series with another index than the bars; use bars.index")
-            found = found.to_numpy(dtype=np.float64, na_value=np.nan)
-        values = np.asarray(found, dtype=np.float64)
-    if values.shape != (len(bars),):
-        raise DataError(f"{path}: {what} has shape {values.shape}; return one value per bar, shape ({len(bars)},)")
-    return values
-
-
 def _of_panel(
     feature: PluggedFeature, series: Mapping[str, Series], timezone: str, side: SideData
 ) -> dict[str, Floats]:
-    import pandas as pd
-
-    frames = {symbol: _frame_of_members(each, timezone) for symbol, each in series.items()}
-    wide = pd.concat(frames, axis=1).sort_index()
-    bars = wide.swaplevel(axis=1)[list(COLUMNS)]
-    panel = {symbol: (each, frames[symbol].index) for symbol, each in series.items()}
-    found = _called(feature, bars, side.panel_frames(feature.side, panel, bars.index), "the panel")
-    close = bars["close"]
-    if not isinstance(found, pd.DataFrame) or not found.index.equals(close.index) or set(found) != set(close):
-        raise DataError(
-            f"{_of(feature, 'the panel')} is not a DataFrame with the index and the columns of bars['close']: one row"
-            " per bar, one column per symbol"
-        )
-    with blamed(feature.path, f"values of feature {feature.name}", DataError):
-        matrix = found[list(close)].to_numpy(dtype=np.float64, na_value=np.nan)
-    instants = close.index.tz_convert("UTC").as_unit("us").asi8
-    return {
-        symbol: matrix[np.searchsorted(instants, each.timestamp), column]
-        for column, (symbol, each) in enumerate(series.items())
-    }
-
-
-def _called(feature: PluggedFeature, bars: "pd.DataFrame", side: Mapping[str, "pd.DataFrame"], symbol: str) -> Any:
-    """Call a function on frames of its own, which it may change. DataError names the line that failed."""
-    with user_code(feature.path, f"in feature {feature.name} of {symbol}"):
-        if feature.side:
-            return feature.function(bars.copy(), side={name: side[name].copy() for name in feature.side})
-        return feature.function(bars.copy())
-
-
-def _of(feature: PluggedFeature, symbol: str) -> str:
-    return f"{feature.path}: feature {feature.name} of {symbol}"
+    """What a function returns for the bars of a panel, without those on which a symbol is not in the universe."""
+    panel = panel_of_bars(series, timezone, lambda each: each.member)
+    found = called(feature, panel.bars, panel.side(side, feature.side), "the panel")
+    return values_of_panel(found, panel, feature)

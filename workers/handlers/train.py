@@ -209,7 +209,7 @@ def _panel_of(task: WindowTask, layout: BarsLayout) -> Panel:
 def _label_counts(task: WindowTask, data_dir: Path) -> dict[str, KnownLabels]:
     """The labels of every symbol of the run that are known at the window's end."""
     layout = BarsLayout.under(data_dir, task.settings.interval)
-    if task.settings.label == "rank":
+    if task.settings.label_compares:
         return _panel_counts(_panel_of(task, layout), task.settings, task.window.end)
     return {
         symbol: _label_count(symbol, layout.bars(symbol), sha256, task.settings, task.window.end)
@@ -234,7 +234,7 @@ def _label_count(symbol: str, path: Path, sha256: str, settings: TrainingSetting
 
 @lru_cache(maxsize=CACHED_LABELS)
 def _label_times(symbol: str, path: Path, sha256: str, settings: TrainingSettings) -> LabelTimes:
-    return times_of(_bars(symbol, path, sha256, settings), settings)
+    return times_of(_bars(symbol, path, sha256, settings), settings, symbol)
 
 
 @lru_cache(maxsize=CACHED_PANEL_COUNTS)

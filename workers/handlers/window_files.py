@@ -22,11 +22,11 @@ def fetch_bars(task: WindowTask, mirror: Mirror) -> None:
 
 
 def fetch_beside(settings: TrainingConfig, mirror: Mirror) -> None:
-    """Bring the side data here that a run's features read, and its universe."""
+    """Bring the side data here that a run's features and label read, and its universe."""
     plugged = settings.plugged
     if settings.members is not None:
         mirror.pull(universe_file(mirror.data_dir, settings.members), settings.members)
-    for each in plugged.side.files if plugged is not None and plugged.side is not None else ():
+    for each in plugged.side_files if plugged is not None else ():
         mirror.pull(side_file(mirror.data_dir, each.name, each.sha256), each.sha256)
 
 

@@ -12,7 +12,8 @@ from schemas.files.layout import BarsLayout
 from workers.bars import store
 from workers.bars.series import Series
 from workers.features.analysis import Analysis, check_features
-from workers.features.plugged import features_here, refuse_missing_side
+from workers.features.pandas_bars import refuse_missing_side
+from workers.features.plugged import features_here
 from workers.inspection.model_trial import check_models
 from workers.judging.plugged_gate import gates_here
 from workers.learning.label_analysis import check_label
@@ -30,11 +31,12 @@ def check(request: CheckRequest) -> CheckReport:
         features = list(features_here().values())
         files = [read(each, request.timezone) for each in request.side]
         tables = {each.coverage.name: each.table for each in files}
-        refuse_missing_side(features, tables)
+        labels = list(labels_here().values())
+        refuse_missing_side([*features, *labels], tables)
         bars = _read(request.bars, request) if request.bars else _stored(request)
         side, intraday = SideData(tables, request.calendar, request.interval), is_intraday(request.interval)
         checks = check_features(bars, features, request.timezone, intraday, SEED, Analysis(), side)
-        checks += [check_label(bars, each, request.timezone, SEED, Analysis()) for each in labels_here().values()]
+        checks += [check_label(bars, each, request.timezone, SEED, Analysis(), side) for each in labels]
         models = check_models(plugged_types(), bars, intraday)
         gates = tuple(gates_here().values())
     except GurukulError as error:

@@ -70,7 +70,13 @@ def _facts(
 def _label_facts(labels: Mapping[str, PluggedLabel]) -> tuple[LabelFacts, ...]:
     return tuple(
         LabelFacts(
-            name=each.name, formula=each.formula, horizon_bars=each.horizon_bars, target=each.target, source=each.path
+            name=each.name,
+            formula=each.formula,
+            horizon_bars=each.horizon_bars,
+            target=each.target,
+            source=each.path,
+            panel=each.panel,
+            side=each.side,
         )
         for each in labels.values()
     )
@@ -80,10 +86,11 @@ def _described(plugin: LoadedPlugin, own: dict[str, PluggedFeature]) -> Plugin:
     panel = tuple(each.name for each in own.values() if each.path == plugin.path and each.panel)
     models = tuple(each.facts for each in plugin.models)
     labels = tuple(each.name for each in plugin.labels)
-    values = tuple(each.name for each in plugin.labels if each.target == VALUE)
     return Plugin(
-        name=plugin.name, sha256=plugin.sha256, panel_features=panel, models=models, labels=labels, value_labels=values
-    )
+        name=plugin.name, sha256=plugin.sha256, panel_features=panel, models=models, labels=labels,
+        value_labels=tuple(each.name for each in plugin.labels if each.target == VALUE),
+        panel_labels=tuple(each.name for each in plugin.labels if each.panel),
+    )  # fmt: skip
 
 
 def _trained(plugin: LoadedPlugin) -> list[Declaration]:

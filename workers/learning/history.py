@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.config.features import FeatureChoice
 from schemas.config.interval import is_intraday
@@ -13,16 +12,17 @@ from schemas.config.training import TrainingSettings
 from schemas.contract.window import MIN_RANKED_SYMBOLS, WARMUP_BARS, SkipReason, Span, Window
 from workers.bars.calendar import day_number
 from workers.bars.jumps import jumps
-from workers.bars.series import Floats, Ints, Series
+from workers.bars.series import Bools, Floats, Ints, Series
 from workers.devices.arrays import Array, array_module, to_host
 from workers.features.chosen import features_of
 from workers.features.frame import frame_of
 from workers.features.indicators import difference
 from workers.learning.base_rate import LabelTimes, label_times
-from workers.learning.labels import Labels, label, uniqueness
+from workers.learning.labels import Labels, label, labels_of, uniqueness
 from workers.learning.privileged import path
 from workers.learning.rank_label import rank_labels
 from workers.learning.skip import Skip
+from workers.side.joined import SideData
 
 # Symbols whose own features and indicators a process keeps. Those of a larger panel are computed at each use, in 2 ms
 # per 2,500 bars: kept, they would take five times the memory of its bars.
@@ -47,7 +47,7 @@ class History:
     series: Series
     labels: Labels
     path: Floats
-    used: NDArray[np.bool_]
+    used: Bools
     intraday: bool
     device: str
     chosen: FeatureChoice
@@ -90,15 +90,11 @@ class Rows:
 def prepare_panel(series: Mapping[str, Series], settings: TrainingSettings, device: str = "cpu") -> dict[str, History]:
     """Histories of symbols whose labels or features may depend on each other."""
     kept = len(series) <= CACHED_FEATURES
+    labelled = labels_and_used(series, settings)
     histories = {
-        symbol: replace(prepare(each, settings, device, kept, symbol), panel=series) for symbol, each in series.items()
+        symbol: replace(_history(each, *labelled[symbol], settings, device, kept, symbol), panel=series)
+        for symbol, each in series.items()
     }
-    if settings.label == "rank":
-        ranked = _ranked(
-            {symbol: (each.series, each.labels, each.used) for symbol, each in histories.items()}, settings
-        )
-        for symbol, (labels, used) in ranked.items():
-            histories[symbol] = replace(histories[symbol], labels=labels, used=used)
     if settings.feature_set.compares:
         intraday = is_intraday(settings.interval)
         found = features_of(series, settings.feature_set, intraday, xp=array_module(device))
@@ -107,8 +103,8 @@ def prepare_panel(series: Mapping[str, Series], settings: TrainingSettings, devi
 
 
 def _ranked(
-    panel: Mapping[str, tuple[Series, Labels, NDArray[np.bool_]]], settings: TrainingSettings
-) -> dict[str, tuple[Labels, NDArray[np.bool_]]]:
+    panel: Mapping[str, tuple[Series, Labels, Bools]], settings: TrainingSettings
+) -> dict[str, tuple[Labels, Bools]]:
     """Rank labels of each symbol, and which may be used: those of the labels `used` that enough symbols have."""
     decided = [series.timestamp[labels.t0] for series, labels, _ in panel.values()]
     ended = [series.timestamp[labels.t0 + settings.horizon_bars] for series, labels, _ in panel.values()]
@@ -124,11 +120,17 @@ def prepare(
 ) -> History:
     """Label a symbol's bars once, over its whole history; `device` is the teacher's, `kept`, `symbol` as of a History.
 
-    Rank labels and cross-sectional features depend on other symbols: see `prepare_panel`.
+    Labels and features that compare symbols depend on the others: see `prepare_panel`.
     """
-    labels = label(series, settings)
+    labels = label(series, settings, symbol)
+    return _history(series, labels, _used(series, labels, settings), settings, device, kept, symbol)
+
+
+def _history(
+    series: Series, labels: Labels, used: Bools, settings: TrainingSettings, device: str, kept: bool, symbol: str
+) -> History:
     seen = path(series, labels, settings.horizon_bars) if "path" in settings.privileged else np.empty((len(labels), 0))
-    used, intraday = _used(series, labels, settings), is_intraday(settings.interval)
+    intraday = is_intraday(settings.interval)
     return History(series, labels, seen, used, intraday, device, settings.feature_set, kept, symbol)
 
 
@@ -148,35 +150,37 @@ _kept = lru_cache(maxsize=CACHED_FEATURES)(_computed)
 _kept_raw = lru_cache(maxsize=CACHED_FEATURES)(_raw)
 
 
-def _used(series: Series, labels: Labels, settings: TrainingSettings) -> NDArray[np.bool_]:
+def _used(series: Series, labels: Labels, settings: TrainingSettings) -> Bools:
     """Labels that a member decides, without an unexplained jump of prices up to their horizon's end unless kept."""
-    decided: NDArray[np.bool_] = series.member[labels.t0]
+    decided: Bools = series.member[labels.t0]
     if settings.keep_jumps:
         return decided
     before = np.concatenate([[0], np.cumsum(np.bincount(jumps(series), minlength=len(series)))])
-    spans: NDArray[np.bool_] = before[labels.t0 + settings.horizon_bars + 1] == before[labels.t0 + 1]
+    spans: Bools = before[labels.t0 + settings.horizon_bars + 1] == before[labels.t0 + 1]
     return decided & spans
 
 
-def times_of(series: Series, settings: TrainingSettings) -> LabelTimes:
-    """Labels of a symbol for its base rate, without its features. Rank labels: see `times_of_panel`."""
-    labels = label(series, settings)
+def times_of(series: Series, settings: TrainingSettings, symbol: str = "") -> LabelTimes:
+    """Labels of a symbol for its base rate, without its features. Labels that compare symbols: see `times_of_panel`."""
+    labels = label(series, settings, symbol)
     return label_times(series, labels, _used(series, labels, settings), settings)
 
 
-def rank_labels_of(
-    series: Mapping[str, Series], settings: TrainingSettings
-) -> dict[str, tuple[Labels, NDArray[np.bool_]]]:
-    """Rank labels of each symbol, and which may be used."""
-    labels = {symbol: label(each, settings) for symbol, each in series.items()}
-    panel = {symbol: (each, labels[symbol], _used(each, labels[symbol], settings)) for symbol, each in series.items()}
-    return _ranked(panel, settings)
+def labels_and_used(
+    series: Mapping[str, Series], settings: TrainingSettings, side: SideData | None = None
+) -> dict[str, tuple[Labels, Bools]]:
+    """Labels of each symbol, also those that compare symbols, and which may be used; `side` as of `labels_of`."""
+    labels = labels_of(series, settings, side)
+    found = {symbol: (labels[symbol], _used(each, labels[symbol], settings)) for symbol, each in series.items()}
+    if settings.label != "rank":
+        return found
+    return _ranked({symbol: (each, *found[symbol]) for symbol, each in series.items()}, settings)
 
 
 def times_of_panel(series: Mapping[str, Series], settings: TrainingSettings) -> dict[str, LabelTimes]:
-    """Rank labels of each symbol for its base rate, without its features."""
-    ranked = rank_labels_of(series, settings)
-    return {symbol: label_times(each, *ranked[symbol], settings) for symbol, each in series.items()}
+    """Labels that compare symbols, of each for its base rate, without its features."""
+    found = labels_and_used(series, settings)
+    return {symbol: label_times(each, *found[symbol], settings) for symbol, each in series.items()}
 
 
 def bars_before(series: Series, span: Span) -> int:

@@ -9,10 +9,12 @@ from schemas.config.interval import is_intraday
 from schemas.config.target import CLASS
 from schemas.config.training import RETURN, TrainingSettings
 from workers.bars.series import Floats, Ints, Series
+from workers.features.analysis import Panel
 from workers.features.indicators import ema
-from workers.learning.exit_rules import Barrier, Trades
-from workers.learning.plugged_label import rule_of
+from workers.learning.exit_rules import Barrier, ExitRule, Trades
+from workers.learning.plugged_label import rules_of
 from workers.scoring.family import LabelValues
+from workers.side.joined import SideData
 
 SIGMA_SPAN = 20
 # Bars after which sigma no longer depends on where it began, to 1e-4: 108 on normal returns, 148 on Student's t(3).
@@ -47,14 +49,24 @@ class Labels:
         return len(self.t0)
 
 
-def label(series: Series, settings: TrainingSettings) -> Labels:
+def label(series: Series, settings: TrainingSettings, symbol: str = "") -> Labels:
+    """The labels of one symbol's bars, where they depend on no other's: see `labels_of`."""
+    return labels_of({symbol: series}, settings)[symbol]
+
+
+def labels_of(panel: Panel, settings: TrainingSettings, side: SideData | None = None) -> dict[str, Labels]:
     """Label every bar whose horizon lies inside the history and, intraday unless `cross_session`, inside its session.
 
     A bar without volatility (flat, or too early in the history) has no label where the label is measured by it.
-    Rank labels depend on the other symbols: here they are 0, and `history.prepare_panel` completes them. DataError for
-    a label of a plug-in that fails.
+    Rank labels are 0 here, and `history.labels_and_used` completes them. `side`: side data that a plug-in's label
+    reads; if omitted: the stored ones of the run. DataError for a label of a plug-in that fails.
     """
-    horizon, rule = settings.horizon_bars, rule_of(settings)
+    rules = rules_of(panel, settings, side)
+    return {symbol: _labels(each, settings, rules[symbol]) for symbol, each in panel.items()}
+
+
+def _labels(series: Series, settings: TrainingSettings, rule: ExitRule) -> Labels:
+    horizon = settings.horizon_bars
     by_session = is_intraday(settings.interval) and not settings.cross_session
     in_sigma = settings.threshold_unit == "sigma" and settings.measures_return
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -29,13 +29,20 @@ def test_the_example_is_accepted_on_the_sample(tmp_path: Path) -> None:
     result = command(*words, cwd=tmp_path)
     found = json.loads(result.stdout)
     assert result.returncode == 0 and found["symbols"] == ["IBM"] and found["bars"] > 3_000
-    assert [each["name"] for each in found["checks"]] == ["gap_to_high", "week_before", "beside_market", "new_high"]
+    assert [each["name"] for each in found["checks"]] == [
+        "gap_to_high",
+        "week_before",
+        "beside_market",
+        "new_high",
+        "above_mean",
+    ]
     assert [(each["name"], each["parameters"], each["fault"]) for each in found["models"]] == [
         ("Centres", {"temper": 10.0}, "")
     ]
     listed = command("features", "--plugins", "ideas.py", "--json", cwd=tmp_path)
     assert {"rsi_14", "gap_to_high"} <= {each["name"] for each in json.loads(listed.stdout)["features"]}
-    assert [(each["name"], each["horizon_bars"]) for each in json.loads(listed.stdout)["labels"]] == [("new_high", 10)]
+    labels = [(each["name"], each["horizon_bars"], each["panel"]) for each in json.loads(listed.stdout)["labels"]]
+    assert labels == [("new_high", 10, False), ("above_mean", 10, True)]
     columns = command("features", "minimal,rank_gap_to_high", "--plugins", "ideas.py", cwd=tmp_path)
     assert columns.stdout.split()[-2:] == ["volume_z_20", "rank_gap_to_high"]
     again = command("new", "ideas.py", cwd=tmp_path)
@@ -55,6 +62,10 @@ def test_a_feature_that_reads_ahead_is_refused(tmp_path: Path) -> None:
 def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
     """A missing file, no stored bars, an unknown feature, a bad name: exit code 2 and what to do."""
     (tmp_path / "ideas.py").write_text(AHEAD)
+    (tmp_path / "beside.py").write_text(
+        "import gurukul as gk\n\n\n@gk.label(horizon=3, side='index')\ndef up(bars, side):\n"
+        "    return side['index']['close'].diff(-3) < 0\n"
+    )
     for words, message in (
         (("check", "absent.py", "--source", "sample"), "absent.py cannot be read"),
         (("check", "ideas.py"), "--source"),
@@ -74,6 +85,13 @@ def test_requests_that_cannot_be_carried_out(tmp_path: Path) -> None:
             ("plan", "--plugins", "ideas.py"),
             "ideas.py; add --features own,ahead, or leave the file out",
         ),
+        (("plan", "--plugins", "beside.py", "--label", "up"), "label up of"),
+        (("plan", "--plugins", "beside.py", "--label", "up"), "reads side data index; give --side index=FILE"),
+        (
+            ("plan", "--plugins", "ideas.py", "--label", "up", "--side", "index=i.csv", "--side-lag", "index=1d"),
+            "--side index is read by no feature of this run and not by its label",
+        ),
+        (("check", "beside.py", "--source", "sample"), "label up reads side data index; give --side index=FILE"),
         (("new", "my-ideas.py"), "no name of a Python module"),
         (("new", "absent/ideas.py"), "cannot be written"),
     ):

@@ -16,7 +16,8 @@ from tests.strategies import daily_walk, training_settings
 from workers.bars.series import Series
 from workers.features.chosen import features_of, names_of
 from workers.features.cross_section import centred_ranks
-from workers.features.plugged import PluggedFeature, frame_of_bars
+from workers.features.pandas_bars import frame_of_bars
+from workers.features.plugged import PluggedFeature
 from workers.inspection import plugins
 from workers.inspection.plugins import inspect
 from workers.learning import refused_features

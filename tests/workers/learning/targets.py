@@ -29,7 +29,9 @@ def student_for(
 
 def counts_for(histories: Mapping[str, History], window: Span, settings: TrainingSettings) -> dict[str, KnownLabels]:
     """The labels of each symbol that are known at the window's end."""
-    if settings.label == "rank":
-        ranked = times_of_panel({symbol: history.series for symbol, history in histories.items()}, settings)
-        return {symbol: times.count(window.end) for symbol, times in ranked.items()}
-    return {symbol: times_of(history.series, settings).count(window.end) for symbol, history in histories.items()}
+    if settings.label_compares:
+        compared = times_of_panel({symbol: history.series for symbol, history in histories.items()}, settings)
+        return {symbol: times.count(window.end) for symbol, times in compared.items()}
+    return {
+        symbol: times_of(history.series, settings, symbol).count(window.end) for symbol, history in histories.items()
+    }

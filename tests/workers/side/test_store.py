@@ -34,14 +34,15 @@ def flows(tmp_path: Path) -> ReadSide:
     return found
 
 
-def test_a_worker_brings_the_side_data_of_its_task(tmp_path: Path, flows: ReadSide) -> None:
-    """From the store, by digest, before the task's handler reads them."""
+@pytest.mark.parametrize("reader", ["side", "label_side"])
+def test_a_worker_brings_the_side_data_of_its_task(tmp_path: Path, flows: ReadSide, reader: str) -> None:
+    """From the store, by digest, before the task's handler reads them: those of features and of a label."""
     own, url = tmp_path / "own", f"file://{tmp_path}/store"
     mirror = Mirror.of(own, url)
     assert mirror is not None
     mirror.push(side_file(own, "flows", flows.coverage.sha256))
     choice = SideChoice(calendar="none", interval="1day", files=(flows.coverage.file,))
-    plugged = Plugged(timezone="UTC", plugins=(Plugin(name="ideas", sha256="0" * 64),), side=choice)
+    plugged = Plugged(timezone="UTC", plugins=(Plugin(name="ideas", sha256="0" * 64),), **{reader: choice})
     window = Window(
         symbol="A", start=FIRST_DAY, end=FIRST_DAY.replace(year=2030), score_end=FIRST_DAY.replace(year=2031)
     )
