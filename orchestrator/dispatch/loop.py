@@ -84,7 +84,7 @@ class Dispatcher:
         self._allotted: Mapping[str, int] | None = None
         self._heartbeat_events = HeartbeatEvents(telemetry, run_id)
         self._backlog = Backlog()
-        self._limits = TimeLimits(window_limit_s)
+        self._limits = TimeLimits(window_limit_s, with_store=needs.store is not None)
         self._needs = needs
         self._sent: dict[Key, Sent] = {}
         self._strays: tuple[Stray, ...] = ()

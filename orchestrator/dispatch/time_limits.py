@@ -5,6 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 
 from schemas.contract.task import WINDOW_ROLES, Role
+from schemas.store.object_store import PATIENCE_S
 
 LIMIT_FACTOR, LEAST_LIMIT_S, FIRST_LIMIT_S = 10.0, 60.0, 3600.0
 ENOUGH_DURATIONS = 3
@@ -14,10 +15,13 @@ LAST_DURATIONS = 15
 
 
 class TimeLimits:
-    """A fixed limit, or ten times the median of the role's last durations, at least a minute; for windows alone."""
+    """A fixed limit, or ten times the median of the role's last durations, at least a minute; for windows alone.
 
-    def __init__(self, fixed_s: float | None) -> None:
-        self._fixed_s = fixed_s
+    With a store to both is added how long an attempt may wait for it.
+    """
+
+    def __init__(self, fixed_s: float | None, *, with_store: bool = False) -> None:
+        self._fixed_s, self._patience_s = fixed_s, PATIENCE_S if with_store else 0.0
         self._durations: defaultdict[Role, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT_DURATIONS))
         self._last_s: deque[float] = deque(maxlen=LAST_DURATIONS)
         self._limits_s: dict[Role, float] = {}
@@ -33,7 +37,7 @@ class TimeLimits:
         """Seconds for each role that has a limit; an hour while fewer than three durations are known."""
         for role in WINDOW_ROLES:
             if role not in self._limits_s:
-                self._limits_s[role] = self._limit_s(role)
+                self._limits_s[role] = self._limit_s(role) + self._patience_s
         return dict(self._limits_s)
 
     def usual_s(self) -> float | None:

@@ -26,10 +26,13 @@ from schemas.files.run_files import read_manifest, read_model
 from schemas.store.judged_inputs import audit_key, judging_key, list_key
 from schemas.store.listed_files import ListedFiles
 from schemas.store.mirror import Mirror, together
+from schemas.store.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
 
 PLOT = re.compile(r"plots/\w[\w.-]{0,99}", re.ASCII)
+# The process that runs a run does nothing else while it renews its lease, and renews it again after 15 s.
+LEASE_PATIENCE_S = 10.0
 SUMMARY = "telemetry_summaries/summary.json"
 
 
@@ -40,7 +43,8 @@ class RunStore:
         self._mirror, self._layout, self._gates = mirror, layout, config.gate_names
         self._audit = audit_folder(config.release_dir, layout.folder.name)
         self._offered: dict[str, str] = {}
-        self.lease = Lease(mirror.store, f"{mirror.key(layout.folder)}/lease.json")
+        store = ObjectStore(mirror.store.url, LEASE_PATIENCE_S)
+        self.lease = Lease(store, f"{mirror.key(layout.folder)}/lease.json")
         self._bars = BarsLayout.under(layout.data_dir, config.interval)
 
     @classmethod

@@ -110,7 +110,7 @@ class RunConfig(TrainingConfig, BarsConfig, SideConfig, UniverseConfig):
     window_limit: Annotated[float, Field(gt=0)] | None = Field(
         None,
         description="Time limit per window, in seconds (within 2 s); if omitted: 10 times its role's median, at least"
-        " 60.",
+        " 60. With a store 120 more, for which a window may wait for it.",
     )
 
     @field_validator("plugins", mode="before")

@@ -19,10 +19,10 @@ from schemas.store.store_meter import METER
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Connection
 
-# A request that is refused for load, or not answered, is sent again with backoff for so long. The time decides: ten
-# retries ended after 43 s.
-PATIENCE_S = 60.0
-RETRY: dict[str, Any] = {"max_retries": 1000, "retry_timeout": timedelta(seconds=PATIENCE_S)}
+# A request that is refused for load, or not answered, is sent again with backoff for so long: a network may be cut for
+# a minute, and the last pauses are of 15 s. The time decides: ten retries ended after 43 s.
+PATIENCE_S = 120.0
+MOST_RETRIES = 1000
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 CLIENT: dict[str, Any] = {"timeout": "30s", "connect_timeout": "5s"}
 
@@ -30,10 +30,10 @@ CLIENT: dict[str, Any] = {"timeout": "30s", "connect_timeout": "5s"}
 class ObjectStore:
     """Objects below a URL. Keys are relative paths with `/`.
 
-    StoreError from every method if the store refuses or does not answer for `PATIENCE_S`.
+    StoreError from every method if the store refuses or does not answer for `patience_s`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience_s: float = PATIENCE_S) -> None:
         """Open the store without a request. RequestError if this host lacks the extra [store], or for a bad setting."""
         if missing := missing_modules(["store"]):
             raise RequestError(explain_missing(missing))
@@ -42,7 +42,8 @@ class ObjectStore:
 
         self.url = store_url(url)
         own: dict[str, Any] = {"mkdir": True} if url.startswith("file:") else {}
-        remote: dict[str, Any] = {} if own else {"client_options": _client_options(), "retry_config": RETRY}
+        retry = {"max_retries": MOST_RETRIES, "retry_timeout": timedelta(seconds=patience_s)}
+        remote: dict[str, Any] = {} if own else {"client_options": _client_options(), "retry_config": retry}
         try:
             self._connection: Connection = obstore.store.from_url(self.url, **own, **remote)
         except (BaseError, OSError) as error:

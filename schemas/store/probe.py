@@ -4,9 +4,11 @@ import secrets
 
 from schemas.contract.errors import RequestError, StoreError
 from schemas.contract.store_address import store_url
-from schemas.store.object_store import ObjectStore, open_store
+from schemas.store.object_store import ObjectStore
 
 PROBES = ".probes"
+# A wrong address is reported soon; work that has begun waits longer.
+PATIENCE_S = 15.0
 
 
 def checked_store(url: str) -> str:
@@ -16,7 +18,7 @@ def checked_store(url: str) -> str:
     except ValueError as error:
         raise RequestError(f"--store: {error}") from None
     try:
-        _probe(open_store(url), f"{PROBES}/{secrets.token_hex(8)}")
+        _probe(ObjectStore(url, PATIENCE_S), f"{PROBES}/{secrets.token_hex(8)}")
     except StoreError as error:
         raise RequestError(str(error)) from None
     return url

@@ -17,6 +17,15 @@ def test_a_fixed_limit_is_the_limit() -> None:
     assert limits.by_role()[Role.TEACHER] == 5.0
 
 
+def test_a_store_may_be_away_meanwhile() -> None:
+    """An attempt may wait for as long as a request to the store is repeated, whichever limit it has."""
+    assert TimeLimits(5.0, with_store=True).by_role()[Role.TEACHER] == 125.0
+    limits = TimeLimits(None, with_store=True)
+    for _ in range(3):
+        limits.add(Role.TEACHER, 1.0)
+    assert limits.by_role() == {Role.TEACHER: 180.0, Role.STUDENT: 3720.0}
+
+
 def test_the_first_windows_have_an_hour() -> None:
     """Until three durations of a role are known its limit is an hour; the other role's do not count."""
     limits = TimeLimits(None)

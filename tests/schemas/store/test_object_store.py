@@ -1,14 +1,12 @@
 """The store's promises, on a real S3 server that fails as S3 does, and on a folder."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from schemas.contract.errors import RequestError, StoreError
 from schemas.contract.store_address import store_url
-from schemas.store import object_store
 from schemas.store.object_store import ObjectStore, open_store
 from schemas.store.probe import checked_store
 from tests.doubles.s3_server import BUCKET, Fault, S3Server, s3_server
@@ -74,9 +72,8 @@ def test_a_write_survives_a_store_that_is_busy_or_slow(s3: S3Server, tmp_path: P
 def test_a_store_that_stays_away_is_named(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its patience the error names store and key, and what to check."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr(object_store, "RETRY", {"max_retries": 1, "retry_timeout": timedelta(seconds=1)})
     with pytest.raises(StoreError, match=f"the store {URL} does not write key: .*check its address"):
-        ObjectStore(URL).put("key", b"")
+        ObjectStore(URL, patience_s=0.5).put("key", b"")
 
 
 def test_a_host_checks_a_store_before_it_begins(s3: S3Server) -> None:
