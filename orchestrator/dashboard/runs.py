@@ -10,6 +10,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
+from orchestrator.ledger.connection import stamp_of, written
 from orchestrator.ledger.export import planned_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.run_status import RunCondition
@@ -143,23 +144,18 @@ def read_run(layout: RunLayout) -> Run:
 
 
 # By folder: when its files were changed, and the run that they held then.
-_ENDED: dict[Path, tuple[tuple[int, ...], Run]] = {}
+_ENDED: dict[Path, tuple[tuple[tuple[int, int], ...], Run]] = {}
 
 
-def _stamp(layout: RunLayout) -> tuple[int, ...]:
+def _stamp(layout: RunLayout) -> tuple[tuple[int, int], ...]:
     """Times of change and sizes of the files that a run is read from; zeros for one that is missing."""
-    found: list[int] = []
-    of_study = (layout.study, layout.study_trials)
-    for path in (layout.manifest, layout.ledger, layout.ledger.with_name(f"{layout.ledger.name}-wal"), *of_study):
-        stat = path.stat() if path.is_file() else None
-        found += (stat.st_mtime_ns, stat.st_size) if stat else (0, 0)
-    return tuple(found)
+    files = (layout.manifest, layout.study, layout.study_trials)
+    return (*map(written, files), *stamp_of(layout.ledger))
 
 
 def _read(layout: RunLayout) -> Run:
     run_id = check_run_id(layout.folder.name)
-    stat = layout.manifest.stat() if layout.manifest.is_file() else None
-    head = _head(layout.manifest, stat.st_mtime_ns if stat else 0, stat.st_size if stat else 0)
+    head = _head(layout.manifest, *written(layout.manifest))
     if head.run_id != run_id:
         raise GurukulError(f"its run.json is of {head.run_id}")
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:

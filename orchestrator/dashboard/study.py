@@ -10,6 +10,7 @@ from orchestrator.dashboard.rendering import Cell, mark, part
 from orchestrator.dashboard.runs import Run
 from orchestrator.dashboard.stream import Parts
 from orchestrator.dashboard.study_chart import finding
+from orchestrator.ledger.connection import stamp_of
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.terminal.run_view import duration
 from orchestrator.tuning.result import described, written
@@ -117,14 +118,14 @@ def _row(view: StudyView, trial: StudyTrial) -> tuple[Cell, ...]:
 def _record_of(layout: RunLayout) -> _Record | None:
     """The record of a trial; None if its folder is gone or cannot be read."""
     try:
-        return _recorded(layout.folder, layout.ledger.stat().st_mtime_ns)
+        return _recorded(layout.folder, stamp_of(layout.ledger))
     except (GurukulError, sqlite3.Error, OSError):
         return None
 
 
 @lru_cache(maxsize=4096)
-def _recorded(folder: Path, mtime_ns: int) -> _Record:
-    """Read a trial's record, again whenever its ledger has changed."""
+def _recorded(folder: Path, stamp: tuple[tuple[int, int], ...]) -> _Record:
+    """Read a trial's record, again whenever its ledger has another stamp."""
     layout = RunLayout(folder)
     with closing(Ledger(layout.ledger, read_only=True)) as ledger:
         trained = ledger.counts(Role.STUDENT).get(Status.SUCCESS, 0)

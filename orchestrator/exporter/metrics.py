@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
+from orchestrator.ledger.connection import stamp_of
 from orchestrator.ledger.ledger_reader import (
     DURATION_BUCKETS_S,
     OUTCOMES,
@@ -48,7 +49,7 @@ class KnownRun:
     """A run as it was last read: the ledger is read again only when its files have changed."""
 
     snapshot: Snapshot
-    seen: Sequence[tuple[int, int]]
+    seen: tuple[tuple[int, int], ...]
     events: EventLog | None = None
     located: bool = False
 
@@ -80,7 +81,7 @@ class Runs:
         return shown
 
     def _read(self, run_id: str, path: Path) -> KnownRun:
-        seen = _fingerprint(path)
+        seen = stamp_of(path)
         run = self._known.get(run_id)
         if run is None:
             run = self._known[run_id] = KnownRun(read_snapshot(path), seen)
@@ -282,9 +283,3 @@ def _store_families(there: dict[str, Presence]) -> Iterator[Metric]:
         errors.of((name,), use.errors)
         seconds.of((name,), use.seconds)
     yield from (objects, moved, errors, seconds)
-
-
-def _fingerprint(path: Path) -> tuple[tuple[int, int], ...]:
-    """Time of the last write and size, of the ledger and of its write-ahead log."""
-    stats = [each.stat() for each in (path, path.with_name(f"{path.name}-wal")) if each.exists()]
-    return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)

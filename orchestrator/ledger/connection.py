@@ -115,6 +115,23 @@ def _read_only_uri(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if has_no_writer else ''}"
 
 
+def stamp_of(path: Path) -> tuple[tuple[int, int], ...]:
+    """Time of the last write in ns and size of a ledger and its write-ahead log, 0 and 0 for a file that is missing.
+
+    Both differ after each write: the ledger's own file alone does not change until the log is copied into it.
+    """
+    return tuple(written(file) for file in (path, path.with_name(f"{path.name}-wal")))
+
+
+def written(file: Path) -> tuple[int, int]:
+    """Time of the last write in ns and size of a file, 0 and 0 if it is missing."""
+    try:
+        stat = file.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return stat.st_mtime_ns, stat.st_size
+
+
 def _has_write_ahead_log(path: Path) -> bool:
     """Whether the file is in that mode, by SQLite's header."""
     with path.open("rb") as file:

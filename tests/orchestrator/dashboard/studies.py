@@ -68,19 +68,18 @@ def _write_run(layout: RunLayout, status: RunStatus, trained: int) -> None:
     )  # fmt: skip
     write_manifest(layout, manifest)
     with closing(Ledger.create(layout.ledger)) as ledger:
-        names = [f"A_2020-01-0{number + 1}_to_2021-01-01" for number in range(trained)]
         ledger.begin_phase(Phase.STUDENT_TRAINING)
-        ledger.add(Role.STUDENT, names)
-        ledger.settle(
-            Outcome(
-                run_id=layout.folder.name,
-                role=Role.STUDENT,
-                name=name,
-                attempt=1,
-                device="cpu0@a",
-                status=Status.SUCCESS,
-            )
-            for name in names
-        )
+        train(layout, ledger, [f"A_2020-01-0{number + 1}_to_2021-01-01" for number in range(trained)])
         ledger.end_phase(Phase.STUDENT_TRAINING, "success")
         ledger.set(status=status)
+
+
+def train(layout: RunLayout, ledger: Ledger, names: list[str]) -> None:
+    """Add trained windows of these names."""
+    ledger.add(Role.STUDENT, names)
+    ledger.settle(
+        Outcome(
+            run_id=layout.folder.name, role=Role.STUDENT, name=name, attempt=1, device="cpu0@a", status=Status.SUCCESS
+        )
+        for name in names
+    )

@@ -3,23 +3,31 @@
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from lxml import html
 from playwright.sync_api import expect
 from starlette.testclient import TestClient
 
+from orchestrator.dashboard import study
 from orchestrator.dashboard.application import application
+from orchestrator.dashboard.pages import study as pages_study
+from orchestrator.dashboard.runs import Run
 from orchestrator.dashboard.settings import Settings
 from orchestrator.dashboard.study_chart import specification
+from orchestrator.ledger.ledger import Ledger
+from orchestrator.ledger.run_status import current_owner
 from orchestrator.tuning.study_view import read_study
 from schemas.contract.numbers import NOT_KNOWN
 from schemas.contract.run import RunStatus
 from tests.conftest import tree
 from tests.orchestrator.dashboard.conftest import Seen
 from tests.orchestrator.dashboard.layout import check_every_screen
-from tests.orchestrator.dashboard.studies import FOUND, stored_study
+from tests.orchestrator.dashboard.studies import FOUND, stored_study, train
 from tests.orchestrator.dashboard.test_pages import page_of, rows_of, text_of
 
 PAGE = "/runs/autumn/study"
@@ -110,6 +118,45 @@ def test_an_interrupted_study_goes_on_with_a_command(tmp_path: Path) -> None:
     assert "So far the best is trial 2" in text_of(page) and "Interrupted: stopped." in text_of(page)
     assert "orchestrator resume autumn" in text_of(page.get_element_by_id("commands"))
     assert client_of(tmp_path).get(f"/runs/{layout.trial(0).folder.name}/study").status_code == 404
+
+
+def test_an_open_page_receives_what_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part, then those that changed: a window that a trial has trained counts while its ledger is open.
+
+    The stream ends with the study.
+    """
+    layout = stored_study(tmp_path, "autumn", RunStatus.RUNNING)
+    trial, drawn = layout.trial(1), list[dict[str, str]]()
+    monkeypatch.setattr(pages_study, "EVERY_S", 0.0)
+    with closing(Ledger(layout.ledger)) as ledger:
+        ledger.take(current_owner())
+    with ThreadPoolExecutor(1) as writer:
+        open_ledger = writer.submit(Ledger, trial.ledger).result()
+
+        def parts(run: Run) -> dict[str, str]:
+            """The parts; after they were drawn, first a window more is trained, then the study ends."""
+            drawn.append(study.parts(run))
+            if len(drawn) == 1:
+                writer.submit(train, trial, open_ledger, ["A_2020-01-09_to_2021-01-01"]).result()
+            elif len(drawn) == 2:
+                with closing(Ledger(layout.ledger)) as ledger:
+                    ledger.set(status=RunStatus.READY, study=FOUND)
+            return drawn[-1]
+
+        monkeypatch.setattr(pages_study, "study", SimpleNamespace(parts=parts))
+        text = client_of(tmp_path).get(f"{PAGE}/stream").text
+        writer.submit(open_ledger.close).result()
+    events = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
+    assert [set(each) for each in events] == [{"now", "trials"}, {"trials"}, {"now"}, set()]
+    trained = [row[-3] for row in cells_of(events[1]["trials"]) if row[0] == "1"]
+    assert trained == ["2"] and "Best is trial 2" in events[2]["now"]
+    assert text.endswith("event: over\ndata: {}\n\n")
+
+
+def cells_of(fragment: str) -> list[list[str]]:
+    """The rows of a table in a part."""
+    rows = html.fragment_fromstring(fragment, "div").xpath(".//tbody/tr")
+    return [[text_of(cell) for cell in row.xpath("td|th")] for row in rows]
 
 
 def test_its_page_fits_every_screen_and_draws_its_chart(
