@@ -14,7 +14,10 @@ class Request(request.Request):  # type: ignore[misc]
     """Sends the event of the outcome that the pool passes as the task's result, instead of `task-succeeded`."""
 
     def send_event(self, type: str, **fields: Any) -> None:
-        """Send an event to the programs that have asked the worker for events."""
+        """Send an event to the programs that have asked the worker for events; without any, nothing is parsed."""
+        groups = getattr(self._eventer, "groups", None)
+        if groups and "task" not in groups:
+            return
         if type == "task-succeeded":
             type, fields = end_event(fields["result"], fields["runtime"])
         super().send_event(type, **fields)
