@@ -83,7 +83,10 @@ WORKER = Role(
         ("get", "exists", "llen", "brpop", "rpop", "hget", "hdel", "zadd", "zrem", "zrangebyscore", "pttl", "pexpire",
          "smembers", "srem", "info"),
     ),
-    _union(QUEUES, _RUN_KEYS, _SHARED_KEYS, (keys.CORDONED, keys.pace_key("*"), *MAILBOXES)),
+    _union(
+        QUEUES, _RUN_KEYS, _SHARED_KEYS,
+        (keys.CORDONED, keys.pace_key("*"), keys.starting_key("*", "*"), *MAILBOXES),
+    ),
     (_TELEMETRY, ORDERS, CELERY_EVENTS),
 )  # fmt: skip
 VIEWER = Role(

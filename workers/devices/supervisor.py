@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.contract.process import still_runs
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
+from schemas.redis.device_names import leave_name, take_name
 from schemas.redis.presences import read_presences, sign_off
 from schemas.redis.writes import trouble
 from workers.devices.failed_starts import REPORT_ENV, Report, WorkersFailed, remedy
@@ -108,6 +109,7 @@ def supervise(
                 if tied and all(worker.failed >= MOST_FAILED_STARTS for worker in workers):
                     raise _failure(workers[0], _report(workers[0], variables).error())
         finally:
+            _leave_names(devices, broker)
             _end(workers, TIED_DRAIN_S if tied else drain_s)
 
 
@@ -242,19 +244,44 @@ def _renamed(device: Device) -> Device:
     return device.model_copy(update={"name": f"{device.name}-{machine_part()}"})
 
 
+def _leave_names(devices: list[Device], broker: str) -> None:
+    with suppress(RedisError), connect(broker, timeout_s=2.0) as redis:
+        for device in devices:
+            leave_name(redis, device.name)
+
+
 def _obstacle(devices: list[Device], broker: str, redis: Redis) -> str:
-    """Why the devices cannot be served now; empty if they can."""
+    """Why the devices cannot be served now; empty if they can, and this process has taken their names."""
+    taken: list[str] = []
     try:
-        present = read_presences(redis)
+        for device in devices:
+            if (starter := take_name(redis, device.name)) is not None:
+                return _served(device, starter.pid)
+            taken.append(device.name)
+        why = _served_already(devices, read_presences(redis))
+        taken = taken if why else []
+        return why
     except RedisError as error:
         return f"broker {public_url(broker)} {trouble(error)}; check --broker"
+    finally:
+        with suppress(RedisError):
+            for name in taken:
+                leave_name(redis, name)
+
+
+def _served(device: Device, pid: int) -> str:
+    return f"device {device.name} is served by process {pid}; stop it, or choose other --devices"
+
+
+def _served_already(devices: list[Device], present: Mapping[str, Presence]) -> str:
+    """Who serves one of the devices, by its heartbeat; empty if none is served."""
     for device in devices:
         if (other := present.get(device.name)) is None:
             continue
         if _is_elsewhere(other):
             return _twin(other)
         if still_runs(other.pid, other.since.timestamp()):
-            return f"device {device.name} is served by process {other.pid}; stop it, or choose other --devices"
+            return _served(device, other.pid)
     return ""
 
 

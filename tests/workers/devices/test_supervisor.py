@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from schemas.contract.errors import RequestError
 from schemas.contract.folders import Folders
 from schemas.contract.machine import machine_part, this_machine
 from schemas.contract.presence import Presence
+from schemas.redis.device_names import Starter, leave_name, take_name
+from schemas.redis.keys import starting_key
 from schemas.redis.presences import beat, read_presences, sign_off
 from tests.doubles.playing import Breakable
 from workers.devices import supervisor
@@ -134,6 +137,45 @@ def test_of_two_machines_of_one_name_that_both_run_the_later_ends(
     with pytest.raises(RequestError, match="named test") if is_earlier else nullcontext():
         supervise([DEVICE], FOLDERS, server, stop, Logging("INFO", "text", None), tied=False, drain_s=1.0)
     assert read_presences(redis) == {DEVICE.name: other[0]}
+
+
+def test_of_two_that_start_at_once_the_first_serves_the_device(
+    redis: Redis, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither finds a heartbeat of the other yet: the second starts before the first has read any."""
+    monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.0)
+    read, stop, started = read_presences, threading.Event(), list[str]()
+
+    def read_after_another(redis: Redis) -> dict[str, Presence]:
+        monkeypatch.setattr(supervisor, "read_presences", read)
+        with pytest.raises(RequestError, match=f"cpu0@test is served by process {os.getpid()}; stop it"):
+            supervised(server, stop)
+        return read(redis)
+
+    def start(device: Device, variables: dict[str, str], logs: Logging) -> subprocess.Popen[bytes]:
+        started.append(device.name)
+        stop.set()
+        return subprocess.Popen(["sleep", "60"])
+
+    monkeypatch.setattr(supervisor, "read_presences", read_after_another)
+    monkeypatch.setattr(supervisor, "_start", start)
+    supervised(server, stop)
+    assert started == [DEVICE.name] and redis.keys("starting:*") == []
+
+
+def test_a_name_of_a_process_that_has_ended_is_free(redis: Redis) -> None:
+    """Also one that cannot be read; that of a process which runs is not."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    key = starting_key(DEVICE.name, machine_part())
+    for before in (Starter(pid=ended.pid, since=time.time()).model_dump_json(), "no starter"):
+        redis.set(key, before)
+        assert take_name(redis, DEVICE.name) is None
+    other = take_name(redis, DEVICE.name)
+    assert other is not None and other.pid == os.getpid() and redis.pttl(key) > 0
+    leave_name(redis, DEVICE.name)
+    assert take_name(redis, DEVICE.name) is None
+    leave_name(redis, DEVICE.name)
 
 
 def quickly(monkeypatch: pytest.MonkeyPatch, starts: int) -> None:
