@@ -22,7 +22,7 @@ from schemas.redis.signing import Kind, fleet_key
 NAME_EXPIRY_S = 15.0
 # A question is asked again at each look, so that none outlives the command that asks.
 ASKED, ASK_EXPIRY_S, POLL_S = b"asked", 5, 0.2
-# A signed question that was kept for longer and asked again does not count.
+# A signed question or holder that was kept for longer and stored again does not count.
 STALE_S = 60
 ANSWERS = frozenset(status.value.encode() for status in RunStatus)
 # A name that is gone for so long was not lost by the broker: its run would have taken it again.
@@ -30,12 +30,13 @@ GONE_S = 3.0
 
 
 class Holder(Frozen):
-    """The run that holds a name: where it is run, and when it was begun."""
+    """The run that holds a name: where it is run, and when it was begun; `renewed` is the broker's Unix time."""
 
     host: str
     machine: str
     folder: str
     created: AwareDatetime
+    renewed: int = 0
 
     def __str__(self) -> str:
         """Host and folder; two hosts or containers may have one name, and the same path for different folders."""
@@ -50,6 +51,8 @@ class RunName:
         self._own = Holder(
             host=platform.node(), machine=this_machine(), folder=str(layout.folder.absolute()), created=created
         )
+        # The broker's Unix time less the monotonic clock; None before the first reply.
+        self._clock_s: float | None = None
 
     def hold(self) -> bool:
         """Take the name, or keep it; returns whether the run is asked to cancel.
@@ -57,17 +60,21 @@ class RunName:
         RequestError if a run in another folder has taken it.
         """
         key, expiry_ms = run_id_owner_key(self._run_id), int(NAME_EXPIRY_S * 1000)
-        own = self._key.sign(Kind.NAME, self._run_id, self._own.model_dump_json().encode())
+        if self._clock_s is None:
+            self._clock_s = self._redis.time()[0] - time.monotonic()
+        renewed = self._own.model_copy(update={"renewed": int(self._clock_s + time.monotonic())})
+        own = self._key.sign(Kind.NAME, self._run_id, renewed.model_dump_json().encode())
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(key, own, px=expiry_ms, nx=True)
             pipe.get(key)
             pipe.get(cancel_key(self._run_id))
             pipe.time()
             taken, holder, asked, (now_s, _) = pipe.execute()
+        self._clock_s = now_s - time.monotonic()
         if taken:
             self._redis.delete(cancel_key(self._run_id))  # of an earlier process of the run
             return False
-        if holder is not None and holder != own and self._is_held_by_another(holder):
+        if holder is not None and holder != own and self._is_held_by_another(holder, now_s):
             who = _read(self._run_id, holder) or "another run"
             raise RequestError(
                 f"run id {self._run_id} is in use on this broker by {who}; give another --run-id, or wait"
@@ -76,10 +83,15 @@ class RunName:
         self._redis.set(key, own, px=expiry_ms)
         return asked is not None and self._is_asked(asked, now_s)
 
-    def _is_held_by_another(self, holder: bytes) -> bool:
-        """Whether another run holds the name; a holder that no key of the fleet has signed is set aside."""
+    def _is_held_by_another(self, holder: bytes, now_s: int) -> bool:
+        """Whether another run holds the name; a holder that no key of the fleet has signed of late is set aside."""
         try:
-            return self._key.open(Kind.NAME, self._run_id, holder) != self._own.model_dump_json().encode()
+            self._key.open(Kind.NAME, self._run_id, holder)
+            if (found := _read(self._run_id, holder)) is None:
+                return True
+            if self._key and abs(now_s - found.renewed) > STALE_S:
+                raise UnreadableError("it was renewed long ago")
+            return found.model_copy(update={"renewed": 0}) != self._own
         except UnreadableError as error:
             set_aside(self._redis, Place.KEY, run_id_owner_key(self._run_id), str(error), holder)
             return False

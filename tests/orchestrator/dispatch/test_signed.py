@@ -24,7 +24,7 @@ from orchestrator.dispatch.needs import Needs
 from orchestrator.dispatch.presence_reader import PresenceReader
 from orchestrator.dispatch.work import Item, Sent
 from orchestrator.events.emitter import Emitter
-from orchestrator.ledger.run_name import RunName, holder_of
+from orchestrator.ledger.run_name import Holder, RunName, holder_of
 from schemas.contract.errors import RequestError
 from schemas.contract.presence import Presence
 from schemas.contract.task import Outcome, Role, RunTask, Status
@@ -213,16 +213,19 @@ def test_only_a_new_and_signed_wish_cancels_a_run(redis: Redis, tmp_path: Path) 
 
 
 def test_a_run_loses_its_name_only_to_a_run_of_the_fleet(redis: Redis, tmp_path: Path) -> None:
-    """A forged holder of its name, or one of another name, is set aside; a signed one ends the run in words."""
+    """A forged holder of its name, one of another name, or one that was kept, is set aside; a new one ends the run."""
     first, second = (RunName(redis, RunLayout.under(tmp_path / each, "r"), datetime.now(UTC)) for each in "ab")
     other = RunName(redis, RunLayout.under(tmp_path, "s"), datetime.now(UTC))
     first.hold()
     other.hold()
-    for forged in (b"junk", redis.get(run_id_owner_key("s")) or b""):
+    before = Holder(host="h", machine="m", folder="/earlier/models/r", created=datetime.now(UTC))
+    earlier = before.model_copy(update={"renewed": redis.time()[0] - 61})
+    kept = KEY.sign(Kind.NAME, "r", earlier.model_dump_json().encode())
+    for forged in (b"junk", redis.get(run_id_owner_key("s")) or b"", kept):
         redis.set(run_id_owner_key("r"), forged)
-        assert holder_of(redis, "r") is None and not first.hold()
+        assert holder_of(redis, "r") == (earlier if forged == kept else None) and not first.hold()
         assert str(holder_of(redis, "r")).split(" ")[0].endswith("/a/models/r")
-    assert len(reasons(redis, Place.KEY)) == 2
+    assert len(found := reasons(redis, Place.KEY)) == 3 and "renewed long ago" in found[0]
     with pytest.raises(RequestError, match="is in use"):
         second.hold()
 
