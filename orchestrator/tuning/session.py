@@ -39,7 +39,7 @@ def start(config: TuneConfig, console: Console) -> tuple[RunLayout, int]:
         raise RequestError("--mlflow stores judged runs, and a study is none: give it to `run --config best.toml`")
     run, _ = with_plugins(config.run_config(), idle=True)
     space = read_space(Path(config.space), run, config.objective)
-    if run.side and "features" in space:
+    if run.feature_set.side is not None and "features" in space:
         raise RequestError("--side and [features] in the space exclude each other: every trial reads the side data")
     refuse_missing_kinds(run, space)
     study = Study(settings=config.study_settings(), space=space, plugins=plugins_by_features(run, space))

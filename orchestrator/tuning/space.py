@@ -148,6 +148,11 @@ def configured(config: RunConfig, chosen: Mapping[str, Value]) -> RunConfig:
     except ValidationError as error:
         first = min(error.errors(), key=lambda each: len(each["loc"]))
         raise RequestError(fault(first)) from None
+    if found.label_source is not None and (found.label, found.horizon) != (config.label, config.horizon):
+        raise RequestError(
+            f"label {found.label} is of a plug-in and declares its horizon; choose it with --label, and vary neither"
+            " label nor horizon"
+        )
     refuse_infeasible(found)
     return found
 

@@ -1,4 +1,4 @@
-"""The settings of one trial: those of the run, what the trial changed, and the plug-ins that its features use."""
+"""The settings of one trial: those of the run, what the trial changed, and the plug-ins that it uses."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,9 @@ def trial_config(config: RunConfig, study: Study, chosen: Mapping[str, Value]) -
     used = tuple(
         each
         for each in config.plugged.plugins
-        if each.name in by_features or not kinds.isdisjoint(model.name for model in each.models)
+        if each.name in by_features
+        or found.label in each.labels
+        or not kinds.isdisjoint(model.name for model in each.models)
     )
     plugged = config.plugged.model_copy(update={"plugins": used}) if used else None
     names = {each.name for each in used} | {each.plugin for each in config.own_gates}

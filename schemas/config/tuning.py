@@ -111,8 +111,9 @@ class TuneConfig(RunConfig, StudySettings):
         return self
 
     def run_config(self) -> RunConfig:
-        """The settings of the run alone."""
-        return RunConfig.model_validate({name: getattr(self, name) for name in RunConfig.model_fields})
+        """The settings of the run alone; those that were given are known to be."""
+        values = {name: getattr(self, name) for name in RunConfig.model_fields}
+        return RunConfig.model_construct(self.model_fields_set & values.keys(), **values)
 
     def study_settings(self) -> StudySettings:
         """The settings of the study alone."""

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from orchestrator.tuning.space import configured, read_space, unchanged
+from orchestrator.tuning.trial_config import trial_config
+from schemas.config.features import Plugged, Plugin
 from schemas.config.run import RunConfig
-from schemas.config.tuning import Choices, Numbers, Objective, Space
+from schemas.config.tuning import Choices, Numbers, Objective, Space, StudySettings, TuneConfig
 from schemas.contract.errors import RequestError
+from schemas.contract.study import Study
 
 DATES = {"start_date": date(2020, 1, 1), "end_date": date(2024, 1, 1)}
 
@@ -100,3 +103,26 @@ def test_the_values_without_a_change_are_known() -> None:
         "teacher.num_leaves": Numbers(low=2, high=6),
     }
     assert unchanged(space, config(set="teacher.max_depth=5")) == {"features": "own", "teacher.max_depth": 5}
+
+
+def test_a_label_of_a_plug_in_is_chosen_for_the_whole_study(tmp_path: Path) -> None:
+    """Each trial keeps the plug-in that defines the label; another horizon, or the label in the space, is refused."""
+    paths = [tmp_path / name for name in ("ideas.py", "others.py")]
+    for path in paths:
+        path.write_text("")
+    plugins = (Plugin(name="ideas", sha256="0", labels=("mine", "two")), Plugin(name="others", sha256="0"))
+    plugged = Plugged(timezone="UTC", plugins=plugins)
+    run = config(label="mine", horizon=7, plugins=tuple(map(str, paths)), plugged=plugged)
+    study = Study(settings=StudySettings(tune_end=date(2023, 1, 1)), space={}, plugins={"own": ()})
+    trial = trial_config(run, study, {"student.ridge": 3.0})
+    assert trial.plugged is not None and trial.plugged.plugins == plugins[:1] and trial.plugins == (str(paths[0]),)
+    for chosen in ({"label": "two"}, {"horizon": 8}):
+        with pytest.raises(RequestError, match="is of a plug-in and declares its horizon; choose it with --label"):
+            configured(run, chosen)
+
+
+def test_a_study_s_run_knows_which_settings_were_given() -> None:
+    """A horizon that nobody gave is that of the label; --horizon beside a label of a plug-in is compared with it."""
+    study = TuneConfig.model_validate(DATES | {"tune_end": date(2023, 1, 1), "space": "space.toml", "seed": 7})
+    run = study.run_config()
+    assert run == config(seed=7) and "seed" in run.model_fields_set and "horizon" not in run.model_fields_set
