@@ -15,6 +15,7 @@ from schemas.config.interval import is_intraday
 from schemas.config.target import CLASS, LOSSES, Loss
 from schemas.contract.artifact import StudentMetadata, TeacherMetadata
 from schemas.contract.identifiers import check_run_id
+from schemas.contract.numbers import shown
 from schemas.contract.requests import Explanation, WindowQuestion
 from schemas.contract.task import Metric
 from schemas.contract.window import PANEL
@@ -106,10 +107,10 @@ def _show_rows(console: Console, found: Explanation, student: StudentMetadata) -
             *([row.symbol] if panel else []),
             *spans,
             row.part,
-            str(row.label) if of_class else f"{row.label:+.4f}",
+            str(row.label) if of_class else shown(row.label, "+"),
             f"{row.forward_return:+.4f}",
             weight,
-            f"{row.prediction:.3f}" if of_class else f"{row.prediction:+.4f}",
+            f"{row.prediction:.3f}" if of_class else shown(row.prediction, "+"),
         )
     console.table(table)
     model = "a teacher that was not trained on the row" + (", for scored rows by the student" if found.rows else "")
@@ -138,9 +139,10 @@ def _show_student(console: Console, student: StudentMetadata, symbol: str) -> No
     own = [each.removeprefix("student.") for each in student.settings.set if each.startswith("student.")]
     console.write(", ".join([f"student: {student.settings.student}{learned}", *own]))
     console.write(
-        f"offset: {loss.baseline} {_of(student.priors, symbol)}, over all labels known by {student.window.end}, drawn"
-        f" to that of {plural(len(known), 'symbol')}; {'share' if of_class else 'mean'} of the window's own rows"
-        f" {_of(student.window_shares, symbol)}",
+        f"offset: {loss.baseline} {_of(student.priors, symbol, of_class)}, over all labels known by"
+        f" {student.window.end}, drawn to that of {plural(len(known), 'symbol')};"
+        f" {'share' if of_class else 'mean'} of the window's own rows"
+        f" {_of(student.window_shares, symbol, of_class)}",
         indent="  ",
     )
     console.write(f"its own part: {_kept(metrics, '')}", indent="  ")
@@ -172,12 +174,11 @@ def _show_student(console: Console, student: StudentMetadata, symbol: str) -> No
     )
 
 
-def _of(values: Mapping[str, float], symbol: str) -> str:
-    """The value of a symbol, or the range of all symbols."""
-    if symbol in values:
-        return f"{values[symbol]:.4f}"
-    low, high = f"{min(values.values()):.4f}", f"{max(values.values()):.4f}"
-    return low if low == high else f"{low} to {high}"
+def _of(values: Mapping[str, float], symbol: str, of_class: bool) -> str:
+    """The share or value of a symbol, or the range of all symbols."""
+    chosen = [values[symbol]] if symbol in values else [min(values.values()), max(values.values())]
+    texts = dict.fromkeys(f"{each:.4f}" if of_class else shown(each, "+") for each in chosen)
+    return " to ".join(texts)
 
 
 def _changed(saved: float, loss: Loss) -> str:

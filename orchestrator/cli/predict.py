@@ -109,7 +109,8 @@ def _show(console: Console, found: Predictions) -> None:
     of_values = any(each.value is not None for each in found.predictions)
     table = table_of("symbol", "bar", "value" if of_values else "probability", *columns, left=("symbol", "bar"))
     for each in found.predictions:
-        table.add_row(each.symbol, _bar(each), f"{each.predicted:.4f}", *(_held if found.ranked else _traded)(each))
+        held = _held(each) if found.ranked else _traded(each)
+        table.add_row(each.symbol, _bar(each), _number(each, each.predicted), *held)
     if found.predictions:
         console.table(table)
     if found.ranked:
@@ -131,8 +132,13 @@ def _show(console: Console, found: Predictions) -> None:
 
 def _traded(prediction: Prediction) -> tuple[str, str]:
     """The prediction above which a trade pays, and whether it does."""
-    above = "never" if prediction.trade_above is None else f"{prediction.trade_above:.4f}"
+    above = "never" if prediction.trade_above is None else _number(prediction, prediction.trade_above)
     return above, "yes" if prediction.trade else "no"
+
+
+def _number(prediction: Prediction, number: float) -> str:
+    """A probability with four decimals, or a value of any unit with three digits."""
+    return f"{number:.4f}" if prediction.value is None else shown(number, "+")
 
 
 def _held(prediction: Prediction) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from orchestrator.cli.checks import named
 from orchestrator.cli.options import DataDir, Json, RunArgument, WindowArgument
 from orchestrator.cli.output import table_of
 from orchestrator.terminal.console import Console
+from schemas.config.target import CLASS, LOSSES
 from schemas.contract.errors import ExitCode
 from schemas.contract.identifiers import check_run_id
 from schemas.contract.requests import Replay, WindowQuestion
@@ -63,7 +64,8 @@ def _show(console: Console, found: Replay, agreed: bool) -> None:
     if equal < len(found.files) and found.differences:
         largest = ", ".join(f"{name} {value:.2g}" for name, value in found.differences.items())
         allowed = "none is allowed" if found.tolerance is None else f"{found.tolerance:g} is allowed on a GPU"
-        console.write(f"largest difference of a probability: {largest}; {allowed}")
+        unit = "" if found.target == CLASS else ", in deviations of the labels"
+        console.write(f"largest difference of a {LOSSES[found.target].prediction}{unit}: {largest}; {allowed}")
     if not agreed:
         console.write(
             "the stored window differs from the one trained again: a version listed above changed, or a file was edited"

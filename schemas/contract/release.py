@@ -24,7 +24,8 @@ ENVIRONMENTS: tuple[Environment, ...] = (STAGING, PRODUCTION)
 # Remedy of a release that cannot be read.
 OTHER_RELEASE = "roll back, or deploy again"
 FIRST_LINK = "0" * 64
-# Largest accepted difference of a probability between run and release; another CPU may compute other last bits.
+# Largest accepted difference of a prediction between run and release, of a value above 1 as a share of it; another CPU
+# may compute other last bits.
 GOLDEN_TOLERANCE = 1e-12
 
 
@@ -174,7 +175,7 @@ class GoldenCheck(Frozen):
 
 
 class GoldenChecked(Answer):
-    """Number of scored vectors, and the largest difference of a probability."""
+    """Number of scored vectors, and the largest difference of a prediction, of a value above 1 as a share of it."""
 
     vectors: int = 0
     largest_difference: float = 0.0

@@ -337,9 +337,10 @@ class Compared(Frozen):
 
 
 class Replay(Answer):
-    """A window trained again. `then_now` has the versions and bars that differ, `differences` the largest |dp| by file.
+    """A window trained again. `then_now` has the versions and bars that differ.
 
-    `tolerance` is the largest accepted difference of a probability on a GPU; None where files must be equal.
+    `differences` has the largest one of a prediction by model: of a probability, or of a value in standard deviations
+    of the scored labels. `tolerance` is the largest that is accepted on a GPU; None where files must be equal.
     """
 
     device: str = ""
@@ -347,6 +348,7 @@ class Replay(Answer):
     then_now: dict[str, tuple[str, str]] = Field(default_factory=dict)
     differences: dict[str, float] = Field(default_factory=dict)
     tolerance: float | None = None
+    target: Target = CLASS
 
 
 class Verification(Answer):

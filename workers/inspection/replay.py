@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from schemas.config.target import CLASS
 from schemas.contract.artifact import METADATA_KINDS, RunManifest, StudentMetadata, TeacherMetadata
 from schemas.contract.device import DeviceKind
 from schemas.contract.errors import DataError, GurukulError, RequestError
@@ -24,7 +25,8 @@ from workers.learning.skip import Skip
 from workers.plugins.loading import use_plugins
 from workers.side.store import use_side_of
 
-# Largest difference of a probability between a GPU and another device, whose histograms add up in another order.
+# Largest difference of a probability, or of a value in deviations of the labels, between a GPU and another device,
+# whose histograms add up in another order.
 GPU_TOLERANCE = 1e-3
 
 
@@ -71,12 +73,13 @@ def _replay(manifest: RunManifest, layout: RunLayout, window: Window) -> Replay:
                 for name in names
             ]
             if role is Role.STUDENT:
-                differences = _differences(stored, then[role], again, now[role])
+                differences = differences_of(stored, then[role], again, now[role])
     return Replay(
         device=current_device().name,
         files=tuple(files),
         then_now=_then_now(then, now),
         differences=differences,
+        target=settings.target,
         tolerance=GPU_TOLERANCE if on_gpu else None,
     )
 
@@ -116,10 +119,13 @@ def _then_now(
     return found
 
 
-def _differences(
+def differences_of(
     stored: Path, then: TeacherMetadata | StudentMetadata, again: Path, now: TeacherMetadata | StudentMetadata
 ) -> dict[str, float]:
-    """Largest difference of each stored probability; empty where the rows differ, or the stored file was changed."""
+    """Largest difference of each stored prediction; empty where the rows differ, or the stored file was changed.
+
+    Values are in standard deviations of the scored labels, so that their unit changes nothing.
+    """
     assert isinstance(then, StudentMetadata)
     assert isinstance(now, StudentMetadata)
     try:
@@ -128,7 +134,8 @@ def _differences(
         return {}
     if any(before[name] != after[name] for name in ("symbol", "timestamp")):
         return {}
+    unit = 1.0 if then.settings.target == CLASS else float(before["label"].to_numpy().std()) or 1.0
     return {
-        name: float(np.abs(before[name].to_numpy() - after[name].to_numpy()).max())
+        name: float(np.abs(before[name].to_numpy() - after[name].to_numpy()).max()) / unit
         for name in ("student", "alone", "teacher", "prior")
     }

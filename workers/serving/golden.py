@@ -88,7 +88,8 @@ def check(request: GoldenCheck) -> GoldenChecked:
     except GurukulError as error:
         return GoldenChecked(error=str(error))
     found = predictions_of(students, symbols, np.array(inputs, dtype=np.float64))
-    return GoldenChecked(vectors=len(expected), largest_difference=float(np.abs(found - expected).max()))
+    difference = float(differences(found, np.array(expected)).max(initial=0.0))
+    return GoldenChecked(vectors=len(expected), largest_difference=difference)
 
 
 def refuse_other_features(release: Release) -> None:
@@ -152,12 +153,19 @@ def _histories(series: Series, times: Ints, path: Path) -> Iterator[Series]:
         yield series.upto(place + 1)
 
 
+def differences(found: Floats, expected: Floats) -> Floats:
+    """Differences of predictions, those of values above 1 as shares of what is expected."""
+    result: Floats = np.abs(found - expected) / np.maximum(np.abs(expected), 1.0)
+    return result
+
+
 def _compared(
     symbol: str, bars: Path, student: StoredStudent, times: Ints, x: Floats, expected: Sequence[float] | Floats
 ) -> Iterator[GoldenRow]:
     found = predictions_of([student] * len(times), [symbol] * len(times), x)
-    for time, inputs, then, now in zip(times, x, expected, found, strict=True):
-        if not abs(then - now) <= GOLDEN_TOLERANCE:
+    apart = differences(found, np.asarray(expected))
+    for time, inputs, then, now, difference in zip(times, x, expected, found, apart, strict=True):
+        if not difference <= GOLDEN_TOLERANCE:
             raise DataError(
                 f"{symbol} at {instant(time)}: the run predicted {then:.15g}, the serving code predicts {now:.15g};"
                 f" {bars} or the code has changed since; train it again"

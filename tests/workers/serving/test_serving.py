@@ -9,6 +9,7 @@ import pytest
 import scipy.signal
 
 from schemas.config.features import OWN_FEATURES
+from schemas.contract.release import GOLDEN_TOLERANCE
 from tests.orchestrator.releases.making import student, walk
 from tests.strategies import serving
 from workers.features.frame import frame_of
@@ -19,6 +20,7 @@ from workers.models.logistic import Logistic
 from workers.models.stored_student import StoredStudent
 from workers.serving import features
 from workers.serving.features import newest_features, probe
+from workers.serving.golden import differences
 from workers.serving.students import predictions_of
 
 LENGTHS = (151, 152, 200, 377, 900, 901, 1114)
@@ -90,3 +92,10 @@ def test_the_probe_has_every_feature() -> None:
     """No feature of its bars is undefined, so any change is seen; the session's position is 0, as for daily bars."""
     assert np.isfinite(probe(OWN_FEATURES)).all()
     assert np.count_nonzero(probe(OWN_FEATURES)) >= len(probe(OWN_FEATURES)) - 2
+
+
+def test_a_difference_of_large_values_is_a_share_of_them() -> None:
+    """A value of millions has last digits above the bound; a probability differs by what it differs."""
+    expected = np.array([5e6, -5e6, 0.5, 1e-3])
+    found = differences(expected + np.array([1e-9, 1e-9, 1e-9, 1e-9]), expected)
+    assert (found <= GOLDEN_TOLERANCE).tolist() == [True, True, False, False]
