@@ -178,6 +178,7 @@ def health(broker: Broker = None, broker_file: BrokerFile = None) -> None:
     from schemas.contract.broker_address import public_url
     from schemas.contract.machine import this_machine
     from schemas.redis.client import connect
+    from schemas.redis.connection_fault import broker_fault
     from schemas.redis.presences import read_presences
 
     try:
@@ -188,7 +189,7 @@ def health(broker: Broker = None, broker_file: BrokerFile = None) -> None:
         typer.echo(f"workers: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
     except RedisError as error:
-        typer.echo(f"workers: broker {public_url(url)} does not answer ({error})", err=True)
+        typer.echo(f"workers: {broker_fault(error, url)}", err=True)
         raise typer.Exit(ExitCode.FAILED) from None
     if not names:
         typer.echo(

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from schemas.contract.broker_address import ENCODE, public_url
+from schemas.contract.broker_address import public_url
 from schemas.contract.errors import RequestError
 from schemas.redis.client import connect
+from schemas.redis.connection_fault import broker_fault
 from schemas.redis.signing import NO_KEY, FleetKey
 
 logger = logging.getLogger(__name__)
@@ -50,24 +51,8 @@ def check(url: str) -> None:
         raise RequestError(
             f"broker {public_url(url)} does not allow PING to this user; add +ping, ~* and allchannels to its ACL"
         ) from None
-    except AuthenticationError as error:
-        raise RequestError(
-            f"broker {public_url(url)} refuses the login ({error}); give its user and password in --broker or in"
-            f" --broker-file{f': {ENCODE}' if '%' in url else ''}"
-        ) from None
     except RedisError as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "HELLO" in reason:
-            reason = "it has no command HELLO: Redis 6.2 or newer, or Valkey, is needed"
-        if "DB index is out of range" in reason:
-            raise RequestError(
-                f"broker {public_url(url)} has no database of that number; give a lower one, such as 0"
-            ) from None
-        if "CERTIFICATE_VERIFY_FAILED" in reason:
-            reason = f"{reason}; name the file of its authority: rediss://HOST:PORT/0?ssl_ca_certs=FILE"
-        raise RequestError(
-            f"broker {public_url(url)} does not answer ({reason}); start it, or give another --broker"
-        ) from None
+        raise RequestError(broker_fault(error, url)) from None
 
 
 def wait(url: str) -> None:

@@ -60,7 +60,7 @@ def _broker(url: str, needs: Needs) -> Iterator[Check]:
             yield clock.model_copy(update={"text": f"that of this host {clock.text}"})
             yield from _fleet(redis, needs)
     except GurukulError as error:
-        yield _fault("broker", str(error))
+        yield _fault("broker", str(error).removeprefix("broker "))
     except RedisError as error:
         yield _fault("broker", f"{public_url(url)} {trouble(error)}")
 

@@ -155,7 +155,7 @@ class ObjectStore:
             raise
         except FileNotFoundError:
             raise StoreError(
-                f"there is no {self.url.split('/')[2]} for {self.url}; make it, or check --store"
+                f"there is no bucket {self.url.split('/')[2]} for {self.url}; make it, or check --store"
             ) from None
         except (BaseError, OSError) as error:
             raise StoreError(

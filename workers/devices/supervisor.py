@@ -18,7 +18,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from schemas.config.bars import LogFormat
-from schemas.contract.broker_address import public_url
 from schemas.contract.child_process import module_command, safe_environment
 from schemas.contract.device import Device
 from schemas.contract.errors import RequestError
@@ -28,6 +27,7 @@ from schemas.contract.presence import PRESENCE_EXPIRY_S, Presence
 from schemas.contract.process import still_runs
 from schemas.files.log_lines import LOG_FORMAT_ENV
 from schemas.redis.client import BROKER_ENV, connect
+from schemas.redis.connection_fault import broker_fault
 from schemas.redis.device_names import leave_name, take_name
 from schemas.redis.presences import read_presences, sign_off
 from schemas.redis.writes import trouble
@@ -262,7 +262,7 @@ def _obstacle(devices: list[Device], broker: str, redis: Redis) -> str:
         taken = taken if why else []
         return why
     except RedisError as error:
-        return f"broker {public_url(broker)} {trouble(error)}; check --broker"
+        return broker_fault(error, broker)
     finally:
         with suppress(RedisError):
             for name in taken:

@@ -81,7 +81,7 @@ def test_a_host_checks_a_store_before_it_begins(s3: S3Server) -> None:
     assert checked_store(f"{URL}/") == URL
     (probe,) = {line.rpartition("/")[2] for line in s3.requests if ".probes/" in line}
     assert ObjectStore(URL).get(f".probes/{probe}") is None
-    with pytest.raises(RequestError, match="there is no nobucket for s3://nobucket/x; make it"):
+    with pytest.raises(RequestError, match="there is no bucket nobucket for s3://nobucket/x; make it"):
         checked_store("s3://nobucket/x")
     s3.faults.extend(["unconditional", "unconditional"])
     with pytest.raises(RequestError, match="ignores the condition If-None-Match"):

@@ -62,9 +62,9 @@ def test_a_broker_that_restarts_is_waited_for() -> None:
 
 
 def test_a_broker_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After PRESENCE_EXPIRY_S without an answer the error names the flag to check."""
+    """After PRESENCE_EXPIRY_S without an answer the error names what to do."""
     monkeypatch.setattr(supervisor, "PRESENCE_EXPIRY_S", 0.0)
-    with pytest.raises(RequestError, match=r"broker redis://127.0.0.1:1/0 does not answer .*; check --broker"):
+    with pytest.raises(RequestError, match=r"broker redis://127.0.0.1:1/0 does not answer .*; start it, or correct"):
         supervised("redis://127.0.0.1:1/0", Stop(lambda: None))
 
 

@@ -1,0 +1,67 @@
+"""Why no connection to a broker is made, as each kind of server answers it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from schemas.redis.client import connect
+from schemas.redis.connection_fault import broker_fault
+from tests.schemas.redis.test_tls import behind_tls, write_certificate
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of the broker, on localhost."""
+    return write_certificate(tmp_path_factory.mktemp("tls"), "localhost")
+
+
+@pytest.fixture(scope="module")
+def tls_port(server: str, certificate: Path) -> Iterator[int]:
+    """Port of the broker behind TLS."""
+    with behind_tls(server, certificate) as port:
+        yield port
+
+
+def fault(url: str) -> str:
+    """What a client of `url` is shown."""
+    try:
+        with connect(url, timeout_s=3.0) as redis:
+            redis.ping()
+    except RedisError as error:
+        return broker_fault(error, url)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://:wrong@{plain}/0", "refuses the login (invalid username-password pair or user is disabled.); give"),
+        ("redis://{plain}/0", "refuses the login"),
+        ("redis://:{password}@{plain}/99999", "has no database of that number; give a lower one"),
+        ("rediss://:{password}@localhost:{tls}/0", "; name the file of its authority: rediss://HOST:PORT/0?ssl_ca"),
+        ("rediss://:{password}@127.0.0.1:{tls}/0?ssl_ca_certs={ca}", "; give the host that its certificate names"),
+        ("rediss://:{password}@{plain}/0", "or give redis:// if this port has no TLS"),
+        ("redis://:{password}@localhost:{tls}/0", "if this port has TLS, give rediss://"),
+        ("redis://:{password}@127.0.0.1:1/0", "does not answer (Error 111 connecting to 127.0.0.1:1. Connection ref"),
+        ("rediss://:{password}@localhost:{tls}/0?ssl_ca_certs={ca}", ""),
+    ],
+)
+def test_each_fault_has_its_remedy(server: str, tls_port: int, certificate: Path, url: str, expected: str) -> None:
+    """A login, a certificate, a port with TLS and one without; the password is in no message."""
+    password, _, plain = urlsplit(server).netloc.rpartition("@")
+    password = password.removeprefix(":")
+    shown = fault(url.format(plain=plain, password=password, tls=tls_port, ca=certificate))
+    assert expected in shown and bool(expected) == bool(shown)
+    assert password not in shown and "wrong" not in shown.replace("wrong_version", "").replace("wrong version", "")
+
+
+def test_protected_mode_is_not_taken_for_a_server_that_is_down() -> None:
+    """A server with an aclfile whose default user has no password refuses other hosts."""
+    text = "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the"
+    shown = broker_fault(RedisConnectionError(f"{text} default user. In this mode ..."), "redis://10.0.0.1:6379/0")
+    assert shown.endswith("then set protected-mode no in its configuration")
+    assert "DENIED" not in shown
